@@ -1,0 +1,37 @@
+"""flownb: Metaflow flows written one notebook cell at a time.
+
+``%load_ext flownb`` turns it on in a notebook; ``flownb run notebook.ipynb`` runs one without. Names are imported when
+they are first used, so that loading the extension stays instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["Flow", "JSONType", "Parameter", "Run", "Step", "Task", "current", "load_ipython_extension"]
+
+HOMES = {
+    "Flow": "flownb.client",
+    "Run": "flownb.client",
+    "Step": "flownb.client",
+    "Task": "flownb.client",
+    "DataArtifact": "flownb.client",
+    "JSONType": "flownb.runtime.parameters",
+    "Parameter": "flownb.runtime.parameters",
+    "current": "flownb.runtime.current",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in HOMES:
+        return getattr(importlib.import_module(HOMES[name]), name)
+    raise AttributeError(f"module 'flownb' has no attribute {name!r}")
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register the magics; IPython calls this for ``%load_ext flownb``."""
+    from flownb.magics import register
+
+    register(shell)

@@ -1,0 +1,1 @@
+"""Source text, names, tags, notebook files: what a cell says, before it means anything with others."""

@@ -1,0 +1,310 @@
+"""The body of a marked cell, parsed once.
+
+Takes the text below the header; gives its leading decorators, syntax tree, magics and ``self.next`` transition.
+Syntax errors and magics are kept as facts, so that the checks can report them; nothing here raises.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import re
+import tokenize
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from flownb.cells.names import BodyNames, analyse_names
+
+__all__ = [
+    "STEP_DECORATORS",
+    "Decorator",
+    "MagicLine",
+    "StepBody",
+    "SyntaxProblem",
+    "Transition",
+    "parse_body",
+    "unindentable_lines",
+]
+
+# Metaflow 2.19's step decorators (`metaflow/plugins/__init__.py`, STEP_DECORATORS_DESC): above a `def` these still
+# decorate the step, any other decorator there belongs to the def.
+STEP_DECORATORS = frozenset(
+    ["batch", "card", "catch", "checkpoint", "conda", "environment", "fargate", "huggingface_hub", "kubernetes", "model", "nim", "parallel", "pypi", "resources", "retry", "secrets", "slurm", "timeout", "unbounded_test_foreach_internal"]
+)
+MAGIC = re.compile(r"^\s*(?:%{1,2}[A-Za-z_]|!|\?[\w.]|[\w.]+\?{1,2}\s*$)")
+ASSIGNED_MAGIC = re.compile(r"^\s*[\w.,\s\[\]'\"]+=\s*(?:%[A-Za-z_]|!)")
+
+
+@dataclass(frozen=True)
+class Decorator:
+    """One leading decorator: its text, and its first line in the body (1-based)."""
+
+    text: str
+    line: int
+
+    @property
+    def name(self) -> str:
+        """The dotted name after ``@``."""
+        found = re.match(r"@\s*([\w.]+)", self.text)
+        return found[1] if found else ""
+
+
+@dataclass(frozen=True)
+class MagicLine:
+    """A line that only IPython understands, such as ``%time`` or ``!ls``."""
+
+    text: str
+    line: int
+
+
+@dataclass(frozen=True)
+class SyntaxProblem:
+    """What Python's parser said of the body; the line is 1-based in the body."""
+
+    message: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Transition:
+    """Where a step goes next.
+
+    Attributes
+    ----------
+    kind : {"linear", "split", "foreach", "switch", "invalid"}
+    targets : tuple of str
+        Names of the next steps, in the order written.
+    foreach : str or None
+        The artifact whose items become tasks.
+    condition : str or None
+        The artifact a switch looks at.
+    cases : tuple of (value, str)
+        Value of the condition and the step it leads to.
+    line, end_line : int
+        Lines of the statement in the body, 1-based; 0 when the transition was derived from headers.
+    """
+
+    kind: Literal["linear", "split", "foreach", "switch", "invalid"]
+    targets: tuple[str, ...]
+    foreach: str | None = None
+    condition: str | None = None
+    cases: tuple[tuple[str | int | float, str], ...] = ()
+    line: int = 0
+    end_line: int = 0
+
+
+@dataclass(frozen=True)
+class StepBody:
+    """A parsed body; all line numbers are 1-based in `text`.
+
+    Attributes
+    ----------
+    text : str
+    decorators : tuple of Decorator
+        Leading decorators of the step or flow.
+    code : str
+        `text` with the decorators' lines blanked, so that line numbers stay.
+    tree : ast.Module or None
+        None after a syntax error.
+    problem : SyntaxProblem or None
+    magics : tuple of MagicLine
+        Found only when the text is not plain Python.
+    """
+
+    text: str
+    decorators: tuple[Decorator, ...]
+    code: str
+    tree: ast.Module | None
+    problem: SyntaxProblem | None
+    magics: tuple[MagicLine, ...]
+
+    @cached_property
+    def transition(self) -> Transition | None:
+        """The ``self.next(...)`` that ends the body, if there is one."""
+        if self.tree is None or not self.tree.body:
+            return None
+        last = self.tree.body[-1]
+        return read_transition(last) if is_next_call(last) else None
+
+    @cached_property
+    def names(self) -> BodyNames:
+        """What the body reads and binds, without captures."""
+        return analyse_names(self.tree)
+
+    def names_with(self, captures: tuple[str, ...]) -> BodyNames:
+        """What the body reads and binds when `captures` are read after its last line."""
+        return analyse_names(self.tree, captures=captures)
+
+
+def is_next_call(node: ast.stmt) -> bool:
+    """Whether a statement is ``self.next(...)``."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Attribute)
+        and node.value.func.attr == "next"
+        and isinstance(node.value.func.value, ast.Name)
+        and node.value.func.value.id == "self"
+    )
+
+
+def _step_of(node: ast.expr) -> str | None:
+    """``self.train`` gives ``"train"``, anything else None."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+        return node.attr
+    return None
+
+
+def read_transition(node: ast.stmt) -> Transition:
+    """Read a ``self.next(...)`` statement as Metaflow's graph parser does (``metaflow/graph.py``, 2.19)."""
+    assert isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    call = node.value
+    place = {"line": node.lineno, "end_line": node.end_lineno or node.lineno}
+    invalid = Transition("invalid", (), **place)
+    options: dict[str, str] = {}
+    for keyword in call.keywords:
+        value = keyword.value
+        if keyword.arg not in ("foreach", "condition"):
+            return invalid
+        if not (isinstance(value, ast.Constant) and isinstance(value.value, str)):
+            return invalid
+        options[keyword.arg] = value.value
+    if "condition" in options:
+        if len(call.args) != 1 or not isinstance(call.args[0], ast.Dict) or "foreach" in options:
+            return invalid
+        cases = []
+        for key, target in zip(call.args[0].keys, call.args[0].values, strict=True):
+            step = _step_of(target)
+            if not (isinstance(key, ast.Constant) and isinstance(key.value, str | int | float)) or step is None:
+                return invalid
+            cases.append((key.value, step))
+        targets = tuple(dict.fromkeys(step for _, step in cases))
+        return Transition("switch", targets, condition=options["condition"], cases=tuple(cases), **place)
+    targets = tuple(step for step in map(_step_of, call.args) if step is not None)
+    if not targets or len(targets) != len(call.args):
+        return invalid
+    if "foreach" in options:
+        if len(targets) != 1:
+            return invalid
+        return Transition("foreach", targets, foreach=options["foreach"], **place)
+    return Transition("linear" if len(targets) == 1 else "split", targets, **place)
+
+
+def unindentable_lines(text: str) -> frozenset[int]:
+    """Lines (1-based) that begin inside a string, where added blanks would change a value.
+
+    An incomplete text gives the lines known so far.
+    """
+    inside: set[int] = set()
+    depth: list[int] = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            kind = tokenize.tok_name[token.type]
+            if kind in ("FSTRING_START", "TSTRING_START"):
+                depth.append(token.start[0])
+            elif kind in ("FSTRING_END", "TSTRING_END"):
+                inside.update(range(depth.pop() + 1, token.end[0] + 1))
+            elif token.type == tokenize.STRING:
+                inside.update(range(token.start[0] + 1, token.end[0] + 1))
+    except (tokenize.TokenError, IndentationError, SyntaxError):
+        pass
+    return frozenset(inside)
+
+
+def _logical_lines(text: str) -> list[tuple[int, int, str]]:
+    """(first line, last line, first token) of each logical line, until tokenizing fails."""
+    found: list[tuple[int, int, str]] = []
+    start: tuple[int, str] | None = None
+    skipped = {tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING}
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type in (tokenize.NEWLINE, tokenize.ENDMARKER):
+                if start is not None:
+                    found.append((start[0], token.start[0], start[1]))
+                start = None
+            elif start is None and token.type not in skipped:
+                start = (token.start[0], token.string)
+    except (tokenize.TokenError, IndentationError, SyntaxError):
+        pass
+    return found
+
+
+def _leading_decorators(text: str) -> list[Decorator]:
+    """Decorator lines above the body that decorate the step rather than a def of the body."""
+    lines = text.split("\n")
+    found: list[tuple[Decorator, int]] = []
+    following: tuple[int, str] | None = None
+    for first, last, token in _logical_lines(text):
+        if token != "@":
+            following = (first, token)
+            break
+        found.append((Decorator("\n".join(lines[first - 1 : last]).strip(), first), last))
+    if following and following[1] in ("def", "class", "async") and found:
+        # `@lru_cache` right above `def`: the def's. A blank line, or a decorator only steps know, makes it the step's.
+        touching = following[0]
+        while found and found[-1][1] + 1 == touching and found[-1][0].name not in STEP_DECORATORS:
+            touching = found[-1][0].line
+            found.pop()
+    return [decorator for decorator, _ in found]
+
+
+def _magic_lines(code: str) -> tuple[MagicLine, ...]:
+    """Lines that look like IPython's, if replacing them makes the code parse."""
+    lines = code.split("\n")
+    inside = unindentable_lines(code)
+    found = []
+    for number, line in enumerate(lines, 1):
+        if number not in inside and (MAGIC.match(line) or ASSIGNED_MAGIC.match(line)):
+            found.append(MagicLine(line.strip(), number))
+            lines[number - 1] = line[: len(line) - len(line.lstrip())] + "pass"
+    return tuple(found)
+
+
+def _comment_out(code: str, magics: tuple[MagicLine, ...]) -> str:
+    """Turn magic lines into comments; an indented one leaves a `pass`, for it may be all its block has."""
+    lines = code.split("\n")
+    for magic in magics:
+        line = lines[magic.line - 1]
+        blanks = line[: len(line) - len(line.lstrip())]
+        lines[magic.line - 1] = f"{blanks}{'pass  ' if blanks else ''}# {magic.text}"
+    return "\n".join(lines)
+
+
+def parse_body(text: str, kind: Literal["flow", "shared", "step", "scratch"]) -> StepBody:
+    """Parse the body of a marked cell.
+
+    Parameters
+    ----------
+    text : str
+        All below the header line.
+    kind : {"flow", "shared", "step", "scratch"}
+        What the cell is. Leading decorators belong to a step or flow, elsewhere to defs; magics are commented out in
+        shared code.
+
+    Returns
+    -------
+    StepBody
+    """
+    decorators = _leading_decorators(text) if kind in ("step", "flow") else []
+    lines = text.split("\n")
+    for decorator in decorators:
+        for offset in range(decorator.text.count("\n") + 1):
+            lines[decorator.line - 1 + offset] = ""
+    code = "\n".join(lines)
+    tree: ast.Module | None = None
+    problem: SyntaxProblem | None = None
+    magics: tuple[MagicLine, ...] = ()
+    try:
+        tree = ast.parse(code)
+    except SyntaxError as error:
+        problem = SyntaxProblem(error.msg or "invalid syntax", error.lineno or 1)
+        magics = _magic_lines(code)
+        if kind == "shared" and magics:
+            without = _comment_out(code, magics)
+            with contextlib.suppress(SyntaxError):
+                tree, code, problem = ast.parse(without), without, None
+    except ValueError as error:  # "source code string cannot contain null bytes"
+        problem = SyntaxProblem(str(error), 1)
+    return StepBody(text, tuple(decorators), code, tree, problem, magics)

@@ -1,0 +1,245 @@
+"""The header of a marked cell: the ``%%step`` line, or the cell tags that mean the same.
+
+Takes the text after ``%%step`` or a list of tags; gives a `StepHeader`.
+"""
+
+from __future__ import annotations
+
+import ast
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flownb.errors import CellError, nearest
+
+__all__ = ["StepHeader", "header_from_tags", "parse_flow_line", "parse_step_line", "split_names"]
+
+Value = str | int | float | bool
+OPTIONS = ("--after", "--foreach", "--join", "--when")
+USAGE = "%%step NAME [--after A,B] [--foreach ARTIFACT] [--join] [--when ARTIFACT=VALUE] [-> name, name]"
+
+
+@dataclass(frozen=True)
+class StepHeader:
+    """What the header of a step cell says, before anything is known about other cells.
+
+    Attributes
+    ----------
+    name : str
+        The step's name.
+    after : tuple of str
+        Parents named with ``--after``; empty means "the step cell above".
+    foreach : str or None
+        The parent's artifact over whose items the step runs.
+    join : bool
+        Whether the step sees ``inputs``.
+    when : tuple of (str, value) or None
+        The parent's artifact and the value for which a switch takes this step.
+    captures : tuple of str
+        Names after ``->``, in order.
+    """
+
+    name: str
+    after: tuple[str, ...] = ()
+    foreach: str | None = None
+    join: bool = False
+    when: tuple[str, Value] | None = None
+    captures: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """The header as it is written after ``%%step``."""
+        words = [self.name]
+        if self.after:
+            words += ["--after", ",".join(self.after)]
+        if self.foreach:
+            words += ["--foreach", self.foreach]
+        if self.join:
+            words.append("--join")
+        if self.when:
+            artifact, value = self.when
+            quoted = repr(value) if isinstance(value, str) and parse_when(f"x={value}")[1] != value else value
+            words += ["--when", f"{artifact}={quoted}"]
+        if self.captures:
+            words += ["->", ", ".join(self.captures)]
+        return " ".join(words)
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Split ``"a, b"`` into ``("a", "b")``, keeping the first of repeated names."""
+    return tuple(dict.fromkeys(name for name in text.replace(",", " ").split() if name))
+
+
+def _refuse(what: str, why: str, fix: str = "") -> CellError:
+    """An error that ends with the grammar of the line."""
+    return CellError(what, why, fix or f"Write {USAGE}.")
+
+
+def parse_when(text: str) -> tuple[str, Value]:
+    """Read ``kind=big``; numbers, True and False become values, quotes force a string."""
+    artifact, equals, value = text.partition("=")
+    artifact, value = artifact.strip(), value.strip()
+    if not (equals and artifact.isidentifier() and value):
+        raise _refuse(f"`--when {text}` has no condition.", "A switch compares one artifact with one value.")
+    try:
+        literal = ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return artifact, value
+    return (artifact, literal) if isinstance(literal, str | int | float) else (artifact, value)
+
+
+def parse_step_line(line: str) -> StepHeader:
+    """Parse what follows ``%%step`` on its line.
+
+    Parameters
+    ----------
+    line : str
+        For example ``"train --after clean -> model, score"``.
+
+    Returns
+    -------
+    StepHeader
+
+    Raises
+    ------
+    CellError
+        If the line does not follow the grammar; the message shows the grammar and the nearest option.
+
+    Examples
+    --------
+    >>> parse_step_line("train --after clean -> model, score").captures
+    ('model', 'score')
+    """
+    options, arrow, names = line.partition("->")
+    captures = split_names(names)
+    if arrow and not captures:
+        raise _refuse(f"`%%step {line.strip()}` captures nothing.", "No name follows `->`.")
+    for name in captures:
+        if not name.isidentifier():
+            raise _refuse(f"`%%step {line.strip()}` captures `{name}`.", "Only plain names can be captured.")
+    # Lets users write `--after a, b` with a blank after the comma.
+    while ", " in options:
+        options = options.replace(", ", ",")
+    try:
+        words = shlex.split(options, posix=False)
+    except ValueError as error:
+        raise _refuse(f"`%%step {line.strip()}` cannot be split into words.", f"{error}.") from error
+    name: str | None = None
+    given: dict[str, str] = {}
+    rest = iter(words)
+    for word in rest:
+        option, equals, value = word.partition("=")
+        if not word.startswith("-"):
+            if name is not None:
+                raise _refuse(
+                    f"`%%step {line.strip()}` names two steps, `{name}` and `{word}`.",
+                    "A cell is one step.",
+                )
+            name = word
+            continue
+        if option not in OPTIONS:
+            raise _refuse(
+                f"`%%step` has no option `{option}`.{nearest(option, OPTIONS)}",
+                f"It takes {', '.join(OPTIONS)}.",
+            )
+        if option in given:
+            raise _refuse(f"`{option}` is given twice.", "Each option is given once.")
+        if option == "--join":
+            if equals:
+                raise _refuse(f"`{word}` has a value.", "`--join` takes none.")
+            given[option] = "yes"
+            continue
+        if not equals:
+            value = next(rest, "")
+        if not value or value.startswith("--"):
+            raise _refuse(f"`{option}` has no value.", "It needs one.")
+        given[option] = value
+    if name is None:
+        raise _refuse("`%%step` has no step name.", "Every step cell names its step.")
+    return _header(name, given, captures)
+
+
+def _header(name: str, given: dict[str, str], captures: tuple[str, ...]) -> StepHeader:
+    """Build a header from option texts and check the options against each other."""
+    foreach = given.get("--foreach")
+    header = StepHeader(
+        name=name,
+        after=split_names(given.get("--after", "")),
+        foreach=foreach,
+        join="--join" in given,
+        when=parse_when(given["--when"]) if "--when" in given else None,
+        captures=captures,
+    )
+    if foreach is not None and not foreach.isidentifier():
+        raise _refuse(
+            f"`--foreach {foreach}` is not an artifact's name.", "A foreach names one artifact of the parent."
+        )
+    if header.join and foreach:
+        raise _refuse(
+            f"Step `{name}` has both --join and --foreach.",
+            "A join ends parallel tasks and a foreach starts them.",
+            "Write two steps: first the join, then the foreach.",
+        )
+    if header.when and foreach:
+        raise _refuse(
+            f"Step `{name}` has both --when and --foreach.",
+            "One transition is either a switch or a foreach.",
+            "Write two steps: first the branch of the switch, then the foreach.",
+        )
+    return header
+
+
+def parse_flow_line(line: str) -> str:
+    """Read the flow's name from what follows ``%%flow``.
+
+    Raises
+    ------
+    CellError
+        If there is not exactly one valid class name.
+    """
+    words = line.split()
+    if len(words) != 1 or not words[0].isidentifier() or not words[0].isascii():
+        raise CellError(
+            f"`%%flow {line.strip()}` does not name a flow.",
+            "The name becomes the name of the flow's class.",
+            "Write %%flow TrainingFlow.",
+        )
+    return words[0]
+
+
+def header_from_tags(tags: Sequence[str]) -> StepHeader | None:
+    """Read a step header from cell tags.
+
+    Parameters
+    ----------
+    tags : sequence of str
+        ``step:train``, ``after:clean``, ``foreach:xs``, ``join``, ``when:kind=big``, ``out:model,score``, and
+        Kale's ``prev:clean`` (https://github.com/kubeflow-kale/kale, notebook annotations). Repeated ``after:``,
+        ``prev:`` and ``out:`` add up.
+
+    Returns
+    -------
+    StepHeader or None
+        None when no tag begins with ``step:``.
+    """
+    values: dict[str, list[str]] = {}
+    for tag in tags:
+        key, _, value = tag.partition(":")
+        values.setdefault(key.strip(), []).append(value.strip())
+    if "step" not in values:
+        return None
+    name = values["step"][0]
+    if not name:
+        raise _refuse(
+            "The tag `step:` has no step name.", "Every step cell names its step.", "Write the tag step:train."
+        )
+    given: dict[str, str] = {}
+    parents = values.get("after", []) + values.get("prev", [])
+    if parents:
+        given["--after"] = ",".join(parents)
+    for key in ("foreach", "when"):
+        if key in values:
+            given[f"--{key}"] = values[key][0]
+    if "join" in values:
+        given["--join"] = "yes"
+    return _header(name, given, split_names(",".join(values.get("out", []))))

@@ -1,0 +1,70 @@
+"""Read the code cells of a notebook file.
+
+Takes the path of an ``.ipynb`` file; gives its `Cell` objects in document order.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from flownb.cells.cell import Cell, read_cell
+from flownb.errors import NotFound
+
+__all__ = ["Notebook", "read_notebook"]
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook file: its path and its code cells in document order."""
+
+    path: Path
+    cells: tuple[Cell, ...]
+
+
+def read_notebook(path: str | Path) -> Notebook:
+    """Read a notebook file without a kernel.
+
+    Parameters
+    ----------
+    path : str or Path
+        An ``.ipynb`` file of nbformat 4 (older ones are upgraded in memory).
+
+    Returns
+    -------
+    Notebook
+
+    Raises
+    ------
+    NotFound
+        If there is no such file, or it is no notebook.
+    CellError
+        If a marked cell's header cannot be read.
+    """
+    path = Path(path)
+    import nbformat
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise NotFound(
+            f"Notebook `{path}` cannot be read.", f"{error.strerror}.", "Give the path of an .ipynb file."
+        ) from error
+    try:
+        node = nbformat.reads(text, as_version=4)
+    except (json.JSONDecodeError, nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError) as error:
+        raise NotFound(
+            f"`{path}` is not a notebook.", "It does not hold nbformat JSON.", "Give the path of an .ipynb file."
+        ) from error
+    code = [cell for cell in node.cells if cell.cell_type == "code"]
+    cells = tuple(
+        read_cell(
+            cell.source,
+            tags=cell.metadata.get("tags", ()),
+            number=number,
+            cell_id=cell.get("id"),
+        )
+        for number, cell in enumerate(code, 1)
+    )
+    return Notebook(path, cells)

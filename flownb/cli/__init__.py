@@ -1,0 +1,1 @@
+"""The command line: ``flownb run|spin|check|export|show NOTEBOOK``."""

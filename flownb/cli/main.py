@@ -1,0 +1,186 @@
+"""``flownb``: everything a notebook's flow can do, from its file, without a kernel.
+
+Takes command-line words; gives an exit status: 0 done, 1 the flow or its checks failed, 2 the call is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from flownb.errors import FlownbError, ParameterError
+from flownb.runtime.task import user_frames
+from flownb.session.options import parse_run, parse_spin
+from flownb.session.session import Session
+
+__all__ = ["main"]
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    words : sequence of str, optional
+        Without the program's name; None takes them from ``sys.argv``.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(words)
+    command: Callable[[argparse.Namespace, list[str]], int] = arguments.command
+    try:
+        return command(arguments, rest)
+    except FlownbError as error:
+        cause = error.__cause__
+        if cause is not None:
+            _print_user_error(cause)
+        print(f"flownb: {error.headline}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ParameterError) else 1
+    except KeyboardInterrupt:
+        print("flownb: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    """The parser of the words before a flow's own parameters."""
+    parser = argparse.ArgumentParser(prog="flownb", description="Metaflow flows written one notebook cell at a time.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace, list[str]], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        sub.add_argument("notebook", type=Path, help="the .ipynb file")
+        sub.set_defaults(command=command)
+        return sub
+
+    add("run", run, "Run the whole flow; --NAME VALUE sets a parameter, --tag NAME tags the run.")
+    sub = add("spin", spin, "Run one step on persisted parents, recording nothing; options as for %%spin.")
+    sub.add_argument("step", help="the step to run")
+    add("check", check, "List what the static checks find.")
+    sub = add("export", export, "Write flow.py, which runs on Metaflow.")
+    sub.add_argument("-o", "--output", type=Path, default=Path("flow.py"), help="file to write, - for standard output")
+    add("show", show, "Print the DAG with each step's state.")
+    return parser
+
+
+def _open(path: Path) -> Session:
+    """A session on a notebook file; steps then run in the notebook's folder, as in a kernel."""
+    from flownb.cells.notebook import read_notebook
+
+    notebook = read_notebook(path)
+    session = Session(path.resolve(), folder=path.resolve().parent)
+    session.define(notebook.cells)
+    os.environ.setdefault("MPLBACKEND", "agg")
+    os.chdir(path.resolve().parent)
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    return session
+
+
+def _no_more(rest: list[str]) -> None:
+    """Refuse words that a command does not take."""
+    if rest:
+        raise ParameterError(f"`{rest[0]}` is not understood.", "This command does not take it.", "Leave it out.")
+
+
+def run(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb run NOTEBOOK [--alpha 0.2] [--tag x]``."""
+    from flownb.dag import dag_text
+    from flownb.session.progress import Progress
+
+    options = parse_run(rest)
+    session, progress = _open(arguments.notebook), Progress()
+    try:
+        with progress.prefixed():
+            outcome = session.run(options, on_start=progress.on_start, on_end=progress.on_end)
+    finally:
+        if progress.states:
+            print(dag_text(session.picture(progress.states)))
+    print(f"run {outcome.pathspec}: {outcome.tasks} tasks in {outcome.seconds:.2f} s")
+    return 0
+
+
+def spin(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb spin NOTEBOOK STEP [--from …] [--set …]``."""
+    options = parse_spin([arguments.step, *rest])
+    if options.artifacts_module is not None:
+        from dataclasses import replace
+
+        options = replace(options, artifacts_module=options.artifacts_module.resolve())
+    session = _open(arguments.notebook)
+    try:
+        outcome = session.spin(options, display=_print_value)
+    except FlownbError:
+        raise
+    except Exception as error:
+        _print_user_error(error)
+        return 1
+    print("\n".join(outcome.report.lines()))
+    for name, value in outcome.values.items():
+        print(f"  {name} = {_short(value)}")
+    return 0
+
+
+def check(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb check NOTEBOOK``."""
+    _no_more(rest)
+    session = _open(arguments.notebook)
+    found = session.check()
+    for diagnostic in found:
+        print(diagnostic)
+    print(f"{session.flow.name}: {len(session.flow.steps)} steps, {len(found) or 'no'} problems")
+    return 1 if found else 0
+
+
+def export(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb export NOTEBOOK -o flow.py``."""
+    _no_more(rest)
+    output: Path = arguments.output if str(arguments.output) == "-" else arguments.output.resolve()
+    text = _open(arguments.notebook).export()
+    if str(output) == "-":
+        print(text, end="")
+        return 0
+    output.write_text(text, encoding="utf-8")
+    print(f"wrote {arguments.output} ({len(text.splitlines())} lines); run it with: python {arguments.output} run")
+    return 0
+
+
+def show(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb show NOTEBOOK``."""
+    from flownb.dag import dag_text
+
+    _no_more(rest)
+    session = _open(arguments.notebook)
+    session.check()  # says so when there are no steps
+    print(dag_text(session.picture()))
+    return 0
+
+
+def _print_value(value: object) -> None:
+    """Show the value of a body's last expression."""
+    if value is not None:
+        print(repr(value))
+
+
+def _short(value: object) -> str:
+    """A value on one line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _print_user_error(error: BaseException) -> None:
+    """The user's frames and message of an error that a step raised."""
+    frames = user_frames(error)
+    if frames is not None:
+        print("".join(traceback.format_exception(type(error), error, frames)), file=sys.stderr, end="")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+"""Read-only access to what was recorded: `Flow`, `Run`, `Step`, `Task`, `DataArtifact`.
+
+Names and meaning are those of Metaflow's client (``metaflow/client/core.py``, 2.19.39).
+"""
+
+from __future__ import annotations
+
+from flownb.client.objects import DataArtifact, Flow, Run, Step, Task, TaskData
+
+__all__ = ["DataArtifact", "Flow", "Run", "Step", "Task", "TaskData"]

@@ -1,0 +1,25 @@
+"""A picture of a flow: steps, arrows and states, as SVG and as text.
+
+Takes a `Dag` of plain values; gives text. It imports nothing else of flownb.
+"""
+
+from __future__ import annotations
+
+from flownb.dag.layout import DagLayout, EdgePath, NodeBox, layout_dag
+from flownb.dag.model import Dag, DagEdge, DagNode, NodeKind, NodeState
+from flownb.dag.svg import dag_svg
+from flownb.dag.text import dag_text
+
+__all__ = [
+    "Dag",
+    "DagEdge",
+    "DagLayout",
+    "DagNode",
+    "EdgePath",
+    "NodeBox",
+    "NodeKind",
+    "NodeState",
+    "dag_svg",
+    "dag_text",
+    "layout_dag",
+]

@@ -1,0 +1,63 @@
+"""What a picture of a flow says in words, shared by its SVG and its text.
+
+Takes a `Dag` or a step of one; gives short phrases.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from flownb.dag.model import Dag, DagNode, NodeState
+
+__all__ = ["STATE_WORDS", "node_sentence", "state_counts", "step_count"]
+
+STATE_WORDS: dict[NodeState, str] = {
+    "never": "never run",
+    "running": "running",
+    "fresh": "fresh",
+    "stale": "stale",
+    "failed": "failed",
+}
+
+_BY_URGENCY: tuple[NodeState, ...] = ("failed", "running", "stale", "fresh", "never")
+
+
+def step_count(dag: Dag) -> str:
+    """Say how many steps a flow has, such as ``"1 step"``."""
+    return f"{len(dag.nodes)} step{'' if len(dag.nodes) == 1 else 's'}"
+
+
+def state_counts(dag: Dag) -> tuple[tuple[NodeState, str], ...]:
+    """Count a flow's steps by state.
+
+    Parameters
+    ----------
+    dag
+        The flow.
+
+    Returns
+    -------
+    tuple of (str, str)
+        The states that occur, the most urgent first, each with words such as ``"2 stale"``.
+    """
+    counts = Counter(node.state for node in dag.nodes)
+    return tuple((state, f"{counts[state]} {STATE_WORDS[state]}") for state in _BY_URGENCY if counts[state])
+
+
+def node_sentence(node: DagNode) -> str:
+    """Say in one phrase what a step is and how it stands.
+
+    Parameters
+    ----------
+    node
+        The step.
+
+    Returns
+    -------
+    str
+        Such as ``"train: stale, `clean` changed; foreach"``.
+    """
+    kind = "" if node.kind == "linear" else f"; {node.kind}"
+    inside = "; once for each item of a foreach" if node.in_foreach else ""
+    detail = f", {node.detail}" if node.detail else ""
+    return f"{node.name}: {STATE_WORDS[node.state]}{detail}{kind}{inside}"

@@ -1,0 +1,174 @@
+"""Every error flownb raises on purpose.
+
+Each takes what happened, why, and what to do next; they are joined to one message of three sentences and kept as
+attributes, so that a face (magic, command line) can lay them out and a test can compare them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ArtifactNotFound",
+    "CellError",
+    "CheckFailed",
+    "CorruptBlob",
+    "FlownbError",
+    "ForeachError",
+    "MergeConflict",
+    "MissingResults",
+    "NotFound",
+    "ParameterError",
+    "StepFailed",
+    "StoreError",
+    "TransitionError",
+    "UnpicklableArtifact",
+    "nearest",
+]
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """Return ``" Did you mean `x`?"`` for the closest of `words`, or an empty string."""
+    found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return f" Did you mean `{found[0]}`?" if found else ""
+
+
+class FlownbError(Exception):
+    """Root of all errors that flownb raises on purpose.
+
+    Parameters
+    ----------
+    what : str
+        What happened, naming the cell, step or pathspec and the bad value.
+    why : str, optional
+        Why it is refused or failed.
+    fix : str, optional
+        What to do next.
+    """
+
+    headline = "flownb stopped"
+
+    def __init__(self, what: str, why: str = "", fix: str = "") -> None:
+        self.what = what
+        self.why = why
+        self.fix = fix
+        super().__init__(" ".join(part for part in (what, why, fix) if part))
+
+    def _render_traceback_(self) -> list[str]:
+        """Tell IPython to show the message alone: a user's mistake shows no traceback of ours."""
+        return [f"{self.headline}: {self}"]
+
+
+class CellError(FlownbError):
+    """A cell's header line or tags cannot be read."""
+
+    headline = "Cell not understood"
+
+
+class CheckFailed(FlownbError):
+    """Static checks found errors, so nothing was run.
+
+    Attributes
+    ----------
+    diagnostics : tuple of flownb.flow.lint.Diagnostic
+        What was found, in document order.
+    """
+
+    headline = "Checks failed, nothing was run"
+
+    def __init__(self, diagnostics: tuple[object, ...]) -> None:
+        self.diagnostics = diagnostics
+        super().__init__("\n".join(str(diagnostic) for diagnostic in diagnostics))
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{self.headline}:", *str(self).splitlines()]
+
+
+class NotFound(FlownbError):
+    """A flow, run, step, task or notebook that was asked for does not exist."""
+
+    headline = "Not found"
+
+
+class MissingResults(FlownbError):
+    """A step cannot run because a parent has no results yet."""
+
+    headline = "Parent without results"
+
+
+class ParameterError(FlownbError):
+    """A parameter is unknown, missing, or has a value that does not fit its type."""
+
+    headline = "Parameter not accepted"
+
+
+class StoreError(FlownbError):
+    """The datastore cannot be read or written (read-only folder, full disk, unknown format)."""
+
+    headline = "Datastore problem"
+
+
+class CorruptBlob(StoreError):
+    """A blob is missing, truncated or does not match its key; other artifacts stay readable."""
+
+    headline = "Corrupted artifact"
+
+
+class UnpicklableArtifact(StoreError):
+    """A value assigned to ``self`` cannot be persisted.
+
+    Attributes
+    ----------
+    artifact : str
+        Name of the artifact.
+    """
+
+    headline = "Artifact cannot be persisted"
+
+    def __init__(self, what: str, why: str = "", fix: str = "", *, artifact: str) -> None:
+        self.artifact = artifact
+        super().__init__(what, why, fix)
+
+
+class ArtifactNotFound(FlownbError, AttributeError):
+    """An attribute of ``self``, ``inputs`` or a client object is no artifact of that task.
+
+    It is an ``AttributeError``, so ``hasattr(self, "x")`` works as in Metaflow.
+    """
+
+    headline = "No such artifact"
+
+
+class TransitionError(FlownbError):
+    """``self.next`` was called in a way that Metaflow does not accept."""
+
+    headline = "Transition not accepted"
+
+
+class ForeachError(TransitionError):
+    """The artifact of a foreach cannot be iterated, or has no items."""
+
+    headline = "Foreach not possible"
+
+
+class MergeConflict(FlownbError):
+    """``merge_artifacts`` found different values for one name, or an included name nowhere."""
+
+    headline = "Artifacts cannot be merged"
+
+
+class StepFailed(FlownbError):
+    """A step's own code raised while a whole flow ran; the user's exception is ``__cause__``.
+
+    Attributes
+    ----------
+    pathspec : str
+        The failed task, ``Flow/run/step/task``.
+    """
+
+    headline = "Step failed"
+
+    def __init__(self, what: str, why: str = "", fix: str = "", *, pathspec: str) -> None:
+        self.pathspec = pathspec
+        super().__init__(what, why, fix)

@@ -1,0 +1,1 @@
+"""What a flow is: its definition, graph, artifacts, checks and generated source."""

@@ -1,0 +1,92 @@
+"""Which artifacts each step can read, worked out from the source alone.
+
+Takes a `FlowDefinition` and its `FlowGraph`; gives `Artifacts`, from which the method source takes its loads and the
+checks their messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flownb.flow.definition import FlowDefinition, Step
+from flownb.flow.graph import FlowGraph
+
+__all__ = ["Artifacts", "trace_artifacts"]
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What can be read where.
+
+    Attributes
+    ----------
+    certain : dict of str to frozenset of str
+        For each step the names it inherits whichever way the flow took to it.
+    possible : dict of str to frozenset of str
+        The names it inherits on at least one way.
+    joined : dict of str to frozenset of str
+        For each join the names that at least one of its ``inputs`` has.
+    unknown : frozenset of str
+        Steps above which ``self`` is passed to other code, so that more names may exist than the source shows.
+    """
+
+    certain: dict[str, frozenset[str]]
+    possible: dict[str, frozenset[str]]
+    joined: dict[str, frozenset[str]]
+    unknown: frozenset[str]
+
+    def loads(self, step: Step, flow: FlowDefinition) -> tuple[str, ...]:
+        """Plain names of `step` that are shorthand for artifacts, in the order of their first read."""
+        available = self.possible.get(step.name, frozenset())
+        reads = step.names.reads
+        return tuple(
+            name
+            for name in sorted(reads, key=lambda name: (reads[name], name))
+            if name in available and name not in flow.shared_names and name not in ("self", "inputs")
+        )
+
+
+def trace_artifacts(flow: FlowDefinition, graph: FlowGraph) -> Artifacts:
+    """Follow artifacts down the graph.
+
+    Parameters
+    ----------
+    flow : FlowDefinition
+    graph : FlowGraph
+        Complete or not; steps on a cycle see what steps before them captured.
+
+    Returns
+    -------
+    Artifacts
+    """
+    base = flow.class_artifacts
+    certain: dict[str, frozenset[str]] = {}
+    possible: dict[str, frozenset[str]] = {}
+    joined: dict[str, frozenset[str]] = {}
+    leaving: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+    unknown: set[str] = set()
+    for name in graph.order:
+        node = graph[name]
+        above = [leaving[parent] for parent in node.parents if parent in leaving]
+        if any(parent in unknown for parent in node.parents):
+            unknown.add(name)
+        merged: frozenset[str] = frozenset()
+        if node.is_join:
+            joined[name] = base.union(*(both for _, both in above))
+            sure = maybe = base
+            if node.step is not None and node.step.names.merges:
+                merged = joined[name]
+        elif above:
+            sure = base | frozenset.intersection(*(one for one, _ in above))
+            maybe = base.union(*(both for _, both in above))
+        else:
+            sure = maybe = base
+        certain[name], possible[name] = sure, maybe
+        added = merged
+        if node.step is not None:
+            names = node.step.names
+            added = merged | frozenset(names.self_writes) | frozenset(node.step.captures)
+            if names.self_escapes:
+                unknown.add(name)
+        leaving[name] = (sure | added, maybe | added)
+    return Artifacts(certain, possible, joined, frozenset(unknown))

@@ -1,0 +1,169 @@
+"""A flow as its cells define it: header, shared code and steps, before anything is checked.
+
+Takes cells in document order; gives a `FlowDefinition`. What the cells mean together (order, artifacts, source) is
+worked out in the sibling modules, each from a `FlowDefinition`.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from flownb.cells.body import StepBody
+from flownb.cells.cell import DEFAULT_FLOW_NAME, Cell
+from flownb.cells.header import StepHeader
+from flownb.cells.names import BodyNames, analyse_names
+
+__all__ = ["PYTHON_BUILTINS", "FlowDefinition", "Step", "define_flow"]
+
+# IPython adds these to builtins; a flow that runs on Metaflow does not have them.
+IPYTHON_BUILTINS = {"display", "get_ipython", "__IPYTHON__", "exit", "quit"}
+PYTHON_BUILTINS = frozenset(
+    ({name for name in dir(builtins)} - IPYTHON_BUILTINS) | {"__name__", "__file__", "__doc__", "exit", "quit"}
+)
+PARAMETER_CLASSES = {"Parameter", "IncludeFile", "Config"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step cell."""
+
+    cell: Cell
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+        return self.cell.name
+
+    @property
+    def header(self) -> StepHeader:
+        """The step's header."""
+        assert self.cell.header is not None
+        return self.cell.header
+
+    @property
+    def body(self) -> StepBody:
+        """The parsed body."""
+        return self.cell.parsed
+
+    @cached_property
+    def names(self) -> BodyNames:
+        """Names the body reads and binds, its captures counted as read at the end."""
+        return self.body.names_with(self.header.captures)
+
+    @property
+    def captures(self) -> tuple[str, ...]:
+        """Names after ``->``."""
+        return self.header.captures
+
+
+@dataclass(frozen=True)
+class FlowDefinition:
+    """The cells of one flow.
+
+    Attributes
+    ----------
+    name : str
+        The class name in ``flow.py``.
+    header : Cell or None
+        The ``%%flow`` cell.
+    shared : tuple of Cell
+        ``%%shared`` cells in document order.
+    steps : tuple of Step
+        Step cells in document order; two may carry one name, which a check reports.
+    """
+
+    name: str
+    header: Cell | None
+    shared: tuple[Cell, ...]
+    steps: tuple[Step, ...]
+
+    def step(self, name: str) -> Step | None:
+        """The first step of that name."""
+        return next((step for step in self.steps if step.name == name), None)
+
+    @cached_property
+    def shared_names(self) -> frozenset[str]:
+        """Names that the shared cells define at module level."""
+        names: set[str] = set()
+        for cell in self.shared:
+            analysed = analyse_names(cell.parsed.tree)
+            names.update(analysed.assigned, analysed.globals_declared)
+        return frozenset(names)
+
+    @cached_property
+    def has_star_import(self) -> bool:
+        """Whether a shared cell imports ``*``, so that its names cannot be known without running it."""
+        return any(
+            isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names)
+            for cell in self.shared
+            if cell.parsed.tree is not None
+            for node in ast.walk(cell.parsed.tree)
+        )
+
+    @cached_property
+    def class_names(self) -> dict[str, str]:
+        """Names in the flow's class body, each ``"parameter"``, ``"constant"`` or ``"method"``."""
+        found: dict[str, str] = {}
+        tree = self.header.parsed.tree if self.header else None
+        for node in tree.body if tree else []:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found[node.name] = "method"
+            elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                for target in targets:
+                    if isinstance(target, ast.Name):
+                        found[target.id] = "parameter" if _is_parameter(node.value) else "constant"
+        return found
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """Attribute names of the flow's parameters."""
+        return frozenset(name for name, kind in self.class_names.items() if kind == "parameter")
+
+    @property
+    def class_artifacts(self) -> frozenset[str]:
+        """Class-level names that every step can read as artifacts: parameters and constants."""
+        return frozenset(name for name, kind in self.class_names.items() if kind != "method")
+
+
+def _is_parameter(node: ast.expr) -> bool:
+    """Whether an expression constructs a Parameter, IncludeFile or Config."""
+    if not isinstance(node, ast.Call):
+        return False
+    function = node.func
+    name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+    return name in PARAMETER_CLASSES
+
+
+def define_flow(cells: Iterable[Cell], *, default_name: str = DEFAULT_FLOW_NAME) -> FlowDefinition:
+    """Collect the marked cells of a notebook.
+
+    Parameters
+    ----------
+    cells : iterable of Cell
+        In document order; scratch cells are passed over. Of several header cells the last one counts.
+    default_name : str
+        The flow's name when no cell names it.
+
+    Returns
+    -------
+    FlowDefinition
+    """
+    cells = tuple(cells)
+    header = next((cell for cell in reversed(cells) if cell.kind == "flow"), None)
+    return FlowDefinition(
+        name=header.name if header else default_name,
+        header=header,
+        shared=tuple(cell for cell in cells if cell.kind == "shared"),
+        steps=tuple(_step(cell) for cell in cells if cell.kind == "step"),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _step(cell: Cell) -> Step:
+    """One `Step` for each cell text, so that an edit of one cell analyses one cell."""
+    return Step(cell)

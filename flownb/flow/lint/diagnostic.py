@@ -1,0 +1,80 @@
+"""What a check found, and what checks look at.
+
+Takes nothing; gives `Diagnostic` (one finding) and `LintContext` (the flow as the checks see it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flownb.cells.cell import Cell
+from flownb.flow.artifacts import Artifacts
+from flownb.flow.definition import FlowDefinition, Step
+from flownb.flow.graph import FlowGraph
+
+__all__ = ["Diagnostic", "LintContext"]
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One finding.
+
+    Attributes
+    ----------
+    code : str
+        ``FN001`` and so on; stable.
+    what, why, fix : str
+        One sentence each.
+    cell : Cell
+        Where it is.
+    line : int
+        1-based line in the cell.
+    step : str
+        The step's name, empty for other cells.
+    """
+
+    code: str
+    what: str
+    why: str
+    fix: str
+    cell: Cell
+    line: int = 1
+    step: str = ""
+
+    def __str__(self) -> str:
+        lines = self.cell.source.split("\n")
+        shown = lines[self.line - 1].rstrip() if 0 < self.line <= len(lines) else ""
+        message = " ".join(part for part in (self.what, self.why, self.fix) if part)
+        return f"{self.code} {self.cell.title}, line {self.line}: {message}\n    {self.line} | {shown}"
+
+
+@dataclass(frozen=True)
+class LintContext:
+    """The flow as checks see it.
+
+    Attributes
+    ----------
+    flow : FlowDefinition
+    graph : FlowGraph
+        The user's own steps.
+    artifacts : Artifacts
+    kernel_names : frozenset of str
+        Names that exist in the notebook's namespace, where steps do not see them.
+    importable : callable
+        Whether a top-level module can be imported here.
+    whole : bool
+        Whether the flow is meant to be complete.
+    """
+
+    flow: FlowDefinition
+    graph: FlowGraph
+    artifacts: Artifacts
+    kernel_names: frozenset[str]
+    importable: Callable[[str], bool]
+    whole: bool
+
+    def at(self, code: str, step: Step, body_line: int, what: str, why: str, fix: str) -> Diagnostic:
+        """A diagnostic at a line of a step's body; 0 is the header line."""
+        line = max(step.cell.body_line + body_line - 1, 1)
+        return Diagnostic(code, what, why, fix, step.cell, line, step.name)

@@ -1,0 +1,43 @@
+"""FN016: An import of something this Python lacks."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from flownb.cells.cell import Cell
+from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+
+CODE = "FN016"
+
+
+def check(context: LintContext) -> Iterator[Diagnostic]:
+    """Report imports, not inside a try, of modules that cannot be found here."""
+    for cell in [*context.flow.shared, *(step.cell for step in context.flow.steps)]:
+        for module, line in _imports(cell.parsed.tree):
+            if module not in ("metaflow", "flownb") and not context.importable(module):
+                yield _missing(cell, module, line)
+
+
+def _missing(cell: Cell, module: str, line: int) -> Diagnostic:
+    owner = f"Step {cell.name}" if cell.kind == "step" else "Shared code"
+    why, fix = (
+        "This Python has no such module.",
+        f"Install it (`%pip install {module}` in a scratch cell), or correct the name.",
+    )
+    step = cell.name if cell.kind == "step" else ""
+    return Diagnostic(CODE, f"{owner} imports `{module}`.", why, fix, cell, cell.body_line + line - 1, step)
+
+
+def _imports(node: ast.AST | None) -> Iterator[tuple[str, int]]:
+    """Top-level names of imported modules; a try may mean that the module is optional."""
+    for child in ast.iter_child_nodes(node) if node is not None else ():
+        if isinstance(child, ast.Try):
+            continue
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield alias.name.split(".")[0], child.lineno
+        elif isinstance(child, ast.ImportFrom) and child.module and not child.level:
+            yield child.module.split(".")[0], child.lineno
+        else:
+            yield from _imports(child)

@@ -1,0 +1,185 @@
+"""The one function that turns a step cell into the source of its method.
+
+Takes a step and its place in the graph; gives `MethodSource`. The runtime executes exactly this text, the exporter
+writes exactly this text (DESIGN.md, "the law").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from flownb.cells.body import Transition, unindentable_lines
+from flownb.flow.artifacts import Artifacts
+from flownb.flow.definition import FlowDefinition
+from flownb.flow.graph import Node
+
+__all__ = ["MethodSource", "SourceLine", "indent_code", "method_source", "to_metaflow_imports"]
+
+FLOWNB_IMPORT = re.compile(r"^(\s*from\s+)flownb(\s+import\b)")
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """A line of generated source.
+
+    `origin` is the 1-based line of the step's cell it stands for, `added` the number of columns put before it.
+    """
+
+    text: str
+    origin: int
+    added: int
+
+
+@dataclass(frozen=True)
+class MethodSource:
+    """The source of one ``@step`` method, indented by four blanks to stand in a class.
+
+    Attributes
+    ----------
+    name : str
+        The step's name.
+    lines : tuple of SourceLine
+    loads : tuple of str
+        Artifacts read with ``x = self.x`` before the body.
+    statements : int
+        How many of the method's statements are the body's own, ``self.next`` not counted.
+    """
+
+    name: str
+    lines: tuple[SourceLine, ...]
+    loads: tuple[str, ...]
+    statements: int
+    code_hash: str
+
+    @property
+    def text(self) -> str:
+        """The source, ending in a newline."""
+        return "".join(line.text + "\n" for line in self.lines)
+
+
+def to_metaflow_imports(code: str) -> str:
+    """Make ``from flownb import …`` read ``from metaflow import …``; no line moves."""
+    inside = unindentable_lines(code) if "flownb" in code else frozenset()
+    return "\n".join(
+        line if number in inside else FLOWNB_IMPORT.sub(r"\1metaflow\2", line)
+        for number, line in enumerate(code.split("\n"), 1)
+    )
+
+
+def indent_code(code: str, width: int, *, first_line: int = 1) -> list[SourceLine]:
+    """Indent code without changing the value of any string in it.
+
+    Parameters
+    ----------
+    code : str
+    width : int
+        Blanks to put before each line that is not blank and does not begin inside a string.
+    first_line : int
+        Origin of the code's first line.
+
+    Returns
+    -------
+    list of SourceLine
+    """
+    inside = unindentable_lines(code)
+    lines = []
+    for number, line in enumerate(code.split("\n"), 1):
+        origin = first_line + number - 1
+        if number in inside:
+            lines.append(SourceLine(line, origin, 0))
+        elif not line.strip():
+            lines.append(SourceLine("", origin, 0))
+        else:
+            # A form feed sets Python's column count back to zero, so blanks before it would not count.
+            feeds = len(line) - len(line.lstrip("\f"))
+            lines.append(SourceLine(line[:feeds] + " " * width + line[feeds:], origin, width))
+    return lines
+
+
+def transition_source(transition: Transition) -> str:
+    """The ``self.next(...)`` statement of a transition that headers asked for."""
+    if transition.kind == "switch":
+        cases = ", ".join(f"{value!r}: self.{step}" for value, step in transition.cases).replace("'", '"')
+        if any(isinstance(value, str) and not value.isidentifier() for value, _ in transition.cases):
+            cases = ", ".join(f"{value!r}: self.{step}" for value, step in transition.cases)
+        return f'self.next({{{cases}}}, condition="{transition.condition}")'
+    targets = ", ".join(f"self.{target}" for target in transition.targets)
+    if transition.kind == "foreach":
+        return f'self.next({targets}, foreach="{transition.foreach}")'
+    return f"self.next({targets})"
+
+
+def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> MethodSource:
+    """Give the source of a step's method.
+
+    Parameters
+    ----------
+    flow : FlowDefinition
+    node : Node
+        The step's place in the graph; a node without a step gives a method that only passes on.
+    artifacts : Artifacts
+        What can be read where, to tell which plain names are shorthand.
+
+    Returns
+    -------
+    MethodSource
+        Decorators, ``@step``, the def, loads (``x = self.x``), the body as written, captures (``self.x = x``) and the
+        transition.
+    """
+    arguments = "(self, inputs)" if node.is_join else "(self)"
+    step = node.step
+    if step is None:
+        lines = [SourceLine("    @step", 1, 4), SourceLine(f"    def {node.name}{arguments}:", 1, 4)]
+        last = transition_source(node.transition) if node.transition else "pass"
+        lines.append(SourceLine(f"        {last}", 1, 8))
+        return MethodSource(node.name, tuple(lines), (), 0, _hash("pass"))
+    cell, body = step.cell, step.body
+    header_line = max(cell.body_line - 1, 1)
+    to_cell = cell.body_line - 1
+    decorators: list[SourceLine] = []
+    for decorator in body.decorators:
+        decorators += indent_code(decorator.text, 4, first_line=decorator.line + to_cell)
+    loads = artifacts.loads(step, flow)
+    reads = step.names.reads
+    before = [SourceLine(f"        {name} = self.{name}", reads[name] + to_cell, 8) for name in loads]
+    written = indent_code(to_metaflow_imports(body.code), 8, first_line=cell.body_line)
+    captured = [SourceLine(f"        self.{name} = {name}", header_line, 8) for name in step.captures]
+    explicit = body.transition
+    after: list[SourceLine] = []
+    if explicit is not None:
+        after = written[explicit.line - 1 :]
+        written = written[: explicit.line - 1]
+    elif node.transition is not None:
+        after = [SourceLine(f"        {transition_source(node.transition)}", header_line, 8)]
+    written, after = _trim(written), _trim(after)
+    statements = len(body.tree.body) - (explicit is not None) if body.tree else 0
+    if not (statements or before or captured or after):
+        written.append(SourceLine("        pass", header_line, 8))
+    lines = [
+        *decorators,
+        SourceLine("    @step", header_line, 4),
+        SourceLine(f"    def {node.name}{arguments}:", header_line, 4),
+        *before,
+        *written,
+        *captured,
+        *after,
+    ]
+    content = "\n".join(line.text for line in (*before, *written, *captured))
+    return MethodSource(node.name, tuple(lines), loads, statements, _hash(f"{arguments}\n{content}"))
+
+
+def _trim(lines: list[SourceLine]) -> list[SourceLine]:
+    """Drop blank lines at both ends."""
+    start, end = 0, len(lines)
+    while start < end and not lines[start].text:
+        start += 1
+    while end > start and not lines[end - 1].text:
+        end -= 1
+    return lines[start:end]
+
+
+def _hash(text: str) -> str:
+    """A short content hash; the transition is not part of it, so a new child leaves a step fresh."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,121 @@
+"""What the front end says of the cell that is being executed.
+
+Takes the execute request; gives the `Cell` with its id, tags, exact text and the file name that tracebacks and the
+debugger know it by. JupyterLab and VS Code send ids and tags with each request; nbclient and nbval send neither.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from flownb.cells.cell import Cell, read_cell
+from flownb.errors import CellError
+from flownb.runtime.task import user_frames
+from flownb.session.session import Session
+
+__all__ = ["Frontend", "tags_to_magic"]
+
+
+class Frontend:
+    """The shell that executes cells, and the session they belong to."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+
+    @cached_property
+    def session(self) -> Session:
+        """The notebook's session, begun with the first cell."""
+        return Session(notebook_path(self.shell), folder=Path.cwd())
+
+    def define(self, line: str, body: str, magic: str) -> Cell:
+        """Read the cell a magic was called on, and take it over into the session."""
+        request = _request(self.shell)
+        metadata = request.get("metadata", {})
+        raw = str(request.get("content", {}).get("code", ""))
+        if body.strip("\n") not in raw:  # called from other code, not as a cell of its own
+            raw = f"%%{magic} {line}\n{body}"
+        self.session.cells.forget(metadata.get("deletedCells", ()))
+        tags = [str(tag) for tag in metadata.get("tags", ())]
+        cell = read_cell(raw, tags=tags, cell_id=metadata.get("cellId"), filename=self.filename(raw))
+        self.session.define([cell])
+        return cell
+
+    def filename(self, raw: str) -> str:
+        """The name under which the front end's debugger and tracebacks know this cell."""
+        compiler = self.shell.compile
+        name = str(compiler.get_code_name(raw, raw, self.shell.execution_count))
+        compiler._filename_map[name] = self.shell.execution_count
+        return name
+
+    def kernel_names(self) -> set[str]:
+        """Names in the notebook's namespace that the user made."""
+        return {name for name in self.shell.user_ns if not name.startswith("_")}
+
+    def show(self, value: Any) -> None:
+        """Display the value of a step's last expression."""
+        if value is not None:
+            from IPython.display import display
+
+            display(value)
+
+    def raise_for_user(self, error: BaseException) -> None:
+        """Raise an error that shows the user's own frames at the lines of their cells.
+
+        Raises
+        ------
+        BaseException
+            Always: `error`.
+        """
+        frames = user_frames(error)
+        cause = error.__cause__
+        shown = error
+        if frames is None and cause is not None:
+            frames, shown = user_frames(cause), cause
+        if frames is not None:
+            table = self.shell.InteractiveTB
+            lines = table.structured_traceback(type(shown), shown, frames, tb_offset=0)
+            if shown is not error:
+                lines = [*lines, "", *getattr(error, "_render_traceback_", list)()]
+            error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]  # IPython looks for it
+        raise error
+
+
+def _request(shell: Any) -> dict[str, Any]:
+    """The execute request, empty outside of a kernel."""
+    get_parent = getattr(shell, "get_parent", None)
+    return (get_parent() or {}) if get_parent is not None else {}
+
+
+def notebook_path(shell: Any) -> Path | None:
+    """The notebook's file, where the front end names it (JupyterLab: JPY_SESSION_NAME; VS Code: a variable)."""
+    named = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
+    if not named:
+        return None
+    path = Path(named)
+    # JupyterLab names it relative to the server's root, and starts the kernel in the notebook's own folder.
+    return path if path.is_absolute() and path.exists() else Path.cwd() / path.name
+
+
+def tags_to_magic(shell: Any) -> Callable[[list[str]], list[str]]:
+    """An input transformer that puts the magic before a cell whose tags mean the same."""
+
+    def transform(lines: list[str]) -> list[str]:
+        request = _request(shell)
+        tags = request.get("metadata", {}).get("tags")
+        code = request.get("content", {}).get("code", "")
+        if not tags or "".join(lines).strip() != str(code).strip() or "".join(lines).lstrip().startswith("%%"):
+            return lines
+        try:
+            cell = read_cell("", tags=[str(tag) for tag in tags])
+        except CellError:
+            return ["%%step\n", *lines]  # the magic reads the tags again and says what is wrong
+        if cell.kind == "scratch":
+            return lines
+        name = cell.header.line if cell.header else cell.name
+        return [f"%%{cell.kind} {name}".rstrip() + "\n", *lines]
+
+    return transform

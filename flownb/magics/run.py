@@ -1,0 +1,122 @@
+"""``%%flow`` and ``%flow``: the flow as a whole."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.display import display
+
+from flownb.dag import Dag, dag_svg, dag_text
+from flownb.errors import FlownbError, ParameterError, nearest
+from flownb.magics.frontend import Frontend
+from flownb.session.options import parse_run
+from flownb.session.progress import Progress
+
+__all__ = ["RunMagics"]
+
+
+@magics_class
+class RunMagics(Magics):
+    """Magics on the whole flow."""
+
+    def __init__(self, shell: Any, frontend: Frontend) -> None:
+        super().__init__(shell)
+        self.frontend = frontend
+
+    @line_cell_magic
+    def flow(self, line: str, cell: str | None = None) -> None:
+        """Name the flow (``%%flow NAME``), show it (``%flow``), or do something with all of it.
+
+        ::
+
+            %%flow NAME              the cell is the class body: Parameter(...), constants
+            %flow                    the DAG with each step's state
+            %flow run [--alpha 0.2] [--tag NAME] [--max-num-splits N]
+            %flow check              list what the static checks find
+            %flow export flow.py     write a Metaflow file
+        """
+        if cell is not None:
+            self._define(line, cell)
+            return
+        words = shlex.split(line)
+        commands = {"": self._show, "run": self._run, "check": self._check, "export": self._export}
+        command = words[0] if words else ""
+        if command not in commands:
+            names = [name for name in commands if name]
+            raise ParameterError(
+                f"`%flow {command}` is no command.{nearest(command, names)}",
+                f"There are {', '.join(names)}, and %flow alone.",
+                "Correct it. To name the flow, write %%flow NAME on a cell's first line.",
+            )
+        commands[command](words[1:])
+
+    def _define(self, line: str, cell: str) -> None:
+        """Take over the flow's header and say what it declares."""
+        frontend = self.frontend
+        defined = frontend.define(line, cell, "flow")
+        try:
+            frontend.session.run_shared(defined)
+        except Exception as error:
+            frontend.raise_for_user(error)
+
+    def _show(self, words: list[str]) -> None:
+        """Display the DAG."""
+        if words:
+            raise ParameterError(f"`%flow` does not take `{words[0]}`.", "Alone it shows the DAG.", "Leave it out.")
+        self.frontend.session.check(only="")
+        show_dag(self.frontend.session.picture(), {})
+
+    def _run(self, words: list[str]) -> None:
+        """Run the whole flow and show what became of each step."""
+        frontend, progress = self.frontend, Progress()
+        session = frontend.session
+        try:
+            options = parse_run(words)
+            with progress.prefixed():
+                outcome = session.run(
+                    options,
+                    on_start=progress.on_start,
+                    on_end=progress.on_end,
+                    kernel_names=frontend.kernel_names(),
+                )
+        except BaseException as error:  # a step's own, KeyboardInterrupt too
+            if progress.states:
+                show_dag(session.picture(progress.states), {})
+            if isinstance(error, FlownbError) or error.__traceback__ is not None:
+                frontend.raise_for_user(error)
+            raise
+        facts = {"run": outcome.pathspec, "tasks": outcome.tasks, "seconds": round(outcome.seconds, 3)}
+        show_dag(session.picture(progress.states), facts)
+
+    def _check(self, words: list[str]) -> None:
+        """Print what the checks find, or that they find nothing."""
+        frontend = self.frontend
+        found = frontend.session.check(kernel_names=frontend.kernel_names())
+        for diagnostic in found:
+            print(diagnostic)
+        if not found:
+            print(f"{frontend.session.flow.name}: {len(frontend.session.flow.steps)} steps, nothing to complain of")
+
+    def _export(self, words: list[str]) -> None:
+        """Write flow.py."""
+        if len(words) > 1:
+            raise ParameterError(
+                "`%flow export` takes one file.", f"It was given {len(words)}.", "Write %flow export flow.py."
+            )
+        path = Path(words[0] if words else "flow.py")
+        frontend = self.frontend
+        text = frontend.session.export(frontend.kernel_names())
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")
+
+
+def show_dag(dag: Dag, facts: dict[str, Any]) -> None:
+    """Display a DAG as SVG and text; facts that vary from run to run go into the metadata."""
+    display(
+        {"image/svg+xml": dag_svg(dag), "text/plain": dag_text(dag)},
+        raw=True,
+        metadata={"flownb": facts} if facts else {},
+    )

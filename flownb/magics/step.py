@@ -1,0 +1,65 @@
+"""``%%step`` and ``%%shared``: the cells a flow is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.magic import Magics, cell_magic, magics_class
+from IPython.display import display
+
+from flownb.errors import FlownbError
+from flownb.magics.frontend import Frontend
+
+__all__ = ["StepMagics"]
+
+
+@magics_class
+class StepMagics(Magics):
+    """Magics that define a cell of the flow and run it."""
+
+    def __init__(self, shell: Any, frontend: Frontend) -> None:
+        super().__init__(shell)
+        self.frontend = frontend
+
+    @cell_magic
+    def step(self, line: str, cell: str) -> None:
+        """Define a step and run it on its parents' latest results.
+
+        ::
+
+            %%step NAME [--after A,B] [--foreach ARTIFACT] [--join] [--when ARTIFACT=VALUE] [-> name, name]
+
+        Without ``--after`` the parent is the step cell above. Names after ``->`` are captured: they become artifacts,
+        and are put into the notebook's namespace for scratch cells to look at.
+        """
+        frontend = self.frontend
+        defined = frontend.define(line, cell, "step")
+        try:
+            outcome = frontend.session.run_step(
+                defined.name, display=frontend.show, kernel_names=frontend.kernel_names()
+            )
+        except FlownbError as error:
+            frontend.raise_for_user(error)
+            return
+        except BaseException as error:  # the user's own, KeyboardInterrupt too
+            frontend.raise_for_user(error)
+            return
+        self.shell.user_ns.update(outcome.values)
+        display(outcome.report)
+
+    @cell_magic
+    def shared(self, line: str, cell: str) -> None:
+        """Define shared code: imports, functions, classes and constants that every step sees.
+
+        Its names are put into the notebook's namespace as well. Magics in it run here and are comments in flow.py.
+        """
+        frontend = self.frontend
+        defined = frontend.define(line, cell, "shared")
+        for magic in defined.parsed.magics:
+            exec(self.shell.transform_cell(magic.text), self.shell.user_ns)
+        try:
+            names = frontend.session.run_shared(defined)
+        except Exception as error:
+            frontend.raise_for_user(error)
+            return
+        self.shell.user_ns.update(names)

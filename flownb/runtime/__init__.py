@@ -1,0 +1,1 @@
+"""Tasks, programs and the scheduler: the generated source executed."""

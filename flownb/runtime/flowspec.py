@@ -1,0 +1,299 @@
+"""``self`` and ``inputs`` inside a step.
+
+Takes a task's inherited artifacts; gives the object a step's method runs on. Reads are lazy, writes stay in memory
+until the task is recorded; the meaning of each name is Metaflow's (``metaflow/flowspec.py``, 2.19.39).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flownb.errors import ArtifactNotFound, ForeachError, MergeConflict, TransitionError, nearest
+from flownb.store.datastore import Datastore
+from flownb.store.records import ArtifactRef, ForeachFrame
+
+__all__ = ["FlowSpec", "Inputs", "TaskState"]
+
+
+@dataclass
+class TaskState:
+    """What a `FlowSpec` instance knows about its task.
+
+    Attributes
+    ----------
+    step : str
+    where : str
+        The task's or its origin's pathspec, for messages.
+    datastore : Datastore
+    refs : dict of str to ArtifactRef
+        Inherited artifacts, not loaded until read.
+    frames : tuple of ForeachFrame
+    is_join : bool
+    loaded : dict of str to ArtifactRef
+        Inherited artifacts that were read.
+    targets : tuple of str or None
+        Where ``self.next`` said to go; None before it was called.
+    foreach : str or None
+    num_splits : int
+    """
+
+    step: str
+    where: str
+    datastore: Datastore
+    refs: dict[str, ArtifactRef]
+    frames: tuple[ForeachFrame, ...] = ()
+    is_join: bool = False
+    loaded: dict[str, ArtifactRef] = field(default_factory=dict)
+    targets: tuple[str, ...] | None = None
+    foreach: str | None = None
+    num_splits: int = 0
+
+
+class FlowSpec:
+    """Base of the flow's class; an instance is the ``self`` of one task."""
+
+    _flownb_state: TaskState
+
+    def __init__(self, state: TaskState) -> None:
+        object.__setattr__(self, "_flownb_state", state)
+
+    def __getattr__(self, name: str) -> Any:
+        """Load an inherited artifact on first read."""
+        state: TaskState = object.__getattribute__(self, "__dict__").get("_flownb_state")
+        if state is None or (name.startswith("__") and name.endswith("__")):
+            raise AttributeError(name)
+        ref = state.refs.get(name)
+        if ref is None:
+            known = sorted(state.refs)
+            raise ArtifactNotFound(
+                f"Step {state.step} reads `self.{name}`, which is no artifact here.{nearest(name, known)}",
+                f"It inherits {', '.join(f'`{n}`' for n in known)}." if known else "It inherits no artifacts.",
+                f"Assign self.{name} in an earlier step, or correct the name.",
+            )
+        value = state.datastore.load(ref, name=name, where=state.where)
+        state.loaded[name] = ref
+        object.__getattribute__(self, "__dict__")[name] = value
+        return value
+
+    @property
+    def name(self) -> str:
+        """The flow's name."""
+        return type(self).__name__
+
+    @property
+    def index(self) -> int | None:
+        """This task's position in the innermost foreach, None outside of one."""
+        frames = self._flownb_state.frames
+        return frames[-1].index if frames else None
+
+    @property
+    def input(self) -> Any:
+        """This task's item of the innermost foreach, None outside of one."""
+        frames = self._flownb_state.frames
+        return self._flownb_item(frames[-1]) if frames else None
+
+    def foreach_stack(self) -> list[tuple[int, int, Any]]:
+        """Open foreachs, outermost first, each as (index, number of splits, item)."""
+        return [(frame.index, frame.num_splits, self._flownb_item(frame)) for frame in self._flownb_state.frames]
+
+    def _flownb_item(self, frame: ForeachFrame) -> Any:
+        """The item of one foreach level; None when its artifact is not inherited (after an inner join)."""
+        try:
+            items = getattr(self, frame.var)
+        except AttributeError:
+            return None
+        try:
+            return items[frame.index]
+        except TypeError:  # a set or another iterable without positions
+            return next(itertools.islice(items, frame.index, frame.index + 1))
+
+    def next(self, *targets: Any, foreach: str | None = None, condition: str | None = None, **unknown: Any) -> None:
+        """Say which step or steps come next; the last statement of a step.
+
+        Parameters
+        ----------
+        *targets : methods of self, or one dict of them
+        foreach : str, optional
+            Name of the artifact whose items become tasks.
+        condition : str, optional
+            Name of the artifact that chooses among the dict's keys.
+
+        Raises
+        ------
+        TransitionError
+            If called twice, with something that is no step, or with a condition that no case matches.
+        ForeachError
+            If the foreach artifact cannot be iterated or is empty.
+        """
+        state = self._flownb_state
+        where = f"Step {state.step}"
+        if unknown:
+            raise TransitionError(
+                f"{where} passes `{next(iter(unknown))}` to self.next.", "It takes foreach and condition.", "Remove it."
+            )
+        if state.targets is not None:
+            raise TransitionError(f"{where} calls self.next twice.", "A step has one transition.", "Remove one call.")
+        if condition is not None:
+            if len(targets) != 1 or not isinstance(targets[0], dict) or not targets[0]:
+                raise TransitionError(
+                    f"{where} has a condition but no cases.",
+                    "A switch takes one dictionary from value to step.",
+                    f'Write self.next({{"x": self.a, "y": self.b}}, condition="{condition}").',
+                )
+            cases = targets[0]
+            if not hasattr(self, condition):
+                raise TransitionError(
+                    f"{where} switches on `self.{condition}`, which does not exist.",
+                    "The condition names an artifact.",
+                    f"Assign self.{condition} in this step.",
+                )
+            value = getattr(self, condition)
+            if value not in cases:
+                raise TransitionError(
+                    f"{where} switches on `{condition}`, whose value {value!r} is no case.",
+                    f"The cases are {', '.join(map(repr, cases))}.",
+                    "Add a case, or set the artifact to one of them.",
+                )
+            state.targets = (self._flownb_step(cases[value]),)
+            return
+        state.targets = tuple(self._flownb_step(target) for target in targets)
+        if foreach is not None:
+            state.num_splits = self._flownb_splits(foreach)
+            state.foreach = foreach
+
+    def _flownb_step(self, target: Any) -> str:
+        """Name of the step a bound method stands for."""
+        function = getattr(target, "__func__", None)
+        if function is None or not getattr(function, "is_step", False):
+            raise TransitionError(
+                f"Step {self._flownb_state.step} passes {target!r} to self.next, which is no step.",
+                "self.next takes steps, such as self.train.",
+                "Name a step.",
+            )
+        return str(function.__name__)
+
+    def _flownb_splits(self, foreach: str) -> int:
+        """Number of items of a foreach artifact."""
+        step = self._flownb_state.step
+        try:
+            items = getattr(self, foreach)
+        except ArtifactNotFound as error:
+            raise ForeachError(
+                f"Step {step} starts a foreach over `{foreach}`, which is no artifact.",
+                "A foreach runs over an artifact of the step that starts it.",
+                f"Capture it: `-> {foreach}` in the header of {step}.",
+            ) from error
+        if isinstance(items, Mapping):
+            raise ForeachError(
+                f"Step {step} starts a foreach over `{foreach}`, a dictionary.",
+                "Its items have no positions.",
+                f"Make it a list, for example list({foreach}.items()).",
+            )
+        try:
+            count = sum(1 for _ in items)
+        except TypeError as error:
+            raise ForeachError(
+                f"Step {step} starts a foreach over `{foreach}`, a {type(items).__name__}.",
+                "It cannot be iterated.",
+                "Make it a list.",
+            ) from error
+        if not count:
+            raise ForeachError(
+                f"Step {step} starts a foreach over `{foreach}`, which is empty.",
+                "Metaflow needs at least one item.",
+                "Give it an item, or use a switch (`--when`) to go round the foreach.",
+            )
+        return count
+
+    def merge_artifacts(
+        self, inputs: Inputs, exclude: Sequence[str] | None = None, include: Sequence[str] | None = None
+    ) -> None:
+        """Take over artifacts of the joined tasks that this step did not set itself.
+
+        Parameters
+        ----------
+        inputs : Inputs
+        exclude, include : sequence of str, optional
+            Names to leave out, or the only names to take.
+
+        Raises
+        ------
+        MergeConflict
+            If a name has different values in the inputs, an included name is in none, or this step is no join.
+        """
+        state = self._flownb_state
+        if not state.is_join:
+            raise MergeConflict(
+                f"Step {state.step} calls merge_artifacts, but is no join.", "Only joins have inputs.", "Add --join."
+            )
+        if include and exclude:
+            raise MergeConflict(
+                f"Step {state.step} passes include and exclude to merge_artifacts.",
+                "They contradict each other.",
+                "Pass one of them.",
+            )
+        found: dict[str, ArtifactRef] = {}
+        conflicts: dict[str, None] = {}
+        for one in inputs:
+            for name, ref in one._flownb_state.refs.items():
+                if (include and name not in include) or name in (exclude or ()) or self._flownb_has(name):
+                    continue
+                if found.setdefault(name, ref).key != ref.key:
+                    conflicts[name] = None
+        if conflicts:
+            names = ", ".join(f"`{name}`" for name in conflicts)
+            raise MergeConflict(
+                f"Step {state.step} cannot merge {names}.",
+                "The joined tasks have different values for it.",
+                f"Set self.{next(iter(conflicts))} before calling merge_artifacts, or pass "
+                f"exclude={list(conflicts)!r}.",
+            )
+        missing = [name for name in include or () if name not in found and not self._flownb_has(name)]
+        if missing:
+            raise MergeConflict(
+                f"Step {state.step} includes `{missing[0]}` in merge_artifacts, which no joined task has.",
+                "An included name must be an artifact of at least one of them.",
+                "Correct the name or remove it.",
+            )
+        state.refs.update(found)
+
+    def _flownb_has(self, name: str) -> bool:
+        """Whether the step has `name` already, without loading it."""
+        return name in self.__dict__ or name in self._flownb_state.refs or hasattr(type(self), name)
+
+
+class Inputs:
+    """The tasks a join brings together: ``inputs.left.x``, ``inputs[0].x``, or iterated.
+
+    Parameters
+    ----------
+    flows : sequence of FlowSpec
+        In foreach order, or in the order the split names its branches.
+    """
+
+    def __init__(self, flows: Sequence[FlowSpec]) -> None:
+        self.flows = list(flows)
+        for flow in self.flows:
+            self.__dict__[flow._flownb_state.step] = flow
+
+    def __getitem__(self, position: int) -> FlowSpec:
+        return self.flows[position]
+
+    def __iter__(self) -> Iterator[FlowSpec]:
+        return iter(self.flows)
+
+    def __len__(self) -> int:
+        return len(self.flows)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        steps = list(dict.fromkeys(flow._flownb_state.step for flow in self.flows))
+        raise ArtifactNotFound(
+            f"`inputs.{name}` is no joined step.{nearest(name, steps)}",
+            f"This join brings together {', '.join(steps)}.",
+            f"Write inputs.{steps[0]} or inputs[0]." if steps else "",
+        )

@@ -1,0 +1,244 @@
+"""A flow made executable: the generated source compiled, with every line at its place in the cells.
+
+Takes a `FlowDefinition` and its graph; gives, for each task, a fresh module with the flow's class in it. What is
+compiled is the very text that the exporter writes.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from types import CodeType, ModuleType
+from typing import Any
+
+from flownb.cells.cell import Cell
+from flownb.flow.artifacts import Artifacts, trace_artifacts
+from flownb.flow.definition import FlowDefinition
+from flownb.flow.graph import FlowGraph
+from flownb.flow.method import MethodSource, SourceLine, method_source
+from flownb.flow.module import class_source, future_features, metaflow_imports, shared_hash, shared_source
+from flownb.runtime.flowspec import FlowSpec
+from flownb.runtime.metaflow_names import flow_builtins, step
+from flownb.runtime.parameters import Parameter
+
+__all__ = ["Program", "module_name"]
+
+
+def module_name(flow: str) -> str:
+    """Name of the module that a flow's shared code lives in, so that its classes can be pickled."""
+    return f"flownb_flow_{flow}"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A flow that can be run.
+
+    Parameters
+    ----------
+    flow : FlowDefinition
+    graph : FlowGraph
+        Complete for runs; a notebook's unfinished graph for single steps.
+    """
+
+    flow: FlowDefinition
+    graph: FlowGraph
+
+    @cached_property
+    def artifacts(self) -> Artifacts:
+        """What each step can read."""
+        return trace_artifacts(self.flow, self.graph)
+
+    @cached_property
+    def shared_hash(self) -> str:
+        """Content hash of the shared code and the class body."""
+        return shared_hash(self.flow)
+
+    @cached_property
+    def methods(self) -> dict[str, MethodSource]:
+        """Each step's source."""
+        return {name: method_source(self.flow, node, self.artifacts) for name, node in self.graph.nodes.items()}
+
+    @cached_property
+    def features(self) -> int:
+        """Compiler flags of the shared cells' ``from __future__`` imports."""
+        import __future__
+
+        flags = 0
+        for name in future_features(self.flow):
+            flags |= getattr(__future__, name).compiler_flag
+        return flags
+
+    @cached_property
+    def source(self) -> list[dict[str, Any]]:
+        """The marked cells' texts with what is needed to read them again, in document order."""
+        cells = [*([self.flow.header] if self.flow.header else []), *self.flow.shared]
+        cells += [step.cell for step in self.flow.steps]
+        return [{"source": cell.source, "kind": cell.kind, "name": cell.name} for cell in cells]
+
+    @cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """The flow's parameters by attribute name."""
+        return {name: value for name, value in vars(self.flow_class()).items() if isinstance(value, Parameter)}
+
+    @cached_property
+    def constants(self) -> dict[str, Any]:
+        """Class-level values, which Metaflow keeps as artifacts of every task, by name."""
+        names = [
+            name for name, kind in self.flow.class_names.items() if kind == "constant" and not name.startswith("_")
+        ]
+        found = {name: getattr(self.flow_class(), name, None) for name in names}
+        return {name: value for name, value in found.items() if not callable(value) and not isinstance(value, property)}
+
+    def decorators(self, name: str) -> tuple[str, ...]:
+        """Texts of a step's decorator lines."""
+        node = self.graph[name]
+        return tuple(d.text for d in node.step.body.decorators) if node.step else ()
+
+    def flow_class(
+        self, only: str | None = None, *, display: Callable[[Any], None] | None = None, decorated: bool = True
+    ) -> type[FlowSpec]:
+        """Execute imports, shared code and class body in a fresh module and give the flow's class.
+
+        Parameters
+        ----------
+        only : str, optional
+            The step whose method is wanted; all others are names that can be passed to ``self.next``.
+        display : callable, optional
+            Shows the value of the last expression of the step's body.
+        decorated : bool, default True
+            Whether the step's decorator lines are executed.
+        """
+        module = ModuleType(module_name(self.flow.name))
+        namespace = module.__dict__
+        namespace["__builtins__"] = flow_builtins(display)
+        sys.modules[module.__name__] = module
+        exec(_imports(metaflow_imports(self.flow)), namespace)
+        for cell in self.flow.shared:
+            exec(_compiled(tuple(shared_source(cell)), _remember(cell), self.features), namespace)
+        header = self.flow.header
+        lines = [*class_source(self.flow), SourceLine("    pass", 1, 4)]
+        exec(_compiled(tuple(lines), _remember(header) if header else "<flow>", self.features), namespace)
+        flow_class: type[FlowSpec] = namespace[self.flow.name]
+        for name in self._step_names():
+            if name != only:
+                setattr(flow_class, name, _placeholder(name))
+        if only is not None:
+            setattr(flow_class, only, self._method(only, namespace, display is not None, decorated))
+        return flow_class
+
+    def _step_names(self) -> dict[str, None]:
+        """All steps, and those that a ``self.next`` names before their cell ran."""
+        names = dict.fromkeys(self.graph.nodes)
+        for node in self.graph.nodes.values():
+            names.update(dict.fromkeys(node.targets))
+        return names
+
+    def _method(self, name: str, namespace: dict[str, Any], shows: bool, decorated: bool) -> Any:
+        """Compile and execute one method as part of a class of the flow's name (which decides ``__x`` names)."""
+        source = self.methods[name]
+        node = self.graph[name]
+        lines = source.lines
+        if not decorated:
+            start = next(i for i, line in enumerate(lines) if line.text == "    @step")
+            lines = lines[start:]
+        filename = _remember(node.step.cell) if node.step else "<flownb>"
+        shown = len(source.loads) + source.statements - 1 if shows and source.statements else -1
+        code = _compiled((SourceLine(f"class {self.flow.name}:", 1, 0), *lines), filename, self.features, shown)
+        # The class statement binds the flow's name: keep the real class.
+        inner: dict[str, Any] = {}
+        exec(code, namespace, inner)
+        method = vars(inner[self.flow.name])[name]
+        _read_as_cell(inspect.unwrap(method))
+        return method
+
+
+def _read_as_cell(method: Any) -> None:
+    """Let tracebacks take the whole cell as the method's source.
+
+    IPython and inspect cut a function's source out of its file from its first line on, and a cell has no def line to
+    cut from; code that is called ``<module>`` they show from the file as it is, like any other cell.
+    """
+    code = getattr(method, "__code__", None)
+    if code is not None:
+        method.__code__ = code.replace(co_name="<module>")
+
+
+def _placeholder(name: str) -> Any:
+    """A step that is named but not run."""
+
+    def placeholder(self: FlowSpec) -> None:
+        raise AttributeError(f"Step {name} cannot be called.")
+
+    placeholder.__name__ = name
+    return step(placeholder)
+
+
+def _remember(cell: Cell) -> str:
+    """Let tracebacks find the cell's own lines; give its file name.
+
+    The header and the decorator lines are shown as comments: tools that show code around an error (IPython's stack_data)
+    show nothing of a text that is not Python.
+    """
+    lines = cell.source.split("\n")
+    marked = [*range(1, cell.body_line)]
+    for decorator in cell.parsed.decorators:
+        first = cell.body_line + decorator.line - 1
+        marked += range(first, first + decorator.text.count("\n") + 1)
+    for number in marked:
+        lines[number - 1] = f"#{lines[number - 1]}"
+    shown = [line + "\n" for line in lines]
+    linecache.cache[cell.filename] = (len(cell.source), None, shown, cell.filename)
+    return cell.filename
+
+
+@lru_cache(maxsize=64)
+def _imports(names: tuple[str, ...]) -> CodeType:
+    """The import line that ``flow.py`` begins with."""
+    return compile(f"from metaflow import {', '.join(names)}", "<flownb>", "exec", dont_inherit=True)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(lines: tuple[SourceLine, ...], filename: str, flags: int, shown: int = -1) -> CodeType:
+    """Compile generated source so that each node stands where its cell has it.
+
+    `shown` is the position of the method's statement whose value is displayed, -1 for none.
+    """
+    text = "".join(line.text + "\n" for line in lines)
+    tree = ast.parse(text, filename)
+    if shown >= 0:
+        _show(tree, shown, text)
+    for node in ast.walk(tree):
+        if hasattr(node, "lineno"):
+            _move(node, lines)
+    return compile(tree, filename, "exec", flags=flags, dont_inherit=True)
+
+
+def _show(tree: ast.Module, position: int, text: str) -> None:
+    """Display the value of a body's last expression, unless a semicolon ends it, as IPython does."""
+    flow_class = tree.body[0]
+    assert isinstance(flow_class, ast.ClassDef) and isinstance(flow_class.body[-1], ast.FunctionDef)
+    body = flow_class.body[-1].body
+    last = body[position]
+    if not isinstance(last, ast.Expr):
+        return
+    end = text.split("\n")[(last.end_lineno or 1) - 1].encode()[last.end_col_offset or 0 :]
+    if end.strip().startswith(b";"):
+        return
+    name = ast.Name("__flownb_display__", ast.Load())
+    call = ast.copy_location(ast.Call(ast.copy_location(name, last.value), [last.value], []), last.value)
+    body[position] = ast.copy_location(ast.Expr(call), last)
+
+
+def _move(node: Any, lines: Sequence[SourceLine]) -> None:
+    """Put a node at its cell's line and column; ranges that would end before they begin become empty."""
+    first = lines[min(node.lineno, len(lines)) - 1]
+    last = lines[min(node.end_lineno or node.lineno, len(lines)) - 1]
+    node.lineno, node.col_offset = first.origin, max(node.col_offset - first.added, 0)
+    node.end_lineno, node.end_col_offset = last.origin, max((node.end_col_offset or 0) - last.added, 0)
+    if (node.end_lineno, node.end_col_offset) < (node.lineno, node.col_offset):
+        node.end_lineno, node.end_col_offset = node.lineno, node.col_offset

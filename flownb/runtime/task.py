@@ -1,0 +1,294 @@
+"""One task: a step's method run on its parents' artifacts, and recorded.
+
+Takes a `TaskSpec`; gives a `TaskResult`. Nothing of the caller's namespace is seen, and nothing the step does to its
+inputs reaches the store, another task or the notebook.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import FunctionType, MethodType, TracebackType
+from typing import Any
+
+from flownb.errors import FlownbError, UnpicklableArtifact
+from flownb.runtime.current import current
+from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
+from flownb.runtime.freshness import fingerprint
+from flownb.runtime.parameters import Parameter
+from flownb.runtime.program import Program
+from flownb.settings import user_name
+from flownb.store.datastore import Datastore
+from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStatus
+
+__all__ = ["TaskResult", "TaskSpec", "run_task", "user_frames"]
+
+# Values that nothing can change in place: read ones need no second look before the task is recorded.
+IMMUTABLE = (int, float, complex, bool, str, bytes, type(None))
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """What a task is to run.
+
+    Attributes
+    ----------
+    step : str
+    run, task : str
+        Ids; empty for a spin that records nothing.
+    parents : tuple of TaskRecord
+        Where it inherits from; for a join, the tasks in ``inputs``.
+    frames : tuple of ForeachFrame
+        Open foreachs, this task's own included.
+    given : dict of str to ArtifactRef
+        Parameters and constants, which every task has.
+    overrides : dict of str to object
+        Values that replace inherited artifacts.
+    attempt : int
+    tags : tuple of str
+    """
+
+    step: str
+    run: str = ""
+    task: str = ""
+    parents: tuple[TaskRecord, ...] = ()
+    frames: tuple[ForeachFrame, ...] = ()
+    given: Mapping[str, ArtifactRef] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    attempt: int = 0
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What a task left.
+
+    Attributes
+    ----------
+    record : TaskRecord
+        As written down, or as it would be for a spin that records nothing (then without artifacts of its own).
+    values : dict of str to object
+        What the step assigned to ``self``, as live objects.
+    error : BaseException or None
+        What ended it, with its traceback.
+    foreach : (str, int) or None
+        Artifact and number of items, if it started a foreach.
+    """
+
+    record: TaskRecord
+    values: dict[str, Any]
+    error: BaseException | None = None
+    foreach: tuple[str, int] | None = None
+
+
+def run_task(
+    program: Program,
+    spec: TaskSpec,
+    datastore: Datastore,
+    *,
+    keep: Datastore | None,
+    display: Callable[[Any], None] | None = None,
+    decorated: bool = True,
+) -> TaskResult:
+    """Run a task in a fresh module.
+
+    Parameters
+    ----------
+    program : Program
+    spec : TaskSpec
+    datastore : Datastore
+        Where the parents' artifacts are.
+    keep : Datastore or None
+        Where to persist and record; None records nothing.
+    display : callable, optional
+        Shows the value of the body's last expression.
+    decorated : bool, default True
+        Whether the step's decorator lines are executed.
+
+    Returns
+    -------
+    TaskResult
+        Also when the step's code raised; then `TaskResult.error` is set.
+
+    Raises
+    ------
+    StoreError
+        If the task cannot be recorded.
+    """
+    flow = program.flow
+    started = time.time()
+    node = program.graph[spec.step]
+    refs: dict[str, ArtifactRef] = dict(spec.given)
+    for parent in spec.parents:
+        # A join inherits nothing but parameters and constants, which are the same in all of its inputs.
+        refs.update({name: ref for name, ref in parent.artifacts.items() if not node.is_join or name in spec.given})
+    where = f"{flow.name}/{spec.run or 'spin'}/{spec.step}/{spec.task or '0'}"
+    state = TaskState(spec.step, _origin(spec, where), datastore, refs, spec.frames, node.is_join)
+    own: dict[str, Any] = {}
+    error: BaseException | None = None
+    try:
+        flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
+        flow_self = flow_class(state)
+        _override(flow_self, spec.overrides)
+        arguments: list[Any] = []
+        if node.is_join:
+            arguments.append(Inputs([_input(flow_class, parent, datastore) for parent in spec.parents]))
+        _describe(program, spec, flow_self)
+        try:
+            vars(flow_class)[spec.step](flow_self, *arguments)
+        finally:
+            current._clear()
+            own = {name: value for name, value in vars(flow_self).items() if not name.startswith(("__", "_flownb_"))}
+    except BaseException as raised:  # recorded, then handed to the caller: also KeyboardInterrupt and SystemExit
+        error = raised
+    artifacts, captured, failure = _persist(own, state, keep)
+    error = error or failure
+    status: TaskStatus = "done"
+    if error is not None:
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    record = TaskRecord(
+        flow.name,
+        spec.run,
+        spec.step,
+        spec.task,
+        spec.attempt,
+        status,
+        parents=tuple(f"{parent.run}/{parent.step}/{parent.task}" for parent in spec.parents),
+        foreach=spec.frames,
+        artifacts=artifacts,
+        captured=captured,
+        chosen=state.targets or (),
+        fingerprint=fingerprint(program, spec.step),
+        exception=_describe_error(error, node.step.cell.filename if node.step else ""),
+        started=started,
+        finished=time.time(),
+    )
+    if keep is not None:
+        record = replace(record, source=keep.save(program.source, name="source"))
+        keep.write_task(record)
+    foreach = (state.foreach, state.num_splits) if state.foreach is not None and error is None else None
+    values = {name: value for name, value in own.items() if name in captured}
+    return TaskResult(record, values, error, foreach)
+
+
+def _origin(spec: TaskSpec, where: str) -> str:
+    """The pathspec that messages name for an inherited artifact."""
+    return spec.parents[0].pathspec if len(spec.parents) == 1 else where
+
+
+def _input(flow_class: type[FlowSpec], parent: TaskRecord, datastore: Datastore) -> FlowSpec:
+    """One of a join's ``inputs``."""
+    return flow_class(TaskState(parent.step, parent.pathspec, datastore, dict(parent.artifacts), parent.foreach))
+
+
+def _override(flow_self: FlowSpec, overrides: Mapping[str, Any]) -> None:
+    """Replace inherited values; they count as read, not as set by the step."""
+    for name, value in overrides.items():
+        vars(flow_self)[name] = value
+        # A parameter is a data descriptor, which looks past the instance's dictionary; the class is this task's own.
+        if isinstance(vars(type(flow_self)).get(name), Parameter):
+            setattr(type(flow_self), name, value)
+
+
+def _describe(program: Program, spec: TaskSpec, flow_self: FlowSpec) -> None:
+    """Set ``current`` for the task that begins."""
+    current._set(
+        flow_name=program.flow.name,
+        run_id=spec.run or "spin",
+        step_name=spec.step,
+        task_id=spec.task or "0",
+        retry_count=spec.attempt,
+        username=user_name(),
+        tags=spec.tags,
+        parameters=_LazyParameters(flow_self, program),
+    )
+
+
+class _LazyParameters(Mapping[str, Any]):
+    """The parameters' values, each loaded when it is asked for."""
+
+    def __init__(self, flow_self: FlowSpec, program: Program) -> None:
+        self._self = flow_self
+        self._names = sorted(program.flow.parameters)
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self._self, name)
+
+    def __iter__(self) -> Any:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _persist(
+    own: dict[str, Any], state: TaskState, keep: Datastore | None
+) -> tuple[dict[str, ArtifactRef], tuple[str, ...], UnpicklableArtifact | None]:
+    """Persist what the step holds; unchanged inherited values keep their reference.
+
+    Every value that was read is encoded again, for it may have been changed in place; equal content has an equal key
+    and is not written twice. One value that cannot be persisted does not keep the others from it.
+    """
+    artifacts = dict(state.refs)
+    captured: list[str] = []
+    failure: UnpicklableArtifact | None = None
+    for name, value in own.items():
+        before = state.loaded.get(name)
+        if before is not None and type(value) in IMMUTABLE and keep is None:
+            continue
+        try:
+            if isinstance(value, FunctionType | MethodType):
+                raise UnpicklableArtifact(
+                    f"Artifact `{name}` is a function.",
+                    "Metaflow drops functions that are assigned to self.",
+                    "Define it in a %%shared cell; every step can call it from there.",
+                    artifact=name,
+                )
+            if keep is None:
+                if before is None:
+                    captured.append(name)
+                continue
+            ref = keep.save(value, name=name)
+        except UnpicklableArtifact as error:
+            failure = failure or UnpicklableArtifact(
+                f"Step {state.step}: {error.what}", error.why, error.fix, artifact=error.artifact
+            )
+            if failure.__cause__ is None:
+                failure.__cause__ = error.__cause__
+            continue
+        artifacts[name] = ref
+        if before is None or before.key != ref.key:
+            captured.append(name)
+    return artifacts, tuple(captured), failure
+
+
+def user_frames(error: BaseException) -> TracebackType | None:
+    """The error's traceback with the step's own frames and those of libraries it called; ours are left out."""
+    kept: list[TracebackType] = []
+    frame = error.__traceback__
+    while frame is not None:
+        if str(frame.tb_frame.f_globals.get("__name__", "")).split(".")[0] != "flownb":
+            kept.append(frame)
+        frame = frame.tb_next
+    start = next((i for i, one in enumerate(kept) if _is_flow_code(one)), len(kept))
+    found: TracebackType | None = None
+    for one in reversed(kept[start:]):
+        found = TracebackType(found, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return found
+
+
+def _is_flow_code(frame: TracebackType) -> bool:
+    """Whether a frame runs a flow's module, where all that a user wrote for it lives."""
+    return str(frame.tb_frame.f_globals.get("__name__", "")).startswith("flownb_flow_")
+
+
+def _describe_error(error: BaseException | None, filename: str) -> dict[str, str] | None:
+    """What is written down of the error that ended a task."""
+    if error is None:
+        return None
+    frames = user_frames(error)
+    lines = traceback.format_exception(type(error), error, frames) if frames else [f"{error}\n"]
+    headline = error.headline if isinstance(error, FlownbError) else type(error).__name__
+    return {"type": headline, "message": str(error), "traceback": "".join(lines)}

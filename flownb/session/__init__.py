@@ -1,0 +1,1 @@
+"""The notebook's flow, its datastore and its working run."""

@@ -1,0 +1,81 @@
+"""The marked cells of a notebook as a kernel comes to know them, one execution at a time.
+
+Takes cells as they are executed; gives them in document order. A cell is known by its id where the front end sends
+one, else by what it defines; order is that of the notebook file where it is known, else of first execution.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from flownb.cells.cell import Cell
+
+__all__ = ["CellBook"]
+
+
+class CellBook:
+    """Marked cells by identity.
+
+    Parameters
+    ----------
+    path : Path or None
+        The notebook's file, read only for the order of its cells.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._cells: dict[str, Cell] = {}
+        self._positions: dict[str, int] = {}
+        self._stamp: int | None = None
+
+    def put(self, cell: Cell) -> None:
+        """Add a cell, or replace the one it is a new text of."""
+        key = self._key(cell)
+        if cell.kind in ("step", "flow"):
+            # Another cell that defines the same step: the one executed last counts, in its own place.
+            for other, known in list(self._cells.items()):
+                if other != key and known.kind == cell.kind and (cell.kind == "flow" or known.name == cell.name):
+                    if cell.cell_id is None or known.cell_id is None:
+                        self._cells = {key if k == other else k: v for k, v in self._cells.items()}
+                    else:
+                        del self._cells[other]
+        self._cells[key] = cell
+
+    def forget(self, cell_ids: Iterable[str]) -> None:
+        """Drop cells that the front end says were deleted, or that are no longer marked."""
+        for cell_id in cell_ids:
+            self._cells.pop(cell_id, None)
+
+    def cells(self) -> tuple[Cell, ...]:
+        """All cells in document order."""
+        self._read_order()
+        ordered: list[tuple[int, int, Cell]] = []
+        last = -1
+        for number, (key, cell) in enumerate(self._cells.items()):
+            # A cell that is not in the saved file yet stands behind the cell that was executed before it.
+            last = self._positions.get(key, last)
+            ordered.append((last, number, cell))
+        if not self._positions:
+            return tuple(cell for _, _, cell in ordered)
+        return tuple(cell for _, _, cell in sorted(ordered, key=lambda item: item[:2]))
+
+    def _key(self, cell: Cell) -> str:
+        if cell.cell_id:
+            return cell.cell_id
+        return f"{cell.kind}:{cell.name or cell.source}"
+
+    def _read_order(self) -> None:
+        """Read the cells' positions from the notebook file when it changed."""
+        if self.path is None:
+            return
+        try:
+            stamp = self.path.stat().st_mtime_ns
+            if stamp == self._stamp:
+                return
+            cells = json.loads(self.path.read_text(encoding="utf-8")).get("cells", [])
+        except (OSError, ValueError):
+            return
+        self._stamp = stamp
+        self._positions = {cell["id"]: number for number, cell in enumerate(cells) if "id" in cell}

@@ -1,0 +1,182 @@
+"""The tasks that a single step would have now, given its parents' results.
+
+Takes a `Program`, a step and its parents' tasks; gives the (parents, foreach frames) of each task. This is what the
+scheduler does for a whole flow, done for one step whose parents ran at another time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from flownb.errors import ForeachError, MissingResults
+from flownb.runtime.program import Program
+from flownb.store.datastore import Datastore
+from flownb.store.records import ForeachFrame, TaskRecord
+
+__all__ = ["Instance", "step_instances"]
+
+
+class Instance(NamedTuple):
+    """One task to run: where it inherits from and the foreachs that are open."""
+
+    parents: tuple[TaskRecord, ...]
+    frames: tuple[ForeachFrame, ...]
+
+
+def step_instances(
+    program: Program, step: str, latest: Callable[[str], Sequence[TaskRecord]], datastore: Datastore
+) -> list[Instance]:
+    """Work out a step's tasks.
+
+    Parameters
+    ----------
+    program : Program
+    step : str
+    latest : callable
+        Gives a step's latest tasks in foreach order.
+    datastore : Datastore
+        To look at foreach and switch artifacts.
+
+    Returns
+    -------
+    list of Instance
+        In foreach order.
+
+    Raises
+    ------
+    MissingResults
+        If a parent has no results, or a join lacks some of its inputs.
+    ForeachError
+        If the parent's foreach artifact is missing or cannot be iterated.
+    """
+    node = program.graph[step]
+    if not node.parents:
+        foreach = node.step.header.foreach if node.step else None
+        if foreach:
+            raise MissingResults(
+                f"Step {step} runs for each item of `{foreach}`, but has no parent.",
+                "A foreach runs over an artifact of its parent.",
+                f"Run the cell of an earlier step that captures `{foreach}` first.",
+            )
+        return [Instance((), ())]
+    found = {parent: tuple(latest(parent)) for parent in node.parents}
+    if node.is_join:
+        return _join(program, step, found)
+    have = {parent: tasks for parent, tasks in found.items() if tasks}
+    if not have:
+        raise _missing(step, node.parents)
+    parent = _taken(program, have, datastore)
+    transition = program.graph[parent].transition
+    if transition is not None and transition.kind == "foreach":
+        assert transition.foreach is not None
+        return [
+            Instance((task,), (*task.foreach, frame))
+            for task in have[parent]
+            for frame in _frames(task, transition.foreach, step, datastore)
+        ]
+    return [Instance((task,), task.foreach) for task in have[parent]]
+
+
+def _missing(step: str, parents: Sequence[str]) -> MissingResults:
+    names = " or ".join(f"`{parent}`" for parent in parents)
+    return MissingResults(
+        f"Step {step} cannot run: {names} has no results yet.",
+        "A step runs on what its parents persisted.",
+        f"Run the cell of {names} first, or `%flow run`.",
+    )
+
+
+def _frames(task: TaskRecord, var: str, step: str, datastore: Datastore) -> list[ForeachFrame]:
+    """One frame for each item of the parent's artifact."""
+    ref = task.artifacts.get(var)
+    if ref is None:
+        raise ForeachError(
+            f"Step {step} runs for each item of `{var}`, which {task.step} does not have.",
+            f"`{var}` is no artifact of {task.pathspec}.",
+            f"Capture it: `%%step {task.step} -> {var}`.",
+        )
+    items = datastore.load(ref, name=var, where=task.pathspec)
+    try:
+        count = len(items) if hasattr(items, "__len__") else sum(1 for _ in items)
+    except TypeError as error:
+        raise ForeachError(
+            f"Step {step} runs for each item of `{var}`, a {ref.type}.", "It cannot be iterated.", "Make it a list."
+        ) from error
+    if isinstance(items, dict):
+        raise ForeachError(
+            f"Step {step} runs for each item of `{var}`, a dictionary.",
+            "Its items have no positions.",
+            f"Make it a list, for example list({var}.items()).",
+        )
+    if not count:
+        raise ForeachError(
+            f"Step {step} runs for each item of `{var}`, which is empty.",
+            "Metaflow needs at least one item.",
+            "Give it an item, or use a switch (`--when`) to go round the foreach.",
+        )
+    return [ForeachFrame(task.step, var, count, index) for index in range(count)]
+
+
+def _taken(program: Program, have: dict[str, tuple[TaskRecord, ...]], datastore: Datastore) -> str:
+    """The parent that a switch above would lead through: its conditions hold, and it is the newest."""
+
+    def rank(parent: str) -> tuple[bool, float]:
+        task = have[parent][-1]
+        return conditions_hold(program, parent, task, datastore), task.finished
+
+    return max(have, key=rank)
+
+
+def conditions_hold(program: Program, step: str, task: TaskRecord, datastore: Datastore) -> bool:
+    """Whether every ``--when`` on the way to `step` agrees with the artifacts of `task`."""
+    for name in (step, *program.graph.ancestors(step)):
+        node = program.graph[name]
+        if len(node.parents) != 1:
+            continue
+        transition = program.graph[node.parents[0]].transition
+        if transition is None or transition.kind != "switch" or transition.condition is None:
+            continue
+        ref = task.artifacts.get(transition.condition)
+        if ref is None:
+            continue
+        value = datastore.load(ref, name=transition.condition, where=task.pathspec)
+        if dict(transition.cases).get(value) != name:
+            return False
+    return True
+
+
+def _join(program: Program, step: str, found: dict[str, tuple[TaskRecord, ...]]) -> list[Instance]:
+    """Group the tasks of all branches by the foreachs around the join."""
+    graph = program.graph
+    arriving = graph.arriving(step)
+    tops = {parent: arriving[parent][-1:] for parent in found}
+    lacking = [parent for parent, tasks in found.items() if not tasks]
+    if lacking:
+        branches = {top[0].branch for parent, top in tops.items() if top and found[parent]}
+        lacking = [parent for parent in lacking if not tops[parent] or tops[parent][0].branch not in branches]
+    if lacking:
+        raise _missing(step, lacking)
+    if any(top and top[0].kind == "foreach" for top in tops.values()):
+        groups: dict[tuple[ForeachFrame, ...], dict[int, TaskRecord]] = {}
+        for tasks in found.values():
+            for task in tasks:
+                outer, own = task.foreach[:-1], task.foreach[-1]
+                groups.setdefault(outer, {})[own.index] = task
+        return [
+            Instance(tuple(tasks[index] for index in sorted(tasks)), outer)
+            for outer, tasks in sorted(groups.items(), key=lambda item: [frame.index for frame in item[0]])
+        ]
+    by_frames: dict[tuple[ForeachFrame, ...], dict[str, TaskRecord]] = {}
+    for parent, tasks in found.items():
+        branch = tops[parent][0].branch if tops[parent] else parent
+        for task in tasks:
+            held = by_frames.setdefault(task.foreach, {}).get(branch)
+            if held is None or task.finished > held.finished:
+                by_frames[task.foreach][branch] = task
+    split = next((top[0].split for top in tops.values() if top), None)
+    order = graph[split].targets if split else ()
+    return [
+        Instance(tuple(tasks[b] for b in sorted(tasks, key=lambda b: order.index(b) if b in order else 0)), frames)
+        for frames, tasks in by_frames.items()
+    ]

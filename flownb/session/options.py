@@ -1,0 +1,191 @@
+"""The options of ``run`` and ``spin``, the same on a magic's line and on the command line.
+
+Takes a list of words; gives checked options. Words that are no option of ours are the flow's parameters.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flownb.errors import NotFound, ParameterError, nearest
+from flownb.runtime.scheduler import MAX_NUM_SPLITS
+
+__all__ = ["RunOptions", "SpinOptions", "parse_run", "parse_spin"]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What ``run`` was asked for: parameters by name, tags, and the largest foreach."""
+
+    parameters: dict[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    max_num_splits: int = MAX_NUM_SPLITS
+
+
+@dataclass(frozen=True)
+class SpinOptions:
+    """What ``spin`` was asked for.
+
+    Attributes
+    ----------
+    step : str
+    origin : str or None
+        ``RUN``, ``RUN/STEP`` or ``RUN/STEP/TASK`` to take inputs from.
+    index : int or None
+        Which item of the innermost foreach.
+    overrides : dict of str to object
+        Artifacts and parameters to replace; texts are still to be converted.
+    artifacts_module : Path or None
+        A Python file that defines ``ARTIFACTS``.
+    persist : bool
+    skip_decorators : bool
+    """
+
+    step: str
+    origin: str | None = None
+    index: int | None = None
+    overrides: dict[str, str] = field(default_factory=dict)
+    artifacts_module: Path | None = None
+    persist: bool = False
+    skip_decorators: bool = False
+
+
+def _value(words: list[str], option: str, equals: str, value: str) -> str:
+    """The value of an option, given with ``=`` or as the next word."""
+    if equals:
+        return value
+    if not words or (words[0].startswith("--") and len(words[0]) > 2):
+        raise ParameterError(f"`{option}` has no value.", "It needs one.", f"Write {option} VALUE.")
+    return words.pop(0)
+
+
+def parse_run(words: Sequence[str]) -> RunOptions:
+    """Read ``--alpha 0.2 --tag x --max-num-splits 500``.
+
+    Raises
+    ------
+    ParameterError
+        If a word is no option, an option has no value, or a parameter is given twice.
+    """
+    rest = list(words)
+    parameters: dict[str, Any] = {}
+    tags: list[str] = []
+    limit = MAX_NUM_SPLITS
+    while rest:
+        word = rest.pop(0)
+        option, equals, value = word.partition("=")
+        if not option.startswith("--") or len(option) < 3:
+            raise ParameterError(
+                f"`{word}` is no option of run.",
+                "Parameters are given by name.",
+                "Write --NAME VALUE, for example --alpha 0.2.",
+            )
+        if option == "--tag":
+            tags.append(_value(rest, option, equals, value))
+        elif option == "--max-num-splits":
+            limit = _whole(option, _value(rest, option, equals, value))
+        else:
+            name = option[2:]
+            if name in parameters:
+                raise ParameterError(f"`{option}` is given twice.", "A parameter has one value.", "Remove one.")
+            parameters[name] = _value(rest, option, equals, value)
+    return RunOptions(parameters, tuple(tags), limit)
+
+
+SPIN_OPTIONS = ("--from", "--index", "--set", "--artifacts-module", "--persist", "--skip-decorators")
+
+
+def parse_spin(words: Sequence[str]) -> SpinOptions:
+    """Read ``train --from 7 --set k=15 --index 2``.
+
+    Raises
+    ------
+    ParameterError
+        If an option is unknown or has no value, or no step is named.
+    """
+    rest = list(words)
+    step: str | None = None
+    found: dict[str, Any] = {}
+    overrides: dict[str, str] = {}
+    while rest:
+        word = rest.pop(0)
+        option, equals, value = word.partition("=")
+        if not option.startswith("-"):
+            if step is not None:
+                raise ParameterError(
+                    f"`{word}` is one step too many.", f"spin runs one step, here {step}.", "Remove it."
+                )
+            step = word
+        elif option == "--from":
+            found["origin"] = _value(rest, option, equals, value)
+        elif option == "--index":
+            found["index"] = _whole(option, _value(rest, option, equals, value))
+        elif option == "--artifacts-module":
+            found["artifacts_module"] = Path(_value(rest, option, equals, value))
+        elif option == "--set":
+            name, is_set, text = _value(rest, option, equals, value).partition("=")
+            if not is_set or not name.isidentifier():
+                raise ParameterError(
+                    f"`--set {name}` sets nothing.", "It needs a name and a value.", "Write --set k=15."
+                )
+            overrides[name] = text
+        elif option in ("--persist", "--skip-decorators"):
+            found[option[2:].replace("-", "_")] = True
+        else:
+            raise ParameterError(
+                f"`{option}` is no option of spin.{nearest(option, SPIN_OPTIONS)}",
+                f"It takes {', '.join(SPIN_OPTIONS)}.",
+                "Correct it or leave it out.",
+            )
+    if step is None:
+        raise ParameterError("spin names no step.", "It runs one step.", "Write spin STEP.")
+    return SpinOptions(step, overrides=overrides, **found)
+
+
+def _whole(option: str, text: str) -> int:
+    if not text.isdigit():
+        raise ParameterError(f"`{option} {text}` is no number.", "It is a whole number from 0.", f"Write {option} 2.")
+    return int(text)
+
+
+def literal(text: str) -> Any:
+    """The value a user means by a text: a Python or JSON literal, else the text itself.
+
+    Examples
+    --------
+    >>> literal("15"), literal("true"), literal("[1, 2]"), literal("big")
+    (15, True, [1, 2], 'big')
+    """
+    for read in (ast.literal_eval, json.loads):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError):
+            continue
+    return text
+
+
+def load_artifacts_module(path: Path) -> dict[str, Any]:
+    """The ``ARTIFACTS`` dictionary of a Python file, as for Metaflow's ``spin --artifacts-module``.
+
+    Raises
+    ------
+    NotFound
+        If the file cannot be read or defines no such dictionary.
+    """
+    import runpy
+
+    try:
+        names = runpy.run_path(str(path))
+    except OSError as error:
+        raise NotFound(f"`{path}` cannot be read.", f"{error.strerror}.", "Give the path of a Python file.") from error
+    artifacts = names.get("ARTIFACTS")
+    if not isinstance(artifacts, dict):
+        raise NotFound(
+            f"`{path}` defines no ARTIFACTS.", "It must hold a dictionary of that name.", 'Write ARTIFACTS = {"k": 15}.'
+        )
+    return artifacts

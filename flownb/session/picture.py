@@ -1,0 +1,47 @@
+"""The flow's graph as a picture: steps with kind and state, arrows with their labels.
+
+Takes a `Program` and the state of its steps; gives a `Dag` to draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flownb.dag import Dag, DagEdge, DagNode
+from flownb.runtime.freshness import Freshness
+from flownb.runtime.program import Program
+
+__all__ = ["flow_picture"]
+
+
+def flow_picture(program: Program, states: Mapping[str, Freshness]) -> Dag:
+    """Give the picture of the user's own steps.
+
+    Parameters
+    ----------
+    program : Program
+        With the graph of the user's own steps.
+    states : mapping of str to Freshness
+        By step; a missing step never ran.
+    """
+    graph = program.graph
+    nodes = []
+    for name, node in graph.nodes.items():
+        state = states.get(name, Freshness("never"))
+        in_foreach = any(frame.kind == "foreach" for frame in graph.frames.get(name, ()))
+        detail = state.reasons[0] if state.reasons else (f"{state.tasks} tasks" if in_foreach and state.tasks else "")
+        nodes.append(DagNode(name, node.kind, state.state, detail, in_foreach))
+    edges = []
+    for name, node in graph.nodes.items():
+        transition = node.transition
+        for target in node.targets:
+            if target not in graph or transition is None:
+                continue
+            label = ""
+            if transition.kind == "foreach":
+                label = f"foreach {transition.foreach}"
+            elif transition.kind == "switch":
+                values = [str(value) for value, step in transition.cases if step == target]
+                label = f"{transition.condition}={' | '.join(values)}"
+            edges.append(DagEdge(name, target, label))
+    return Dag(program.flow.name, tuple(nodes), tuple(edges))

@@ -1,0 +1,44 @@
+"""Settings from the environment.
+
+Takes environment variables; gives the datastore's folder and the user's name.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from pathlib import Path
+
+__all__ = ["DATASTORE_VARIABLE", "datastore_root", "user_name"]
+
+DATASTORE_VARIABLE = "FLOWNB_DATASTORE"
+
+
+def datastore_root(folder: str | Path | None = None) -> Path:
+    """The datastore's folder.
+
+    Parameters
+    ----------
+    folder : str or Path, optional
+        The notebook's folder; None means the current one.
+
+    Returns
+    -------
+    Path
+        ``$FLOWNB_DATASTORE`` when set, else ``.flownb`` beside the notebook.
+    """
+    chosen = os.environ.get(DATASTORE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(folder or Path.cwd()) / ".flownb"
+
+
+def user_name() -> str:
+    """Who runs: ``METAFLOW_USER``, ``USERNAME`` or the login name, as Metaflow resolves it."""
+    for variable in ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER"):
+        if os.environ.get(variable):
+            return os.environ[variable]
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,1 @@
+"""Where artifacts live: content-addressed blobs and small immutable manifests."""

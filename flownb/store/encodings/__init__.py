@@ -1,0 +1,1 @@
+"""Encodings: one file with one class each."""

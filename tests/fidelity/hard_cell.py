@@ -1,0 +1,37 @@
+"""One hard case of the cell language: what a notebook holds, and what must come of it.
+
+Takes nothing; gives the type that every table of cases is made of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["HardCell"]
+
+
+@dataclass(frozen=True)
+class HardCell:
+    """A notebook, and whether real Metaflow and flownb must agree on it or flownb must refuse it.
+
+    Attributes
+    ----------
+    name
+        Unique; the test's id.
+    promise
+        One sentence: what a user may rely on.
+    cells
+        Complete sources of the notebook's cells in order, with their magic lines.
+    outcome
+        "equal": all artifacts of all of the notebook's own steps are the same in both.
+        "refused": a static check refuses the notebook before anything runs.
+    code_about
+        For "refused": in a few words, what the diagnostic is about.
+    """
+
+    name: str
+    promise: str
+    cells: tuple[str, ...]
+    outcome: Literal["equal", "refused"]
+    code_about: str = ""
