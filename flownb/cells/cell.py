@@ -23,12 +23,12 @@ SHARED_TAGS = {"shared", "imports", "functions"}
 
 @dataclass(frozen=True)
 class Cell:
-    """A code cell of a notebook.
+    r"""A code cell of a notebook.
 
     Attributes
     ----------
     source : str
-        The whole text, header line included; lines end in ``\\n``.
+        The whole text, header line included; lines end in ``\n``.
     kind : {"flow", "shared", "step", "scratch"}
     name : str
         The flow's or step's name; empty for other kinds.
@@ -71,7 +71,7 @@ class Cell:
 
 
 def _lines_from(source: str, line: int) -> str:
-    """The text from the 1-based `line` on; only ``\\n`` ends a line, as in Python's own count."""
+    r"""The text from the 1-based `line` on; only ``\n`` ends a line, as in Python's own count."""
     return "\n".join(source.split("\n")[line - 1 :])
 
 
@@ -106,7 +106,7 @@ def read_cell(
     source = source.replace("\r\n", "\n").replace("\r", "\n")
     lines = source.split("\n")
     first = next((index for index, line in enumerate(lines) if line.strip()), 0)
-    magic, _, rest = lines[first].strip().partition(" ")
+    magic, rest = (*lines[first].split(maxsplit=1), "", "")[:2]
     kind: CellKind = "scratch"
     name, header, body_line = "", None, 1
     if magic in ("%%step", "%%flow", "%%shared"):

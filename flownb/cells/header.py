@@ -6,7 +6,10 @@ Takes the text after ``%%step`` or a list of tags; gives a `StepHeader`.
 from __future__ import annotations
 
 import ast
-import shlex
+import keyword
+import math
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +19,8 @@ __all__ = ["StepHeader", "header_from_tags", "parse_flow_line", "parse_step_line
 
 Value = str | int | float | bool
 OPTIONS = ("--after", "--foreach", "--join", "--when")
+# A word ends at a blank outside of quotes; `->` is a word wherever it stands outside of quotes.
+WORD = re.compile(r"""->|(?:(?!->)[^\s'"]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")+|['"]""")
 USAGE = "%%step NAME [--after A,B] [--foreach ARTIFACT] [--join] [--when ARTIFACT=VALUE] [-> name, name]"
 
 
@@ -58,16 +63,23 @@ class StepHeader:
             words.append("--join")
         if self.when:
             artifact, value = self.when
-            quoted = repr(value) if isinstance(value, str) and parse_when(f"x={value}")[1] != value else value
-            words += ["--when", f"{artifact}={quoted}"]
+            words += ["--when", f"{artifact}={_value_text(artifact, value)}"]
         if self.captures:
             words += ["->", ", ".join(self.captures)]
         return " ".join(words)
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """Split ``"a, b"`` into ``("a", "b")``, keeping the first of repeated names."""
-    return tuple(dict.fromkeys(name for name in text.replace(",", " ").split() if name))
+    """Split ``"a, b"`` into ``("a", "b")``, keeping the first of repeated names.
+
+    Names are written as Python knows them (NFKC), so that `µ` and `μ` are one.
+    """
+    return tuple(dict.fromkeys(unicodedata.normalize("NFKC", text).replace(",", " ").split()))
+
+
+def _is_name(text: str) -> bool:
+    """Whether Python takes `text` as a variable's name."""
+    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 def _refuse(what: str, why: str, fix: str = "") -> CellError:
@@ -76,16 +88,50 @@ def _refuse(what: str, why: str, fix: str = "") -> CellError:
 
 
 def parse_when(text: str) -> tuple[str, Value]:
-    """Read ``kind=big``; numbers, True and False become values, quotes force a string."""
+    """Read ``kind=big``; numbers, True and False become values, quotes force a string.
+
+    Raises
+    ------
+    CellError
+        If there is no artifact's name, no value, or a value that Metaflow's switch does not take.
+    """
     artifact, equals, value = text.partition("=")
-    artifact, value = artifact.strip(), value.strip()
-    if not (equals and artifact.isidentifier() and value):
+    artifact, value = unicodedata.normalize("NFKC", artifact.strip()), value.strip()
+    if not (equals and _is_name(artifact) and value):
         raise _refuse(f"`--when {text}` has no condition.", "A switch compares one artifact with one value.")
     try:
         literal = ast.literal_eval(value)
     except (ValueError, SyntaxError):
         return artifact, value
-    return (artifact, literal) if isinstance(literal, str | int | float) else (artifact, value)
+    if not isinstance(literal, str | int | float) or literal == math.inf:
+        return artifact, value
+    if not isinstance(literal, str) and str(literal).startswith("-"):
+        # `metaflow/graph.py`, _parse_switch_dict (2.19.39): a negative number is no ast.Constant.
+        raise _refuse(
+            f"`--when {text}` has a negative number.",
+            "The cases of Metaflow's switch are texts, numbers from 0 on, True and False.",
+            f'Let the step above set `{artifact}` to a word, for example "low", and write --when {artifact}=low.',
+        )
+    return artifact, literal
+
+
+def _value_text(artifact: str, value: Value) -> str:
+    """How a value of ``--when`` is written so that `parse_when` gives it back."""
+    if not isinstance(value, str):
+        return str(value)
+    plain = value == value.strip() and not re.search(r"""[\s'"]|->""", value)
+    return value if plain and value and parse_when(f"{artifact}={value}")[1] == value else repr(value)
+
+
+def _words(line: str) -> list[str]:
+    """The words of a header line; blanks around a comma join words, so `--after a, b` is one option."""
+    words: list[str] = []
+    for word in WORD.findall(line):
+        if words and "->" not in (word, words[-1]) and (words[-1].endswith(",") or word.startswith(",")):
+            words[-1] += word
+        else:
+            words.append(word)
+    return words
 
 
 def parse_step_line(line: str) -> StepHeader:
@@ -110,20 +156,16 @@ def parse_step_line(line: str) -> StepHeader:
     >>> parse_step_line("train --after clean -> model, score").captures
     ('model', 'score')
     """
-    options, arrow, names = line.partition("->")
-    captures = split_names(names)
-    if arrow and not captures:
-        raise _refuse(f"`%%step {line.strip()}` captures nothing.", "No name follows `->`.")
-    for name in captures:
-        if not name.isidentifier():
-            raise _refuse(f"`%%step {line.strip()}` captures `{name}`.", "Only plain names can be captured.")
-    # Lets users write `--after a, b` with a blank after the comma.
-    while ", " in options:
-        options = options.replace(", ", ",")
-    try:
-        words = shlex.split(options, posix=False)
-    except ValueError as error:
-        raise _refuse(f"`%%step {line.strip()}` cannot be split into words.", f"{error}.") from error
+    words = _words(line)
+    captures: tuple[str, ...] = ()
+    if "->" in words:
+        arrow = words.index("->")
+        captures = split_names(" ".join(words[arrow + 1 :]))
+        words = words[:arrow]
+        if not captures:
+            raise _refuse(f"`%%step {line.strip()}` captures nothing.", "No name follows `->`.")
+    if "'" in words or '"' in words:
+        raise _refuse(f"`%%step {line.strip()}` cannot be split into words.", "A quotation is not closed.")
     name: str | None = None
     given: dict[str, str] = {}
     rest = iter(words)
@@ -161,16 +203,19 @@ def parse_step_line(line: str) -> StepHeader:
 
 def _header(name: str, given: dict[str, str], captures: tuple[str, ...]) -> StepHeader:
     """Build a header from option texts and check the options against each other."""
-    foreach = given.get("--foreach")
+    foreach = unicodedata.normalize("NFKC", given["--foreach"]) if "--foreach" in given else None
     header = StepHeader(
-        name=name,
+        name=unicodedata.normalize("NFKC", name),
         after=split_names(given.get("--after", "")),
         foreach=foreach,
         join="--join" in given,
         when=parse_when(given["--when"]) if "--when" in given else None,
         captures=captures,
     )
-    if foreach is not None and not foreach.isidentifier():
+    for captured in captures:
+        if not _is_name(captured):
+            raise _refuse(f"Step `{name}` captures `{captured}`.", "Only plain names can be captured.")
+    if foreach is not None and not _is_name(foreach):
         raise _refuse(
             f"`--foreach {foreach}` is not an artifact's name.", "A foreach names one artifact of the parent."
         )
@@ -198,7 +243,7 @@ def parse_flow_line(line: str) -> str:
         If there is not exactly one valid class name.
     """
     words = line.split()
-    if len(words) != 1 or not words[0].isidentifier() or not words[0].isascii():
+    if len(words) != 1 or not _is_name(words[0]) or not words[0].isascii():
         raise CellError(
             f"`%%flow {line.strip()}` does not name a flow.",
             "The name becomes the name of the flow's class.",

@@ -92,9 +92,11 @@ def indent_code(code: str, width: int, *, first_line: int = 1) -> list[SourceLin
         elif not line.strip():
             lines.append(SourceLine("", origin, 0))
         else:
-            # A form feed sets Python's column count back to zero, so blanks before it would not count.
-            feeds = len(line) - len(line.lstrip("\f"))
-            lines.append(SourceLine(line[:feeds] + " " * width + line[feeds:], origin, width))
+            # A form feed sets Python's column count back to zero, and Metaflow cannot dedent a method that has one in
+            # its indentation (`metaflow/graph.py`, deindent_docstring); it means nothing there, so it is left out.
+            code = line.lstrip(" \t\f")
+            blanks = line[: len(line) - len(code)].rpartition("\f")
+            lines.append(SourceLine(" " * width + blanks[2] + code, origin, width - len(blanks[0] + blanks[1])))
     return lines
 
 

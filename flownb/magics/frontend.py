@@ -60,7 +60,7 @@ class Frontend:
         if value is not None:
             from IPython.display import display
 
-            display(value)
+            display(value)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
     def raise_for_user(self, error: BaseException) -> None:
         """Raise an error that shows the user's own frames at the lines of their cells.

@@ -115,7 +115,7 @@ class RunMagics(Magics):
 
 def show_dag(dag: Dag, facts: dict[str, Any]) -> None:
     """Display a DAG as SVG and text; facts that vary from run to run go into the metadata."""
-    display(
+    display(  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         {"image/svg+xml": dag_svg(dag), "text/plain": dag_text(dag)},
         raw=True,
         metadata={"flownb": facts} if facts else {},

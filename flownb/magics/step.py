@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from IPython.core.magic import Magics, cell_magic, magics_class
-from IPython.display import display
 
 from flownb.errors import FlownbError
 from flownb.magics.frontend import Frontend
@@ -20,6 +19,7 @@ class StepMagics(Magics):
     def __init__(self, shell: Any, frontend: Frontend) -> None:
         super().__init__(shell)
         self.frontend = frontend
+        self.names: dict[str, Any] = shell.user_ns
 
     @cell_magic
     def step(self, line: str, cell: str) -> None:
@@ -44,8 +44,8 @@ class StepMagics(Magics):
         except BaseException as error:  # the user's own, KeyboardInterrupt too
             frontend.raise_for_user(error)
             return
-        self.shell.user_ns.update(outcome.values)
-        display(outcome.report)
+        self.names.update(outcome.values)
+        frontend.show(outcome.report)
 
     @cell_magic
     def shared(self, line: str, cell: str) -> None:
@@ -56,10 +56,10 @@ class StepMagics(Magics):
         frontend = self.frontend
         defined = frontend.define(line, cell, "shared")
         for magic in defined.parsed.magics:
-            exec(self.shell.transform_cell(magic.text), self.shell.user_ns)
+            exec(frontend.shell.transform_cell(magic.text), self.names)
         try:
             names = frontend.session.run_shared(defined)
         except Exception as error:
             frontend.raise_for_user(error)
             return
-        self.shell.user_ns.update(names)
+        self.names.update(names)

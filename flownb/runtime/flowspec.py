@@ -7,11 +7,12 @@ until the task is recorded; the meaning of each name is Metaflow's (``metaflow/f
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from flownb.errors import ArtifactNotFound, ForeachError, MergeConflict, TransitionError, nearest
+from flownb.runtime.foreach import count_items
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame
 
@@ -85,13 +86,13 @@ class FlowSpec:
 
     @property
     def index(self) -> int | None:
-        """This task's position in the innermost foreach, None outside of one."""
+        """Position of this task in the innermost foreach, None outside of one."""
         frames = self._flownb_state.frames
         return frames[-1].index if frames else None
 
     @property
     def input(self) -> Any:
-        """This task's item of the innermost foreach, None outside of one."""
+        """The item of this task in the innermost foreach, None outside of one."""
         frames = self._flownb_state.frames
         return self._flownb_item(frames[-1]) if frames else None
 
@@ -186,27 +187,7 @@ class FlowSpec:
                 "A foreach runs over an artifact of the step that starts it.",
                 f"Capture it: `-> {foreach}` in the header of {step}.",
             ) from error
-        if isinstance(items, Mapping):
-            raise ForeachError(
-                f"Step {step} starts a foreach over `{foreach}`, a dictionary.",
-                "Its items have no positions.",
-                f"Make it a list, for example list({foreach}.items()).",
-            )
-        try:
-            count = sum(1 for _ in items)
-        except TypeError as error:
-            raise ForeachError(
-                f"Step {step} starts a foreach over `{foreach}`, a {type(items).__name__}.",
-                "It cannot be iterated.",
-                "Make it a list.",
-            ) from error
-        if not count:
-            raise ForeachError(
-                f"Step {step} starts a foreach over `{foreach}`, which is empty.",
-                "Metaflow needs at least one item.",
-                "Give it an item, or use a switch (`--when`) to go round the foreach.",
-            )
-        return count
+        return count_items(items, var=foreach, step=step)
 
     def merge_artifacts(
         self, inputs: Inputs, exclude: Sequence[str] | None = None, include: Sequence[str] | None = None

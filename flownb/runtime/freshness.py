@@ -76,12 +76,22 @@ def judge(
             above = found.get(parent)
             if above is not None and above.state == "stale":
                 reasons += [reason if "changed" in reason else f"`{parent}` is stale" for reason in above.reasons]
-        before = {task.pathspec: task for one in tasks for task in parents_of(one)}
+        before = {task.pathspec: task for one in tasks for task in _own_parents(program, one, parents_of)}
         now = {task.pathspec: task for parent in node.parents for task in latest(parent)}
         reasons += _artifact_reasons(list(before.values()), list(now.values()))
         reasons = list(dict.fromkeys(reasons))
         found[name] = Freshness("stale" if reasons else "fresh", tuple(reasons), len(tasks))
     return {name: found[name] for name in program.graph.nodes if name in found}
+
+
+def _own_parents(
+    program: Program, task: TaskRecord, parents_of: Callable[[TaskRecord], Sequence[TaskRecord]]
+) -> list[TaskRecord]:
+    """The tasks a task started from; steps that a run adds (start, bridges) only pass on what they inherit."""
+    found: list[TaskRecord] = []
+    for parent in parents_of(task):
+        found += [parent] if parent.step in program.graph else _own_parents(program, parent, parents_of)
+    return found
 
 
 def _code_reasons(now: dict[str, str], before: object, step: str) -> list[str]:

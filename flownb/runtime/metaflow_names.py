@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
+from flownb.cells.body import STEP_DECORATORS
 from flownb.flow.definition import IPYTHON_BUILTINS
-from flownb.flow.module import FLOW_DECORATORS, STEP_DECORATORS
+from flownb.flow.module import FLOW_DECORATORS
 from flownb.runtime.current import current
 from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.parameters import JSONType, Parameter

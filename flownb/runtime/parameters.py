@@ -81,7 +81,10 @@ class Parameter:
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """The parameter itself on the class, its value in this task on an instance."""
-        return self if instance is None else instance.__getattr__(self.attribute)
+        if instance is None:
+            return self
+        known = vars(instance)
+        return known[self.attribute] if self.attribute in known else instance.__getattr__(self.attribute)
 
     def __set__(self, instance: Any, value: Any) -> None:
         raise AttributeError(

@@ -181,8 +181,8 @@ def _placeholder(name: str) -> Any:
 def _remember(cell: Cell) -> str:
     """Let tracebacks find the cell's own lines; give its file name.
 
-    The header and the decorator lines are shown as comments: tools that show code around an error (IPython's stack_data)
-    show nothing of a text that is not Python.
+    The header and the decorator lines are shown as comments: tools that show code around an error (IPython's
+    stack_data) show nothing of a text that is not Python.
     """
     lines = cell.source.split("\n")
     marked = [*range(1, cell.body_line)]
@@ -212,17 +212,34 @@ def _compiled(lines: tuple[SourceLine, ...], filename: str, flags: int, shown: i
     tree = ast.parse(text, filename)
     if shown >= 0:
         _show(tree, shown, text)
+    tree = _AsMain().visit(tree)
     for node in ast.walk(tree):
         if hasattr(node, "lineno"):
             _move(node, lines)
-    return compile(tree, filename, "exec", flags=flags, dont_inherit=True)
+    code: CodeType = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
+    return code
+
+
+class _AsMain(ast.NodeTransformer):
+    """Lets code read ``__name__`` as ``"__main__"``, which it is when Metaflow runs flow.py.
+
+    The module's real name differs, so that its classes can be pickled and found again.
+    """
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Replace a read of ``__name__``."""
+        if node.id == "__name__" and isinstance(node.ctx, ast.Load):
+            return ast.copy_location(ast.Constant("__main__"), node)
+        return node
 
 
 def _show(tree: ast.Module, position: int, text: str) -> None:
     """Display the value of a body's last expression, unless a semicolon ends it, as IPython does."""
     flow_class = tree.body[0]
-    assert isinstance(flow_class, ast.ClassDef) and isinstance(flow_class.body[-1], ast.FunctionDef)
-    body = flow_class.body[-1].body
+    assert isinstance(flow_class, ast.ClassDef)
+    method = flow_class.body[-1]
+    assert isinstance(method, ast.FunctionDef)
+    body = method.body
     last = body[position]
     if not isinstance(last, ast.Expr):
         return

@@ -15,6 +15,7 @@ from typing import Any
 
 from flownb.errors import FlownbError, UnpicklableArtifact
 from flownb.runtime.current import current
+from flownb.runtime.decorators import Recorded, environment, retries
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.freshness import fingerprint
 from flownb.runtime.parameters import Parameter
@@ -23,7 +24,7 @@ from flownb.settings import user_name
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStatus
 
-__all__ = ["TaskResult", "TaskSpec", "run_task", "user_frames"]
+__all__ = ["TaskResult", "TaskSpec", "run_attempt", "run_task", "user_frames"]
 
 # Values that nothing can change in place: read ones need no second look before the task is recorded.
 IMMUTABLE = (int, float, complex, bool, str, bytes, type(None))
@@ -75,12 +76,15 @@ class TaskResult:
         What ended it, with its traceback.
     foreach : (str, int) or None
         Artifact and number of items, if it started a foreach.
+    decorators : tuple of (str, dict)
+        Names and settings of the step's decorators.
     """
 
     record: TaskRecord
     values: dict[str, Any]
     error: BaseException | None = None
     foreach: tuple[str, int] | None = None
+    decorators: tuple[Recorded, ...] = ()
 
 
 def run_task(
@@ -92,7 +96,30 @@ def run_task(
     display: Callable[[Any], None] | None = None,
     decorated: bool = True,
 ) -> TaskResult:
-    """Run a task in a fresh module.
+    """Run a task, again if it fails and its step says ``@retry``.
+
+    Parameters and result are those of `run_attempt`; each attempt is recorded, starts from the inherited artifacts as
+    they are in the store, and the last one is returned.
+    """
+    result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated)
+    times, seconds = retries(result.decorators)
+    while isinstance(result.error, Exception) and spec.attempt < times:
+        time.sleep(seconds)
+        spec = replace(spec, attempt=spec.attempt + 1)
+        result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated)
+    return result
+
+
+def run_attempt(
+    program: Program,
+    spec: TaskSpec,
+    datastore: Datastore,
+    *,
+    keep: Datastore | None,
+    display: Callable[[Any], None] | None = None,
+    decorated: bool = True,
+) -> TaskResult:
+    """Run one attempt of a task in a fresh module.
 
     Parameters
     ----------
@@ -127,6 +154,7 @@ def run_task(
     where = f"{flow.name}/{spec.run or 'spin'}/{spec.step}/{spec.task or '0'}"
     state = TaskState(spec.step, _origin(spec, where), datastore, refs, spec.frames, node.is_join)
     own: dict[str, Any] = {}
+    decorators: tuple[Recorded, ...] = ()
     error: BaseException | None = None
     try:
         flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
@@ -136,13 +164,18 @@ def run_task(
         if node.is_join:
             arguments.append(Inputs([_input(flow_class, parent, datastore) for parent in spec.parents]))
         _describe(program, spec, flow_self)
+        method = vars(flow_class)[spec.step]
+        decorators = tuple(getattr(method, "flownb_decorators", ()))
         try:
-            vars(flow_class)[spec.step](flow_self, *arguments)
+            with environment(decorators):
+                method(flow_self, *arguments)
         finally:
             current._clear()
             own = {name: value for name, value in vars(flow_self).items() if not name.startswith(("__", "_flownb_"))}
     except BaseException as raised:  # recorded, then handed to the caller: also KeyboardInterrupt and SystemExit
         error = raised
+    # What a step does to a parameter or constant in place is lost, as in Metaflow; only an override replaces it.
+    own = {name: value for name, value in own.items() if name not in spec.given or name in spec.overrides}
     artifacts, captured, failure = _persist(own, state, keep)
     error = error or failure
     status: TaskStatus = "done"
@@ -170,7 +203,7 @@ def run_task(
         keep.write_task(record)
     foreach = (state.foreach, state.num_splits) if state.foreach is not None and error is None else None
     values = {name: value for name, value in own.items() if name in captured}
-    return TaskResult(record, values, error, foreach)
+    return TaskResult(record, values, error, foreach, decorators)
 
 
 def _origin(spec: TaskSpec, where: str) -> str:

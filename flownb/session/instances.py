@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from flownb.errors import ForeachError, MissingResults
+from flownb.runtime.foreach import count_items
 from flownb.runtime.program import Program
 from flownb.store.datastore import Datastore
 from flownb.store.records import ForeachFrame, TaskRecord
@@ -97,24 +98,7 @@ def _frames(task: TaskRecord, var: str, step: str, datastore: Datastore) -> list
             f"Capture it: `%%step {task.step} -> {var}`.",
         )
     items = datastore.load(ref, name=var, where=task.pathspec)
-    try:
-        count = len(items) if hasattr(items, "__len__") else sum(1 for _ in items)
-    except TypeError as error:
-        raise ForeachError(
-            f"Step {step} runs for each item of `{var}`, a {ref.type}.", "It cannot be iterated.", "Make it a list."
-        ) from error
-    if isinstance(items, dict):
-        raise ForeachError(
-            f"Step {step} runs for each item of `{var}`, a dictionary.",
-            "Its items have no positions.",
-            f"Make it a list, for example list({var}.items()).",
-        )
-    if not count:
-        raise ForeachError(
-            f"Step {step} runs for each item of `{var}`, which is empty.",
-            "Metaflow needs at least one item.",
-            "Give it an item, or use a switch (`--when`) to go round the foreach.",
-        )
+    count = count_items(items, var=var, step=task.step)
     return [ForeachFrame(task.step, var, count, index) for index in range(count)]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import time
 from typing import Any
 
+from flownb.cells.body import STEP_DECORATORS
 from flownb.cells.cell import Cell, read_cell
 from flownb.cells.names import analyse_names
 from flownb.dag import Dag
@@ -21,6 +22,7 @@ from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.graph import complete_graph, draw_graph
 from flownb.flow.lint import Diagnostic, check_flow
 from flownb.pathspec import Origin, parse_origin
+from flownb.runtime.decorators import APPLIED
 from flownb.runtime.executor import SequentialExecutor
 from flownb.runtime.freshness import Freshness, judge
 from flownb.runtime.parameters import resolve_parameters
@@ -309,7 +311,7 @@ class Session:
         notes = []
         for decorator in program.decorators(name):
             kind = decorator.lstrip("@ ").split("(")[0]
-            if kind != "resources":
+            if kind in STEP_DECORATORS - APPLIED - {"resources"}:
                 notes.append(f"@{kind} is written to flow.py; it is not applied here")
         parents = instances[0].parents if instances else ()
         if len(parents) == 1 and not conditions_hold(program, name, parents[0], self.datastore):
@@ -539,13 +541,13 @@ class Session:
             assert failed.error is not None
             if status == "interrupted":
                 raise failed.error
-            where = failed.record.pathspec
+            record = failed.record
             raise StepFailed(
-                f"Run {flow}/{run} stopped: step {failed.record.step} failed.",
+                f"Run {flow}/{run} stopped: step {record.step} failed.",
                 _first_line(failed.error),
-                f"Correct the step; `%spin {failed.record.step} --from {run}/{failed.record.step}/{failed.record.task}` "
-                "runs it alone on the same inputs.",
-                pathspec=where,
+                f"Correct the step; `%spin {record.step} --from {run}/{record.step}/{record.task}` runs it alone on "
+                "the same inputs.",
+                pathspec=record.pathspec,
             ) from failed.error
         return RunOutcome(f"{flow}/{run}", tasks, time() - started)
 

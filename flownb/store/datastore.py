@@ -194,7 +194,9 @@ class Datastore:
 
     def run_end(self, flow: str, run: str) -> RunEnd | None:
         """How a run ended, None while it runs (and for working runs)."""
-        return self._read(RunEnd, self._run_folder(flow, run) / "end.json")
+        end = self._read(RunEnd, self._run_folder(flow, run) / "end.json")
+        assert end is None or isinstance(end, RunEnd)
+        return end
 
     # -- tasks
 

@@ -171,7 +171,9 @@ def from_json(kind: type, text: str) -> Any:
     """
     raw = json.loads(text)
     known = {item.name for item in fields(kind)}
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in raw.items() if name in known}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in raw.items() if name in known
+    }
     for name in ("artifacts", "parameters"):
         if name in values:
             values[name] = {key: _ref(value) for key, value in values[name].items()}

@@ -43,10 +43,7 @@ def samples(path: EdgePath) -> list[tuple[float, float]]:
         for step in range(21):
             t = step / 20
             weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
-            x, y = (
-                sum(w * point[axis] for w, point in zip(weights, curve, strict=True))
-                for axis in (0, 1)
-            )
+            x, y = (sum(w * point[axis] for w, point in zip(weights, curve, strict=True)) for axis in (0, 1))
             points.append((x, y))
     return points
 
@@ -68,13 +65,9 @@ def test_cards_never_overlap(dag: Dag, max_width: float) -> None:
 def test_everything_is_inside_the_picture(dag: Dag, max_width: float) -> None:
     """Every card and every point of every arrow lies within the picture's size."""
     layout = layout_dag(dag, max_width=max_width)
-    corners = [
-        (box.x + dx, box.y + dy) for box in layout.boxes for dx in (0, box.width) for dy in (0, 46)
-    ]
+    corners = [(box.x + dx, box.y + dy) for box in layout.boxes for dx in (0, box.width) for dy in (0, 46)]
     points = corners + [point for path in layout.paths for point in samples(path)]
-    outside = [
-        (x, y) for x, y in points if not (0 <= x <= layout.width and 0 <= y <= layout.height)
-    ]
+    outside = [(x, y) for x, y in points if not (0 <= x <= layout.width and 0 <= y <= layout.height)]
     assert [] == outside
 
 

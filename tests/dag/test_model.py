@@ -45,8 +45,7 @@ def test_unknown_state_is_refused() -> None:
     with pytest.raises(ValueError) as caught:
         DagNode("load", state="fresch")  # type: ignore[arg-type]  # the mistake under test
     assert (
-        "Step `load` has the state 'fresch'. "
-        "The picture knows never, running, fresh, stale, failed. Write `fresh`."
+        "Step `load` has the state 'fresch'. The picture knows never, running, fresh, stale, failed. Write `fresh`."
     ) == str(caught.value)
 
 
@@ -55,8 +54,7 @@ def test_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError) as caught:
         DagNode("load", kind="xyz")  # type: ignore[arg-type]  # the mistake under test
     assert (
-        "Step `load` has the kind 'xyz'. "
-        "The picture knows linear, split, foreach, join, switch. Write one of those."
+        "Step `load` has the kind 'xyz'. The picture knows linear, split, foreach, join, switch. Write one of those."
     ) == str(caught.value)
 
 

@@ -143,20 +143,14 @@ def test_foreach_step_is_a_stack_of_cards() -> None:
 def test_kinds_look_different() -> None:
     """A join and a switch are drawn unlike a plain step and unlike each other."""
     kinds: tuple[NodeKind, ...] = ("linear", "join", "switch")
-    drawings = {
-        re.sub(r"<(title|desc)>.*?</\1>", "", dag_svg(Dag("F", (DagNode("a", kind=kind),))))
-        for kind in kinds
-    }
+    drawings = {re.sub(r"<(title|desc)>.*?</\1>", "", dag_svg(Dag("F", (DagNode("a", kind=kind),)))) for kind in kinds}
     assert 3 == len(drawings)
 
 
 def test_caption_counts_steps_by_state() -> None:
     """The caption names the flow and counts its steps by state, the most urgent first."""
     nodes = (DagNode("a"), DagNode("b", state="fresh"), DagNode("c", state="failed"))
-    assert (
-        "TuneFlow3 steps · 1 failed · 1 fresh · 1 never run"
-        == texts(dag_svg(Dag("TuneFlow", nodes)))[0]
-    )
+    assert "TuneFlow3 steps · 1 failed · 1 fresh · 1 never run" == texts(dag_svg(Dag("TuneFlow", nodes)))[0]
 
 
 def test_empty_flow_says_so() -> None:

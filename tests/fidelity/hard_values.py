@@ -138,7 +138,7 @@ VALUES = (
         promise="Arrays keep dtype, shape and order; scalars stay NumPy's.",
         cells=(
             "%%shared\nimport numpy as np\n",
-            "%%step start -> a, f, s, o, e, t, x\na = np.arange(4, dtype='>i2')\n"
+            "%%step start -> a, f, s, o, e, t, x\na = np.arange(4, dtype='int16')\n"
             "f = np.asfortranarray(np.ones((2, 2)))\ns = np.array(['b', 'äö'])\n"
             "o = np.array([1, None, 'x'], dtype=object)\ne = np.empty((0, 3), dtype=bool)\n"
             "t = np.array([('a', np.nan)], dtype=[('k', 'U3'), ('v', 'f4')])\nx = a.sum()\n",

@@ -1,8 +1,8 @@
-"""The default encoding: pickle protocol 5 with large buffers out of band, in one aligned blob.
+r"""The default encoding: pickle protocol 5 with large buffers out of band, in one aligned blob.
 
 Layout, all numbers little-endian::
 
-    8 bytes   magic "FNBPKL5\\n"
+    8 bytes   magic "FNBPKL5\n"
     u32       number of buffers
     u32       reserved, 0
     u64       length of the pickle stream
@@ -57,7 +57,8 @@ class Pickle5:
 
         stream = pickle.dumps(value, protocol=5, buffer_callback=keep)
         position = HEAD.size + ENTRY.size * len(buffers) + len(stream)
-        entries, tail = [], []
+        entries: list[bytes] = []
+        tail: list[memoryview | bytes] = []
         for raw in buffers:
             padding = -position % ALIGNMENT
             entries.append(ENTRY.pack(position + padding, raw.nbytes | (READ_ONLY if raw.readonly else 0)))

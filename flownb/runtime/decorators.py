@@ -1,0 +1,46 @@
+"""Step decorators that change how a task is run here, with Metaflow's meaning.
+
+Takes the decorators a step's method recorded; gives their effect. ``@retry`` and ``@environment`` are applied; all
+others are written to flow.py and have no effect on a local task (`APPLIED` says which).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+__all__ = ["APPLIED", "Recorded", "environment", "retries"]
+
+Recorded = tuple[str, Mapping[str, Any]]
+APPLIED = frozenset({"environment", "retry"})
+# Metaflow's own defaults (`metaflow/plugins/retry_decorator.py`, 2.19.39).
+DEFAULT_TIMES = 3
+DEFAULT_MINUTES = 2.0
+
+
+def retries(decorators: Sequence[Recorded]) -> tuple[int, float]:
+    """How often a failed task is tried again, and the seconds to wait before each new attempt."""
+    for name, settings in decorators:
+        if name == "retry":
+            minutes = float(settings.get("minutes_between_retries", DEFAULT_MINUTES))
+            return int(settings.get("times", DEFAULT_TIMES)), 60 * minutes
+    return 0, 0.0
+
+
+@contextlib.contextmanager
+def environment(decorators: Sequence[Recorded]) -> Iterator[None]:
+    """Set the variables of ``@environment(vars=…)`` while a task runs, and put the old values back."""
+    found = [settings["vars"] for name, settings in decorators if name == "environment"]
+    wanted = {str(name): str(value) for variables in found for name, value in variables.items()}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

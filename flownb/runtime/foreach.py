@@ -1,0 +1,48 @@
+"""How many tasks a foreach makes.
+
+Takes the value of a foreach artifact; gives its number of items, with the reasons why there may be none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flownb.errors import ForeachError
+
+__all__ = ["count_items"]
+
+
+def count_items(items: Any, *, var: str, step: str) -> int:
+    """Count the items of a foreach artifact.
+
+    Parameters
+    ----------
+    items : object
+        The artifact's value: a list, or anything that can be iterated more than once.
+    var, step : str
+        The artifact's name and the step that starts the foreach, for messages.
+
+    Raises
+    ------
+    ForeachError
+        If it cannot be iterated, has no items, or its items have no positions (a dictionary whose keys are not
+        0, 1, …; Metaflow fails on it in the first task).
+    """
+    what = f"Step {step} starts a foreach over `{var}`, "
+    try:
+        count = sum(1 for _ in items)
+    except TypeError as error:
+        kind = type(items).__name__
+        raise ForeachError(f"{what}a {kind}.", "It cannot be iterated.", "Make it a list.") from error
+    if isinstance(items, Mapping) and any(position not in items for position in range(count)):
+        raise ForeachError(
+            f"{what}a dictionary.", "Its items have no positions.", f"Make it a list, for example list({var}.items())."
+        )
+    if not count:
+        raise ForeachError(
+            f"{what}which is empty.",
+            "Metaflow needs at least one item.",
+            "Give it an item, or use a switch (`--when`) to go round the foreach.",
+        )
+    return count

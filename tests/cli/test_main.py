@@ -1,0 +1,115 @@
+"""The command line on a notebook file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CELLS = (
+    "%load_ext flownb",
+    '%%flow F\nalpha = Parameter("alpha", default=2)',
+    "%%step load -> xs\nxs = [1, 2]\nprint('loading')",
+    "%%step train --foreach xs -> m\nm = self.input * alpha",
+    "%%step pick --join -> best\nbest = max(task.m for task in inputs)",
+    "%flow run",
+)
+WriteNotebook = Callable[..., Path]
+
+
+def flownb(*words: str, cwd: Path) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of a command."""
+    done = subprocess.run([sys.executable, "-m", "flownb.cli.main", *words], cwd=cwd, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_run_spin_show(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """A notebook's flow runs without a kernel; a step is spun on that run; show draws what is known of it."""
+    path = write_notebook(*CELLS)
+    status, out, err = flownb("run", "nb.ipynb", "--alpha", "3", "--tag", "t", cwd=tmp_path)
+    assert (0, "") == (status, err)
+    assert "[load] loading" == out.split("\n")[0]
+    assert "run F/1: 6 tasks in" in out
+    status, out, _ = flownb("spin", str(path), "train", "--index", "1", "--set", "alpha=10", cwd=Path("/"))
+    assert (0, "  m = 20") == (status, out.rstrip().split("\n")[-1])
+    status, out, _ = flownb("show", "nb.ipynb", cwd=tmp_path)
+    assert (0, "F · 3 steps · 3 fresh") == (status, out.split("\n")[0])
+
+
+def test_check(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """Checking lists what is wrong with cell number and line, and its status says whether anything is."""
+    write_notebook(*CELLS)
+    assert (0, "F: 3 steps, no problems\n", "") == flownb("check", "nb.ipynb", cwd=tmp_path)
+    write_notebook(*CELLS[:2], "%%step load\nxs = lod()", name="bad.ipynb")
+    status, out, _ = flownb("check", "bad.ipynb", cwd=tmp_path)
+    assert 1 == status
+    assert out.startswith("FN001 cell 3 (step load), line 2: Step load reads `lod`, which nothing defines.")
+
+
+def test_export(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """Exporting writes the file it is told to, or to standard output."""
+    write_notebook(*CELLS)
+    status, out, _ = flownb("export", "nb.ipynb", "-o", "made.py", cwd=tmp_path)
+    assert (0, True) == (status, out.startswith("wrote made.py"))
+    text = (tmp_path / "made.py").read_text()
+    assert (0, text, "") == flownb("export", "nb.ipynb", "-o", "-", cwd=tmp_path)
+    compile(text, "made.py", "exec")
+
+
+def test_steps_run_in_the_notebooks_folder(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """Relative paths and modules beside the notebook are found wherever the command is started."""
+    (tmp_path / "data.txt").write_text("7")
+    (tmp_path / "beside.py").write_text("K = 2")
+    path = write_notebook("%%shared\nimport beside", "%%step load -> x\nx = int(open('data.txt').read()) * beside.K")
+    assert 0 == flownb("run", str(path), cwd=Path("/"))[0]
+    assert (tmp_path / ".flownb").is_dir()
+
+
+def test_a_failing_step(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """The user's frames at the cell's lines and one message of ours go to standard error; the status is 1."""
+    write_notebook("%%step load -> x\nx = 1\nx = x / 0")
+    status, out, err = flownb("run", "nb.ipynb", cwd=tmp_path)
+    assert 1 == status
+    assert "✗ load" in out
+    assert 'File "<cell 1: step load>", line 3' in err
+    assert "flownb/runtime" not in err
+    assert err.rstrip().split("\n")[-1].startswith("flownb: Step failed: Run NotebookFlow/1 stopped: step load failed.")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (("run", "none.ipynb"), 1, "Notebook `none.ipynb` cannot be read. No such file or directory."),
+        (("run", "text.ipynb"), 1, "`text.ipynb` is not a notebook."),
+        (("run", "nb.ipynb", "--beta", "1"), 2, "Flow F has no parameter `beta`."),
+        (("spin", "nb.ipynb", "trian"), 1, "There is no step `trian`. Did you mean `train`?"),
+        (("spin", "nb.ipynb", "pick"), 1, "Step pick cannot run: `train` has no results yet."),
+        (("show", "nb.ipynb", "--all"), 2, "`--all` is not understood."),
+    ],
+)
+def test_bad_calls(
+    write_notebook: WriteNotebook, tmp_path: Path, words: tuple[str, ...], status: int, message: str
+) -> None:
+    """A call that cannot be carried out is one message on standard error, without a traceback."""
+    write_notebook(*CELLS)
+    (tmp_path / "text.ipynb").write_text("hello")
+    code, out, err = flownb(*words, cwd=tmp_path)
+    assert (status, "") == (code, out)
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_tags_in_the_file_mark_cells(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """Without a front end, tags are read from the notebook file."""
+    path = write_notebook("x = 2", "y = x * 3")
+    notebook = json.loads(path.read_text())
+    notebook["cells"][0]["metadata"]["tags"] = ["step:load", "out:x"]
+    notebook["cells"][1]["metadata"]["tags"] = ["step:triple", "out:y"]
+    path.write_text(json.dumps(notebook))
+    assert 0 == flownb("run", "nb.ipynb", cwd=tmp_path)[0]
+    status, out, _ = flownb("spin", "nb.ipynb", "triple", cwd=tmp_path)
+    assert (0, "  y = 6") == (status, out.rstrip().split("\n")[-1])

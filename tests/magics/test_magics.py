@@ -1,0 +1,171 @@
+"""The magics in a real kernel, with what JupyterLab sends along."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import start_new_kernel
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass
+class Reply:
+    """What executing one cell gave: stream text, displayed bundles, and the error as it is shown."""
+
+    text: str = ""
+    displays: list[dict[str, Any]] = field(default_factory=list)
+    metadata: list[dict[str, Any]] = field(default_factory=list)
+    error: str = ""
+    name: str = ""
+
+    @property
+    def plain(self) -> list[str]:
+        """text/plain of every display."""
+        return [data["text/plain"] for data in self.displays]
+
+
+class Kernel:
+    """A kernel that is sent cells as a front end sends them."""
+
+    def __init__(self, client: BlockingKernelClient) -> None:
+        self.client = client
+
+    def run(self, code: str, **metadata: Any) -> Reply:
+        """Execute a cell; keywords become the request's metadata (cellId, tags, deletedCells)."""
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
+        message = self.client.session.msg("execute_request", content, metadata=metadata)
+        self.client.shell_channel.send(message)
+        reply = Reply()
+        while True:
+            seen = self.client.get_iopub_msg(timeout=60)
+            if seen["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+                continue
+            kind, body = seen["msg_type"], seen["content"]
+            if kind == "stream":
+                reply.text += body["text"]
+            elif kind in ("display_data", "execute_result"):
+                reply.displays.append(body["data"])
+                reply.metadata.append(body["metadata"])
+            elif kind == "error":
+                reply.name, reply.error = body["ename"], ANSI.sub("", "\n".join(body["traceback"]))
+            elif kind == "status" and body["execution_state"] == "idle":
+                return reply
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Iterator[Kernel]:
+    """A fresh kernel in the test's folder, with the extension loaded."""
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    try:
+        made = Kernel(client)
+        assert "" == made.run("%load_ext flownb").error
+        yield made
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def test_a_flow_cell_by_cell(kernel: Kernel, tmp_path: Path) -> None:
+    """Header, shared code, steps, spin, run and export work in a notebook, one cell after the other."""
+    assert "" == kernel.run('%%flow F\nalpha = Parameter("alpha", default=2)').error
+    assert "" == kernel.run("%%shared\n%matplotlib inline\nimport math\ndef twice(x):\n    return 2 * x").error
+    reply = kernel.run("%%step load -> xs\nxs = [1, 2]\nlocal = 3\nprint('loading')\ntwice(21)")
+    assert ("loading\n", "") == (reply.text, reply.error)
+    assert [
+        "42",
+        "✓ load\n  set    xs: list\n  local  local  (to keep: %%step load -> xs, local)",
+    ] == reply.plain
+    assert ["F/1/load/1"] == reply.metadata[-1]["flownb"]["tasks"]
+    assert ["([1, 2], 6)"] == kernel.run("xs, twice(3)").plain
+    kernel.run("%%step train --foreach xs -> m\nm = twice(self.input) * alpha")
+    kernel.run("%%step pick --join -> best\nbest = max(task.m for task in inputs)")
+    assert ["✓ train (spin, nothing recorded)\n  set    m: int"] == kernel.run("%spin train --index 1").plain
+    assert ["10"] == kernel.run("t = %spin train --set alpha=10 --index 0\nt['m'] // 2").plain
+    assert "FN001" in kernel.run("%%spin train\nm = nowhere").error
+    reply = kernel.run("%flow run --alpha 3")
+    assert "F · 3 steps · 3 fresh" == reply.plain[0].split("\n")[0]
+    assert reply.displays[0]["image/svg+xml"].startswith("<svg")
+    assert "F/2" == reply.metadata[0]["flownb"]["run"]
+    assert "F: 3 steps, nothing to complain of\n" == kernel.run("%flow check").text
+    assert "run it with: python flow.py run" in kernel.run("%flow export flow.py").text
+    assert "class F(FlowSpec):" in (tmp_path / "flow.py").read_text()
+    assert ["12"] == kernel.run("import flownb\nflownb.Flow('F').latest_run.data.best").plain
+
+
+def test_steps_never_see_the_notebooks_names(kernel: Kernel) -> None:
+    """A name that exists only in the notebook is refused, and the message says where it exists."""
+    kernel.run("helper = 3")
+    reply = kernel.run("%%step load -> x\nx = helper")
+    assert "CheckFailed" == reply.name
+    assert "`helper` exists only in the notebook's namespace, which steps never see." in reply.error
+
+
+def test_an_error_shows_the_users_lines_alone(kernel: Kernel) -> None:
+    """A step's own exception keeps its type and shows the cell's lines with an arrow, and no frame of ours."""
+    reply = kernel.run("%%step load -> x\nx = 1\n\nx = x / 0")
+    assert "ZeroDivisionError" == reply.name
+    assert "----> 4 x = x / 0" in reply.error
+    assert "flownb/" not in reply.error
+    assert "line 4" in reply.error
+
+
+def test_an_error_in_a_run_shows_the_users_lines(kernel: Kernel) -> None:
+    """A failing run shows the DAG with the failed step, the step's lines, and what to do."""
+    kernel.run("%%step load -> x\nx = 1")
+    kernel.run("%%step divide -> y\ny = x / 0")
+    reply = kernel.run("%flow run")
+    assert "1 failed" in reply.plain[0]
+    assert "----> 2 y = x / 0" in reply.error
+    assert "`%spin divide --from" in reply.error
+    assert "flownb/" not in reply.error
+
+
+def test_ids_tell_a_renamed_and_a_deleted_cell(kernel: Kernel) -> None:
+    """With cell ids, renaming a step renames it, and deleting a cell takes its step away."""
+    kernel.run("%%step load -> x\nx = 1", cellId="a")
+    kernel.run("%%step claen -> y\ny = x", cellId="b")
+    kernel.run("%%step clean -> y\ny = x", cellId="b")
+    assert "2 steps" in kernel.run("%flow").plain[0]
+    kernel.run("%%step more -> z\nz = y", cellId="c")
+    kernel.run("%%step load -> x\nx = 1", cellId="a", deletedCells=["c"])
+    assert "2 steps" in kernel.run("%flow").plain[0]
+
+
+def test_tags_mean_the_same_as_magics(kernel: Kernel) -> None:
+    """Cells that are marked by tags alone run as steps, at their own lines."""
+    kernel.run("import math", cellId="s", tags=["imports"])
+    kernel.run("x = math.floor(2.5)\nxs = [1, 2]", cellId="a", tags=["step:load", "out:x,xs"])
+    reply = kernel.run("y = x + self.input", cellId="b", tags=["step:add", "prev:load", "foreach:xs", "out:y"])
+    assert "✓ add · 2 tasks\n  set    y: int" == reply.plain[0].split("\n  note")[0]
+    reply = kernel.run("z = inputs[0].y\n1 / 0", cellId="c", tags=["step:pick", "join", "out:z"])
+    assert "----> 2 1 / 0" in reply.error
+    assert ["3"] == kernel.run("1 + x", cellId="d", tags=["skip"]).plain
+    assert "names no step" not in kernel.run("%flow", tags=["parameters"]).error
+
+
+def test_bad_headers_say_how_to_write_them(kernel: Kernel) -> None:
+    """A header that cannot be read, an unknown command and an unknown option are told with the nearest one."""
+    assert "Did you mean `--after`?" in kernel.run("%%step a --aftre b\npass").error
+    assert "Did you mean `export`?" in kernel.run("%flow exprot").error
+    assert "Did you mean `--from`?" in kernel.run("%spin a --fro 3").error
+    assert "Write %%flow TrainingFlow." in kernel.run("%%flow my flow\npass").error
+
+
+def test_loading_twice_keeps_the_flow(kernel: Kernel) -> None:
+    """A second %load_ext, as in a notebook that is run again, forgets nothing."""
+    kernel.run("%%step load -> x\nx = 1")
+    kernel.run("%load_ext flownb")
+    assert "1 step" in kernel.run("%flow").plain[0]
+
+
+def test_a_failing_step_stops_run_all(kernel: Kernel) -> None:
+    """The reply to a failing step is an error, which is what makes Run All stop."""
+    reply = kernel.client.execute("%%step a\n1 / 0", reply=True, timeout=60)
+    assert "error" == reply["content"]["status"]

@@ -1,0 +1,280 @@
+"""One notebook's flow: cell by cell, spun, and run as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flownb.cells.cell import read_cell
+from flownb.client import Flow, Run
+from flownb.session.options import RunOptions, parse_run, parse_spin
+from flownb.session.session import Session
+from tests.conftest import MakeSession
+
+HEADER = '%%flow F\nalpha = Parameter("alpha", default=2)'
+LOAD = "%%step load -> xs, total\nxs = [1, 2, 3]\ntotal = sum(xs)\nscratch = 5"
+TRAIN = "%%step train --foreach xs -> m\nm = self.input * alpha"
+PICK = "%%step pick --join -> best\nbest = max(task.m for task in inputs)"
+CELLS = (HEADER, LOAD, TRAIN, PICK)
+
+
+def run_all(session: Session) -> None:
+    """Execute all step cells from top to bottom."""
+    for step in session.flow.steps:
+        session.run_step(step.name)
+
+
+def states(session: Session) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """State and reasons of every step."""
+    return {name: (one.state, one.reasons) for name, one in session.freshness().items()}
+
+
+def test_cells_run_on_their_parents_results(make_session: MakeSession) -> None:
+    """Each step cell starts from what its parents persisted; a foreach runs once for each item."""
+    session = make_session(*CELLS)
+    assert {"xs": [1, 2, 3], "total": 6} == session.run_step("load").values
+    report = session.run_step("train").report
+    assert 3 == report.tasks
+    assert {"best": 6} == session.run_step("pick").values
+
+
+def test_uncaptured_names_are_listed_with_the_header_to_keep_them(make_session: MakeSession) -> None:
+    """Under a step cell stands what it kept to itself, and the header that would capture it."""
+    report = make_session(*CELLS).run_step("load").report
+    assert ("scratch",) == report.local
+    assert "%%step load -> xs, total, scratch" == report.header
+
+
+def test_steps_never_see_each_others_memory(make_session: MakeSession) -> None:
+    """Changing an inherited object in place changes this step's artifact, not the parent's and not a sibling's."""
+    session = make_session(
+        "%%step load -> xs\nxs = [1]",
+        "%%step a --after load -> n\nxs.append(2)\nn = len(xs)",
+        "%%step b --after load -> n\nn = len(xs)",
+    )
+    session.run_step("load")
+    assert ({"xs": [1, 2], "n": 2}, {"n": 1}) == (session.run_step("a").values, session.run_step("b").values)
+
+
+def test_state_outlives_the_kernel(make_session: MakeSession, tmp_path: Path) -> None:
+    """A new session on the same notebook goes on from what the last one recorded."""
+    run_all(make_session(*CELLS))
+    again = make_session(*CELLS)
+    assert {"best": 6} == again.spin(parse_spin(["pick"])).values
+    assert {"best": 6} == again.run_step("pick").values
+    assert ["1"] == again.datastore.run_ids("F")
+
+
+def test_spin_records_nothing(make_session: MakeSession, tmp_path: Path) -> None:
+    """A spun step leaves no task, run or blob behind."""
+    session = make_session(*CELLS)
+    session.run_step("load")
+    before = sorted(path for path in tmp_path.rglob("*"))
+    assert {"m": 6} == session.spin(parse_spin("train --index 2".split())).values
+    assert before == sorted(path for path in tmp_path.rglob("*"))
+
+
+def test_spin_works_for_a_step_that_never_ran(make_session: MakeSession) -> None:
+    """All a spin needs is its parents' results."""
+    session = make_session(*CELLS)
+    session.run_step("load")
+    assert {"m": 2} == session.spin(parse_spin(["train"])).values
+
+
+def test_spin_overrides(make_session: MakeSession, tmp_path: Path) -> None:
+    """--set and --artifacts-module replace parameters and artifacts for this spin only."""
+    session = make_session(*CELLS)
+    session.run_step("load")
+    assert {"m": 10} == session.spin(parse_spin("train --set alpha=10".split())).values
+    (tmp_path / "given.py").write_text("ARTIFACTS = {'xs': [70, 80]}")
+    words = f"train --index 1 --artifacts-module {tmp_path / 'given.py'}".split()
+    assert {"m": 160} == session.spin(parse_spin(words)).values
+    assert {"m": 2} == session.spin(parse_spin(["train"])).values
+
+
+def test_spin_a_throw_away_body(make_session: MakeSession) -> None:
+    """%%spin runs another body under the step's header and leaves the step as it was."""
+    session = make_session(*CELLS)
+    session.run_step("load")
+    assert {"m": -1} == session.spin(parse_spin(["train"]), body="m = -self.input").values
+    assert {"m": 2} == session.spin(parse_spin(["train"])).values
+
+
+def test_spin_from_an_earlier_run(make_session: MakeSession) -> None:
+    """--from takes the inputs of that run: of all of it, of a parent's task, or of a task of the step itself."""
+    session = make_session(*CELLS)
+    session.run(parse_run("--alpha 7".split()))
+    run_all(session)
+    assert {"m": 2} == session.spin(parse_spin(["train"])).values
+    assert {"m": 7} == session.spin(parse_spin("train --from 1".split())).values
+    task = sorted(Run("F/1", datastore=session.datastore)["train"], key=lambda task: int(task.id))[1]
+    assert {"m": 14} == session.spin(parse_spin(f"train --from 1/train/{task.id}".split())).values
+    load = Run("F/1", datastore=session.datastore)["load"].task
+    assert load is not None
+    assert {"m": 21} == session.spin(parse_spin(f"train --from F/1/load/{load.id} --index 2".split())).values
+
+
+def test_spin_persist_keeps_a_task_aside(make_session: MakeSession) -> None:
+    """With --persist the spun task can be read from the spin datastore, and the flow's runs stay as they were."""
+    session = make_session(*CELLS)
+    session.run_step("load")
+    outcome = session.spin(parse_spin("train --persist".split()))
+    assert "F/1/train/1" == outcome.pathspec
+    task = Run("F/1", datastore=session.spin_datastore)["train"].task
+    assert task is not None
+    assert 2 == task["m"].data
+    assert ["1"] == session.datastore.run_ids("F")
+
+
+def test_the_newest_result_counts_wherever_it_is(make_session: MakeSession) -> None:
+    """After a run of the whole flow a cell starts from that run's results, until its parent's cell runs again."""
+    session = make_session(*CELLS)
+    run_all(session)
+    session.run(parse_run("--alpha 5".split()))
+    assert {"best": 15} == session.run_step("pick").values
+    session.run_step("train")
+    assert {"best": 15} == session.run_step("pick").values  # `load` of that run has alpha 5
+    session.run_step("load")
+    session.run_step("train")
+    assert {"best": 6} == session.run_step("pick").values
+
+
+def test_freshness_says_why(make_session: MakeSession) -> None:
+    """A changed step makes itself stale and what comes after it; a re-run to the same artifacts freshens all."""
+    session = make_session(*CELLS)
+    assert {("never", ())} == set(states(session).values())
+    run_all(session)
+    assert {("fresh", ())} == set(states(session).values())
+    session.define([read_cell(TRAIN + "\n# now with a comment", number=3)])
+    assert {
+        "load": ("fresh", ()),
+        "train": ("stale", ("`train` changed",)),
+        "pick": ("stale", ("`train` changed",)),
+    } == states(session)
+    session.run_step("train")
+    assert {("fresh", ())} == set(states(session).values())
+
+
+def test_content_decides_not_time(make_session: MakeSession) -> None:
+    """A parent that was re-run to the same artifacts leaves its children fresh; other artifacts make them stale."""
+    session = make_session(*CELLS)
+    run_all(session)
+    session.run_step("load")
+    assert {("fresh", ())} == set(states(session).values())
+    session.define([read_cell(LOAD.replace("[1, 2, 3]", "[1, 2, 4]"), number=2)])
+    session.run_step("load")
+    assert ("stale", ("`total` differs", "`xs` differs")) == states(session)["train"]
+
+
+def test_a_run_of_the_whole_flow_is_fresh(make_session: MakeSession) -> None:
+    """The steps that a run adds (start, end, bridges) do not make the user's own steps look stale."""
+    session = make_session(*CELLS)
+    session.run(RunOptions())
+    assert {("fresh", ())} == set(states(session).values())
+
+
+def test_a_failed_step_shows_as_failed(make_session: MakeSession) -> None:
+    """A step that raised is failed, its earlier result still serves its children, and they are told."""
+    session = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x + 1")
+    run_all(session)
+    session.define([read_cell("%%step a -> x\nx = 1 / 0", number=1)])
+    with pytest.raises(ZeroDivisionError):
+        session.run_step("a")
+    assert ("failed", ("ZeroDivisionError",)) == states(session)["a"]
+    outcome = session.run_step("b")
+    assert {"y": 2} == outcome.values
+    assert ("a failed when it last ran; its result from before was used",) == outcome.report.notes
+
+
+def test_a_new_child_leaves_its_parent_fresh(make_session: MakeSession) -> None:
+    """Adding a step below another changes that one's self.next, not its result."""
+    session = make_session("%%step a -> x\nx = 1")
+    session.run_step("a")
+    session.define([read_cell("%%step b\nprint(x)", number=2)])
+    assert ("fresh", ()) == states(session)["a"]
+
+
+def test_runs_have_tags_and_parameters(make_session: MakeSession) -> None:
+    """A run keeps its tags, and its parameters are artifacts of every task, joins included."""
+    session = make_session(*CELLS)
+    session.run(parse_run("--alpha 3 --tag x --tag y".split()))
+    (run,) = Flow("F", datastore=session.datastore).runs("x")
+    assert frozenset({"x", "y"}) == run.tags
+    assert run.data is not None
+    assert (3, 9) == (run.data.alpha, run.data.best)
+    assert [] == list(Flow("F", datastore=session.datastore).runs("z"))
+
+
+def test_shared_classes_load_in_a_fresh_process(make_session: MakeSession, tmp_path: Path) -> None:
+    """The client makes the classes of a run's shared cells importable by itself."""
+    import subprocess
+    import sys
+
+    shared = "%%shared\nfrom dataclasses import dataclass\n@dataclass\nclass P:\n    x: int"
+    make_session(shared, "%%step a -> p\np = P(3)").run(RunOptions())
+    code = "import flownb; print(flownb.Run('NotebookFlow/1').data.p)"
+    assert "P(x=3)\n" == subprocess.check_output([sys.executable, "-c", code], text=True, cwd=tmp_path)
+
+
+def test_shared_code_is_fresh_in_every_task(make_session: MakeSession) -> None:
+    """What one task changes in shared objects no other task sees."""
+    session = make_session(
+        "%%shared\nSEEN = []", "%%step a -> n\nSEEN.append(1)\nn = len(SEEN)",
+        "%%step b -> m\nSEEN.append(1)\nm = len(SEEN)",
+    )  # fmt: skip
+    assert ({"n": 1}, {"m": 1}) == (session.run_step("a").values, session.run_step("b").values)
+
+
+def test_a_switch_takes_one_way(make_session: MakeSession) -> None:
+    """A run takes the case that holds; executing a cell of another case works and says that a run would not."""
+    session = make_session(
+        "%%step look -> kind\nkind = 'small'",
+        "%%step big --after look --when kind=big -> r\nr = 'B'",
+        "%%step small --after look --when kind=small -> r\nr = 's'",
+        "%%step last --after big,small -> out\nout = r",
+    )
+    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    assert "big" not in run
+    assert run.data is not None
+    assert "s" == run.data.out
+    run_all(session)
+    assert "its --when does not hold" in session.run_step("big").report.notes[0]
+    assert {"out": "s"} == session.run_step("last").values
+
+
+def test_retry_starts_again_from_the_store(make_session: MakeSession) -> None:
+    """@retry runs a failed task again on unchanged inputs, and every attempt is recorded."""
+    session = make_session(
+        "%%shared\nfrom flownb import current",
+        "%%step a -> xs\nxs = [0]",
+        "%%step b -> n\n@retry(times=2, minutes_between_retries=0)\n\nxs.append(1)\nn = len(xs)\n"
+        "if current.retry_count < 2:\n    raise ValueError(n)",
+    )
+    run_all(session)
+    (record,) = session.results().latest("b")
+    assert (2, 2) == (record.attempt, session.datastore.load(record.artifacts["n"]))
+
+
+def test_environment_holds_for_the_task_alone(make_session: MakeSession) -> None:
+    """@environment sets variables while the step runs and puts them back."""
+    session = make_session(
+        "%%shared\nimport os", "%%step a -> v\n@environment(vars={'FLOWNB_TEST': 'x'})\nv = os.environ['FLOWNB_TEST']"
+    )
+    assert {"v": "x"} == session.run_step("a").values
+    import os
+
+    assert "FLOWNB_TEST" not in os.environ
+
+
+def test_current_describes_the_task(make_session: MakeSession) -> None:
+    """`current` has the names of flow, run, step and task, the user, the parameters and the tags."""
+    session = make_session(
+        "%%flow F\nalpha = Parameter('alpha', default=2)",
+        "%%shared\nfrom flownb import current",
+        "%%step a -> got\ngot = [current.flow_name, current.run_id, current.step_name, current.pathspec, "
+        "current.username, current.namespace, current.parameters.alpha, sorted(current.tags), current.retry_count]",
+    )
+    run = Run(session.run(parse_run("--tag t".split())).pathspec, datastore=session.datastore)
+    assert run.data is not None
+    assert ["F", "1", "a", "F/1/a/2", "tester", "user:tester", 2, ["t"], 0] == run.data.got

@@ -1,0 +1,175 @@
+"""Artifacts, runs and tasks on disk."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flownb.errors import CorruptBlob, NotFound, StoreError, UnpicklableArtifact
+from flownb.store.datastore import INLINE_BYTES, Datastore, Execution
+from flownb.store.records import ForeachFrame, RunRecord, TaskRecord, from_json, to_json
+
+
+def new_run(store: Datastore, flow: str = "F") -> str:
+    """Begin a run and give its id."""
+    return store.new_run(lambda run: RunRecord(flow, run, "run", started=1.0), flow).run
+
+
+def test_small_values_stand_in_the_manifest(tmp_path: Path) -> None:
+    """A value of a few bytes makes no file, and a large one makes exactly one."""
+    store = Datastore(tmp_path)
+    small, large = store.save(42, name="x"), store.save(np.zeros(INLINE_BYTES), name="y")
+    assert small.inline is not None
+    assert large.inline is None
+    assert [large.key] == [path.name for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+    assert (42, 0.0) == (store.load(small), store.load(large)[7])
+
+
+def test_each_load_is_independent(tmp_path: Path) -> None:
+    """Changing a loaded value changes neither the store nor a value loaded later."""
+    store = Datastore(tmp_path)
+    ref = store.save(np.arange(1000.0), name="x")
+    first = store.load(ref)
+    first[:] = -1
+    assert 999.0 == store.load(ref)[-1]
+
+
+def test_equal_values_have_equal_keys(tmp_path: Path) -> None:
+    """The key says whether two artifacts have the same content."""
+    store = Datastore(tmp_path)
+    one, same, other = (store.save({"a": [1, value]}, name="x") for value in (2, 2, 3))
+    assert one.key == same.key
+    assert one.key != other.key
+
+
+def test_unpicklable_value_is_named(tmp_path: Path) -> None:
+    """A value that cannot be pickled is refused with its name, its type and the reason."""
+    with pytest.raises(UnpicklableArtifact) as caught:
+        Datastore(tmp_path).save(threading.Lock(), name="lock")
+    assert "lock" == caught.value.artifact
+    assert "Artifact `lock` of type _thread.lock cannot be persisted." == caught.value.what
+
+
+def test_damage_names_the_artifact_and_spares_the_others(tmp_path: Path) -> None:
+    """A corrupted blob is an error that names artifact, task and key; other artifacts stay readable."""
+    store = Datastore(tmp_path)
+    bad, good = store.save(np.zeros(1000), name="bad"), store.save(np.ones(1000), name="good")
+    store.blobs.path(bad.key).write_bytes(b"x" * bad.size)
+    with pytest.raises(CorruptBlob) as caught:
+        Datastore(tmp_path).load(bad, name="bad", where="F/1/start/1")
+    assert "Artifact `bad` of F/1/start/1 cannot be read." == caught.value.what
+    assert bad.key in caught.value.why
+    assert 1.0 == Datastore(tmp_path).load(good)[0]
+
+
+def test_run_ids_are_sequential_for_each_flow(tmp_path: Path) -> None:
+    """Each flow counts its own runs from 1; listing gives the newest first."""
+    store = Datastore(tmp_path)
+    assert ["1", "2", "1"] == [new_run(store, "F"), new_run(store, "F"), new_run(store, "G")]
+    assert ["2", "1"] == store.run_ids("F")
+    assert ["F", "G"] == store.flows()
+
+
+def test_racing_writers_never_share_an_id(tmp_path: Path) -> None:
+    """Threads and processes that begin runs at once each get their own id."""
+    code = f"""
+        from flownb.store.datastore import Datastore
+        from flownb.store.records import RunRecord
+        for _ in range(25):
+            print(Datastore({str(tmp_path)!r}).new_run(lambda run: RunRecord("F", run, "run"), "F").run)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    with ThreadPoolExecutor(4) as pool:
+        outputs = list(pool.map(lambda _: subprocess.check_output(command, text=True), range(4)))
+    ids = [int(line) for output in outputs for line in output.split()]
+    assert list(range(1, 101)) == sorted(ids)
+
+
+def test_task_records_come_back_equal(tmp_path: Path) -> None:
+    """What was recorded of a task is what is read."""
+    store = Datastore(tmp_path)
+    run = new_run(store)
+    task = store.new_task("F", run, "train")
+    frame = ForeachFrame("start", "xs", 3, 1)
+    artifacts = {"x": store.save(1, name="x")}
+    record = TaskRecord("F", run, "train", task, 0, "done", ("1/start/1",), (frame,), artifacts, ("x",), ("end",))
+    store.write_task(record)
+    assert record == Datastore(tmp_path).task("F", run, "train", task)
+    assert record == from_json(TaskRecord, to_json(record))
+
+
+def test_the_last_attempt_counts(tmp_path: Path) -> None:
+    """A task that failed and was tried again is what its last attempt was."""
+    store = Datastore(tmp_path)
+    run = new_run(store)
+    task = store.new_task("F", run, "train")
+    for attempt, status in enumerate(["failed", "done"]):
+        store.write_task(TaskRecord("F", run, "train", task, attempt, status))  # type: ignore[arg-type]  # literals
+    found = Datastore(tmp_path).task("F", run, "train", task)
+    assert found is not None
+    assert (1, "done") == (found.attempt, found.status)
+
+
+def test_executions_keep_their_order(tmp_path: Path) -> None:
+    """Executions of a working run are read in the order they were recorded."""
+    store = Datastore(tmp_path)
+    run = new_run(store)
+    made = [Execution("a", ("1",), "done"), Execution("b", ("2", "3"), "failed"), Execution("a", ("4",), "done")]
+    for execution in made:
+        store.add_execution("F", run, execution)
+    assert made == list(Datastore(tmp_path).executions("F", run))
+
+
+def test_a_half_written_manifest_spares_the_rest(tmp_path: Path) -> None:
+    """A manifest that was cut off is named in the error, and other tasks stay readable."""
+    store = Datastore(tmp_path)
+    run = new_run(store)
+    for _ in range(2):
+        task = store.new_task("F", run, "a")
+        store.write_task(TaskRecord("F", run, "a", task, 0, "done"))
+    path = tmp_path / "flows/F" / run / "steps/a/1/0.json"
+    path.write_text(path.read_text()[:30])
+    fresh = Datastore(tmp_path)
+    with pytest.raises(StoreError, match=r"steps/a/1/0\.json"):
+        fresh.task("F", run, "a", "1")
+    assert fresh.task("F", run, "a", "2") is not None
+
+
+def test_left_over_temporary_files_are_not_seen(tmp_path: Path) -> None:
+    """What a killed process left under a temporary name is no run, task or attempt."""
+    store = Datastore(tmp_path)
+    run = new_run(store)
+    task = store.new_task("F", run, "a")
+    folder = tmp_path / "flows/F" / run / "steps/a" / task
+    (folder / ".0.json-abc.tmp").write_text("{")
+    assert store.task("F", run, "a", task) is None
+    assert [] == store.tasks("F", run, "a")
+
+
+@pytest.mark.parametrize("name", ["..", "../x", "a/b", "", ".hidden", "a\0b"])
+def test_names_cannot_leave_the_root(tmp_path: Path, name: str) -> None:
+    """A flow, run, step or task name that could name another folder is refused."""
+    with pytest.raises(NotFound):
+        Datastore(tmp_path).run(name, "1")
+
+
+def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    """A store that a later version made is not written to."""
+    (tmp_path / "store.json").write_text(json.dumps({"format": 99}))
+    with pytest.raises(StoreError, match="has format 99"):
+        new_run(Datastore(tmp_path))
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """Where the store would have to be made inside a file, the error names the folder and the setting."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="FLOWNB_DATASTORE"):
+        new_run(Datastore(tmp_path / "file" / "store"))
