@@ -1,7 +1,7 @@
 """Execute the notebooks anew and save them with their outputs.
 
-Takes names of notebooks in ``notebooks/`` (none means all); gives the same files with outputs that hold no times, ids or
-machine's paths, so that a second execution changes nothing.
+Takes names of notebooks in ``notebooks/`` (none means all); gives the same files with outputs that hold no times, ids
+or machine's paths, so that a second execution changes nothing.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def kernel_environment(home: Path) -> dict[str, str]:
     """
     dropped = ("MPLBACKEND", "FLOWNB_DATASTORE", "JPY_SESSION_NAME", "PYTHONWARNINGS")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    (home / "ipython").mkdir(parents=True, exist_ok=True)
     return {
         **kept,
         "IPYTHONDIR": str(home / "ipython"),
@@ -82,10 +83,9 @@ def execute(notebook: Path, environment: dict[str, str], *, timeout_seconds: int
         record_timing=False,
         resources={"metadata": {"path": str(notebook.parent)}},
     )
-    client.create_kernel_manager()
-    if os.name == "posix":
-        client.km.transport = "ipc"  # no port is opened, and the kernel has nothing to warn of
-    client.execute()
+    # What a kernel says of itself (jupyter_client's notes on its transport) is of no use to who executes a notebook.
+    with Path(environment["IPYTHONDIR"], "kernel.log").open("w", encoding="utf-8") as log:
+        client.execute(stderr=log)
     return node
 
 

@@ -45,7 +45,8 @@ def main(options: list[str]) -> int:
         environment.pop("PYTEST_ADDOPTS", None)
         _warm_up(environment)
         command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-c", "nbval.ini", "--rootdir=."]
-        command += ["-q", "-p", "no:cacheprovider", "--nbval-cell-timeout=300", *options, *names]
+        # Behind a cell that fails, most cells of its notebook fail: five say enough.
+        command += ["-q", "--maxfail=5", "-p", "no:cacheprovider", "--nbval-cell-timeout=300", *options, *names]
         for number, what in enumerate(PASSES, 1):
             print(f"nbval, pass {number} of {len(PASSES)}: {what}", flush=True)
             status = subprocess.run(command, cwd=work, env=environment).returncode

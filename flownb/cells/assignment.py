@@ -1,29 +1,53 @@
-"""Definite assignment: the walk through a body that knows at each point what is surely, and what is perhaps, assigned.
+"""Which names a body reads before it surely assigned them, and which it binds.
 
-Takes a `BodyNames` to fill and a body's statements. The rules are those of a function's locals (Python reference,
-"Naming and binding"); CPython's own `LOAD_FAST_CHECK` (3.12, ``Python/flowgraph.c``) decides the same question.
+Takes the syntax tree of a cell's body; gives `BodyNames`. The body is judged as the body of a function, because that
+is what it becomes (Python reference, "Naming and binding"; CPython's `LOAD_FAST_CHECK` decides the same question). The
+analysis errs on one side only: a name may be reported as "perhaps read before assigned" when it never is (the step then
+loads an artifact that it overwrites), never the other way round.
 """
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from flownb.cells.bodynames import BodyNames
+from flownb.cells.hints import lets_exceptions_pass, query_names
+from flownb.cells.names import BodyNames
 from flownb.cells.scopes import Comprehension, Scope, ScopeNode, evaluated_outside, import_names, is_self_attribute
 
-__all__ = ["Walk"]
+__all__ = ["analyse_names"]
 
-# Context managers that let every exception pass; any other may swallow one and go on behind its block.
-TRANSPARENT = frozenset(
-    "open catch_warnings closing inference_mode no_grad nullcontext option_context redirect_stderr redirect_stdout "
-    "NamedTemporaryFile Pool ProcessPoolExecutor TemporaryDirectory TemporaryFile ThreadPoolExecutor ZipFile "
-    "connect urlopen Session Client rc_context errstate localcontext Lock RLock".split()
-)
-MENTIONING = frozenset({"query", "eval"})
-MENTION = re.compile(r"@([^\W\d]\w*)")
+
+def analyse_names(tree: ast.Module | None, *, captures: Iterable[str] = ()) -> BodyNames:
+    """Analyse a body.
+
+    Parameters
+    ----------
+    tree : ast.Module or None
+        The parsed body; None (a syntax error) gives an empty result.
+    captures : iterable of str
+        Names that are read after the body's last line.
+
+    Returns
+    -------
+    BodyNames
+
+    Examples
+    --------
+    >>> sorted(analyse_names(ast.parse("y = x + 1")).reads)
+    ['x']
+    >>> analyse_names(ast.parse("for i in y: x = i"), captures=["x"]).reads
+    {'y': 1, 'x': 1}
+    """
+    names = BodyNames()
+    if tree is not None:
+        walk = _Walk(names)
+        walk.block(tree.body)
+        last = max((node.end_lineno or 1 for node in tree.body), default=1)
+        for name in captures:
+            walk.read(name, last)
+    return names
 
 
 @dataclass
@@ -50,7 +74,7 @@ def _either(one: _State | None, other: _State | None) -> _State | None:
     return _State(one.sure & other.sure, one.maybe | other.maybe)
 
 
-class Walk:
+class _Walk:
     """Walks statements in the order they run.
 
     Parameters
@@ -252,7 +276,7 @@ class Walk:
         transparent = True
         for item in node.items:
             self.expression(item.context_expr)
-            transparent &= bool(TRANSPARENT & set(_last_names(item.context_expr)))
+            transparent &= lets_exceptions_pass(item.context_expr)
             if item.optional_vars is not None:
                 self.target(item.optional_vars)
         left = self.interrupted(node.body)
@@ -415,26 +439,8 @@ class Walk:
             self.expression(node.comparators[0])
             self.perhaps(node.comparators[1:])
         else:
-            if isinstance(node, ast.Call):
-                self.mentions(node)
+            for name, line in query_names(node):
+                if self.state is not None and name not in self.state.sure:
+                    self.names.mentions.setdefault(name, line)
             for child in ast.iter_child_nodes(node):
                 self.expression(child)
-
-    def mentions(self, node: ast.Call) -> None:
-        """Note names that the text of ``df.query("a > @limit")`` takes from the body's own."""
-        if isinstance(node.func, ast.Attribute) and node.func.attr in MENTIONING:
-            for child in (part for argument in node.args for part in ast.walk(argument)):
-                if isinstance(child, ast.Constant) and isinstance(child.value, str):
-                    for name in MENTION.findall(child.value):
-                        if self.state is not None and name not in self.state.sure:
-                            self.names.mentions.setdefault(name, child.lineno)
-
-
-def _last_names(node: ast.AST) -> Iterator[str]:
-    """The name or last attribute that an expression calls or reads."""
-    if isinstance(node, ast.Call):
-        yield from _last_names(node.func)
-    elif isinstance(node, ast.Attribute):
-        yield node.attr
-    elif isinstance(node, ast.Name):
-        yield node.id

@@ -7,15 +7,18 @@ Syntax errors and magics are kept as facts, so that the checks can report them; 
 from __future__ import annotations
 
 import ast
-import contextlib
 import io
 import re
 import tokenize
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from flownb.cells.names import BodyNames, analyse_names
+from flownb.cells.assignment import analyse_names
+from flownb.cells.names import BodyNames
+from flownb.cells.scopes import Scope
 
 __all__ = [
     "STEP_DECORATORS",
@@ -24,14 +27,37 @@ __all__ = [
     "StepBody",
     "SyntaxProblem",
     "Transition",
+    "is_next_call",
+    "next_calls",
     "parse_body",
+    "read_transition",
     "unindentable_lines",
 ]
 
 # Metaflow 2.19's step decorators (`metaflow/plugins/__init__.py`, STEP_DECORATORS_DESC): above a `def` these still
 # decorate the step, any other decorator there belongs to the def.
 STEP_DECORATORS = frozenset(
-    ["batch", "card", "catch", "checkpoint", "conda", "environment", "fargate", "huggingface_hub", "kubernetes", "model", "nim", "parallel", "pypi", "resources", "retry", "secrets", "slurm", "timeout", "unbounded_test_foreach_internal"]
+    {
+        "batch",
+        "card",
+        "catch",
+        "checkpoint",
+        "conda",
+        "environment",
+        "fargate",
+        "huggingface_hub",
+        "kubernetes",
+        "model",
+        "nim",
+        "parallel",
+        "pypi",
+        "resources",
+        "retry",
+        "secrets",
+        "slurm",
+        "timeout",
+        "unbounded_test_foreach_internal",
+    }
 )
 MAGIC = re.compile(r"^\s*(?:%{1,2}[A-Za-z_]|!|\?[\w.]|[\w.]+\?{1,2}\s*$)")
 ASSIGNED_MAGIC = re.compile(r"^\s*[\w.,\s\[\]'\"]+=\s*(?:%[A-Za-z_]|!)")
@@ -53,7 +79,7 @@ class Decorator:
 
 @dataclass(frozen=True)
 class MagicLine:
-    """A line that only IPython understands, such as ``%time`` or ``!ls``."""
+    """A line that only IPython understands, such as ``%time`` or ``!ls``; a final backslash joins the next one."""
 
     text: str
     line: int
@@ -140,14 +166,22 @@ class StepBody:
 
 def is_next_call(node: ast.stmt) -> bool:
     """Whether a statement is ``self.next(...)``."""
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Call)
-        and isinstance(node.value.func, ast.Attribute)
-        and node.value.func.attr == "next"
-        and isinstance(node.value.func.value, ast.Name)
-        and node.value.func.value.id == "self"
-    )
+    return isinstance(node, ast.Expr) and _calls_next(node.value)
+
+
+def _calls_next(node: ast.AST) -> bool:
+    """Whether an expression is ``self.next(...)``."""
+    return isinstance(node, ast.Call) and _step_of(node.func) == "next"
+
+
+def next_calls(node: ast.AST | None) -> Iterator[ast.Call]:
+    """All calls of ``self.next`` in a body, other than of a function's own ``self``."""
+    for child in ast.iter_child_nodes(node) if node is not None else ():
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and "self" in Scope(child).bound:
+            continue
+        if isinstance(child, ast.Call) and _calls_next(child):
+            yield child
+        yield from next_calls(child)
 
 
 def _step_of(node: ast.expr) -> str | None:
@@ -159,37 +193,50 @@ def _step_of(node: ast.expr) -> str | None:
 
 def read_transition(node: ast.stmt) -> Transition:
     """Read a ``self.next(...)`` statement as Metaflow's graph parser does (``metaflow/graph.py``, 2.19)."""
-    assert isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    assert isinstance(node, ast.Expr)
+    assert isinstance(node.value, ast.Call)
     call = node.value
-    place = {"line": node.lineno, "end_line": node.end_lineno or node.lineno}
-    invalid = Transition("invalid", (), **place)
-    options: dict[str, str] = {}
-    for keyword in call.keywords:
-        value = keyword.value
-        if keyword.arg not in ("foreach", "condition"):
-            return invalid
-        if not (isinstance(value, ast.Constant) and isinstance(value.value, str)):
-            return invalid
-        options[keyword.arg] = value.value
-    if "condition" in options:
-        if len(call.args) != 1 or not isinstance(call.args[0], ast.Dict) or "foreach" in options:
-            return invalid
-        cases = []
-        for key, target in zip(call.args[0].keys, call.args[0].values, strict=True):
-            step = _step_of(target)
-            if not (isinstance(key, ast.Constant) and isinstance(key.value, str | int | float)) or step is None:
-                return invalid
-            cases.append((key.value, step))
-        targets = tuple(dict.fromkeys(step for _, step in cases))
-        return Transition("switch", targets, condition=options["condition"], cases=tuple(cases), **place)
-    targets = tuple(step for step in map(_step_of, call.args) if step is not None)
+    found = _switch(call) if any(keyword.arg == "condition" for keyword in call.keywords) else _other(call)
+    return replace(found or Transition("invalid", ()), line=node.lineno, end_line=node.end_lineno or node.lineno)
+
+
+def _option(call: ast.Call, name: str) -> str | None:
+    """The text of the call's only keyword argument, if it is `name`."""
+    if len(call.keywords) == 1 and call.keywords[0].arg == name:
+        value = call.keywords[0].value
+        if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value.isidentifier():
+            return value.value
+    return None
+
+
+def _switch(call: ast.Call) -> Transition | None:
+    """Read ``self.next({"x": self.a, "y": self.b}, condition="kind")``."""
+    condition = _option(call, "condition")
+    if condition is None or len(call.args) != 1 or not isinstance(call.args[0], ast.Dict):
+        return None
+    cases: dict[str | int | float, str] = {}
+    for key, target in zip(call.args[0].keys, call.args[0].values, strict=True):
+        step = _step_of(target)
+        if not (isinstance(key, ast.Constant) and isinstance(key.value, str | int | float)) or step is None:
+            return None
+        if key.value in cases:
+            return None
+        cases[key.value] = step
+    if len(cases) < 2:
+        return None
+    targets = tuple(dict.fromkeys(cases.values()))
+    return Transition("switch", targets, condition=condition, cases=tuple(cases.items()))
+
+
+def _other(call: ast.Call) -> Transition | None:
+    """Read every form of ``self.next`` without a condition."""
+    targets = tuple(dict.fromkeys(step for step in map(_step_of, call.args) if step is not None))
     if not targets or len(targets) != len(call.args):
-        return invalid
-    if "foreach" in options:
-        if len(targets) != 1:
-            return invalid
-        return Transition("foreach", targets, foreach=options["foreach"], **place)
-    return Transition("linear" if len(targets) == 1 else "split", targets, **place)
+        return None
+    if call.keywords:
+        foreach = _option(call, "foreach")
+        return Transition("foreach", targets, foreach=foreach) if foreach and len(targets) == 1 else None
+    return Transition("linear" if len(targets) == 1 else "split", targets)
 
 
 def unindentable_lines(text: str) -> frozenset[int]:
@@ -244,32 +291,67 @@ def _leading_decorators(text: str) -> list[Decorator]:
     if following and following[1] in ("def", "class", "async") and found:
         # `@lru_cache` right above `def`: the def's. A blank line, or a decorator only steps know, makes it the step's.
         touching = following[0]
-        while found and found[-1][1] + 1 == touching and found[-1][0].name not in STEP_DECORATORS:
+        while (
+            found
+            and all(lines[number].strip() for number in range(found[-1][1], touching - 1))
+            and found[-1][0].name not in STEP_DECORATORS
+        ):
             touching = found[-1][0].line
             found.pop()
     return [decorator for decorator, _ in found]
 
 
 def _magic_lines(code: str) -> tuple[MagicLine, ...]:
-    """Lines that look like IPython's, if replacing them makes the code parse."""
+    """Lines that look like IPython's and stand in no string."""
     lines = code.split("\n")
-    inside = unindentable_lines(code)
-    found = []
-    for number, line in enumerate(lines, 1):
-        if number not in inside and (MAGIC.match(line) or ASSIGNED_MAGIC.match(line)):
-            found.append(MagicLine(line.strip(), number))
-            lines[number - 1] = line[: len(line) - len(line.lstrip())] + "pass"
+    found: list[MagicLine] = []
+    inside: frozenset[int] | None = None
+    number = 0
+    while number < len(lines):
+        number += 1
+        line = lines[number - 1]
+        if not (MAGIC.match(line) or ASSIGNED_MAGIC.match(line)):
+            continue
+        if inside is None:
+            # Python's tokenizer stops at what it does not know: the magics found so far must be out of its way.
+            inside = unindentable_lines("\n".join(lines))
+        if number in inside:
+            continue
+        last = number
+        while lines[last - 1].endswith("\\") and last < len(lines):
+            last += 1
+        found.append(MagicLine("\n".join(lines[number - 1 : last]).strip(), number))
+        lines[number - 1 : last] = [f"{_blanks(line)}pass"] + [""] * (last - number)
+        number, inside = last, None
     return tuple(found)
 
 
-def _comment_out(code: str, magics: tuple[MagicLine, ...]) -> str:
+def _blanks(line: str) -> str:
+    """The blanks a line begins with."""
+    return line[: len(line) - len(line.lstrip())]
+
+
+def _without(code: str, magics: tuple[MagicLine, ...]) -> str:
     """Turn magic lines into comments; an indented one leaves a `pass`, for it may be all its block has."""
     lines = code.split("\n")
     for magic in magics:
-        line = lines[magic.line - 1]
-        blanks = line[: len(line) - len(line.lstrip())]
-        lines[magic.line - 1] = f"{blanks}{'pass  ' if blanks else ''}# {magic.text}"
+        blanks = _blanks(lines[magic.line - 1])
+        texts = magic.text.split("\n")
+        for offset, text in enumerate(texts):
+            lines[magic.line - 1 + offset] = f"{blanks}{'pass  ' if blanks and not offset else ''}# {text.strip()}"
     return "\n".join(lines)
+
+
+def _parse(code: str) -> ast.Module | SyntaxProblem:
+    """The syntax tree, or what is wrong; warnings are left to the moment the code is run."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(code)
+    except SyntaxError as error:
+        return SyntaxProblem(error.msg or "invalid syntax", error.lineno or 1)
+    except (ValueError, RecursionError, MemoryError) as error:  # null bytes; nested too deep
+        return SyntaxProblem(str(error) or "the code is nested too deep", 1)
 
 
 def parse_body(text: str, kind: Literal["flow", "shared", "step", "scratch"]) -> StepBody:
@@ -293,18 +375,18 @@ def parse_body(text: str, kind: Literal["flow", "shared", "step", "scratch"]) ->
         for offset in range(decorator.text.count("\n") + 1):
             lines[decorator.line - 1 + offset] = ""
     code = "\n".join(lines)
-    tree: ast.Module | None = None
-    problem: SyntaxProblem | None = None
     magics: tuple[MagicLine, ...] = ()
-    try:
-        tree = ast.parse(code)
-    except SyntaxError as error:
-        problem = SyntaxProblem(error.msg or "invalid syntax", error.lineno or 1)
-        magics = _magic_lines(code)
-        if kind == "shared" and magics:
-            without = _comment_out(code, magics)
-            with contextlib.suppress(SyntaxError):
-                tree, code, problem = ast.parse(without), without, None
-    except ValueError as error:  # "source code string cannot contain null bytes"
-        problem = SyntaxProblem(str(error), 1)
+    parsed = _parse(code)
+    if isinstance(parsed, SyntaxProblem) and (candidates := _magic_lines(code)):
+        without = _without(code, candidates)
+        reparsed = _parse(without)
+        if not isinstance(reparsed, ast.Module):
+            # Both a magic and a mistake: the magic is named if Python stopped there.
+            magics = tuple(magic for magic in candidates if magic.line == parsed.line)
+        else:
+            magics = candidates
+            if kind == "shared":
+                parsed, code = reparsed, without
+    problem = parsed if isinstance(parsed, SyntaxProblem) else None
+    tree = parsed if isinstance(parsed, ast.Module) else None
     return StepBody(text, tuple(decorators), code, tree, problem, magics)

@@ -63,7 +63,7 @@ class StepHeader:
             words.append("--join")
         if self.when:
             artifact, value = self.when
-            words += ["--when", f"{artifact}={_value_text(artifact, value)}"]
+            words += ["--when", f"{artifact}={_value_text(value)}"]
         if self.captures:
             words += ["->", ", ".join(self.captures)]
         return " ".join(words)
@@ -99,12 +99,7 @@ def parse_when(text: str) -> tuple[str, Value]:
     artifact, value = unicodedata.normalize("NFKC", artifact.strip()), value.strip()
     if not (equals and _is_name(artifact) and value):
         raise _refuse(f"`--when {text}` has no condition.", "A switch compares one artifact with one value.")
-    try:
-        literal = ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return artifact, value
-    if not isinstance(literal, str | int | float) or literal == math.inf:
-        return artifact, value
+    literal = _literal(value)
     if not isinstance(literal, str) and str(literal).startswith("-"):
         # `metaflow/graph.py`, _parse_switch_dict (2.19.39): a negative number is no ast.Constant.
         raise _refuse(
@@ -115,12 +110,20 @@ def parse_when(text: str) -> tuple[str, Value]:
     return artifact, literal
 
 
-def _value_text(artifact: str, value: Value) -> str:
+def _literal(text: str) -> Value:
+    """The number, truth value or quoted text that `text` writes, else `text` itself."""
+    try:
+        literal = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return literal if isinstance(literal, str | int | float) and literal != math.inf else text
+
+
+def _value_text(value: Value) -> str:
     """How a value of ``--when`` is written so that `parse_when` gives it back."""
     if not isinstance(value, str):
         return str(value)
-    plain = value == value.strip() and not re.search(r"""[\s'"]|->""", value)
-    return value if plain and value and parse_when(f"{artifact}={value}")[1] == value else repr(value)
+    return value if value and not re.search(r"""[\s'",]|->""", value) and _literal(value) == value else repr(value)
 
 
 def _words(line: str) -> list[str]:

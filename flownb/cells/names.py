@@ -1,48 +1,65 @@
-"""Which names a body reads before it surely assigned them, and which it binds.
+"""What a body does with names, as facts.
 
-Takes the syntax tree of a cell's body; gives `BodyNames`. The body is judged as the body of a function, because that
-is what it becomes. The analysis errs on one side only: a name may be reported as "perhaps read before assigned" when it
-never is (the step then loads an artifact that it overwrites), never the other way round.
+Takes nothing; gives `BodyNames`, which `flownb.cells.assignment` fills and the checks and the method source read.
 """
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
 
-from flownb.cells.assignment import Walk
-from flownb.cells.bodynames import BodyNames
-from flownb.cells.scopes import free_names
+__all__ = ["BodyNames", "Definition"]
 
-__all__ = ["BodyNames", "analyse_names", "free_names"]
+Definition = Literal["function", "class", "module"]
 
 
-def analyse_names(tree: ast.Module | None, *, captures: Iterable[str] = ()) -> BodyNames:
-    """Analyse a body.
+@dataclass
+class BodyNames:
+    """What a body does with names; values are 1-based lines in the body.
 
-    Parameters
+    Attributes
     ----------
-    tree : ast.Module or None
-        The parsed body; None (a syntax error) gives an empty result.
-    captures : iterable of str
-        Names that are read after the body's last line.
-
-    Returns
-    -------
-    BodyNames
-
-    Examples
-    --------
-    >>> sorted(analyse_names(ast.parse("y = x + 1")).reads)
-    ['x']
-    >>> analyse_names(ast.parse("for i in y: x = i"), captures=["x"]).reads
-    {'y': 1, 'x': 1}
+    reads : dict of str to int
+        Plain names that may be read before the body assigned them, with the first such line.
+    unbound : dict of str to int
+        Those of `reads` that no way through the body can have assigned at that line.
+    mentions : dict of str to int
+        Names that only a text speaks of, as ``df.query("a > @limit")`` does.
+    assigned : dict of str to int
+        Plain names the body binds in its own scope, with the first such line.
+    variables : dict of str to int
+        Those of `assigned` that hold values: no imports, definitions, loop targets or ``except … as`` names.
+    annotated : dict of str to int
+        Names with an annotation and no value, which makes them local too.
+    self_reads, self_writes : dict of str to int
+        Attributes of ``self`` that may be read before written, and those written.
+    self_deletes : dict of str to int
+        Attributes of ``self`` deleted with ``del``.
+    self_escapes : bool
+        Whether ``self`` is used other than as ``self.name``, so that it may gain or lose any attribute.
+    merges : bool
+        Whether ``self.merge_artifacts`` is called.
+    globals_declared : dict of str to int
+        Names in ``global`` statements, at any depth.
+    definitions : dict of str to {"function", "class", "module"}
+        Names that hold, at the body's end, what cannot be persisted; attributes as ``"self.x"``.
     """
-    names = BodyNames()
-    if tree is not None:
-        walk = Walk(names)
-        walk.block(tree.body)
-        last = max((node.end_lineno or 1 for node in tree.body), default=1)
-        for name in captures:
-            walk.read(name, last)
-    return names
+
+    reads: dict[str, int] = field(default_factory=dict)
+    unbound: dict[str, int] = field(default_factory=dict)
+    mentions: dict[str, int] = field(default_factory=dict)
+    assigned: dict[str, int] = field(default_factory=dict)
+    variables: dict[str, int] = field(default_factory=dict)
+    annotated: dict[str, int] = field(default_factory=dict)
+    self_reads: dict[str, int] = field(default_factory=dict)
+    self_writes: dict[str, int] = field(default_factory=dict)
+    self_deletes: dict[str, int] = field(default_factory=dict)
+    self_escapes: bool = False
+    merges: bool = False
+    globals_declared: dict[str, int] = field(default_factory=dict)
+    definitions: dict[str, Definition] = field(default_factory=dict)
+
+    @property
+    def local_functions(self) -> frozenset[str]:
+        """Names bound by ``def`` or to a bare ``lambda``."""
+        return frozenset(name for name, kind in self.definitions.items() if kind == "function")

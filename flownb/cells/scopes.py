@@ -10,18 +10,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-__all__ = ["Comprehension", "Scope", "ScopeNode", "evaluated_outside", "free_names", "import_names", "is_self_attribute"]
+__all__ = [
+    "Comprehension",
+    "Scope",
+    "ScopeNode",
+    "evaluated_outside",
+    "import_names",
+    "is_self_attribute",
+]
 
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 ScopeNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef | Comprehension
-
-
-def free_names(node: ast.AST) -> dict[str, int]:
-    """Names that a nested scope takes from outside, with the first line each is read on.
-
-    ``self.x`` inside the scope is reported as ``"self.x"`` as long as ``self`` comes from outside.
-    """
-    return Scope(node).free
 
 
 def is_self_attribute(node: ast.AST) -> bool:

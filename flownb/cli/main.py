@@ -143,7 +143,7 @@ def export(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb export NOTEBOOK -o flow.py``."""
     _no_more(rest)
     output: Path = arguments.output if str(arguments.output) == "-" else arguments.output.resolve()
-    text = _open(arguments.notebook).export()
+    text = _open(arguments.notebook).export("flow.py" if str(output) == "-" else output.name)
     if str(output) == "-":
         print(text, end="")
         return 0

@@ -14,7 +14,7 @@ from typing import Any
 from flownb.cells.cell import read_cell
 from flownb.errors import ArtifactNotFound, NotFound, StoreError, nearest
 from flownb.flow.definition import define_flow
-from flownb.flow.graph import draw_graph
+from flownb.flow.draw import draw_graph
 from flownb.pathspec import safe_name
 from flownb.runtime.program import Program, module_name
 from flownb.settings import datastore_root

@@ -6,13 +6,17 @@ executes, and runs unmodified on Metaflow.
 
 from __future__ import annotations
 
-from flownb.flow.module import class_source, future_features, metaflow_imports, requirements, shared_source
+from collections.abc import Sequence
+
+from flownb.flow.module import class_source, exported_shared, future_features, metaflow_imports
 from flownb.runtime.program import Program
 
 __all__ = ["flow_file"]
 
+LINE_LENGTH = 88  # ruff's and black's default, so that formatting the file changes none of our lines
 
-def flow_file(program: Program, *, notebook: str = "") -> str:
+
+def flow_file(program: Program, *, notebook: str = "", filename: str = "flow.py", needs: Sequence[str] = ()) -> str:
     """Write the flow as one Python file.
 
     Parameters
@@ -20,6 +24,10 @@ def flow_file(program: Program, *, notebook: str = "") -> str:
     program : Program
     notebook : str
         File name of the notebook, named in the header comment.
+    filename : str
+        Name of the file to be written, for the same comment.
+    needs : sequence of str
+        Requirements that the notebook's ``%pip install`` lines name.
 
     Returns
     -------
@@ -27,22 +35,18 @@ def flow_file(program: Program, *, notebook: str = "") -> str:
         Ending in a newline.
     """
     flow = program.flow
-    blocks = ["\n".join(_opening(program, notebook))]
-    for cell in flow.shared:
-        text = "\n".join(line.text.rstrip() if not line.text.strip() else line.text for line in shared_source(cell))
-        text = _without_future(text).strip("\n")
-        if text.strip():
-            blocks.append(text)
+    blocks = ["\n".join(_opening(program, notebook, filename, needs))]
+    blocks += [text for text in map(exported_shared, flow.shared) if text.strip()]
     class_lines = [line.text for line in class_source(flow)]
     methods = [program.methods[name].text.rstrip("\n") for name in program.graph.nodes]
     head = "\n".join(class_lines)
     body = "\n\n".join(methods)
-    blocks.append(f"{head}\n\n{body}" if len(class_lines) > 1 else f"{head}\n{body}")
+    blocks.append(f"{head}\n{body}" if class_lines[-1].startswith("class ") else f"{head}\n\n{body}")
     blocks.append(f'if __name__ == "__main__":\n    {flow.name}()')
     return "\n\n\n".join(blocks) + "\n"
 
 
-def _opening(program: Program, notebook: str) -> list[str]:
+def _opening(program: Program, notebook: str, filename: str, needs: Sequence[str]) -> list[str]:
     """The header comment and the imports the file begins with."""
     flow = program.flow
     source = f" from {notebook}" if notebook else ""
@@ -50,21 +54,17 @@ def _opening(program: Program, notebook: str) -> list[str]:
     lines = [
         f"# {flow.name}: exported{source} by flownb. The notebook is the source; export again to change this file.",
         "#",
-        f"#   python flow.py run{options}          run it here",
-        "#   python flow.py run --with kubernetes   run every step on Kubernetes",
-        "#   python flow.py show                    print its steps",
+        f"#   python {filename} show",
+        f"#   python {filename} run{options}",
+        f"#   python {filename} run{options} --with kubernetes",
     ]
-    needs = requirements((*flow.shared,))
     if needs:
         lines += ["#", f"# It needs: {', '.join(needs)}."]
     features = future_features(flow)
     if features:
-        lines.append(f"from __future__ import {', '.join(features)}")
-        lines.append("")
-    lines.append(f"from metaflow import {', '.join(metaflow_imports(flow))}")
-    return lines
-
-
-def _without_future(text: str) -> str:
-    """Leave out ``from __future__`` lines, which stand at the top of the file."""
-    return "\n".join(line for line in text.split("\n") if not line.startswith("from __future__ import"))
+        lines += [f"from __future__ import {', '.join(features)}", ""]
+    names = metaflow_imports(flow)
+    line = f"from metaflow import {', '.join(names)}"
+    if len(line) <= LINE_LENGTH:
+        return [*lines, line]
+    return [*lines, "from metaflow import (", *(f"    {name}," for name in names), ")"]

@@ -26,6 +26,8 @@ class Artifacts:
         The names it inherits on at least one way.
     joined : dict of str to frozenset of str
         For each join the names that at least one of its ``inputs`` has.
+    leaving : dict of str to frozenset of str
+        For each step the names that at least one way through it passes on.
     unknown : frozenset of str
         Steps above which ``self`` is passed to other code, so that more names may exist than the source shows.
     """
@@ -33,16 +35,18 @@ class Artifacts:
     certain: dict[str, frozenset[str]]
     possible: dict[str, frozenset[str]]
     joined: dict[str, frozenset[str]]
+    leaving: dict[str, frozenset[str]]
     unknown: frozenset[str]
 
     def loads(self, step: Step, flow: FlowDefinition) -> tuple[str, ...]:
         """Plain names of `step` that are shorthand for artifacts, in the order of their first read."""
         available = self.possible.get(step.name, frozenset())
-        reads = step.names.reads
+        reads = {**step.names.mentions, **step.names.reads}
+        declared = step.names.globals_declared
         return tuple(
             name
             for name in sorted(reads, key=lambda name: (reads[name], name))
-            if name in available and name not in flow.shared_names and name not in ("self", "inputs")
+            if name in available and name not in flow.shared_names and name not in declared and name != "self"
         )
 
 
@@ -89,4 +93,5 @@ def trace_artifacts(flow: FlowDefinition, graph: FlowGraph) -> Artifacts:
             if names.self_escapes:
                 unknown.add(name)
         leaving[name] = (sure | added, maybe | added)
-    return Artifacts(certain, possible, joined, frozenset(unknown))
+    passed_on = {name: maybe for name, (_, maybe) in leaving.items()}
+    return Artifacts(certain, possible, joined, passed_on, frozenset(unknown))

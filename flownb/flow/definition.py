@@ -12,17 +12,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from flownb.cells.assignment import analyse_names
 from flownb.cells.body import StepBody
 from flownb.cells.cell import DEFAULT_FLOW_NAME, Cell
 from flownb.cells.header import StepHeader
-from flownb.cells.names import BodyNames, analyse_names
+from flownb.cells.names import BodyNames
 
 __all__ = ["PYTHON_BUILTINS", "FlowDefinition", "Step", "define_flow"]
 
 # IPython adds these to builtins; a flow that runs on Metaflow does not have them.
 IPYTHON_BUILTINS = {"display", "get_ipython", "__IPYTHON__", "exit", "quit"}
 PYTHON_BUILTINS = frozenset(
-    ({name for name in dir(builtins)} - IPYTHON_BUILTINS) | {"__name__", "__file__", "__doc__", "exit", "quit"}
+    (set(dir(builtins)) - IPYTHON_BUILTINS)
+    | {"__name__", "__file__", "__doc__", "__builtins__", "__class__", "__spec__", "exit", "quit"}
 )
 PARAMETER_CLASSES = {"Parameter", "IncludeFile", "Config"}
 
@@ -110,12 +112,12 @@ class FlowDefinition:
         found: dict[str, str] = {}
         tree = self.header.parsed.tree if self.header else None
         for node in tree.body if tree else []:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 found[node.name] = "method"
             elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                for target in targets:
-                    if isinstance(target, ast.Name):
+                for target in (part for one in targets for part in ast.walk(one)):
+                    if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store):
                         found[target.id] = "parameter" if _is_parameter(node.value) else "constant"
         return found
 

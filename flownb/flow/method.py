@@ -6,18 +6,25 @@ writes exactly this text (DESIGN.md, "the law").
 
 from __future__ import annotations
 
+import ast
 import hashlib
-import re
+import warnings
 from dataclasses import dataclass
 
-from flownb.cells.body import Transition, unindentable_lines
+from flownb.cells.body import StepBody, Transition, unindentable_lines
 from flownb.flow.artifacts import Artifacts
 from flownb.flow.definition import FlowDefinition
 from flownb.flow.graph import Node
 
-__all__ = ["MethodSource", "SourceLine", "indent_code", "method_source", "to_metaflow_imports"]
-
-FLOWNB_IMPORT = re.compile(r"^(\s*from\s+)flownb(\s+import\b)")
+__all__ = [
+    "MethodSource",
+    "SourceLine",
+    "behind_semicolon",
+    "indent_code",
+    "method_source",
+    "to_metaflow_imports",
+    "transition_source",
+]
 
 
 @dataclass(frozen=True)
@@ -60,12 +67,37 @@ class MethodSource:
 
 
 def to_metaflow_imports(code: str) -> str:
-    """Make ``from flownb import …`` read ``from metaflow import …``; no line moves."""
-    inside = unindentable_lines(code) if "flownb" in code else frozenset()
-    return "\n".join(
-        line if number in inside else FLOWNB_IMPORT.sub(r"\1metaflow\2", line)
-        for number, line in enumerate(code.split("\n"), 1)
-    )
+    """Make ``from flownb import …`` read ``from metaflow import …``; no line moves.
+
+    ``import flownb`` becomes ``import metaflow as flownb``. Text that is no Python is given back as it is.
+    """
+    if "flownb" not in code:
+        return code
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(code)
+    except (SyntaxError, ValueError):
+        return code
+    # Each place as (line, column in UTF-8 bytes, what stands there instead of `flownb`).
+    places: list[tuple[int, int, str]] = []
+    lines = [line.encode() for line in code.split("\n")]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "flownb" and not node.level:
+            line, column = node.lineno, node.col_offset
+            while (found := lines[line - 1].find(b"flownb", column)) < 0:
+                line, column = line + 1, 0  # the name stands behind a backslash
+            places.append((line, found, "metaflow"))
+        elif isinstance(node, ast.Import):
+            places += [
+                (alias.lineno, alias.col_offset, "metaflow" if alias.asname else "metaflow as flownb")
+                for alias in node.names
+                if alias.name == "flownb"
+            ]
+    for line, column, name in sorted(places, reverse=True):
+        text = lines[line - 1]
+        lines[line - 1] = text[:column] + name.encode() + text[column + len(b"flownb") :]
+    return b"\n".join(lines).decode()
 
 
 def indent_code(code: str, width: int, *, first_line: int = 1) -> list[SourceLine]:
@@ -103,14 +135,18 @@ def indent_code(code: str, width: int, *, first_line: int = 1) -> list[SourceLin
 def transition_source(transition: Transition) -> str:
     """The ``self.next(...)`` statement of a transition that headers asked for."""
     if transition.kind == "switch":
-        cases = ", ".join(f"{value!r}: self.{step}" for value, step in transition.cases).replace("'", '"')
-        if any(isinstance(value, str) and not value.isidentifier() for value, _ in transition.cases):
-            cases = ", ".join(f"{value!r}: self.{step}" for value, step in transition.cases)
+        cases = ", ".join(f"{_literal(value)}: self.{step}" for value, step in transition.cases)
         return f'self.next({{{cases}}}, condition="{transition.condition}")'
     targets = ", ".join(f"self.{target}" for target in transition.targets)
     if transition.kind == "foreach":
         return f'self.next({targets}, foreach="{transition.foreach}")'
     return f"self.next({targets})"
+
+
+def _literal(value: str | int | float) -> str:
+    """A value as Python writes it, a text in double quotes where that needs no backslash."""
+    text = repr(value)
+    return f'"{text[1:-1]}"' if text.startswith("'") and '"' not in text else text
 
 
 def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> MethodSource:
@@ -144,16 +180,16 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
     for decorator in body.decorators:
         decorators += indent_code(decorator.text, 4, first_line=decorator.line + to_cell)
     loads = artifacts.loads(step, flow)
-    reads = step.names.reads
+    reads = {**step.names.mentions, **step.names.reads}
     before = [SourceLine(f"        {name} = self.{name}", reads[name] + to_cell, 8) for name in loads]
     written = indent_code(to_metaflow_imports(body.code), 8, first_line=cell.body_line)
     captured = [SourceLine(f"        self.{name} = {name}", header_line, 8) for name in step.captures]
     explicit = body.transition
     after: list[SourceLine] = []
-    if explicit is not None:
+    if explicit is not None and not behind_semicolon(body):
         after = written[explicit.line - 1 :]
         written = written[: explicit.line - 1]
-    elif node.transition is not None:
+    elif explicit is None and node.transition is not None:
         after = [SourceLine(f"        {transition_source(node.transition)}", header_line, 8)]
     written, after = _trim(written), _trim(after)
     statements = len(body.tree.body) - (explicit is not None) if body.tree else 0
@@ -170,6 +206,12 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
     ]
     content = "\n".join(line.text for line in (*before, *written, *captured))
     return MethodSource(node.name, tuple(lines), loads, statements, _hash(f"{arguments}\n{content}"))
+
+
+def behind_semicolon(body: StepBody) -> bool:
+    """Whether the body's last statement begins on the line that the one before it ends on."""
+    statements = body.tree.body if body.tree is not None else []
+    return len(statements) > 1 and statements[-2].end_lineno == statements[-1].lineno
 
 
 def _trim(lines: list[SourceLine]) -> list[SourceLine]:

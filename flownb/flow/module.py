@@ -10,9 +10,9 @@ import ast
 import hashlib
 import re
 
+from flownb.cells.assignment import analyse_names
 from flownb.cells.body import STEP_DECORATORS, StepBody
 from flownb.cells.cell import Cell
-from flownb.cells.names import analyse_names
 from flownb.flow.definition import PARAMETER_CLASSES, FlowDefinition
 from flownb.flow.method import SourceLine, indent_code, to_metaflow_imports
 
@@ -20,6 +20,8 @@ __all__ = [
     "FLOW_DECORATORS",
     "METAFLOW_NAMES",
     "class_source",
+    "decorator_names",
+    "exported_shared",
     "future_features",
     "metaflow_imports",
     "requirements",
@@ -28,12 +30,33 @@ __all__ = [
 ]
 
 # Metaflow 2.19's flow decorators (`metaflow/plugins/__init__.py`, FLOW_DECORATORS_DESC).
-FLOW_DECORATORS = frozenset(["conda_base", "project", "pypi_base", "schedule", "trigger", "trigger_on_finish", "exit_hook"])
+FLOW_DECORATORS = frozenset(
+    ["conda_base", "project", "pypi_base", "schedule", "trigger", "trigger_on_finish", "exit_hook"]
+)
 # What decorator lines and `%%flow` cells may use without an import of their own.
 METAFLOW_NAMES = frozenset(
     {"FlowSpec", "JSONType", "config_expr", "current", "step"} | PARAMETER_CLASSES | STEP_DECORATORS | FLOW_DECORATORS
 )
-INSTALL = re.compile(r"^[%!]\s*(?:python -m |conda run )?(?:uv )?pip3? install\s+(?P<what>.+)$")
+INSTALL = re.compile(
+    r"^(?:%|!{1,2})\s*(?:(?:\{sys\.executable\}|python[\d.]*) -m )?(?:uv )?pip[\d.]* install\s+(?P<what>.+)$"
+)
+# Options of `pip install` that take the next word as their value.
+VALUED = frozenset(
+    {
+        "-c",
+        "-e",
+        "-f",
+        "-i",
+        "-r",
+        "-t",
+        "--constraint",
+        "--extra-index-url",
+        "--find-links",
+        "--index-url",
+        "--requirement",
+        "--target",
+    }
+)
 
 
 def metaflow_imports(flow: FlowDefinition) -> tuple[str, ...]:
@@ -61,6 +84,20 @@ def decorator_names(text: str) -> frozenset[str]:
 def shared_source(cell: Cell) -> list[SourceLine]:
     """The module-level source of a ``%%shared`` cell; one line for each line of its body."""
     return indent_code(to_metaflow_imports(cell.parsed.code), 0, first_line=cell.body_line)
+
+
+def exported_shared(cell: Cell) -> str:
+    """The source of a ``%%shared`` cell without its ``from __future__`` statements, which must open the file."""
+    code = "\n".join(line.text for line in shared_source(cell))
+    for node in reversed(cell.parsed.tree.body if cell.parsed.tree else []):
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            lines = code.encode().split(b"\n")
+            first, last = lines[node.lineno - 1], lines[(node.end_lineno or node.lineno) - 1]
+            rest = re.sub(rb"^\s*;\s*|^\s+", b"", last[node.end_col_offset :])
+            kept = first[: node.col_offset] + rest
+            lines[node.lineno - 1 : node.end_lineno] = [kept] if kept.strip() else []
+            code = b"\n".join(lines).decode()
+    return code.strip("\n")
 
 
 def class_source(flow: FlowDefinition) -> list[SourceLine]:
@@ -98,10 +135,19 @@ def requirements(cells: tuple[Cell, ...]) -> tuple[str, ...]:
         if cell.kind in ("scratch", "shared"):
             for line in cell.source.split("\n"):
                 match = INSTALL.match(line.strip())
-                for word in match["what"].split() if match else ():
-                    if not word.startswith("-"):
-                        found[word.strip("'\"")] = None
+                found.update(dict.fromkeys(_packages(match["what"]) if match else ()))
     return tuple(found)
+
+
+def _packages(arguments: str) -> list[str]:
+    """The packages among the arguments of ``pip install``."""
+    found: list[str] = []
+    before = ""
+    for word in re.split(r"[;|#]|&&", arguments)[0].split():
+        if not word.startswith("-") and before not in VALUED:
+            found.append(word.strip("'\""))
+        before = word
+    return found
 
 
 def shared_hash(flow: FlowDefinition) -> str:

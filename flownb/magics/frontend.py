@@ -2,6 +2,7 @@
 
 Takes the execute request; gives the `Cell` with its id, tags, exact text and the file name that tracebacks and the
 debugger know it by. JupyterLab and VS Code send ids and tags with each request; nbclient and nbval send neither.
+The session and all below it are imported with the first cell, so that loading the extension stays instant.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flownb.cells.cell import Cell, read_cell
 from flownb.errors import CellError
-from flownb.runtime.task import user_frames
-from flownb.session.session import Session
+
+if TYPE_CHECKING:
+    from flownb.cells.cell import Cell
+    from flownb.session.session import Session
 
 __all__ = ["Frontend", "tags_to_magic"]
 
@@ -29,10 +31,14 @@ class Frontend:
     @cached_property
     def session(self) -> Session:
         """The notebook's session, begun with the first cell."""
+        from flownb.session.session import Session
+
         return Session(notebook_path(self.shell), folder=Path.cwd())
 
     def define(self, line: str, body: str, magic: str) -> Cell:
         """Read the cell a magic was called on, and take it over into the session."""
+        from flownb.cells.cell import read_cell
+
         request = _request(self.shell)
         metadata = request.get("metadata", {})
         raw = str(request.get("content", {}).get("code", ""))
@@ -70,6 +76,8 @@ class Frontend:
         BaseException
             Always: `error`.
         """
+        from flownb.runtime.task import user_frames
+
         frames = user_frames(error)
         cause = error.__cause__
         shown = error
@@ -109,6 +117,8 @@ def tags_to_magic(shell: Any) -> Callable[[list[str]], list[str]]:
         code = request.get("content", {}).get("code", "")
         if not tags or "".join(lines).strip() != str(code).strip() or "".join(lines).lstrip().startswith("%%"):
             return lines
+        from flownb.cells.cell import read_cell
+
         try:
             cell = read_cell("", tags=[str(tag) for tag in tags])
         except CellError:

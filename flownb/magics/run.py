@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.display import display
 
-from flownb.dag import Dag, dag_svg, dag_text
 from flownb.errors import FlownbError, ParameterError, nearest
 from flownb.magics.frontend import Frontend
-from flownb.session.options import parse_run
-from flownb.session.progress import Progress
+
+if TYPE_CHECKING:
+    from flownb.dag import Dag
 
 __all__ = ["RunMagics"]
 
@@ -71,6 +71,9 @@ class RunMagics(Magics):
 
     def _run(self, words: list[str]) -> None:
         """Run the whole flow and show what became of each step."""
+        from flownb.session.options import parse_run
+        from flownb.session.progress import Progress
+
         frontend, progress = self.frontend, Progress()
         session = frontend.session
         try:
@@ -88,6 +91,8 @@ class RunMagics(Magics):
             if isinstance(error, FlownbError) or error.__traceback__ is not None:
                 frontend.raise_for_user(error)
             raise
+        said = " ".join(words)
+        print(f"run of {session.flow.name}: {outcome.tasks} tasks" + (f" ({said})" if said else ""))
         facts = {"run": outcome.pathspec, "tasks": outcome.tasks, "seconds": round(outcome.seconds, 3)}
         show_dag(session.picture(progress.states), facts)
 
@@ -108,13 +113,15 @@ class RunMagics(Magics):
             )
         path = Path(words[0] if words else "flow.py")
         frontend = self.frontend
-        text = frontend.session.export(frontend.kernel_names())
+        text = frontend.session.export(path.name, kernel_names=frontend.kernel_names())
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")
 
 
 def show_dag(dag: Dag, facts: dict[str, Any]) -> None:
     """Display a DAG as SVG and text; facts that vary from run to run go into the metadata."""
+    from flownb.dag import dag_svg, dag_text
+
     display(  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         {"image/svg+xml": dag_svg(dag), "text/plain": dag_text(dag)},
         raw=True,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from flownb.magics.frontend import Frontend
-from flownb.session.options import parse_spin
-from flownb.session.session import SpinOutcome
+
+if TYPE_CHECKING:
+    from flownb.session.session import SpinOutcome
 
 __all__ = ["SpinMagics"]
 
@@ -34,6 +35,8 @@ class SpinMagics(Magics):
         As a cell magic, the cell is a throw-away body in place of the step's own. ``result = %spin train`` gives the
         outcome: ``result["model"]`` is the model.
         """
+        from flownb.session.options import parse_spin
+
         frontend = self.frontend
         options = parse_spin(shlex.split(line))
         filename = None

@@ -26,9 +26,6 @@ from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStat
 
 __all__ = ["TaskResult", "TaskSpec", "run_attempt", "run_task", "user_frames"]
 
-# Values that nothing can change in place: read ones need no second look before the task is recorded.
-IMMUTABLE = (int, float, complex, bool, str, bytes, type(None))
-
 
 @dataclass(frozen=True)
 class TaskSpec:
@@ -176,7 +173,8 @@ def run_attempt(
         error = raised
     # What a step does to a parameter or constant in place is lost, as in Metaflow; only an override replaces it.
     own = {name: value for name, value in own.items() if name not in spec.given or name in spec.overrides}
-    artifacts, captured, failure = _persist(own, state, keep)
+    written = frozenset((*node.step.captures, *node.step.body.names.self_writes)) if node.step else frozenset()
+    artifacts, captured, failure = _persist(own, state, written, keep)
     error = error or failure
     status: TaskStatus = "done"
     if error is not None:
@@ -257,20 +255,21 @@ class _LazyParameters(Mapping[str, Any]):
 
 
 def _persist(
-    own: dict[str, Any], state: TaskState, keep: Datastore | None
+    own: dict[str, Any], state: TaskState, written: frozenset[str], keep: Datastore | None
 ) -> tuple[dict[str, ArtifactRef], tuple[str, ...], UnpicklableArtifact | None]:
     """Persist what the step holds; unchanged inherited values keep their reference.
 
     Every value that was read is encoded again, for it may have been changed in place; equal content has an equal key
-    and is not written twice. One value that cannot be persisted does not keep the others from it.
+    and is not written twice. One value that cannot be persisted does not keep the others from it. The names given back
+    are those the step wrote (`written`, or new) and those it changed in place.
     """
     artifacts = dict(state.refs)
     captured: list[str] = []
     failure: UnpicklableArtifact | None = None
     for name, value in own.items():
         before = state.loaded.get(name)
-        if before is not None and type(value) in IMMUTABLE and keep is None:
-            continue
+        if before is None or name in written:
+            captured.append(name)
         try:
             if isinstance(value, FunctionType | MethodType):
                 raise UnpicklableArtifact(
@@ -280,10 +279,8 @@ def _persist(
                     artifact=name,
                 )
             if keep is None:
-                if before is None:
-                    captured.append(name)
                 continue
-            ref = keep.save(value, name=name)
+            ref = keep.save(value, name=name, before=before)
         except UnpicklableArtifact as error:
             failure = failure or UnpicklableArtifact(
                 f"Step {state.step}: {error.what}", error.why, error.fix, artifact=error.artifact
@@ -292,7 +289,7 @@ def _persist(
                 failure.__cause__ = error.__cause__
             continue
         artifacts[name] = ref
-        if before is None or before.key != ref.key:
+        if before is not None and before.key != ref.key and name not in captured:
             captured.append(name)
     return artifacts, tuple(captured), failure
 

@@ -61,12 +61,14 @@ def step_instances(
                 f"Run the cell of an earlier step that captures `{foreach}` first.",
             )
         return [Instance((), ())]
-    found = {parent: tuple(latest(parent)) for parent in node.parents}
+    # A switch that leads back to its own step is a run's affair; a single step starts from the steps before it.
+    parents = tuple(parent for parent in node.parents if parent != step)
+    found = {parent: tuple(latest(parent)) for parent in parents}
     if node.is_join:
         return _join(program, step, found)
     have = {parent: tasks for parent, tasks in found.items() if tasks}
     if not have:
-        raise _missing(step, node.parents)
+        raise _missing(step, parents)
     parent = _taken(program, have, datastore)
     transition = program.graph[parent].transition
     if transition is not None and transition.kind == "foreach":

@@ -5,6 +5,7 @@ Takes cells and commands; gives results to show. One session belongs to one kern
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,14 +14,17 @@ from pathlib import Path
 from time import time
 from typing import Any
 
+from flownb.cells.assignment import analyse_names
 from flownb.cells.body import STEP_DECORATORS
 from flownb.cells.cell import Cell, read_cell
-from flownb.cells.names import analyse_names
+from flownb.cells.notebook import read_notebook
 from flownb.dag import Dag
 from flownb.errors import CheckFailed, FlownbError, NotFound, ParameterError, StepFailed, nearest
+from flownb.flow.complete import complete_graph
 from flownb.flow.definition import FlowDefinition, Step, define_flow
-from flownb.flow.graph import complete_graph, draw_graph
+from flownb.flow.draw import draw_graph
 from flownb.flow.lint import Diagnostic, check_flow
+from flownb.flow.module import requirements
 from flownb.pathspec import Origin, parse_origin
 from flownb.runtime.decorators import APPLIED
 from flownb.runtime.executor import SequentialExecutor
@@ -553,8 +557,8 @@ class Session:
 
     # -- export
 
-    def export(self, kernel_names: Iterable[str] = ()) -> str:
-        """The flow as the text of ``flow.py``.
+    def export(self, filename: str = "flow.py", *, kernel_names: Iterable[str] = ()) -> str:
+        """The flow as the text of a Metaflow file called `filename`.
 
         Raises
         ------
@@ -564,11 +568,20 @@ class Session:
         from flownb.export.flow_file import flow_file
 
         self._require_checked(None, kernel_names)
-        return flow_file(self._program(True), notebook=self._notebook_name)
+        return flow_file(
+            self._program(True), notebook=self._notebook_name, filename=filename, needs=requirements(self._all_cells())
+        )
+
+    def _all_cells(self) -> tuple[Cell, ...]:
+        """The notebook's cells, scratch cells too where its file can be read."""
+        if self.notebook is not None and self.notebook.exists():
+            with contextlib.suppress(FlownbError):
+                return read_notebook(self.notebook).cells
+        return self.cells.cells()
 
 
 def _first_line(error: BaseException) -> str:
-    text = str(error).strip().split("\n")[0]
+    text = str(error).strip().split("\n")[0].rstrip(".")
     return f"{type(error).__name__}: {text}." if text else f"{type(error).__name__}."
 
 

@@ -42,13 +42,15 @@ class LocalBlobs:
         """Where the blob of that key is kept."""
         return self.root / key[:2] / key
 
-    def put(self, parts: Sequence[memoryview | bytes]) -> str:
+    def put(self, parts: Sequence[memoryview | bytes], key: str | None = None) -> str:
         """Write a blob unless it is there.
 
         Parameters
         ----------
         parts : sequence of bytes-like
             Joined, they are the content.
+        key : str, optional
+            Their key, if the caller has computed it.
 
         Returns
         -------
@@ -61,7 +63,7 @@ class LocalBlobs:
             If the folder cannot be written or the disk is full; nothing is left behind.
         """
         size = sum(_nbytes(part) for part in parts)
-        key = hash_parts(parts, size)
+        key = key or hash_parts(parts, size)
         path = self.path(key)
         if self._is_whole(path, size):
             return key

@@ -21,7 +21,7 @@ import base64
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class Datastore:
 
     # -- artifacts
 
-    def save(self, value: Any, *, name: str) -> ArtifactRef:
+    def save(self, value: Any, *, name: str, before: ArtifactRef | None = None) -> ArtifactRef:
         """Persist a value.
 
         Parameters
@@ -74,10 +74,13 @@ class Datastore:
         value : object
         name : str
             The artifact's name, for messages.
+        before : ArtifactRef, optional
+            What `value` was loaded from, perhaps to be changed in place since.
 
         Returns
         -------
         ArtifactRef
+            `before` itself if the value's content is still the same.
 
         Raises
         ------
@@ -95,14 +98,29 @@ class Datastore:
                 f"Keep it local to the step, or store what it was made from (a path, a list) as `{name}`.",
                 artifact=name,
             ) from error
-        size = sum(part.nbytes if isinstance(part, memoryview) else len(part) for part in parts)
+        size = _size(parts)
+        key = hash_parts(parts, size)
+        if before is not None and (key == before.key or key == self._key_again(before)):
+            return before
+        inline = None
         if size <= INLINE_BYTES:
-            content = b"".join(parts)
-            key, inline = hash_parts([content], size), base64.b64encode(content).decode()
+            inline = base64.b64encode(b"".join(parts)).decode()
         else:
             self._prepare()
-            key, inline = self.blobs.put(parts), None
+            self.blobs.put(parts, key)
         return ArtifactRef(key, encoding, size, _type_name(value), inline)
+
+    def _key_again(self, ref: ArtifactRef) -> str:
+        """The key of a stored value that is loaded and encoded anew.
+
+        Pickling what was unpickled need not give the same bytes (shared strings are told apart differently), but doing
+        it twice does: this tells a value that a step only read from one that it changed.
+        """
+        try:
+            _, parts = encode(self.load(ref))
+        except Exception:  # whatever stands in the way, the value then counts as changed
+            return ""
+        return hash_parts(parts, _size(parts))
 
     def load(self, ref: ArtifactRef, *, name: str = "", where: str = "") -> Any:
         """Load a value; each call gives an independent object.
@@ -365,6 +383,11 @@ def _folders(folder: Path) -> list[str]:
             return [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _size(parts: Sequence[memoryview | bytes]) -> int:
+    """Length in bytes of the blob that `parts` make."""
+    return sum(part.nbytes if isinstance(part, memoryview) else len(part) for part in parts)
 
 
 def _numeric(name: str) -> tuple[int, str]:

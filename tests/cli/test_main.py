@@ -56,8 +56,15 @@ def test_export(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     status, out, _ = flownb("export", "nb.ipynb", "-o", "made.py", cwd=tmp_path)
     assert (0, True) == (status, out.startswith("wrote made.py"))
     text = (tmp_path / "made.py").read_text()
-    assert (0, text, "") == flownb("export", "nb.ipynb", "-o", "-", cwd=tmp_path)
+    assert "#   python made.py run" in text
+    assert (0, text.replace("made.py", "flow.py"), "") == flownb("export", "nb.ipynb", "-o", "-", cwd=tmp_path)
     compile(text, "made.py", "exec")
+
+
+def test_export_names_what_the_notebook_installs(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """Requirements of `%pip install` lines, in scratch cells too, stand in the file's header."""
+    write_notebook("%pip install -q duckdb>=1 'polars==1.2'", *CELLS)
+    assert "# It needs: duckdb>=1, polars==1.2.\n" in flownb("export", "nb.ipynb", "-o", "-", cwd=tmp_path)[1]
 
 
 def test_steps_run_in_the_notebooks_folder(write_notebook: WriteNotebook, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 
 from flownb.flow.artifacts import trace_artifacts
 from flownb.flow.definition import FlowDefinition
-from flownb.flow.graph import FlowGraph, draw_graph
+from flownb.flow.draw import draw_graph
+from flownb.flow.graph import FlowGraph
 from flownb.flow.lint import (
     assigned_parameter,
     capture_never_assigned,
@@ -22,6 +23,7 @@ from flownb.flow.lint import (
     header_conflict,
     join_without_merge,
     magic_in_step,
+    merge_conflict,
     missing_module,
     not_in_a_method,
     partial_artifact,
@@ -61,6 +63,7 @@ CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
         duplicate_step,
         not_in_a_method,
         end_step,
+        merge_conflict,
     )
 }
 
@@ -102,7 +105,7 @@ def check_flow(
 
 def _importable(module: str) -> bool:
     """Whether a top-level module can be found, without importing it."""
-    if module in sys.modules:
+    if sys.modules.get(module) is not None:
         return True
     try:
         return importlib.util.find_spec(module) is not None

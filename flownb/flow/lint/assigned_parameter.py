@@ -1,4 +1,4 @@
-"""FN012: A parameter that a step assigns."""
+"""FN012: A parameter or constant of the flow that a step assigns."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from collections.abc import Iterator
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 
 CODE = "FN012"
+WHY = {
+    "parameter": "Parameters stay as the run was started with.",
+    "constant": "Metaflow keeps what the flow's class defines as it is, for all steps.",
+}
 
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
-    """Report steps that assign or capture a parameter."""
-    parameters = context.flow.parameters
+    """Report steps that assign or capture a name which the %%flow cell defines."""
     for step in context.flow.steps:
-        writes = {**dict.fromkeys(step.captures, 0), **step.body.names.self_writes}
-        for name, line in writes.items():
-            if name in parameters:
-                yield context.at(
-                    CODE,
-                    step,
-                    line,
-                    f"Step {step.name} assigns the parameter `{name}`.",
-                    "Parameters stay as the run was started with.",
-                    f"Use another name, for example `{name}_used`.",
-                )
+        for name, line in {**step.body.names.self_writes, **dict.fromkeys(step.captures, 0)}.items():
+            kind = context.flow.class_names.get(name, "")
+            if kind in WHY:
+                what = f"Step {step.name} assigns the {kind} `{name}`."
+                yield context.at(CODE, step, line, what, WHY[kind], f"Use another name, for example `{name}_used`.")

@@ -1,43 +1,59 @@
-"""FN017: A capture of something that is not there."""
+"""FN017: A capture of something that is not there, or that cannot be kept."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from flownb.errors import nearest
+from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 
 CODE = "FN017"
+WHY_NOT = {
+    "function": "Metaflow drops functions that are assigned to self.",
+    "class": "Objects of a class that a step defines cannot be read by the next step.",
+    "module": "A module cannot be persisted.",
+}
 
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
-    """Report captures of names that the body never assigns and no earlier step captured, and of functions."""
+    """Report captures of names the body never assigns, deletes, or binds to a function, class or module."""
     for step in context.flow.steps:
-        if step.body.tree is None:
+        if step.body.tree is not None:
+            yield from _kinds(context, step)
+            yield from _captures(context, step)
+
+
+def _kinds(context: LintContext, step: Step) -> Iterator[Diagnostic]:
+    """Functions, classes and modules that are captured or assigned to self."""
+    for spelled, kind in step.names.definitions.items():
+        name = spelled.removeprefix("self.")
+        if spelled.startswith("self."):
+            line, verb = step.names.self_writes[name], "assigns"
+        elif name in step.captures:
+            line, verb = 0, "captures"
+        else:
             continue
-        names = step.names
-        inherited = context.artifacts.possible.get(step.name, frozenset())
-        for name in step.captures:
-            if name in names.local_functions:
-                yield context.at(
-                    CODE,
-                    step,
-                    0,
-                    f"Step {step.name} captures the function `{name}`.",
-                    "Metaflow drops functions that are assigned to self.",
-                    f"Define `{name}` in a %%shared cell; every step can call it from there.",
-                )
-            elif (
-                name not in names.assigned
-                and name not in inherited
-                and name not in context.flow.shared_names
-                and name not in names.globals_declared
-            ):
-                yield context.at(
-                    CODE,
-                    step,
-                    0,
-                    f"Step {step.name} captures `{name}`, which its body never assigns.{nearest(name, names.assigned)}",
-                    "No earlier step has it either.",
-                    f"Assign `{name}`, or take it out of the header.",
-                )
+        place = "Import" if kind == "module" else "Define"
+        fix = f"{place} `{name}` in a %%shared cell; every step can use it from there."
+        what = f"Step {step.name} {verb} the {kind} `{name}`" + (" to self." if verb == "assigns" else ".")
+        yield context.at(CODE, step, line, what, WHY_NOT[kind], fix)
+
+
+def _captures(context: LintContext, step: Step) -> Iterator[Diagnostic]:
+    """Captured names that have no value at the body's end."""
+    names = step.names
+    inherited = context.artifacts.possible.get(step.name, frozenset()) | context.flow.shared_names
+    for name in step.captures:
+        if name in names.definitions or name in names.globals_declared:
+            continue
+        if name not in names.assigned and name not in inherited:
+            what = f"Step {step.name} captures `{name}`, which its body never assigns.{nearest(name, names.assigned)}"
+            why, fix = "No earlier step has it either.", f"Assign `{name}`, or take it out of the header."
+            yield context.at(CODE, step, 0, what, why, fix)
+        elif name in names.unbound and name not in step.body.names.unbound and name in names.assigned:
+            if name in inherited and name not in context.flow.shared_names and name not in step.body.names.assigned:
+                continue
+            what = f"Step {step.name} captures `{name}`, which has no value when the body ends."
+            why = "The body deletes it, or it is the name of an `except … as`, which ends with its clause."
+            yield context.at(CODE, step, 0, what, why, f"Assign another name and capture that, or keep `{name}`.")

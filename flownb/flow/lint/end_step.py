@@ -1,4 +1,4 @@
-"""FN020: The steps called start and end."""
+"""FN020: The first and the last step."""
 
 from __future__ import annotations
 
@@ -10,45 +10,34 @@ CODE = "FN020"
 
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
-    """Report steps called start that have parents, and end that is a join or goes on."""
+    """Report a start that is not first, an end that is not last or a join, and a foreach that nothing comes before."""
     graph = context.graph
     for step in context.flow.steps:
-        if step.name not in graph:
-            continue
         node = graph[step.name]
+        what = ""
         if step.name == "start" and node.parents:
-            yield context.at(
-                CODE,
-                step,
-                0,
-                f"Step start comes after {', '.join(node.parents)}.",
-                "A flow begins with start.",
-                "Move the cell to the top, or call the step otherwise.",
-            )
-        if step.name == "end" and node.is_join:
-            yield context.at(
-                CODE,
-                step,
-                0,
-                "Step end is a join.",
-                "Metaflow's end takes no inputs.",
-                "Call the join otherwise; the exporter adds an end.",
-            )
-        if step.name == "end" and node.targets and step.body.transition is None:
-            yield context.at(
-                CODE,
-                step,
-                0,
-                f"Step end goes on to {', '.join(node.targets)}.",
-                "A flow ends with end.",
-                "Move the cell to the bottom, or call the step otherwise.",
-            )
-        if step.header.foreach and not node.parents and context.whole and graph.entry != step.name:
-            yield context.at(
-                CODE,
-                step,
-                0,
-                f"Step {step.name} is a foreach without a parent.",
-                "It runs over an artifact of its parent.",
-                "Write --after in its header.",
-            )
+            what, why = f"Step start comes after {', '.join(node.parents)}.", "A flow begins with start."
+            fix = "Remove --after, or call the step otherwise."
+        elif step.name == "start" and (above := above_start(context)):
+            what, why = f"Step start stands below {', '.join(above)}.", "A flow begins with start."
+            fix = "Move the cell to the top, or call the step otherwise."
+        elif step.name == "end" and node.is_join:
+            what, why = "Step end is a join.", "Metaflow's end takes no inputs."
+            fix = "Call the join otherwise; the exporter adds an end."
+        elif step.name == "end" and node.targets and step.body.transition is None:
+            what, why = f"Step end goes on to {', '.join(node.targets)}.", "A flow ends with end."
+            fix = "Move the cell to the bottom, or call the step otherwise."
+        elif step.header.foreach and not node.parents and context.whole and graph.entry != step.name:
+            what, why = f"Step {step.name} is a foreach without a parent.", "It runs over an artifact of its parent."
+            fix = "Write --after in its header."
+        if what:
+            yield context.at(CODE, step, 0, what, why, fix)
+
+
+def above_start(context: LintContext) -> list[str]:
+    """Steps whose cells stand above start's and that nothing leads to, in a whole flow."""
+    names = [step.name for step in context.flow.steps]
+    if not context.whole or "start" not in names:
+        return []
+    above = names[: names.index("start")]
+    return [name for name in above if name not in context.graph.reachable]

@@ -1,9 +1,12 @@
-"""FN015: A join that reads what only its inputs have."""
+"""FN015: A join that reads what it, or what one of its inputs, does not have."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
+from flownb.errors import nearest
+from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 from flownb.flow.lint.self_attributes import SELF_ATTRIBUTES
 from flownb.flow.lint.undefined_name import undefined_reads
@@ -12,34 +15,63 @@ CODE = "FN015"
 
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
-    """Report joins that read an artifact of their inputs as if they had inherited it, and `inputs` outside of joins."""
+    """Report joins that read an artifact of their inputs as their own, and `inputs.step.name` that does not exist."""
     for step in context.flow.steps:
-        joined = context.artifacts.joined.get(step.name)
-        if joined is None:
-            if "inputs" in step.names.unbound and "inputs" not in context.flow.shared_names:
-                yield context.at(
-                    CODE,
-                    step,
-                    step.names.unbound["inputs"],
-                    f"Step {step.name} reads `inputs`, but is no join.",
-                    "Only joins see the tasks they bring together.",
-                    f"Write `%%step {step.name} --join`.",
-                )
+        if step.name in context.artifacts.joined:
+            yield from _inherited(context, step)
+            yield from _by_branch(context, step)
+
+
+def _inherited(context: LintContext, step: Step) -> Iterator[Diagnostic]:
+    """Reads of `x` or `self.x` where only the inputs have `x`."""
+    if step.name in context.artifacts.unknown:
+        return
+    reads = {name: (line, name) for name, line in undefined_reads(context, step).items()}
+    if not step.names.merges:
+        inherited = context.artifacts.certain.get(step.name, frozenset())
+        hidden = set(inherited) | set(step.names.self_writes) | SELF_ATTRIBUTES | set(context.graph.nodes)
+        reads.update(
+            {name: (line, f"self.{name}") for name, line in step.names.self_reads.items() if name not in hidden}
+        )
+    for name, (line, spelled) in reads.items():
+        if name in context.artifacts.joined[step.name]:
+            why = "A join inherits nothing, for its tasks may have different values."
+            fix = f"Read inputs[0].{name} or each task's own (`for task in inputs: task.{name}`)"
+            fix += f', or call self.merge_artifacts(inputs, include=["{name}"]) first and read self.{name}.'
+            what = f"The join {step.name} reads `{spelled}`, which only its inputs have."
+            yield context.at(CODE, step, line, what, why, fix)
+
+
+def _by_branch(context: LintContext, step: Step) -> Iterator[Diagnostic]:
+    """``inputs.branch`` that does not come in, and ``inputs.branch.name`` that the branch does not pass on."""
+    graph, leaving = context.graph, context.artifacts.leaving
+    parents = graph[step.name].parents
+    if step.body.tree is None or "inputs" in step.names.assigned:
+        return
+    for node in ast.walk(step.body.tree):
+        if not isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Load):
             continue
-        if step.name in context.artifacts.unknown:
-            continue
-        reads = {name: (line, name) for name, line in undefined_reads(context, step).items()}
-        if not step.names.merges:
-            inherited = context.artifacts.certain.get(step.name, frozenset())
-            hidden = set(inherited) | set(step.names.self_writes) | SELF_ATTRIBUTES | set(context.graph.nodes)
-            reads.update(
-                {name: (line, f"self.{name}") for name, line in step.names.self_reads.items() if name not in hidden}
-            )
-        for name, (line, spelled) in reads.items():
-            if name in joined:
-                why = "A join inherits nothing, for its tasks may have different values."
-                fix = f"Read inputs[0].{name} or each task's own (`for task in inputs: task.{name}`)"
-                fix += f', or call self.merge_artifacts(inputs, include=["{name}"]) first and read self.{name}.'
-                yield context.at(
-                    CODE, step, line, f"The join {step.name} reads `{spelled}`, which only its inputs have.", why, fix
-                )
+        if isinstance(node.value, ast.Name) and node.value.id == "inputs":
+            branch = node.attr
+            if branch.startswith("__"):
+                continue
+            if branch not in parents:
+                what = f"The join {step.name} reads `inputs.{branch}`, but no such step comes into it."
+                why = f"Its inputs are {', '.join(parents)}.{nearest(branch, parents)}"
+                fix = "Name one of its inputs, or read inputs[0]."
+                yield context.at(CODE, step, node.lineno, what, why, fix)
+            elif len(graph[branch].targets) > 1:
+                what = f"The join {step.name} reads `inputs.{branch}`, which splits straight into it."
+                why = "flow.py needs a step between a split and its join, and gives `inputs` that step's name."
+                fix = f"Add a step between {branch} and {step.name}, and read inputs by its name."
+                yield context.at(CODE, step, node.lineno, what, why, fix)
+        elif isinstance(node.value, ast.Attribute) and isinstance(node.value.value, ast.Name):
+            branch = node.value.attr
+            if node.value.value.id != "inputs" or branch not in parents or branch in context.artifacts.unknown:
+                continue
+            known = leaving.get(branch, frozenset())
+            if node.attr not in known | SELF_ATTRIBUTES and not node.attr.startswith("__"):
+                what = f"The join {step.name} reads `inputs.{branch}.{node.attr}`, which {branch} does not have."
+                why = f"It has {', '.join(f'`{name}`' for name in sorted(known))}." if known else "It has no artifacts."
+                fix = f"Capture `{node.attr}` in {branch}, or correct the name."
+                yield context.at(CODE, step, node.lineno, what, why + nearest(node.attr, known), fix)

@@ -13,14 +13,16 @@ CODE = "FN016"
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report imports, not inside a try, of modules that cannot be found here."""
-    for cell in [*context.flow.shared, *(step.cell for step in context.flow.steps)]:
+    header = [context.flow.header] if context.flow.header is not None else []
+    for cell in [*header, *context.flow.shared, *(step.cell for step in context.flow.steps)]:
         for module, line in _imports(cell.parsed.tree):
             if module not in ("metaflow", "flownb") and not context.importable(module):
                 yield _missing(cell, module, line)
 
 
 def _missing(cell: Cell, module: str, line: int) -> Diagnostic:
-    owner = f"Step {cell.name}" if cell.kind == "step" else "Shared code"
+    owners = {"step": f"Step {cell.name}", "flow": "The %%flow cell"}
+    owner = owners.get(cell.kind, "Shared code")
     why, fix = (
         "This Python has no such module.",
         f"Install it (`%pip install {module}` in a scratch cell), or correct the name.",
@@ -30,9 +32,9 @@ def _missing(cell: Cell, module: str, line: int) -> Diagnostic:
 
 
 def _imports(node: ast.AST | None) -> Iterator[tuple[str, int]]:
-    """Top-level names of imported modules; a try may mean that the module is optional."""
+    """Top-level names of imported modules; a try may mean that one is optional, TYPE_CHECKING that it is not run."""
     for child in ast.iter_child_nodes(node) if node is not None else ():
-        if isinstance(child, ast.Try):
+        if isinstance(child, ast.Try) or (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
             continue
         if isinstance(child, ast.Import):
             for alias in child.names:

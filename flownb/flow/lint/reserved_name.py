@@ -1,67 +1,89 @@
-"""FN009: Names that Metaflow keeps for itself."""
+"""FN009: Names that Metaflow or Python keep for themselves."""
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterator
 
+from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 from flownb.flow.lint.self_attributes import SELF_ATTRIBUTES
 
 CODE = "FN009"
-RESERVED_STEPS = {"name", "next", "input", "index", "cmd"}
-RESERVED_ARTIFACTS = {"next", "input", "index", "name", "cmd", "foreach_stack", "merge_artifacts"}
+# `metaflow/flowspec.py`, FlowSpec and _NON_PARAMETERS; `metaflow/lint.py`, check_reserved_words (2.19.39).
+RESERVED = SELF_ATTRIBUTES | {"cmd", "script_name"}
+# flow.py has these two steps whether or not a cell defines them.
+ALWAYS_STEPS = frozenset({"start", "end"})
 
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
-    """Report names that Metaflow keeps for itself, as step or as artifact."""
-    flow = context.flow
-    for step in flow.steps:
-        if step.name in RESERVED_STEPS:
-            yield context.at(
-                CODE,
-                step,
-                0,
-                f"`{step.name}` cannot be a step's name.",
-                "Metaflow keeps it for itself.",
-                "Choose another name.",
+    """Report names that cannot be a step's, an artifact's or a shared function's."""
+    for step in context.flow.steps:
+        yield from _step_name(context, step)
+        yield from _artifacts(context, step)
+        yield from _private_shared(context, step)
+    yield from _class_names(context)
+
+
+def _step_name(context: LintContext, step: Step) -> Iterator[Diagnostic]:
+    """A step's own name."""
+    name = step.name
+    what, why, fix = f"`{name}` cannot be a step's name.", "", "Choose another name."
+    if name in RESERVED:
+        why = "Metaflow keeps it for itself."
+    elif keyword.iskeyword(name):
+        why, fix = "It is a word of Python's own.", f"Call it `{name}_step`."
+    elif re.search("[^a-z0-9_]", name) or not name.isidentifier() or name[0] == "_":
+        why = "Metaflow takes lowercase letters, digits and `_`, not first a digit or `_`."
+        better = re.sub("[^a-z0-9_]", "_", name.lower()).strip("_")
+        fix = f"Call it `{better if better.isidentifier() else f'step_{better}'.strip('_')}`."
+    elif name in context.flow.class_names:
+        what = f"`{name}` is a step and a name in the %%flow cell."
+        why, fix = "Both would be attributes of one class.", "Rename one of them."
+    if why:
+        yield context.at(CODE, step, 0, what, why, fix)
+
+
+def _artifacts(context: LintContext, step: Step) -> Iterator[Diagnostic]:
+    """Names a step captures or assigns to self."""
+    for name, line in {**step.body.names.self_writes, **dict.fromkeys(step.captures, 0)}.items():
+        why = ""
+        if name in RESERVED:
+            why = f"`self.{name}` is Metaflow's own."
+        elif name in context.graph.nodes or name in ALWAYS_STEPS:
+            why = f"`self.{name}` is the step of that name."
+        elif context.flow.class_names.get(name) == "method":
+            why = f"`self.{name}` is a method of the %%flow cell."
+        elif name.startswith("__"):
+            why = "Python changes names that begin with two underscores inside a class."
+        elif name in ("self", "inputs"):
+            why = f"`{name}` is given to the step by the runtime."
+        if why:
+            fix = f"Call it otherwise, for example `{name.strip('_')}_value`."
+            yield context.at(CODE, step, line, f"Step {step.name} sets the artifact `{name}`.", why, fix)
+
+
+def _private_shared(context: LintContext, step: Step) -> Iterator[Diagnostic]:
+    """Shared names that Python would spell differently inside the flow's class."""
+    for name, line in step.names.reads.items():
+        if name in context.flow.shared_names and name.startswith("__") and not name.endswith("__"):
+            what = f"Step {step.name} reads `{name}` of the shared code."
+            why = "Python changes names that begin with two underscores inside a class."
+            yield context.at(CODE, step, line, what, why, f"Call it `{name[1:]}`.")
+
+
+def _class_names(context: LintContext) -> Iterator[Diagnostic]:
+    """Names in the class body of the flow."""
+    header = context.flow.header
+    for name in context.flow.class_names if header is not None else ():
+        why = ""
+        if name in RESERVED:
+            why = f"`self.{name}` is Metaflow's own."
+        elif name in ALWAYS_STEPS and context.flow.step(name) is None:
+            why = f"Every flow has a step `{name}`."
+        if why and header is not None:
+            what = f"The %%flow cell defines `{name}`."
+            yield Diagnostic(
+                CODE, what, why, f"Call it otherwise, for example `{name}_value`.", header, header.body_line
             )
-        elif re.search("[^a-z0-9_]", step.name) or step.name[0] == "_" or not step.name.isidentifier():
-            yield context.at(
-                CODE,
-                step,
-                0,
-                f"`{step.name}` cannot be a step's name.",
-                "Metaflow takes lowercase letters, digits and `_`, not first a digit or `_`.",
-                f"Call it `{re.sub('[^a-z0-9_]', '_', step.name.lower()).strip('_') or 'step_1'}`.",
-            )
-        elif step.name in flow.class_names:
-            yield context.at(
-                CODE,
-                step,
-                0,
-                f"`{step.name}` is a step and a name in the %%flow cell.",
-                "Both would be attributes of one class.",
-                "Rename one of them.",
-            )
-        for name, line in [*((name, 0) for name in step.captures), *step.body.names.self_writes.items()]:
-            why = ""
-            if name in RESERVED_ARTIFACTS or name in SELF_ATTRIBUTES:
-                why = f"`self.{name}` is Metaflow's own."
-            elif name in context.graph.nodes:
-                why = f"`self.{name}` is the step of that name."
-            elif flow.class_names.get(name) == "method":
-                why = f"`self.{name}` is a method of the %%flow cell."
-            elif name.startswith("__"):
-                why = "Python changes names that begin with two underscores inside a class."
-            elif name == "self" or name == "inputs":
-                why = f"`{name}` is given to the step by the runtime."
-            if why:
-                yield context.at(
-                    CODE,
-                    step,
-                    line,
-                    f"Step {step.name} sets the artifact `{name}`.",
-                    why,
-                    f"Call it otherwise, for example `{name.strip('_')}_value`.",
-                )

@@ -2,46 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import keyword
+import warnings
+from collections.abc import Iterator, Sequence
 
+from flownb.cells.cell import Cell
+from flownb.flow.definition import Step
+from flownb.flow.lint import not_in_a_method
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 from flownb.flow.lint.top_level_flow import misplaced
-from flownb.flow.method import method_source
+from flownb.flow.method import SourceLine, method_source
+from flownb.flow.module import class_source, shared_source
 
 CODE = "FN011"
 FIX = "Correct the line."
 
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
-    """Report cells that are not valid Python, or not valid as a method."""
+    """Report cells that are not valid Python, or not valid where they stand in flow.py."""
     flow = context.flow
     for cell in [*([flow.header] if flow.header else []), *flow.shared]:
         problem = cell.parsed.problem
-        if problem is not None and not cell.parsed.magics:
-            yield Diagnostic(
-                CODE,
-                "The cell is not valid Python.",
-                f"{problem.message}.",
-                FIX,
-                cell,
-                cell.body_line + problem.line - 1,
-            )
+        if problem is None:
+            yield from _around_steps(context, cell)
+        elif not cell.parsed.magics:
+            what, line = "The cell is not valid Python.", cell.body_line + problem.line - 1
+            yield Diagnostic(CODE, what, _sentence(problem.message), FIX, cell, line)
     for step in flow.steps:
         problem = step.body.problem
-        if problem is not None:
-            if not step.body.magics:
-                yield context.at(
-                    CODE, step, problem.line, f"Step {step.name} is not valid Python.", f"{problem.message}.", FIX
-                )
-            continue
-        if step.name not in context.graph or any(misplaced(step.body.tree)) or step.names.globals_declared:
-            continue
-        method = method_source(flow, context.graph[step.name], context.artifacts)
-        try:
-            compile(f"class Flow:\n{method.text}", "<check>", "exec", dont_inherit=True)
-        except SyntaxError as error:
-            origin = method.lines[min((error.lineno or 2) - 2, len(method.lines) - 1)].origin
-            why = f"{error.msg}."
-            yield Diagnostic(
-                CODE, f"Step {step.name} is not valid inside a method.", why, FIX, step.cell, origin, step.name
-            )
+        if problem is None:
+            yield from _as_method(context, step)
+        elif not step.body.magics:
+            what = f"Step {step.name} is not valid Python."
+            yield context.at(CODE, step, problem.line, what, _sentence(problem.message), FIX)
+
+
+def _around_steps(context: LintContext, cell: Cell) -> Iterator[Diagnostic]:
+    """What the compiler says of a shared cell as a module, or of the %%flow cell as a class."""
+    lines = shared_source(cell)
+    if cell.kind == "flow":
+        lines = [*class_source(context.flow), SourceLine("    pass", 1, 4)]
+    if found := _compile_problem(lines):
+        place = "at module level" if cell.kind == "shared" else "inside a class"
+        yield Diagnostic(CODE, f"The cell is not valid {place}.", _sentence(found[0]), FIX, cell, found[1])
+
+
+def _as_method(context: LintContext, step: Step) -> Iterator[Diagnostic]:
+    """What the compiler says of a body as a method, unless a check of its own says it better."""
+    named = [step.name, *context.graph[step.name].targets]
+    said = (
+        any(misplaced(step.body.tree))
+        or bool(set(step.names.globals_declared) - context.flow.shared_names)
+        or any(one.step == step.name for one in not_in_a_method.check(context))
+    )
+    if said or not all(name.isidentifier() and not keyword.iskeyword(name) for name in named):
+        return
+    method = method_source(context.flow, context.graph[step.name], context.artifacts)
+    if found := _compile_problem([SourceLine("class Flow:", 1, 0), *method.lines]):
+        what = f"Step {step.name} is not valid inside a method."
+        yield Diagnostic(CODE, what, _sentence(found[0]), FIX, step.cell, found[1], step.name)
+
+
+def _compile_problem(lines: Sequence[SourceLine]) -> tuple[str, int] | None:
+    """The compiler's message and the cell line it is about."""
+    text = "".join(line.text + "\n" for line in lines)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(text, "<check>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        number = min(getattr(error, "lineno", None) or 1, len(lines))
+        return getattr(error, "msg", None) or str(error), lines[number - 1].origin
+    return None
+
+
+def _sentence(message: str) -> str:
+    """Python's message as a sentence."""
+    return f"{message[:1].upper()}{message[1:]}."

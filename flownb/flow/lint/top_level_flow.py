@@ -40,8 +40,9 @@ def misplaced(node: ast.AST | None) -> Iterator[tuple[str, int]]:
             yield "return", child.lineno
         elif isinstance(child, ast.Yield | ast.YieldFrom):
             yield "yield", child.lineno
-        elif isinstance(child, ast.Await | ast.AsyncFor | ast.AsyncWith) or (isinstance(child, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) and any(
-            g.is_async for g in child.generators
-        )):
+        elif isinstance(child, ast.Await | ast.AsyncFor | ast.AsyncWith) or (
+            isinstance(child, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp)
+            and any(g.is_async for g in child.generators)
+        ):
             yield "await", child.lineno
         yield from misplaced(child)

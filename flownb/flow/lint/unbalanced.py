@@ -11,9 +11,10 @@ CODE = "FN008"
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report splits, foreachs and switches that are not joined as Metaflow requires."""
-    problems = [problem for problem in context.graph.problems if problem.kind == "switch"]
-    if not any(problem.kind == "unknown parent" for problem in context.graph.problems):
-        problems += context.graph.balance_problems
+    graph = context.graph
+    problems = [problem for problem in graph.problems if problem.kind == "switch"]
+    if len(problems) == len(graph.problems):  # else steps are missing, or their order is not known yet
+        problems += graph.balance_problems
     for problem in problems:
         step = context.flow.step(problem.step)
         if step is not None and (context.whole or not problem.whole):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flownb.errors import nearest
+from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 from flownb.flow.lint.self_attributes import SELF_ATTRIBUTES
 from flownb.flow.lint.undefined_name import holders, undefined_reads
@@ -13,57 +14,70 @@ CODE = "FN002"
 
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
-    """Report reads of `x` that an earlier step assigns but keeps local, and of `self.x` that no earlier step sets."""
+    """Report plain names, `self.x`, foreachs and switches whose artifact an earlier step keeps local, or none sets."""
     for step in context.flow.steps:
-        if step.name in context.artifacts.unknown:
+        if step.name not in context.artifacts.unknown:
+            yield from _plain(context, step)
+            yield from _attributes(context, step)
+        yield from _transition(context, step)
+
+
+def _plain(context: LintContext, step: Step) -> Iterator[Diagnostic]:
+    """Reads of a plain name that an earlier step assigns but keeps local."""
+    joined = context.artifacts.joined.get(step.name, frozenset())
+    for name, line in undefined_reads(context, step).items():
+        if name in step.names.assigned or name in step.names.annotated or name in joined:
+            continue  # FN001, FN015 say more
+        keepers = holders(context, step, name)
+        if keepers:
+            what = f"Step {step.name} reads `{name}`, which no earlier step captures."
+            yield context.at(CODE, step, line, what, *_kept(context, keepers[-1], name, spelled="it"))
+
+
+def _attributes(context: LintContext, step: Step) -> Iterator[Diagnostic]:
+    """Reads of `self.x` that no earlier step sets."""
+    artifacts = context.artifacts.possible.get(step.name, frozenset())
+    known = {*artifacts, *context.artifacts.joined.get(step.name, ()), *context.graph.nodes, *SELF_ATTRIBUTES}
+    known |= {*context.flow.class_names, *step.names.self_writes, *step.captures}
+    known |= {target for node in context.graph.nodes.values() for target in node.targets}
+    for name, line in step.names.self_reads.items():
+        if name in known or name.startswith("__"):
             continue
-        for name, line in undefined_reads(context, step).items():
-            keepers = holders(context, step, name)
-            if not keepers or name in context.artifacts.joined.get(step.name, ()):
-                continue
-            keeper = keepers[-1]
-            yield context.at(
-                CODE,
-                step,
-                line,
-                f"Step {step.name} reads `{name}`, which no earlier step captures.",
-                f"`{keeper}` assigns it but keeps it local.",
-                f"Write `%%step {keeper} -> {_with(context, keeper, name)}`.",
-            )
-        names = step.names
-        known = context.artifacts.possible.get(step.name, frozenset()) | context.artifacts.joined.get(
-            step.name, frozenset()
-        )
-        known |= set(context.graph.nodes) | set(context.flow.class_names) | SELF_ATTRIBUTES
-        targets = {target for node in context.graph.nodes.values() for target in node.targets}
-        for name, line in names.self_reads.items():
-            if (
-                name in known
-                or name in names.self_writes
-                or name in targets
-                or name in step.captures
-                or name.startswith("__")
-            ):
-                continue
-            keepers = holders(context, step, name)
-            if keepers:
-                why = f"`{keepers[-1]}` assigns `{name}` but keeps it local."
-                fix = f"Write `%%step {keepers[-1]} -> {_with(context, keepers[-1], name)}`."
-            else:
-                artifacts = context.artifacts.possible.get(step.name, frozenset())
-                why = (
-                    f"It inherits {', '.join(f'`{n}`' for n in sorted(artifacts))}."
-                    if artifacts
-                    else "It inherits no artifacts."
-                )
-                why += nearest(name, artifacts)
-                fix = f"Assign self.{name} in an earlier step, or correct the name."
-            yield context.at(
-                CODE, step, line, f"Step {step.name} reads `self.{name}`, which no earlier step sets.", why, fix
-            )
+        what = f"Step {step.name} reads `self.{name}`, which no earlier step sets."
+        keepers = holders(context, step, name)
+        if keepers:
+            why, fix = _kept(context, keepers[-1], name)
+        else:
+            shown = ", ".join(f"`{one}`" for one in sorted(artifacts))
+            why = (f"It inherits {shown}." if artifacts else "It inherits no artifacts.") + nearest(name, artifacts)
+            fix = f"Assign self.{name} in an earlier step, or correct the name."
+        yield context.at(CODE, step, line, what, why, fix)
 
 
-def _with(context: LintContext, step: str, name: str) -> str:
-    """The captures of a step with one more."""
-    found = context.flow.step(step)
-    return ", ".join([*(found.captures if found else ()), name])
+def _transition(context: LintContext, step: Step) -> Iterator[Diagnostic]:
+    """The artifact that a foreach runs over or a switch looks at."""
+    transition = context.graph[step.name].transition
+    name = transition.foreach or transition.condition if transition is not None else None
+    known = context.artifacts.leaving.get(step.name, frozenset())
+    if transition is None or name is None or name in known or step.name in context.artifacts.unknown:
+        return
+    use = "runs over" if transition.foreach else "looks at"
+    if transition.line:
+        at, line, who = step, transition.line, f"The self.next of step {step.name} {use}"
+    else:
+        at = next((one for one in context.flow.steps if one.name in transition.targets), step)
+        line, who = 0, f"Step {at.name} {use}" if transition.foreach else f"The --when of step {at.name} {use}"
+    what = f"{who} `{name}`, which {step.name} does not pass on."
+    if name in step.names.assigned:
+        yield context.at(CODE, at, line, what, *_kept(context, step.name, name))
+    else:
+        shown = ", ".join(f"`{one}`" for one in sorted(known))
+        why = (f"It has {shown}." if known else "It has no artifacts.") + nearest(name, known)
+        yield context.at(CODE, at, line, what, why, f"Capture `{name}` in {step.name}, or correct the name.")
+
+
+def _kept(context: LintContext, keeper: str, name: str, *, spelled: str = "") -> tuple[str, str]:
+    """Why and what to do about a name that `keeper` keeps local."""
+    found = context.flow.step(keeper)
+    captures = ", ".join([*(found.captures if found else ()), name])
+    return f"`{keeper}` assigns {spelled or f'`{name}`'} but keeps it local.", f"Write `%%step {keeper} -> {captures}`."

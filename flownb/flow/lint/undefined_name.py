@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Iterator
 
-from flownb.cells.names import analyse_names, free_names
+from flownb.cells.assignment import analyse_names
+from flownb.cells.cell import Cell
 from flownb.errors import nearest
 from flownb.flow.definition import PYTHON_BUILTINS, Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
-from flownb.flow.module import METAFLOW_NAMES, decorator_names
+from flownb.flow.module import METAFLOW_NAMES, decorator_names, future_features
 
 CODE = "FN001"
+NOWHERE = "No shared cell and no Python builtin has that name."
 
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
@@ -19,93 +22,90 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
     flow = context.flow
     if flow.has_star_import:
         return
-    known = flow.shared_names | PYTHON_BUILTINS
     for step in flow.steps:
-        for name, line in undefined_reads(context, step).items():
-            if name == "inputs" or holders(context, step, name) or name in context.artifacts.joined.get(step.name, ()):
-                continue  # FN002 and FN015 say more
-            yield context.at(
-                CODE,
-                step,
-                line,
-                f"Step {step.name} reads `{name}`, which nothing defines.",
-                *advice(context, step, name),
-            )
-        for decorator in step.body.decorators:
-            for name in sorted(decorator_names(decorator.text) - known - METAFLOW_NAMES):
-                what = f"A decorator of step {step.name} reads `{name}`, which nothing defines."
-                yield context.at(
-                    CODE,
-                    step,
-                    decorator.line,
-                    what,
-                    "Decorators see shared code only.",
-                    f"Define `{name}` in a %%shared cell.",
-                )
-    cells = [(cell, known) for cell in flow.shared]
+        yield from _in_step(context, step)
+    known = flow.shared_names | PYTHON_BUILTINS
+    for cell in flow.shared:
+        yield from _in_cell(context, cell, known, "Shared code")
     if flow.header is not None:
-        cells.append((flow.header, known | METAFLOW_NAMES | flow.parameters))
-    for cell, names in cells:
-        tree = cell.parsed.tree
-        reads = dict(analyse_names(tree).reads)
-        for node in ast.walk(tree) if tree else ():
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                for name, line in free_names(node).items():
-                    if "." not in name:
-                        reads.setdefault(name, line)
-        local = (
-            {
-                child.id
-                for child in ast.walk(tree)
-                if isinstance(child, ast.Name) and not isinstance(child.ctx, ast.Load)
-            }
-            if tree
-            else set()
-        )
-        arguments = {child.arg for child in ast.walk(tree) if isinstance(child, ast.arg)} if tree else set()
-        for name, line in reads.items():
-            if name in names or name in local or name in arguments:
-                continue
-            place = "Shared code" if cell.kind == "shared" else "The %%flow cell"
-            what = f"{place} reads `{name}`, which nothing defines."
-            yield Diagnostic(
-                CODE,
-                what,
-                _why(context, name),
-                f"Define `{name}` in a %%shared cell, or pass it as an argument.",
-                cell,
-                cell.body_line + line - 1,
-            )
+        yield from _in_cell(context, flow.header, known | METAFLOW_NAMES, "The %%flow cell")
+
+
+def _in_step(context: LintContext, step: Step) -> Iterator[Diagnostic]:
+    """Names a step's body and decorators read."""
+    joined = context.artifacts.joined.get(step.name, frozenset())
+    for name, line in undefined_reads(context, step).items():
+        if name in step.names.assigned or name in step.names.annotated:
+            what = f"Step {step.name} reads `{name}` before it assigns it."
+            if step.body.names.assigned.get(name, line) < line:
+                what = f"Step {step.name} reads `{name}` after it deleted it."
+            yield context.at(CODE, step, line, what, *_too_early(context, step, name))
+        elif name not in joined and name != "inputs" and not holders(context, step, name):  # FN002, FN015 say more
+            what = f"Step {step.name} reads `{name}`, which nothing defines."
+            yield context.at(CODE, step, line, what, *_advice(context, step, name))
+    known = context.flow.shared_names | PYTHON_BUILTINS | METAFLOW_NAMES
+    for decorator in step.body.decorators:
+        for name in sorted(decorator_names(decorator.text) - known):
+            what = f"A decorator of step {step.name} reads `{name}`, which nothing defines."
+            why, fix = "Decorators see shared code only.", f"Define `{name}` in a %%shared cell."
+            yield context.at(CODE, step, decorator.line, what, why, fix)
+
+
+def _in_cell(context: LintContext, cell: Cell, known: frozenset[str], place: str) -> Iterator[Diagnostic]:
+    """Names that code at module or class level reads."""
+    tree = cell.parsed.tree
+    if tree is None:
+        return
+    names = analyse_names(tree)
+    reads = {name: line for name, line in names.reads.items() if name not in known and name not in names.assigned}
+    if reads and "annotations" in future_features(context.flow):
+        evaluated = analyse_names(_without_annotations(tree)).reads
+        reads = {name: line for name, line in reads.items() if name in evaluated}
+    for name, line in reads.items():
+        if name in METAFLOW_NAMES:
+            why, fix = "It is Metaflow's.", f"Write `from flownb import {name}` in a %%shared cell."
+        elif name in context.kernel_names:
+            why = f"`{name}` exists only in the notebook's namespace, which flows never see."
+            fix = f"Define `{name}` in a %%shared cell, or pass it as an argument."
+        else:
+            why = NOWHERE + nearest(name, context.flow.shared_names)
+            fix = f"Define `{name}` in a %%shared cell, or pass it as an argument."
+        what = f"{place} reads `{name}`, which nothing defines."
+        yield Diagnostic(CODE, what, why, fix, cell, cell.body_line + line - 1)
+
+
+def _without_annotations(tree: ast.Module) -> ast.Module:
+    """The same code without annotations of functions, which ``from __future__ import annotations`` never evaluates."""
+    tree = copy.deepcopy(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+    return tree
 
 
 def undefined_reads(context: LintContext, step: Step) -> dict[str, int]:
     """Plain names of a step that have no source, with the body line of their first read."""
-    names = step.names
-    known = (
-        context.flow.shared_names | PYTHON_BUILTINS | context.artifacts.possible.get(step.name, frozenset()) | {"self"}
-    )
-    node = context.graph.nodes.get(step.name)
-    if node is not None and node.is_join:
-        known |= {"inputs"}
     if step.name in context.artifacts.unknown:
         return {}
-    reads = {name: line for name, line in names.reads.items() if name not in names.assigned}
-    reads.update({name: line for name, line in names.unbound.items() if name not in step.captures or name in reads})
-    for name, line in names.unbound.items():
-        if names.assigned.get(name) is not None:
-            reads[name] = line
-    return {
+    names = step.names
+    given = context.artifacts.possible.get(step.name, frozenset()) | set(names.globals_declared) | {"self"}
+    node = context.graph.nodes.get(step.name)
+    if node is not None and node.is_join:
+        given |= {"inputs"}
+    # A name that the body binds anywhere is local everywhere, even if shared code or Python has it too.
+    local = {*names.assigned, *names.annotated} - set(names.globals_declared)
+    outside = context.flow.shared_names | PYTHON_BUILTINS
+    captured = {name for name in step.captures if name not in step.body.names.reads}  # FN017 says more
+    found = {
         name: line
-        for name, line in reads.items()
-        if name not in known
-        and name not in names.globals_declared
-        and not (name in step.captures and _only_captured(step, name))
+        for name, line in names.reads.items()
+        if (name in names.unbound if name in local else name not in outside)
+        and name not in captured
+        and (name not in given or (name in local and name in context.flow.shared_names))
     }
-
-
-def _only_captured(step: Step, name: str) -> bool:
-    """Whether the header's capture is all that reads the name (FN017 says more)."""
-    return name not in step.body.names.reads
+    return {name: names.unbound.get(name, line) for name, line in found.items()}
 
 
 def holders(context: LintContext, step: Step, name: str) -> list[str]:
@@ -118,28 +118,49 @@ def holders(context: LintContext, step: Step, name: str) -> list[str]:
     ]
 
 
-def _why(context: LintContext, name: str) -> str:
-    """Say where the name does exist, if anywhere."""
-    if name in context.kernel_names:
-        return f"`{name}` exists only in the notebook's namespace, which steps never see."
-    return "No shared cell and no Python builtin has that name."
+def _too_early(context: LintContext, step: Step, name: str) -> tuple[str, str]:
+    """Why and what to do for a name that is read where it cannot have a value yet."""
+    hidden = "shared code" if name in context.flow.shared_names else "Python" if name in PYTHON_BUILTINS else ""
+    if hidden:
+        why = (
+            f"A name that a step assigns anywhere is the step's own everywhere, so the `{name}` of {hidden} is hidden."
+        )
+        return why, "Give the step's own value another name."
+    keepers = holders(context, step, name)
+    if keepers:
+        return f"`{keepers[-1]}` assigns it but keeps it local.", f"Capture `{name}` there (`-> {name}`)."
+    return (
+        "At that line it has no value, and no earlier step captures it.",
+        f"Assign `{name}` above that line, or capture it in an earlier step (`-> {name}`).",
+    )
 
 
-def advice(context: LintContext, step: Step, name: str) -> tuple[str, str]:
-    """Why and what to do for one undefined name."""
+def _advice(context: LintContext, step: Step, name: str) -> tuple[str, str]:
+    """Why and what to do for one undefined name of a step."""
     if name in METAFLOW_NAMES:
         return "It is Metaflow's.", f"Write `from flownb import {name}` in a %%shared cell."
     if name in ("display", "get_ipython"):
+        module = "IPython.display" if name == "display" else "IPython"
         return (
             "IPython adds it to notebooks; flow.py does not have it.",
-            f"Write `from IPython import {name}` in a %%shared cell, or end the body with the value to show."
-            if name == "get_ipython"
-            else "Write `from IPython.display import display` in a %%shared cell, or end the body with the value to show.",
+            f"Write `from {module} import {name}` in a %%shared cell, or end the body with the value to show.",
         )
-    why = _why(context, name)
-    if name not in context.kernel_names:
-        why = "No shared cell, no earlier step and no Python builtin has that name."
+    fix = f"Define `{name}` in a %%shared cell, or assign and capture it in an earlier step (`-> {name}`)."
+    above = context.graph.ancestors(step.name)
+    setters = [
+        other.name
+        for other in context.flow.steps
+        if other.name != step.name and (name in other.captures or name in other.names.self_writes)
+    ]
+    for setter in reversed(setters):
+        if setter in above:
+            lost = next((one for one in context.artifacts.joined if one in above and setter != one), setter)
+            why = f"`{setter}` sets it, but the join `{lost}` did not carry it on."
+            fix = f'Write `self.merge_artifacts(inputs, include=["{name}"])` in {lost}, or capture `{name}` there.'
+            return why, fix
+    if setters:
+        return f"`{setters[0]}` sets it, but does not come before {step.name}.", fix
+    if name in context.kernel_names:
+        return f"`{name}` exists only in the notebook's namespace, which steps never see.", fix
     seen = context.artifacts.possible.get(step.name, frozenset()) | context.flow.shared_names | set(step.names.assigned)
-    return why + nearest(
-        name, seen
-    ), f"Define `{name}` in a %%shared cell, or assign and capture it in an earlier step (`-> {name}`)."
+    return "No shared cell, no earlier step and no Python builtin has that name." + nearest(name, seen), fix

@@ -1,0 +1,96 @@
+"""FN021: A join that merges one artifact of two values."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from flownb.flow.definition import Step
+from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+
+CODE = "FN021"
+
+
+def check(context: LintContext) -> Iterator[Diagnostic]:
+    """Report `self.merge_artifacts(inputs)` of a name to which two branches surely give different values."""
+    for step in context.flow.steps:
+        call = next(_merges(step), None) if step.name in context.artifacts.joined else None
+        if call is None:
+            continue
+        included, excluded = _names(call, "include"), _names(call, "exclude")
+        if included is None or excluded is None:
+            continue
+        values = [(parent, _branch_values(context, step.name, parent)) for parent in context.graph[step.name].parents]
+        for name in dict.fromkeys(name for _, known in values for name in known):
+            if name in step.names.self_writes or name in excluded or (included and name not in included):
+                continue
+            given = {repr(known[name]): branch for branch, known in values if name in known}
+            if len(given) > 1:
+                shown = " and ".join(f"{value} in {branch}" for value, branch in list(given.items())[:2])
+                fix = (
+                    f"Choose one first, for example `self.{name} = inputs[0].{name}`, or merge with exclude=['{name}']."
+                )
+                what = f"Step {step.name} merges `{name}`, which has two values."
+                yield context.at(CODE, step, call.lineno, what, f"It is {shown}.", fix)
+
+
+def _merges(step: Step) -> Iterator[ast.Call]:
+    """Calls of ``self.merge_artifacts(inputs, …)``."""
+    for node in ast.walk(step.body.tree) if step.body.tree is not None else ():
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "merge_artifacts"
+            and len(node.args) == 1
+        ):
+            yield node
+
+
+def _names(call: ast.Call, option: str) -> set[str] | None:
+    """The names of ``include=[…]`` or ``exclude=[…]``, empty without the option; None if they are not literal."""
+    for keyword in call.keywords:
+        if keyword.arg == option:
+            try:
+                return set(ast.literal_eval(keyword.value))
+            except (ValueError, TypeError):
+                return None
+    return set()
+
+
+def _branch_values(context: LintContext, join: str, parent: str) -> dict[str, object]:
+    """Artifacts that exactly one step between the split and the join sets, and sets to a literal value."""
+    graph = context.graph
+    frames = graph.arriving(join).get(parent, ())
+    if not frames or frames[-1].kind != "split":
+        return {}
+    split = frames[-1].split
+    branch = ({parent} | graph.ancestors(parent)) - graph.ancestors(split) - {split}
+    steps = [step for step in context.flow.steps if step.name in branch]
+    found: dict[str, object] = {}
+    for step in steps:
+        for name, value in _literals(step).items():
+            others = [one for one in steps if one is not step]
+            if not any(name in one.captures or name in one.names.self_writes for one in others):
+                found[name] = value
+    return found
+
+
+def _literals(step: Step) -> dict[str, object]:
+    """Captured or ``self.`` names that the body binds once, at its top level, to a value that cannot change."""
+    tree = step.body.tree
+    if tree is None:
+        return {}
+    stores: dict[str, int] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            stores[ast.unparse(node)] = stores.get(ast.unparse(node), 0) + 1
+    found: dict[str, object] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
+            for target in statement.targets:
+                spelled = ast.unparse(target)
+                name = spelled.removeprefix("self.")
+                artifact = spelled.startswith("self.") or spelled in step.captures
+                if artifact and stores.get(spelled) == 1 and not (stores.get(name) and spelled != name):
+                    found[name] = statement.value.value
+    return found

@@ -1,0 +1,178 @@
+"""The header of a marked cell: its grammar, its messages, and the tags that mean the same."""
+
+from __future__ import annotations
+
+import keyword
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flownb.cells.header import StepHeader, header_from_tags, parse_flow_line, parse_step_line, split_names
+from flownb.errors import CellError
+
+USAGE = "Write %%step NAME [--after A,B] [--foreach ARTIFACT] [--join] [--when ARTIFACT=VALUE] [-> name, name]."
+
+LINES = {
+    "train": StepHeader("train"),
+    "train -> model": StepHeader("train", captures=("model",)),
+    "train->model,score": StepHeader("train", captures=("model", "score")),
+    "train -> model, score, model": StepHeader("train", captures=("model", "score")),
+    "train --after clean": StepHeader("train", after=("clean",)),
+    "train --after=clean": StepHeader("train", after=("clean",)),
+    "train --after a,b --join": StepHeader("train", after=("a", "b"), join=True),
+    "train --after a, b , c --join": StepHeader("train", after=("a", "b", "c"), join=True),
+    "--join train": StepHeader("train", join=True),
+    "train\t--foreach   xs": StepHeader("train", foreach="xs"),
+    "big --when size=big": StepHeader("big", when=("size", "big")),
+    "big --when size=3 -> y": StepHeader("big", when=("size", 3), captures=("y",)),
+    "big --when size=0.5": StepHeader("big", when=("size", 0.5)),
+    "big --when ok=True": StepHeader("big", when=("ok", True)),
+    "big --when size='3'": StepHeader("big", when=("size", "3")),
+    'big --when size="very big -> huge" -> y': StepHeader("big", when=("size", "very big -> huge"), captures=("y",)),
+    "big --when size=None": StepHeader("big", when=("size", "None")),
+    "big --when size=1e999": StepHeader("big", when=("size", "1e999")),
+    "t -> \u00b5, \ufb01n": StepHeader("t", captures=("\u03bc", "fin")),
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_each_form_of_the_line_is_read(line: str) -> None:
+    """Options may stand in any order, with blanks around commas, quotes around texts and names in Python's spelling."""
+    assert LINES[line] == parse_step_line(line)
+
+
+REFUSED = {
+    "": ("`%%step` has no step name.", "Every step cell names its step.", USAGE),
+    "--join": ("`%%step` has no step name.", "Every step cell names its step.", USAGE),
+    "a b": ("`%%step a b` names two steps, `a` and `b`.", "A cell is one step.", USAGE),
+    "a ->": ("`%%step a ->` captures nothing.", "No name follows `->`.", USAGE),
+    "a -> x.y": ("Step `a` captures `x.y`.", "Only plain names can be captured.", USAGE),
+    "a -> class": ("Step `a` captures `class`.", "Only plain names can be captured.", USAGE),
+    "a -> b -> c": ("Step `a` captures `->`.", "Only plain names can be captured.", USAGE),
+    "a --afer b": (
+        "`%%step` has no option `--afer`. Did you mean `--after`?",
+        "It takes --after, --foreach, --join, --when.",
+        USAGE,
+    ),
+    "a --x": ("`%%step` has no option `--x`.", "It takes --after, --foreach, --join, --when.", USAGE),
+    "a --after b --after c": ("`--after` is given twice.", "Each option is given once.", USAGE),
+    "a --join=b": ("`--join=b` has a value.", "`--join` takes none.", USAGE),
+    "a --after": ("`--after` has no value.", "It needs one.", USAGE),
+    "a --after --join": ("`--after` has no value.", "It needs one.", USAGE),
+    "a --after -> x": ("`--after` has no value.", "It needs one.", USAGE),
+    "a --when kind='x": ("`%%step a --when kind='x` cannot be split into words.", "A quotation is not closed.", USAGE),
+    "a --when kind": ("`--when kind` has no condition.", "A switch compares one artifact with one value.", USAGE),
+    "a --when kind=": ("`--when kind=` has no condition.", "A switch compares one artifact with one value.", USAGE),
+    "a --when if=x": ("`--when if=x` has no condition.", "A switch compares one artifact with one value.", USAGE),
+    "a --when n=-1": (
+        "`--when n=-1` has a negative number.",
+        "The cases of Metaflow's switch are texts, numbers from 0 on, True and False.",
+        'Let the step above set `n` to a word, for example "low", and write --when n=low.',
+    ),
+    "a --foreach x.y": ("`--foreach x.y` is not an artifact's name.", "A foreach names one artifact of the parent.", USAGE),
+    "a --join --foreach xs": (
+        "Step `a` has both --join and --foreach.",
+        "A join ends parallel tasks and a foreach starts them.",
+        "Write two steps: first the join, then the foreach.",
+    ),
+    "a --when k=v --foreach xs": (
+        "Step `a` has both --when and --foreach.",
+        "One transition is either a switch or a foreach.",
+        "Write two steps: first the branch of the switch, then the foreach.",
+    ),
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_a_line_outside_the_grammar_is_refused(line: str) -> None:
+    """Each mistake says what is wrong, why, and how the line is written."""
+    with pytest.raises(CellError) as caught:
+        parse_step_line(line)
+    assert REFUSED[line] == (caught.value.what, caught.value.why, caught.value.fix)
+
+
+NAMES = st.from_regex(r"[a-zé_][a-z0-9_]{0,6}", fullmatch=True).filter(lambda name: not keyword.iskeyword(name))
+VALUES = (
+    st.text(max_size=8)
+    | st.integers(min_value=0)
+    | st.booleans()
+    | st.floats(min_value=0, allow_nan=False, allow_infinity=False).map(abs)
+)
+HEADERS = st.builds(
+    StepHeader,
+    name=NAMES,
+    after=st.lists(NAMES, max_size=3, unique=True).map(tuple),
+    when=st.none() | st.tuples(NAMES, VALUES),
+    join=st.booleans(),
+    captures=st.lists(NAMES, max_size=3, unique=True).map(tuple),
+) | st.builds(StepHeader, name=NAMES, foreach=NAMES)
+
+
+@given(HEADERS)
+def test_a_header_is_written_as_it_is_read(header: StepHeader) -> None:
+    """`StepHeader.line` gives a line that means the same header, whatever the value of --when."""
+    assert header == parse_step_line(header.line)
+
+
+def test_the_line_has_one_spelling() -> None:
+    """Options are written in one order, the captures last."""
+    header = parse_step_line("--when kind='3' -> b,a".replace("--when", "train --when") + " ")
+    assert "train --when kind='3' -> b, a" == header.line
+    assert "j --after a,b --join" == parse_step_line("--join --after b,a j".replace("b,a", "a,b")).line
+
+
+def test_names_are_split_at_commas_and_blanks() -> None:
+    """A repeated name counts once, in its first place."""
+    assert ("b", "a") == split_names("b, a,b ,,a")
+
+
+TAGS = {
+    ("step:train",): StepHeader("train"),
+    ("slow", "step:train", "after:a", "after:b"): StepHeader("train", after=("a", "b")),
+    ("step:train", "prev:a", "prev:b"): StepHeader("train", after=("a", "b")),
+    ("step:train", "after:a,b", "join"): StepHeader("train", after=("a", "b"), join=True),
+    ("step:train", "foreach:xs", "out:y", "out:z,y"): StepHeader("train", foreach="xs", captures=("y", "z")),
+    ("step:train", "when:kind=big"): StepHeader("train", when=("kind", "big")),
+    ("step: train ",): StepHeader("train"),
+    ("after:a",): None,
+    (): None,
+}
+
+
+@pytest.mark.parametrize("tags", TAGS)
+def test_tags_mean_what_the_line_means(tags: tuple[str, ...]) -> None:
+    """Cell tags, Kale's prev: among them, give the same header; without step: they give none."""
+    assert TAGS[tags] == header_from_tags(tags)
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        (["step:"], "The tag `step:` has no step name. Every step cell names its step. Write the tag step:train."),
+        (["step:a", "out:x-y"], f"Step `a` captures `x-y`. Only plain names can be captured. {USAGE}"),
+        (["step:a", "foreach:"], f"`--foreach ` is not an artifact's name. A foreach names one artifact of the parent. {USAGE}"),
+    ],
+)
+def test_tags_outside_the_grammar_are_refused(tags: list[str], message: str) -> None:
+    """A tag that cannot be read is refused with the same care as the line."""
+    with pytest.raises(CellError) as caught:
+        header_from_tags(tags)
+    assert message == str(caught.value)
+
+
+def test_the_flow_line_gives_the_class_name() -> None:
+    """Blanks around the name do not matter."""
+    assert "TrainingFlow" == parse_flow_line("  TrainingFlow ")
+
+
+@pytest.mark.parametrize("line", ["", "A B", "1A", "Flöw", "class"])
+def test_a_flow_line_without_one_class_name_is_refused(line: str) -> None:
+    """Metaflow's flow names are one ASCII identifier and no keyword."""
+    with pytest.raises(CellError) as caught:
+        parse_flow_line(line)
+    assert (
+        f"`%%flow {line}` does not name a flow.",
+        "The name becomes the name of the flow's class.",
+        "Write %%flow TrainingFlow.",
+    ) == (caught.value.what, caught.value.why, caught.value.fix)

@@ -1,0 +1,113 @@
+"""The read-only client."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from flownb.client import DataArtifact, Flow, Run, Step, Task
+from flownb.errors import ArtifactNotFound, NotFound, StepFailed
+from flownb.session.options import parse_run
+from flownb.session.session import Session
+from tests.conftest import MakeSession
+
+CELLS = (
+    '%%flow F\nalpha = Parameter("alpha", default=2)',
+    "%%step load -> xs\nxs = [1, 2]",
+    "%%step train --foreach xs -> m\nm = self.input * alpha",
+    "%%step pick --join -> best\nbest = max(task.m for task in inputs)",
+)
+
+
+@pytest.fixture
+def session(make_session: MakeSession) -> Session:
+    """Two runs, the second of which failed, and a working run."""
+    session = make_session(*CELLS)
+    session.run(parse_run("--tag good".split()))
+    with pytest.raises(StepFailed):
+        make_session(CELLS[0], "%%step load -> x\nx = 1 / 0").run(parse_run([]))
+    session.run_step("load")
+    return session
+
+
+def test_flow_lists_runs_newest_first(session: Session) -> None:
+    """Runs of the whole flow are iterated from new to old; working runs stand apart."""
+    flow = Flow("F", datastore=session.datastore)
+    assert ["2", "1"] == [run.id for run in flow]
+    assert ["3"] == [run.id for run in flow.working_runs()]
+    assert flow.latest_run is not None
+    assert flow.latest_successful_run is not None
+    assert ("2", "1") == (flow.latest_run.id, flow.latest_successful_run.id)
+    assert ["1"] == [run.id for run in flow.runs("good")]
+
+
+def test_a_run_knows_how_it_ended(session: Session) -> None:
+    """Finished, successful, times and the data of its last step."""
+    good, bad = Run("F/1", datastore=session.datastore), Run("F/2", datastore=session.datastore)
+    assert ((True, True), (True, False)) == ((good.finished, good.successful), (bad.finished, bad.successful))
+    assert good.finished_at is not None
+    assert datetime(2020, 1, 1, tzinfo=UTC) < good.created_at <= good.finished_at
+    assert good.data is not None
+    assert 4 == good.data.best
+    assert bad.data is None
+    assert ["end", "pick", "train", "load", "start"] == [step.id for step in good]
+
+
+def test_tasks_have_artifacts(session: Session) -> None:
+    """A task gives its artifacts by name, as attributes of data, and inherited ones too."""
+    tasks = sorted(Step("F/1/train", datastore=session.datastore), key=lambda task: task.index or 0)
+    assert [2, 4] == [task["m"].data for task in tasks]
+    assert ["alpha", "m", "xs"] == [artifact.id for artifact in tasks[0]]
+    assert [1, 2] == tasks[0].data.xs
+    assert "m" in tasks[0]
+    assert (True, True, None) == (tasks[0].successful, tasks[0].finished, tasks[0].exception)
+    artifact = tasks[0]["m"]
+    assert isinstance(artifact, DataArtifact)
+    assert artifact.size > 0
+    assert 64 == len(artifact.sha)
+
+
+def test_a_failed_task_keeps_its_exception(session: Session) -> None:
+    """The traceback has the user's lines."""
+    task = Step("F/2/load", datastore=session.datastore).task
+    assert task is not None
+    assert not task.successful
+    assert task.exception is not None
+    assert "x = 1 / 0" in task.exception
+
+
+@pytest.mark.parametrize(
+    ("read", "message"),
+    [
+        (lambda store: Flow("G", datastore=store), "Flow `G` has no runs in"),
+        (lambda store: Run("F/9", datastore=store), "Run F/9 does not exist."),
+        (lambda store: Run("F", datastore=store), "`F` has 1 parts."),
+        (lambda store: Step("F/1/trian", datastore=store), "Run F/1 has no step `trian`. Did you mean `train`?"),
+        (lambda store: Task("F/1/train/99", datastore=store), "There is no finished task F/1/train/99."),
+        (lambda store: Run("../1", datastore=store), "`..` is no flow, run, step or task."),
+    ],
+)
+def test_what_is_not_there(session: Session, read: object, message: str) -> None:
+    """A name that does not exist is refused with what does."""
+    assert callable(read)
+    with pytest.raises(NotFound) as caught:
+        read(session.datastore)
+    assert str(caught.value).startswith(message)
+
+
+def test_an_artifact_that_is_not_there(session: Session) -> None:
+    """Asking for a missing artifact names the nearest one and all there are."""
+    task = Step("F/1/pick", datastore=session.datastore).task
+    assert task is not None
+    with pytest.raises(ArtifactNotFound) as caught:
+        task["bset"]
+    assert str(caught.value).startswith("Task F/1/pick/5 has no artifact `bset`. Did you mean `best`? It has `alpha`")
+    assert not hasattr(task.data, "bset")
+
+
+def test_the_store_of_the_environment(session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a datastore given, FLOWNB_DATASTORE names it."""
+    monkeypatch.setenv("FLOWNB_DATASTORE", str(tmp_path / ".flownb"))
+    assert Run("F/1").successful
