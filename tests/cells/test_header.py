@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from flownb.cells.header import StepHeader, header_from_tags, parse_flow_line, parse_step_line, split_names
 from flownb.errors import CellError
 
+NO_FOREACH = "A foreach names one artifact of the parent."
 USAGE = "Write %%step NAME [--after A,B] [--foreach ARTIFACT] [--join] [--when ARTIFACT=VALUE] [-> name, name]."
 
 LINES = {
@@ -70,7 +71,11 @@ REFUSED = {
         "The cases of Metaflow's switch are texts, numbers from 0 on, True and False.",
         'Let the step above set `n` to a word, for example "low", and write --when n=low.',
     ),
-    "a --foreach x.y": ("`--foreach x.y` is not an artifact's name.", "A foreach names one artifact of the parent.", USAGE),
+    "a --foreach x.y": (
+        "`--foreach x.y` is not an artifact's name.",
+        "A foreach names one artifact of the parent.",
+        USAGE,
+    ),
     "a --join --foreach xs": (
         "Step `a` has both --join and --foreach.",
         "A join ends parallel tasks and a foreach starts them.",
@@ -117,9 +122,8 @@ def test_a_header_is_written_as_it_is_read(header: StepHeader) -> None:
 
 def test_the_line_has_one_spelling() -> None:
     """Options are written in one order, the captures last."""
-    header = parse_step_line("--when kind='3' -> b,a".replace("--when", "train --when") + " ")
-    assert "train --when kind='3' -> b, a" == header.line
-    assert "j --after a,b --join" == parse_step_line("--join --after b,a j".replace("b,a", "a,b")).line
+    assert "train --when kind='3' -> b, a" == parse_step_line('--when kind="3" train->b,a').line
+    assert "j --after a,b --join" == parse_step_line("--join --after=a, b j").line
 
 
 def test_names_are_split_at_commas_and_blanks() -> None:
@@ -151,7 +155,10 @@ def test_tags_mean_what_the_line_means(tags: tuple[str, ...]) -> None:
     [
         (["step:"], "The tag `step:` has no step name. Every step cell names its step. Write the tag step:train."),
         (["step:a", "out:x-y"], f"Step `a` captures `x-y`. Only plain names can be captured. {USAGE}"),
-        (["step:a", "foreach:"], f"`--foreach ` is not an artifact's name. A foreach names one artifact of the parent. {USAGE}"),
+        (
+            ["step:a", "foreach:"],
+            f"`--foreach ` is not an artifact's name. {NO_FOREACH} {USAGE}",
+        ),
     ],
 )
 def test_tags_outside_the_grammar_are_refused(tags: list[str], message: str) -> None:

@@ -94,6 +94,17 @@ def test_frames_come_back_exact() -> None:
     assert frame.attrs == back.attrs
 
 
+def test_reading_a_frame_changes_no_byte() -> None:
+    """What pandas caches while a frame is read is not part of its content."""
+    frame = pd.DataFrame({"day": pd.date_range("2020", periods=300), "c": pd.Categorical(["x", "y", "z"] * 100)})
+    before = encoded(frame)
+    assert "us" == frame["day"].array.unit  # type: ignore[attr-defined]  # of a DatetimeArray
+    assert 300 == len(frame["day"].unique())
+    assert 100 == int(frame["day"].isin(frame["day"][:100]).sum())
+    assert 3 == frame["c"].nunique()
+    assert before == encoded(frame)
+
+
 def test_other_bytes_are_refused() -> None:
     """A blob that is not of this layout is an error, not a wrong value."""
     with pytest.raises(ValueError, match="not a flownb pickle blob"):

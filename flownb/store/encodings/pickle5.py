@@ -16,8 +16,10 @@ LIMITS.md: 1 GB in 0.1 ms before first touch).
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +32,20 @@ READ_ONLY = 1 << 63
 ALIGNMENT = 64
 # Below this a buffer costs less inside the stream than as an entry with padding of its own.
 SMALLEST_BUFFER = 1024
+
+
+class _WithoutCaches(pickle.Pickler):
+    """Leaves out what pandas arrays have cached of themselves.
+
+    Reading a column (``frame["date"].unique()``) fills such a cache, and pandas pickles it: a value that was only read
+    would look changed. pandas computes it again when it is asked for.
+    """
+
+    def reducer_override(self, value: Any) -> Any:
+        """Drop the cache of a pandas array, then pickle it as always."""
+        if isinstance(value, sys.modules["pandas"].api.extensions.ExtensionArray):
+            getattr(value, "__dict__", {}).pop("_cache", None)
+        return NotImplemented
 
 
 class Pickle5:
@@ -55,7 +71,10 @@ class Pickle5:
             buffers.append(raw)
             return False
 
-        stream = pickle.dumps(value, protocol=5, buffer_callback=keep)
+        file = io.BytesIO()
+        make = _WithoutCaches if "pandas" in sys.modules else pickle.Pickler
+        make(file, protocol=5, buffer_callback=keep).dump(value)
+        stream = file.getvalue()
         position = HEAD.size + ENTRY.size * len(buffers) + len(stream)
         entries: list[bytes] = []
         tail: list[memoryview | bytes] = []
