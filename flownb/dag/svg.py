@@ -19,6 +19,7 @@ __all__ = ["dag_svg"]
 _CAPTION = 30.0
 _MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 _STRAND = 5.0
+_FIXED_UP_TO = 640.0
 _INVALID = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -61,8 +62,8 @@ def dag_svg(dag: Dag, *, max_width: float = 1000.0, caption: bool = True) -> str
     nodes = {node.name: node for node in dag.nodes}
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="flownb-dag" role="img" '
-        f'aria-label="{_text(dag.name)}" width="{_n(width)}" height="{_n(height)}" '
-        f'viewBox="0 0 {_n(width)} {_n(height)}" style="max-width:100%;height:auto" '
+        f'aria-label="{_text(dag.name)}" {_size(width, height)} '
+        f'viewBox="0 0 {_n(width)} {_n(height)}" style="max-width:{_limit(width)};height:auto" '
         f'font-family="{SANS}">',
         f"<title>{_text(dag.name)}</title>",
         f"<desc>{_text(_description(dag))}</desc>",
@@ -90,6 +91,20 @@ def _n(value: float) -> str:
     whole, rest = divmod(abs(tenths), 10)
     sign = "-" if tenths < 0 else ""
     return f"{sign}{whole}.{rest}" if rest else f"{sign}{whole}"
+
+
+def _size(width: float, height: float) -> str:
+    """Width and height of the whole picture: its own, or for a wide one all there is.
+
+    Where the picture is shown as an ``<img>`` (JupyterLab, GitHub), styles inside it do not count: one with a width of
+    its own is cut off in a narrow place, one of 100% is scaled.
+    """
+    return 'width="100%"' if width > _FIXED_UP_TO else f'width="{_n(width)}" height="{_n(height)}"'
+
+
+def _limit(width: float) -> str:
+    """How wide the picture may get where it stands in the page itself."""
+    return f"{_n(width)}px" if width > _FIXED_UP_TO else "100%"
 
 
 def _text(value: str) -> str:
