@@ -27,7 +27,7 @@ def make_session(tmp_path: Path) -> MakeSession:
 
     def make(*cells: str) -> Session:
         session = Session(folder=tmp_path)
-        session.define(read_cell(source, number=number) for number, source in enumerate(cells, 1))
+        session.open(read_cell(source, number=number) for number, source in enumerate(cells, 1))
         return session
 
     return make

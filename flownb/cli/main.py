@@ -76,7 +76,7 @@ def _open(path: Path) -> Session:
 
     notebook = read_notebook(path)
     session = Session(path.resolve(), folder=path.resolve().parent)
-    session.define(notebook.cells)
+    session.open(notebook.cells)
     os.environ.setdefault("MPLBACKEND", "agg")
     os.chdir(path.resolve().parent)
     if "" not in sys.path:

@@ -47,7 +47,7 @@ class Frontend:
         self.session.cells.forget(metadata.get("deletedCells", ()))
         tags = [str(tag) for tag in metadata.get("tags", ())]
         cell = read_cell(raw, tags=tags, cell_id=metadata.get("cellId"), filename=self.filename(raw))
-        self.session.define([cell])
+        self.session.define(cell)
         return cell
 
     def filename(self, raw: str) -> str:

@@ -30,8 +30,15 @@ class CellBook:
         self._positions: dict[str, int] = {}
         self._stamp: int | None = None
 
+    def open(self, cells: Iterable[Cell]) -> None:
+        """Take over all cells of a notebook file, in order; two of one step both stay, for a check to report."""
+        self._cells = {}
+        for position, cell in enumerate(cells):
+            if cell.kind != "scratch":
+                self._cells[cell.cell_id or f"position {position}"] = cell
+
     def put(self, cell: Cell) -> None:
-        """Add a cell, or replace the one it is a new text of."""
+        """Add a cell that was executed, or replace the one it is a new text of."""
         key = self._key(cell)
         if cell.kind in ("step", "flow"):
             # Another cell that defines the same step: the one executed last counts, in its own place.
@@ -62,9 +69,11 @@ class CellBook:
         return tuple(cell for _, _, cell in sorted(ordered, key=lambda item: item[:2]))
 
     def _key(self, cell: Cell) -> str:
+        """The cell's id, else the key of the cell that defines the same, else a new one."""
         if cell.cell_id:
             return cell.cell_id
-        return f"{cell.kind}:{cell.name or cell.source}"
+        same = (key for key, known in self._cells.items() if _defines(known) == _defines(cell))
+        return next(same, f"cell {len(self._cells)} {_defines(cell)}")
 
     def _read_order(self) -> None:
         """Read the cells' positions from the notebook file when it changed."""
@@ -79,3 +88,8 @@ class CellBook:
             return
         self._stamp = stamp
         self._positions = {cell["id"]: number for number, cell in enumerate(cells) if "id" in cell}
+
+
+def _defines(cell: Cell) -> tuple[str, str]:
+    """What a cell is known by without an id: the step's name, that it is the header, shared code's text."""
+    return cell.kind, {"step": cell.name, "flow": "", "shared": cell.source}.get(cell.kind, cell.source)

@@ -123,11 +123,13 @@ class Session:
 
     # -- the flow
 
-    def define(self, cells: Iterable[Cell]) -> None:
-        """Take over cells, as from a notebook file."""
-        for cell in cells:
-            if cell.kind != "scratch":
-                self.cells.put(cell)
+    def open(self, cells: Iterable[Cell]) -> None:
+        """Take over all cells of a notebook file."""
+        self.cells.open(cells)
+
+    def define(self, cell: Cell) -> None:
+        """Take over one cell, new or edited, as a kernel does when it is executed."""
+        self.cells.put(cell)
 
     @property
     def flow(self) -> FlowDefinition:

@@ -125,7 +125,7 @@ VALUES = (
         cells=(
             "%%shared\nclass Lazy:\n    def __init__(self, n):\n        self.n = n\n"
             "        self.cache = [0] * n\n    def __getstate__(self):\n        return {'n': self.n}\n"
-            "    def __setstate__(self, state):\n        self.__init__(state['n'] + 1)\n"
+            "    def __setstate__(self, state):\n        self.__init__(state['n'])\n"
             "    def __eq__(self, other):\n        return vars(self) == vars(other)\n",
             "%%step start -> x\nx = Lazy(1)\n",
             "%%step middle -> n\nn = x.n\n",

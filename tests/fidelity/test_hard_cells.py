@@ -24,7 +24,7 @@ REFUSED = [case for case in HARD_CELLS if case.outcome == "refused"]
 def open_session(case: HardCell, folder: Path) -> Session:
     """A session that knows the case's cells."""
     session = Session(folder=folder)
-    session.define(read_cell(source, number=number) for number, source in enumerate(case.cells, 1))
+    session.open(read_cell(source, number=number) for number, source in enumerate(case.cells, 1))
     return session
 
 

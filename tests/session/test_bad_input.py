@@ -106,7 +106,7 @@ def test_read_only_folder_as_another_user(tmp_path: Path) -> None:
         from flownb.errors import StoreError
         from flownb.session.session import Session
         session = Session(folder=Path.cwd())
-        session.define([read_cell("%%step load -> x\\nx = 1")])
+        session.define(read_cell("%%step load -> x\\nx = 1"))
         session.check()
         os.setuid(65534)
         try:
@@ -285,7 +285,8 @@ def test_bad_foreach(make_session: MakeSession, value: str, message: str) -> Non
     """A foreach over nothing, a dictionary or a number is refused, cell by cell and in a run."""
     session = make_session(f"%%step load -> xs\nxs = {value}")
     session.run_step("load")
-    session.define([read_cell("%%step a --foreach xs\npass"), read_cell("%%step j --join\npass")])
+    session.define(read_cell("%%step a --foreach xs\npass"))
+    session.define(read_cell("%%step j --join\npass"))
     for step in ("a", "load"):
         with pytest.raises(ForeachError) as caught:
             session.run_step(step)

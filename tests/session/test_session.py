@@ -146,7 +146,7 @@ def test_freshness_says_why(make_session: MakeSession) -> None:
     assert {("never", ())} == set(states(session).values())
     run_all(session)
     assert {("fresh", ())} == set(states(session).values())
-    session.define([read_cell(TRAIN + "\n# now with a comment", number=3)])
+    session.define(read_cell(TRAIN + "\n# now with a comment", number=3))
     assert {
         "load": ("fresh", ()),
         "train": ("stale", ("`train` changed",)),
@@ -162,7 +162,7 @@ def test_content_decides_not_time(make_session: MakeSession) -> None:
     run_all(session)
     session.run_step("load")
     assert {("fresh", ())} == set(states(session).values())
-    session.define([read_cell(LOAD.replace("[1, 2, 3]", "[1, 2, 4]"), number=2)])
+    session.define(read_cell(LOAD.replace("[1, 2, 3]", "[1, 2, 4]"), number=2))
     session.run_step("load")
     assert ("stale", ("`total` differs", "`xs` differs")) == states(session)["train"]
 
@@ -178,7 +178,7 @@ def test_a_failed_step_shows_as_failed(make_session: MakeSession) -> None:
     """A step that raised is failed, its earlier result still serves its children, and they are told."""
     session = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x + 1")
     run_all(session)
-    session.define([read_cell("%%step a -> x\nx = 1 / 0", number=1)])
+    session.define(read_cell("%%step a -> x\nx = 1 / 0", number=1))
     with pytest.raises(ZeroDivisionError):
         session.run_step("a")
     assert ("failed", ("ZeroDivisionError",)) == states(session)["a"]
@@ -191,7 +191,7 @@ def test_a_new_child_leaves_its_parent_fresh(make_session: MakeSession) -> None:
     """Adding a step below another changes that one's self.next, not its result."""
     session = make_session("%%step a -> x\nx = 1")
     session.run_step("a")
-    session.define([read_cell("%%step b\nprint(x)", number=2)])
+    session.define(read_cell("%%step b\nprint(x)", number=2))
     assert ("fresh", ()) == states(session)["a"]
 
 

@@ -1,0 +1,94 @@
+"""Questions to a graph: order, cycles, reach."""
+
+from __future__ import annotations
+
+import pytest
+
+from flownb.flow.node import Frame
+from tests.flow.flows import drawn
+
+DIAMOND = ("%%step a", "%%step b --after a", "%%step c --after a", "%%step d --after b,c --join", "%%step e")
+
+
+def test_parents_come_first_and_cells_keep_their_order() -> None:
+    """The order is topological, and that of the notebook where the graph leaves it free."""
+    assert ("a", "b", "c", "d", "e") == drawn(*DIAMOND).order
+
+
+def test_a_cell_may_stand_above_its_parent() -> None:
+    """Order follows --after, whatever the order of the cells."""
+    graph = drawn("%%step last --after mid", "%%step start", "%%step mid --after start")
+    assert (("start", "mid", "last"), "start") == (graph.order, graph.entry)
+
+
+@pytest.mark.parametrize(
+    ("cells", "cycle"),
+    [
+        (DIAMOND, ()),
+        (("%%step a --after b", "%%step b --after a"), ("a", "b", "a")),
+        (("%%step a --after a",), ("a", "a")),
+        (("%%step a\nself.next({'x': self.a, 'y': self.b}, condition='k')", "%%step b"), ()),
+        (("%%step s", "%%step a\nself.next(self.b)", "%%step b\nself.next(self.a)"), ("a", "b", "a")),
+    ],
+)
+def test_a_cycle_is_found(cells: tuple[str, ...], cycle: tuple[str, ...]) -> None:
+    """Only a switch may lead back, and only to itself."""
+    graph = drawn(*cells)
+    assert cycle == graph.cycle
+    assert set(graph.nodes) == set(graph.order)
+
+
+def test_reach_and_ancestors_follow_the_transitions() -> None:
+    """What the entry leads to, and all from which a step can be reached."""
+    graph = drawn("%%step a\nself.next(self.c)", "%%step b\nself.next(self.c)", "%%step c", "%%step d")
+    assert {"a", "c", "d"} == graph.reachable
+    assert {"a", "b", "c"} == graph.ancestors("d")
+    assert frozenset() == graph.ancestors("nowhere")
+
+
+def test_open_splits_are_known_step_by_step() -> None:
+    """Each step knows the splits open above it, outermost first, and a join each branch's."""
+    graph = drawn(
+        "%%step a -> xs",
+        "%%step b --foreach xs",
+        "%%step l --after b",
+        "%%step r --after b",
+        "%%step j --after l,r --join",
+        "%%step k --join",
+    )
+    each = Frame("a", "foreach", "b")
+    assert {
+        "a": (),
+        "b": (each,),
+        "l": (each, Frame("b", "split", "l")),
+        "r": (each, Frame("b", "split", "r")),
+        "j": (each,),
+        "k": (),
+    } == graph.frames
+    assert {"l": (each, Frame("b", "split", "l")), "r": (each, Frame("b", "split", "r"))} == graph.arriving("j")
+    assert () == graph.balance_problems
+
+
+def test_an_empty_notebook_has_an_empty_graph() -> None:
+    """No question fails on a graph without steps."""
+    graph = drawn("x = 1")
+    assert (None, frozenset(), (), (), ()) == (
+        graph.entry,
+        graph.reachable,
+        graph.cycle,
+        graph.order,
+        graph.balance_problems,
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "kinds"),
+    [
+        (DIAMOND, ["split", "linear", "linear", "join", "linear"]),
+        (("%%step a", "%%step b --foreach xs", "%%step c --join"), ["foreach", "linear", "join"]),
+        (("%%step a", "%%step b --when k=x", "%%step c --after a --when k=y"), ["switch", "linear", "linear"]),
+    ],
+)
+def test_each_node_has_metaflows_type(cells: tuple[str, ...], kinds: list[str]) -> None:
+    """A node is what Metaflow's graph calls it."""
+    assert kinds == [node.kind for node in drawn(*cells).nodes.values()]

@@ -1,0 +1,124 @@
+"""The source around the methods: imports, shared code, the head of the class."""
+
+from __future__ import annotations
+
+import pytest
+
+from flownb.cells.cell import read_cell
+from flownb.flow.module import (
+    class_source,
+    decorator_names,
+    exported_shared,
+    future_features,
+    metaflow_imports,
+    requirements,
+    shared_hash,
+    shared_source,
+)
+from tests.flow.flows import define
+
+
+def test_imports_are_what_decorators_and_the_class_need() -> None:
+    """Names of decorators and of the class body, sorted, without those that shared code imports itself."""
+    flow = define(
+        "%%shared\nfrom flownb import card",
+        "%%flow F\n@project(name='p')\nalpha = Parameter('alpha', type=JSONType, default=config_expr('c.x'))",
+        "%%step a\n@retry(times=3)\n@card\n@environment(vars=config_expr('c.v'))\nx = 1",
+    )
+    assert ("config_expr", "environment", "FlowSpec", "JSONType", "Parameter", "project", "retry", "step") == (
+        metaflow_imports(flow)
+    )
+    assert ("FlowSpec", "step") == metaflow_imports(define("%%step a"))
+
+
+def test_names_of_a_decorator_are_those_it_reads() -> None:
+    """Arguments count; text that is no decorator has no names."""
+    assert {"retry", "N"} == decorator_names("@retry(times=N, minutes_between_retries=[i for i in [1]][0])")
+    assert frozenset() == decorator_names("@")
+
+
+def test_shared_code_keeps_its_lines() -> None:
+    """One line for each line of the cell, magics as comments, imports from metaflow, strings as they are."""
+    cell = read_cell('%%shared\n%load_ext x\nfrom flownb import current\n\nT = """\n  \n%time\n"""')
+    assert [
+        ("# %load_ext x", 2),
+        ("from metaflow import current", 3),
+        ("", 4),
+        ('T = """', 5),
+        ("  ", 6),
+        ("%time", 7),
+        ('"""', 8),
+    ] == [(line.text, line.origin) for line in shared_source(cell)]
+
+
+FUTURE = {
+    "from __future__ import annotations\n\nimport os": "import os",
+    "from __future__ import (\n    annotations,\n    division,\n)\nx = 1": "x = 1",
+    "from __future__ import annotations; import os": "import os",
+    '"""Doc."""\nfrom __future__ import annotations  # why\nx = 1': '"""Doc."""\n# why\nx = 1',
+    'x = """\nfrom __future__ import annotations\n"""': 'x = """\nfrom __future__ import annotations\n"""',
+    'x = """a\n   \n"""\n# end': 'x = """a\n   \n"""\n# end',
+}
+
+
+@pytest.mark.parametrize("code", FUTURE)
+def test_future_imports_leave_the_shared_code(code: str) -> None:
+    """Such a statement must open the file, so only it is taken out; texts that look like one stay."""
+    assert FUTURE[code] == exported_shared(read_cell(f"%%shared\n{code}\n"))
+
+
+def test_future_features_hold_for_the_module() -> None:
+    """All features of all shared cells, each once."""
+    flow = define(
+        "%%shared\nfrom __future__ import annotations",
+        "%%shared\nfrom __future__ import annotations, division",
+        "%%shared\nx = (",
+    )
+    assert ("annotations", "division") == future_features(flow)
+
+
+def test_the_class_has_decorators_name_and_body() -> None:
+    """The body of the %%flow cell is indented, blank lines at its ends are dropped."""
+    cells = ('%%flow TrainFlow\n@project(name=\'p\')\n\n\n"""Doc\n more."""\nalpha = Parameter(\'alpha\')\n\n',)
+    assert [
+        ("@project(name='p')", 2),
+        ("class TrainFlow(FlowSpec):", 1),
+        ('    """Doc', 5),
+        (' more."""', 6),
+        ("    alpha = Parameter('alpha')", 7),
+    ] == [(line.text, line.origin) for line in class_source(define(*cells))]
+    assert ["class NotebookFlow(FlowSpec):"] == [line.text for line in class_source(define())]
+
+
+INSTALLS = {
+    "%pip install pandas": ("pandas",),
+    "!pip install -q 'pandas>=2' numpy==1.26": ("pandas>=2", "numpy==1.26"),
+    "!pip3 install -r requirements.txt pandas": ("pandas",),
+    "!{sys.executable} -m pip install a": ("a",),
+    "!python3 -m pip install --index-url https://x a": ("a",),
+    "!uv pip install a && echo b": ("a",),
+    "%pip install a  # for b": ("a",),
+    "%pip install a; ls": ("a",),
+    "%pip uninstall a": (),
+    "print('%pip install a')": (),
+    "  %pip install a\n%pip install a b": ("a", "b"),
+}
+
+
+@pytest.mark.parametrize("source", INSTALLS)
+def test_install_lines_name_the_requirements(source: str) -> None:
+    """Packages of pip install lines, without options, their values and what another command follows."""
+    assert INSTALLS[source] == requirements((read_cell(source),))
+
+
+def test_steps_have_no_requirements() -> None:
+    """Magics in a step are errors, not requirements."""
+    assert ("b",) == requirements((read_cell("%%step a\n%pip install a"), read_cell("%%shared\n%pip install b")))
+
+
+def test_the_shared_hash_follows_shared_code_and_class() -> None:
+    """A step's change leaves it, one of the shared code or of the class changes it."""
+    one = shared_hash(define("%%shared\nx = 1", "%%flow F\na = 1", "%%step a"))
+    assert one == shared_hash(define("%%shared\nx = 1", "%%flow F\na = 1", "%%step b\ny = 1"))
+    assert one != shared_hash(define("%%shared\nx = 2", "%%flow F\na = 1"))
+    assert one != shared_hash(define("%%shared\nx = 1", "%%flow F\na = 2"))
