@@ -47,6 +47,11 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("flownb: interrupted", file=sys.stderr)
         return 130
+    except (Exception, SystemExit) as error:
+        if user_frames(error) is None:
+            raise
+        _print_user_error(error)  # a step's own, or shared code's
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,8 +103,12 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     options = parse_run(rest)
     session, progress = _open(arguments.notebook), Progress()
     try:
+        for note in session.not_applied():
+            print(f"note: {note}")
         with progress.prefixed():
-            outcome = session.run(options, on_start=progress.on_start, on_end=progress.on_end)
+            outcome = session.run(
+                options, on_start=progress.on_start, on_end=progress.on_end, on_retry=progress.on_retry
+            )
     finally:
         if progress.states:
             print(dag_text(session.picture(progress.states)))
@@ -115,14 +124,10 @@ def spin(arguments: argparse.Namespace, rest: list[str]) -> int:
 
         options = replace(options, artifacts_module=options.artifacts_module.resolve())
     session = _open(arguments.notebook)
-    try:
-        outcome = session.spin(options, display=_print_value)
-    except FlownbError:
-        raise
-    except Exception as error:
-        _print_user_error(error)
-        return 1
+    outcome = session.spin(options, display=_print_value)
     print("\n".join(outcome.report.lines()))
+    if outcome.task is not None:
+        print(f"  kept   {outcome.task.pathspec} in {session.spin_datastore.root}")
     for name, value in outcome.values.items():
         print(f"  {name} = {_short(value)}")
     return 0

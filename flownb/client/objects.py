@@ -76,7 +76,7 @@ class Flow:
         for run in self._datastore.run_ids(self.id):
             try:
                 record = self._datastore.run(self.id, run)
-            except NotFound:  # another process has taken the id and not written the record yet
+            except (NotFound, StoreError):  # not written yet by the process that took the id, or damaged
                 continue
             if record.kind == kind:
                 yield record

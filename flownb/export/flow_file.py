@@ -60,6 +60,7 @@ def _opening(program: Program, notebook: str, filename: str, needs: Sequence[str
     ]
     if needs:
         lines += ["#", f"# It needs: {', '.join(needs)}."]
+    lines.append("")
     features = future_features(flow)
     if features:
         lines += [f"from __future__ import {', '.join(features)}", ""]

@@ -44,7 +44,7 @@ def follow_splits(graph: FlowGraph) -> tuple[dict[str, Stack], tuple[GraphProble
             frames[name] = arriving[0][:-1] if arriving else ()
         else:
             problems += _meeting_problems(graph, node, arriving)
-            frames[name] = arriving[0] if arriving else ()
+            frames[name] = arriving[0] if arriving else _above_the_first(node)
     return frames, tuple(problems or _open_ends(graph, frames))
 
 
@@ -55,6 +55,12 @@ def leaving(graph: FlowGraph, parent: str, name: str, frames: dict[str, Stack]) 
     if transition is not None and (transition.kind == "split" or transition.kind == "foreach"):
         return (*above, Frame(parent, transition.kind, name))
     return above
+
+
+def _above_the_first(node: Node) -> Stack:
+    """A first step that is a foreach runs below the ``start`` that `complete_graph` adds."""
+    foreach = node.step is not None and node.step.header.foreach
+    return (Frame("start", "foreach", node.name),) if foreach else ()
 
 
 def _problem(name: str, what: str, why: str, fix: str, *, whole: bool = False) -> GraphProblem:
@@ -103,8 +109,9 @@ def _join_problems(graph: FlowGraph, node: Node, arriving: list[Stack]) -> list[
         ]
     top = arriving[0][-1]
     branches = {stack[-1].branch for stack in arriving}
-    missing = [target for target in graph[top.split].targets if target not in branches]
-    if top.kind == "split" and missing:
+    targets = graph[top.split].targets if top.kind == "split" else ()
+    missing = [target for target in targets if target not in branches]
+    if missing:
         return [
             _problem(
                 name,

@@ -60,7 +60,7 @@ VALUED = frozenset(
 
 
 def metaflow_imports(flow: FlowDefinition) -> tuple[str, ...]:
-    """Names that ``flow.py`` imports from metaflow for decorators and the class body, sorted."""
+    """Names that ``flow.py`` imports from metaflow for decorators and the class body, classes first as isort has it."""
     used = {"FlowSpec", "step"}
     bodies: list[StepBody] = [step.body for step in flow.steps]
     if flow.header is not None:
@@ -69,7 +69,7 @@ def metaflow_imports(flow: FlowDefinition) -> tuple[str, ...]:
     for body in bodies:
         for decorator in body.decorators:
             used.update(decorator_names(decorator.text))
-    return tuple(sorted((used & METAFLOW_NAMES) - flow.shared_names, key=lambda name: (name.lower(), name)))
+    return tuple(sorted((used & METAFLOW_NAMES) - flow.shared_names, key=lambda name: (not name[0].isupper(), name)))
 
 
 def decorator_names(text: str) -> frozenset[str]:

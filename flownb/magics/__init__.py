@@ -20,3 +20,4 @@ def register(shell: Any) -> None:
     for magics in (StepMagics, RunMagics, SpinMagics):
         shell.register_magics(magics(shell, frontend))
     shell.input_transformers_cleanup.append(tags_to_magic(shell))
+    shell.events.register("pre_run_cell", frontend.before_cell)

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flownb.errors import CellError
 
@@ -44,11 +44,24 @@ class Frontend:
         raw = str(request.get("content", {}).get("code", ""))
         if body.strip("\n") not in raw:  # called from other code, not as a cell of its own
             raw = f"%%{magic} {line}\n{body}"
-        self.session.cells.forget(metadata.get("deletedCells", ()))
         tags = [str(tag) for tag in metadata.get("tags", ())]
         cell = read_cell(raw, tags=tags, cell_id=metadata.get("cellId"), filename=self.filename(raw))
         self.session.define(cell)
         return cell
+
+    def before_cell(self, info: Any = None) -> None:
+        """Forget cells that were deleted, and the one being executed, which its magic then defines anew.
+
+        JupyterLab names deleted cells once, with whatever cell is executed next; and a step cell whose mark was taken
+        away is executed as scratch.
+        """
+        request = _request(self.shell)
+        if info is not None and info.raw_cell != request.get("content", {}).get("code"):
+            return  # code that a cell runs in its turn
+        metadata = request.get("metadata", {})
+        gone = [*metadata.get("deletedCells", ()), *([metadata["cellId"]] if "cellId" in metadata else [])]
+        if gone and "session" in self.__dict__:
+            self.session.cells.unmark(gone)
 
     def filename(self, raw: str) -> str:
         """The name under which the front end's debugger and tracebacks know this cell."""
@@ -68,7 +81,7 @@ class Frontend:
 
             display(value)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
-    def raise_for_user(self, error: BaseException) -> None:
+    def raise_for_user(self, error: BaseException) -> NoReturn:
         """Raise an error that shows the user's own frames at the lines of their cells.
 
         Raises
@@ -78,9 +91,14 @@ class Frontend:
         """
         from flownb.runtime.task import user_frames
 
-        frames = user_frames(error)
+        shown: BaseException | None = error
+        while shown is not None:  # also in errors it was raised from, or while handling
+            kept = user_frames(shown)
+            if kept is not None and shown is not error:
+                shown.__traceback__ = kept
+            shown = shown.__cause__ or shown.__context__
+        frames, shown = user_frames(error), error
         cause = error.__cause__
-        shown = error
         if frames is None and cause is not None:
             frames, shown = user_frames(cause), cause
         if frames is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.display import display
 
-from flownb.errors import FlownbError, ParameterError, nearest
+from flownb.errors import ParameterError, nearest
 from flownb.magics.frontend import Frontend
 
 if TYPE_CHECKING:
@@ -78,27 +78,36 @@ class RunMagics(Magics):
         session = frontend.session
         try:
             options = parse_run(words)
+            self._say_what_is_missing()
+            for note in session.not_applied():
+                print(f"note: {note}")
             with progress.prefixed():
                 outcome = session.run(
                     options,
                     on_start=progress.on_start,
                     on_end=progress.on_end,
+                    on_retry=progress.on_retry,
                     kernel_names=frontend.kernel_names(),
                 )
         except BaseException as error:  # a step's own, KeyboardInterrupt too
             if progress.states:
                 show_dag(session.picture(progress.states), {})
-            if isinstance(error, FlownbError) or error.__traceback__ is not None:
-                frontend.raise_for_user(error)
-            raise
+            frontend.raise_for_user(error)
         said = " ".join(words)
         print(f"run of {session.flow.name}: {outcome.tasks} tasks" + (f" ({said})" if said else ""))
         facts = {"run": outcome.pathspec, "tasks": outcome.tasks, "seconds": round(outcome.seconds, 3)}
         show_dag(session.picture(progress.states), facts)
 
+    def _say_what_is_missing(self) -> None:
+        """Say which steps of the saved notebook this kernel has not seen; they are not part of its flow."""
+        names = self.frontend.session.not_executed()
+        if names:
+            print(f"note: not executed in this kernel, so not part of its flow: {', '.join(names)}")
+
     def _check(self, words: list[str]) -> None:
         """Print what the checks find, or that they find nothing."""
         frontend = self.frontend
+        self._say_what_is_missing()
         found = frontend.session.check(kernel_names=frontend.kernel_names())
         for diagnostic in found:
             print(diagnostic)
@@ -113,6 +122,7 @@ class RunMagics(Magics):
             )
         path = Path(words[0] if words else "flow.py")
         frontend = self.frontend
+        self._say_what_is_missing()
         text = frontend.session.export(path.name, kernel_names=frontend.kernel_names())
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")

@@ -24,7 +24,7 @@ class SpinMagics(Magics):
         self.frontend = frontend
 
     @line_cell_magic
-    def spin(self, line: str, cell: str | None = None) -> SpinOutcome | None:
+    def spin(self, line: str, cell: str | None = None) -> SpinOutcome:
         """Run one step on its parents' persisted artifacts, recording nothing.
 
         ::
@@ -52,4 +52,3 @@ class SpinMagics(Magics):
             )
         except BaseException as error:  # the user's own, KeyboardInterrupt too
             frontend.raise_for_user(error)
-            return None

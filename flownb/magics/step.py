@@ -6,7 +6,6 @@ from typing import Any
 
 from IPython.core.magic import Magics, cell_magic, magics_class
 
-from flownb.errors import FlownbError
 from flownb.magics.frontend import Frontend
 
 __all__ = ["StepMagics"]
@@ -20,6 +19,7 @@ class StepMagics(Magics):
         super().__init__(shell)
         self.frontend = frontend
         self.names: dict[str, Any] = shell.user_ns
+        self.shared_names: set[str] = set()
 
     @cell_magic
     def step(self, line: str, cell: str) -> None:
@@ -38,12 +38,10 @@ class StepMagics(Magics):
             outcome = frontend.session.run_step(
                 defined.name, display=frontend.show, kernel_names=frontend.kernel_names()
             )
-        except FlownbError as error:
-            frontend.raise_for_user(error)
-            return
         except BaseException as error:  # the user's own, KeyboardInterrupt too
             frontend.raise_for_user(error)
-            return
+        # Shared names are those of the module the step ran in: its values are then of the classes scratch cells see.
+        self.names.update(frontend.session.shared_values(self.shared_names & self.names.keys()))
         self.names.update(outcome.values)
         frontend.show(outcome.report)
 
@@ -61,5 +59,5 @@ class StepMagics(Magics):
             names = frontend.session.run_shared(defined)
         except Exception as error:
             frontend.raise_for_user(error)
-            return
+        self.shared_names.update(names)
         self.names.update(names)

@@ -40,6 +40,13 @@ class Current:
         """Forget the task that has ended."""
         self._facts = {}
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """The attribute `name`, or `default` outside of a task and for a name there is not."""
+        return getattr(self, name, default) if self._facts else default
+
+    def __contains__(self, name: str) -> bool:
+        return self.get(name) is not None
+
     @property
     def is_running_flow(self) -> bool:
         """Whether a task is running."""

@@ -6,12 +6,12 @@ artifacts leaves its children fresh.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from flownb.runtime.program import Program
-from flownb.store.records import TaskRecord
+from flownb.store.records import ArtifactRef, TaskRecord
 
 __all__ = ["Freshness", "StepState", "fingerprint", "judge"]
 
@@ -43,6 +43,7 @@ def judge(
     program: Program,
     latest: Callable[[str], Sequence[TaskRecord]],
     parents_of: Callable[[TaskRecord], Sequence[TaskRecord]],
+    given: Mapping[str, ArtifactRef],
 ) -> dict[str, Freshness]:
     """Judge every step of the user's graph.
 
@@ -53,6 +54,8 @@ def judge(
         Gives a step's latest tasks in foreach order, none if it never ran.
     parents_of : callable
         Gives the tasks that a task started from.
+    given : mapping of str to ArtifactRef
+        The parameters and constants that running now would start with.
 
     Returns
     -------
@@ -60,9 +63,11 @@ def judge(
         In the order of the graph.
     """
     found: dict[str, Freshness] = {}
+    # Why a step is stale by itself; what comes after it names the same cause.
+    causes: dict[str, list[str]] = {}
     for name in program.graph.order:
-        node = program.graph[name]
         tasks = latest(name)
+        above = {parent for parent in program.graph[name].parents if parent != name}
         if not tasks:
             found[name] = Freshness("never")
             continue
@@ -71,16 +76,25 @@ def judge(
             message = (failed.exception or {}).get("type", failed.status)
             found[name] = Freshness("failed", (message,), len(tasks))
             continue
-        reasons = _code_reasons(fingerprint(program, name), tasks[0].fingerprint, name)
-        for parent in node.parents:
-            above = found.get(parent)
-            if above is not None and above.state == "stale":
-                reasons += [reason if "changed" in reason else f"`{parent}` is stale" for reason in above.reasons]
-        before = {task.pathspec: task for one in tasks for task in _own_parents(program, one, parents_of)}
-        now = {task.pathspec: task for parent in node.parents for task in latest(parent)}
-        reasons += _artifact_reasons(list(before.values()), list(now.values()))
-        reasons = list(dict.fromkeys(reasons))
-        found[name] = Freshness("stale" if reasons else "fresh", tuple(reasons), len(tasks))
+        causes[name] = _code_reasons(fingerprint(program, name), tasks[0].fingerprint, name)
+        before = [parent for task in tasks for parent in _own_parents(program, task, parents_of) if parent.step != name]
+        ran_from = {parent.step for parent in before}
+        if above:
+            now = [task for parent in sorted(above & ran_from) for task in latest(parent)]
+            differs = _artifact_reasons(before, now)
+        else:
+            kept = tasks[0].artifacts
+            differs = [f"`{p}` differs" for p, ref in sorted(given.items()) if p in kept and kept[p].key != ref.key]
+        inherited = [
+            cause for parent in program.graph[name].parents if parent in above for cause in causes.get(parent, ())
+        ]
+        causes[name] += inherited
+        reasons = tuple(dict.fromkeys([*causes[name], *differs]))
+        if not reasons and any(found[parent].state == "stale" for parent in above & ran_from):
+            reasons = tuple(
+                f"`{parent}` is stale" for parent in sorted(above & ran_from) if found[parent].state == "stale"
+            )
+        found[name] = Freshness("stale" if reasons else "fresh", reasons, len(tasks))
     return {name: found[name] for name in program.graph.nodes if name in found}
 
 
@@ -107,14 +121,18 @@ def _code_reasons(now: dict[str, str], before: object, step: str) -> list[str]:
 
 def _artifact_reasons(before: Sequence[TaskRecord], now: Sequence[TaskRecord]) -> list[str]:
     """Which inherited artifacts have other content than when the task ran."""
-    if [task.pathspec for task in before] == [task.pathspec for task in now]:
-        return []
-    if len(before) != len(now):
+    old, new = _by_place(before), _by_place(now)
+    if old.keys() != new.keys():
         return ["the number of parent tasks differs"]
-    reasons = []
-    for old, new in zip(before, now, strict=True):
-        for name in sorted(set(old.artifacts) | set(new.artifacts)):
-            one, other = old.artifacts.get(name), new.artifacts.get(name)
-            if one is None or other is None or one.key != other.key:
-                reasons.append(f"`{name}` differs")
-    return reasons
+    reasons: dict[str, None] = {}
+    for place, task in old.items():
+        one, other = task.artifacts, new[place].artifacts
+        for name in sorted(set(one) | set(other)):
+            if name not in one or name not in other or one[name].key != other[name].key:
+                reasons[f"`{name}` differs"] = None
+    return list(reasons)
+
+
+def _by_place(tasks: Sequence[TaskRecord]) -> dict[tuple[str, tuple[int, ...]], TaskRecord]:
+    """Tasks by step and foreach indexes; of a step that went back to itself the last one counts."""
+    return {(task.step, tuple(frame.index for frame in task.foreach)): task for task in tasks}

@@ -99,6 +99,17 @@ class Program:
         node = self.graph[name]
         return tuple(d.text for d in node.step.body.decorators) if node.step else ()
 
+    @cached_property
+    def _module_code(self) -> tuple[CodeType, ...]:
+        """Imports, shared cells and the class without its steps, compiled."""
+        header = self.flow.header
+        lines = (*class_source(self.flow), SourceLine("    pass", 1, 4))
+        return (
+            _imports(metaflow_imports(self.flow)),
+            *(_compiled(tuple(shared_source(cell)), cell.filename, self.features) for cell in self.flow.shared),
+            _compiled(lines, header.filename if header else "<flow>", self.features),
+        )
+
     def flow_class(
         self, only: str | None = None, *, display: Callable[[Any], None] | None = None, decorated: bool = True
     ) -> type[FlowSpec]:
@@ -117,12 +128,10 @@ class Program:
         namespace = module.__dict__
         namespace["__builtins__"] = flow_builtins(display)
         sys.modules[module.__name__] = module
-        exec(_imports(metaflow_imports(self.flow)), namespace)
-        for cell in self.flow.shared:
-            exec(_compiled(tuple(shared_source(cell)), _remember(cell), self.features), namespace)
-        header = self.flow.header
-        lines = [*class_source(self.flow), SourceLine("    pass", 1, 4)]
-        exec(_compiled(tuple(lines), _remember(header) if header else "<flow>", self.features), namespace)
+        for cell in (*self.flow.shared, *([self.flow.header] if self.flow.header else [])):
+            _remember(cell)
+        for code in self._module_code:
+            exec(code, namespace)
         flow_class: type[FlowSpec] = namespace[self.flow.name]
         for name in self._step_names():
             if name != only:

@@ -92,16 +92,18 @@ def run_task(
     keep: Datastore | None,
     display: Callable[[Any], None] | None = None,
     decorated: bool = True,
+    on_retry: Callable[[TaskResult, float], None] = lambda result, seconds: None,
 ) -> TaskResult:
     """Run a task, again if it fails and its step says ``@retry``.
 
-    Parameters and result are those of `run_attempt`; each attempt is recorded, starts from the inherited artifacts as
-    they are in the store, and the last one is returned.
+    Parameters and result are those of `run_attempt`, and `on_retry`, which is told of a failed attempt and the seconds
+    its step asks to wait (which is then up to it). Each attempt is recorded and starts from the inherited artifacts as
+    they are in the store; the last one is returned.
     """
     result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated)
     times, seconds = retries(result.decorators)
-    while isinstance(result.error, Exception) and spec.attempt < times:
-        time.sleep(seconds)
+    while _may_be_tried_again(result.error) and spec.attempt < times:
+        on_retry(result, seconds)
         spec = replace(spec, attempt=spec.attempt + 1)
         result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated)
     return result
@@ -146,8 +148,14 @@ def run_attempt(
     node = program.graph[spec.step]
     refs: dict[str, ArtifactRef] = dict(spec.given)
     for parent in spec.parents:
-        # A join inherits nothing but parameters and constants, which are the same in all of its inputs.
-        refs.update({name: ref for name, ref in parent.artifacts.items() if not node.is_join or name in spec.given})
+        # Parameters are those the parents ran with, constants those of the class; a join inherits nothing else.
+        refs.update(
+            {
+                name: ref
+                for name, ref in parent.artifacts.items()
+                if name in flow.parameters or not (node.is_join or name in spec.given)
+            }
+        )
     where = f"{flow.name}/{spec.run or 'spin'}/{spec.step}/{spec.task or '0'}"
     state = TaskState(spec.step, _origin(spec, where), datastore, refs, spec.frames, node.is_join)
     own: dict[str, Any] = {}
@@ -202,6 +210,11 @@ def run_attempt(
     foreach = (state.foreach, state.num_splits) if state.foreach is not None and error is None else None
     values = {name: value for name, value in own.items() if name in captured}
     return TaskResult(record, values, error, foreach, decorators)
+
+
+def _may_be_tried_again(error: BaseException | None) -> bool:
+    """Whether another attempt may help: not after an interrupt, nor after what flownb itself refused."""
+    return isinstance(error, Exception) and not isinstance(error, FlownbError)
 
 
 def _origin(spec: TaskSpec, where: str) -> str:

@@ -26,7 +26,7 @@ class CellBook:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
-        self._cells: dict[str, Cell] = {}
+        self._cells: dict[str, Cell | None] = {}
         self._positions: dict[str, int] = {}
         self._stamp: int | None = None
 
@@ -43,17 +43,23 @@ class CellBook:
         if cell.kind in ("step", "flow"):
             # Another cell that defines the same step: the one executed last counts, in its own place.
             for other, known in list(self._cells.items()):
-                if other != key and known.kind == cell.kind and (cell.kind == "flow" or known.name == cell.name):
+                if (
+                    known is not None
+                    and other != key
+                    and known.kind == cell.kind
+                    and (cell.kind == "flow" or known.name == cell.name)
+                ):
                     if cell.cell_id is None or known.cell_id is None:
                         self._cells = {key if k == other else k: v for k, v in self._cells.items()}
                     else:
                         del self._cells[other]
         self._cells[key] = cell
 
-    def forget(self, cell_ids: Iterable[str]) -> None:
-        """Drop cells that the front end says were deleted, or that are no longer marked."""
+    def unmark(self, cell_ids: Iterable[str]) -> None:
+        """Take cells out of the flow, as deleted or no longer marked; one that is marked again keeps its place."""
         for cell_id in cell_ids:
-            self._cells.pop(cell_id, None)
+            if cell_id in self._cells:
+                self._cells[cell_id] = None
 
     def cells(self) -> tuple[Cell, ...]:
         """All cells in document order."""
@@ -63,7 +69,8 @@ class CellBook:
         for number, (key, cell) in enumerate(self._cells.items()):
             # A cell that is not in the saved file yet stands behind the cell that was executed before it.
             last = self._positions.get(key, last)
-            ordered.append((last, number, cell))
+            if cell is not None:
+                ordered.append((last, number, cell))
         if not self._positions:
             return tuple(cell for _, _, cell in ordered)
         return tuple(cell for _, _, cell in sorted(ordered, key=lambda item: item[:2]))
@@ -72,7 +79,7 @@ class CellBook:
         """The cell's id, else the key of the cell that defines the same, else a new one."""
         if cell.cell_id:
             return cell.cell_id
-        same = (key for key, known in self._cells.items() if _defines(known) == _defines(cell))
+        same = (key for key, known in self._cells.items() if known and _defines(known) == _defines(cell))
         return next(same, f"cell {len(self._cells)} {_defines(cell)}")
 
     def _read_order(self) -> None:

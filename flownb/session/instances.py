@@ -6,8 +6,8 @@ scheduler does for a whole flow, done for one step whose parents ran at another 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from flownb.errors import ForeachError, MissingResults
 from flownb.runtime.foreach import count_items
@@ -26,7 +26,11 @@ class Instance(NamedTuple):
 
 
 def step_instances(
-    program: Program, step: str, latest: Callable[[str], Sequence[TaskRecord]], datastore: Datastore
+    program: Program,
+    step: str,
+    latest: Callable[[str], Sequence[TaskRecord]],
+    datastore: Datastore,
+    overrides: Mapping[str, Any] | None = None,
 ) -> list[Instance]:
     """Work out a step's tasks.
 
@@ -38,6 +42,8 @@ def step_instances(
         Gives a step's latest tasks in foreach order.
     datastore : Datastore
         To look at foreach and switch artifacts.
+    overrides : mapping of str to object, optional
+        Values that replace inherited artifacts; a foreach then runs over these.
 
     Returns
     -------
@@ -76,9 +82,11 @@ def step_instances(
         return [
             Instance((task,), (*task.foreach, frame))
             for task in have[parent]
-            for frame in _frames(task, transition.foreach, step, datastore)
+            for frame in _frames(task, transition.foreach, step, datastore, overrides or {})
         ]
-    return [Instance((task,), task.foreach) for task in have[parent]]
+    # A step that went back to itself left several tasks; the last one is its result.
+    results = {tuple(frame.index for frame in task.foreach): task for task in have[parent]}
+    return [Instance((task,), task.foreach) for task in results.values()]
 
 
 def _missing(step: str, parents: Sequence[str]) -> MissingResults:
@@ -90,16 +98,21 @@ def _missing(step: str, parents: Sequence[str]) -> MissingResults:
     )
 
 
-def _frames(task: TaskRecord, var: str, step: str, datastore: Datastore) -> list[ForeachFrame]:
+def _frames(
+    task: TaskRecord, var: str, step: str, datastore: Datastore, overrides: Mapping[str, Any]
+) -> list[ForeachFrame]:
     """One frame for each item of the parent's artifact."""
     ref = task.artifacts.get(var)
-    if ref is None:
+    if var in overrides:
+        items = overrides[var]
+    elif ref is not None:
+        items = datastore.load(ref, name=var, where=task.pathspec)
+    else:
         raise ForeachError(
             f"Step {step} runs for each item of `{var}`, which {task.step} does not have.",
             f"`{var}` is no artifact of {task.pathspec}.",
             f"Capture it: `%%step {task.step} -> {var}`.",
         )
-    items = datastore.load(ref, name=var, where=task.pathspec)
     count = count_items(items, var=var, step=task.step)
     return [ForeachFrame(task.step, var, count, index) for index in range(count)]
 
@@ -143,26 +156,35 @@ def _join(program: Program, step: str, found: dict[str, tuple[TaskRecord, ...]])
         lacking = [parent for parent in lacking if not tops[parent] or tops[parent][0].branch not in branches]
     if lacking:
         raise _missing(step, lacking)
-    if any(top and top[0].kind == "foreach" for top in tops.values()):
-        groups: dict[tuple[ForeachFrame, ...], dict[int, TaskRecord]] = {}
-        for tasks in found.values():
-            for task in tasks:
-                outer, own = task.foreach[:-1], task.foreach[-1]
-                groups.setdefault(outer, {})[own.index] = task
-        return [
-            Instance(tuple(tasks[index] for index in sorted(tasks)), outer)
-            for outer, tasks in sorted(groups.items(), key=lambda item: [frame.index for frame in item[0]])
-        ]
-    by_frames: dict[tuple[ForeachFrame, ...], dict[str, TaskRecord]] = {}
+    groups: dict[tuple[int, ...], dict[int, TaskRecord]] = {}
+    outer_frames: dict[tuple[int, ...], tuple[ForeachFrame, ...]] = {}
+    split = next((top[0] for top in tops.values() if top), None)
+    order = graph[split.split].targets if split is not None and split.kind == "split" else ()
     for parent, tasks in found.items():
         branch = tops[parent][0].branch if tops[parent] else parent
         for task in tasks:
-            held = by_frames.setdefault(task.foreach, {}).get(branch)
+            outer = task.foreach if order else task.foreach[:-1]
+            place = order.index(branch) if order else task.foreach[-1].index
+            key = tuple(frame.index for frame in outer)
+            outer_frames[key] = outer
+            held = groups.setdefault(key, {}).get(place)
             if held is None or task.finished > held.finished:
-                by_frames[task.foreach][branch] = task
-    split = next((top[0].split for top in tops.values() if top), None)
-    order = graph[split].targets if split else ()
+                groups[key][place] = task
+    for key, group in groups.items():
+        expected = len(order) or next(iter(group.values())).foreach[-1].num_splits
+        if sorted(group) != list(range(expected)) or not _agree(group.values(), len(key)):
+            names = ", ".join(f"`{parent}`" for parent in found)
+            raise MissingResults(
+                f"Step {step} cannot join {names}: their latest results do not belong together.",
+                "Some were recorded for other items of a foreach than the rest, or for fewer of them.",
+                f"Run the cells of {names} again, or `%flow run`.",
+            )
     return [
-        Instance(tuple(tasks[b] for b in sorted(tasks, key=lambda b: order.index(b) if b in order else 0)), frames)
-        for frames, tasks in by_frames.items()
+        Instance(tuple(group[place] for place in sorted(group)), outer_frames[key])
+        for key, group in sorted(groups.items())
     ]
+
+
+def _agree(tasks: Iterable[TaskRecord], levels: int) -> bool:
+    """Whether tasks were made by foreachs of the same sizes, as far as their outer levels go."""
+    return len({tuple(frame.num_splits for frame in task.foreach[:levels]) for task in tasks}) == 1

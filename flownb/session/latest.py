@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flownb.errors import MissingResults, NotFound, StoreError
 from flownb.store.datastore import Datastore, Execution
-from flownb.store.records import RunRecord, TaskRecord
+from flownb.store.records import ForeachFrame, RunRecord, TaskRecord
 
-__all__ = ["LatestResults"]
+__all__ = ["LatestResults", "is_complete"]
 
 
 class LatestResults:
@@ -32,41 +33,31 @@ class LatestResults:
         self.flow = flow
         self.work = work
         self.only = only
-        self._executions: dict[str, list[Execution]] = {}
-        self._records: dict[str, RunRecord | None] = {}
-
-    def add(self, run: str, execution: Execution) -> None:
-        """Note an execution of a step in a working run, without reading it back."""
-        self.executions(run).append(execution)
+        self._executions: dict[str, tuple[int, list[Execution]]] = {}
+        self._records: dict[str, RunRecord] = {}
 
     def executions(self, run: str) -> list[Execution]:
-        """Executions of a working run, oldest first, read once."""
-        if run not in self._executions:
-            self._executions[run] = list(self.datastore.executions(self.flow, run))
-        return self._executions[run]
+        """Executions of a working run, oldest first; read again when another kernel added one."""
+        stamp = self.datastore.executions_stamp(self.flow, run)
+        known = self._executions.get(run)
+        if known is None or known[0] != stamp:
+            known = self._executions[run] = (stamp, list(self.datastore.executions(self.flow, run)))
+        return known[1]
 
     def latest(self, step: str) -> tuple[TaskRecord, ...]:
         """The newest complete and successful results of a step; none when there are none."""
         found: tuple[TaskRecord, ...] = ()
         for run in self._runs():
-            if found and self._is_older(run, found):
-                break
-            tasks = self.in_run(run, step)
-            if tasks and (not found or tasks[-1].finished > found[-1].finished):
-                found = tasks
+            if not (found and self._is_older(run, found)):
+                found = _newer(found, self.in_run(run, step))
         return found
 
     def attempted(self, step: str) -> tuple[TaskRecord, ...]:
-        """Like `latest`, but a newer failed execution in the working run outranks a success."""
+        """Like `latest`, but a newer attempt that failed outranks a success."""
         found = self.latest(step)
-        if self.work is None:
-            return found
-        for execution in reversed(self.executions(self.work)):
-            if execution.step == step:
-                tasks = self._tasks(self.work, step, execution.tasks)
-                if tasks and execution.status != "done" and (not found or tasks[-1].finished > found[-1].finished):
-                    return tasks
-                break
+        for run in self._runs():
+            if not (found and self._is_older(run, found)):
+                found = _newer(found, self._failed_in_run(run, step))
         return found
 
     def in_run(self, run: str, step: str) -> tuple[TaskRecord, ...]:
@@ -79,11 +70,34 @@ class LatestResults:
                 if execution.step == step and execution.status == "done":
                     return self._tasks(run, step, execution.tasks)
             return ()
-        tasks = tuple(sorted(self.datastore.tasks(self.flow, run, step), key=_position))
+        tasks = self._all_tasks(run, step)
         if not tasks or any(task.status != "done" for task in tasks):
             return ()
         end = self.datastore.run_end(self.flow, run)
-        return tasks if (end is not None and end.status == "done") or _complete(tasks) else ()
+        return tasks if (end is not None and end.status == "done") or is_complete(tasks) else ()
+
+    def notebook_of(self, task: TaskRecord) -> str:
+        """File name of the notebook a task was recorded from, empty when it is not known."""
+        record = self._record(task.run)
+        return record.notebook if record else ""
+
+    def _failed_in_run(self, run: str, step: str) -> tuple[TaskRecord, ...]:
+        """The tasks of a step in one run if the last attempt there failed."""
+        record = self._record(run)
+        if record is None:
+            return ()
+        if record.kind == "work":
+            last = next((one for one in reversed(self.executions(run)) if one.step == step), None)
+            return self._tasks(run, step, last.tasks) if last is not None and last.status != "done" else ()
+        tasks = self._all_tasks(run, step)
+        return tasks if any(task.status != "done" for task in tasks) else ()
+
+    def _all_tasks(self, run: str, step: str) -> tuple[TaskRecord, ...]:
+        """A step's recorded tasks in foreach order; a damaged manifest makes them none."""
+        try:
+            return tuple(sorted(self.datastore.tasks(self.flow, run, step), key=_position))
+        except StoreError:
+            return ()
 
     def parents_of(self, task: TaskRecord) -> list[TaskRecord]:
         """The tasks a task started from."""
@@ -91,12 +105,20 @@ class LatestResults:
         for parent in task.parents:
             run, step, name = parent.split("/")
             record = self.datastore.task(task.flow, run, step, name)
-            if record is not None:
-                found.append(record)
+            if record is None:
+                raise MissingResults(
+                    f"Task {task.pathspec} started from {task.flow}/{parent}, which is gone.",
+                    "A task runs on what its parents persisted.",
+                    f"Run {step} again, or name another task.",
+                )
+            found.append(record)
         return found
 
     def _tasks(self, run: str, step: str, ids: Sequence[str]) -> tuple[TaskRecord, ...]:
-        found = (self.datastore.task(self.flow, run, step, task) for task in ids)
+        try:
+            found = [self.datastore.task(self.flow, run, step, task) for task in ids]
+        except StoreError:
+            return ()
         return tuple(task for task in found if task is not None)
 
     def _runs(self) -> list[str]:
@@ -114,29 +136,40 @@ class LatestResults:
         if record is None or record.kind == "work":
             return False
         end = self.datastore.run_end(self.flow, run)
-        return end is not None and end.finished < found[-1].finished
+        return end is not None and end.finished < max(task.finished for task in found)
 
     def _record(self, run: str) -> RunRecord | None:
-        """A run's record, read once."""
+        """A run's record, read once; None while it is being written, or when it is damaged."""
         if run not in self._records:
             try:
                 self._records[run] = self.datastore.run(self.flow, run)
-            except Exception:
-                self._records[run] = None
+            except (NotFound, StoreError):
+                return None
         return self._records[run]
+
+
+def _newer(found: tuple[TaskRecord, ...], other: tuple[TaskRecord, ...]) -> tuple[TaskRecord, ...]:
+    """Of two results the one that ended last."""
+    if not other or (found and max(task.finished for task in found) >= max(task.finished for task in other)):
+        return found
+    return other
 
 
 def _position(task: TaskRecord) -> tuple[tuple[int, ...], int]:
     return tuple(frame.index for frame in task.foreach), int(task.task) if task.task.isdigit() else 0
 
 
-def _complete(tasks: Sequence[TaskRecord]) -> bool:
-    """Whether a step's tasks are all that its foreachs asked for."""
-    if not tasks[0].foreach:
+def is_complete(tasks: Sequence[TaskRecord]) -> bool:
+    """Whether a step's tasks are all that its foreachs asked for, at every level."""
+    return _all_there([task.foreach for task in tasks])
+
+
+def _all_there(stacks: Sequence[tuple[ForeachFrame, ...]]) -> bool:
+    """Whether foreach stacks have every index at their first level, and so on below each."""
+    if not stacks[0]:
         return True
-    groups: dict[tuple[int, ...], int] = {}
-    for task in tasks:
-        outer = tuple(frame.index for frame in task.foreach[:-1])
-        groups[outer] = groups.get(outer, 0) + 1
-    expected = {tuple(f.index for f in task.foreach[:-1]): task.foreach[-1].num_splits for task in tasks}
-    return groups == expected
+    below: dict[int, list[tuple[ForeachFrame, ...]]] = {}
+    for stack in stacks:
+        below.setdefault(stack[0].index, []).append(stack[1:])
+    whole = set(below) == set(range(stacks[0][0].num_splits))
+    return whole and all(_all_there(rest) for rest in below.values())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from time import sleep
 from typing import TextIO
 
 from flownb.runtime.freshness import Freshness
@@ -26,6 +27,13 @@ class Progress:
     def on_start(self, spec: TaskSpec) -> None:
         """Note that a task starts."""
         self._label = f"[{spec.step}/{spec.frames[-1].index}] " if spec.frames else f"[{spec.step}] "
+
+    def on_retry(self, result: TaskResult, seconds: float) -> None:
+        """Say that an attempt failed, and wait as long as its step asks."""
+        error = f"{type(result.error).__name__}: {result.error}".split("\n")[0]
+        attempt = result.record.attempt + 1
+        print(f"attempt {attempt} failed ({error}); trying again" + (f" in {seconds:g} s" if seconds else ""))
+        sleep(seconds)
 
     def on_end(self, result: TaskResult) -> None:
         """Note that a task has ended."""

@@ -36,7 +36,7 @@ class StepReport:
     Attributes
     ----------
     step : str
-    verb : {"ran", "spun"}
+    verb : {"ran", "spun", "persisted"}
     tasks : int
     artifacts : tuple of (str, str)
         Names and types of what the step set.

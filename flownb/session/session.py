@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from time import time
+from time import sleep, time
 from typing import Any
 
 from flownb.cells.assignment import analyse_names
 from flownb.cells.body import STEP_DECORATORS
 from flownb.cells.cell import Cell, read_cell
 from flownb.cells.notebook import read_notebook
+from flownb.client import Task
 from flownb.dag import Dag
 from flownb.errors import CheckFailed, FlownbError, NotFound, ParameterError, StepFailed, nearest
 from flownb.flow.complete import complete_graph
@@ -30,9 +31,9 @@ from flownb.runtime.decorators import APPLIED
 from flownb.runtime.executor import SequentialExecutor
 from flownb.runtime.freshness import Freshness, judge
 from flownb.runtime.parameters import resolve_parameters
-from flownb.runtime.program import Program
+from flownb.runtime.program import Program, module_name
 from flownb.runtime.scheduler import Scheduler
-from flownb.runtime.task import TaskResult, TaskSpec, run_task
+from flownb.runtime.task import TaskResult, TaskSpec, run_attempt, run_task
 from flownb.session.cellbook import CellBook
 from flownb.session.instances import Instance, conditions_hold, step_instances
 from flownb.session.latest import LatestResults
@@ -65,13 +66,13 @@ class SpinOutcome:
     report : StepReport
     values : dict of str to object
         What the step set, as live objects.
-    pathspec : str or None
-        Where it was kept in the spin datastore.
+    task : Task or None
+        Where ``--persist`` kept it, in the spin datastore: ``outcome.task["model"].data``.
     """
 
     report: StepReport
     values: dict[str, Any]
-    pathspec: str | None = None
+    task: Task | None = None
 
     def __getitem__(self, name: str) -> Any:
         """The value of an artifact the spun step set."""
@@ -119,7 +120,7 @@ class Session:
     @cached_property
     def spin_datastore(self) -> Datastore:
         """Where ``spin --persist`` keeps its tasks; safe to delete."""
-        return Datastore(self.datastore.root / "spin")
+        return Datastore(self.datastore.root / "spin", blobs=self.datastore.blobs)
 
     # -- the flow
 
@@ -164,6 +165,11 @@ class Session:
         flow_class = self._program(False).flow_class()
         names = vars(sys.modules[flow_class.__module__])
         return {name: names[name] for name in analyse_names(cell.parsed.tree).assigned if name in names}
+
+    def shared_values(self, names: Iterable[str]) -> dict[str, Any]:
+        """What names of shared code are in the module that the last step ran in."""
+        module = sys.modules.get(module_name(self.flow.name))
+        return {name: vars(module)[name] for name in names if module is not None and name in vars(module)}
 
     def check(self, *, only: str | None = None, kernel_names: Iterable[str] = ()) -> tuple[Diagnostic, ...]:
         """Run the static checks on the whole flow, or on one step."""
@@ -251,7 +257,8 @@ class Session:
                 latest[step] = results.attempted(step)
             return latest[step]
 
-        return judge(self._program(False), attempted, results.parents_of)
+        program = self._program(False)
+        return judge(program, attempted, results.parents_of, self._refs(program))
 
     def picture(self, running: Mapping[str, Freshness] | None = None) -> Dag:
         """The flow's graph with each step's state, to be drawn."""
@@ -260,15 +267,28 @@ class Session:
 
     # -- running
 
-    def _refs(self, program: Program, given: Mapping[str, Any] | None = None) -> dict[str, ArtifactRef]:
-        """Parameters and constants as artifacts; defaults are kept until a cell changes."""
-        if given is None and self._given is not None and self._given[0] is program:
-            return self._given[1]
-        values = {**program.constants, **resolve_parameters(program.parameters, program.flow.name, given or {})}
-        refs = {name: self.datastore.save(value, name=name) for name, value in values.items()}
-        if given is None:
-            self._given = (program, refs)
-        return refs
+    def _refs(self, program: Program) -> dict[str, ArtifactRef]:
+        """Constants, and parameters at their defaults, as artifacts; kept until a cell changes.
+
+        Parameters that have no default are left out: a single step takes them from its parents.
+        """
+        if self._given is None or self._given[0] is not program:
+            optional = {name: p for name, p in program.parameters.items() if not (p.required and p.default is None)}
+            values = {**program.constants, **resolve_parameters(optional, program.flow.name, {})}
+            self._given = (program, {name: self.datastore.save(value, name=name) for name, value in values.items()})
+        return self._given[1]
+
+    def _require_parameters(self, program: Program, step: str, known: Iterable[str]) -> None:
+        """Raise unless every required parameter has a value."""
+        missing = sorted(program.parameters.keys() - set(known))
+        if missing:
+            name = program.parameters[missing[0]].name
+            raise ParameterError(
+                f"Step {step} cannot run alone: parameter `{name}` has no value.",
+                "It is required, has no default, and no parent of the step has it.",
+                f"Give it a default in the %%flow cell, run the flow once (`%flow run --{name} VALUE`), or "
+                f"`%spin {step} --set {missing[0]}=VALUE`.",
+            )
 
     def run_step(self, name: str, *, display: Display | None = None, kernel_names: Iterable[str] = ()) -> StepOutcome:
         """Run one step on its parents' latest results and record it in the working run.
@@ -290,8 +310,10 @@ class Session:
         step = self.step(name)
         self._require_checked(name, kernel_names)
         program, results = self._program(False), self.results()
+        given = self._refs(program)  # also makes the flow's classes importable, before anything is loaded
         instances = step_instances(program, name, results.latest, self.datastore)
-        given = self._refs(program)
+        for instance in instances:
+            self._require_parameters(program, name, {*given, *_inherited(instance)})
         run = self._working_run()
         done: list[TaskResult] = []
         for instance in instances:
@@ -303,7 +325,6 @@ class Session:
         status = done[-1].record.status
         execution = Execution(name, tuple(result.record.task for result in done), status)
         self.datastore.add_execution(program.flow.name, run, execution)
-        results.add(run, execution)
         if done[-1].error is not None:
             raise done[-1].error
         notes = self._notes(program, name, instances)
@@ -312,20 +333,42 @@ class Session:
         report = _report(step, "ran", done, notes)
         return StepOutcome(report, done[0].values)
 
+    def not_applied(self, only: str | None = None) -> list[str]:
+        """What is written to flow.py but has no effect here, said for one step or the whole flow."""
+        notes = []
+        program = self._program(False)
+        for name in program.graph.nodes if only is None else [only]:
+            for decorator in program.decorators(name):
+                kind = decorator.lstrip("@ ").split("(")[0]
+                if kind in STEP_DECORATORS - APPLIED - {"resources"}:
+                    notes.append(f"@{kind} of {name} is written to flow.py; it is not applied here")
+        return notes
+
+    def not_executed(self) -> list[str]:
+        """Steps of the saved notebook whose cells this session does not know."""
+        known = {step.name for step in self.flow.steps}
+        return [cell.name for cell in self._all_cells() if cell.kind == "step" and cell.name not in known]
+
     def _notes(self, program: Program, name: str, instances: list[Instance]) -> list[str]:
         """What a user should know of how a step was run here."""
-        notes = []
-        for decorator in program.decorators(name):
-            kind = decorator.lstrip("@ ").split("(")[0]
-            if kind in STEP_DECORATORS - APPLIED - {"resources"}:
-                notes.append(f"@{kind} is written to flow.py; it is not applied here")
-        parents = instances[0].parents if instances else ()
-        if len(parents) == 1 and not conditions_hold(program, name, parents[0], self.datastore):
-            notes.append("its --when does not hold for the parent's value: a run would not take this step")
-        attempted = self.results()
+        notes = self.not_applied(name)
+        results = self.results()
         for parent in program.graph[name].parents:
-            if any(task.status != "done" for task in attempted.attempted(parent)):
+            if parent != name and any(task.status != "done" for task in results.attempted(parent)):
                 notes.append(f"{parent} failed when it last ran; its result from before was used")
+        tasks = [task for instance in instances for task in instance.parents]
+        if len(tasks) == 1 and not conditions_hold(program, name, tasks[0], self.datastore):
+            notes.append("its --when does not hold for the parent's value: a run would not take this step")
+        for parameter in sorted(program.parameters):
+            keys = {task.artifacts[parameter].key for task in tasks if parameter in task.artifacts}
+            default = self._refs(program).get(parameter)
+            if len(keys) > 1:
+                notes.append(f"its parents ran with different values of the parameter {parameter}")
+            elif keys and default is not None and default.key not in keys:
+                notes.append(f"the parameter {parameter} is what its parents ran with, not the default")
+        others = {results.notebook_of(task) for task in tasks} - {"", self._notebook_name}
+        if self._notebook_name and others:
+            notes.append(f"its parents' results come from {', '.join(sorted(others))}")
         return notes
 
     def spin(
@@ -364,25 +407,32 @@ class Session:
                 raise CheckFailed(found)
         else:
             self._require_checked(step.name, kernel_names)
-        instance = self._spin_instance(program, options)
+        given = self._refs(program)  # also makes the flow's classes importable, before anything is loaded
+        overrides = self._overrides(program, options)
+        instance, origin = self._spin_instance(program, options, overrides)
+        inherited = _inherited(instance)
+        self._refuse_unknown(program, step, options, overrides, inherited | given.keys())
+        given = {**given, **origin}
+        self._require_parameters(program, step.name, {*given, *inherited, *overrides})
         keep = self.spin_datastore if options.persist else None
         run = task = ""
         if keep is not None:
             run, task = self._spin_run(keep, program.flow.name, step.name)
-        overrides = self._overrides(program, step, options, instance)
-        spec = TaskSpec(step.name, run, task, instance.parents, instance.frames, self._refs(program), overrides)
-        result = run_task(
-            program, spec, self.datastore, keep=keep, display=display, decorated=not options.skip_decorators
-        )
+        spec = TaskSpec(step.name, run, task, instance.parents, instance.frames, given, overrides)
+        with _module_kept(program.flow.name):
+            result = run_attempt(
+                program, spec, self.datastore, keep=keep, display=display, decorated=not options.skip_decorators
+            )
+        if keep is not None:
+            status = "done" if result.error is None else "failed"
+            keep.end_run(program.flow.name, run, RunEnd(status, time()))  # type: ignore[arg-type]  # one of its three
         if result.error is not None:
             raise result.error
-        if keep is not None:
-            keep.end_run(program.flow.name, run, RunEnd("done", time()))
-        result = replace(
-            result, values={n: v for n, v in result.values.items() if n not in overrides or n in step.captures}
-        )
+        set_here = {n: v for n, v in result.values.items() if n not in overrides or n in step.captures}
+        result = replace(result, values=set_here)
         report = _report(step, "persisted" if keep else "spun", [result], self._spin_notes(instance, options))
-        return SpinOutcome(report, result.values, result.record.pathspec if keep else None)
+        kept = Task(result.record.pathspec, datastore=keep) if keep else None
+        return SpinOutcome(report, result.values, kept)
 
     def _spin_notes(self, instance: Instance, options: SpinOptions) -> list[str]:
         notes = []
@@ -400,17 +450,25 @@ class Session:
         run = keep.new_run(make, flow).run
         return run, keep.new_task(flow, run, step)
 
-    def _spin_instance(self, program: Program, options: SpinOptions) -> Instance:
-        """The task to spin: from the latest results, or from the place ``--from`` names."""
+    def _spin_instance(
+        self, program: Program, options: SpinOptions, overrides: Mapping[str, Any]
+    ) -> tuple[Instance, dict[str, ArtifactRef]]:
+        """The task to spin and the parameters of where it comes from.
+
+        Without ``--from`` the task is made from the latest results, and its parameters come with these.
+        """
         flow, step = program.flow.name, options.step
         results = self.results()
         origin: Origin | None = None
+        parameters: dict[str, ArtifactRef] = {}
         if options.origin is not None:
             origin = parse_origin(options.origin, flow)
-            self.datastore.run(flow, origin.run)  # says so if there is none
+            parameters = dict(self.datastore.run(flow, origin.run).parameters)  # says so if there is no such run
             results = LatestResults(self.datastore, flow, only=origin.run)
         if origin is not None and origin.step == step:
-            return self._recorded_instance(flow, origin, results)
+            record = self._recorded(flow, origin, options.index)
+            parameters = {name: ref for name, ref in record.artifacts.items() if name in program.parameters}
+            return Instance(tuple(results.parents_of(record)), record.foreach), parameters
 
         def latest(parent: str) -> tuple[TaskRecord, ...]:
             tasks = results.latest(parent)
@@ -425,27 +483,34 @@ class Session:
                 f"The parents of {step} are: {parents}.",
                 f"Name a task of a parent or of {step} itself, or the run alone.",
             )
-        instances = step_instances(program, step, latest, self.datastore)
+        instances = step_instances(program, step, latest, self.datastore, overrides)
         if options.index is None:
-            return instances[0]
-        chosen = [one for one in instances if one.frames and one.frames[-1].index == options.index]
-        if not chosen:
-            count = len(instances)
-            foreach = bool(instances and instances[0].frames)
-            raise NotFound(
-                f"Step {step} has no item {options.index}.",
-                f"Its foreach has {count} items, from 0 to {count - 1}." if foreach else "It is not inside a foreach.",
-                "Give another --index." if foreach else "Leave --index out.",
-            )
-        return chosen[0]
+            return instances[0], parameters
+        chosen = next((one for one in instances if one.frames and one.frames[-1].index == options.index), None)
+        if chosen is None:
+            raise self._no_item(step, options.index, [one.frames[-1].index for one in instances if one.frames])
+        return chosen, parameters
 
-    def _recorded_instance(self, flow: str, origin: Origin, results: LatestResults) -> Instance:
-        """The inputs of a task that ran before."""
+    def _no_item(self, step: str, index: int, indexes: Sequence[int]) -> NotFound:
+        """That a step has no task of an index, and which it has."""
+        if not indexes:
+            return NotFound(f"Step {step} has no item {index}.", "It is not inside a foreach.", "Leave --index out.")
+        return NotFound(
+            f"Step {step} has no item {index}.",
+            f"Its foreach has items 0 to {max(indexes)}.",
+            "Give another --index.",
+        )
+
+    def _recorded(self, flow: str, origin: Origin, index: int | None) -> TaskRecord:
+        """A task that ran before, by id, or by its position in the innermost foreach."""
         assert origin.step is not None
         if origin.task is not None:
             record = self.datastore.task(flow, origin.run, origin.step, origin.task)
         else:
-            record = next(iter(self.datastore.tasks(flow, origin.run, origin.step)), None)
+            tasks = self.datastore.tasks(flow, origin.run, origin.step)
+            record = next((t for t in tasks if index is None or (t.foreach and t.foreach[-1].index == index)), None)
+            if record is None and tasks and index is not None:
+                raise self._no_item(origin.step, index, [task.foreach[-1].index for task in tasks if task.foreach])
         if record is None:
             ids = ", ".join(self.datastore.task_ids(flow, origin.run, origin.step)) or "none"
             raise NotFound(
@@ -453,25 +518,33 @@ class Session:
                 f"The tasks of that step are: {ids}.",
                 "Name one of these, or the run alone.",
             )
-        return Instance(tuple(results.parents_of(record)), record.foreach)
+        return record
 
-    def _overrides(self, program: Program, step: Step, options: SpinOptions, instance: Instance) -> dict[str, Any]:
+    def _overrides(self, program: Program, options: SpinOptions) -> dict[str, Any]:
         """Values of ``--artifacts-module`` and ``--set``, converted."""
         overrides: dict[str, Any] = {}
         if options.artifacts_module is not None:
             overrides.update(load_artifacts_module(options.artifacts_module))
-        inherited = {name for parent in instance.parents for name in parent.artifacts}
-        known = inherited | set(program.parameters) | set(program.constants)
         for name, text in options.overrides.items():
-            if name not in known:
-                raise ParameterError(
-                    f"`--set {name}={text}` names no artifact.{nearest(name, known)}",
-                    f"Step {step.name} inherits {', '.join(f'`{n}`' for n in sorted(known)) or 'nothing'}.",
-                    "Correct the name.",
-                )
             parameter = program.parameters.get(name)
             overrides[name] = parameter.convert(text) if parameter is not None else literal(text)
         return overrides
+
+    def _refuse_unknown(
+        self, program: Program, step: Step, options: SpinOptions, overrides: Iterable[str], known: Iterable[str]
+    ) -> None:
+        """Raise if an override names nothing that the step inherits."""
+        is_join = program.graph[step.name].is_join
+        known = {*program.parameters, *program.constants, *(() if is_join else known)}
+        for name in overrides:
+            if name not in known:
+                given = f"--set {name}={options.overrides[name]}" if name in options.overrides else f"ARTIFACTS: {name}"
+                listed = ", ".join(f"`{one}`" for one in sorted(known)) or "nothing"
+                raise ParameterError(
+                    f"`{given}` names no artifact.{nearest(name, known)}",
+                    f"Step {step.name} inherits {listed}" + (", for it is a join." if is_join else "."),
+                    "Correct the name, or leave it out.",
+                )
 
     def run(
         self,
@@ -479,6 +552,7 @@ class Session:
         *,
         on_start: Callable[[TaskSpec], None] = lambda spec: None,
         on_end: Callable[[TaskResult], None] = lambda result: None,
+        on_retry: Callable[[TaskResult, float], None] = lambda result, seconds: sleep(seconds),
         kernel_names: Iterable[str] = (),
     ) -> RunOutcome:
         """Run the whole flow as a new run.
@@ -488,6 +562,8 @@ class Session:
         options : RunOptions
         on_start, on_end : callable
             Told of each task as it starts and ends.
+        on_retry : callable
+            Told of an attempt that failed and will be tried again; it is to wait the seconds it is given.
         kernel_names : iterable of str
             For the checks' messages.
 
@@ -505,7 +581,8 @@ class Session:
         self._require_checked(None, kernel_names)
         program = self._program(True)
         flow = program.flow.name
-        given = self._refs(program, options.parameters)
+        values = {**program.constants, **resolve_parameters(program.parameters, flow, options.parameters)}
+        given = {name: self.datastore.save(value, name=name) for name, value in values.items()}
         parameters = {name: given[name] for name in program.parameters}
         started = time()
 
@@ -520,7 +597,10 @@ class Session:
             tasks += 1
             on_end(result)
 
-        executor = SequentialExecutor(lambda spec: run_task(program, spec, self.datastore, keep=self.datastore))
+        def run_one(spec: TaskSpec) -> TaskResult:
+            return run_task(program, spec, self.datastore, keep=self.datastore, on_retry=on_retry)
+
+        executor = SequentialExecutor(run_one)
         scheduler = Scheduler(
             program,
             executor,
@@ -532,7 +612,8 @@ class Session:
         )
         status = "failed"
         try:
-            failed = scheduler.run(on_start, ended)
+            with _module_kept(flow):
+                failed = scheduler.run(on_start, ended)
             if failed is None:
                 status = "done"
             elif failed.record.status == "interrupted":
@@ -580,6 +661,23 @@ class Session:
             with contextlib.suppress(FlownbError):
                 return read_notebook(self.notebook).cells
         return self.cells.cells()
+
+
+@contextlib.contextmanager
+def _module_kept(flow: str) -> Iterator[None]:
+    """Put the flow's module back afterwards: the notebook's scratch cells hold its classes."""
+    name = module_name(flow)
+    before = sys.modules.get(name)
+    try:
+        yield
+    finally:
+        if before is not None:
+            sys.modules[name] = before
+
+
+def _inherited(instance: Instance) -> set[str]:
+    """Names of all artifacts a task's parents have."""
+    return {name for parent in instance.parents for name in parent.artifacts}
 
 
 def _first_line(error: BaseException) -> str:

@@ -65,7 +65,7 @@ class LocalBlobs:
         size = sum(_nbytes(part) for part in parts)
         key = key or hash_parts(parts, size)
         path = self.path(key)
-        if self._is_whole(path, size):
+        if self._is_whole(path, key, size):
             return key
         temporary = path.parent / f".{key[:8]}-{secrets.token_hex(6)}.tmp"
         try:
@@ -124,12 +124,15 @@ class LocalBlobs:
             self._trusted[key] = _signature(status)
         return view
 
-    def _is_whole(self, path: Path, size: int) -> bool:
-        """Whether a blob file of the right length is there; content is verified by the first reader."""
+    def _is_whole(self, path: Path, key: str, size: int) -> bool:
+        """Whether the blob is there, whole and undamaged: writing it again is how a damaged one heals."""
         try:
-            return os.stat(path).st_size == size
-        except OSError:
-            return False
+            if os.stat(path).st_size == size:
+                self.get(key, size)
+                return True
+        except (OSError, CorruptBlob):
+            pass
+        return False
 
 
 def _nbytes(part: memoryview | bytes) -> int:

@@ -55,11 +55,13 @@ class Datastore:
     ----------
     root : str or Path
         Need not exist; it is made when something is first written.
+    blobs : LocalBlobs, optional
+        Where artifacts are; None means below `root`.
     """
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, *, blobs: LocalBlobs | None = None) -> None:
         self.root = Path(root)
-        self.blobs = LocalBlobs(self.root / "blobs")
+        self.blobs = blobs or LocalBlobs(self.root / "blobs")
         self._tasks: dict[tuple[str, ...], TaskRecord] = {}
         self._next_task: dict[tuple[str, str], int] = {}
         self._checked = False
@@ -288,6 +290,13 @@ class Datastore:
             except (OSError, ValueError, KeyError):
                 continue
 
+    def executions_stamp(self, flow: str, run: str) -> int:
+        """A number that changes when an execution is added, 0 when there are none."""
+        try:
+            return (self._run_folder(flow, run) / "executions").stat().st_mtime_ns
+        except OSError:
+            return 0
+
     # -- files
 
     def _run_folder(self, flow: str, run: str) -> Path:
@@ -297,16 +306,27 @@ class Datastore:
         return self._run_folder(flow, run) / "steps" / safe_name(step)
 
     def _prepare(self) -> None:
-        """Make the root on first write; refuse a store of a format this version does not know."""
+        """Make the root before the first write, and check its format."""
         if self._checked:
             return
         marker = self.root / "store.json"
-        try:
-            if not marker.exists():
+        if not marker.exists():
+            try:
                 # Artifacts can hold private data: the root is the user's alone.
                 self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._write(marker, json.dumps({"format": FORMAT}))
+            except OSError as error:
+                raise store_error(error, self.root) from error
+            self._checked = True
+            self._write(marker, json.dumps({"format": FORMAT}))
+        self._check_format()
+
+    def _check_format(self) -> None:
+        """Refuse a store of a format that this version does not know."""
+        marker = self.root / "store.json"
+        try:
             found = json.loads(marker.read_text()).get("format")
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise store_error(error, self.root) from error
         except ValueError:
@@ -321,6 +341,7 @@ class Datastore:
 
     def _take(self, folder: Path, number: int) -> int:
         """Make the first folder from `number` on that does not exist; only one process gets each."""
+        self._prepare()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             while True:
@@ -334,6 +355,7 @@ class Datastore:
 
     def _write(self, path: Path, text: str, *, exclusive: bool = False) -> bool:
         """Write a whole file or nothing; with `exclusive`, give False if the name is taken."""
+        self._prepare()
         temporary = path.parent / f".{path.name}-{secrets.token_hex(6)}.tmp"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -360,6 +382,8 @@ class Datastore:
         StoreError
             If the file is there but cannot be understood.
         """
+        if not self._checked:
+            self._check_format()
         try:
             text = path.read_text(encoding="utf-8")
         except (FileNotFoundError, NotADirectoryError):

@@ -74,7 +74,7 @@ class TaskRecord:
         From 0.
     status : {"done", "failed", "interrupted"}
     parents : tuple of str
-        ``step/task`` of the tasks whose artifacts it started from, in the same run unless a full pathspec is given.
+        ``run/step/task`` of the tasks whose artifacts it started from.
     foreach : tuple of ForeachFrame
         Outermost first.
     artifacts : dict of str to ArtifactRef

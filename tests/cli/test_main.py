@@ -37,7 +37,10 @@ def test_run_spin_show(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     status, out, _ = flownb("spin", str(path), "train", "--index", "1", "--set", "alpha=10", cwd=Path("/"))
     assert (0, "  m = 20") == (status, out.rstrip().split("\n")[-1])
     status, out, _ = flownb("show", "nb.ipynb", cwd=tmp_path)
-    assert (0, "F · 3 steps · 3 fresh") == (status, out.split("\n")[0])
+    assert (0, "F · 3 steps · 3 stale") == (status, out.split("\n")[0])  # a run now would have another alpha
+    assert "`alpha` differs" in out
+    flownb("run", "nb.ipynb", cwd=tmp_path)
+    assert "F · 3 steps · 3 fresh" == flownb("show", "nb.ipynb", cwd=tmp_path)[1].split("\n")[0]
 
 
 def test_check(write_notebook: WriteNotebook, tmp_path: Path) -> None:

@@ -41,8 +41,7 @@ METHODS = {
     "%%step b -> y\ny = 1\nself.next(\n    self.end\n)": "        y = 1\n        self.y = y\n        self.next(\n"
     "            self.end\n        )\n",
     '%%step b\nself.y = """\n\n"""; self.next(self.end)': '        self.y = """\n\n"""; self.next(self.end)\n',
-    "%%step b\nkept = df.query('a > @x')\ndf = 1": "        x = self.x\n        kept = df.query('a > @x')\n        df = 1\n"
-    + NEXT,
+    "%%step b\ny = df.query('a > @x')": "        x = self.x\n        y = df.query('a > @x')\n" + NEXT,
 }
 
 

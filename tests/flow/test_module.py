@@ -25,7 +25,7 @@ def test_imports_are_what_decorators_and_the_class_need() -> None:
         "%%flow F\n@project(name='p')\nalpha = Parameter('alpha', type=JSONType, default=config_expr('c.x'))",
         "%%step a\n@retry(times=3)\n@card\n@environment(vars=config_expr('c.v'))\nx = 1",
     )
-    assert ("config_expr", "environment", "FlowSpec", "JSONType", "Parameter", "project", "retry", "step") == (
+    assert ("FlowSpec", "JSONType", "Parameter", "config_expr", "environment", "project", "retry", "step") == (
         metaflow_imports(flow)
     )
     assert ("FlowSpec", "step") == metaflow_imports(define("%%step a"))

@@ -138,6 +138,24 @@ def test_ids_tell_a_renamed_and_a_deleted_cell(kernel: Kernel) -> None:
     assert "2 steps" in kernel.run("%flow").plain[0]
 
 
+def test_deleted_and_unmarked_cells_leave_the_flow(kernel: Kernel) -> None:
+    """A deletion is told with whatever is executed next; a cell that lost its mark is no step any more."""
+    for name in "abc":
+        kernel.run(f"%%step {name}\npass", cellId=name)
+    kernel.run("1 + 1", cellId="x", deletedCells=["b"])
+    assert "2 steps" in kernel.run("%flow").plain[0]
+    kernel.run("pass", cellId="c")
+    assert "1 step" in kernel.run("%flow").plain[0]
+
+
+def test_scratch_cells_share_the_steps_classes(kernel: Kernel) -> None:
+    """An object a step made is an instance of the shared class scratch cells see, and can be pickled after a spin."""
+    kernel.run("%%shared\nclass P:\n    pass", cellId="s")
+    kernel.run("%%step make -> p\np = P()", cellId="a")
+    kernel.run("%spin make", cellId="b")
+    assert ["True"] == kernel.run("import pickle\nisinstance(p, P) and len(pickle.dumps([p, P()])) > 0").plain
+
+
 def test_tags_mean_the_same_as_magics(kernel: Kernel) -> None:
     """Cells that are marked by tags alone run as steps, at their own lines."""
     kernel.run("import math", cellId="s", tags=["imports"])

@@ -234,7 +234,7 @@ def test_bad_parameters(make_session: MakeSession, words: str, message: str) -> 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("train --index 9", "Step train has no item 9. Its foreach has 2 items, from 0 to 1."),
+        ("train --index 9", "Step train has no item 9. Its foreach has items 0 to 1."),
         ("load --index 0", "Step load has no item 0. It is not inside a foreach. Leave --index out."),
         ("train --from 99", "Run NotebookFlow/99 does not exist. The newest runs are: 1. Name one of these."),
         ("train --from 1/train/77", "There is no finished task NotebookFlow/1/train/77. The tasks of that step are: "),

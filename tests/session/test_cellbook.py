@@ -50,8 +50,18 @@ def test_deleted_cells_are_forgotten() -> None:
     book = CellBook()
     book.put(step("a", "1"))
     book.put(step("b", "2"))
-    book.forget(["1", "9"])
+    book.unmark(["1", "9"])
     assert ["b"] == names(book)
+
+
+def test_a_cell_that_is_marked_again_keeps_its_place() -> None:
+    """A cell that was executed without its mark and then with it stands where it stood."""
+    book = CellBook()
+    for one in (step("a", "1"), step("b", "2")):
+        book.put(one)
+    book.unmark(["1"])
+    book.put(step("a", "1"))
+    assert ["a", "b"] == names(book)
 
 
 def test_the_saved_file_decides_the_order(write_notebook: Callable[..., Path]) -> None:

@@ -8,9 +8,11 @@ import pytest
 
 from flownb.cells.cell import read_cell
 from flownb.client import Flow, Run
+from flownb.errors import CorruptBlob, MissingResults, ParameterError
 from flownb.session.options import RunOptions, parse_run, parse_spin
 from flownb.session.session import Session
 from tests.conftest import MakeSession
+from tests.runtime.test_scheduler import SHAPES
 
 HEADER = '%%flow F\nalpha = Parameter("alpha", default=2)'
 LOAD = "%%step load -> xs, total\nxs = [1, 2, 3]\ntotal = sum(xs)\nscratch = 5"
@@ -120,10 +122,9 @@ def test_spin_persist_keeps_a_task_aside(make_session: MakeSession) -> None:
     session = make_session(*CELLS)
     session.run_step("load")
     outcome = session.spin(parse_spin("train --persist".split()))
-    assert "F/1/train/1" == outcome.pathspec
-    task = Run("F/1", datastore=session.spin_datastore)["train"].task
-    assert task is not None
-    assert 2 == task["m"].data
+    assert outcome.task is not None
+    assert (2, [1, 2, 3]) == (outcome.task["m"].data, outcome.task["xs"].data)
+    assert outcome.task.pathspec == Run("F/1", datastore=session.spin_datastore)["train"].task.pathspec  # type: ignore[union-attr]  # just made
     assert ["1"] == session.datastore.run_ids("F")
 
 
@@ -138,6 +139,98 @@ def test_the_newest_result_counts_wherever_it_is(make_session: MakeSession) -> N
     session.run_step("load")
     session.run_step("train")
     assert {"best": 6} == session.run_step("pick").values
+
+
+def test_a_run_that_was_killed_has_no_complete_step(make_session: MakeSession, tmp_path: Path) -> None:
+    """Of a step whose tasks were recorded in part, at any foreach level, nothing is used."""
+    session = make_session(
+        "%%step s -> xs\nxs = [1, 2]", "%%step f --foreach xs -> ys\nys = [1, 2]",
+        "%%step g --foreach ys -> y\ny = self.input", "%%step inner --join -> z\nz = [i.y for i in inputs]",
+        "%%step outer --join\npass",
+    )  # fmt: skip
+    session.run(RunOptions())
+    run = tmp_path / ".flownb/flows/NotebookFlow/1"
+    (run / "end.json").unlink()
+    tasks = sorted((run / "steps/g").iterdir(), key=lambda path: int(path.name))
+    for task in tasks[2:]:
+        (task / "0.json").unlink()
+    with pytest.raises(MissingResults, match="`g` has no results yet"):
+        make_session(*[step.cell.source for step in session.flow.steps]).run_step("inner")
+
+
+def test_a_join_waits_for_all_branches(make_session: MakeSession) -> None:
+    """A join of branches that ran for other items of a foreach is refused, and says what to run again."""
+    cells = (
+        "%%step s -> xs\nxs = [1, 2]", "%%step f --foreach xs -> y\ny = self.input", "%%step a --after f\npass",
+        "%%step b --after f\npass", "%%step ab --after a,b --join\npass", "%%step j --join\npass",
+    )  # fmt: skip
+    session = make_session(*cells)
+    run_all(session)
+    session.define(read_cell("%%step s -> xs\nxs = [1, 2, 3]", number=1))
+    for step in "sfa":
+        session.run_step(step)
+    with pytest.raises(MissingResults, match="Run the cells of `a`, `b` again"):
+        session.run_step("ab")
+    session.run_step("b")
+    assert 3 == session.run_step("ab").report.tasks
+
+
+def test_a_damaged_artifact_heals(make_session: MakeSession, tmp_path: Path) -> None:
+    """Running the step again, as the error advises, writes a damaged artifact anew."""
+    cells = ("%%step load -> big\nbig = bytes(5000)", "%%step reads -> n\nn = len(big)")
+    make_session(*cells).run_step("load")
+    (blob,) = (path for path in (tmp_path / ".flownb/blobs").rglob("*") if path.is_file())
+    blob.write_bytes(b"x" * blob.stat().st_size)
+    session = make_session(*cells)
+    with pytest.raises(CorruptBlob, match="Run its step again"):
+        session.run_step("reads")
+    session.run_step("load")
+    assert {"n": 5000} == session.run_step("reads").values
+
+
+def test_spin_from_a_run_has_its_parameters(make_session: MakeSession) -> None:
+    """A first step is spun with the parameters of the run that --from names."""
+    session = make_session('%%flow F\nalpha = Parameter("alpha", default=2)', "%%step load -> x\nx = alpha")
+    session.run(parse_run("--alpha 7".split()))
+    assert {"x": 2} == session.spin(parse_spin(["load"])).values
+    assert {"x": 7} == session.spin(parse_spin("load --from 1".split())).values
+    assert {"x": 7} == session.spin(parse_spin("load --from 1/load".split())).values
+    assert {"x": 9} == session.spin(parse_spin("load --from 1 --set alpha=9".split())).values
+
+
+def test_a_required_parameter_in_cells(make_session: MakeSession) -> None:
+    """A single step takes a required parameter from its parents; where there is none it says how to give one."""
+    header = '%%flow F\nneed = Parameter("need", type=int, required=True)'
+    session = make_session(header, "%%step load -> x\nx = need", "%%step last -> y\ny = x + need")
+    with pytest.raises(ParameterError, match=r"`%flow run --need VALUE`"):
+        session.run_step("load")
+    assert {"x": 3} == session.spin(parse_spin("load --set need=3".split())).values
+    session.run(parse_run("--need 5".split()))
+    assert {"y": 10} == session.run_step("last").values
+
+
+def test_an_override_of_the_foreach(make_session: MakeSession) -> None:
+    """A spin over other items than the parent's runs over these."""
+    session = make_session(*CELLS)
+    session.run_step("load")
+    assert {"m": 10} == session.spin(parse_spin(["train", "--set", "xs=[1, 2, 3, 4, 5]", "--index", "4"])).values
+    assert {"m": 14} == session.spin(parse_spin(["train", "--set", "xs=[7]"])).values
+
+
+def test_notes_say_where_inputs_come_from(make_session: MakeSession) -> None:
+    """A step that goes on from a run with other parameters says so."""
+    session = make_session(*CELLS)
+    session.run(parse_run("--alpha 7".split()))
+    (note,) = session.run_step("pick").report.notes
+    assert "the parameter alpha is what its parents ran with, not the default" == note
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cell_by_cell_every_shape_is_fresh(make_session: MakeSession, shape: str) -> None:
+    """Right after all cells ran from top to bottom no step is stale."""
+    session = make_session(*SHAPES[shape][0])
+    run_all(session)
+    assert {("fresh", ())} == set(states(session).values())
 
 
 def test_freshness_says_why(make_session: MakeSession) -> None:

@@ -10,7 +10,7 @@ CODE = "FN020"
 
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
-    """Report a start that is not first, an end that is not last or a join, and a foreach that nothing comes before."""
+    """Report a start that is not first, and an end that is a join or not last."""
     graph = context.graph
     for step in context.flow.steps:
         node = graph[step.name]
@@ -27,9 +27,6 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
         elif step.name == "end" and node.targets and step.body.transition is None:
             what, why = f"Step end goes on to {', '.join(node.targets)}.", "A flow ends with end."
             fix = "Move the cell to the bottom, or call the step otherwise."
-        elif step.header.foreach and not node.parents and context.whole and graph.entry != step.name:
-            what, why = f"Step {step.name} is a foreach without a parent.", "It runs over an artifact of its parent."
-            fix = "Write --after in its header."
         if what:
             yield context.at(CODE, step, 0, what, why, fix)
 

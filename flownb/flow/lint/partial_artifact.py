@@ -17,12 +17,13 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
         loads = {name: step.names.reads[name] for name in context.artifacts.loads(step, context.flow)}
         for name, line in {**step.names.self_reads, **loads}.items():
             if name in possible and name not in certain and name not in step.names.self_writes:
-                parents = ", ".join(context.graph[step.name].parents)
+                parents = context.graph[step.name].parents
+                lacking = [one for one in parents if name not in context.artifacts.leaving.get(one, ())]
                 yield context.at(
                     CODE,
                     step,
                     line,
                     f"Step {step.name} reads `{name}`, which only some of the ways to it set.",
-                    f"It can be reached from {parents}.",
+                    f"On the way through {' and '.join(lacking or parents)} it may not be set.",
                     f"Set `{name}` on every way, or before the switch.",
                 )

@@ -78,4 +78,4 @@ def _compile_problem(lines: Sequence[SourceLine]) -> tuple[str, int] | None:
 
 def _sentence(message: str) -> str:
     """Python's message as a sentence."""
-    return f"{message[:1].upper()}{message[1:]}."
+    return f"Python says: {message}."

@@ -1,0 +1,132 @@
+"""The exported file: word by word, and that it is a file Python and ruff are content with."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from flownb.export.flow_file import flow_file
+from flownb.runtime.program import Program
+from tests.flow.flows import define, shipped
+
+CELLS = (
+    "%pip install scikit-learn",
+    '%%shared\n%pip install -q "pandas>=2"\nfrom __future__ import annotations\n\nimport math\n\n'
+    "from flownb import current\n",
+    '%%shared\nTEXT = """\n  kept\n\t\n"""\n\n\ndef area(r: float) -> float:\n    return math.pi * r**2\n# the end',
+    "%%flow CircleFlow\n@project(name='circles')\n\n"
+    "limit = Parameter('limit', default=2, help='How many')\nUNIT = 'cm'",
+    "%%step load -> radii\n@retry(times=3)\n@card\n# radii of circles\nradii = list(range(limit))",
+    "print('scratch')",
+    "%%step measure --foreach radii -> size\nsize = area(self.input)  # one circle",
+    "%%step collect --join -> sizes, kind\nsizes = [one.size for one in inputs]\n"
+    "kind = 'many' if len(sizes) > 2 else 'few'",
+    '%%step few --when kind=few -> text\ntext = f"{sizes=} {UNIT}"',
+    "%%step many --after collect --when kind=many -> text\ntext = str(current.run_id)",
+    "%%step report --after few,many\nprint(text)",
+)
+GOLDEN = Path(__file__).with_name("circles_flow.txt")
+
+
+def exported(*cells: str, notebook: str = "") -> str:
+    """The text of flow.py."""
+    return flow_file(Program(define(*cells), shipped(*cells)), notebook=notebook)
+
+
+def test_the_whole_file_is_as_expected() -> None:
+    """Header comment, imports, shared code, class and methods, in this order and this layout."""
+    assert GOLDEN.read_text(encoding="utf-8") == exported(*CELLS, notebook="train.ipynb")
+
+
+def test_the_file_compiles() -> None:
+    """Python takes it as it is, the __future__ import at its top included."""
+    compile(exported(*CELLS), "flow.py", "exec", dont_inherit=True)
+
+
+def test_a_file_of_one_step_is_short() -> None:
+    """Without header and shared code there are the imports, the class and the guard."""
+    text = exported("%%step start", "%%step end")
+    assert (
+        "# NotebookFlow: exported by flownb. The notebook is the source; export again to change this file.\n#\n"
+        "#   python flow.py show\n#   python flow.py run\n#   python flow.py run --with kubernetes\n\n"
+        "from metaflow import FlowSpec, step\n\n\n"
+        "class NotebookFlow(FlowSpec):\n    @step\n    def start(self):\n        self.next(self.end)\n\n"
+        "    @step\n    def end(self):\n        pass\n\n\n"
+        'if __name__ == "__main__":\n    NotebookFlow()\n'
+    ) == text
+
+
+def test_requirements_and_parameters_are_named_in_the_comment() -> None:
+    """What must be installed, and the options a run cannot do without."""
+    flow = Program(define("%%flow F\na = Parameter('a', required=True)", "%%step s"), shipped("%%step s"))
+    lines = flow_file(flow, filename="f.py", needs=("pandas>=2", "numpy")).split("\n")
+    assert ("#   python f.py run --a VALUE", "# It needs: pandas>=2, numpy.") == (lines[3], lines[6])
+
+
+def test_many_imports_are_written_one_a_line() -> None:
+    """A line that formatters would break is broken as they would."""
+    names = ("batch", "card", "catch", "environment", "kubernetes", "resources", "retry", "secrets", "timeout")
+    text = exported("%%step a\n" + "".join(f"@{name}\n" for name in names))
+    expected = "".join(f"    {name},\n" for name in ("FlowSpec", *sorted((*names, "step"))))
+    assert f"\n\nfrom metaflow import (\n{expected})\n\n\nclass" in text
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        "from __future__ import annotations\nimport os",
+        "from __future__ import (\n    annotations,\n)\nimport os",
+        '"""Helpers."""\nfrom __future__ import annotations; import os',
+    ],
+)
+def test_future_imports_open_the_file(shared: str) -> None:
+    """However it is written, the import stands once, above all others, and the file compiles."""
+    text = exported("%%shared\nx = 1", f"%%shared\n{shared}", "%%step a\nos.getcwd()")
+    tree = ast.parse(text)
+    imports = [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert ["__future__", "metaflow"] == imports
+    compile(text, "flow.py", "exec", dont_inherit=True)
+    assert 1 == text.count("__future__")
+    assert "import os" in text
+
+
+def test_strings_of_shared_code_keep_their_blanks() -> None:
+    """Lines of blanks inside a text are the text's own."""
+    scope = ModuleType("flow").__dict__
+    text = exported('%%shared\nTEXT = """\n   \n\t\n\n"""', "%%step a")
+    tree = ast.parse(text)
+    exec(compile(ast.Module([tree.body[1]], []), "flow.py", "exec"), scope)
+    assert "\n   \n\t\n\n" == scope["TEXT"]
+
+
+def test_nothing_of_flownb_is_left() -> None:
+    """The file imports Metaflow, never this package."""
+    text = exported("%%shared\nimport flownb\nfrom flownb import card as c", "%%step a\nfrom flownb import current")
+    modules = {node.module for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)}
+    assert {"metaflow"} == modules
+    assert "import metaflow as flownb\nfrom metaflow import card as c" in text
+
+
+def test_a_formatted_notebook_gives_a_formatted_file() -> None:
+    """Where the cells are as ruff would have them, ruff changes nothing of the file."""
+    cells = (
+        "%%shared\nimport math\n\n\ndef area(r):\n    return math.pi * r**2",
+        '%%flow F\nlimit = Parameter("limit", default=2)',
+        "%%step load -> radii\n@retry(times=3)\nradii = list(range(limit))",
+        "%%step measure --foreach radii -> size\nif self.input:\n    size = area(self.input)\nelse:\n    size = 0",
+        "%%step collect --join -> sizes\nsizes = [one.size for one in inputs]",
+    )
+    text = exported(*cells)
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--isolated", "-"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert text == done.stdout

@@ -1,0 +1,1411 @@
+"""What the checks find and what they let pass.
+
+Takes nothing; gives `REFUSED`, the cells of flows with each diagnostic as (code, cell, line, what, why, what to do),
+and `ACCEPTED`, flows without any beside the code that they come near to.
+"""
+
+# ruff: noqa: E501  # messages stand on one line here, so that they can be searched for
+
+from __future__ import annotations
+
+__all__ = ["ACCEPTED", "REFUSED"]
+
+REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]] = [
+    (
+        ("%%step a\ny = nowhere",),
+        [
+            (
+                "FN001",
+                1,
+                2,
+                "Step a reads `nowhere`, which nothing defines.",
+                "No shared cell, no earlier step and no Python builtin has that name.",
+                "Define `nowhere` in a %%shared cell, or assign and capture it in an earlier step (`-> nowhere`).",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> value\nvalue = 1", "%%step b\ny = valu"),
+        [
+            (
+                "FN001",
+                2,
+                2,
+                "Step b reads `valu`, which nothing defines.",
+                "No shared cell, no earlier step and no Python builtin has that name. Did you mean `value`?",
+                "Define `valu` in a %%shared cell, or assign and capture it in an earlier step (`-> valu`).",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nx = 1\ny = z\nz = 1",),
+        [
+            (
+                "FN001",
+                1,
+                3,
+                "Step a reads `z` before it assigns it.",
+                "At that line it has no value, and no earlier step captures it.",
+                "Assign `z` above that line, or capture it in an earlier step (`-> z`).",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nz = 1\ndel z\ny = z",),
+        [
+            (
+                "FN001",
+                1,
+                4,
+                "Step a reads `z` after it deleted it.",
+                "At that line it has no value, and no earlier step captures it.",
+                "Assign `z` above that line, or capture it in an earlier step (`-> z`).",
+            )
+        ],
+    ),
+    (
+        ("%%shared\nK = 1", "%%step a\nK = K + 1"),
+        [
+            (
+                "FN001",
+                2,
+                2,
+                "Step a reads `K` before it assigns it.",
+                "A name that a step assigns anywhere is the step's own everywhere, so the `K` of shared code is hidden.",
+                "Give the step's own value another name.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nsum = sum([1])",),
+        [
+            (
+                "FN001",
+                1,
+                2,
+                "Step a reads `sum` before it assigns it.",
+                "A name that a step assigns anywhere is the step's own everywhere, so the `sum` of Python is hidden.",
+                "Give the step's own value another name.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nx = x + 1",),
+        [
+            (
+                "FN001",
+                1,
+                2,
+                "Step a reads `x` before it assigns it.",
+                "At that line it has no value, and no earlier step captures it.",
+                "Assign `x` above that line, or capture it in an earlier step (`-> x`).",
+            )
+        ],
+    ),
+    (
+        ("%%step b\ny = x", "%%step c -> x\nx = 1"),
+        [
+            (
+                "FN001",
+                1,
+                2,
+                "Step b reads `x`, which nothing defines.",
+                "`c` sets it, but does not come before b.",
+                "Define `x` in a %%shared cell, or assign and capture it in an earlier step (`-> x`).",
+            )
+        ],
+    ),
+    (
+        (
+            "%%step s -> x\nx = 1",
+            "%%step a --after s",
+            "%%step b --after s",
+            "%%step j --after a,b --join",
+            "%%step e\ny = x",
+        ),
+        [
+            (
+                "FN001",
+                5,
+                2,
+                "Step e reads `x`, which nothing defines.",
+                "`s` sets it, but the join `j` did not carry it on.",
+                'Write `self.merge_artifacts(inputs, include=["x"])` in j, or capture `x` there.',
+            )
+        ],
+    ),
+    (
+        ("%%step a\ndisplay(1)",),
+        [
+            (
+                "FN001",
+                1,
+                2,
+                "Step a reads `display`, which nothing defines.",
+                "IPython adds it to notebooks; flow.py does not have it.",
+                "Write `from IPython.display import display` in a %%shared cell, or end the body with the value to show.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nget_ipython()",),
+        [
+            (
+                "FN001",
+                1,
+                2,
+                "Step a reads `get_ipython`, which nothing defines.",
+                "IPython adds it to notebooks; flow.py does not have it.",
+                "Write `from IPython import get_ipython` in a %%shared cell, or end the body with the value to show.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\ncurrent.run_id",),
+        [
+            (
+                "FN001",
+                1,
+                2,
+                "Step a reads `current`, which nothing defines.",
+                "It is Metaflow's.",
+                "Write `from flownb import current` in a %%shared cell.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\n@retry(times=N)\nx = 1",),
+        [
+            (
+                "FN001",
+                1,
+                2,
+                "A decorator of step a reads `N`, which nothing defines.",
+                "Decorators see shared code only.",
+                "Define `N` in a %%shared cell.",
+            )
+        ],
+    ),
+    (
+        ("%%shared\nimport math\ndef f():\n    return math.pi + matth.e",),
+        [
+            (
+                "FN001",
+                1,
+                4,
+                "Shared code reads `matth`, which nothing defines.",
+                "No shared cell and no Python builtin has that name. Did you mean `math`?",
+                "Define `matth` in a %%shared cell, or pass it as an argument.",
+            )
+        ],
+    ),
+    (
+        ("%%shared\n@card\ndef f(): pass",),
+        [
+            (
+                "FN001",
+                1,
+                2,
+                "Shared code reads `card`, which nothing defines.",
+                "It is Metaflow's.",
+                "Write `from flownb import card` in a %%shared cell.",
+            )
+        ],
+    ),
+    (
+        ("%%flow F\nalpha = Parameter('alpha', default=BIG)", "%%step a"),
+        [
+            (
+                "FN001",
+                1,
+                2,
+                "The %%flow cell reads `BIG`, which nothing defines.",
+                "No shared cell and no Python builtin has that name.",
+                "Define `BIG` in a %%shared cell, or pass it as an argument.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> n\nn = 1\ndf = 2", "%%step b\ny = df"),
+        [
+            (
+                "FN002",
+                2,
+                2,
+                "Step b reads `df`, which no earlier step captures.",
+                "`a` assigns it but keeps it local.",
+                "Write `%%step a -> n, df`.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\ndf = 2", "%%step b\ny = self.df"),
+        [
+            (
+                "FN002",
+                2,
+                2,
+                "Step b reads `self.df`, which no earlier step sets.",
+                "`a` assigns `df` but keeps it local.",
+                "Write `%%step a -> df`.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> value\nvalue = 2", "%%step b\ny = self.valu"),
+        [
+            (
+                "FN002",
+                2,
+                2,
+                "Step b reads `self.valu`, which no earlier step sets.",
+                "It inherits `value`. Did you mean `value`?",
+                "Assign self.valu in an earlier step, or correct the name.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\ny = self.x",),
+        [
+            (
+                "FN002",
+                1,
+                2,
+                "Step a reads `self.x`, which no earlier step sets.",
+                "It inherits no artifacts.",
+                "Assign self.x in an earlier step, or correct the name.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nxs = [1]", "%%step b --foreach xs", "%%step j --join"),
+        [
+            (
+                "FN002",
+                2,
+                1,
+                "Step b runs over `xs`, which a does not pass on.",
+                "`a` assigns `xs` but keeps it local.",
+                "Write `%%step a -> xs`.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> n\nn = 1", "%%step b --foreach ns", "%%step j --join"),
+        [
+            (
+                "FN002",
+                2,
+                1,
+                "Step b runs over `ns`, which a does not pass on.",
+                "It has `n`. Did you mean `n`?",
+                "Capture `ns` in a, or correct the name.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nself.next(self.b, foreach='xs')", "%%step b", "%%step j --join"),
+        [
+            (
+                "FN002",
+                1,
+                2,
+                "The self.next of step a runs over `xs`, which a does not pass on.",
+                "It has no artifacts.",
+                "Capture `xs` in a, or correct the name.",
+            )
+        ],
+    ),
+    (
+        ("%%step a", "%%step b --when k=1", "%%step c --after a --when k=2"),
+        [
+            (
+                "FN002",
+                2,
+                1,
+                "The --when of step b looks at `k`, which a does not pass on.",
+                "It has no artifacts.",
+                "Capture `k` in a, or correct the name.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\n!ls",),
+        [
+            (
+                "FN003",
+                1,
+                2,
+                "Step a has the line `!ls`.",
+                "Only IPython understands it; a step is plain Python.",
+                "Move it to a scratch or %%shared cell, or write it in Python (subprocess.run for a shell line).",
+            )
+        ],
+    ),
+    (
+        ("%%flow F\n%time x = 1", "%%step a"),
+        [
+            (
+                "FN003",
+                1,
+                2,
+                "The %%flow cell has the line `%time x = 1`.",
+                "Only IPython understands it; a flow's class is plain Python.",
+                "Move it to a scratch or %%shared cell.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nreturn 1",),
+        [
+            (
+                "FN004",
+                1,
+                2,
+                "Step a has `return` at the top level of its body.",
+                "It would leave the method before its artifacts are captured and before self.next.",
+                "Use if/else, or a function in a %%shared cell.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nx = [(yield)]",),
+        [
+            (
+                "FN004",
+                1,
+                2,
+                "Step a has `yield` at the top level of its body.",
+                "It would make the method a generator, which never runs.",
+                "Collect the values in a list.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nx = await f()\ndef f(): pass",),
+        [
+            (
+                "FN001",
+                1,
+                2,
+                "Step a reads `f` before it assigns it.",
+                "At that line it has no value, and no earlier step captures it.",
+                "Assign `f` above that line, or capture it in an earlier step (`-> f`).",
+            ),
+            (
+                "FN004",
+                1,
+                2,
+                "Step a has `await` at the top level of its body.",
+                "A step is a plain method; nothing awaits it.",
+                "Write asyncio.run(main()) with an async function of its own.",
+            ),
+        ],
+    ),
+    (
+        ("%%step train", "%%step b --after trian"),
+        [
+            (
+                "FN005",
+                2,
+                1,
+                "Step b comes after `trian`, which is no step. Did you mean `train`?",
+                "The steps so far are train, b.",
+                "Correct --after, or run the cell that defines that step first.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nself.next(self.trian)", "%%step train --after a"),
+        [
+            (
+                "FN005",
+                1,
+                2,
+                "Step a goes to `trian`, which is no step. Did you mean `train`?",
+                "The steps are a, train.",
+                "Correct self.next, or add a cell `%%step trian`.",
+            ),
+            (
+                "FN010",
+                2,
+                1,
+                "Step train says `--after a`, but a's self.next does not name it.",
+                "A body that ends in self.next decides alone where the flow goes next.",
+                "Add self.train to a's self.next, or remove that line.",
+            ),
+        ],
+    ),
+    (
+        ("%%step s", "%%step a --after b", "%%step b --after a"),
+        [
+            (
+                "FN006",
+                2,
+                1,
+                "The steps a -> b -> a form a cycle.",
+                "A flow runs from its first step to its last.",
+                "Correct --after or self.next of one of them.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nself.next(self.end)", "%%step lost", "%%step more", "%%step end"),
+        [
+            (
+                "FN007",
+                2,
+                1,
+                "Step lost is never reached from a.",
+                "No step goes to it.",
+                "Write --after in its header, or name self.lost in another step's self.next.",
+            ),
+            (
+                "FN007",
+                3,
+                1,
+                "Step more is never reached from a.",
+                "It comes after lost, which is not reached either.",
+                "Write --after in its header, or name self.more in another step's self.next.",
+            ),
+        ],
+    ),
+    (
+        ("%%step s", "%%step a --after s", "%%step b --after s"),
+        [
+            (
+                "FN008",
+                3,
+                1,
+                "The split of s is never joined; its last steps are a and b.",
+                "Metaflow needs a join for every split and foreach.",
+                "Add a cell `%%step collect --after a,b --join` that reads `inputs`.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> k\nk=1", "%%step b --when k=1"),
+        [
+            (
+                "FN008",
+                2,
+                1,
+                "a's switch on `k` has one case.",
+                "Metaflow's switch needs at least two.",
+                "Add a step with `--after a --when k=OTHER`.",
+            )
+        ],
+    ),
+    (
+        ("%%step input",),
+        [("FN009", 1, 1, "`input` cannot be a step's name.", "Metaflow keeps it for itself.", "Choose another name.")],
+    ),
+    (
+        ("%%step class",),
+        [("FN009", 1, 1, "`class` cannot be a step's name.", "It is a word of Python's own.", "Call it `class_step`.")],
+    ),
+    (
+        ("%%step Train-Model",),
+        [
+            (
+                "FN009",
+                1,
+                1,
+                "`Train-Model` cannot be a step's name.",
+                "Metaflow takes lowercase letters, digits and `_`, not first a digit or `_`.",
+                "Call it `train_model`.",
+            )
+        ],
+    ),
+    (
+        ("%%step 2nd",),
+        [
+            (
+                "FN009",
+                1,
+                1,
+                "`2nd` cannot be a step's name.",
+                "Metaflow takes lowercase letters, digits and `_`, not first a digit or `_`.",
+                "Call it `step_2nd`.",
+            )
+        ],
+    ),
+    (
+        ("%%flow F\nx = 1", "%%step x"),
+        [
+            (
+                "FN009",
+                2,
+                1,
+                "`x` is a step and a name in the %%flow cell.",
+                "Both would be attributes of one class.",
+                "Rename one of them.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> name\nname = 1",),
+        [
+            (
+                "FN009",
+                1,
+                1,
+                "Step a sets the artifact `name`.",
+                "`self.name` is Metaflow's own.",
+                "Call it otherwise, for example `name_value`.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nself.b = 1", "%%step b"),
+        [
+            (
+                "FN009",
+                1,
+                2,
+                "Step a sets the artifact `b`.",
+                "`self.b` is the step of that name.",
+                "Call it otherwise, for example `b_value`.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> end\nend = 1",),
+        [
+            (
+                "FN009",
+                1,
+                1,
+                "Step a sets the artifact `end`.",
+                "`self.end` is the step of that name.",
+                "Call it otherwise, for example `end_value`.",
+            )
+        ],
+    ),
+    (
+        ("%%flow F\ndef f(self): pass", "%%step a\nself.f = 1"),
+        [
+            (
+                "FN009",
+                2,
+                2,
+                "Step a sets the artifact `f`.",
+                "`self.f` is a method of the %%flow cell.",
+                "Call it otherwise, for example `f_value`.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nself.__x = 1",),
+        [
+            (
+                "FN009",
+                1,
+                2,
+                "Step a sets the artifact `__x`.",
+                "Python changes names that begin with two underscores inside a class.",
+                "Call it otherwise, for example `x_value`.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> inputs\ninputs = 1",),
+        [
+            (
+                "FN009",
+                1,
+                1,
+                "Step a sets the artifact `inputs`.",
+                "`inputs` is given to the step by the runtime.",
+                "Call it otherwise, for example `inputs_value`.",
+            )
+        ],
+    ),
+    (
+        ("%%shared\ndef __f(): pass", "%%step a\n__f()"),
+        [
+            (
+                "FN009",
+                2,
+                2,
+                "Step a reads `__f` of the shared code.",
+                "Python changes names that begin with two underscores inside a class.",
+                "Call it `_f`.",
+            )
+        ],
+    ),
+    (
+        ("%%flow F\nstart = Parameter('start')", "%%step a"),
+        [
+            (
+                "FN009",
+                1,
+                2,
+                "The %%flow cell defines `start`.",
+                "Every flow has a step `start`.",
+                "Call it otherwise, for example `start_value`.",
+            )
+        ],
+    ),
+    (
+        ("%%flow F\nname = 1", "%%step a"),
+        [
+            (
+                "FN009",
+                1,
+                2,
+                "The %%flow cell defines `name`.",
+                "`self.name` is Metaflow's own.",
+                "Call it otherwise, for example `name_value`.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nself.next(self.b)", "%%step c --after a", "%%step b --after c"),
+        [
+            (
+                "FN010",
+                2,
+                1,
+                "Step c says `--after a`, but a's self.next does not name it.",
+                "A body that ends in self.next decides alone where the flow goes next.",
+                "Add self.c to a's self.next, or remove that line.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nself.next(self.b)\nx = 1", "%%step b"),
+        [
+            (
+                "FN010",
+                1,
+                2,
+                "Step a calls self.next other than as its last statement.",
+                "Metaflow reads the transition from the last statement of a step.",
+                'Make it the last line; to choose among steps, write self.next({"x": self.a, "y": self.b}, condition="kind").',
+            )
+        ],
+    ),
+    (
+        ("%%step a\nif 1:\n    self.next(self.b)", "%%step b"),
+        [
+            (
+                "FN010",
+                1,
+                3,
+                "Step a calls self.next other than as its last statement.",
+                "Metaflow reads the transition from the last statement of a step.",
+                'Make it the last line; to choose among steps, write self.next({"x": self.a, "y": self.b}, condition="kind").',
+            )
+        ],
+    ),
+    (
+        ("%%step a -> x\nx = 1; self.next(self.b)", "%%step b"),
+        [
+            (
+                "FN010",
+                1,
+                2,
+                "Step a has self.next behind a semicolon.",
+                "Captures are written between the two statements.",
+                "Give self.next a line of its own.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nself.next('b')", "%%step b --after a"),
+        [
+            (
+                "FN010",
+                1,
+                2,
+                "Step a has a self.next that Metaflow does not accept.",
+                'It takes self.a, or self.a, self.b, or self.a with foreach="xs", or a dictionary of two or more literal values with condition="name".',
+                "Write it in one of these forms.",
+            ),
+            (
+                "FN010",
+                2,
+                1,
+                "Step b says `--after a`, but a's self.next does not name it.",
+                "A body that ends in self.next decides alone where the flow goes next.",
+                "Add self.b to a's self.next, or remove that line.",
+            ),
+        ],
+    ),
+    (
+        ("%%step a", "%%step end\nself.next(self.a)"),
+        [
+            (
+                "FN006",
+                1,
+                1,
+                "The steps a -> end -> a form a cycle.",
+                "A flow runs from its first step to its last.",
+                "Correct --after or self.next of one of them.",
+            ),
+            (
+                "FN010",
+                2,
+                2,
+                "Step end has a self.next.",
+                "The step end is a flow's last.",
+                "Remove the line, or call the step otherwise.",
+            ),
+        ],
+    ),
+    (
+        (
+            "%%step s",
+            "%%step a --after s",
+            "%%step b --after s",
+            "%%step j --after a,b --join\nself.next(self.c, self.d)",
+            "%%step c",
+            "%%step d",
+            "%%step k --after c,d --join",
+        ),
+        [
+            (
+                "FN010",
+                4,
+                2,
+                "Step j is a join and a split.",
+                "Metaflow does not accept both in one step.",
+                "Let self.next name one new step, and split there.",
+            )
+        ],
+    ),
+    (
+        ("%%step s\nself.next(self.a, self.j)", "%%step a\nself.next(self.j)", "%%step j --join"),
+        [
+            (
+                "FN010",
+                1,
+                2,
+                "Step s goes straight from a split to the join j.",
+                "Metaflow needs at least one step between them.",
+                "Add a step between s and j.",
+            )
+        ],
+    ),
+    (
+        ("%%step s -> xs\nxs = [1]", "%%step a --foreach xs\nx = inputs[0]"),
+        [
+            (
+                "FN010",
+                2,
+                1,
+                "Step a is a foreach and reads `inputs`, as a join does.",
+                "A join ends parallel tasks and a foreach starts them.",
+                "Read self.input for the item of this task, and `inputs` in a join of its own.",
+            )
+        ],
+    ),
+    (
+        ("%%shared\nx = (", "%%step a"),
+        [("FN011", 1, 2, "The cell is not valid Python.", "Python says: '(' was never closed.", "Correct the line.")],
+    ),
+    (
+        ("%%shared\nreturn 1", "%%step a"),
+        [
+            (
+                "FN011",
+                1,
+                2,
+                "The cell is not valid at module level.",
+                "Python says: 'return' outside function.",
+                "Correct the line.",
+            )
+        ],
+    ),
+    (
+        ("%%flow F\nawait x", "%%step a"),
+        [
+            (
+                "FN001",
+                1,
+                2,
+                "The %%flow cell reads `x`, which nothing defines.",
+                "No shared cell and no Python builtin has that name.",
+                "Define `x` in a %%shared cell, or pass it as an argument.",
+            ),
+            (
+                "FN011",
+                1,
+                2,
+                "The cell is not valid inside a class.",
+                "Python says: 'await' outside function.",
+                "Correct the line.",
+            ),
+        ],
+    ),
+    (
+        ("%%flow F\nx = = 1", "%%step a"),
+        [("FN011", 1, 2, "The cell is not valid Python.", "Python says: invalid syntax.", "Correct the line.")],
+    ),
+    (
+        ("%%step a\n\nx = (",),
+        [("FN011", 1, 3, "Step a is not valid Python.", "Python says: '(' was never closed.", "Correct the line.")],
+    ),
+    (
+        ("%%step a\nif 1:\n    break",),
+        [
+            (
+                "FN011",
+                1,
+                3,
+                "Step a is not valid inside a method.",
+                "Python says: 'break' outside loop.",
+                "Correct the line.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nnonlocal x",),
+        [
+            (
+                "FN011",
+                1,
+                2,
+                "Step a is not valid inside a method.",
+                "Python says: no binding for nonlocal 'x' found.",
+                "Correct the line.",
+            )
+        ],
+    ),
+    (
+        ("%%shared\nimport os\nx = 1\nfrom __future__ import annotations", "%%step a"),
+        [
+            (
+                "FN011",
+                1,
+                4,
+                "The cell is not valid at module level.",
+                "Python says: from __future__ imports must occur at the beginning of the file.",
+                "Correct the line.",
+            )
+        ],
+    ),
+    (
+        ("%%flow F\nalpha = Parameter('alpha')", "%%step a -> alpha\nalpha = 1"),
+        [
+            (
+                "FN012",
+                2,
+                1,
+                "Step a assigns the parameter `alpha`.",
+                "Parameters stay as the run was started with.",
+                "Use another name, for example `alpha_used`.",
+            )
+        ],
+    ),
+    (
+        ("%%flow F\nK = 1", "%%step a\nself.K = 2"),
+        [
+            (
+                "FN012",
+                2,
+                2,
+                "Step a assigns the constant `K`.",
+                "Metaflow keeps what the flow's class defines as it is, for all steps.",
+                "Use another name, for example `K_used`.",
+            )
+        ],
+    ),
+    (
+        (
+            "%%step a -> k\nk = 1",
+            "%%step b --when k=1 -> x\nx = 1",
+            "%%step c --after a --when k=2",
+            "%%step d --after b,c\ny = x",
+        ),
+        [
+            (
+                "FN013",
+                4,
+                2,
+                "Step d reads `x`, which only some of the ways to it set.",
+                "On the way through c it may not be set.",
+                "Set `x` on every way, or before the switch.",
+            )
+        ],
+    ),
+    (
+        (
+            "%%step a -> k\nk = 1",
+            "%%step b --when k=1 -> x\nx = 1",
+            "%%step c --after a --when k=2",
+            "%%step d --after b,c\ny = self.x",
+        ),
+        [
+            (
+                "FN013",
+                4,
+                2,
+                "Step d reads `x`, which only some of the ways to it set.",
+                "On the way through c it may not be set.",
+                "Set `x` on every way, or before the switch.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nglobal x\nx = 1",),
+        [
+            (
+                "FN014",
+                1,
+                2,
+                "Step a declares `global x`.",
+                "A step has no global names of its own; its body becomes a method.",
+                "Write `nonlocal x` inside a function, or drop the line at the top level.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\ndef f():\n    global x\n    x = 1",),
+        [
+            (
+                "FN014",
+                1,
+                3,
+                "Step a declares `global x`.",
+                "A step has no global names of its own; its body becomes a method.",
+                "Write `nonlocal x` inside a function, or drop the line at the top level.",
+            )
+        ],
+    ),
+    (
+        ("%%step s", "%%step a --after s -> x\nx = 1", "%%step b --after s", "%%step j --after a,b --join\ny = x"),
+        [
+            (
+                "FN015",
+                4,
+                2,
+                "The join j reads `x`, which only its inputs have.",
+                "A join inherits nothing, for its tasks may have different values.",
+                'Read inputs[0].x or each task\'s own (`for task in inputs: task.x`), or call self.merge_artifacts(inputs, include=["x"]) first and read self.x.',
+            )
+        ],
+    ),
+    (
+        ("%%step s", "%%step a --after s -> x\nx = 1", "%%step b --after s", "%%step j --after a,b --join\ny = self.x"),
+        [
+            (
+                "FN015",
+                4,
+                2,
+                "The join j reads `self.x`, which only its inputs have.",
+                "A join inherits nothing, for its tasks may have different values.",
+                'Read inputs[0].x or each task\'s own (`for task in inputs: task.x`), or call self.merge_artifacts(inputs, include=["x"]) first and read self.x.',
+            )
+        ],
+    ),
+    (
+        (
+            "%%step s",
+            "%%step a --after s -> x\nx = 1",
+            "%%step b --after s",
+            "%%step j --after a,b --join\ny = inputs.c",
+        ),
+        [
+            (
+                "FN015",
+                4,
+                2,
+                "The join j reads `inputs.c`, but no such step comes into it.",
+                "Its inputs are a, b.",
+                "Name one of its inputs, or read inputs[0].",
+            )
+        ],
+    ),
+    (
+        (
+            "%%step s",
+            "%%step a --after s -> x\nx = 1",
+            "%%step b --after s",
+            "%%step j --after a,b --join\ny = inputs.b.x",
+        ),
+        [
+            (
+                "FN015",
+                4,
+                2,
+                "The join j reads `inputs.b.x`, which b does not have.",
+                "It has no artifacts.",
+                "Capture `x` in b, or correct the name.",
+            )
+        ],
+    ),
+    (
+        ("%%step s", "%%step a --after s -> x\nx = 1", "%%step j --after s,a --join\ny = inputs.s"),
+        [
+            (
+                "FN015",
+                3,
+                2,
+                "The join j reads `inputs.s`, which splits straight into it.",
+                "flow.py needs a step between a split and its join, and gives `inputs` that step's name.",
+                "Add a step between s and j, and read inputs by its name.",
+            )
+        ],
+    ),
+    (
+        ("%%shared\nimport pandaz.core", "%%step a"),
+        [
+            (
+                "FN016",
+                1,
+                2,
+                "Shared code imports `pandaz`.",
+                "This Python has no such module.",
+                "Install it (`%pip install pandaz` in a scratch cell), or correct the name.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nfrom pandaz import x",),
+        [
+            (
+                "FN016",
+                1,
+                2,
+                "Step a imports `pandaz`.",
+                "This Python has no such module.",
+                "Install it (`%pip install pandaz` in a scratch cell), or correct the name.",
+            )
+        ],
+    ),
+    (
+        ("%%flow F\nimport pandaz", "%%step a"),
+        [
+            (
+                "FN016",
+                1,
+                2,
+                "The %%flow cell imports `pandaz`.",
+                "This Python has no such module.",
+                "Install it (`%pip install pandaz` in a scratch cell), or correct the name.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> scores\nscore = 1",),
+        [
+            (
+                "FN017",
+                1,
+                1,
+                "Step a captures `scores`, which its body never assigns. Did you mean `score`?",
+                "No earlier step has it either.",
+                "Assign `scores`, or take it out of the header.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> f\ndef f(): pass",),
+        [
+            (
+                "FN017",
+                1,
+                1,
+                "Step a captures the function `f`.",
+                "Metaflow drops functions that are assigned to self.",
+                "Define `f` in a %%shared cell; every step can use it from there.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> A\nclass A: pass",),
+        [
+            (
+                "FN017",
+                1,
+                1,
+                "Step a captures the class `A`.",
+                "Objects of a class that a step defines cannot be read by the next step.",
+                "Define `A` in a %%shared cell; every step can use it from there.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> math\nimport math",),
+        [
+            (
+                "FN017",
+                1,
+                1,
+                "Step a captures the module `math`.",
+                "A module cannot be persisted.",
+                "Import `math` in a %%shared cell; every step can use it from there.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nself.f = lambda: 1",),
+        [
+            (
+                "FN017",
+                1,
+                2,
+                "Step a assigns the function `f` to self.",
+                "Metaflow drops functions that are assigned to self.",
+                "Define `f` in a %%shared cell; every step can use it from there.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> x\nx = 1\ndel x",),
+        [
+            (
+                "FN017",
+                1,
+                1,
+                "Step a captures `x`, which has no value when the body ends.",
+                "The body deletes it, or it is the name of an `except … as`, which ends with its clause.",
+                "Assign another name and capture that, or keep `x`.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> e\ntry:\n    pass\nexcept ValueError as e:\n    pass",),
+        [
+            (
+                "FN017",
+                1,
+                1,
+                "Step a captures `e`, which has no value when the body ends.",
+                "The body deletes it, or it is the name of an `except … as`, which ends with its clause.",
+                "Assign another name and capture that, or keep `e`.",
+            )
+        ],
+    ),
+    (
+        ("%%step a", "%%step b", "%%step a --after b"),
+        [
+            (
+                "FN018",
+                3,
+                1,
+                "Step a is defined twice.",
+                "It is also in cell 1 (step a).",
+                "Rename one of the two, or remove it.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nfrom math import *",),
+        [
+            (
+                "FN019",
+                1,
+                2,
+                "Step a imports * from math.",
+                "Python allows that only at module level.",
+                "Name what you need, or import it in a %%shared cell.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nfrom __future__ import annotations",),
+        [
+            (
+                "FN019",
+                1,
+                2,
+                "Step a imports from __future__.",
+                "Such an import holds for a whole file.",
+                "Move the line to the top of a %%shared cell.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nself = 1",),
+        [("FN019", 1, 2, "Step a assigns `self`.", "The runtime gives it to the step.", "Use another name.")],
+    ),
+    (
+        ("%%step s -> xs\nxs = [1]", "%%step a --foreach xs", "%%step j --join\nfor inputs in inputs: pass"),
+        [("FN019", 3, 2, "Step j assigns `inputs`.", "The runtime gives it to the step.", "Use another name.")],
+    ),
+    (
+        ("%%step a", "%%step start --after a"),
+        [
+            (
+                "FN020",
+                2,
+                1,
+                "Step start comes after a.",
+                "A flow begins with start.",
+                "Remove --after, or call the step otherwise.",
+            )
+        ],
+    ),
+    (
+        ("%%step a", "%%step start"),
+        [
+            (
+                "FN020",
+                2,
+                1,
+                "Step start stands below a.",
+                "A flow begins with start.",
+                "Move the cell to the top, or call the step otherwise.",
+            )
+        ],
+    ),
+    (
+        ("%%step s -> xs\nxs = [1]", "%%step a --foreach xs", "%%step end --join"),
+        [
+            (
+                "FN020",
+                3,
+                1,
+                "Step end is a join.",
+                "Metaflow's end takes no inputs.",
+                "Call the join otherwise; the exporter adds an end.",
+            )
+        ],
+    ),
+    (
+        ("%%step a", "%%step end", "%%step b"),
+        [
+            (
+                "FN020",
+                2,
+                1,
+                "Step end goes on to b.",
+                "A flow ends with end.",
+                "Move the cell to the bottom, or call the step otherwise.",
+            )
+        ],
+    ),
+    (
+        (
+            "%%step s",
+            "%%step a --after s -> x\nx = 1",
+            "%%step b --after s\nself.x = 'two'",
+            "%%step j --after a,b --join\nself.merge_artifacts(inputs)",
+        ),
+        [
+            (
+                "FN021",
+                4,
+                2,
+                "Step j merges `x`, which has two values.",
+                "It is 1 in a and 'two' in b.",
+                "Choose one first, for example `self.x = inputs[0].x`, or merge with exclude=['x'].",
+            )
+        ],
+    ),
+]
+
+ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
+    ("FN001", ("%%step a\nprint(__name__, sum([1]))\nfor i in []:\n    y = i\nz = [k for k in [1]]",)),
+    ("FN001", ("%%shared\nfrom math import *", "%%step a\ny = sqrt(2)")),
+    (
+        "FN001",
+        (
+            "%%shared\ndef f():\n    import os\n    def g():\n        return os, h()\n    def h():\n        return g",
+            "%%step a",
+        ),
+    ),
+    ("FN001", ("%%shared\nfrom __future__ import annotations\ndef f(x: Unknown) -> Other: pass", "%%step a")),
+    (
+        "FN001",
+        (
+            "%%shared\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import decimal as d",
+            "%%step a\nx: d.Decimal = 1",
+        ),
+    ),
+    ("FN001", ("%%shared\nCOUNT = 0", "%%step a\nglobal COUNT\nCOUNT = COUNT + 1")),
+    ("FN001", ("%%shared\nclass A:\n    k = 1\n    ks = [k]\n    def f(self):\n        return __class__", "%%step a")),
+    ("FN001", ("%%step a -> sum\nsum = 1", "%%step b\nsum = sum + 1")),
+    (
+        "FN001",
+        ("%%step a\nwhile True:\n    try:\n        x = 1\n        break\n    except ValueError:\n        pass\ny = x",),
+    ),
+    ("FN001", ("%%step a\nsetattr(self, 'x', 1)", "%%step b\ny = x")),
+    ("FN001", ("%%flow F\nk = 1\nalpha = Parameter('alpha', default=k)", "%%step a\ny = alpha + k")),
+    ("FN002", ("%%step a -> x\nx = 1", "%%step b\ny = x + self.x\nself.z = 1\nw = self.z, self.index, self.input")),
+    ("FN002", ("%%flow F\nxs = [1]", "%%step w --foreach xs", "%%step j --join")),
+    ("FN002", ("%%flow F\ndef f(self): pass", "%%step a\nself.f()")),
+    ("FN003", ("%%step a\nx = 7 \\\n  % 2\ny = '!ls'",)),
+    ("FN003", ("%%shared\n%load_ext autoreload\nk = 1", "%%step a")),
+    (
+        "FN004",
+        ("%%step a\ndef f():\n    yield 1\n    return\nasync def g():\n    await f\n    async for i in f: pass",),
+    ),
+    ("FN005", ("%%step a", "%%step b --after a\nself.next(self.c)", "%%step c")),
+    ("FN006", ("%%step a -> k\nk = 1\nself.next({1: self.a, 2: self.b}, condition='k')", "%%step b")),
+    ("FN007", ("%%step b --after a", "%%step a --after start", "%%step start")),
+    ("FN008", ("%%step s", "%%step a --after s", "%%step b --after s", "%%step j --after a,b --join")),
+    ("FN009", ("%%step a1_b -> name_, _x\nname_ = _x = 1\n__private = 2\nself._y = __private",)),
+    ("FN009", ("%%flow F\nalpha = 1", "%%step start", "%%step end")),
+    ("FN010", ("%%step a -> x\nx = 1\nself.next(self.b)  # last\n# comment", "%%step b --after a")),
+    ("FN010", ("%%step a\nx = 1; self.next(self.b);", "%%step b")),
+    ("FN010", ("%%step a\nclass It:\n    def go(self):\n        self.next(1)",)),
+    ("FN011", ("%%shared\nfrom __future__ import annotations\nx = 1", "%%flow F\nk = 1", "%%step a\nx = '\\d'")),
+    ("FN012", ("%%flow F\nalpha = Parameter('alpha')\nk = 1", "%%step a -> beta\nu = alpha\nk = k + 1\nbeta = k")),
+    (
+        "FN013",
+        (
+            "%%step a -> k\nk = 1",
+            "%%step b --when k=1 -> x\nx = 1",
+            "%%step c --after a --when k=2 -> x\nx = 2",
+            "%%step d --after b,c\ny = x, self.x",
+        ),
+    ),
+    ("FN014", ("%%shared\nN = 0", "%%step a\ndef f():\n    global N\n    N = 1\nf()")),
+    (
+        "FN015",
+        (
+            "%%step s -> w\nw = 1",
+            "%%step a --after s -> x\nx = 1",
+            "%%step b --after s",
+            "%%step j --after a,b --join\ny = inputs.a.x, inputs[0].w, [i.w for i in inputs], inputs.b.w\n"
+            "self.merge_artifacts(inputs, include=['w'])\nz = self.w",
+        ),
+    ),
+    ("FN015", ("%%step a\ninputs = [1]\nx = inputs.count(1)", "%%step b\ndef f(inputs): return inputs.q")),
+    (
+        "FN016",
+        ("%%shared\ntry:\n    import pandaz\nexcept ImportError:\n    pandaz = None", "%%step a\nimport os.path"),
+    ),
+    (
+        "FN016",
+        (
+            "%%shared\nimport typing\nif typing.TYPE_CHECKING:\n    import pandaz\nfrom flownb import current",
+            "%%step a",
+        ),
+    ),
+    (
+        "FN017",
+        (
+            "%%step a -> x, pi\nfrom math import pi\nx = lambda: 1\nx = x()",
+            "%%step b -> x\n",
+            "%%step c -> x\nif pi:\n    x = 2",
+        ),
+    ),
+    ("FN017", ("%%step a -> i\nfor i in [1]: pass",)),
+    ("FN018", ("%%step a", "%%step b")),
+    ("FN019", ("%%step a\nfrom math import pi\ninputs = 1\ndef f(self): pass",)),
+    ("FN020", ("%%step end --after start", "%%step start")),
+    (
+        "FN021",
+        (
+            "%%step s",
+            "%%step a --after s -> x, y, z, w\nx = 1\ny = 1\nz = f = 3\nw = 4",
+            "%%step b --after s -> x, y, z, w\nx = 1\ny = 2\nz = 1\nz += 2\nw = 5",
+            "%%step j --after a,b --join\nself.w = inputs[0].w\nself.merge_artifacts(inputs, exclude=['y'])",
+        ),
+    ),
+    (
+        "FN021",
+        (
+            "%%step s",
+            "%%step a --after s -> x\nx = 1",
+            "%%step a2 --after a -> x\nx = 2",
+            "%%step b --after s -> x\nx = 2",
+            "%%step j --after a2,b --join\nself.merge_artifacts(inputs, include=['x'])",
+        ),
+    ),
+]

@@ -1,0 +1,90 @@
+"""The checks: for each code the mistakes it finds, word by word, and what it lets pass."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from flownb.flow.lint import CHECKS, check_flow
+from tests.flow.flows import define
+from tests.flow.lint_cases import ACCEPTED, REFUSED
+
+Found = tuple[str, int, int, str, str, str]
+
+
+def found(*cells: str, only: str | None = None, kernel_names: tuple[str, ...] = ()) -> list[Found]:
+    """Code, cell, line and the three sentences of each diagnostic."""
+    diagnostics = check_flow(define(*cells), only=only, kernel_names=kernel_names)
+    return [(one.code, one.cell.number, one.line, one.what, one.why, one.fix) for one in diagnostics]
+
+
+@pytest.mark.parametrize(("cells", "expected"), REFUSED, ids=lambda value: repr(value)[:60])
+def test_a_mistake_is_told_in_three_sentences(cells: tuple[str, ...], expected: list[Found]) -> None:
+    """What happened, why, and what to do: with the right code, at the right cell and line, and nothing else."""
+    assert expected == found(*cells)
+
+
+@pytest.mark.parametrize(("code", "cells"), ACCEPTED, ids=lambda value: repr(value)[:60])
+def test_what_is_right_passes(code: str, cells: tuple[str, ...]) -> None:
+    """The nearest thing to each mistake that is none has no diagnostic at all."""
+    assert (code, []) == (code, found(*cells))
+
+
+def test_every_check_has_both_kinds_of_case() -> None:
+    """No code is without a case that it refuses and one that it accepts."""
+    assert set(CHECKS) == {one[0] for _, expected in REFUSED for one in expected}
+    assert set(CHECKS) == {code for code, _ in ACCEPTED}
+
+
+def test_each_part_is_a_sentence() -> None:
+    """What happened, why and what to do are never empty and end like sentences."""
+    for _, expected in REFUSED:
+        for _, _, _, *sentences in expected:
+            assert [True] * 3 == [sentence.endswith((".", "?")) for sentence in sentences]
+
+
+def test_one_step_can_be_checked_alone() -> None:
+    """Mistakes of other steps and the flow's open ends are left for later; those of shared code are not."""
+    cells = (
+        "%%shared\nbad = nowhere",
+        "%%step a -> xs\nxs = [1]",
+        "%%step b --foreach xs\ny = 1",
+        "%%step c\nz = gone",
+    )
+    assert [("FN001", 1)] == [one[:2] for one in found(*cells, only="b")]
+    assert [("FN001", 1), ("FN001", 4)] == [one[:2] for one in found(*cells, only="c")]
+    assert [("FN001", 1), ("FN008", 4), ("FN001", 4)] == [one[:2] for one in found(*cells)]
+
+
+def test_a_name_of_the_notebook_is_named_as_such() -> None:
+    """A name that only the kernel has is no name a step can read, and the message says so."""
+    step = found("%%step a\ny = df", kernel_names=("df",))
+    assert ["`df` exists only in the notebook's namespace, which steps never see."] == [one[4] for one in step]
+    shared = found("%%shared\ny = df", "%%step a", kernel_names=("df",))
+    assert ["`df` exists only in the notebook's namespace, which flows never see."] == [one[4] for one in shared]
+
+
+def test_diagnostics_come_in_document_order() -> None:
+    """Shared code first, then step by step, line by line."""
+    cells = ("%%step a\nx = n1\ny = n2", "%%shared\nk = n3", "%%step b\nreturn n4")
+    assert [(2, 2), (1, 2), (1, 3), (3, 2), (3, 2)] == [one[1:3] for one in found(*cells)]
+
+
+def test_a_diagnostic_shows_its_line() -> None:
+    """As text it names code, cell and line, and quotes the line."""
+    one = check_flow(define("%%step a\ny = nowhere"))[0]
+    assert (
+        "FN001 cell 1 (step a), line 2: Step a reads `nowhere`, which nothing defines. No shared cell, no earlier step "
+        "and no Python builtin has that name. Define `nowhere` in a %%shared cell, or assign and capture it in an "
+        "earlier step (`-> nowhere`).\n    2 | y = nowhere"
+    ) == str(one)
+
+
+def test_a_module_that_was_made_unimportable_is_missing() -> None:
+    """A module that an earlier import marked as absent counts as absent."""
+    sys.modules["pandaz_blocked"] = None  # type: ignore[assignment]  # Python's own mark for "cannot be imported"
+    try:
+        assert ["FN016"] == [one[0] for one in found("%%step a\nimport pandaz_blocked")]
+    finally:
+        del sys.modules["pandaz_blocked"]
