@@ -26,6 +26,7 @@ from flownb.flow.lint import (
     merge_conflict,
     missing_module,
     not_in_a_method,
+    not_run_here,
     partial_artifact,
     reserved_name,
     syntax_error,
@@ -64,6 +65,7 @@ CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
         not_in_a_method,
         end_step,
         merge_conflict,
+        not_run_here,
     )
 }
 
@@ -93,9 +95,7 @@ def check_flow(
         In document order.
     """
     graph = graph or draw_graph(flow)
-    context = LintContext(
-        flow, graph, trace_artifacts(flow, graph), frozenset(kernel_names), _importable, whole=only is None
-    )
+    context = LintContext(flow, graph, trace_artifacts(flow, graph), frozenset(kernel_names), _importable, only)
     found = [diagnostic for check in CHECKS.values() for diagnostic in check(context)]
     if only is not None:
         found = [diagnostic for diagnostic in found if diagnostic.step in ("", only)]

@@ -15,7 +15,7 @@ WHY = {
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report steps that assign or capture a name which the %%flow cell defines."""
-    for step in context.flow.steps:
+    for step in context.steps:
         for name, line in {**step.body.names.self_writes, **dict.fromkeys(step.captures, 0)}.items():
             kind = context.flow.class_names.get(name, "")
             if kind in WHY:

@@ -18,7 +18,7 @@ WHY_NOT = {
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report captures of names the body never assigns, deletes, or binds to a function, class or module."""
-    for step in context.flow.steps:
+    for step in context.steps:
         if step.body.tree is not None:
             yield from _kinds(context, step)
             yield from _captures(context, step)

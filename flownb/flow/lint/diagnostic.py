@@ -63,8 +63,8 @@ class LintContext:
         Names that exist in the notebook's namespace, where steps do not see them.
     importable : callable
         Whether a top-level module can be imported here.
-    whole : bool
-        Whether the flow is meant to be complete.
+    only : str or None
+        The one step that is checked; None means all, of a flow that is meant to be complete.
     """
 
     flow: FlowDefinition
@@ -72,7 +72,17 @@ class LintContext:
     artifacts: Artifacts
     kernel_names: frozenset[str]
     importable: Callable[[str], bool]
-    whole: bool
+    only: str | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the flow is meant to be complete."""
+        return self.only is None
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that are checked."""
+        return tuple(step for step in self.flow.steps if self.only in (None, step.name))
 
     def at(self, code: str, step: Step, body_line: int, what: str, why: str, fix: str) -> Diagnostic:
         """A diagnostic at a line of a step's body; 0 is the header line."""

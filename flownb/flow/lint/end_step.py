@@ -12,7 +12,7 @@ CODE = "FN020"
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report a start that is not first, and an end that is a join or not last."""
     graph = context.graph
-    for step in context.flow.steps:
+    for step in context.steps:
         node = graph[step.name]
         what = ""
         if step.name == "start" and node.parents:

@@ -11,7 +11,7 @@ CODE = "FN014"
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report ``global x`` in a step, unless shared code defines `x`."""
-    for step in context.flow.steps:
+    for step in context.steps:
         for name, line in step.names.globals_declared.items():
             if name not in context.flow.shared_names:
                 yield context.at(

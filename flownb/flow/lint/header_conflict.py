@@ -22,7 +22,7 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
         step = context.flow.step(problem.step)
         if problem.kind == "conflict" and step is not None:
             yield context.at(CODE, step, 0, problem.what, problem.why, problem.fix)
-    for step in context.flow.steps:
+    for step in context.steps:
         yield from _misplaced(context, step)
         if step.body.transition is not None:
             for message in _refused(context, step):

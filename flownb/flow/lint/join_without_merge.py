@@ -16,7 +16,7 @@ CODE = "FN015"
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report joins that read an artifact of their inputs as their own, and `inputs.step.name` that does not exist."""
-    for step in context.flow.steps:
+    for step in context.steps:
         if step.name in context.artifacts.joined:
             yield from _inherited(context, step)
             yield from _by_branch(context, step)

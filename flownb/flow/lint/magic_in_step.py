@@ -11,7 +11,7 @@ CODE = "FN003"
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report IPython magics and shell lines in steps and in the flow's header."""
-    for step in context.flow.steps:
+    for step in context.steps:
         for magic in step.body.magics:
             yield context.at(
                 CODE,

@@ -13,7 +13,7 @@ CODE = "FN021"
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report `self.merge_artifacts(inputs)` of a name to which two branches surely give different values."""
-    for step in context.flow.steps:
+    for step in context.steps:
         call = next(_merges(step), None) if step.name in context.artifacts.joined else None
         if call is None:
             continue

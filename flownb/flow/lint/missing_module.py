@@ -14,7 +14,7 @@ CODE = "FN016"
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report imports, not inside a try, of modules that cannot be found here."""
     header = [context.flow.header] if context.flow.header is not None else []
-    for cell in [*header, *context.flow.shared, *(step.cell for step in context.flow.steps)]:
+    for cell in [*header, *context.flow.shared, *(step.cell for step in context.steps)]:
         for module, line in _imports(cell.parsed.tree):
             if module not in ("metaflow", "flownb") and not context.importable(module):
                 yield _missing(cell, module, line)

@@ -12,7 +12,7 @@ CODE = "FN019"
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report star and ``__future__`` imports in a step, and steps that assign `self` or, as a join, `inputs`."""
-    for step in context.flow.steps:
+    for step in context.steps:
         for node in ast.walk(step.body.tree) if step.body.tree else ():
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                 what = f"Step {step.name} imports from __future__."

@@ -11,7 +11,7 @@ CODE = "FN013"
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report reads of artifacts that only some of the ways to a step set."""
-    for step in context.flow.steps:
+    for step in context.steps:
         certain = context.artifacts.certain.get(step.name, frozenset())
         possible = context.artifacts.possible.get(step.name, frozenset())
         loads = {name: step.names.reads[name] for name in context.artifacts.loads(step, context.flow)}

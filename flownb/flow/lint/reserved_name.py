@@ -19,7 +19,7 @@ ALWAYS_STEPS = frozenset({"start", "end"})
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report names that cannot be a step's, an artifact's or a shared function's."""
-    for step in context.flow.steps:
+    for step in context.steps:
         yield from _step_name(context, step)
         yield from _artifacts(context, step)
         yield from _private_shared(context, step)

@@ -28,7 +28,7 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
         elif not cell.parsed.magics:
             what, line = "The cell is not valid Python.", cell.body_line + problem.line - 1
             yield Diagnostic(CODE, what, _sentence(problem.message), FIX, cell, line)
-    for step in flow.steps:
+    for step in context.steps:
         problem = step.body.problem
         if problem is None:
             yield from _as_method(context, step)

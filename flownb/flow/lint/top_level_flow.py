@@ -23,7 +23,7 @@ REASONS = {
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report return, yield and await outside of any function in a step's body."""
-    for step in context.flow.steps:
+    for step in context.steps:
         for word, line in misplaced(step.body.tree):
             why, fix = REASONS[word]
             yield context.at(CODE, step, line, f"Step {step.name} has `{word}` at the top level of its body.", why, fix)

@@ -15,7 +15,7 @@ CODE = "FN002"
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report plain names, `self.x`, foreachs and switches whose artifact an earlier step keeps local, or none sets."""
-    for step in context.flow.steps:
+    for step in context.steps:
         if step.name not in context.artifacts.unknown:
             yield from _plain(context, step)
             yield from _attributes(context, step)

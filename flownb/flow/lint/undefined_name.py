@@ -22,7 +22,7 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
     flow = context.flow
     if flow.has_star_import:
         return
-    for step in flow.steps:
+    for step in context.steps:
         yield from _in_step(context, step)
     known = flow.shared_names | PYTHON_BUILTINS
     for cell in flow.shared:

@@ -16,7 +16,7 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
         step = context.flow.step(problem.step)
         if problem.kind == "unknown parent" and step is not None:
             yield context.at(CODE, step, 0, problem.what, problem.why, problem.fix)
-    for step in context.flow.steps if context.whole else ():
+    for step in context.steps if context.whole else ():
         transition = step.body.transition
         for target in transition.targets if transition else ():
             if transition and target not in context.graph:

@@ -17,7 +17,7 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
         return
     # Other checks say what is wrong with these.
     said = {problem.step for problem in graph.problems} | set(above_start(context))
-    for step in context.flow.steps:
+    for step in context.steps:
         if step.name not in graph.reachable and step.name not in said:
             why = "No step goes to it."
             if graph[step.name].parents:
