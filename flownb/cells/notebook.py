@@ -5,14 +5,15 @@ Takes the path of an ``.ipynb`` file; gives its `Cell` objects in document order
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from flownb.cells.cell import Cell, read_cell
-from flownb.errors import NotFound
+from flownb.errors import CellError, NotFound
 
-__all__ = ["Notebook", "read_notebook"]
+__all__ = ["Notebook", "read_notebook", "saved_cells"]
 
 
 @dataclass(frozen=True)
@@ -68,3 +69,24 @@ def read_notebook(path: str | Path) -> Notebook:
         for number, cell in enumerate(code, 1)
     )
     return Notebook(path, cells)
+
+
+def saved_cells(path: Path) -> list[Cell]:
+    """Read the code cells of a notebook that a kernel runs, without nbformat's checks.
+
+    A cell whose header cannot be read is left out: it will say so when it is executed.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the file cannot be read, for example because it is being written.
+    """
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    cells = [cell for cell in raw.get("cells", ()) if cell.get("cell_type") == "code"]
+    found = []
+    for number, cell in enumerate(cells, 1):
+        tags = cell.get("metadata", {}).get("tags", ())
+        with contextlib.suppress(CellError):
+            source = "".join(cell.get("source", ""))
+            found.append(read_cell(source, tags=tags, number=number, cell_id=cell.get("id")))
+    return found

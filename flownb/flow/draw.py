@@ -30,9 +30,13 @@ def draw_graph(flow: FlowDefinition) -> FlowGraph:
     steps = {step.name: steps[step.name] for step in flow.steps}
     problems: list[GraphProblem] = []
     parents = _parents(flow, steps, problems)
+    children_of: dict[str, list[Step]] = {}
+    for child in steps.values():
+        for parent in parents[child.name]:
+            children_of.setdefault(parent, []).append(child)
     nodes = {}
     for name, step in steps.items():
-        children = [child for child in steps.values() if name in parents[child.name]]
+        children = children_of.get(name, [])
         explicit = step.body.transition
         transition = explicit if explicit is not None else _derived(name, children, problems)
         if explicit is not None:

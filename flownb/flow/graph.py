@@ -6,6 +6,7 @@ one from the user's own steps, `complete_graph` the one that runs and ships.
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -87,18 +88,25 @@ class FlowGraph:
     @cached_property
     def order(self) -> tuple[str, ...]:
         """Steps so that parents come first (document order where free); steps on a cycle come last."""
-        waiting = {
-            name: {p for p in node.parents if p in self.nodes and p != name} for name, node in self.nodes.items()
-        }
-        done: list[str] = []
-        while True:
-            ready = next((name for name, parents in waiting.items() if not parents), None)
-            if ready is None:
-                return (*done, *waiting)
-            del waiting[ready]
-            done.append(ready)
-            for parents in waiting.values():
-                parents.discard(ready)
+        place = {name: position for position, name in enumerate(self.nodes)}
+        waiting: dict[str, int] = {}
+        children: dict[str, list[str]] = {}
+        for name, node in self.nodes.items():
+            parents = {parent for parent in node.parents if parent in self.nodes and parent != name}
+            waiting[name] = len(parents)
+            for parent in parents:
+                children.setdefault(parent, []).append(name)
+        ready = [place[name] for name, count in waiting.items() if not count]
+        names = list(self.nodes)
+        done: dict[str, None] = {}
+        while ready:
+            name = names[heapq.heappop(ready)]
+            done[name] = None
+            for child in children.get(name, ()):
+                waiting[child] -= 1
+                if not waiting[child]:
+                    heapq.heappush(ready, place[child])
+        return (*done, *(name for name in names if name not in done))
 
     @cached_property
     def _splits(self) -> tuple[dict[str, tuple[Frame, ...]], tuple[GraphProblem, ...]]:

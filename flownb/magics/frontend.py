@@ -42,7 +42,8 @@ class Frontend:
         request = _request(self.shell)
         metadata = request.get("metadata", {})
         raw = str(request.get("content", {}).get("code", ""))
-        if body.strip("\n") not in raw:  # called from other code, not as a cell of its own
+        own = raw.lstrip().startswith(f"%%{magic}") or not raw.lstrip().startswith("%%")
+        if not own or body.strip("\n") not in raw:  # below another magic (%%time), or called from other code
             raw = f"%%{magic} {line}\n{body}"
         tags = [str(tag) for tag in metadata.get("tags", ())]
         cell = read_cell(raw, tags=tags, cell_id=metadata.get("cellId"), filename=self.filename(raw))
@@ -130,6 +131,8 @@ def tags_to_magic(shell: Any) -> Callable[[list[str]], list[str]]:
     """An input transformer that puts the magic before a cell whose tags mean the same."""
 
     def transform(lines: list[str]) -> list[str]:
+        if len(lines) == 1 and lines[0].startswith(("%%step", "%%flow", "%%shared")):
+            return [lines[0].rstrip("\n") + "\n", "\n"]  # a cell magic needs a body, a step need not have one
         request = _request(shell)
         tags = request.get("metadata", {}).get("tags")
         code = request.get("content", {}).get("code", "")

@@ -99,10 +99,10 @@ class RunMagics(Magics):
         show_dag(session.picture(progress.states), facts)
 
     def _say_what_is_missing(self) -> None:
-        """Say which steps of the saved notebook this kernel has not seen; they are not part of its flow."""
+        """Say which steps are taken from the saved notebook, for their cells were not executed in this kernel."""
         names = self.frontend.session.not_executed()
         if names:
-            print(f"note: not executed in this kernel, so not part of its flow: {', '.join(names)}")
+            print(f"note: not executed in this kernel, so taken as saved: {', '.join(names)}")
 
     def _check(self, words: list[str]) -> None:
         """Print what the checks find, or that they find nothing."""

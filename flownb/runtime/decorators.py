@@ -6,9 +6,8 @@ others are written to flow.py and have no effect on a local task (`APPLIED` says
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 __all__ = ["APPLIED", "Recorded", "environment", "retries"]
@@ -29,18 +28,8 @@ def retries(decorators: Sequence[Recorded]) -> tuple[int, float]:
     return 0, 0.0
 
 
-@contextlib.contextmanager
-def environment(decorators: Sequence[Recorded]) -> Iterator[None]:
-    """Set the variables of ``@environment(vars=…)`` while a task runs, and put the old values back."""
+def environment(decorators: Sequence[Recorded]) -> None:
+    """Set the variables of ``@environment(vars=…)`` for the task that begins."""
     found = [settings["vars"] for name, settings in decorators if name == "environment"]
     wanted = {str(name): str(value) for variables in found for name, value in variables.items()}
-    before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -19,12 +19,13 @@ from flownb.runtime.decorators import Recorded, environment, retries
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.freshness import fingerprint
 from flownb.runtime.parameters import Parameter
+from flownb.runtime.process import process_state
 from flownb.runtime.program import Program
 from flownb.settings import user_name
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStatus
 
-__all__ = ["TaskResult", "TaskSpec", "run_attempt", "run_task", "user_frames"]
+__all__ = ["TaskResult", "TaskSpec", "message", "run_attempt", "run_task", "user_frames"]
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,8 @@ def run_attempt(
         method = vars(flow_class)[spec.step]
         decorators = tuple(getattr(method, "flownb_decorators", ()))
         try:
-            with environment(decorators):
+            with process_state():
+                environment(decorators)
                 method(flow_self, *arguments)
         finally:
             current._clear()
@@ -182,7 +184,11 @@ def run_attempt(
     # What a step does to a parameter or constant in place is lost, as in Metaflow; only an override replaces it.
     own = {name: value for name, value in own.items() if name not in spec.given or name in spec.overrides}
     written = frozenset((*node.step.captures, *node.step.body.names.self_writes)) if node.step else frozenset()
-    artifacts, captured, failure = _persist(own, state, written, keep)
+    artifacts, captured, failure = _persist({}, state, written, None)
+    try:
+        artifacts, captured, failure = _persist(own, state, written, keep)
+    except KeyboardInterrupt as interrupt:
+        error = error or interrupt
     error = error or failure
     status: TaskStatus = "done"
     if error is not None:
@@ -322,6 +328,14 @@ def user_frames(error: BaseException) -> TracebackType | None:
     return found
 
 
+def message(error: BaseException) -> str:
+    """An error's text; a class of the user's may fail to give one."""
+    try:
+        return str(error)
+    except Exception as failure:
+        return f"<{type(error).__name__}.__str__ raised {type(failure).__name__}>"
+
+
 def _is_flow_code(frame: TracebackType) -> bool:
     """Whether a frame runs a flow's module, where all that a user wrote for it lives."""
     return str(frame.tb_frame.f_globals.get("__name__", "")).startswith("flownb_flow_")
@@ -332,6 +346,6 @@ def _describe_error(error: BaseException | None, filename: str) -> dict[str, str
     if error is None:
         return None
     frames = user_frames(error)
-    lines = traceback.format_exception(type(error), error, frames) if frames else [f"{error}\n"]
+    lines = traceback.format_exception(type(error), error, frames) if frames else [f"{message(error)}\n"]
     headline = error.headline if isinstance(error, FlownbError) else type(error).__name__
-    return {"type": headline, "message": str(error), "traceback": "".join(lines)}
+    return {"type": headline, "message": message(error), "traceback": "".join(lines)}

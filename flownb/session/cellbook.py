@@ -1,16 +1,17 @@
-"""The marked cells of a notebook as a kernel comes to know them, one execution at a time.
+"""The marked cells of a notebook as a kernel comes to know them.
 
-Takes cells as they are executed; gives them in document order. A cell is known by its id where the front end sends
-one, else by what it defines; order is that of the notebook file where it is known, else of first execution.
+Takes cells as they are executed, and the saved notebook file where its path is known; gives the flow's cells in
+document order. A cell is known by its id where the front end sends one, else by what it defines. What was executed
+outranks what was saved; cells that were saved and not executed yet are part of the flow as they were saved.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from flownb.cells.cell import Cell
+from flownb.cells.notebook import saved_cells
 
 __all__ = ["CellBook"]
 
@@ -21,82 +22,91 @@ class CellBook:
     Parameters
     ----------
     path : Path or None
-        The notebook's file, read only for the order of its cells.
+        The notebook's file.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
-        self._cells: dict[str, Cell | None] = {}
-        self._positions: dict[str, int] = {}
+        # None stands for a cell that was deleted or lost its mark: marked again, it has its old place.
+        self._executed: dict[str, Cell | None] = {}
+        self._saved: dict[str, Cell] = {}
+        self._ever_saved: set[str] = set()
         self._stamp: int | None = None
 
     def open(self, cells: Iterable[Cell]) -> None:
         """Take over all cells of a notebook file, in order; two of one step both stay, for a check to report."""
-        self._cells = {}
-        for position, cell in enumerate(cells):
-            if cell.kind != "scratch":
-                self._cells[cell.cell_id or f"position {position}"] = cell
+        self.path = None
+        self._executed = {cell.cell_id or f"position {position}": cell for position, cell in enumerate(cells)}
 
     def put(self, cell: Cell) -> None:
         """Add a cell that was executed, or replace the one it is a new text of."""
         key = self._key(cell)
-        if cell.kind in ("step", "flow"):
-            # Another cell that defines the same step: the one executed last counts, in its own place.
-            for other, known in list(self._cells.items()):
-                if (
-                    known is not None
-                    and other != key
-                    and known.kind == cell.kind
-                    and (cell.kind == "flow" or known.name == cell.name)
-                ):
-                    if cell.cell_id is None or known.cell_id is None:
-                        self._cells = {key if k == other else k: v for k, v in self._cells.items()}
-                    else:
-                        del self._cells[other]
-        self._cells[key] = cell
+        for other, known in list(self._executed.items()):
+            # Another cell that defines the same step or the header: the one executed last counts, in its own place.
+            if known is not None and other != key and cell.kind != "shared" and _defines(known) == _defines(cell):
+                del self._executed[other]
+        self._executed[key] = cell
 
     def unmark(self, cell_ids: Iterable[str]) -> None:
-        """Take cells out of the flow, as deleted or no longer marked; one that is marked again keeps its place."""
+        """Take cells out of the flow, as deleted or no longer marked."""
         for cell_id in cell_ids:
-            if cell_id in self._cells:
-                self._cells[cell_id] = None
+            if cell_id in self._executed or cell_id in self._saved:
+                self._executed[cell_id] = None
 
     def cells(self) -> tuple[Cell, ...]:
-        """All cells in document order."""
-        self._read_order()
-        ordered: list[tuple[int, int, Cell]] = []
-        last = -1
-        for number, (key, cell) in enumerate(self._cells.items()):
-            # A cell that is not in the saved file yet stands behind the cell that was executed before it.
-            last = self._positions.get(key, last)
-            if cell is not None:
-                ordered.append((last, number, cell))
-        if not self._positions:
-            return tuple(cell for _, _, cell in ordered)
-        return tuple(cell for _, _, cell in sorted(ordered, key=lambda item: item[:2]))
+        """All marked cells in document order."""
+        return tuple(cell for cell in self._merged().values() if cell.kind != "scratch")
+
+    def unexecuted(self) -> tuple[str, ...]:
+        """Names of the steps that are known from the saved file alone."""
+        return tuple(c.name for key, c in self._merged().items() if c.kind == "step" and key not in self._executed)
+
+    def _merged(self) -> dict[str, Cell]:
+        """Executed and saved cells by key, in document order."""
+        self._read_file()
+        order = list(self._saved)
+        before: str | None = None
+        for key in self._executed:
+            if key not in self._saved:
+                if key in self._ever_saved:
+                    continue  # the file had it once: it was deleted
+                # Not in the file yet: it stands behind the cell that was executed before it.
+                order.insert(order.index(before) + 1 if before in order else len(order), key)
+            before = key
+        defined = {_defines(cell) for cell in self._executed.values() if cell is not None and cell.kind != "shared"}
+        merged: dict[str, Cell] = {}
+        for key in order:
+            if key in self._executed:
+                cell = self._executed[key]
+                if cell is not None:
+                    merged[key] = cell
+            elif _defines(self._saved[key]) not in defined:
+                merged[key] = self._saved[key]
+        return merged
 
     def _key(self, cell: Cell) -> str:
         """The cell's id, else the key of the cell that defines the same, else a new one."""
         if cell.cell_id:
             return cell.cell_id
-        same = (key for key, known in self._cells.items() if known and _defines(known) == _defines(cell))
-        return next(same, f"cell {len(self._cells)} {_defines(cell)}")
+        same = (key for key, known in self._executed.items() if known and _defines(known) == _defines(cell))
+        return next(same, f"cell {len(self._executed)} {_defines(cell)}")
 
-    def _read_order(self) -> None:
-        """Read the cells' positions from the notebook file when it changed."""
+    def _read_file(self) -> None:
+        """Read the saved cells when the file changed."""
         if self.path is None:
             return
         try:
             stamp = self.path.stat().st_mtime_ns
             if stamp == self._stamp:
                 return
-            cells = json.loads(self.path.read_text(encoding="utf-8")).get("cells", [])
-        except (OSError, ValueError):
+            cells = saved_cells(self.path)
+        except (OSError, ValueError):  # being written just now: what was known holds
             return
         self._stamp = stamp
-        self._positions = {cell["id"]: number for number, cell in enumerate(cells) if "id" in cell}
+        self._saved = {cell.cell_id: cell for cell in cells if cell.cell_id}
+        self._ever_saved.update(self._saved)
 
 
 def _defines(cell: Cell) -> tuple[str, str]:
     """What a cell is known by without an id: the step's name, that it is the header, shared code's text."""
-    return cell.kind, {"step": cell.name, "flow": "", "shared": cell.source}.get(cell.kind, cell.source)
+    return cell.kind, {"step": cell.name, "flow": ""}.get(cell.kind, cell.source)

@@ -12,7 +12,7 @@ from time import sleep
 from typing import TextIO
 
 from flownb.runtime.freshness import Freshness
-from flownb.runtime.task import TaskResult, TaskSpec
+from flownb.runtime.task import TaskResult, TaskSpec, message
 
 __all__ = ["Progress"]
 
@@ -30,7 +30,7 @@ class Progress:
 
     def on_retry(self, result: TaskResult, seconds: float) -> None:
         """Say that an attempt failed, and wait as long as its step asks."""
-        error = f"{type(result.error).__name__}: {result.error}".split("\n")[0]
+        error = f"{type(result.error).__name__}: {message(result.error)}".split("\n")[0] if result.error else ""
         attempt = result.record.attempt + 1
         print(f"attempt {attempt} failed ({error}); trying again" + (f" in {seconds:g} s" if seconds else ""))
         sleep(seconds)

@@ -33,7 +33,7 @@ from flownb.runtime.freshness import Freshness, judge
 from flownb.runtime.parameters import resolve_parameters
 from flownb.runtime.program import Program, module_name
 from flownb.runtime.scheduler import Scheduler
-from flownb.runtime.task import TaskResult, TaskSpec, run_attempt, run_task
+from flownb.runtime.task import TaskResult, TaskSpec, message, run_attempt, run_task
 from flownb.session.cellbook import CellBook
 from flownb.session.instances import Instance, conditions_hold, step_instances
 from flownb.session.latest import LatestResults
@@ -320,7 +320,12 @@ class Session:
             task = self.datastore.new_task(program.flow.name, run, name)
             spec = TaskSpec(name, run, task, instance.parents, instance.frames, given)
             done.append(run_task(program, spec, self.datastore, keep=self.datastore, display=display))
-            if done[-1].error is not None:
+            error = done[-1].error
+            if error is not None:
+                if instance.frames:
+                    frame = instance.frames[-1]
+                    place = f"item {frame.index} of {frame.num_splits}"
+                    error.add_note(f"In {place}; `%spin {name} --index {frame.index}` runs it alone.")
                 break
         status = done[-1].record.status
         execution = Execution(name, tuple(result.record.task for result in done), status)
@@ -344,10 +349,9 @@ class Session:
                     notes.append(f"@{kind} of {name} is written to flow.py; it is not applied here")
         return notes
 
-    def not_executed(self) -> list[str]:
-        """Steps of the saved notebook whose cells this session does not know."""
-        known = {step.name for step in self.flow.steps}
-        return [cell.name for cell in self._all_cells() if cell.kind == "step" and cell.name not in known]
+    def not_executed(self) -> tuple[str, ...]:
+        """Steps that are known only as the notebook was saved, for their cells were not executed here."""
+        return self.cells.unexecuted()
 
     def _notes(self, program: Program, name: str, instances: list[Instance]) -> list[str]:
         """What a user should know of how a step was run here."""
@@ -681,7 +685,7 @@ def _inherited(instance: Instance) -> set[str]:
 
 
 def _first_line(error: BaseException) -> str:
-    text = str(error).strip().split("\n")[0].rstrip(".")
+    text = message(error).strip().split("\n")[0].rstrip(".")
     return f"{type(error).__name__}: {text}." if text else f"{type(error).__name__}."
 
 

@@ -1279,6 +1279,19 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ],
     ),
     (
+        ("%%flow F\ncfg = Config('cfg', default_value='{}')", "%%step a"),
+        [
+            (
+                "FN022",
+                1,
+                2,
+                "The %%flow cell uses `Config`.",
+                "flownb does not run it: steps here would not have its value.",
+                "Use a Parameter, or read the file in a step.",
+            )
+        ],
+    ),
+    (
         (
             "%%step s",
             "%%step a --after s -> x\nx = 1",
@@ -1389,6 +1402,7 @@ ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
     ("FN018", ("%%step a", "%%step b")),
     ("FN019", ("%%step a\nfrom math import pi\ninputs = 1\ndef f(self): pass",)),
     ("FN020", ("%%step end --after start", "%%step start")),
+    ("FN022", ("%%flow F\nalpha = Parameter('alpha', default=1)", "%%step a")),
     (
         "FN021",
         (

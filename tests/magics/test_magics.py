@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,43 @@ def test_bad_headers_say_how_to_write_them(kernel: Kernel) -> None:
     assert "Did you mean `export`?" in kernel.run("%flow exprot").error
     assert "Did you mean `--from`?" in kernel.run("%spin a --fro 3").error
     assert "Write %%flow TrainingFlow." in kernel.run("%%flow my flow\npass").error
+
+
+def test_odd_cells(kernel: Kernel) -> None:
+    """A step without a body, and a step below another cell magic, work."""
+    assert ["✓ hold"] == kernel.run("%%step hold", cellId="a").plain
+    reply = kernel.run("%%time\n%%step load -> x\nx = 1", cellId="b")
+    assert "✓ load\n  set    x: int" == reply.plain[0]
+    assert "Wall time" in reply.text
+    assert "" == kernel.run("%%flow Empty", cellId="c").error
+
+
+def test_a_step_runs_its_own_event_loop(kernel: Kernel) -> None:
+    """asyncio.run works in a step, as it does on Metaflow, though the kernel's loop is running."""
+    code = "%%step load -> x\nimport asyncio\nasync def main():\n    return 5\nx = asyncio.run(main())"
+    assert ["✓ load\n  set    x: int"] == kernel.run(code).plain
+    assert ["3"] == kernel.run("import asyncio\nawait asyncio.sleep(0, 3)").plain
+
+
+def test_a_restart_forgets_nothing(tmp_path: Path, write_notebook: Callable[..., Path]) -> None:
+    """With the notebook saved, a new kernel spins on what the old one persisted, without executing any step cell."""
+    cells = ["%%step load -> x\nx = 20", "%%step add -> y\ny = x + 1"]
+    path = write_notebook(*cells, name="my notebook.ipynb")
+    environment = {**os.environ, "JPY_SESSION_NAME": str(path)}
+    for turn in range(2):
+        manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path), env=environment)
+        try:
+            made = Kernel(client)
+            made.run("%load_ext flownb")
+            if turn == 0:
+                made.run(cells[0], cellId="c0")
+            assert ["✓ add (spin, nothing recorded)\n  set    y: int"] == made.run("%spin add").plain
+            assert "2 steps · 1 never run · 1 fresh" in made.run("%flow").plain[0].replace(
+                "1 fresh · 1 never run", "1 never run · 1 fresh"
+            )
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
 
 
 def test_loading_twice_keeps_the_flow(kernel: Kernel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +63,27 @@ def test_a_cell_that_is_marked_again_keeps_its_place() -> None:
     book.unmark(["1"])
     book.put(step("a", "1"))
     assert ["a", "b"] == names(book)
+
+
+def test_saved_cells_are_part_of_the_flow(write_notebook: Callable[..., Path]) -> None:
+    """After a restart the flow is what was saved; an executed cell outranks its saved text."""
+    path = write_notebook("%%step a\nx = 1", "y", "%%step b\nx = 2", "%%step c", "%%step oops --fter b")
+    book = CellBook(path)
+    assert (["a", "b", "c"], ("a", "b", "c")) == (names(book), book.unexecuted())
+    book.put(step("bb", "c2", "x = 3"))
+    assert (["a", "bb", "c"], ("a", "c")) == (names(book), book.unexecuted())
+    book.unmark(["c0"])
+    assert ["bb", "c"] == names(book)
+
+
+def test_a_cell_that_left_the_file_leaves_the_flow(write_notebook: Callable[..., Path]) -> None:
+    """A step whose cell was in the saved file and is not in a newer one was deleted."""
+    book = CellBook(write_notebook("%%step a", "%%step b"))
+    book.put(step("b", "c1"))
+    assert ["a", "b"] == names(book)
+    path = write_notebook("%%step a")
+    os.utime(path, ns=(0, 0))
+    assert ["a"] == names(book)
 
 
 def test_the_saved_file_decides_the_order(write_notebook: Callable[..., Path]) -> None:

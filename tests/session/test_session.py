@@ -8,7 +8,7 @@ import pytest
 
 from flownb.cells.cell import read_cell
 from flownb.client import Flow, Run
-from flownb.errors import CorruptBlob, MissingResults, ParameterError
+from flownb.errors import CorruptBlob, MissingResults, ParameterError, StepFailed
 from flownb.session.options import RunOptions, parse_run, parse_spin
 from flownb.session.session import Session
 from tests.conftest import MakeSession
@@ -358,6 +358,34 @@ def test_environment_holds_for_the_task_alone(make_session: MakeSession) -> None
     import os
 
     assert "FLOWNB_TEST" not in os.environ
+
+
+def test_a_step_gives_the_process_back(make_session: MakeSession, tmp_path: Path) -> None:
+    """Working folder, environment and recursion limit are the task's own, as in a process of its own."""
+    session = make_session(
+        "%%shared\nimport os, sys",
+        "%%step a -> here\nos.environ['FLOWNB_TEST'] = 'x'\nsys.setrecursionlimit(5000)\n"
+        "os.chdir('/')\nhere = os.getcwd()",
+        "%%step b -> seen\nseen = [os.environ.get('FLOWNB_TEST'), sys.getrecursionlimit() == 5000, os.getcwd() == '/']",
+    )
+    run_all(session)
+    assert [None, False, False] == session.datastore.load(session.results().latest("b")[0].artifacts["seen"])
+
+
+def test_a_failing_item_is_named(make_session: MakeSession) -> None:
+    """The error of a foreach task in a step cell says which item it was and how to spin it."""
+    session = make_session("%%step a -> xs\nxs = [1, 0, 2]", "%%step b --foreach xs -> y\ny = 1 / self.input")
+    session.run_step("a")
+    with pytest.raises(ZeroDivisionError) as caught:
+        session.run_step("b")
+    assert ["In item 1 of 3; `%spin b --index 1` runs it alone."] == caught.value.__notes__
+
+
+def test_an_error_without_a_text_is_recorded(make_session: MakeSession) -> None:
+    """An exception whose text cannot be had fails the step like any other."""
+    session = make_session("%%step a\nclass E(Exception):\n    def __str__(self):\n        return 1 / 0\nraise E")
+    with pytest.raises(StepFailed, match=r"E: <E\.__str__ raised ZeroDivisionError>"):
+        session.run(RunOptions())
 
 
 def test_current_describes_the_task(make_session: MakeSession) -> None:
