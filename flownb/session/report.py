@@ -14,7 +14,7 @@ from typing import Any
 from flownb.flow.definition import Step
 from flownb.runtime.task import TaskResult
 
-__all__ = ["StepReport", "capture_header", "uncaptured", "value_types"]
+__all__ = ["StepReport", "capture_header", "step_report", "uncaptured"]
 
 STYLE = "font-family:var(--jp-code-font-family,monospace);font-size:12px;line-height:1.5;opacity:.85"
 
@@ -102,3 +102,25 @@ def _kind(value: Any) -> str:
     if isinstance(shape, tuple) and shape and all(isinstance(n, int) for n in shape):
         return f"{name} {'×'.join(map(str, shape))}"
     return name
+
+
+def step_report(step: Step, verb: str, results: list[TaskResult], notes: list[str]) -> StepReport:
+    """The report of a step's tasks."""
+    local = uncaptured(step) if verb == "ran" else ()
+    first, last = results[0].record, results[-1].record
+    refs = {name: first.artifacts[name] for name in results[0].values if name in first.artifacts}
+    metadata = {
+        "seconds": round(last.finished - first.started, 4),
+        "tasks": [result.record.pathspec for result in results[:20] if result.record.task],
+        "sizes": {name: ref.size for name, ref in refs.items()},
+    }
+    return StepReport(
+        step.name,
+        verb,
+        len(results),
+        value_types(results),
+        local,
+        capture_header(step, local) if local else "",
+        tuple(notes),
+        metadata,
+    )

@@ -75,9 +75,10 @@ def test_a_diagnostic_shows_its_line() -> None:
     """As text it names code, cell and line, and quotes the line."""
     one = check_flow(define("%%step a\ny = nowhere"))[0]
     assert (
-        "FN001 cell 1 (step a), line 2: Step a reads `nowhere`, which nothing defines. No shared cell, no earlier step "
-        "and no Python builtin has that name. Define `nowhere` in a %%shared cell, or assign and capture it in an "
-        "earlier step (`-> nowhere`).\n    2 | y = nowhere"
+        "FN001 cell 1 (step a), line 2: Step a reads `nowhere`, which nothing defines.\n"
+        "    2 | y = nowhere\n"
+        "    No shared cell, no earlier step and no Python builtin has that name.\n"
+        "    Define `nowhere` in a %%shared cell, or assign and capture it in an earlier step (`-> nowhere`)."
     ) == str(one)
 
 

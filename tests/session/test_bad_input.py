@@ -61,8 +61,10 @@ def test_an_artifact_kept_local(make_session: MakeSession) -> None:
         session.run(RunOptions())
     (found,) = caught.value.diagnostics
     assert (
-        "FN002 cell 2 (step train), line 2: Step train reads `df`, which no earlier step captures. `load` assigns it "
-        "but keeps it local. Write `%%step load -> df`.\n    2 | print(df)" == str(found)
+        "FN002 cell 2 (step train), line 2: Step train reads `df`, which no earlier step captures.\n"
+        "    2 | print(df)\n"
+        "    `load` assigns it but keeps it local.\n"
+        "    Write `%%step load -> df`." == str(found)
     )
 
 

@@ -45,8 +45,8 @@ class Diagnostic:
     def __str__(self) -> str:
         lines = self.cell.source.split("\n")
         shown = lines[self.line - 1].rstrip() if 0 < self.line <= len(lines) else ""
-        message = " ".join(part for part in (self.what, self.why, self.fix) if part)
-        return f"{self.code} {self.cell.title}, line {self.line}: {message}\n    {self.line} | {shown}"
+        told = f"{self.code} {self.cell.title}, line {self.line}: {self.what}\n    {self.line} | {shown}"
+        return "\n    ".join(part for part in (told, self.why, self.fix) if part)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,129 @@
+"""A whole flow run and recorded: ``%flow run`` and ``flownb run``.
+
+Takes a `SessionState` and `RunOptions`; gives a `RunOutcome`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from time import sleep, time
+
+from flownb.errors import StepFailed
+from flownb.runtime.executor import SequentialExecutor
+from flownb.runtime.parameters import resolve_parameters
+from flownb.runtime.scheduler import Scheduler
+from flownb.runtime.task import TaskResult, TaskSpec, message, run_task
+from flownb.session.options import RunOptions
+from flownb.session.state import SessionState, module_kept
+from flownb.settings import user_name
+from flownb.store.records import RunEnd, RunRecord
+
+__all__ = ["RunOutcome", "run_flow"]
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """A whole flow that ran."""
+
+    pathspec: str
+    tasks: int
+    seconds: float
+
+
+def run_flow(
+    session: SessionState,
+    options: RunOptions,
+    *,
+    on_start: Callable[[TaskSpec], None] = lambda spec: None,
+    on_end: Callable[[TaskResult], None] = lambda result: None,
+    on_retry: Callable[[TaskResult, float], None] = lambda result, seconds: sleep(seconds),
+    kernel_names: Iterable[str] = (),
+) -> RunOutcome:
+    """Run the whole flow as a new run.
+
+    Parameters
+    ----------
+    options : RunOptions
+    on_start, on_end : callable
+        Told of each task as it starts and ends.
+    on_retry : callable
+        Told of an attempt that failed and will be tried again; it is to wait the seconds it is given.
+    kernel_names : iterable of str
+        For the checks' messages.
+
+    Returns
+    -------
+    RunOutcome
+
+    Raises
+    ------
+    CheckFailed, ParameterError, StoreError
+        Before anything runs.
+    StepFailed
+        If a step's code raised; its exception is the cause.
+    """
+    session.require_checked(None, kernel_names)
+    program = session.program(True)
+    flow = program.flow.name
+    values = {**program.constants, **resolve_parameters(program.parameters, flow, options.parameters)}
+    given = {name: session.datastore.save(value, name=name) for name, value in values.items()}
+    parameters = {name: given[name] for name in program.parameters}
+    started = time()
+
+    def make(run: str) -> RunRecord:
+        return RunRecord(flow, run, "run", session.notebook_name, parameters, options.tags, user_name(), started)
+
+    run = session.datastore.new_run(make, flow).run
+    tasks = 0
+
+    def ended(result: TaskResult) -> None:
+        nonlocal tasks
+        tasks += 1
+        on_end(result)
+
+    def run_one(spec: TaskSpec) -> TaskResult:
+        return run_task(program, spec, session.datastore, keep=session.datastore, on_retry=on_retry)
+
+    executor = SequentialExecutor(run_one)
+    scheduler = Scheduler(
+        program,
+        executor,
+        run=run,
+        new_task=lambda step: session.datastore.new_task(flow, run, step),
+        given=given,
+        tags=options.tags,
+        max_num_splits=options.max_num_splits,
+    )
+    status = "failed"
+    try:
+        with module_kept(flow):
+            failed = scheduler.run(on_start, ended)
+        if failed is None:
+            status = "done"
+        elif failed.record.status == "interrupted":
+            status = "interrupted"
+    except KeyboardInterrupt:
+        status = "interrupted"
+        raise
+    finally:
+        executor.close()
+        session.datastore.end_run(flow, run, RunEnd(status, time()))  # type: ignore[arg-type]  # one of its three
+    if failed is not None:
+        assert failed.error is not None
+        if status == "interrupted":
+            raise failed.error
+        record = failed.record
+        raise StepFailed(
+            f"Run {flow}/{run} stopped: step {record.step} failed.",
+            _first_line(failed.error),
+            f"Correct the step; `%spin {record.step} --from {run}/{record.step}/{record.task}` runs it alone on "
+            "the same inputs.",
+            pathspec=record.pathspec,
+        ) from failed.error
+    return RunOutcome(f"{flow}/{run}", tasks, time() - started)
+
+
+def _first_line(error: BaseException) -> str:
+    text = message(error).strip().split("\n")[0].rstrip(".")
+    return f"{type(error).__name__}: {text}." if text else f"{type(error).__name__}."

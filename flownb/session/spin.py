@@ -1,0 +1,255 @@
+"""One step run on persisted parents, recording nothing: ``%spin`` and ``flownb spin``.
+
+Takes a `SessionState` and `SpinOptions`; gives a `SpinOutcome`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import time
+from typing import Any
+
+from flownb.cells.cell import read_cell
+from flownb.client import Task
+from flownb.errors import CheckFailed, NotFound, ParameterError, nearest
+from flownb.flow.definition import Step
+from flownb.flow.draw import draw_graph
+from flownb.flow.lint import check_flow
+from flownb.pathspec import Origin, parse_origin
+from flownb.runtime.program import Program
+from flownb.runtime.task import TaskSpec, run_attempt
+from flownb.session.instances import Instance, step_instances
+from flownb.session.latest import LatestResults
+from flownb.session.options import SpinOptions, literal, load_artifacts_module
+from flownb.session.report import StepReport, step_report
+from flownb.session.state import SessionState, inherited_names, module_kept
+from flownb.settings import user_name
+from flownb.store.datastore import Datastore
+from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord
+
+__all__ = ["SpinOutcome", "spin_step"]
+
+Display = Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class SpinOutcome:
+    """A step that was spun.
+
+    Attributes
+    ----------
+    report : StepReport
+    values : dict of str to object
+        What the step set, as live objects.
+    task : Task or None
+        Where ``--persist`` kept it, in the spin datastore: ``outcome.task["model"].data``.
+    """
+
+    report: StepReport
+    values: dict[str, Any]
+    task: Task | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of an artifact the spun step set."""
+        if name not in self.values:
+            raise NotFound(
+                f"The spun step {self.report.step} set no `{name}`.{nearest(name, self.values)}",
+                f"It set {', '.join(f'`{n}`' for n in self.values)}." if self.values else "It set nothing.",
+                "Correct the name.",
+            )
+        return self.values[name]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        return self.report._repr_mimebundle_(include, exclude)
+
+
+def spin_step(
+    session: SessionState,
+    options: SpinOptions,
+    *,
+    body: str | None = None,
+    filename: str | None = None,
+    display: Display | None = None,
+    kernel_names: Iterable[str] = (),
+) -> SpinOutcome:
+    """Run one step on persisted parents, recording nothing.
+
+    Parameters
+    ----------
+    options : SpinOptions
+    body : str, optional
+        A throw-away body in place of the step's own; its header stays.
+    filename : str, optional
+        The name tracebacks show for that body.
+    display, kernel_names
+        As for `run_step`.
+
+    Raises
+    ------
+    CheckFailed, MissingResults, NotFound, ParameterError
+    Exception
+        What the step's own code raised.
+    """
+    step = session.step(options.step)
+    program = session.program(False)
+    if body is not None:
+        program = _with_body(program, step, body, filename)
+        found = check_flow(program.flow, graph=program.graph, only=step.name, kernel_names=kernel_names)
+        if found:
+            raise CheckFailed(found)
+    else:
+        session.require_checked(step.name, kernel_names)
+    given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
+    overrides = _overrides(program, options)
+    instance, origin = _spin_instance(session, program, options, overrides)
+    inherited = inherited_names(instance)
+    _refuse_unknown(program, step, options, overrides, inherited | given.keys())
+    given = {**given, **origin}
+    session.require_parameters(program, step.name, {*given, *inherited, *overrides})
+    keep = session.spin_datastore if options.persist else None
+    run = task = ""
+    if keep is not None:
+        run, task = _spin_run(session, keep, program.flow.name, step.name)
+    spec = TaskSpec(step.name, run, task, instance.parents, instance.frames, given, overrides)
+    with module_kept(program.flow.name):
+        result = run_attempt(
+            program, spec, session.datastore, keep=keep, display=display, decorated=not options.skip_decorators
+        )
+    if keep is not None:
+        status = "done" if result.error is None else "failed"
+        keep.end_run(program.flow.name, run, RunEnd(status, time()))  # type: ignore[arg-type]  # one of its three
+    if result.error is not None:
+        raise result.error
+    set_here = {n: v for n, v in result.values.items() if n not in overrides or n in step.captures}
+    result = replace(result, values=set_here)
+    report = step_report(step, "persisted" if keep else "spun", [result], _spin_notes(instance, options))
+    kept = Task(result.record.pathspec, datastore=keep) if keep else None
+    return SpinOutcome(report, result.values, kept)
+
+
+def _spin_notes(instance: Instance, options: SpinOptions) -> list[str]:
+    notes = []
+    if instance.frames and options.index is None:
+        frame = instance.frames[-1]
+        notes.append(f"item {frame.index} of {frame.num_splits}; --index picks another")
+    return notes
+
+
+def _spin_run(session: SessionState, keep: Datastore, flow: str, step: str) -> tuple[str, str]:
+    """A new run of one task in the spin datastore."""
+
+    def make(run: str) -> RunRecord:
+        return RunRecord(flow, run, "spin", session.notebook_name, {}, (), user_name(), time())
+
+    run = keep.new_run(make, flow).run
+    return run, keep.new_task(flow, run, step)
+
+
+def _spin_instance(
+    session: SessionState, program: Program, options: SpinOptions, overrides: Mapping[str, Any]
+) -> tuple[Instance, dict[str, ArtifactRef]]:
+    """The task to spin and the parameters of where it comes from.
+
+    Without ``--from`` the task is made from the latest results, and its parameters come with these.
+    """
+    flow, step = program.flow.name, options.step
+    results = session.results()
+    origin: Origin | None = None
+    parameters: dict[str, ArtifactRef] = {}
+    if options.origin is not None:
+        origin = parse_origin(options.origin, flow)
+        parameters = dict(session.datastore.run(flow, origin.run).parameters)  # says so if there is no such run
+        results = LatestResults(session.datastore, flow, only=origin.run)
+    if origin is not None and origin.step == step:
+        record = _recorded(session, flow, origin, options.index)
+        parameters = {name: ref for name, ref in record.artifacts.items() if name in program.parameters}
+        return Instance(tuple(results.parents_of(record)), record.foreach), parameters
+
+    def latest(parent: str) -> tuple[TaskRecord, ...]:
+        tasks = results.latest(parent)
+        if origin is not None and origin.task is not None and origin.step == parent:
+            tasks = tuple(task for task in tasks if task.task == origin.task)
+        return tasks
+
+    if origin is not None and origin.step is not None and origin.step not in program.graph[step].parents:
+        parents = ", ".join(program.graph[step].parents) or "none"
+        raise NotFound(
+            f"`--from {options.origin}` names step {origin.step}, which is no parent of {step}.",
+            f"The parents of {step} are: {parents}.",
+            f"Name a task of a parent or of {step} itself, or the run alone.",
+        )
+    instances = step_instances(program, step, latest, session.datastore, overrides)
+    if options.index is None:
+        return instances[0], parameters
+    chosen = next((one for one in instances if one.frames and one.frames[-1].index == options.index), None)
+    if chosen is None:
+        raise _no_item(step, options.index, [one.frames[-1].index for one in instances if one.frames])
+    return chosen, parameters
+
+
+def _no_item(step: str, index: int, indexes: Sequence[int]) -> NotFound:
+    """That a step has no task of an index, and which it has."""
+    if not indexes:
+        return NotFound(f"Step {step} has no item {index}.", "It is not inside a foreach.", "Leave --index out.")
+    return NotFound(
+        f"Step {step} has no item {index}.",
+        f"Its foreach has items 0 to {max(indexes)}.",
+        "Give another --index.",
+    )
+
+
+def _recorded(session: SessionState, flow: str, origin: Origin, index: int | None) -> TaskRecord:
+    """A task that ran before, by id, or by its position in the innermost foreach."""
+    assert origin.step is not None
+    if origin.task is not None:
+        record = session.datastore.task(flow, origin.run, origin.step, origin.task)
+    else:
+        tasks = session.datastore.tasks(flow, origin.run, origin.step)
+        record = next((t for t in tasks if index is None or (t.foreach and t.foreach[-1].index == index)), None)
+        if record is None and tasks and index is not None:
+            raise _no_item(origin.step, index, [task.foreach[-1].index for task in tasks if task.foreach])
+    if record is None:
+        ids = ", ".join(session.datastore.task_ids(flow, origin.run, origin.step)) or "none"
+        raise NotFound(
+            f"There is no finished task {flow}/{origin.run}/{origin.step}/{origin.task or ''}.",
+            f"The tasks of that step are: {ids}.",
+            "Name one of these, or the run alone.",
+        )
+    return record
+
+
+def _overrides(program: Program, options: SpinOptions) -> dict[str, Any]:
+    """Values of ``--artifacts-module`` and ``--set``, converted."""
+    overrides: dict[str, Any] = {}
+    if options.artifacts_module is not None:
+        overrides.update(load_artifacts_module(options.artifacts_module))
+    for name, text in options.overrides.items():
+        parameter = program.parameters.get(name)
+        overrides[name] = parameter.convert(text) if parameter is not None else literal(text)
+    return overrides
+
+
+def _refuse_unknown(
+    program: Program, step: Step, options: SpinOptions, overrides: Iterable[str], known: Iterable[str]
+) -> None:
+    """Raise if an override names nothing that the step inherits."""
+    is_join = program.graph[step.name].is_join
+    known = {*program.parameters, *program.constants, *(() if is_join else known)}
+    for name in overrides:
+        if name not in known:
+            given = f"--set {name}={options.overrides[name]}" if name in options.overrides else f"ARTIFACTS: {name}"
+            listed = ", ".join(f"`{one}`" for one in sorted(known)) or "nothing"
+            raise ParameterError(
+                f"`{given}` names no artifact.{nearest(name, known)}",
+                f"Step {step.name} inherits {listed}" + (", for it is a join." if is_join else "."),
+                "Correct the name, or leave it out.",
+            )
+
+
+def _with_body(program: Program, step: Step, body: str, filename: str | None) -> Program:
+    """The same flow with one step's body replaced."""
+    cell = read_cell(f"%%step {step.header.line}\n{body}", number=step.cell.number, filename=filename)
+    steps = tuple(Step(cell) if one.name == step.name else one for one in program.flow.steps)
+    flow = replace(program.flow, steps=steps)
+    return Program(flow, draw_graph(flow))

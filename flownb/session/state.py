@@ -1,0 +1,273 @@
+"""What a session knows: the notebook's cells, its flow, its datastore, and the results recorded so far.
+
+Takes cells; gives the flow made executable, its checks, its latest results and their freshness. Running is done by the
+sibling modules, each from a `SessionState`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from time import time
+from typing import Any
+
+from flownb.cells.assignment import analyse_names
+from flownb.cells.body import STEP_DECORATORS
+from flownb.cells.cell import Cell
+from flownb.cells.notebook import read_notebook
+from flownb.dag import Dag
+from flownb.errors import CheckFailed, FlownbError, NotFound, ParameterError, nearest
+from flownb.flow.complete import complete_graph
+from flownb.flow.definition import FlowDefinition, Step, define_flow
+from flownb.flow.draw import draw_graph
+from flownb.flow.lint import Diagnostic, check_flow
+from flownb.runtime.decorators import APPLIED
+from flownb.runtime.freshness import Freshness, judge
+from flownb.runtime.parameters import resolve_parameters
+from flownb.runtime.program import Program, module_name
+from flownb.session.cellbook import CellBook
+from flownb.session.instances import Instance
+from flownb.session.latest import LatestResults
+from flownb.session.picture import flow_picture
+from flownb.settings import datastore_root, user_name
+from flownb.store.datastore import Datastore
+from flownb.store.records import ArtifactRef, RunRecord, TaskRecord
+
+__all__ = ["SessionState", "inherited_names", "module_kept"]
+
+
+class SessionState:
+    """One notebook's cells, flow, datastore and results.
+
+    Parameters
+    ----------
+    notebook : Path or None
+        The notebook's file, if known.
+    folder : Path or None
+        Where ``.flownb`` is kept unless FLOWNB_DATASTORE says otherwise; None means beside the notebook, or here.
+    """
+
+    def __init__(self, notebook: Path | None = None, *, folder: Path | None = None) -> None:
+        self.notebook = notebook
+        self.cells = CellBook(notebook)
+        self.datastore = Datastore(datastore_root(folder or (notebook.parent if notebook else None)))
+        self._programs: dict[bool, tuple[tuple[Cell, ...], Program]] = {}
+        self._checked: dict[str, Program] = {}
+        self._results: dict[str, LatestResults] = {}
+        self._given: tuple[Program, dict[str, ArtifactRef]] | None = None
+
+    @cached_property
+    def spin_datastore(self) -> Datastore:
+        """Where ``spin --persist`` keeps its tasks; safe to delete."""
+        return Datastore(self.datastore.root / "spin", blobs=self.datastore.blobs)
+
+    # -- the flow
+
+    def open(self, cells: Iterable[Cell]) -> None:
+        """Take over all cells of a notebook file."""
+        self.cells.open(cells)
+
+    def define(self, cell: Cell) -> None:
+        """Take over one cell, new or edited, as a kernel does when it is executed."""
+        self.cells.put(cell)
+
+    @property
+    def flow(self) -> FlowDefinition:
+        """The flow as its cells now define it."""
+        return self.program(False).flow
+
+    def program(self, complete: bool) -> Program:
+        """The flow made executable, anew when a cell changed."""
+        cells = self.cells.cells()
+        known = self._programs.get(complete)
+        if known is not None and known[0] == cells:
+            return known[1]
+        flow = define_flow(cells)
+        graph = draw_graph(flow)
+        program = Program(flow, complete_graph(graph) if complete else graph)
+        self._programs[complete] = (cells, program)
+        return program
+
+    def run_shared(self, cell: Cell) -> dict[str, Any]:
+        """Execute shared code or the flow's header once, and give the names that `cell` defines.
+
+        Raises
+        ------
+        CheckFailed
+            If shared code reads names that nothing defines.
+        Exception
+            What the code raised.
+        """
+        found = [one for one in self.check(only="") if one.cell is cell]
+        if found:
+            raise CheckFailed(tuple(found))
+        flow_class = self.program(False).flow_class()
+        names = vars(sys.modules[flow_class.__module__])
+        return {name: names[name] for name in analyse_names(cell.parsed.tree).assigned if name in names}
+
+    def shared_values(self, names: Iterable[str]) -> dict[str, Any]:
+        """What names of shared code are in the module that the last step ran in."""
+        module = sys.modules.get(module_name(self.flow.name))
+        return {name: vars(module)[name] for name in names if module is not None and name in vars(module)}
+
+    def check(self, *, only: str | None = None, kernel_names: Iterable[str] = ()) -> tuple[Diagnostic, ...]:
+        """Run the static checks on the whole flow, or on one step."""
+        program = self.program(False)
+        if only is None and not program.flow.steps:
+            raise NotFound(
+                "There is no flow here yet.",
+                "No cell begins with %%step.",
+                "Write %%step NAME on a cell's first line and run it.",
+            )
+        return check_flow(program.flow, graph=program.graph, only=only, kernel_names=kernel_names)
+
+    def require_checked(self, only: str | None, kernel_names: Iterable[str]) -> None:
+        """Raise `CheckFailed` unless the checks pass; a text that passed is not checked again."""
+        program = self.program(False)
+        if only is not None and self._checked.get(only) is program:
+            return
+        found = self.check(only=only, kernel_names=kernel_names)
+        if found:
+            raise CheckFailed(found)
+        if only is not None:
+            self._checked[only] = program
+
+    def step(self, name: str) -> Step:
+        """A step by name.
+
+        Raises
+        ------
+        NotFound
+            If no cell defines it.
+        """
+        step = self.flow.step(name)
+        if step is None:
+            names = [one.name for one in self.flow.steps]
+            raise NotFound(
+                f"There is no step `{name}`.{nearest(name, names)}",
+                f"The steps are {', '.join(names)}." if names else "No step cell was run yet.",
+                f"Run the cell `%%step {name}` first, or correct the name.",
+            )
+        return step
+
+    # -- results
+
+    def results(self) -> LatestResults:
+        """The latest results of the flow's steps."""
+        name = self.flow.name
+        if name not in self._results:
+            self._results[name] = LatestResults(self.datastore, name, work=self._find_working_run(name))
+        return self._results[name]
+
+    def _find_working_run(self, flow: str) -> str | None:
+        """The newest working run of this notebook."""
+        for run in self.datastore.run_ids(flow):
+            try:
+                record = self.datastore.run(flow, run)
+            except FlownbError:
+                continue
+            if record.kind == "work" and record.notebook == self.notebook_name:
+                return run
+        return None
+
+    @property
+    def notebook_name(self) -> str:
+        """File name of the notebook, empty when it is not known."""
+        return self.notebook.name if self.notebook else ""
+
+    def working_run(self) -> str:
+        """Id of the working run, begun if there is none."""
+        results = self.results()
+        if results.work is None:
+            flow = self.flow.name
+
+            def make(run: str) -> RunRecord:
+                return RunRecord(flow, run, "work", self.notebook_name, {}, (), user_name(), time())
+
+            results.work = self.datastore.new_run(make, flow).run
+        return results.work
+
+    def freshness(self) -> dict[str, Freshness]:
+        """The state of every step's latest result."""
+        results = self.results()
+        latest: dict[str, tuple[TaskRecord, ...]] = {}
+
+        def attempted(step: str) -> tuple[TaskRecord, ...]:
+            if step not in latest:
+                latest[step] = results.attempted(step)
+            return latest[step]
+
+        program = self.program(False)
+        return judge(program, attempted, results.parents_of, self.refs(program))
+
+    def picture(self, running: Mapping[str, Freshness] | None = None) -> Dag:
+        """The flow's graph with each step's state, to be drawn."""
+        program = self.program(False)
+        return flow_picture(program, running if running is not None else self.freshness())
+
+    # -- what a task starts with
+
+    def refs(self, program: Program) -> dict[str, ArtifactRef]:
+        """Constants, and parameters at their defaults, as artifacts; kept until a cell changes.
+
+        Parameters that have no default are left out: a single step takes them from its parents.
+        """
+        if self._given is None or self._given[0] is not program:
+            optional = {name: p for name, p in program.parameters.items() if not (p.required and p.default is None)}
+            values = {**program.constants, **resolve_parameters(optional, program.flow.name, {})}
+            self._given = (program, {name: self.datastore.save(value, name=name) for name, value in values.items()})
+        return self._given[1]
+
+    def require_parameters(self, program: Program, step: str, known: Iterable[str]) -> None:
+        """Raise unless every required parameter has a value."""
+        missing = sorted(program.parameters.keys() - set(known))
+        if missing:
+            name = program.parameters[missing[0]].name
+            raise ParameterError(
+                f"Step {step} cannot run alone: parameter `{name}` has no value.",
+                "It is required, has no default, and no parent of the step has it.",
+                f"Give it a default in the %%flow cell, run the flow once (`%flow run --{name} VALUE`), or "
+                f"`%spin {step} --set {missing[0]}=VALUE`.",
+            )
+
+    def not_applied(self, only: str | None = None) -> list[str]:
+        """What is written to flow.py but has no effect here, said for one step or the whole flow."""
+        notes = []
+        program = self.program(False)
+        for name in program.graph.nodes if only is None else [only]:
+            for decorator in program.decorators(name):
+                kind = decorator.lstrip("@ ").split("(")[0]
+                if kind in STEP_DECORATORS - APPLIED - {"resources"}:
+                    notes.append(f"@{kind} of {name} is written to flow.py; it is not applied here")
+        return notes
+
+    def not_executed(self) -> tuple[str, ...]:
+        """Steps that are known only as the notebook was saved, for their cells were not executed here."""
+        return self.cells.unexecuted()
+
+    def all_cells(self) -> tuple[Cell, ...]:
+        """The notebook's cells, scratch cells too where its file can be read."""
+        if self.notebook is not None and self.notebook.exists():
+            with contextlib.suppress(FlownbError):
+                return read_notebook(self.notebook).cells
+        return self.cells.cells()
+
+
+@contextlib.contextmanager
+def module_kept(flow: str) -> Iterator[None]:
+    """Put the flow's module back afterwards: the notebook's scratch cells hold its classes."""
+    name = module_name(flow)
+    before = sys.modules.get(name)
+    try:
+        yield
+    finally:
+        if before is not None:
+            sys.modules[name] = before
+
+
+def inherited_names(instance: Instance) -> set[str]:
+    """Names of all artifacts a task's parents have."""
+    return {name for parent in instance.parents for name in parent.artifacts}

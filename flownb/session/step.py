@@ -1,0 +1,103 @@
+"""One step run as a task of the notebook's working run: what executing a ``%%step`` cell does.
+
+Takes a `SessionState` and a step's name; gives a `StepOutcome`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from flownb.runtime.program import Program
+from flownb.runtime.task import TaskResult, TaskSpec, run_task
+from flownb.session.instances import Instance, conditions_hold, step_instances
+from flownb.session.report import StepReport, step_report
+from flownb.session.state import SessionState, inherited_names
+from flownb.store.datastore import Execution
+
+__all__ = ["StepOutcome", "run_step"]
+
+Display = Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """A step that ran: what to show, and what to put into the notebook's namespace."""
+
+    report: StepReport
+    values: dict[str, Any]
+
+
+def run_step(
+    session: SessionState, name: str, *, display: Display | None = None, kernel_names: Iterable[str] = ()
+) -> StepOutcome:
+    """Run one step on its parents' latest results and record it in the working run.
+
+    Parameters
+    ----------
+    name : str
+    display : callable, optional
+        Shows the value of the body's last expression.
+    kernel_names : iterable of str
+        For the checks' messages.
+
+    Raises
+    ------
+    CheckFailed, MissingResults, StoreError
+    Exception
+        What the step's own code raised, after the attempt was recorded.
+    """
+    step = session.step(name)
+    session.require_checked(name, kernel_names)
+    program, results = session.program(False), session.results()
+    given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
+    instances = step_instances(program, name, results.latest, session.datastore)
+    for instance in instances:
+        session.require_parameters(program, name, {*given, *inherited_names(instance)})
+    run = session.working_run()
+    done: list[TaskResult] = []
+    for instance in instances:
+        task = session.datastore.new_task(program.flow.name, run, name)
+        spec = TaskSpec(name, run, task, instance.parents, instance.frames, given)
+        done.append(run_task(program, spec, session.datastore, keep=session.datastore, display=display))
+        error = done[-1].error
+        if error is not None:
+            if instance.frames:
+                frame = instance.frames[-1]
+                place = f"item {frame.index} of {frame.num_splits}"
+                error.add_note(f"In {place}; `%spin {name} --index {frame.index}` runs it alone.")
+            break
+    status = done[-1].record.status
+    execution = Execution(name, tuple(result.record.task for result in done), status)
+    session.datastore.add_execution(program.flow.name, run, execution)
+    if done[-1].error is not None:
+        raise done[-1].error
+    notes = _notes(session, program, name, instances)
+    if len(done) > 1 and done[0].values:
+        notes.append(f"the notebook now has {', '.join(done[0].values)} of the first of {len(done)} tasks")
+    report = step_report(step, "ran", done, notes)
+    return StepOutcome(report, done[0].values)
+
+
+def _notes(session: SessionState, program: Program, name: str, instances: list[Instance]) -> list[str]:
+    """What a user should know of how a step was run here."""
+    notes = session.not_applied(name)
+    results = session.results()
+    for parent in program.graph[name].parents:
+        if parent != name and any(task.status != "done" for task in results.attempted(parent)):
+            notes.append(f"{parent} failed when it last ran; its result from before was used")
+    tasks = [task for instance in instances for task in instance.parents]
+    if len(tasks) == 1 and not conditions_hold(program, name, tasks[0], session.datastore):
+        notes.append("its --when does not hold for the parent's value: a run would not take this step")
+    for parameter in sorted(program.parameters):
+        keys = {task.artifacts[parameter].key for task in tasks if parameter in task.artifacts}
+        default = session.refs(program).get(parameter)
+        if len(keys) > 1:
+            notes.append(f"its parents ran with different values of the parameter {parameter}")
+        elif keys and default is not None and default.key not in keys:
+            notes.append(f"the parameter {parameter} is what its parents ran with, not the default")
+    others = {results.notebook_of(task) for task in tasks} - {"", session.notebook_name}
+    if session.notebook_name and others:
+        notes.append(f"its parents' results come from {', '.join(sorted(others))}")
+    return notes
