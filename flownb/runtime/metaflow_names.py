@@ -60,6 +60,8 @@ class _Metaflow(ModuleType):
     """Stands for ``metaflow`` inside flow code."""
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         try:
             return getattr(importlib.import_module("metaflow"), name)
         except ModuleNotFoundError as error:

@@ -44,6 +44,7 @@ def run_flow(
 
     Parameters
     ----------
+    session : SessionState
     options : RunOptions
     on_start, on_end : callable
         Told of each task as it starts and ends.

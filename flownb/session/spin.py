@@ -77,6 +77,7 @@ def spin_step(
 
     Parameters
     ----------
+    session : SessionState
     options : SpinOptions
     body : str, optional
         A throw-away body in place of the step's own; its header stays.

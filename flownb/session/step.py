@@ -36,6 +36,7 @@ def run_step(
 
     Parameters
     ----------
+    session : SessionState
     name : str
     display : callable, optional
         Shows the value of the body's last expression.

@@ -9,6 +9,15 @@ from flownb.cells.cell import Cell
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 
 CODE = "FN016"
+# Modules whose package has another name.
+PACKAGES = {
+    "PIL": "pillow",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python",
+    "dateutil": "python-dateutil",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
@@ -25,7 +34,7 @@ def _missing(cell: Cell, module: str, line: int) -> Diagnostic:
     owner = owners.get(cell.kind, "Shared code")
     why, fix = (
         "This Python has no such module.",
-        f"Install it (`%pip install {module}` in a scratch cell), or correct the name.",
+        f"Install it (`%pip install {PACKAGES.get(module, module)}` in a scratch cell), or correct the name.",
     )
     step = cell.name if cell.kind == "step" else ""
     return Diagnostic(CODE, f"{owner} imports `{module}`.", why, fix, cell, cell.body_line + line - 1, step)
