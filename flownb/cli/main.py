@@ -33,8 +33,12 @@ def main(words: Sequence[str] | None = None) -> int:
     int
         Exit status.
     """
-    parser = _parser()
-    arguments, rest = parser.parse_known_args(words)
+    words = list(sys.argv[1:] if words is None else words)
+    # The notebook may stand behind options, whose values argparse cannot tell from it: they are the flow's own.
+    named = next((position for position, word in enumerate(words) if word.endswith(".ipynb")), None)
+    if named is not None and named > 1:
+        words.insert(1, words.pop(named))
+    arguments, rest = _parser().parse_known_args(words)
     command: Callable[[argparse.Namespace, list[str]], int] = arguments.command
     try:
         return command(arguments, rest)
@@ -60,14 +64,17 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, command: Callable[[argparse.Namespace, list[str]], int], text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        sub = commands.add_parser(name, help=text, description=text.replace("%%", "%"), allow_abbrev=False)
         sub.add_argument("notebook", type=Path, help="the .ipynb file")
         sub.set_defaults(command=command)
         return sub
 
     add("run", run, "Run the whole flow; --NAME VALUE sets a parameter, --tag NAME tags the run.")
     sub = add("spin", spin, "Run one step on persisted parents, recording nothing; options as for %%spin.")
-    sub.add_argument("step", help="the step to run")
+    sub.usage = (
+        "flownb spin NOTEBOOK STEP [--from RUN[/STEP/TASK]] [--index N] [--set NAME=VALUE] [--artifacts-module FILE] "
+        "[--persist] [--skip-decorators]"
+    )
     add("check", check, "List what the static checks find.")
     sub = add("export", export, "Write flow.py, which runs on Metaflow.")
     sub.add_argument("-o", "--output", type=Path, default=Path("flow.py"), help="file to write, - for standard output")
@@ -118,7 +125,7 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
 
 def spin(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb spin NOTEBOOK STEP [--from …] [--set …]``."""
-    options = parse_spin([arguments.step, *rest])
+    options = parse_spin(rest)
     if options.artifacts_module is not None:
         from dataclasses import replace
 

@@ -34,7 +34,7 @@ def test_run_spin_show(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     assert (0, "") == (status, err)
     assert "[load] loading" == out.split("\n")[0]
     assert "run F/1: 6 tasks in" in out
-    status, out, _ = flownb("spin", str(path), "train", "--index", "1", "--set", "alpha=10", cwd=Path("/"))
+    status, out, _ = flownb("spin", "--set", "alpha=10", "--index", "1", str(path), "train", cwd=Path("/"))
     assert (0, "  m = 20") == (status, out.rstrip().split("\n")[-1])
     status, out, _ = flownb("show", "nb.ipynb", cwd=tmp_path)
     assert (0, "F · 3 steps · 3 stale") == (status, out.split("\n")[0])  # a run now would have another alpha
@@ -98,6 +98,7 @@ def test_a_failing_step(write_notebook: WriteNotebook, tmp_path: Path) -> None:
         (("run", "nb.ipynb", "--beta", "1"), 2, "Flow F has no parameter `beta`."),
         (("spin", "nb.ipynb", "trian"), 1, "There is no step `trian`. Did you mean `train`?"),
         (("spin", "nb.ipynb", "pick"), 1, "Step pick cannot run: `train` has no results yet."),
+        (("spin", "nb.ipynb"), 2, "spin names no step."),
         (("show", "nb.ipynb", "--all"), 2, "`--all` is not understood."),
     ],
 )
