@@ -60,8 +60,8 @@ class Program:
 
     @cached_property
     def methods(self) -> dict[str, MethodSource]:
-        """Each step's source."""
-        return {name: method_source(self.flow, node, self.artifacts) for name, node in self.graph.nodes.items()}
+        """Each step's source, made when it is first asked for."""
+        return _Methods(self)
 
     @cached_property
     def features(self) -> int:
@@ -175,6 +175,19 @@ def _read_as_cell(method: Any) -> None:
     code = getattr(method, "__code__", None)
     if code is not None:
         method.__code__ = code.replace(co_name="<module>")
+
+
+class _Methods(dict[str, MethodSource]):
+    """Sources of a program's methods by step; a flow of many steps pays for those it runs."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__()
+        self._program = program
+
+    def __missing__(self, name: str) -> MethodSource:
+        program = self._program
+        self[name] = method_source(program.flow, program.graph[name], program.artifacts)
+        return self[name]
 
 
 def _placeholder(name: str) -> Any:

@@ -32,10 +32,11 @@ class CellBook:
         self._saved: dict[str, Cell] = {}
         self._ever_saved: set[str] = set()
         self._stamp: int | None = None
+        self._known: dict[str, Cell] | None = None
 
     def open(self, cells: Iterable[Cell]) -> None:
         """Take over all cells of a notebook file, in order; two of one step both stay, for a check to report."""
-        self.path = None
+        self.path = self._known = None
         self._executed = {cell.cell_id or f"position {position}": cell for position, cell in enumerate(cells)}
 
     def put(self, cell: Cell) -> None:
@@ -46,12 +47,14 @@ class CellBook:
             if known is not None and other != key and cell.kind != "shared" and _defines(known) == _defines(cell):
                 del self._executed[other]
         self._executed[key] = cell
+        self._known = None
 
     def unmark(self, cell_ids: Iterable[str]) -> None:
         """Take cells out of the flow, as deleted or no longer marked."""
         for cell_id in cell_ids:
             if cell_id in self._executed or cell_id in self._saved:
                 self._executed[cell_id] = None
+                self._known = None
 
     def cells(self) -> tuple[Cell, ...]:
         """All marked cells in document order."""
@@ -62,8 +65,14 @@ class CellBook:
         return tuple(c.name for key, c in self._merged().items() if c.kind == "step" and key not in self._executed)
 
     def _merged(self) -> dict[str, Cell]:
-        """Executed and saved cells by key, in document order."""
+        """Executed and saved cells by key, in document order; worked out anew when one of them changed."""
         self._read_file()
+        if self._known is None:
+            self._known = self._merge()
+        return self._known
+
+    def _merge(self) -> dict[str, Cell]:
+        """Work out `_merged`."""
         order = list(self._saved)
         before: str | None = None
         for key in self._executed:
@@ -102,7 +111,7 @@ class CellBook:
             cells = saved_cells(self.path)
         except (OSError, ValueError):  # being written just now: what was known holds
             return
-        self._stamp = stamp
+        self._stamp, self._known = stamp, None
         self._saved = {cell.cell_id: cell for cell in cells if cell.cell_id}
         self._ever_saved.update(self._saved)
 
