@@ -31,7 +31,7 @@ class Freshness:
 
 def fingerprint(program: Program, step: str) -> dict[str, str]:
     """Hashes of the code that decides a step's result: its method, the shared code, its decorators."""
-    decorators = [text for text in program.decorators(step) if text.lstrip("@ ").split("(")[0] not in WITHOUT_EFFECT]
+    decorators = [one.text for one in program.decorators(step) if one.name not in WITHOUT_EFFECT]
     return {
         "method": program.methods[step].code_hash,
         "shared": program.shared_hash,

@@ -16,6 +16,7 @@ from functools import cached_property, lru_cache
 from types import CodeType, ModuleType
 from typing import Any
 
+from flownb.cells.body import Decorator
 from flownb.cells.cell import Cell
 from flownb.flow.artifacts import Artifacts, trace_artifacts
 from flownb.flow.definition import FlowDefinition
@@ -94,10 +95,10 @@ class Program:
         found = {name: getattr(self.flow_class(), name, None) for name in names}
         return {name: value for name, value in found.items() if not callable(value) and not isinstance(value, property)}
 
-    def decorators(self, name: str) -> tuple[str, ...]:
-        """Texts of a step's decorator lines."""
-        node = self.graph[name]
-        return tuple(d.text for d in node.step.body.decorators) if node.step else ()
+    def decorators(self, name: str) -> tuple[Decorator, ...]:
+        """A step's decorator lines."""
+        step = self.graph[name].step
+        return step.body.decorators if step else ()
 
     @cached_property
     def _module_code(self) -> tuple[CodeType, ...]:

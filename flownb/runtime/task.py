@@ -184,7 +184,9 @@ def run_attempt(
     # What a step does to a parameter or constant in place is lost, as in Metaflow; only an override replaces it.
     own = {name: value for name, value in own.items() if name not in spec.given or name in spec.overrides}
     written = frozenset((*node.step.captures, *node.step.body.names.self_writes)) if node.step else frozenset()
-    artifacts, captured, failure = _persist({}, state, written, None)
+    artifacts: dict[str, ArtifactRef] = dict(state.refs)
+    captured: tuple[str, ...] = ()
+    failure: UnpicklableArtifact | None = None
     try:
         artifacts, captured, failure = _persist(own, state, written, keep)
     except KeyboardInterrupt as interrupt:
@@ -206,7 +208,7 @@ def run_attempt(
         captured=captured,
         chosen=state.targets or (),
         fingerprint=fingerprint(program, spec.step),
-        exception=_describe_error(error, node.step.cell.filename if node.step else ""),
+        exception=_describe_error(error),
         started=started,
         finished=time.time(),
     )
@@ -341,7 +343,7 @@ def _is_flow_code(frame: TracebackType) -> bool:
     return str(frame.tb_frame.f_globals.get("__name__", "")).startswith("flownb_flow_")
 
 
-def _describe_error(error: BaseException | None, filename: str) -> dict[str, str] | None:
+def _describe_error(error: BaseException | None) -> dict[str, str] | None:
     """What is written down of the error that ended a task."""
     if error is None:
         return None

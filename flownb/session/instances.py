@@ -24,6 +24,11 @@ class Instance(NamedTuple):
     parents: tuple[TaskRecord, ...]
     frames: tuple[ForeachFrame, ...]
 
+    @property
+    def inherited(self) -> frozenset[str]:
+        """Names of all artifacts the parents have."""
+        return frozenset(name for parent in self.parents for name in parent.artifacts)
+
 
 def step_instances(
     program: Program,

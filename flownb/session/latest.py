@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from flownb.errors import MissingResults, NotFound, StoreError
 from flownb.store.datastore import Datastore, Execution
-from flownb.store.records import ForeachFrame, RunRecord, TaskRecord
+from flownb.store.records import ForeachFrame, RunEnd, RunRecord, TaskRecord
 
 __all__ = ["LatestResults", "is_complete"]
 
@@ -35,6 +35,7 @@ class LatestResults:
         self.only = only
         self._executions: dict[str, tuple[int, list[Execution]]] = {}
         self._records: dict[str, RunRecord] = {}
+        self._ends: dict[str, RunEnd] = {}
 
     def executions(self, run: str) -> list[Execution]:
         """Executions of a working run, oldest first; read again when another kernel added one."""
@@ -73,7 +74,7 @@ class LatestResults:
         tasks = self._all_tasks(run, step)
         if not tasks or any(task.status != "done" for task in tasks):
             return ()
-        end = self.datastore.run_end(self.flow, run)
+        end = self._end(run)
         return tasks if (end is not None and end.status == "done") or is_complete(tasks) else ()
 
     def notebook_of(self, task: TaskRecord) -> str:
@@ -135,7 +136,7 @@ class LatestResults:
         record = self._record(run)
         if record is None or record.kind == "work":
             return False
-        end = self.datastore.run_end(self.flow, run)
+        end = self._end(run)
         return end is not None and end.finished < max(task.finished for task in found)
 
     def _record(self, run: str) -> RunRecord | None:
@@ -146,6 +147,15 @@ class LatestResults:
             except (NotFound, StoreError):
                 return None
         return self._records[run]
+
+    def _end(self, run: str) -> RunEnd | None:
+        """How a run ended, read once, for it does not change; None while it runs."""
+        if run not in self._ends:
+            end = self.datastore.run_end(self.flow, run)
+            if end is None:
+                return None
+            self._ends[run] = end
+        return self._ends[run]
 
 
 def _newer(found: tuple[TaskRecord, ...], other: tuple[TaskRecord, ...]) -> tuple[TaskRecord, ...]:

@@ -90,8 +90,6 @@ def capture_header(step: Step, local: Sequence[str]) -> str:
 
 def value_types(results: Sequence[TaskResult]) -> tuple[tuple[str, str], ...]:
     """Names and types of what a step's first task set, in the order it did."""
-    if not results:
-        return ()
     return tuple((name, _kind(value)) for name, value in results[0].values.items())
 
 

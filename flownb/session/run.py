@@ -71,11 +71,8 @@ def run_flow(
     given = {name: session.datastore.save(value, name=name) for name, value in values.items()}
     parameters = {name: given[name] for name in program.parameters}
     started = time()
-
-    def make(run: str) -> RunRecord:
-        return RunRecord(flow, run, "run", session.notebook_name, parameters, options.tags, user_name(), started)
-
-    run = session.datastore.new_run(make, flow).run
+    record = RunRecord(flow, "", "run", session.notebook_name, parameters, options.tags, user_name(), started)
+    run = session.datastore.new_run(record).run
     tasks = 0
 
     def ended(result: TaskResult) -> None:
@@ -114,13 +111,13 @@ def run_flow(
         assert failed.error is not None
         if status == "interrupted":
             raise failed.error
-        record = failed.record
+        task = failed.record
         raise StepFailed(
-            f"Run {flow}/{run} stopped: step {record.step} failed.",
+            f"Run {flow}/{run} stopped: step {task.step} failed.",
             _first_line(failed.error),
-            f"Correct the step; `%spin {record.step} --from {run}/{record.step}/{record.task}` runs it alone on "
+            f"Correct the step; `%spin {task.step} --from {run}/{task.step}/{task.task}` runs it alone on "
             "the same inputs.",
-            pathspec=record.pathspec,
+            pathspec=task.pathspec,
         ) from failed.error
     return RunOutcome(f"{flow}/{run}", tasks, time() - started)
 

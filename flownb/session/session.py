@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from time import sleep
-from typing import Any
 
 from flownb.flow.module import requirements
 from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.session.options import RunOptions, SpinOptions
 from flownb.session.run import RunOutcome, run_flow
 from flownb.session.spin import SpinOutcome, spin_step
-from flownb.session.state import SessionState
+from flownb.session.state import Display, SessionState
 from flownb.session.step import StepOutcome, run_step
 
 __all__ = ["RunOutcome", "Session", "SpinOutcome", "StepOutcome"]
-
-Display = Callable[[Any], None]
 
 
 class Session(SessionState):

@@ -5,7 +5,7 @@ Takes a `SessionState` and `SpinOptions`; gives a `SpinOutcome`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import time
 from typing import Any
@@ -23,14 +23,12 @@ from flownb.session.instances import Instance, step_instances
 from flownb.session.latest import LatestResults
 from flownb.session.options import SpinOptions, literal, load_artifacts_module
 from flownb.session.report import StepReport, step_report
-from flownb.session.state import SessionState, inherited_names, module_kept
+from flownb.session.state import Display, SessionState, module_kept
 from flownb.settings import user_name
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord
 
 __all__ = ["SpinOutcome", "spin_step"]
-
-Display = Callable[[Any], None]
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def spin_step(
     given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
     overrides = _overrides(program, options)
     instance, origin = _spin_instance(session, program, options, overrides)
-    inherited = inherited_names(instance)
+    inherited = instance.inherited
     _refuse_unknown(program, step, options, overrides, inherited | given.keys())
     given = {**given, **origin}
     session.require_parameters(program, step.name, {*given, *inherited, *overrides})
@@ -139,11 +137,8 @@ def _spin_notes(instance: Instance, options: SpinOptions) -> list[str]:
 
 def _spin_run(session: SessionState, keep: Datastore, flow: str, step: str) -> tuple[str, str]:
     """A new run of one task in the spin datastore."""
-
-    def make(run: str) -> RunRecord:
-        return RunRecord(flow, run, "spin", session.notebook_name, {}, (), user_name(), time())
-
-    run = keep.new_run(make, flow).run
+    record = RunRecord(flow, "", "spin", session.notebook_name, {}, (), user_name(), time())
+    run = keep.new_run(record).run
     return run, keep.new_task(flow, run, step)
 
 

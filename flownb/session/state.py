@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from time import time
@@ -29,14 +29,15 @@ from flownb.runtime.freshness import Freshness, judge
 from flownb.runtime.parameters import resolve_parameters
 from flownb.runtime.program import Program, module_name
 from flownb.session.cellbook import CellBook
-from flownb.session.instances import Instance
 from flownb.session.latest import LatestResults
 from flownb.session.picture import flow_picture
 from flownb.settings import datastore_root, user_name
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, RunRecord, TaskRecord
 
-__all__ = ["SessionState", "inherited_names", "module_kept"]
+__all__ = ["Display", "SessionState", "module_kept"]
+
+Display = Callable[[Any], None]
 
 
 class SessionState:
@@ -182,12 +183,8 @@ class SessionState:
         """Id of the working run, begun if there is none."""
         results = self.results()
         if results.work is None:
-            flow = self.flow.name
-
-            def make(run: str) -> RunRecord:
-                return RunRecord(flow, run, "work", self.notebook_name, {}, (), user_name(), time())
-
-            results.work = self.datastore.new_run(make, flow).run
+            record = RunRecord(self.flow.name, "", "work", self.notebook_name, {}, (), user_name(), time())
+            results.work = self.datastore.new_run(record).run
         return results.work
 
     def freshness(self) -> dict[str, Freshness]:
@@ -239,9 +236,8 @@ class SessionState:
         program = self.program(False)
         for name in program.graph.nodes if only is None else [only]:
             for decorator in program.decorators(name):
-                kind = decorator.lstrip("@ ").split("(")[0]
-                if kind in STEP_DECORATORS - APPLIED - {"resources"}:
-                    notes.append(f"@{kind} of {name} is written to flow.py; it is not applied here")
+                if decorator.name in STEP_DECORATORS - APPLIED - {"resources"}:
+                    notes.append(f"@{decorator.name} of {name} is written to flow.py; it is not applied here")
         return notes
 
     def not_executed(self) -> tuple[str, ...]:
@@ -266,8 +262,3 @@ def module_kept(flow: str) -> Iterator[None]:
     finally:
         if before is not None:
             sys.modules[name] = before
-
-
-def inherited_names(instance: Instance) -> set[str]:
-    """Names of all artifacts a task's parents have."""
-    return {name for parent in instance.parents for name in parent.artifacts}

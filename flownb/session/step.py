@@ -5,7 +5,7 @@ Takes a `SessionState` and a step's name; gives a `StepOutcome`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,10 @@ from flownb.runtime.program import Program
 from flownb.runtime.task import TaskResult, TaskSpec, run_task
 from flownb.session.instances import Instance, conditions_hold, step_instances
 from flownb.session.report import StepReport, step_report
-from flownb.session.state import SessionState, inherited_names
+from flownb.session.state import Display, SessionState
 from flownb.store.datastore import Execution
 
 __all__ = ["StepOutcome", "run_step"]
-
-Display = Callable[[Any], None]
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def run_step(
     given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
     instances = step_instances(program, name, results.latest, session.datastore)
     for instance in instances:
-        session.require_parameters(program, name, {*given, *inherited_names(instance)})
+        session.require_parameters(program, name, {*given, *instance.inherited})
     run = session.working_run()
     done: list[TaskResult] = []
     for instance in instances:

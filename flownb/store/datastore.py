@@ -21,8 +21,8 @@ import base64
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -171,24 +171,24 @@ class Datastore:
         folder = self.root / "flows" / safe_name(flow)
         return [str(number) for number in sorted((int(i) for i in _folders(folder) if i.isdigit()), reverse=True)]
 
-    def new_run(self, make: Callable[[str], RunRecord], flow: str) -> RunRecord:
+    def new_run(self, record: RunRecord) -> RunRecord:
         """Take the next free run id of a flow and record the run.
 
         Parameters
         ----------
-        make : callable
-            Gives the record for the id it is passed.
-        flow : str
+        record : RunRecord
+            Its id is not looked at.
 
         Returns
         -------
         RunRecord
+            The same with the id it was given.
         """
         self._prepare()
-        folder = self.root / "flows" / safe_name(flow)
-        number = max((int(i) for i in self.run_ids(flow)), default=0) + 1
+        folder = self.root / "flows" / safe_name(record.flow)
+        number = max((int(i) for i in self.run_ids(record.flow)), default=0) + 1
         number = self._take(folder, number)
-        record = make(str(number))
+        record = replace(record, run=str(number))
         self._write(folder / str(number) / "run.json", to_json(record))
         return record
 

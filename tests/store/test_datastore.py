@@ -20,7 +20,7 @@ from flownb.store.records import ForeachFrame, RunRecord, TaskRecord, from_json,
 
 def new_run(store: Datastore, flow: str = "F") -> str:
     """Begin a run and give its id."""
-    return store.new_run(lambda run: RunRecord(flow, run, "run", started=1.0), flow).run
+    return store.new_run(RunRecord(flow, "", "run", started=1.0)).run
 
 
 def test_small_values_stand_in_the_manifest(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_racing_writers_never_share_an_id(tmp_path: Path) -> None:
         from flownb.store.datastore import Datastore
         from flownb.store.records import RunRecord
         for _ in range(25):
-            print(Datastore({str(tmp_path)!r}).new_run(lambda run: RunRecord("F", run, "run"), "F").run)
+            print(Datastore({str(tmp_path)!r}).new_run(RunRecord("F", "", "run")).run)
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
     with ThreadPoolExecutor(4) as pool:
