@@ -1,0 +1,138 @@
+// Mirrors flownb/runtime/events.py; written by scripts/mirror_events.py, do not edit.
+// Durations are seconds.
+
+export type StepState = 'never' | 'running' | 'fresh' | 'stale' | 'failed';
+
+/**
+ * How the step of one cell stands.
+ */
+export interface StepStatus {
+  cell: string;
+  step: string;
+  state: StepState;
+  detail: string;
+  title: string;
+}
+
+/**
+ * How one step of a displayed DAG stands; detail holds pieces of its second
+ * line and whether each is code.
+ */
+export interface NodeStatus {
+  name: string;
+  state: StepState;
+  detail: [string, boolean][];
+  title: string;
+}
+
+/**
+ * A run of the whole flow began.
+ */
+export interface RunStarted {
+  type: 'RunStarted';
+  flow: string;
+  run: string;
+}
+
+/**
+ * A task's first attempt began.
+ */
+export interface TaskStarted {
+  type: 'TaskStarted';
+  flow: string;
+  run: string;
+  step: string;
+  task: string;
+  mode: 'work' | 'spin' | 'run';
+  attempt: number;
+  index: number | null;
+  num_splits: number | null;
+}
+
+/**
+ * An attempt failed with error and is tried again after so many seconds.
+ */
+export interface TaskRetried {
+  type: 'TaskRetried';
+  flow: string;
+  run: string;
+  step: string;
+  task: string;
+  mode: 'work' | 'spin' | 'run';
+  attempt: number;
+  index: number | null;
+  num_splits: number | null;
+  error: string;
+  seconds: number;
+}
+
+/**
+ * A task's last attempt ended after so many seconds; error is its type and
+ * first line, or empty.
+ */
+export interface TaskEnded {
+  type: 'TaskEnded';
+  flow: string;
+  run: string;
+  step: string;
+  task: string;
+  mode: 'work' | 'spin' | 'run';
+  attempt: number;
+  index: number | null;
+  num_splits: number | null;
+  status: 'done' | 'failed' | 'interrupted';
+  error: string;
+  seconds: number;
+}
+
+/**
+ * A card changed while its task runs; card is its id, empty for one without.
+ */
+export interface CardRefreshed {
+  type: 'CardRefreshed';
+  flow: string;
+  run: string;
+  step: string;
+  task: string;
+  card: string;
+}
+
+/**
+ * A run of the whole flow ended after so many tasks and seconds.
+ */
+export interface RunEnded {
+  type: 'RunEnded';
+  flow: string;
+  run: string;
+  status: 'done' | 'failed' | 'interrupted';
+  tasks: number;
+  seconds: number;
+}
+
+/**
+ * The states of step cells: all there are (whole), or those that changed.
+ */
+export interface StepsChanged {
+  type: 'StepsChanged';
+  steps: StepStatus[];
+  whole: boolean;
+}
+
+/**
+ * Steps of one displayed DAG changed; dag is its id in the output's metadata.
+ */
+export interface DagChanged {
+  type: 'DagChanged';
+  dag: string;
+  nodes: NodeStatus[];
+}
+
+export type FlowEvent =
+  | RunStarted
+  | TaskStarted
+  | TaskRetried
+  | TaskEnded
+  | CardRefreshed
+  | RunEnded
+  | StepsChanged
+  | DagChanged;
