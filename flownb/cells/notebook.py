@@ -13,7 +13,7 @@ from pathlib import Path
 from flownb.cells.cell import Cell, read_cell
 from flownb.errors import CellError, NotFound
 
-__all__ = ["Notebook", "read_notebook", "saved_cells"]
+__all__ = ["DocumentCell", "Notebook", "read_notebook", "saved_cells"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,15 @@ class Notebook:
 
     path: Path
     cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class DocumentCell:
+    """A code cell as the notebook's view shows it, saved or not, executed or not."""
+
+    id: str
+    source: str
+    tags: tuple[str, ...] = ()
 
 
 def read_notebook(path: str | Path) -> Notebook:

@@ -109,13 +109,12 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
 
     options = parse_run(rest)
     session, progress = _open(arguments.notebook), Progress()
+    session.events.subscribe(progress)
     try:
         for note in session.not_applied():
             print(f"note: {note}")
         with progress.prefixed():
-            outcome = session.run(
-                options, on_start=progress.on_start, on_end=progress.on_end, on_retry=progress.on_retry
-            )
+            outcome = session.run(options)
     finally:
         if progress.states:
             print(dag_text(session.picture(progress.states)))

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from flownb.dag.layout import DagLayout, EdgePath, NodeBox, layout_dag
 from flownb.dag.model import Dag, DagEdge, DagNode, NodeKind, NodeState
+from flownb.dag.payload import DAG_MIME, dag_payload, node_detail
 from flownb.dag.svg import dag_svg
 from flownb.dag.text import dag_text
 
 __all__ = [
+    "DAG_MIME",
     "Dag",
     "DagEdge",
     "DagLayout",
@@ -19,7 +21,9 @@ __all__ = [
     "NodeBox",
     "NodeKind",
     "NodeState",
+    "dag_payload",
     "dag_svg",
     "dag_text",
     "layout_dag",
+    "node_detail",
 ]

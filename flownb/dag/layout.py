@@ -17,7 +17,7 @@ from flownb.dag.route import Point, Surface, route
 from flownb.dag.rows import Column, break_rows
 from flownb.dag.summary import STATE_WORDS
 
-__all__ = ["CARD", "CardStyle", "DagLayout", "EdgePath", "NodeBox", "layout_dag"]
+__all__ = ["CARD", "CardStyle", "DagLayout", "EdgePath", "NodeBox", "card_detail", "layout_dag"]
 
 
 @dataclass(frozen=True)
@@ -171,13 +171,24 @@ def layout_dag(dag: Dag, *, max_width: float = 1000.0) -> DagLayout:
 def _card_text(node: DagNode) -> tuple[str, tuple[tuple[str, bool], ...], float]:
     """Cut a card's two lines to fit and say how wide the card must be."""
     name, name_width = fit(node.name, CARD.name_size * _BOLD, CARD.name_limit)
+    detail, detail_width = card_detail(node, CARD.detail_limit)
+    width = CARD.text_left + max(name_width, detail_width) + CARD.text_right
+    return name, detail, max(CARD.least_width, width)
+
+
+def card_detail(node: DagNode, limit: float) -> tuple[tuple[tuple[str, bool], ...], float]:
+    """Cut a card's second line, the state and its detail, to so many pixels.
+
+    Returns
+    -------
+    tuple
+        Pieces of text and whether each is code, and their width in pixels.
+    """
     state = STATE_WORDS[node.state]
     spans: tuple[tuple[str, bool], ...] = ((state, False),)
     if node.detail:
         spans = ((f"{state} · ", False), *code_spans(node.detail))
-    detail, detail_width = fit_spans(spans, CARD.detail_size, CARD.detail_limit)
-    width = CARD.text_left + max(name_width, detail_width) + CARD.text_right
-    return name, detail, max(CARD.least_width, width)
+    return fit_spans(spans, CARD.detail_size, limit)
 
 
 def _extents(dag: Dag, graph: Layered) -> list[float]:

@@ -6,10 +6,22 @@ Takes a `Dag` or a step of one; gives short phrases.
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from flownb.dag.model import Dag, DagNode, NodeState
 
-__all__ = ["STATE_WORDS", "node_sentence", "state_counts", "step_count"]
+if TYPE_CHECKING:
+    from flownb.dag.layout import EdgePath
+
+__all__ = [
+    "STATE_WORDS",
+    "edge_sentence",
+    "flow_description",
+    "flow_summary",
+    "node_sentence",
+    "state_counts",
+    "step_count",
+]
 
 STATE_WORDS: dict[NodeState, str] = {
     "never": "never run",
@@ -61,3 +73,25 @@ def node_sentence(node: DagNode) -> str:
     inside = "; once for each item of a foreach" if node.in_foreach else ""
     detail = f", {node.detail}" if node.detail else ""
     return f"{node.name}: {STATE_WORDS[node.state]}{detail}{kind}{inside}"
+
+
+def edge_sentence(path: EdgePath) -> str:
+    """Say in one phrase from where to where an arrow leads."""
+    return f"{path.source} → {path.target}" + (f": {path.label}" if path.label else "")
+
+
+def flow_description(dag: Dag) -> str:
+    """Say the whole picture in words."""
+    following: dict[str, list[str]] = {}
+    for edge in dag.edges:
+        following.setdefault(edge.source, []).append(edge.target)
+    sentences = [f"A flow of {step_count(dag)}."]
+    for node in dag.nodes:
+        leads = ", ".join(following.get(node.name, ()))
+        sentences.append(node_sentence(node) + (f"; leads to {leads}." if leads else "."))
+    return " ".join(sentences)
+
+
+def flow_summary(dag: Dag) -> str:
+    """Say how many steps are in which state."""
+    return " · ".join([step_count(dag), *(words for _, words in state_counts(dag))])

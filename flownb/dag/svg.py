@@ -12,13 +12,13 @@ from flownb.dag.layout import CARD, EdgePath, NodeBox, layout_dag
 from flownb.dag.measure import text_width
 from flownb.dag.model import Dag, DagNode
 from flownb.dag.paint import DARK_STYLE, INK, SANS, paint, state_glyph
-from flownb.dag.summary import STATE_WORDS, node_sentence, state_counts, step_count
+from flownb.dag.pen import number, path_data, strands
+from flownb.dag.summary import STATE_WORDS, edge_sentence, flow_description, flow_summary, node_sentence
 
 __all__ = ["dag_svg"]
 
 _CAPTION = 30.0
 _MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
-_STRAND = 5.0
 _FIXED_UP_TO = 640.0
 _INVALID = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -63,15 +63,15 @@ def dag_svg(dag: Dag, *, max_width: float = 1000.0, caption: bool = True) -> str
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="flownb-dag" role="img" '
         f'aria-label="{_text(dag.name)}" {_size(width, height)} '
-        f'viewBox="0 0 {_n(width)} {_n(height)}" style="max-width:{_limit(width)};height:auto" '
+        f'viewBox="0 0 {number(width)} {number(height)}" style="max-width:{_limit(width)};height:auto" '
         f'font-family="{SANS}">',
         f"<title>{_text(dag.name)}</title>",
-        f"<desc>{_text(_description(dag))}</desc>",
+        f"<desc>{_text(flow_description(dag))}</desc>",
         f"<style>{DARK_STYLE}</style>",
     ]
     if caption:
         parts.append(_caption(dag))
-    parts.append(f'<g transform="translate(0 {_n(head)})">' if head else "<g>")
+    parts.append(f'<g transform="translate(0 {number(head)})">' if head else "<g>")
     parts.append(f'<g fill="none" stroke="{INK["line"]}" stroke-width="1.4">')
     parts += [_curve(path, nodes) for path in layout.paths]
     parts.append("</g>")
@@ -85,26 +85,18 @@ def dag_svg(dag: Dag, *, max_width: float = 1000.0, caption: bool = True) -> str
     return "\n".join(part for part in parts if part) + "\n"
 
 
-def _n(value: float) -> str:
-    """Write a number of pixels with at most one decimal."""
-    tenths = round(value * 10)
-    whole, rest = divmod(abs(tenths), 10)
-    sign = "-" if tenths < 0 else ""
-    return f"{sign}{whole}.{rest}" if rest else f"{sign}{whole}"
-
-
 def _size(width: float, height: float) -> str:
     """Width and height of the whole picture: its own, or for a wide one all there is.
 
     Where the picture is shown as an ``<img>`` (JupyterLab, GitHub), styles inside it do not count: one with a width of
     its own is cut off in a narrow place, one of 100% is scaled.
     """
-    return 'width="100%"' if width > _FIXED_UP_TO else f'width="{_n(width)}" height="{_n(height)}"'
+    return 'width="100%"' if width > _FIXED_UP_TO else f'width="{number(width)}" height="{number(height)}"'
 
 
 def _limit(width: float) -> str:
     """How wide the picture may get where it stands in the page itself."""
-    return f"{_n(width)}px" if width > _FIXED_UP_TO else "100%"
+    return f"{number(width)}px" if width > _FIXED_UP_TO else "100%"
 
 
 def _text(value: str) -> str:
@@ -115,26 +107,9 @@ def _text(value: str) -> str:
     return clean
 
 
-def _description(dag: Dag) -> str:
-    """Say the whole picture in words."""
-    following: dict[str, list[str]] = {}
-    for edge in dag.edges:
-        following.setdefault(edge.source, []).append(edge.target)
-    sentences = [f"A flow of {step_count(dag)}."]
-    for node in dag.nodes:
-        leads = ", ".join(following.get(node.name, ()))
-        sentences.append(node_sentence(node) + (f"; leads to {leads}." if leads else "."))
-    return " ".join(sentences)
-
-
-def _summary(dag: Dag) -> str:
-    """Say how many steps are in which state."""
-    return " · ".join([step_count(dag), *(words for _, words in state_counts(dag))])
-
-
 def _caption_width(dag: Dag) -> float:
     """Say how wide the caption is."""
-    return 10.0 + text_width(dag.name, 13) * 1.06 + 12.0 + text_width(_summary(dag), 11.5) + 10.0
+    return 10.0 + text_width(dag.name, 13) * 1.06 + 12.0 + text_width(flow_summary(dag), 11.5) + 10.0
 
 
 def _caption(dag: Dag) -> str:
@@ -142,51 +117,23 @@ def _caption(dag: Dag) -> str:
     return (
         f'<text x="10" y="19" font-size="13" font-weight="600" fill="{INK["caption"]}">'
         f"{_text(dag.name)}"
-        f'<tspan dx="10" font-size="11.5" font-weight="400">{_text(_summary(dag))}</tspan></text>'
+        f'<tspan dx="10" font-size="11.5" font-weight="400">{_text(flow_summary(dag))}</tspan></text>'
     )
 
 
 def _curve(path: EdgePath, nodes: dict[str, DagNode]) -> str:
     """Draw an arrow's line; three strands where it carries the tasks of a foreach."""
-    source, target = nodes[path.source], nodes[path.target]
-    start = _STRAND if source.in_foreach and source.kind != "foreach" else 0.0
-    end = _STRAND if target.in_foreach and target.kind != "join" else 0.0
-    tip = f"{path.source} → {path.target}" + (f": {path.label}" if path.label else "")
-    lines = [f'<path d="{_path_data(path, 0.0, 0.0)}"/>']
-    if path.way == "forward" and (start or end):
-        data = "".join(_path_data(path, start * side, end * side) for side in (-1.0, 1.0))
-        lines.append(f'<path d="{data}" stroke-width="1" stroke-opacity="0.75"/>')
-    return f"<g><title>{_text(tip)}</title>{''.join(lines)}</g>"
-
-
-def _path_data(path: EdgePath, start: float, end: float) -> str:
-    """Write one strand, so many pixels below the arrow's middle at its start and at its end."""
-    points = path.points
-    last = len(points) - 1
-    between = start if abs(start) >= abs(end) else end
-    moved = []
-    for place, (x, y) in enumerate(points):
-        if place <= 1:
-            offset = start
-        elif place >= last - 1:
-            offset = end
-        else:
-            offset = between
-        moved.append((x, y + offset))
-    data = [f"M{_n(moved[0][0])} {_n(moved[0][1])}"]
-    for first in range(1, last, 3):
-        group = moved[first : first + 3]
-        if all(y == moved[first - 1][1] for _, y in group):
-            data.append(f"H{_n(group[2][0])}")
-        else:
-            data.append("C" + " ".join(f"{_n(x)} {_n(y)}" for x, y in group))
-    return "".join(data)
+    lines = [f'<path d="{path_data(path)}"/>']
+    outer = strands(path, nodes)
+    if outer:
+        lines.append(f'<path d="{outer}" stroke-width="1" stroke-opacity="0.75"/>')
+    return f"<g><title>{_text(edge_sentence(path))}</title>{''.join(lines)}</g>"
 
 
 def _arrowhead(path: EdgePath) -> str:
     """Draw an arrow's head; it always points to the right."""
     x, y = path.points[-1]
-    return f'<path d="M{_n(x)} {_n(y)}l-7 -3.8l1.6 3.8l-1.6 3.8Z"/>'
+    return f'<path d="M{number(x)} {number(y)}l-7 -3.8l1.6 3.8l-1.6 3.8Z"/>'
 
 
 def _label(path: EdgePath) -> str:
@@ -196,11 +143,11 @@ def _label(path: EdgePath) -> str:
     x, y = path.label_at
     width, height = path.label_width + 13.0, CARD.label_size + 7.0
     return (
-        f'<g><rect x="{_n(x - width / 2)}" y="{_n(y - height / 2)}" width="{_n(width)}" '
-        f'height="{_n(height)}" rx="{_n(height / 2)}" {paint("chip")} '
+        f'<g><rect x="{number(x - width / 2)}" y="{number(y - height / 2)}" width="{number(width)}" '
+        f'height="{number(height)}" rx="{number(height / 2)}" {paint("chip")} '
         f'stroke="{INK["line"]}" stroke-opacity="0.45" stroke-width="0.8"/>'
-        f'<text x="{_n(x)}" y="{_n(y + 3.6)}" text-anchor="middle" '
-        f'font-size="{_n(CARD.label_size)}" {paint("note")}>{_text(path.label)}</text></g>'
+        f'<text x="{number(x)}" y="{number(y + 3.6)}" text-anchor="middle" '
+        f'font-size="{number(CARD.label_size)}" {paint("note")}>{_text(path.label)}</text></g>'
     )
 
 
@@ -214,8 +161,8 @@ def _card(box: NodeBox) -> str:
         f'<g {paint(f"edge-{node.state}")} stroke-width="{stroke}"{dashes}>',
     ]
     parts += [
-        f'<rect x="{_n(box.x + depth * CARD.stack)}" y="{_n(box.y - depth * CARD.stack)}" '
-        f'width="{_n(box.width)}" height="{_n(box.height)}" rx="8" '
+        f'<rect x="{number(box.x + depth * CARD.stack)}" y="{number(box.y - depth * CARD.stack)}" '
+        f'width="{number(box.width)}" height="{number(box.height)}" rx="8" '
         f"{paint('under' if depth else 'card')}/>"
         for depth in ((2, 1, 0) if node.in_foreach else (0,))
     ]
@@ -223,13 +170,13 @@ def _card(box: NodeBox) -> str:
     parts.append(_kind_mark(box))
     middle = box.y + box.height / 2
     parts.append(state_glyph(node.state, box.x + 19.5, middle))
-    x = _n(box.x + CARD.text_left)
+    x = number(box.x + CARD.text_left)
     parts.append(
-        f'<text x="{x}" y="{_n(middle - 3.6)}" font-size="{_n(CARD.name_size)}" '
+        f'<text x="{x}" y="{number(middle - 3.6)}" font-size="{number(CARD.name_size)}" '
         f'font-weight="600" {paint("name")}>{_text(box.name)}</text>'
     )
     parts.append(
-        f'<text x="{x}" y="{_n(middle + 12.4)}" font-size="{_n(CARD.detail_size)}" '
+        f'<text x="{x}" y="{number(middle + 12.4)}" font-size="{number(CARD.detail_size)}" '
         f"{paint('note')}>{_detail(box)}</text></g>"
     )
     return "".join(parts)
@@ -258,9 +205,9 @@ def _kind_mark(box: NodeBox) -> str:
     line = INK["line"]
     if box.node.kind == "join":
         return (
-            f'<rect x="{_n(box.x - 9)}" y="{_n(box.y + 3)}" width="4.5" '
-            f'height="{_n(box.height - 6)}" rx="2.2" fill="{line}"/>'
+            f'<rect x="{number(box.x - 9)}" y="{number(box.y + 3)}" width="4.5" '
+            f'height="{number(box.height - 6)}" rx="2.2" fill="{line}"/>'
         )
     if box.node.kind == "switch":
-        return f'<path d="M{_n(right - 7)} {_n(middle)}l7 -7l7 7l-7 7Z" fill="{line}" stroke-linejoin="round"/>'
+        return f'<path d="M{number(right - 7)} {number(middle)}l7 -7l7 7l-7 7Z" fill="{line}" stroke-linejoin="round"/>'
     return ""

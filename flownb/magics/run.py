@@ -76,23 +76,20 @@ class RunMagics(Magics):
 
         frontend, progress = self.frontend, Progress()
         session = frontend.session
+        unsubscribe = session.events.subscribe(progress)
         try:
             options = parse_run(words)
             self._say_what_is_missing()
             for note in session.not_applied():
                 print(f"note: {note}")
             with progress.prefixed():
-                outcome = session.run(
-                    options,
-                    on_start=progress.on_start,
-                    on_end=progress.on_end,
-                    on_retry=progress.on_retry,
-                    kernel_names=frontend.kernel_names(),
-                )
+                outcome = session.run(options, kernel_names=frontend.kernel_names())
         except BaseException as error:  # a step's own, KeyboardInterrupt too
             if progress.states:
                 show_dag(session.picture(progress.states), {})
             frontend.raise_for_user(error)
+        finally:
+            unsubscribe()
         said = " ".join(words)
         print(f"run of {session.flow.name}: {outcome.tasks} tasks" + (f" ({said})" if said else ""))
         facts = {"run": outcome.pathspec, "tasks": outcome.tasks, "seconds": round(outcome.seconds, 3)}

@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 
 from flownb.errors import ForeachError
+from flownb.runtime.events import Event, task_ended, task_started
 from flownb.runtime.executor import Executor
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskResult, TaskSpec
@@ -46,6 +47,8 @@ class Scheduler:
         Gives the next task id for a step.
     given : mapping of str to ArtifactRef
         Parameters and constants.
+    emit : callable
+        Told of each task as it starts and ends.
     tags : tuple of str
     max_num_splits : int
         Largest number of items of a foreach, as a guard against mistakes.
@@ -59,6 +62,7 @@ class Scheduler:
         run: str,
         new_task: Callable[[str], str],
         given: Mapping[str, ArtifactRef],
+        emit: Callable[[Event], None],
         tags: tuple[str, ...] = (),
         max_num_splits: int = MAX_NUM_SPLITS,
     ) -> None:
@@ -67,18 +71,14 @@ class Scheduler:
         self.run_id = run
         self.new_task = new_task
         self.given = given
+        self.emit = emit
         self.tags = tags
         self.max_num_splits = max_num_splits
         self._ready: deque[tuple[str, tuple[TaskRecord, ...], tuple[ForeachFrame, ...]]] = deque()
         self._joins: dict[tuple[str, tuple[int, ...]], _Waiting] = {}
 
-    def run(self, on_start: Callable[[TaskSpec], None], on_end: Callable[[TaskResult], None]) -> TaskResult | None:
+    def run(self) -> TaskResult | None:
         """Run all tasks.
-
-        Parameters
-        ----------
-        on_start, on_end : callable
-            Told of each task as it starts and ends.
 
         Returns
         -------
@@ -94,12 +94,12 @@ class Scheduler:
             while self._ready and failed is None and len(running) < self.executor.slots:
                 step, parents, frames = self._ready.popleft()
                 spec = TaskSpec(step, self.run_id, self.new_task(step), parents, frames, self.given, tags=self.tags)
-                on_start(spec)
+                self.emit(task_started(self.program.flow.name, spec, "run"))
                 running.add(self.executor.submit(spec))
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 result = future.result()
-                on_end(result)
+                self.emit(task_ended(result, "run"))
                 if result.error is not None:
                     failed = failed or result
                 elif failed is None:

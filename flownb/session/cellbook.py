@@ -1,17 +1,19 @@
 """The marked cells of a notebook as a kernel comes to know them.
 
-Takes cells as they are executed, and the saved notebook file where its path is known; gives the flow's cells in
-document order. A cell is known by its id where the front end sends one, else by what it defines. What was executed
-outranks what was saved; cells that were saved and not executed yet are part of the flow as they were saved.
+Takes cells as they are executed, the document as a view shows it where one is connected, else the saved notebook file
+where its path is known; gives the flow's cells in document order. A cell is known by its id where the front end sends
+one, else by what it defines. The newest text of a cell counts: of what the document shows and what was executed the
+later one; of what was saved and what was executed the latter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from flownb.cells.cell import Cell
-from flownb.cells.notebook import saved_cells
+from flownb.cells.cell import Cell, read_cell
+from flownb.cells.notebook import DocumentCell, saved_cells
+from flownb.errors import CellError
 
 __all__ = ["CellBook"]
 
@@ -29,6 +31,10 @@ class CellBook:
         self.path = path
         # None stands for a cell that was deleted or lost its mark: marked again, it has its old place.
         self._executed: dict[str, Cell | None] = {}
+        self._requests: dict[str, DocumentCell] = {}
+        self._document: tuple[DocumentCell, ...] | None = None
+        self._shown: dict[DocumentCell, Cell | None] = {}
+        self._since_document: set[str] = set()
         self._saved: dict[str, Cell] = {}
         self._ever_saved: set[str] = set()
         self._stamp: int | None = None
@@ -36,17 +42,35 @@ class CellBook:
 
     def open(self, cells: Iterable[Cell]) -> None:
         """Take over all cells of a notebook file, in order; two of one step both stay, for a check to report."""
-        self.path = self._known = None
+        self.path = self._known = self._document = None
         self._executed = {cell.cell_id or f"position {position}": cell for position, cell in enumerate(cells)}
 
-    def put(self, cell: Cell) -> None:
-        """Add a cell that was executed, or replace the one it is a new text of."""
+    def show(self, document: Sequence[DocumentCell]) -> None:
+        """Take over the document as a view shows it now: all code cells, in order."""
+        self._document = tuple(document)
+        self._since_document.clear()
+        shown = self._shown
+        self._shown = {one: shown[one] if one in shown else _read(one) for one in self._document}
+        self._known = None
+
+    def put(self, cell: Cell, *, request: DocumentCell | None = None) -> None:
+        """Add a cell that was executed, or replace the one it is a new text of.
+
+        Parameters
+        ----------
+        cell : Cell
+        request : DocumentCell, optional
+            The cell as the front end sent it, which may have other magics above the mark.
+        """
         key = self._key(cell)
         for other, known in list(self._executed.items()):
             # Another cell that defines the same step or the header: the one executed last counts, in its own place.
             if known is not None and other != key and cell.kind != "shared" and _defines(known) == _defines(cell):
                 del self._executed[other]
         self._executed[key] = cell
+        self._since_document.add(key)
+        if request is not None:
+            self._requests[key] = request
         self._known = None
 
     def unmark(self, cell_ids: Iterable[str]) -> None:
@@ -54,6 +78,8 @@ class CellBook:
         for cell_id in cell_ids:
             if cell_id in self._executed or cell_id in self._saved:
                 self._executed[cell_id] = None
+                self._requests.pop(cell_id, None)
+                self._since_document.add(cell_id)
                 self._known = None
 
     def cells(self) -> tuple[Cell, ...]:
@@ -61,18 +87,37 @@ class CellBook:
         return tuple(cell for cell in self._merged().values() if cell.kind != "scratch")
 
     def unexecuted(self) -> tuple[str, ...]:
-        """Names of the steps that are known from the saved file alone."""
-        return tuple(c.name for key, c in self._merged().items() if c.kind == "step" and key not in self._executed)
+        """Names of the steps whose text, as it now counts, was not executed here."""
+        executed = {id(cell) for cell in self._executed.values()}
+        return tuple(cell.name for cell in self.cells() if cell.kind == "step" and id(cell) not in executed)
 
     def _merged(self) -> dict[str, Cell]:
         """Executed and saved cells by key, in document order; worked out anew when one of them changed."""
-        self._read_file()
+        if self._document is None:
+            self._read_file()
         if self._known is None:
-            self._known = self._merge()
+            self._known = self._merge() if self._document is None else self._merge_document(self._document)
         return self._known
 
+    def _merge_document(self, document: Sequence[DocumentCell]) -> dict[str, Cell]:
+        """Work out `_merged` from what a view shows."""
+        merged: dict[str, Cell] = {}
+        for one in document:
+            cell = self._executed.get(one.id)
+            if one.id not in self._since_document and (cell is None or self._requests.get(one.id) != one):
+                cell = self._shown[one]
+            if cell is not None:
+                merged[one.id] = cell
+        defined = {_defines(cell) for cell in merged.values() if cell.kind != "shared"}
+        for key, cell in self._executed.items():
+            # Cells that code executed, not the view, and those that the view is about to tell of.
+            new = key in self._since_document or (cell is not None and cell.cell_id is None)
+            if cell is not None and key not in merged and new and _defines(cell) not in defined:
+                merged[key] = cell
+        return merged
+
     def _merge(self) -> dict[str, Cell]:
-        """Work out `_merged`."""
+        """Work out `_merged` from what was executed and saved."""
         order = list(self._saved)
         before: str | None = None
         for key in self._executed:
@@ -119,3 +164,12 @@ class CellBook:
 def _defines(cell: Cell) -> tuple[str, str]:
     """What a cell is known by without an id: the step's name, that it is the header, shared code's text."""
     return cell.kind, {"step": cell.name, "flow": ""}.get(cell.kind, cell.source)
+
+
+def _read(shown: DocumentCell) -> Cell | None:
+    """The marked cell that a view shows; None where its header cannot be read, which executing it would say."""
+    try:
+        cell = read_cell(shown.source, tags=shown.tags, cell_id=shown.id)
+    except CellError:
+        return None
+    return cell if cell.kind != "scratch" else None

@@ -1,6 +1,6 @@
 """What a run says while it runs: which tasks ended, and their output with the step's name in front.
 
-Takes the scheduler's events; gives states to draw and prefixed lines.
+Takes the stream of events; gives states to draw and prefixed lines.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from time import sleep
 from typing import TextIO
 
+from flownb.runtime.events import Event, TaskEnded, TaskRetried, TaskStarted
 from flownb.runtime.freshness import Freshness
-from flownb.runtime.task import TaskResult, TaskSpec, message
 
 __all__ = ["Progress"]
 
@@ -24,25 +23,20 @@ class Progress:
         self.states: dict[str, Freshness] = {}
         self._label = ""
 
-    def on_start(self, spec: TaskSpec) -> None:
-        """Note that a task starts."""
-        self._label = f"[{spec.step}/{spec.frames[-1].index}] " if spec.frames else f"[{spec.step}] "
-
-    def on_retry(self, result: TaskResult, seconds: float) -> None:
-        """Say that an attempt failed, and wait as long as its step asks."""
-        error = f"{type(result.error).__name__}: {message(result.error)}".split("\n")[0] if result.error else ""
-        attempt = result.record.attempt + 1
-        print(f"attempt {attempt} failed ({error}); trying again" + (f" in {seconds:g} s" if seconds else ""))
-        sleep(seconds)
-
-    def on_end(self, result: TaskResult) -> None:
-        """Note that a task has ended."""
-        step = result.record.step
-        known = self.states.get(step, Freshness("fresh"))
-        if result.error is not None:
-            self.states[step] = Freshness("failed", (type(result.error).__name__,), known.tasks + 1)
-        elif known.state != "failed":
-            self.states[step] = Freshness("fresh", (), known.tasks + 1)
+    def __call__(self, event: Event) -> None:
+        """Take an event of the run."""
+        match event:
+            case TaskEnded():
+                known = self.states.get(event.step, Freshness("fresh"))
+                if event.status != "done":
+                    self.states[event.step] = Freshness("failed", (event.error.split(":")[0],), known.tasks + 1)
+                elif known.state != "failed":
+                    self.states[event.step] = Freshness("fresh", (), known.tasks + 1)
+            case TaskRetried():
+                wait = f" in {event.seconds:g} s" if event.seconds else ""
+                print(f"attempt {event.attempt + 1} failed ({event.error}); trying again{wait}")
+            case TaskStarted():
+                self._label = f"[{event.step}] " if event.index is None else f"[{event.step}/{event.index}] "
 
     @contextlib.contextmanager
     def prefixed(self) -> Iterator[None]:

@@ -5,11 +5,12 @@ Takes a `SessionState` and `RunOptions`; gives a `RunOutcome`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from time import sleep, time
 
 from flownb.errors import StepFailed
+from flownb.runtime.events import Event, RunEnded, RunStarted, TaskEnded, task_retried
 from flownb.runtime.executor import SequentialExecutor
 from flownb.runtime.parameters import resolve_parameters
 from flownb.runtime.scheduler import Scheduler
@@ -17,7 +18,7 @@ from flownb.runtime.task import TaskResult, TaskSpec, message, run_task
 from flownb.session.options import RunOptions
 from flownb.session.state import SessionState, module_kept
 from flownb.settings import user_name
-from flownb.store.records import RunEnd, RunRecord
+from flownb.store.records import RunEnd, RunRecord, TaskStatus
 
 __all__ = ["RunOutcome", "run_flow"]
 
@@ -31,25 +32,13 @@ class RunOutcome:
     seconds: float
 
 
-def run_flow(
-    session: SessionState,
-    options: RunOptions,
-    *,
-    on_start: Callable[[TaskSpec], None] = lambda spec: None,
-    on_end: Callable[[TaskResult], None] = lambda result: None,
-    on_retry: Callable[[TaskResult, float], None] = lambda result, seconds: sleep(seconds),
-    kernel_names: Iterable[str] = (),
-) -> RunOutcome:
-    """Run the whole flow as a new run.
+def run_flow(session: SessionState, options: RunOptions, *, kernel_names: Iterable[str] = ()) -> RunOutcome:
+    """Run the whole flow as a new run; what happens is said on `session.events`.
 
     Parameters
     ----------
     session : SessionState
     options : RunOptions
-    on_start, on_end : callable
-        Told of each task as it starts and ends.
-    on_retry : callable
-        Told of an attempt that failed and will be tried again; it is to wait the seconds it is given.
     kernel_names : iterable of str
         For the checks' messages.
 
@@ -75,13 +64,17 @@ def run_flow(
     run = session.datastore.new_run(record).run
     tasks = 0
 
-    def ended(result: TaskResult) -> None:
+    def emit(event: Event) -> None:
         nonlocal tasks
-        tasks += 1
-        on_end(result)
+        tasks += isinstance(event, TaskEnded)
+        session.events.emit(event)
+
+    def wait(result: TaskResult, seconds: float) -> None:
+        emit(task_retried(result, "run", seconds))
+        sleep(seconds)
 
     def run_one(spec: TaskSpec) -> TaskResult:
-        return run_task(program, spec, session.datastore, keep=session.datastore, on_retry=on_retry)
+        return run_task(program, spec, session.datastore, keep=session.datastore, on_retry=wait)
 
     executor = SequentialExecutor(run_one)
     scheduler = Scheduler(
@@ -90,13 +83,15 @@ def run_flow(
         run=run,
         new_task=lambda step: session.datastore.new_task(flow, run, step),
         given=given,
+        emit=emit,
         tags=options.tags,
         max_num_splits=options.max_num_splits,
     )
-    status = "failed"
+    status: TaskStatus = "failed"
+    emit(RunStarted(flow, run))
     try:
         with module_kept(flow):
-            failed = scheduler.run(on_start, ended)
+            failed = scheduler.run()
         if failed is None:
             status = "done"
         elif failed.record.status == "interrupted":
@@ -106,7 +101,8 @@ def run_flow(
         raise
     finally:
         executor.close()
-        session.datastore.end_run(flow, run, RunEnd(status, time()))  # type: ignore[arg-type]  # one of its three
+        session.datastore.end_run(flow, run, RunEnd(status, time()))
+        emit(RunEnded(flow, run, status, tasks, time() - started))
     if failed is not None:
         assert failed.error is not None
         if status == "interrupted":

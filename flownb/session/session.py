@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from time import sleep
+from collections.abc import Iterable
 
 from flownb.flow.module import requirements
-from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.session.options import RunOptions, SpinOptions
 from flownb.session.run import RunOutcome, run_flow
 from flownb.session.spin import SpinOutcome, spin_step
@@ -39,17 +37,9 @@ class Session(SessionState):
         """Run one step on persisted parents, recording nothing; see `flownb.session.spin.spin_step`."""
         return spin_step(self, options, body=body, filename=filename, display=display, kernel_names=kernel_names)
 
-    def run(
-        self,
-        options: RunOptions,
-        *,
-        on_start: Callable[[TaskSpec], None] = lambda spec: None,
-        on_end: Callable[[TaskResult], None] = lambda result: None,
-        on_retry: Callable[[TaskResult, float], None] = lambda result, seconds: sleep(seconds),
-        kernel_names: Iterable[str] = (),
-    ) -> RunOutcome:
+    def run(self, options: RunOptions, *, kernel_names: Iterable[str] = ()) -> RunOutcome:
         """Run the whole flow as a new run; see `flownb.session.run.run_flow`."""
-        return run_flow(self, options, on_start=on_start, on_end=on_end, on_retry=on_retry, kernel_names=kernel_names)
+        return run_flow(self, options, kernel_names=kernel_names)
 
     def export(self, filename: str = "flow.py", *, kernel_names: Iterable[str] = ()) -> str:
         """The flow as the text of a Metaflow file called `filename`.

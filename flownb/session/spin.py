@@ -17,6 +17,7 @@ from flownb.flow.definition import Step
 from flownb.flow.draw import draw_graph
 from flownb.flow.lint import check_flow
 from flownb.pathspec import Origin, parse_origin
+from flownb.runtime.events import task_told
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskSpec, run_attempt
 from flownb.session.instances import Instance, step_instances
@@ -111,10 +112,12 @@ def spin_step(
     if keep is not None:
         run, task = _spin_run(session, keep, program.flow.name, step.name)
     spec = TaskSpec(step.name, run, task, instance.parents, instance.frames, given, overrides)
-    with module_kept(program.flow.name):
+    emit = session.events.emit
+    with module_kept(program.flow.name), task_told(emit, program.flow.name, spec, "spin") as ended:
         result = run_attempt(
             program, spec, session.datastore, keep=keep, display=display, decorated=not options.skip_decorators
         )
+        ended(result)
     if keep is not None:
         status = "done" if result.error is None else "failed"
         keep.end_run(program.flow.name, run, RunEnd(status, time()))  # type: ignore[arg-type]  # one of its three

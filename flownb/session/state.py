@@ -17,7 +17,7 @@ from typing import Any
 from flownb.cells.assignment import analyse_names
 from flownb.cells.body import STEP_DECORATORS
 from flownb.cells.cell import Cell
-from flownb.cells.notebook import read_notebook
+from flownb.cells.notebook import DocumentCell, read_notebook
 from flownb.dag import Dag
 from flownb.errors import CheckFailed, FlownbError, NotFound, ParameterError, nearest
 from flownb.flow.complete import complete_graph
@@ -25,6 +25,7 @@ from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.draw import draw_graph
 from flownb.flow.lint import Diagnostic, check_flow
 from flownb.runtime.decorators import APPLIED
+from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness, judge
 from flownb.runtime.parameters import resolve_parameters
 from flownb.runtime.program import Program, module_name
@@ -55,6 +56,7 @@ class SessionState:
         self.notebook = notebook
         self.cells = CellBook(notebook)
         self.datastore = Datastore(datastore_root(folder or (notebook.parent if notebook else None)))
+        self.events = EventStream()
         self._programs: dict[bool, tuple[tuple[Cell, ...], Program]] = {}
         self._checked: dict[str, Program] = {}
         self._results: dict[str, LatestResults] = {}
@@ -71,9 +73,9 @@ class SessionState:
         """Take over all cells of a notebook file."""
         self.cells.open(cells)
 
-    def define(self, cell: Cell) -> None:
-        """Take over one cell, new or edited, as a kernel does when it is executed."""
-        self.cells.put(cell)
+    def define(self, cell: Cell, *, request: DocumentCell | None = None) -> None:
+        """Take over one cell, new or edited, as a kernel does when it is executed; `request` is how it was sent."""
+        self.cells.put(cell, request=request)
 
     @property
     def flow(self) -> FlowDefinition:
@@ -241,7 +243,7 @@ class SessionState:
         return notes
 
     def not_executed(self) -> tuple[str, ...]:
-        """Steps that are known only as the notebook was saved, for their cells were not executed here."""
+        """Steps that are taken as they stand in the notebook, for they were not executed here like that."""
         return self.cells.unexecuted()
 
     def all_cells(self) -> tuple[Cell, ...]:

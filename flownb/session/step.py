@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from flownb.runtime.events import task_retried, task_told
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskResult, TaskSpec, run_task
 from flownb.session.instances import Instance, conditions_hold, step_instances
@@ -59,7 +60,18 @@ def run_step(
     for instance in instances:
         task = session.datastore.new_task(program.flow.name, run, name)
         spec = TaskSpec(name, run, task, instance.parents, instance.frames, given)
-        done.append(run_task(program, spec, session.datastore, keep=session.datastore, display=display))
+        with task_told(session.events.emit, program.flow.name, spec, "work") as ended:
+            done.append(
+                run_task(
+                    program,
+                    spec,
+                    session.datastore,
+                    keep=session.datastore,
+                    display=display,
+                    on_retry=lambda result, seconds: session.events.emit(task_retried(result, "work", 0.0)),
+                )
+            )
+            ended(done[-1])
         error = done[-1].error
         if error is not None:
             if instance.frames:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flownb.cells.cell import Cell, read_cell
+from flownb.cells.notebook import DocumentCell
 from flownb.session.cellbook import CellBook
 
 
@@ -105,3 +106,85 @@ def test_a_file_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
     book.put(step("a", "1"))
     book.put(step("b", "2"))
     assert ["a", "b"] == names(book)
+
+
+def shown(*cells: tuple[str, str]) -> list[DocumentCell]:
+    """A document as a view shows it, from ids and texts."""
+    return [DocumentCell(cell_id, source) for cell_id, source in cells]
+
+
+def test_a_shown_document_decides_order_and_texts() -> None:
+    """With a view, the flow is the notebook as it stands: order, renamed, inserted and deleted cells, edited texts."""
+    book = CellBook()
+    for one in (step("a", "1"), step("b", "2"), step("c", "3")):
+        book.put(one)
+    book.show(shown(("3", "%%step c\npass"), ("9", "1 + 1"), ("4", "%%step new\npass"), ("1", "%%step aa\nx = 1")))
+    assert ["c", "new", "aa"] == names(book)
+    assert "x = 1" == book.cells()[2].body
+
+
+def test_an_executed_cell_stays_what_it_was_while_its_text_is_the_same() -> None:
+    """A view that shows what was executed changes nothing, so tracebacks name the executed cell."""
+    book = CellBook()
+    cell = step("a", "1")
+    request = DocumentCell("1", "%%time\n%%step a\npass")
+    book.put(cell, request=request)
+    book.show([request])
+    assert cell is book.cells()[0]
+    assert () == book.unexecuted()
+
+
+def test_an_edited_cell_is_not_executed_as_it_stands() -> None:
+    """Steps whose shown text was not executed are named."""
+    book = CellBook()
+    book.put(step("a", "1"), request=DocumentCell("1", "%%step a\npass"))
+    book.show(shown(("1", "%%step a\nx = 2"), ("2", "%%step b\npass")))
+    assert ("a", "b") == book.unexecuted()
+
+
+def test_what_is_executed_after_the_document_was_shown_counts() -> None:
+    """A cell that the view has not told of yet is part of the flow, at its end, and its text is the newest."""
+    book = CellBook()
+    book.show(shown(("1", "%%step a\npass"), ("2", "%%step b\npass")))
+    book.put(step("a", "1", body="x = 2"))
+    book.put(step("c", "3"))
+    assert ["a", "b", "c"] == names(book)
+    assert "x = 2" == book.cells()[0].body
+    book.unmark(["1"])
+    assert ["b", "c"] == names(book)
+
+
+def test_a_deletion_that_is_undone_brings_the_step_back() -> None:
+    """A cell that was deleted and is shown again is a step again."""
+    book = CellBook()
+    document = shown(("1", "%%step a\npass"), ("2", "%%step b\npass"))
+    book.put(step("a", "1"), request=document[0])
+    book.show(document[1:])
+    book.unmark(["1"])
+    assert ["b"] == names(book)
+    book.show(document)
+    assert ["a", "b"] == names(book)
+
+
+def test_cells_that_code_executed_stay_with_a_view() -> None:
+    """A step without an id, run from code, is part of the flow unless the document defines it too."""
+    book = CellBook()
+    book.put(step("x"))
+    book.show(shown(("1", "%%step a\npass")))
+    assert ["a", "x"] == names(book)
+    book.show(shown(("1", "%%step x\npass")))
+    assert ["x"] == names(book)
+
+
+def test_a_half_typed_header_is_no_step_yet() -> None:
+    """A cell whose mark cannot be read is left out until it can be."""
+    book = CellBook()
+    book.show(shown(("1", "%%step a\npass"), ("2", "%%step \npass"), ("3", "%%step b --after\npass")))
+    assert ["a"] == names(book)
+
+
+def test_the_same_step_twice_in_the_document_is_left_for_a_check_to_report() -> None:
+    """Two shown cells that define one step are both there, as in a file."""
+    book = CellBook()
+    book.show(shown(("1", "%%step a\npass"), ("2", "%%step a\npass")))
+    assert ["a", "a"] == names(book)

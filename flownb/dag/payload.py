@@ -1,0 +1,89 @@
+"""The picture of a flow as plain values, for views that draw and update it themselves.
+
+Takes a `Dag`; gives what the MIME type ``application/vnd.flownb.dag+json`` holds. Layout is done here, so that a view
+only draws; the same flow always gives the same values.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flownb.dag.layout import CARD, EdgePath, NodeBox, card_detail, layout_dag
+from flownb.dag.model import Dag, DagNode
+from flownb.dag.pen import path_data, strands
+from flownb.dag.summary import edge_sentence, flow_description, flow_summary, node_sentence
+
+__all__ = ["DAG_MIME", "dag_payload", "node_detail"]
+
+DAG_MIME = "application/vnd.flownb.dag+json"
+VERSION = 1
+
+
+def dag_payload(dag: Dag, *, max_width: float = 1000.0) -> dict[str, Any]:
+    """Lay a flow out for a view.
+
+    Parameters
+    ----------
+    dag : Dag
+    max_width : float
+        Pixels after which the picture goes on in a new row.
+
+    Returns
+    -------
+    dict
+        ``version``; ``flow``, ``summary`` and ``description`` in words; ``width`` and ``height`` in pixels; ``nodes``
+        with their place, state and cut text; ``edges`` as SVG path data.
+
+    Examples
+    --------
+    >>> from flownb.dag import Dag, DagNode
+    >>> payload = dag_payload(Dag("F", (DagNode("load", state="fresh"),)))
+    >>> payload["summary"], payload["nodes"][0]["state"]
+    ('1 step · 1 fresh', 'fresh')
+    """
+    layout = layout_dag(dag, max_width=max_width)
+    nodes = {node.name: node for node in dag.nodes}
+    return {
+        "version": VERSION,
+        "flow": dag.name,
+        "summary": flow_summary(dag),
+        "description": flow_description(dag),
+        "width": layout.width,
+        "height": layout.height,
+        "nodes": [_node(box) for box in layout.boxes],
+        "edges": [_edge(path, nodes) for path in layout.paths],
+    }
+
+
+def node_detail(node: DagNode, width: float) -> tuple[tuple[str, bool], ...]:
+    """The second line of a card that is so many pixels wide: pieces of text, and whether each is code."""
+    return card_detail(node, width - CARD.text_left - CARD.text_right)[0]
+
+
+def _node(box: NodeBox) -> dict[str, Any]:
+    return {
+        "name": box.node.name,
+        "label": box.name,
+        "kind": box.node.kind,
+        "state": box.node.state,
+        "detail": [list(span) for span in box.detail],
+        "title": node_sentence(box.node),
+        "in_foreach": box.node.in_foreach,
+        "x": box.x,
+        "y": box.y,
+        "width": box.width,
+        "height": box.height,
+    }
+
+
+def _edge(path: EdgePath, nodes: dict[str, DagNode]) -> dict[str, Any]:
+    return {
+        "source": path.source,
+        "target": path.target,
+        "title": edge_sentence(path),
+        "path": path_data(path),
+        "strands": strands(path, nodes),
+        "head": list(path.points[-1]),
+        "label": path.label,
+        "label_at": [*path.label_at, path.label_width] if path.label_at else None,
+    }

@@ -1,0 +1,280 @@
+"""What happens while a flow runs, as one typed stream that every view subscribes to.
+
+Takes events from the scheduler, the session and the views' own bookkeeping; gives each to all subscribers, in order.
+``labextension/src/events.ts`` mirrors these classes field for field (`scripts/mirror_events.py` writes it, a test keeps
+the two equal); times are seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from flownb.runtime.freshness import StepState
+from flownb.runtime.task import TaskResult, TaskSpec, message
+from flownb.store.records import TaskStatus
+
+__all__ = [
+    "EVENTS",
+    "CardRefreshed",
+    "DagChanged",
+    "Event",
+    "EventStream",
+    "NodeStatus",
+    "RunEnded",
+    "RunStarted",
+    "StepStatus",
+    "StepsChanged",
+    "TaskEnded",
+    "TaskEvent",
+    "TaskMode",
+    "TaskRetried",
+    "TaskStarted",
+    "task_ended",
+    "task_retried",
+    "task_started",
+    "task_told",
+    "to_wire",
+]
+
+TaskMode = Literal["work", "spin", "run"]
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A run of the whole flow began."""
+
+    flow: str
+    run: str
+
+
+@dataclass(frozen=True)
+class TaskEvent:
+    """Something happened to a task.
+
+    Attributes
+    ----------
+    flow, run, step, task : str
+        The pathspec's parts; a spin that records nothing has no run and no task id.
+    mode : {"work", "spin", "run"}
+        By a ``%%step`` cell, a spin, or a run of the whole flow.
+    attempt : int
+        From 0.
+    index, num_splits : int or None
+        Its item of the innermost foreach, and how many there are.
+    """
+
+    flow: str
+    run: str
+    step: str
+    task: str
+    mode: TaskMode
+    attempt: int
+    index: int | None
+    num_splits: int | None
+
+
+@dataclass(frozen=True)
+class TaskStarted(TaskEvent):
+    """A task's first attempt began."""
+
+
+@dataclass(frozen=True)
+class TaskRetried(TaskEvent):
+    """An attempt failed with `error` and is tried again after so many `seconds`."""
+
+    error: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TaskEnded(TaskEvent):
+    """A task's last attempt ended after so many `seconds`; `error` is its type and first line, or empty."""
+
+    status: TaskStatus
+    error: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CardRefreshed:
+    """A card changed while its task runs; `card` is its id, empty for one without."""
+
+    flow: str
+    run: str
+    step: str
+    task: str
+    card: str
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    """A run of the whole flow ended after so many tasks and seconds."""
+
+    flow: str
+    run: str
+    status: TaskStatus
+    tasks: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StepStatus:
+    """How the step of one cell stands.
+
+    Attributes
+    ----------
+    cell : str
+        The notebook cell's id.
+    step : str
+        Empty for a cell that is no step any more.
+    state : {"never", "running", "fresh", "stale", "failed"}
+    detail : str
+        Short text beside the state, such as ``"`clean` changed"`` or ``"3 tasks"``.
+    title : str
+        The whole sentence.
+    """
+
+    cell: str
+    step: str
+    state: StepState
+    detail: str
+    title: str
+
+
+@dataclass(frozen=True)
+class StepsChanged:
+    """The states of step cells: all there are (`whole`), or those that changed."""
+
+    steps: tuple[StepStatus, ...]
+    whole: bool
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """How one step of a displayed DAG stands; `detail` holds pieces of its second line and whether each is code."""
+
+    name: str
+    state: StepState
+    detail: tuple[tuple[str, bool], ...]
+    title: str
+
+
+@dataclass(frozen=True)
+class DagChanged:
+    """Steps of one displayed DAG changed; `dag` is its id in the output's metadata."""
+
+    dag: str
+    nodes: tuple[NodeStatus, ...]
+
+
+Event = RunStarted | TaskStarted | TaskRetried | TaskEnded | CardRefreshed | RunEnded | StepsChanged | DagChanged
+EVENTS: tuple[type[Event], ...] = Event.__args__
+
+
+def task_started(flow: str, spec: TaskSpec, mode: TaskMode) -> TaskStarted:
+    """The event of a task that begins."""
+    frame = spec.frames[-1] if spec.frames else None
+    index, num_splits = (frame.index, frame.num_splits) if frame else (None, None)
+    return TaskStarted(flow, spec.run, spec.step, spec.task, mode, spec.attempt, index, num_splits)
+
+
+def task_retried(result: TaskResult, mode: TaskMode, seconds: float) -> TaskRetried:
+    """The event of an attempt that failed and is tried again after so many seconds."""
+    return TaskRetried(*_where(result, mode), _error(result.error), seconds)
+
+
+def task_ended(result: TaskResult, mode: TaskMode) -> TaskEnded:
+    """The event of a task that ended."""
+    record = result.record
+    return TaskEnded(*_where(result, mode), record.status, _error(result.error), record.finished - record.started)
+
+
+def _where(result: TaskResult, mode: TaskMode) -> tuple[str, str, str, str, TaskMode, int, int | None, int | None]:
+    record = result.record
+    frame = record.foreach[-1] if record.foreach else None
+    index, num_splits = (frame.index, frame.num_splits) if frame else (None, None)
+    return record.flow, record.run, record.step, record.task, mode, record.attempt, index, num_splits
+
+
+def _error(error: BaseException | None) -> str:
+    """An error's type and the first line of its message."""
+    return f"{type(error).__name__}: {message(error)}".split("\n")[0].removesuffix(": ") if error is not None else ""
+
+
+@contextlib.contextmanager
+def task_told(
+    emit: Callable[[Event], None], flow: str, spec: TaskSpec, mode: TaskMode
+) -> Iterator[Callable[[TaskResult], None]]:
+    """Tell of a task that runs inside the block: that it starts, and that it ended.
+
+    Yields
+    ------
+    callable
+        To be given the task's result; a block that raises instead is told as a failure.
+    """
+    started = task_started(flow, spec, mode)
+    emit(started)
+    ended = False
+
+    def end(result: TaskResult) -> None:
+        nonlocal ended
+        ended = True
+        emit(task_ended(result, mode))
+
+    try:
+        yield end
+    except BaseException as error:
+        if not ended:
+            facts = {item.name: getattr(started, item.name) for item in fields(started)}
+            emit(TaskEnded(**facts, status="failed", error=_error(error), seconds=0.0))
+        raise
+
+
+def to_wire(event: Event) -> dict[str, Any]:
+    """An event as plain values with its class's name as ``type``."""
+    return {"type": type(event).__name__, **asdict(event)}
+
+
+class EventStream:
+    """Hands each event to all subscribers, in the order they subscribed.
+
+    Examples
+    --------
+    >>> stream, seen = EventStream(), []
+    >>> unsubscribe = stream.subscribe(seen.append)
+    >>> stream.emit(RunStarted("F", "7"))
+    >>> unsubscribe()
+    >>> seen
+    [RunStarted(flow='F', run='7')]
+    """
+
+    def __init__(self) -> None:
+        self._subscribers: list[Callable[[Event], None]] = []
+
+    def subscribe(self, subscriber: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `subscriber` with each event from now on.
+
+        Returns
+        -------
+        callable
+            Ends the subscription.
+        """
+        self._subscribers.append(subscriber)
+
+        def unsubscribe() -> None:
+            if subscriber in self._subscribers:
+                self._subscribers.remove(subscriber)
+
+        return unsubscribe
+
+    def emit(self, event: Event) -> None:
+        """Hand an event to all subscribers; one that fails is logged and does not stop what it watches."""
+        for subscriber in tuple(self._subscribers):
+            try:
+                subscriber(event)
+            except Exception:
+                logging.getLogger(__name__).exception("A view could not take %s.", type(event).__name__)
