@@ -18,9 +18,11 @@ HOMES = {
     "Step": "flownb.client",
     "Task": "flownb.client",
     "DataArtifact": "flownb.client",
+    "get_cards": "flownb.client",
     "JSONType": "flownb.runtime.parameters",
     "Parameter": "flownb.runtime.parameters",
     "current": "flownb.runtime.current",
+    "dag": "flownb.magics.dag",
 }
 
 

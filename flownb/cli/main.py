@@ -14,7 +14,8 @@ from pathlib import Path
 
 from flownb.errors import FlownbError, ParameterError
 from flownb.runtime.task import user_frames
-from flownb.session.options import parse_run, parse_spin
+from flownb.session.cards import card_view
+from flownb.session.options import parse_card, parse_run, parse_spin
 from flownb.session.session import Session
 
 __all__ = ["main"]
@@ -79,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("export", export, "Write flow.py, which runs on Metaflow.")
     sub.add_argument("-o", "--output", type=Path, default=Path("flow.py"), help="file to write, - for standard output")
     add("show", show, "Print the DAG with each step's state.")
+    sub = add("card", card, "Show a step's newest card as text, or write it as an HTML page.")
+    sub.usage = "flownb card NOTEBOOK STEP [--id ID] [--index N] [--from RUN[/STEP/TASK]] [-o FILE.html]"
+    sub.add_argument("-o", "--output", type=Path, help="HTML file to write, - for standard output")
     return parser
 
 
@@ -104,7 +108,7 @@ def _no_more(rest: list[str]) -> None:
 
 def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb run NOTEBOOK [--alpha 0.2] [--tag x]``."""
-    from flownb.dag import dag_text
+    from flownb.picture import dag_text
     from flownb.session.progress import Progress
 
     options = parse_run(rest)
@@ -165,12 +169,29 @@ def export(arguments: argparse.Namespace, rest: list[str]) -> int:
 
 def show(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb show NOTEBOOK``."""
-    from flownb.dag import dag_text
+    from flownb.picture import dag_text
 
     _no_more(rest)
     session = _open(arguments.notebook)
     session.check()  # says so when there are no steps
     print(dag_text(session.picture()))
+    return 0
+
+
+def card(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb card NOTEBOOK STEP [-o card.html]``."""
+    options = parse_card(rest)
+    output: Path | None = arguments.output
+    if output is not None and str(output) != "-":
+        output = output.resolve()
+    view = card_view(_open(arguments.notebook), options)
+    if output is None:
+        print(view.bundle()["text/plain"])
+    elif str(output) == "-":
+        print(view.page())
+    else:
+        output.write_text(view.page(), encoding="utf-8")
+        print(f"wrote {arguments.output}")
     return 0
 
 

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["register"]
+if TYPE_CHECKING:
+    from flownb.magics.frontend import Frontend
+
+__all__ = ["frontend_of", "register"]
 
 
 def register(shell: Any) -> None:
     """Register all magics on an IPython shell, once; a second load keeps the session."""
+    from flownb.magics.card import CardMagics
     from flownb.magics.frontend import Frontend, tags_to_magic
     from flownb.magics.run import RunMagics
     from flownb.magics.spin import SpinMagics
     from flownb.magics.step import StepMagics
 
-    if any(isinstance(magics, StepMagics) for magics in shell.magics_manager.registry.values()):
+    if frontend_of(shell) is not None:
         return
     frontend = Frontend(shell)
-    for magics in (StepMagics, RunMagics, SpinMagics):
+    for magics in (StepMagics, RunMagics, SpinMagics, CardMagics):
         shell.register_magics(magics(shell, frontend))
     shell.input_transformers_cleanup.append(tags_to_magic(shell))
     shell.events.register("pre_run_cell", frontend.before_cell)
+    shell.events.register("post_run_cell", frontend.after_cell)
+    frontend.connect()
+
+
+def frontend_of(shell: Any) -> Frontend | None:
+    """What serves the magics of an IPython shell; None if the extension is not loaded."""
+    from flownb.magics.step import StepMagics
+
+    found = (magics for magics in shell.magics_manager.registry.values() if isinstance(magics, StepMagics))
+    return next((magics.frontend for magics in found), None)

@@ -7,37 +7,150 @@ The session and all below it are imported with the first cell, so that loading t
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flownb.errors import CellError
+from flownb.widgets.channel import Channel
 
 if TYPE_CHECKING:
     from flownb.cells.cell import Cell
+    from flownb.cells.notebook import DocumentCell
+    from flownb.runtime.events import Event
     from flownb.session.session import Session
+    from flownb.widgets.board import StatusBoard
+    from flownb.widgets.dag import DagWidget
 
 __all__ = ["Frontend", "tags_to_magic"]
 
+# Seconds for which the kernel is left alone before all steps are judged: cells that follow at once go first.
+SETTLE = 0.05
+
 
 class Frontend:
-    """The shell that executes cells, and the session they belong to."""
+    """The shell that executes cells, the session they belong to, and the views that watch it."""
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
+        self.channel = Channel(self._shown, self._greet)
+        self._document: Sequence[DocumentCell] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._widgets: list[DagWidget] = []
+        self._refreshing = False
+        self._pause = SETTLE
 
     @cached_property
     def session(self) -> Session:
         """The notebook's session, begun with the first cell."""
         from flownb.session.session import Session
 
-        return Session(notebook_path(self.shell), folder=Path.cwd())
+        session = Session(notebook_path(self.shell), folder=Path.cwd())
+        session.events.subscribe(self._watch)
+        return session
+
+    @cached_property
+    def board(self) -> StatusBoard:
+        """The states of step cells."""
+        from flownb.widgets.board import StatusBoard
+
+        return StatusBoard(self.session, self.session.events.emit)
+
+    # -- views
+
+    def connect(self) -> None:
+        """Be there for views; nothing in a shell without a kernel."""
+        if getattr(self.shell, "kernel", None) is None:
+            return
+        with contextlib.suppress(RuntimeError):
+            self._loop = asyncio.get_running_loop()
+        self.channel.open()
+
+    @property
+    def live(self) -> bool:
+        """Whether the JupyterLab extension is connected."""
+        return self.channel.live
+
+    def _watch(self, event: Event) -> None:
+        """Hand an event to the views, if there are any."""
+        if self.watched:
+            self.channel.push(event)
+            self.board(event)
+        for widget in self._widgets:
+            widget(event)
+
+    @property
+    def watched(self) -> bool:
+        """Whether anything shows the states of steps."""
+        return self.live or bool(self._widgets)
+
+    def dag_widget(self) -> DagWidget:
+        """A new widget that draws the flow."""
+        from flownb.widgets.dag import DagWidget
+
+        self._take_document()
+        self.session.check(only="")  # says so when there is no flow to draw
+        self.board.refresh()
+        widget = DagWidget(self.session, self.board)
+        self._widgets.append(widget)
+        return widget
+
+    def _greet(self) -> None:
+        """Tell a view that has just connected what is known; may be called on any thread, while a cell runs."""
+        from flownb.runtime.events import StepsChanged
+
+        known = self.__dict__.get("board")
+        self.channel.push(known.snapshot() if known is not None else StepsChanged((), True))
+        self._refresh_soon()
+
+    def _shown(self, document: Sequence[DocumentCell]) -> None:
+        """Keep what a view shows until the thread that executes cells takes it over."""
+        self._document = document
+        if "session" in self.__dict__:
+            self._refresh_soon()
+
+    def _take_document(self) -> None:
+        """Take over what a view showed last."""
+        document, self._document = self._document, None
+        if document is not None:
+            self.session.cells.show(document)
+
+    def after_cell(self, result: Any = None) -> None:
+        """Send what still waits; judge all steps anew once the kernel is idle."""
+        self.channel.flush()
+        if self.watched and "session" in self.__dict__:
+            self._refresh_soon()
+
+    def _refresh_soon(self) -> None:
+        """Judge all steps when the kernel has nothing else to do; may be called on any thread."""
+        if self._loop is not None and not self._refreshing:
+            self._refreshing = True
+            self._loop.call_soon_threadsafe(self._loop.call_later, self._pause, self._refresh)
+
+    def _refresh(self) -> None:
+        """Judge all steps and tell the views."""
+        self._refreshing = False
+        started = monotonic()
+        try:
+            self._take_document()
+            self.board.refresh()
+            for widget in self._widgets:
+                widget.refresh()
+        except Exception:
+            logging.getLogger(__name__).exception("The states of the steps could not be worked out.")
+        # Long flows are judged less often, so that it never takes more than a tenth of the time.
+        self._pause = max(SETTLE, 10 * (monotonic() - started))
 
     def define(self, line: str, body: str, magic: str) -> Cell:
         """Read the cell a magic was called on, and take it over into the session."""
         from flownb.cells.cell import read_cell
+        from flownb.cells.notebook import DocumentCell
 
         request = _request(self.shell)
         metadata = request.get("metadata", {})
@@ -47,15 +160,18 @@ class Frontend:
             raw = f"%%{magic} {line}\n{body}"
         tags = [str(tag) for tag in metadata.get("tags", ())]
         cell = read_cell(raw, tags=tags, cell_id=metadata.get("cellId"), filename=self.filename(raw))
-        self.session.define(cell)
+        sent = metadata.get("cellId")
+        code = str(request.get("content", {}).get("code", ""))
+        self.session.define(cell, request=DocumentCell(sent, code, tuple(tags)) if sent else None)
         return cell
 
     def before_cell(self, info: Any = None) -> None:
-        """Forget cells that were deleted, and the one being executed, which its magic then defines anew.
+        """Take over what a view shows; forget deleted cells, and the one executed, which its magic then defines anew.
 
         JupyterLab names deleted cells once, with whatever cell is executed next; and a step cell whose mark was taken
         away is executed as scratch.
         """
+        self._take_document()
         request = _request(self.shell)
         if info is not None and info.raw_cell != request.get("content", {}).get("code"):
             return  # code that a cell runs in its turn

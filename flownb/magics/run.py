@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
-from IPython.display import display
 
 from flownb.errors import ParameterError, nearest
 from flownb.magics.frontend import Frontend
-
-if TYPE_CHECKING:
-    from flownb.dag import Dag
 
 __all__ = ["RunMagics"]
 
@@ -66,6 +62,8 @@ class RunMagics(Magics):
         """Display the DAG."""
         if words:
             raise ParameterError(f"`%flow` does not take `{words[0]}`.", "Alone it shows the DAG.", "Leave it out.")
+        from flownb.widgets.live import show_dag
+
         self.frontend.session.check(only="")
         show_dag(self.frontend.session.picture(), {})
 
@@ -73,10 +71,12 @@ class RunMagics(Magics):
         """Run the whole flow and show what became of each step."""
         from flownb.session.options import parse_run
         from flownb.session.progress import Progress
+        from flownb.widgets.live import LiveDag
 
         frontend, progress = self.frontend, Progress()
         session = frontend.session
-        unsubscribe = session.events.subscribe(progress)
+        live = LiveDag(session, progress, live=frontend.live)
+        subscriptions = [session.events.subscribe(one) for one in (progress, live)]
         try:
             options = parse_run(words)
             self._say_what_is_missing()
@@ -85,21 +85,20 @@ class RunMagics(Magics):
             with progress.prefixed():
                 outcome = session.run(options, kernel_names=frontend.kernel_names())
         except BaseException as error:  # a step's own, KeyboardInterrupt too
-            if progress.states:
-                show_dag(session.picture(progress.states), {})
+            live.finish({})
             frontend.raise_for_user(error)
         finally:
-            unsubscribe()
+            for unsubscribe in subscriptions:
+                unsubscribe()
         said = " ".join(words)
         print(f"run of {session.flow.name}: {outcome.tasks} tasks" + (f" ({said})" if said else ""))
-        facts = {"run": outcome.pathspec, "tasks": outcome.tasks, "seconds": round(outcome.seconds, 3)}
-        show_dag(session.picture(progress.states), facts)
+        live.finish({"run": outcome.pathspec, "tasks": outcome.tasks, "seconds": round(outcome.seconds, 3)})
 
     def _say_what_is_missing(self) -> None:
-        """Say which steps are taken from the saved notebook, for their cells were not executed in this kernel."""
+        """Say which steps are taken as the notebook has them, for they were not executed like that in this kernel."""
         names = self.frontend.session.not_executed()
         if names:
-            print(f"note: not executed in this kernel, so taken as saved: {', '.join(names)}")
+            print(f"note: not executed in this kernel, so taken as they stand: {', '.join(names)}")
 
     def _check(self, words: list[str]) -> None:
         """Print what the checks find, or that they find nothing."""
@@ -123,14 +122,3 @@ class RunMagics(Magics):
         text = frontend.session.export(path.name, kernel_names=frontend.kernel_names())
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")
-
-
-def show_dag(dag: Dag, facts: dict[str, Any]) -> None:
-    """Display a DAG as SVG and text; facts that vary from run to run go into the metadata."""
-    from flownb.dag import dag_svg, dag_text
-
-    display(  # type: ignore[no-untyped-call]  # IPython leaves it untyped
-        {"image/svg+xml": dag_svg(dag), "text/plain": dag_text(dag)},
-        raw=True,
-        metadata={"flownb": facts} if facts else {},
-    )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flownb.dag import Dag, DagEdge, DagNode
+from flownb.picture import Dag, DagEdge, DagNode
 from flownb.runtime.freshness import Freshness
 from flownb.runtime.program import Program
 
-__all__ = ["flow_picture"]
+__all__ = ["flow_picture", "step_detail"]
 
 
 def flow_picture(program: Program, states: Mapping[str, Freshness]) -> Dag:
@@ -29,8 +29,7 @@ def flow_picture(program: Program, states: Mapping[str, Freshness]) -> Dag:
     for name, node in graph.nodes.items():
         state = states.get(name, Freshness("never"))
         in_foreach = any(frame.kind == "foreach" for frame in graph.frames.get(name, ()))
-        detail = state.reasons[0] if state.reasons else (f"{state.tasks} tasks" if in_foreach and state.tasks else "")
-        nodes.append(DagNode(name, node.kind, state.state, detail, in_foreach))
+        nodes.append(DagNode(name, node.kind, state.state, step_detail(state, in_foreach), in_foreach))
     edges = []
     for name, node in graph.nodes.items():
         transition = node.transition
@@ -45,3 +44,10 @@ def flow_picture(program: Program, states: Mapping[str, Freshness]) -> Dag:
                 label = f"{transition.condition}={' | '.join(values)}"
             edges.append(DagEdge(name, target, label))
     return Dag(program.flow.name, tuple(nodes), tuple(edges))
+
+
+def step_detail(state: Freshness, in_foreach: bool) -> str:
+    """What stands beside a step's state: why it is so, or how many tasks it has inside a foreach."""
+    if state.reasons:
+        return state.reasons[0]
+    return f"{state.tasks} tasks" if in_foreach and state.tasks else ""

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
-from flownb.runtime.events import Event, TaskEnded, TaskRetried, TaskStarted
+from flownb.runtime.events import Event, RunEnded, TaskEnded, TaskRetried, TaskStarted
 from flownb.runtime.freshness import Freshness
 
 __all__ = ["Progress"]
@@ -21,21 +21,30 @@ class Progress:
 
     def __init__(self) -> None:
         self.states: dict[str, Freshness] = {}
+        self._failed: dict[str, str] = {}
         self._label = ""
 
     def __call__(self, event: Event) -> None:
         """Take an event of the run."""
         match event:
             case TaskEnded():
-                known = self.states.get(event.step, Freshness("fresh"))
+                tasks = self.states.get(event.step, Freshness("never")).tasks + 1
+                state = Freshness("fresh", (), tasks)
                 if event.status != "done":
-                    self.states[event.step] = Freshness("failed", (event.error.split(":")[0],), known.tasks + 1)
-                elif known.state != "failed":
-                    self.states[event.step] = Freshness("fresh", (), known.tasks + 1)
+                    self._failed.setdefault(event.step, event.error.partition(":")[0])
+                if event.step in self._failed:
+                    state = Freshness("failed", (self._failed[event.step],), tasks)
+                self.states[event.step] = state
+            case RunEnded():
+                for step, state in self.states.items():  # what was running when the run broke off
+                    if state.state == "running":
+                        self.states[step] = Freshness("failed", ("interrupted",), state.tasks)
             case TaskRetried():
                 wait = f" in {event.seconds:g} s" if event.seconds else ""
                 print(f"attempt {event.attempt + 1} failed ({event.error}); trying again{wait}")
             case TaskStarted():
+                known = self.states.get(event.step, Freshness("never"))
+                self.states[event.step] = Freshness("running", (), known.tasks)
                 self._label = f"[{event.step}] " if event.index is None else f"[{event.step}/{event.index}] "
 
     @contextlib.contextmanager

@@ -18,17 +18,18 @@ from flownb.cells.assignment import analyse_names
 from flownb.cells.body import STEP_DECORATORS
 from flownb.cells.cell import Cell
 from flownb.cells.notebook import DocumentCell, read_notebook
-from flownb.dag import Dag
 from flownb.errors import CheckFailed, FlownbError, NotFound, ParameterError, nearest
 from flownb.flow.complete import complete_graph
 from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.draw import draw_graph
 from flownb.flow.lint import Diagnostic, check_flow
+from flownb.picture import Dag
 from flownb.runtime.decorators import APPLIED
 from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness, judge
 from flownb.runtime.parameters import resolve_parameters
 from flownb.runtime.program import Program, module_name
+from flownb.session.cards import CardShelf
 from flownb.session.cellbook import CellBook
 from flownb.session.latest import LatestResults
 from flownb.session.picture import flow_picture
@@ -55,6 +56,7 @@ class SessionState:
     def __init__(self, notebook: Path | None = None, *, folder: Path | None = None) -> None:
         self.notebook = notebook
         self.cells = CellBook(notebook)
+        self.cards = CardShelf()
         self.datastore = Datastore(datastore_root(folder or (notebook.parent if notebook else None)))
         self.events = EventStream()
         self._programs: dict[bool, tuple[tuple[Cell, ...], Program]] = {}
@@ -138,6 +140,10 @@ class SessionState:
         if only is not None:
             self._checked[only] = program
 
+    def step_of(self, cell_id: str) -> str | None:
+        """Name of the step that a notebook cell defines; None if it defines none."""
+        return next((step.name for step in self.flow.steps if step.cell.cell_id == cell_id), None)
+
     def step(self, name: str) -> Step:
         """A step by name.
 
@@ -189,8 +195,15 @@ class SessionState:
             results.work = self.datastore.new_run(record).run
         return results.work
 
-    def freshness(self) -> dict[str, Freshness]:
-        """The state of every step's latest result."""
+    def freshness(self, *, run_code: bool = True) -> dict[str, Freshness]:
+        """The state of every step's latest result.
+
+        Parameters
+        ----------
+        run_code : bool, default True
+            Whether shared code and the flow's header may be executed for the defaults of its parameters. Without, a
+            result that was made with other parameters counts as fresh until the code was executed anyhow.
+        """
         results = self.results()
         latest: dict[str, tuple[TaskRecord, ...]] = {}
 
@@ -200,7 +213,12 @@ class SessionState:
             return latest[step]
 
         program = self.program(False)
-        return judge(program, attempted, results.parents_of, self.refs(program))
+        given: Mapping[str, ArtifactRef] = {}
+        if run_code:
+            given = self.refs(program)
+        elif self._given is not None and self._given[0].shared_hash == program.shared_hash:
+            given = self._given[1]
+        return judge(program, attempted, results.parents_of, given)
 
     def picture(self, running: Mapping[str, Freshness] | None = None) -> Dag:
         """The flow's graph with each step's state, to be drawn."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 
-from flownb.dag.layout import CARD, EdgePath, NodeBox, layout_dag
-from flownb.dag.measure import text_width
-from flownb.dag.model import Dag, DagNode
-from flownb.dag.paint import DARK_STYLE, INK, SANS, paint, state_glyph
-from flownb.dag.pen import number, path_data, strands
-from flownb.dag.summary import STATE_WORDS, edge_sentence, flow_description, flow_summary, node_sentence
+from flownb.picture.layout import CARD, EdgePath, NodeBox, layout_dag
+from flownb.picture.measure import text_width
+from flownb.picture.model import Dag, DagNode
+from flownb.picture.paint import DARK_STYLE, INK, SANS, paint, state_glyph
+from flownb.picture.pen import number, path_data, strands
+from flownb.picture.summary import STATE_WORDS, edge_sentence, flow_description, flow_summary, node_sentence
 
 __all__ = ["dag_svg"]
 
@@ -51,7 +51,7 @@ def dag_svg(dag: Dag, *, max_width: float = 1000.0, caption: bool = True) -> str
 
     Examples
     --------
-    >>> from flownb.dag import Dag, DagNode, dag_svg
+    >>> from flownb.picture import Dag, DagNode, dag_svg
     >>> dag_svg(Dag("F", (DagNode("load", state="fresh"),))).startswith("<svg ")
     True
     """

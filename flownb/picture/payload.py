@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flownb.dag.layout import CARD, EdgePath, NodeBox, card_detail, layout_dag
-from flownb.dag.model import Dag, DagNode
-from flownb.dag.pen import path_data, strands
-from flownb.dag.summary import edge_sentence, flow_description, flow_summary, node_sentence
+from flownb.picture.layout import CARD, EdgePath, NodeBox, card_detail, layout_dag
+from flownb.picture.model import Dag, DagNode
+from flownb.picture.pen import path_data, strands
+from flownb.picture.summary import edge_sentence, flow_description, flow_summary, node_sentence
 
 __all__ = ["DAG_MIME", "dag_payload", "node_detail"]
 
@@ -36,7 +36,7 @@ def dag_payload(dag: Dag, *, max_width: float = 1000.0) -> dict[str, Any]:
 
     Examples
     --------
-    >>> from flownb.dag import Dag, DagNode
+    >>> from flownb.picture import Dag, DagNode
     >>> payload = dag_payload(Dag("F", (DagNode("load", state="fresh"),)))
     >>> payload["summary"], payload["nodes"][0]["state"]
     ('1 step · 1 fresh', 'fresh')

@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flownb.dag import Dag, DagEdge, DagNode, EdgePath, NodeBox, layout_dag
+from flownb.picture import Dag, DagEdge, DagNode, EdgePath, NodeBox, layout_dag
 
 WIDTHS = st.sampled_from([200.0, 600.0, 1e9])
 

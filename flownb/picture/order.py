@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from flownb.dag.model import Dag
+from flownb.picture.model import Dag
 
 __all__ = ["Chain", "Layered", "forward_successors", "layered_graph"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from flownb.dag.order import Chain, Layered
-from flownb.dag.rows import TURN, Column, Rows
+from flownb.picture.order import Chain, Layered
+from flownb.picture.rows import TURN, Column, Rows
 
 __all__ = ["JOIN_BAR", "SWITCH_PORT", "Point", "Surface", "route"]
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flownb.dag import Dag, DagEdge, DagNode, dag_text
+from flownb.picture import Dag, DagEdge, DagNode, dag_text
 
 
 def chain(*names: str) -> tuple[DagEdge, ...]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from flownb.dag.model import Dag, DagNode, NodeState
+from flownb.picture.model import Dag, DagNode, NodeState
 
 if TYPE_CHECKING:
-    from flownb.dag.layout import EdgePath
+    from flownb.picture.layout import EdgePath
 
 __all__ = [
     "STATE_WORDS",

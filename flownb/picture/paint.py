@@ -6,7 +6,7 @@ each state drawn as paths, so that no font decides how it looks.
 
 from __future__ import annotations
 
-from flownb.dag.model import NodeState
+from flownb.picture.model import NodeState
 
 __all__ = ["DARK_STYLE", "INK", "SANS", "STATE_COLOUR", "paint", "state_glyph"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flownb.dag.order import Layered
+from flownb.picture.order import Layered
 
 __all__ = ["Column", "Rows", "break_rows"]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flownb.dag.layout import EdgePath
-from flownb.dag.model import DagNode
+from flownb.picture.layout import EdgePath
+from flownb.picture.model import DagNode
 
 __all__ = ["number", "path_data", "strands"]
 

@@ -5,11 +5,11 @@ Takes a `Dag` of plain values; gives text. It imports nothing else of flownb.
 
 from __future__ import annotations
 
-from flownb.dag.layout import DagLayout, EdgePath, NodeBox, layout_dag
-from flownb.dag.model import Dag, DagEdge, DagNode, NodeKind, NodeState
-from flownb.dag.payload import DAG_MIME, dag_payload, node_detail
-from flownb.dag.svg import dag_svg
-from flownb.dag.text import dag_text
+from flownb.picture.layout import DagLayout, EdgePath, NodeBox, layout_dag
+from flownb.picture.model import Dag, DagEdge, DagNode, NodeKind, NodeState
+from flownb.picture.payload import DAG_MIME, dag_payload, node_detail
+from flownb.picture.svg import dag_svg
+from flownb.picture.text import dag_text
 
 __all__ = [
     "DAG_MIME",

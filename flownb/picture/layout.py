@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from flownb.dag.measure import code_spans, fit, fit_spans
-from flownb.dag.model import Dag, DagNode
-from flownb.dag.order import Layered, layered_graph
-from flownb.dag.place import centre_lines
-from flownb.dag.route import Point, Surface, route
-from flownb.dag.rows import Column, break_rows
-from flownb.dag.summary import STATE_WORDS
+from flownb.picture.measure import code_spans, fit, fit_spans
+from flownb.picture.model import Dag, DagNode
+from flownb.picture.order import Layered, layered_graph
+from flownb.picture.place import centre_lines
+from flownb.picture.route import Point, Surface, route
+from flownb.picture.rows import Column, break_rows
+from flownb.picture.summary import STATE_WORDS
 
 __all__ = ["CARD", "CardStyle", "DagLayout", "EdgePath", "NodeBox", "card_detail", "layout_dag"]
 
@@ -115,7 +115,7 @@ def layout_dag(dag: Dag, *, max_width: float = 1000.0) -> DagLayout:
 
     Examples
     --------
-    >>> from flownb.dag import Dag, DagEdge, DagNode
+    >>> from flownb.picture import Dag, DagEdge, DagNode
     >>> flow = Dag("F", (DagNode("load"), DagNode("train")), (DagEdge("load", "train"),))
     >>> [(box.node.name, box.layer) for box in layout_dag(flow).boxes]
     [('load', 0), ('train', 1)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from flownb.dag import Dag, DagEdge, DagNode
-from flownb.dag.model import KINDS, STATES
+from flownb.picture import Dag, DagEdge, DagNode
+from flownb.picture.model import KINDS, STATES
 
 
 @st.composite

@@ -8,9 +8,9 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 
-from flownb.dag.model import Dag, DagNode
-from flownb.dag.order import forward_successors
-from flownb.dag.summary import STATE_WORDS, state_counts, step_count
+from flownb.picture.model import Dag, DagNode
+from flownb.picture.order import forward_successors
+from flownb.picture.summary import STATE_WORDS, state_counts, step_count
 
 __all__ = ["dag_text"]
 
@@ -53,7 +53,7 @@ def dag_text(dag: Dag) -> str:
 
     Examples
     --------
-    >>> from flownb.dag import Dag, DagEdge, DagNode, dag_text
+    >>> from flownb.picture import Dag, DagEdge, DagNode, dag_text
     >>> flow = Dag("F", (DagNode("load", state="fresh"), DagNode("fit")), (DagEdge("load", "fit"),))
     >>> print(dag_text(flow))
     F · 2 steps · 1 fresh · 1 never run

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from flownb.dag.order import Layered
+from flownb.picture.order import Layered
 
 __all__ = ["centre_lines"]
 

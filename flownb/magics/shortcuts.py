@@ -1,0 +1,56 @@
+"""What JupyterLab's shortcuts execute in the kernel: the step of a cell spun, the whole flow run.
+
+Takes the notebook cell's id; gives what ``%spin`` and ``%flow run`` show. A kernel that has not loaded the extension
+yet, for example after a restart, loads it first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flownb.errors import NotFound
+
+if TYPE_CHECKING:
+    from flownb.session.session import SpinOutcome
+
+__all__ = ["run_flow", "spin_cell"]
+
+
+def spin_cell(cell_id: str) -> SpinOutcome:
+    """Spin the step that a notebook cell defines, as the cell stands.
+
+    Raises
+    ------
+    NotFound
+        If the cell defines no step.
+    """
+    from flownb.magics import frontend_of
+
+    shell = _shell()
+    frontend = frontend_of(shell)
+    assert frontend is not None
+    step = frontend.session.step_of(cell_id)
+    if step is None:
+        raise NotFound(
+            "This cell is no step.",
+            "Only a cell that begins with %%step, or has a step tag, can be spun.",
+            "Select a step cell, or write %%step NAME on its first line.",
+        )
+    outcome: SpinOutcome = shell.run_line_magic("spin", step)
+    return outcome
+
+
+def run_flow() -> None:
+    """Run the whole flow with its parameters' defaults."""
+    _shell().run_line_magic("flow", "run")
+
+
+def _shell() -> Any:
+    """IPython's shell, with flownb's magics."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    assert shell is not None
+    assert shell.extension_manager is not None
+    shell.extension_manager.load_extension("flownb")
+    return shell

@@ -1,0 +1,161 @@
+"""The kernel's end of the wire to the JupyterLab extension: events go out, the document comes in.
+
+Takes events; gives the document's cells as the view shows them. There are two comms, because ipykernel routes what
+arrives on a comm to the thread that last published on it: the kernel only publishes on one, and only listens on the
+other, which the extension opens. Nothing is sent before a view has said what it shows.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flownb.cells.notebook import DocumentCell
+    from flownb.runtime.events import DagChanged, Event, NodeStatus, StepsChanged, StepStatus
+
+__all__ = ["DOCUMENT_TARGET", "EVENTS_TARGET", "Channel"]
+
+EVENTS_TARGET = "flownb.events"
+DOCUMENT_TARGET = "flownb.document"
+# Events closer together than this many seconds travel together; one message costs about a millisecond.
+INTERVAL = 0.03
+
+
+class Channel:
+    """Both comms of one kernel.
+
+    Parameters
+    ----------
+    on_document : callable
+        Given all code cells of the document whenever a view tells of them, perhaps on another thread than the one
+        that executes cells.
+    on_view : callable
+        Called when a view has connected, on the same thread.
+    """
+
+    def __init__(
+        self, on_document: Callable[[Sequence[DocumentCell]], None], on_view: Callable[[], None] = lambda: None
+    ) -> None:
+        self._on_document = on_document
+        self._on_view = on_view
+        self._views: dict[str, dict[str, Any]] = {}
+        self._pending: list[Event] = []
+        self._sent = 0.0
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
+        self._flusher: threading.Thread | None = None
+        self._comm: Any = None
+
+    def open(self) -> None:
+        """Open the comm that events go out on, and listen for views."""
+        import comm
+
+        comm.get_comm_manager().register_target(DOCUMENT_TARGET, self._opened)
+        self._comm = comm.create_comm(target_name=EVENTS_TARGET)
+
+    @property
+    def live(self) -> bool:
+        """Whether a view is connected."""
+        return bool(self._views)
+
+    def push(self, event: Event) -> None:
+        """Send an event to all views, at once or together with others that follow closely."""
+        if not self._views:
+            return
+        with self._lock:
+            self._pending.append(event)
+            if monotonic() - self._sent >= INTERVAL:
+                self._flush()
+                return
+            if self._flusher is None:
+                self._flusher = threading.Thread(target=self._flush_later, name="flownb-events", daemon=True)
+                self._flusher.start()
+            self._wake.notify()
+
+    def flush(self) -> None:
+        """Send what still waits."""
+        with self._lock:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Send what waits; the lock is held."""
+        if self._pending:
+            from flownb.runtime.events import to_wire
+
+            events, self._pending = coalesced(self._pending), []
+            self._comm.send({"events": [to_wire(event) for event in events]})
+            self._sent = monotonic()
+
+    def _flush_later(self) -> None:
+        """Send what was left waiting, for as long as the kernel lives."""
+        while True:
+            with self._lock:
+                while not self._pending:
+                    self._wake.wait()
+                rest = self._sent + INTERVAL - monotonic()
+                if rest <= 0:
+                    self._flush()
+                    continue
+            threading.Event().wait(rest)
+
+    # -- the document
+
+    def _opened(self, view: Any, message: dict[str, Any]) -> None:
+        """A view has connected and tells of the whole document."""
+        view.on_msg(lambda told: self._take(view.comm_id, told))
+        view.on_close(lambda told: self._views.pop(view.comm_id, None))
+        self._views[view.comm_id] = {}
+        self._take(view.comm_id, message)
+        self._on_view()
+
+    def _take(self, view: str, message: dict[str, Any]) -> None:
+        """Take over what a view tells: the order of all cells, and the texts that changed."""
+        from flownb.cells.notebook import DocumentCell
+
+        data = message["content"]["data"]
+        known = self._views.setdefault(view, {})
+        for cell in data.get("cells", ()):
+            known[cell["id"]] = DocumentCell(cell["id"], cell["source"], tuple(cell.get("tags", ())))
+        order = [cell_id for cell_id in data.get("order", ()) if cell_id in known]
+        self._views[view] = {cell_id: known[cell_id] for cell_id in order}
+        self._on_document(tuple(self._views[view].values()))
+
+
+def coalesced(events: Sequence[Event]) -> list[Event]:
+    """The same events with states that were overtaken left out: of a step cell or a DAG's node the last one counts."""
+    from flownb.runtime.events import DagChanged, StepsChanged
+
+    kept: list[Event] = []
+    for event in events:
+        same = next((i for i, one in enumerate(kept) if _overtakes(event, one)), None)
+        if same is None:
+            kept.append(event)
+            continue
+        before = kept.pop(same)
+        if isinstance(event, StepsChanged) and isinstance(before, StepsChanged) and not event.whole:
+            kept.append(StepsChanged(_steps(before, event), before.whole))
+        elif isinstance(event, DagChanged) and isinstance(before, DagChanged):
+            kept.append(DagChanged(event.dag, _nodes(before, event)))
+        else:
+            kept.append(event)
+    return kept
+
+
+def _overtakes(event: Event, before: Event) -> bool:
+    """Whether the two can be told as one."""
+    from flownb.runtime.events import DagChanged, StepsChanged
+
+    if isinstance(event, DagChanged):
+        return isinstance(before, DagChanged) and before.dag == event.dag
+    return isinstance(event, StepsChanged) and isinstance(before, StepsChanged)
+
+
+def _steps(before: StepsChanged, event: StepsChanged) -> tuple[StepStatus, ...]:
+    return tuple({one.cell: one for one in (*before.steps, *event.steps)}.values())
+
+
+def _nodes(before: DagChanged, event: DagChanged) -> tuple[NodeStatus, ...]:
+    return tuple({one.name: one for one in (*before.nodes, *event.nodes)}.values())

@@ -1,0 +1,74 @@
+"""The flow's DAG as an anywidget, for front ends without the JupyterLab extension and for interactive use.
+
+Takes the session of the notebook; gives a widget that follows it. ``dag.js`` beside this file draws it; it is built
+from ``labextension/src/widget.ts`` and shares its drawing with the extension.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from flownb.runtime.events import DagChanged, Event, TaskEnded, TaskStarted, to_wire
+from flownb.runtime.freshness import Freshness
+from flownb.session.session import Session
+from flownb.widgets.board import StatusBoard
+from flownb.widgets.live import Drawing, dag_bundle
+
+__all__ = ["DagWidget"]
+
+HERE = Path(__file__).parent
+
+
+class DagWidget(anywidget.AnyWidget):
+    """The DAG of a notebook's flow with each step's state, kept up to date while cells are executed.
+
+    Parameters
+    ----------
+    session : Session
+    board : StatusBoard
+        Told of each event before this is.
+
+    Attributes
+    ----------
+    picture : dict
+        The laid-out DAG as of the last time the kernel was idle, see `flownb.picture.payload`.
+    selected : str
+        The step that was clicked last, empty before.
+    """
+
+    _esm = HERE / "dag.js"
+    _css = HERE / "dag.css"
+
+    picture = traitlets.Dict().tag(sync=True)
+    selected = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, session: Session, board: StatusBoard) -> None:
+        super().__init__()
+        self._session, self._board = session, board
+        self._id = secrets.token_hex(8)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Lay the flow out anew, with its steps as the board has them."""
+        self._drawing = Drawing(self._session, self._board.states)
+        self.picture = self._drawing.payload
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the stream: the step that it is about is drawn anew."""
+        if isinstance(event, TaskStarted | TaskEnded):
+            status = self._drawing.status(event.step, self._board.states.get(event.step, Freshness("never")))
+            if status is not None:
+                changed = DagChanged(self._id, (status,))
+                self._session.events.emit(changed)  # for JupyterLab's own view of it
+                self.send(to_wire(changed))
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The widget's view, with pictures for where there is none: a reopened notebook, a web page."""
+        view, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        bundle = {**view, **dag_bundle(self._session.picture(self._board.states))}
+        return bundle, {**metadata, "flownb": {"dag": self._id}}

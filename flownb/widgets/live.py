@@ -1,0 +1,120 @@
+"""The DAG of a run in a cell's output, updated in place while the cell blocks.
+
+Takes the events of one run; gives a displayed DAG. Where no view is connected there is one display at the end, for
+nbclient and nbval know no updates; where one is, the DAG is there from the start.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from IPython.display import display, update_display
+
+from flownb.picture import DAG_MIME, Dag, DagNode, dag_payload, dag_svg, dag_text, node_detail
+from flownb.picture.summary import flow_description, flow_summary, node_sentence
+from flownb.runtime.events import DagChanged, Event, NodeStatus, RunStarted, TaskEnded, TaskStarted
+from flownb.runtime.freshness import Freshness
+from flownb.session.picture import step_detail
+from flownb.session.progress import Progress
+from flownb.session.session import Session
+
+__all__ = ["Drawing", "LiveDag", "dag_bundle", "show_dag"]
+
+# What a card is made wide enough for while its step's tasks are counted.
+ROOM_FOR_TASKS = 100
+
+
+def dag_bundle(dag: Dag) -> dict[str, Any]:
+    """A DAG as a MIME bundle: values for the extension, SVG for all other front ends, text."""
+    return {DAG_MIME: dag_payload(dag), "image/svg+xml": dag_svg(dag), "text/plain": dag_text(dag)}
+
+
+def show_dag(dag: Dag, facts: Mapping[str, Any]) -> None:
+    """Display a DAG; facts that vary from run to run go into the metadata."""
+    display(dag_bundle(dag), raw=True, metadata={"flownb": dict(facts)} if facts else {})  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+
+
+class Drawing:
+    """A laid-out DAG whose steps can be told of one by one; its cards have room for what they will say.
+
+    Parameters
+    ----------
+    session : Session
+    states : mapping of str to Freshness
+        By step; a missing step never ran.
+
+    Attributes
+    ----------
+    payload : dict
+        What `DAG_MIME` holds.
+    """
+
+    def __init__(self, session: Session, states: Mapping[str, Freshness]) -> None:
+        dag = session.picture(states)
+        roomy = {node.name: states.get(node.name, Freshness("fresh", (), ROOM_FOR_TASKS)) for node in dag.nodes}
+        self.payload = dag_payload(session.picture(roomy))
+        self._nodes = {node.name: node for node in dag.nodes}
+        self._widths = {node["name"]: node["width"] for node in self.payload["nodes"]}
+        for node in self.payload["nodes"]:
+            status = self._status(self._nodes[node["name"]])
+            node |= {"state": status.state, "detail": [list(span) for span in status.detail], "title": status.title}
+        self.payload |= {"summary": flow_summary(dag), "description": flow_description(dag)}
+
+    def status(self, step: str, state: Freshness) -> NodeStatus | None:
+        """How a step is to be drawn now; None for one that only a run has: start, end, a bridge."""
+        node = self._nodes.get(step)
+        if node is None:
+            return None
+        return self._status(replace(node, state=state.state, detail=step_detail(state, node.in_foreach)))
+
+    def _status(self, node: DagNode) -> NodeStatus:
+        return NodeStatus(node.name, node.state, node_detail(node, self._widths[node.name]), node_sentence(node))
+
+
+class LiveDag:
+    """The DAG of the next run.
+
+    Parameters
+    ----------
+    session : Session
+    progress : Progress
+        Told of each event before this is.
+    live : bool
+        Whether a view is connected.
+    """
+
+    def __init__(self, session: Session, progress: Progress, *, live: bool) -> None:
+        self._session = session
+        self._progress = progress
+        self._live = live
+        self._id = secrets.token_hex(8)
+        self._drawing: Drawing | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the run."""
+        if self._live and isinstance(event, RunStarted):
+            self._start(event)
+        elif self._drawing is not None and isinstance(event, TaskStarted | TaskEnded) and event.mode == "run":
+            status = self._drawing.status(event.step, self._progress.states[event.step])
+            if status is not None:
+                self._session.events.emit(DagChanged(self._id, (status,)))
+
+    def finish(self, facts: Mapping[str, Any]) -> None:
+        """Show what became of each step, in place of what was shown so far."""
+        if self._drawing is None and not self._progress.states:
+            return  # refused before anything ran
+        dag = self._session.picture(self._progress.states)
+        if self._drawing is None:
+            show_dag(dag, facts)
+        else:
+            update_display(dag_bundle(dag), display_id=self._id, raw=True, metadata={"flownb": dict(facts)})  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+
+    def _start(self, event: RunStarted) -> None:
+        """Display the DAG before its first task."""
+        self._drawing = Drawing(self._session, {})
+        bundle = {DAG_MIME: self._drawing.payload, "text/plain": dag_text(self._session.picture({}))}
+        facts = {"dag": self._id, "run": f"{event.flow}/{event.run}"}
+        display(bundle, raw=True, metadata={"flownb": facts}, display_id=self._id)  # type: ignore[no-untyped-call]  # IPython leaves it untyped

@@ -1,0 +1,242 @@
+"""The kernel's end of the wire, in a real kernel that is sent what the JupyterLab extension sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import start_new_kernel
+
+from flownb.runtime.events import (
+    DagChanged,
+    Event,
+    NodeStatus,
+    RunStarted,
+    StepsChanged,
+    StepStatus,
+    TaskStarted,
+)
+from flownb.widgets.channel import DOCUMENT_TARGET, EVENTS_TARGET, coalesced
+
+Cells = dict[str, str]
+COMM = "document-1"
+
+
+class View:
+    """A client that talks to the kernel as the extension does, and keeps what it is told."""
+
+    def __init__(self, client: BlockingKernelClient) -> None:
+        self.client = client
+        self.targets: list[str] = []
+        self.events: list[dict[str, Any]] = []
+        self.outputs: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
+        self.text = ""
+        self.badges: dict[str, str] = {}
+        self.titles: dict[str, str] = {}
+        self.known: Cells = {}
+
+    def show(self, cells: Cells) -> None:
+        """Tell of the whole document, as a view does when it connects."""
+        self.known = dict(cells)
+        data = {"type": "DocumentChanged", "order": list(cells), "cells": self._cells(cells)}
+        self._send("comm_open", {"comm_id": COMM, "target_name": DOCUMENT_TARGET, "data": data})
+
+    def change(self, cells: Cells) -> None:
+        """Tell of what changed in the document."""
+        changed = {one: text for one, text in cells.items() if self.known.get(one) != text}
+        self.known = dict(cells)
+        data = {"type": "DocumentChanged", "order": list(cells), "cells": self._cells(changed)}
+        self._send("comm_msg", {"comm_id": COMM, "data": data})
+
+    def run(self, cell: str) -> None:
+        """Execute a cell of the document."""
+        self.execute(self.known[cell], {"cellId": cell})
+
+    def execute(self, code: str, metadata: dict[str, Any] | None = None) -> None:
+        """Execute code and take in all that is said meanwhile."""
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
+        self._send("execute_request", content, metadata or {})
+
+    def until(self, cell: str, state: str, title: str = "") -> None:
+        """Take in messages until a cell's badge shows a state, and says why."""
+        while self.badges.get(cell) != state or title not in self.titles.get(cell, ""):
+            self._take(self.client.get_iopub_msg(timeout=30))
+
+    def _cells(self, cells: Cells) -> list[dict[str, Any]]:
+        return [{"id": one, "source": text, "tags": []} for one, text in cells.items()]
+
+    def _send(self, kind: str, content: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+        message = self.client.session.msg(kind, content, metadata=metadata)
+        self.client.shell_channel.send(message)
+        while True:
+            seen = self.client.get_iopub_msg(timeout=60)
+            self._take(seen)
+            mine = seen["parent_header"].get("msg_id") == message["header"]["msg_id"]
+            if mine and seen["msg_type"] == "status" and seen["content"]["execution_state"] == "idle":
+                return
+
+    def _take(self, seen: dict[str, Any]) -> None:
+        kind, content = seen["msg_type"], seen["content"]
+        if kind == "comm_open":
+            self.targets.append(content["target_name"])
+        elif kind == "comm_msg" and "events" in content["data"]:
+            for event in content["data"]["events"]:
+                self.events.append(event)
+                if event["type"] == "StepsChanged":
+                    self.badges = {} if event["whole"] else self.badges
+                    self.badges |= {step["cell"]: step["state"] if step["step"] else "" for step in event["steps"]}
+                    self.titles |= {step["cell"]: step["title"] for step in event["steps"]}
+        elif kind == "stream":
+            self.text += content["text"]
+        elif kind == "error":
+            self.text += "\n".join(content["traceback"])
+        elif kind in ("display_data", "update_display_data", "execute_result"):
+            self.outputs.append((kind, content["data"], content["metadata"]))
+
+
+@pytest.fixture
+def view(tmp_path: Path) -> Iterator[View]:
+    """A view of a fresh kernel in the test's folder, with flownb loaded."""
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    try:
+        made = View(client)
+        made.execute("%load_ext flownb")
+        yield made
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+A, B, C = "%%step a -> x\nx = 1", "%%step b -> y\ny = x + 1", "%%step c -> z\nz = x + 10"
+
+
+def order(view: View) -> list[str]:
+    """The steps of the DAG that %flow shows, in order."""
+    view.execute("%flow")
+    payload = view.outputs[-1][1]["application/vnd.flownb.dag+json"]
+    return [node["name"] for node in payload["nodes"]]
+
+
+def test_loading_the_extension_opens_the_events(view: View) -> None:
+    """A view learns of the kernel by the comm that opens; nothing is sent before it has said what it shows."""
+    assert [EVENTS_TARGET] == view.targets
+    view.execute(A)
+    assert [] == view.events
+
+
+def test_a_view_is_answered_with_the_states_of_its_cells(view: View) -> None:
+    """A view that connects is told of all step cells, scratch cells left out."""
+    view.show({"1": A, "s": "1 + 1", "2": B})
+    assert {"type": "StepsChanged", "steps": [], "whole": True} == view.events[0]
+    view.until("2", "never")
+    assert {"1": "never", "2": "never"} == view.badges
+
+
+def test_badges_follow_what_is_executed(view: View) -> None:
+    """A step is running, then fresh; one below a changed step is stale, and says why; a failure shows."""
+    view.show({"1": A, "2": B})
+    view.run("1")
+    view.run("2")
+    view.until("2", "fresh")
+    told = [(step["step"], step["state"]) for e in view.events if e["type"] == "StepsChanged" for step in e["steps"]]
+    assert ("a", "fresh") in told
+    view.change({"1": A.replace("1", "2"), "2": B})
+    view.until("2", "stale", "b: stale, `a` changed")
+    view.run("1")
+    view.until("2", "stale", "b: stale, `x` differs")
+    view.change({"1": A, "2": "%%step b\n1 / 0"})
+    view.run("2")
+    view.until("2", "failed")
+
+
+def test_a_cell_that_is_no_step_any_more_loses_its_badge(view: View) -> None:
+    """A view is told of cells that were steps and are not."""
+    view.show({"1": A, "2": B})
+    view.until("2", "never")
+    view.change({"1": A, "2": "y = 2"})
+    view.until("2", "")
+
+
+def test_the_document_is_the_flow(view: View) -> None:
+    """Cells inserted, renamed, moved and deleted in the view are so in the flow, executed or not."""
+    view.show({"1": A, "2": B})
+    view.run("1")
+    view.run("2")
+    view.change({"1": A, "3": C, "2": B})
+    assert ["a", "c", "b"] == order(view)
+    view.change({"3": C.replace("step c", "step cc"), "2": B})
+    assert ["cc", "b"] == order(view)
+    view.change({"2": B, "3": C})
+    assert ["b", "c"] == order(view)
+
+
+def test_an_edited_cell_is_spun_as_it_stands(view: View) -> None:
+    """%spin takes the text that the view shows, not the one that was executed last."""
+    view.show({"1": A, "2": B})
+    view.run("1")
+    view.run("2")
+    view.change({"1": A, "2": B.replace("+ 1", "+ 41")})
+    view.execute('from flownb.magics.shortcuts import spin_cell\nspin_cell("2")["y"]')
+    assert "42" == view.outputs[-1][1]["text/plain"]
+    view.execute('spin_cell("9")')
+    assert "This cell is no step." in view.text
+
+
+def test_the_dag_of_a_run_is_shown_from_its_start(view: View) -> None:
+    """With a view the DAG is displayed before the first task, told of each, and replaced by its final state."""
+    view.show({"1": A, "2": B})
+    view.execute("%flow run")
+    (first, begun, facts), (last, done, _) = view.outputs
+    assert ["display_data", "update_display_data"] == [first, last]
+    states = [{node["state"] for node in data["application/vnd.flownb.dag+json"]["nodes"]} for data in (begun, done)]
+    assert [{"never"}, {"fresh"}] == states
+    assert "image/svg+xml" in done
+    changed = [e for e in view.events if e["type"] == "DagChanged"]
+    assert {facts["flownb"]["dag"]} == {event["dag"] for event in changed}
+    assert "RunEnded" in [event["type"] for event in view.events]
+
+
+def test_without_a_view_there_is_one_display(view: View) -> None:
+    """Nbclient and nbval see one display with the final state, and no update."""
+    view.execute(A)
+    view.execute("%flow run")
+    assert ["display_data", "display_data"] == [kind for kind, _, _ in view.outputs]
+
+
+def test_the_widget_is_drawn_with_pictures_for_where_there_is_none(view: View) -> None:
+    """flownb.dag() is a widget view, values for the extension, SVG and text in one."""
+    view.execute(A)
+    view.execute("import flownb\nflownb.dag()")
+    kinds = set(view.outputs[-1][1])
+    view_mime = "application/vnd.jupyter.widget-view+json"
+    assert {view_mime, "application/vnd.flownb.dag+json", "image/svg+xml", "text/plain"} == kinds
+
+
+def status(cell: str, state: str) -> StepStatus:
+    """A step cell's status."""
+    return StepStatus(cell, f"s{cell}", state, "", "")  # type: ignore[arg-type]  # one of the five
+
+
+def test_states_that_were_overtaken_are_left_out() -> None:
+    """Of several states of one step or node the last one travels; all other events do, in order."""
+    run, task = RunStarted("F", "1"), TaskStarted("F", "1", "a", "1", "run", 0, None, None)
+    node = NodeStatus("a", "running", (), "")
+    events: list[Event] = [
+        run,
+        StepsChanged((status("1", "running"), status("2", "never")), True),
+        DagChanged("d", (node,)),
+        task,
+        StepsChanged((status("1", "fresh"),), False),
+        DagChanged("d", (NodeStatus("a", "fresh", (), ""), NodeStatus("b", "never", (), ""))),
+        DagChanged("other", (node,)),
+    ]
+    assert [
+        run,
+        task,
+        StepsChanged((status("1", "fresh"), status("2", "never")), True),
+        DagChanged("d", (NodeStatus("a", "fresh", (), ""), NodeStatus("b", "never", (), ""))),
+        DagChanged("other", (node,)),
+    ] == coalesced(events)
