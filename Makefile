@@ -22,7 +22,7 @@ $(VENV)/.tools: constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt 'jupyter-builder>=1.2,<2'
 	@touch $@
 
-labextension/node_modules/.package-lock.json: labextension/package-lock.json $(VENV)/.tools
+labextension/node_modules/.package-lock.json: labextension/package-lock.json | $(VENV)/.tools
 	$(NPM) ci
 	@touch $@
 

@@ -1,5 +1,8 @@
-import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { badgesPlugin } from './plugins/badges';
+import { commandsPlugin } from './plugins/commands';
+import { connectionsPlugin } from './plugins/connections';
+import { dagPlugin } from './plugins/dag';
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [];
+export { IFlowConnection, IFlowConnections } from './tokens';
 
-export default plugins;
+export default [connectionsPlugin, badgesPlugin, dagPlugin, commandsPlugin];

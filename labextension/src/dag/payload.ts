@@ -1,4 +1,5 @@
-import type { NodeStatus, StepState } from '../events';
+import type { NodeStatus } from '../events';
+import { isState } from '../models/states';
 
 /** The MIME type of a flow's picture: laid out in Python, drawn here. */
 export const DAG_MIME_TYPE = 'application/vnd.flownb.dag+json';
@@ -36,19 +37,6 @@ export interface DagPayload {
   height: number;
   nodes: DagNode[];
   edges: DagEdge[];
-}
-
-const STATES: readonly string[] = [
-  'never',
-  'running',
-  'fresh',
-  'stale',
-  'failed'
-];
-
-/** Whether a value is one of the five states. */
-export function isState(value: unknown): value is StepState {
-  return typeof value === 'string' && STATES.includes(value);
 }
 
 /**
