@@ -169,7 +169,7 @@ def _defines(cell: Cell) -> tuple[str, str]:
 def _read(shown: DocumentCell) -> Cell | None:
     """The marked cell that a view shows; None where its header cannot be read, which executing it would say."""
     try:
-        cell = read_cell(shown.source, tags=shown.tags, cell_id=shown.id)
+        cell = read_cell(shown.source, tags=shown.tags, cell_id=shown.id, filename=f"<cell {shown.id[:8]}>")
     except CellError:
         return None
     return cell if cell.kind != "scratch" else None
