@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 __all__ = [
     "ArtifactNotFound",
+    "CardError",
+    "CardNotFound",
     "CellError",
     "CheckFailed",
     "CorruptBlob",
@@ -138,6 +140,21 @@ class ArtifactNotFound(FlownbError, AttributeError):
     """
 
     headline = "No such artifact"
+
+
+class CardError(FlownbError):
+    """A card or one of its components is used in a way that Metaflow does not accept."""
+
+    headline = "Card not accepted"
+
+
+class CardNotFound(CardError, AttributeError):
+    """A task has no card, or none of the id, type or index that was asked for.
+
+    It is an ``AttributeError``, so ``hasattr(current, "card")`` works as in Metaflow.
+    """
+
+    headline = "No such card"
 
 
 class TransitionError(FlownbError):

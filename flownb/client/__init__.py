@@ -1,10 +1,11 @@
-"""Read-only access to what was recorded: `Flow`, `Run`, `Step`, `Task`, `DataArtifact`.
+"""Read-only access to what was recorded: `Flow`, `Run`, `Step`, `Task`, `DataArtifact`, and cards with `get_cards`.
 
 Names and meaning are those of Metaflow's client (``metaflow/client/core.py``, 2.19.39).
 """
 
 from __future__ import annotations
 
+from flownb.client.cards import Card, CardContainer, get_cards
 from flownb.client.objects import DataArtifact, Flow, Run, Step, Task, TaskData
 
-__all__ = ["DataArtifact", "Flow", "Run", "Step", "Task", "TaskData"]
+__all__ = ["Card", "CardContainer", "DataArtifact", "Flow", "Run", "Step", "Task", "TaskData", "get_cards"]

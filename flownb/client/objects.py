@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flownb.cells.cell import read_cell
+from flownb.client.cards import Card, CardContainer
 from flownb.errors import ArtifactNotFound, NotFound, StoreError, nearest
 from flownb.flow.definition import define_flow
 from flownb.flow.draw import draw_graph
@@ -256,6 +257,11 @@ class Task:
     def data(self) -> TaskData:
         """The artifacts' values as attributes."""
         return TaskData(self)
+
+    @property
+    def cards(self) -> CardContainer:
+        """Its cards, from the top ``@card`` line to the bottom one; empty without any."""
+        return CardContainer([Card(card, self._record, self._datastore) for card in self._record.cards])
 
     @property
     def index(self) -> int | None:

@@ -26,6 +26,9 @@ __all__ = [
     "transition_source",
 ]
 
+# Modules with Metaflow's names: what stands for `flownb` where `import` alone binds it.
+MIRRORED = {"flownb": "metaflow as flownb", "flownb.cards": "metaflow as flownb, metaflow"}
+
 
 @dataclass(frozen=True)
 class SourceLine:
@@ -67,9 +70,10 @@ class MethodSource:
 
 
 def to_metaflow_imports(code: str) -> str:
-    """Make ``from flownb import …`` read ``from metaflow import …``; no line moves.
+    """Make ``from flownb import …`` read ``from metaflow import …``, also of ``flownb.cards``; no line moves.
 
-    ``import flownb`` becomes ``import metaflow as flownb``. Text that is no Python is given back as it is.
+    ``import flownb`` becomes ``import metaflow as flownb``, and ``import flownb.cards`` ``import metaflow as flownb,
+    metaflow.cards``. Text that is no Python is given back as it is.
     """
     if "flownb" not in code:
         return code
@@ -83,16 +87,16 @@ def to_metaflow_imports(code: str) -> str:
     places: list[tuple[int, int, str]] = []
     lines = [line.encode() for line in code.split("\n")]
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "flownb" and not node.level:
+        if isinstance(node, ast.ImportFrom) and node.module in MIRRORED and not node.level:
             line, column = node.lineno, node.col_offset
             while (found := lines[line - 1].find(b"flownb", column)) < 0:
                 line, column = line + 1, 0  # the name stands behind a backslash
             places.append((line, found, "metaflow"))
         elif isinstance(node, ast.Import):
             places += [
-                (alias.lineno, alias.col_offset, "metaflow" if alias.asname else "metaflow as flownb")
+                (alias.lineno, alias.col_offset, "metaflow" if alias.asname else MIRRORED[alias.name])
                 for alias in node.names
-                if alias.name == "flownb"
+                if alias.name in MIRRORED
             ]
     for line, column, name in sorted(places, reverse=True):
         text = lines[line - 1]

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from flownb.runtime.cards import CardCollector, no_card
+
 __all__ = ["Current", "current"]
 
 
@@ -27,6 +29,8 @@ class Current:
     is_running_flow : bool
     parameters : SimpleNamespace
         The flow's parameters by attribute name.
+    card : CardCollector
+        The step's cards; `CardNotFound` without a ``@card`` line.
     """
 
     def __init__(self) -> None:
@@ -35,6 +39,10 @@ class Current:
     def _set(self, **facts: Any) -> None:
         """Describe the task that begins now."""
         self._facts = facts
+
+    def _add(self, **facts: Any) -> None:
+        """Describe more of the task that runs."""
+        self._facts = {**self._facts, **facts}
 
     def _clear(self) -> None:
         """Forget the task that has ended."""
@@ -107,6 +115,14 @@ class Current:
     def parameters(self) -> SimpleNamespace:
         """The flow's parameters."""
         return SimpleNamespace(**self._facts.get("parameters", {}))
+
+    @property
+    def card(self) -> CardCollector:
+        """The step's cards."""
+        found: CardCollector | None = self._facts.get("card")
+        if found is None:
+            raise no_card(self.step_name)
+        return found
 
 
 current = Current()

@@ -1,7 +1,7 @@
 """Step decorators that change how a task is run here, with Metaflow's meaning.
 
-Takes the decorators a step's method recorded; gives their effect. ``@retry`` and ``@environment`` are applied; all
-others are written to flow.py and have no effect on a local task (`APPLIED` says which).
+Takes the decorators a step's method recorded; gives their effect. ``@card``, ``@environment`` and ``@retry`` are
+applied; all others are written to flow.py and have no effect on a local task (`APPLIED` says which).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 __all__ = ["APPLIED", "Recorded", "environment", "retries"]
 
 Recorded = tuple[str, Mapping[str, Any]]
-APPLIED = frozenset({"environment", "retry"})
+APPLIED = frozenset({"card", "environment", "retry"})
 # Metaflow's own defaults (`metaflow/plugins/retry_decorator.py`, 2.19.39).
 DEFAULT_TIMES = 3
 DEFAULT_MINUTES = 2.0

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
+from flownb import cards
 from flownb.cells.body import STEP_DECORATORS
 from flownb.flow.definition import IPYTHON_BUILTINS
 from flownb.flow.module import FLOW_DECORATORS
@@ -49,6 +50,7 @@ def step(function: Any = None, /, **settings: Any) -> Any:
 NAMES: Mapping[str, Any] = {
     "FlowSpec": FlowSpec,
     "JSONType": JSONType,
+    "cards": cards,
     "Parameter": Parameter,
     "current": current,
     "step": step,
@@ -84,9 +86,11 @@ def _import(
     fromlist: Sequence[str] | None = (),
     level: int = 0,
 ) -> Any:
-    """``__import__`` for flow code: ``metaflow`` and ``flownb`` are this module's names."""
+    """``__import__`` for flow code: ``metaflow`` and ``flownb`` are this module's names, ``.cards`` is ours."""
     if level == 0 and name in ("metaflow", "flownb"):
         return metaflow_names
+    if level == 0 and name in ("metaflow.cards", "flownb.cards"):
+        return cards if fromlist else metaflow_names  # `import a.b` binds `a`
     return builtins.__import__(name, globals, locals, fromlist or (), level)
 
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 from types import FunctionType, MethodType, TracebackType
 from typing import Any
 
+from flownb.cards.content import CardContent
 from flownb.errors import FlownbError, UnpicklableArtifact
+from flownb.runtime.cards import CardCollector, OnCard, card_contents, collect_cards, store_cards
 from flownb.runtime.current import current
 from flownb.runtime.decorators import Recorded, environment, retries
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
@@ -76,6 +78,8 @@ class TaskResult:
         Artifact and number of items, if it started a foreach.
     decorators : tuple of (str, dict)
         Names and settings of the step's decorators.
+    cards : tuple of CardContent
+        One for each ``@card``, from top to bottom, as far as it was filled.
     """
 
     record: TaskRecord
@@ -83,6 +87,7 @@ class TaskResult:
     error: BaseException | None = None
     foreach: tuple[str, int] | None = None
     decorators: tuple[Recorded, ...] = ()
+    cards: tuple[CardContent, ...] = ()
 
 
 def run_task(
@@ -93,6 +98,7 @@ def run_task(
     keep: Datastore | None,
     display: Callable[[Any], None] | None = None,
     decorated: bool = True,
+    on_card: OnCard | None = None,
     on_retry: Callable[[TaskResult, float], None] = lambda result, seconds: None,
 ) -> TaskResult:
     """Run a task, again if it fails and its step says ``@retry``.
@@ -101,12 +107,12 @@ def run_task(
     its step asks to wait (which is then up to it). Each attempt is recorded and starts from the inherited artifacts as
     they are in the store; the last one is returned.
     """
-    result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated)
+    result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated, on_card=on_card)
     times, seconds = retries(result.decorators)
     while _may_be_tried_again(result.error) and spec.attempt < times:
         on_retry(result, seconds)
         spec = replace(spec, attempt=spec.attempt + 1)
-        result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated)
+        result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated, on_card=on_card)
     return result
 
 
@@ -118,6 +124,7 @@ def run_attempt(
     keep: Datastore | None,
     display: Callable[[Any], None] | None = None,
     decorated: bool = True,
+    on_card: OnCard | None = None,
 ) -> TaskResult:
     """Run one attempt of a task in a fresh module.
 
@@ -133,6 +140,8 @@ def run_attempt(
         Shows the value of the body's last expression.
     decorated : bool, default True
         Whether the step's decorator lines are executed.
+    on_card : callable, optional
+        Told of each ``current.card.refresh()``, while the step runs.
 
     Returns
     -------
@@ -161,6 +170,8 @@ def run_attempt(
     state = TaskState(spec.step, _origin(spec, where), datastore, refs, spec.frames, node.is_join)
     own: dict[str, Any] = {}
     decorators: tuple[Recorded, ...] = ()
+    collector: CardCollector | None = None
+    cards: tuple[CardContent, ...] = ()
     error: BaseException | None = None
     try:
         flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
@@ -172,6 +183,8 @@ def run_attempt(
         _describe(program, spec, flow_self)
         method = vars(flow_class)[spec.step]
         decorators = tuple(getattr(method, "flownb_decorators", ()))
+        collector = collect_cards(spec.step, decorators, on_card)
+        current._add(card=collector)
         try:
             with process_state():
                 environment(decorators)
@@ -189,6 +202,9 @@ def run_attempt(
     failure: UnpicklableArtifact | None = None
     try:
         artifacts, captured, failure = _persist(own, state, written, keep)
+        cards = card_contents(
+            collector, given=spec.given, here=captured, values=own, artifacts=artifacts, datastore=datastore
+        )
     except KeyboardInterrupt as interrupt:
         error = error or interrupt
     error = error or failure
@@ -213,11 +229,11 @@ def run_attempt(
         finished=time.time(),
     )
     if keep is not None:
-        record = replace(record, source=keep.save(program.source, name="source"))
+        record = replace(record, source=keep.save(program.source, name="source"), cards=store_cards(cards, keep))
         keep.write_task(record)
     foreach = (state.foreach, state.num_splits) if state.foreach is not None and error is None else None
     values = {name: value for name, value in own.items() if name in captured}
-    return TaskResult(record, values, error, foreach, decorators)
+    return TaskResult(record, values, error, foreach, decorators, cards)
 
 
 def _may_be_tried_again(error: BaseException | None) -> bool:

@@ -1,4 +1,4 @@
-"""The options of ``run`` and ``spin``, the same on a magic's line and on the command line.
+"""The options of ``run``, ``spin`` and ``card``, the same on a magic's line and on the command line.
 
 Takes a list of words; gives checked options. Words that are no option of ours are the flow's parameters.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.runtime.scheduler import MAX_NUM_SPLITS
 
-__all__ = ["RunOptions", "SpinOptions", "parse_run", "parse_spin"]
+__all__ = ["CardOptions", "RunOptions", "SpinOptions", "parse_card", "parse_run", "parse_spin"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,27 @@ class SpinOptions:
     artifacts_module: Path | None = None
     persist: bool = False
     skip_decorators: bool = False
+
+
+@dataclass(frozen=True)
+class CardOptions:
+    """What ``card`` was asked for.
+
+    Attributes
+    ----------
+    step : str
+    id : str or None
+        One of several cards; None shows all of them.
+    index : int or None
+        Which item of the innermost foreach; None is the first.
+    origin : str or None
+        ``RUN``, ``RUN/STEP`` or ``RUN/STEP/TASK`` to show the card of; None is the newest, a spun one included.
+    """
+
+    step: str
+    id: str | None = None
+    index: int | None = None
+    origin: str | None = None
 
 
 def _value(words: list[str], option: str, equals: str, value: str) -> str:
@@ -145,6 +166,46 @@ def parse_spin(words: Sequence[str]) -> SpinOptions:
     if step is None:
         raise ParameterError("spin names no step.", "It runs one step.", "Write spin STEP.")
     return SpinOptions(step, overrides=overrides, **found)
+
+
+CARD_OPTIONS = ("--id", "--index", "--from")
+
+
+def parse_card(words: Sequence[str]) -> CardOptions:
+    """Read ``train --id curves --index 2 --from 7``.
+
+    Raises
+    ------
+    ParameterError
+        If an option is unknown or has no value, or no step is named.
+    """
+    rest = list(words)
+    step: str | None = None
+    found: dict[str, Any] = {}
+    while rest:
+        word = rest.pop(0)
+        option, equals, value = word.partition("=")
+        if not option.startswith("-"):
+            if step is not None:
+                raise ParameterError(
+                    f"`{word}` is one step too many.", f"card shows one step, here {step}.", "Remove it."
+                )
+            step = word
+        elif option == "--id":
+            found["id"] = _value(rest, option, equals, value)
+        elif option == "--index":
+            found["index"] = _whole(option, _value(rest, option, equals, value))
+        elif option == "--from":
+            found["origin"] = _value(rest, option, equals, value)
+        else:
+            raise ParameterError(
+                f"`{option}` is no option of card.{nearest(option, CARD_OPTIONS)}",
+                f"It takes {', '.join(CARD_OPTIONS)}.",
+                "Correct it or leave it out.",
+            )
+    if step is None:
+        raise ParameterError("card names no step.", "It shows the card of one step.", "Write card STEP.")
+    return CardOptions(step, **found)
 
 
 def _whole(option: str, text: str) -> int:

@@ -20,6 +20,7 @@ from flownb.pathspec import Origin, parse_origin
 from flownb.runtime.events import task_told
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskSpec, run_attempt
+from flownb.session.cards import card_hook
 from flownb.session.instances import Instance, step_instances
 from flownb.session.latest import LatestResults
 from flownb.session.options import SpinOptions, literal, load_artifacts_module
@@ -115,8 +116,15 @@ def spin_step(
     emit = session.events.emit
     with module_kept(program.flow.name), task_told(emit, program.flow.name, spec, "spin") as ended:
         result = run_attempt(
-            program, spec, session.datastore, keep=keep, display=display, decorated=not options.skip_decorators
+            program,
+            spec,
+            session.datastore,
+            keep=keep,
+            display=display,
+            decorated=not options.skip_decorators,
+            on_card=card_hook(session, program.flow.name, spec),
         )
+        session.cards.keep_spun(result)
         ended(result)
     if keep is not None:
         status = "done" if result.error is None else "failed"

@@ -56,9 +56,10 @@ class SessionState:
     def __init__(self, notebook: Path | None = None, *, folder: Path | None = None) -> None:
         self.notebook = notebook
         self.cells = CellBook(notebook)
-        self.cards = CardShelf()
         self.datastore = Datastore(datastore_root(folder or (notebook.parent if notebook else None)))
         self.events = EventStream()
+        self.cards = CardShelf()
+        self.events.subscribe(self.cards.watch)  # before any view, which then finds no running card any more
         self._programs: dict[bool, tuple[tuple[Cell, ...], Program]] = {}
         self._checked: dict[str, Program] = {}
         self._results: dict[str, LatestResults] = {}

@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-__all__ = ["ArtifactRef", "ForeachFrame", "RunEnd", "RunRecord", "TaskRecord", "TaskStatus", "from_json", "to_json"]
+__all__ = [
+    "ArtifactRef",
+    "CardRecord",
+    "ForeachFrame",
+    "RunEnd",
+    "RunRecord",
+    "TaskRecord",
+    "TaskStatus",
+    "from_json",
+    "to_json",
+]
 
 TaskStatus = Literal["done", "failed", "interrupted"]
 
@@ -63,6 +73,25 @@ class ForeachFrame:
 
 
 @dataclass(frozen=True)
+class CardRecord:
+    """One card of a task.
+
+    Attributes
+    ----------
+    type : str
+        As in ``@card(type=…)``.
+    id : str or None
+        As in ``@card(id=…)``.
+    content : ArtifactRef
+        Where its plain data is.
+    """
+
+    type: str
+    id: str | None
+    content: ArtifactRef
+
+
+@dataclass(frozen=True)
 class TaskRecord:
     """One finished attempt of one task.
 
@@ -91,6 +120,8 @@ class TaskRecord:
         ``type``, ``message``, ``traceback`` of the error that ended it.
     started, finished : float
         Seconds since the epoch, UTC.
+    cards : tuple of CardRecord
+        One for each ``@card``, from top to bottom.
     """
 
     flow: str
@@ -109,6 +140,7 @@ class TaskRecord:
     exception: Mapping[str, str] | None = None
     started: float = 0.0
     finished: float = 0.0
+    cards: tuple[CardRecord, ...] = ()
 
     @property
     def pathspec(self) -> str:
@@ -179,6 +211,9 @@ def from_json(kind: type, text: str) -> Any:
             values[name] = {key: _ref(value) for key, value in values[name].items()}
     if "foreach" in values:
         values["foreach"] = tuple(ForeachFrame(**frame) for frame in values["foreach"])
+    if "cards" in values:
+        cards = [CardRecord(card["type"], card["id"], _ref(card["content"])) for card in values["cards"]]
+        values["cards"] = tuple(cards)
     if values.get("source") is not None:
         values["source"] = _ref(values["source"])
     return kind(**values)

@@ -1,0 +1,249 @@
+"""The components a step puts into its card.
+
+Takes what Metaflow's components take (``metaflow/plugins/cards/card_modules/components.py``, 2.19.39: names,
+parameters, defaults, what may be updated); each gives plain data when it is rendered, which is when the step ends or
+asks for a refresh. A component that cannot be drawn gives an error line, never an error.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+from flownb.cards.content import Plain, clean, failure
+from flownb.cards.frames import frame_cells, frame_kind
+from flownb.cards.images import Picture, from_bytes, from_figure, from_pil, from_url, is_figure
+
+__all__ = ["CardComponent", "Image", "Markdown", "Table", "Warned", "is_component", "render"]
+
+Warned = Callable[[str], None]
+NATIVE = (str, bool, int, float, type(None))
+
+
+class CardComponent:
+    """What can be appended to a card.
+
+    Attributes
+    ----------
+    component_id : str or None
+        Its id in the card, given when it is appended.
+    """
+
+    REALTIME_UPDATABLE = False
+    component_id: str | None = None
+    _warn: Warned | None = None
+    _warned = False
+
+    def render(self) -> Plain:
+        """Its plain data."""
+        raise NotImplementedError
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Change what it shows; a component that cannot be changed says so once."""
+        self._say(f"{type(self).__name__} cannot be updated: append another one, or clear the card first.")
+
+    def _say(self, message: str) -> None:
+        """Warn, once for each component, if it is part of a card."""
+        if self._warn is not None and not self._warned:
+            self._warned = True
+            self._warn(message)
+
+
+class Markdown(CardComponent):
+    """A text in Markdown.
+
+    Parameters
+    ----------
+    text : str, optional
+        CommonMark with tables; blanks that all its lines begin with are taken away. HTML in it is shown, not obeyed.
+    """
+
+    REALTIME_UPDATABLE = True
+
+    def __init__(self, text: str | None = None) -> None:
+        self.update(text)
+
+    def update(self, text: str | None = None) -> None:
+        """Replace the text."""
+        self._text = textwrap.dedent(text) if text is not None else ""
+
+    def render(self) -> Plain:
+        """Its plain data: ``source``."""
+        return {"type": "markdown", "source": clean(self._text)}
+
+
+class Table(CardComponent):
+    """A table.
+
+    Parameters
+    ----------
+    data : list of list, optional
+        Rows of cells: texts, numbers, or other components. What is no list of lists is passed over, as in Metaflow.
+    headers : list of str, optional
+        The row above.
+    disable_updates : bool, default False
+        Kept for Metaflow; a table itself cannot be updated, the components in it can.
+    """
+
+    REALTIME_UPDATABLE = True
+
+    def __init__(
+        self,
+        data: list[list[Any]] | None = None,
+        headers: list[str] | None = None,
+        disable_updates: bool = False,
+    ) -> None:
+        rows = isinstance(data, list) and bool(data) and isinstance(data[0], list)
+        self._data: list[list[Any]] = data if rows and data is not None else [[]]
+        self._headers: list[Any] = headers if isinstance(headers, list) else []
+        self._left_out = ""
+        if disable_updates:
+            self.REALTIME_UPDATABLE = False
+
+    @classmethod
+    def from_dataframe(cls, dataframe: Any = None, truncate: bool = True) -> Table:
+        """Make a table of a data frame.
+
+        Parameters
+        ----------
+        dataframe : pandas.DataFrame or polars.DataFrame
+            Metaflow draws pandas frames only; with another it shows a line that says so.
+        truncate : bool, default True
+            Show the first five rows only.
+        """
+        kind = frame_kind(dataframe)
+        if kind is None:
+            name = f"{type(dataframe).__module__}.{type(dataframe).__qualname__}".removeprefix("builtins.")
+            return cls(headers=[f"Object type {name} not supported"], disable_updates=True)
+        headers, rows, left_out = frame_cells(dataframe, truncate=truncate)
+        table = cls(rows, headers, disable_updates=True)
+        table._left_out = left_out
+        table._polars = kind == "polars"
+        return table
+
+    _polars = False
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Say that only the components in a table can be updated."""
+        self._say("A Table cannot be updated: keep the components in its cells and update these.")
+
+    def render(self) -> Plain:
+        """Its plain data: ``headers``, ``rows``, ``left_out``."""
+        if self._polars:
+            self._say("Metaflow draws pandas frames only: give Table.from_dataframe a frame.to_pandas().")
+        rows = [[self._cell(value) for value in row] for row in self._data]
+        headers = [clean(header) for header in self._headers]
+        return {"type": "table", "headers": headers, "rows": rows, "left_out": self._left_out}
+
+    def _cell(self, value: Any) -> Any:
+        """A cell's plain data; what Metaflow cannot show it shows as ``<object>``, and so does this."""
+        if is_component(value):
+            return render(value)
+        if type(value) is str:
+            return clean(value)
+        if type(value) in NATIVE:
+            return value
+        if type(value) in (dict, list, tuple):
+            return clean(json.dumps(value, ensure_ascii=False, default=lambda _: "<object>"))
+        name = f"{type(value).__module__}.{type(value).__qualname__}"
+        self._say(f"A table cell of type {name} is shown as <object>, as in Metaflow: give str() or float() of it.")
+        return "<object>"
+
+
+class Image(CardComponent):
+    """A picture, which becomes part of the card.
+
+    Parameters
+    ----------
+    src : bytes or str, optional
+        A PNG, JPEG, GIF or WebP, or a ``data:image/…`` URL.
+    label : str, optional
+        The line below.
+    disable_updates : bool, default True
+        Whether `update` does nothing but say so.
+    """
+
+    REALTIME_UPDATABLE = True
+
+    def __init__(self, src: bytes | str | None = None, label: str | None = None, disable_updates: bool = True) -> None:
+        if disable_updates:
+            self.REALTIME_UPDATABLE = False
+        self._label = label
+        self._picture: Picture | Plain = from_url(src) if isinstance(src, str) else from_bytes(src)
+
+    @classmethod
+    def from_matplotlib(cls, plot: Any, label: str | None = None, disable_updates: bool = False) -> Image:
+        """Make an image of a matplotlib figure, or of the figure of axes; the figure is closed."""
+        return cls._of(from_figure, plot, label, disable_updates)
+
+    @classmethod
+    def from_pil_image(cls, pilimage: Any, label: str | None = None, disable_updates: bool = False) -> Image:
+        """Make an image of a PIL image."""
+        return cls._of(from_pil, pilimage, label, disable_updates)
+
+    @classmethod
+    def _of(cls, read: Callable[[Any], Picture | Plain], value: Any, label: str | None, disable: bool) -> Image:
+        image = cls(None, label, disable)
+        image._picture = _read_safely(read, value)
+        return image
+
+    def update(self, image: Any, label: str | None = None) -> None:
+        """Show another picture: bytes, a data URL, a PIL image or a matplotlib figure."""
+        if not self.REALTIME_UPDATABLE:
+            self._say("This Image was made with disable_updates=True, so it stays as it is.")
+            return
+        if label is not None:
+            self._label = label
+        if isinstance(image, str):
+            self._picture = from_url(image)
+        elif type(image).__module__.startswith("PIL"):
+            self._picture = _read_safely(from_pil, image)
+        elif is_figure(image):
+            self._picture = _read_safely(from_figure, image)
+        else:
+            self._picture = from_bytes(image)
+
+    def render(self) -> Plain:
+        """Its plain data: ``mime``, ``content`` (bytes) and ``label``, or those of an error."""
+        if isinstance(self._picture, dict):
+            return self._picture
+        kind, content = self._picture
+        label = clean(self._label) if self._label is not None else ""
+        return {"type": "image", "mime": kind, "content": content, "label": label}
+
+
+def _read_safely(read: Callable[[Any], Picture | Plain], value: Any) -> Picture | Plain:
+    """Read a picture; what goes wrong is shown in the card."""
+    try:
+        return read(value)
+    except Exception as error:
+        return failure("Image: it cannot be drawn.", clean(f"{type(error).__name__}: {error}"))
+
+
+def is_component(value: Any) -> bool:
+    """Whether a value can be part of a card: a component of ours, or one of Metaflow's own."""
+    return isinstance(value, CardComponent) or any(
+        base.__name__ == "MetaflowCardComponent" and base.__module__.startswith("metaflow.")
+        for base in type(value).__mro__
+    )
+
+
+def render(component: Any) -> Plain:
+    """A component's plain data; one that is Metaflow's own, or cannot be drawn, becomes a line that says so."""
+    name = type(component).__name__
+    if not isinstance(component, CardComponent):
+        return {"type": "note", "text": f"{name}: this component is drawn by Metaflow only."}
+    try:
+        return component.render()
+    except Exception as error:  # also of a class of the user's own
+        return failure(f"{name}: it cannot be drawn.", clean(f"{type(error).__name__}: {_message(error)}"))
+
+
+def _message(error: Exception) -> str:
+    """An error's text; a class of the user's may fail to give one."""
+    try:
+        return str(error)
+    except Exception:
+        return ""

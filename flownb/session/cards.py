@@ -1,0 +1,259 @@
+"""The cards of a notebook's steps: which one is newest, and which outputs of the notebook show it.
+
+Takes a session, and what was spun or is running; gives views to display. Recorded cards are read from the datastore; a
+spun one is kept in memory alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from flownb.cards.content import CardContent
+from flownb.errors import CardNotFound, NotFound, nearest
+from flownb.pathspec import parse_origin
+from flownb.runtime.cards import CardUpdate, OnCard
+from flownb.runtime.events import CardRefreshed, Event, TaskEnded
+from flownb.runtime.task import TaskResult, TaskSpec
+from flownb.session.latest import LatestResults
+from flownb.session.options import CardOptions
+from flownb.store.records import ForeachFrame, TaskRecord
+
+if TYPE_CHECKING:
+    from flownb.session.state import SessionState
+
+__all__ = ["CardDisplay", "CardShelf", "CardView", "card_hook", "card_view"]
+
+# Outputs that are refreshed in place; the oldest are given up, for most of them were replaced by newer ones.
+DISPLAYS = 50
+
+
+@dataclass(frozen=True)
+class CardView:
+    """A step's cards, to be shown.
+
+    Attributes
+    ----------
+    step : str
+    cards : tuple of CardContent
+    note : str
+        What should be known of them, such as ``spin, not recorded``; the same in every run.
+    facts : dict
+        Pathspec and time, for the output's metadata.
+    """
+
+    step: str
+    cards: tuple[CardContent, ...]
+    note: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def bundle(self) -> dict[str, str]:
+        """``text/html`` and ``text/plain``."""
+        from flownb.cards.frame import card_bundle
+
+        return card_bundle(self.cards, heading=self.step, note=self.note)
+
+    def page(self) -> str:
+        """A whole HTML page."""
+        from flownb.cards.page import card_page
+
+        return card_page(self.cards, heading=self.step, note=self.note)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The output's metadata."""
+        return {"flownb": {"card": self.step, **self.facts}}
+
+
+@dataclass(frozen=True)
+class CardDisplay:
+    """What an output of the notebook should now show."""
+
+    display_id: str
+    bundle: dict[str, str]
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Cards that are in no datastore, or not yet."""
+
+    cards: tuple[CardContent, ...]
+    frames: tuple[ForeachFrame, ...]
+    note: str
+    at: float
+
+
+class CardShelf:
+    """Spun and running cards, and the outputs that show cards."""
+
+    def __init__(self) -> None:
+        self._spun: dict[str, _Kept] = {}
+        self._running: dict[str, _Kept] = {}
+        self._shown: dict[str, CardOptions] = {}
+
+    def keep_spun(self, result: TaskResult) -> None:
+        """Take over the cards of a spin; they count until the step is run or spun again."""
+        record = result.record
+        if result.cards:
+            note = "spin" if record.run else "spin, not recorded"
+            if record.status != "done":
+                note += f", {record.status}"
+            self._spun[record.step] = _Kept(result.cards, record.foreach, note, record.finished)
+
+    def keep_running(self, update: CardUpdate, frames: tuple[ForeachFrame, ...]) -> None:
+        """Take over the cards of a task that runs, until it has ended."""
+        self._running[update.step] = _Kept(update.contents, frames, "running", float("inf"))
+
+    def watch(self, event: Event) -> None:
+        """Forget what a task showed while it ran, once it has ended."""
+        if isinstance(event, TaskEnded):
+            self._running.pop(event.step, None)
+
+    def kept(self, options: CardOptions) -> _Kept | None:
+        """The running or else the spun cards that fit, None if there are none."""
+        for shelf in (self._running, self._spun):
+            found = shelf.get(options.step)
+            if found is not None and options.index in (None, *(frame.index for frame in found.frames[-1:])):
+                return found
+        return None
+
+    def shows(self, display_id: str, options: CardOptions) -> None:
+        """Remember that an output shows a step's newest card, so that it is refreshed; one of a run is never."""
+        if options.origin is None:
+            self._shown[display_id] = options
+            while len(self._shown) > DISPLAYS:
+                del self._shown[next(iter(self._shown))]
+
+    def updates(self, session: SessionState, step: str) -> Iterator[CardDisplay]:
+        """What the outputs that show a step's card should show now.
+
+        To be called after the step was run or spun, and on each refresh while it runs; what cannot be shown any more
+        is left as it is.
+        """
+        for display_id, options in list(self._shown.items()):
+            if options.step == step:
+                try:
+                    view = card_view(session, options)
+                except (NotFound, CardNotFound):
+                    continue
+                yield CardDisplay(display_id, view.bundle(), view.metadata)
+
+
+def card_hook(session: SessionState, flow: str, spec: TaskSpec) -> OnCard:
+    """What to give `run_task` as ``on_card``: the refreshed card goes to the shelf, and the views are told."""
+
+    def refreshed(update: CardUpdate) -> None:
+        session.cards.keep_running(update, spec.frames)
+        session.events.emit(CardRefreshed(flow, spec.run, spec.step, spec.task, update.card))
+
+    return refreshed
+
+
+def card_view(session: SessionState, options: CardOptions) -> CardView:
+    """The cards of a step: the newest, of recorded and spun ones, or those of a run.
+
+    Raises
+    ------
+    NotFound
+        If there is no such step, or no such run or task.
+    CardNotFound
+        If it never ran, has no card, or none of that id or index.
+    """
+    step = session.step(options.step)
+    kept = session.cards.kept(options) if options.origin is None else None
+    tasks = _recorded(session, options)
+    if kept is not None and kept.at > max((task.finished for task in tasks), default=0.0):
+        notes = [*_item(kept.frames, options), kept.note]
+        return CardView(step.name, _by_id(kept.cards, options), ", ".join(notes))
+    if not tasks:
+        raise CardNotFound(
+            f"Step {step.name} has no card yet.",
+            "It never ran to an end." if options.origin is None else f"It has no results in {options.origin}.",
+            f"Run its cell, `%spin {step.name}` or `%flow run`.",
+        )
+    task = _at_index(tasks, options)
+    if not task.cards:
+        raise _no_card(session, options.step)
+    where = task.pathspec
+    stored = [session.datastore.load(card.content, name="card", where=where) for card in task.cards]
+    contents = [CardContent.from_plain(one) for one in stored]
+    notes = _item(task.foreach, options) + ([task.status] if task.status != "done" else [])
+    facts = {"task": where, "finished": datetime.fromtimestamp(task.finished, UTC).isoformat()}
+    return CardView(step.name, _by_id(tuple(contents), options), ", ".join(notes), facts)
+
+
+def _recorded(session: SessionState, options: CardOptions) -> tuple[TaskRecord, ...]:
+    """The step's tasks that are asked for, in foreach order."""
+    if options.origin is None:
+        return session.results().attempted(options.step)
+    flow = session.flow.name
+    origin = parse_origin(options.origin, flow)
+    session.datastore.run(flow, origin.run)  # says so if there is no such run
+    if origin.step is not None and origin.step != options.step:
+        raise NotFound(
+            f"`--from {options.origin}` names step {origin.step}, not {options.step}.",
+            "A card is shown from the step's own task.",
+            f"Write --from {origin.run}, or --from {origin.run}/{options.step}.",
+        )
+    if origin.task is None:
+        return LatestResults(session.datastore, flow, only=origin.run).attempted(options.step)
+    record = session.datastore.task(flow, origin.run, options.step, origin.task)
+    if record is None:
+        ids = ", ".join(session.datastore.task_ids(flow, origin.run, options.step)) or "none"
+        raise NotFound(
+            f"There is no finished task {flow}/{origin.run}/{options.step}/{origin.task}.",
+            f"The tasks of that step are: {ids}.",
+            "Name one of these, or the run alone.",
+        )
+    return (record,)
+
+
+def _at_index(tasks: Sequence[TaskRecord], options: CardOptions) -> TaskRecord:
+    """The task of the wanted item; the first without a wish."""
+    if options.index is None:
+        return tasks[0]
+    indexes = [task.foreach[-1].index for task in tasks if task.foreach]
+    if options.index not in indexes:
+        why = f"Its foreach has items 0 to {max(indexes)}." if indexes else "It is not inside a foreach."
+        fix = "Give another --index." if indexes else "Leave --index out."
+        raise CardNotFound(f"Step {options.step} has no item {options.index}.", why, fix)
+    return next(task for task in tasks if task.foreach and task.foreach[-1].index == options.index)
+
+
+def _item(frames: Sequence[ForeachFrame], options: CardOptions) -> list[str]:
+    """Which item of a foreach a card is of."""
+    if not frames:
+        return []
+    more = "" if options.index is not None or frames[-1].num_splits == 1 else "; --index picks another"
+    return [f"item {frames[-1].index} of {frames[-1].num_splits}{more}"]
+
+
+def _by_id(cards: tuple[CardContent, ...], options: CardOptions) -> tuple[CardContent, ...]:
+    """The cards of the wanted id; all without a wish."""
+    if options.id is None:
+        return cards
+    found = tuple(card for card in cards if card.id == options.id)
+    if not found:
+        ids = [card.id for card in cards if card.id is not None]
+        raise CardNotFound(
+            f"Step {options.step} has no card with the id `{options.id}`.{nearest(options.id, ids)}",
+            f"The ids of its cards are {', '.join(ids)}." if ids else "None of its cards has an id.",
+            "Correct it." if ids else "Leave --id out, or write @card(id=…).",
+        )
+    return found
+
+
+def _no_card(session: SessionState, name: str) -> CardNotFound:
+    """That a step ran without a card."""
+    if any(decorator.name == "card" for decorator in session.program(False).decorators(name)):
+        return CardNotFound(
+            f"Step {name} has no card yet.", "It last ran without @card.", f"Run its cell again, or `%spin {name}`."
+        )
+    return CardNotFound(
+        f"Step {name} has no card.",
+        "No @card stands above its body.",
+        f"Write @card on the line below `%%step {name}`, and run the cell again.",
+    )
