@@ -42,10 +42,15 @@ export class DagRenderer extends Widget implements IRenderMime.IRenderer {
     }
     this._payload = payload;
     this._dag = liveDag(model.metadata);
-    this._drawing = new DagDrawing(payload, {
-      onSelect: step => this._jump(step)
-    });
-    this.node.replaceChildren(this._drawing.node, this._progress);
+    if (this._drawing?.fits(payload)) {
+      // At the end of a run: whoever reads the picture or has the focus in it is not disturbed.
+      this._drawing.replace(payload);
+    } else {
+      this._drawing = new DagDrawing(payload, {
+        onSelect: step => this._jump(step)
+      });
+      this.node.replaceChildren(this._drawing.node, this._progress);
+    }
     if (this.isAttached) {
       this._follow();
     }

@@ -33,6 +33,8 @@ function render({
       message.className = 'flownb-dag-message';
       message.textContent = payload;
       el.replaceChildren(message);
+    } else if (drawing?.fits(payload)) {
+      drawing.replace(payload);
     } else {
       drawing = new DagDrawing(payload, { onSelect });
       el.replaceChildren(drawing.node);

@@ -83,6 +83,17 @@ describe('DagDrawing', () => {
     );
   });
 
+  it('knows a payload that differs in the states only', () => {
+    const drawing = new DagDrawing(payload());
+    const other = payload();
+    other.nodes[0].state = 'failed';
+    other.nodes[0].detail = [['failed', false]];
+    other.summary = '2 steps';
+    expect(drawing.fits(other)).toBe(true);
+    other.nodes[0].x += 1;
+    expect(drawing.fits(other)).toBe(false);
+  });
+
   it('never takes text for markup', () => {
     const evil = payload();
     evil.flow = evil.nodes[0].label = '<img src=x onerror=alert(1)>';

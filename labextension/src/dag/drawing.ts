@@ -33,16 +33,23 @@ export class DagDrawing {
   /** Draw a payload that `readPayload` accepted. */
   constructor(payload: DagPayload, options: DrawingOptions = {}) {
     this._onSelect = options.onSelect;
+    this._layout = layoutOf(payload);
     this._summary = svgElement('tspan', {
       class: 'flownb-summary',
       dx: 10
     });
+    this._description = svgElement('desc', {}, payload.description);
     this.node = this._draw(payload);
     this._summary.textContent = summary(this._states());
   }
 
   /** The root, an `<svg class="flownb-dag-live">`. */
   readonly node: SVGSVGElement;
+
+  /** Whether a payload differs from what is drawn in nothing but the steps' states. */
+  fits(payload: DagPayload): boolean {
+    return this._layout === layoutOf(payload);
+  }
 
   /** Show the new states of some steps; steps that the picture does not have are left out. */
   update(nodes: readonly NodeStatus[]): void {
@@ -53,6 +60,12 @@ export class DagDrawing {
       }
     }
     this._summary.textContent = summary(this._states());
+  }
+
+  /** Show a payload that `fits`. */
+  replace(payload: DagPayload): void {
+    this._description.textContent = payload.description;
+    this.update(payload.nodes);
   }
 
   private _draw(payload: DagPayload): SVGSVGElement {
@@ -69,12 +82,10 @@ export class DagDrawing {
         role: 'group',
         'aria-label': payload.flow,
         'data-flownb-flow': payload.flow,
-        // JupyterLab would take Enter on a step for "edit the cell".
-        'data-lm-suppress-shortcuts': 'true',
         viewBox: `0 0 ${width} ${height}`,
         ...size
       },
-      svgElement('desc', {}, payload.description),
+      this._description,
       svgElement(
         'text',
         { class: 'flownb-caption', x: 10, y: 19 },
@@ -146,6 +157,8 @@ export class DagDrawing {
     if (this._onSelect) {
       group.setAttribute('tabindex', '0');
       group.setAttribute('role', 'button');
+      // JupyterLab would take Enter on a step for "edit the cell".
+      group.setAttribute('data-lm-suppress-shortcuts', 'true');
     }
     const card = { group, title, glyph, detail, state: node.state };
     patch(card, node);
@@ -177,8 +190,26 @@ export class DagDrawing {
   }
 
   private _onSelect: ((step: string) => void) | undefined;
+  private _layout: string;
+  private _description: SVGDescElement;
   private _summary: SVGTSpanElement;
   private _cards = new Map<string, Card>();
+}
+
+/** All of a payload that does not change with the steps' states. */
+function layoutOf(payload: DagPayload): string {
+  const { flow, width, height, nodes, edges } = payload;
+  const places = nodes.map(node => [
+    node.name,
+    node.label,
+    node.kind,
+    node.in_foreach,
+    node.x,
+    node.y,
+    node.width,
+    node.height
+  ]);
+  return JSON.stringify([flow, width, height, places, edges]);
 }
 
 /** Bring a card up to a state. */

@@ -58,7 +58,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
           return;
         }
         if (cell.model.type !== 'code') {
-          Notification.warning(
+          advise(
             trans.__(
               'The active cell holds no code, so there is no step to spin. Select the cell of a step and try again.'
             )
@@ -100,6 +100,11 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
+/** Say what to do instead, where the user looks; it stays in the notification centre. */
+function advise(text: string): void {
+  Notification.warning(text, { autoClose: 8000 });
+}
+
 /** At most one result below each cell. */
 class Results {
   constructor(
@@ -116,7 +121,7 @@ class Results {
   ): Promise<void> {
     const { sessionContext } = panel;
     if (sessionContext.pendingInput) {
-      Notification.warning(
+      advise(
         this._trans.__(
           'The kernel waits for input. Answer it first, then try again.'
         )
@@ -124,7 +129,7 @@ class Results {
       return;
     }
     if (!sessionContext.session?.kernel) {
-      Notification.warning(
+      advise(
         this._trans.__(
           'This notebook has no kernel. Choose one with Kernel › Change Kernel… and try again.'
         )
@@ -164,7 +169,7 @@ class Results {
       }
     }
     if (!isSaved) {
-      Notification.warning(
+      advise(
         this._trans.__(
           'The notebook could not be saved. What runs is what you see here, not what is in the file.'
         )
