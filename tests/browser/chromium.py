@@ -32,7 +32,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 # How long a condition may take to come true on a busy machine. No test waits for this long unless it fails.
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 40
 
 
 def find_browser() -> str:
@@ -68,7 +68,7 @@ class Chromium:
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine of Playwright's in the browser's thread and give its result."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(3 * TIMEOUT_SECONDS)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(4 * TIMEOUT_SECONDS)
 
     def goto(self, url: str) -> None:
         """Load an address."""

@@ -1,0 +1,86 @@
+"""The kernel knows the notebook as it stands in the page: order, names and texts of cells, saved or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.browser.flows import chain
+from tests.browser.lab import Lab, code
+
+DAG = "application/vnd.flownb.dag+json"
+
+
+def drawn(lab: Lab, cell: str = "dag") -> tuple[list[str], list[tuple[str, str]]]:
+    """Run `%flow`; gives names of nodes, and edges, sorted."""
+    lab.run(cell)
+    payload: Any = lab.outputs(cell)[-1]["data"][DAG]
+    names = [node["name"] for node in payload["nodes"]]
+    return sorted(names), sorted((edge["source"], edge["target"]) for edge in payload["edges"])
+
+
+def test_an_inserted_cell_is_a_step_between_its_neighbours(lab: Lab) -> None:
+    """A step cell that was inserted and run, and never saved, stands between the steps above and below it."""
+    lab.open(lab.write("document_insert", chain()))
+    lab.run("ext", "flow", "a", "b", "c")
+    new = lab.insert_below("a", "%%step between -> x\nx = x * 100")
+    lab.run(new)
+    assert (["a", "b", "between", "c"], [("a", "between"), ("b", "c"), ("between", "b")]) == drawn(lab)
+    lab.run("b", "c")
+    assert "z is 1010" in lab.output("c")
+    assert "between" not in lab.path.read_text()
+
+
+def test_a_moved_cell_has_a_new_parent(lab: Lab) -> None:
+    """After a move, the step above is the parent, without any step being run again."""
+    cells = [code(f"%%step {name} -> x\nx = 1", id=name) for name in "pqr"]
+    lab.open(lab.write("document_move", [code("%load_ext flownb", id="ext"), *cells, code("%flow", id="dag")]))
+    lab.run("ext", "p", "q", "r")
+    lab.move("r", "up")
+    assert (["p", "q", "r"], [("p", "r"), ("r", "q")]) == drawn(lab)
+
+
+def test_a_renamed_step_is_renamed(lab: Lab) -> None:
+    """A cell with another name in its first line is that step; the old name is gone."""
+    lab.open(lab.write("document_rename", chain()))
+    lab.run("ext", "flow", "a", "b", "c")
+    lab.edit("b", "%%step middle -> y\ny = x + 1")
+    lab.run("b")
+    assert (["a", "c", "middle"], [("a", "middle"), ("middle", "c")]) == drawn(lab)
+    assert ["a", "middle", "c"] == [badge.step for badge in lab.badges().values()]
+
+
+def test_a_deleted_step_is_gone(lab: Lab) -> None:
+    """The DAG is without a step whose cell was deleted; its children come after the step above it."""
+    cells = [code(f"%%step {name} -> x\nx = 1", id=name) for name in "pqr"]
+    lab.open(lab.write("document_delete", [code("%load_ext flownb", id="ext"), *cells, code("%flow", id="dag")]))
+    lab.run("ext", "p", "q", "r")
+    lab.delete("q")
+    assert (["p", "r"], [("p", "r")]) == drawn(lab)
+    assert ["p", "r"] == [badge.step for badge in lab.badges().values()]
+
+
+def test_a_cell_that_lost_its_mark_is_no_step(lab: Lab) -> None:
+    """Without its %%step line a cell is scratch, and has no badge."""
+    lab.open(lab.write("document_unmark", chain()))
+    lab.run("ext", "flow", "a", "b")
+    lab.edit("c", "print('scratch')")
+    lab.run("c")
+    lab.wait_states({"a": "fresh", "b": "fresh"})
+    assert (["a", "b"], [("a", "b")]) == drawn(lab)
+
+
+def test_tags_are_a_steps_header(lab: Lab) -> None:
+    """Cells that are marked by tags alone are steps, with badges, and run as such."""
+    cells = [
+        code("%load_ext flownb", id="ext"),
+        code("rows = [1, 2, 3]", id="one", tags=["step:load", "out:rows"]),
+        code("total = sum(rows)\nprint('total', total)", id="two", tags=["step:add", "out:total"]),
+        code("%flow", id="dag"),
+    ]
+    lab.open(lab.write("document_tags", cells))
+    lab.run("ext")
+    lab.wait_states({"load": "never", "add": "never"})
+    lab.run("one", "two")
+    lab.wait_states({"load": "fresh", "add": "fresh"})
+    assert "total 6" in lab.output("two")
+    assert (["add", "load"], [("load", "add")]) == drawn(lab)
