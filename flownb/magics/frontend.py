@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flownb.runtime.events import Event
     from flownb.session.session import Session
     from flownb.widgets.board import StatusBoard
+    from flownb.widgets.cards import CardOutputs
     from flownb.widgets.dag import DagWidget
 
 __all__ = ["Frontend", "tags_to_magic"]
@@ -62,6 +63,13 @@ class Frontend:
 
         return StatusBoard(self.session, self.session.events.emit)
 
+    @cached_property
+    def cards(self) -> CardOutputs:
+        """The outputs that show cards."""
+        from flownb.widgets.cards import CardOutputs
+
+        return CardOutputs(self.session)
+
     # -- views
 
     def connect(self) -> None:
@@ -82,6 +90,8 @@ class Frontend:
         if self.watched:
             self.channel.push(event)
             self.board(event)
+        if self.live:
+            self.cards(event)
         for widget in self._widgets:
             widget(event)
 
@@ -122,8 +132,10 @@ class Frontend:
             self.session.cells.show(document)
 
     def after_cell(self, result: Any = None) -> None:
-        """Send what still waits; judge all steps anew once the kernel is idle."""
+        """Send what still waits, refresh cards; judge all steps anew once the kernel is idle."""
         self.channel.flush()
+        if "cards" in self.__dict__:
+            self.cards.after_cell()
         if self.watched and "session" in self.__dict__:
             self._refresh_soon()
 

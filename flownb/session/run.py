@@ -15,6 +15,7 @@ from flownb.runtime.executor import SequentialExecutor
 from flownb.runtime.parameters import resolve_parameters
 from flownb.runtime.scheduler import Scheduler
 from flownb.runtime.task import TaskResult, TaskSpec, message, run_task
+from flownb.session.cards import card_hook
 from flownb.session.options import RunOptions
 from flownb.session.state import SessionState, module_kept
 from flownb.settings import user_name
@@ -74,7 +75,8 @@ def run_flow(session: SessionState, options: RunOptions, *, kernel_names: Iterab
         sleep(seconds)
 
     def run_one(spec: TaskSpec) -> TaskResult:
-        return run_task(program, spec, session.datastore, keep=session.datastore, on_retry=wait)
+        on_card = card_hook(session, flow, spec)
+        return run_task(program, spec, session.datastore, keep=session.datastore, on_card=on_card, on_retry=wait)
 
     executor = SequentialExecutor(run_one)
     scheduler = Scheduler(

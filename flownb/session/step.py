@@ -12,6 +12,7 @@ from typing import Any
 from flownb.runtime.events import task_retried, task_told
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskResult, TaskSpec, run_task
+from flownb.session.cards import card_hook
 from flownb.session.instances import Instance, conditions_hold, step_instances
 from flownb.session.report import StepReport, step_report
 from flownb.session.state import Display, SessionState
@@ -68,6 +69,7 @@ def run_step(
                     session.datastore,
                     keep=session.datastore,
                     display=display,
+                    on_card=card_hook(session, program.flow.name, spec),
                     on_retry=lambda result, seconds: session.events.emit(task_retried(result, "work", 0.0)),
                 )
             )
