@@ -1,0 +1,127 @@
+"""From sending a change of one step's state to its paint in JupyterLab, while the cell blocks.
+
+The peer is what one would do without an extension: ``update_display`` of the whole SVG, in the same notebook. Times of
+sending are the kernel's clock, times of painting the page's, on the same machine.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+from pathlib import Path
+
+from benchmarks.table import Row
+from tests.browser.chromium import chromium
+from tests.browser.lab import INIT_SCRIPT, Lab, code
+from tests.browser.server import lab_server
+
+__all__ = ["measure"]
+
+ROUNDS = 40
+# Between two changes of a DAG of so many steps: longer than a paint takes, so that each has a paint of its own.
+PAUSE_SECONDS = {10: 0.2, 100: 0.3, 1000: 1.0}
+GOAL = 0.060
+
+PREPARE = """
+import json, time
+from IPython.display import display
+from flownb.picture import Dag, DagEdge, DagNode, dag_payload, dag_svg
+from flownb.runtime.events import DagChanged, NodeStatus
+
+frontend = get_ipython().magics_manager.registry["RunMagics"].frontend
+
+def make(n, running=-1, round=0):
+    nodes = [DagNode(f"s{i}", state="running" if i == running else "never", detail=str(round) if i == running else "")
+             for i in range(n)]
+    return Dag("Bench", tuple(nodes), tuple(DagEdge(f"s{i}", f"s{i + 1}") for i in range(n - 1)))
+"""
+OURS = """
+dag = make({size})
+bundle = {{"application/vnd.flownb.dag+json": dag_payload(dag), "image/svg+xml": dag_svg(dag), "text/plain": ""}}
+display(bundle, raw=True, metadata={{"flownb": {{"dag": "bench"}}}})
+time.sleep(2)
+sent = []
+for i in range({rounds}):
+    node = NodeStatus(f"s{{i % {size}}}", "running", (("running", False), (f" {{i}}", False)), f"Round {{i}}.")
+    sent.append(time.time() * 1000)
+    frontend.session.events.emit(DagChanged("bench", (node,)))
+    time.sleep({pause})
+time.sleep(1)
+print(json.dumps(sent))
+"""
+THEIRS = """
+shown = display({{"image/svg+xml": dag_svg(make({size})), "text/plain": ""}}, raw=True, display_id=True)
+time.sleep(2)
+sent = []
+for i in range({rounds}):
+    dag = make({size}, i % {size}, i)
+    sent.append(time.time() * 1000)
+    shown.update({{"image/svg+xml": dag_svg(dag), "text/plain": ""}}, raw=True)
+    time.sleep({pause})
+time.sleep(1)
+print(json.dumps(sent))
+"""
+# The SVG is an image: it is there when it is decoded and two frames have passed.
+WATCH = """cell => {
+  window.paints = [];
+  const seen = new WeakSet();
+  const look = async () => {
+    const drawn = window.lab.cell(cell).node.querySelector('.jp-Cell-outputArea :is(img, svg)');
+    if (!drawn || seen.has(drawn)) {
+      return;
+    }
+    seen.add(drawn);
+    await drawn.decode?.();
+    await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+    window.paints.push(performance.timeOrigin + performance.now());
+  };
+  new MutationObserver(look).observe(window.lab.cell(cell).node, {childList: true, subtree: true});
+}"""
+
+
+def measure() -> list[Row]:
+    """Median and 95th percentile at each size."""
+    rows = []
+    with (
+        tempfile.TemporaryDirectory(prefix="flownb-bench-", ignore_cleanup_errors=True) as name,
+        lab_server(Path(name) / "lab") as server,
+        chromium(init_script=INIT_SCRIPT) as browser,
+    ):
+        for size, pause in PAUSE_SECONDS.items():
+            lab = Lab(server, browser)
+            values = {"size": size, "rounds": ROUNDS, "pause": pause}
+            cells = [
+                code("%load_ext flownb", id="ext"),
+                code(PREPARE, id="prepare"),
+                code(OURS.format(**values), id="ours"),
+                code(THEIRS.format(**values), id="theirs"),
+            ]
+            lab.open(lab.write(f"paint_{size}", cells))
+            lab.run("ext", "prepare")
+            browser.evaluate("() => { window.__flownb_paints = []; }")
+            lab.run("ours")
+            ours = _seconds(lab, "ours", "() => window.__flownb_paints.map(paint => paint.time)")
+            browser.evaluate(WATCH, "theirs")
+            lab.run("theirs")
+            theirs = _seconds(lab, "theirs", "() => window.paints")
+            lab.close()
+            for quantile, goal in ((50, GOAL), (95, None)):
+                a, b = _quantile(ours, quantile), _quantile(theirs, quantile)
+                text = "" if goal is None else f"<= {goal * 1e3:.0f} ms"
+                what = f"send to paint of a DAG of {size:,} steps, p{quantile}"
+                rows.append(Row(what, a, "whole SVG again", b, text, goal is None or a <= goal))
+    return rows
+
+
+def _seconds(lab: Lab, cell: str, script: str) -> list[float]:
+    """From each sending to its paint."""
+    sent = json.loads(next(out["text"] for out in lab.outputs(cell) if out["output_type"] == "stream"))
+    paints = sorted(paint for paint in lab.browser.evaluate(script) if paint >= sent[0])
+    if len(paints) != len(sent):
+        raise RuntimeError(f"{len(sent)} changes were sent, {len(paints)} were painted")
+    return [(paint - moment) / 1000 for paint, moment in zip(paints, sent, strict=True)]
+
+
+def _quantile(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
