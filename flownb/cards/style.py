@@ -66,6 +66,10 @@ padding-right:1.4rem}
 background:var(--badpaper);font-size:14px}
 .error span{display:block;margin-top:.15rem;font-size:13px;white-space:pre-wrap}
 .note{color:var(--soft);font-size:14px;font-style:italic}
+@media (max-width:640px){body{padding:.9rem 1rem 1.1rem}.facts tr{display:flex;flex-wrap:wrap;gap:0 .9rem;
+padding:.3rem 0;border-bottom:1px solid var(--line)}
+.facts th,.facts td{padding:0;border:0!important;min-width:0!important}
+.preview{flex-basis:100%}}
 @media print{body{padding:0;font-size:10.5pt}figure,tr,.error{break-inside:avoid}h1,h2,h3{break-after:avoid}
 .wide,.markdown table{overflow:visible}a{color:inherit}}
 """.replace("\n", "")

@@ -70,6 +70,20 @@ def test_export_names_what_the_notebook_installs(write_notebook: WriteNotebook, 
     assert "# It needs: duckdb>=1, polars==1.2.\n" in flownb("export", "nb.ipynb", "-o", "-", cwd=tmp_path)[1]
 
 
+def test_card(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """A step's card is printed as text, or written as a page to a file or to standard output."""
+    shared = "%%shared\nfrom flownb import current\nfrom flownb.cards import Markdown"
+    write_notebook(shared, "%%step a\n@card(id='x')\ncurrent.card.append(Markdown('*hi*'))")
+    assert 0 == flownb("run", "nb.ipynb", cwd=tmp_path)[0]
+    assert (0, "a\n\n*hi*\n\nThis step has no artifacts.\n", "") == flownb("card", "nb.ipynb", "a", cwd=tmp_path)
+    assert (0, "wrote card.html\n", "") == flownb("card", "nb.ipynb", "a", "-o", "card.html", cwd=tmp_path)
+    page = (tmp_path / "card.html").read_text(encoding="utf-8")
+    assert "<p><em>hi</em></p>" in page
+    assert (0, f"{page}\n", "") == flownb("card", "nb.ipynb", "a", "--id", "x", "-o", "-", cwd=tmp_path)
+    status, _, err = flownb("card", "nb.ipynb", "a", "--id", "y", cwd=tmp_path)
+    assert (1, True) == (status, "No such card: Step a has no card with the id `y`." in err)
+
+
 def test_steps_run_in_the_notebooks_folder(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     """Relative paths and modules beside the notebook are found wherever the command is started."""
     (tmp_path / "data.txt").write_text("7")

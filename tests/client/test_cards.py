@@ -1,0 +1,69 @@
+"""Cards read through the client."""
+
+from __future__ import annotations
+
+import pytest
+
+import flownb
+from flownb.client import Flow, Task, get_cards
+from flownb.errors import CardNotFound, NotFound
+from flownb.session.options import parse_run
+from tests.conftest import MakeSession
+
+
+@pytest.fixture
+def task(make_session: MakeSession) -> Task:
+    """A task with two cards."""
+    session = make_session(
+        "%%shared\nfrom flownb import current\nfrom flownb.cards import Markdown",
+        "%%step a\n@card(id='x')\n@card(type='blank', id='y')\ncurrent.card['x'].append(Markdown('*hello* <b>'))",
+    )
+    session.run(parse_run([]))
+    run = Flow("NotebookFlow", datastore=session.datastore).latest_run
+    assert run is not None
+    found = run["a"].task
+    assert found is not None
+    return found
+
+
+def test_a_task_has_cards(task: Task) -> None:
+    """Cards come from top to bottom with type, id and a page of HTML; equal cards have equal hashes."""
+    cards = get_cards(task)
+    assert [("default", "x"), ("blank", "y")] == [(card.type, card.id) for card in cards]
+    assert (2, "y", 64) == (len(cards), cards[1].id, len(cards[0].hash))
+    assert "<p><em>hello</em> &lt;b&gt;</p>" in cards[0].get()
+    assert cards[0].get().startswith("<!DOCTYPE html>")
+    assert cards[0]._repr_html_().startswith("<iframe sandbox=")
+    assert cards._repr_html_() == cards[0]._repr_html_() + cards[1]._repr_html_()
+    assert "*hello* <b>" in cards[0]._repr_mimebundle_()["text/plain"]
+    assert "<2 cards: x, y>" == repr(cards)
+    assert get_cards is flownb.get_cards  # type: ignore[attr-defined]  # imported when first used
+
+
+def test_cards_are_chosen(task: Task) -> None:
+    """By id, by type, or by a pathspec's task."""
+    assert ["y"] == [card.id for card in get_cards(task, id="y")]
+    assert ["x"] == [card.id for card in get_cards(task, type="default")]
+
+
+def test_cards_that_are_not_there(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing card is told with those there are; a task without any has an empty list."""
+    with pytest.raises(CardNotFound, match=r"has no card with the id `z`\. Its cards are `x`, `y`"):
+        get_cards(task, id="z")
+    monkeypatch.setenv("FLOWNB_DATASTORE", str(task._datastore.root))
+    flow = task.pathspec.split("/")[0]
+    start = f"{flow}/1/start/1"
+    assert [] == list(Task(start).cards)
+    with pytest.raises(CardNotFound, match="No @card stood above its step when it ran"):
+        get_cards(start)
+    with pytest.raises(NotFound):
+        get_cards("F/1")
+    with pytest.raises(TypeError):
+        get_cards(5)  # type: ignore[arg-type]  # the mistake
+
+
+def test_get_cards_is_where_metaflow_has_it(task: Task) -> None:
+    """``from metaflow.cards import get_cards`` in flow code is ours."""
+    from flownb.cards import get_cards as found
+
+    assert get_cards is found

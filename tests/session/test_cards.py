@@ -1,0 +1,172 @@
+"""Which card of a step is newest, and which outputs show it."""
+
+from __future__ import annotations
+
+import pytest
+
+from flownb.errors import CardNotFound, FlownbError, NotFound, ParameterError
+from flownb.runtime.cards import CardUpdate
+from flownb.runtime.events import CardRefreshed, TaskEnded
+from flownb.runtime.task import TaskSpec
+from flownb.session.cards import CardView, card_hook, card_view
+from flownb.session.options import parse_card, parse_run, parse_spin
+from flownb.session.session import Session
+from flownb.store.records import ForeachFrame
+from tests.conftest import MakeSession
+
+CELLS = (
+    '%%flow F\nalpha = Parameter("alpha", default=2)',
+    "%%shared\nfrom flownb import current\nfrom flownb.cards import Markdown",
+    "%%step load -> xs\nxs = [1, 2, 3]",
+    "%%step train --foreach xs -> m\n@card\n@card(type='blank', id='b')\nm = self.input * alpha\n"
+    "current.card['b'].append(Markdown(f'm is {m}'))",
+    "%%step pick --join -> best\nbest = max(one.m for one in inputs)",
+)
+
+
+def view(session: Session, words: str) -> CardView:
+    """What ``card`` shows for an option line."""
+    return card_view(session, parse_card(words.split()))
+
+
+def source(found: CardView) -> str:
+    """The text of the blank card."""
+    return str(next(card for card in found.cards if card.id == "b").components[0]["source"])
+
+
+@pytest.fixture
+def session(make_session: MakeSession) -> Session:
+    """A flow with cards that ran once as a whole."""
+    session = make_session(*CELLS)
+    session.run(parse_run([]))
+    return session
+
+
+def test_the_newest_card_is_shown(session: Session) -> None:
+    """Recorded and spun cards count by when they were made; a spun one is said to be one."""
+    assert ("m is 2", "item 0 of 3; --index picks another") == (
+        source(view(session, "train")),
+        view(session, "train").note,
+    )
+    session.spin(parse_spin("train --index 1 --set alpha=10".split()))
+    found = view(session, "train")
+    assert ("m is 20", "item 1 of 3; --index picks another, spin, not recorded") == (source(found), found.note)
+    assert {"flownb": {"card": "train"}} == found.metadata
+    session.run_step("load")
+    session.run_step("train")
+    assert "m is 2" == source(view(session, "train"))
+
+
+def test_an_item_an_id_and_a_run(session: Session) -> None:
+    """--index, --id and --from choose; a spun card of another item does not hide a recorded one."""
+    session.spin(parse_spin("train --index 1 --set alpha=10".split()))
+    assert "m is 6" == source(view(session, "train --index 2"))
+    assert "item 2 of 3" == view(session, "train --index 2").note
+    assert "m is 20" == source(view(session, "train --index 1"))
+    assert "m is 4" == source(view(session, "train --index 1 --from 1"))
+    assert ["b"] == [card.id for card in view(session, "train --id b").cards]
+    task = session.results().latest("train")[2]
+    assert "m is 6" == source(view(session, f"train --from {task.pathspec}"))
+    assert task.pathspec == view(session, f"train --from {task.pathspec}").metadata["flownb"]["task"]
+
+
+def test_a_spin_that_failed_shows_what_it_had(make_session: MakeSession) -> None:
+    """A failed spin's card is the newest too, and says that it failed."""
+    session = make_session(CELLS[1], "%%step a\n@card\ncurrent.card.append(Markdown('so far'))\n1 / 0")
+    with pytest.raises(ZeroDivisionError):
+        session.spin(parse_spin(["a"]))
+    assert "spin, not recorded, failed" == view(session, "a").note
+    with pytest.raises(ZeroDivisionError):
+        session.run_step("a")
+    assert "failed" == view(session, "a").note
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "message"),
+    [
+        ("trian", NotFound, "There is no step `trian`. Did you mean `train`?"),
+        ("pick", CardNotFound, "Step pick has no card. No @card stands above its body. Write @card on the line below"),
+        (
+            "train --id c",
+            CardNotFound,
+            "Step train has no card with the id `c`. The ids of its cards are b.",
+        ),
+        ("train --index 3", CardNotFound, "Step train has no item 3. Its foreach has items 0 to 2."),
+        ("pick --index 3", CardNotFound, "Step pick has no item 3. It is not inside a foreach. Leave --index out."),
+        ("train --from 9", NotFound, "Run F/9 does not exist."),
+        ("train --from 1/load", NotFound, "`--from 1/load` names step load, not train."),
+        ("train --from 1/train/99", NotFound, "There is no finished task F/1/train/99."),
+        ("", ParameterError, "card names no step."),
+        ("a b", ParameterError, "`b` is one step too many."),
+        ("a --idd x", ParameterError, "`--idd` is no option of card. Did you mean `--id`?"),
+        ("a --index x", ParameterError, "`--index x` is no number."),
+        ("a --id", ParameterError, "`--id` has no value."),
+    ],
+)
+def test_what_cannot_be_shown(session: Session, words: str, kind: type[FlownbError], message: str) -> None:
+    """A card that is not there is told with what there is and what to do."""
+    with pytest.raises(kind) as caught:
+        view(session, words)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_step_that_never_ran_or_ran_before_its_card(make_session: MakeSession) -> None:
+    """A step that never ran says so, and one that ran without @card too."""
+    session = make_session("%%step a\npass")
+    with pytest.raises(CardNotFound, match=r"Step a has no card yet. It never ran to an end. Run its cell, `%spin a`"):
+        view(session, "a")
+    session.run_step("a")
+    with pytest.raises(CardNotFound, match="It last ran without @card"):
+        view(make_session("%%step a\n@card\npass"), "a")
+
+
+def test_outputs_follow_their_step(session: Session) -> None:
+    """Outputs that show the step's newest card are given what they should show now; those of a run are not."""
+    for name, words in {"d1": "train", "d2": "train --index 2", "d3": "train --from 1", "d4": "train --id c"}.items():
+        session.cards.shows(name, parse_card(words.split()))
+    session.spin(parse_spin("train --set alpha=10".split()))
+    found = {one.display_id: one for one in session.cards.updates(session, "train")}
+    assert {"d1", "d2"} == found.keys()
+    assert "m is 10" in found["d1"].bundle["text/plain"]
+    assert "m is 6" in found["d2"].bundle["text/plain"]
+    assert [] == list(session.cards.updates(session, "load"))
+
+
+def test_only_the_newest_outputs_are_kept(session: Session) -> None:
+    """A cell that is run again and again leaves no endless list of outputs."""
+    for number in range(60):
+        session.cards.shows(str(number), parse_card(["train"]))
+    assert [str(number) for number in range(10, 60)] == [
+        one.display_id for one in session.cards.updates(session, "train")
+    ]
+
+
+def test_a_running_card_is_shown_until_its_task_ends(session: Session) -> None:
+    """A refresh is told as an event and shown at once; when the task has ended, what was recorded counts."""
+    seen: list[object] = []
+    session.events.subscribe(seen.append)
+    card = view(session, "train").cards[0]
+    spec = TaskSpec("train", "7", "3", frames=(ForeachFrame("load", "xs", 3, 0),))
+    card_hook(session, "F", spec)(CardUpdate("train", "b", (card,)))
+    assert [CardRefreshed("F", "7", "train", "3", "b")] == seen
+    assert "item 0 of 3; --index picks another, running" == view(session, "train").note
+    assert "item 2 of 3" == view(session, "train --index 2").note
+    session.events.emit(TaskEnded("F", "7", "train", "3", "run", 0, 0, 3, "done", "", 1.0))
+    assert "item 0 of 3; --index picks another" == view(session, "train").note
+
+
+def test_a_spin_tells_of_its_refreshes(make_session: MakeSession) -> None:
+    """current.card.refresh() in a spun step becomes an event, with the card as it is then on the shelf."""
+    session = make_session(
+        CELLS[1], "%%step a\n@card\ncurrent.card.append(Markdown('1'))\ncurrent.card.refresh()\ncurrent.card.clear()"
+    )
+    shown: list[str] = []
+
+    def look(event: object) -> None:
+        if isinstance(event, CardRefreshed):
+            shown.append(view(session, "a").bundle()["text/plain"])
+
+    session.events.subscribe(look)
+    session.spin(parse_spin(["a"]))
+    assert ["a (running)\n\n1"] == shown
+    assert view(session, "a").bundle()["text/plain"].startswith("a (spin, not recorded)\n\nThis step has no artifacts.")
