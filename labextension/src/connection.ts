@@ -1,7 +1,7 @@
+import type { ICellModel } from '@jupyterlab/cells';
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import type { INotebookModel } from '@jupyterlab/notebook';
 import { Kernel, KernelMessage } from '@jupyterlab/services';
-import type { CellChange, ISharedCell, NotebookChange } from '@jupyter/ydoc';
 import type { JSONObject } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -242,14 +242,20 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     this._events.emit(events);
   }
 
-  private _onNotebookChanged(_: unknown, change: NotebookChange): void {
+  private _onNotebookChanged(
+    _: unknown,
+    change: { cellsChange?: unknown }
+  ): void {
     if (change.cellsChange) {
       this._watchCells();
       this._touch();
     }
   }
 
-  private _onCellChanged(_: unknown, change: CellChange): void {
+  private _onCellChanged(
+    _: unknown,
+    change: { sourceChange?: unknown; metadataChange?: unknown }
+  ): void {
     if (change.sourceChange || change.metadataChange) {
       this._touch();
     }
@@ -257,7 +263,10 @@ export class FlowConnection implements IFlowConnection, IDisposable {
 
   private _watchCells(): void {
     for (const cell of this._context.model.sharedModel.cells) {
-      (cell as ISharedCell).changed.connect(this._onCellChanged, this);
+      (cell as ICellModel['sharedModel']).changed.connect(
+        this._onCellChanged,
+        this
+      );
     }
   }
 

@@ -1,5 +1,3 @@
-import type { NotebookPanel } from '@jupyterlab/notebook';
-
 import { stepOf } from './models/steps';
 import type { IFlowNotebook } from './tokens';
 
@@ -19,15 +17,12 @@ export function jumpToStep(
   if (index < 0) {
     return false;
   }
-  select(panel, index);
-  return true;
-}
-
-function select(panel: NotebookPanel, index: number): void {
-  const notebook = panel.content;
   notebook.deselectAll();
   notebook.mode = 'command';
   notebook.activeCellIndex = index;
-  void notebook.scrollToCell(notebook.widgets[index], 'smart');
-  notebook.activate();
+  // Not `scrollToCell`, which goes on to put the cursor into the cell.
+  notebook.scrollToItem(index, 'smart').catch(() => {
+    // Something else was scrolled to meanwhile.
+  });
+  return true;
 }
