@@ -28,6 +28,8 @@ __all__ = ["CardDisplay", "CardShelf", "CardView", "card_hook", "card_view"]
 
 # Outputs that are refreshed in place; the oldest are given up, for most of them were replaced by newer ones.
 DISPLAYS = 50
+# When the card of a task that runs was made: later than all others.
+RUNNING = float("inf")
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class CardShelf:
 
     def keep_running(self, update: CardUpdate, frames: tuple[ForeachFrame, ...]) -> None:
         """Take over the cards of a task that runs, until it has ended."""
-        self._running[update.step] = _Kept(update.contents, frames, "running", float("inf"))
+        self._running[update.step] = _Kept(update.contents, frames, "running", RUNNING)
 
     def watch(self, event: Event) -> None:
         """Forget what a task showed while it ran, once it has ended."""
@@ -164,7 +166,8 @@ def card_view(session: SessionState, options: CardOptions) -> CardView:
     """
     step = session.step(options.step)
     kept = session.cards.kept(options) if options.origin is None else None
-    tasks = _recorded(session, options)
+    running = kept is not None and kept.at == RUNNING  # refreshed often, so the datastore is left alone
+    tasks = () if running else _recorded(session, options)
     if kept is not None and kept.at > max((task.finished for task in tasks), default=0.0):
         notes = [*_item(kept.frames, options), kept.note]
         return CardView(step.name, _by_id(kept.cards, options), ", ".join(notes))
