@@ -30,8 +30,9 @@ $(LABEXTENSION): $(LABEXTENSION_SOURCES) labextension/node_modules/.package-lock
 	$(NPM) run build:prod
 	@touch $@
 
+# The hook builds the extension again for an editable install, whether it is there or not.
 $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.tools | $(LABEXTENSION)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[metaflow,tutorial,test,check]'
+	HATCH_JUPYTER_BUILDER_SKIP_NPM=1 $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[metaflow,tutorial,test,check]'
 	@touch $@
 
 $(VENV)/.labextension: $(LABEXTENSION) $(VENV)/.installed
