@@ -24,6 +24,8 @@ FIT = (
     "var h=Math.ceil(b.getBoundingClientRect().height);if(h>0)f.style.height=h+'px'};r();"
     "if(window.ResizeObserver)new ResizeObserver(r).observe(f)"
 )
+# What is left where a notebook is not trusted and JupyterLab takes the frame away.
+UNTRUSTED = "A card is shown in a trusted notebook only: run the cell again, or trust the notebook."
 # Pixels, for the estimate before the page is measured.
 LINE, CHARACTERS, ROW, LIMIT = 25, 95, 32, 20_000
 
@@ -36,7 +38,7 @@ def card_bundle(cards: Sequence[CardContent], *, heading: str = "", note: str = 
     frame = (
         f'<iframe sandbox="{SANDBOX}" title="{title}" srcdoc="{html.escape(page, quote=True)}" '
         f'onload="{html.escape(FIT, quote=True)}" '
-        f'style="display:block;width:100%;height:{height}px;border:0;color-scheme:light dark"></iframe>'
+        f'style="display:block;width:100%;height:{height}px;border:0;color-scheme:light dark">{UNTRUSTED}</iframe>'
     )
     return {"text/html": frame, "text/plain": card_text(cards, heading=heading, note=note)}
 

@@ -17,6 +17,7 @@ from flownb.flow.definition import PARAMETER_CLASSES, FlowDefinition
 from flownb.flow.method import SourceLine, indent_code, to_metaflow_imports
 
 __all__ = [
+    "CARD_NAMES",
     "FLOW_DECORATORS",
     "METAFLOW_NAMES",
     "class_source",
@@ -37,6 +38,8 @@ FLOW_DECORATORS = frozenset(
 METAFLOW_NAMES = frozenset(
     {"FlowSpec", "JSONType", "config_expr", "current", "step"} | PARAMETER_CLASSES | STEP_DECORATORS | FLOW_DECORATORS
 )
+# The components of `flownb.cards`.
+CARD_NAMES = frozenset({"Image", "Markdown", "Table"})
 INSTALL = re.compile(
     r"^(?:%|!{1,2})\s*(?:(?:\{sys\.executable\}|python[\d.]*) -m )?(?:uv )?pip[\d.]* install\s+(?P<what>.+)$"
 )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flownb.cards import Image, Markdown, Table
 from flownb.cards.content import CardContent, failure
 from flownb.cards.default import default_sections, fact
-from flownb.cards.frame import card_bundle
+from flownb.cards.frame import UNTRUSTED, card_bundle
 from flownb.cards.markdown import markdown_html
 from flownb.cards.page import card_page
 from flownb.cards.text import card_text
@@ -134,7 +134,7 @@ def test_nothing_gets_out(text: str) -> None:
     attributes = frame.found[0][1]
     assert "allow-same-origin allow-popups allow-popups-to-escape-sandbox" == attributes["sandbox"]
     assert card_page([card], heading=text, note=text) == attributes["srcdoc"]
-    assert "" == frame.text
+    assert UNTRUSTED == frame.text
     bundle["text/plain"].encode("utf-8", "surrogatepass")
 
 

@@ -12,6 +12,19 @@ __all__ = ["ACCEPTED", "REFUSED"]
 
 REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]] = [
     (
+        ("%%step a\n@card\ny = Markdown('# hi')",),
+        [
+            (
+                "FN001",
+                1,
+                3,
+                "Step a reads `Markdown`, which nothing defines.",
+                "It is Metaflow's.",
+                "Write `from flownb.cards import Markdown` in a %%shared cell.",
+            )
+        ],
+    ),
+    (
         ("%%step a\ny = nowhere",),
         [
             (

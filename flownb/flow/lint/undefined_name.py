@@ -11,7 +11,7 @@ from flownb.cells.cell import Cell
 from flownb.errors import nearest
 from flownb.flow.definition import PYTHON_BUILTINS, Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
-from flownb.flow.module import METAFLOW_NAMES, decorator_names, future_features
+from flownb.flow.module import CARD_NAMES, METAFLOW_NAMES, decorator_names, future_features
 
 CODE = "FN001"
 NOWHERE = "No shared cell and no Python builtin has that name."
@@ -62,8 +62,8 @@ def _in_cell(context: LintContext, cell: Cell, known: frozenset[str], place: str
         evaluated = analyse_names(_without_annotations(tree)).reads
         reads = {name: line for name, line in reads.items() if name in evaluated}
     for name, line in reads.items():
-        if name in METAFLOW_NAMES:
-            why, fix = "It is Metaflow's.", f"Write `from flownb import {name}` in a %%shared cell."
+        if name in METAFLOW_NAMES | CARD_NAMES:
+            why, fix = _import_of(name)
         elif name in context.kernel_names:
             why = f"`{name}` exists only in the notebook's namespace, which flows never see."
             fix = f"Define `{name}` in a %%shared cell, or pass it as an argument."
@@ -135,10 +135,16 @@ def _too_early(context: LintContext, step: Step, name: str) -> tuple[str, str]:
     )
 
 
+def _import_of(name: str) -> tuple[str, str]:
+    """Why a name of Metaflow's is undefined, and the import that it lacks."""
+    module = "flownb.cards" if name in CARD_NAMES else "flownb"
+    return "It is Metaflow's.", f"Write `from {module} import {name}` in a %%shared cell."
+
+
 def _advice(context: LintContext, step: Step, name: str) -> tuple[str, str]:
     """Why and what to do for one undefined name of a step."""
-    if name in METAFLOW_NAMES:
-        return "It is Metaflow's.", f"Write `from flownb import {name}` in a %%shared cell."
+    if name in METAFLOW_NAMES | CARD_NAMES:
+        return _import_of(name)
     if name in ("display", "get_ipython"):
         module = "IPython.display" if name == "display" else "IPython"
         return (
