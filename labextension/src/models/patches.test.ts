@@ -39,8 +39,8 @@ describe('DagPatches', () => {
       patches.apply(changed(`d${number}`, node('a', 'fresh')));
       patches.apply(changed('d0', node('a', 'running')));
     }
-    expect(patches.has('d0')).toBe(true);
-    expect(patches.has('d1')).toBe(false);
-    expect(patches.has('d19')).toBe(true);
+    expect(patches.of('d0')).toEqual([node('a', 'running')]);
+    expect(patches.of('d1')).toEqual([]);
+    expect(patches.of('d19')).toEqual([node('a', 'fresh')]);
   });
 });

@@ -30,10 +30,6 @@ export class DagPatches {
     return [...(this._dags.get(dag)?.values() ?? [])];
   }
 
-  has(dag: string): boolean {
-    return this._dags.has(dag);
-  }
-
   clear(): void {
     this._dags.clear();
   }
