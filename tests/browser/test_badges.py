@@ -101,6 +101,17 @@ def test_a_badge_moves_with_its_cell(lab: Lab) -> None:
     lab.wait_states({"a": "fresh", "b": "fresh", "c": "never"})
 
 
+def test_a_badge_is_back_when_a_deletion_is_undone(lab: Lab) -> None:
+    """A step that was deleted and brought back stands as it stood."""
+    lab.open(lab.write("badges_undo", chain()))
+    lab.run("ext", "flow", "a", "b", "c")
+    lab.wait_states({"a": "fresh", "b": "fresh", "c": "fresh"})
+    lab.delete("c")
+    lab.wait_states({"a": "fresh", "b": "fresh"})
+    lab.browser.evaluate("() => window.jupyterapp.commands.execute('notebook:undo-cell-action')")
+    lab.wait_states({"a": "fresh", "b": "fresh", "c": "fresh"})
+
+
 def test_badges_go_with_the_kernel_that_spoke(lab: Lab) -> None:
     """A restarted kernel knows no steps until flownb is loaded again."""
     lab.open(lab.write("badges_restart", chain()))

@@ -57,6 +57,20 @@ def test_a_run_that_fails_shows_where(lab: Lab) -> None:
     lab.wait_states({"a": "fresh", "b": "failed", "c": "never"})
 
 
+def test_a_run_that_is_interrupted_leaves_nothing_running(lab: Lab, tmp_path: Path) -> None:
+    """After an interrupt neither the DAG nor a badge says that a step runs."""
+    cells = chain()
+    cells[3] = code(f"%%step b -> y\n{waits_for(tmp_path / 'never')}y = x + 1", id="b")
+    lab.open(lab.write("dag_interrupted", cells))
+    lab.run("ext", "flow")
+    lab.wait_states({"a": "never", "b": "never", "c": "never"})
+    lab.start("run")
+    lab.wait_dag("run", {"a": "fresh", "b": "running", "c": "never"})
+    lab.browser.evaluate("() => window.lab.kernel.interrupt()")
+    lab.wait_dag("run", {"a": "fresh", "b": "failed", "c": "never"})
+    lab.wait_states({"a": "fresh", "b": "failed", "c": "never"})
+
+
 def test_a_saved_notebook_shows_its_dag_untrusted_and_without_a_kernel(lab: Lab) -> None:
     """Who is sent a notebook sees the flow at once."""
     lab.open(lab.write("dag_saved", chain()))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.browser.flows import chain
+from tests.browser.flows import chain, waits_for
 from tests.browser.lab import Lab, Mode
 
 MODES: tuple[Mode, ...] = ("command", "edit")
@@ -85,3 +87,31 @@ def test_a_result_is_gone_when_its_cell_runs(lab: Lab) -> None:
     lab.run("c")
     lab.wait("() => window.lab.result('c') === null")
     assert "z is 20" in lab.output("c")
+
+
+def test_a_spin_waits_for_the_cell_that_runs(lab: Lab, tmp_path: Path) -> None:
+    """A shortcut pressed while a cell blocks spins the step, as it was edited, when the kernel is free."""
+    go = tmp_path / "go"
+    lab.open(lab.write("spin_busy", chain()))
+    lab.run("ext", "flow", "a", "b")
+    block = lab.insert_below("dag", waits_for(go))
+    lab.start(block)
+    lab.wait("() => window.lab.kernel.status === 'busy'")
+    lab.edit("c", "%%step c -> z\nz = y * 3\nprint('three times', z)")
+    lab.select("c", "edit")
+    lab.press("Control+Alt+s")
+    lab.wait("() => window.lab.result('c') !== null")
+    go.touch()
+    lab.wait_result("c", "three times 6")
+
+
+def test_a_restarted_kernel_can_spin_at_once(lab: Lab) -> None:
+    """The shortcut loads flownb where the kernel has not, and finds the results of the kernel before."""
+    lab.open(lab.write("spin_restart", chain()))
+    lab.run("ext", "flow", "a", "b", "c")
+    lab.browser.evaluate("() => window.lab.panel.sessionContext.session.kernel.restart()")
+    lab.wait_idle()
+    lab.select("c", "edit")
+    lab.press("Control+Alt+s")
+    lab.wait_result("c", "z is 20")
+    lab.wait_states({"a": "fresh", "b": "fresh", "c": "fresh"})
