@@ -43,25 +43,31 @@ class Frontend:
         self.channel = Channel(self._shown, self._greet)
         self._document: Sequence[DocumentCell] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._board: StatusBoard | None = None
         self._widgets: list[DagWidget] = []
-        self._refreshing = False
+        self._refreshing = self._greeted = False
         self._pause = SETTLE
+        # The kernel's folder; a step that runs may have gone elsewhere.
+        self._folder = Path.cwd()
 
     @cached_property
     def session(self) -> Session:
         """The notebook's session, begun with the first cell."""
         from flownb.session.session import Session
+        from flownb.widgets.board import StatusBoard
 
-        session = Session(notebook_path(self.shell), folder=Path.cwd())
+        session = Session(notebook_path(self.shell, self._folder), folder=self._folder)
+        self._board = StatusBoard(session, session.events.emit)
         session.events.subscribe(self._watch)
         return session
 
-    @cached_property
+    @property
     def board(self) -> StatusBoard:
         """The states of step cells."""
-        from flownb.widgets.board import StatusBoard
-
-        return StatusBoard(self.session, self.session.events.emit)
+        if self._board is None:
+            assert self.session
+        assert self._board is not None
+        return self._board
 
     @cached_property
     def cards(self) -> CardOutputs:
@@ -87,9 +93,10 @@ class Frontend:
 
     def _watch(self, event: Event) -> None:
         """Hand an event to the views, if there are any."""
+        self.board(event)
         if self.watched:
             self.channel.push(event)
-            self.board(event)
+            self.board.tell(event)
         if self.live:
             self.cards(event)
         for widget in self._widgets:
@@ -112,11 +119,19 @@ class Frontend:
         return widget
 
     def _greet(self) -> None:
-        """Tell a view that has just connected what is known; may be called on any thread, while a cell runs."""
-        from flownb.runtime.events import StepsChanged
+        """Tell a view that has just connected how all steps stand; may be called on any thread, while a cell runs.
 
-        known = self.__dict__.get("board")
-        self.channel.push(known.snapshot() if known is not None else StepsChanged((), True))
+        The session belongs to the thread that executes cells. So the steps are judged from what the view shows and
+        what is recorded, by a session of their own.
+        """
+        from flownb.session.session import Session
+        from flownb.widgets.board import StatusBoard
+
+        aside = Session(notebook_path(self.shell, self._folder), folder=self._folder)
+        aside.cells.show(self.channel.document)
+        running = self._board.running if self._board is not None else ()
+        StatusBoard(aside, self.channel.push, running=running).refresh(whole=True)
+        self._greeted = True
         self._refresh_soon()
 
     def _shown(self, document: Sequence[DocumentCell]) -> None:
@@ -125,11 +140,12 @@ class Frontend:
         if "session" in self.__dict__:
             self._refresh_soon()
 
-    def _take_document(self) -> None:
-        """Take over what a view showed last."""
+    def _take_document(self) -> bool:
+        """Take over what a view showed last; false if it is what it showed before."""
         document, self._document = self._document, None
         if document is not None:
             self.session.cells.show(document)
+        return document is not None
 
     def after_cell(self, result: Any = None) -> None:
         """Send what still waits, refresh cards; judge all steps anew once the kernel is idle."""
@@ -151,7 +167,8 @@ class Frontend:
         started = monotonic()
         try:
             self._take_document()
-            self.board.refresh()
+            greeted, self._greeted = self._greeted, False
+            self.board.refresh(whole=greeted)
             for widget in self._widgets:
                 widget.refresh()
         except Exception:
@@ -183,7 +200,8 @@ class Frontend:
         JupyterLab names deleted cells once, with whatever cell is executed next; and a step cell whose mark was taken
         away is executed as scratch.
         """
-        self._take_document()
+        if self._take_document() and self.live:
+            self.board.refresh()  # a new step has its badge while it waits or runs
         request = _request(self.shell)
         if info is not None and info.raw_cell != request.get("content", {}).get("code"):
             return  # code that a cell runs in its turn
@@ -245,14 +263,14 @@ def _request(shell: Any) -> dict[str, Any]:
     return (get_parent() or {}) if get_parent is not None else {}
 
 
-def notebook_path(shell: Any) -> Path | None:
+def notebook_path(shell: Any, folder: Path) -> Path | None:
     """The notebook's file, where the front end names it (JupyterLab: JPY_SESSION_NAME; VS Code: a variable)."""
     named = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
     if not named:
         return None
     path = Path(named)
     # JupyterLab names it relative to the server's root, and starts the kernel in the notebook's own folder.
-    return path if path.is_absolute() and path.exists() else Path.cwd() / path.name
+    return path if path.is_absolute() and path.exists() else folder / path.name
 
 
 def tags_to_magic(shell: Any) -> Callable[[list[str]], list[str]]:

@@ -22,6 +22,8 @@ EVENTS_TARGET = "flownb.events"
 DOCUMENT_TARGET = "flownb.document"
 # Events closer together than this many seconds travel together; one message costs about a millisecond.
 INTERVAL = 0.03
+# Views of one notebook at a time.
+VIEWS = 8
 
 
 class Channel:
@@ -60,6 +62,11 @@ class Channel:
     def live(self) -> bool:
         """Whether a view is connected."""
         return bool(self._views)
+
+    @property
+    def document(self) -> Sequence[DocumentCell]:
+        """All code cells, as the view that connected last shows them."""
+        return tuple(next(reversed(self._views.values()), {}).values())
 
     def push(self, event: Event) -> None:
         """Send an event to all views, at once or together with others that follow closely."""
@@ -108,6 +115,8 @@ class Channel:
         view.on_msg(lambda told: self._take(view.comm_id, told))
         view.on_close(lambda told: self._views.pop(view.comm_id, None))
         self._views[view.comm_id] = {}
+        while len(self._views) > VIEWS:  # a page that is loaded anew does not say goodbye
+            del self._views[next(iter(self._views))]
         self._take(view.comm_id, message)
         self._on_view()
 

@@ -2,7 +2,7 @@ import type { ICellModel } from '@jupyterlab/cells';
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import type { INotebookModel } from '@jupyterlab/notebook';
 import { Kernel, KernelMessage } from '@jupyterlab/services';
-import type { JSONObject } from '@lumino/coreutils';
+import { JSONObject, UUID } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 
@@ -11,17 +11,12 @@ import { DocumentCell, ToldDocument } from './models/document';
 import { DagPatches } from './models/patches';
 import { RunProgress } from './models/progress';
 import { StepStatuses } from './models/statuses';
+import { onSubshell } from './subshell';
 import type { IFlowConnection } from './tokens';
 
 const EVENTS_TARGET = 'flownb.events';
 const DOCUMENT_TARGET = 'flownb.document';
 const DEBOUNCE = 400;
-const SUBSHELL_TIMEOUT = 1000;
-
-/** What `createComm` gives in JupyterLab 4.4 and later, beyond what its interface says. */
-interface ISubshellComm extends Kernel.IComm {
-  readonly subshellStarted?: Promise<void>;
-}
 
 /**
  * The two comms between a notebook and its kernel.
@@ -61,7 +56,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
   sendDocument(): void {
     window.clearTimeout(this._timer);
     this._isDue = false;
-    if (!this._isChanged || !this._isReady || !this._documentComm) {
+    if (!this._isChanged || !this._isReady) {
       return;
     }
     this._isChanged = false;
@@ -70,8 +65,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     if (!delta || !kernel) {
       return;
     }
-    // Not `comm.send`: it uses the comm's subshell, on which the message could be overtaken by the execute request that
-    // follows on the main shell.
+    // On the main shell, where it cannot be overtaken by the execute request that follows.
     kernel.sendShellMessage(
       KernelMessage.createMessage<KernelMessage.ICommMsgMsg<'shell'>>({
         msgType: 'comm_msg',
@@ -79,7 +73,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
         username: kernel.username,
         session: kernel.clientId,
         content: {
-          comm_id: this._documentComm.commId,
+          comm_id: this._document,
           data: delta as unknown as JSONObject
         }
       }),
@@ -112,7 +106,9 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     if (kernel?.handleComms) {
       kernel.registerCommTarget(EVENTS_TARGET, this._onEventsOpen);
       kernel.statusChanged.connect(this._onStatusChanged, this);
-      void this._findEvents(kernel);
+      this._findEvents(kernel).catch(() => {
+        // The kernel went away before it answered; the next one is asked anew.
+      });
     }
   }
 
@@ -122,7 +118,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     this._isDue = false;
     this._isReady = false;
     this._eventsComm = null;
-    this._documentComm = null;
+    this._document = '';
     this._patches.clear();
     this.progress.clear();
     const cells = this.statuses.clear();
@@ -153,10 +149,20 @@ export class FlowConnection implements IFlowConnection, IDisposable {
 
   /** After the page was reloaded, the kernel's comm is there already. */
   private async _findEvents(kernel: Kernel.IKernelConnection): Promise<void> {
-    try {
-      const { content } = await kernel.requestCommInfo({
-        target_name: EVENTS_TARGET
-      });
+    await onSubshell(kernel, async subshell => {
+      const future = kernel.sendShellMessage(
+        KernelMessage.createMessage<KernelMessage.ICommInfoRequestMsg>({
+          msgType: 'comm_info_request',
+          channel: 'shell',
+          username: kernel.username,
+          session: kernel.clientId,
+          subshellId: subshell,
+          content: { target_name: EVENTS_TARGET }
+        }),
+        true
+      );
+      const { content } =
+        (await future.done) as KernelMessage.ICommInfoReplyMsg;
       if (
         kernel !== this._kernel ||
         this._eventsComm ||
@@ -166,20 +172,25 @@ export class FlowConnection implements IFlowConnection, IDisposable {
       }
       const id = Object.keys(content.comms).pop();
       if (id && !kernel.hasComm(id)) {
-        this._follow(kernel, kernel.createComm(EVENTS_TARGET, id));
+        this._follow(kernel.createComm(EVENTS_TARGET, id));
+        await this._openDocument(kernel, subshell);
       }
-    } catch {
-      // The kernel went away before it answered; the next one is asked anew.
-    }
+    });
   }
 
   private _onEventsOpen = (comm: Kernel.IComm): void => {
-    if (this._kernel) {
-      this._follow(this._kernel, comm);
+    const kernel = this._kernel;
+    if (kernel) {
+      this._follow(comm);
+      onSubshell(kernel, subshell =>
+        this._openDocument(kernel, subshell)
+      ).catch(reason => {
+        console.warn('flownb: the document could not be sent.', reason);
+      });
     }
   };
 
-  private _follow(kernel: Kernel.IKernelConnection, comm: Kernel.IComm): void {
+  private _follow(comm: Kernel.IComm): void {
     this._eventsComm = comm;
     comm.onMsg = message => {
       if (this._eventsComm === comm) {
@@ -191,30 +202,38 @@ export class FlowConnection implements IFlowConnection, IDisposable {
         this._reset();
       }
     };
-    this._openDocument(kernel).catch(reason => {
-      console.warn('flownb: the document could not be sent.', reason);
-    });
   }
 
-  private async _openDocument(kernel: Kernel.IKernelConnection): Promise<void> {
+  /** Tell the kernel of the whole document; it answers with the states of all steps. */
+  private async _openDocument(
+    kernel: Kernel.IKernelConnection,
+    subshell: string | null
+  ): Promise<void> {
+    // If the kernel's side was loaded anew, what it knew by an earlier comm is gone with it.
+    const id = (this._document = UUID.uuid4());
     this._isReady = false;
-    // The kernel's side was loaded anew; what it knew is gone.
-    this._documentComm?.close();
-    const comm = kernel.createComm(DOCUMENT_TARGET);
-    this._documentComm = comm;
     await this._context.ready;
-    // On a subshell it is handled while a cell runs.
-    if (kernel.supportsSubshells) {
-      await Promise.race([
-        (comm as ISubshellComm).subshellStarted,
-        new Promise(resolve => window.setTimeout(resolve, SUBSHELL_TIMEOUT))
-      ]);
-    }
-    if (this._documentComm !== comm || comm.isDisposed) {
+    if (this._document !== id || kernel.isDisposed) {
       return;
     }
     this._isChanged = false;
-    comm.open(this._told.full(this._cells()) as unknown as JSONObject);
+    // Not `createComm`: its comms live on a subshell of JupyterLab's, and here the changes must not.
+    await kernel.sendShellMessage(
+      KernelMessage.createMessage<KernelMessage.ICommOpenMsg<'shell'>>({
+        msgType: 'comm_open',
+        channel: 'shell',
+        username: kernel.username,
+        session: kernel.clientId,
+        subshellId: subshell,
+        content: {
+          comm_id: id,
+          target_name: DOCUMENT_TARGET,
+          data: this._told.full(this._cells()) as unknown as JSONObject
+        }
+      }),
+      false,
+      true
+    ).done;
   }
 
   private _receive(data: unknown): void {
@@ -226,7 +245,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     for (const event of events) {
       if (event.type === 'StepsChanged') {
         this.statuses.apply(event).forEach(cell => cells.add(cell));
-        if (event.whole && this._documentComm && !this._isReady) {
+        if (event.whole && this._document && !this._isReady) {
           this._isReady = true;
           this.sendDocument();
         }
@@ -300,7 +319,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
   private _statusesChanged = new Signal<this, ReadonlySet<string>>(this);
   private _kernel: Kernel.IKernelConnection | null = null;
   private _eventsComm: Kernel.IComm | null = null;
-  private _documentComm: Kernel.IComm | null = null;
+  private _document = '';
   private _told = new ToldDocument();
   private _patches = new DagPatches();
   private _timer: number | undefined;

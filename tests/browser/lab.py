@@ -92,10 +92,10 @@ class Lab:
         )
         self._wait_open(kernel)
 
-    def reload(self) -> None:
-        """Load the page anew, with its notebook; the kernel goes on."""
+    def reload(self, *, wait: bool = True) -> None:
+        """Load the page anew, with its notebook; the kernel goes on. Without `wait` it may be busy."""
         self.browser.goto(f"{self.server.url}/lab/tree/{self.path.relative_to(self.server.folder).as_posix()}?reset")
-        self._wait_open(kernel=True)
+        self._wait_open(kernel=wait)
 
     def close(self) -> None:
         """Close what is open without saving, and end its kernel."""

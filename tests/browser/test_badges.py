@@ -39,7 +39,7 @@ def test_a_badge_tells_its_state_in_words(lab: Lab) -> None:
     for badge, word in zip(lab.badges().values(), ("fresh", "never", "never"), strict=True):
         assert badge.step in badge.text
         assert word in badge.text
-        assert badge.title.startswith(badge.step)
+        assert badge.title.startswith(f"Step {badge.step} ")
         assert word in badge.title
     assert lab.browser.evaluate(
         "() => document.querySelector('.flownb-badge').getAttribute('aria-label').includes('fresh')"
@@ -135,3 +135,31 @@ def test_two_hundred_steps_stay_fluid(lab: Lab) -> None:
     lab.select("s6", "edit")
     with_badges = lab.browser.evaluate(TIME_KEYS)
     assert median(with_badges) < 4 * median(without)
+
+
+def test_steps_to_come_have_badges_while_the_first_one_runs(lab: Lab, tmp_path: Path) -> None:
+    """Run All in a fresh kernel shows the steps that wait behind one that blocks."""
+    go = tmp_path / "go"
+    cells = chain()
+    cells[2] = code(f"%%step a -> x\n{waits_for(go)}x = 1", id="a")
+    lab.open(lab.write("badges_run_all", cells))
+    lab.browser.evaluate("() => { void window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    lab.wait_states({"a": "running", "b": "never", "c": "never"})
+    go.touch()
+    lab.wait_states({"a": "fresh", "b": "fresh", "c": "fresh"})
+
+
+def test_badges_come_back_while_a_cell_runs(lab: Lab, tmp_path: Path) -> None:
+    """A page that is loaded anew shows the states at once, also those that change, though the kernel is busy."""
+    go = tmp_path / "go"
+    cells = chain()
+    cells[3] = code(f"%%step b -> y\n{waits_for(go)}y = x + 1", id="b")
+    lab.open(lab.write("badges_reload_busy", cells))
+    lab.run("ext", "flow", "a")
+    lab.save()
+    lab.start("b")
+    lab.wait_states({"a": "fresh", "b": "running", "c": "never"})
+    lab.reload(wait=False)
+    lab.wait_states({"a": "fresh", "b": "running", "c": "never"})
+    go.touch()
+    lab.wait_states({"a": "fresh", "b": "fresh", "c": "never"})
