@@ -26,7 +26,8 @@ def register(shell: Any) -> None:
     shell.input_transformers_cleanup.append(tags_to_magic(shell))
     shell.events.register("pre_run_cell", frontend.before_cell)
     shell.events.register("post_run_cell", frontend.after_cell)
-    frontend.connect()
+    if getattr(shell, "kernel", None) is not None:
+        frontend.views.connect()
 
 
 def frontend_of(shell: Any) -> Frontend | None:

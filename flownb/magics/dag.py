@@ -25,10 +25,10 @@ def dag() -> DagWidget:
 
     shell = get_ipython()
     frontend = frontend_of(shell) if shell is not None else None
-    if frontend is None:
+    if shell is None or frontend is None:
         raise NotFound(
             "There is no flow here to draw.",
             "flownb.dag() draws the flow of the notebook it is called in.",
             "Run %load_ext flownb first; on the command line, `flownb show NOTEBOOK` draws it.",
         )
-    return frontend.dag_widget()
+    return frontend.views.dag_widget(frontend.cell_id or f"execution {shell.execution_count}")

@@ -7,174 +7,45 @@ The session and all below it are imported with the first cell, so that loading t
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
 import os
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flownb.errors import CellError
-from flownb.widgets.channel import Channel
+from flownb.widgets.views import Views
 
 if TYPE_CHECKING:
     from flownb.cells.cell import Cell
-    from flownb.cells.notebook import DocumentCell
-    from flownb.runtime.events import Event
     from flownb.session.session import Session
-    from flownb.widgets.board import StatusBoard
-    from flownb.widgets.cards import CardOutputs
-    from flownb.widgets.dag import DagWidget
 
 __all__ = ["Frontend", "tags_to_magic"]
 
-# Seconds for which the kernel is left alone before all steps are judged: cells that follow at once go first.
-SETTLE = 0.05
-
 
 class Frontend:
-    """The shell that executes cells, the session they belong to, and the views that watch it."""
+    """The shell that executes cells, and the session they belong to."""
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
-        self.channel = Channel(self._shown, self._greet)
-        self._document: Sequence[DocumentCell] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._board: StatusBoard | None = None
-        self._widgets: list[DagWidget] = []
-        self._refreshing = self._greeted = False
-        self._pause = SETTLE
         # The kernel's folder; a step that runs may have gone elsewhere.
         self._folder = Path.cwd()
+        self.views = Views(self._open_session)
 
-    @cached_property
+    def _open_session(self) -> Session:
+        from flownb.session.session import Session
+
+        return Session(notebook_path(self.shell, self._folder), folder=self._folder)
+
+    @property
     def session(self) -> Session:
         """The notebook's session, begun with the first cell."""
-        from flownb.session.session import Session
-        from flownb.widgets.board import StatusBoard
-
-        session = Session(notebook_path(self.shell, self._folder), folder=self._folder)
-        self._board = StatusBoard(session, session.events.emit)
-        session.events.subscribe(self._watch)
-        return session
+        return self.views.session
 
     @property
-    def board(self) -> StatusBoard:
-        """The states of step cells."""
-        if self._board is None:
-            assert self.session
-        assert self._board is not None
-        return self._board
-
-    @cached_property
-    def cards(self) -> CardOutputs:
-        """The outputs that show cards."""
-        from flownb.widgets.cards import CardOutputs
-
-        return CardOutputs(self.session)
-
-    # -- views
-
-    def connect(self) -> None:
-        """Be there for views; nothing in a shell without a kernel."""
-        if getattr(self.shell, "kernel", None) is None:
-            return
-        with contextlib.suppress(RuntimeError):
-            self._loop = asyncio.get_running_loop()
-        self.channel.open()
-
-    @property
-    def live(self) -> bool:
-        """Whether the JupyterLab extension is connected."""
-        return self.channel.live
-
-    def _watch(self, event: Event) -> None:
-        """Hand an event to the views, if there are any."""
-        self.board(event)
-        if self.watched:
-            self.channel.push(event)
-            self.board.tell(event)
-        if self.live:
-            self.cards(event)
-        for widget in self._widgets:
-            widget(event)
-
-    @property
-    def watched(self) -> bool:
-        """Whether anything shows the states of steps."""
-        return self.live or bool(self._widgets)
-
-    def dag_widget(self) -> DagWidget:
-        """A new widget that draws the flow."""
-        from flownb.widgets.dag import DagWidget
-
-        self._take_document()
-        self.session.check(only="")  # says so when there is no flow to draw
-        self.board.refresh()
-        widget = DagWidget(self.session, self.board)
-        self._widgets.append(widget)
-        return widget
-
-    def _greet(self) -> None:
-        """Tell a view that has just connected how all steps stand; may be called on any thread, while a cell runs.
-
-        The session belongs to the thread that executes cells. So the steps are judged from what the view shows and
-        what is recorded, by a session of their own.
-        """
-        from flownb.session.session import Session
-        from flownb.widgets.board import StatusBoard
-
-        aside = Session(notebook_path(self.shell, self._folder), folder=self._folder)
-        aside.cells.show(self.channel.document)
-        running = self._board.running if self._board is not None else ()
-        StatusBoard(aside, self.channel.push, running=running).refresh(whole=True)
-        self._greeted = True
-        self._refresh_soon()
-
-    def _shown(self, document: Sequence[DocumentCell]) -> None:
-        """Keep what a view shows until the thread that executes cells takes it over."""
-        self._document = document
-        if "session" in self.__dict__:
-            self._refresh_soon()
-
-    def _take_document(self) -> bool:
-        """Take over what a view showed last; false if it is what it showed before."""
-        document, self._document = self._document, None
-        if document is not None:
-            self.session.cells.show(document)
-        return document is not None
-
-    def after_cell(self, result: Any = None) -> None:
-        """Send what still waits, refresh cards; judge all steps anew once the kernel is idle."""
-        self.channel.flush()
-        if "cards" in self.__dict__:
-            self.cards.after_cell()
-        if self.watched and "session" in self.__dict__:
-            self._refresh_soon()
-
-    def _refresh_soon(self) -> None:
-        """Judge all steps when the kernel has nothing else to do; may be called on any thread."""
-        if self._loop is not None and not self._refreshing:
-            self._refreshing = True
-            self._loop.call_soon_threadsafe(self._loop.call_later, self._pause, self._refresh)
-
-    def _refresh(self) -> None:
-        """Judge all steps and tell the views."""
-        self._refreshing = False
-        started = monotonic()
-        try:
-            self._take_document()
-            greeted, self._greeted = self._greeted, False
-            self.board.refresh(whole=greeted)
-            for widget in self._widgets:
-                widget.refresh()
-        except Exception:
-            logging.getLogger(__name__).exception("The states of the steps could not be worked out.")
-        # Long flows are judged less often, so that it never takes more than a tenth of the time.
-        self._pause = max(SETTLE, 10 * (monotonic() - started))
+    def cell_id(self) -> str | None:
+        """Id of the notebook cell that is being executed, where the front end sends it."""
+        sent = _request(self.shell).get("metadata", {}).get("cellId")
+        return str(sent) if sent else None
 
     def define(self, line: str, body: str, magic: str) -> Cell:
         """Read the cell a magic was called on, and take it over into the session."""
@@ -188,10 +59,10 @@ class Frontend:
         if not own or body.strip("\n") not in raw:  # below another magic (%%time), or called from other code
             raw = f"%%{magic} {line}\n{body}"
         tags = [str(tag) for tag in metadata.get("tags", ())]
-        cell = read_cell(raw, tags=tags, cell_id=metadata.get("cellId"), filename=self.filename(raw))
-        sent = metadata.get("cellId")
+        cell = read_cell(raw, tags=tags, cell_id=self.cell_id, filename=self.filename(raw))
         code = str(request.get("content", {}).get("code", ""))
-        self.session.define(cell, request=DocumentCell(sent, code, tuple(tags)) if sent else None)
+        sent = DocumentCell(self.cell_id, code, tuple(tags)) if self.cell_id else None
+        self.session.define(cell, request=sent)
         return cell
 
     def before_cell(self, info: Any = None) -> None:
@@ -200,15 +71,18 @@ class Frontend:
         JupyterLab names deleted cells once, with whatever cell is executed next; and a step cell whose mark was taken
         away is executed as scratch.
         """
-        if self._take_document() and self.live:
-            self.board.refresh()  # a new step has its badge while it waits or runs
+        self.views.before_cell()
         request = _request(self.shell)
         if info is not None and info.raw_cell != request.get("content", {}).get("code"):
             return  # code that a cell runs in its turn
         metadata = request.get("metadata", {})
         gone = [*metadata.get("deletedCells", ()), *([metadata["cellId"]] if "cellId" in metadata else [])]
-        if gone and "session" in self.__dict__:
+        if gone and self.views.has_session:
             self.session.cells.unmark(gone)
+
+    def after_cell(self, result: Any = None) -> None:
+        """Let the views follow."""
+        self.views.after_cell()
 
     def filename(self, raw: str) -> str:
         """The name under which the front end's debugger and tracebacks know this cell."""

@@ -14,6 +14,10 @@ from flownb.magics.frontend import Frontend
 __all__ = ["RunMagics"]
 
 
+# Steps that a note lists by name.
+NAMED = 8
+
+
 @magics_class
 class RunMagics(Magics):
     """Magics on the whole flow."""
@@ -71,11 +75,10 @@ class RunMagics(Magics):
         """Run the whole flow and show what became of each step."""
         from flownb.session.options import parse_run
         from flownb.session.progress import Progress
-        from flownb.widgets.live import LiveDag
 
         frontend, progress = self.frontend, Progress()
         session = frontend.session
-        live = LiveDag(session, progress, live=frontend.live)
+        live = frontend.views.live_dag(progress)
         subscriptions = [session.events.subscribe(one) for one in (progress, live)]
         try:
             options = parse_run(words)
@@ -98,7 +101,8 @@ class RunMagics(Magics):
         """Say which steps are taken as the notebook has them, for they were not executed like that in this kernel."""
         names = self.frontend.session.not_executed()
         if names:
-            print(f"note: not executed in this kernel, so taken as they stand: {', '.join(names)}")
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            print(f"note: not executed in this kernel, so taken as they stand: {', '.join(names[:NAMED])}{more}")
 
     def _check(self, words: list[str]) -> None:
         """Print what the checks find, or that they find nothing."""

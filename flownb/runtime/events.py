@@ -21,6 +21,7 @@ __all__ = [
     "EVENTS",
     "CardRefreshed",
     "DagChanged",
+    "DagDrawn",
     "Event",
     "EventStream",
     "NodeStatus",
@@ -171,7 +172,26 @@ class DagChanged:
     nodes: tuple[NodeStatus, ...]
 
 
-Event = RunStarted | TaskStarted | TaskRetried | TaskEnded | CardRefreshed | RunEnded | StepsChanged | DagChanged
+@dataclass(frozen=True)
+class DagDrawn:
+    """A displayed DAG has its final state: what its output is to hold, for a page that was loaded anew meanwhile.
+
+    Attributes
+    ----------
+    dag : str
+        The id it had while its run went on.
+    bundle, metadata : dict
+        The output's MIME bundle and metadata.
+    """
+
+    dag: str
+    bundle: dict[str, Any]
+    metadata: dict[str, Any]
+
+
+Event = (
+    RunStarted | TaskStarted | TaskRetried | TaskEnded | CardRefreshed | RunEnded | StepsChanged | DagChanged | DagDrawn
+)
 EVENTS: tuple[type[Event], ...] = Event.__args__
 
 
@@ -201,8 +221,11 @@ def _where(result: TaskResult, mode: TaskMode) -> tuple[str, str, str, str, Task
 
 
 def _error(error: BaseException | None) -> str:
-    """An error's type and the first line of its message."""
-    return f"{type(error).__name__}: {message(error)}".split("\n")[0].removesuffix(": ") if error is not None else ""
+    """An error's type and the first line of its message, as text that can be sent."""
+    if error is None:
+        return ""
+    text = f"{type(error).__name__}: {message(error)}".split("\n")[0].removesuffix(": ")
+    return text.encode("utf-8", "replace").decode()
 
 
 @contextlib.contextmanager

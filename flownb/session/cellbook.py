@@ -4,18 +4,25 @@ Takes cells as they are executed, the document as a view shows it where one is c
 where its path is known; gives the flow's cells in document order. A cell is known by its id where the front end sends
 one, else by what it defines. The newest text of a cell counts: of what the document shows and what was executed the
 later one; of what was saved and what was executed the latter.
+
+Two cells of one step: a view shows that both are there, and a check reports them. Without a view the other cell may
+long be renamed or deleted, so the one that was executed last counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from flownb.cells.cell import Cell, read_cell
 from flownb.cells.notebook import DocumentCell, saved_cells
 from flownb.errors import CellError
 
 __all__ = ["CellBook"]
+
+CellOrNone = TypeVar("CellOrNone", Cell, Cell | None)
 
 
 class CellBook:
@@ -47,10 +54,13 @@ class CellBook:
 
     def show(self, document: Sequence[DocumentCell]) -> None:
         """Take over the document as a view shows it now: all code cells, in order."""
-        self._document = tuple(document)
+        document = tuple(document)
+        if document == self._document and not self._since_document:
+            return
+        self._document = document
         self._since_document.clear()
         shown = self._shown
-        self._shown = {one: shown[one] if one in shown else _read(one) for one in self._document}
+        self._shown = {one: shown[one] if one in shown else _read(one) for one in document}
         self._known = None
 
     def put(self, cell: Cell, *, request: DocumentCell | None = None) -> None:
@@ -102,10 +112,12 @@ class CellBook:
     def _merge_document(self, document: Sequence[DocumentCell]) -> dict[str, Cell]:
         """Work out `_merged` from what a view shows."""
         merged: dict[str, Cell] = {}
-        for one in document:
+        for number, one in enumerate(document, 1):
             cell = self._executed.get(one.id)
             if one.id not in self._since_document and (cell is None or self._requests.get(one.id) != one):
-                cell = self._shown[one]
+                cell = self._shown[one] = _numbered(self._shown[one], number)
+            elif cell is not None:
+                cell = self._executed[one.id] = _numbered(cell, number)
             if cell is not None:
                 merged[one.id] = cell
         defined = {_defines(cell) for cell in merged.values() if cell.kind != "shared"}
@@ -164,6 +176,16 @@ class CellBook:
 def _defines(cell: Cell) -> tuple[str, str]:
     """What a cell is known by without an id: the step's name, that it is the header, shared code's text."""
     return cell.kind, {"step": cell.name, "flow": ""}.get(cell.kind, cell.source)
+
+
+def _numbered(cell: CellOrNone, number: int) -> CellOrNone:
+    """The same cell with its position among the notebook's code cells, for messages; it is not parsed anew."""
+    if cell is None or cell.number == number:
+        return cell
+    moved = replace(cell, number=number)
+    if "parsed" in vars(cell):
+        vars(moved)["parsed"] = cell.parsed
+    return moved
 
 
 def _read(shown: DocumentCell) -> Cell | None:

@@ -7,14 +7,15 @@ what that means for the others (who is stale now, and why) is judged when the ke
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 from flownb.errors import FlownbError
-from flownb.runtime.events import Event, RunEnded, RunStarted, StepsChanged, StepStatus, TaskEnded, TaskStarted
+from flownb.runtime.events import Event, RunEnded, StepsChanged, StepStatus, TaskEnded, TaskStarted
 from flownb.runtime.freshness import Freshness
 from flownb.session.picture import step_detail
+from flownb.session.progress import StepStates
 from flownb.session.state import SessionState
 
 __all__ = ["StatusBoard"]
@@ -30,55 +31,25 @@ class StatusBoard:
     session : SessionState
     push : callable
         Given each `StepsChanged`.
-    running : iterable of str
-        Steps that run already.
     """
 
-    def __init__(
-        self, session: SessionState, push: Callable[[StepsChanged], None], *, running: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, session: SessionState, push: Callable[[StepsChanged], None]) -> None:
         self._session = session
         self._push = push
-        self._states: dict[str, Freshness] = {}
-        self._running = dict.fromkeys(running, 1)
-        self._ended: dict[str, int] = {}
+        self._judged: dict[str, Freshness] = {}
+        self._since = StepStates()
         self._shown: dict[str, StepStatus] = {}
+        self._lock = threading.RLock()
 
     def __call__(self, event: Event) -> None:
         """Take an event of the stream."""
-        match event:
-            case RunStarted():
-                self._ended.clear()
-            case TaskStarted():
-                self._running[event.step] = self._running.get(event.step, 0) + 1
-            case TaskEnded():
-                running = self._running.pop(event.step, 1) - 1
-                if running > 0:
-                    self._running[event.step] = running
-                if event.mode != "spin":
-                    self._take_result(event)
-            case RunEnded():
-                self._running = {}  # of a run that broke off
-
-    def _take_result(self, event: TaskEnded) -> None:
-        """Note how a step stands after one of its tasks."""
-        if event.status != "done":
-            self._states[event.step] = Freshness("failed", (event.error.partition(":")[0],), 1)
-            return
-        begins = event.mode == "work" and not event.index
-        self._ended[event.step] = 1 if begins else self._ended.get(event.step, 0) + 1
-        self._states[event.step] = Freshness("fresh", (), self._ended[event.step])
-
-    @property
-    def running(self) -> tuple[str, ...]:
-        """Names of the steps that run now."""
-        return tuple(self._running)
+        with self._lock:
+            self._since(event)
 
     @property
     def states(self) -> dict[str, Freshness]:
         """How each step stands, by name."""
-        running = {step: replace(self._states.get(step, NEVER), state="running", reasons=()) for step in self._running}
-        return {**self._states, **running}
+        return {**self._judged, **self._since.states()}
 
     def tell(self, event: Event) -> None:
         """Push how the step of an event stands now."""
@@ -88,30 +59,46 @@ class StatusBoard:
             cells = [(one.cell, one.step) for one in self._shown.values() if one.state == "running"]
         else:
             return
-        changed = tuple(one for one in self._statuses(cells) if self._shown.get(one.cell) != one)
-        if changed:
-            self._shown |= {one.cell: one for one in changed}
-            self._push(StepsChanged(changed, False))
+        self._push_changed(self._statuses(cells))
 
-    def refresh(self, *, whole: bool = False) -> None:
-        """Judge all steps, and push those that stand otherwise than shown; runs no code of the user's.
+    def tell_new(self) -> None:
+        """Push how cells stand that were no steps before, without judging the others."""
+        self._push_changed(self._statuses([cell for cell in self._cells() if cell[0] not in self._shown]))
+
+    def refresh(self) -> None:
+        """Judge all steps, and push those that stand otherwise than shown; runs no code of the user's."""
+        with contextlib.suppress(FlownbError):  # the store cannot be read: running a step will say why
+            self._judged = self._session.freshness(run_code=False)
+            self._since.settle()
+        now = {one.cell: one for one in self._statuses(self._cells())}
+        with self._lock:
+            gone = [StepStatus(cell, "", "never", "", "") for cell in self._shown if cell not in now]
+            self._push_changed([*now.values(), *gone])
+            self._shown = now
+
+    def greet(self, session: SessionState, push: Callable[[StepsChanged], None]) -> None:
+        """Push how all steps stand to a view that knows nothing; may be called on any thread, while a cell runs.
 
         Parameters
         ----------
-        whole : bool, default False
-            Push all there are, to a view that knows nothing.
+        session : SessionState
+            Of the view's document, for this alone: the board's own belongs to the thread that executes cells.
+        push : callable
         """
-        with contextlib.suppress(FlownbError):  # the store cannot be read: running a step will say why
-            self._states = self._session.freshness(run_code=False)
-        now = {one.cell: one for one in self._statuses(self._cells())}
-        if whole:
-            self._push(StepsChanged(tuple(now.values()), True))
-        else:
-            gone = [StepStatus(cell, "", "never", "", "") for cell in self._shown if cell not in now]
-            changed = [status for cell, status in now.items() if self._shown.get(cell) != status]
-            if gone or changed:
-                self._push(StepsChanged((*changed, *gone), False))
-        self._shown = now
+        aside = StatusBoard(session, lambda changed: None)
+        aside.refresh()
+        with self._lock:  # what begins or ends from here on is told after this
+            aside._since = self._since
+            self._shown = {one.cell: one for one in aside._statuses(aside._cells())}
+            push(StepsChanged(tuple(self._shown.values()), True))
+
+    def _push_changed(self, statuses: Sequence[StepStatus]) -> None:
+        """Push those that are not shown like that."""
+        with self._lock:
+            changed = tuple(one for one in statuses if self._shown.get(one.cell) != one)
+            if changed:
+                self._shown |= {one.cell: one for one in changed}
+                self._push(StepsChanged(changed, False))
 
     def _cells(self) -> list[tuple[str, str]]:
         """Ids and names of the step cells that a front end knows."""

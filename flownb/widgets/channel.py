@@ -7,9 +7,11 @@ other, which the extension opens. Nothing is sent before a view has said what it
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
-from time import monotonic
+from dataclasses import dataclass, field
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +26,14 @@ DOCUMENT_TARGET = "flownb.document"
 INTERVAL = 0.03
 # Views of one notebook at a time.
 VIEWS = 8
+
+
+@dataclass
+class _View:
+    """What one view of the notebook shows: `page` is the client that it speaks for, `cells` go by id, in order."""
+
+    page: str
+    cells: dict[str, DocumentCell] = field(default_factory=dict)
 
 
 class Channel:
@@ -43,7 +53,8 @@ class Channel:
     ) -> None:
         self._on_document = on_document
         self._on_view = on_view
-        self._views: dict[str, dict[str, Any]] = {}
+        self._views: dict[str, _View] = {}
+        self._views_lock = threading.Lock()
         self._pending: list[Event] = []
         self._sent = 0.0
         self._lock = threading.Lock()
@@ -65,8 +76,10 @@ class Channel:
 
     @property
     def document(self) -> Sequence[DocumentCell]:
-        """All code cells, as the view that connected last shows them."""
-        return tuple(next(reversed(self._views.values()), {}).values())
+        """All code cells, as the view that spoke last shows them."""
+        with self._views_lock:
+            last = next(reversed(self._views.values()), None)
+        return tuple(last.cells.values()) if last is not None else ()
 
     def push(self, event: Event) -> None:
         """Send an event to all views, at once or together with others that follow closely."""
@@ -104,33 +117,44 @@ class Channel:
                     self._wake.wait()
                 rest = self._sent + INTERVAL - monotonic()
                 if rest <= 0:
-                    self._flush()
+                    try:
+                        self._flush()
+                    except Exception:
+                        logging.getLogger(__name__).exception("A message to the views could not be sent.")
                     continue
-            threading.Event().wait(rest)
+            sleep(rest)
 
     # -- the document
 
-    def _opened(self, view: Any, message: dict[str, Any]) -> None:
+    def _opened(self, comm: Any, message: dict[str, Any]) -> None:
         """A view has connected and tells of the whole document."""
-        view.on_msg(lambda told: self._take(view.comm_id, told))
-        view.on_close(lambda told: self._views.pop(view.comm_id, None))
-        self._views[view.comm_id] = {}
-        while len(self._views) > VIEWS:  # a page that is loaded anew does not say goodbye
-            del self._views[next(iter(self._views))]
-        self._take(view.comm_id, message)
+        comm.on_msg(lambda told: self._take(comm.comm_id, told))
+        comm.on_close(lambda told: self._views.pop(comm.comm_id, None))
+        page = message["header"]["session"]
+        with self._views_lock:
+            # A page that is loaded anew does not say goodbye, but one page has one view of a kernel.
+            for old in [one for one, view in self._views.items() if view.page == page]:
+                del self._views[old]
+            while len(self._views) >= VIEWS:
+                del self._views[next(iter(self._views))]
+            self._views[comm.comm_id] = _View(page)
+        self._take(comm.comm_id, message)
         self._on_view()
 
-    def _take(self, view: str, message: dict[str, Any]) -> None:
+    def _take(self, comm_id: str, message: dict[str, Any]) -> None:
         """Take over what a view tells: the order of all cells, and the texts that changed."""
         from flownb.cells.notebook import DocumentCell
 
         data = message["content"]["data"]
-        known = self._views.setdefault(view, {})
-        for cell in data.get("cells", ()):
-            known[cell["id"]] = DocumentCell(cell["id"], cell["source"], tuple(cell.get("tags", ())))
-        order = [cell_id for cell_id in data.get("order", ()) if cell_id in known]
-        self._views[view] = {cell_id: known[cell_id] for cell_id in order}
-        self._on_document(tuple(self._views[view].values()))
+        told = [DocumentCell(one["id"], one["source"], tuple(one["tags"])) for one in data["cells"]]
+        with self._views_lock:
+            view = self._views.pop(comm_id, None)
+            if view is None:
+                return  # it was given up for newer ones
+            known = view.cells | {one.id: one for one in told}
+            view.cells = {one: known[one] for one in data["order"] if one in known}
+            self._views[comm_id] = view  # the one that spoke last is the one that counts
+        self._on_document(tuple(view.cells.values()))
 
 
 def coalesced(events: Sequence[Event]) -> list[Event]:

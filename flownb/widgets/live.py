@@ -15,7 +15,7 @@ from IPython.display import display, update_display
 
 from flownb.picture import DAG_MIME, Dag, DagNode, dag_payload, dag_svg, dag_text, node_detail
 from flownb.picture.summary import flow_description, flow_summary, node_sentence
-from flownb.runtime.events import DagChanged, Event, NodeStatus, RunStarted, TaskEnded, TaskStarted
+from flownb.runtime.events import DagChanged, DagDrawn, Event, NodeStatus, RunStarted, TaskEnded, TaskStarted
 from flownb.runtime.freshness import Freshness
 from flownb.session.picture import step_detail
 from flownb.session.progress import Progress
@@ -75,7 +75,7 @@ class Drawing:
 
 
 class LiveDag:
-    """The DAG of the next run.
+    """The DAG of one run.
 
     Parameters
     ----------
@@ -92,14 +92,17 @@ class LiveDag:
         self._live = live
         self._id = secrets.token_hex(8)
         self._drawing: Drawing | None = None
+        self._told: dict[str, NodeStatus] = {}
+        self._final: DagDrawn | None = None
 
     def __call__(self, event: Event) -> None:
         """Take an event of the run."""
         if self._live and isinstance(event, RunStarted):
             self._start(event)
         elif self._drawing is not None and isinstance(event, TaskStarted | TaskEnded) and event.mode == "run":
-            status = self._drawing.status(event.step, self._progress.states[event.step])
+            status = self._drawing.status(event.step, self._progress.steps.state(event.step) or Freshness("never"))
             if status is not None:
+                self._told = {**self._told, status.name: status}
                 self._session.events.emit(DagChanged(self._id, (status,)))
 
     def finish(self, facts: Mapping[str, Any]) -> None:
@@ -109,12 +112,22 @@ class LiveDag:
         dag = self._session.picture(self._progress.states)
         if self._drawing is None:
             show_dag(dag, facts)
-        else:
-            update_display(dag_bundle(dag), display_id=self._id, raw=True, metadata={"flownb": dict(facts)})  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+            return
+        bundle, metadata = dag_bundle(dag), {"flownb": dict(facts)}
+        update_display(bundle, display_id=self._id, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+        self._final = DagDrawn(self._id, bundle, metadata)
+        self._session.events.emit(self._final)
+
+    def catch_up(self) -> DagChanged | DagDrawn | None:
+        """What a page that was loaded anew has missed; None if nothing is displayed. May be called on any thread."""
+        if self._final is not None:
+            return self._final
+        return DagChanged(self._id, tuple(self._told.values())) if self._drawing is not None else None
 
     def _start(self, event: RunStarted) -> None:
         """Display the DAG before its first task."""
-        self._drawing = Drawing(self._session, {})
-        bundle = {DAG_MIME: self._drawing.payload, "text/plain": dag_text(self._session.picture({}))}
+        drawing = Drawing(self._session, {})
+        bundle = {**dag_bundle(self._session.picture({})), DAG_MIME: drawing.payload}
         facts = {"dag": self._id, "run": f"{event.flow}/{event.run}"}
         display(bundle, raw=True, metadata={"flownb": facts}, display_id=self._id)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+        self._drawing = drawing

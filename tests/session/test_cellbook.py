@@ -126,11 +126,11 @@ def test_a_shown_document_decides_order_and_texts() -> None:
 def test_an_executed_cell_stays_what_it_was_while_its_text_is_the_same() -> None:
     """A view that shows what was executed changes nothing, so tracebacks name the executed cell."""
     book = CellBook()
-    cell = step("a", "1")
+    cell = read_cell("%%step a\npass", cell_id="1", filename="In[1]")
     request = DocumentCell("1", "%%time\n%%step a\npass")
     book.put(cell, request=request)
-    book.show([request])
-    assert cell is book.cells()[0]
+    book.show([DocumentCell("0", "1 + 1"), request])
+    assert ("In[1]", 2) == (book.cells()[0].filename, book.cells()[0].number)
     assert () == book.unexecuted()
 
 
