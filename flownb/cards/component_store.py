@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from flownb.cards.components import CardComponent, is_component
-from flownb.cards.content import clean
+from flownb.cards.default import describe
 from flownb.errors import CardError
 
 __all__ = ["ComponentStore", "Missing"]
@@ -32,8 +32,9 @@ class ComponentStore:
     def append(self, component: Any, id: str | None = None) -> None:  # noqa: A002  # Metaflow's name
         """Add a component, which `id` names; one that is there under this id is replaced."""
         if not is_component(component):
+            kind, preview = describe(component)
             self._warn(
-                f"{clean(repr(component))[:80]} is no card component, so it is left out. "
+                f"{preview[:80] or f'A value of type {kind}'} is no card component, so it is left out. "
                 "Append Markdown(text), Table(rows) or Image(bytes)."
             )
             return

@@ -2,7 +2,8 @@
 
 Takes what Metaflow's components take (``metaflow/plugins/cards/card_modules/components.py``, 2.19.39: names,
 parameters, defaults, what may be updated); each gives plain data when it is rendered, which is when the step ends or
-asks for a refresh. A component that cannot be drawn gives an error line, never an error.
+asks for a refresh. A component that cannot be drawn, or gives data of another shape than `flownb.cards.shape` says,
+gives an error line, never an error.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from flownb.cards.content import Plain, clean, failure
 from flownb.cards.frames import frame_cells, frame_kind
 from flownb.cards.images import Picture, from_bytes, from_figure, from_pil, from_url, is_figure
+from flownb.cards.shape import flaw
 
 __all__ = ["CardComponent", "Image", "Markdown", "Table", "Warned", "is_component", "render"]
 
@@ -117,13 +119,19 @@ class Table(CardComponent):
         if kind is None:
             name = f"{type(dataframe).__module__}.{type(dataframe).__qualname__}".removeprefix("builtins.")
             return cls(headers=[f"Object type {name} not supported"], disable_updates=True)
-        headers, rows, left_out = frame_cells(dataframe, truncate=truncate)
+        try:
+            headers, rows, left_out = frame_cells(dataframe, truncate=truncate)
+        except Exception as error:  # of a type of column that is not foreseen
+            table = cls(disable_updates=True)
+            table._failed = failure("Table: the data frame cannot be drawn.", _told(error))
+            return table
         table = cls(rows, headers, disable_updates=True)
         table._left_out = left_out
         table._polars = kind == "polars"
         return table
 
     _polars = False
+    _failed: Plain | None = None
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Say that only the components in a table can be updated."""
@@ -133,6 +141,8 @@ class Table(CardComponent):
         """Its plain data: ``headers``, ``rows``, ``left_out``."""
         if self._polars:
             self._say("Metaflow draws pandas frames only: give Table.from_dataframe a frame.to_pandas().")
+        if self._failed is not None:
+            return self._failed
         rows = [[self._cell(value) for value in row] for row in self._data]
         headers = [clean(header) for header in self._headers]
         return {"type": "table", "headers": headers, "rows": rows, "left_out": self._left_out}
@@ -171,7 +181,7 @@ class Image(CardComponent):
         if disable_updates:
             self.REALTIME_UPDATABLE = False
         self._label = label
-        self._picture: Picture | Plain = from_url(src) if isinstance(src, str) else from_bytes(src)
+        self._picture: Picture | Plain = _read_safely(from_url if isinstance(src, str) else from_bytes, src)
 
     @classmethod
     def from_matplotlib(cls, plot: Any, label: str | None = None, disable_updates: bool = False) -> Image:
@@ -197,7 +207,7 @@ class Image(CardComponent):
         if label is not None:
             self._label = label
         if isinstance(image, str):
-            self._picture = from_url(image)
+            self._picture = _read_safely(from_url, image)
         elif type(image).__module__.startswith("PIL"):
             self._picture = _read_safely(from_pil, image)
         elif is_figure(image):
@@ -219,7 +229,7 @@ def _read_safely(read: Callable[[Any], Picture | Plain], value: Any) -> Picture 
     try:
         return read(value)
     except Exception as error:
-        return failure("Image: it cannot be drawn.", clean(f"{type(error).__name__}: {error}"))
+        return failure("Image: it cannot be drawn.", _told(error))
 
 
 def is_component(value: Any) -> bool:
@@ -236,14 +246,17 @@ def render(component: Any) -> Plain:
     if not isinstance(component, CardComponent):
         return {"type": "note", "text": f"{name}: this component is drawn by Metaflow only."}
     try:
-        return component.render()
-    except Exception as error:  # also of a class of the user's own
-        return failure(f"{name}: it cannot be drawn.", clean(f"{type(error).__name__}: {_message(error)}"))
+        plain = component.render()
+        bad = flaw(plain)
+        detail = f"What render() gave is no component: {bad}." if bad else ""
+    except (Exception, SystemExit) as error:  # also of a class of the user's own
+        detail = _told(error)
+    if not detail:
+        return plain
+    component._say(f"{name} cannot be drawn, so the card says this in its place: {detail}")
+    return failure(f"{name}: it cannot be drawn.", detail)
 
 
-def _message(error: Exception) -> str:
-    """An error's text; a class of the user's may fail to give one."""
-    try:
-        return str(error)
-    except Exception:
-        return ""
+def _told(error: BaseException) -> str:
+    """An error's type and text."""
+    return f"{type(error).__name__}: {clean(error)}"

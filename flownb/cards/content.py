@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flownb.cards.shape import flaw
+
 __all__ = ["CardContent", "Plain", "clean", "failure"]
 
 Plain = dict[str, Any]
@@ -20,7 +22,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class CardContent:
-    """One card.
+    """One card, which can be stored and drawn whatever it was made of: a part that cannot is an error line instead.
 
     Attributes
     ----------
@@ -42,6 +44,13 @@ class CardContent:
     components: tuple[Plain, ...] = ()
     sections: tuple[Plain, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("type", "title"):
+            object.__setattr__(self, name, clean(getattr(self, name)))
+        object.__setattr__(self, "id", None if self.id is None else clean(self.id))
+        for name in ("components", "sections"):
+            object.__setattr__(self, name, _sound(getattr(self, name)))
+
     @property
     def parts(self) -> tuple[Plain, ...]:
         """All it shows, from top to bottom."""
@@ -59,15 +68,25 @@ class CardContent:
         }
 
     @classmethod
-    def from_plain(cls, raw: Mapping[str, Any]) -> CardContent:
-        """Rebuild a stored card; what a later version added is passed over."""
+    def from_plain(cls, raw: object) -> CardContent:
+        """Rebuild a stored card; what a later version added is passed over, what is no card is shown as an error."""
+        if not isinstance(raw, Mapping):
+            return cls(components=(failure("The card cannot be drawn.", "What is stored of it is no card."),))
         return cls(
-            str(raw.get("type", "default")),
+            raw.get("type", "default"),
             raw.get("id"),
-            str(raw.get("title", "")),
-            tuple(raw.get("components", ())),
-            tuple(raw.get("sections", ())),
+            raw.get("title", ""),
+            raw.get("components", ()),
+            raw.get("sections", ()),
         )
+
+
+def _sound(parts: object) -> tuple[Plain, ...]:
+    """The parts of a card, each that cannot be drawn replaced by a line that says so."""
+    if not isinstance(parts, list | tuple):
+        parts = (parts,)
+    headline = "A part of this card cannot be drawn."
+    return tuple(failure(headline, f"{bad[0].upper()}{bad[1:]}.") if (bad := flaw(one)) else one for one in parts)
 
 
 def failure(headline: str, detail: str = "") -> Plain:
@@ -76,5 +95,9 @@ def failure(headline: str, detail: str = "") -> Plain:
 
 
 def clean(text: object) -> str:
-    """A text that can be encoded and put into a page: no lone surrogates, no NUL."""
-    return str(text).encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
+    """A text that can be encoded and put into a page: no lone surrogates, no NUL; of what has no text, its type."""
+    try:
+        shown = str(text)
+    except Exception:  # a class of the user's may fail to give one
+        shown = f"<{type(text).__qualname__}>"
+    return shown.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")

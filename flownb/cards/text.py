@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flownb.cards.content import CardContent, Plain
+from flownb.cards.content import CardContent, Plain, clean
 from flownb.cards.default import size_text
 from flownb.cards.page import number_text
 
@@ -36,7 +36,7 @@ def card_text(cards: Sequence[CardContent], *, heading: str = "", note: str = ""
             blocks.append(card.title)
         found = [block for part in card.parts if (block := "\n".join(_part(part)))]
         blocks += found or ([] if card.title else ["(nothing was appended to this card)"])
-    return "\n\n".join(blocks)
+    return clean("\n\n".join(blocks))
 
 
 def _part(part: Any) -> list[str]:

@@ -7,6 +7,7 @@ and at the end the cards as plain data. A card never fails its task: what goes w
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import time
@@ -17,8 +18,8 @@ from typing import Any
 from flownb.cards.component_store import ComponentStore, Missing
 from flownb.cards.components import CardComponent, render
 from flownb.cards.content import CardContent, Plain, clean, failure
-from flownb.cards.default import Fact, default_sections, fact
-from flownb.errors import CardNotFound
+from flownb.cards.default import Fact, default_sections, describe, fact
+from flownb.errors import CardNotFound, StoreError
 from flownb.runtime.decorators import Recorded
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, CardRecord
@@ -69,9 +70,9 @@ class CardManager:
         self.type = type
         self.id = id
         self.editable = type not in NOT_EDITABLE
-        self.customize = str(settings.get("customize", False)) == "True"
+        self.customize = clean(settings.get("customize", False)) == "True"
         options = settings.get("options")
-        self.title = str(options.get("title", "")) if type == "blank" and isinstance(options, Mapping) else ""
+        self.title = clean(options.get("title", "")) if type == "blank" and isinstance(options, Mapping) else ""
         self._owner = owner
         self._refreshed = float("-inf")
         self.set(())
@@ -152,9 +153,10 @@ class CardCollector:
         """One ``@card`` line."""
         name = settings.get("id")
         if name is not None and not (isinstance(name, str) and ID.match(name)):
-            self.warn(f"The id {name!r} is not made of letters, digits and _, so current.card cannot find it.")
+            shown = describe(name)[1]
+            self.warn(f"The id {shown} is not made of letters, digits and _, so current.card cannot find it.")
             name = None
-        return CardManager(str(settings.get("type", "default")), name, settings, self)
+        return CardManager(clean(settings.get("type", "default")), name, settings, self)
 
     def _choose(self) -> None:
         """Find the card that is default editable, and which ids are one card's alone."""
@@ -247,7 +249,7 @@ class CardCollector:
         try:
             self._on_card(CardUpdate(self.step, card.id or "", self.contents()))
         except Exception as error:
-            self._once("refresh", f"It could not be refreshed: {type(error).__name__}: {error}", shown=False)
+            self._once("refresh", f"It could not be refreshed: {type(error).__name__}: {clean(error)}", shown=False)
 
     def warn(self, message: str) -> None:
         """Say what is wrong with a card; the task goes on."""
@@ -344,8 +346,8 @@ def card_contents(
         try:
             sections = default_sections(rows(sorted(given)), rows(own), rows(rest))
         except Exception as error:
-            collector.warn(f"The artifacts could not be listed: {type(error).__name__}: {error}")
-            sections = (failure("The artifacts could not be listed.", clean(type(error).__name__)),)
+            collector.warn(f"The artifacts could not be listed: {type(error).__name__}: {clean(error)}")
+            sections = (failure("The artifacts could not be listed.", type(error).__name__),)
     return collector.contents(sections)
 
 
@@ -355,10 +357,17 @@ def _row(name: str, values: Mapping[str, Any], artifacts: Mapping[str, ArtifactR
     if name in values or ref is None:
         return fact(name, values[name], ref.size if ref else None)
     if ref.inline is not None:
-        return fact(name, datastore.load(ref, name=name), ref.size)
+        with contextlib.suppress(StoreError):  # one value that cannot be read leaves the others their previews
+            return fact(name, datastore.load(ref, name=name), ref.size)
     return {"name": name, "kind": ref.type.rpartition(".")[2], "size": ref.size, "preview": ""}
 
 
 def store_cards(contents: Sequence[CardContent], keep: Datastore) -> tuple[CardRecord, ...]:
-    """Persist cards and give what a task's record says of them."""
+    """Persist cards and give what a task's record says of them.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be written; a card's content is never the cause.
+    """
     return tuple(CardRecord(card.type, card.id, keep.save(card.to_plain(), name="card")) for card in contents)

@@ -14,9 +14,10 @@ from flownb.cards.content import CardContent
 from flownb.errors import CardError, CardNotFound
 from flownb.runtime.cards import CardCollector, CardUpdate, collect_cards
 from flownb.runtime.current import current
-from flownb.session.options import parse_run, parse_spin
+from flownb.session.cards import card_view
+from flownb.session.options import CardOptions, parse_card, parse_run, parse_spin
 from flownb.session.session import Session
-from flownb.store.records import TaskRecord, from_json, to_json
+from flownb.store.records import CardRecord, TaskRecord, from_json, to_json
 from tests.conftest import MakeSession
 
 Capture = pytest.CaptureFixture[str]
@@ -245,6 +246,87 @@ def test_a_bad_card_never_fails_the_task(make_session: MakeSession) -> None:
     (card,) = cards(session, "a")
     assert ["error"] == [part["type"] for part in card.components]
     assert ("Bad", "") == (card.sections[0]["rows"][0]["kind"], card.sections[0]["rows"][0]["preview"])
+
+
+ODD = """
+class Odd(CardComponent):
+    def __init__(self, plain):
+        self.plain = plain
+
+    def render(self):
+        return self.plain
+"""
+MUTE = """
+class Mute:
+    def __repr__(self):
+        raise ValueError
+
+    __str__ = __repr__"""
+
+
+@pytest.mark.parametrize(
+    ("component", "shown"),
+    [
+        ("Odd({'type': 'note', 'text': lambda: 1})", "its `text` holds a value of type function"),
+        ("Odd({'type': 'table', 'rows': 5})", "its `rows` is not a list of lists of texts, numbers and components"),
+        ("Odd(None)", "it is of type NoneType, not a dict"),
+        ("Odd({'type': 'later', 'of': Mute()})", "its `of` holds a value of type"),
+        ("Mute()", ""),
+    ],
+)
+def test_no_component_fails_its_task(component: str, shown: str, make_session: MakeSession, capsys: Capture) -> None:
+    """A component that gives what cannot be stored or drawn is said once; the task is done and the card says it too."""
+    session = make_session(
+        CELLS[1] + "\nfrom flownb.cards.components import CardComponent" + ODD + MUTE,
+        f"%%step a -> x\n@card\nx = 1\ncurrent.card.append({component})",
+    )
+    session.run_step("a")
+    assert ("done", 1) == (session.results().attempted("a")[0].status, capsys.readouterr().err.count("warning: "))
+    text = card_view(session, CardOptions("a")).bundle()["text/plain"]
+    assert f"! Odd: it cannot be drawn. What render() gave is no component: {shown}" in text or not shown
+    assert "x  int" in text
+
+
+def test_a_setting_of_any_kind_is_stored(make_session: MakeSession) -> None:
+    """An id that is a member of an enum is stored as its text; an option without a text does not fail the task."""
+    session = make_session(
+        CELLS[1] + "\nfrom enum import StrEnum\nclass Id(StrEnum):\n    A = 'a'" + MUTE,
+        "%%step a\n@card(id=Id.A)\n@card(type='blank', options={'title': Mute()})\n"
+        "current.card['a'].append(Markdown('x'))",
+    )
+    session.run_step("a")
+    first, second = cards(session, "a")
+    assert (str, "a", "x") == (type(first.id), first.id, first.components[0]["source"])
+    assert "<Mute>" == second.title
+
+
+def test_a_stored_card_that_is_damaged_is_drawn(make_session: MakeSession) -> None:
+    """A card that an older version or something else left in the store is shown as far as it can be."""
+    session = make_session(*CELLS)
+    session.run_step("load")
+    session.run_step("train")
+    task = session.results().attempted("train")[0]
+    for number, raw in enumerate([5, {"components": [{"type": "table", "rows": 5}, {"type": "note", "text": "n"}]}]):
+        content = session.datastore.save(raw, name="card")
+        record = replace(task, task=f"9{number}", cards=(CardRecord("default", None, content),))
+        session.datastore.write_task(record)
+        found = card_view(session, parse_card(["train", "--from", f"{task.run}/train/9{number}"]))
+        assert "cannot be drawn" in found.bundle()["text/plain"]
+        assert "cannot be drawn" in found.page()
+
+
+def test_an_artifact_that_cannot_be_read_leaves_the_others(make_session: MakeSession) -> None:
+    """An inherited value that does not load is listed without a preview; all others have theirs."""
+    session = make_session(
+        "%%shared\ndef fail():\n    1 / 0\nclass Broken:\n    def __reduce__(self):\n        return fail, ()",
+        "%%step load -> b, xs\nb = Broken()\nxs = [1]",
+        "%%step train -> m\n@card\nm = 2",
+    )
+    session.run_step("load")
+    session.run_step("train")
+    (card,) = cards(session, "train")
+    rows = {row["name"]: (row["kind"], row["preview"]) for part in card.sections for row in part["rows"]}
+    assert {"m": ("int", "2"), "b": ("Broken", ""), "xs": ("list of 1", "[1]")} == rows
 
 
 def test_a_step_without_card_says_what_to_write(make_session: MakeSession) -> None:
