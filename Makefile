@@ -49,6 +49,7 @@ test: setup check
 	scripts/install_browser.sh
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 	$(BIN)/python scripts/test_notebooks.py
+	$(BIN)/python scripts/test_wheel.py
 
 check: setup
 	$(BIN)/ruff check .
