@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from flownb.errors import FlownbError
 from flownb.runtime.events import Event, RunEnded, StepsChanged, StepStatus, TaskEnded, TaskStarted
@@ -31,14 +31,22 @@ class StatusBoard:
     session : SessionState
     push : callable
         Given each `StepsChanged`.
+    shown : mapping of str to StepStatus, optional
+        What views were told already, by cell.
     """
 
-    def __init__(self, session: SessionState, push: Callable[[StepsChanged], None]) -> None:
+    def __init__(
+        self,
+        session: SessionState,
+        push: Callable[[StepsChanged], None],
+        *,
+        shown: Mapping[str, StepStatus] | None = None,
+    ) -> None:
         self._session = session
         self._push = push
         self._judged: dict[str, Freshness] = {}
         self._since = StepStates()
-        self._shown: dict[str, StepStatus] = {}
+        self._shown = dict(shown or {})
         self._lock = threading.RLock()
 
     def __call__(self, event: Event) -> None:
@@ -76,7 +84,7 @@ class StatusBoard:
             self._push_changed([*now.values(), *gone])
             self._shown = now
 
-    def greet(self, session: SessionState, push: Callable[[StepsChanged], None]) -> None:
+    def greet(self, session: SessionState, push: Callable[[StepsChanged], None]) -> dict[str, StepStatus]:
         """Push how all steps stand to a view that knows nothing; may be called on any thread, while a cell runs.
 
         Parameters
@@ -84,6 +92,11 @@ class StatusBoard:
         session : SessionState
             Of the view's document, for this alone: the board's own belongs to the thread that executes cells.
         push : callable
+
+        Returns
+        -------
+        dict of str to StepStatus
+            What was pushed, by cell.
         """
         aside = StatusBoard(session, lambda changed: None)
         aside.refresh()
@@ -91,6 +104,7 @@ class StatusBoard:
             aside._since = self._since
             self._shown = {one.cell: one for one in aside._statuses(aside._cells())}
             push(StepsChanged(tuple(self._shown.values()), True))
+            return dict(self._shown)
 
     def _push_changed(self, statuses: Sequence[StepStatus]) -> None:
         """Push those that are not shown like that."""

@@ -20,7 +20,7 @@ from flownb.widgets.channel import Channel
 
 if TYPE_CHECKING:
     from flownb.cells.notebook import DocumentCell
-    from flownb.runtime.events import Event
+    from flownb.runtime.events import Event, StepStatus
     from flownb.session.progress import Progress
     from flownb.session.session import Session
     from flownb.widgets.board import StatusBoard
@@ -51,6 +51,7 @@ class Views:
         self._document: Sequence[DocumentCell] | None = None
         self._document_lock = threading.Lock()
         self._board: StatusBoard | None = None
+        self._told: dict[str, StepStatus] = {}
         self._dags: deque[LiveDag] = deque(maxlen=DAGS)
         self._widgets: dict[str, DagWidget] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -63,7 +64,7 @@ class Views:
         from flownb.widgets.board import StatusBoard
 
         session = self._open_session()
-        self._board = StatusBoard(session, session.events.emit)
+        self._board = StatusBoard(session, session.events.emit, shown=self._told)
         session.events.subscribe(self._watch)
         return session
 
@@ -93,6 +94,7 @@ class Views:
 
     def connect(self) -> None:
         """Be there for the JupyterLab extension."""
+        self._find_loop()
         self._channel.open()
 
     # -- what is watched
@@ -142,9 +144,7 @@ class Views:
 
     def before_cell(self) -> None:
         """Take over what a view shows; a new step has its badge while it waits or runs."""
-        if self._loop is None:
-            with contextlib.suppress(RuntimeError):
-                self._loop = asyncio.get_running_loop()
+        self._find_loop()
         if self.take_document() and self.live:
             self.board.tell_new()
 
@@ -185,16 +185,24 @@ class Views:
         try:
             aside = self._open_session()
             aside.cells.show(self._channel.document)
-            (self._board or StatusBoard(aside, self._channel.push)).greet(aside, self._channel.push)
+            board = self._board or StatusBoard(aside, self._channel.push)
+            self._told = board.greet(aside, self._channel.push)
         except Exception:
             logging.getLogger(__name__).exception("The states of the steps could not be worked out.")
             self._channel.push(StepsChanged((), True))  # the view waits for an answer
         for missed in [dag.catch_up() for dag in tuple(self._dags)]:
             if missed is not None:
                 self._channel.push(missed)
+        self._channel.flush()
         self._refresh_soon()
 
     # -- when the kernel is idle
+
+    def _find_loop(self) -> None:
+        """Take over the loop that executes cells; there is none yet while IPython's configuration loads extensions."""
+        if self._loop is None:
+            with contextlib.suppress(RuntimeError):
+                self._loop = asyncio.get_running_loop()
 
     def _refresh_soon(self) -> None:
         """Judge all steps when the kernel has nothing else to do."""

@@ -22,14 +22,15 @@ from flownb.runtime.events import (
 from flownb.widgets.channel import DOCUMENT_TARGET, EVENTS_TARGET, coalesced
 
 Cells = dict[str, str]
-COMM = "document-1"
 
 
 class View:
     """A client that talks to the kernel as the extension does, and keeps what it is told."""
 
-    def __init__(self, client: BlockingKernelClient) -> None:
+    def __init__(self, client: BlockingKernelClient, comm: str = "document-1", page: str = "") -> None:
         self.client = client
+        self.comm = comm
+        self.page = page
         self.targets: list[str] = []
         self.events: list[dict[str, Any]] = []
         self.outputs: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
@@ -42,14 +43,14 @@ class View:
         """Tell of the whole document, as a view does when it connects."""
         self.known = dict(cells)
         data = {"type": "DocumentChanged", "order": list(cells), "cells": self._cells(cells)}
-        self._send("comm_open", {"comm_id": COMM, "target_name": DOCUMENT_TARGET, "data": data})
+        self._send("comm_open", {"comm_id": self.comm, "target_name": DOCUMENT_TARGET, "data": data})
 
     def change(self, cells: Cells) -> None:
         """Tell of what changed in the document."""
         changed = {one: text for one, text in cells.items() if self.known.get(one) != text}
         self.known = dict(cells)
         data = {"type": "DocumentChanged", "order": list(cells), "cells": self._cells(changed)}
-        self._send("comm_msg", {"comm_id": COMM, "data": data})
+        self._send("comm_msg", {"comm_id": self.comm, "data": data})
 
     def run(self, cell: str) -> None:
         """Execute a cell of the document."""
@@ -70,6 +71,7 @@ class View:
 
     def _send(self, kind: str, content: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
         message = self.client.session.msg(kind, content, metadata=metadata)
+        message["header"]["session"] = self.page or message["header"]["session"]
         self.client.shell_channel.send(message)
         while True:
             seen = self.client.get_iopub_msg(timeout=60)
@@ -218,6 +220,68 @@ def test_the_widget_is_drawn_with_pictures_for_where_there_is_none(view: View) -
     kinds = set(view.outputs[-1][1])
     view_mime = "application/vnd.jupyter.widget-view+json"
     assert {view_mime, "application/vnd.flownb.dag+json", "image/svg+xml", "text/plain"} == kinds
+
+
+def test_there_is_no_widget_without_a_flow(view: View) -> None:
+    """flownb.dag() before the first step says what to do."""
+    view.execute("import flownb\nflownb.dag()")
+    assert "There is no flow here yet." in view.text
+
+
+def test_a_widget_that_is_made_again_takes_the_place_of_the_old_one(view: View) -> None:
+    """A cell that makes a widget has one, however often it is executed."""
+    view.show({"1": A, "w": "import flownb\nflownb.dag()"})
+    for _ in range(3):
+        view.run("w")
+    view.events.clear()
+    view.run("1")
+    assert 1 == len({event["dag"] for event in view.events if event["type"] == "DagChanged"})
+
+
+def test_a_page_that_is_loaded_anew_catches_up(view: View) -> None:
+    """A new view is told of DAGs whose runs ended while no page knew them."""
+    view.show({"1": A, "2": B})
+    view.execute("%flow run")
+    dag = view.outputs[0][2]["flownb"]["dag"]
+    later = View(view.client, "document-2", "page-2")
+    later.show(view.known)
+    drawn = [event for event in later.events if event["type"] == "DagDrawn"]
+    assert [dag] == [event["dag"] for event in drawn]
+    assert {"application/vnd.flownb.dag+json", "image/svg+xml", "text/plain"} == set(drawn[0]["bundle"])
+
+
+def test_the_view_that_spoke_last_counts(view: View) -> None:
+    """With two pages on one notebook, the page that a cell is executed from says what the flow is."""
+    view.show({"1": A, "2": B})
+    other = View(view.client, "document-2", "page-2")
+    other.show({"1": A, "2": B.replace("step b", "step bb")})
+    assert ["a", "bb"] == order(other)
+    view.change(view.known)
+    assert ["a", "b"] == order(view)
+
+
+def test_a_step_whose_error_cannot_be_sent_does_no_harm(view: View) -> None:
+    """An error message that is no text leaves the step failed, and later states are told."""
+    view.show({"1": "%%step a\nraise ValueError('\\ud83d')", "2": "%%step b --after a\npass"})
+    view.run("1")
+    view.until("1", "failed")
+    assert "A view could not take" not in view.text
+
+
+def test_flownb_that_ipython_loads_judges_the_steps(tmp_path: Path) -> None:
+    """An extension that IPython's configuration loads, before there is a cell, works like one that a cell loads."""
+    argument = "--InteractiveShellApp.extensions=flownb"
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path), extra_arguments=[argument])
+    try:
+        view = View(client)
+        view.show({"1": A, "2": B})
+        view.run("1")
+        view.run("2")
+        view.change({"1": A.replace("1", "2"), "2": B})
+        view.until("2", "stale")
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 def status(cell: str, state: str) -> StepStatus:
