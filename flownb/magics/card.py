@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shlex
 from typing import Any
 
 from IPython.core.magic import Magics, line_magic, magics_class
@@ -33,10 +32,10 @@ class CardMagics(Magics):
         In JupyterLab the output is refreshed in place when the step is run or spun again.
         """
         from flownb.session.cards import card_view
-        from flownb.session.options import parse_card
+        from flownb.session.options import parse_card, words
 
         session = self.frontend.session
-        options = parse_card(shlex.split(line))
+        options = parse_card(words(line))
         view = card_view(session, options)
         display_id = f"flownb-card-{secrets.token_hex(6)}"
         session.cards.shows(display_id, options)

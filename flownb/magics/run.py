@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +40,10 @@ class RunMagics(Magics):
         if cell is not None:
             self._define(line, cell)
             return
-        words = shlex.split(line)
+        from flownb.session.options import words
+
+        command, *rest = words(line) or [""]
         commands = {"": self._show, "run": self._run, "check": self._check, "export": self._export}
-        command = words[0] if words else ""
         if command not in commands:
             names = [name for name in commands if name]
             raise ParameterError(
@@ -51,7 +51,7 @@ class RunMagics(Magics):
                 f"There are {', '.join(names)}, and %flow alone.",
                 "Correct it. To name the flow, write %%flow NAME on a cell's first line.",
             )
-        commands[command](words[1:])
+        commands[command](rest)
 
     def _define(self, line: str, cell: str) -> None:
         """Take over the flow's header and say what it declares."""

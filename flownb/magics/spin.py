@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
@@ -35,10 +34,10 @@ class SpinMagics(Magics):
         As a cell magic, the cell is a throw-away body in place of the step's own. ``result = %spin train`` gives the
         outcome: ``result["model"]`` is the model.
         """
-        from flownb.session.options import parse_spin
+        from flownb.session.options import parse_spin, words
 
         frontend = self.frontend
-        options = parse_spin(shlex.split(line))
+        options = parse_spin(words(line))
         filename = None
         if cell is not None:
             filename = frontend.filename(f"%%spin {line}\n{cell}")

@@ -1,12 +1,13 @@
 """The options of ``run``, ``spin`` and ``card``, the same on a magic's line and on the command line.
 
-Takes a list of words; gives checked options. Words that are no option of ours are the flow's parameters.
+Takes a magic's line or its words; gives checked options. Words that are no option of ours are the flow's parameters.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.runtime.scheduler import MAX_NUM_SPLITS
 
-__all__ = ["CardOptions", "RunOptions", "SpinOptions", "parse_card", "parse_run", "parse_spin"]
+__all__ = ["CardOptions", "RunOptions", "SpinOptions", "parse_card", "parse_run", "parse_spin", "words"]
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,43 @@ class CardOptions:
     origin: str | None = None
 
 
-def _value(words: list[str], option: str, equals: str, value: str) -> str:
+def words(line: str) -> list[str]:
+    """The words of a magic's line, as a shell tells them apart.
+
+    Raises
+    ------
+    ParameterError
+        If a quote is not closed, or nothing follows a backslash.
+
+    Examples
+    --------
+    >>> words("train --set 'title=a b'")
+    ['train', '--set', 'title=a b']
+    """
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        if "escaped" in str(error):
+            raise ParameterError(
+                f"`{line}` ends with a backslash.", "It belongs to the character after it.", "Write it twice or not."
+            ) from None
+        raise ParameterError(
+            f"`{line}` has a quote that is not closed.",
+            "A word with blanks in it stands between two quotes of one kind.",
+            "Close it, or write a backslash before a quote that is part of the word.",
+        ) from None
+
+
+def _value(rest: list[str], option: str, equals: str, value: str) -> str:
     """The value of an option, given with ``=`` or as the next word."""
     if equals:
         return value
-    if not words or (words[0].startswith("--") and len(words[0]) > 2):
+    if not rest or (rest[0].startswith("--") and len(rest[0]) > 2):
         raise ParameterError(f"`{option}` has no value.", "It needs one.", f"Write {option} VALUE.")
-    return words.pop(0)
+    return rest.pop(0)
 
 
-def parse_run(words: Sequence[str]) -> RunOptions:
+def parse_run(given: Sequence[str]) -> RunOptions:
     """Read ``--alpha 0.2 --tag x --max-num-splits 500``.
 
     Raises
@@ -93,7 +121,7 @@ def parse_run(words: Sequence[str]) -> RunOptions:
     ParameterError
         If a word is no option, an option has no value, or a parameter is given twice.
     """
-    rest = list(words)
+    rest = list(given)
     parameters: dict[str, Any] = {}
     tags: list[str] = []
     limit = MAX_NUM_SPLITS
@@ -121,7 +149,7 @@ def parse_run(words: Sequence[str]) -> RunOptions:
 SPIN_OPTIONS = ("--from", "--index", "--set", "--artifacts-module", "--persist", "--skip-decorators")
 
 
-def parse_spin(words: Sequence[str]) -> SpinOptions:
+def parse_spin(given: Sequence[str]) -> SpinOptions:
     """Read ``train --from 7 --set k=15 --index 2``.
 
     Raises
@@ -129,7 +157,7 @@ def parse_spin(words: Sequence[str]) -> SpinOptions:
     ParameterError
         If an option is unknown or has no value, or no step is named.
     """
-    rest = list(words)
+    rest = list(given)
     step: str | None = None
     found: dict[str, Any] = {}
     overrides: dict[str, str] = {}
@@ -171,7 +199,7 @@ def parse_spin(words: Sequence[str]) -> SpinOptions:
 CARD_OPTIONS = ("--id", "--index", "--from")
 
 
-def parse_card(words: Sequence[str]) -> CardOptions:
+def parse_card(given: Sequence[str]) -> CardOptions:
     """Read ``train --id curves --index 2 --from 7``.
 
     Raises
@@ -179,7 +207,7 @@ def parse_card(words: Sequence[str]) -> CardOptions:
     ParameterError
         If an option is unknown or has no value, or no step is named.
     """
-    rest = list(words)
+    rest = list(given)
     step: str | None = None
     found: dict[str, Any] = {}
     while rest:
@@ -209,7 +237,7 @@ def parse_card(words: Sequence[str]) -> CardOptions:
 
 
 def _whole(option: str, text: str) -> int:
-    if not text.isdigit():
+    if not text.isdecimal() or len(text) > 18:
         raise ParameterError(f"`{option} {text}` is no number.", "It is a whole number from 0.", f"Write {option} 2.")
     return int(text)
 
@@ -225,7 +253,7 @@ def literal(text: str) -> Any:
     for read in (ast.literal_eval, json.loads):
         try:
             return read(text)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # what `literal_eval` may raise
             continue
     return text
 

@@ -67,6 +67,11 @@ def test_what_goes_wrong_is_one_message(kernel: Kernel) -> None:
     assert "Step b has no card to write to." in reply.error
     assert "----> 2 current.card.append" in reply.error
     assert "Did you mean `--index`?" in kernel.run("%card a --indx 1").error
+    for line in ('%card a --id "x', '%flow run --tag "x', '%spin a --set "x', '%%spin a --set "x\npass', "%flow 'run"):
+        reply = kernel.run(line)
+        assert "ParameterError" == reply.name
+        assert "has a quote that is not closed." in reply.error
+        assert "flownb/" not in reply.error
     reply = kernel.run("%%step b\n@card\n@card\ncurrent.card.append(Markdown('x'))")
     assert "" == reply.error
     assert "warning: card of b: Several cards could be meant" in reply.text

@@ -1,0 +1,44 @@
+"""How a magic's line becomes words, and words become options."""
+
+from __future__ import annotations
+
+import pytest
+
+from flownb.errors import ParameterError
+from flownb.session.options import RunOptions, literal, parse_card, parse_run, words
+
+
+def test_words_are_a_shells() -> None:
+    """Blanks tell words apart, except between quotes or after a backslash."""
+    assert ["run", "--tag", "a b", "c d", '"'] == words(r"""run --tag 'a b' c\ d \" """)
+    assert [] == words("")
+    assert RunOptions(tags=("a b",)) == parse_run(words("--tag='a b'"))
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ('a --id "x', '`a --id "x` has a quote that is not closed.'),
+        ("a --set t=don't", "`a --set t=don't` has a quote that is not closed."),
+        ("a \\", "`a \\` ends with a backslash."),
+    ],
+)
+def test_a_forgotten_quote_is_told(line: str, what: str) -> None:
+    """A quote without a partner, and a backslash before nothing, are the user's mistakes, with what to do."""
+    with pytest.raises(ParameterError) as caught:
+        words(line)
+    assert what == caught.value.what
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize("number", ["-1", "1.0", "x", "²", "9" * 5000])
+def test_what_is_no_whole_number_is_told(number: str) -> None:
+    """Whatever Python cannot read as a number from 0 is refused, also digits that stand above the line."""
+    with pytest.raises(ParameterError, match="It is a whole number from 0"):
+        parse_card(["a", f"--index={number}"])
+
+
+@pytest.mark.parametrize("text", ["{[]: 1}", "[" * 5000, "\0", "{", "1 +", "-"])
+def test_a_text_that_is_no_literal_is_itself(text: str) -> None:
+    """What is neither Python's nor JSON's way to write a value is meant as a text."""
+    assert text == literal(text)
