@@ -1,4 +1,4 @@
-"""The cards of a notebook's steps: which one is newest, and which outputs of the notebook show it.
+"""The cards of a notebook's steps: which one is newest.
 
 Takes a session, and what was spun or is running; gives views to display. Recorded cards are read from the datastore; a
 spun one is kept in memory alone.
@@ -6,7 +6,7 @@ spun one is kept in memory alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -24,10 +24,8 @@ from flownb.store.records import ForeachFrame, TaskRecord
 if TYPE_CHECKING:
     from flownb.session.state import SessionState
 
-__all__ = ["CardDisplay", "CardShelf", "CardView", "card_hook", "card_view"]
+__all__ = ["CardShelf", "CardView", "card_hook", "card_view"]
 
-# Outputs that are refreshed in place; the oldest are given up, for most of them were replaced by newer ones.
-DISPLAYS = 50
 # When the card of a task that runs was made: later than all others.
 RUNNING = float("inf")
 
@@ -70,15 +68,6 @@ class CardView:
 
 
 @dataclass(frozen=True)
-class CardDisplay:
-    """What an output of the notebook should now show."""
-
-    display_id: str
-    bundle: dict[str, str]
-    metadata: dict[str, Any]
-
-
-@dataclass(frozen=True)
 class _Kept:
     """Cards that are in no datastore, or not yet."""
 
@@ -89,12 +78,11 @@ class _Kept:
 
 
 class CardShelf:
-    """Spun and running cards, and the outputs that show cards."""
+    """Spun and running cards."""
 
     def __init__(self) -> None:
         self._spun: dict[str, _Kept] = {}
         self._running: dict[str, _Kept] = {}
-        self._shown: dict[str, CardOptions] = {}
 
     def keep_spun(self, result: TaskResult) -> None:
         """Take over the cards of a spin; they count until the step is run or spun again."""
@@ -121,27 +109,6 @@ class CardShelf:
             if found is not None and options.index in (None, *(frame.index for frame in found.frames[-1:])):
                 return found
         return None
-
-    def shows(self, display_id: str, options: CardOptions) -> None:
-        """Remember that an output shows a step's newest card, so that it is refreshed; one of a run is never."""
-        if options.origin is None:
-            self._shown[display_id] = options
-            while len(self._shown) > DISPLAYS:
-                del self._shown[next(iter(self._shown))]
-
-    def updates(self, session: SessionState, step: str) -> Iterator[CardDisplay]:
-        """What the outputs that show a step's card should show now.
-
-        To be called after the step was run or spun, and on each refresh while it runs; what cannot be shown any more
-        is left as it is.
-        """
-        for display_id, options in list(self._shown.items()):
-            if options.step == step:
-                try:
-                    view = card_view(session, options)
-                except (NotFound, CardNotFound):
-                    continue
-                yield CardDisplay(display_id, view.bundle(), view.metadata)
 
 
 def card_hook(session: SessionState, flow: str, spec: TaskSpec) -> OnCard:

@@ -1,4 +1,4 @@
-"""Which card of a step is newest, and which outputs show it."""
+"""Which card of a step is newest."""
 
 from __future__ import annotations
 
@@ -118,27 +118,6 @@ def test_a_step_that_never_ran_or_ran_before_its_card(make_session: MakeSession)
     session.run_step("a")
     with pytest.raises(CardNotFound, match="It last ran without @card"):
         view(make_session("%%step a\n@card\npass"), "a")
-
-
-def test_outputs_follow_their_step(session: Session) -> None:
-    """Outputs that show the step's newest card are given what they should show now; those of a run are not."""
-    for name, words in {"d1": "train", "d2": "train --index 2", "d3": "train --from 1", "d4": "train --id c"}.items():
-        session.cards.shows(name, parse_card(words.split()))
-    session.spin(parse_spin("train --set alpha=10".split()))
-    found = {one.display_id: one for one in session.cards.updates(session, "train")}
-    assert {"d1", "d2"} == found.keys()
-    assert "m is 10" in found["d1"].bundle["text/plain"]
-    assert "m is 6" in found["d2"].bundle["text/plain"]
-    assert [] == list(session.cards.updates(session, "load"))
-
-
-def test_only_the_newest_outputs_are_kept(session: Session) -> None:
-    """A cell that is run again and again leaves no endless list of outputs."""
-    for number in range(60):
-        session.cards.shows(str(number), parse_card(["train"]))
-    assert [str(number) for number in range(10, 60)] == [
-        one.display_id for one in session.cards.updates(session, "train")
-    ]
 
 
 def test_a_running_card_is_shown_until_its_task_ends(session: Session) -> None:
