@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from flownb.picture.layout import EdgePath
 
 __all__ = [
+    "BY_URGENCY",
     "STATE_WORDS",
     "edge_sentence",
     "flow_description",
@@ -31,7 +32,7 @@ STATE_WORDS: dict[NodeState, str] = {
     "failed": "failed",
 }
 
-_BY_URGENCY: tuple[NodeState, ...] = ("failed", "running", "stale", "fresh", "never")
+BY_URGENCY: tuple[NodeState, ...] = ("failed", "running", "stale", "fresh", "never")
 
 
 def step_count(dag: Dag) -> str:
@@ -53,7 +54,7 @@ def state_counts(dag: Dag) -> tuple[tuple[NodeState, str], ...]:
         The states that occur, the most urgent first, each with words such as ``"2 stale"``.
     """
     counts = Counter(node.state for node in dag.nodes)
-    return tuple((state, f"{counts[state]} {STATE_WORDS[state]}") for state in _BY_URGENCY if counts[state])
+    return tuple((state, f"{counts[state]} {STATE_WORDS[state]}") for state in BY_URGENCY if counts[state])
 
 
 def node_sentence(node: DagNode) -> str:

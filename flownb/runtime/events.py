@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from flownb.cells.notebook import DocumentCell
 from flownb.runtime.freshness import StepState
 from flownb.runtime.task import TaskResult, TaskSpec, message
 from flownb.store.records import TaskStatus
@@ -22,6 +23,7 @@ __all__ = [
     "CardRefreshed",
     "DagChanged",
     "DagDrawn",
+    "DocumentChanged",
     "Event",
     "EventStream",
     "NodeStatus",
@@ -187,6 +189,22 @@ class DagDrawn:
     dag: str
     bundle: dict[str, Any]
     metadata: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DocumentChanged:
+    """What a view tells the kernel of its document.
+
+    Attributes
+    ----------
+    order : tuple of str
+        The ids of all code cells, as they stand in the document.
+    cells : tuple of DocumentCell
+        Those that are new, or whose text or tags are not what the view told before.
+    """
+
+    order: tuple[str, ...]
+    cells: tuple[DocumentCell, ...]
 
 
 Event = (

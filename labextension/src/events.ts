@@ -1,5 +1,11 @@
-// Mirrors flownb/runtime/events.py; written by scripts/mirror_events.py, do not edit.
-// Durations are seconds.
+// Mirrors flownb/runtime/events.py and flownb/widgets/channel.py;
+// written by scripts/mirror_events.py, do not edit. Durations are seconds.
+
+/** The comm that the kernel opens and publishes on. */
+export const EVENTS_TARGET = 'flownb.events';
+
+/** The comm that a view opens and tells on. */
+export const DOCUMENT_TARGET = 'flownb.document';
 
 export type StepState = 'never' | 'running' | 'fresh' | 'stale' | 'failed';
 
@@ -127,6 +133,17 @@ export interface DagChanged {
   nodes: NodeStatus[];
 }
 
+/**
+ * A displayed DAG has its final state: what its output is to hold, for a page
+ * that was loaded anew meanwhile.
+ */
+export interface DagDrawn {
+  type: 'DagDrawn';
+  dag: string;
+  bundle: Record<string, unknown>;
+  metadata: Record<string, unknown>;
+}
+
 export type FlowEvent =
   | RunStarted
   | TaskStarted
@@ -135,4 +152,23 @@ export type FlowEvent =
   | CardRefreshed
   | RunEnded
   | StepsChanged
-  | DagChanged;
+  | DagChanged
+  | DagDrawn;
+
+/**
+ * A code cell as the notebook's view shows it, saved or not, executed or not.
+ */
+export interface DocumentCell {
+  id: string;
+  source: string;
+  tags: string[];
+}
+
+/**
+ * What a view tells the kernel of its document.
+ */
+export interface DocumentChanged {
+  type: 'DocumentChanged';
+  order: string[];
+  cells: DocumentCell[];
+}
