@@ -1,3 +1,4 @@
+import { tagsOf } from './models/cells';
 import { stepOf } from './models/steps';
 import type { IFlowNotebook } from './tokens';
 
@@ -10,8 +11,11 @@ export function jumpToStep(
   const notebook = panel.content;
   const index = notebook.widgets.findIndex(cell =>
     id === undefined
-      ? // Without a kernel, the step's line says it.
-        stepOf(cell.model.sharedModel.getSource()) === step
+      ? // Without a kernel, the cell says it.
+        stepOf(
+          cell.model.sharedModel.getSource(),
+          tagsOf(cell.model.sharedModel)
+        ) === step
       : cell.model.id === id
   );
   if (index < 0) {

@@ -47,7 +47,7 @@ describe('RunProgress', () => {
   it('says nothing while nothing runs', () => {
     const progress = new RunProgress();
     expect(progress.text(0)).toBe('');
-    expect(progress.apply(started('a', '1'), 0)).toBe(false);
+    progress.apply(started('a', '1'), 0);
     expect(progress.flow).toBeNull();
   });
 
@@ -108,16 +108,17 @@ describe('RunProgress', () => {
   it('leaves out tasks of cells, spins and other runs', () => {
     const progress = new RunProgress();
     progress.apply(runStarted, 0);
-    expect(progress.apply(started('a', '1', { mode: 'spin' }), 0)).toBe(false);
-    expect(progress.apply(started('a', '1', { run: '8' }), 0)).toBe(false);
+    progress.apply(started('a', '1', { mode: 'spin' }), 0);
+    progress.apply(started('a', '1', { run: '8' }), 0);
     expect(progress.text(0)).toBe('Run 7 · 0 tasks done · 0 s');
   });
 
   it('vanishes when the run ends', () => {
     const progress = new RunProgress();
     progress.apply(runStarted, 0);
-    expect(progress.apply({ ...runEnded, run: '8' }, 0)).toBe(false);
-    expect(progress.apply(runEnded, 0)).toBe(true);
+    progress.apply({ ...runEnded, run: '8' }, 0);
+    expect(progress.flow).toBe('F');
+    progress.apply(runEnded, 0);
     expect(progress.text(0)).toBe('');
   });
 });

@@ -20,46 +20,43 @@ export class RunProgress {
     return this._flow;
   }
 
-  /** Take an event in; says whether the line must change. */
-  apply(event: FlowEvent, now: number): boolean {
+  /** Take an event in. */
+  apply(event: FlowEvent, now: number): void {
     switch (event.type) {
       case 'RunStarted':
         this.clear();
         this._flow = event.flow;
         this._run = event.run;
         this._started = now;
-        return true;
+        break;
       case 'RunEnded':
-        if (!this._isOurs(event)) {
-          return false;
+        if (this._isOurs(event)) {
+          this.clear();
         }
-        this.clear();
-        return true;
+        break;
       case 'TaskStarted':
       case 'TaskRetried':
-        if (event.mode !== 'run' || !this._isOurs(event)) {
-          return false;
+        if (event.mode === 'run' && this._isOurs(event)) {
+          this._running.set(`${event.step}/${event.task}`, {
+            step: event.step,
+            index: event.index,
+            splits: event.num_splits,
+            retrying: event.type === 'TaskRetried'
+          });
         }
-        this._running.set(`${event.step}/${event.task}`, {
-          step: event.step,
-          index: event.index,
-          splits: event.num_splits,
-          retrying: event.type === 'TaskRetried'
-        });
-        return true;
+        break;
       case 'TaskEnded':
-        if (event.mode !== 'run' || !this._isOurs(event)) {
-          return false;
+        if (event.mode === 'run' && this._isOurs(event)) {
+          this._running.delete(`${event.step}/${event.task}`);
+          if (event.status === 'done') {
+            this._done += 1;
+          } else {
+            this._failed += 1;
+          }
         }
-        this._running.delete(`${event.step}/${event.task}`);
-        if (event.status === 'done') {
-          this._done += 1;
-        } else {
-          this._failed += 1;
-        }
-        return true;
+        break;
       default:
-        return false;
+        break;
     }
   }
 

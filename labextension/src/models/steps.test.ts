@@ -8,6 +8,12 @@ describe('stepOf', () => {
     expect(stepOf('\n%%step clean')).toBe('clean');
   });
 
+  it('reads the name from a tag', () => {
+    expect(stepOf('x = 1', ['hide', 'step:train', 'out:x'])).toBe('train');
+    expect(stepOf('%%step line', ['step:tag'])).toBe('line');
+    expect(stepOf('x = 1', ['steps'])).toBeNull();
+  });
+
   it('finds none in other cells', () => {
     expect(stepOf('x = 1\n%%step late')).toBeNull();
     expect(stepOf('%%steps a')).toBeNull();
