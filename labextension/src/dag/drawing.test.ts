@@ -2,7 +2,8 @@
 import { describe, expect, it, vi } from 'vitest';
 
 import { DagDrawing } from './drawing';
-import { DagPayload, readNodeStatuses, readPayload } from './payload';
+import type { DagPayload } from '../picture';
+import { readNodeStatuses, readPayload } from './payload';
 
 const payload = (): DagPayload => ({
   version: 1,

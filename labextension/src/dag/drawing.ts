@@ -1,6 +1,6 @@
 import type { NodeStatus, StepState } from '../events';
-import { STATE_WORDS, summary } from '../models/states';
-import type { DagEdge, DagNode, DagPayload } from './payload';
+import { summary } from '../models/states';
+import { DagPayload, PayloadEdge, PayloadNode, STATE_WORDS } from '../picture';
 import { stateGlyph, svgElement } from './svg';
 
 // The measures of Python's `flownb/picture/layout.py` and `svg.py`, so that the live picture and the saved one look alike.
@@ -8,6 +8,8 @@ const CAPTION = 30;
 const STACK = 3;
 const LABEL_SIZE = 10.5;
 const FIXED_UP_TO = 640;
+// Steps of a picture whose running steps may pulse, see dag.css.
+const SMALL = 24;
 
 /** What a drawing may be told. */
 export interface DrawingOptions {
@@ -78,7 +80,10 @@ export class DagDrawing {
     const root = svgElement(
       'svg',
       {
-        class: 'flownb-dag-live',
+        class:
+          payload.nodes.length <= SMALL
+            ? 'flownb-dag-live flownb-mod-small'
+            : 'flownb-dag-live',
         role: 'group',
         'aria-label': payload.flow,
         'data-flownb-flow': payload.flow,
@@ -115,7 +120,7 @@ export class DagDrawing {
     return root;
   }
 
-  private _drawCard(node: DagNode): SVGGElement {
+  private _drawCard(node: PayloadNode): SVGGElement {
     const middle = node.y + node.height / 2;
     const title = svgElement('title');
     const outline = svgElement('g', { class: 'flownb-outline' });
@@ -235,7 +240,7 @@ function patch(card: Card, node: NodeStatus): void {
 }
 
 /** An arrow's line; thinner strands beside it where it carries the tasks of a foreach. */
-function drawCurve(edge: DagEdge): SVGGElement {
+function drawCurve(edge: PayloadEdge): SVGGElement {
   const group = svgElement(
     'g',
     {
@@ -254,7 +259,7 @@ function drawCurve(edge: DagEdge): SVGGElement {
 }
 
 /** An arrow's head; it always points to the right. */
-function drawHead(edge: DagEdge): SVGPathElement {
+function drawHead(edge: PayloadEdge): SVGPathElement {
   const [x, y] = edge.head;
   return svgElement('path', {
     d: `M${x} ${y}l-7 -3.8l1.6 3.8l-1.6 3.8Z`
@@ -284,7 +289,7 @@ function drawLabel(
 }
 
 /** What tells a join and a switch apart from a plain step. */
-function kindMark(node: DagNode): SVGElement[] {
+function kindMark(node: PayloadNode): SVGElement[] {
   const middle = node.y + node.height / 2;
   if (node.kind === 'join') {
     return [

@@ -1,46 +1,9 @@
 import type { NodeStatus } from '../events';
 import { isState } from '../models/states';
-
-/** The MIME type of a flow's picture: laid out in Python, drawn here. */
-export const DAG_MIME_TYPE = 'application/vnd.flownb.dag+json';
-
-/** One step's card. `x`, `y` are its top left corner in pixels; `label` is its name, cut to fit. */
-export interface DagNode extends NodeStatus {
-  label: string;
-  kind: 'linear' | 'split' | 'foreach' | 'join' | 'switch';
-  in_foreach: boolean;
-  x: number;
-  y: number;
-  width: number;
-  height: number;
-}
-
-/** One arrow. `strands` are the thin lines beside it where it carries the tasks of a foreach. */
-export interface DagEdge {
-  source: string;
-  target: string;
-  title: string;
-  path: string;
-  strands: string;
-  head: [number, number];
-  label: string;
-  label_at: [number, number, number] | null;
-}
-
-/** What Python sends: version 1 of the payload. */
-export interface DagPayload {
-  version: 1;
-  flow: string;
-  summary: string;
-  description: string;
-  width: number;
-  height: number;
-  nodes: DagNode[];
-  edges: DagEdge[];
-}
+import type { DagPayload } from '../picture';
 
 /**
- * Read a payload, which may come from a file that somebody else wrote.
+ * Read what the DAG's MIME type holds, which may come from a file that somebody else wrote.
  *
  * Returns the payload, or a sentence that says why it cannot be drawn. It never throws.
  */

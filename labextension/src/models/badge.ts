@@ -1,5 +1,5 @@
 import type { StepStatus } from '../events';
-import { STATE_WORDS } from './states';
+import { STATE_WORDS } from '../picture';
 
 /** What a badge shows and what a screen reader says of it. */
 export interface BadgeText {

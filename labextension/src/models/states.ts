@@ -1,21 +1,5 @@
 import type { StepState } from '../events';
-
-/** The words for the states, as in Python's `flownb/picture/summary.py`. */
-export const STATE_WORDS: Readonly<Record<StepState, string>> = {
-  never: 'never run',
-  running: 'running',
-  fresh: 'fresh',
-  stale: 'stale',
-  failed: 'failed'
-};
-
-const BY_URGENCY: readonly StepState[] = [
-  'failed',
-  'running',
-  'stale',
-  'fresh',
-  'never'
-];
+import { BY_URGENCY, STATE_WORDS } from '../picture';
 
 /** Whether a value is one of the five states. */
 export function isState(value: unknown): value is StepState {
