@@ -2,21 +2,32 @@ import type { ICellModel } from '@jupyterlab/cells';
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import type { INotebookModel } from '@jupyterlab/notebook';
 import { Kernel, KernelMessage } from '@jupyterlab/services';
-import { JSONObject, UUID } from '@lumino/coreutils';
+import { JSONObject, PromiseDelegate, UUID } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 
-import type { FlowEvent, NodeStatus } from './events';
-import { DocumentCell, ToldDocument } from './models/document';
+import {
+  DagDrawn,
+  DOCUMENT_TARGET,
+  DocumentCell,
+  DocumentChanged,
+  EVENTS_TARGET,
+  FlowEvent,
+  NodeStatus
+} from './events';
+import { tagsOf } from './models/cells';
+import { ToldDocument } from './models/document';
 import { DagPatches } from './models/patches';
 import { RunProgress } from './models/progress';
 import { StepStatuses } from './models/statuses';
+import { liveOutputs, writeDrawn, writeStopped } from './outputs';
 import { onSubshell } from './subshell';
 import type { IFlowConnection } from './tokens';
 
-const EVENTS_TARGET = 'flownb.events';
-const DOCUMENT_TARGET = 'flownb.document';
 const DEBOUNCE = 400;
+// How long a command waits for a kernel that has loaded flownb to take the document.
+const PATIENCE = 5000;
+const LOAD = 'get_ipython().extension_manager.load_extension("flownb")';
 
 /**
  * The two comms between a notebook and its kernel.
@@ -31,7 +42,9 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     this._watchCells();
     sessionContext.kernelChanged.connect(this._onKernelChanged, this);
     this._attach(sessionContext.session?.kernel ?? null);
-    _context.disposed.connect(this.dispose, this);
+    // Not the context's signal: by then the way to the kernel is closed.
+    sessionContext.disposed.connect(this.dispose, this);
+    window.addEventListener('pagehide', this._closeDocument);
   }
 
   readonly statuses = new StepStatuses();
@@ -45,6 +58,10 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     return this._statusesChanged;
   }
 
+  get stopped(): ISignal<this, void> {
+    return this._stopped;
+  }
+
   get isDisposed(): boolean {
     return this._isDisposed;
   }
@@ -53,33 +70,43 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     return this._patches.of(dag);
   }
 
+  dagDrawn(dag: string): DagDrawn | undefined {
+    return this._patches.drawn(dag);
+  }
+
+  async connect(): Promise<void> {
+    const kernel = this._kernel;
+    if (this._isReady || !kernel) {
+      return;
+    }
+    try {
+      await kernel.requestExecute(
+        { code: LOAD, silent: true, store_history: false },
+        true
+      ).done;
+    } catch {
+      return; // The kernel went away; what is executed next says so.
+    }
+    if (!this._isReady) {
+      let timer: number | undefined;
+      const patience = new Promise<void>(done => {
+        timer = window.setTimeout(done, PATIENCE);
+      });
+      await Promise.race([this._ready.promise, patience]);
+      window.clearTimeout(timer);
+    }
+  }
+
   sendDocument(): void {
     window.clearTimeout(this._timer);
     this._isDue = false;
-    if (!this._isChanged || !this._isReady) {
+    if (!this._isReady) {
       return;
     }
-    this._isChanged = false;
-    const delta = this._told.delta(this._cells());
-    const kernel = this._kernel;
-    if (!delta || !kernel) {
-      return;
-    }
-    // On the main shell, where it cannot be overtaken by the execute request that follows.
-    kernel.sendShellMessage(
-      KernelMessage.createMessage<KernelMessage.ICommMsgMsg<'shell'>>({
-        msgType: 'comm_msg',
-        channel: 'shell',
-        username: kernel.username,
-        session: kernel.clientId,
-        content: {
-          comm_id: this._document,
-          data: delta as unknown as JSONObject
-        }
-      }),
-      false,
-      true
+    this._send(
+      this._isChanged ? this._told.delta(this._cells()) : this._told.same()
     );
+    this._isChanged = false;
   }
 
   dispose(): void {
@@ -87,12 +114,18 @@ export class FlowConnection implements IFlowConnection, IDisposable {
       return;
     }
     this._isDisposed = true;
+    window.removeEventListener('pagehide', this._closeDocument);
+    this._closeDocument();
     this._attach(null);
     Signal.clearData(this);
   }
 
   private _onKernelChanged(): void {
-    this._attach(this._context.sessionContext.session?.kernel ?? null);
+    const kernel = this._context.sessionContext.session?.kernel ?? null;
+    if (this._kernel && this._kernel.id !== kernel?.id) {
+      this._stop();
+    }
+    this._attach(kernel);
   }
 
   private _attach(kernel: Kernel.IKernelConnection | null): void {
@@ -112,11 +145,19 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     }
   }
 
+  /** The kernel is gone, and with it what ran; no output may go on saying that something does. */
+  private _stop(): void {
+    for (const [output, dag] of liveOutputs(this._context.model)) {
+      writeStopped(output, this._patches.of(dag));
+    }
+    this._stopped.emit();
+  }
+
   /** Forget what the kernel said; a new one will speak. */
   private _reset(): void {
     window.clearTimeout(this._timer);
     this._isDue = false;
-    this._isReady = false;
+    this._setReady(false);
     this._eventsComm = null;
     this._document = '';
     this._patches.clear();
@@ -135,11 +176,12 @@ export class FlowConnection implements IFlowConnection, IDisposable {
       case 'autorestarting':
       case 'terminating':
       case 'dead':
+        this._stop();
         this._reset();
         break;
       case 'idle':
         if (this._isDue) {
-          this.sendDocument();
+          this._sendChanges();
         }
         break;
       default:
@@ -211,10 +253,17 @@ export class FlowConnection implements IFlowConnection, IDisposable {
   ): Promise<void> {
     // If the kernel's side was loaded anew, what it knew by an earlier comm is gone with it.
     const id = (this._document = UUID.uuid4());
-    this._isReady = false;
+    this._setReady(false);
     await this._context.ready;
     if (this._document !== id || kernel.isDisposed) {
       return;
+    }
+    // What the kernel told while the notebook was being read.
+    for (const [output, dag] of liveOutputs(this._context.model)) {
+      const drawn = this._patches.drawn(dag);
+      if (drawn) {
+        writeDrawn(output, drawn);
+      }
     }
     this._isChanged = false;
     // Not `createComm`: its comms live on a subshell of JupyterLab's, and here the changes must not.
@@ -234,6 +283,80 @@ export class FlowConnection implements IFlowConnection, IDisposable {
       false,
       true
     ).done;
+    if (this._document === id) {
+      this._setReady(true);
+      this._sendChanges();
+    }
+  }
+
+  /** Tell the kernel that this view is gone, as far as it can still be told. */
+  private _closeDocument = (): void => {
+    const kernel = this._kernel;
+    const id = this._document;
+    if (!id || !kernel || kernel.isDisposed || kernel.status === 'dead') {
+      return;
+    }
+    this._document = '';
+    this._setReady(false);
+    kernel
+      .sendShellMessage(
+        KernelMessage.createMessage<KernelMessage.ICommCloseMsg<'shell'>>({
+          msgType: 'comm_close',
+          channel: 'shell',
+          username: kernel.username,
+          session: kernel.clientId,
+          content: { comm_id: id, data: {} }
+        }),
+        false,
+        true
+      )
+      .done.catch(() => {
+        // Nobody waits for the answer.
+      });
+  };
+
+  /** Whether the kernel has taken the document: changes sent before that would be changes of nothing. */
+  private _setReady(isReady: boolean): void {
+    if (isReady) {
+      this._ready.resolve();
+    } else if (this._isReady) {
+      this._ready = new PromiseDelegate();
+    }
+    this._isReady = isReady;
+  }
+
+  /** Tell the kernel what changed, if anything did. */
+  private _sendChanges(): void {
+    if (this._isReady && this._isChanged) {
+      if (this._told.knows(this._cells())) {
+        this._isChanged = false;
+        this._isDue = false;
+      } else {
+        this.sendDocument();
+      }
+    }
+  }
+
+  private _send(document: DocumentChanged): void {
+    const kernel = this._kernel;
+    if (!kernel) {
+      return;
+    }
+    // On the main shell, where it cannot be overtaken by the execute request that follows.
+    kernel.sendShellMessage(
+      KernelMessage.createMessage<KernelMessage.ICommMsgMsg<'shell'>>({
+        msgType: 'comm_msg',
+        channel: 'shell',
+        username: kernel.username,
+        session: kernel.clientId,
+        content: {
+          comm_id: this._document,
+          data: document as unknown as JSONObject
+        }
+      }),
+      false,
+      true
+    );
   }
 
   private _receive(data: unknown): void {
@@ -245,12 +368,10 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     for (const event of events) {
       if (event.type === 'StepsChanged') {
         this.statuses.apply(event).forEach(cell => cells.add(cell));
-        if (event.whole && this._document && !this._isReady) {
-          this._isReady = true;
-          this.sendDocument();
-        }
       } else if (event.type === 'DagChanged') {
         this._patches.apply(event);
+      } else if (event.type === 'DagDrawn') {
+        this._end(event);
       } else {
         this.progress.apply(event, performance.now());
       }
@@ -259,6 +380,21 @@ export class FlowConnection implements IFlowConnection, IDisposable {
       this._statusesChanged.emit(cells);
     }
     this._events.emit(events);
+  }
+
+  /**
+   * A DAG has its final state.
+   *
+   * Usually its output has it already. But where the page was loaded anew, JupyterLab does not know the output's display
+   * id any more and leaves it as it was.
+   */
+  private _end(event: DagDrawn): void {
+    this._patches.end(event);
+    for (const [output, dag] of liveOutputs(this._context.model)) {
+      if (dag === event.dag) {
+        writeDrawn(output, event);
+      }
+    }
   }
 
   private _onNotebookChanged(
@@ -297,7 +433,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
       if (this._kernel?.status === 'busy') {
         this._isDue = true;
       } else {
-        this.sendDocument();
+        this._sendChanges();
       }
     }, DEBOUNCE);
   }
@@ -305,18 +441,17 @@ export class FlowConnection implements IFlowConnection, IDisposable {
   private _cells(): DocumentCell[] {
     return this._context.model.sharedModel.cells
       .filter(cell => cell.cell_type === 'code')
-      .map(cell => {
-        const tags: unknown = cell.getMetadata('tags');
-        return {
-          id: cell.getId(),
-          source: cell.getSource(),
-          tags: Array.isArray(tags) ? tags.map(String) : []
-        };
-      });
+      .map(cell => ({
+        id: cell.getId(),
+        source: cell.getSource(),
+        tags: tagsOf(cell)
+      }));
   }
 
   private _events = new Signal<this, readonly FlowEvent[]>(this);
   private _statusesChanged = new Signal<this, ReadonlySet<string>>(this);
+  private _stopped = new Signal<this, void>(this);
+  private _ready = new PromiseDelegate<void>();
   private _kernel: Kernel.IKernelConnection | null = null;
   private _eventsComm: Kernel.IComm | null = null;
   private _document = '';

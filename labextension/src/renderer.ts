@@ -4,17 +4,13 @@ import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
 import { DagDrawing } from './dag/drawing';
-import { DAG_MIME_TYPE, DagPayload, readPayload } from './dag/payload';
-import type { FlowEvent, NodeStatus } from './events';
+import { readPayload } from './dag/payload';
+import type { DagDrawn, FlowEvent, NodeStatus } from './events';
 import { jumpToStep } from './jump';
+import { liveDag } from './models/stopped';
+import { writeDrawn, writeStopped } from './outputs';
+import { DAG_MIME, DagPayload } from './picture';
 import type { IFlowConnections, IFlowNotebook } from './tokens';
-
-declare global {
-  interface Window {
-    /** Made by the benchmark that measures how long an update takes to reach the screen; else absent. */
-    __flownb_paints?: { dag: string; nodes: number; time: number }[];
-  }
-}
 
 /** An output that draws a flow, and follows its run while the run's cell blocks. */
 export class DagRenderer extends Widget implements IRenderMime.IRenderer {
@@ -30,16 +26,18 @@ export class DagRenderer extends Widget implements IRenderMime.IRenderer {
 
   /** Draw a payload; also called when the kernel replaces the output. */
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const payload = readPayload(model.data[DAG_MIME_TYPE]);
+    const payload = readPayload(model.data[DAG_MIME]);
     this._stop();
     if (typeof payload === 'string') {
       this._drawing = null;
+      this._dag = null;
       const message = document.createElement('div');
       message.className = 'flownb-dag-message';
       message.textContent = payload;
       this.node.replaceChildren(message);
       return;
     }
+    this._model = model;
     this._payload = payload;
     this._dag = liveDag(model.metadata);
     if (this._drawing?.fits(payload)) {
@@ -84,12 +82,19 @@ export class DagRenderer extends Widget implements IRenderMime.IRenderer {
     }
     const { connection } = this._source;
     connection.events.connect(this._onEvents, this);
+    connection.stopped.connect(this._onStopped, this);
+    const drawn = connection.dagDrawn(this._dag);
+    if (drawn) {
+      // It ended before it came here. Not at once: this widget is just being put on the page.
+      queueMicrotask(() => this._end(drawn));
+    }
     this._patch(connection.dagNodes(this._dag));
     this._showProgress();
   }
 
   private _stop(): void {
     this._source?.connection.events.disconnect(this._onEvents, this);
+    this._source?.connection.stopped.disconnect(this._onStopped, this);
     this._source = null;
     this._waiting.clear();
     window.cancelAnimationFrame(this._frame);
@@ -103,9 +108,24 @@ export class DagRenderer extends Widget implements IRenderMime.IRenderer {
     for (const event of events) {
       if (event.type === 'DagChanged' && event.dag === this._dag) {
         this._patch(event.nodes);
+      } else if (event.type === 'DagDrawn') {
+        this._end(event);
       }
     }
     this._showProgress();
+  }
+
+  /** The notebook's outputs were written already; this may be one below a cell that is not part of the notebook. */
+  private _end(event: DagDrawn): void {
+    if (this._model && event.dag === this._dag) {
+      writeDrawn(this._model, event);
+    }
+  }
+
+  private _onStopped(): void {
+    if (this._model && this._source && this._dag !== null) {
+      writeStopped(this._model, this._source.connection.dagNodes(this._dag));
+    }
   }
 
   /** Collect patches and apply them before the next frame, however many messages they came in. */
@@ -120,25 +140,7 @@ export class DagRenderer extends Widget implements IRenderMime.IRenderer {
         const waiting = [...this._waiting.values()];
         this._waiting.clear();
         this._drawing?.update(waiting);
-        this._tellPaint(waiting.length);
       });
-    }
-  }
-
-  private _tellPaint(nodes: number): void {
-    const paints = window.__flownb_paints;
-    const dag = this._dag;
-    if (paints && dag !== null) {
-      // The frame after the next one begins when this one is on the screen.
-      window.requestAnimationFrame(() =>
-        window.requestAnimationFrame(() =>
-          paints.push({
-            dag,
-            nodes,
-            time: performance.timeOrigin + performance.now()
-          })
-        )
-      );
     }
   }
 
@@ -168,6 +170,7 @@ export class DagRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   private _progress: HTMLElement;
+  private _model: IRenderMime.IMimeModel | null = null;
   private _payload: DagPayload | null = null;
   private _drawing: DagDrawing | null = null;
   private _dag: string | null = null;
@@ -175,10 +178,4 @@ export class DagRenderer extends Widget implements IRenderMime.IRenderer {
   private _waiting = new Map<string, NodeStatus>();
   private _frame = 0;
   private _clock: number | undefined;
-}
-
-/** The id under which the kernel updates an output, or null when its run is over. */
-function liveDag(metadata: IRenderMime.IMimeModel['metadata']): string | null {
-  const ours = metadata.flownb as { dag?: unknown } | undefined;
-  return typeof ours?.dag === 'string' ? ours.dag : null;
 }

@@ -31,11 +31,19 @@ export class ResultArea extends Widget {
    * Execute code that belongs to no cell.
    *
    * Output, errors and questions for input arrive here as they do below a cell. Ends when the kernel answered, or when
-   * it went away.
+   * it went away. `prepare` is what must be done before.
    */
-  async execute(kernel: Kernel.IKernelConnection, code: string): Promise<void> {
+  async execute(
+    kernel: Kernel.IKernelConnection,
+    code: string,
+    prepare: () => Promise<void>
+  ): Promise<void> {
     this.addClass('flownb-mod-running');
     try {
+      await prepare();
+      if (this.isDisposed) {
+        return;
+      }
       const future = kernel.requestExecute({
         code,
         store_history: false,

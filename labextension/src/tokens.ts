@@ -2,7 +2,7 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import { Token } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
 
-import type { FlowEvent, NodeStatus } from './events';
+import type { DagDrawn, FlowEvent, NodeStatus } from './events';
 import type { RunProgress } from './models/progress';
 import type { StepStatuses } from './models/statuses';
 
@@ -20,11 +20,24 @@ export interface IFlowConnection {
   /** The run of the whole flow that goes on. */
   readonly progress: RunProgress;
 
+  /** The kernel is gone or starts anew; what it told is known until all have been called. */
+  readonly stopped: ISignal<IFlowConnection, void>;
+
   /** All steps of a displayed DAG that changed since it was displayed. */
   dagNodes(dag: string): readonly NodeStatus[];
 
+  /** What a displayed DAG ended with, if it did of late. */
+  dagDrawn(dag: string): DagDrawn | undefined;
+
   /**
-   * Tell the kernel at once what changed in the document.
+   * Load flownb into the kernel unless it is there, and wait until the kernel knows the document.
+   *
+   * Ends also if nothing comes of it.
+   */
+  connect(): Promise<void>;
+
+  /**
+   * Tell the kernel at once what the document is, also if nothing changed: of several views the one that spoke last counts.
    *
    * What is sent to the kernel after this call finds the document up to date.
    */

@@ -1,19 +1,4 @@
-/** A code cell as the kernel needs to know it. */
-export interface DocumentCell {
-  id: string;
-  source: string;
-  tags: string[];
-}
-
-/**
- * What the view tells the kernel of the document: the order of all code cells, and those whose text or tags are not
- * what the last message said.
- */
-export interface DocumentChanged {
-  type: 'DocumentChanged';
-  order: string[];
-  cells: DocumentCell[];
-}
+import type { DocumentCell, DocumentChanged } from '../events';
 
 /** Remembers what the kernel was told of the document, and says what it does not know yet. */
 export class ToldDocument {
@@ -24,14 +9,24 @@ export class ToldDocument {
     return this._tell(cells);
   }
 
-  /** What changed since the last message, or null if nothing did; from now on the kernel knows it. */
-  delta(cells: readonly DocumentCell[]): DocumentChanged | null {
-    const sameOrder =
+  /** The order of all cells and those that changed since the last message; from now on the kernel knows it. */
+  delta(cells: readonly DocumentCell[]): DocumentChanged {
+    return this._tell(cells);
+  }
+
+  /** That nothing changed since the last message. */
+  same(): DocumentChanged {
+    return { type: 'DocumentChanged', order: this._order, cells: [] };
+  }
+
+  /** Whether the last message said all this. */
+  knows(cells: readonly DocumentCell[]): boolean {
+    return (
       cells.length === this._order.length &&
-      cells.every((cell, index) => cell.id === this._order[index]);
-    return sameOrder && cells.every(cell => this._knows(cell))
-      ? null
-      : this._tell(cells);
+      cells.every(
+        (cell, index) => cell.id === this._order[index] && this._knows(cell)
+      )
+    );
   }
 
   private _tell(cells: readonly DocumentCell[]): DocumentChanged {

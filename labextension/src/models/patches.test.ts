@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import type { DagChanged, NodeStatus, StepState } from '../events';
+import type { DagChanged, DagDrawn, NodeStatus, StepState } from '../events';
 import { DagPatches } from './patches';
 
 const node = (name: string, state: StepState): NodeStatus => ({
@@ -14,6 +14,13 @@ const changed = (dag: string, ...nodes: NodeStatus[]): DagChanged => ({
   type: 'DagChanged',
   dag,
   nodes
+});
+
+const drawn = (dag: string): DagDrawn => ({
+  type: 'DagDrawn',
+  dag,
+  bundle: {},
+  metadata: {}
 });
 
 describe('DagPatches', () => {
@@ -42,5 +49,18 @@ describe('DagPatches', () => {
     expect(patches.of('d0')).toEqual([node('a', 'running')]);
     expect(patches.of('d1')).toEqual([]);
     expect(patches.of('d19')).toEqual([node('a', 'fresh')]);
+  });
+
+  it('keeps what the last DAGs ended with', () => {
+    const patches = new DagPatches();
+    patches.apply(changed('d0', node('a', 'running')));
+    for (let number = 0; number < 5; number++) {
+      patches.end(drawn(`d${number}`));
+    }
+    expect(patches.of('d0')).toEqual([]);
+    expect(patches.drawn('d0')).toBeUndefined();
+    expect(patches.drawn('d4')).toEqual(drawn('d4'));
+    patches.clear();
+    expect(patches.drawn('d4')).toBeUndefined();
   });
 });

@@ -142,13 +142,17 @@ class Results {
     if (!kernel || cell.isDisposed) {
       return;
     }
-    this._connections.get(panel).sendDocument();
+    const connection = this._connections.get(panel);
     this.remove(cell);
     const area = new ResultArea(panel, label, this._trans);
     this._areas.set(cell, area);
     (cell.layout as PanelLayout).addWidget(area);
     area.node.scrollIntoView({ block: 'nearest' });
-    await area.execute(kernel, code);
+    await area.execute(kernel, code, async () => {
+      // A kernel that knows no document would run what is in the file.
+      await connection.connect();
+      connection.sendDocument();
+    });
   }
 
   remove(cell: Cell): void {

@@ -5,9 +5,13 @@ import type {
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { DAG_MIME_TYPE } from '../dag/payload';
+import { DAG_MIME } from '../picture';
 import { DagRenderer } from '../renderer';
 import { IFlowConnections } from '../tokens';
+
+// `flownb.dag()` gives a widget's view and this MIME type. ipywidgets' renderer has rank -10 and the lowest one draws; but
+// the widget's model is gone when a notebook is opened again, while this needs no kernel and follows the same events.
+const RANK = -20;
 
 /** Draws flows in outputs. */
 export const dagPlugin: JupyterFrontEndPlugin<void> = {
@@ -27,10 +31,10 @@ export const dagPlugin: JupyterFrontEndPlugin<void> = {
       {
         // Also in notebooks that are not trusted: it makes elements and text, and never parses markup.
         safe: true,
-        mimeTypes: [DAG_MIME_TYPE],
+        mimeTypes: [DAG_MIME],
         createRenderer: () => new DagRenderer(connections, trans)
       },
-      0
+      RANK
     );
   }
 };
