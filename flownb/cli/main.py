@@ -162,7 +162,7 @@ def export(arguments: argparse.Namespace, rest: list[str]) -> int:
     if str(output) == "-":
         print(text, end="")
         return 0
-    output.write_text(text, encoding="utf-8")
+    _write(output, text)
     print(f"wrote {arguments.output} ({len(text.splitlines())} lines); run it with: python {arguments.output} run")
     return 0
 
@@ -190,9 +190,19 @@ def card(arguments: argparse.Namespace, rest: list[str]) -> int:
     elif str(output) == "-":
         print(view.page())
     else:
-        output.write_text(view.page(), encoding="utf-8")
+        _write(output, view.page())
         print(f"wrote {arguments.output}")
     return 0
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that the user named."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ParameterError(
+            f"`{path}` cannot be written.", f"{error.strerror}.", "Name a file in a folder that exists."
+        ) from error
 
 
 def _print_value(value: object) -> None:

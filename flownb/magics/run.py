@@ -64,8 +64,6 @@ class RunMagics(Magics):
 
     def _show(self, words: list[str]) -> None:
         """Display the DAG."""
-        if words:
-            raise ParameterError(f"`%flow` does not take `{words[0]}`.", "Alone it shows the DAG.", "Leave it out.")
         from flownb.widgets.live import show_dag
 
         self.frontend.session.check(only="")
@@ -107,6 +105,10 @@ class RunMagics(Magics):
     def _check(self, words: list[str]) -> None:
         """Print what the checks find, or that they find nothing."""
         frontend = self.frontend
+        if words:
+            raise ParameterError(
+                f"`%flow check` does not take `{words[0]}`.", "It checks the whole flow.", "Leave it out."
+            )
         self._say_what_is_missing()
         found = frontend.session.check(kernel_names=frontend.kernel_names())
         for diagnostic in found:
@@ -124,5 +126,10 @@ class RunMagics(Magics):
         frontend = self.frontend
         self._say_what_is_missing()
         text = frontend.session.export(path.name, kernel_names=frontend.kernel_names())
-        path.write_text(text, encoding="utf-8")
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ParameterError(
+                f"`{path}` cannot be written.", f"{error.strerror}.", "Name a file in a folder that exists."
+            ) from error
         print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")

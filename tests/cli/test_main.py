@@ -114,6 +114,11 @@ def test_a_failing_step(write_notebook: WriteNotebook, tmp_path: Path) -> None:
         (("spin", "nb.ipynb", "pick"), 1, "Step pick cannot run: `train` has no results yet."),
         (("spin", "nb.ipynb"), 2, "spin names no step."),
         (("show", "nb.ipynb", "--all"), 2, "`--all` is not understood."),
+        (
+            ("export", "nb.ipynb", "-o", "none/flow.py"),
+            2,
+            "none/flow.py` cannot be written. No such file or directory.",
+        ),
     ],
 )
 def test_bad_calls(

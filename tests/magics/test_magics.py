@@ -225,3 +225,10 @@ def test_a_failing_step_stops_run_all(kernel: Kernel) -> None:
     """The reply to a failing step is an error, which is what makes Run All stop."""
     reply = kernel.client.execute("%%step a\n1 / 0", reply=True, timeout=60)
     assert "error" == reply["content"]["status"]
+
+
+def test_what_a_command_of_the_flow_does_not_take(kernel: Kernel) -> None:
+    """Words that a command does not take, and a file that cannot be written, are messages that say what to do."""
+    kernel.run("%%step a -> x\nx = 1")
+    assert "`%flow check` does not take `all`. It checks the whole flow." in kernel.run("%flow check all").error
+    assert "`none/flow.py` cannot be written. No such file" in kernel.run("%flow export none/flow.py").error
