@@ -27,6 +27,9 @@ HERE = Path(__file__).parent
 class DagWidget(anywidget.AnyWidget):
     """The DAG of a notebook's flow with each step's state, kept up to date while cells are executed.
 
+    In JupyterLab its extension shows the output instead, which follows the states; new steps show when the cell is
+    executed again.
+
     Parameters
     ----------
     session : Session
