@@ -112,6 +112,11 @@ class Lab:
             )
         self.server.end_sessions()
 
+    def restart(self) -> None:
+        """Restart the kernel, whatever it does."""
+        self.browser.evaluate("() => window.lab.kernel.restart()")
+        self.wait_idle()
+
     def save(self) -> None:
         """Save the notebook."""
         self.browser.evaluate("() => window.lab.panel.context.save()")

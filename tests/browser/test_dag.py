@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 
 from tests.browser.flows import chain, waits_for
 from tests.browser.lab import Lab, code
 
 DAG = "application/vnd.flownb.dag+json"
+ENDED = "one => one.metadata?.flownb && !one.metadata.flownb.dag"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -44,6 +46,89 @@ def test_the_dag_shows_a_run_while_its_cell_blocks(lab: Lab, tmp_path: Path) -> 
     assert {"a": "fresh", "b": "fresh", "c": "fresh"} == {n["name"]: n["state"] for n in output.data[DAG]["nodes"]}
     assert "dag" not in output.metadata.get("flownb", {})
     assert "3 steps · 3 fresh" in output.data["image/svg+xml"]
+
+
+def waiting_run(lab: Lab, name: str, go: Path) -> None:
+    """A run whose second step waits for a file."""
+    cells = chain()
+    cells[3] = code(f"%%step b -> y\n{waits_for(go)}y = x + 1", id="b")
+    lab.open(lab.write(name, cells))
+    lab.run("ext", "flow")
+    lab.wait_states({"a": "never", "b": "never", "c": "never"})
+    lab.start("run")
+    lab.wait_dag("run", {"a": "fresh", "b": "running", "c": "never"})
+
+
+@pytest.mark.parametrize("during", [True, False])
+def test_a_page_loaded_anew_shows_how_a_run_ends(lab: Lab, tmp_path: Path, during: bool) -> None:
+    """A reload during a run shows what runs, and the end, which is saved; also if it came before the page."""
+    go = tmp_path / "go"
+    waiting_run(lab, f"dag_reload_{during}", go)
+    lab.save()
+    if during:
+        lab.reload(wait=False)
+        lab.wait_dag("run", {"a": "fresh", "b": "running", "c": "never"})
+        go.touch()
+    else:
+        lab.browser.goto("about:blank")
+        go.touch()
+        lab.reload()
+    lab.wait_dag("run", {"a": "fresh", "b": "fresh", "c": "fresh"})
+    lab.wait_idle()
+    lab.wait(f"() => window.lab.outputs('run').some({ENDED})")
+    lab.save()
+    output = run_cell_output(lab.saved())
+    assert {"a": "fresh", "b": "fresh", "c": "fresh"} == {n["name"]: n["state"] for n in output.data[DAG]["nodes"]}
+    assert "3 steps · 3 fresh" in output.data["image/svg+xml"]
+    assert "dag" not in output.metadata["flownb"]
+
+
+def test_an_output_that_is_not_drawn_ends_too(lab: Lab, tmp_path: Path) -> None:
+    """The file is right also if the run's cell was collapsed while the page was loaded anew."""
+    go = tmp_path / "go"
+    waiting_run(lab, "dag_reload_collapsed", go)
+    lab.browser.evaluate("() => { window.lab.cell('run').outputHidden = true; }")
+    lab.save()
+    lab.reload(wait=False)
+    lab.wait_states({"a": "fresh", "b": "running", "c": "never"})
+    assert lab.dag("run") is None
+    go.touch()
+    lab.wait(f"() => window.lab.outputs('run').some({ENDED})")
+    nodes = next(one["data"][DAG]["nodes"] for one in lab.outputs("run") if one["output_type"] == "display_data")
+    assert {"a": "fresh", "b": "fresh", "c": "fresh"} == {node["name"]: node["state"] for node in nodes}
+    lab.browser.evaluate("() => { window.lab.cell('run').outputHidden = false; }")
+    lab.wait_dag("run", {"a": "fresh", "b": "fresh", "c": "fresh"})
+
+
+def test_a_kernel_that_is_restarted_leaves_nothing_running(lab: Lab, tmp_path: Path) -> None:
+    """The step that ran has failed because the kernel stopped, in the page and in the file."""
+    waiting_run(lab, "dag_restart", tmp_path / "never")
+    lab.restart()
+    lab.wait_dag("run", {"a": "fresh", "b": "failed", "c": "never"})
+    lab.save()
+    output = run_cell_output(lab.saved())
+    nodes = {node["name"]: node for node in output.data[DAG]["nodes"]}
+    assert {"a": "fresh", "b": "failed", "c": "never"} == {name: node["state"] for name, node in nodes.items()}
+    assert "b: failed, kernel stopped" == nodes["b"]["title"]
+    assert "3 steps · 1 failed · 1 fresh · 1 never run" == output.data[DAG]["summary"]
+    assert "b: failed, kernel stopped" in output.data["text/plain"]
+    assert "image/svg+xml" not in output.data
+    assert "dag" not in output.metadata["flownb"]
+
+
+def test_a_run_by_shortcut_shows_that_the_kernel_stopped(lab: Lab, tmp_path: Path) -> None:
+    """A DAG that is not part of the notebook does not go on saying that a step runs either."""
+    cells = chain()
+    cells[3] = code(f"%%step b -> y\n{waits_for(tmp_path / 'never')}y = x + 1", id="b")
+    lab.open(lab.write("dag_restart_shortcut", cells))
+    lab.run("ext", "flow")
+    lab.wait_states({"a": "never", "b": "never", "c": "never"})
+    lab.select("c")
+    lab.press("Control+Alt+r")
+    shown = "() => document.querySelector('.flownb-result [data-flownb-node=\"b\"]')?.dataset.flownbState"
+    lab.wait(f"() => ({shown})() === 'running'")
+    lab.restart()
+    lab.wait(f"() => ({shown})() === 'failed'")
 
 
 def test_a_run_that_fails_shows_where(lab: Lab) -> None:
@@ -104,6 +189,27 @@ def test_text_in_a_dag_is_text(lab: Lab) -> None:
     lab.wait_dag("dag", {"a": "fresh", "b": "fresh", "c": "fresh"})
     assert 0 == lab.browser.evaluate("() => document.querySelectorAll('svg.flownb-dag-live :is(img, script)').length")
     assert lab.browser.evaluate("() => window.evil === undefined")
+
+
+def test_flownb_dag_is_drawn_now_and_later(lab: Lab) -> None:
+    """`flownb.dag()` follows its flow, and is there in a notebook that is opened again, where no widget is."""
+    cells = chain()
+    cells[5] = code("import flownb\nflownb.dag()", id="dag")
+    lab.open(lab.write("dag_call", cells))
+    lab.run("ext", "flow", "a", "b", "dag")
+    assert {} == lab.failed()
+    assert {DAG, WIDGET, "image/svg+xml", "text/plain"} == set(lab.outputs("dag")[0]["data"])
+    lab.wait_dag("dag", {"a": "fresh", "b": "fresh", "c": "never"})
+    drawn = "() => window.lab.cell('dag').node.querySelectorAll('.flownb-dag-output svg.flownb-dag-live').length"
+    assert 1 == lab.browser.evaluate(drawn)
+    lab.run("c")
+    lab.wait_dag("dag", {"a": "fresh", "b": "fresh", "c": "fresh"})
+    lab.save()
+    lab.close()
+    lab.open(lab.path, kernel=False)
+    lab.wait_dag("dag", {"a": "fresh", "b": "fresh", "c": "never"})
+    assert 1 == lab.browser.evaluate(drawn)
+    assert "widget" not in lab.output("dag")
 
 
 def test_the_widget_draws_the_same_dag(lab: Lab) -> None:

@@ -115,3 +115,20 @@ def test_a_restarted_kernel_can_spin_at_once(lab: Lab) -> None:
     lab.press("Control+Alt+s")
     lab.wait_result("c", "z is 20")
     lab.wait_states({"a": "fresh", "b": "fresh", "c": "fresh"})
+
+
+def test_a_restarted_kernel_spins_what_is_seen(lab: Lab) -> None:
+    """Also where the notebook cannot be saved, the text in the page is spun, not the one in the file."""
+    lab.open(lab.write("spin_unsaved", chain()))
+    lab.run("ext", "flow", "a", "b", "c")
+    lab.save()
+    lab.restart()
+    lab.browser.evaluate(
+        "() => { window.lab.panel.context.save = () => Promise.reject(new Error('the file is read-only')); }"
+    )
+    lab.edit("c", "%%step c -> z\nz = y * 500\nprint('spun', z)")
+    lab.select("c", "edit")
+    lab.press("Control+Alt+s")
+    lab.wait_result("c", "spun 1000")
+    assert "y * 500" not in lab.path.read_text()
+    lab.wait_states({"a": "fresh", "b": "fresh", "c": "stale"})
