@@ -289,7 +289,12 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     }
   }
 
-  /** Tell the kernel that this view is gone, as far as it can still be told. */
+  /**
+   * Tell the kernel that this view is gone, as far as it can still be told.
+   *
+   * The socket closes right after this. The server passes on what it has received only if no other socket to the kernel
+   * is open; where one is, the view there is the one that speaks next.
+   */
   private _closeDocument = (): void => {
     const kernel = this._kernel;
     const id = this._document;

@@ -70,6 +70,15 @@ class Chromium:
         """Run a coroutine of Playwright's in the browser's thread and give its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(4 * TIMEOUT_SECONDS)
 
+    @contextlib.contextmanager
+    def tab(self) -> Iterator[Chromium]:
+        """One more page beside this one; its errors are its own."""
+        page = self.do(self.page.context.new_page())
+        try:
+            yield Chromium(self._loop, page)
+        finally:
+            self.do(page.close())
+
     def goto(self, url: str) -> None:
         """Load an address."""
         self.do(self.page.goto(url))

@@ -47,11 +47,14 @@ class Lab:
     server : LabServer
     browser : Chromium
         Started with `INIT_SCRIPT`.
+    workspace : str
+        JupyterLab's name for what is open; each page needs its own.
     """
 
-    def __init__(self, server: LabServer, browser: Chromium) -> None:
+    def __init__(self, server: LabServer, browser: Chromium, workspace: str = "first") -> None:
         self.server = server
         self.browser = browser
+        self.workspace = workspace
         self.path = server.folder
 
     # Notebooks
@@ -78,7 +81,8 @@ class Lab:
         self.path = path
         where = path.relative_to(self.server.folder).as_posix()
         if not self.browser.page.url.startswith(self.server.url):
-            self.browser.goto(f"{self.server.url}/lab?reset")
+            # Two pages with one workspace would send the second one on to another while it loads.
+            self.browser.goto(f"{self.server.url}/lab/workspaces/{self.workspace}?reset")
             self.browser.wait_for("() => window.jupyterapp")
             self.browser.evaluate("() => window.jupyterapp.restored")
         self.browser.evaluate(
@@ -94,7 +98,8 @@ class Lab:
 
     def reload(self, *, wait: bool = True) -> None:
         """Load the page anew, with its notebook; the kernel goes on. Without `wait` it may be busy."""
-        self.browser.goto(f"{self.server.url}/lab/tree/{self.path.relative_to(self.server.folder).as_posix()}?reset")
+        where = self.path.relative_to(self.server.folder).as_posix()
+        self.browser.goto(f"{self.server.url}/lab/workspaces/{self.workspace}/tree/{where}?reset")
         self._wait_open(kernel=wait)
 
     def close(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.browser.flows import chain
 from tests.browser.lab import Lab, code
 
@@ -16,6 +18,51 @@ def drawn(lab: Lab, cell: str = "dag") -> tuple[list[str], list[tuple[str, str]]
     payload: Any = lab.outputs(cell)[-1]["data"][DAG]
     names = [node["name"] for node in payload["nodes"]]
     return sorted(names), sorted((edge["source"], edge["target"]) for edge in payload["edges"])
+
+
+VIEWS = """
+from flownb.magics import frontend_of
+print("views:", len(frontend_of(get_ipython()).views._channel._views))
+"""
+
+
+def test_of_two_tabs_the_one_that_runs_counts(lab: Lab) -> None:
+    """What a tab runs is the notebook as that tab shows it, whatever another tab's looks like."""
+    path = lab.write("document_tabs", [*chain(), code(VIEWS, id="views")])
+    lab.open(path)
+    lab.run("ext", "flow")
+    lab.wait_states({"a": "never", "b": "never", "c": "never"})
+    with lab.browser.tab() as page:
+        other = Lab(lab.server, page, "second")
+        other.open(path)
+        other.wait_states({"a": "never", "b": "never", "c": "never"})
+        lab.edit("b", "%%step b -> y\ny = x + 5")
+        lab.run("run")
+        assert "z is 60" in lab.output("run")
+        other.run("run")
+        assert "z is 20" in other.output("run")
+        lab.run("run", "views")
+        assert "z is 60" in lab.output("run")
+        assert "views: 2" in lab.output("views")
+
+
+@pytest.mark.parametrize("leave", ["close the notebook", "load the page anew"])
+def test_a_view_that_goes_says_so(lab: Lab, leave: str) -> None:
+    """The kernel does not go on counting a view that is closed, while no other is open."""
+    lab.open(lab.write(f"document_gone_{leave[:4]}", [*chain(), code(VIEWS, id="views")]))
+    lab.run("ext")
+    lab.wait_states({"a": "never", "b": "never", "c": "never"})
+    lab.run("views")
+    assert "views: 1" in lab.output("views")
+    lab.save()
+    if leave == "close the notebook":
+        lab.browser.evaluate("() => window.lab.panel.dispose()")
+        lab.open(lab.path)
+    else:
+        lab.reload()
+    lab.wait_states({"a": "never", "b": "never", "c": "never"})
+    lab.run("views")
+    assert "views: 1" in lab.output("views")
 
 
 def test_an_inserted_cell_is_a_step_between_its_neighbours(lab: Lab) -> None:
