@@ -129,7 +129,7 @@ class Channel:
     def _opened(self, comm: Any, message: dict[str, Any]) -> None:
         """A view has connected and tells of the whole document."""
         comm.on_msg(lambda told: self._take(comm.comm_id, told))
-        comm.on_close(lambda told: self._views.pop(comm.comm_id, None))
+        comm.on_close(lambda told: self._closed(comm.comm_id))
         page = message["header"]["session"]
         with self._views_lock:
             # A page that is loaded anew does not say goodbye, but one page has one view of a kernel.
@@ -140,6 +140,11 @@ class Channel:
             self._views[comm.comm_id] = _View(page)
         self._take(comm.comm_id, message)
         self._on_view()
+
+    def _closed(self, comm_id: str) -> None:
+        """A view says goodbye."""
+        with self._views_lock:
+            self._views.pop(comm_id, None)
 
     def _take(self, comm_id: str, message: dict[str, Any]) -> None:
         """Take over what a view tells: the order of all cells, and the texts that changed."""

@@ -54,20 +54,25 @@ class DagWidget(anywidget.AnyWidget):
         super().__init__()
         self._session, self._board = session, board
         self._id = secrets.token_hex(8)
+        self._drawing: Drawing | None = None
         self.refresh()
 
     def refresh(self) -> None:
         """Lay the flow out anew, with its steps as the board has them."""
+        before = self._drawing.statuses if self._drawing is not None else ()
         self._drawing = Drawing(self._session, self._board.states)
         self.picture = self._drawing.payload
+        changed = tuple(status for status in self._drawing.statuses if status not in before)
+        if before and changed:
+            self._session.events.emit(DagChanged(self._id, changed))  # for JupyterLab's own view of it
 
     def __call__(self, event: Event) -> None:
         """Take an event of the stream: the step that it is about is drawn anew."""
-        if isinstance(event, TaskStarted | TaskEnded):
+        if isinstance(event, TaskStarted | TaskEnded) and self._drawing is not None:
             status = self._drawing.status(event.step, self._board.states.get(event.step, Freshness("never")))
             if status is not None:
                 changed = DagChanged(self._id, (status,))
-                self._session.events.emit(changed)  # for JupyterLab's own view of it
+                self._session.events.emit(changed)
                 self.send(to_wire(changed))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -50,6 +50,8 @@ class Drawing:
     ----------
     payload : dict
         What `DAG_MIME` holds.
+    statuses : tuple of NodeStatus
+        How each step is drawn in it.
     """
 
     def __init__(self, session: Session, states: Mapping[str, Freshness]) -> None:
@@ -58,8 +60,8 @@ class Drawing:
         self.payload = dag_payload(session.picture(roomy))
         self._nodes = {node.name: node for node in dag.nodes}
         self._widths = {node["name"]: node["width"] for node in self.payload["nodes"]}
-        for node in self.payload["nodes"]:
-            status = self._status(self._nodes[node["name"]])
+        self.statuses = tuple(self._status(self._nodes[node["name"]]) for node in self.payload["nodes"])
+        for node, status in zip(self.payload["nodes"], self.statuses, strict=True):
             node |= {"state": status.state, "detail": [list(span) for span in status.detail], "title": status.title}
         self.payload |= {"summary": flow_summary(dag), "description": flow_description(dag)}
 

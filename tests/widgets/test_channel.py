@@ -238,6 +238,19 @@ def test_a_widget_that_is_made_again_takes_the_place_of_the_old_one(view: View) 
     assert 1 == len({event["dag"] for event in view.events if event["type"] == "DagChanged"})
 
 
+def test_a_widget_shows_what_turns_stale(view: View) -> None:
+    """The states that are judged when the kernel is idle reach a displayed widget too."""
+    view.show({"1": A, "2": B, "w": "import flownb\nflownb.dag()"})
+    for cell in ("1", "2", "w"):
+        view.run(cell)
+    view.until("2", "fresh")
+    view.change({"1": A.replace("1", "2"), "2": B, "w": view.known["w"]})
+    view.until("2", "stale")
+    view.execute("pass")
+    changed = [node for event in view.events if event["type"] == "DagChanged" for node in event["nodes"]]
+    assert ("b", "stale") in [(node["name"], node["state"]) for node in changed]
+
+
 def test_a_page_that_is_loaded_anew_catches_up(view: View) -> None:
     """A new view is told of DAGs whose runs ended while no page knew them."""
     view.show({"1": A, "2": B})
