@@ -63,8 +63,7 @@ class Chromium:
         self._loop = loop
         self.page = page
         self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error.stack or error.message}"))
-        page.on("console", self._on_console)
+        self.do(self._listen())
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine of Playwright's in the browser's thread and give its result."""
@@ -126,6 +125,11 @@ class Chromium:
     def locator(self, selector: str) -> Locator:
         """Playwright's locator, whose coroutines `do` runs."""
         return self.page.locator(selector)
+
+    async def _listen(self) -> None:
+        """Note errors; listening to an event of the page is for the browser's thread, too."""
+        self.page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error.stack or error.message}"))
+        self.page.on("console", self._on_console)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
