@@ -25,6 +25,8 @@ import { onSubshell } from './subshell';
 import type { IFlowConnection } from './tokens';
 
 const DEBOUNCE = 400;
+// Milliseconds after which a kernel that has not answered is taken to run a cell.
+const BUSY_AFTER = 1000;
 // How long a command waits for a kernel that has loaded flownb to take the document.
 const PATIENCE = 5000;
 const LOAD = 'get_ipython().extension_manager.load_extension("flownb")';
@@ -191,33 +193,52 @@ export class FlowConnection implements IFlowConnection, IDisposable {
 
   /** After the page was reloaded, the kernel's comm is there already. */
   private async _findEvents(kernel: Kernel.IKernelConnection): Promise<void> {
-    await onSubshell(kernel, async subshell => {
-      const future = kernel.sendShellMessage(
-        KernelMessage.createMessage<KernelMessage.ICommInfoRequestMsg>({
-          msgType: 'comm_info_request',
-          channel: 'shell',
-          username: kernel.username,
-          session: kernel.clientId,
-          subshellId: subshell,
-          content: { target_name: EVENTS_TARGET }
-        }),
-        true
+    const onMain = this._askForEvents(kernel, null);
+    const isAnswered = await Promise.race([
+      onMain.then(() => true),
+      new Promise<boolean>(resolve =>
+        window.setTimeout(() => resolve(false), BUSY_AFTER)
+      )
+    ]);
+    // A cell runs. Only a kernel that may be ours is asked in another way.
+    const language = this._context.model.defaultKernelLanguage;
+    if (!isAnswered && (!language || language === 'python')) {
+      await onSubshell(kernel, subshell =>
+        this._askForEvents(kernel, subshell)
       );
-      const { content } =
-        (await future.done) as KernelMessage.ICommInfoReplyMsg;
-      if (
-        kernel !== this._kernel ||
-        this._eventsComm ||
-        content.status !== 'ok'
-      ) {
-        return;
-      }
-      const id = Object.keys(content.comms).pop();
-      if (id && !kernel.hasComm(id)) {
-        this._follow(kernel.createComm(EVENTS_TARGET, id));
-        await this._openDocument(kernel, subshell);
-      }
-    });
+    }
+    await onMain;
+  }
+
+  /** Follow the kernel's events if it has any, and tell it of the document. */
+  private async _askForEvents(
+    kernel: Kernel.IKernelConnection,
+    subshell: string | null
+  ): Promise<void> {
+    const future = kernel.sendShellMessage(
+      KernelMessage.createMessage<KernelMessage.ICommInfoRequestMsg>({
+        msgType: 'comm_info_request',
+        channel: 'shell',
+        username: kernel.username,
+        session: kernel.clientId,
+        subshellId: subshell,
+        content: { target_name: EVENTS_TARGET }
+      }),
+      true
+    );
+    const { content } = (await future.done) as KernelMessage.ICommInfoReplyMsg;
+    if (
+      kernel !== this._kernel ||
+      this._eventsComm ||
+      content.status !== 'ok'
+    ) {
+      return;
+    }
+    const id = Object.keys(content.comms).pop();
+    if (id && !kernel.hasComm(id)) {
+      this._follow(kernel.createComm(EVENTS_TARGET, id));
+      await this._openDocument(kernel, subshell);
+    }
   }
 
   private _onEventsOpen = (comm: Kernel.IComm): void => {

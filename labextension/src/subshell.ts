@@ -34,6 +34,9 @@ export async function onSubshell(
 async function createSubshell(
   kernel: Kernel.IKernelConnection
 ): Promise<string | null> {
+  if ((await isKnown(kernel)) && !kernel.supportsSubshells) {
+    return null;
+  }
   const future = kernel.sendControlMessage(
     KernelMessage.createMessage<KernelMessage.ICreateSubshellRequestMsg>({
       msgType: 'create_subshell_request',
@@ -51,4 +54,12 @@ async function createSubshell(
   const reply = await Promise.race([future.done, none]);
   const made = reply as KernelMessage.ICreateSubshellReplyMsg | null;
   return made?.content.subshell_id ?? null;
+}
+
+/** Whether the kernel has said already what it can do. */
+async function isKnown(kernel: Kernel.IKernelConnection): Promise<boolean> {
+  return Promise.race([
+    kernel.info.then(() => true),
+    new Promise<boolean>(resolve => window.setTimeout(() => resolve(false)))
+  ]);
 }
