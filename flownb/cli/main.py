@@ -16,6 +16,7 @@ from flownb.errors import FlownbError, ParameterError
 from flownb.runtime.task import user_frames
 from flownb.session.cards import card_view
 from flownb.session.options import parse_card, parse_run, parse_spin
+from flownb.session.output import write_output
 from flownb.session.session import Session
 
 __all__ = ["main"]
@@ -162,7 +163,7 @@ def export(arguments: argparse.Namespace, rest: list[str]) -> int:
     if str(output) == "-":
         print(text, end="")
         return 0
-    _write(output, text)
+    write_output(output, text)
     print(f"wrote {arguments.output} ({len(text.splitlines())} lines); run it with: python {arguments.output} run")
     return 0
 
@@ -190,19 +191,9 @@ def card(arguments: argparse.Namespace, rest: list[str]) -> int:
     elif str(output) == "-":
         print(view.page())
     else:
-        _write(output, view.page())
+        write_output(output, view.page())
         print(f"wrote {arguments.output}")
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file that the user named."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ParameterError(
-            f"`{path}` cannot be written.", f"{error.strerror}.", "Name a file in a folder that exists."
-        ) from error
 
 
 def _print_value(value: object) -> None:

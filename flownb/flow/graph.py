@@ -118,6 +118,10 @@ class FlowGraph:
         """For each step the splits that are open when it runs, outermost first."""
         return self._splits[0]
 
+    def in_foreach(self, name: str) -> bool:
+        """Whether a step runs once for each item of a foreach."""
+        return any(frame.kind == "foreach" for frame in self.frames.get(name, ()))
+
     @property
     def balance_problems(self) -> tuple[GraphProblem, ...]:
         """Splits without joins, joins without splits, joins of unrelated branches."""

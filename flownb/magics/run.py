@@ -118,6 +118,8 @@ class RunMagics(Magics):
 
     def _export(self, words: list[str]) -> None:
         """Write flow.py."""
+        from flownb.session.output import write_output
+
         if len(words) > 1:
             raise ParameterError(
                 "`%flow export` takes one file.", f"It was given {len(words)}.", "Write %flow export flow.py."
@@ -126,10 +128,5 @@ class RunMagics(Magics):
         frontend = self.frontend
         self._say_what_is_missing()
         text = frontend.session.export(path.name, kernel_names=frontend.kernel_names())
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ParameterError(
-                f"`{path}` cannot be written.", f"{error.strerror}.", "Name a file in a folder that exists."
-            ) from error
+        write_output(path, text)
         print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")

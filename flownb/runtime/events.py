@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from flownb.cells.notebook import DocumentCell
 from flownb.runtime.freshness import StepState
 from flownb.runtime.task import TaskResult, TaskSpec, message
-from flownb.store.records import TaskStatus
+from flownb.store.records import ForeachFrame, TaskStatus
 
 __all__ = [
     "EVENTS",
@@ -215,9 +215,7 @@ EVENTS: tuple[type[Event], ...] = Event.__args__
 
 def task_started(flow: str, spec: TaskSpec, mode: TaskMode) -> TaskStarted:
     """The event of a task that begins."""
-    frame = spec.frames[-1] if spec.frames else None
-    index, num_splits = (frame.index, frame.num_splits) if frame else (None, None)
-    return TaskStarted(flow, spec.run, spec.step, spec.task, mode, spec.attempt, index, num_splits)
+    return TaskStarted(flow, spec.run, spec.step, spec.task, mode, spec.attempt, *_item(spec.frames))
 
 
 def task_retried(result: TaskResult, mode: TaskMode, seconds: float) -> TaskRetried:
@@ -233,9 +231,12 @@ def task_ended(result: TaskResult, mode: TaskMode) -> TaskEnded:
 
 def _where(result: TaskResult, mode: TaskMode) -> tuple[str, str, str, str, TaskMode, int, int | None, int | None]:
     record = result.record
-    frame = record.foreach[-1] if record.foreach else None
-    index, num_splits = (frame.index, frame.num_splits) if frame else (None, None)
-    return record.flow, record.run, record.step, record.task, mode, record.attempt, index, num_splits
+    return record.flow, record.run, record.step, record.task, mode, record.attempt, *_item(record.foreach)
+
+
+def _item(frames: Sequence[ForeachFrame]) -> tuple[int | None, int | None]:
+    """A task's item of the innermost foreach, and how many there are."""
+    return (frames[-1].index, frames[-1].num_splits) if frames else (None, None)
 
 
 def _error(error: BaseException | None) -> str:

@@ -13,7 +13,7 @@ from typing import Literal
 from flownb.runtime.program import Program
 from flownb.store.records import ArtifactRef, TaskRecord
 
-__all__ = ["Freshness", "StepState", "fingerprint", "judge"]
+__all__ = ["NEVER", "Freshness", "StepState", "fingerprint", "judge"]
 
 StepState = Literal["never", "running", "fresh", "stale", "failed"]
 # Decorators that change how a task is run, never what it results in.
@@ -27,6 +27,9 @@ class Freshness:
     state: StepState
     reasons: tuple[str, ...] = ()
     tasks: int = 0
+
+
+NEVER = Freshness("never")
 
 
 def fingerprint(program: Program, step: str) -> dict[str, str]:
@@ -69,7 +72,7 @@ def judge(
         tasks = latest(name)
         above = {parent for parent in program.graph[name].parents if parent != name}
         if not tasks:
-            found[name] = Freshness("never")
+            found[name] = NEVER
             continue
         if any(task.status != "done" for task in tasks):
             failed = next(task for task in tasks if task.status != "done")

@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flownb.cards.content import CardContent
+from flownb.client import Card
 from flownb.errors import CardNotFound, NotFound, nearest
 from flownb.pathspec import parse_origin
 from flownb.runtime.cards import CardUpdate, OnCard
 from flownb.runtime.events import CardRefreshed, Event, TaskEnded
 from flownb.runtime.task import TaskResult, TaskSpec
-from flownb.session.latest import LatestResults
+from flownb.session.latest import LatestResults, no_task
 from flownb.session.options import CardOptions
 from flownb.store.records import ForeachFrame, TaskRecord
 
@@ -147,12 +148,10 @@ def card_view(session: SessionState, options: CardOptions) -> CardView:
     task = _at_index(tasks, options)
     if not task.cards:
         raise _no_card(session, options.step)
-    where = task.pathspec
-    stored = [session.datastore.load(card.content, name="card", where=where) for card in task.cards]
-    contents = [CardContent.from_plain(one) for one in stored]
+    contents = tuple(Card(one, task, session.datastore).content for one in task.cards)
     notes = _item(task.foreach, options) + ([task.status] if task.status != "done" else [])
-    facts = {"task": where, "finished": datetime.fromtimestamp(task.finished, UTC).isoformat()}
-    return CardView(step.name, _by_id(tuple(contents), options), ", ".join(notes), facts)
+    facts = {"task": task.pathspec, "finished": datetime.fromtimestamp(task.finished, UTC).isoformat()}
+    return CardView(step.name, _by_id(contents, options), ", ".join(notes), facts)
 
 
 def _recorded(session: SessionState, options: CardOptions) -> tuple[TaskRecord, ...]:
@@ -172,12 +171,7 @@ def _recorded(session: SessionState, options: CardOptions) -> tuple[TaskRecord, 
         return LatestResults(session.datastore, flow, only=origin.run).attempted(options.step)
     record = session.datastore.task(flow, origin.run, options.step, origin.task)
     if record is None:
-        ids = ", ".join(session.datastore.task_ids(flow, origin.run, options.step)) or "none"
-        raise NotFound(
-            f"There is no finished task {flow}/{origin.run}/{options.step}/{origin.task}.",
-            f"The tasks of that step are: {ids}.",
-            "Name one of these, or the run alone.",
-        )
+        raise no_task(session.datastore, flow, origin.run, options.step, origin.task)
     return (record,)
 
 

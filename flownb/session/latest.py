@@ -12,7 +12,7 @@ from flownb.errors import MissingResults, NotFound, StoreError
 from flownb.store.datastore import Datastore, Execution
 from flownb.store.records import ForeachFrame, RunEnd, RunRecord, TaskRecord
 
-__all__ = ["LatestResults", "is_complete"]
+__all__ = ["LatestResults", "is_complete", "no_task"]
 
 
 class LatestResults:
@@ -156,6 +156,16 @@ class LatestResults:
                 return None
             self._ends[run] = end
         return self._ends[run]
+
+
+def no_task(datastore: Datastore, flow: str, run: str, step: str, task: str) -> NotFound:
+    """That a step of a run has no finished task of an id, and which it has."""
+    ids = ", ".join(datastore.task_ids(flow, run, step)) or "none"
+    return NotFound(
+        f"There is no finished task {flow}/{run}/{step}/{task}.",
+        f"The tasks of that step are: {ids}.",
+        "Name one of these, or the run alone.",
+    )
 
 
 def _newer(found: tuple[TaskRecord, ...], other: tuple[TaskRecord, ...]) -> tuple[TaskRecord, ...]:

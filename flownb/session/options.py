@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,9 @@ def parse_run(given: Sequence[str]) -> RunOptions:
 
 
 SPIN_OPTIONS = ("--from", "--index", "--set", "--artifacts-module", "--persist", "--skip-decorators")
+CARD_OPTIONS = ("--id", "--index", "--from")
+# Options that take no value.
+FLAGS = ("--persist", "--skip-decorators")
 
 
 def parse_spin(given: Sequence[str]) -> SpinOptions:
@@ -157,46 +160,30 @@ def parse_spin(given: Sequence[str]) -> SpinOptions:
     ParameterError
         If an option is unknown or has no value, or no step is named.
     """
-    rest = list(given)
-    step: str | None = None
     found: dict[str, Any] = {}
     overrides: dict[str, str] = {}
-    while rest:
-        word = rest.pop(0)
-        option, equals, value = word.partition("=")
-        if not option.startswith("-"):
-            if step is not None:
-                raise ParameterError(
-                    f"`{word}` is one step too many.", f"spin runs one step, here {step}.", "Remove it."
-                )
-            step = word
-        elif option == "--from":
-            found["origin"] = _value(rest, option, equals, value)
-        elif option == "--index":
-            found["index"] = _whole(option, _value(rest, option, equals, value))
-        elif option == "--artifacts-module":
-            found["artifacts_module"] = Path(_value(rest, option, equals, value))
-        elif option == "--set":
-            name, is_set, text = _value(rest, option, equals, value).partition("=")
-            if not is_set or not name.isidentifier():
-                raise ParameterError(
-                    f"`--set {name}` sets nothing.", "It needs a name and a value.", "Write --set k=15."
-                )
-            overrides[name] = text
-        elif option in ("--persist", "--skip-decorators"):
-            found[option[2:].replace("-", "_")] = True
-        else:
-            raise ParameterError(
-                f"`{option}` is no option of spin.{nearest(option, SPIN_OPTIONS)}",
-                f"It takes {', '.join(SPIN_OPTIONS)}.",
-                "Correct it or leave it out.",
-            )
-    if step is None:
+    for option, text in _of_one_step(given, SPIN_OPTIONS, command="spin", does="runs one step"):
+        match option:
+            case "":
+                found["step"] = text
+            case "--from":
+                found["origin"] = text
+            case "--index":
+                found["index"] = _whole(option, text)
+            case "--artifacts-module":
+                found["artifacts_module"] = Path(text)
+            case "--set":
+                name, is_set, value = text.partition("=")
+                if not is_set or not name.isidentifier():
+                    raise ParameterError(
+                        f"`--set {name}` sets nothing.", "It needs a name and a value.", "Write --set k=15."
+                    )
+                overrides[name] = value
+            case flag:
+                found[flag[2:].replace("-", "_")] = True
+    if "step" not in found:
         raise ParameterError("spin names no step.", "It runs one step.", "Write spin STEP.")
-    return SpinOptions(step, overrides=overrides, **found)
-
-
-CARD_OPTIONS = ("--id", "--index", "--from")
+    return SpinOptions(overrides=overrides, **found)
 
 
 def parse_card(given: Sequence[str]) -> CardOptions:
@@ -207,33 +194,42 @@ def parse_card(given: Sequence[str]) -> CardOptions:
     ParameterError
         If an option is unknown or has no value, or no step is named.
     """
+    found: dict[str, Any] = {}
+    for option, text in _of_one_step(given, CARD_OPTIONS, command="card", does="shows one step"):
+        match option:
+            case "":
+                found["step"] = text
+            case "--from":
+                found["origin"] = text
+            case "--index":
+                found["index"] = _whole(option, text)
+            case _:
+                found["id"] = text
+    if "step" not in found:
+        raise ParameterError("card names no step.", "It shows the card of one step.", "Write card STEP.")
+    return CardOptions(**found)
+
+
+def _of_one_step(given: Sequence[str], options: Sequence[str], *, command: str, does: str) -> Iterator[tuple[str, str]]:
+    """The options of a command on one step with their values, as they are given; the step has no option's name."""
     rest = list(given)
     step: str | None = None
-    found: dict[str, Any] = {}
     while rest:
         word = rest.pop(0)
         option, equals, value = word.partition("=")
         if not option.startswith("-"):
             if step is not None:
-                raise ParameterError(
-                    f"`{word}` is one step too many.", f"card shows one step, here {step}.", "Remove it."
-                )
+                raise ParameterError(f"`{word}` is one step too many.", f"{command} {does}, here {step}.", "Remove it.")
             step = word
-        elif option == "--id":
-            found["id"] = _value(rest, option, equals, value)
-        elif option == "--index":
-            found["index"] = _whole(option, _value(rest, option, equals, value))
-        elif option == "--from":
-            found["origin"] = _value(rest, option, equals, value)
-        else:
+            yield "", word
+        elif option not in options:
             raise ParameterError(
-                f"`{option}` is no option of card.{nearest(option, CARD_OPTIONS)}",
-                f"It takes {', '.join(CARD_OPTIONS)}.",
+                f"`{option}` is no option of {command}.{nearest(option, options)}",
+                f"It takes {', '.join(options)}.",
                 "Correct it or leave it out.",
             )
-    if step is None:
-        raise ParameterError("card names no step.", "It shows the card of one step.", "Write card STEP.")
-    return CardOptions(step, **found)
+        else:
+            yield option, "" if option in FLAGS else _value(rest, option, equals, value)
 
 
 def _whole(option: str, text: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flownb.picture import Dag, DagEdge, DagNode
-from flownb.runtime.freshness import Freshness
+from flownb.runtime.freshness import NEVER, Freshness
 from flownb.runtime.program import Program
 
 __all__ = ["flow_picture", "step_detail"]
@@ -27,8 +27,8 @@ def flow_picture(program: Program, states: Mapping[str, Freshness]) -> Dag:
     graph = program.graph
     nodes = []
     for name, node in graph.nodes.items():
-        state = states.get(name, Freshness("never"))
-        in_foreach = any(frame.kind == "foreach" for frame in graph.frames.get(name, ()))
+        state = states.get(name, NEVER)
+        in_foreach = graph.in_foreach(name)
         nodes.append(DagNode(name, node.kind, state.state, step_detail(state, in_foreach), in_foreach))
     edges = []
     for name, node in graph.nodes.items():

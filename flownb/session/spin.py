@@ -22,7 +22,7 @@ from flownb.runtime.program import Program
 from flownb.runtime.task import TaskSpec, run_attempt
 from flownb.session.cards import card_hook
 from flownb.session.instances import Instance, step_instances
-from flownb.session.latest import LatestResults
+from flownb.session.latest import LatestResults, no_task
 from flownb.session.options import SpinOptions, literal, load_artifacts_module
 from flownb.session.report import StepReport, step_report
 from flownb.session.state import Display, SessionState, module_kept
@@ -217,12 +217,7 @@ def _recorded(session: SessionState, flow: str, origin: Origin, index: int | Non
         if record is None and tasks and index is not None:
             raise _no_item(origin.step, index, [task.foreach[-1].index for task in tasks if task.foreach])
     if record is None:
-        ids = ", ".join(session.datastore.task_ids(flow, origin.run, origin.step)) or "none"
-        raise NotFound(
-            f"There is no finished task {flow}/{origin.run}/{origin.step}/{origin.task or ''}.",
-            f"The tasks of that step are: {ids}.",
-            "Name one of these, or the run alone.",
-        )
+        raise no_task(session.datastore, flow, origin.run, origin.step, origin.task or "")
     return record
 
 

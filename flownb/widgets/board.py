@@ -13,14 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from flownb.errors import FlownbError
 from flownb.runtime.events import Event, RunEnded, StepsChanged, StepStatus, TaskEnded, TaskStarted
-from flownb.runtime.freshness import Freshness
+from flownb.runtime.freshness import NEVER, Freshness
 from flownb.session.picture import step_detail
 from flownb.session.progress import StepStates
 from flownb.session.state import SessionState
 
 __all__ = ["StatusBoard"]
-
-NEVER = Freshness("never")
 
 
 class StatusBoard:
@@ -125,8 +123,7 @@ class StatusBoard:
         found = []
         for cell, step in cells:
             state = states.get(step, NEVER)
-            in_foreach = any(frame.kind == "foreach" for frame in graph.frames.get(step, ()))
-            detail, title = step_detail(state, in_foreach), _sentence(step, state)
+            detail, title = step_detail(state, graph.in_foreach(step)), _sentence(step, state)
             if count[step] > 1:
                 detail = "defined twice"
                 title = f"{count[step]} cells define the step {step}: rename or delete all but one."

@@ -16,7 +16,7 @@ from IPython.display import display, update_display
 from flownb.picture import DAG_MIME, Dag, DagNode, dag_payload, dag_svg, dag_text, node_detail
 from flownb.picture.summary import flow_description, flow_summary, node_sentence
 from flownb.runtime.events import DagChanged, DagDrawn, Event, NodeStatus, RunStarted, TaskEnded, TaskStarted
-from flownb.runtime.freshness import Freshness
+from flownb.runtime.freshness import NEVER, Freshness
 from flownb.session.picture import step_detail
 from flownb.session.progress import Progress
 from flownb.session.session import Session
@@ -102,7 +102,7 @@ class LiveDag:
         if self._live and isinstance(event, RunStarted):
             self._start(event)
         elif self._drawing is not None and isinstance(event, TaskStarted | TaskEnded) and event.mode == "run":
-            status = self._drawing.status(event.step, self._progress.steps.state(event.step) or Freshness("never"))
+            status = self._drawing.status(event.step, self._progress.steps.state(event.step) or NEVER)
             if status is not None:
                 self._told = {**self._told, status.name: status}
                 self._session.events.emit(DagChanged(self._id, (status,)))
