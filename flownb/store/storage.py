@@ -1,0 +1,137 @@
+"""What the datastore asks of the place it lives in: a folder or a bucket.
+
+Two roles. A `Storage` keeps small named files (manifests); a `Blobs` keeps large content by its hash. Both have two
+implementations, `flownb.store.local` and `flownb.store.s3`, which pass one behaviour suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["Blobs", "Entry", "Part", "Storage"]
+
+# A piece of a blob: bytes, or a view of the memory it stands in.
+Part = memoryview | bytes
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or blob as a listing shows it.
+
+    Attributes
+    ----------
+    name : str
+        Below the storage's root, with ``/``; of a blob its key.
+    size : int
+        Length in bytes, as stored.
+    modified : float
+        Seconds since the epoch, UTC.
+    """
+
+    name: str
+    size: int
+    modified: float
+
+
+class Storage(Protocol):
+    """Small files by name; names are relative, parted by ``/``, and checked by the caller.
+
+    Every method raises `StoreError` when the place cannot be used, with a text that says what to do and never holds a
+    credential. Reads see every write that returned before, also another process's.
+    """
+
+    location: str
+    """The folder or URL, for messages."""
+
+    def read(self, name: str) -> bytes | None:
+        """The whole content, None if there is no such file."""
+        ...
+
+    def read_many(self, names: Sequence[str]) -> list[bytes | None]:
+        """`read` for each name, at once where that is faster."""
+        ...
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a whole file or nothing, over one that is there."""
+        ...
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a whole file unless the name is taken: of all processes that try, one is told True.
+
+        `content` has to be unlike that of all others (a nonce in it does), so that a try whose answer was lost is told
+        from another's success.
+        """
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a file."""
+        ...
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Remove files; those that are not there are passed over. Folders left empty vanish."""
+        ...
+
+    def folders(self, prefix: str) -> list[str]:
+        """Names of the folders directly below `prefix` (``""`` or ``a/b``), sorted; none if it does not exist."""
+        ...
+
+    def files(self, prefix: str) -> list[str]:
+        """Names of the files directly below `prefix`, sorted, without it; no temporary ones."""
+        ...
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """All files below `prefix` at any depth, in no order; no temporary ones."""
+        ...
+
+    def stamp(self, prefix: str) -> object:
+        """Something that differs once a file was added directly below `prefix`; cheap to get."""
+        ...
+
+    def sync(self) -> None:
+        """Return when all that was written survives a power failure."""
+        ...
+
+
+class Blobs(Protocol):
+    """Content by its key (blake3, 64 hexadecimal digits)."""
+
+    def put(self, parts: Sequence[Part], key: str, size: int) -> None:
+        """Keep the content that `parts` make together, unless it is there undamaged.
+
+        It need not be there before `settle` returns, and `parts` must not change until then.
+        """
+        ...
+
+    def get(self, key: str, size: int) -> memoryview:
+        """A private, writable map or copy of a blob.
+
+        What is large may still be verified while the caller uses it; `settle` then raises.
+
+        Raises
+        ------
+        CorruptBlob
+            If the blob is missing, has another length, or does not match its key.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Wait for puts and verifications under way in this process.
+
+        Raises
+        ------
+        CorruptBlob
+            If a blob that `get` gave does not match its key.
+        StoreError
+            If a blob could not be kept.
+        """
+        ...
+
+    def entries(self) -> Iterator[Entry]:
+        """All blobs, in no order; `Entry.name` is the key."""
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove blobs; those that are not there are passed over."""
+        ...
