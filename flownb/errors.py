@@ -112,9 +112,19 @@ class StoreError(FlownbError):
 
 
 class CorruptBlob(StoreError):
-    """A blob is missing, truncated or does not match its key; other artifacts stay readable."""
+    """A blob is missing, truncated or does not match its key; other artifacts stay readable.
+
+    Attributes
+    ----------
+    key : str
+        The blob's key.
+    """
 
     headline = "Corrupted artifact"
+
+    def __init__(self, what: str, why: str = "", fix: str = "", *, key: str) -> None:
+        self.key = key
+        super().__init__(what, why, fix)
 
 
 class UnpicklableArtifact(StoreError):

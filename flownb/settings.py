@@ -14,8 +14,8 @@ __all__ = ["DATASTORE_VARIABLE", "datastore_root", "user_name"]
 DATASTORE_VARIABLE = "FLOWNB_DATASTORE"
 
 
-def datastore_root(folder: str | Path | None = None) -> Path:
-    """The datastore's folder.
+def datastore_root(folder: str | Path | None = None) -> Path | str:
+    """Where the datastore is.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ def datastore_root(folder: str | Path | None = None) -> Path:
 
     Returns
     -------
-    Path
-        ``$FLOWNB_DATASTORE`` when set, else ``.flownb`` beside the notebook.
+    Path or str
+        ``$FLOWNB_DATASTORE`` when set, a folder or ``s3://bucket/prefix``; else ``.flownb`` beside the notebook.
     """
     chosen = os.environ.get(DATASTORE_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser()
+        return chosen if "://" in chosen else Path(chosen).expanduser()
     return Path(folder or Path.cwd()) / ".flownb"
 
 

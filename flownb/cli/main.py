@@ -138,7 +138,7 @@ def spin(arguments: argparse.Namespace, rest: list[str]) -> int:
     outcome = session.spin(options, display=_print_value)
     print("\n".join(outcome.report.lines()))
     if outcome.task is not None:
-        print(f"  kept   {outcome.task.pathspec} in {session.spin_datastore.root}")
+        print(f"  kept   {outcome.task.pathspec} in {session.spin_datastore.location}")
     for name, value in outcome.values.items():
         print(f"  {name} = {_short(value)}")
     return 0

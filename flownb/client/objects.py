@@ -54,7 +54,7 @@ class Flow:
         if not self._datastore.run_ids(name):
             known = self._datastore.flows()
             raise NotFound(
-                f"Flow `{name}` has no runs in `{self._datastore.root}`.{nearest(name, known)}",
+                f"Flow `{name}` has no runs in `{self._datastore.location}`.{nearest(name, known)}",
                 f"The flows there are {', '.join(known)}." if known else "Nothing was recorded there yet.",
                 "Run it first, correct the name, or set FLOWNB_DATASTORE.",
             )

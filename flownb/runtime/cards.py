@@ -40,6 +40,8 @@ NOT_EDITABLE = frozenset({"default_json", "error", "taskspec_card"})
 ID = re.compile(r"[a-zA-Z0-9_]+\Z")
 # A card that is refreshed more often than this many seconds apart is not drawn again.
 INTERVAL = 0.2
+# Inherited values of up to this many bytes are loaded to be previewed in the default card.
+PREVIEWED_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -356,7 +358,7 @@ def _row(name: str, values: Mapping[str, Any], artifacts: Mapping[str, ArtifactR
     ref = artifacts.get(name)
     if name in values or ref is None:
         return fact(name, values[name], ref.size if ref else None)
-    if ref.inline is not None:
+    if ref.size <= PREVIEWED_BYTES:
         with contextlib.suppress(StoreError):  # one value that cannot be read leaves the others their previews
             return fact(name, datastore.load(ref, name=name), ref.size)
     return {"name": name, "kind": ref.type.rpartition(".")[2], "size": ref.size, "preview": ""}

@@ -13,6 +13,7 @@ from typing import Any
 
 from flownb.errors import ArtifactNotFound, ForeachError, MergeConflict, TransitionError, nearest
 from flownb.runtime.foreach import count_items
+from flownb.store.artifacts import Loaded
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame
 
@@ -33,7 +34,7 @@ class TaskState:
         Inherited artifacts, not loaded until read.
     frames : tuple of ForeachFrame
     is_join : bool
-    loaded : dict of str to ArtifactRef
+    loaded : dict of str to Loaded
         Inherited artifacts that were read.
     targets : tuple of str or None
         Where ``self.next`` said to go; None before it was called.
@@ -47,7 +48,7 @@ class TaskState:
     refs: dict[str, ArtifactRef]
     frames: tuple[ForeachFrame, ...] = ()
     is_join: bool = False
-    loaded: dict[str, ArtifactRef] = field(default_factory=dict)
+    loaded: dict[str, Loaded] = field(default_factory=dict)
     targets: tuple[str, ...] | None = None
     foreach: str | None = None
     num_splits: int = 0
@@ -74,10 +75,9 @@ class FlowSpec:
                 f"It inherits {', '.join(f'`{n}`' for n in known)}." if known else "It inherits no artifacts.",
                 f"Assign self.{name} in an earlier step, or correct the name.",
             )
-        value = state.datastore.load(ref, name=name, where=state.where)
-        state.loaded[name] = ref
-        object.__getattribute__(self, "__dict__")[name] = value
-        return value
+        loaded = state.loaded[name] = state.datastore.read(ref, name=name, where=state.where)
+        object.__getattribute__(self, "__dict__")[name] = loaded.value
+        return loaded.value
 
     @property
     def name(self) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from types import FunctionType, MethodType, TracebackType
 from typing import Any
 
 from flownb.cards.content import CardContent
-from flownb.errors import FlownbError, UnpicklableArtifact
+from flownb.errors import CorruptBlob, FlownbError, UnpicklableArtifact
 from flownb.runtime.cards import CardCollector, OnCard, card_contents, collect_cards, store_cards
 from flownb.runtime.current import current
 from flownb.runtime.decorators import Recorded, environment, retries
@@ -24,6 +25,7 @@ from flownb.runtime.parameters import Parameter
 from flownb.runtime.process import process_state
 from flownb.runtime.program import Program
 from flownb.settings import user_name
+from flownb.store.artifacts import Saved
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStatus
 
@@ -200,37 +202,42 @@ def run_attempt(
     artifacts: dict[str, ArtifactRef] = dict(state.refs)
     captured: tuple[str, ...] = ()
     failure: UnpicklableArtifact | None = None
-    try:
-        artifacts, captured, failure = _persist(own, state, written, keep)
-        cards = card_contents(
-            collector, given=spec.given, here=captured, values=own, artifacts=artifacts, datastore=datastore
+    with keep.recording() if keep is not None else nullcontext():
+        try:
+            artifacts, captured, failure = _persist(own, state, written, keep)
+            cards = card_contents(
+                collector, given=spec.given, here=captured, values=own, artifacts=artifacts, datastore=datastore
+            )
+            datastore.settle()
+        except KeyboardInterrupt as interrupt:
+            error = error or interrupt
+        except CorruptBlob as damaged:  # what was read is not what was stored, so nothing that came of it is kept
+            damaged.__cause__ = error
+            error, artifacts, captured, cards = damaged, dict(state.refs), (), ()
+        error = error or failure
+        status: TaskStatus = "done"
+        if error is not None:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        record = TaskRecord(
+            flow.name,
+            spec.run,
+            spec.step,
+            spec.task,
+            spec.attempt,
+            status,
+            parents=tuple(f"{parent.run}/{parent.step}/{parent.task}" for parent in spec.parents),
+            foreach=spec.frames,
+            artifacts=artifacts,
+            captured=captured,
+            chosen=state.targets or (),
+            fingerprint=fingerprint(program, spec.step),
+            exception=_describe_error(error),
+            started=started,
+            finished=time.time(),
         )
-    except KeyboardInterrupt as interrupt:
-        error = error or interrupt
-    error = error or failure
-    status: TaskStatus = "done"
-    if error is not None:
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-    record = TaskRecord(
-        flow.name,
-        spec.run,
-        spec.step,
-        spec.task,
-        spec.attempt,
-        status,
-        parents=tuple(f"{parent.run}/{parent.step}/{parent.task}" for parent in spec.parents),
-        foreach=spec.frames,
-        artifacts=artifacts,
-        captured=captured,
-        chosen=state.targets or (),
-        fingerprint=fingerprint(program, spec.step),
-        exception=_describe_error(error),
-        started=started,
-        finished=time.time(),
-    )
-    if keep is not None:
-        record = replace(record, source=keep.save(program.source, name="source"), cards=store_cards(cards, keep))
-        keep.write_task(record)
+        if keep is not None:
+            record = replace(record, source=keep.save(program.source, name="source"), cards=store_cards(cards, keep))
+            keep.write_task(record)
     foreach = (state.foreach, state.num_splits) if state.foreach is not None and error is None else None
     values = {name: value for name, value in own.items() if name in captured}
     return TaskResult(record, values, error, foreach, decorators, cards)
@@ -296,39 +303,33 @@ def _persist(
 ) -> tuple[dict[str, ArtifactRef], tuple[str, ...], UnpicklableArtifact | None]:
     """Persist what the step holds; unchanged inherited values keep their reference.
 
-    Every value that was read is encoded again, for it may have been changed in place; equal content has an equal key
-    and is not written twice. One value that cannot be persisted does not keep the others from it. The names given back
+    Every value that was read is compared with what it was, for it may have been changed in place; equal content is not
+    written twice. One value that cannot be persisted does not keep the others from it. The names given back
     are those the step wrote (`written`, or new) and those it changed in place.
     """
-    artifacts = dict(state.refs)
-    captured: list[str] = []
+    captured = [name for name in own if name not in state.loaded or name in written]
+    failures = {
+        name: UnpicklableArtifact(
+            f"Artifact `{name}` is a function.",
+            "Metaflow drops functions that are assigned to self.",
+            "Define it in a %%shared cell; every step can call it from there.",
+            artifact=name,
+        )
+        for name, value in own.items()
+        if isinstance(value, FunctionType | MethodType)
+    }
+    saved = Saved({}, {})
+    if keep is not None:
+        saved = keep.save_all({n: value for n, value in own.items() if n not in failures}, before=state.loaded)
+    failures.update(saved.failures)
+    changed = [n for n, ref in saved.refs.items() if n in state.loaded and state.loaded[n].ref.key != ref.key]
+    captured += [name for name in changed if name not in captured]
     failure: UnpicklableArtifact | None = None
-    for name, value in own.items():
-        before = state.loaded.get(name)
-        if before is None or name in written:
-            captured.append(name)
-        try:
-            if isinstance(value, FunctionType | MethodType):
-                raise UnpicklableArtifact(
-                    f"Artifact `{name}` is a function.",
-                    "Metaflow drops functions that are assigned to self.",
-                    "Define it in a %%shared cell; every step can call it from there.",
-                    artifact=name,
-                )
-            if keep is None:
-                continue
-            ref = keep.save(value, name=name, before=before)
-        except UnpicklableArtifact as error:
-            failure = failure or UnpicklableArtifact(
-                f"Step {state.step}: {error.what}", error.why, error.fix, artifact=error.artifact
-            )
-            if failure.__cause__ is None:
-                failure.__cause__ = error.__cause__
-            continue
-        artifacts[name] = ref
-        if before is not None and before.key != ref.key and name not in captured:
-            captured.append(name)
-    return artifacts, tuple(captured), failure
+    first = next((failures[name] for name in own if name in failures), None)
+    if first is not None:
+        failure = UnpicklableArtifact(f"Step {state.step}: {first.what}", first.why, first.fix, artifact=first.artifact)
+        failure.__cause__ = first.__cause__
+    return {**state.refs, **saved.refs}, tuple(captured), failure
 
 
 def user_frames(error: BaseException) -> TracebackType | None:

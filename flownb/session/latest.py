@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flownb.errors import MissingResults, NotFound, StoreError
-from flownb.store.datastore import Datastore, Execution
-from flownb.store.records import ForeachFrame, RunEnd, RunRecord, TaskRecord
+from flownb.store.datastore import Datastore
+from flownb.store.records import Execution, ForeachFrame, RunEnd, RunRecord, TaskRecord
 
 __all__ = ["LatestResults", "is_complete", "no_task"]
 
@@ -33,8 +33,8 @@ class LatestResults:
         self.flow = flow
         self.work = work
         self.only = only
-        self._executions: dict[str, tuple[int, list[Execution]]] = {}
-        self._records: dict[str, RunRecord] = {}
+        self._executions: dict[str, tuple[object, list[Execution]]] = {}
+        self._records: dict[str, RunRecord | None] = {}
         self._ends: dict[str, RunEnd] = {}
 
     def executions(self, run: str) -> list[Execution]:
@@ -140,11 +140,13 @@ class LatestResults:
         return end is not None and end.finished < max(task.finished for task in found)
 
     def _record(self, run: str) -> RunRecord | None:
-        """A run's record, read once; None while it is being written, or when it is damaged."""
+        """A run's record, read once; None when it was removed or is damaged."""
         if run not in self._records:
             try:
                 self._records[run] = self.datastore.run(self.flow, run)
-            except (NotFound, StoreError):
+            except NotFound:
+                self._records[run] = None
+            except StoreError:
                 return None
         return self._records[run]
 

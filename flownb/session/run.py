@@ -58,11 +58,21 @@ def run_flow(session: SessionState, options: RunOptions, *, kernel_names: Iterab
     program = session.program(True)
     flow = program.flow.name
     values = {**program.constants, **resolve_parameters(program.parameters, flow, options.parameters)}
-    given = {name: session.datastore.save(value, name=name) for name, value in values.items()}
-    parameters = {name: given[name] for name in program.parameters}
     started = time()
-    record = RunRecord(flow, "", "run", session.notebook_name, parameters, options.tags, user_name(), started)
-    run = session.datastore.new_run(record).run
+    with session.datastore.recording():
+        given = session.datastore.save_given(values)
+        record = RunRecord(
+            flow,
+            "",
+            "run",
+            session.notebook_name,
+            {name: given[name] for name in program.parameters},
+            options.tags,
+            user_name(),
+            started,
+            constants={name: ref for name, ref in given.items() if name not in program.parameters},
+        )
+        run = session.datastore.new_run(record).run
     tasks = 0
 
     def emit(event: Event) -> None:

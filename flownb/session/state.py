@@ -68,7 +68,7 @@ class SessionState:
     @cached_property
     def spin_datastore(self) -> Datastore:
         """Where ``spin --persist`` keeps its tasks; safe to delete."""
-        return Datastore(self.datastore.root / "spin", blobs=self.datastore.blobs)
+        return self.datastore.below("spin")
 
     # -- the flow
 
@@ -233,11 +233,12 @@ class SessionState:
 
         Parameters that have no default are left out: a single step takes them from its parents.
         """
-        if self._given is None or self._given[0] is not program:
+        known = self._given
+        if known is None or known[0] is not program or not all(map(self.datastore.holds, known[1].values())):
             optional = {name: p for name, p in program.parameters.items() if not (p.required and p.default is None)}
             values = {**program.constants, **resolve_parameters(optional, program.flow.name, {})}
-            self._given = (program, {name: self.datastore.save(value, name=name) for name, value in values.items()})
-        return self._given[1]
+            known = self._given = (program, self.datastore.save_given(values))
+        return known[1]
 
     def require_parameters(self, program: Program, step: str, known: Iterable[str]) -> None:
         """Raise unless every required parameter has a value."""

@@ -16,7 +16,7 @@ from flownb.session.cards import card_hook
 from flownb.session.instances import Instance, conditions_hold, step_instances
 from flownb.session.report import StepReport, step_report
 from flownb.session.state import Display, SessionState
-from flownb.store.datastore import Execution
+from flownb.store.records import Execution
 
 __all__ = ["StepOutcome", "run_step"]
 
@@ -59,7 +59,11 @@ def run_step(
     run = session.working_run()
     done: list[TaskResult] = []
     for instance in instances:
-        task = session.datastore.new_task(program.flow.name, run, name)
+        with session.datastore.recording():
+            given = session.refs(program)
+            task = session.datastore.new_task(
+                program.flow.name, run, name, parents=instance.parents, given=given.values()
+            )
         spec = TaskSpec(name, run, task, instance.parents, instance.frames, given)
         with task_told(session.events.emit, program.flow.name, spec, "work") as ended:
             done.append(

@@ -1,88 +1,105 @@
-"""The datastore: artifacts, runs and tasks in one folder.
+"""The datastore: artifacts, runs and tasks in one folder or bucket.
 
-Takes values and records; gives references and records again. Layout below the root::
+Takes values and records; gives references and records again. Layout below the root, the same everywhere::
 
     store.json                              format version
     blobs/ab/abcd…                          artifacts by content
-    flows/FLOW/RUN/run.json                 RunRecord, written once
-    flows/FLOW/RUN/end.json                 RunEnd, written once
-    flows/FLOW/RUN/ids/TASK                 claimed task ids
+    flows/FLOW/RUN/run.json                 RunRecord, whose creation takes the id; stays when the run is removed
+    flows/FLOW/RUN/end.json                 RunEnd
+    flows/FLOW/RUN/ids/TASK.json            working runs: Claim, a taken task id
     flows/FLOW/RUN/steps/STEP/TASK/ATTEMPT.json
                                             TaskRecord, written once when the attempt has ended
-    flows/FLOW/RUN/executions/N.json        working runs only: which tasks are a step's latest results
+    flows/FLOW/RUN/executions/N.json        working runs: Execution, which tasks are a step's latest results
+    spin/flows/…                            what `spin --persist` keeps; its blobs are among the others
 
-Every file is written under a temporary name and renamed; ids are taken by making a folder. A process that dies at any
-point leaves a store in which everything that was recorded can be read.
+Every file appears whole or not at all, and what it refers to is there before it. A process that dies at any point
+leaves a store in which everything that was recorded can be read.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flownb.errors import CorruptBlob, NotFound, StoreError, UnpicklableArtifact
+from flownb.errors import NotFound, StoreError
 from flownb.pathspec import safe_name
-from flownb.store.blobs import LocalBlobs, hash_parts, store_error
-from flownb.store.encoding import decode, encode
-from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord, from_json, to_json
+from flownb.store.artifacts import Artifacts, Loaded, Saved
+from flownb.store.local import LocalBlobs, LocalStorage
+from flownb.store.records import (
+    ArtifactRef,
+    Claim,
+    Execution,
+    Record,
+    RunEnd,
+    RunRecord,
+    TaskRecord,
+    from_json,
+    to_json,
+)
+from flownb.store.storage import Blobs, Storage
 
-__all__ = ["Datastore", "Execution"]
+__all__ = ["Datastore"]
 
-FORMAT = 1
-# Encoded values up to this many bytes stand in the manifest itself.
-INLINE_BYTES = 1024
-
-
-@dataclass(frozen=True)
-class Execution:
-    """One execution of a step in a working run: the tasks it left, in foreach order."""
-
-    step: str
-    tasks: tuple[str, ...]
-    status: str
+FORMAT = 2
 
 
 class Datastore:
-    """Artifacts, runs and tasks below one folder.
+    """Artifacts, runs and tasks in one place.
 
     Parameters
     ----------
-    root : str or Path
-        Need not exist; it is made when something is first written.
-    blobs : LocalBlobs, optional
-        Where artifacts are; None means below `root`.
+    location : str or Path
+        A folder, or ``s3://bucket/prefix``. It need not exist; a folder is made when something is first written.
     """
 
-    def __init__(self, root: str | Path, *, blobs: LocalBlobs | None = None) -> None:
-        self.root = Path(root)
-        self.blobs = blobs or LocalBlobs(self.root / "blobs")
+    def __init__(self, location: str | Path) -> None:
+        self._open(*_backend(location))
+
+    def _open(self, storage: Storage, blobs: Blobs) -> None:
+        self.storage = storage
+        self.blobs = blobs
+        self.artifacts = Artifacts(blobs)
         self._tasks: dict[tuple[str, ...], TaskRecord] = {}
+        self._last_run: dict[str, int] = {}
         self._next_task: dict[tuple[str, str], int] = {}
-        self._checked = False
+        # Runs this process began and alone adds tasks to.
+        self._own: set[tuple[str, str]] = set()
+        self._readable = self._writable = False
+
+    @property
+    def location(self) -> str:
+        """The folder or URL."""
+        return self.storage.location
+
+    def below(self, name: str) -> Datastore:
+        """A datastore of its own one folder further down, whose artifacts are kept among this one's."""
+        other = Datastore.__new__(Datastore)
+        other._open(self.storage.below(name), self.blobs)
+        return other
 
     # -- artifacts
 
-    def save(self, value: Any, *, name: str, before: ArtifactRef | None = None) -> ArtifactRef:
-        """Persist a value.
+    def save(self, value: Any, *, name: str, before: Loaded | None = None) -> ArtifactRef:
+        """Persist one value.
 
         Parameters
         ----------
         value : object
         name : str
             The artifact's name, for messages.
-        before : ArtifactRef, optional
-            What `value` was loaded from, perhaps to be changed in place since.
+        before : Loaded, optional
+            What was loaded as `value`, perhaps to be changed in place since.
 
         Returns
         -------
         ArtifactRef
-            `before` itself if the value's content is still the same.
+            That of `before` if the value's content is still the same.
 
         Raises
         ------
@@ -91,41 +108,25 @@ class Datastore:
         StoreError
             If the store cannot be written.
         """
-        try:
-            encoding, parts = encode(value)
-        except Exception as error:
-            raise UnpicklableArtifact(
-                f"Artifact `{name}` of type {_type_name(value)} cannot be persisted.",
-                f"{type(error).__name__}: {error}.",
-                f"Keep it local to the step, or store what it was made from (a path, a list) as `{name}`.",
-                artifact=name,
-            ) from error
-        size = _size(parts)
-        key = hash_parts(parts, size)
-        if before is not None and (key == before.key or key == self._key_again(before)):
-            return before
-        inline = None
-        if size <= INLINE_BYTES:
-            inline = base64.b64encode(b"".join(parts)).decode()
-        else:
-            self._prepare()
-            self.blobs.put(parts, key)
-        return ArtifactRef(key, encoding, size, _type_name(value), inline)
+        saved = self.save_all({name: value}, before={name: before} if before else {})
+        if saved.failures:
+            raise saved.failures[name]
+        return saved.refs[name]
 
-    def _key_again(self, ref: ArtifactRef) -> str:
-        """The key of a stored value that is loaded and encoded anew.
+    def save_all(self, values: Mapping[str, Any], *, before: Mapping[str, Loaded]) -> Saved:
+        """Persist values together, which is cheaper than one by one; see `Artifacts.save`."""
+        self._check()
+        return self.artifacts.save(values, before)
 
-        Pickling what was unpickled need not give the same bytes (shared strings are told apart differently), but doing
-        it twice does: this tells a value that a step only read from one that it changed.
-        """
-        try:
-            _, parts = encode(self.load(ref))
-        except Exception:  # whatever stands in the way, the value then counts as changed
-            return ""
-        return hash_parts(parts, _size(parts))
+    def save_given(self, values: Mapping[str, Any]) -> dict[str, ArtifactRef]:
+        """Persist what every task of a flow starts with; see `save`."""
+        saved = self.save_all(values, before={})
+        for failure in saved.failures.values():
+            raise failure
+        return saved.refs
 
     def load(self, ref: ArtifactRef, *, name: str = "", where: str = "") -> Any:
-        """Load a value; each call gives an independent object.
+        """Load and verify a value; each call gives an independent object.
 
         Parameters
         ----------
@@ -137,39 +138,61 @@ class Datastore:
         ------
         CorruptBlob
             If the value is missing or damaged.
+        StoreError
+            If it cannot be rebuilt.
         """
-        label = f"Artifact `{name}` of {where}" if where else f"Artifact `{name}`"
-        try:
-            if ref.inline is not None:
-                content = bytearray(base64.b64decode(ref.inline))
-                if hash_parts([bytes(content)], len(content)) != ref.key:
-                    raise CorruptBlob(f"Blob {ref.key} does not match its key.")
-                blob = memoryview(content)
-            else:
-                blob = self.blobs.get(ref.key, ref.size)
-        except CorruptBlob as error:
-            raise CorruptBlob(
-                f"{label} cannot be read.", str(error), "Run its step again; all other artifacts stay readable."
-            ) from error
-        try:
-            return decode(ref.encoding, blob)
-        except Exception as error:
-            raise StoreError(
-                f"{label} of type {ref.type} cannot be loaded.",
-                f"{type(error).__name__}: {error}.",
-                "Make what it needs importable (a %%shared cell or an installed package), then try again.",
-            ) from error
+        loaded = self.artifacts.load(ref, name=name, where=where)
+        self.artifacts.settle()
+        return loaded.value
+
+    def read(self, ref: ArtifactRef, *, name: str = "", where: str = "") -> Loaded:
+        """Like `load`, but a large value may still be verified: call `settle` before anything lasting is made of it."""
+        return self.artifacts.load(ref, name=name, where=where)
+
+    def settle(self) -> None:
+        """Wait until what was saved is kept and what was read is verified.
+
+        Raises
+        ------
+        CorruptBlob
+            If a value that was read is damaged.
+        StoreError
+            If a value could not be kept.
+        """
+        self.artifacts.settle()
+
+    def holds(self, ref: ArtifactRef) -> bool:
+        """Whether what a reference needs is there; `flownb gc` may have removed what no run refers to."""
+        return ref.blob is None or not self.blobs.missing([ref.blob])
+
+    def recording(self) -> AbstractContextManager[None]:
+        """Hold off `flownb gc` from the first save to the manifest that refers to what was saved."""
+        return self.storage.lock(exclusive=False)
 
     # -- runs
 
     def flows(self) -> list[str]:
         """Names of all flows, sorted."""
-        return sorted(_folders(self.root / "flows"))
+        return self.storage.folders("flows")
 
-    def run_ids(self, flow: str) -> list[str]:
-        """Ids of all runs of a flow, newest first."""
-        folder = self.root / "flows" / safe_name(flow)
-        return [str(number) for number in sorted((int(i) for i in _folders(folder) if i.isdigit()), reverse=True)]
+    def last_run(self, flow: str) -> int:
+        """The highest run id that was given, 0 if none was; ids are given without gaps and only once."""
+        last = self._last_run.get(flow)
+        if last is None:
+            ids = (int(name) for name in self.storage.folders(f"flows/{safe_name(flow)}") if name.isdigit())
+            last = max(ids, default=0)
+        while self.has_run(flow, str(last + 1)):
+            last += 1
+        self._last_run[flow] = last
+        return last
+
+    def has_run(self, flow: str, run: str) -> bool:
+        """Whether a run id was given, also to a run that was removed since."""
+        return self.storage.exists(f"{self._run_folder(flow, run)}/run.json")
+
+    def run_ids(self, flow: str) -> Sequence[str]:
+        """Ids of all runs of a flow, newest first, those of removed runs among them."""
+        return [str(number) for number in range(self.last_run(flow), 0, -1)]
 
     def new_run(self, record: RunRecord) -> RunRecord:
         """Take the next free run id of a flow and record the run.
@@ -177,7 +200,7 @@ class Datastore:
         Parameters
         ----------
         record : RunRecord
-            Its id is not looked at.
+            Its id and nonce are not looked at.
 
         Returns
         -------
@@ -185,11 +208,17 @@ class Datastore:
             The same with the id it was given.
         """
         self._prepare()
-        folder = self.root / "flows" / safe_name(record.flow)
-        number = max((int(i) for i in self.run_ids(record.flow)), default=0) + 1
-        number = self._take(folder, number)
-        record = replace(record, run=str(number))
-        self._write(folder / str(number) / "run.json", to_json(record))
+        self.settle()
+        number = self.last_run(record.flow)
+        record = replace(record, nonce=secrets.token_hex(8))
+        while True:
+            number += 1
+            record = replace(record, run=str(number))
+            if self.storage.create(f"{self._run_folder(record.flow, record.run)}/run.json", to_json(record)):
+                break
+        self._last_run[record.flow] = number
+        if record.kind != "work":
+            self._own.add((record.flow, record.run))
         return record
 
     def run(self, flow: str, run: str) -> RunRecord:
@@ -198,183 +227,240 @@ class Datastore:
         Raises
         ------
         NotFound
-            If there is no such run.
+            If there is no such run, or it was removed.
         """
-        path = self._run_folder(flow, run) / "run.json"
-        record = self._read(RunRecord, path)
-        if record is None:
-            known = ", ".join(self.run_ids(flow)[:5]) or "none"
-            raise NotFound(f"Run {flow}/{run} does not exist.", f"The newest runs are: {known}.", "Name one of these.")
-        assert isinstance(record, RunRecord)
+        record = self._read(RunRecord, f"{self._run_folder(flow, run)}/run.json")
+        if record is None or record.removed:
+            what = "does not exist" if record is None else f"was removed on {_day(record.removed)}"
+            known = ", ".join(str(number) for number in self.run_ids(flow)[:5]) or "none"
+            raise NotFound(f"Run {flow}/{run} {what}.", f"The newest runs are: {known}.", "Name one of these.")
         return record
 
+    def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
+        """Records of many runs; None for those that do not exist or are damaged. Removed ones are given."""
+        names = [f"{self._run_folder(flow, run)}/run.json" for run in ids]
+        return [self._parse_or_none(RunRecord, text) for text in self.storage.read_many(names)]
+
     def end_run(self, flow: str, run: str, end: RunEnd) -> None:
-        """Record how a run ended."""
-        self._write(self._run_folder(flow, run) / "end.json", to_json(end))
+        """Record how a run ended, once everything it left survives a power failure."""
+        self.settle()
+        self.storage.sync()
+        self.storage.write(f"{self._run_folder(flow, run)}/end.json", to_json(end))
 
     def run_end(self, flow: str, run: str) -> RunEnd | None:
         """How a run ended, None while it runs (and for working runs)."""
-        end = self._read(RunEnd, self._run_folder(flow, run) / "end.json")
-        assert end is None or isinstance(end, RunEnd)
-        return end
+        return self._read(RunEnd, f"{self._run_folder(flow, run)}/end.json")
+
+    def run_ends(self, flow: str, ids: Sequence[str]) -> list[RunEnd | None]:
+        """How many runs ended; None for those that have not, or whose record is damaged."""
+        names = [f"{self._run_folder(flow, run)}/end.json" for run in ids]
+        return [self._parse_or_none(RunEnd, text) for text in self.storage.read_many(names)]
 
     # -- tasks
 
-    def new_task(self, flow: str, run: str, step: str) -> str:
-        """Take the next free task id; ids are unique in a run, and this process need not look for them twice."""
+    def new_task(
+        self,
+        flow: str,
+        run: str,
+        step: str,
+        *,
+        parents: Iterable[TaskRecord] = (),
+        given: Iterable[ArtifactRef] = (),
+    ) -> str:
+        """Take the next free task id of a run.
+
+        Parameters
+        ----------
+        flow, run, step : str
+        parents : iterable of TaskRecord
+        given : iterable of ArtifactRef
+            What the task starts from: `flownb gc` leaves it alone until the task is recorded.
+
+        Raises
+        ------
+        NotFound
+            If the run of a parent was removed meanwhile.
+        """
+        number = self._next_task.get((flow, run))
+        if (flow, run) in self._own:  # nobody else adds tasks to it
+            self._next_task[flow, run] = (number or 1) + 1
+            return str(number or 1)
         folder = self._run_folder(flow, run)
-        first = self._next_task.get((flow, run))
-        if first is None:
-            first = max((int(task) for task in _folders(folder / "ids") if task.isdigit()), default=0) + 1
-        number = self._take(folder / "ids", first)
+        if number is None:
+            taken = [name.removesuffix(".json") for name in self.storage.files(f"{folder}/ids")]
+            taken += [task for name in self.steps(flow, run) for task in self.task_ids(flow, run, name)]
+            number = max((int(task) for task in taken if task.isdigit()), default=0) + 1
+        started_from = list(parents)
+        names = tuple(f"{parent.run}/{parent.step}/{parent.task}" for parent in started_from)
+        needs = tuple(ref.blob[0] for ref in given if ref.blob)
+        claim = to_json(Claim(safe_name(step), names, needs, time.time(), secrets.token_hex(8)))
+        while not self.storage.create(f"{folder}/ids/{number}.json", claim):
+            number += 1
         self._next_task[flow, run] = number + 1
-        try:
-            (folder / "steps" / safe_name(step) / str(number)).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise store_error(error, self.root) from error
+        for other in {parent.run for parent in started_from if parent.run and parent.run != run}:
+            self.run(flow, other)
         return str(number)
 
+    def claims(self, flow: str, run: str) -> dict[str, Claim]:
+        """Task ids that were taken in a working run."""
+        folder = f"{self._run_folder(flow, run)}/ids"
+        names = self.storage.files(folder)
+        texts = self.storage.read_many([f"{folder}/{name}" for name in names])
+        claims = [self._parse_or_none(Claim, text) for text in texts]
+        return {name.removesuffix(".json"): claim for name, claim in zip(names, claims, strict=True) if claim}
+
     def steps(self, flow: str, run: str) -> list[str]:
-        """Names of the steps that have tasks in a run, sorted."""
-        return sorted(_folders(self._run_folder(flow, run) / "steps"))
+        """Names of the steps that have recorded tasks in a run, sorted."""
+        return self.storage.folders(f"{self._run_folder(flow, run)}/steps")
 
     def task_ids(self, flow: str, run: str, step: str) -> list[str]:
-        """Ids of a step's tasks, oldest first."""
-        return sorted(_folders(self._step_folder(flow, run, step)), key=_numeric)
+        """Ids of a step's recorded tasks, oldest first."""
+        return sorted(self.storage.folders(self._step_folder(flow, run, step)), key=_numeric)
 
     def write_task(self, record: TaskRecord) -> None:
-        """Record an attempt that has ended."""
-        folder = self._step_folder(record.flow, record.run, record.step) / safe_name(record.task)
-        self._write(folder / f"{record.attempt}.json", to_json(record))
+        """Record an attempt that has ended, once all its artifacts are kept.
+
+        Raises
+        ------
+        StoreError
+            If an artifact is gone, or the store cannot be written.
+        """
+        self._prepare()
+        self.settle()
+        wanted = {ref.blob: name for name, ref in record.artifacts.items() if ref.blob}
+        gone = self.blobs.missing(wanted)
+        if gone:
+            name = next(name for blob, name in wanted.items() if blob and blob[0] == gone[0])
+            raise StoreError(
+                f"Task {record.pathspec} cannot be recorded: its artifact `{name}` is gone.",
+                f"Blob {gone[0]} was removed while the task was running, by hand or by `flownb rm`.",
+                "Run the steps above again, then this one.",
+            )
+        folder = f"{self._step_folder(record.flow, record.run, record.step)}/{safe_name(record.task)}"
+        self.storage.write(f"{folder}/{record.attempt}.json", to_json(record))
 
     def task(self, flow: str, run: str, step: str, task: str) -> TaskRecord | None:
         """The last attempt of a task, None while none has ended."""
         cached = self._tasks.get((flow, run, step, task))
         if cached is not None and cached.status == "done":
             return cached
-        folder = self._step_folder(flow, run, step) / safe_name(task)
-        attempts = sorted((entry.stem for entry in folder.glob("[0-9]*.json")), key=_numeric) if folder.is_dir() else []
-        for attempt in reversed(attempts):
-            record = self._read(TaskRecord, folder / f"{attempt}.json")
-            if record is not None:
-                assert isinstance(record, TaskRecord)
-                self._tasks[flow, run, step, task] = record
-                return record
-        return None
+        folder = f"{self._step_folder(flow, run, step)}/{safe_name(task)}"
+        attempts = [name for name in self.storage.files(folder) if name.endswith(".json")]
+        record = self._read(TaskRecord, f"{folder}/{max(attempts, key=_attempt)}") if attempts else None
+        if record is not None:
+            self._tasks[flow, run, step, task] = record
+        return record
 
     def tasks(self, flow: str, run: str, step: str) -> list[TaskRecord]:
-        """The last attempts of a step's tasks, oldest first."""
-        found = (self.task(flow, run, step, task) for task in self.task_ids(flow, run, step))
+        """The last attempts of a step's tasks, oldest first.
+
+        Raises
+        ------
+        StoreError
+            If one of them is damaged.
+        """
+        prefix = self._step_folder(flow, run, step)
+        last: dict[str, str] = {}
+        for entry in self.storage.entries(prefix):
+            task, _, name = entry.name.removeprefix(f"{prefix}/").partition("/")
+            if name.endswith(".json") and (task not in last or _attempt(name) > _attempt(last[task])):
+                last[task] = name
+        ids = sorted(last, key=_numeric)
+        unread = [task for task in ids if not self._is_final(self._tasks.get((flow, run, step, task)))]
+        names = [f"{prefix}/{task}/{last[task]}" for task in unread]
+        for task, name, text in zip(unread, names, self.storage.read_many(names), strict=True):
+            if text is not None:
+                self._tasks[flow, run, step, task] = self._parse(TaskRecord, name, text)
+        found = (self._tasks.get((flow, run, step, task)) for task in ids)
         return [record for record in found if record is not None]
+
+    def attempts(self, flow: str, run: str) -> Iterator[TaskRecord]:
+        """All recorded attempts of all tasks of a run, in no order; damaged ones are passed over."""
+        prefix = f"{self._run_folder(flow, run)}/steps"
+        names = [entry.name for entry in self.storage.entries(prefix) if entry.name.endswith(".json")]
+        for start in range(0, len(names), 1000):
+            for text in self.storage.read_many(names[start : start + 1000]):
+                record = self._parse_or_none(TaskRecord, text)
+                if record is not None:
+                    yield record
+
+    @staticmethod
+    def _is_final(record: TaskRecord | None) -> bool:
+        """Whether a task has no further attempt."""
+        return record is not None and record.status == "done"
 
     # -- working runs
 
     def add_execution(self, flow: str, run: str, execution: Execution) -> None:
         """Record which tasks are now the latest results of a step in a working run."""
-        folder = self._run_folder(flow, run) / "executions"
-        number = max((int(path.stem) for path in folder.glob("[0-9]*.json")), default=0) + 1 if folder.is_dir() else 1
-        text = json.dumps({"step": execution.step, "tasks": execution.tasks, "status": execution.status})
-        while True:
-            path = folder / f"{number:06d}.json"
-            if self._write(path, text, exclusive=True):
-                return
+        folder = f"{self._run_folder(flow, run)}/executions"
+        number = max((_attempt(name) for name in self.storage.files(folder)), default=0) + 1
+        text = to_json(replace(execution, nonce=secrets.token_hex(8)))
+        while not self.storage.create(f"{folder}/{number:06d}.json", text):
             number += 1
 
     def executions(self, flow: str, run: str) -> Iterator[Execution]:
-        """Executions of a working run, oldest first."""
-        folder = self._run_folder(flow, run) / "executions"
-        for path in sorted(folder.glob("[0-9]*.json")) if folder.is_dir() else []:
-            try:
-                raw = json.loads(path.read_text())
-                yield Execution(raw["step"], tuple(raw["tasks"]), raw["status"])
-            except (OSError, ValueError, KeyError):
-                continue
+        """Executions of a working run, oldest first; damaged ones are passed over."""
+        return (execution for _, execution in self.numbered_executions(flow, run))
 
-    def executions_stamp(self, flow: str, run: str) -> int:
-        """A number that changes when an execution is added, 0 when there are none."""
-        try:
-            return (self._run_folder(flow, run) / "executions").stat().st_mtime_ns
-        except OSError:
-            return 0
+    def numbered_executions(self, flow: str, run: str) -> Iterator[tuple[str, Execution]]:
+        """Executions of a working run with the names of their files, oldest first."""
+        folder = f"{self._run_folder(flow, run)}/executions"
+        names = [f"{folder}/{name}" for name in sorted(self.storage.files(folder), key=_attempt)]
+        for name, text in zip(names, self.storage.read_many(names), strict=True):
+            execution = self._parse_or_none(Execution, text)
+            if execution is not None:
+                yield name, execution
+
+    def executions_stamp(self, flow: str, run: str) -> object:
+        """Something that differs when an execution was added."""
+        return self.storage.stamp(f"{self._run_folder(flow, run)}/executions")
 
     # -- files
 
-    def _run_folder(self, flow: str, run: str) -> Path:
-        return self.root / "flows" / safe_name(flow) / safe_name(run)
+    def _run_folder(self, flow: str, run: str) -> str:
+        return f"flows/{safe_name(flow)}/{safe_name(run)}"
 
-    def _step_folder(self, flow: str, run: str, step: str) -> Path:
-        return self._run_folder(flow, run) / "steps" / safe_name(step)
+    def _step_folder(self, flow: str, run: str, step: str) -> str:
+        return f"{self._run_folder(flow, run)}/steps/{safe_name(step)}"
 
     def _prepare(self) -> None:
-        """Make the root before the first write, and check its format."""
-        if self._checked:
-            return
-        marker = self.root / "store.json"
-        if not marker.exists():
-            try:
-                # Artifacts can hold private data: the root is the user's alone.
-                self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            except OSError as error:
-                raise store_error(error, self.root) from error
-            self._checked = True
-            self._write(marker, json.dumps({"format": FORMAT}))
-        self._check_format()
+        """Mark the place before the first write, and check its format."""
+        if not self._writable:
+            if self._format() != FORMAT:
+                self.storage.write("store.json", json.dumps({"format": FORMAT}).encode())
+            self._readable = self._writable = True
 
-    def _check_format(self) -> None:
-        """Refuse a store of a format that this version does not know."""
-        marker = self.root / "store.json"
+    def _check(self) -> None:
+        """Refuse a place of an unknown format, before anything there is understood or added to."""
+        if not self._readable:
+            self._format()
+            self._readable = True
+
+    def _format(self) -> int:
+        """The format of what is there, `FORMAT` or older; 0 if nothing is.
+
+        Raises
+        ------
+        StoreError
+            If this version does not know the format.
+        """
+        text = self.storage.read("store.json")
+        if text is None:
+            return 0
         try:
-            found = json.loads(marker.read_text()).get("format")
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise store_error(error, self.root) from error
-        except ValueError:
+            found = json.loads(text)["format"]
+        except (ValueError, KeyError, TypeError):
             found = "unreadable"
-        if found != FORMAT:
+        if not isinstance(found, int) or not 1 <= found <= FORMAT:
             raise StoreError(
-                f"The datastore `{self.root}` has format {found}.",
-                f"This version of flownb writes format {FORMAT}.",
-                "Set FLOWNB_DATASTORE to another folder, or use the flownb version that made it.",
+                f"The datastore `{self.location}` has format {found}.",
+                f"This version of flownb reads formats up to {FORMAT}.",
+                "Set FLOWNB_DATASTORE to another place, or use the flownb version that made it.",
             )
-        self._checked = True
+        return found
 
-    def _take(self, folder: Path, number: int) -> int:
-        """Make the first folder from `number` on that does not exist; only one process gets each."""
-        self._prepare()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            while True:
-                try:
-                    (folder / str(number)).mkdir()
-                    return number
-                except FileExistsError:
-                    number += 1
-        except OSError as error:
-            raise store_error(error, self.root) from error
-
-    def _write(self, path: Path, text: str, *, exclusive: bool = False) -> bool:
-        """Write a whole file or nothing; with `exclusive`, give False if the name is taken."""
-        self._prepare()
-        temporary = path.parent / f".{path.name}-{secrets.token_hex(6)}.tmp"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                temporary.write_text(text, encoding="utf-8")
-                if exclusive:
-                    try:
-                        os.link(temporary, path)
-                    except FileExistsError:
-                        return False
-                else:
-                    os.replace(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise store_error(error, self.root) from error
-        return True
-
-    def _read(self, kind: type, path: Path) -> Any:
+    def _read(self, kind: type[Record], name: str) -> Record | None:
         """Read a record, None if there is none.
 
         Raises
@@ -382,43 +468,49 @@ class Datastore:
         StoreError
             If the file is there but cannot be understood.
         """
-        if not self._checked:
-            self._check_format()
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise store_error(error, self.root) from error
+        text = self.storage.read(name)
+        return None if text is None else self._parse(kind, name, text)
+
+    def _parse(self, kind: type[Record], name: str, text: bytes) -> Record:
+        """Understand a record that was read."""
+        self._check()
         try:
             return from_json(kind, text)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(
-                f"The manifest `{path.relative_to(self.root)}` cannot be read.",
+                f"The manifest `{name}` in `{self.location}` cannot be read.",
                 f"{type(error).__name__}: {error}.",
                 "Run the step again; all other runs stay readable.",
             ) from error
 
-
-def _folders(folder: Path) -> list[str]:
-    """Names of the folders in a folder, none if it does not exist."""
-    try:
-        with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    def _parse_or_none(self, kind: type[Record], text: bytes | None) -> Record | None:
+        """Understand a record; None for one that is missing or damaged."""
+        try:
+            return None if text is None else from_json(kind, text)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
 
 
-def _size(parts: Sequence[memoryview | bytes]) -> int:
-    """Length in bytes of the blob that `parts` make."""
-    return sum(part.nbytes if isinstance(part, memoryview) else len(part) for part in parts)
+def _backend(location: str | Path) -> tuple[Storage, Blobs]:
+    """Where files and blobs of a location are."""
+    if str(location).startswith("s3://"):
+        from flownb.store.s3 import open_s3
+
+        return open_s3(str(location))
+    root = Path(location)
+    return LocalStorage(root), LocalBlobs(root / "blobs")
 
 
 def _numeric(name: str) -> tuple[int, str]:
     return (int(name), "") if name.isdigit() else (1 << 60, name)
 
 
-def _type_name(value: Any) -> str:
-    kind = type(value)
-    module = kind.__module__.split(".")[0]
-    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+def _attempt(name: str) -> int:
+    """The number in ``3.json``; -1 for other files."""
+    stem = name.rpartition("/")[2].removesuffix(".json")
+    return int(stem) if stem.isdigit() else -1
+
+
+def _day(seconds: float) -> str:
+    """A date, UTC."""
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds))

@@ -5,15 +5,19 @@ Takes and gives frozen dataclasses; times are seconds since the epoch, UTC.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Literal, TypeVar
 
 __all__ = [
     "ArtifactRef",
     "CardRecord",
+    "Claim",
+    "Execution",
     "ForeachFrame",
+    "Packed",
     "RunEnd",
     "RunRecord",
     "TaskRecord",
@@ -23,6 +27,26 @@ __all__ = [
 ]
 
 TaskStatus = Literal["done", "failed", "interrupted"]
+Record = TypeVar("Record", bound="TaskRecord | RunRecord | RunEnd | Execution | Claim")
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Where a value stands in a blob that it shares.
+
+    Attributes
+    ----------
+    key : str
+        The blob's key.
+    size : int
+        The blob's length in bytes.
+    offset : int
+        Where the value begins.
+    """
+
+    key: str
+    size: int
+    offset: int
 
 
 @dataclass(frozen=True)
@@ -40,7 +64,9 @@ class ArtifactRef:
     type : str
         The value's type, such as ``"pandas.DataFrame"``.
     inline : str or None
-        The encoded value itself in base64, for values so small that a file of their own would cost more.
+        The encoded value itself in base64, for values so small that anything else would cost more.
+    packed : Packed or None
+        The blob it shares with others that were saved together; None means that a blob of its own has the name `key`.
     """
 
     key: str
@@ -48,6 +74,14 @@ class ArtifactRef:
     size: int
     type: str
     inline: str | None = None
+    packed: Packed | None = None
+
+    @property
+    def blob(self) -> tuple[str, int] | None:
+        """Key and length of the blob it needs, None if it needs none."""
+        if self.inline is not None:
+            return None
+        return (self.packed.key, self.packed.size) if self.packed else (self.key, self.size)
 
 
 @dataclass(frozen=True)
@@ -160,10 +194,17 @@ class RunRecord:
     notebook : str
         The notebook's path as the kernel or command line knew it, or empty.
     parameters : dict of str to ArtifactRef
+    constants : dict of str to ArtifactRef
+        What the flow's class body assigns, which every task has too.
     tags : tuple of str
     user : str
     started : float
         Seconds since the epoch, UTC.
+    nonce : str
+        Unlike that of any other run: tells who of several took an id.
+    removed : float
+        When the run was removed, in seconds since the epoch, UTC; 0 while it is there. Of a removed run nothing but
+        this record stays, so that its id is never given again.
     """
 
     flow: str
@@ -174,6 +215,9 @@ class RunRecord:
     tags: tuple[str, ...] = ()
     user: str = ""
     started: float = 0.0
+    nonce: str = ""
+    constants: Mapping[str, ArtifactRef] = field(default_factory=dict)
+    removed: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -184,16 +228,72 @@ class RunEnd:
     finished: float
 
 
-def to_json(record: TaskRecord | RunRecord | RunEnd) -> str:
-    """A record as JSON with sorted keys."""
-    return json.dumps(asdict(record), sort_keys=True, indent=1)
+@dataclass(frozen=True)
+class Execution:
+    """One execution of a step in a working run: the tasks it left, in foreach order."""
+
+    step: str
+    tasks: tuple[str, ...]
+    status: str
+    nonce: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A task id that was taken in a working run, and what the task starts from until it is recorded.
+
+    Attributes
+    ----------
+    step : str
+    parents : tuple of str
+        ``run/step/task`` of the tasks whose artifacts it reads.
+    needs : tuple of str
+        Keys of other blobs it reads: the flow's constants and parameters.
+    started : float
+        Seconds since the epoch, UTC.
+    nonce : str
+        Unlike that of any other claim.
+    """
+
+    step: str
+    parents: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    started: float = 0.0
+    nonce: str = ""
+
+
+def to_json(record: TaskRecord | RunRecord | RunEnd | Execution | Claim) -> bytes:
+    """A record as JSON; fields that have their default value are left out."""
+    return json.dumps(_plain(record), separators=(",", ":")).encode()
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses as dicts without defaults, at any depth."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    found = {name: (getattr(value, name), default) for name, default in _defaults(value.__class__)}
+    return {name: _plain(one) for name, (one, default) in found.items() if one != default}
+
+
+@functools.cache
+def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
+    """A dataclass's fields with their defaults; `MISSING`, which equals nothing, for those without."""
+    return tuple(
+        (one.name, one.default if one.default_factory is MISSING else one.default_factory()) for one in fields(kind)
+    )
 
 
 def _ref(value: Any) -> ArtifactRef:
+    if value.get("packed") is not None:
+        value = {**value, "packed": Packed(**value["packed"])}
     return ArtifactRef(**value)
 
 
-def from_json(kind: type, text: str) -> Any:
+def from_json(kind: type[Record], text: bytes) -> Record:
     """Rebuild a record; unknown keys of a later version are passed over.
 
     Raises
@@ -206,14 +306,15 @@ def from_json(kind: type, text: str) -> Any:
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in raw.items() if name in known
     }
-    for name in ("artifacts", "parameters"):
+    for name in ("artifacts", "constants", "parameters"):
         if name in values:
             values[name] = {key: _ref(value) for key, value in values[name].items()}
     if "foreach" in values:
         values["foreach"] = tuple(ForeachFrame(**frame) for frame in values["foreach"])
     if "cards" in values:
-        cards = [CardRecord(card["type"], card["id"], _ref(card["content"])) for card in values["cards"]]
-        values["cards"] = tuple(cards)
+        values["cards"] = tuple(
+            CardRecord(card["type"], card.get("id"), _ref(card["content"])) for card in values["cards"]
+        )
     if values.get("source") is not None:
         values["source"] = _ref(values["source"])
     return kind(**values)

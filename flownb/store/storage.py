@@ -7,6 +7,7 @@ implementations, `flownb.store.local` and `flownb.store.s3`, which pass one beha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -89,6 +90,17 @@ class Storage(Protocol):
         """Something that differs once a file was added directly below `prefix`; cheap to get."""
         ...
 
+    def lock(self, *, exclusive: bool) -> AbstractContextManager[None]:
+        """Keep those who record (shared) apart from who clears up (exclusive), on one machine.
+
+        A bucket has no locks: there age keeps them apart, see `flownb.store.housekeeping`.
+        """
+        ...
+
+    def below(self, name: str) -> Storage:
+        """The same place, one folder further down."""
+        ...
+
     def sync(self) -> None:
         """Return when all that was written survives a power failure."""
         ...
@@ -114,6 +126,20 @@ class Blobs(Protocol):
         CorruptBlob
             If the blob is missing, has another length, or does not match its key.
         """
+        ...
+
+    def get_part(self, key: str, size: int, offset: int, length: int) -> bytearray:
+        """A piece of a blob, not verified: whoever keeps several values in one blob knows the hash of each.
+
+        Raises
+        ------
+        CorruptBlob
+            If the blob is missing or too short.
+        """
+        ...
+
+    def missing(self, blobs: Iterable[tuple[str, int]]) -> list[str]:
+        """Keys of those blobs (key, length) that are known not to be there; a look must cost little."""
         ...
 
     def settle(self) -> None:

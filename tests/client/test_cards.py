@@ -50,7 +50,7 @@ def test_cards_that_are_not_there(task: Task, monkeypatch: pytest.MonkeyPatch) -
     """A missing card is told with those there are; a task without any has an empty list."""
     with pytest.raises(CardNotFound, match=r"has no card with the id `z`\. Its cards are `x`, `y`"):
         get_cards(task, id="z")
-    monkeypatch.setenv("FLOWNB_DATASTORE", str(task._datastore.root))
+    monkeypatch.setenv("FLOWNB_DATASTORE", str(task._datastore.location))
     flow = task.pathspec.split("/")[0]
     start = f"{flow}/1/start/1"
     assert [] == list(Task(start).cards)

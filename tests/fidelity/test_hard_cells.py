@@ -111,4 +111,4 @@ def test_refused_before_anything_runs(case: HardCell, tmp_path: Path) -> None:
     except CellError:
         return
     assert () != found
-    assert not session.datastore.root.exists()
+    assert not Path(session.datastore.location).exists()

@@ -83,12 +83,12 @@ def test_parent_without_results(make_session: MakeSession) -> None:
 def test_corrupted_blob(make_session: MakeSession, tmp_path: Path) -> None:
     """A damaged artifact is named with its task and key; steps that do not read it still run."""
     session = make_session(
-        "%%step load -> big, small\nbig = bytes(5000)\nsmall = 1",
+        "%%step load -> big, small\nbig = bytes(500_000)\nsmall = 1",
         "%%step reads -> n\nn = len(big)",
         "%%step spares --after load -> m\nm = small + 1",
     )
     session.run_step("load")
-    (blob,) = (path for path in (tmp_path / ".flownb/blobs").rglob("*") if path.is_file())
+    (blob,) = (path for path in (tmp_path / ".flownb/blobs").rglob("*") if path.stat().st_size > 500_000)
     blob.write_bytes(bytes(4999) + b"x" + bytes(blob.stat().st_size - 5000))
     with pytest.raises(CorruptBlob) as caught:
         session.run_step("reads")

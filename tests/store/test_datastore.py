@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from flownb.errors import CorruptBlob, NotFound, StoreError, UnpicklableArtifact
-from flownb.store.datastore import INLINE_BYTES, Datastore, Execution
-from flownb.store.records import ForeachFrame, RunRecord, TaskRecord, from_json, to_json
+from flownb.store.datastore import Datastore
+from flownb.store.local import LocalBlobs
+from flownb.store.records import Execution, ForeachFrame, RunRecord, TaskRecord, from_json, to_json
 
 
 def new_run(store: Datastore, flow: str = "F") -> str:
@@ -26,7 +27,7 @@ def new_run(store: Datastore, flow: str = "F") -> str:
 def test_small_values_stand_in_the_manifest(tmp_path: Path) -> None:
     """A value of a few bytes makes no file, and a large one makes exactly one."""
     store = Datastore(tmp_path)
-    small, large = store.save(42, name="x"), store.save(np.zeros(INLINE_BYTES), name="y")
+    small, large = store.save(42, name="x"), store.save(np.zeros(10_000), name="y")
     assert small.inline is not None
     assert large.inline is None
     assert [large.key] == [path.name for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
@@ -62,7 +63,7 @@ def test_damage_names_the_artifact_and_spares_the_others(tmp_path: Path) -> None
     """A corrupted blob is an error that names artifact, task and key; other artifacts stay readable."""
     store = Datastore(tmp_path)
     bad, good = store.save(np.zeros(1000), name="bad"), store.save(np.ones(1000), name="good")
-    store.blobs.path(bad.key).write_bytes(b"x" * bad.size)
+    LocalBlobs(tmp_path / "blobs").path(bad.key).write_bytes(b"x" * bad.size)
     with pytest.raises(CorruptBlob) as caught:
         Datastore(tmp_path).load(bad, name="bad", where="F/1/start/1")
     assert "Artifact `bad` of F/1/start/1 cannot be read." == caught.value.what
@@ -149,6 +150,7 @@ def test_left_over_temporary_files_are_not_seen(tmp_path: Path) -> None:
     run = new_run(store)
     task = store.new_task("F", run, "a")
     folder = tmp_path / "flows/F" / run / "steps/a" / task
+    folder.mkdir(parents=True)
     (folder / ".0.json-abc.tmp").write_text("{")
     assert store.task("F", run, "a", task) is None
     assert [] == store.tasks("F", run, "a")

@@ -1,0 +1,148 @@
+"""Where a value's memory is, and whether it was written to.
+
+A blob is mapped privately; a page of such a map that someone wrote to is the process's own from then on, and the kernel
+knows. So a large value that a step only read is told from one it changed in place without reading it again (LIMITS.md:
+0.4 to 39 ms for 5 GB, against 577 ms to hash it).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import mmap
+import struct
+import sys
+from typing import Any
+
+from flownb.store.storage import Part
+
+__all__ = ["Region", "address_of", "same_memory", "was_written"]
+
+PAGE = mmap.PAGESIZE
+# <linux/fs.h>: struct pm_scan_arg, PAGEMAP_SCAN and the categories of pages (Linux 6.7).
+SCAN_ARGUMENT = struct.Struct("<12Q")
+PAGEMAP_SCAN = 0xC0000000 | SCAN_ARGUMENT.size << 16 | ord("f") << 8 | 16
+IS_FILE, IS_PRESENT, IS_SWAPPED = 1 << 2, 1 << 3, 1 << 4
+# The same in an entry of /proc/self/pagemap, in its highest byte: present, swapped, of a file.
+ENTRY_PRESENT, ENTRY_SWAPPED, ENTRY_FILE = 0x80, 0x40, 0x20
+WRITTEN_ENTRIES = frozenset(
+    byte for byte in range(256) if byte & ENTRY_SWAPPED or (byte & ENTRY_PRESENT and not byte & ENTRY_FILE)
+)
+
+
+class _Buffer(ctypes.Structure):
+    """The head of CPython's ``Py_buffer``, and room for the rest."""
+
+    _fields_ = [("buf", ctypes.c_void_p), ("rest", ctypes.c_char * 256)]  # ctypes wants a list
+
+
+def address_of(part: Part) -> int:
+    """Where the memory of a contiguous buffer begins."""
+    buffer = _Buffer()
+    if ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(part), ctypes.byref(buffer), 0) != 0:
+        raise BufferError("no contiguous buffer")  # CPython has set an error of its own, which ctypes raises
+    ctypes.pythonapi.PyBuffer_Release(ctypes.byref(buffer))
+    return int(buffer.buf or 0)
+
+
+def same_memory(one: int, other: int, size: int) -> bool:
+    """Whether `size` bytes at two addresses are equal; other threads run meanwhile."""
+    return one == other or not size or _memcmp()(one, other, size) == 0
+
+
+class Region:
+    """The memory of a loaded blob.
+
+    Parameters
+    ----------
+    view : memoryview
+        The map or copy that its value stands on; kept alive.
+    """
+
+    def __init__(self, view: memoryview) -> None:
+        self.view = view
+        self.start = address_of(view)
+        self.end = self.start + view.nbytes
+        self._is_map = isinstance(view.obj, mmap.mmap)
+
+    def offset(self, part: Part, address: int) -> int | None:
+        """Where a buffer stands in the region, None if it is elsewhere."""
+        size = len(part) if isinstance(part, bytes) else part.nbytes
+        return address - self.start if self.start <= address and address + size <= self.end else None
+
+    def is_untouched(self, offset: int, size: int) -> bool:
+        """Whether nobody can have written to `size` bytes at `offset` since the blob was mapped."""
+        if not self._is_map:
+            return False
+        start = (self.start + offset) // PAGE * PAGE
+        end = -(-(self.start + offset + size) // PAGE) * PAGE
+        return not was_written(start, end)
+
+
+def was_written(start: int, end: int) -> bool:
+    """Whether a page of a private map of a file was written to.
+
+    Parameters
+    ----------
+    start, end : int
+        Addresses, multiples of the page size.
+
+    Returns
+    -------
+    bool
+        Also true when this system cannot tell.
+    """
+    if start == end:
+        return False
+    try:
+        return _scan(start, end)
+    except OSError:  # Linux before 6.7, or none
+        return _read_pagemap(start, end)
+
+
+def _scan(start: int, end: int) -> bool:
+    """Ask the kernel for the first page that is there (or swapped out) and not the file's."""
+    if sys.platform != "linux":
+        raise OSError("PAGEMAP_SCAN is Linux's")
+    import fcntl
+
+    region = (ctypes.c_uint64 * 3)()
+    argument = SCAN_ARGUMENT.pack(
+        SCAN_ARGUMENT.size,
+        0,
+        start,
+        end,
+        0,
+        ctypes.addressof(region),
+        1,  # length of `region`
+        1,  # one page is enough
+        IS_FILE,  # inverted: pages that are not the file's …
+        IS_FILE,
+        IS_PRESENT | IS_SWAPPED,  # … and are either
+        IS_PRESENT,
+    )
+    with open("/proc/self/pagemap", "rb", buffering=0) as file:  # noqa: PTH123 # no path object in a hot loop
+        return int(fcntl.ioctl(file, PAGEMAP_SCAN, bytearray(argument), True)) > 0
+
+
+def _read_pagemap(start: int, end: int) -> bool:
+    """The same from the table of all pages, which Linux has had for longer; elsewhere nothing is known."""
+    try:
+        with open("/proc/self/pagemap", "rb", buffering=0) as file:  # noqa: PTH123
+            position, last = start // PAGE * 8, end // PAGE * 8
+            file.seek(position)
+            while position < last:
+                entries = file.read(min(last - position, 1 << 20))
+                if not entries or not WRITTEN_ENTRIES.isdisjoint(entries[7::8]):
+                    return True
+                position += len(entries)
+    except OSError:
+        return True
+    return False
+
+
+@functools.cache
+def _memcmp() -> Any:
+    function = ctypes.CDLL(None).memcmp
+    function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
+    return function
