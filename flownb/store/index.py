@@ -1,0 +1,284 @@
+"""The index: which runs a flow has, found by tag, user, status and time without reading their manifests.
+
+Takes records as they are written, and reads manifests it was not told of; gives rows. It is derived: it may be removed
+at any time, and no error of it stops a writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from sqlite3 import Connection
+from typing import TypeVar, get_args
+
+from flownb.errors import ParameterError, StoreError
+from flownb.store.index_file import IndexFile
+from flownb.store.index_refresh import Manifests, Refresh
+from flownb.store.index_tables import (
+    RunRow,
+    RunStatus,
+    TaskRow,
+    end_run,
+    flow_id,
+    matches,
+    numbers,
+    put_runs,
+    put_tasks,
+    remove_run,
+    run_rows,
+    task_rows,
+)
+from flownb.store.records import RunEnd, RunRecord, TaskRecord
+
+__all__ = ["Index", "Manifests", "RunRow", "RunStatus", "TaskRow"]
+
+T = TypeVar("T")
+
+
+class Index:
+    """The runs and tasks of a datastore, for lists and timelines.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is kept, see `flownb.store.index_file`; made when first needed.
+    manifests : Manifests
+        The truth.
+    store : str
+        What tells this datastore from one that was at the same place before.
+    """
+
+    def __init__(self, folder: Path, manifests: Manifests, *, store: str = "") -> None:
+        self._file = IndexFile(folder, store=store)
+        self._manifests = manifests
+        self._refresh = Refresh(self._file, manifests)
+
+    def close(self) -> None:
+        """Close its file; the next call opens it again."""
+        self._file.close()
+
+    # -- told by writers
+
+    def run_begun(self, record: RunRecord) -> None:
+        """Take over a run whose record was just written. Never raises."""
+
+        def work(db: Connection) -> None:
+            run, flow = int(record.run), flow_id(db, record.flow, make=True)
+            assert flow is not None
+            put_runs(db, flow, [(run, record, None)])
+            db.execute("UPDATE flows SET upto = ? WHERE id = ? AND upto = ?", (run, flow, run - 1))
+
+        self._tell(work)
+
+    def run_ended(self, flow: str, run: str, end: RunEnd, *, tasks: int | None = None) -> None:
+        """Take over how a run ended. Never raises.
+
+        Parameters
+        ----------
+        flow, run : str
+        end : RunEnd
+        tasks : int, optional
+            How many attempts it recorded in all; if known, the first timeline needs no listing.
+        """
+        self._tell_of(flow, lambda db, number: end_run(db, number, int(run), end, tasks=tasks))
+
+    def run_removed(self, flow: str, run: str, removed: float) -> None:
+        """Take over that a run was removed, at `removed` seconds since the epoch. Never raises."""
+        self._tell_of(flow, lambda db, number: remove_run(db, number, int(run), removed))
+
+    def task_ended(self, record: TaskRecord) -> None:
+        """Take over an attempt whose record was just written. Never raises."""
+        self._tell_of(record.flow, lambda db, number: put_tasks(db, number, [record]))
+
+    def _tell_of(self, flow: str, work: Callable[[Connection, int], None]) -> None:
+        def of_flow(db: Connection) -> None:
+            number = flow_id(db, flow)
+            if number is not None:
+                work(db, number)
+
+        self._tell(of_flow)
+
+    def _tell(self, work: Callable[[Connection], None]) -> None:
+        # What is lost here, the next query reads from the manifests.
+        with suppress(StoreError, ValueError, OverflowError):
+            self._file.write(work)
+
+    # -- asked by readers
+
+    def flows(self) -> list[str]:
+        """Names of all flows, sorted."""
+        return sorted(self._manifests.flows())
+
+    def runs(
+        self,
+        flow: str,
+        *,
+        tags: Iterable[str] = (),
+        user: str | None = None,
+        status: RunStatus | None = None,
+        kind: str | None = "run",
+        since: float | None = None,
+        until: float | None = None,
+        before: str | int | None = None,
+        limit: int = 50,
+    ) -> list[RunRow]:
+        """One page of a flow's runs, newest first.
+
+        Parameters
+        ----------
+        flow : str
+        tags : iterable of str
+            A run has all of them.
+        user : str, optional
+        status : {"running", "done", "failed", "interrupted"}, optional
+        kind : {"run", "work", "spin"}, optional
+            None means all.
+        since, until : float, optional
+            A run began at `since` or later, and before `until`; seconds since the epoch.
+        before : str or int, optional
+            Only runs with a lower id: for the next page, the last id of this one.
+        limit : int
+            At most so many; fewer mean that there are no more.
+
+        Raises
+        ------
+        ParameterError
+            If `status` is not one of those.
+        StoreError
+            If the manifests cannot be read.
+        """
+        terms = _terms(tags, user, status, kind)
+        bounds = {"since": since, "until": until}
+        below = None if before is None else int(before)
+
+        def work(db: Connection) -> list[RunRow]:
+            number = flow_id(db, flow)
+            if number is None:
+                return []
+            found = (
+                run
+                for start, bits in matches(db, number, terms, before=below, **bounds)
+                for run in numbers(start, bits)
+            )
+            return run_rows(db, number, flow, list(islice(found, limit)))
+
+        while True:
+            rows, looked = self._ask(flow, work)
+            shown = [row.run for row in rows if row.status == "running" and row.kind == "run" and row.run not in looked]
+            if not shown or not self._refresh.ends(flow, shown):
+                return rows
+
+    def count(
+        self,
+        flow: str,
+        *,
+        tags: Iterable[str] = (),
+        user: str | None = None,
+        status: RunStatus | None = None,
+        kind: str | None = "run",
+        since: float | None = None,
+        until: float | None = None,
+    ) -> int:
+        """How many runs match; parameters as for `runs`."""
+        terms = _terms(tags, user, status, kind)
+
+        def work(db: Connection) -> int:
+            number = flow_id(db, flow)
+            if number is None:
+                return 0
+            return sum(bits.bit_count() for _, bits in matches(db, number, terms, since=since, until=until))
+
+        return self._ask(flow, work)[0]
+
+    def latest(self, flow: str, *, status: RunStatus | None = None, kind: str | None = "run") -> RunRow | None:
+        """The newest run, of a status if one is given; None if there is none."""
+        return next(iter(self.runs(flow, status=status, kind=kind, limit=1)), None)
+
+    def timeline(self, flow: str, run: str) -> list[TaskRow]:
+        """All attempts of a run that have ended, by their start.
+
+        Raises
+        ------
+        StoreError
+            If the manifests cannot be read.
+        """
+
+        def work(db: Connection) -> tuple[list[TaskRow], str | None, int | None]:
+            number = flow_id(db, flow)
+            if number is None:
+                return [], None, None
+            query = "SELECT status, tasks FROM runs WHERE flow = ? AND run = ? AND kind != '' AND removed = 0"
+            row = db.execute(query, (number, int(run))).fetchone()
+            return (task_rows(db, number, int(run)), *row) if row else ([], None, None)
+
+        while True:
+            path = self._file.opened()
+            rows, status, expected = self._file.read(work)
+            if status is None:
+                self._refresh.flow(flow)
+            elif len(rows) == expected or (status == "running" and not self._refresh.may_list(flow, run)):
+                return rows
+            # Looked at before the tasks are listed: of a run that had ended by then, no name is missing.
+            self._refresh.ends(flow, [run])
+            rows, status, expected = self._file.read(work)
+            if status is not None and len(rows) != expected:
+                self._refresh.tasks(flow, run, rows, ended=status != "running")
+                rows = self._file.read(work)[0]
+            if self._file.opened() == path:
+                return rows
+
+    def _ask(self, flow: str, work: Callable[[Connection], T]) -> tuple[T, set[str]]:
+        """The answer of an index that is up to date, and the runs whose end was looked for."""
+        while True:
+            path = self._file.opened()
+            looked = self._refresh.flow(flow)
+            answer = self._file.read(work)
+            # A file that another process switched to in between need not know what was just read into the old one.
+            if self._file.opened() == path:
+                return answer, looked
+
+    def rebuild(self) -> dict[str, int]:
+        """Read all manifests into a new index, which then takes the old one's place.
+
+        Readers and writers go on meanwhile; what they tell the old index is read again at the end.
+
+        Returns
+        -------
+        dict of str to int
+            How many run ids each flow has, those of removed runs included.
+
+        Raises
+        ------
+        StoreError
+            If the manifests cannot be read, or the index cannot be written.
+        """
+        try:
+            with self._file.successor() as file:
+                fresh = Refresh(file, self._manifests)
+                for flow in self.flows():
+                    fresh.flow(flow, all_ends=True)
+        except OSError as error:
+            raise StoreError(
+                f"The index `{self._file.folder}` cannot be rebuilt.",
+                f"{type(error).__name__}: {error}.",
+                "Make that folder writable, then try again.",
+            ) from error
+        for flow in self.flows():
+            self._refresh.flow(flow, all_ends=True)
+        query = "SELECT name, upto FROM flows ORDER BY name"
+        return self._file.read(lambda db: dict(db.execute(query).fetchall()))
+
+
+def _terms(tags: Iterable[str], user: str | None, status: str | None, kind: str | None) -> list[list[str]]:
+    """The marks that a filter asks for, what is likely to be rare first."""
+    known = get_args(RunStatus)
+    if status is not None and status not in known:
+        raise ParameterError(
+            f"`{status}` is no status of a run.", f"A run is {', '.join(known)}.", "Ask for one of these."
+        )
+    terms = [[f"t:{tag}"] for tag in dict.fromkeys(tags)]
+    terms += [[f"u:{user}"]] if user is not None else []
+    terms += [[f"s:{status}"]] if status is not None else []
+    return [*terms, [f"k:{one}" for one in ([kind] if kind is not None else ("run", "work", "spin"))]]

@@ -1,0 +1,245 @@
+"""What keeps the index true: reading the manifests that no writer told it of.
+
+Takes the index's file and the manifests; changes the file.
+
+Notes
+-----
+Writers tell the index of each run and task as a courtesy, which may be lost: the process dies in between, or writes
+from another machine. So each query first asks the manifests what is new, in as few reads as the layout allows:
+
+- *New runs.* Run ids are dense and never released, so there is one above the newest known only if the next id exists:
+  one probe when nothing is new, a doubling search otherwise. Gaps that lost calls left are read too. Another probe sees
+  whether the newest known is still there: if not, someone removed the flow's folder, and it is read from nothing.
+- *Removed runs.* The flow's log of removals is asked for entries after those already taken over.
+- *Runs that ended.* A crashed run never ends, so looking at all that have no end would cost more with every crash. The
+  `NEWEST` youngest without an end are looked at each time; an older one when a 64th of its age has passed since the
+  last look (one that began a day ago every 22 minutes), at most `LATER` each time. Moreover every row that a query is
+  about to show as running is looked at, and the query repeated if one of them has ended.
+- *Tasks*, only when a timeline is asked for: their names are listed until the run has ended and all of them were read.
+  While it runs, they are listed again only once 20 times the last listing's duration has passed.
+
+What can be missed is therefore only this: a run that has gone without an end for long while 64 younger ones have none
+either, and that ended on another machine or by a process killed just then, still counts as running in queries for other
+states until its turn comes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from sqlite3 import Connection
+from typing import Protocol
+
+from flownb.store.index_file import IndexFile
+from flownb.store.index_tables import CHUNK, TaskRow, end_run, flow_id, put_runs, put_tasks, remove_run
+from flownb.store.records import RunEnd, RunRecord, TaskRecord
+
+__all__ = ["Manifests", "Refresh"]
+
+# Runs without an end that are looked at in each query: the youngest, and older ones whose turn it is.
+NEWEST, LATER = 64, 256
+# Manifests read at once.
+BATCH = 1000
+# Pauses between listings of a running run's tasks, in durations of the last one.
+PAUSE = 20
+
+
+class Manifests(Protocol):
+    """What the index reads of the datastore; ids are strings of digits.
+
+    Any method may raise `StoreError`, which a query passes on.
+    """
+
+    def flows(self) -> list[str]:
+        """Names of all flows."""
+        ...
+
+    def has_run(self, flow: str, run: str) -> bool:
+        """Whether a run id was ever taken, also by a run that was removed since."""
+        ...
+
+    def run_records(self, flow: str, runs: Sequence[str]) -> list[RunRecord | None]:
+        """Records, in the order asked for; None for one that is not there or damaged."""
+        ...
+
+    def run_ends(self, flow: str, runs: Sequence[str]) -> list[RunEnd | None]:
+        """How runs ended, in the order asked for; None for one that has not, or whose manifest is damaged."""
+        ...
+
+    def removals(self, flow: str, after: int) -> Sequence[str]:
+        """Ids of removed runs in the order of their removal, without the first `after` ones."""
+        ...
+
+    def task_names(self, flow: str, run: str) -> Iterable[tuple[str, str, int]]:
+        """Step, task and attempt of each attempt that has ended, in any order."""
+        ...
+
+    def task_records(self, flow: str, run: str, names: Sequence[tuple[str, str, int]]) -> list[TaskRecord | None]:
+        """Records, in the order asked for; None for one that is not there or damaged."""
+        ...
+
+
+class Refresh:
+    """Reads manifests into an index file.
+
+    Parameters
+    ----------
+    file : IndexFile
+    manifests : Manifests
+    """
+
+    def __init__(self, file: IndexFile, manifests: Manifests) -> None:
+        self._file = file
+        self._manifests = manifests
+        # When the tasks of a run may be listed again, by `time.monotonic`.
+        self._listing: dict[tuple[str, str], float] = {}
+
+    def flow(self, flow: str, *, all_ends: bool = False) -> set[str]:
+        """Read what is new of a flow; `all_ends` looks for the end of every run that has none.
+
+        Returns
+        -------
+        set of str
+            The runs whose end was looked for.
+
+        Raises
+        ------
+        StoreError
+            If the manifests cannot be read.
+        """
+        upto, newest, removals = self._file.read(lambda db: _known(db, flow))
+        if newest and not self._manifests.has_run(flow, str(newest)):
+            self._write(flow, _forget)
+            upto, newest, removals = 0, 0, 0
+        top = self._top(flow, newest)
+        for first in range(upto + 1, top + 1, CHUNK):
+            self._read_runs(flow, first, min(first + CHUNK - 1, top))
+        removed = self._manifests.removals(flow, removals) if top else ()
+        if removed:
+
+            def work(db: Connection, number: int) -> None:
+                for run in removed:
+                    remove_run(db, number, int(run), time.time())
+                update = "UPDATE flows SET removals = max(removals, ?) WHERE id = ?"
+                db.execute(update, (removals + len(removed), number))
+
+            self._write(flow, work)
+        young, older = self._file.read(lambda db: _without_end(db, flow, all_of_them=all_ends))
+        for begin in range(0, len(young), BATCH):
+            self.ends(flow, young[begin : begin + BATCH])
+        if older:
+            self.ends(flow, older, note=True)
+        return {*young, *older}
+
+    def ends(self, flow: str, runs: Sequence[str], *, note: bool = False) -> bool:
+        """Look whether runs have ended; whether one has. `note` puts those that have not back in the queue."""
+        ends = list(zip(runs, self._manifests.run_ends(flow, runs), strict=True))
+        ended = [(int(run), end) for run, end in ends if end is not None]
+        now = time.time()
+
+        def work(db: Connection, number: int) -> None:
+            for run, end in ended:
+                end_run(db, number, run, end)
+            if note:
+                db.executemany(
+                    "UPDATE open SET due = ?1 + (?1 - (SELECT started FROM runs WHERE flow = ?2 AND run = ?3)) / 64 "
+                    "WHERE flow = ?2 AND run = ?3",
+                    ((now, number, int(run)) for run, end in ends if end is None),
+                )
+
+        if ended or note:
+            self._write(flow, work)
+        return bool(ended)
+
+    def may_list(self, flow: str, run: str) -> bool:
+        """Whether it is time to list a running run's tasks again."""
+        return self._listing.get((flow, run), 0.0) <= time.monotonic()
+
+    def tasks(self, flow: str, run: str, rows: Iterable[TaskRow], *, ended: bool) -> None:
+        """Read the attempts of a run that are not among `rows`; if it had `ended`, these are all there will be."""
+        began = time.monotonic()
+        known = {(row.task, row.attempt) for row in rows}
+        names = [name for name in self._manifests.task_names(flow, run) if name[1:] not in known]
+        now = time.monotonic()
+        self._listing[flow, run] = now + PAUSE * (now - began)
+        for first in range(0, len(names), BATCH):
+            read = self._manifests.task_records(flow, run, names[first : first + BATCH])
+            self._put_tasks(flow, [record for record in read if record is not None])
+        if ended:
+            self._listing.pop((flow, run), None)
+            self._write(flow, lambda db, number: _all_tasks_read(db, number, int(run)))
+
+    def _top(self, flow: str, known: int) -> int:
+        """The highest run id: doubling steps upwards from a known one, then halving ones."""
+        step = 1
+        while self._manifests.has_run(flow, str(known + step)):
+            known += step
+            step *= 2
+        while step := step // 2:
+            if self._manifests.has_run(flow, str(known + step)):
+                known += step
+        return known
+
+    def _read_runs(self, flow: str, first: int, last: int) -> None:
+        """Read runs that are not in the index, both bounds included."""
+        query = "SELECT run FROM runs WHERE flow = (SELECT id FROM flows WHERE name = ?) AND run BETWEEN ? AND ?"
+        there = self._file.read(lambda db: {run for (run,) in db.execute(query, (flow, first, last))})
+        lost = [str(run) for run in range(first, last + 1) if run not in there]
+        records = self._manifests.run_records(flow, lost)
+        runs = [run for run, record in zip(lost, records, strict=True) if record is not None and record.kind == "run"]
+        ends = dict(zip(runs, self._manifests.run_ends(flow, runs), strict=True))
+
+        def work(db: Connection) -> None:
+            number = flow_id(db, flow, make=True)
+            assert number is not None
+            put_runs(db, number, ((int(run), one, ends.get(run)) for run, one in zip(lost, records, strict=True)))
+            db.execute("UPDATE flows SET upto = max(upto, ?) WHERE id = ? AND upto >= ?", (last, number, first - 1))
+
+        self._file.write(work)
+
+    def _put_tasks(self, flow: str, records: Sequence[TaskRecord]) -> None:
+        self._write(flow, lambda db, number: put_tasks(db, number, records))
+
+    def _write(self, flow: str, work: Callable[[Connection, int], None]) -> None:
+        """Change what is known of a flow, if anything is."""
+
+        def of_flow(db: Connection) -> None:
+            number = flow_id(db, flow)
+            if number is not None:
+                work(db, number)
+
+        self._file.write(of_flow)
+
+
+def _known(db: Connection, flow: str) -> tuple[int, int, int]:
+    """Up to which run there is no gap, the highest run, and how many removals were taken over."""
+    row = db.execute("SELECT id, upto, removals FROM flows WHERE name = ?", (flow,)).fetchone()
+    if row is None:
+        return 0, 0, 0
+    number, upto, removals = row
+    return upto, db.execute("SELECT max(run) FROM runs WHERE flow = ?", (number,)).fetchone()[0] or 0, removals
+
+
+def _without_end(db: Connection, flow: str, *, all_of_them: bool) -> tuple[list[str], list[str]]:
+    """Runs whose end to look for: the youngest, and older ones that are due."""
+    number = flow_id(db, flow)
+    query = "SELECT run FROM open WHERE flow = ? ORDER BY run DESC LIMIT ?"
+    young = [run for (run,) in db.execute(query, (number, -1 if all_of_them else NEWEST))]
+    older: list[int] = []
+    if len(young) == NEWEST:
+        query = "SELECT run FROM open WHERE flow = ? AND due <= ? AND run < ? ORDER BY due LIMIT ?"
+        older = [run for (run,) in db.execute(query, (number, time.time(), young[-1], LATER))]
+    return list(map(str, young)), list(map(str, older))
+
+
+def _all_tasks_read(db: Connection, flow: int, run: int) -> None:
+    """Note that a run has no more tasks than those that are there."""
+    count = "SELECT count(*) FROM tasks WHERE flow = ?1 AND run = ?2"
+    db.execute(f"UPDATE runs SET tasks = ({count}) WHERE flow = ?1 AND run = ?2", (flow, run))
+
+
+def _forget(db: Connection, flow: int) -> None:
+    """Remove all that is known of a flow."""
+    for table in ("runs", "marks", "spans", "open", "tasks"):
+        db.execute(f"DELETE FROM {table} WHERE flow = ?", (flow,))
+    db.execute("DELETE FROM flows WHERE id = ?", (flow,))

@@ -1,0 +1,360 @@
+"""The tables of the index: how runs are laid out in SQLite so that every filter finds its page at once.
+
+Takes and gives records and rows through an open connection, inside the caller's transaction; knows no files.
+
+Notes
+-----
+Each property of a run (a tag, its user, status, kind) is a *mark*. For each mark and each 4,096 runs there is one bit
+map, so any filter is the AND of a few short integers, whatever is rare or frequent: no combination has to be foreseen
+by a compound index, and an empty intersection of three frequent properties costs no more than a full one. A mark that
+few of the 4,096 have (a tag that is unique to its run) is a list of positions instead.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from flownb.store.records import RunEnd, RunRecord, TaskRecord
+
+__all__ = [
+    "APPLICATION",
+    "SCHEMA",
+    "TABLES",
+    "RunRow",
+    "RunStatus",
+    "TaskRow",
+    "end_run",
+    "flow_id",
+    "matches",
+    "numbers",
+    "put_runs",
+    "put_tasks",
+    "remove_run",
+    "run_rows",
+    "task_rows",
+]
+
+RunStatus = Literal["running", "done", "failed", "interrupted"]
+
+# "fnbi": what tells our file from another program's.
+APPLICATION = 0x666E6269
+SCHEMA = 1
+# Runs for each bit map: 512 bytes stay within a page (SQLite moves more than ~1,000 bytes of a key's row elsewhere).
+CHUNK = 4096
+# Up to so many positions take less room as 16-bit numbers.
+SPARSE = 32
+# Bit maps of each mark read at once: few for a first page, more once a filter proves to be rare.
+WINDOWS = (2, 64)
+
+TABLES = f"""
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {SCHEMA};
+CREATE TABLE meta (store TEXT NOT NULL);
+CREATE TABLE flows (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+  upto INTEGER NOT NULL DEFAULT 0, removals INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE runs (
+  flow INTEGER, run INTEGER, kind TEXT NOT NULL, status TEXT NOT NULL, user TEXT NOT NULL, tags TEXT NOT NULL,
+  notebook TEXT NOT NULL, started REAL NOT NULL, finished REAL, removed REAL NOT NULL, tasks INTEGER,
+  PRIMARY KEY (flow, run)) WITHOUT ROWID;
+CREATE TABLE marks (
+  flow INTEGER, mark TEXT, chunk INTEGER, bits BLOB NOT NULL, PRIMARY KEY (flow, mark, chunk)) WITHOUT ROWID;
+CREATE TABLE spans (
+  flow INTEGER, chunk INTEGER, first REAL NOT NULL, last REAL NOT NULL, PRIMARY KEY (flow, chunk)) WITHOUT ROWID;
+CREATE TABLE open (flow INTEGER, run INTEGER, due REAL NOT NULL, PRIMARY KEY (flow, run)) WITHOUT ROWID;
+CREATE INDEX open_due ON open (flow, due);
+CREATE TABLE tasks (
+  flow INTEGER, run INTEGER, started REAL, task INTEGER, attempt INTEGER, step TEXT NOT NULL, status TEXT NOT NULL,
+  finished REAL NOT NULL, PRIMARY KEY (flow, run, started, task, attempt)) WITHOUT ROWID;
+"""
+
+
+class RunRow(NamedTuple):
+    """A run as a list shows it; times in seconds since the epoch, UTC.
+
+    ``status`` is ``"running"`` until the run has ended, which working runs never do; ``finished`` is None until then.
+    """
+
+    flow: str
+    run: str
+    kind: str
+    status: RunStatus
+    user: str
+    tags: tuple[str, ...]
+    notebook: str
+    started: float
+    finished: float | None
+
+
+class TaskRow(NamedTuple):
+    """An attempt that has ended, as a timeline shows it; times in seconds since the epoch, UTC."""
+
+    step: str
+    task: str
+    attempt: int
+    status: str
+    started: float
+    finished: float
+
+
+def flow_id(db: sqlite3.Connection, flow: str, *, make: bool = False) -> int | None:
+    """The number that stands for a flow's name; None if it is not known and not to be made."""
+    row = db.execute("SELECT id FROM flows WHERE name = ?", (flow,)).fetchone()
+    if row is None and make:
+        db.execute("INSERT INTO flows (name) VALUES (?)", (flow,))
+        return flow_id(db, flow)
+    return None if row is None else int(row[0])
+
+
+def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRecord | None, RunEnd | None]]) -> None:
+    """Add runs; of those that are there already only a later end or removal is taken over.
+
+    Parameters
+    ----------
+    db : sqlite3.Connection
+    flow : int
+    found : iterable of (number, RunRecord or None, RunEnd or None)
+        A record that is None stands for a manifest that cannot be read: it is not shown, and not read again.
+    """
+    marks: dict[tuple[str, int], int] = defaultdict(int)
+    spans: dict[int, tuple[float, float]] = {}
+    for run, record, end in found:
+        if record is None:
+            db.execute("INSERT OR IGNORE INTO runs VALUES (?, ?, '', '', '', '[]', '', 0, NULL, 0, NULL)", (flow, run))
+            continue
+        removed = float(getattr(record, "removed", 0.0))
+        status, finished = ("running", None) if end is None else (end.status, end.finished)
+        tags = json.dumps(sorted(set(record.tags)))
+        row = (record.kind, status, record.user, tags, record.notebook, record.started, finished, removed)
+        added = db.execute(
+            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET "
+            "(kind, status, user, tags, notebook, started, finished, removed) = (excluded.kind, excluded.status, "
+            "excluded.user, excluded.tags, excluded.notebook, excluded.started, excluded.finished, excluded.removed) "
+            "WHERE kind = ''",
+            (flow, run, *row),
+        )
+        if added.rowcount != 1:
+            if end is not None:
+                end_run(db, flow, run, end)
+            if removed:
+                remove_run(db, flow, run, removed)
+            continue
+        if removed:
+            continue
+        chunk, bit = run // CHUNK, 1 << run % CHUNK
+        for mark in _marks(record.kind, status, record.user, record.tags):
+            marks[mark, chunk] |= bit
+        first, last = spans.get(chunk, (record.started, record.started))
+        spans[chunk] = min(first, record.started), max(last, record.started)
+        if record.kind == "run" and end is None:
+            db.execute("INSERT OR REPLACE INTO open VALUES (?, ?, 0)", (flow, run))
+    for (mark, chunk), bits in marks.items():
+        _change(db, flow, mark, chunk, add=bits)
+    db.executemany(
+        "INSERT INTO spans VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "first = min(first, excluded.first), last = max(last, excluded.last)",
+        ((flow, chunk, *span) for chunk, span in spans.items()),
+    )
+
+
+def end_run(db: sqlite3.Connection, flow: int, run: int, end: RunEnd, *, tasks: int | None = None) -> None:
+    """Take over how a run ended; nothing if it is not there or has ended.
+
+    Parameters
+    ----------
+    db : sqlite3.Connection
+    flow, run : int
+    end : RunEnd
+    tasks : int, optional
+        How many attempts it recorded, if that is known for sure.
+    """
+    changed = db.execute(
+        "UPDATE runs SET status = ?, finished = ?, tasks = ? "
+        "WHERE flow = ? AND run = ? AND kind != '' AND status = 'running' AND removed = 0",
+        (end.status, end.finished, tasks, flow, run),
+    )
+    if changed.rowcount == 1:
+        chunk, bit = run // CHUNK, 1 << run % CHUNK
+        _change(db, flow, "s:running", chunk, drop=bit)
+        _change(db, flow, f"s:{end.status}", chunk, add=bit)
+    elif tasks is not None:
+        db.execute("UPDATE runs SET tasks = coalesce(tasks, ?) WHERE flow = ? AND run = ?", (tasks, flow, run))
+    db.execute("DELETE FROM open WHERE flow = ? AND run = ?", (flow, run))
+
+
+def remove_run(db: sqlite3.Connection, flow: int, run: int, removed: float) -> None:
+    """Show a run no longer; its number stays known."""
+    row = db.execute(
+        "SELECT kind, status, user, tags FROM runs WHERE flow = ? AND run = ? AND removed = 0", (flow, run)
+    ).fetchone()
+    if row is None:
+        return
+    kind, status, user, tags = row
+    if kind:
+        for mark in _marks(kind, status, user, json.loads(tags)):
+            _change(db, flow, mark, run // CHUNK, drop=1 << run % CHUNK)
+    db.execute("UPDATE runs SET removed = ? WHERE flow = ? AND run = ?", (removed, flow, run))
+    db.execute("DELETE FROM open WHERE flow = ? AND run = ?", (flow, run))
+    db.execute("DELETE FROM tasks WHERE flow = ? AND run = ?", (flow, run))
+
+
+def matches(
+    db: sqlite3.Connection,
+    flow: int,
+    terms: Sequence[Sequence[str]],
+    *,
+    since: float | None = None,
+    until: float | None = None,
+    before: int | None = None,
+) -> Iterator[tuple[int, int]]:
+    """Where runs match, newest first.
+
+    Parameters
+    ----------
+    db : sqlite3.Connection
+    flow : int
+    terms : sequence of sequences of str
+        Each names marks of which a run has to have one.
+    since, until : float, optional
+        A run began at `since` or later, and before `until`.
+    before : int, optional
+        Only runs with a lower number.
+
+    Yields
+    ------
+    (int, int)
+        The number of a bit map's first run, and the bits, none of them empty.
+    """
+    newest: int | None = db.execute("SELECT max(run) FROM runs WHERE flow = ?", (flow,)).fetchone()[0]
+    if newest is None:
+        return
+    before = newest + 1 if before is None else min(before, newest + 1)
+    high, width = (before - 1) // CHUNK, WINDOWS[0]
+    while high >= 0:
+        low = max(0, high - width + 1)
+        window: dict[int, int] | None = None
+        for term in terms:
+            found: dict[int, int] = {}
+            for mark in term:
+                query = "SELECT chunk, bits FROM marks WHERE flow = ? AND mark = ? AND chunk BETWEEN ? AND ?"
+                for chunk, blob in db.execute(query, (flow, mark, low, high)):
+                    found[chunk] = found.get(chunk, 0) | _decode(blob)
+            if window is not None:
+                found = {chunk: both for chunk, bits in window.items() if (both := bits & found.get(chunk, 0))}
+            window = found
+            if not window:
+                break
+        window = window or {}
+        if before // CHUNK in window:
+            window[before // CHUNK] &= (1 << before % CHUNK) - 1
+        if since is not None or until is not None:
+            lowest, highest = float("-inf") if since is None else since, float("inf") if until is None else until
+            window = _in_time(db, flow, window, lowest, highest)
+        for chunk in sorted(window, reverse=True):
+            if window[chunk]:
+                yield chunk * CHUNK, window[chunk]
+        high, width = low - 1, WINDOWS[1]
+
+
+def _in_time(db: sqlite3.Connection, flow: int, window: dict[int, int], since: float, until: float) -> dict[int, int]:
+    """Those that began in ``since <= started < until``; runs are looked at only where a bit map lies across a bound."""
+    if not window:
+        return window
+    query = "SELECT chunk, first, last FROM spans WHERE flow = ? AND chunk BETWEEN ? AND ?"
+    found: dict[int, int] = {}
+    for chunk, first, last in db.execute(query, (flow, min(window), max(window))).fetchall():
+        if chunk not in window or last < since or first >= until:
+            continue
+        bits = window[chunk]
+        if first < since or last >= until:
+            query = "SELECT run FROM runs WHERE flow = ? AND run BETWEEN ? AND ? AND started >= ? AND started < ?"
+            bounds = (flow, chunk * CHUNK, chunk * CHUNK + CHUNK - 1, since, until)
+            positions = array("H", (run % CHUNK for (run,) in db.execute(query, bounds)))
+            bits &= _from_positions(positions)
+        found[chunk] = bits
+    return found
+
+
+def numbers(start: int, bits: int) -> Iterator[int]:
+    """Run numbers of a bit map, highest first."""
+    while bits:
+        position = bits.bit_length() - 1
+        yield start + position
+        bits ^= 1 << position
+
+
+def run_rows(db: sqlite3.Connection, flow: int, name: str, runs: Sequence[int]) -> list[RunRow]:
+    """Rows of runs, newest first."""
+    rows: list[RunRow] = []
+    for begin in range(0, len(runs), 500):
+        some = runs[begin : begin + 500]
+        found = db.execute(
+            "SELECT CAST(run AS TEXT), kind, status, user, tags, notebook, started, finished FROM runs "
+            f"WHERE flow = ? AND run IN ({','.join('?' * len(some))}) ORDER BY run DESC",
+            (flow, *some),
+        )
+        for run, kind, status, user, tags, notebook, started, finished in found:
+            own = tuple(json.loads(tags)) if tags != "[]" else ()
+            rows.append(RunRow(name, run, kind, status, user, own, notebook, started, finished))
+    return rows
+
+
+def put_tasks(db: sqlite3.Connection, flow: int, records: Iterable[TaskRecord]) -> None:
+    """Add attempts that have ended."""
+    db.executemany(
+        "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (flow, int(one.run), one.started, int(one.task), one.attempt, one.step, one.status, one.finished)
+            for one in records
+        ),
+    )
+
+
+def task_rows(db: sqlite3.Connection, flow: int, run: int) -> list[TaskRow]:
+    """Attempts of a run by their start, then by number."""
+    found = db.execute(
+        "SELECT step, CAST(task AS TEXT), attempt, status, started, finished FROM tasks "
+        "WHERE flow = ? AND run = ? ORDER BY started, task, attempt",
+        (flow, run),
+    )
+    return list(map(TaskRow._make, found))
+
+
+def _marks(kind: str, status: str, user: str, tags: Iterable[str]) -> set[str]:
+    """All marks of a run."""
+    return {f"k:{kind}", f"s:{status}", f"u:{user}", *(f"t:{tag}" for tag in tags)}
+
+
+def _change(db: sqlite3.Connection, flow: int, mark: str, chunk: int, *, add: int = 0, drop: int = 0) -> None:
+    """Set and clear bits of one bit map."""
+    key = (flow, mark, chunk)
+    row = db.execute("SELECT bits FROM marks WHERE flow = ? AND mark = ? AND chunk = ?", key).fetchone()
+    before = 0 if row is None else _decode(row[0])
+    after = (before | add) & ~drop
+    if after != before:
+        db.execute("INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?)", (*key, _encode(after)))
+
+
+def _encode(bits: int) -> bytes:
+    """A bit map as bytes: little-endian, or 16-bit positions when they are few."""
+    if bits.bit_count() > SPARSE:
+        return bits.to_bytes(CHUNK // 8, "little")
+    return array("H", numbers(0, bits)).tobytes()
+
+
+def _decode(blob: bytes) -> int:
+    """What `_encode` wrote."""
+    return int.from_bytes(blob, "little") if len(blob) == CHUNK // 8 else _from_positions(array("H", blob))
+
+
+def _from_positions(positions: Iterable[int]) -> int:
+    """A bit map with these bits set."""
+    cells = bytearray(CHUNK // 8)
+    for position in positions:
+        cells[position >> 3] |= 1 << (position & 7)
+    return int.from_bytes(cells, "little")

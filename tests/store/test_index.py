@@ -1,0 +1,791 @@
+"""The derived index, beside manifests in memory and in a folder.
+
+Run as a program, this file is the processes that its tests race and kill.
+"""
+
+# ruff: noqa: D102 - what the stand-ins' methods do is said in `Manifests`
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flownb.errors import ParameterError
+from flownb.store import index_file, index_refresh, index_tables
+from flownb.store.index import Index, RunRow, TaskRow
+from flownb.store.records import RunEnd, RunRecord, TaskRecord
+
+Start = Callable[..., subprocess.Popen[str]]
+STATES = ("running", "done", "failed", "interrupted")
+
+
+class Memory:
+    """Manifests in memory, which count how often they are read."""
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[str, str], RunRecord | None] = {}
+        self.ended: dict[tuple[str, str], RunEnd] = {}
+        self.log: list[tuple[str, str]] = []
+        self.attempts: dict[tuple[str, str], dict[tuple[str, str, int], TaskRecord]] = {}
+        self.reads: dict[str, int] = {}
+
+    def _read(self, what: str, count: int = 1) -> None:
+        self.reads[what] = self.reads.get(what, 0) + count
+
+    def flows(self) -> list[str]:
+        return sorted({flow for flow, _ in self.records})
+
+    def has_run(self, flow: str, run: str) -> bool:
+        self._read("has_run")
+        return (flow, run) in self.records
+
+    def run_records(self, flow: str, runs: Sequence[str]) -> list[RunRecord | None]:
+        self._read("run_records", len(runs))
+        return [self.records.get((flow, run)) for run in runs]
+
+    def run_ends(self, flow: str, runs: Sequence[str]) -> list[RunEnd | None]:
+        self._read("run_ends", len(runs))
+        return [self.ended.get((flow, run)) for run in runs]
+
+    def removals(self, flow: str, after: int) -> Sequence[str]:
+        return [run for name, run in self.log if name == flow][after:]
+
+    def task_names(self, flow: str, run: str) -> Iterable[tuple[str, str, int]]:
+        self._read("task_names")
+        return list(self.attempts.get((flow, run), {}))
+
+    def task_records(self, flow: str, run: str, names: Sequence[tuple[str, str, int]]) -> list[TaskRecord | None]:
+        self._read("task_records", len(names))
+        return [self.attempts[flow, run].get(name) for name in names]
+
+    def begin(self, flow: str = "F", **values: Any) -> RunRecord:
+        run = str(sum(name == flow for name, _ in self.records) + 1)
+        record = RunRecord(flow, run, **{"kind": "run", "user": "ada", "started": float(run), **values})
+        self.records[flow, run] = record
+        return record
+
+    def end(self, record: RunRecord, status: Any = "done") -> RunEnd:
+        return self.ended.setdefault((record.flow, record.run), RunEnd(status, record.started + 1))
+
+    def remove(self, record: RunRecord) -> None:
+        self.log.append((record.flow, record.run))
+        self.records[record.flow, record.run] = removed(record)
+
+    def write_task(self, record: TaskRecord) -> TaskRecord:
+        self.attempts.setdefault((record.flow, record.run), {})[record.step, record.task, record.attempt] = record
+        return record
+
+    def expected(self, flow: str = "F", **filters: Any) -> list[str]:
+        """Ids that match, found by looking at every record."""
+        gone = {run for name, run in self.log if name == flow}
+        found = []
+        for (name, run), record in self.records.items():
+            if name != flow or run in gone or record is None:
+                continue
+            end = self.ended.get((flow, run))
+            wanted = (
+                set(filters.get("tags", ())) <= set(record.tags)
+                and filters.get("user") in (None, record.user)
+                and filters.get("status") in (None, end.status if end else "running")
+                and filters.get("kind", "run") in (None, record.kind)
+                and (filters.get("since") is None or record.started >= filters["since"])
+                and (filters.get("until") is None or record.started < filters["until"])
+                and (filters.get("before") is None or int(run) < int(filters["before"]))
+            )
+            if wanted:
+                found.append(run)
+        return sorted(found, key=int, reverse=True)
+
+
+def removed(record: RunRecord) -> RunRecord:
+    """The tombstone of a run, for records that can be one."""
+    return replace(record, removed=1.0) if hasattr(record, "removed") else record
+
+
+class Folder(Memory):
+    """Manifests as files, for several processes; a run id is taken by making its file."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self.root = root
+        self.last = 0
+
+    def _get(self, kind: type, *names: str) -> Any:
+        try:
+            return kind(**json.loads(self.root.joinpath(*names).read_text()))
+        except FileNotFoundError:
+            return None
+
+    def _put(self, record: Any, *names: str) -> bool:
+        path = self.root.joinpath(*names)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{secrets.token_hex(6)}")
+        temporary.write_text(json.dumps(asdict(record)))
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink()
+        return True
+
+    def flows(self) -> list[str]:
+        return sorted(path.name for path in self.root.iterdir())
+
+    def has_run(self, flow: str, run: str) -> bool:
+        return (self.root / flow / run / "run.json").exists()
+
+    def run_records(self, flow: str, runs: Sequence[str]) -> list[RunRecord | None]:
+        return [self._get(RunRecord, flow, run, "run.json") for run in runs]
+
+    def run_ends(self, flow: str, runs: Sequence[str]) -> list[RunEnd | None]:
+        return [self._get(RunEnd, flow, run, "end.json") for run in runs]
+
+    def task_names(self, flow: str, run: str) -> Iterable[tuple[str, str, int]]:
+        folder = self.root / flow / run / "steps"
+        return [(p.parent.parent.name, p.parent.name, int(p.stem)) for p in folder.glob("*/*/[0-9]*.json")]
+
+    def task_records(self, flow: str, run: str, names: Sequence[tuple[str, str, int]]) -> list[TaskRecord | None]:
+        return [self._get(TaskRecord, flow, run, "steps", step, task, f"{n}.json") for step, task, n in names]
+
+    def begin(self, flow: str = "F", **values: Any) -> RunRecord:
+        while True:
+            self.last += 1
+            record = RunRecord(flow, str(self.last), **{"kind": "run", "user": "ada", "started": time.time(), **values})
+            if self._put(record, flow, record.run, "run.json"):
+                return record
+
+    def end(self, record: RunRecord, status: Any = "done") -> RunEnd:
+        end = RunEnd(status, time.time())
+        self._put(end, record.flow, record.run, "end.json")
+        return end
+
+    def write_task(self, record: TaskRecord) -> TaskRecord:
+        self._put(record, record.flow, record.run, "steps", record.step, record.task, f"{record.attempt}.json")
+        return record
+
+
+def task(run: RunRecord, number: int, **values: Any) -> TaskRecord:
+    """An attempt that began `number` seconds after the epoch."""
+    defaults = {"step": "work", "attempt": 0, "status": "done", "started": float(number), "finished": number + 0.5}
+    return TaskRecord(run.flow, run.run, task=str(number), **{**defaults, **values})
+
+
+def ids(rows: list[RunRow]) -> list[str]:
+    """Run ids of rows."""
+    return [row.run for row in rows]
+
+
+def dump(folder: Path) -> dict[str, list[Any]]:
+    """All rows of the index, apart from when ends were looked for."""
+    name = (folder / f"current.{index_tables.SCHEMA}").read_text().strip()
+    db = sqlite3.connect(folder / name)
+    tables = ("flows", "runs", "spans", "tasks")
+    found = {table: db.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall() for table in tables}
+    found["open"] = db.execute("SELECT flow, run FROM open").fetchall()
+    query = "SELECT flow, mark, chunk, bits FROM marks WHERE length(bits)"
+    found["marks"] = sorted((*key, index_tables._decode(bits)) for *key, bits in db.execute(query))
+    db.close()
+    return found
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit maps of 16 runs, so that a few runs lie across many."""
+    monkeypatch.setattr(index_tables, "CHUNK", 16)
+    monkeypatch.setattr(index_tables, "SPARSE", -1)
+    monkeypatch.setattr(index_tables, "WINDOWS", (1, 2))
+    monkeypatch.setattr(index_refresh, "CHUNK", 5)
+
+
+def test_a_run_is_listed_as_it_was_recorded(tmp_path: Path) -> None:
+    """A row holds what the run's record and its end say."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    record = truth.begin(tags=("b", "a"), notebook="nb.ipynb", started=5.0)
+    index.run_begun(record)
+    row = RunRow("F", "1", "run", "running", "ada", ("a", "b"), "nb.ipynb", 5.0, None)
+    assert [row] == index.runs("F")
+    index.run_ended("F", "1", truth.end(record, "failed"))
+    assert row._replace(status="failed", finished=6.0) == index.latest("F")
+    assert (["F"], [], None) == (index.flows(), index.runs("G"), index.latest("G"))
+
+
+def test_runs_come_in_numeric_order(tmp_path: Path) -> None:
+    """Run 10 is newer than run 9, and task 10 later than task 9 when both began at once."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    run = [truth.begin() for _ in range(11)][-1]
+    for number in (10, 9):
+        truth.write_task(task(run, number, started=1.0))
+    assert [str(number) for number in range(11, 0, -1)] == ids(index.runs("F"))
+    assert ["9", "10"] == [row.task for row in index.timeline("F", "11")]
+
+
+def test_an_unknown_status_is_refused(tmp_path: Path) -> None:
+    """A status that no run has is a mistake, not an empty list."""
+    with pytest.raises(ParameterError) as caught:
+        Index(tmp_path, Memory()).runs("F", status="finished")  # type: ignore[arg-type]  # what is tested
+    assert "`finished` is no status of a run." == caught.value.what
+
+
+told = st.booleans()
+begin = st.tuples(
+    st.just("begin"),
+    told,
+    st.fixed_dictionaries(
+        {
+            "tags": st.lists(st.sampled_from("abc"), max_size=3).map(tuple),
+            "user": st.sampled_from(["ada", "bob", ""]),
+            "kind": st.sampled_from(["run", "run", "run", "work", "spin"]),
+            "started": st.integers(0, 30).map(float),
+        }
+    ),
+    st.sampled_from([False, False, False, True]),
+)
+change = st.tuples(st.sampled_from(["remove", *STATES[1:], *STATES[1:]]), told, st.integers(0, 10**6))
+query = st.tuples(
+    st.just("query"),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "tags": st.lists(st.sampled_from("abcd"), max_size=3),
+            "user": st.sampled_from([None, "ada", "bob", ""]),
+            "status": st.sampled_from([None, *STATES]),
+            "kind": st.sampled_from([None, "run", "work", "spin"]),
+            "since": st.none() | st.integers(-1, 31).map(float),
+            "until": st.none() | st.integers(-1, 31).map(float),
+        },
+    ),
+    st.none() | st.integers(0, 60),
+    st.integers(0, 20),
+)
+rebuild = st.just(("rebuild",))
+
+
+@pytest.mark.usefixtures("small_chunks")
+@settings(deadline=None, max_examples=150)
+@given(st.lists(begin | begin | begin | change | query | rebuild, max_size=80), query)
+def test_queries_give_what_looking_at_all_records_gives(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[Any], last: Any
+) -> None:
+    """Whatever was told and whatever was not, a query answers as if it had read every manifest."""
+    truth = Memory()
+    index = Index(tmp_path_factory.mktemp("index"), truth)
+    for kind, *values in [*steps, last]:
+        if kind == "begin":
+            told, fields, damaged = values
+            record = truth.begin(**fields)
+            if damaged:
+                truth.records["F", record.run] = None
+            elif told:
+                index.run_begun(record)
+        elif kind == "query":
+            filters, before, limit = values
+            assert truth.expected(**filters, before=before)[:limit] == ids(
+                index.runs("F", **filters, before=before, limit=limit)
+            )
+            assert len(truth.expected(**filters)) == index.count("F", **filters)
+        elif kind == "rebuild":
+            index.rebuild()
+        elif truth.records:
+            told, position = values
+            number = position % len(truth.records) + 1
+            change_run(truth, index, kind, str(number), told=told)
+    index.close()
+
+
+def change_run(truth: Memory, index: Index, kind: str, run: str, *, told: bool) -> None:
+    """End or remove a run that can be ended or removed."""
+    record = truth.records["F", run]
+    if record is None or ("F", run) in truth.log:
+        return
+    if kind == "remove":
+        truth.remove(record)
+        if told:
+            index.run_removed("F", run, 1.0)
+    elif record.kind == "run":
+        end = truth.end(record, kind)
+        if told:
+            index.run_ended("F", run, end)
+
+
+def test_many_runs_are_filtered_as_few(tmp_path: Path) -> None:
+    """Filters over several bit maps, dense and sparse, find what looking at all records finds."""
+    truth, rng = Memory(), random.Random(4)
+    for number in range(1, 10_001):
+        tags = [f"id:{number}", *(["rare"] if number in (3, 4096, 4097, 8191) else []), *rng.sample("abcdef", 2)]
+        record = truth.begin(
+            tags=tuple(tags),
+            user=rng.choice(["ada", "bob"]),
+            kind=rng.choice(["run", "work"]),
+            started=number + rng.uniform(-50, 50),
+        )
+        if record.kind == "run" and number < 9_990:
+            truth.end(record, rng.choice(STATES[1:]))
+    index = Index(tmp_path, truth)
+    for _ in range(200):
+        filters = {
+            "tags": rng.sample(["a", "b", "rare", "id:4096", "nowhere"], rng.randrange(2)),
+            "user": rng.choice([None, "ada"]),
+            "status": rng.choice([None, *STATES]),
+            "kind": rng.choice([None, "run", "work"]),
+            "since": rng.choice([None, rng.uniform(0, 10_000)]),
+            "until": rng.choice([None, rng.uniform(0, 10_000)]),
+        }
+        below = rng.choice([None, rng.randrange(10_100)])
+        found = ids(index.runs("F", **filters, before=below, limit=700))
+        assert truth.expected(**filters, before=below)[:700] == found
+        assert len(truth.expected(**filters)) == index.count("F", **filters)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_pages_have_no_gap_and_no_duplicate(tmp_path: Path) -> None:
+    """Following pages gives each run once, also while new runs begin."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    for number in range(200):
+        truth.begin(tags=("x",) if number % 3 else ())
+    expected, found, below = truth.expected(tags=["x"]), [], None
+    while page := ids(index.runs("F", tags=["x"], before=below, limit=7)):
+        found += page
+        below = page[-1]
+        index.run_begun(truth.begin(tags=("x",)))
+    assert expected == found
+
+
+def test_nothing_new_costs_no_read(tmp_path: Path) -> None:
+    """A second query of runs that have ended probes for the newest and the next run, and reads no record."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    for _ in range(300):
+        truth.end(truth.begin())
+    index.runs("F")
+    truth.reads.clear()
+    index.runs("F")
+    assert {"has_run": 2} == truth.reads
+
+
+def test_crashed_runs_do_not_cost_more_and_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of thousands of runs without an end a query looks at a few, yet it finds each one's end in time."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    records = [truth.begin() for _ in range(3000)]
+    index.runs("F")
+    for _ in range(3000 // index_refresh.LATER + 1):
+        index.runs("F")
+    truth.reads.clear()
+    index.runs("F", limit=index_refresh.NEWEST + 10)
+    assert index_refresh.NEWEST + 10 == truth.reads["run_ends"]
+    truth.end(records[5])
+    assert index.latest("F", status="done") is None
+    later = time.time() * 1.1
+    monkeypatch.setattr(index_refresh.time, "time", lambda: later)
+    for _ in range(3000 // index_refresh.LATER + 1):
+        index.count("F")
+    assert "6" == index.latest("F", status="done").run  # type: ignore[union-attr]  # None would fail as well
+
+
+def test_a_row_shown_as_running_is_running(tmp_path: Path) -> None:
+    """However many runs have no end, a page shows none as running that has ended."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    records = [truth.begin() for _ in range(1500)]
+    for _ in range(8):
+        index.runs("F")
+    for record in records[100:1400]:
+        truth.end(record)
+    assert [str(number) for number in range(100, 60, -1)] == ids(
+        index.runs("F", status="running", before=1400, limit=40)
+    )
+
+
+def test_a_timeline_is_read_once(tmp_path: Path) -> None:
+    """Tasks that nobody told of are read when the timeline is asked for; once the run has ended, never again."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    run = truth.begin()
+    index.run_begun(run)
+    for number in (3, 1, 2):
+        truth.write_task(task(run, number))
+    index.task_ended(truth.write_task(task(run, 4, attempt=1, status="failed")))
+    expected = [TaskRow("work", str(n), 0, "done", n, n + 0.5) for n in (1, 2, 3)]
+    expected.append(TaskRow("work", "4", 1, "failed", 4.0, 4.5))
+    assert expected == index.timeline("F", "1")
+    truth.end(run)
+    assert expected == index.timeline("F", "1")
+    truth.reads.clear()
+    assert expected == index.timeline("F", "1")
+    assert {} == truth.reads
+    assert [] == index.timeline("F", "2")
+
+
+def test_a_timeline_that_was_told_needs_no_listing(tmp_path: Path) -> None:
+    """When the writer says how many attempts there are and all were told, the manifests are not asked."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    run = truth.begin()
+    index.run_begun(run)
+    for number in range(5):
+        index.task_ended(truth.write_task(task(run, number)))
+    index.run_ended("F", "1", truth.end(run), tasks=5)
+    assert 5 == len(index.timeline("F", "1"))
+    assert {} == truth.reads
+
+
+def test_a_running_timeline_is_not_listed_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a run runs, listing its tasks takes at most a twentieth of the time."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    run = truth.begin()
+    now = [0.0]
+    monkeypatch.setattr(index_refresh.time, "monotonic", lambda: now[0])
+    slow = truth.task_names
+
+    def task_names(flow: str, run: str) -> Iterable[tuple[str, str, int]]:
+        now[0] += 2.0
+        return slow(flow, run)
+
+    monkeypatch.setattr(truth, "task_names", task_names)
+    for _ in range(100):
+        index.timeline("F", "1")
+        now[0] += 1.0
+    assert 3 == truth.reads["task_names"]
+    truth.write_task(task(run, 1))
+    now[0] += 100.0
+    assert 1 == len(index.timeline("F", "1"))
+
+
+def damaged(folder: Path) -> Iterable[tuple[str, Callable[[], object]]]:
+    """Ways in which an index can be gone or wrong."""
+    pointer = folder / f"current.{index_tables.SCHEMA}"
+
+    def file() -> Path:
+        return folder / pointer.read_text().strip()
+
+    def sql(text: str) -> None:
+        db = sqlite3.connect(file())
+        db.execute(text)
+        db.commit()
+        db.close()
+
+    def remove_all() -> None:
+        for path in folder.iterdir():
+            path.unlink()
+
+    def fill(content: bytes, *, start: int = 0) -> None:
+        with file().open("r+b") as stream:
+            stream.seek(start)
+            stream.write(content)
+
+    yield "folder emptied", remove_all
+    yield "file removed", lambda: file().unlink()
+    yield "file empty", lambda: os.truncate(file(), 0)
+    yield "file cut", lambda: os.truncate(file(), 5000)
+    yield "garbage", lambda: file().write_bytes(os.urandom(20_000))
+    yield "pages overwritten", lambda: fill(os.urandom(20_000), start=4096)
+    yield "old schema", lambda: sql("PRAGMA user_version = 0")
+    yield "other program", lambda: sql("PRAGMA application_id = 7")
+    yield "table missing", lambda: sql("DROP TABLE marks")
+    yield "pointer empty", lambda: pointer.write_text("")
+    yield "pointer garbage", lambda: pointer.write_bytes(b"\xff\xfe../../x")
+    yield "pointer to nowhere", lambda: pointer.write_text("abc.sqlite\n")
+
+
+@pytest.mark.parametrize("what", [name for name, _ in damaged(Path())])
+@pytest.mark.parametrize("first", ["reader", "writer"])
+def test_a_damaged_index_is_made_anew(tmp_path: Path, what: str, first: str) -> None:
+    """Whatever happened to the file, writers go on and the next query knows all runs."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    for number in range(40):
+        index.run_begun(truth.begin(tags=("x",) * (number % 2)))
+    assert 20 == index.count("F", tags=["x"])
+    index.close()
+    dict(damaged(tmp_path))[what]()
+    if first == "writer":
+        index.run_begun(truth.begin())
+    assert truth.expected(tags=["x"]) == ids(index.runs("F", tags=["x"]))
+    assert len(truth.records) == index.count("F")
+    index.close()
+    assert len(truth.records) == Index(tmp_path, truth).count("F")
+
+
+@pytest.mark.parametrize("what", ["folder emptied", "file removed", "pointer to nowhere"])
+def test_an_index_removed_while_open_is_made_anew(tmp_path: Path, what: str) -> None:
+    """Removing the index under a process that uses it loses nothing, and processes meet in the new one."""
+    truth = Memory()
+    one, other = Index(tmp_path, truth), Index(tmp_path, truth)
+    one.run_begun(truth.begin())
+    assert 1 == other.count("F")
+    dict(damaged(tmp_path))[what]()
+    one.run_begun(truth.begin())
+    assert (2, 2) == (other.count("F"), one.count("F"))
+    third = Index(tmp_path, truth)
+    assert 2 == third.count("F")
+
+
+def test_another_stores_index_is_not_used(tmp_path: Path) -> None:
+    """A datastore made where another one was does not show that one's runs."""
+    old, new = Memory(), Memory()
+    for _ in range(3):
+        old.begin()
+    assert 3 == Index(tmp_path, old, store="old").count("F")
+    new.begin(user="bob")
+    assert ["bob"] == [row.user for row in Index(tmp_path, new, store="new").runs("F")]
+
+
+def test_a_flow_that_was_removed_by_hand_is_read_anew(tmp_path: Path) -> None:
+    """When a flow's manifests are gone and others took their place, none of the old is shown."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    for _ in range(10):
+        truth.begin(tags=("old",))
+    assert 10 == index.count("F")
+    truth.records.clear()
+    assert 0 == index.count("F")
+    truth.begin()
+    assert (1, 0) == (index.count("F"), index.count("F", tags=["old"]))
+
+
+def test_a_place_that_cannot_be_written_has_a_temporary_index(tmp_path: Path) -> None:
+    """In a read-only folder queries are answered from an index of this process, which leaves nothing behind."""
+    truth = Memory()
+    (tmp_path / "file").write_text("in the way")
+    index = Index(tmp_path / "file" / "index", truth)
+    record = truth.begin()
+    index.run_begun(record)
+    assert ["1"] == ids(index.runs("F"))
+    folder = index._file.folder
+    assert folder.is_dir()
+    assert {"F": 1} == index.rebuild()
+    del index
+    assert not folder.exists()
+
+
+def test_a_file_that_cannot_be_written_has_a_temporary_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that another user may only let us read is left as it is."""
+    truth = Memory()
+    Index(tmp_path, truth).run_begun(truth.begin())
+    before = sorted(path.name for path in tmp_path.iterdir())
+    real = index_file._open
+
+    def read_only(path: Path, mode: str) -> sqlite3.Connection:
+        return real(path, "ro" if path.parent == tmp_path else mode)
+
+    monkeypatch.setattr(index_file, "_open", read_only)
+    index = Index(tmp_path, truth)
+    truth.begin()
+    index.run_begun(truth.begin())
+    assert 3 == index.count("F")
+    assert tmp_path != index._file.folder
+    assert before == sorted(path.name for path in tmp_path.iterdir() if path.suffix in ("", ".sqlite", ".1"))
+
+
+def test_without_wal_the_index_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file system has no shared memory, SQLite's other journal serves."""
+    monkeypatch.setattr(sqlite3, "connect", without_wal(sqlite3.connect))
+    truth = Memory()
+    one, other = Index(tmp_path, truth), Index(tmp_path, truth)
+    for _ in range(20):
+        one.run_begun(truth.begin())
+        other.run_begun(truth.begin())
+    assert (40, 40) == (one.count("F"), other.count("F"))
+    assert [] == list(tmp_path.glob("*-wal"))
+    assert {"F": 40} == one.rebuild()
+
+
+def without_wal(connect: Callable[..., sqlite3.Connection]) -> Callable[..., sqlite3.Connection]:
+    """A `connect` whose connections keep their journal mode."""
+
+    class Connection(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            return super().execute("SELECT 1" if sql.startswith("PRAGMA journal_mode") else sql, *values)
+
+    return lambda *words, **options: connect(*words, **options, factory=Connection)
+
+
+def test_rebuilt_and_told_indices_are_equal(tmp_path: Path) -> None:
+    """An index that was told of everything holds the same rows as one rebuilt from the manifests."""
+    truth, rng = Memory(), random.Random(7)
+    index = Index(tmp_path, truth)
+    for number in range(500):
+        kind = rng.choice(["run", "run", "work"])
+        record = truth.begin(rng.choice("FG"), kind=kind, tags=tuple(rng.sample("abc", 2)), user=rng.choice("uv"))
+        index.run_begun(record)
+        if kind == "run" and number % 7:
+            index.run_ended(record.flow, record.run, truth.end(record, rng.choice(STATES[1:])))
+        if number % 50 == 3 and hasattr(record, "removed"):
+            truth.remove(record)
+            index.run_removed(record.flow, record.run, 1.0)
+    for flow in "FG":
+        index.runs(flow)
+    before = dump(tmp_path)
+    index.rebuild()
+    after = dump(tmp_path)
+    names = [{number: name for number, name, *_ in one["flows"]} for one in (before, after)]
+    for table in before:
+        rows = [
+            sorted(([name[row[0]], *row[1:]] for row in one[table] if table != "marks" or row[3]), key=str)
+            for one, name in zip((before, after), names, strict=True)
+        ]
+        assert table == "spans" or rows[0] == rows[1], table
+    assert 1 == len(list(tmp_path.glob("*.sqlite")))
+
+
+def test_threads_share_an_index(tmp_path: Path) -> None:
+    """Threads write and read through one index at once."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    records = [truth.begin() for _ in range(400)]
+
+    def work(part: list[RunRecord]) -> None:
+        for record in part:
+            index.run_begun(record)
+            index.run_ended("F", record.run, truth.end(record))
+            index.runs("F", limit=5)
+
+    threads = [threading.Thread(target=work, args=(records[n::8],)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 400 == index.count("F", status="done")
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start this file as a program, which is ended with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_one(*words: object) -> subprocess.Popen[str]:
+        command = [sys.executable, __file__, *map(str, words)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start_one
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def finish(process: subprocess.Popen[str]) -> list[str]:
+    """Wait for a program that must not fail; its lines."""
+    output, errors = process.communicate(timeout=120)
+    assert (0, "") == (process.returncode, errors)
+    return output.splitlines()
+
+
+def test_eight_writers_and_readers_at_once_lose_nothing(tmp_path: Path, start: Start) -> None:
+    """Eight processes write runs of one flow while two read: no call finds the index locked, all runs are there."""
+    writers = [start("write", tmp_path, 60) for _ in range(8)]
+    readers = [start("read", tmp_path, 480) for _ in range(2)]
+    assert [["60 told"]] * 8 == [finish(process) for process in writers]
+    assert [["480"]] * 2 == [finish(process) for process in readers]
+    index = Index(tmp_path / "index", Folder(tmp_path / "flows"))
+    assert (480, 480) == (index.count("F"), index.count("F", status="done"))
+    assert [str(number) for number in range(480, 0, -1)] == ids(index.runs("F", limit=1000))
+
+
+def test_a_rebuild_while_writers_run_loses_nothing(tmp_path: Path, start: Start) -> None:
+    """Runs that begin and end while the index is rebuilt over and over are all in it afterwards."""
+    index = Index(tmp_path / "index", Folder(tmp_path / "flows"))
+    (tmp_path / "flows").mkdir()
+    writers = [start("write", tmp_path, 150) for _ in range(3)]
+    rounds = 0
+    while any(process.poll() is None for process in writers):
+        index.rebuild()
+        rounds += 1
+    assert [["150 told"]] * 3 == [finish(process) for process in writers]
+    assert rounds > 3
+    assert (450, 450) == (index.count("F"), index.count("F", status="done"))
+    assert all(len(index.timeline("F", str(run))) == 2 for run in (1, 100, 450))
+    index.rebuild()
+    assert 1 == len(list((tmp_path / "index").glob("*.sqlite")))
+
+
+def test_killed_writers_leave_an_index_that_repairs_itself(tmp_path: Path, start: Start) -> None:
+    """A writer killed at any point, 200 times, stops no other process, and the next query knows all it recorded."""
+    assert ["200 rounds"] == finish(start("kill", tmp_path, 200))
+
+
+def test_a_fork_uses_a_connection_of_its_own(tmp_path: Path, start: Start) -> None:
+    """Children of a process that has the index open write through it at once with their parent."""
+    assert ["all there"] == finish(start("fork", tmp_path, 8))
+
+
+def write_runs(root: Path, count: int) -> int:
+    """Begin, work on and end runs; how many of them the index was really told."""
+    truth = Folder(root / "flows")
+    index = Index(root / "index", truth)
+    told = 0
+    for _ in range(count):
+        record = truth.begin(tags=("x",))
+        index.run_begun(record)
+        for number in (1, 2):
+            index.task_ended(truth.write_task(task(record, number)))
+        index.run_ended("F", record.run, truth.end(record), tasks=2)
+        told += index._file.read(lambda db: db.execute("SELECT count(*) FROM flows").fetchone()[0])
+    index.close()
+    return told
+
+
+def main(what: str, root: Path, count: int) -> None:
+    """What the processes do that tests start."""
+    truth = Folder(root / "flows")
+    index = Index(root / "index", truth)
+    if what == "write":
+        print(f"{write_runs(root, count)} told")
+    elif what == "read":
+        while index.count("F", status="done") < count:
+            page = index.runs("F", tags=["x"], limit=20)
+            assert ids(page) == sorted(ids(page), key=int, reverse=True)
+        print(index.count("F"))
+    elif what == "kill":
+        for _ in range(count):
+            child = os.fork()
+            if child == 0:
+                write_runs(root, 10**6)
+            time.sleep(random.uniform(0, 0.02))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            runs = sum(1 for path in (root / "flows" / "F").glob("*") if (path / "run.json").exists())
+            ended = sum(1 for path in (root / "flows" / "F").glob("*") if (path / "end.json").exists())
+            assert (runs, ended) == (index.count("F"), index.count("F", status="done"))
+        print(f"{count} rounds")
+    elif what == "fork":
+        index.count("F")
+        children = []
+        for _ in range(count):
+            child = os.fork()
+            if child == 0:
+                truth_here = Folder(root / "flows")
+                for _ in range(30):
+                    index.run_begun(truth_here.begin())
+                os._exit(0)
+            children.append(child)
+            index.run_begun(truth.begin())
+        assert [0] * count == [os.waitpid(child, 0)[1] for child in children]
+        there = index._file.read(lambda db: db.execute("SELECT count(*) FROM runs").fetchone()[0])
+        assert there == count * 31, there
+        print("all there")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
