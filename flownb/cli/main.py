@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from flownb.cli.datastore import add_commands
 from flownb.errors import FlownbError, ParameterError
 from flownb.runtime.task import user_frames
 from flownb.session.cards import card_view
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("card", card, "Show a step's newest card as text, or write it as an HTML page.")
     sub.usage = "flownb card NOTEBOOK STEP [--id ID] [--index N] [--from RUN[/STEP/TASK]] [-o FILE.html]"
     sub.add_argument("-o", "--output", type=Path, help="HTML file to write, - for standard output")
+    add_commands(commands)
     return parser
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -256,6 +256,35 @@ class Datastore:
         names = [f"{self._run_folder(flow, run)}/end.json" for run in ids]
         return [self._parse_or_none(RunEnd, text) for text in self.storage.read_many(names)]
 
+    def remove_run(self, record: RunRecord, now: float) -> RunRecord:
+        """Remove a run; only a mark stays, so that its id is not given again.
+
+        Readers find no run from the mark on; `clear_run` then removes its files. If a process is killed in between, the
+        next `flownb gc` does.
+
+        Returns
+        -------
+        RunRecord
+            The mark.
+        """
+        folder = self._run_folder(record.flow, record.run)
+        mark = RunRecord(record.flow, record.run, record.kind, started=record.started, nonce=record.nonce, removed=now)
+        self.storage.write(f"{folder}/run.json", to_json(mark))
+        return mark
+
+    def restore_run(self, record: RunRecord) -> None:
+        """Take back a removal whose files were not cleared yet."""
+        self.storage.write(f"{self._run_folder(record.flow, record.run)}/run.json", to_json(record))
+
+    def clear_run(self, mark: RunRecord) -> None:
+        """Clear the files of a removed run."""
+        flow, run = mark.flow, mark.run
+        folder = self._run_folder(flow, run)
+        names = [entry.name for entry in self.storage.entries(folder)]
+        self.storage.delete(name for name in names if name != f"{folder}/run.json")
+        self.storage.write(f"{folder}/run.json", to_json(replace(mark, cleared=True)))
+        self._tasks = {place: task for place, task in self._tasks.items() if place[:2] != (flow, run)}
+
     # -- tasks
 
     def new_task(
@@ -301,10 +330,10 @@ class Datastore:
             self.run(flow, other)
         return str(number)
 
-    def claims(self, flow: str, run: str) -> dict[str, Claim]:
-        """Task ids that were taken in a working run."""
+    def claims(self, flow: str, run: str, *, without: Container[str] = ()) -> dict[str, Claim]:
+        """Task ids that were taken in a working run, but for those of `without`."""
         folder = f"{self._run_folder(flow, run)}/ids"
-        names = self.storage.files(folder)
+        names = [name for name in self.storage.files(folder) if name.removesuffix(".json") not in without]
         texts = self.storage.read_many([f"{folder}/{name}" for name in names])
         claims = [self._parse_or_none(Claim, text) for text in texts]
         return {name.removesuffix(".json"): claim for name, claim in zip(names, claims, strict=True) if claim}
@@ -374,15 +403,21 @@ class Datastore:
         found = (self._tasks.get((flow, run, step, task)) for task in ids)
         return [record for record in found if record is not None]
 
-    def attempts(self, flow: str, run: str) -> Iterator[TaskRecord]:
-        """All recorded attempts of all tasks of a run, in no order; damaged ones are passed over."""
+    def remove_task(self, task: TaskRecord) -> None:
+        """Remove a task with all its attempts; its id is not given again."""
+        folder = f"{self._step_folder(task.flow, task.run, task.step)}/{safe_name(task.task)}"
+        self.storage.delete([f"{folder}/{name}" for name in self.storage.files(folder)])
+        self._tasks.pop((task.flow, task.run, task.step, task.task), None)
+
+    def attempts(self, flow: str, run: str) -> Iterator[tuple[str, TaskRecord | None]]:
+        """All recorded attempts of all tasks of a run with the names of their files, in no order; None if damaged."""
         prefix = f"{self._run_folder(flow, run)}/steps"
         names = [entry.name for entry in self.storage.entries(prefix) if entry.name.endswith(".json")]
         for start in range(0, len(names), 1000):
-            for text in self.storage.read_many(names[start : start + 1000]):
-                record = self._parse_or_none(TaskRecord, text)
-                if record is not None:
-                    yield record
+            some = names[start : start + 1000]
+            for name, text in zip(some, self.storage.read_many(some), strict=True):
+                if text is not None:
+                    yield name, self._parse_or_none(TaskRecord, text)
 
     @staticmethod
     def _is_final(record: TaskRecord | None) -> bool:

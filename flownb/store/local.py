@@ -14,6 +14,7 @@ import mmap
 import os
 import secrets
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -33,6 +34,8 @@ DEFERRED_FROM = 16 << 20
 # Smaller blobs are read rather than mapped: a map holds a file descriptor for as long as its value lives.
 MAPPED_FROM = 256 << 10
 LOCK = ".lock"
+# A temporary file that was not written to for so long, in seconds, belongs to a process that was killed.
+TEMPORARY_SECONDS = 3600.0
 
 
 class LocalStorage:
@@ -43,6 +46,8 @@ class LocalStorage:
     root : Path
         Made, for the user alone, when something is first written.
     """
+
+    has_locks = True
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -152,6 +157,14 @@ class LocalStorage:
         finally:
             os.close(file)
 
+    def clear_temporary(self) -> None:
+        """Remove temporary files that nobody can be writing any more."""
+        before = time.time() - TEMPORARY_SECONDS
+        for path, status in walk(self.root):
+            if path.name.startswith(".") and path.name.endswith(".tmp") and status.st_mtime < before:
+                path.unlink(missing_ok=True)
+                _remove_empty(path.parent, self.root)
+
     def below(self, name: str) -> LocalStorage:
         """A folder in this one; it has a lock of its own."""
         return LocalStorage(self.root / name)
@@ -191,6 +204,8 @@ class LocalBlobs:
     runs; `settle` waits for that, and nothing is recorded before it returned. So a step that reads all of a blob pays
     little, and one that reads a part of it pays the rest of the hash once a process, at 4 to 8 GB/s (LIMITS.md).
     """
+
+    shortest_life = 0.0
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -205,6 +205,8 @@ class RunRecord:
     removed : float
         When the run was removed, in seconds since the epoch, UTC; 0 while it is there. Of a removed run nothing but
         this record stays, so that its id is never given again.
+    cleared : bool
+        Whether the files of a removed run are gone.
     """
 
     flow: str
@@ -218,6 +220,7 @@ class RunRecord:
     nonce: str = ""
     constants: Mapping[str, ArtifactRef] = field(default_factory=dict)
     removed: float = 0.0
+    cleared: bool = False
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,9 @@ class Storage(Protocol):
     location: str
     """The folder or URL, for messages."""
 
+    has_locks: bool
+    """Whether `lock` keeps processes apart."""
+
     def read(self, name: str) -> bytes | None:
         """The whole content, None if there is no such file."""
         ...
@@ -93,8 +96,12 @@ class Storage(Protocol):
     def lock(self, *, exclusive: bool) -> AbstractContextManager[None]:
         """Keep those who record (shared) apart from who clears up (exclusive), on one machine.
 
-        A bucket has no locks: there age keeps them apart, see `flownb.store.housekeeping`.
+        A bucket has no locks: there age keeps them apart, see `flownb.store.garbage`.
         """
+        ...
+
+    def clear_temporary(self) -> None:
+        """Remove what processes that were killed left behind."""
         ...
 
     def below(self, name: str) -> Storage:
@@ -108,6 +115,9 @@ class Storage(Protocol):
 
 class Blobs(Protocol):
     """Content by its key (blake3, 64 hexadecimal digits)."""
+
+    shortest_life: float
+    """Seconds that a blob is left alone after it was written, though nothing refers to it."""
 
     def put(self, parts: Sequence[Part], key: str, size: int) -> None:
         """Keep the content that `parts` make together, unless it is there undamaged.

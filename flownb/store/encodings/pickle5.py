@@ -4,7 +4,7 @@ Layout, all numbers little-endian::
 
     8 bytes   magic "FNBPKL5\n"
     u32       number of buffers
-    u32       reserved, 0
+    u32       flags: 1 if sets stand in the stream as persistent ids
     u64       length of the pickle stream
     n x (u64 offset, u64 length with the top bit set for a read-only buffer)
     stream
@@ -12,6 +12,9 @@ Layout, all numbers little-endian::
 
 Loading maps the blob and rebuilds arrays on top of the map, so it takes constant time whatever the size (measured in
 LIMITS.md: 1 GB in 0.1 ms before first touch).
+
+Equal values give equal bytes as far as pickle can: sets are written in an order that depends on their content alone.
+Strings are told apart by identity, as always in pickle, so a value that was loaded may be written differently once.
 """
 
 from __future__ import annotations
@@ -19,46 +22,123 @@ from __future__ import annotations
 import io
 import pickle
 import struct
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Pickle5"]
+from flownb.store.encodings.by_value import Definitions
+from flownb.store.encodings.reducers import Reducer, library_reducer, ordered
+
+__all__ = ["Pickle5", "StorePickler", "content_of"]
 
 MAGIC = b"FNBPKL5\n"
 HEAD = struct.Struct("<8sIIQ")
 ENTRY = struct.Struct("<QQ")
 READ_ONLY = 1 << 63
+HAS_SETS = 1
 ALIGNMENT = 64
 # Below this a buffer costs less inside the stream than as an entry with padding of its own.
 SMALLEST_BUFFER = 1024
+# EMPTY_SET MEMOIZE MARK, and FROZENSET MEMOIZE: what a stream with sets of any items contains. Other bytes may look the
+# same, which costs a second look and nothing else.
+SET_MARKS = (b"\x8f\x94(", b"\x91\x94")
 
 
-class _WithoutCaches(pickle.Pickler):
-    """Leaves out what pandas arrays have cached of themselves.
+class StorePickler(pickle.Pickler):
+    """Pickles what a flow defined inside of something by value, and values of some libraries better than they do.
 
-    Reading a column (``frame["date"].unique()``) fills such a cache, and pandas pickles it: a value that was only read
-    would look changed. pandas computes it again when it is asked for.
+    Parameters
+    ----------
+    file : BytesIO
+    keep : callable, optional
+        pickle's ``buffer_callback``.
+    shares : bool, default True
+        Whether classes pickled by value carry a hash of their definition, by which equal ones are one when loaded.
     """
 
+    def __init__(
+        self, file: io.BytesIO, keep: Callable[[pickle.PickleBuffer], bool] | None = None, *, shares: bool = True
+    ) -> None:
+        super().__init__(file, protocol=5, buffer_callback=keep)
+        self._definitions = Definitions(_definition if shares else None)
+        self._storages: dict[int, Any] = {}
+        self._reducers: dict[type, Reducer | None] = {}
+
     def reducer_override(self, value: Any) -> Any:
-        """Drop the cache of a pandas array, then pickle it as always."""
-        if isinstance(value, sys.modules["pandas"].api.extensions.ExtensionArray):
-            getattr(value, "__dict__", {}).pop("_cache", None)
-        return NotImplemented
+        """Give the reduction of a value that has a special one."""
+        kind = type(value)
+        try:
+            reduce = self._reducers[kind]
+        except KeyError:
+            reduce = self._definitions.reduce if self._definitions.concern(kind) else None
+            reduce = self._reducers[kind] = reduce or library_reducer(kind, self._storages)
+        return NotImplemented if reduce is None else reduce(value)
 
 
-class Pickle5:
-    """Pickle protocol 5; exact for every value that can be pickled."""
+class _RecursiveSetError(Exception):
+    """A set contains an object that contains the set: it can only be written in its own order."""
 
-    name = "pickle5"
 
-    def accepts(self, value: Any) -> bool:
-        """All values."""
-        return True
+class _End:
+    """Stands behind a set's items."""
 
-    def encode(self, value: Any) -> Sequence[memoryview | bytes]:
-        """Pickle `value`; buffers of 1 KiB and more stay where they are in memory."""
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+class _SetPickler(StorePickler):
+    """Writes sets as persistent ids: with their items, in order, the first time, as a number from then on.
+
+    pickle asks no one about exact sets but here, and it asks about every object here, so this runs only if needed.
+    """
+
+    def __init__(
+        self, file: io.BytesIO, keep: Callable[[pickle.PickleBuffer], bool] | None = None, *, shares: bool = True
+    ) -> None:
+        super().__init__(file, keep, shares=shares)
+        self._sets: dict[int, tuple[int, Any]] = {}
+        self._open: set[int] = set()
+
+    def persistent_id(self, value: Any) -> Any:
+        """Give the id of a set, None for all else."""
+        kind = type(value)
+        if kind is not set and kind is not frozenset:
+            if kind is _End:
+                self._open.discard(value.number)
+                return -1
+            return None
+        if len(value) < 2:
+            return None
+        known = self._sets.get(id(value))
+        if known is None:
+            number = len(self._sets)
+            self._sets[id(value)] = number, value
+            self._open.add(number)
+            return number, kind is frozenset, ordered(value), _End(number)
+        if known[0] in self._open:
+            raise _RecursiveSetError
+        return known[0]
+
+
+class _SetUnpickler(pickle.Unpickler):
+    """Reads what `_SetPickler` wrote."""
+
+    def __init__(self, file: io.BytesIO, buffers: Sequence[memoryview]) -> None:
+        super().__init__(file, buffers=buffers)
+        self._sets: dict[int, Any] = {-1: None}
+
+    def persistent_load(self, pid: Any) -> Any:
+        """Give the set of an id."""
+        if type(pid) is tuple:
+            number, frozen, items, _ = pid
+            self._sets[number] = frozenset(items) if frozen else set(items)
+            return self._sets[number]
+        return self._sets[pid]
+
+
+def _streams(value: Any, *, shares: bool = True, in_band: bool = False) -> tuple[bytes, list[memoryview], int]:
+    """Pickle a value; give the stream, the buffers outside of it, and flags."""
+
+    def pickled(make: type[StorePickler]) -> tuple[bytes, list[memoryview]]:
         buffers: list[memoryview] = []
 
         def keep(buffer: pickle.PickleBuffer) -> bool:
@@ -72,9 +152,47 @@ class Pickle5:
             return False
 
         file = io.BytesIO()
-        make = _WithoutCaches if "pandas" in sys.modules else pickle.Pickler
-        make(file, protocol=5, buffer_callback=keep).dump(value)
-        stream = file.getvalue()
+        make(file, None if in_band else keep, shares=shares).dump(value)
+        return file.getvalue(), buffers
+
+    plain = None if type(value) in (set, frozenset) else pickled(StorePickler)
+    if plain is None or any(mark in plain[0] for mark in SET_MARKS):
+        try:
+            return *pickled(_SetPickler), HAS_SETS
+        except _RecursiveSetError:
+            plain = plain or pickled(StorePickler)
+    return *plain, 0
+
+
+def content_of(value: Any) -> bytes:
+    """Bytes that depend on a value's content alone, to sort by."""
+    try:
+        stream = pickle.dumps(value, 5)
+    except Exception:  # defined by value, or cannot be pickled at all
+        return _streams(value, in_band=True)[0]
+    if any(mark in stream for mark in SET_MARKS):
+        return _streams(value, in_band=True)[0]
+    return stream
+
+
+def _definition(value: type) -> Sequence[memoryview | bytes]:
+    """Everything that a class is made of."""
+    stream, buffers, _ = _streams(value, shares=False)
+    return [stream, *buffers]
+
+
+class Pickle5:
+    """Pickle protocol 5; exact for every value that can be pickled."""
+
+    name = "pickle5"
+
+    def accepts(self, value: Any) -> bool:
+        """All values."""
+        return True
+
+    def encode(self, value: Any) -> Sequence[memoryview | bytes]:
+        """Pickle `value`; buffers of 1 KiB and more stay where they are in memory."""
+        stream, buffers, flags = _streams(value)
         position = HEAD.size + ENTRY.size * len(buffers) + len(stream)
         entries: list[bytes] = []
         tail: list[memoryview | bytes] = []
@@ -83,7 +201,7 @@ class Pickle5:
             entries.append(ENTRY.pack(position + padding, raw.nbytes | (READ_ONLY if raw.readonly else 0)))
             tail += [bytes(padding), raw] if padding else [raw]
             position += padding + raw.nbytes
-        head = HEAD.pack(MAGIC, len(buffers), 0, len(stream))
+        head = HEAD.pack(MAGIC, len(buffers), flags, len(stream))
         return [b"".join([head, *entries, stream]), *tail]
 
     def decode(self, blob: memoryview) -> Any:
@@ -94,7 +212,7 @@ class Pickle5:
         ValueError
             If `blob` is not of this layout.
         """
-        magic, count, _, length = HEAD.unpack_from(blob)
+        magic, count, flags, length = HEAD.unpack_from(blob)
         if magic != MAGIC:
             raise ValueError("not a flownb pickle blob")
         buffers = []
@@ -103,4 +221,7 @@ class Pickle5:
             raw = blob[offset : offset + (size & ~READ_ONLY)]
             buffers.append(raw.toreadonly() if size & READ_ONLY else raw)
         start = HEAD.size + count * ENTRY.size
-        return pickle.loads(blob[start : start + length], buffers=buffers)
+        stream = blob[start : start + length]
+        if flags & HAS_SETS:
+            return _SetUnpickler(io.BytesIO(stream), buffers).load()
+        return pickle.loads(stream, buffers=buffers)

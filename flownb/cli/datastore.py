@@ -1,0 +1,171 @@
+"""``flownb gc | du | rm``: what a datastore holds, and clearing it up.
+
+Takes parsed words; prints what was found or removed. These commands need no notebook: they work on the datastore of the
+folder they are called in, or on the one that is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any
+
+from flownb.cards.default import size_text
+from flownb.errors import NotFound, ParameterError
+from flownb.pathspec import safe_name
+from flownb.settings import datastore_root
+from flownb.store.datastore import Datastore
+from flownb.store.garbage import Removed, collect, remove_run, remove_spins
+from flownb.store.usage import Share, measure
+
+__all__ = ["add_commands"]
+
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])\Z")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+# Lines a table has at most.
+SHOWN = 20
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands to a parser.
+
+    Parameters
+    ----------
+    commands : argparse subparsers
+    """
+
+    def add(name: str, text: str, command: Any) -> argparse.ArgumentParser:
+        sub: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        sub.add_argument("--datastore", help="folder or s3://bucket/prefix; default: $FLOWNB_DATASTORE or .flownb here")
+        sub.set_defaults(command=command)
+        return sub
+
+    sub = add("gc", "Remove what no run needs: superseded results, old runs, and the blobs that were only theirs.", gc)
+    sub.add_argument("--keep-last", type=_count, metavar="N", help="keep the newest N runs of each flow")
+    sub.add_argument("--older-than", type=_duration, metavar="AGE", help="remove only what is older: 30d, 12h, 2w")
+    sub.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
+    sub.add_argument("--spin", action="store_true", help="remove all that `spin --persist` kept")
+    sub = add("du", "Show how much room flows, runs and artifacts take, and what storing them once saved.", du)
+    sub.add_argument("place", nargs="?", metavar="FLOW[/RUN]", help="one flow or run; default: all")
+    sub = add("rm", "Remove a run; its id is not given again.", rm)
+    sub.add_argument("run", metavar="FLOW/RUN", nargs="+")
+    sub.add_argument("--force", action="store_true", help="even if it may be running, or another run started from it")
+
+
+def gc(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb gc [--keep-last N] [--older-than 30d] [--dry-run] [--spin]``."""
+    datastore = _open(arguments, rest)
+    if arguments.spin:
+        if arguments.dry_run or arguments.keep_last is not None or arguments.older_than is not None:
+            raise ParameterError(
+                "`--spin` goes with no other option of gc.", "It removes all spins that were kept.", "Call gc twice."
+            )
+        print(_removed(remove_spins(datastore), dry_run=False))
+        return 0
+    removed = collect(
+        datastore, keep_last=arguments.keep_last, older_than=arguments.older_than, dry_run=arguments.dry_run
+    )
+    for pathspec in removed.runs:
+        print(f"{'would remove' if arguments.dry_run else 'removed'} run {pathspec}")
+    print(_removed(removed, dry_run=arguments.dry_run))
+    return 0
+
+
+def du(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb du [FLOW[/RUN]]``."""
+    datastore = _open(arguments, rest)
+    flow, run = _place(arguments.place) if arguments.place else (None, None)
+    if flow is not None and flow not in datastore.flows():
+        known = ", ".join(datastore.flows()) or "none"
+        raise NotFound(f"Flow `{flow}` is not in `{datastore.location}`.", f"The flows there are: {known}.", "")
+    if flow is not None and run is not None:
+        datastore.run(flow, run)
+    usage = measure(datastore, flow=flow, run=run)
+    if flow is None:
+        _table("flow", usage.flows)
+    elif run is None:
+        _table("run", usage.runs)
+    _table("artifact", usage.artifacts)
+    print(
+        f"{size_text(usage.blobs)} in {datastore.location}; storing equal values once saved {size_text(usage.saved)}; "
+        f"nothing needs {size_text(usage.unneeded)} of it" + (" (flownb gc removes that)" if usage.unneeded else "")
+    )
+    return 0
+
+
+def rm(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb rm FLOW/RUN … [--force]``."""
+    datastore = _open(arguments, rest)
+    for place in arguments.run:
+        flow, run = _place(place)
+        if run is None:
+            raise ParameterError(f"`{place}` names no run.", "rm removes runs.", f"Write for example {flow}/7.")
+        removed = remove_run(datastore, flow, run, force=arguments.force)
+        print(f"removed run {flow}/{run}; {_removed(removed, dry_run=False)}")
+    return 0
+
+
+def _open(arguments: argparse.Namespace, rest: list[str]) -> Datastore:
+    """The datastore that is meant; it has to be there."""
+    if rest:
+        raise ParameterError(f"`{rest[0]}` is not understood.", "This command does not take it.", "Leave it out.")
+    datastore = Datastore(arguments.datastore or datastore_root())
+    if not datastore.storage.exists("store.json"):
+        raise NotFound(
+            f"There is no datastore in `{datastore.location}`.",
+            "A notebook's datastore is the folder .flownb beside it.",
+            "Call this where the notebook is, or name the place: --datastore, or FLOWNB_DATASTORE.",
+        )
+    return datastore
+
+
+def _place(text: str) -> tuple[str, str | None]:
+    """Flow and run of ``FLOW`` or ``FLOW/RUN``."""
+    flow, _, run = text.strip("/").partition("/")
+    return safe_name(flow), safe_name(run) if run else None
+
+
+def _count(text: str) -> int:
+    """A number of runs."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"`{text}` is no number of runs")
+    return int(text)
+
+
+def _duration(text: str) -> float:
+    """Seconds in ``30d``, ``12h``, ``45m``, ``10s`` or ``2w``."""
+    found = DURATION.match(text.strip())
+    if found is None:
+        raise argparse.ArgumentTypeError(f"`{text}` is no age; write for example 30d, 12h or 2w")
+    return float(found[1]) * SECONDS[found[2]]
+
+
+def _removed(removed: Removed, *, dry_run: bool) -> str:
+    """What was removed, on one line."""
+    parts = []
+    if removed.runs:
+        parts.append(_many(len(removed.runs), "run"))
+    if removed.tasks:
+        parts.append(f"{_many(removed.tasks, 'superseded task')}")
+    parts.append(_many(removed.blobs, "blob"))
+    verb = "would free" if dry_run else "freed"
+    text = f"{verb} {size_text(removed.bytes)} ({', '.join(parts)})"
+    if removed.waiting:
+        text += f"; {size_text(removed.waiting)} more when it is two weeks old, for a bucket has no locks"
+    return text
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _table(kind: str, shares: list[Share]) -> None:
+    """Print shares, largest first."""
+    width = max([len(kind), *(len(share.name) for share in shares[:SHOWN])])
+    print(f"{kind:{width}}  {'stored':>9}  {'alone':>9}  {'saved':>9}")
+    for share in shares[:SHOWN]:
+        sizes = "  ".join(f"{size_text(size):>9}" for size in (share.stored, share.alone, share.saved))
+        print(f"{share.name:{width}}  {sizes}")
+    if len(shares) > SHOWN:
+        print(f"… and {_many(len(shares) - SHOWN, kind)} more")
+    print()

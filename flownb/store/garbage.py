@@ -1,0 +1,315 @@
+"""Clearing up: removing runs, results that newer ones replaced, and blobs that nothing refers to.
+
+Takes a datastore and a rule for what to keep; gives what was removed. Safe while others write: in a folder by its lock,
+which is held from the look at all records to the last removal; in a bucket, which has no locks, by age. A blob there is
+removed only when nothing refers to it and it is older than `BUCKET_AGE`, and writers put a blob anew that is older than
+half of that, so one that is about to be referred to is never old.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from flownb.errors import StoreError
+from flownb.store.datastore import Datastore
+from flownb.store.records import Claim, TaskRecord
+from flownb.store.references import RUNNING_SECONDS, RecordedRun, recorded_runs, references, removals
+from flownb.store.storage import Entry
+
+__all__ = ["Removed", "collect", "remove_run", "remove_spins"]
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What was removed, or would be.
+
+    Attributes
+    ----------
+    runs : tuple of str
+        ``Flow/run`` of whole runs, ``spin/Flow/run`` of spins.
+    tasks : int
+        Tasks of working runs that newer executions replaced.
+    blobs : int
+        Blobs that nothing refers to any more.
+    bytes : int
+        Their size.
+    waiting : int
+        Bytes in a bucket that nothing refers to and that are too young to be removed yet.
+    """
+
+    runs: tuple[str, ...] = ()
+    tasks: int = 0
+    blobs: int = 0
+    bytes: int = 0
+    waiting: int = 0
+
+
+@dataclass
+class _Plan:
+    """What to remove, and which blobs the rest needs."""
+
+    runs: list[RecordedRun] = field(default_factory=list)
+    tasks: list[tuple[RecordedRun, TaskRecord]] = field(default_factory=list)
+    executions: list[tuple[RecordedRun, str]] = field(default_factory=list)
+    needed: set[str] = field(default_factory=set)
+
+
+def collect(
+    datastore: Datastore,
+    *,
+    keep_last: int | None = None,
+    older_than: float | None = None,
+    dry_run: bool = False,
+    also: Iterable[str] = (),
+) -> Removed:
+    """Remove what no kept or running run needs.
+
+    Parameters
+    ----------
+    datastore : Datastore
+    keep_last : int, optional
+        Keep this many of each flow's newest runs, and of each step's newest executions in a working run. The newest
+        run that succeeded is kept in any case. None keeps all runs, unless `older_than` is given.
+    older_than : float, optional
+        Remove only what ended more than this many seconds ago.
+    dry_run : bool, default False
+        Remove nothing, only say what would be.
+    also : iterable of str
+        ``Flow/run`` to remove whatever the rule says.
+
+    Returns
+    -------
+    Removed
+
+    Raises
+    ------
+    StoreError
+        If something cannot be removed; what was not stays whole.
+
+    Notes
+    -----
+    A run is kept while one that is kept, running or about to run started from one of its tasks.
+    """
+    stores = (datastore, datastore.below("spin"))
+    with ExitStack() as locks:
+        for store in stores:
+            if store.flows():
+                locks.enter_context(store.storage.lock(exclusive=True))
+        now = time.time()
+        runs, spins = (list(recorded_runs(store)) for store in stores)
+        _refuse_damaged([run for run in (*runs, *spins) if run.pathspec not in also])
+        plans = [_plan(runs, keep_last, older_than, now, frozenset(also)), _plan(spins, keep_last, older_than, now)]
+        if not dry_run:
+            for mark in removals(datastore):
+                datastore.clear_run(mark)
+            for plan in plans:
+                _remove(plan, now)
+        blobs, waiting = _unneeded(datastore, plans[0].needed | plans[1].needed, now)
+        if not dry_run:
+            datastore.blobs.delete(entry.name for entry in blobs)
+            datastore.storage.clear_temporary()
+    return Removed(
+        (*(run.pathspec for run in plans[0].runs), *(f"spin/{run.pathspec}" for run in plans[1].runs)),
+        sum(len(plan.tasks) for plan in plans),
+        len(blobs),
+        sum(entry.size for entry in blobs),
+        waiting,
+    )
+
+
+def remove_run(datastore: Datastore, flow: str, run: str, *, force: bool = False) -> Removed:
+    """Remove a run and what it alone needed; its id is not given again.
+
+    Parameters
+    ----------
+    datastore : Datastore
+    flow, run : str
+    force : bool, default False
+        Also if it may be running, or if another run started from one of its tasks (whose artifacts stay readable).
+
+    Raises
+    ------
+    NotFound
+        If there is no such run.
+    StoreError
+        If it is running or needed.
+    """
+    if not (force and datastore.has_run(flow, run)):
+        datastore.run(flow, run)  # says so if there is no such run, or it cannot be read
+    if not force:
+        now = time.time()
+        for other in recorded_runs(datastore, flows=[flow]):
+            if other.record.run == run:
+                if other.is_running(now):
+                    raise StoreError(
+                        f"Run {flow}/{run} may still be running.",
+                        f"It has not ended, and it recorded something in the last {RUNNING_SECONDS / 3600:.0f} hours.",
+                        "Stop it first, or add --force.",
+                    )
+            elif run in {parent.split("/")[0] for parent in _parents(other)}:
+                raise StoreError(
+                    f"Run {flow}/{run} is needed.",
+                    f"A task of {other.pathspec} started from one of its tasks.",
+                    f"Remove {other.pathspec} first, or add --force: its artifacts stay readable, but whether it is "
+                    "still fresh cannot be told any more.",
+                )
+    return collect(datastore, also=[f"{flow}/{run}"])
+
+
+def remove_spins(datastore: Datastore) -> Removed:
+    """Remove all that ``spin --persist`` kept."""
+    spins = datastore.below("spin")
+    runs = tuple(f"spin/{flow}/{run}" for flow in spins.flows() for run in spins.run_ids(flow))
+    with spins.storage.lock(exclusive=True) if runs else ExitStack():
+        spins.storage.delete([entry.name for entry in spins.storage.entries("")])
+    removed = collect(datastore)
+    return Removed(runs, removed.tasks, removed.blobs, removed.bytes, removed.waiting)
+
+
+def _refuse_damaged(runs: list[RecordedRun]) -> None:
+    """Raise if what a run needs is not known, for then it might be removed."""
+    for run in runs:
+        if run.damaged:
+            raise StoreError(
+                f"Nothing was removed: the manifest `{run.damaged[0]}` cannot be read.",
+                "What it refers to is not known, so it might be removed as well.",
+                f"Restore the file, or remove the run first: flownb rm {run.pathspec} --force.",
+            )
+
+
+def _plan(
+    runs: list[RecordedRun],
+    keep_last: int | None,
+    older_than: float | None,
+    now: float,
+    also: frozenset[str] = frozenset(),
+) -> _Plan:
+    """Decide what goes; what stays keeps whatever it started from."""
+    by_rule = keep_last is not None or older_than is not None
+    before = now - (older_than or 0.0)
+    gone: dict[str, RecordedRun] = {}
+    for flow in sorted({run.record.flow for run in runs}):
+        ended = [run for run in runs if run.record.flow == flow and run.record.kind != "work"]
+        ended.sort(key=lambda run: int(run.record.run), reverse=True)
+        best = next((run for run in ended if run.end is not None and run.end.status == "done"), None)
+        for rank, run in enumerate(ended):
+            old = by_rule and rank >= (keep_last or 0) and run.touched <= before and run is not best
+            if old and not run.is_running(now):
+                gone[run.pathspec] = run
+    gone = {**gone, **{run.pathspec: run for run in runs if run.pathspec in also}}
+    plan = _Plan()
+    replaced: dict[str, tuple[RecordedRun, TaskRecord]] = {}
+    for run in runs:
+        if by_rule and run.record.kind == "work" and run.pathspec not in gone:
+            dropped = list(_replaced(run, max(keep_last or 1, 1), before))
+            plan.executions += [(run, name) for name, _ in dropped]
+            tasks = {task for _, execution_tasks in dropped for task in execution_tasks}
+            replaced.update({one.pathspec: (run, one) for one in run.attempts if one.task in tasks})
+    # What a spin started from is not among the spins.
+    _keep_origins([run for run in runs if run.record.kind != "spin"], gone, replaced, also)
+    plan.runs = list(gone.values())
+    plan.tasks = list({id(one): (run, one) for run, one in replaced.values()}.values())
+    for run in runs:
+        if run.pathspec not in gone:
+            kept = [one for one in run.attempts if one.pathspec not in replaced]
+            own = (*run.record.parameters.values(), *run.record.constants.values())
+            refs = (*own, *(ref for one in kept for _, ref in references(one)))
+            plan.needed.update(ref.blob[0] for ref in refs if ref.blob is not None)
+            plan.needed.update(key for claim in _live_claims(run, now) for key in claim.needs)
+    return plan
+
+
+def _keep_origins(
+    runs: list[RecordedRun],
+    gone: dict[str, RecordedRun],
+    replaced: dict[str, tuple[RecordedRun, TaskRecord]],
+    also: frozenset[str],
+) -> None:
+    """Take back what a kept task started from, however many tasks lie between."""
+    waiting = [run for run in runs if run.pathspec not in gone]
+    seen: set[str] = set()
+    while waiting:
+        run = waiting.pop()
+        for parent in _parents(run, without=replaced):
+            place = f"{run.record.flow}/{parent}"
+            if place in seen:
+                continue
+            seen.add(place)
+            origin = place.rsplit("/", 2)[0]
+            if origin in gone and origin not in also:
+                waiting.append(gone.pop(origin))
+            if place in replaced:
+                waiting.append(replaced.pop(place)[0])
+
+
+def _replaced(run: RecordedRun, keep_last: int, before: float) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Executions of a working run that newer ones of the same step have replaced: their files and tasks."""
+    finished = {one.task: one.finished for one in run.attempts}
+    newer: dict[str, int] = {}
+    succeeded: set[str] = set()
+    for name, execution in reversed(run.executions):
+        rank = newer.get(execution.step, 0)
+        newer[execution.step] = rank + 1
+        is_result = execution.status == "done" and execution.step not in succeeded
+        if execution.status == "done":
+            succeeded.add(execution.step)
+        ended = max((finished.get(task, 0.0) for task in execution.tasks), default=0.0)
+        if rank >= keep_last and not is_result and ended <= before:
+            yield name, execution.tasks
+
+
+def _parents(run: RecordedRun, *, without: Iterable[str] = ()) -> Iterator[str]:
+    """``run/step/task`` of all that a run's tasks started from, or are about to."""
+    left_out = set(without)
+    for attempt in run.attempts:
+        if attempt.pathspec not in left_out:
+            yield from attempt.parents
+    for claim in _live_claims(run, time.time()):
+        yield from claim.parents
+
+
+def _live_claims(run: RecordedRun, now: float) -> Iterator[Claim]:
+    """Claims of tasks that may still be running."""
+    return (claim for claim in run.claims.values() if now - claim.started < 7 * RUNNING_SECONDS)
+
+
+def _remove(plan: _Plan, now: float) -> None:
+    """Carry a plan out; where there are no locks, a run that a task has begun to use meanwhile is left."""
+    marks = [(run, run.datastore.remove_run(run.record, now)) for run in plan.runs]
+    for run, mark in marks:
+        if not run.datastore.storage.has_locks and _is_used(run):
+            run.datastore.restore_run(run.record)
+            plan.runs.remove(run)
+            plan.needed.update(ref.blob[0] for _, _, ref in run.refs() if ref.blob is not None)
+            continue
+        run.datastore.clear_run(mark)
+    for run, name in plan.executions:
+        run.datastore.storage.delete([name])
+    for run, task in plan.tasks:
+        run.datastore.remove_task(task)
+
+
+def _is_used(removed: RecordedRun) -> bool:
+    """Whether a working run has claimed a task that starts from a run since the records were looked at.
+
+    Whoever claims looks for the run afterwards (`Datastore.new_task`), and here the claims are looked for after the run
+    was marked: one of the two sees the other.
+    """
+    others = recorded_runs(removed.datastore, flows=[removed.record.flow])
+    return any(
+        parent.split("/")[0] == removed.record.run
+        for other in others
+        if other.record.kind == "work"
+        for claim in _live_claims(other, time.time())
+        for parent in claim.parents
+    )
+
+
+def _unneeded(datastore: Datastore, needed: set[str], now: float) -> tuple[list[Entry], int]:
+    """Blobs that nothing refers to: those to remove, and the bytes of those that are too young."""
+    found = [entry for entry in datastore.blobs.entries() if entry.name not in needed]
+    old = [entry for entry in found if now - entry.modified >= datastore.blobs.shortest_life]
+    return old, sum(entry.size for entry in found) - sum(entry.size for entry in old)

@@ -1,0 +1,90 @@
+"""The commands that clear up and measure a datastore."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flownb.cli.main import main
+
+CELLS = ("%%flow F", "%%step load -> xs\nxs = list(range(30_000))", "%%step last -> n\nn = sum(xs)")
+
+
+@pytest.fixture
+def here(write_notebook: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder with a notebook whose flow ran three times."""
+    write_notebook(*CELLS)
+    monkeypatch.chdir(tmp_path)
+    for _ in range(3):
+        assert 0 == main(["run", "nb.ipynb"])
+    return tmp_path
+
+
+def test_gc(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A dry run says what would go, and then it goes."""
+    capsys.readouterr()
+    assert 0 == main(["gc", "--keep-last", "1", "--dry-run"])
+    assert "would remove run F/2\nwould remove run F/1\nwould free 0 B (2 runs, 0 blobs)\n" == capsys.readouterr().out
+    assert 0 == main(["gc", "--keep-last", "1"])
+    assert "removed run F/2\nremoved run F/1\nfreed 0 B (2 runs, 0 blobs)\n" == capsys.readouterr().out
+    assert 0 == main(["gc", "--keep-last", "1", "--older-than", "30d"])
+    assert "freed 0 B (0 blobs)\n" == capsys.readouterr().out
+
+
+def test_gc_of_spins(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What spins kept goes with one command."""
+    assert 0 == main(["spin", "nb.ipynb", "last", "--set", "xs=[1]", "--persist"])
+    capsys.readouterr()
+    assert 0 == main(["gc", "--spin"])
+    assert "1 run" in capsys.readouterr().out
+    assert 2 == main(["gc", "--spin", "--dry-run"])
+
+
+def test_du(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Sizes by flow, by run, and by artifact."""
+    capsys.readouterr()
+    assert 0 == main(["du"])
+    lines = capsys.readouterr().out.splitlines()
+    assert ["flow", "F", "", "artifact", "xs"] == [line.split(" ")[0] for line in lines[:5]]
+    assert "storing equal values once saved" in lines[-1]
+    assert 0 == main(["du", "F"])
+    assert ["run", "F/1", "F/2", "F/3"] == [line.split(" ")[0] for line in capsys.readouterr().out.splitlines()[:4]]
+    assert 0 == main(["du", "F/2"])
+    assert "artifact" == capsys.readouterr().out.split(" ")[0]
+
+
+def test_rm(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run goes, and what was asked of it afterwards says so."""
+    capsys.readouterr()
+    assert 0 == main(["rm", "F/1", "F/2"])
+    assert ["removed run F/1;", "removed run F/2;"] == [
+        " ".join(line.split(" ")[:3]) for line in capsys.readouterr().out.splitlines()
+    ]
+    assert 1 == main(["rm", "F/1"])
+    assert "Run F/1 was removed on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rm", "F"], "`F` names no run."),
+        (["rm", "F/9"], "Run F/9 does not exist."),
+        (["rm", "../F/1"], "is no flow, run, step or task"),
+        (["du", "G"], "Flow `G` is not in"),
+        (["du", "F/9"], "Run F/9 does not exist."),
+        (["gc", "--keep-last", "many"], "`many` is no number of runs"),
+        (["gc", "--older-than", "yesterday"], "`yesterday` is no age; write for example 30d, 12h or 2w"),
+        (["gc", "--datastore", "elsewhere"], "There is no datastore in `elsewhere`."),
+    ],
+)
+def test_wrong_words(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    """A wrong word is told, and nothing is removed."""
+    try:
+        status = main(words)
+    except SystemExit as stop:  # argparse's own
+        status = int(str(stop.code))
+    assert status in (1, 2)
+    assert said in capsys.readouterr().err
+    assert (here / ".flownb/flows/F/1/end.json").exists()

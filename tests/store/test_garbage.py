@@ -1,0 +1,300 @@
+"""Clearing up a datastore."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flownb.errors import CorruptBlob, NotFound, StoreError
+from flownb.store.datastore import Datastore
+from flownb.store.garbage import Removed, collect, remove_run, remove_spins
+from flownb.store.records import Execution, RunEnd, RunRecord, TaskRecord
+
+DAY = 86400.0
+BIG = 20_000
+
+
+def record_run(store: Datastore, number: float, *, status: str = "done", parents: tuple[str, ...] = ()) -> TaskRecord:
+    """A run of one task whose artifact `x` is an array of that number, in a blob of its own."""
+    with store.recording():
+        run = store.new_run(RunRecord("F", "", "run", started=time.time())).run
+        task = store.new_task("F", run, "a")
+        artifacts = {"x": store.save(np.full(BIG, number), name="x")}
+        record = TaskRecord("F", run, "a", task, 0, "done", parents, artifacts=artifacts, finished=time.time())
+        store.write_task(record)
+    if status:
+        store.end_run("F", run, RunEnd(status, time.time()))  # type: ignore[arg-type]  # one of its three
+    return record
+
+
+def execute(store: Datastore, run: str, step: str, number: float, *, parents: tuple[str, ...] = ()) -> TaskRecord:
+    """One execution of a step in a working run."""
+    task = store.new_task("F", run, step)
+    artifacts = {"x": store.save(np.full(BIG, number), name="x")}
+    record = TaskRecord("F", run, step, task, 0, "done", parents, artifacts=artifacts, finished=time.time())
+    store.write_task(record)
+    store.add_execution("F", run, Execution(step, (task,), "done"))
+    return record
+
+
+def working_run(store: Datastore) -> str:
+    """Begin a working run."""
+    return store.new_run(RunRecord("F", "", "work", "nb.ipynb", started=time.time())).run
+
+
+def blobs(store: Datastore) -> set[str]:
+    """Keys of all blobs that are there."""
+    return {entry.name for entry in store.blobs.entries()}
+
+
+def test_without_a_rule_only_what_nothing_refers_to_goes(tmp_path: Path) -> None:
+    """A blob that no manifest names is removed; runs and their artifacts stay."""
+    store = Datastore(tmp_path)
+    kept = record_run(store, 1.0)
+    store.save(np.full(BIG, 2.0), name="lost")
+    size = kept.artifacts["x"].size
+    assert Removed((), 0, 1, size, 0) == collect(store)
+    assert {kept.artifacts["x"].key} == blobs(store)
+    assert Removed() == collect(store)
+
+
+def test_the_newest_runs_are_kept(tmp_path: Path) -> None:
+    """`keep_last` counts from the newest run; what goes is gone for readers, with its blobs."""
+    store = Datastore(tmp_path)
+    runs = [record_run(store, float(number)) for number in range(5)]
+    assert ("F/3", "F/2", "F/1") == collect(store, keep_last=2).runs
+    fresh = Datastore(tmp_path)
+    assert {run.artifacts["x"].key for run in runs[3:]} == blobs(fresh)
+    with pytest.raises(NotFound, match=r"Run F/2 was removed on \d{4}-\d\d-\d\d\."):
+        fresh.run("F", "2")
+    assert fresh.task("F", "2", "a", "1") is None
+    assert 4.0 == fresh.load(runs[4].artifacts["x"])[0]
+
+
+def test_a_dry_run_removes_nothing(tmp_path: Path) -> None:
+    """What would be removed is said, and everything is still there."""
+    store = Datastore(tmp_path)
+    for number in range(3):
+        record_run(store, float(number))
+    before = sorted(tmp_path.rglob("*"))
+    would = collect(store, keep_last=1, dry_run=True)
+    assert ("F/2", "F/1") == would.runs
+    assert [path for path in before if path.name != ".lock"] == [
+        path for path in sorted(tmp_path.rglob("*")) if path.name != ".lock"
+    ]
+    assert would == collect(store, keep_last=1)
+
+
+def test_age_and_number_both_have_to_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run goes only if it is old and not among the newest."""
+    store = Datastore(tmp_path)
+    for number in range(3):
+        record_run(store, float(number))
+    assert () == collect(store, keep_last=1, older_than=DAY).runs
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 2 * DAY)
+    assert ("F/2", "F/1") == collect(store, keep_last=1, older_than=DAY).runs
+
+
+def test_the_newest_success_is_kept(tmp_path: Path) -> None:
+    """However many runs failed since, the last one that succeeded stays."""
+    store = Datastore(tmp_path)
+    record_run(store, 0.0)
+    record_run(store, 1.0)
+    for number in range(3):
+        record_run(store, 2.0 + number, status="failed")
+    assert ("F/4", "F/3", "F/1") == collect(store, keep_last=1).runs
+
+
+def test_a_running_run_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that has not ended is kept, until nothing was recorded in it for a day."""
+    store = Datastore(tmp_path)
+    record_run(store, 0.0, status="")
+    record_run(store, 1.0)
+    assert () == collect(store, keep_last=1).runs
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 2 * DAY)
+    assert ("F/1",) == collect(store, keep_last=1).runs
+
+
+def test_what_a_kept_task_started_from_is_kept(tmp_path: Path) -> None:
+    """A run whose task is the parent of a kept task stays, through any number of runs between."""
+    store = Datastore(tmp_path)
+    first = record_run(store, 0.0)
+    second = record_run(store, 1.0, parents=(f"{first.run}/a/{first.task}",))
+    record_run(store, 2.0)
+    record_run(store, 3.0, parents=(f"{second.run}/a/{second.task}",))
+    assert ("F/3",) == collect(store, keep_last=1).runs
+
+
+def test_what_a_task_is_about_to_read_is_kept(tmp_path: Path) -> None:
+    """While a step of the notebook runs, the run it started from and the constants it reads stay."""
+    store = Datastore(tmp_path)
+    old = record_run(store, 0.0)
+    record_run(store, 1.0)
+    constant = store.save(np.full(BIG, 7.0), name="constant")
+    work = working_run(store)
+    task = store.new_task("F", work, "b", parents=[old], given=[constant])
+    assert () == collect(store, keep_last=1).runs
+    assert constant.key in blobs(store)
+    parents = (f"{old.run}/a/{old.task}",)
+    store.write_task(TaskRecord("F", work, "b", task, 0, "done", parents, finished=time.time()))
+    store.add_execution("F", work, Execution("b", (task,), "done"))
+    assert 1 == collect(store, keep_last=1).blobs
+    assert constant.key not in blobs(store)
+
+
+def test_superseded_results_of_a_notebook_go(tmp_path: Path) -> None:
+    """Of a step that was executed often, the newest results stay, and what other results started from."""
+    store = Datastore(tmp_path)
+    work = working_run(store)
+    first = [execute(store, work, "a", float(number)) for number in range(4)]
+    origin = (f"{work}/a/{first[1].task}",)
+    second = execute(store, work, "b", 10.0, parents=origin)
+    assert 0 == collect(store).tasks
+    assert 2 == collect(store, keep_last=1).tasks
+    kept = [first[1], first[3], second]
+    assert {task.artifacts["x"].key for task in kept} == blobs(store)
+    left = [execution.tasks for execution in Datastore(tmp_path).executions("F", work)]
+    assert [(first[3].task,), (second.task,)] == left
+    assert "6" == Datastore(tmp_path).new_task("F", work, "a")
+
+
+def test_the_last_success_of_a_step_outlives_failures(tmp_path: Path) -> None:
+    """A step that fails again and again keeps the result its children run on."""
+    store = Datastore(tmp_path)
+    work = working_run(store)
+    good = execute(store, work, "a", 1.0)
+    for _ in range(3):
+        task = store.new_task("F", work, "a")
+        store.write_task(TaskRecord("F", work, "a", task, 0, "failed", finished=time.time()))
+        store.add_execution("F", work, Execution("a", (task,), "failed"))
+    assert 2 == collect(store, keep_last=1).tasks
+    assert [(good.task,), ("4",)] == [one.tasks for one in store.executions("F", work)]
+
+
+def test_ids_of_removed_runs_are_not_given_again(tmp_path: Path) -> None:
+    """Also the newest run's id stays taken."""
+    store = Datastore(tmp_path)
+    record_run(store, 1.0)
+    remove_run(store, "F", "1")
+    assert "2" == record_run(Datastore(tmp_path), 2.0).run
+    with pytest.raises(NotFound, match="was removed on"):
+        remove_run(store, "F", "1")
+
+
+def test_a_needed_run_is_removed_only_by_force(tmp_path: Path) -> None:
+    """A run that another one started from, or that may be running, is refused; by force its blobs in use stay."""
+    store = Datastore(tmp_path)
+    first = record_run(store, 0.0)
+    second = store.new_run(RunRecord("F", "", "run", started=time.time())).run
+    task = store.new_task("F", second, "b")
+    parents = (f"{first.run}/a/{first.task}",)
+    store.write_task(TaskRecord("F", second, "b", task, 0, "done", parents, artifacts=first.artifacts))
+    with pytest.raises(StoreError, match="A task of F/2 started from one of its tasks"):
+        remove_run(store, "F", "1")
+    with pytest.raises(StoreError, match="Run F/2 may still be running"):
+        remove_run(store, "F", "2")
+    assert ("F/1",) == remove_run(store, "F", "1", force=True).runs
+    assert 0.0 == Datastore(tmp_path).load(first.artifacts["x"])[0]
+
+
+def test_spins_hold_what_they_refer_to_until_they_are_cleared(tmp_path: Path) -> None:
+    """A kept spin's artifacts survive gc; one call removes all spins with what only they needed."""
+    store = Datastore(tmp_path)
+    spins = store.below("spin")
+    run = record_run(store, 0.0)
+    spun = record_run(spins, 1.0)
+    assert Removed() == collect(store)
+    assert (("spin/F/1",), 1) == ((removed := remove_spins(store)).runs, removed.blobs)
+    assert {run.artifacts["x"].key} == blobs(store)
+    with pytest.raises(CorruptBlob):
+        Datastore(tmp_path).load(spun.artifacts["x"])
+
+
+def test_a_damaged_manifest_stops_the_clearing_up(tmp_path: Path) -> None:
+    """Where it is not known what a run needs, nothing is removed; removing that run goes on."""
+    store = Datastore(tmp_path)
+    for number in range(3):
+        record_run(store, float(number))
+    path = tmp_path / "flows/F/2/steps/a/1/0.json"
+    path.write_text(path.read_text()[:50])
+    fresh = Datastore(tmp_path)
+    with pytest.raises(StoreError, match=r"flows/F/2/steps/a/1/0\.json.*flownb rm F/2 --force"):
+        collect(fresh, keep_last=1)
+    assert 3 == len(blobs(fresh))
+    assert 1 == remove_run(fresh, "F", "2", force=True).blobs
+    (tmp_path / "flows/F/1/run.json").write_text("{")
+    with pytest.raises(StoreError, match=r"flows/F/1/run\.json"):
+        collect(fresh)
+    assert ("F/1",) == remove_run(fresh, "F", "1", force=True).runs
+
+
+def test_an_interrupted_removal_is_finished(tmp_path: Path) -> None:
+    """What a killed removal left of a run goes with the next clearing up."""
+    store = Datastore(tmp_path)
+    record = record_run(store, 0.0)
+    store.remove_run(store.run("F", record.run), time.time())
+    assert (tmp_path / "flows/F/1/steps/a/1/0.json").exists()
+    assert 1 == collect(Datastore(tmp_path)).blobs
+    assert ["run.json"] == [path.name for path in (tmp_path / "flows/F/1").rglob("*")]
+
+
+def test_temporary_files_of_killed_processes_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A temporary file is removed once nobody can be writing it."""
+    store = Datastore(tmp_path)
+    record_run(store, 0.0)
+    left = tmp_path / "blobs/.abc-0123456789ab.tmp"
+    left.write_bytes(b"half a blob")
+    collect(store)
+    assert left.exists()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + DAY)
+    collect(store)
+    assert not left.exists()
+
+
+def test_clearing_up_while_others_write(tmp_path: Path) -> None:
+    """Four processes record runs, some with equal content, while gc runs again and again: every run that is there can
+    be read whole.
+    """
+    code = f"""
+        import sys, time
+        import numpy as np
+        from flownb.store.datastore import Datastore
+        from flownb.store.records import RunEnd, RunRecord, TaskRecord
+        store = Datastore({str(tmp_path)!r})
+        for number in range(40):
+            with store.recording():
+                run = store.new_run(RunRecord("F", "", "run", started=time.time())).run
+            for task in "12":
+                with store.recording():
+                    value = np.full({BIG}, float(number % 4))
+                    refs = {{"x": store.save(value, name="x"), "y": store.save([run, task] * 100, name="y")}}
+                    store.write_task(TaskRecord("F", run, "a", task, 0, "done", artifacts=refs, finished=time.time()))
+            store.end_run("F", run, RunEnd("done", time.time()))
+    """
+    writers = [subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)]) for _ in range(4)]
+    rounds = 0
+    removed = 0
+    while any(writer.poll() is None for writer in writers):
+        removed += len(collect(Datastore(tmp_path), keep_last=3).runs)
+        rounds += 1
+    assert [0] * 4 == [writer.returncode for writer in writers]
+    store = Datastore(tmp_path)
+    assert [str(number) for number in range(160, 0, -1)] == list(store.run_ids("F"))
+    left = [record for record in store.runs("F", store.run_ids("F")) if record is not None and not record.removed]
+    assert len(left) + removed == 160
+    assert rounds > 1
+    for record in left:
+        tasks = store.tasks("F", record.run, "a")
+        assert ["1", "2"] == [task.task for task in tasks]
+        for task in tasks:
+            assert [record.run, task.task] * 100 == store.load(task.artifacts["y"])
+            assert BIG == store.load(task.artifacts["x"]).size
