@@ -66,6 +66,7 @@ class Datastore:
         self.blobs = blobs
         self.artifacts = Artifacts(blobs)
         self._tasks: dict[tuple[str, ...], TaskRecord] = {}
+        self._executions: dict[str, Execution] = {}
         self._last_run: dict[str, int] = {}
         self._next_task: dict[tuple[str, str], int] = {}
         # Runs this process began and alone adds tasks to.
@@ -442,10 +443,12 @@ class Datastore:
         """Executions of a working run with the names of their files, oldest first."""
         folder = f"{self._run_folder(flow, run)}/executions"
         names = [f"{folder}/{name}" for name in sorted(self.storage.files(folder), key=_attempt)]
-        for name, text in zip(names, self.storage.read_many(names), strict=True):
+        unread = [name for name in names if name not in self._executions]
+        for name, text in zip(unread, self.storage.read_many(unread), strict=True):
             execution = self._parse_or_none(Execution, text)
             if execution is not None:
-                yield name, execution
+                self._executions[name] = execution
+        return ((name, self._executions[name]) for name in names if name in self._executions)
 
     def executions_stamp(self, flow: str, run: str) -> object:
         """Something that differs when an execution was added."""

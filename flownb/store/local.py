@@ -53,14 +53,15 @@ class LocalStorage:
         self.root = root
         self.location = str(root)
 
-    def path(self, name: str) -> Path:
-        """Where a file is kept."""
-        return self.root / name
+    def path(self, name: str) -> str:
+        """Where a file is kept; a text, for making a `Path` of it costs more than opening it."""
+        return f"{self.location}/{name}"
 
     def read(self, name: str) -> bytes | None:
         """The whole content, None if there is no such file."""
         try:
-            return self.path(name).read_bytes()
+            with open(self.path(name), "rb", buffering=0) as file:  # noqa: PTH123 # as above
+                return file.readall()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -82,7 +83,7 @@ class LocalStorage:
             return False
         return True
 
-    def _place(self, name: str, content: bytes, put: Callable[[Path, Path], object]) -> None:
+    def _place(self, name: str, content: bytes, put: Callable[[str, str], object]) -> None:
         """Write a temporary file and have `put` give it its name."""
         path = self.path(name)
         try:
@@ -96,12 +97,12 @@ class LocalStorage:
 
     def exists(self, name: str) -> bool:
         """Whether there is such a file."""
-        return self.path(name).is_file()
+        return os.path.isfile(self.path(name))  # noqa: PTH113 # as above
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove files; folders left empty vanish."""
         for name in names:
-            path = self.path(name)
+            path = Path(self.path(name))
             try:
                 path.unlink(missing_ok=True)
             except NotADirectoryError:
@@ -130,14 +131,14 @@ class LocalStorage:
 
     def entries(self, prefix: str) -> Iterator[Entry]:
         """All files below `prefix` at any depth, in no order."""
-        for path, status in walk(self.path(prefix)):
+        for path, status in walk(Path(self.path(prefix))):
             if not path.name.startswith("."):
                 yield Entry(path.relative_to(self.root).as_posix(), status.st_size, status.st_mtime)
 
     def stamp(self, prefix: str) -> object:
         """When a file was last added directly below `prefix`, in nanoseconds; 0 if there is none."""
         try:
-            return self.path(prefix).stat().st_mtime_ns
+            return os.stat(self.path(prefix)).st_mtime_ns
         except OSError:
             return 0
 
@@ -209,6 +210,7 @@ class LocalBlobs:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._location = str(root)
         # Blobs this process wrote or verified, by key, as (inode, mtime, size): a file that changed is verified anew.
         self._trusted: dict[str, tuple[int, int, int]] = {}
         self._verifying: dict[str, Future[None]] = {}
@@ -217,7 +219,11 @@ class LocalBlobs:
 
     def path(self, key: str) -> Path:
         """Where the blob of that key is kept."""
-        return self.root / key[:2] / key
+        return Path(self._path(key))
+
+    def _path(self, key: str) -> str:
+        """The same as a text, for making a `Path` of it costs more than opening it."""
+        return f"{self._location}/{key[:2]}/{key}"
 
     def put(self, parts: Sequence[Part], key: str, size: int) -> None:
         """Write a blob unless it is there undamaged.
@@ -227,7 +233,7 @@ class LocalBlobs:
         StoreError
             If the folder cannot be written or the disk is full; nothing is left behind.
         """
-        path = self.path(key)
+        path = self._path(key)
         if self._is_whole(path, key, size):
             return
         try:
@@ -258,7 +264,7 @@ class LocalBlobs:
             If the blob is missing, has another length, or does not match its key.
         """
         try:
-            file = os.open(self.path(key), os.O_RDONLY)
+            file = os.open(self._path(key), os.O_RDONLY)
         except FileNotFoundError as error:
             raise CorruptBlob(f"Blob {key} is missing.", key=key) from error
         except OSError as error:
@@ -287,7 +293,7 @@ class LocalBlobs:
         """
         content = bytearray(length)
         try:
-            with self.path(key).open("rb", buffering=0) as file:
+            with open(self._path(key), "rb", buffering=0) as file:  # noqa: PTH123 # as in `_path`
                 count = os.preadv(file.fileno(), [content], offset)
         except FileNotFoundError as error:
             raise CorruptBlob(f"Blob {key} is missing.", key=key) from error
@@ -299,7 +305,7 @@ class LocalBlobs:
 
     def missing(self, blobs: Iterable[tuple[str, int]]) -> list[str]:
         """Keys of those blobs (key, length) that are not there."""
-        return [key for key, _ in blobs if not self.path(key).exists()]
+        return [key for key, _ in blobs if not os.path.exists(self._path(key))]  # noqa: PTH110 # as in `_path`
 
     def _verify(self, key: str, content: memoryview, signature: tuple[int, int, int]) -> None:
         """Compare content with its key, in the background if it is large."""
@@ -357,7 +363,7 @@ class LocalBlobs:
         if self._pid != os.getpid():
             self._pid, self._verifier, self._verifying = os.getpid(), None, {}
 
-    def _is_whole(self, path: Path, key: str, size: int) -> bool:
+    def _is_whole(self, path: str, key: str, size: int) -> bool:
         """Whether the blob is there, whole and undamaged: writing it again is how a damaged one heals."""
         try:
             status = os.stat(path)
@@ -374,9 +380,10 @@ class LocalBlobs:
 
 
 @contextlib.contextmanager
-def temporary_file(root: Path, path: Path) -> Iterator[tuple[int, Path]]:
+def temporary_file(root: Path, path: str) -> Iterator[tuple[int, str]]:
     """A new file beside `path`, open for writing, that is gone afterwards unless it was renamed."""
-    temporary = path.parent / f".{path.name[:16]}-{secrets.token_hex(6)}.tmp"
+    folder, _, name = path.rpartition("/")
+    temporary = f"{folder}/.{name[:16]}-{secrets.token_hex(6)}.tmp"
     for tries in range(100):
         try:
             file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -385,18 +392,18 @@ def temporary_file(root: Path, path: Path) -> Iterator[tuple[int, Path]]:
             try:
                 # Artifacts can hold private data: the root is the user's alone.
                 root.mkdir(parents=True, exist_ok=True, mode=0o700)
-                path.parent.mkdir(parents=True, exist_ok=True)
+                Path(folder).mkdir(parents=True, exist_ok=True)
             except (FileNotFoundError, FileExistsError):
                 if tries == 99:
                     raise
     else:
-        raise FileNotFoundError(errno.ENOENT, "The folder vanishes again and again", str(path.parent))
+        raise FileNotFoundError(errno.ENOENT, "The folder vanishes again and again", folder)
     try:
         yield file, temporary
     finally:
         os.close(file)
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            os.unlink(temporary)  # noqa: PTH108 # as in `LocalStorage.path`
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
@@ -437,9 +444,9 @@ def hash_parts(parts: Sequence[Part], size: int) -> str:
     return hasher.hexdigest()
 
 
-def hash_file(path: Path, size: int) -> str:
+def hash_file(path: str, size: int) -> str:
     """The key of a file's content."""
-    with path.open("rb") as file:
+    with open(path, "rb") as file:  # noqa: PTH123 # as in `LocalStorage.path`
         if not size:
             return hash_parts([], 0)
         with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as content:
@@ -486,7 +493,7 @@ def _private_map(file: int, size: int) -> memoryview:
     return content
 
 
-def _link(temporary: Path, path: Path) -> None:
+def _link(temporary: str, path: str) -> None:
     """Give a file its name unless the name is taken."""
     try:
         os.link(temporary, path)
@@ -494,8 +501,8 @@ def _link(temporary: Path, path: Path) -> None:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
             raise
         # A file system without hard links: the name is taken first and filled afterwards.
-        with path.open("xb") as file:
-            file.write(temporary.read_bytes())
+        with Path(path).open("xb") as file:
+            file.write(Path(temporary).read_bytes())
 
 
 def _flock(file: int, exclusive: bool) -> None:

@@ -1,0 +1,75 @@
+"""A step that inherits 50 artifacts, 5 GB together: untouched, all read, and one of them changed in place.
+
+The peer is what Metaflow does for every artifact that was touched: pickle it and hash it (sha1), before it decides
+whether to write; gzip and the write of the changed one are left out in its favour.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import statistics
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from benchmarks.table import Row
+from flownb.cells.cell import read_cell
+from flownb.session.session import Session
+
+__all__ = ["measure"]
+
+COUNT, LENGTH = 50, 12_500_000
+ROUNDS = 5
+GOAL_UNTOUCHED = 0.005
+
+
+def measure() -> list[Row]:
+    """Medians of whole steps of a session in this process; what the bodies themselves take is taken off."""
+    names = [f"x{number}" for number in range(COUNT)]
+    make = "\n".join(
+        f"self.{name} = np.random.default_rng({number}).random({LENGTH})" for number, name in enumerate(names)
+    )
+    read = "total = sum(float(x.sum()) for x in (" + ", ".join(f"self.{name}" for name in names) + "))"
+    body = "from time import perf_counter\nstarted = perf_counter()\n{}\nself.seconds = perf_counter() - started"
+    cells = {
+        "make": f"%%step make\nimport numpy as np\n{make}",
+        "untouched": f"%%step untouched --after make\n{body.format('pass')}",
+        "read": f"%%step read --after make\n{body.format(read)}",
+        "change": f"%%step change --after make\n{body.format(read + chr(10) + 'self.x7[12345] += 1')}",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        session = Session(folder=Path(folder))
+        for source in cells.values():
+            session.define(read_cell(source))
+        session.run_step("make")
+        found = {name: _over(session, name) for name in ("untouched", "read", "change")}
+        peer = _metaflow(session)
+    untouched = found["untouched"]
+    return [
+        Row(
+            "step that inherits 5 GB, over its body", untouched, "-", untouched, "<= 5 ms", untouched <= GOAL_UNTOUCHED
+        ),
+        Row("… and reads all of it", found["read"], "pickle and sha1", peer, "", True),
+        Row("… and changes one of 50 in place", found["change"], "pickle and sha1", peer, "", True),
+    ]
+
+
+def _over(session: Session, name: str) -> float:
+    """Median seconds of a step, less what its body says it took."""
+    seconds = []
+    for _ in range(ROUNDS + 1):
+        started = perf_counter()
+        outcome = session.run_step(name)
+        seconds.append(perf_counter() - started - outcome.values["seconds"])
+    return statistics.median(seconds[1:])
+
+
+def _metaflow(session: Session) -> float:
+    """Seconds to pickle and hash all 50, as Metaflow does for what a step read."""
+    values: list[Any] = [value for name, value in session.run_step("make").values.items() if name.startswith("x")]
+    started = perf_counter()
+    for value in values:
+        hashlib.sha1(pickle.dumps(value, protocol=4)).hexdigest()
+    return perf_counter() - started
