@@ -1,0 +1,145 @@
+"""Tables of pyarrow as Arrow IPC files, which any Arrow tool reads.
+
+Takes a `pyarrow.Table` or `pyarrow.RecordBatch`; gives parts that are views of its own buffers. What a file cannot hold
+exactly (foreign extension types, a dictionary that changes between chunks) is not accepted, and pickled instead.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+__all__ = ["Arrow", "file_parts", "open_file"]
+
+# Says in the file's footer what the file was made from; Arrow tools pass over keys they do not know.
+KIND = b"flownb.kind"
+# Makes of a field an extension type (Arrow columnar format, "Extension Types").
+EXTENSION = b"ARROW:extension:name"
+
+
+class Arrow:
+    """Arrow IPC file, uncompressed; decoding takes no copy and a time that does not grow with the rows."""
+
+    name = "arrow"
+
+    def accepts(self, value: Any) -> bool:
+        """Tables and record batches that a file holds exactly; never imports pyarrow."""
+        pa = sys.modules.get("pyarrow")
+        if pa is None or type(value) not in (getattr(pa, "Table", None), getattr(pa, "RecordBatch", None)):
+            return False
+        return all(_is_exact(field) for field in value.schema) and all(
+            _has_one_dictionary(column) for column in value.columns
+        )
+
+    def encode(self, value: Any) -> Sequence[memoryview | bytes]:
+        """Give the file's parts; a slice keeps its own rows only."""
+        return file_parts(value, {KIND: type(value).__name__.encode()})
+
+    def decode(self, blob: memoryview) -> Any:
+        """Rebuild the table over `blob`."""
+        reader = open_file(blob)
+        if reader.metadata[KIND] == b"RecordBatch":
+            return reader.get_batch(0)
+        return reader.read_all()
+
+
+class _Parts:
+    """A file that only remembers what was written to it; pyarrow hands buffers over without copying them."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.parts: list[memoryview | bytes] = []
+        self._small: list[bytes] = []
+
+    def write(self, data: Any) -> int:
+        """Take bytes as they are and buffers as views."""
+        if isinstance(data, bytes):
+            self._small.append(data)
+        else:
+            self.flush()
+            self.parts.append(memoryview(data).cast("B"))
+        return len(data)
+
+    def flush(self) -> None:
+        """Join what came in small pieces."""
+        if self._small:
+            self.parts.append(b"".join(self._small))
+            self._small = []
+
+    def close(self) -> None:
+        """Note that all was written."""
+        self.flush()
+        self.closed = True
+
+
+def file_parts(table: Any, metadata: Mapping[bytes, bytes]) -> Sequence[memoryview | bytes]:
+    """Give the parts of the Arrow IPC file of a table or record batch, with `metadata` in its footer."""
+    import pyarrow as pa
+
+    file = _Parts()
+    sink = pa.PythonFile(file, mode="w")
+    # The default would follow ARROW_PRE_* variables of the environment.
+    options = pa.ipc.IpcWriteOptions(metadata_version=pa.ipc.MetadataVersion.V5, compression=None)
+    with pa.ipc.new_file(sink, table.schema, options=options, metadata=dict(metadata)) as writer:
+        writer.write(table)
+    file.flush()
+    return file.parts
+
+
+def open_file(blob: memoryview) -> Any:
+    """Open the Arrow IPC file in `blob` without a copy.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed here.
+    ValueError
+        If `blob` is no such file.
+    """
+    import pyarrow as pa
+
+    return pa.ipc.open_file(pa.py_buffer(blob))
+
+
+def _is_exact(field: Any) -> bool:
+    """Whether a field comes back from a file as it was, whatever is registered in the process that reads it."""
+    import pyarrow as pa
+
+    kind = field.type
+    if isinstance(kind, pa.BaseExtensionType):
+        # A class of Python's may not be registered where the file is read, which would silently give the storage type.
+        return str(kind.extension_name).startswith("arrow.")
+    if EXTENSION in (field.metadata or {}):  # a plain type that a file would turn into an extension type
+        return False
+    if pa.types.is_map(kind) and (kind.key_field.name, kind.item_field.name) != ("key", "value"):
+        return False
+    return all(_is_exact(child) for child in _children(kind))
+
+
+def _has_one_dictionary(column: Any) -> bool:
+    """Whether a column fits a file, which holds one dictionary for each field."""
+    chunks = getattr(column, "chunks", [column])
+    if len(chunks) < 2 or not _holds_dictionary(column.type):
+        return True
+    first = chunks[0]
+    return hasattr(first, "dictionary") and all(chunk.dictionary.equals(first.dictionary) for chunk in chunks)
+
+
+def _holds_dictionary(kind: Any) -> bool:
+    """Whether a type has a dictionary at any depth."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        return _holds_dictionary(kind.storage_type)
+    return bool(pa.types.is_dictionary(kind)) or any(_holds_dictionary(child.type) for child in _children(kind))
+
+
+def _children(kind: Any) -> Iterable[Any]:
+    """Fields that a type is made of."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return [pa.field("", kind.value_type)]
+    return [kind.field(number) for number in range(kind.num_fields)]

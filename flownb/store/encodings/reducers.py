@@ -1,0 +1,126 @@
+"""How values of single libraries are pickled where their own way is slow, or not the same twice.
+
+Each takes a value; gives what ``__reduce_ex__`` would, or NotImplemented to leave it to the value.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import pickle
+import sys
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Reducer", "library_reducer", "ordered"]
+
+Reducer = Callable[[Any], Any]
+
+
+def library_reducer(kind: type, storages: dict[int, Any]) -> Reducer | None:
+    """Give the reduction for values of a type, None for most.
+
+    Parameters
+    ----------
+    kind : type
+    storages : dict
+        Filled with the torch storages of one pickle, so that tensors that share memory share it after loading.
+    """
+    pandas: Any = sys.modules.get("pandas")
+    if pandas is not None and issubclass(kind, pandas.api.extensions.ExtensionArray):
+        return _without_cache
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        if issubclass(kind, getattr(torch, "UntypedStorage", ())):
+            return _torch_untyped
+        typed = getattr(torch.storage, "TypedStorage", ())
+        if issubclass(kind, typed):
+            return lambda value: _torch_typed(value, storages)
+    if issubclass(kind, set | frozenset) and kind.__reduce_ex__ is object.__reduce_ex__:
+        own = next(base for base in kind.__mro__ if "__reduce__" in vars(base))
+        if own in (set, frozenset):
+            return _set_of_a_subclass
+    return None
+
+
+def _without_cache(value: Any) -> Any:
+    """Leave out what a pandas array has cached of itself.
+
+    Reading a column (``frame["date"].unique()``) fills such a cache, and pandas pickles it: a value that was only read
+    would look changed. pandas computes it again when it is asked for.
+    """
+    getattr(value, "__dict__", {}).pop("_cache", None)
+    return NotImplemented
+
+
+def _set_of_a_subclass(value: Any) -> Any:
+    """What set.__reduce__ gives, with the items in order."""
+    kind, (items,), state = value.__reduce__()
+    return kind, (ordered(items),), state
+
+
+def ordered(items: Any) -> list[Any]:
+    """Items of a set in an order that depends on their content alone, where they have one.
+
+    Strings are hashed with a number that each process draws, and so a set's own order differs from process to process.
+    """
+    found = list(items)
+    if len(found) < 2:
+        return found
+    kinds = set(map(type, found))
+    if len(kinds) == 1 and kinds <= {str, bytes, int}:
+        found.sort()
+        return found
+    from flownb.store.encodings.pickle5 import content_of
+
+    try:
+        found.sort(key=content_of)
+    except Exception:  # the set itself is about to be pickled, and says what cannot be
+        return list(items)
+    return found
+
+
+def _torch_typed(value: Any, storages: dict[int, Any]) -> Any:
+    """A typed view of a storage: tensors make a new one each time they are pickled, of a storage they may share."""
+    untyped = getattr(value, "_untyped_storage", None)
+    if untyped is None:
+        untyped = value._storage if hasattr(value, "_storage") else value.untyped()
+    if untyped.device.type != "cpu":
+        return NotImplemented
+    return typed_storage, (storages.setdefault(untyped._cdata, untyped), value.dtype)
+
+
+def _torch_untyped(value: Any) -> Any:
+    """A storage in main memory is a buffer; others are left to torch."""
+    if value.device.type != "cpu":
+        return NotImplemented
+    size = value.nbytes()
+    if size == 0:
+        return untyped_storage, (b"",)
+    memory = (ctypes.c_char * size).from_address(value.data_ptr())
+    memory.owner = value
+    return untyped_storage, (pickle.PickleBuffer(memory),)
+
+
+# What pickles name: part of the store's format.
+
+
+def untyped_storage(buffer: Any) -> Any:
+    """Make a torch storage on top of a buffer."""
+    torch: Any = importlib.import_module("torch")
+    if len(buffer) == 0:
+        return torch.UntypedStorage(0)
+    tensor = torch.frombuffer(buffer, dtype=torch.uint8)
+    if hasattr(tensor, "untyped_storage"):
+        return tensor.untyped_storage()
+    typed: Any = tensor.storage()  # torch before 2.0
+    return typed.untyped()
+
+
+def typed_storage(untyped: Any, dtype: Any) -> Any:
+    """Make the typed view of a torch storage that tensors are rebuilt from."""
+    torch: Any = importlib.import_module("torch")
+    try:
+        return torch.storage.TypedStorage(wrap_storage=untyped, dtype=dtype, _internal=True)
+    except TypeError:  # torch before 2.0
+        return torch.storage.TypedStorage(wrap_storage=untyped, dtype=dtype)
