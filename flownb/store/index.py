@@ -20,6 +20,7 @@ from flownb.store.index_tables import (
     RunRow,
     RunStatus,
     TaskRow,
+    change_run,
     end_run,
     flow_id,
     matches,
@@ -87,6 +88,10 @@ class Index:
     def run_removed(self, flow: str, run: str, removed: float) -> None:
         """Take over that a run was removed, at `removed` seconds since the epoch. Never raises."""
         self._tell_of(flow, lambda db, number: remove_run(db, number, int(run), removed))
+
+    def run_restored(self, record: RunRecord, end: RunEnd | None) -> None:
+        """Take over that a run's removal was taken back. Never raises."""
+        self._tell_of(record.flow, lambda db, number: change_run(db, number, int(record.run), record, end))
 
     def task_ended(self, record: TaskRecord) -> None:
         """Take over an attempt whose record was just written. Never raises."""

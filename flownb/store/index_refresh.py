@@ -10,7 +10,8 @@ from another machine. So each query first asks the manifests what is new, in as 
 - *New runs.* Run ids are dense and never released, so there is one above the newest known only if the next id exists:
   one probe when nothing is new, a doubling search otherwise. Gaps that lost calls left are read too. Another probe sees
   whether the newest known is still there: if not, someone removed the flow's folder, and it is read from nothing.
-- *Removed runs.* The flow's log of removals is asked for entries after those already taken over.
+- *Removed and restored runs.* The flow's log of them is asked for entries after the last one taken over, and the
+  records of the runs it names are read again.
 - *Runs that ended.* A crashed run never ends, so looking at all that have no end would cost more with every crash. The
   `NEWEST` youngest without an end are looked at each time; an older one when a 64th of its age has passed since the
   last look (one that began a day ago every 22 minutes), at most `LATER` each time. Moreover every row that a query is
@@ -31,7 +32,7 @@ from sqlite3 import Connection
 from typing import Protocol
 
 from flownb.store.index_file import IndexFile
-from flownb.store.index_tables import CHUNK, TaskRow, end_run, flow_id, put_runs, put_tasks, remove_run
+from flownb.store.index_tables import CHUNK, TaskRow, change_run, end_run, flow_id, put_runs, put_tasks, remove_tasks
 from flownb.store.records import RunEnd, RunRecord, TaskRecord
 
 __all__ = ["Manifests", "Refresh"]
@@ -58,16 +59,19 @@ class Manifests(Protocol):
         """Whether a run id was ever taken, also by a run that was removed since."""
         ...
 
-    def run_records(self, flow: str, runs: Sequence[str]) -> list[RunRecord | None]:
-        """Records, in the order asked for; None for one that is not there or damaged."""
+    def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
+        """Records, in the order asked for, of removed runs too; None for one that is not there or damaged."""
         ...
 
-    def run_ends(self, flow: str, runs: Sequence[str]) -> list[RunEnd | None]:
+    def run_ends(self, flow: str, ids: Sequence[str]) -> list[RunEnd | None]:
         """How runs ended, in the order asked for; None for one that has not, or whose manifest is damaged."""
         ...
 
-    def removals(self, flow: str, after: int) -> Sequence[str]:
-        """Ids of removed runs in the order of their removal, without the first `after` ones."""
+    def changes(self, flow: str, after: int) -> tuple[int, Sequence[str]]:
+        """What was removed or restored: the flow's log of it from entry `after` + 1 on.
+
+        An entry is written after the runs' records. Gives the last entry's number, and the runs that the entries name.
+        """
         ...
 
     def task_names(self, flow: str, run: str) -> Iterable[tuple[str, str, int]]:
@@ -107,23 +111,15 @@ class Refresh:
         StoreError
             If the manifests cannot be read.
         """
-        upto, newest, removals = self._file.read(lambda db: _known(db, flow))
+        upto, newest, entry = self._file.read(lambda db: _known(db, flow))
         if newest and not self._manifests.has_run(flow, str(newest)):
             self._write(flow, _forget)
-            upto, newest, removals = 0, 0, 0
+            upto, newest, entry = 0, 0, 0
         top = self._top(flow, newest)
         for first in range(upto + 1, top + 1, CHUNK):
             self._read_runs(flow, first, min(first + CHUNK - 1, top))
-        removed = self._manifests.removals(flow, removals) if top else ()
-        if removed:
-
-            def work(db: Connection, number: int) -> None:
-                for run in removed:
-                    remove_run(db, number, int(run), time.time())
-                update = "UPDATE flows SET removals = max(removals, ?) WHERE id = ?"
-                db.execute(update, (removals + len(removed), number))
-
-            self._write(flow, work)
+        if top:
+            self._changes(flow, entry)
         young, older = self._file.read(lambda db: _without_end(db, flow, all_of_them=all_ends))
         for begin in range(0, len(young), BATCH):
             self.ends(flow, young[begin : begin + BATCH])
@@ -156,15 +152,22 @@ class Refresh:
         return self._listing.get((flow, run), 0.0) <= time.monotonic()
 
     def tasks(self, flow: str, run: str, rows: Iterable[TaskRow], *, ended: bool) -> None:
-        """Read the attempts of a run that are not among `rows`; if it had `ended`, these are all there will be."""
+        """Read the attempts of a run that are not among `rows`, and forget those that were removed.
+
+        `ended` says that the run had ended before: then there will be no more.
+        """
         began = time.monotonic()
         known = {(row.task, row.attempt) for row in rows}
-        names = [name for name in self._manifests.task_names(flow, run) if name[1:] not in known]
+        there = list(self._manifests.task_names(flow, run))
+        names = [name for name in there if name[1:] not in known]
+        gone = known - {name[1:] for name in there}
         now = time.monotonic()
         self._listing[flow, run] = now + PAUSE * (now - began)
         for first in range(0, len(names), BATCH):
             read = self._manifests.task_records(flow, run, names[first : first + BATCH])
             self._put_tasks(flow, [record for record in read if record is not None])
+        if gone:
+            self._write(flow, lambda db, number: remove_tasks(db, number, int(run), gone))
         if ended:
             self._listing.pop((flow, run), None)
             self._write(flow, lambda db, number: _all_tasks_read(db, number, int(run)))
@@ -185,7 +188,7 @@ class Refresh:
         query = "SELECT run FROM runs WHERE flow = (SELECT id FROM flows WHERE name = ?) AND run BETWEEN ? AND ?"
         there = self._file.read(lambda db: {run for (run,) in db.execute(query, (flow, first, last))})
         lost = [str(run) for run in range(first, last + 1) if run not in there]
-        records = self._manifests.run_records(flow, lost)
+        records = self._manifests.runs(flow, lost)
         runs = [run for run, record in zip(lost, records, strict=True) if record is not None and record.kind == "run"]
         ends = dict(zip(runs, self._manifests.run_ends(flow, runs), strict=True))
 
@@ -196,6 +199,23 @@ class Refresh:
             db.execute("UPDATE flows SET upto = max(upto, ?) WHERE id = ? AND upto >= ?", (last, number, first - 1))
 
         self._file.write(work)
+
+    def _changes(self, flow: str, after: int) -> None:
+        """Read the records again that the log of changes names."""
+        last, changed = self._manifests.changes(flow, after)
+        if last <= after:
+            return
+        runs = list(dict.fromkeys(changed))
+        records = self._manifests.runs(flow, runs)
+        ends = self._manifests.run_ends(flow, runs)
+
+        def work(db: Connection, number: int) -> None:
+            for record, end in zip(records, ends, strict=True):
+                if record is not None:
+                    change_run(db, number, int(record.run), record, end)
+            db.execute("UPDATE flows SET changes = max(changes, ?) WHERE id = ?", (last, number))
+
+        self._write(flow, work)
 
     def _put_tasks(self, flow: str, records: Sequence[TaskRecord]) -> None:
         self._write(flow, lambda db, number: put_tasks(db, number, records))
@@ -212,12 +232,12 @@ class Refresh:
 
 
 def _known(db: Connection, flow: str) -> tuple[int, int, int]:
-    """Up to which run there is no gap, the highest run, and how many removals were taken over."""
-    row = db.execute("SELECT id, upto, removals FROM flows WHERE name = ?", (flow,)).fetchone()
+    """Up to which run there is no gap, the highest run, and the last change taken over."""
+    row = db.execute("SELECT id, upto, changes FROM flows WHERE name = ?", (flow,)).fetchone()
     if row is None:
         return 0, 0, 0
-    number, upto, removals = row
-    return upto, db.execute("SELECT max(run) FROM runs WHERE flow = ?", (number,)).fetchone()[0] or 0, removals
+    number, upto, entry = row
+    return upto, db.execute("SELECT max(run) FROM runs WHERE flow = ?", (number,)).fetchone()[0] or 0, entry
 
 
 def _without_end(db: Connection, flow: str, *, all_of_them: bool) -> tuple[list[str], list[str]]:

@@ -28,6 +28,7 @@ __all__ = [
     "RunRow",
     "RunStatus",
     "TaskRow",
+    "change_run",
     "end_run",
     "flow_id",
     "matches",
@@ -35,6 +36,7 @@ __all__ = [
     "put_runs",
     "put_tasks",
     "remove_run",
+    "remove_tasks",
     "run_rows",
     "task_rows",
 ]
@@ -57,7 +59,7 @@ PRAGMA user_version = {SCHEMA};
 CREATE TABLE meta (store TEXT NOT NULL);
 CREATE TABLE flows (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
-  upto INTEGER NOT NULL DEFAULT 0, removals INTEGER NOT NULL DEFAULT 0);
+  upto INTEGER NOT NULL DEFAULT 0, changes INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE runs (
   flow INTEGER, run INTEGER, kind TEXT NOT NULL, status TEXT NOT NULL, user TEXT NOT NULL, tags TEXT NOT NULL,
   notebook TEXT NOT NULL, started REAL NOT NULL, finished REAL, removed REAL NOT NULL, tasks INTEGER,
@@ -124,27 +126,24 @@ def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRe
     marks: dict[tuple[str, int], int] = defaultdict(int)
     spans: dict[int, tuple[float, float]] = {}
     for run, record, end in found:
-        if record is None:
+        if record is None or record.removed:
             db.execute("INSERT OR IGNORE INTO runs VALUES (?, ?, '', '', '', '[]', '', 0, NULL, 0, NULL)", (flow, run))
+            if record is not None:
+                remove_run(db, flow, run, record.removed)
             continue
-        removed = float(getattr(record, "removed", 0.0))
         status, finished = ("running", None) if end is None else (end.status, end.finished)
         tags = json.dumps(sorted(set(record.tags)))
-        row = (record.kind, status, record.user, tags, record.notebook, record.started, finished, removed)
+        row = (record.kind, status, record.user, tags, record.notebook, record.started, finished)
         added = db.execute(
-            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET "
-            "(kind, status, user, tags, notebook, started, finished, removed) = (excluded.kind, excluded.status, "
-            "excluded.user, excluded.tags, excluded.notebook, excluded.started, excluded.finished, excluded.removed) "
-            "WHERE kind = ''",
+            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL) ON CONFLICT DO UPDATE SET "
+            "(kind, status, user, tags, notebook, started, finished) = (excluded.kind, excluded.status, "
+            "excluded.user, excluded.tags, excluded.notebook, excluded.started, excluded.finished) "
+            "WHERE kind = '' AND removed = 0",
             (flow, run, *row),
         )
         if added.rowcount != 1:
             if end is not None:
                 end_run(db, flow, run, end)
-            if removed:
-                remove_run(db, flow, run, removed)
-            continue
-        if removed:
             continue
         chunk, bit = run // CHUNK, 1 << run % CHUNK
         for mark in _marks(record.kind, status, record.user, record.tags):
@@ -175,7 +174,7 @@ def end_run(db: sqlite3.Connection, flow: int, run: int, end: RunEnd, *, tasks: 
     """
     changed = db.execute(
         "UPDATE runs SET status = ?, finished = ?, tasks = ? "
-        "WHERE flow = ? AND run = ? AND kind != '' AND status = 'running' AND removed = 0",
+        "WHERE flow = ? AND run = ? AND kind != '' AND status = 'running'",
         (end.status, end.finished, tasks, flow, run),
     )
     if changed.rowcount == 1:
@@ -198,9 +197,18 @@ def remove_run(db: sqlite3.Connection, flow: int, run: int, removed: float) -> N
     if kind:
         for mark in _marks(kind, status, user, json.loads(tags)):
             _change(db, flow, mark, run // CHUNK, drop=1 << run % CHUNK)
-    db.execute("UPDATE runs SET removed = ? WHERE flow = ? AND run = ?", (removed, flow, run))
+    empty = "kind = '', status = '', user = '', tags = '[]', notebook = '', started = 0, finished = NULL, tasks = NULL"
+    db.execute(f"UPDATE runs SET {empty}, removed = ? WHERE flow = ? AND run = ?", (removed, flow, run))
     db.execute("DELETE FROM open WHERE flow = ? AND run = ?", (flow, run))
     db.execute("DELETE FROM tasks WHERE flow = ? AND run = ?", (flow, run))
+
+
+def change_run(db: sqlite3.Connection, flow: int, run: int, record: RunRecord, end: RunEnd | None) -> None:
+    """Take over that a run was removed or restored, as its record says."""
+    if not record.removed:
+        gone = "DELETE FROM runs WHERE flow = ? AND run = ? AND kind = ''"
+        db.execute(gone, (flow, run))
+    put_runs(db, flow, [(run, record, end)])
 
 
 def matches(
@@ -313,6 +321,12 @@ def put_tasks(db: sqlite3.Connection, flow: int, records: Iterable[TaskRecord]) 
             for one in records
         ),
     )
+
+
+def remove_tasks(db: sqlite3.Connection, flow: int, run: int, attempts: Iterable[tuple[str, int]]) -> None:
+    """Show attempts, given by task and number, no longer."""
+    query = "DELETE FROM tasks WHERE flow = ? AND run = ? AND task = ? AND attempt = ?"
+    db.executemany(query, ((flow, run, int(task), attempt) for task, attempt in attempts))
 
 
 def task_rows(db: sqlite3.Connection, flow: int, run: int) -> list[TaskRow]:

@@ -42,6 +42,7 @@ class Memory:
         self.records: dict[tuple[str, str], RunRecord | None] = {}
         self.ended: dict[tuple[str, str], RunEnd] = {}
         self.log: list[tuple[str, str]] = []
+        self.marked: dict[tuple[str, str], RunRecord] = {}
         self.attempts: dict[tuple[str, str], dict[tuple[str, str, int], TaskRecord]] = {}
         self.reads: dict[str, int] = {}
 
@@ -55,16 +56,17 @@ class Memory:
         self._read("has_run")
         return (flow, run) in self.records
 
-    def run_records(self, flow: str, runs: Sequence[str]) -> list[RunRecord | None]:
-        self._read("run_records", len(runs))
-        return [self.records.get((flow, run)) for run in runs]
+    def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
+        self._read("runs", len(ids))
+        return [self.records.get((flow, run)) for run in ids]
 
-    def run_ends(self, flow: str, runs: Sequence[str]) -> list[RunEnd | None]:
-        self._read("run_ends", len(runs))
-        return [self.ended.get((flow, run)) for run in runs]
+    def run_ends(self, flow: str, ids: Sequence[str]) -> list[RunEnd | None]:
+        self._read("run_ends", len(ids))
+        return [self.ended.get((flow, run)) for run in ids]
 
-    def removals(self, flow: str, after: int) -> Sequence[str]:
-        return [run for name, run in self.log if name == flow][after:]
+    def changes(self, flow: str, after: int) -> tuple[int, Sequence[str]]:
+        entries = [run for name, run in self.log if name == flow]
+        return len(entries), entries[after:]
 
     def task_names(self, flow: str, run: str) -> Iterable[tuple[str, str, int]]:
         self._read("task_names")
@@ -84,8 +86,14 @@ class Memory:
         return self.ended.setdefault((record.flow, record.run), RunEnd(status, record.started + 1))
 
     def remove(self, record: RunRecord) -> None:
+        place = record.flow, record.run
+        # As in the datastore, only the mark stays.
+        self.records[place] = replace(record, tags=(), user="", notebook="", removed=1.0)
+        self.log.append(place)
+
+    def restore(self, record: RunRecord) -> None:
+        self.records[record.flow, record.run] = record
         self.log.append((record.flow, record.run))
-        self.records[record.flow, record.run] = removed(record)
 
     def write_task(self, record: TaskRecord) -> TaskRecord:
         self.attempts.setdefault((record.flow, record.run), {})[record.step, record.task, record.attempt] = record
@@ -93,10 +101,9 @@ class Memory:
 
     def expected(self, flow: str = "F", **filters: Any) -> list[str]:
         """Ids that match, found by looking at every record."""
-        gone = {run for name, run in self.log if name == flow}
         found = []
         for (name, run), record in self.records.items():
-            if name != flow or run in gone or record is None:
+            if name != flow or record is None or record.removed:
                 continue
             end = self.ended.get((flow, run))
             wanted = (
@@ -111,11 +118,6 @@ class Memory:
             if wanted:
                 found.append(run)
         return sorted(found, key=int, reverse=True)
-
-
-def removed(record: RunRecord) -> RunRecord:
-    """The tombstone of a run, for records that can be one."""
-    return replace(record, removed=1.0) if hasattr(record, "removed") else record
 
 
 class Folder(Memory):
@@ -151,11 +153,11 @@ class Folder(Memory):
     def has_run(self, flow: str, run: str) -> bool:
         return (self.root / flow / run / "run.json").exists()
 
-    def run_records(self, flow: str, runs: Sequence[str]) -> list[RunRecord | None]:
-        return [self._get(RunRecord, flow, run, "run.json") for run in runs]
+    def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
+        return [self._get(RunRecord, flow, run, "run.json") for run in ids]
 
-    def run_ends(self, flow: str, runs: Sequence[str]) -> list[RunEnd | None]:
-        return [self._get(RunEnd, flow, run, "end.json") for run in runs]
+    def run_ends(self, flow: str, ids: Sequence[str]) -> list[RunEnd | None]:
+        return [self._get(RunEnd, flow, run, "end.json") for run in ids]
 
     def task_names(self, flow: str, run: str) -> Iterable[tuple[str, str, int]]:
         folder = self.root / flow / run / "steps"
@@ -259,7 +261,7 @@ begin = st.tuples(
     ),
     st.sampled_from([False, False, False, True]),
 )
-change = st.tuples(st.sampled_from(["remove", *STATES[1:], *STATES[1:]]), told, st.integers(0, 10**6))
+change = st.tuples(st.sampled_from(["remove", "restore", *STATES[1:], *STATES[1:]]), told, st.integers(0, 10**6))
 query = st.tuples(
     st.just("query"),
     st.fixed_dictionaries(
@@ -312,14 +314,19 @@ def test_queries_give_what_looking_at_all_records_gives(
 
 
 def change_run(truth: Memory, index: Index, kind: str, run: str, *, told: bool) -> None:
-    """End or remove a run that can be ended or removed."""
-    record = truth.records["F", run]
-    if record is None or ("F", run) in truth.log:
+    """End, remove or restore a run that can be ended, removed or restored."""
+    record, place = truth.records["F", run], ("F", run)
+    if record is None or (kind == "restore") != bool(record.removed):
         return
     if kind == "remove":
+        truth.marked[place] = record
         truth.remove(record)
         if told:
             index.run_removed("F", run, 1.0)
+    elif kind == "restore":
+        truth.restore(truth.marked[place])
+        if told:
+            index.run_restored(truth.marked[place], truth.ended.get(place))
     elif record.kind == "run":
         end = truth.end(record, kind)
         if told:
@@ -340,7 +347,7 @@ def test_many_runs_are_filtered_as_few(tmp_path: Path) -> None:
         if record.kind == "run" and number < 9_990:
             truth.end(record, rng.choice(STATES[1:]))
     index = Index(tmp_path, truth)
-    for _ in range(200):
+    for _ in range(100):
         filters = {
             "tags": rng.sample(["a", "b", "rare", "id:4096", "nowhere"], rng.randrange(2)),
             "user": rng.choice([None, "ada"]),
@@ -434,6 +441,20 @@ def test_a_timeline_is_read_once(tmp_path: Path) -> None:
     assert expected == index.timeline("F", "1")
     assert {} == truth.reads
     assert [] == index.timeline("F", "2")
+
+
+def test_a_removed_task_leaves_the_timeline(tmp_path: Path) -> None:
+    """A working run's task whose record was removed is shown no longer, one that took its place is."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    run = truth.begin(kind="work")
+    index.run_begun(run)
+    for number in (1, 2):
+        index.task_ended(truth.write_task(task(run, number)))
+    assert ["1", "2"] == [row.task for row in index.timeline("F", "1")]
+    del truth.attempts["F", "1"]["work", "1", 0]
+    truth.write_task(task(run, 3))
+    assert ["2", "3"] == [row.task for row in Index(tmp_path, truth).timeline("F", "1")]
 
 
 def test_a_timeline_that_was_told_needs_no_listing(tmp_path: Path) -> None:
@@ -631,7 +652,7 @@ def test_rebuilt_and_told_indices_are_equal(tmp_path: Path) -> None:
         index.run_begun(record)
         if kind == "run" and number % 7:
             index.run_ended(record.flow, record.run, truth.end(record, rng.choice(STATES[1:])))
-        if number % 50 == 3 and hasattr(record, "removed"):
+        if number % 50 == 3:
             truth.remove(record)
             index.run_removed(record.flow, record.run, 1.0)
     for flow in "FG":
