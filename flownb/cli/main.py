@@ -19,6 +19,7 @@ from flownb.session.cards import card_view
 from flownb.session.options import parse_card, parse_run, parse_spin
 from flownb.session.output import write_output
 from flownb.session.session import Session
+from flownb.session.transfers import show_transfers
 
 __all__ = ["main"]
 
@@ -95,6 +96,7 @@ def _open(path: Path) -> Session:
 
     notebook = read_notebook(path)
     session = Session(path.resolve(), folder=path.resolve().parent)
+    show_transfers(session.datastore.location)
     session.open(notebook.cells)
     os.environ.setdefault("MPLBACKEND", "agg")
     os.chdir(path.resolve().parent)

@@ -33,8 +33,12 @@ class Frontend:
 
     def _open_session(self) -> Session:
         from flownb.session.session import Session
+        from flownb.session.transfers import show_transfers
+        from flownb.widgets.transfers import TransferOutput
 
-        return Session(notebook_path(self.shell, self._folder), folder=self._folder)
+        session = Session(notebook_path(self.shell, self._folder), folder=self._folder)
+        show_transfers(session.datastore.location, TransferOutput())
+        return session
 
     @property
     def session(self) -> Session:
