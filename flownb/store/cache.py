@@ -1,0 +1,307 @@
+"""A local cache of the blobs of a remote datastore, with a limit on its size.
+
+Takes blobs that were read from or written to the remote; gives private maps of them again. Several processes use one
+folder at once: blobs are written whole under their keys, the least recently used go first, and a map of a blob that
+goes stays good (POSIX keeps the pages). A cache that cannot be written is told of once and then done without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import mmap
+import os
+import re
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from flownb.errors import CorruptBlob, StoreError
+from flownb.store.local import LocalBlobs, temporary_file, walk
+from flownb.store.storage import Part
+
+__all__ = ["BlobCache", "Incoming", "cache_folder", "cache_limit"]
+
+DEFAULT_LIMIT = 20 << 30
+# Eviction goes on down to this share of the limit, so that it does not begin again with the next blob.
+EVICT_TO = 0.9
+# A process looks at the folder again after it has written this share of the limit: others write there too.
+LOOK_AGAIN = 1 / 32
+# Seconds after which a temporary file belongs to no living writer.
+STALE = 24 * 3600.0
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def cache_folder(url: str) -> Path:
+    """Where the blobs of a datastore are cached.
+
+    Parameters
+    ----------
+    url : str
+        Of the datastore; two datastores never share a folder, so one can be emptied by itself.
+
+    Returns
+    -------
+    Path
+        Below ``$FLOWNB_CACHE``, or ``flownb`` in ``$XDG_CACHE_HOME`` or ``~/.cache``.
+    """
+    chosen = os.environ.get("FLOWNB_CACHE")
+    if chosen:
+        root = Path(chosen).expanduser()
+    else:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "flownb"
+    return root / hashlib.sha256(url.encode()).hexdigest()[:16]
+
+
+def cache_limit() -> int:
+    """Bytes a cache may hold: ``$FLOWNB_CACHE_SIZE`` as ``500M``, ``20G`` or a number; 0 means no cache.
+
+    Raises
+    ------
+    StoreError
+        If it is none of these.
+    """
+    text = os.environ.get("FLOWNB_CACHE_SIZE")
+    if not text:
+        return DEFAULT_LIMIT
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
+    if not found:
+        raise StoreError(
+            f"FLOWNB_CACHE_SIZE is `{text}`.",
+            "It has to be a number of bytes, or one with K, M, G or T behind it.",
+            "Set it to 20G, or unset it; 0 turns the cache off.",
+        )
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
+class _Folder(LocalBlobs):
+    """A local datastore's blobs, which can also take a file that was written by someone else."""
+
+    def adopt(self, key: str, file: int, temporary: str) -> None:
+        """Give a verified temporary file its name."""
+        os.replace(temporary, self.path(key))
+        status = os.fstat(file)
+        self._trusted[key] = (status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+class BlobCache:
+    """Blobs of one remote datastore.
+
+    Parameters
+    ----------
+    folder : Path
+        Made, for the user alone, when the first blob is kept.
+    limit : int
+        In bytes; what processes write at the same time may exceed it by a few percent each.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self.folder = folder
+        self.limit = limit
+        self._blobs = _Folder(folder)
+        self._writable = limit > 0
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        # Bytes in the folder when it was last looked at, and written since; None before the first look.
+        self._held: int | None = None
+        self._written = 0
+
+    def holds(self, key: str, size: int) -> bool:
+        """Whether a blob is there; `get` may still find it damaged."""
+        try:
+            return self._blobs.path(key).stat().st_size == size
+        except OSError:
+            return False
+
+    def get(self, key: str, size: int) -> memoryview | None:
+        """A private map of a blob; None if it is not there or not whole, it is removed then."""
+        try:
+            view = self._blobs.get(key, size)
+        except CorruptBlob:
+            self.delete([key])
+            return None
+        except StoreError:
+            return None
+        self._touch(key)
+        return view
+
+    def put(self, parts: Sequence[Part], key: str, size: int) -> None:
+        """Keep a blob if there is room; never raises for want of it."""
+        if not self._make_room(size):
+            return
+        try:
+            self._blobs.put(parts, key, size)
+        except StoreError as error:
+            self._give_up(f"{error.what} {error.why}")
+
+    @contextlib.contextmanager
+    def incoming(self, key: str, size: int) -> Iterator[Incoming | None]:
+        """A file for a blob on its way, gone afterwards unless it was kept; None if there is no room."""
+        if not self._make_room(size):
+            yield None
+            return
+        with contextlib.ExitStack() as stack:
+            try:
+                file, temporary = stack.enter_context(temporary_file(self.folder, str(self._blobs.path(key))))
+                _allocate(file, size)
+                incoming: Incoming | None = Incoming(self._blobs, key, size, temporary)
+            except OSError as error:
+                self._give_up(f"{error.strerror}.")
+                incoming = None
+            yield incoming
+
+    def settle(self) -> None:
+        """Wait for verifications under way; a damaged blob is removed.
+
+        Raises
+        ------
+        CorruptBlob
+            If a blob that `get` gave does not match its key.
+        """
+        try:
+            self._blobs.settle()
+        except CorruptBlob as error:
+            self.delete([error.key])
+            raise CorruptBlob(
+                f"The cached copy of blob {error.key} in `{self.folder}` was damaged.",
+                "It does not match its key.",
+                "It was removed; run the step again.",
+                key=error.key,
+            ) from error
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Forget blobs."""
+        with contextlib.suppress(StoreError):
+            self._blobs.delete(keys)
+
+    def size(self) -> int:
+        """Bytes it holds, temporary files too."""
+        return sum(status.st_size for _, status in walk(self.folder))
+
+    # -- the limit
+
+    def _make_room(self, size: int) -> bool:
+        """Whether a blob may be written; evicts others for it if need be."""
+        self._of_this_process()
+        if not self._writable or size > self.limit * EVICT_TO:
+            return False
+        with self._lock:
+            self._written += size
+            if (
+                self._held is None
+                or self._held + self._written > self.limit
+                or self._written > self.limit * LOOK_AGAIN + size
+            ):
+                self._held = self._evict(size)
+                self._written = size
+        return True
+
+    def _evict(self, wanted: int) -> int:
+        """Remove the least recently used blobs until `wanted` bytes fit; give how many are held then."""
+        found: list[tuple[float, int, Path]] = []
+        now = time.time()
+        for path, status in walk(self.folder):
+            if not path.name.startswith("."):
+                found.append((status.st_atime, status.st_size, path))
+            elif path.name.endswith(".tmp") and now - status.st_mtime > STALE:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        held = sum(size for _, size, _ in found)
+        if held + wanted <= self.limit:
+            return held
+        with _alone(self.folder) as alone:
+            for _, size, path in sorted(found) if alone else ():
+                if held + wanted <= self.limit * EVICT_TO:
+                    break
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                held -= size
+        return held
+
+    def _touch(self, key: str) -> None:
+        """Note that a blob was used: in its access time, since the other is part of why it is trusted."""
+        path = self._blobs.path(key)
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))
+
+    def _give_up(self, why: str) -> None:
+        """Go on without writing, and say so once."""
+        if self._writable:
+            self._writable = False
+            warnings.warn(
+                f"The cache `{self.folder}` is not written any more. {why} Blobs are read from the datastore instead; "
+                "free some space, or set FLOWNB_CACHE to another folder.",
+                stacklevel=4,
+            )
+
+    def _of_this_process(self) -> None:
+        if self._pid != os.getpid():
+            self._pid, self._lock = os.getpid(), threading.Lock()
+
+
+class Incoming:
+    """A file that a blob is being read into.
+
+    Attributes
+    ----------
+    content : memoryview
+        The whole file, read-only, as far as it is written.
+    """
+
+    def __init__(self, blobs: _Folder, key: str, size: int, temporary: str) -> None:
+        self._blobs, self._key, self._size, self._temporary = blobs, key, size, temporary
+        # Threads may still write when the reader was interrupted: the file is closed once the last one let go.
+        self._file = os.open(temporary, os.O_RDWR)
+        weakref.finalize(self, os.close, self._file)
+        self.content = memoryview(mmap.mmap(self._file, size, access=mmap.ACCESS_READ))
+
+    def write(self, offset: int, piece: memoryview) -> None:
+        """Place a piece."""
+        while piece.nbytes:
+            count = os.pwrite(self._file, piece, offset)
+            piece, offset = piece[count:], offset + count
+
+    def keep(self) -> memoryview:
+        """Keep the file, which the caller has verified, under its key; give a private map of it."""
+        view = memoryview(mmap.mmap(self._file, self._size, access=mmap.ACCESS_COPY))
+        with contextlib.suppress(OSError):
+            self._blobs.adopt(self._key, self._file, self._temporary)
+        return view
+
+
+def _allocate(file: int, size: int) -> None:
+    """Take the space at once, so that a full disk shows here and not as a signal later."""
+    if not hasattr(os, "posix_fallocate"):
+        os.ftruncate(file, size)
+        return
+    try:
+        os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise
+        os.ftruncate(file, size)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Whether no other process evicts at the moment."""
+    try:
+        file = os.open(folder / ".evict", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(file)

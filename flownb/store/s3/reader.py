@@ -1,0 +1,209 @@
+"""How a blob comes out of a bucket: with one request, in ranges, or a part of it.
+
+Takes keys and lengths; gives contents that match them, whatever the blob's object is compressed with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import threading
+from collections.abc import Iterator
+from typing import Protocol
+
+from blake3 import blake3
+
+from flownb.errors import CorruptBlob
+from flownb.store.local import hash_parts
+from flownb.store.s3 import packing
+from flownb.store.s3.bucket import Bucket
+from flownb.store.s3.packing import CHUNK
+from flownb.store.s3.progress import Progress
+
+__all__ = ["Memory", "Reader", "Target", "object_name"]
+
+
+class Target(Protocol):
+    """Memory or a file that a blob is read into."""
+
+    content: memoryview
+
+    def write(self, offset: int, piece: memoryview) -> None:
+        """Place a piece."""
+        ...
+
+
+class Reader:
+    """Reads blobs of one bucket.
+
+    Parameters
+    ----------
+    bucket : Bucket
+    """
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+        self._suffix = packing.SUFFIXES[bucket.options.compression]
+
+    def small(self, key: str, size: int) -> memoryview:
+        """Read with one request."""
+        for suffix in self.suffixes(size):
+            found = self.bucket.view(object_name(key) + suffix)
+            if found is None:
+                continue
+            content: memoryview | None = found
+            if suffix:
+                content = packing.unpack(found[: -packing.table_size(size)], size, suffix)
+            if content is None:
+                raise CorruptBlob(f"Blob {key} cannot be unpacked.", key=key)
+            if content.nbytes != size:
+                raise CorruptBlob(f"Blob {key} has {content.nbytes} bytes instead of {size}.", key=key)
+            if hash_parts([content], size) != key:
+                raise _mismatch(key)
+            return content
+        raise _missing(key)
+
+    def large(self, key: str, size: int, target: Target, progress: Progress) -> None:
+        """Read into `target`, many ranges at once."""
+        for suffix in self.suffixes(size):
+            chunks: list[tuple[int, int]] | None = [
+                (start, min(size, start + CHUNK)) for start in range(0, size, CHUNK)
+            ]
+            if suffix:
+                chunks = self._packed_chunks(key, size, suffix)
+            if chunks is not None and self._read_chunks(key, size, suffix, chunks, target, progress):
+                return
+        raise _missing(key)
+
+    def _packed_chunks(self, key: str, size: int, suffix: str) -> list[tuple[int, int]] | None:
+        """Where the chunks are in a packed blob, None if there is none."""
+        table = self.bucket.tail(object_name(key) + suffix, packing.table_size(size))
+        if table is None:
+            return None
+        ends = packing.ends(table, size)
+        if ends is None:
+            raise CorruptBlob(f"Blob {key} has a damaged table.", key=key)
+        return list(zip([0, *ends], ends, strict=False))
+
+    def _read_chunks(
+        self, key: str, size: int, suffix: str, chunks: list[tuple[int, int]], target: Target, progress: Progress
+    ) -> bool:
+        """Read all chunks at once, hashing those that are there meanwhile; False if there is no such object."""
+        name = object_name(key) + suffix
+        whole = size if not suffix else chunks[-1][1] + packing.table_size(size)
+        stopped = threading.Event()
+
+        def check() -> None:
+            if stopped.is_set():
+                raise _missing(key)
+
+        def plain(number: int) -> int:
+            def take(offset: int, piece: memoryview) -> None:
+                check()
+                target.write(offset, piece)
+                progress.add(piece.nbytes)
+
+            check()
+            return self.bucket.get_into(name, *chunks[number], take)
+
+        def packed(number: int) -> int:
+            start, stop = chunks[number]
+            gathered = bytearray(stop - start)
+
+            def take(offset: int, piece: memoryview) -> None:
+                check()
+                gathered[offset - start : offset - start + piece.nbytes] = piece
+
+            check()
+            length = self.bucket.get_into(name, start, stop, take)
+            if length >= 0:
+                expected = min(CHUNK, size - number * CHUNK)
+                content = packing.unpack(gathered, expected, suffix)
+                if content is None:
+                    raise CorruptBlob(f"Blob {key} cannot be unpacked.", key=key)
+                target.write(number * CHUNK, content)
+                progress.add(expected)
+            return length
+
+        futures = [self.bucket.submit(packed if suffix else plain, number) for number in range(len(chunks))]
+        try:
+            hasher = blake3(max_threads=blake3.AUTO)
+            for number, future in enumerate(futures):
+                length = future.result()
+                if length < 0 and number == 0 and self.bucket.submit(self.bucket.head, name).result() is None:
+                    return False
+                if length != whole:
+                    shown = "fewer bytes than" if length < 0 else f"{length} bytes instead of"
+                    raise CorruptBlob(f"Blob {key} has {shown} {whole}.", key=key)
+                hasher.update(target.content[number * CHUNK : (number + 1) * CHUNK])
+            if hasher.hexdigest() != key:
+                raise _mismatch(key)
+            return True
+        finally:
+            stopped.set()
+            for future in futures:
+                future.cancel()
+
+    def part(self, key: str, size: int, offset: int, length: int) -> bytearray:
+        """Read a piece, not verified."""
+        stop = offset + length
+        for suffix in self.suffixes(size):
+            if not suffix:
+                content = self._read_range(object_name(key), offset, stop)
+            elif (chunks := self._packed_chunks(key, size, suffix)) is None:
+                continue
+            else:
+                # All chunks that hold some of it.
+                first, content = offset // CHUNK, bytearray()
+                for number in range(first, -(-stop // CHUNK)):
+                    packed = self._read_range(object_name(key) + suffix, *chunks[number])
+                    plain = packing.unpack(packed, min(CHUNK, size - number * CHUNK), suffix) if packed else None
+                    if plain is None:
+                        raise CorruptBlob(f"Blob {key} cannot be unpacked.", key=key)
+                    content += plain
+                content = content[offset - first * CHUNK : stop - first * CHUNK]
+            if content is not None:
+                return content
+        raise CorruptBlob(f"Blob {key} is missing or has less than {size} bytes.", key=key)
+
+    def _read_range(self, name: str, start: int, stop: int) -> bytearray | None:
+        """A range of an object, None if there is none or it is too short."""
+        content = bytearray(stop - start)
+
+        def take(offset: int, piece: memoryview) -> None:
+            content[offset - start : offset - start + piece.nbytes] = piece
+
+        return content if self.bucket.get_into(name, start, stop, take) >= 0 else None
+
+    def suffixes(self, size: int) -> Iterator[str]:
+        """What a blob's object may end in, likeliest first; after each other, since only one is there."""
+        yield from dict.fromkeys([self._suffix, *packing.SUFFIXES.values()] if size >= packing.PACKED_FROM else [""])
+
+
+class Memory:
+    """Fresh memory of the process."""
+
+    def __init__(self, size: int) -> None:
+        memory = mmap.mmap(-1, size)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            # A fault for each 2 MiB instead of each 4 KiB: filling it took half the time.
+            with contextlib.suppress(OSError):
+                memory.madvise(mmap.MADV_HUGEPAGE)
+        self.content = memoryview(memory)
+
+    def write(self, offset: int, piece: memoryview) -> None:
+        """Place a piece."""
+        self.content[offset : offset + piece.nbytes] = piece
+
+
+def object_name(key: str) -> str:
+    """The object of a blob that is not compressed, below the prefix."""
+    return f"blobs/{key[:2]}/{key}"
+
+
+def _missing(key: str) -> CorruptBlob:
+    return CorruptBlob(f"Blob {key} is missing.", key=key)
+
+
+def _mismatch(key: str) -> CorruptBlob:
+    return CorruptBlob(f"Blob {key} does not match its key: its content was changed or damaged.", key=key)

@@ -1,0 +1,108 @@
+"""Small named files in a bucket; see `flownb.store.storage.Storage`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+from flownb.store.s3.bucket import Bucket
+from flownb.store.storage import Entry
+
+__all__ = ["S3Storage"]
+
+# Seconds after which an unfinished upload belongs to no living writer.
+ABANDONED = 7 * 24 * 3600.0
+
+
+class S3Storage:
+    """Files as objects below a prefix; folders are what names have in common.
+
+    Parameters
+    ----------
+    bucket : Bucket
+    folder : str
+        All names are below it.
+    """
+
+    # Age keeps writers and `flownb gc` apart instead; see `flownb.store.s3.blobs`.
+    has_locks = False
+
+    def __init__(self, bucket: Bucket, folder: str = "") -> None:
+        self.bucket = bucket
+        self.folder = folder
+        self.location = f"{bucket.location}/{folder}" if folder else bucket.location
+
+    def read(self, name: str) -> bytes | None:
+        """The whole content, None if there is no such file."""
+        # In a thread, so that an interrupt of the main thread is heard while a server is silent.
+        return self.bucket.submit(self.bucket.get, self._name(name)).result()
+
+    def read_many(self, names: Sequence[str]) -> list[bytes | None]:
+        """`read` for each name, many at once."""
+        return self.bucket.map(self.bucket.get, [self._name(name) for name in names])
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a whole file or nothing, over one that is there."""
+        self.bucket.submit(self.bucket.put, self._name(name), content).result()
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a whole file unless the name is taken; of all processes that try, one is told True."""
+        return self.bucket.submit(self._create, self._name(name), content).result()
+
+    def _create(self, name: str, content: bytes) -> bool:
+        while not self.bucket.create(name, content):
+            found = self.bucket.get(name)
+            if found is not None:
+                # Ours if the answer to an earlier try was lost.
+                return found == content
+            # The server refused because of another's try that then failed, or the file is gone again.
+        return True
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return self.bucket.submit(self.bucket.head, self._name(name)).result() is not None
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Remove files; those that are not there are passed over."""
+        self.bucket.submit(self.bucket.delete, [self._name(name) for name in names]).result()
+
+    def folders(self, prefix: str) -> list[str]:
+        """Names of the folders directly below `prefix`, sorted."""
+        return sorted(self.bucket.submit(self.bucket.children, self._name(prefix)).result()[0])
+
+    def files(self, prefix: str) -> list[str]:
+        """Names of the files directly below `prefix`, sorted."""
+        return sorted(entry.name.rpartition("/")[2] for entry in self._files(prefix))
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """All files below `prefix` at any depth."""
+        start = len(self._name("")) + 1 if self.folder else 0
+        for entry in self.bucket.entries(self._name(prefix)):
+            yield Entry(entry.name[start:], entry.size, entry.modified)
+
+    def stamp(self, prefix: str) -> object:
+        """How many files are directly below `prefix`, and which of them is newest: one request a thousand files."""
+        files = self._files(prefix)
+        return len(files), max(((entry.modified, entry.name) for entry in files), default=None)
+
+    def lock(self, *, exclusive: bool) -> AbstractContextManager[None]:
+        """Keep nobody apart: see `has_locks`."""
+        return nullcontext()
+
+    def clear_temporary(self) -> None:
+        """Give up multipart uploads that a killed process left unfinished; their parts are stored and billed."""
+        self.bucket.submit(self.bucket.abort_uploads, self._name(""), ABANDONED).result()
+
+    def below(self, name: str) -> S3Storage:
+        """The same bucket, one folder further down."""
+        return S3Storage(self.bucket, self._name(name))
+
+    def sync(self) -> None:
+        """Do nothing: S3 answers a write only once it is kept."""
+
+    def _name(self, name: str) -> str:
+        """A name below the bucket's prefix."""
+        return f"{self.folder}/{name}".strip("/") if self.folder else name
+
+    def _files(self, prefix: str) -> list[Entry]:
+        return self.bucket.submit(self.bucket.children, self._name(prefix)).result()[1]
