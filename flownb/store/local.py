@@ -438,7 +438,7 @@ def part_size(parts: Sequence[Part]) -> int:
 
 def hash_parts(parts: Sequence[Part], size: int) -> str:
     """The key of the content that `parts` make together: blake3, 64 hexadecimal digits."""
-    hasher = blake3(max_threads=blake3.AUTO if size >= THREADED_FROM else 1)
+    hasher = blake3(max_threads=_threads if size >= THREADED_FROM else 1)
     for part in parts:
         hasher.update(part)
     return hasher.hexdigest()
@@ -527,6 +527,20 @@ def _remove_empty(folder: Path, root: Path) -> None:
 
 def _signature(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+# A forked process lacks the threads of blake3's own pool and would wait for them for ever; a number makes new ones.
+_threads = blake3.AUTO
+
+
+def _forked() -> None:
+    """Begin anew what a fork does not copy."""
+    global _threads
+    _threads = os.cpu_count() or 1
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forked)
 
 
 @functools.cache
