@@ -265,10 +265,8 @@ class LocalBlobs:
         """
         try:
             file = os.open(self._path(key), os.O_RDONLY)
-        except FileNotFoundError as error:
-            raise CorruptBlob(f"Blob {key} is missing.", key=key) from error
         except OSError as error:
-            raise store_error(error, self.root) from error
+            raise self._lost(error, key) from error
         try:
             status = os.fstat(file)
             if status.st_size != size:
@@ -276,9 +274,10 @@ class LocalBlobs:
             view = _private_map(file, size)
             if self._trusted.get(key) != _signature(status):
                 # Another map than the caller's, which may be written to before it is hashed.
-                deferred = size >= DEFERRED_FROM
-                content = memoryview(mmap.mmap(file, size, access=mmap.ACCESS_READ)) if deferred else view
+                content = _private_map(file, size) if size >= DEFERRED_FROM else view
                 self._verify(key, content, _signature(status))
+        except OSError as error:
+            raise self._lost(error, key) from error
         finally:
             os.close(file)
         return view
@@ -295,10 +294,8 @@ class LocalBlobs:
         try:
             with open(self._path(key), "rb", buffering=0) as file:  # noqa: PTH123 # as in `_path`
                 count = os.preadv(file.fileno(), [content], offset)
-        except FileNotFoundError as error:
-            raise CorruptBlob(f"Blob {key} is missing.", key=key) from error
         except OSError as error:
-            raise store_error(error, self.root) from error
+            raise self._lost(error, key) from error
         if count != length:
             raise CorruptBlob(f"Blob {key} has less than {size} bytes.", key=key)
         return content
@@ -306,6 +303,14 @@ class LocalBlobs:
     def missing(self, blobs: Iterable[tuple[str, int]]) -> list[str]:
         """Keys of those blobs (key, length) that are not there."""
         return [key for key, _ in blobs if not os.path.exists(self._path(key))]  # noqa: PTH110 # as in `_path`
+
+    def _lost(self, error: OSError, key: str) -> StoreError:
+        """Say that a blob cannot be read; what another setting of the folder would help with is no damage."""
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return CorruptBlob(f"Blob {key} is missing.", key=key)
+        if error.errno in (errno.EISDIR, errno.ENODEV, errno.EIO):
+            return CorruptBlob(f"Blob {key} cannot be read: {error.strerror}.", key=key)
+        return store_error(error, self.root)
 
     def _verify(self, key: str, content: memoryview, signature: tuple[int, int, int]) -> None:
         """Compare content with its key, in the background if it is large."""
