@@ -138,8 +138,8 @@ def test_slices_and_chunks_keep_their_values(
     numbers: list[float | None], words: list[str | None], start: int, length: int
 ) -> None:
     """Any rows of any chunks come back with their values, NaN included."""
-    chunks = pa.chunked_array([pa.array(numbers, pa.float64()), pa.array([0.5] * (20 - len(numbers)))])
-    table = pa.table({"n": chunks, "w": words}).slice(start, length)
+    chunks = pa.chunked_array([pa.array(numbers, pa.float64()), pa.array([0.5] * (20 - len(numbers)), pa.float64())])
+    table = pa.table({"n": chunks, "w": pa.array(words, pa.string())}).slice(start, length)
     assert repr(table.to_pydict()) == repr(again(table).to_pydict())
 
 
