@@ -223,6 +223,8 @@ class LocalBlobs:
 
     def _path(self, key: str) -> str:
         """The same as a text, for making a `Path` of it costs more than opening it."""
+        if not key.isalnum():  # a manifest from elsewhere shall not name another file
+            raise CorruptBlob(f"`{key}` is no key of a blob.", key=key)
         return f"{self._location}/{key[:2]}/{key}"
 
     def put(self, parts: Sequence[Part], key: str, size: int) -> None:
@@ -290,9 +292,10 @@ class LocalBlobs:
         CorruptBlob
             If the blob is missing or too short.
         """
-        content = bytearray(length)
         try:
             with open(self._path(key), "rb", buffering=0) as file:  # noqa: PTH123 # as in `_path`
+                there = os.fstat(file.fileno()).st_size - offset
+                content = bytearray(length if length <= there else 0)
                 count = os.preadv(file.fileno(), [content], offset)
         except OSError as error:
             raise self._lost(error, key) from error
