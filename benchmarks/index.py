@@ -20,8 +20,8 @@ from time import perf_counter
 
 from benchmarks.table import Row
 from flownb.store.index import Index
-from flownb.store.index_file import IndexFile
-from flownb.store.index_tables import put_runs, put_tasks
+from flownb.store.index.file import IndexFile
+from flownb.store.index.tables import put_runs, put_tasks
 from flownb.store.records import RunEnd, RunRecord, TaskRecord
 
 __all__ = ["measure"]

@@ -103,8 +103,9 @@ def collect(
         _refuse_damaged([run for run in (*runs, *spins) if run.pathspec not in also])
         plans = [_plan(runs, keep_last, older_than, now, frozenset(also)), _plan(spins, keep_last, older_than, now)]
         if not dry_run:
-            for mark in removals(datastore):
+            for mark in list(removals(datastore)):  # of a removal that was killed
                 datastore.clear_run(mark)
+                datastore.tell_changed(mark.flow, [mark.run])
             for plan in plans:
                 _remove(plan, now)
         blobs, waiting = _unneeded(datastore, plans[0].needed | plans[1].needed, now)
@@ -279,9 +280,13 @@ def _live_claims(run: RecordedRun, now: float) -> Iterator[Claim]:
 def _remove(plan: _Plan, now: float) -> None:
     """Carry a plan out; where there are no locks, a run that a task has begun to use meanwhile is left."""
     marks = [(run, run.datastore.remove_run(run.record, now)) for run in plan.runs]
+    for flow in {run.record.flow for run in plan.runs}:
+        ids = [run.record.run for run in plan.runs if run.record.flow == flow]
+        plan.runs[0].datastore.tell_changed(flow, ids)
     for run, mark in marks:
         if not run.datastore.storage.has_locks and _is_used(run):
             run.datastore.restore_run(run.record)
+            run.datastore.tell_changed(run.record.flow, [run.record.run])
             plan.runs.remove(run)
             plan.needed.update(ref.blob[0] for _, _, ref in run.refs() if ref.blob is not None)
             continue

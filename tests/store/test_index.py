@@ -27,8 +27,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flownb.errors import ParameterError, StoreError
-from flownb.store import index_file, index_refresh, index_tables
 from flownb.store.index import Index, RunRow, TaskRow
+from flownb.store.index import file as index_file
+from flownb.store.index import refresh as index_refresh
+from flownb.store.index import tables as index_tables
 from flownb.store.records import RunEnd, RunRecord, TaskRecord
 
 Start = Callable[..., subprocess.Popen[str]]

@@ -29,7 +29,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from flownb.errors import StoreError
-from flownb.store.index_tables import APPLICATION, SCHEMA, TABLES
+from flownb.store.index.tables import APPLICATION, SCHEMA, TABLES
 
 __all__ = ["IndexFile"]
 

@@ -31,8 +31,8 @@ from collections.abc import Callable, Iterable, Sequence
 from sqlite3 import Connection
 from typing import Protocol
 
-from flownb.store.index_file import IndexFile
-from flownb.store.index_tables import CHUNK, TaskRow, change_run, end_run, flow_id, put_runs, put_tasks, remove_tasks
+from flownb.store.index.file import IndexFile
+from flownb.store.index.tables import CHUNK, TaskRow, change_run, end_run, flow_id, put_runs, put_tasks, remove_tasks
 from flownb.store.records import RunEnd, RunRecord, TaskRecord
 
 __all__ = ["Manifests", "Refresh"]

@@ -14,9 +14,9 @@ from sqlite3 import Connection
 from typing import TypeVar, get_args
 
 from flownb.errors import ParameterError, StoreError
-from flownb.store.index_file import IndexFile
-from flownb.store.index_refresh import Manifests, Refresh
-from flownb.store.index_tables import (
+from flownb.store.index.file import IndexFile
+from flownb.store.index.refresh import Manifests, Refresh
+from flownb.store.index.tables import (
     RunRow,
     RunStatus,
     TaskRow,
@@ -44,7 +44,7 @@ class Index:
     Parameters
     ----------
     folder : Path
-        Where it is kept, see `flownb.store.index_file`; made when first needed.
+        Where it is kept, see `flownb.store.index.file`; made when first needed.
     manifests : Manifests
         The truth.
     store : str

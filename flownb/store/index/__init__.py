@@ -1,0 +1,8 @@
+"""The derived index: which runs a flow has, found by tag, user, status and time without reading their manifests."""
+
+from __future__ import annotations
+
+from flownb.store.index.index import Index, RunRow, RunStatus, TaskRow
+from flownb.store.index.refresh import Manifests
+
+__all__ = ["Index", "Manifests", "RunRow", "RunStatus", "TaskRow"]

@@ -1,0 +1,471 @@
+"""The datastore's manifests: small immutable files that say which runs and tasks there are.
+
+Takes and gives records (`flownb.store.records`). Layout below the root, the same in a folder and in a bucket::
+
+    store.json                              format version, and what tells this store from others
+    flows/FLOW/RUN/run.json                 RunRecord, whose creation takes the id; stays when the run is removed
+    flows/FLOW/RUN/end.json                 RunEnd
+    flows/FLOW/RUN/ids/TASK.json            working runs: Claim, a taken task id
+    flows/FLOW/RUN/steps/STEP/TASK/ATTEMPT.json
+                                            TaskRecord, written once when the attempt has ended
+    flows/FLOW/RUN/executions/N.json        working runs: Execution, which tasks are a step's latest results
+    flows/FLOW/changes/N.json               runs that were removed or restored, for indexes elsewhere
+
+Every file appears whole or not at all, and what it refers to is there before it. A process that dies at any point
+leaves a store in which everything that was recorded can be read.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from flownb.errors import NotFound, StoreError
+from flownb.pathspec import safe_name
+from flownb.store.records import (
+    ArtifactRef,
+    Claim,
+    Execution,
+    Record,
+    RunEnd,
+    RunRecord,
+    TaskRecord,
+    from_json,
+    to_json,
+)
+from flownb.store.storage import Storage
+
+__all__ = ["ManifestStore"]
+
+FORMAT = 2
+
+
+class ManifestStore:
+    """Runs and tasks in one place.
+
+    Parameters
+    ----------
+    storage : Storage
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self._tasks: dict[tuple[str, ...], TaskRecord] = {}
+        self._executions: dict[str, Execution] = {}
+        self._last_run: dict[str, int] = {}
+        self._next_task: dict[tuple[str, str], int] = {}
+        # Runs this process began and alone adds tasks to, and how many attempts it recorded in each.
+        self._own: dict[tuple[str, str], int] = {}
+        # What tells this store from another at the same place; empty until it was read.
+        self._token = ""
+        self._readable = self._writable = False
+
+    @property
+    def location(self) -> str:
+        """The folder or URL."""
+        return self.storage.location
+
+    # -- runs
+
+    def flows(self) -> list[str]:
+        """Names of all flows, sorted."""
+        return self.storage.folders("flows")
+
+    def last_run(self, flow: str) -> int:
+        """The highest run id that was given, 0 if none was; ids are given without gaps and only once."""
+        last = self._last_run.get(flow)
+        if last is None:
+            ids = (int(name) for name in self.storage.folders(f"flows/{safe_name(flow)}") if name.isdigit())
+            last = max(ids, default=0)
+        while self.has_run(flow, str(last + 1)):
+            last += 1
+        self._last_run[flow] = last
+        return last
+
+    def has_run(self, flow: str, run: str) -> bool:
+        """Whether a run id was given, also to a run that was removed since."""
+        return self.storage.exists(f"{self._run_folder(flow, run)}/run.json")
+
+    def run_ids(self, flow: str) -> Sequence[str]:
+        """Ids of all runs of a flow, newest first, those of removed runs among them."""
+        return [str(number) for number in range(self.last_run(flow), 0, -1)]
+
+    def new_run(self, record: RunRecord) -> RunRecord:
+        """Take the next free run id of a flow and record the run.
+
+        Parameters
+        ----------
+        record : RunRecord
+            Its id and nonce are not looked at.
+
+        Returns
+        -------
+        RunRecord
+            The same with the id it was given.
+        """
+        self._prepare()
+        number = self.last_run(record.flow)
+        record = replace(record, nonce=secrets.token_hex(8))
+        while True:
+            number += 1
+            record = replace(record, run=str(number))
+            if self.storage.create(f"{self._run_folder(record.flow, record.run)}/run.json", to_json(record)):
+                break
+        self._last_run[record.flow] = number
+        if record.kind != "work":
+            self._own[record.flow, record.run] = 0
+        return record
+
+    def run(self, flow: str, run: str) -> RunRecord:
+        """Read a run's record.
+
+        Raises
+        ------
+        NotFound
+            If there is no such run, or it was removed.
+        """
+        record = self._read(RunRecord, f"{self._run_folder(flow, run)}/run.json")
+        if record is None or record.removed:
+            what = "does not exist" if record is None else f"was removed on {_day(record.removed)}"
+            known = ", ".join(str(number) for number in self.run_ids(flow)[:5]) or "none"
+            raise NotFound(f"Run {flow}/{run} {what}.", f"The newest runs are: {known}.", "Name one of these.")
+        return record
+
+    def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
+        """Records of many runs; None for those that do not exist or are damaged. Removed ones are given."""
+        names = [f"{self._run_folder(flow, run)}/run.json" for run in ids]
+        return [self._parse_or_none(RunRecord, text) for text in self.storage.read_many(names)]
+
+    def end_run(self, flow: str, run: str, end: RunEnd) -> None:
+        """Record how a run ended, once everything it left survives a power failure."""
+        self.storage.sync()
+        self.storage.write(f"{self._run_folder(flow, run)}/end.json", to_json(end))
+
+    def run_end(self, flow: str, run: str) -> RunEnd | None:
+        """How a run ended, None while it runs (and for working runs)."""
+        return self._read(RunEnd, f"{self._run_folder(flow, run)}/end.json")
+
+    def run_ends(self, flow: str, ids: Sequence[str]) -> list[RunEnd | None]:
+        """How many runs ended; None for those that have not, or whose record is damaged."""
+        names = [f"{self._run_folder(flow, run)}/end.json" for run in ids]
+        return [self._parse_or_none(RunEnd, text) for text in self.storage.read_many(names)]
+
+    def remove_run(self, record: RunRecord, now: float) -> RunRecord:
+        """Remove a run; only a mark stays, so that its id is not given again.
+
+        Readers find no run from the mark on; `clear_run` then removes its files. If a process is killed in between, the
+        next `flownb gc` does.
+
+        Returns
+        -------
+        RunRecord
+            The mark.
+        """
+        folder = self._run_folder(record.flow, record.run)
+        mark = RunRecord(record.flow, record.run, record.kind, started=record.started, nonce=record.nonce, removed=now)
+        self.storage.write(f"{folder}/run.json", to_json(mark))
+        return mark
+
+    def restore_run(self, record: RunRecord) -> None:
+        """Take back a removal whose files were not cleared yet."""
+        self.storage.write(f"{self._run_folder(record.flow, record.run)}/run.json", to_json(record))
+
+    def clear_run(self, mark: RunRecord) -> None:
+        """Clear the files of a removed run."""
+        flow, run = mark.flow, mark.run
+        folder = self._run_folder(flow, run)
+        names = [entry.name for entry in self.storage.entries(folder)]
+        self.storage.delete(name for name in names if name != f"{folder}/run.json")
+        self.storage.write(f"{folder}/run.json", to_json(replace(mark, cleared=True)))
+        self._tasks = {place: task for place, task in self._tasks.items() if place[:2] != (flow, run)}
+
+    def tell_changed(self, flow: str, runs: Sequence[str]) -> None:
+        """Note that runs were removed or restored, once their records say so."""
+        number = self.changes(flow, 0)[0] + 1
+        text = json.dumps({"runs": list(runs), "nonce": secrets.token_hex(8)}).encode()
+        while not self.storage.create(f"{self._flow_folder(flow)}/changes/{number}.json", text):
+            number += 1
+
+    def changes(self, flow: str, after: int) -> tuple[int, list[str]]:
+        """What was removed or restored: the last note's number, and the runs that notes after number `after` name."""
+        found: list[str] = []
+        while (text := self.storage.read(f"{self._flow_folder(flow)}/changes/{after + 1}.json")) is not None:
+            after += 1
+            try:
+                found += json.loads(text)["runs"]
+            except (ValueError, KeyError, TypeError):
+                continue
+        return after, found
+
+    # -- tasks
+
+    def new_task(
+        self,
+        flow: str,
+        run: str,
+        step: str,
+        *,
+        parents: Iterable[TaskRecord] = (),
+        given: Iterable[ArtifactRef] = (),
+    ) -> str:
+        """Take the next free task id of a run.
+
+        Parameters
+        ----------
+        flow, run, step : str
+        parents : iterable of TaskRecord
+        given : iterable of ArtifactRef
+            What the task starts from: `flownb gc` leaves it alone until the task is recorded.
+
+        Raises
+        ------
+        NotFound
+            If the run of a parent was removed meanwhile.
+        """
+        number = self._next_task.get((flow, run))
+        if (flow, run) in self._own:  # nobody else adds tasks to it
+            self._next_task[flow, run] = (number or 1) + 1
+            return str(number or 1)
+        folder = self._run_folder(flow, run)
+        if number is None:
+            taken = [name.removesuffix(".json") for name in self.storage.files(f"{folder}/ids")]
+            taken += [task for name in self.steps(flow, run) for task in self.task_ids(flow, run, name)]
+            number = max((int(task) for task in taken if task.isdigit()), default=0) + 1
+        started_from = list(parents)
+        names = tuple(f"{parent.run}/{parent.step}/{parent.task}" for parent in started_from)
+        needs = tuple(ref.blob[0] for ref in given if ref.blob)
+        claim = to_json(Claim(safe_name(step), names, needs, time.time(), secrets.token_hex(8)))
+        while not self.storage.create(f"{folder}/ids/{number}.json", claim):
+            number += 1
+        self._next_task[flow, run] = number + 1
+        for other in {parent.run for parent in started_from if parent.run and parent.run != run}:
+            self.run(flow, other)
+        return str(number)
+
+    def claims(self, flow: str, run: str, *, without: Container[str] = ()) -> dict[str, Claim]:
+        """Task ids that were taken in a working run, but for those of `without`."""
+        folder = f"{self._run_folder(flow, run)}/ids"
+        names = [name for name in self.storage.files(folder) if name.removesuffix(".json") not in without]
+        texts = self.storage.read_many([f"{folder}/{name}" for name in names])
+        claims = [self._parse_or_none(Claim, text) for text in texts]
+        return {name.removesuffix(".json"): claim for name, claim in zip(names, claims, strict=True) if claim}
+
+    def steps(self, flow: str, run: str) -> list[str]:
+        """Names of the steps that have recorded tasks in a run, sorted."""
+        return self.storage.folders(f"{self._run_folder(flow, run)}/steps")
+
+    def task_ids(self, flow: str, run: str, step: str) -> list[str]:
+        """Ids of a step's recorded tasks, oldest first."""
+        return sorted(self.storage.folders(self._step_folder(flow, run, step)), key=_numeric)
+
+    def write_task(self, record: TaskRecord) -> None:
+        """Record an attempt that has ended."""
+        self._prepare()
+        folder = f"{self._step_folder(record.flow, record.run, record.step)}/{safe_name(record.task)}"
+        self.storage.write(f"{folder}/{record.attempt}.json", to_json(record))
+        if (record.flow, record.run) in self._own:
+            self._own[record.flow, record.run] += 1
+
+    def task(self, flow: str, run: str, step: str, task: str) -> TaskRecord | None:
+        """The last attempt of a task, None while none has ended."""
+        cached = self._tasks.get((flow, run, step, task))
+        if cached is not None and cached.status == "done":
+            return cached
+        folder = f"{self._step_folder(flow, run, step)}/{safe_name(task)}"
+        attempts = [name for name in self.storage.files(folder) if name.endswith(".json")]
+        record = self._read(TaskRecord, f"{folder}/{max(attempts, key=_attempt)}") if attempts else None
+        if record is not None:
+            self._tasks[flow, run, step, task] = record
+        return record
+
+    def tasks(self, flow: str, run: str, step: str) -> list[TaskRecord]:
+        """The last attempts of a step's tasks, oldest first.
+
+        Raises
+        ------
+        StoreError
+            If one of them is damaged.
+        """
+        prefix = self._step_folder(flow, run, step)
+        last: dict[str, str] = {}
+        for entry in self.storage.entries(prefix):
+            task, _, name = entry.name.removeprefix(f"{prefix}/").partition("/")
+            if name.endswith(".json") and (task not in last or _attempt(name) > _attempt(last[task])):
+                last[task] = name
+        ids = sorted(last, key=_numeric)
+        unread = [task for task in ids if not self._is_final(self._tasks.get((flow, run, step, task)))]
+        names = [f"{prefix}/{task}/{last[task]}" for task in unread]
+        for task, name, text in zip(unread, names, self.storage.read_many(names), strict=True):
+            if text is not None:
+                self._tasks[flow, run, step, task] = self._parse(TaskRecord, name, text)
+        found = (self._tasks.get((flow, run, step, task)) for task in ids)
+        return [record for record in found if record is not None]
+
+    def remove_task(self, task: TaskRecord) -> None:
+        """Remove a task with all its attempts; its id is not given again."""
+        folder = f"{self._step_folder(task.flow, task.run, task.step)}/{safe_name(task.task)}"
+        self.storage.delete([f"{folder}/{name}" for name in self.storage.files(folder)])
+        self._tasks.pop((task.flow, task.run, task.step, task.task), None)
+
+    def attempts(self, flow: str, run: str) -> Iterator[tuple[str, TaskRecord | None]]:
+        """All recorded attempts of all tasks of a run with the names of their files, in no order; None if damaged."""
+        prefix = f"{self._run_folder(flow, run)}/steps"
+        names = [entry.name for entry in self.storage.entries(prefix) if entry.name.endswith(".json")]
+        for start in range(0, len(names), 1000):
+            some = names[start : start + 1000]
+            for name, text in zip(some, self.storage.read_many(some), strict=True):
+                if text is not None:
+                    yield name, self._parse_or_none(TaskRecord, text)
+
+    def task_names(self, flow: str, run: str) -> Iterator[tuple[str, str, int]]:
+        """Step, task and attempt of each attempt that has ended, in no order."""
+        prefix = f"{self._run_folder(flow, run)}/steps"
+        for entry in self.storage.entries(prefix):
+            step, task, name = entry.name.removeprefix(f"{prefix}/").split("/")
+            if name.endswith(".json"):
+                yield step, task, _attempt(name)
+
+    def task_records(self, flow: str, run: str, names: Sequence[tuple[str, str, int]]) -> list[TaskRecord | None]:
+        """Records of attempts, in the order asked for; None for one that is not there or damaged."""
+        prefix = f"{self._run_folder(flow, run)}/steps"
+        texts = self.storage.read_many([f"{prefix}/{step}/{task}/{attempt}.json" for step, task, attempt in names])
+        return [self._parse_or_none(TaskRecord, text) for text in texts]
+
+    @staticmethod
+    def _is_final(record: TaskRecord | None) -> bool:
+        """Whether a task has no further attempt."""
+        return record is not None and record.status == "done"
+
+    # -- working runs
+
+    def add_execution(self, flow: str, run: str, execution: Execution) -> None:
+        """Record which tasks are now the latest results of a step in a working run."""
+        folder = f"{self._run_folder(flow, run)}/executions"
+        number = max((_attempt(name) for name in self.storage.files(folder)), default=0) + 1
+        text = to_json(replace(execution, nonce=secrets.token_hex(8)))
+        while not self.storage.create(f"{folder}/{number:06d}.json", text):
+            number += 1
+
+    def executions(self, flow: str, run: str) -> Iterator[Execution]:
+        """Executions of a working run, oldest first; damaged ones are passed over."""
+        return (execution for _, execution in self.numbered_executions(flow, run))
+
+    def numbered_executions(self, flow: str, run: str) -> Iterator[tuple[str, Execution]]:
+        """Executions of a working run with the names of their files, oldest first."""
+        folder = f"{self._run_folder(flow, run)}/executions"
+        names = [f"{folder}/{name}" for name in sorted(self.storage.files(folder), key=_attempt)]
+        unread = [name for name in names if name not in self._executions]
+        for name, text in zip(unread, self.storage.read_many(unread), strict=True):
+            execution = self._parse_or_none(Execution, text)
+            if execution is not None:
+                self._executions[name] = execution
+        return ((name, self._executions[name]) for name in names if name in self._executions)
+
+    def executions_stamp(self, flow: str, run: str) -> object:
+        """Something that differs when an execution was added."""
+        return self.storage.stamp(f"{self._run_folder(flow, run)}/executions")
+
+    # -- files
+
+    def _flow_folder(self, flow: str) -> str:
+        return f"flows/{safe_name(flow)}"
+
+    def _run_folder(self, flow: str, run: str) -> str:
+        return f"{self._flow_folder(flow)}/{safe_name(run)}"
+
+    def _step_folder(self, flow: str, run: str, step: str) -> str:
+        return f"{self._run_folder(flow, run)}/steps/{safe_name(step)}"
+
+    def _prepare(self) -> None:
+        """Mark the place before the first write, and check its format."""
+        if not self._writable:
+            if self._format() != FORMAT:
+                content = {"format": FORMAT, "id": secrets.token_hex(8)}
+                if not self.storage.create("store.json", json.dumps(content).encode()) and self._format() != FORMAT:
+                    self.storage.write("store.json", json.dumps(content).encode())
+            self._readable = self._writable = True
+
+    @property
+    def token(self) -> str:
+        """What tells this store from another that was or will be at the same place; empty before it is written to."""
+        if not self._token:
+            self._format()
+        return self._token
+
+    def _check(self) -> None:
+        """Refuse a place of an unknown format, before anything there is understood or added to."""
+        if not self._readable:
+            self._format()
+            self._readable = True
+
+    def _format(self) -> int:
+        """The format of what is there, `FORMAT` or older; 0 if nothing is.
+
+        Raises
+        ------
+        StoreError
+            If this version does not know the format.
+        """
+        text = self.storage.read("store.json")
+        if text is None:
+            return 0
+        try:
+            raw = json.loads(text)
+            found, self._token = raw["format"], str(raw.get("id", ""))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            found = "unreadable"
+        if not isinstance(found, int) or not 1 <= found <= FORMAT:
+            raise StoreError(
+                f"The datastore `{self.location}` has format {found}.",
+                f"This version of flownb reads formats up to {FORMAT}.",
+                "Set FLOWNB_DATASTORE to another place, or use the flownb version that made it.",
+            )
+        return found
+
+    def _read(self, kind: type[Record], name: str) -> Record | None:
+        """Read a record, None if there is none.
+
+        Raises
+        ------
+        StoreError
+            If the file is there but cannot be understood.
+        """
+        text = self.storage.read(name)
+        return None if text is None else self._parse(kind, name, text)
+
+    def _parse(self, kind: type[Record], name: str, text: bytes) -> Record:
+        """Understand a record that was read."""
+        self._check()
+        try:
+            return from_json(kind, text)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise StoreError(
+                f"The manifest `{name}` in `{self.location}` cannot be read.",
+                f"{type(error).__name__}: {error}.",
+                "Run the step again; all other runs stay readable.",
+            ) from error
+
+    def _parse_or_none(self, kind: type[Record], text: bytes | None) -> Record | None:
+        """Understand a record; None for one that is missing or damaged."""
+        try:
+            return None if text is None else from_json(kind, text)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+
+def _numeric(name: str) -> tuple[int, str]:
+    return (int(name), "") if name.isdigit() else (1 << 60, name)
+
+
+def _attempt(name: str) -> int:
+    """The number in ``3.json``; -1 for other files."""
+    stem = name.rpartition("/")[2].removesuffix(".json")
+    return int(stem) if stem.isdigit() else -1
+
+
+def _day(seconds: float) -> str:
+    """A date, UTC."""
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds))
