@@ -155,14 +155,15 @@ def test_many_at_once(blobs: Blobs) -> None:
 
 def test_a_forked_process_reads_and_writes(blobs: Blobs) -> None:
     """A child of a process that used the store can use it too, and the parent goes on."""
-    key, content = make(200_000)
+    made = [make(200_000), make((17 << 20) + 1)]
     other, more = make(150_000, seed=1)
-    blobs.put([content], key, len(content))
+    for key, content in made:
+        blobs.put([content], key, len(content))
     blobs.settle()
     for _ in range(2):
         pid = os.fork()
         if pid == 0:
-            good = blobs.get(key, len(content)) == content
+            good = all(read(blobs, key, len(content)) == content for key, content in made)
             blobs.put([more], other, len(more))
             blobs.settle()
             os._exit(0 if good else 1)

@@ -6,6 +6,7 @@ Everything boto3 knows counts: profiles, environment, assumed roles, single sign
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -94,10 +95,13 @@ def open_access(bucket: str) -> Access:
     import boto3.session  # type: ignore[import-untyped]  # boto3 has no types
 
     session = boto3.session.Session()
+    if session.region_name is None:
+        # boto3 reads AWS_DEFAULT_REGION only; the other SDKs read AWS_REGION.
+        session = boto3.session.Session(region_name=os.environ.get("AWS_REGION") or "us-east-1")
     credentials = session.get_credentials()
     if credentials is None:
         raise NoCredentials
-    client = session.client("s3", region_name=session.region_name or "us-east-1")
+    client = session.client("s3")
     endpoint = urlsplit(client.meta.endpoint_url)
     style = (client.meta.config.s3 or {}).get("addressing_style", "auto")
     amazon = (endpoint.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))

@@ -114,7 +114,7 @@ class Failure(Exception):
             "region": (
                 f"The bucket `{bucket}` is not in region {region}.",
                 f"{endpoint} answered {said}.",
-                "Set AWS_REGION to the bucket's region (`aws s3api get-bucket-location` tells it).",
+                "Set AWS_DEFAULT_REGION to the bucket's region (`aws s3api get-bucket-location` tells it).",
             ),
             "clock": (
                 f"The datastore `{location}` refuses requests because this machine's clock is wrong.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import os
 import threading
 from collections.abc import Iterator
 from typing import Protocol
@@ -127,7 +128,8 @@ class Reader:
 
         futures = [self.bucket.submit(packed if suffix else plain, number) for number in range(len(chunks))]
         try:
-            hasher = blake3(max_threads=blake3.AUTO)
+            # A number makes threads for this hasher alone; those of blake3's own pool are missing after a fork.
+            hasher = blake3(max_threads=os.cpu_count() or 1)
             for number, future in enumerate(futures):
                 length = future.result()
                 if length < 0 and number == 0 and self.bucket.submit(self.bucket.head, name).result() is None:
