@@ -23,6 +23,7 @@ HOMES = {
     "Parameter": "flownb.runtime.parameters",
     "current": "flownb.runtime.current",
     "dag": "flownb.magics.dag",
+    "register_encoding": "flownb.store.encoding",
 }
 
 

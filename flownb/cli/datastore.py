@@ -1,4 +1,4 @@
-"""``flownb gc | du | rm``: what a datastore holds, and clearing it up.
+"""``flownb runs | timeline | du | gc | rm | index``: what a datastore holds, and clearing it up.
 
 Takes parsed words; prints what was found or removed. These commands need no notebook: they work on the datastore of the
 folder they are called in, or on the one that is named.
@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any
+import time
+from datetime import datetime
+from typing import Any, get_args
 
 from flownb.cards.default import size_text
-from flownb.errors import NotFound, ParameterError
+from flownb.errors import NotFound, ParameterError, nearest
 from flownb.pathspec import safe_name
 from flownb.settings import datastore_root
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import Removed, collect, remove_run, remove_spins
+from flownb.store.index import RunStatus
 from flownb.store.usage import Share, measure
 
 __all__ = ["add_commands"]
@@ -40,6 +43,19 @@ def add_commands(commands: Any) -> None:
         sub.set_defaults(command=command)
         return sub
 
+    sub = add("runs", "List a flow's runs, newest first.", runs)
+    sub.add_argument("flow")
+    sub.add_argument("--tag", action="append", default=[], help="only runs with this tag; may be repeated")
+    sub.add_argument("--user", help="only runs of this user")
+    sub.add_argument("--status", help="only runs that are: " + ", ".join(get_args(RunStatus)))
+    sub.add_argument("--since", type=_moment, metavar="WHEN", help="only runs begun since: 2d, or 2026-01-31[T12:00]")
+    sub.add_argument("--until", type=_moment, metavar="WHEN", help="only runs begun before")
+    sub.add_argument("--before", type=_count, metavar="RUN", help="only older runs: for the next page")
+    sub.add_argument("--limit", type=_count, default=20, metavar="N", help="lines at most; default: 20")
+    sub = add("timeline", "Show when the tasks of a run began and ended.", timeline)
+    sub.add_argument("run", metavar="FLOW/RUN")
+    sub = add("index", "Rebuild the index, which makes lists fast, from the manifests.", index)
+    sub.add_argument("action", choices=["rebuild"])
     sub = add("gc", "Remove what no run needs: superseded results, old runs, and the blobs that were only theirs.", gc)
     sub.add_argument("--keep-last", type=_count, metavar="N", help="keep the newest N runs of each flow")
     sub.add_argument("--older-than", type=_duration, metavar="AGE", help="remove only what is older: 30d, 12h, 2w")
@@ -50,6 +66,50 @@ def add_commands(commands: Any) -> None:
     sub = add("rm", "Remove a run; its id is not given again.", rm)
     sub.add_argument("run", metavar="FLOW/RUN", nargs="+")
     sub.add_argument("--force", action="store_true", help="even if it may be running, or another run started from it")
+
+
+def runs(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb runs FLOW [--tag T] [--user U] [--status S] [--since WHEN] …``."""
+    datastore = _open(arguments, rest)
+    flow = _known_flow(datastore, safe_name(arguments.flow))
+    rows = datastore.index.runs(
+        flow,
+        tags=arguments.tag,
+        user=arguments.user,
+        status=arguments.status,
+        since=arguments.since,
+        until=arguments.until,
+        before=arguments.before,
+        limit=arguments.limit,
+    )
+    for row in rows:
+        tags = " ".join(f"#{tag}" for tag in row.tags)
+        seconds = f"{row.finished - row.started:.1f} s" if row.finished else ""
+        line = f"{f'{flow}/{row.run}':<{len(flow) + 8}} {row.status:<11} {_when(row.started)} {seconds:>10}  {row.user}"
+        print(f"{line}  {tags}".rstrip())
+    if not rows:
+        print("no such runs")
+    elif len(rows) == arguments.limit:
+        print(f"… older ones: --before {rows[-1].run}")
+    return 0
+
+
+def timeline(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb timeline FLOW/RUN``."""
+    datastore = _open(arguments, rest)
+    flow, run = _run_place(arguments.run)
+    start = datastore.run(flow, run).started
+    for row in datastore.index.timeline(flow, run):
+        name = f"{row.step}/{row.task}" + (f" (attempt {row.attempt})" if row.attempt else "")
+        print(f"{row.started - start:9.2f} s  {row.finished - row.started:9.2f} s  {row.status:<11} {name}")
+    return 0
+
+
+def index(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb index rebuild``."""
+    found = _open(arguments, rest).index.rebuild()
+    print(f"the index has {_many(sum(found.values()), 'run')} of {_many(len(found), 'flow')}")
+    return 0
 
 
 def gc(arguments: argparse.Namespace, rest: list[str]) -> int:
@@ -75,11 +135,10 @@ def du(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb du [FLOW[/RUN]]``."""
     datastore = _open(arguments, rest)
     flow, run = _place(arguments.place) if arguments.place else (None, None)
-    if flow is not None and flow not in datastore.flows():
-        known = ", ".join(datastore.flows()) or "none"
-        raise NotFound(f"Flow `{flow}` is not in `{datastore.location}`.", f"The flows there are: {known}.", "")
-    if flow is not None and run is not None:
-        datastore.run(flow, run)
+    if flow is not None:
+        _known_flow(datastore, flow)
+        if run is not None:
+            datastore.run(flow, run)
     usage = measure(datastore, flow=flow, run=run)
     if flow is None:
         _table("flow", usage.flows)
@@ -97,9 +156,7 @@ def rm(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb rm FLOW/RUN … [--force]``."""
     datastore = _open(arguments, rest)
     for place in arguments.run:
-        flow, run = _place(place)
-        if run is None:
-            raise ParameterError(f"`{place}` names no run.", "rm removes runs.", f"Write for example {flow}/7.")
+        flow, run = _run_place(place)
         removed = remove_run(datastore, flow, run, force=arguments.force)
         print(f"removed run {flow}/{run}; {_removed(removed, dry_run=False)}")
     return 0
@@ -123,6 +180,43 @@ def _place(text: str) -> tuple[str, str | None]:
     """Flow and run of ``FLOW`` or ``FLOW/RUN``."""
     flow, _, run = text.strip("/").partition("/")
     return safe_name(flow), safe_name(run) if run else None
+
+
+def _run_place(text: str) -> tuple[str, str]:
+    """Flow and run of ``FLOW/RUN``."""
+    flow, run = _place(text)
+    if run is None:
+        raise ParameterError(f"`{text}` names no run.", "A run is FLOW/RUN.", f"Write for example {flow}/7.")
+    return flow, run
+
+
+def _known_flow(datastore: Datastore, flow: str) -> str:
+    """A flow that is there."""
+    known = datastore.flows()
+    if flow not in known:
+        raise NotFound(
+            f"Flow `{flow}` is not in `{datastore.location}`.{nearest(flow, known)}",
+            f"The flows there are: {', '.join(known) or 'none'}.",
+            "Correct the name, or name another place: --datastore, or FLOWNB_DATASTORE.",
+        )
+    return flow
+
+
+def _moment(text: str) -> float:
+    """A moment in seconds since the epoch: an age (``2d``) or a date, with a time if need be; local."""
+    try:
+        return time.time() - _duration(text)
+    except argparse.ArgumentTypeError:
+        pass
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"`{text}` is no moment; write 2d, 2026-01-31 or 2026-01-31T12:00") from None
+
+
+def _when(seconds: float) -> str:
+    """A moment, local time."""
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _count(text: str) -> int:

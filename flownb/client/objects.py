@@ -6,8 +6,9 @@ reached through `Flow.working_runs`; every other name speaks of runs of whole fl
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,9 +21,14 @@ from flownb.pathspec import safe_name
 from flownb.runtime.program import Program, module_name
 from flownb.settings import datastore_root
 from flownb.store.datastore import Datastore
-from flownb.store.records import ArtifactRef, RunRecord, TaskRecord
+from flownb.store.encoding import UnknownEncoding
+from flownb.store.index import RunStatus, TaskRow
+from flownb.store.records import ArtifactRef, TaskRecord
 
 __all__ = ["DataArtifact", "Flow", "Run", "Step", "Task", "TaskData"]
+
+# Runs that are asked of the index at once.
+PAGE = 50
 
 
 def _parts(pathspec: str, count: int, shape: str) -> list[str]:
@@ -62,25 +68,66 @@ class Flow:
     def __repr__(self) -> str:
         return f"Flow('{self.id}')"
 
-    def runs(self, *tags: str) -> Iterator[Run]:
-        """Runs that have all of `tags`, newest first."""
-        for record in self._records("run"):
-            if set(tags) <= set(record.tags):
-                yield Run(f"{self.id}/{record.run}", datastore=self._datastore)
+    def runs(
+        self,
+        *tags: str,
+        user: str | None = None,
+        status: RunStatus | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[Run]:
+        """Runs that match, newest first; they are found in the datastore's index, a page at a time.
+
+        Parameters
+        ----------
+        *tags : str
+            A run has all of them.
+        user : str, optional
+        status : {"running", "done", "failed", "interrupted"}, optional
+        since, until : datetime, optional
+            A run began at `since` or later, and before `until`.
+
+        Raises
+        ------
+        ParameterError
+            If `status` is not one of those.
+        """
+        return self._find("run", tags, user, status, since, until)
 
     def working_runs(self) -> Iterator[Run]:
         """Runs that ``%%step`` cells recorded, newest first."""
-        for record in self._records("work"):
-            yield Run(f"{self.id}/{record.run}", datastore=self._datastore)
+        return self._find("work")
 
-    def _records(self, kind: str) -> Iterator[RunRecord]:
-        for run in self._datastore.run_ids(self.id):
-            try:
-                record = self._datastore.run(self.id, run)
-            except (NotFound, StoreError):  # not written yet by the process that took the id, or damaged
-                continue
-            if record.kind == kind:
-                yield record
+    def _find(
+        self,
+        kind: str,
+        tags: Iterable[str] = (),
+        user: str | None = None,
+        status: RunStatus | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[Run]:
+        """Runs that the index finds; one that was removed meanwhile, or is damaged, is passed over."""
+        first, last = (moment.timestamp() if moment else None for moment in (since, until))
+        before: str | None = None
+        while True:
+            rows = self._datastore.index.runs(
+                self.id,
+                tags=tags,
+                user=user,
+                status=status,
+                kind=kind,
+                since=first,
+                until=last,
+                before=before,
+                limit=PAGE,
+            )
+            for row in rows:
+                with contextlib.suppress(NotFound, StoreError):
+                    yield Run(f"{self.id}/{row.run}", datastore=self._datastore)
+            if len(rows) < PAGE:
+                return
+            before = rows[-1].run
 
     __iter__ = runs
 
@@ -95,7 +142,7 @@ class Flow:
     @property
     def latest_successful_run(self) -> Run | None:
         """The newest run that succeeded; None when there is none."""
-        return next((run for run in self.runs() if run.successful), None)
+        return next(self.runs(status="done"), None)
 
 
 class Run:
@@ -161,6 +208,10 @@ class Run:
     def tags(self) -> frozenset[str]:
         """Tags it was started with."""
         return frozenset(self._record.tags)
+
+    def timeline(self) -> list[TaskRow]:
+        """All attempts of its tasks that have ended, by their start: step, task, attempt, status, started, finished."""
+        return self._datastore.index.timeline(self._record.flow, self.id)
 
     @property
     def end_task(self) -> Task | None:
@@ -355,7 +406,7 @@ class DataArtifact:
 
 
 def load_artifact(datastore: Datastore, record: TaskRecord, ref: ArtifactRef, name: str) -> Any:
-    """Load a value; classes of the flow's shared cells are made importable first if this process lacks them.
+    """Load a value; the flow's shared cells are run first if it needs their classes or an encoding they register.
 
     Raises
     ------
@@ -367,7 +418,8 @@ def load_artifact(datastore: Datastore, record: TaskRecord, ref: ArtifactRef, na
     except StoreError as error:
         module = module_name(record.flow)
         lacks = isinstance(error.__cause__, ModuleNotFoundError) and error.__cause__.name == module
-        if not lacks or record.source is None or module in sys.modules:
+        needed = (lacks and module not in sys.modules) or isinstance(error.__cause__, UnknownEncoding)
+        if not needed or record.source is None:
             raise
     cells = [read_cell(one["source"], tags=_tags(one)) for one in datastore.load(record.source, name="source")]
     flow = define_flow(cells, default_name=record.flow)

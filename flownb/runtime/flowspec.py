@@ -79,6 +79,10 @@ class FlowSpec:
         object.__getattribute__(self, "__dict__")[name] = loaded.value
         return loaded.value
 
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled: ``self`` is the task, not a value."""
+        raise TypeError("a function or object refers to the step's `self`, which is no artifact")
+
     @property
     def name(self) -> str:
         """The flow's name."""

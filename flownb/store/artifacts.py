@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flownb.errors import CorruptBlob, StoreError, UnpicklableArtifact
-from flownb.store.encoding import decode, encode
+from flownb.store.encoding import EncodingError, decode, encode, find_unpicklable
 from flownb.store.local import hash_parts, part_size
 from flownb.store.memory import Region, address_of, same_memory
 from flownb.store.records import ArtifactRef, Packed
@@ -286,9 +286,13 @@ def _head_equals(head: Part, stored: Region) -> bool:
 
 def _unpicklable(name: str, value: Any, error: Exception) -> UnpicklableArtifact:
     """That a value cannot be pickled, and why."""
+    why = f"{type(error).__name__}: {error}."
+    found = None if isinstance(error, EncodingError) else find_unpicklable(value)
+    if found is not None and found[0] not in ("", "…"):
+        why = f"`{name}{found[0]}` is a {_kind_name(found[1])}: {error}."
     failure = UnpicklableArtifact(
         f"Artifact `{name}` of type {_type_name(value)} cannot be persisted.",
-        f"{type(error).__name__}: {error}.",
+        why,
         f"Keep it local to the step, or store what it was made from (a path, a list) as `{name}`.",
         artifact=name,
     )
@@ -307,6 +311,9 @@ def _unreadable(label: str, error: CorruptBlob) -> CorruptBlob:
 
 
 def _type_name(value: Any) -> str:
-    kind = type(value)
+    return _kind_name(type(value))
+
+
+def _kind_name(kind: type) -> str:
     module = kind.__module__.split(".")[0]
     return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"

@@ -1,7 +1,8 @@
 """How a value becomes bytes: the protocol that every encoding follows, and the list of them.
 
-An encoding is one file with one class in `flownb.store.encodings`; `register` adds a user's own. A stored value names
-its encoding, and that name is only ever looked up in the list: nothing is imported because a manifest says so.
+An encoding is one file with one class in `flownb.store.encodings`; `register_encoding` adds a user's own. A stored
+value names its encoding, and that name is only ever looked up in the list: nothing is imported because a manifest says
+so.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 from flownb.errors import StoreError, nearest
 from flownb.store.encodings.culprit import find_unpicklable
 
-__all__ = ["Encoding", "EncodingError", "UnknownEncoding", "decode", "encode", "find_unpicklable", "register"]
+__all__ = ["Encoding", "EncodingError", "UnknownEncoding", "decode", "encode", "find_unpicklable", "register_encoding"]
 
 NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
@@ -54,7 +55,7 @@ class UnknownEncoding(StoreError):
         super().__init__(
             f"There is no encoding `{encoding}` in this process.{nearest(encoding, known)}",
             f"The value was stored by one that was registered; here are {', '.join(f'`{name}`' for name in known)}.",
-            "Register it as the flow did (flownb.register_encoding, in a %%shared cell or a module), then load again.",
+            "Import the module that registers it (flownb.register_encoding), then load again.",
         )
 
 
@@ -92,7 +93,7 @@ def _encodings() -> tuple[Encoding, ...]:
     return *_registered, *_own()
 
 
-def register(encoding: Encoding) -> Encoding:
+def register_encoding(encoding: Encoding) -> Encoding:
     """Add an encoding for values of your own types.
 
     It is asked before all others, and before those registered earlier, for each artifact as a whole: a value inside of
@@ -124,7 +125,7 @@ def register(encoding: Encoding) -> Encoding:
     ...         return [value.memory]
     ...     def decode(self, blob):
     ...         return make_points(blob)
-    >>> register(Points()).name
+    >>> register_encoding(Points()).name
     'points'
     """
     global _registered
@@ -135,7 +136,8 @@ def register(encoding: Encoding) -> Encoding:
     what = f"The encoding `{label}` cannot be registered."
     fix = "See flownb.store.encoding.Encoding for what an encoding is made of."
     if isinstance(encoding, type):
-        raise EncodingError(what, "It is a class.", f"Register an object of it: register({label}()).", encoding=label)
+        fix = f"Register an object of it: register_encoding({label}())."
+        raise EncodingError(what, "It is a class.", fix, encoding=label)
     if missing:
         raise EncodingError(what, f"It has no method {', '.join(f'`{one}`' for one in missing)}.", fix, encoding=label)
     if not isinstance(name, str) or not NAME.fullmatch(name):

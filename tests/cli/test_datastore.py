@@ -66,6 +66,33 @@ def test_rm(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Run F/1 was removed on" in capsys.readouterr().err
 
 
+def test_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Runs are listed from the newest, by tag, user, status and time, and a page leads to the next."""
+    assert 0 == main(["run", "nb.ipynb", "--tag", "nightly"])
+
+    def listed(*words: str) -> list[str]:
+        capsys.readouterr()
+        assert 0 == main(["runs", "F", *words])
+        return [line.split(" ")[0] for line in capsys.readouterr().out.splitlines()]
+
+    assert ["F/4", "F/3", "F/2", "F/1"] == listed()
+    assert ["F/4"] == listed("--tag", "nightly", "--status", "done", "--since", "1h")
+    assert ["no"] == listed("--user", "nobody")
+    assert ["no"] == listed("--until", "2020-01-31")
+    assert ["F/2", "…"] == listed("--before", "3", "--limit", "1")
+
+
+def test_timeline_and_index(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A timeline has a run's tasks by their start; the index is made anew from the manifests."""
+    capsys.readouterr()
+    assert 0 == main(["timeline", "F/2"])
+    assert ["start/1", "load/2", "last/3", "end/4"] == [
+        line.split(" ")[-1] for line in capsys.readouterr().out.splitlines()
+    ]
+    assert 0 == main(["index", "rebuild"])
+    assert "the index has 3 runs of 1 flow\n" == capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -73,6 +100,12 @@ def test_rm(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["rm", "F/9"], "Run F/9 does not exist."),
         (["rm", "../F/1"], "is no flow, run, step or task"),
         (["du", "G"], "Flow `G` is not in"),
+        (["runs", "G"], "Flow `G` is not in"),
+        (["runs", "F", "--status", "fine"], "`fine` is no status of a run."),
+        (["runs", "F", "--since", "lately"], "`lately` is no moment; write 2d, 2026-01-31 or 2026-01-31T12:00"),
+        (["timeline", "F"], "`F` names no run."),
+        (["timeline", "F/9"], "Run F/9 does not exist."),
+        (["index", "destroy"], "invalid choice: 'destroy'"),
         (["du", "F/9"], "Run F/9 does not exist."),
         (["gc", "--keep-last", "many"], "`many` is no number of runs"),
         (["gc", "--older-than", "yesterday"], "`yesterday` is no age; write for example 30d, 12h or 2w"),

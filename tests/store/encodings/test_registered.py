@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flownb.store import encoding
-from flownb.store.encoding import EncodingError, UnknownEncoding, decode, encode, register
+from flownb.store.encoding import EncodingError, UnknownEncoding, decode, encode, register_encoding
 
 
 class Numbers:
@@ -47,7 +47,7 @@ def _forget() -> Iterator[None]:
 
 def test_a_registered_encoding_takes_what_it_accepts() -> None:
     """Its name stands beside the value, its parts are views, and other values go the usual way."""
-    register(Numbers())
+    register_encoding(Numbers())
     name, parts = encode(array("d", [1.0, 2.0]))
     assert "numbers" == name
     assert [1, 16] == [len(part) for part in parts]
@@ -57,17 +57,17 @@ def test_a_registered_encoding_takes_what_it_accepts() -> None:
 
 def test_the_last_one_registered_is_asked_first() -> None:
     """A newer encoding takes over; what the older one wrote can still be read."""
-    register(Numbers())
+    register_encoding(Numbers())
     old = b"".join(encode(array("b", [1]))[1])
-    register(Newer())
+    register_encoding(Newer())
     assert "newer" == encode(array("b", [1]))[0]
     assert array("b", [1]) == decode("numbers", memoryview(bytearray(old)))
 
 
 def test_a_shared_cell_may_register_again_and_again() -> None:
     """The same class replaces its earlier object."""
-    register(Numbers())
-    again = register(Numbers())
+    register_encoding(Numbers())
+    again = register_encoding(Numbers())
     assert [again] == [one for one in encoding._registered if one.name == "numbers"]
 
 
@@ -89,9 +89,9 @@ def _made(**attributes: Any) -> Any:
 )
 def test_what_is_no_encoding_is_refused(given: Any, why: str) -> None:
     """The error says what is missing or taken."""
-    register(Numbers())
+    register_encoding(Numbers())
     with pytest.raises(EncodingError) as caught:
-        register(given)
+        register_encoding(given)
     assert caught.value.why.startswith(why)
 
 
@@ -121,7 +121,7 @@ def _raising(value: Any) -> Any:
 )
 def test_a_failure_is_told_with_the_encodings_name(attributes: dict[str, Any], message: str) -> None:
     """An encoding that raises, or gives no bytes, is named in the error; its own error is the cause."""
-    register(_made(name="made", **attributes))
+    register_encoding(_made(name="made", **attributes))
     with pytest.raises(EncodingError) as caught:
         encode(array("b", [1]))
     assert str(caught.value).startswith("The encoding `made` cannot")
@@ -131,14 +131,14 @@ def test_a_failure_is_told_with_the_encodings_name(attributes: dict[str, Any], m
 
 def test_a_failing_decode_is_told_with_the_encodings_name() -> None:
     """An error while reading names the encoding; what cannot be imported stays an ImportError."""
-    register(_made(name="made", decode=lambda self, blob: _raising(blob)))
+    register_encoding(_made(name="made", decode=lambda self, blob: _raising(blob)))
     with pytest.raises(EncodingError, match=r"`made` cannot decode what is stored\. ValueError: broken"):
         decode("made", memoryview(b""))
 
 
 def test_any_buffer_can_be_a_part() -> None:
     """Parts of more than one byte an item are given on as flat bytes."""
-    register(_made(name="made", encode=lambda self, value: (value, bytearray(b"x"))))
+    register_encoding(_made(name="made", encode=lambda self, value: (value, bytearray(b"x"))))
     assert [2 * 8, 1] == [len(part) for part in encode(array("d", [1, 2]))[1]]
 
 
