@@ -130,7 +130,8 @@ class ManifestStore:
         record = self._read(RunRecord, f"{self._run_folder(flow, run)}/run.json")
         if record is None or record.removed:
             what = "does not exist" if record is None else f"was removed on {_day(record.removed)}"
-            known = ", ".join(str(number) for number in self.run_ids(flow)[:5]) or "none"
+            newest = [one for one in self.runs(flow, self.run_ids(flow)[:20]) if one is not None and not one.removed]
+            known = ", ".join(one.run for one in newest[:5]) or "none"
             raise NotFound(f"Run {flow}/{run} {what}.", f"The newest runs are: {known}.", "Name one of these.")
         return record
 
