@@ -421,6 +421,8 @@ def walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
             found = list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:
+        raise store_error(error, folder) from error
     for entry in found:
         try:
             if entry.is_dir(follow_symlinks=False):
