@@ -31,15 +31,15 @@ def read(blobs: Blobs, key: str, size: int) -> memoryview:
     return content
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_what_was_put_is_given(blobs: Blobs, size: int) -> None:
+def test_what_was_put_is_given(blobs: Blobs) -> None:
     """A blob of any length comes back byte for byte, however it was cut into parts."""
-    key, content = make(size)
-    view = memoryview(content)
-    cuts = sorted({0, min(size, 17), size // 3, size // 2 + 1 if size else 0, size})
-    blobs.put([view[a:b] for a, b in itertools.pairwise(cuts)] or [b""], key, size)
-    blobs.settle()
-    assert blobs.get(key, size) == content
+    for size in SIZES:
+        key, content = make(size)
+        view = memoryview(content)
+        cuts = sorted({0, min(size, 17), size // 3, size // 2 + 1 if size else 0, size})
+        blobs.put([view[a:b] for a, b in itertools.pairwise(cuts)] or [b""], key, size)
+        blobs.settle()
+        assert blobs.get(key, size) == content
     blobs.settle()
 
 
@@ -118,17 +118,40 @@ def test_entries_and_deletion(blobs: Blobs) -> None:
     assert blobs.get(made[1][0], 10) == made[1][1]
 
 
-@pytest.mark.parametrize("size", [3000, 100_000, (16 << 20) + 12345])
-def test_a_part_is_given(blobs: Blobs, size: int) -> None:
-    """Any piece of a blob can be read alone, also across chunks; a blob too short or missing is told of."""
-    key, content = make(size)
-    blobs.put([content], key, size)
-    for start, stop in ((0, 1), (0, 0), (17, 1000), (size // 2 - 5, size // 2 + 5), (size - 3, size), (0, size)):
-        assert content[start:stop] == blobs.get_part(key, size, start, stop - start)
-    blobs.settle()
-    missing = blake3(b"missing").hexdigest()
-    with pytest.raises(CorruptBlob, match=missing):
-        blobs.get_part(missing, size, 0, 10)
+def test_a_part_is_given(blobs: Blobs) -> None:
+    """Any piece of a blob can be read alone, also across chunks; a missing blob is told of."""
+    for size in (3000, 100_000, (16 << 20) + 12345):
+        key, content = make(size)
+        blobs.put([content], key, size)
+        for start, stop in ((0, 1), (0, 0), (17, 1000), (size // 2 - 5, size // 2 + 5), (size - 3, size), (0, size)):
+            assert content[start:stop] == blobs.get_part(key, size, start, stop - start)
+        blobs.settle()
+        missing = blake3(b"missing").hexdigest()
+        with pytest.raises(CorruptBlob, match=missing):
+            blobs.get_part(missing, size, 0, 10)
+        for offset, length in ((size - 5, 10), (size + 5, 10), (0, 1 << 60), (1 << 60, 10)):
+            with pytest.raises(CorruptBlob, match=key):
+                blobs.get_part(key, size if length < 100 else 1 << 61, offset, length)
+
+
+@pytest.mark.parametrize("key", ["../../etc/passwd", "ab/../../x", "", "a" * 10 + "/"])
+def test_what_is_no_key_names_nothing(blobs: Blobs, key: str) -> None:
+    """A key out of a manifest from elsewhere leads to no other file, however long the blob is said to be."""
+    for size in (10, 1 << 60):
+        with pytest.raises(CorruptBlob):
+            blobs.get(key, size)
+        with pytest.raises(CorruptBlob):
+            blobs.get_part(key, size, 0, 5)
+
+
+def test_a_length_that_lies_takes_no_memory(blobs: Blobs) -> None:
+    """A blob of a few bytes that is said to have exabytes is damaged."""
+    for size in (100, 200_000):
+        key, content = make(size)
+        blobs.put([content], key, size)
+        blobs.settle()
+        with pytest.raises(CorruptBlob, match=key):
+            blobs.get(key, 1 << 60)
 
 
 def test_missing_blobs_are_named(blobs: Blobs) -> None:

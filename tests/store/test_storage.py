@@ -20,14 +20,14 @@ def test_what_was_written_is_read(storage: Storage) -> None:
     assert b"" == storage.read("a/b.json")
 
 
-@pytest.mark.parametrize("name", ["a b", "ä/ö.json", "a+b=c&d?e", "a%20b", "a#b", "~a;b:c@d", "x" * 200, "日本"])
-def test_names_are_taken_as_they_are(storage: Storage, name: str) -> None:
+def test_names_are_taken_as_they_are(storage: Storage) -> None:
     """Nothing in a name is read as something else."""
-    storage.write(name, name.encode())
-    assert name.encode() == storage.read(name)
-    assert [name] == [entry.name for entry in storage.entries("")]
-    storage.delete([name])
-    assert not storage.exists(name)
+    for name in ("a b", "ä/ö.json", "a+b=c&d?e", "a%20b", "a#b", "~a;b:c@d", "x" * 200, "日本"):
+        storage.write(name, name.encode())
+        assert name.encode() == storage.read(name)
+        assert [name] == [entry.name for entry in storage.entries("")]
+        storage.delete([name])
+        assert not storage.exists(name)
 
 
 def test_many_are_read_at_once(storage: Storage) -> None:

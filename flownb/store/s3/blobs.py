@@ -176,6 +176,7 @@ class S3Blobs:
         for future in self._pending.get(key, ()):
             # A failure is told by `settle`; what was to be written may be there all the same.
             future.exception()
+        object_name(key)
         if self.cache is not None:
             found = self.cache.get(key, size)
             if found is not None:
@@ -195,7 +196,10 @@ class S3Blobs:
         self._of_this_process()
         for future in self._pending.get(key, ()):
             future.exception()
+        object_name(key)
         if self.cache is not None and (size <= CHUNK or self.cache.holds(key, size)):
+            if offset + length > size:
+                raise CorruptBlob(f"Blob {key} has {size} bytes, fewer than are asked for.", key=key)
             return bytearray(self.get(key, size)[offset : offset + length])
         return self.bucket.submit(self._reader.part, key, size, offset, length).result() if length else bytearray()
 
@@ -221,6 +225,7 @@ class S3Blobs:
 
         Small ones only: a large one already comes as fast as it can. Those that cannot be read are told of by `get`.
         """
+        self._of_this_process()
         cache = self.cache
         if cache is None:
             return
@@ -254,15 +259,16 @@ class S3Blobs:
         """Read in ranges into a file of the cache, or into memory if there is no place for it."""
         for last in (False, True):
             try:
+                suffix = self.bucket.submit(self._reader.find, key, size).result()
                 with transfer("download", key, size, self.on_transfer) as progress:
                     if self.cache is not None:
                         with self.cache.incoming(key, size) as file:
                             if file is not None:
-                                self._reader.large(key, size, file, progress)
+                                self._reader.large(key, size, suffix, file, progress)
                                 return file.keep()
                     memory = Memory(size)
-                    self._reader.large(key, size, memory, progress)
-                    return memory.content
+                    self._reader.large(key, size, suffix, memory, progress)
+                    return memory.keep()
             except CorruptBlob:
                 if last:
                     self._mark(key)

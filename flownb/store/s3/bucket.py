@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,10 +32,16 @@ __all__ = ["WORKERS", "Bucket", "Head"]
 WORKERS = 16
 # Retries inside obstore: until its time is over, each after up to this many seconds.
 BACKOFF = 4.0
+# Bytes of a range that are handed on at once.
+PIECE = 256 << 10
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 # Small requests must be answered soon; a body that comes or goes may take long as long as it moves.
 Way = Literal["quick", "down", "up"]
+
+
+# How servers and object_store say that a range begins behind the end.
+_BEYOND = re.compile(r"InvalidRange|status code: 416|Wanted range starting at")
 
 
 @dataclass(frozen=True)
@@ -93,9 +100,14 @@ class Bucket:
         """
 
         def fetch(obs: Any, store: Any, key: str) -> int:
-            result = obs.get(store, key, options={"range": (start, stop)})
+            try:
+                result = obs.get(store, key, options={"range": (start, stop)})
+            except Exception as error:
+                if _BEYOND.search(str(error)):
+                    return -1
+                raise
             length, offset = int(result.meta["size"]), start
-            for piece in result.stream(min_chunk_size=1 << 20):
+            for piece in result.stream(min_chunk_size=PIECE):
                 view = memoryview(piece)
                 take(offset, view)
                 offset += view.nbytes
