@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from flownb.errors import MissingResults
 from flownb.runtime.program import Program
 from flownb.store.records import ArtifactRef, TaskRecord
 
@@ -56,7 +57,7 @@ def judge(
     latest : callable
         Gives a step's latest tasks in foreach order, none if it never ran.
     parents_of : callable
-        Gives the tasks that a task started from.
+        Gives the tasks that a task started from; raises `MissingResults` if one was removed.
     given : mapping of str to ArtifactRef
         The parameters and constants that running now would start with.
 
@@ -80,7 +81,13 @@ def judge(
             found[name] = Freshness("failed", (message,), len(tasks))
             continue
         causes[name] = _code_reasons(fingerprint(program, name), tasks[0].fingerprint, name)
-        before = [parent for task in tasks for parent in _own_parents(program, task, parents_of) if parent.step != name]
+        try:
+            above_all = [parent for task in tasks for parent in _own_parents(program, task, parents_of)]
+        except MissingResults:
+            causes[name].append("what it ran on was removed")
+            found[name] = Freshness("stale", tuple(causes[name]), len(tasks))
+            continue
+        before = [parent for parent in above_all if parent.step != name]
         ran_from = {parent.step for parent in before}
         if above:
             now = [task for parent in sorted(above & ran_from) for task in latest(parent)]

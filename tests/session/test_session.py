@@ -11,6 +11,7 @@ from flownb.client import Flow, Run
 from flownb.errors import CorruptBlob, MissingResults, ParameterError, StepFailed
 from flownb.session.options import RunOptions, parse_run, parse_spin
 from flownb.session.session import Session
+from flownb.store.garbage import remove_run
 from tests.conftest import MakeSession
 from tests.runtime.test_scheduler import SHAPES
 
@@ -399,3 +400,16 @@ def test_current_describes_the_task(make_session: MakeSession) -> None:
     run = Run(session.run(parse_run("--tag t".split())).pathspec, datastore=session.datastore)
     assert run.data is not None
     assert ["F", "1", "a", "F/1/a/2", "tester", "user:tester", 2, ["t"], 0] == run.data.got
+
+
+def test_a_result_whose_origin_was_removed_is_stale(make_session: MakeSession) -> None:
+    """After a run is removed by force, results that started from it are readable and say why they are stale."""
+    cells = ("%%step a -> x\nx = list(range(50_000))", "%%step b -> n\nn = len(x)")
+    session = make_session(*cells)
+    session.run(RunOptions())
+    session.run_step("b")
+    remove_run(session.datastore, "NotebookFlow", "1", force=True)
+    again = make_session(*cells)
+    assert {"a": ("never", ()), "b": ("stale", ("what it ran on was removed",))} == states(again)
+    (work,) = Flow("NotebookFlow", datastore=again.datastore).working_runs()
+    assert 50_000 == work["b"].task.data.n  # type: ignore[union-attr]  # there is one
