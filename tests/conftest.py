@@ -17,7 +17,8 @@ MakeSession = Callable[..., Session]
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on the datastore or user of the shell it is started from."""
-    monkeypatch.delenv("FLOWNB_DATASTORE", raising=False)
+    for name in ("DATASTORE", "CACHE", "CACHE_SIZE", "S3_COMPRESSION", "S3_TIMEOUT"):
+        monkeypatch.delenv(f"FLOWNB_{name}", raising=False)
     monkeypatch.setenv("METAFLOW_USER", "tester")
 
 

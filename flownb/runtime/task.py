@@ -181,6 +181,7 @@ def run_attempt(
         _override(flow_self, spec.overrides)
         arguments: list[Any] = []
         if node.is_join:
+            datastore.fetch(ref for parent in spec.parents for ref in parent.artifacts.values())
             arguments.append(Inputs([_input(flow_class, parent, datastore) for parent in spec.parents]))
         _describe(program, spec, flow_self)
         method = vars(flow_class)[spec.step]

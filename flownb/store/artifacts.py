@@ -225,8 +225,11 @@ class Artifacts:
         """
         try:
             stored = Region(self._content(loaded.ref))
-        except CorruptBlob:
-            return False  # then it is written again
+        except CorruptBlob as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return False  # then it is written again
+            # The value stands on the damaged blob: what is saved now would be damaged as well.
+            raise _unreadable("What a step read", error) from error
         if _equals_blob(parts, loaded.region, stored):
             return True
         head = parts[0]

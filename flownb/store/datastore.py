@@ -10,7 +10,7 @@ Takes values and records; gives references and records again. Below the root are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from flownb.store.index import Index
 
 __all__ = ["Datastore"]
+
+# Larger values are read only when a step asks for them.
+FETCHED_BYTES = 1 << 20
 
 
 class Datastore(ManifestStore):
@@ -124,6 +127,10 @@ class Datastore(ManifestStore):
     def read(self, ref: ArtifactRef, *, name: str = "", where: str = "") -> Loaded:
         """Like `load`, but a large value may still be verified: call `settle` before anything lasting is made of it."""
         return self.artifacts.load(ref, name=name, where=where)
+
+    def fetch(self, refs: Iterable[ArtifactRef]) -> None:
+        """Bring small values near before they are read one by one: in a bucket each read is a round trip."""
+        self.blobs.fetch(ref.blob for ref in refs if ref.blob is not None and ref.blob[1] <= FETCHED_BYTES)
 
     def settle(self) -> None:
         """Wait until what was saved is kept and what was read is verified.

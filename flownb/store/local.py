@@ -213,7 +213,7 @@ class LocalBlobs:
         self._location = str(root)
         # Blobs this process wrote or verified, by key, as (inode, mtime, size): a file that changed is verified anew.
         self._trusted: dict[str, tuple[int, int, int]] = {}
-        self._verifying: dict[str, Future[None]] = {}
+        self._verifying: dict[tuple[str, tuple[int, int, int]], Future[None]] = {}
         self._verifier: ThreadPoolExecutor | None = None
         self._pid = os.getpid()
 
@@ -284,6 +284,9 @@ class LocalBlobs:
             os.close(file)
         return view
 
+    def fetch(self, blobs: Iterable[tuple[str, int]]) -> None:
+        """Nothing: they are near."""
+
     def get_part(self, key: str, size: int, offset: int, length: int) -> bytearray:
         """Read a piece of a blob, not verified.
 
@@ -327,9 +330,9 @@ class LocalBlobs:
             check()
             return
         self._of_this_process()
-        if key not in self._verifying:
+        if (key, signature) not in self._verifying:
             self._verifier = self._verifier or ThreadPoolExecutor(1, "flownb-verify")
-            self._verifying[key] = self._verifier.submit(check)
+            self._verifying[key, signature] = self._verifier.submit(check)
 
     def settle(self) -> None:
         """Wait for the verifications under way.
@@ -341,12 +344,12 @@ class LocalBlobs:
         """
         self._of_this_process()
         failure: CorruptBlob | None = None
-        for key, future in list(self._verifying.items()):
+        for content, future in list(self._verifying.items()):
             try:
                 future.result()
             except CorruptBlob as error:
                 failure = failure or error
-            self._verifying.pop(key, None)
+            self._verifying.pop(content, None)
         if failure is not None:
             raise failure
 

@@ -34,13 +34,17 @@ from flownb.store.records import (
     RunRecord,
     TaskRecord,
     from_json,
+    seal,
     to_json,
+    unseal,
 )
 from flownb.store.storage import Storage
 
 __all__ = ["ManifestStore"]
 
 FORMAT = 2
+# What reading a damaged manifest raises; a recursion error comes of brackets alone.
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 class ManifestStore:
@@ -76,10 +80,14 @@ class ManifestStore:
 
     def last_run(self, flow: str) -> int:
         """The highest run id that was given, 0 if none was; ids are given without gaps and only once."""
+        self._check()
         last = self._last_run.get(flow)
         if last is None:
-            ids = (int(name) for name in self.storage.folders(f"flows/{safe_name(flow)}") if name.isdigit())
+            ids = (int(name) for name in self.storage.folders(f"flows/{safe_name(flow)}") if name.isdecimal())
             last = max(ids, default=0)
+            # An empty folder is what a process left that was killed before it took the id.
+            while last and not any(self.storage.entries(self._run_folder(flow, str(last)))):
+                last -= 1
         while self.has_run(flow, str(last + 1)):
             last += 1
         self._last_run[flow] = last
@@ -112,7 +120,7 @@ class ManifestStore:
         while True:
             number += 1
             record = replace(record, run=str(number))
-            if self.storage.create(f"{self._run_folder(record.flow, record.run)}/run.json", to_json(record)):
+            if self._create(f"{self._run_folder(record.flow, record.run)}/run.json", record):
                 break
         self._last_run[record.flow] = number
         if record.kind != "work":
@@ -137,13 +145,12 @@ class ManifestStore:
 
     def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
         """Records of many runs; None for those that do not exist or are damaged. Removed ones are given."""
-        names = [f"{self._run_folder(flow, run)}/run.json" for run in ids]
-        return [self._parse_or_none(RunRecord, text) for text in self.storage.read_many(names)]
+        return self._read_many(RunRecord, [f"{self._run_folder(flow, run)}/run.json" for run in ids])
 
     def end_run(self, flow: str, run: str, end: RunEnd) -> None:
         """Record how a run ended, once everything it left survives a power failure."""
         self.storage.sync()
-        self.storage.write(f"{self._run_folder(flow, run)}/end.json", to_json(end))
+        self._write(f"{self._run_folder(flow, run)}/end.json", end)
 
     def run_end(self, flow: str, run: str) -> RunEnd | None:
         """How a run ended, None while it runs (and for working runs)."""
@@ -151,8 +158,7 @@ class ManifestStore:
 
     def run_ends(self, flow: str, ids: Sequence[str]) -> list[RunEnd | None]:
         """How many runs ended; None for those that have not, or whose record is damaged."""
-        names = [f"{self._run_folder(flow, run)}/end.json" for run in ids]
-        return [self._parse_or_none(RunEnd, text) for text in self.storage.read_many(names)]
+        return self._read_many(RunEnd, [f"{self._run_folder(flow, run)}/end.json" for run in ids])
 
     def remove_run(self, record: RunRecord, now: float) -> RunRecord:
         """Remove a run; only a mark stays, so that its id is not given again.
@@ -167,12 +173,12 @@ class ManifestStore:
         """
         folder = self._run_folder(record.flow, record.run)
         mark = RunRecord(record.flow, record.run, record.kind, started=record.started, nonce=record.nonce, removed=now)
-        self.storage.write(f"{folder}/run.json", to_json(mark))
+        self._write(f"{folder}/run.json", mark)
         return mark
 
     def restore_run(self, record: RunRecord) -> None:
         """Take back a removal whose files were not cleared yet."""
-        self.storage.write(f"{self._run_folder(record.flow, record.run)}/run.json", to_json(record))
+        self._write(f"{self._run_folder(record.flow, record.run)}/run.json", record)
 
     def clear_run(self, mark: RunRecord) -> None:
         """Clear the files of a removed run."""
@@ -180,7 +186,7 @@ class ManifestStore:
         folder = self._run_folder(flow, run)
         names = [entry.name for entry in self.storage.entries(folder)]
         self.storage.delete(name for name in names if name != f"{folder}/run.json")
-        self.storage.write(f"{folder}/run.json", to_json(replace(mark, cleared=True)))
+        self._write(f"{folder}/run.json", replace(mark, cleared=True))
         self._tasks = {place: task for place, task in self._tasks.items() if place[:2] != (flow, run)}
 
     def tell_changed(self, flow: str, runs: Sequence[str]) -> None:
@@ -197,7 +203,7 @@ class ManifestStore:
             after += 1
             try:
                 found += json.loads(text)["runs"]
-            except (ValueError, KeyError, TypeError):
+            except UNREADABLE:
                 continue
         return after, found
 
@@ -234,12 +240,12 @@ class ManifestStore:
         if number is None:
             taken = [name.removesuffix(".json") for name in self.storage.files(f"{folder}/ids")]
             taken += [task for name in self.steps(flow, run) for task in self.task_ids(flow, run, name)]
-            number = max((int(task) for task in taken if task.isdigit()), default=0) + 1
+            number = max((int(task) for task in taken if task.isdecimal()), default=0) + 1
         started_from = list(parents)
         names = tuple(f"{parent.run}/{parent.step}/{parent.task}" for parent in started_from)
         needs = tuple(ref.blob[0] for ref in given if ref.blob)
-        claim = to_json(Claim(safe_name(step), names, needs, time.time(), secrets.token_hex(8)))
-        while not self.storage.create(f"{folder}/ids/{number}.json", claim):
+        claim = Claim(safe_name(step), names, needs, time.time(), secrets.token_hex(8))
+        while not self._create(f"{folder}/ids/{number}.json", claim):
             number += 1
         self._next_task[flow, run] = number + 1
         for other in {parent.run for parent in started_from if parent.run and parent.run != run}:
@@ -250,8 +256,7 @@ class ManifestStore:
         """Task ids that were taken in a working run, but for those of `without`."""
         folder = f"{self._run_folder(flow, run)}/ids"
         names = [name for name in self.storage.files(folder) if name.removesuffix(".json") not in without]
-        texts = self.storage.read_many([f"{folder}/{name}" for name in names])
-        claims = [self._parse_or_none(Claim, text) for text in texts]
+        claims = self._read_many(Claim, [f"{folder}/{name}" for name in names])
         return {name.removesuffix(".json"): claim for name, claim in zip(names, claims, strict=True) if claim}
 
     def steps(self, flow: str, run: str) -> list[str]:
@@ -266,7 +271,7 @@ class ManifestStore:
         """Record an attempt that has ended."""
         self._prepare()
         folder = f"{self._step_folder(record.flow, record.run, record.step)}/{safe_name(record.task)}"
-        self.storage.write(f"{folder}/{record.attempt}.json", to_json(record))
+        self._write(f"{folder}/{record.attempt}.json", record)
         if (record.flow, record.run) in self._own:
             self._own[record.flow, record.run] += 1
 
@@ -319,7 +324,7 @@ class ManifestStore:
             some = names[start : start + 1000]
             for name, text in zip(some, self.storage.read_many(some), strict=True):
                 if text is not None:
-                    yield name, self._parse_or_none(TaskRecord, text)
+                    yield name, self._parse_or_none(TaskRecord, name, text)
 
     def task_names(self, flow: str, run: str) -> Iterator[tuple[str, str, int]]:
         """Step, task and attempt of each attempt that has ended, in no order."""
@@ -332,8 +337,7 @@ class ManifestStore:
     def task_records(self, flow: str, run: str, names: Sequence[tuple[str, str, int]]) -> list[TaskRecord | None]:
         """Records of attempts, in the order asked for; None for one that is not there or damaged."""
         prefix = f"{self._run_folder(flow, run)}/steps"
-        texts = self.storage.read_many([f"{prefix}/{step}/{task}/{attempt}.json" for step, task, attempt in names])
-        return [self._parse_or_none(TaskRecord, text) for text in texts]
+        return self._read_many(TaskRecord, [f"{prefix}/{step}/{task}/{attempt}.json" for step, task, attempt in names])
 
     @staticmethod
     def _is_final(record: TaskRecord | None) -> bool:
@@ -346,8 +350,8 @@ class ManifestStore:
         """Record which tasks are now the latest results of a step in a working run."""
         folder = f"{self._run_folder(flow, run)}/executions"
         number = max((_attempt(name) for name in self.storage.files(folder)), default=0) + 1
-        text = to_json(replace(execution, nonce=secrets.token_hex(8)))
-        while not self.storage.create(f"{folder}/{number:06d}.json", text):
+        execution = replace(execution, nonce=secrets.token_hex(8))
+        while not self._create(f"{folder}/{number:06d}.json", execution):
             number += 1
 
     def executions(self, flow: str, run: str) -> Iterator[Execution]:
@@ -359,8 +363,7 @@ class ManifestStore:
         folder = f"{self._run_folder(flow, run)}/executions"
         names = [f"{folder}/{name}" for name in sorted(self.storage.files(folder), key=_attempt)]
         unread = [name for name in names if name not in self._executions]
-        for name, text in zip(unread, self.storage.read_many(unread), strict=True):
-            execution = self._parse_or_none(Execution, text)
+        for name, execution in zip(unread, self._read_many(Execution, unread), strict=True):
             if execution is not None:
                 self._executions[name] = execution
         return ((name, self._executions[name]) for name in names if name in self._executions)
@@ -418,13 +421,26 @@ class ManifestStore:
             found, self._token = raw["format"], str(raw.get("id", ""))
         except (ValueError, KeyError, TypeError, AttributeError):
             found = "unreadable"
-        if not isinstance(found, int) or not 1 <= found <= FORMAT:
+        if type(found) is not int or not 1 <= found <= FORMAT:
             raise StoreError(
                 f"The datastore `{self.location}` has format {found}.",
                 f"This version of flownb reads formats up to {FORMAT}.",
                 "Set FLOWNB_DATASTORE to another place, or use the flownb version that made it.",
             )
         return found
+
+    def _write(self, name: str, record: Record) -> None:
+        """Write a record, over one that is there."""
+        self.storage.write(name, seal(to_json(record), name))
+
+    def _create(self, name: str, record: Record) -> bool:
+        """Write a record unless the name is taken."""
+        return self.storage.create(name, seal(to_json(record), name))
+
+    def _read_many(self, kind: type[Record], names: Sequence[str]) -> list[Record | None]:
+        """Read records; None for those that are missing or damaged."""
+        texts = self.storage.read_many(names)
+        return [self._parse_or_none(kind, name, text) for name, text in zip(names, texts, strict=True)]
 
     def _read(self, kind: type[Record], name: str) -> Record | None:
         """Read a record, None if there is none.
@@ -441,30 +457,30 @@ class ManifestStore:
         """Understand a record that was read."""
         self._check()
         try:
-            return from_json(kind, text)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return from_json(kind, unseal(text, name))
+        except UNREADABLE as error:
             raise StoreError(
                 f"The manifest `{name}` in `{self.location}` cannot be read.",
                 f"{type(error).__name__}: {error}.",
                 "Run the step again; all other runs stay readable.",
             ) from error
 
-    def _parse_or_none(self, kind: type[Record], text: bytes | None) -> Record | None:
+    def _parse_or_none(self, kind: type[Record], name: str, text: bytes | None) -> Record | None:
         """Understand a record; None for one that is missing or damaged."""
         try:
-            return None if text is None else from_json(kind, text)
-        except (ValueError, TypeError, KeyError, AttributeError):
+            return None if text is None else from_json(kind, unseal(text, name))
+        except UNREADABLE:
             return None
 
 
 def _numeric(name: str) -> tuple[int, str]:
-    return (int(name), "") if name.isdigit() else (1 << 60, name)
+    return (int(name), "") if name.isdecimal() else (1 << 60, name)
 
 
 def _attempt(name: str) -> int:
     """The number in ``3.json``; -1 for other files."""
     stem = name.rpartition("/")[2].removesuffix(".json")
-    return int(stem) if stem.isdigit() else -1
+    return int(stem) if stem.isdecimal() else -1
 
 
 def _day(seconds: float) -> str:

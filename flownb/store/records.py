@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, TypeVar
+
+from blake3 import blake3
 
 __all__ = [
     "ArtifactRef",
@@ -23,9 +26,12 @@ __all__ = [
     "TaskRecord",
     "TaskStatus",
     "from_json",
+    "seal",
     "to_json",
+    "unseal",
 ]
 
+SUM = re.compile(rb',"sum":"([0-9a-f]{16})"}\Z')
 TaskStatus = Literal["done", "failed", "interrupted"]
 Record = TypeVar("Record", bound="TaskRecord | RunRecord | RunEnd | Execution | Claim")
 
@@ -270,6 +276,32 @@ def to_json(record: TaskRecord | RunRecord | RunEnd | Execution | Claim) -> byte
     return json.dumps(_plain(record), separators=(",", ":")).encode()
 
 
+def seal(text: bytes, name: str) -> bytes:
+    """Add a checksum to a record as JSON: of it and of its file's name, so that it cannot pass for another one."""
+    return b'%b,"sum":"%b"}' % (text[:-1], _checksum(text, name))
+
+
+def unseal(text: bytes, name: str) -> bytes:
+    """Compare a record with its checksum; one without (it was written by hand, or by an older version) is trusted.
+
+    Raises
+    ------
+    ValueError
+        If the file was changed, damaged, or belongs elsewhere.
+    """
+    found = SUM.search(text)
+    if found is None:
+        return text
+    record = text[: found.start()] + b"}"
+    if found[1] != _checksum(record, name):
+        raise ValueError("it does not match its checksum: it was changed, damaged, or belongs to another place")
+    return record
+
+
+def _checksum(text: bytes, name: str) -> bytes:
+    return blake3(name.encode() + b"\0" + text).hexdigest(8).encode()
+
+
 def _plain(value: Any) -> Any:
     """Dataclasses as dicts without defaults, at any depth."""
     if isinstance(value, dict):
@@ -291,9 +323,16 @@ def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
 
 
 def _ref(value: Any) -> ArtifactRef:
-    if value.get("packed") is not None:
-        value = {**value, "packed": Packed(**value["packed"])}
-    return ArtifactRef(**value)
+    packed = None if value.get("packed") is None else Packed(**value["packed"])
+    ref = ArtifactRef(**{**value, "packed": packed})
+    texts = [ref.key, ref.encoding, ref.type, "" if ref.inline is None else ref.inline]
+    numbers = [ref.size]
+    if packed is not None:
+        texts.append(packed.key)
+        numbers += [packed.size, packed.offset, packed.size - packed.offset - ref.size]
+    if not all(isinstance(one, str) for one in texts) or not all(type(one) is int and one >= 0 for one in numbers):
+        raise ValueError("a reference to an artifact has parts of other types")
+    return ref
 
 
 def from_json(kind: type[Record], text: bytes) -> Record:

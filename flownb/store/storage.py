@@ -138,6 +138,10 @@ class Blobs(Protocol):
         """
         ...
 
+    def fetch(self, blobs: Iterable[tuple[str, int]]) -> None:
+        """Bring small blobs (key, length) near, all at once, where one by one would take long; missing ones wait."""
+        ...
+
     def get_part(self, key: str, size: int, offset: int, length: int) -> bytearray:
         """A piece of a blob, not verified: whoever keeps several values in one blob knows the hash of each.
 

@@ -264,7 +264,6 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_recorded(tmp_path: Path, ki
     assert len(kept) > ROUNDS
 
 
-@pytest.mark.xfail(strict=True, reason="an empty folder counts as a run")
 def test_an_id_that_a_killed_process_never_took_is_given_to_the_next(tmp_path: Path, killed: Kill) -> None:
     """A process that dies before its run is recorded leaves no gap, and no flow or run that was never begun."""
     for number in range(1, 40):

@@ -1,4 +1,4 @@
-"""Artifacts, runs and tasks on disk."""
+"""Artifacts, runs and tasks, in a folder and in a bucket."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ def test_small_values_stand_in_the_manifest(tmp_path: Path) -> None:
     assert (42, 0.0) == (store.load(small), store.load(large)[7])
 
 
-def test_each_load_is_independent(tmp_path: Path) -> None:
+def test_each_load_is_independent(datastore_location: str) -> None:
     """Changing a loaded value changes neither the store nor a value loaded later."""
-    store = Datastore(tmp_path)
+    store = Datastore(datastore_location)
     ref = store.save(np.arange(1000.0), name="x")
     first = store.load(ref)
     first[:] = -1
     assert 999.0 == store.load(ref)[-1]
 
 
-def test_equal_values_have_equal_keys(tmp_path: Path) -> None:
+def test_equal_values_have_equal_keys(datastore_location: str) -> None:
     """The key says whether two artifacts have the same content."""
-    store = Datastore(tmp_path)
+    store = Datastore(datastore_location)
     one, same, other = (store.save({"a": [1, value]}, name="x") for value in (2, 2, 3))
     assert one.key == same.key
     assert one.key != other.key
 
 
-def test_unpicklable_value_is_named(tmp_path: Path) -> None:
+def test_unpicklable_value_is_named(datastore_location: str) -> None:
     """A value that cannot be pickled is refused with its name, its type and the reason."""
     with pytest.raises(UnpicklableArtifact) as caught:
-        Datastore(tmp_path).save(threading.Lock(), name="lock")
+        Datastore(datastore_location).save(threading.Lock(), name="lock")
     assert "lock" == caught.value.artifact
     assert "Artifact `lock` of type _thread.lock cannot be persisted." == caught.value.what
 
@@ -71,21 +71,21 @@ def test_damage_names_the_artifact_and_spares_the_others(tmp_path: Path) -> None
     assert 1.0 == Datastore(tmp_path).load(good)[0]
 
 
-def test_run_ids_are_sequential_for_each_flow(tmp_path: Path) -> None:
+def test_run_ids_are_sequential_for_each_flow(datastore_location: str) -> None:
     """Each flow counts its own runs from 1; listing gives the newest first."""
-    store = Datastore(tmp_path)
+    store = Datastore(datastore_location)
     assert ["1", "2", "1"] == [new_run(store, "F"), new_run(store, "F"), new_run(store, "G")]
     assert ["2", "1"] == store.run_ids("F")
     assert ["F", "G"] == store.flows()
 
 
-def test_racing_writers_never_share_an_id(tmp_path: Path) -> None:
+def test_racing_writers_never_share_an_id(datastore_location: str) -> None:
     """Threads and processes that begin runs at once each get their own id."""
     code = f"""
         from flownb.store.datastore import Datastore
         from flownb.store.records import RunRecord
         for _ in range(25):
-            print(Datastore({str(tmp_path)!r}).new_run(RunRecord("F", "", "run")).run)
+            print(Datastore({datastore_location!r}).new_run(RunRecord("F", "", "run")).run)
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
     with ThreadPoolExecutor(4) as pool:
@@ -94,39 +94,39 @@ def test_racing_writers_never_share_an_id(tmp_path: Path) -> None:
     assert list(range(1, 101)) == sorted(ids)
 
 
-def test_task_records_come_back_equal(tmp_path: Path) -> None:
+def test_task_records_come_back_equal(datastore_location: str) -> None:
     """What was recorded of a task is what is read."""
-    store = Datastore(tmp_path)
+    store = Datastore(datastore_location)
     run = new_run(store)
     task = store.new_task("F", run, "train")
     frame = ForeachFrame("start", "xs", 3, 1)
     artifacts = {"x": store.save(1, name="x")}
     record = TaskRecord("F", run, "train", task, 0, "done", ("1/start/1",), (frame,), artifacts, ("x",), ("end",))
     store.write_task(record)
-    assert record == Datastore(tmp_path).task("F", run, "train", task)
+    assert record == Datastore(datastore_location).task("F", run, "train", task)
     assert record == from_json(TaskRecord, to_json(record))
 
 
-def test_the_last_attempt_counts(tmp_path: Path) -> None:
+def test_the_last_attempt_counts(datastore_location: str) -> None:
     """A task that failed and was tried again is what its last attempt was."""
-    store = Datastore(tmp_path)
+    store = Datastore(datastore_location)
     run = new_run(store)
     task = store.new_task("F", run, "train")
     for attempt, status in enumerate(["failed", "done"]):
         store.write_task(TaskRecord("F", run, "train", task, attempt, status))  # type: ignore[arg-type]  # literals
-    found = Datastore(tmp_path).task("F", run, "train", task)
+    found = Datastore(datastore_location).task("F", run, "train", task)
     assert found is not None
     assert (1, "done") == (found.attempt, found.status)
 
 
-def test_executions_keep_their_order(tmp_path: Path) -> None:
+def test_executions_keep_their_order(datastore_location: str) -> None:
     """Executions of a working run are read in the order they were recorded."""
-    store = Datastore(tmp_path)
+    store = Datastore(datastore_location)
     run = new_run(store)
     made = [Execution("a", ("1",), "done"), Execution("b", ("2", "3"), "failed"), Execution("a", ("4",), "done")]
     for execution in made:
         store.add_execution("F", run, execution)
-    assert made == list(Datastore(tmp_path).executions("F", run))
+    assert made == list(Datastore(datastore_location).executions("F", run))
 
 
 def test_a_half_written_manifest_spares_the_rest(tmp_path: Path) -> None:

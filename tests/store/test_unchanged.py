@@ -408,7 +408,6 @@ def test_a_change_after_a_save_is_noticed_by_the_next(tmp_path: Path) -> None:
             assert_stored(tmp_path, ref, expected)
 
 
-@pytest.mark.xfail(strict=True, reason="the cache of a pandas array in Arrow memory is taken away, which it needs")
 def test_a_frame_that_was_saved_can_be_changed(tmp_path: Path) -> None:
     """Saving leaves the live value as it was: its user goes on working with it."""
     value = pd.DataFrame({"s": ["a", "b"] * 5})

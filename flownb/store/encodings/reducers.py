@@ -49,7 +49,9 @@ def _without_cache(value: Any) -> Any:
     Reading a column (``frame["date"].unique()``) fills such a cache, and pandas pickles it: a value that was only read
     would look changed. pandas computes it again when it is asked for.
     """
-    getattr(value, "__dict__", {}).pop("_cache", None)
+    state = getattr(value, "__dict__", {})
+    if "_pa_array" not in state:  # arrays of Arrow memory leave it out themselves, and cannot be written to without it
+        state.pop("_cache", None)
     return NotImplemented
 
 
