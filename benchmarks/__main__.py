@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.table import Row, print_table
 
-NAMES = ("load_ext", "check", "spin", "persist", "unchanged", "dag_paint")
+NAMES = ("load_ext", "check", "spin", "persist", "unchanged", "index", "s3", "dag_paint")
 
 
 def main(names: list[str]) -> int:

@@ -22,7 +22,8 @@ from typing import Any
 from benchmarks.table import Row
 from flownb.store.datastore import Datastore
 from flownb.store.encoding import encode
-from flownb.store.local import hash_parts, part_size, write_all
+from flownb.store.hashing import hash_parts, part_size
+from flownb.store.local.files import write_all
 
 __all__ = ["measure"]
 

@@ -45,7 +45,7 @@ def warm():
     memory.close()
 
 if client == "ours":
-    from flownb.store.cache import BlobCache
+    from flownb.store.s3.cache import BlobCache
     from flownb.store.s3 import open_s3
     storage, blobs = open_s3("s3://bench/ours", cache=BlobCache("unused", 0))
     storage.exists("warm"), storage.read("warm"), storage.write("warm", bytes(1 << 17))

@@ -13,7 +13,7 @@ from typing import Any
 
 from flownb.errors import CorruptBlob, StoreError, UnpicklableArtifact
 from flownb.store.encoding import EncodingError, decode, encode, find_unpicklable
-from flownb.store.local import hash_parts, part_size
+from flownb.store.hashing import hash_parts, part_size
 from flownb.store.memory import Region, address_of, same_memory
 from flownb.store.records import ArtifactRef, Packed
 from flownb.store.storage import Blobs, Part

@@ -224,7 +224,7 @@ def _backend(location: str | Path) -> tuple[Storage, Blobs]:
 def _index_folder(location: str) -> Path:
     """Where a datastore's index is kept: in its folder, or, of a bucket, beside its local cache."""
     if location.startswith("s3://"):
-        from flownb.store.cache import cache_folder
+        from flownb.store.s3.cache import cache_folder
 
         folder = cache_folder(location)
         return folder.with_name(f"{folder.name}-index")

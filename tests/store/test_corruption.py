@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import flownb.store.local
+import flownb.store.local.blobs
+import flownb.store.local.storage
 from flownb.client import Flow, Run, Task
 from flownb.errors import CorruptBlob, FlownbError, StoreError
 from flownb.store.datastore import Datastore
-from flownb.store.local import hash_parts
+from flownb.store.hashing import hash_parts
 from flownb.store.records import Execution, RunEnd, RunRecord, TaskRecord
 from tests.conftest import MakeSession
 
@@ -52,9 +53,9 @@ Outcome = dict[tuple[str, ...], Any]
 @pytest.fixture(autouse=True)
 def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Treat blobs of some KiB as those that are mapped and verified in the background."""
-    monkeypatch.setattr(flownb.store.local, "MAPPED_FROM", 64 << 10)
-    monkeypatch.setattr(flownb.store.local, "DEFERRED_FROM", 256 << 10)
-    monkeypatch.setattr(flownb.store.local, "_syncfs", lambda file: 0)
+    monkeypatch.setattr(flownb.store.local.blobs, "MAPPED_FROM", 64 << 10)
+    monkeypatch.setattr(flownb.store.local.blobs, "DEFERRED_FROM", 256 << 10)
+    monkeypatch.setattr(flownb.store.local.storage, "_syncfs", lambda file: 0)
 
 
 @pytest.fixture

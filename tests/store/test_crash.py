@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import flownb.store.local
+import flownb.store.local.storage
 from flownb.client import Flow
 from flownb.store.datastore import Datastore
-from flownb.store.local import hash_file
+from flownb.store.hashing import hash_file
 from flownb.store.records import Execution, RunEnd, RunRecord, TaskRecord, from_json
 
 ROUNDS = int(os.environ.get("FLOWNB_ROUNDS", "100"))
@@ -112,7 +112,7 @@ def nursery() -> None:
         child = os.fork()
         if not child:
             notes, write = os.open(job["notes"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), os.write
-            flownb.store.local._syncfs = lambda file: 0  # a kill is no power failure
+            flownb.store.local.storage._syncfs = lambda file: 0  # a kill is no power failure
             if job["number"]:
                 kill_at(job["number"], job["where"])
             rounds = 1 if job["number"] else 1_000_000
@@ -212,11 +212,11 @@ def assert_goes_on(root: Path, notes: list[list[Any]]) -> None:
     taken = {(kind, *what[:2]) for kind, *what in notes if kind in ("run", "id")}
     before = [one.name for one in Datastore(root).storage.entries("flows")]
     noted: list[list[Any]] = []
-    flownb_syncfs, flownb.store.local._syncfs = flownb.store.local._syncfs, lambda file: 0
+    flownb_syncfs, flownb.store.local.storage._syncfs = flownb.store.local.storage._syncfs, lambda file: 0
     try:
         write_runs(str(root), 7000, 1, lambda *what: noted.append(json.loads(json.dumps(what))))
     finally:
-        flownb.store.local._syncfs = flownb_syncfs
+        flownb.store.local.storage._syncfs = flownb_syncfs
     assert not taken & {(kind, *what[:2]) for kind, *what in noted if kind in ("run", "id")}
     for run in (what[0] for kind, *what in noted if kind == "run"):
         assert f"flows/F/{run}/run.json" not in before

@@ -13,7 +13,9 @@ import pytest
 from blake3 import blake3
 
 from flownb.errors import CorruptBlob, StoreError
-from flownb.store.local import DEFERRED_FROM, MAPPED_FROM, LocalBlobs, LocalStorage, hash_parts, part_size
+from flownb.store.hashing import hash_parts, part_size
+from flownb.store.local import LocalBlobs, LocalStorage
+from flownb.store.local.blobs import DEFERRED_FROM, MAPPED_FROM
 from flownb.store.storage import Part
 
 CONTENT = b"0123456789" * 1000

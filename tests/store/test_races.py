@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-import flownb.store.local
+import flownb.store.local.storage
 from flownb.client import Flow
 from flownb.errors import CorruptBlob
 from flownb.store.datastore import Datastore
@@ -242,7 +242,7 @@ def test_a_forked_process_loads_and_saves_what_is_large(tmp_path: Path) -> None:
 
 def main() -> None:
     """Do what the command line says once the input is closed."""
-    flownb.store.local._syncfs = lambda file: 0  # nobody cuts the power
+    flownb.store.local.storage._syncfs = lambda file: 0  # nobody cuts the power
     root, name, me, rounds = sys.argv[1:]
     jobs = (write_runs, add_tasks, poll, same_content, forked)
     job = next(job for job in jobs if job.__name__ == name)

@@ -18,9 +18,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from flownb.errors import CorruptBlob
-from flownb.store.cache import BlobCache
 from flownb.store.s3 import packing
 from flownb.store.s3.bucket import Bucket
+from flownb.store.s3.cache import BlobCache
 from flownb.store.s3.packing import CHUNK
 from flownb.store.s3.progress import TransferHook, transfer
 from flownb.store.s3.reader import Memory, Reader, object_name

@@ -15,7 +15,7 @@ from typing import Protocol
 from blake3 import blake3
 
 from flownb.errors import CorruptBlob
-from flownb.store.local import hash_parts
+from flownb.store.hashing import hash_parts
 from flownb.store.s3 import packing
 from flownb.store.s3.bucket import Bucket
 from flownb.store.s3.packing import CHUNK

@@ -15,8 +15,8 @@ import pytest
 from blake3 import blake3
 
 from flownb.errors import CorruptBlob, StoreError
-from flownb.store.cache import BlobCache, cache_folder, cache_limit
 from flownb.store.s3 import S3Blobs, open_s3
+from flownb.store.s3.cache import BlobCache, cache_folder, cache_limit
 
 
 def make(size: int, seed: int = 0) -> tuple[str, bytes]:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from flownb.store.cache import BlobCache
 from flownb.store.s3 import TRUSTED_AGE, S3Blobs, open_s3
 from flownb.store.s3 import blobs as module
+from flownb.store.s3.cache import BlobCache
 
 SMALL = b"small" * 100
 LARGE = bytes(9 << 20)

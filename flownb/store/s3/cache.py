@@ -22,7 +22,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from flownb.errors import CorruptBlob, StoreError
-from flownb.store.local import LocalBlobs, temporary_file, walk
+from flownb.store.local import LocalBlobs
+from flownb.store.local.files import temporary_file, walk
 from flownb.store.storage import Part
 
 __all__ = ["BlobCache", "Incoming", "cache_folder", "cache_limit"]

@@ -1,0 +1,244 @@
+"""Blobs in a folder; see `flownb.store.storage.Blobs`."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from flownb.errors import CorruptBlob, StoreError
+from flownb.store.hashing import hash_file, hash_parts
+from flownb.store.local.files import remove_empty, store_error, temporary_file, walk, write_all
+from flownb.store.storage import Entry, Part
+
+__all__ = ["LocalBlobs"]
+
+# Blobs from this size on are verified in the background, while the step that reads them is already running.
+DEFERRED_FROM = 16 << 20
+# Smaller blobs are read rather than mapped: a map holds a file descriptor for as long as its value lives.
+MAPPED_FROM = 256 << 10
+
+
+class LocalBlobs:
+    """Blobs below one folder, as ``ab/abcdef…``; see `flownb.store.storage.Blobs`.
+
+    Parameters
+    ----------
+    root : Path
+        Made when the first blob is written.
+
+    Notes
+    -----
+    Every blob is verified against its key when a process first reads it, and again if the file has changed since. What
+    this process wrote is trusted. Large blobs are hashed in the background by all cores while the step that reads them
+    runs; `settle` waits for that, and nothing is recorded before it returned. So a step that reads all of a blob pays
+    little, and one that reads a part of it pays the rest of the hash once a process, at 4 to 8 GB/s (LIMITS.md).
+    """
+
+    shortest_life = 0.0
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._location = str(root)
+        # Blobs this process wrote or verified, by key, as (inode, mtime, size): a file that changed is verified anew.
+        self._trusted: dict[str, tuple[int, int, int]] = {}
+        self._verifying: dict[tuple[str, tuple[int, int, int]], Future[None]] = {}
+        self._verifier: ThreadPoolExecutor | None = None
+        self._pid = os.getpid()
+
+    def path(self, key: str) -> Path:
+        """Where the blob of that key is kept."""
+        return Path(self._path(key))
+
+    def _path(self, key: str) -> str:
+        """The same as a text, for making a `Path` of it costs more than opening it."""
+        if not key.isalnum():  # a manifest from elsewhere shall not name another file
+            raise CorruptBlob(f"`{key}` is no key of a blob.", key=key)
+        return f"{self._location}/{key[:2]}/{key}"
+
+    def put(self, parts: Sequence[Part], key: str, size: int) -> None:
+        """Write a blob unless it is there undamaged.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be written or the disk is full; nothing is left behind.
+        """
+        path = self._path(key)
+        if self._is_whole(path, key, size):
+            return
+        try:
+            with temporary_file(self.root, path) as (file, temporary):
+                write_all(file, parts)
+                os.replace(temporary, path)
+                self._trusted[key] = _signature(os.fstat(file))
+        except OSError as error:
+            raise store_error(error, self.root) from error
+
+    def get(self, key: str, size: int) -> memoryview:
+        """Map a blob privately: writes to the map change neither the file nor any other map.
+
+        Parameters
+        ----------
+        key : str
+        size : int
+            Length in bytes that the manifest recorded.
+
+        Returns
+        -------
+        memoryview
+            Writable; the pages are shared with other readers until written.
+
+        Raises
+        ------
+        CorruptBlob
+            If the blob is missing, has another length, or does not match its key.
+        """
+        try:
+            file = os.open(self._path(key), os.O_RDONLY)
+        except OSError as error:
+            raise self._lost(error, key) from error
+        try:
+            status = os.fstat(file)
+            if status.st_size != size:
+                raise CorruptBlob(f"Blob {key} has {status.st_size} bytes instead of {size}.", key=key)
+            view = _private_map(file, size)
+            if self._trusted.get(key) != _signature(status):
+                # Another map than the caller's, which may be written to before it is hashed.
+                content = _private_map(file, size) if size >= DEFERRED_FROM else view
+                self._verify(key, content, _signature(status))
+        except OSError as error:
+            raise self._lost(error, key) from error
+        finally:
+            os.close(file)
+        return view
+
+    def fetch(self, blobs: Iterable[tuple[str, int]]) -> None:
+        """Nothing: they are near."""
+
+    def get_part(self, key: str, size: int, offset: int, length: int) -> bytearray:
+        """Read a piece of a blob, not verified.
+
+        Raises
+        ------
+        CorruptBlob
+            If the blob is missing or too short.
+        """
+        try:
+            with open(self._path(key), "rb", buffering=0) as file:  # noqa: PTH123 # as in `_path`
+                there = os.fstat(file.fileno()).st_size - offset
+                content = bytearray(length if length <= there else 0)
+                count = os.preadv(file.fileno(), [content], offset)
+        except OSError as error:
+            raise self._lost(error, key) from error
+        if count != length:
+            raise CorruptBlob(f"Blob {key} has less than {size} bytes.", key=key)
+        return content
+
+    def missing(self, blobs: Iterable[tuple[str, int]]) -> list[str]:
+        """Keys of those blobs (key, length) that are not there."""
+        return [key for key, _ in blobs if not os.path.exists(self._path(key))]  # noqa: PTH110 # as in `_path`
+
+    def _lost(self, error: OSError, key: str) -> StoreError:
+        """Say that a blob cannot be read; what another setting of the folder would help with is no damage."""
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return CorruptBlob(f"Blob {key} is missing.", key=key)
+        if error.errno in (errno.EISDIR, errno.ENODEV, errno.EIO):
+            return CorruptBlob(f"Blob {key} cannot be read: {error.strerror}.", key=key)
+        return store_error(error, self.root)
+
+    def _verify(self, key: str, content: memoryview, signature: tuple[int, int, int]) -> None:
+        """Compare content with its key, in the background if it is large."""
+
+        def check() -> None:
+            if hash_parts([content], content.nbytes) != key:
+                raise CorruptBlob(f"Blob {key} does not match its key: its content was changed or damaged.", key=key)
+            self._trusted[key] = signature
+
+        if content.nbytes < DEFERRED_FROM:
+            check()
+            return
+        self._of_this_process()
+        if (key, signature) not in self._verifying:
+            self._verifier = self._verifier or ThreadPoolExecutor(1, "flownb-verify")
+            self._verifying[key, signature] = self._verifier.submit(check)
+
+    def settle(self) -> None:
+        """Wait for the verifications under way.
+
+        Raises
+        ------
+        CorruptBlob
+            If a blob that `get` gave does not match its key.
+        """
+        self._of_this_process()
+        failure: CorruptBlob | None = None
+        for content, future in list(self._verifying.items()):
+            try:
+                future.result()
+            except CorruptBlob as error:
+                failure = failure or error
+            self._verifying.pop(content, None)
+        if failure is not None:
+            raise failure
+
+    def entries(self) -> Iterator[Entry]:
+        """All blobs, in no order."""
+        for path, status in walk(self.root):
+            if not path.name.startswith("."):
+                yield Entry(path.name, status.st_size, status.st_mtime)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove blobs; those that are not there are passed over."""
+        for key in keys:
+            self._trusted.pop(key, None)
+            try:
+                self.path(key).unlink(missing_ok=True)
+            except OSError as error:
+                raise store_error(error, self.root) from error
+            remove_empty(self.path(key).parent, self.root)
+
+    def _of_this_process(self) -> None:
+        """Forget threads of the process this one was forked from."""
+        if self._pid != os.getpid():
+            self._pid, self._verifier, self._verifying = os.getpid(), None, {}
+
+    def _is_whole(self, path: str, key: str, size: int) -> bool:
+        """Whether the blob is there, whole and undamaged: writing it again is how a damaged one heals."""
+        try:
+            status = os.stat(path)
+            if status.st_size != size:
+                return False
+            if self._trusted.get(key) == _signature(status):
+                return True
+            if hash_file(path, size) != key:
+                return False
+        except OSError:
+            return False
+        self._trusted[key] = _signature(status)
+        return True
+
+
+def _private_map(file: int, size: int) -> memoryview:
+    """The content of an open file, to be written to without changing it."""
+    if size >= MAPPED_FROM:
+        try:
+            return memoryview(mmap.mmap(file, size, access=mmap.ACCESS_COPY))
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+    content = memoryview(mmap.mmap(-1, size) if size >= MAPPED_FROM else bytearray(size))
+    position = 0
+    while position < size:
+        count = os.preadv(file, [content[position : position + (1 << 30)]], position)
+        if not count:
+            break
+        position += count
+    return content
+
+
+def _signature(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_ino, status.st_mtime_ns, status.st_size

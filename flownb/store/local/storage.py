@@ -1,0 +1,202 @@
+"""Small files by name in a folder; see `flownb.store.storage.Storage`.
+
+Every file is written under a temporary name and renamed or linked, so a name either does not exist or holds the whole
+content, whenever a process is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from flownb.store.local.files import remove_empty, store_error, temporary_file, walk, write_all
+from flownb.store.storage import Entry
+
+__all__ = ["LocalStorage"]
+
+LOCK = ".lock"
+# A temporary file that was not written to for so long, in seconds, belongs to a process that was killed.
+TEMPORARY_SECONDS = 3600.0
+
+
+class LocalStorage:
+    """Small files below one folder; see `flownb.store.storage.Storage`.
+
+    Parameters
+    ----------
+    root : Path
+        Made, for the user alone, when something is first written.
+    """
+
+    has_locks = True
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.location = str(root)
+
+    def path(self, name: str) -> str:
+        """Where a file is kept; a text, for making a `Path` of it costs more than opening it."""
+        return f"{self.location}/{name}"
+
+    def read(self, name: str) -> bytes | None:
+        """The whole content, None if there is no such file."""
+        try:
+            with open(self.path(name), "rb", buffering=0) as file:  # noqa: PTH123 # as above
+                return file.readall()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise store_error(error, self.root) from error
+
+    def read_many(self, names: Sequence[str]) -> list[bytes | None]:
+        """`read` for each name."""
+        return [self.read(name) for name in names]
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a whole file or nothing, over one that is there."""
+        self._place(name, content, os.replace)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a whole file unless the name is taken; of all processes that try, one is told True."""
+        try:
+            self._place(name, content, _link)
+        except FileExistsError:
+            return False
+        return True
+
+    def _place(self, name: str, content: bytes, put: Callable[[str, str], object]) -> None:
+        """Write a temporary file and have `put` give it its name."""
+        path = self.path(name)
+        try:
+            with temporary_file(self.root, path) as (file, temporary):
+                write_all(file, [content])
+                put(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise store_error(error, self.root) from error
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return os.path.isfile(self.path(name))  # noqa: PTH113 # as above
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Remove files; folders left empty vanish."""
+        for name in names:
+            path = Path(self.path(name))
+            try:
+                path.unlink(missing_ok=True)
+            except NotADirectoryError:
+                continue
+            except OSError as error:
+                raise store_error(error, self.root) from error
+            remove_empty(path.parent, self.root)
+
+    def folders(self, prefix: str) -> list[str]:
+        """Names of the folders directly below `prefix`, sorted."""
+        return self._names(prefix, folders=True)
+
+    def files(self, prefix: str) -> list[str]:
+        """Names of the files directly below `prefix`, sorted."""
+        return self._names(prefix, folders=False)
+
+    def _names(self, prefix: str, *, folders: bool) -> list[str]:
+        try:
+            with os.scandir(self.path(prefix)) as entries:
+                names = [entry.name for entry in entries if entry.is_dir() == folders and entry.name[0] != "."]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise store_error(error, self.root) from error
+        return sorted(names)
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """All files below `prefix` at any depth, in no order."""
+        for path, status in walk(Path(self.path(prefix))):
+            if not path.name.startswith("."):
+                yield Entry(path.relative_to(self.root).as_posix(), status.st_size, status.st_mtime)
+
+    def stamp(self, prefix: str) -> object:
+        """When a file was last added directly below `prefix`, in nanoseconds; 0 if there is none."""
+        try:
+            return os.stat(self.path(prefix)).st_mtime_ns
+        except OSError:
+            return 0
+
+    @contextlib.contextmanager
+    def lock(self, *, exclusive: bool) -> Iterator[None]:
+        """Hold the folder's lock, shared or alone; a process that dies lets go of it."""
+        try:
+            file = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:
+            self._make_root()
+            file = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise store_error(error, self.root) from error
+        try:
+            _flock(file, exclusive)
+            yield
+        finally:
+            os.close(file)
+
+    def clear_temporary(self) -> None:
+        """Remove temporary files that nobody can be writing any more."""
+        before = time.time() - TEMPORARY_SECONDS
+        for path, status in walk(self.root):
+            if path.name.startswith(".") and path.name.endswith(".tmp") and status.st_mtime < before:
+                path.unlink(missing_ok=True)
+                remove_empty(path.parent, self.root)
+
+    def below(self, name: str) -> LocalStorage:
+        """A folder in this one; it has a lock of its own."""
+        return LocalStorage(self.root / name)
+
+    def _make_root(self) -> None:
+        """Make the folder: artifacts can hold private data, so it is the user's alone."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise store_error(error, self.root) from error
+
+    def sync(self) -> None:
+        """Have the file system write out all it holds back; on Linux only that of the folder."""
+        try:
+            file = os.open(self.root, os.O_RDONLY)
+        except OSError:
+            return
+        try:
+            if _syncfs is None or _syncfs(file) != 0:
+                os.sync()
+        finally:
+            os.close(file)
+
+
+def _link(temporary: str, path: str) -> None:
+    """Give a file its name unless the name is taken."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        # A file system without hard links: the name is taken first and filled afterwards.
+        with Path(path).open("xb") as file:
+            file.write(Path(temporary).read_bytes())
+
+
+def _flock(file: int, exclusive: bool) -> None:
+    """Wait for a lock on an open file; a file system without locks has none."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    with contextlib.suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+
+
+_syncfs: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "syncfs", None) if sys.platform == "linux" else None
