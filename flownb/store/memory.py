@@ -143,6 +143,6 @@ def _read_pagemap(start: int, end: int) -> bool:
 
 @functools.cache
 def _memcmp() -> Any:
-    function = ctypes.CDLL(None).memcmp
+    function = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None).memcmp
     function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
     return function

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import threading
@@ -192,3 +193,16 @@ def test_a_writer_waits_for_the_clearing_up(tmp_path: Path) -> None:
         order.append("cleared up")
     thread.join()
     assert ["cleared up", "recorded"] == order
+
+
+def test_without_locks_nothing_is_cleared_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system without locks writers record all the same, and clearing up says why it cannot be done."""
+
+    def refuse(file: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with LocalStorage(tmp_path).lock(exclusive=False):
+        pass
+    with pytest.raises(StoreError, match="its file system has no locks"), LocalStorage(tmp_path).lock(exclusive=True):
+        pass

@@ -131,7 +131,8 @@ class LocalBlobs:
             with open(self._path(key), "rb", buffering=0) as file:  # noqa: PTH123 # as in `_path`
                 there = os.fstat(file.fileno()).st_size - offset
                 content = bytearray(length if length <= there else 0)
-                count = os.preadv(file.fileno(), [content], offset)
+                file.seek(offset)
+                count = file.readinto(content)
         except OSError as error:
             raise self._lost(error, key) from error
         if count != length:
@@ -231,12 +232,10 @@ def _private_map(file: int, size: int) -> memoryview:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
     content = memoryview(mmap.mmap(-1, size) if size >= MAPPED_FROM else bytearray(size))
-    position = 0
-    while position < size:
-        count = os.preadv(file, [content[position : position + (1 << 30)]], position)
-        if not count:
-            break
-        position += count
+    with open(file, "rb", buffering=0, closefd=False) as reader:  # a descriptor
+        position = 0
+        while count := reader.readinto(content[position : position + (1 << 30)]):
+            position += count
     return content
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from flownb.errors import StoreError
 from flownb.store.local.files import remove_empty, store_error, temporary_file, walk, write_all
 from flownb.store.storage import Entry
 
@@ -190,13 +191,23 @@ def _link(temporary: str, path: str) -> None:
 
 
 def _flock(file: int, exclusive: bool) -> None:
-    """Wait for a lock on an open file; a file system without locks has none."""
+    """Wait for a lock on an open file; where there are no locks, writers go on without, and clearing up is refused."""
     try:
         import fcntl
-    except ImportError:  # Windows
-        return
-    with contextlib.suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+    except ImportError as error:  # Windows
+        refused: Exception = error
+    else:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+            return
+        except OSError as error:
+            refused = error
+    if exclusive:
+        raise StoreError(
+            "This datastore cannot be cleared up: its file system has no locks.",
+            f"{type(refused).__name__}: {refused}. Whether somebody writes to it at this moment cannot be told.",
+            "Move it to another file system.",
+        ) from refused
 
 
 _syncfs: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "syncfs", None) if sys.platform == "linux" else None
