@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import secrets
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -160,6 +162,12 @@ def test_below_is_the_same_place(storage: Storage) -> None:
     assert {"a/1", "a/2"} == {entry.name for entry in below.entries("")}
     assert b"2" == below.below("a").read("2")
     assert not below.create("a/1", b"other")
+
+
+def test_a_system_without_file_locks_can_import_both() -> None:
+    """Where Python has no `fcntl` (Windows), the folder's and the bucket's modules can still be imported."""
+    code = "import sys; sys.modules['fcntl'] = None; import flownb.store.local, flownb.store.s3"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_sync_and_clearing_lose_nothing(storage: Storage) -> None:

@@ -1,7 +1,7 @@
 """Frames and series of polars as Arrow IPC files, which any Arrow tool reads.
 
-Takes a `polars.DataFrame` or `polars.Series`; gives parts that are views of its own buffers. Needs pyarrow beside
-polars; without it, and for columns that Arrow does not hold exactly (objects, 128-bit integers), polars is pickled.
+Takes a `polars.DataFrame` or `polars.Series`; gives parts that are views of its own buffers. What has columns that
+Arrow does not hold exactly (objects, 128-bit integers) is pickled.
 """
 
 from __future__ import annotations
