@@ -118,12 +118,15 @@ class CorruptBlob(StoreError):
     ----------
     key : str
         The blob's key.
+    missing : bool
+        Whether it is not there at all.
     """
 
     headline = "Corrupted artifact"
 
-    def __init__(self, what: str, why: str = "", fix: str = "", *, key: str) -> None:
+    def __init__(self, what: str, why: str = "", fix: str = "", *, key: str, missing: bool = False) -> None:
         self.key = key
+        self.missing = missing
         super().__init__(what, why, fix)
 
 

@@ -17,7 +17,7 @@ from flownb.errors import NotFound, ParameterError, nearest
 from flownb.pathspec import safe_name
 from flownb.settings import datastore_root
 from flownb.store.datastore import Datastore
-from flownb.store.garbage import Removed, collect, remove_run, remove_spins
+from flownb.store.garbage import Removed, collect, remove_runs, remove_spins
 from flownb.store.index import RunStatus
 from flownb.store.usage import Share, measure
 
@@ -48,6 +48,7 @@ def add_commands(commands: Any) -> None:
     sub.add_argument("--tag", action="append", default=[], help="only runs with this tag; may be repeated")
     sub.add_argument("--user", help="only runs of this user")
     sub.add_argument("--status", help="only runs that are: " + ", ".join(get_args(RunStatus)))
+    sub.add_argument("--kind", choices=["run", "work", "spin"], default="run", help="work: of step cells; default: run")
     sub.add_argument("--since", type=_moment, metavar="WHEN", help="only runs begun since: 2d, or 2026-01-31[T12:00]")
     sub.add_argument("--until", type=_moment, metavar="WHEN", help="only runs begun before")
     sub.add_argument("--before", type=_count, metavar="RUN", help="only older runs: for the next page")
@@ -77,6 +78,7 @@ def runs(arguments: argparse.Namespace, rest: list[str]) -> int:
         tags=arguments.tag,
         user=arguments.user,
         status=arguments.status,
+        kind=arguments.kind,
         since=arguments.since,
         until=arguments.until,
         before=arguments.before,
@@ -155,10 +157,10 @@ def du(arguments: argparse.Namespace, rest: list[str]) -> int:
 def rm(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb rm FLOW/RUN … [--force]``."""
     datastore = _open(arguments, rest)
-    for place in arguments.run:
-        flow, run = _run_place(place)
-        removed = remove_run(datastore, flow, run, force=arguments.force)
-        print(f"removed run {flow}/{run}; {_removed(removed, dry_run=False)}")
+    removed = remove_runs(datastore, [_run_place(place) for place in arguments.run], force=arguments.force)
+    for pathspec in removed.runs:
+        print(f"removed run {pathspec}")
+    print(_removed(removed, dry_run=False))
     return 0
 
 
@@ -221,7 +223,7 @@ def _when(seconds: float) -> str:
 
 def _count(text: str) -> int:
     """A number of runs."""
-    if not text.isdigit():
+    if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"`{text}` is no number of runs")
     return int(text)
 
@@ -244,6 +246,8 @@ def _removed(removed: Removed, *, dry_run: bool) -> str:
     parts.append(_many(removed.blobs, "blob"))
     verb = "would free" if dry_run else "freed"
     text = f"{verb} {size_text(removed.bytes)} ({', '.join(parts)})"
+    if removed.damaged:
+        text += f"; no blob was removed, for what `{removed.damaged[0]}` needs cannot be read"
     if removed.waiting:
         text += f"; {size_text(removed.waiting)} more when it is two weeks old, for a bucket has no locks"
     return text

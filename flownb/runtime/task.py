@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from types import FunctionType, MethodType, TracebackType
 from typing import Any
@@ -175,6 +175,7 @@ def run_attempt(
     collector: CardCollector | None = None
     cards: tuple[CardContent, ...] = ()
     error: BaseException | None = None
+    inputs: list[FlowSpec] = []
     try:
         flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
         flow_self = flow_class(state)
@@ -182,7 +183,8 @@ def run_attempt(
         arguments: list[Any] = []
         if node.is_join:
             datastore.fetch(ref for parent in spec.parents for ref in parent.artifacts.values())
-            arguments.append(Inputs([_input(flow_class, parent, datastore) for parent in spec.parents]))
+            inputs = [_input(flow_class, parent, datastore) for parent in spec.parents]
+            arguments.append(Inputs(inputs))
         _describe(program, spec, flow_self)
         method = vars(flow_class)[spec.step]
         decorators = tuple(getattr(method, "flownb_decorators", ()))
@@ -203,13 +205,20 @@ def run_attempt(
     artifacts: dict[str, ArtifactRef] = dict(state.refs)
     captured: tuple[str, ...] = ()
     failure: UnpicklableArtifact | None = None
-    with keep.recording() if keep is not None else nullcontext():
+    with ExitStack() as recording:
+        if keep is not None:
+            try:
+                recording.enter_context(keep.recording())
+            except KeyboardInterrupt as interrupt:  # while another process clears up; what was computed is kept
+                error = error or interrupt
+                recording.enter_context(keep.recording())
+        read = [*state.loaded.values(), *(one for other in inputs for one in other._flownb_state.loaded.values())]
         try:
+            datastore.verify(read)
             artifacts, captured, failure = _persist(own, state, written, keep)
             cards = card_contents(
                 collector, given=spec.given, here=captured, values=own, artifacts=artifacts, datastore=datastore
             )
-            datastore.settle()
         except KeyboardInterrupt as interrupt:
             error = error or interrupt
         except CorruptBlob as damaged:  # what was read is not what was stored, so nothing that came of it is kept
@@ -238,7 +247,7 @@ def run_attempt(
         )
         if keep is not None:
             record = replace(record, source=keep.save(program.source, name="source"), cards=store_cards(cards, keep))
-            keep.write_task(record)
+            keep.write_task(record, made={*captured, *state.loaded})
     foreach = (state.foreach, state.num_splits) if state.foreach is not None and error is None else None
     values = {name: value for name, value in own.items() if name in captured}
     return TaskResult(record, values, error, foreach, decorators, cards)

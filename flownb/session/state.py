@@ -174,13 +174,14 @@ class SessionState:
 
     def _find_working_run(self, flow: str) -> str | None:
         """The newest working run of this notebook."""
-        for run in self.datastore.run_ids(flow):
-            try:
-                record = self.datastore.run(flow, run)
-            except FlownbError:
-                continue
-            if record.kind == "work" and record.notebook == self.notebook_name:
-                return run
+        if flow not in self.datastore.flows():
+            return None
+        before: str | None = None
+        while rows := self.datastore.index.runs(flow, kind="work", before=before):
+            for row in rows:
+                if row.notebook == self.notebook_name:
+                    return row.run
+            before = rows[-1].run
         return None
 
     @property
@@ -189,8 +190,15 @@ class SessionState:
         return self.notebook.name if self.notebook else ""
 
     def working_run(self) -> str:
-        """Id of the working run, begun if there is none."""
+        """Id of the working run, begun if there is none, or if it was removed."""
+        self.datastore.look_again()
         results = self.results()
+        if results.work is not None:
+            try:
+                self.datastore.run(self.flow.name, results.work)
+            except NotFound:
+                del self._results[self.flow.name]
+                results = self.results()
         if results.work is None:
             record = RunRecord(self.flow.name, "", "work", self.notebook_name, {}, (), user_name(), time())
             results.work = self.datastore.new_run(record).run

@@ -7,8 +7,8 @@ those a little larger share one blob with others that were saved together; each 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flownb.errors import CorruptBlob, StoreError, UnpicklableArtifact
@@ -23,14 +23,16 @@ __all__ = ["Artifacts", "Loaded", "Saved"]
 # Encoded values up to this many bytes stand in the manifest itself: a key and a place would take as much.
 INLINE_BYTES = 256
 # Up to this many, values that are saved together share a blob: a file or object each would cost more than they do.
-PACKED_BYTES = 64 << 10
+PACKED_BYTES = 16 << 10
 # What one shared blob holds at most.
 PACK_BYTES = 4 << 20
+# Places of small values that a process remembers.
+MOST_PLACES = 100_000
 # From here on a part of a changed map is worth asking the kernel whether that part was written to.
 ASKED_FROM = 64 << 10
-# Another object than the one that was loaded is encoded twice, to see that it has the same content, up to this many
-# bytes of pickle stream.
-DRIFT_BYTES = 64 << 20
+# For another object than the one that was loaded the stored value is encoded again, to see whether both have the same
+# content, up to this many bytes of pickle stream.
+DRIFT_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,14 @@ class Loaded:
     ref : ArtifactRef
     region : Region or None
         The memory it stands on; None for values that are not in a blob of their own.
+    label : str
+        What messages call it.
     """
 
     value: Any
     ref: ArtifactRef
     region: Region | None
+    label: str
 
 
 @dataclass(frozen=True)
@@ -86,8 +91,8 @@ class Artifacts:
 
     def __init__(self, blobs: Blobs) -> None:
         self.blobs = blobs
-        # What large values that are still being verified are called, by key.
-        self._labels: dict[str, str] = {}
+        # Where small values are that this process saved, by key: equal ones share a place.
+        self._places: dict[str, Packed] = {}
 
     def save(self, values: Mapping[str, Any], before: Mapping[str, Loaded]) -> Saved:
         """Persist values; those that have not changed since they were loaded cost no write.
@@ -95,7 +100,7 @@ class Artifacts:
         Parameters
         ----------
         values : mapping of str to object
-            By artifact name. They must not change until `settle` has returned.
+            By artifact name. They must not change until the blobs are settled.
         before : mapping of str to Loaded
             What was loaded, by name; a value may have been changed in place since.
 
@@ -129,6 +134,8 @@ class Artifacts:
             if size <= INLINE_BYTES:
                 inline = base64.b64encode(b"".join(parts)).decode()
                 saved.refs[name] = ArtifactRef(key, encoding, size, _type_name(value), inline)
+            elif size <= PACKED_BYTES and (place := self._place(key)):
+                saved.refs[name] = ArtifactRef(key, encoding, size, _type_name(value), packed=place)
             elif size <= PACKED_BYTES:
                 small.append(_Small(name, key, encoding, _type_name(value), b"".join(parts)))
             else:
@@ -136,6 +143,14 @@ class Artifacts:
                 saved.refs[name] = ArtifactRef(key, encoding, size, _type_name(value))
         self._pack(small, saved)
         return saved
+
+    def _place(self, key: str) -> Packed | None:
+        """Where this process put equal content, unless it was removed since."""
+        place = self._places.get(key)
+        if place is not None and self.blobs.missing([(place.key, place.size)]):
+            del self._places[key]
+            return None
+        return place
 
     def _pack(self, small: list[_Small], saved: Saved) -> None:
         """Put small values into as few blobs as need be."""
@@ -154,13 +169,15 @@ class Artifacts:
             self.blobs.put([blob], key, len(blob))
             for one in small[:taken]:
                 packed = Packed(key, len(blob), places[one.key]) if len(places) > 1 else None
+                if packed is not None and len(self._places) < MOST_PLACES:
+                    self._places[one.key] = packed
                 saved.refs[one.name] = ArtifactRef(one.key, one.encoding, len(one.content), one.type, packed=packed)
             del small[:taken]
 
     def load(self, ref: ArtifactRef, *, name: str = "", where: str = "") -> Loaded:
         """Load a value; each call gives an independent object.
 
-        A large blob may still be verified when this returns: call `settle` before anything is made of the value that
+        A large blob may still be verified when this returns: call `verify` before anything is made of the value that
         lasts.
 
         Raises
@@ -175,34 +192,33 @@ class Artifacts:
             view = self._content(ref)
         except CorruptBlob as error:
             raise _unreadable(label, error) from error
-        self._labels[ref.key] = label
+        loaded = Loaded(None, ref, None if ref.inline is not None or ref.packed is not None else Region(view), label)
+        if ref.encoding != "pickle5":
+            self.verify([loaded])  # what stands over damaged memory may not only be wrong, but crash
         try:
             value = decode(ref.encoding, view)
         except Exception as error:
-            self.settle()  # a damaged blob is the better reason
+            self.verify([loaded])  # a damaged blob is the better reason
             raise StoreError(
                 f"{label} of type {ref.type} cannot be loaded.",
                 f"{type(error).__name__}: {error}.",
                 "Make what it needs importable (a %%shared cell or an installed package), then try again.",
             ) from error
-        return Loaded(value, ref, None if ref.inline is not None or ref.packed is not None else Region(view))
+        return replace(loaded, value=value)
 
-    def settle(self) -> None:
-        """Wait until what was saved is kept and what was loaded is verified.
+    def verify(self, values: Iterable[Loaded]) -> None:
+        """Wait until loaded values are verified.
 
         Raises
         ------
         CorruptBlob
-            If a loaded value is damaged.
-        StoreError
-            If a value could not be kept.
+            If one is damaged.
         """
+        labels = {loaded.ref.key: loaded.label for loaded in values if loaded.region is not None}
         try:
-            self.blobs.settle()
+            self.blobs.verify(labels)
         except CorruptBlob as error:
-            raise _unreadable(self._labels.get(error.key, "An artifact"), error) from error
-        finally:
-            self._labels.clear()
+            raise _unreadable(labels.get(error.key, "An artifact"), error) from error
 
     def _content(self, ref: ArtifactRef) -> memoryview:
         """The encoded value, writable and nobody else's."""
@@ -226,10 +242,10 @@ class Artifacts:
         try:
             stored = Region(self._content(loaded.ref))
         except CorruptBlob as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                return False  # then it is written again
-            # The value stands on the damaged blob: what is saved now would be damaged as well.
-            raise _unreadable("What a step read", error) from error
+            if value is loaded.value and loaded.region is not None and not error.missing:
+                # It stands on the damaged blob: what is saved now would be damaged as well.
+                raise _unreadable(loaded.label, error) from error
+            return False  # then it is written again
         if _equals_blob(parts, loaded.region, stored):
             return True
         head = parts[0]

@@ -10,7 +10,7 @@ Takes values and records; gives references and records again. Below the root are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -121,28 +121,36 @@ class Datastore(ManifestStore):
             If it cannot be rebuilt.
         """
         loaded = self.artifacts.load(ref, name=name, where=where)
-        self.artifacts.settle()
+        self.artifacts.verify([loaded])
         return loaded.value
 
     def read(self, ref: ArtifactRef, *, name: str = "", where: str = "") -> Loaded:
-        """Like `load`, but a large value may still be verified: call `settle` before anything lasting is made of it."""
+        """Like `load`, but a large value may still be verified: call `verify` before anything lasting is made of it."""
         return self.artifacts.load(ref, name=name, where=where)
 
     def fetch(self, refs: Iterable[ArtifactRef]) -> None:
         """Bring small values near before they are read one by one: in a bucket each read is a round trip."""
         self.blobs.fetch(ref.blob for ref in refs if ref.blob is not None and ref.blob[1] <= FETCHED_BYTES)
 
-    def settle(self) -> None:
-        """Wait until what was saved is kept and what was read is verified.
+    def verify(self, values: Iterable[Loaded]) -> None:
+        """Wait until values that were read are verified.
 
         Raises
         ------
         CorruptBlob
-            If a value that was read is damaged.
+            If one is damaged.
+        """
+        self.artifacts.verify(values)
+
+    def settle(self) -> None:
+        """Wait until what was saved is kept.
+
+        Raises
+        ------
         StoreError
             If a value could not be kept.
         """
-        self.artifacts.settle()
+        self.blobs.settle()
 
     def holds(self, ref: ArtifactRef) -> bool:
         """Whether what a reference needs is there; `flownb gc` may have removed what no run refers to."""
@@ -153,6 +161,13 @@ class Datastore(ManifestStore):
         return self.storage.lock(exclusive=False)
 
     # -- what is recorded, and told to the index
+
+    def look_again(self) -> None:
+        """Forget what is known of a place that was emptied since."""
+        before = self._own
+        super().look_again()
+        if self._own is not before:
+            self.__dict__.pop("index", None)
 
     def new_run(self, record: RunRecord) -> RunRecord:
         """Take the next free run id of a flow and record the run, once what it refers to is kept.
@@ -168,6 +183,8 @@ class Datastore(ManifestStore):
             The same with the id it was given.
         """
         self.settle()
+        refs = [*record.parameters.values(), *record.constants.values()]
+        self._require([ref for ref in refs if ref.blob is not None], f"A run of {record.flow} cannot begin")
         record = super().new_run(record)
         self.index.run_begun(record)
         return record
@@ -189,26 +206,36 @@ class Datastore(ManifestStore):
         super().restore_run(record)
         self.index.run_restored(record, self.run_end(record.flow, record.run))
 
-    def write_task(self, record: TaskRecord) -> None:
+    def write_task(self, record: TaskRecord, *, made: Container[str] | None = None) -> None:
         """Record an attempt that has ended, once all its artifacts are kept.
+
+        Parameters
+        ----------
+        record : TaskRecord
+        made : container of str, optional
+            Names of artifacts that the task made or read, which have to be there; None means all. What it only passes
+            on is its parents' matter.
 
         Raises
         ------
         StoreError
-            If an artifact is gone, or the store cannot be written.
+            If an artifact is gone, the run was removed, or the store cannot be written.
         """
         self.settle()
-        wanted = {ref.blob: name for name, ref in record.artifacts.items() if ref.blob}
-        gone = self.blobs.missing(wanted)
-        if gone:
-            name = next(name for blob, name in wanted.items() if blob and blob[0] == gone[0])
-            raise StoreError(
-                f"Task {record.pathspec} cannot be recorded: its artifact `{name}` is gone.",
-                f"Blob {gone[0]} was removed while the task was running, by hand or by `flownb rm`.",
-                "Run the steps above again, then this one.",
-            )
+        wanted = [ref for name, ref in record.artifacts.items() if ref.blob and (made is None or name in made)]
+        self._require(wanted, f"Task {record.pathspec} cannot be recorded")
         super().write_task(record)
         self.index.task_ended(record)
+
+    def _require(self, refs: Sequence[ArtifactRef], what: str) -> None:
+        """Raise if something that is about to be referred to is gone."""
+        gone = self.blobs.missing([ref.blob for ref in refs if ref.blob is not None])
+        if gone:
+            raise StoreError(
+                f"{what}: an artifact that it needs is gone.",
+                f"Blob {gone[0]} is not in `{self.location}` any more: it was removed by hand, or with `flownb rm`.",
+                "Run the steps above again, then this one.",
+            )
 
 
 def _backend(location: str | Path) -> tuple[Storage, Blobs]:

@@ -2,15 +2,14 @@
 
 Takes a datastore and a rule for what to keep; gives what was removed. Safe while others write: in a folder by its lock,
 which is held from the look at all records to the last removal; in a bucket, which has no locks, by age. A blob there is
-removed only when nothing refers to it and it is older than `BUCKET_AGE`, and writers put a blob anew that is older than
-half of that, so one that is about to be referred to is never old.
+removed only when nothing refers to it and it is older than `Blobs.shortest_life`, and writers put a blob anew that is
+older than half of that, so one that is about to be referred to is never old.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from flownb.errors import StoreError
@@ -19,7 +18,7 @@ from flownb.store.records import Claim, TaskRecord
 from flownb.store.references import RUNNING_SECONDS, RecordedRun, recorded_runs, references, removals
 from flownb.store.storage import Entry
 
-__all__ = ["Removed", "collect", "remove_run", "remove_spins"]
+__all__ = ["Removed", "collect", "remove_run", "remove_runs", "remove_spins"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,8 @@ class Removed:
         Their size.
     waiting : int
         Bytes in a bucket that nothing refers to and that are too young to be removed yet.
+    damaged : tuple of str
+        Manifests of other runs that cannot be read, for which no blob was removed.
     """
 
     runs: tuple[str, ...] = ()
@@ -45,6 +46,7 @@ class Removed:
     blobs: int = 0
     bytes: int = 0
     waiting: int = 0
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass
@@ -94,13 +96,16 @@ def collect(
     A run is kept while one that is kept, running or about to run started from one of its tasks.
     """
     stores = (datastore, datastore.below("spin"))
-    with ExitStack() as locks:
-        for store in stores:
-            if store.flows():
-                locks.enter_context(store.storage.lock(exclusive=True))
+    with datastore.storage.lock(exclusive=True):
         now = time.time()
         runs, spins = (list(recorded_runs(store)) for store in stores)
-        _refuse_damaged([run for run in (*runs, *spins) if run.pathspec not in also])
+        damaged = _damaged([run for run in (*runs, *spins) if run.pathspec not in also])
+        if damaged and not also:
+            raise StoreError(
+                f"Nothing was removed: the manifest `{damaged[0]}` cannot be read.",
+                "What it refers to is not known, so it might be removed as well.",
+                f"Restore the file, or remove its run first: flownb rm {'/'.join(damaged[0].split('/')[1:3])} --force.",
+            )
         plans = [_plan(runs, keep_last, older_than, now, frozenset(also)), _plan(spins, keep_last, older_than, now)]
         if not dry_run:
             for mark in list(removals(datastore)):  # of a removal that was killed
@@ -108,7 +113,7 @@ def collect(
                 datastore.tell_changed(mark.flow, [mark.run])
             for plan in plans:
                 _remove(plan, now)
-        blobs, waiting = _unneeded(datastore, plans[0].needed | plans[1].needed, now)
+        blobs, waiting = ([], 0) if damaged else _unneeded(datastore, plans[0].needed | plans[1].needed, now)
         if not dry_run:
             datastore.blobs.delete(entry.name for entry in blobs)
             datastore.storage.clear_temporary()
@@ -118,6 +123,7 @@ def collect(
         len(blobs),
         sum(entry.size for entry in blobs),
         waiting,
+        damaged,
     )
 
 
@@ -138,47 +144,55 @@ def remove_run(datastore: Datastore, flow: str, run: str, *, force: bool = False
     StoreError
         If it is running or needed.
     """
-    if not (force and datastore.has_run(flow, run)):
-        datastore.run(flow, run)  # says so if there is no such run, or it cannot be read
+    return remove_runs(datastore, [(flow, run)], force=force)
+
+
+def remove_runs(datastore: Datastore, places: Sequence[tuple[str, str]], *, force: bool = False) -> Removed:
+    """Remove several runs at once, given as flow and run; see `remove_run`."""
+    for flow, run in places:
+        if not (force and datastore.has_run(flow, run)):
+            datastore.run(flow, run)  # says so if there is no such run, or it cannot be read
     if not force:
-        now = time.time()
-        for other in recorded_runs(datastore, flows=[flow]):
-            if other.record.run == run:
-                if other.is_running(now):
-                    raise StoreError(
-                        f"Run {flow}/{run} may still be running.",
-                        f"It has not ended, and it recorded something in the last {RUNNING_SECONDS / 3600:.0f} hours.",
-                        "Stop it first, or add --force.",
-                    )
-            elif run in {parent.split("/")[0] for parent in _parents(other)}:
+        _refuse_needed(datastore, places)
+    return collect(datastore, also=[f"{flow}/{run}" for flow, run in places])
+
+
+def _refuse_needed(datastore: Datastore, places: Sequence[tuple[str, str]]) -> None:
+    """Raise if one of some runs is going on, or another run started from it."""
+    now = time.time()
+    going = {f"{flow}/{run}" for flow, run in places}
+    for other in recorded_runs(datastore, flows=sorted({flow for flow, _ in places})):
+        if other.pathspec in going:
+            if other.is_running(now):
                 raise StoreError(
-                    f"Run {flow}/{run} is needed.",
-                    f"A task of {other.pathspec} started from one of its tasks.",
-                    f"Remove {other.pathspec} first, or add --force: its artifacts stay readable, but whether it is "
-                    "still fresh cannot be told any more.",
+                    f"Run {other.pathspec} may still be running.",
+                    "It has not ended, or a step of it has not, and no failure was recorded.",
+                    "Stop it first, or add --force.",
                 )
-    return collect(datastore, also=[f"{flow}/{run}"])
+            continue
+        needed = {f"{other.record.flow}/{parent.split('/')[0]}" for parent in _parents(other)} & going
+        if needed:
+            raise StoreError(
+                f"Run {min(needed)} is needed.",
+                f"A task of {other.pathspec} started from one of its tasks.",
+                f"Remove {other.pathspec} first, or add --force: its artifacts stay readable, but whether it is still "
+                "fresh cannot be told any more.",
+            )
 
 
 def remove_spins(datastore: Datastore) -> Removed:
     """Remove all that ``spin --persist`` kept."""
     spins = datastore.below("spin")
     runs = tuple(f"spin/{flow}/{run}" for flow in spins.flows() for run in spins.run_ids(flow))
-    with spins.storage.lock(exclusive=True) if runs else ExitStack():
+    with datastore.storage.lock(exclusive=True):
         spins.storage.delete([entry.name for entry in spins.storage.entries("")])
     removed = collect(datastore)
     return Removed(runs, removed.tasks, removed.blobs, removed.bytes, removed.waiting)
 
 
-def _refuse_damaged(runs: list[RecordedRun]) -> None:
-    """Raise if what a run needs is not known, for then it might be removed."""
-    for run in runs:
-        if run.damaged:
-            raise StoreError(
-                f"Nothing was removed: the manifest `{run.damaged[0]}` cannot be read.",
-                "What it refers to is not known, so it might be removed as well.",
-                f"Restore the file, or remove the run first: flownb rm {run.pathspec} --force.",
-            )
+def _damaged(runs: list[RecordedRun]) -> tuple[str, ...]:
+    """Manifests that cannot be read: what they refer to is not known, so it might be taken for unneeded."""
+    return tuple(name for run in runs for name in run.damaged)
 
 
 def _plan(

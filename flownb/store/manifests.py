@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from flownb.errors import NotFound, StoreError
@@ -63,6 +63,9 @@ class ManifestStore:
         self._next_task: dict[tuple[str, str], int] = {}
         # Runs this process began and alone adds tasks to, and how many attempts it recorded in each.
         self._own: dict[tuple[str, str], int] = {}
+        # What keeps those runs marked as in use.
+        self._held: dict[tuple[str, str], Callable[[], None]] = {}
+        self._last_change: dict[str, int] = {}
         # What tells this store from another at the same place; empty until it was read.
         self._token = ""
         self._readable = self._writable = False
@@ -123,8 +126,10 @@ class ManifestStore:
             if self._create(f"{self._run_folder(record.flow, record.run)}/run.json", record):
                 break
         self._last_run[record.flow] = number
+        place = (record.flow, record.run)
+        self._held[place] = self.storage.hold(f"{self._run_folder(*place)}/run.json")
         if record.kind != "work":
-            self._own[record.flow, record.run] = 0
+            self._own[place] = 0
         return record
 
     def run(self, flow: str, run: str) -> RunRecord:
@@ -148,9 +153,36 @@ class ManifestStore:
         return self._read_many(RunRecord, [f"{self._run_folder(flow, run)}/run.json" for run in ids])
 
     def end_run(self, flow: str, run: str, end: RunEnd) -> None:
-        """Record how a run ended, once everything it left survives a power failure."""
+        """Record how a run ended, once everything it left survives a power failure.
+
+        Raises
+        ------
+        StoreError
+            If the run was removed meanwhile, or the store cannot be written.
+        """
+        self._require_run(flow, run)
         self.storage.sync()
         self._write(f"{self._run_folder(flow, run)}/end.json", end)
+        self._held.pop((flow, run), lambda: None)()
+
+    def is_held(self, flow: str, run: str) -> bool:
+        """Whether the process that began a run is alive and has not ended it; a bucket cannot tell."""
+        return self.storage.is_held(f"{self._run_folder(flow, run)}/run.json")
+
+    def _require_run(self, flow: str, run: str) -> None:
+        """Raise if a run that is about to be written to was removed; what a damaged one takes is not lost."""
+        try:
+            (record,) = self.runs(flow, [run])
+            if record is None or record.removed:
+                self.run(flow, run)
+        except StoreError:
+            return
+        except NotFound as error:
+            raise StoreError(
+                f"Nothing more can be recorded in run {flow}/{run}.",
+                f"{error.what}",
+                "Begin anew: run the cell again, or start another run.",
+            ) from error
 
     def run_end(self, flow: str, run: str) -> RunEnd | None:
         """How a run ended, None while it runs (and for working runs)."""
@@ -191,10 +223,15 @@ class ManifestStore:
 
     def tell_changed(self, flow: str, runs: Sequence[str]) -> None:
         """Note that runs were removed or restored, once their records say so."""
-        number = self.changes(flow, 0)[0] + 1
+        folder = f"{self._flow_folder(flow)}/changes"
+        number = self._last_change.get(flow)
+        if number is None:
+            number = max((_attempt(name) for name in self.storage.files(folder)), default=0)
         text = json.dumps({"runs": list(runs), "nonce": secrets.token_hex(8)}).encode()
-        while not self.storage.create(f"{self._flow_folder(flow)}/changes/{number}.json", text):
+        number += 1
+        while not self.storage.create(f"{folder}/{number}.json", text):
             number += 1
+        self._last_change[flow] = number
 
     def changes(self, flow: str, after: int) -> tuple[int, list[str]]:
         """What was removed or restored: the last note's number, and the runs that notes after number `after` name."""
@@ -252,12 +289,12 @@ class ManifestStore:
             self.run(flow, other)
         return str(number)
 
-    def claims(self, flow: str, run: str, *, without: Container[str] = ()) -> dict[str, Claim]:
-        """Task ids that were taken in a working run, but for those of `without`."""
+    def claims(self, flow: str, run: str, *, without: Container[str] = ()) -> dict[str, Claim | None]:
+        """Task ids that were taken in a working run, but for those of `without`; None for a claim that is damaged."""
         folder = f"{self._run_folder(flow, run)}/ids"
         names = [name for name in self.storage.files(folder) if name.removesuffix(".json") not in without]
         claims = self._read_many(Claim, [f"{folder}/{name}" for name in names])
-        return {name.removesuffix(".json"): claim for name, claim in zip(names, claims, strict=True) if claim}
+        return {name.removesuffix(".json"): claim for name, claim in zip(names, claims, strict=True)}
 
     def steps(self, flow: str, run: str) -> list[str]:
         """Names of the steps that have recorded tasks in a run, sorted."""
@@ -268,7 +305,8 @@ class ManifestStore:
         return sorted(self.storage.folders(self._step_folder(flow, run, step)), key=_numeric)
 
     def write_task(self, record: TaskRecord) -> None:
-        """Record an attempt that has ended."""
+        """Record an attempt that has ended; see `Datastore.write_task`."""
+        self._require_run(record.flow, record.run)
         self._prepare()
         folder = f"{self._step_folder(record.flow, record.run, record.step)}/{safe_name(record.task)}"
         self._write(f"{folder}/{record.attempt}.json", record)
@@ -330,9 +368,9 @@ class ManifestStore:
         """Step, task and attempt of each attempt that has ended, in no order."""
         prefix = f"{self._run_folder(flow, run)}/steps"
         for entry in self.storage.entries(prefix):
-            step, task, name = entry.name.removeprefix(f"{prefix}/").split("/")
-            if name.endswith(".json"):
-                yield step, task, _attempt(name)
+            parts = entry.name.removeprefix(f"{prefix}/").split("/")
+            if len(parts) == 3 and _attempt(parts[2]) >= 0:
+                yield parts[0], parts[1], _attempt(parts[2])
 
     def task_records(self, flow: str, run: str, names: Sequence[tuple[str, str, int]]) -> list[TaskRecord | None]:
         """Records of attempts, in the order asked for; None for one that is not there or damaged."""
@@ -348,6 +386,7 @@ class ManifestStore:
 
     def add_execution(self, flow: str, run: str, execution: Execution) -> None:
         """Record which tasks are now the latest results of a step in a working run."""
+        self._require_run(flow, run)
         folder = f"{self._run_folder(flow, run)}/executions"
         number = max((_attempt(name) for name in self.storage.files(folder)), default=0) + 1
         execution = replace(execution, nonce=secrets.token_hex(8))
@@ -398,6 +437,11 @@ class ManifestStore:
         if not self._token:
             self._format()
         return self._token
+
+    def look_again(self) -> None:
+        """Forget what is known of a place that was emptied since."""
+        if self._writable and not self.storage.exists("store.json"):
+            ManifestStore.__init__(self, self.storage)
 
     def _check(self) -> None:
         """Refuse a place of an unknown format, before anything there is understood or added to."""

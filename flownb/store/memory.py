@@ -16,7 +16,7 @@ from typing import Any
 
 from flownb.store.storage import Part
 
-__all__ = ["Region", "address_of", "same_memory", "was_written"]
+__all__ = ["Region", "address_of", "private_memory", "same_memory", "was_written"]
 
 PAGE = mmap.PAGESIZE
 # <linux/fs.h>: struct pm_scan_arg, PAGEMAP_SCAN and the categories of pages (Linux 6.7).
@@ -48,6 +48,16 @@ def address_of(part: Part) -> int:
 def same_memory(one: int, other: int, size: int) -> bool:
     """Whether `size` bytes at two addresses are equal; other threads run meanwhile."""
     return one == other or not size or _memcmp()(one, other, size) == 0
+
+
+def private_memory(size: int) -> mmap.mmap:
+    """Empty memory of this process alone.
+
+    Python's own default is shared with forked processes, and the kernel tells its pages as a file's.
+    """
+    if hasattr(mmap, "MAP_ANONYMOUS"):
+        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return mmap.mmap(-1, size)
 
 
 class Region:

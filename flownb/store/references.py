@@ -13,7 +13,8 @@ from flownb.store.records import ArtifactRef, Claim, Execution, RunEnd, RunRecor
 
 __all__ = ["RecordedRun", "recorded_runs", "references", "removals"]
 
-# A run that has not ended counts as running while one of its files is younger than this, in seconds.
+# A run that has not ended counts as running while something was recorded in it for less than this, in seconds; seven
+# times as long in a bucket.
 RUNNING_SECONDS = 24 * 3600.0
 
 
@@ -53,8 +54,13 @@ class RecordedRun:
         return f"{self.record.flow}/{self.record.run}"
 
     def is_running(self, now: float) -> bool:
-        """Whether it may still be going on."""
-        return self.record.kind != "work" and self.end is None and now - self.touched < RUNNING_SECONDS
+        """Whether it is going on, or may be: where the process that began it cannot be asked, age decides."""
+        if self.record.kind == "work":
+            return any(now - claim.started < RUNNING_SECONDS for claim in self.claims.values())
+        if self.end is not None:
+            return False
+        longest = RUNNING_SECONDS * (1 if self.datastore.storage.has_locks else 7)
+        return now - self.touched < longest or self.datastore.is_held(self.record.flow, self.record.run)
 
     def refs(self) -> Iterator[tuple[TaskRecord | None, str, ArtifactRef]]:
         """All references: the attempt or None for the run itself, the artifact's name, where its value is."""
@@ -113,7 +119,9 @@ def _read(datastore: Datastore, record: RunRecord, end: RunEnd | None) -> Record
     times = [record.started, *(attempt.finished for attempt in found.attempts)]
     if record.kind == "work":
         found.executions = list(datastore.numbered_executions(flow, run))
-        found.claims = datastore.claims(flow, run, without={attempt.task for attempt in found.attempts})
+        claims = datastore.claims(flow, run, without={attempt.task for attempt in found.attempts})
+        found.claims = {task: claim for task, claim in claims.items() if claim is not None}
+        found.damaged += [f"flows/{flow}/{run}/ids/{task}.json" for task, claim in claims.items() if claim is None]
         times += [claim.started for claim in found.claims.values()]
     found.touched = max(times)
     return found

@@ -6,7 +6,7 @@ implementations, `flownb.store.local` and `flownb.store.s3`, which pass one beha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -100,6 +100,17 @@ class Storage(Protocol):
         """
         ...
 
+    def hold(self, name: str) -> Callable[[], None]:
+        """Keep a file marked as in use until the function that is given is called, or the process dies.
+
+        A bucket has no such marks.
+        """
+        ...
+
+    def is_held(self, name: str) -> bool:
+        """Whether a process that is alive has marked a file as in use."""
+        ...
+
     def clear_temporary(self) -> None:
         """Remove what processes that were killed left behind."""
         ...
@@ -129,7 +140,8 @@ class Blobs(Protocol):
     def get(self, key: str, size: int) -> memoryview:
         """A private, writable map or copy of a blob.
 
-        What is large may still be verified while the caller uses it; `settle` then raises.
+        What is large may still be verified while the caller uses it: call `verify` before anything lasting is made of
+        it.
 
         Raises
         ------
@@ -156,13 +168,21 @@ class Blobs(Protocol):
         """Keys of those blobs (key, length) that are known not to be there; a look must cost little."""
         ...
 
-    def settle(self) -> None:
-        """Wait for puts and verifications under way in this process.
+    def verify(self, keys: Iterable[str]) -> None:
+        """Wait until blobs that `get` gave are verified.
 
         Raises
         ------
         CorruptBlob
-            If a blob that `get` gave does not match its key.
+            If one of them does not match its key; also when it is asked again.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Wait for puts under way in this process.
+
+        Raises
+        ------
         StoreError
             If a blob could not be kept.
         """

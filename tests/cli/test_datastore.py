@@ -59,9 +59,7 @@ def test_rm(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run goes, and what was asked of it afterwards says so."""
     capsys.readouterr()
     assert 0 == main(["rm", "F/1", "F/2"])
-    assert ["removed run F/1;", "removed run F/2;"] == [
-        " ".join(line.split(" ")[:3]) for line in capsys.readouterr().out.splitlines()
-    ]
+    assert "removed run F/2\nremoved run F/1\nfreed 0 B (2 runs, 0 blobs)\n" == capsys.readouterr().out
     assert 1 == main(["rm", "F/1"])
     assert "Run F/1 was removed on" in capsys.readouterr().err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from flownb.client import Flow, Run
 from flownb.errors import CorruptBlob, MissingResults, ParameterError, StepFailed
 from flownb.session.options import RunOptions, parse_run, parse_spin
 from flownb.session.session import Session
+from flownb.store.datastore import Datastore
 from flownb.store.garbage import remove_run
 from tests.conftest import MakeSession
 from tests.runtime.test_scheduler import SHAPES
@@ -413,3 +415,34 @@ def test_a_result_whose_origin_was_removed_is_stale(make_session: MakeSession) -
     assert {"a": ("never", ()), "b": ("stale", ("what it ran on was removed",))} == states(again)
     (work,) = Flow("NotebookFlow", datastore=again.datastore).working_runs()
     assert 50_000 == work["b"].task.data.n  # type: ignore[union-attr]  # there is one
+
+
+def test_damage_is_told_although_a_card_previews_other_artifacts(make_session: MakeSession, tmp_path: Path) -> None:
+    """A step with a default card that read a large damaged artifact has failed, and nothing of it is kept."""
+    cells = (
+        "%%step load -> big, small\nbig = bytearray(40_000_000)\nsmall = 5",
+        "%%step use -> n\n@card\nn = sum(self.big[:100])",
+    )
+    make_session(*cells).run_step("load")
+    blob = max((tmp_path / ".flownb/blobs").rglob("*"), key=lambda path: path.stat().st_size)
+    blob.write_bytes(blob.read_bytes()[:-1] + b"x")
+    session = make_session(*cells)
+    with pytest.raises(CorruptBlob, match="Artifact `big` of NotebookFlow/1/load/1 cannot be read"):
+        session.run_step("use")
+    assert "failed" == session.freshness()["use"].state
+
+
+def test_a_notebook_goes_on_after_its_state_was_removed(make_session: MakeSession, tmp_path: Path) -> None:
+    """Whether the working run or the whole folder was removed meanwhile, the next cells are recorded anew."""
+    session = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x + 1")
+    session.run_step("a")
+    remove_run(Datastore(tmp_path / ".flownb"), "NotebookFlow", "1", force=True)
+    session.run_step("a")
+    session.run_step("b")
+    assert {"fresh"} == {one.state for one in session.freshness().values()}
+    shutil.rmtree(tmp_path / ".flownb")
+    session.run_step("a")
+    session.run_step("b")
+    again = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x + 1")
+    assert {"fresh"} == {one.state for one in again.freshness().values()}
+    assert ["1"] == [run.id for run in Flow("NotebookFlow", datastore=again.datastore).working_runs()]

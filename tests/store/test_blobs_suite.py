@@ -27,7 +27,7 @@ def make(size: int, *, seed: int = 0) -> tuple[str, bytes]:
 def read(blobs: Blobs, key: str, size: int) -> memoryview:
     """Get a blob and wait until it is verified."""
     content = blobs.get(key, size)
-    blobs.settle()
+    blobs.verify([key])
     return content
 
 
@@ -87,7 +87,7 @@ def test_another_length_is_told_of(blobs: Blobs) -> None:
 
 
 def test_content_that_does_not_match_its_key_is_told_of(blobs: Blobs) -> None:
-    """Other content under a key is an error at `get` or, of large ones, at `settle`."""
+    """Other content under a key is an error at `get` or, of large ones, at `verify`."""
     for size in (3000, 70_000, (16 << 20) + 1):
         _, content = make(size)
         key = blake3(b"something else" + bytes(size % 7)).hexdigest()

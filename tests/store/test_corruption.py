@@ -102,7 +102,9 @@ def read_all(root: Path) -> Outcome:
             lambda run=run: sorted(step.pathspec for step in Run(f"F/{run}", datastore=store))
         )
         found["executions", run] = attempt(lambda run=run: list(store.executions("F", run)))
-        found["ids", run] = attempt(lambda run=run: store.claims("F", run))
+        found["ids", run] = attempt(
+            lambda run=run: {task: claim for task, claim in store.claims("F", run).items() if claim is not None}
+        )
         for number, step in enumerate("ab", 1):
             found["tasks", run, step] = attempt(lambda run=run, step=step: store.tasks("F", run, step))
             where = f"F/{run}/{step}/{number}"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -113,13 +114,16 @@ def test_the_newest_success_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_running_run_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that has not ended is kept, until nothing was recorded in it for a day."""
+    """A run that has not ended is kept while its process lives, and for a day after it last recorded something."""
     store = Datastore(tmp_path)
-    record_run(store, 0.0, status="")
+    other = Datastore(tmp_path)
+    record_run(other, 0.0, status="")
     record_run(store, 1.0)
     assert () == collect(store, keep_last=1).runs
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 2 * DAY)
+    assert () == collect(store, keep_last=1).runs  # `other` is alive
+    other._held["F", "1"]()
     assert ("F/1",) == collect(store, keep_last=1).runs
 
 
@@ -298,3 +302,84 @@ def test_clearing_up_while_others_write(tmp_path: Path) -> None:
         for task in tasks:
             assert [record.run, task.task] * 100 == store.load(task.artifacts["y"])
             assert BIG == store.load(task.artifacts["x"]).size
+
+
+def test_a_damaged_claim_stops_the_clearing_up(tmp_path: Path) -> None:
+    """Where it is not known what a running task needs, nothing is removed."""
+    store = Datastore(tmp_path)
+    work = working_run(store)
+    constant = store.save(np.full(BIG, 7.0), name="constant")
+    store.new_task("F", work, "b", given=[constant])
+    path = tmp_path / f"flows/F/{work}/ids/1.json"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(StoreError, match=r"flows/F/1/ids/1\.json"):
+        collect(store)
+    assert {constant.key} == blobs(store)
+
+
+def test_two_damaged_runs_can_be_removed(tmp_path: Path) -> None:
+    """By force one goes although the other cannot be read; both at once, with their blobs."""
+    store = Datastore(tmp_path)
+    for number in range(3):
+        record_run(store, float(number))
+        if number:
+            (tmp_path / f"flows/F/{number}/steps/a/1/0.json").write_text("{")
+    fresh = Datastore(tmp_path)
+    removed = remove_run(fresh, "F", "1", force=True)
+    assert (("F/1",), 0, ("flows/F/2/steps/a/1/0.json",)) == (removed.runs, removed.blobs, removed.damaged)
+    assert (("F/2",), 2) == ((last := remove_run(fresh, "F", "2", force=True)).runs, last.blobs)
+
+
+def test_a_task_of_a_removed_run_is_not_recorded(tmp_path: Path) -> None:
+    """Who still writes to a run that was removed by force is told so, instead of losing what it recorded."""
+    store = Datastore(tmp_path)
+    run = store.new_run(RunRecord("F", "", "run", started=time.time())).run
+    remove_run(Datastore(tmp_path), "F", run, force=True)
+    for record in (
+        lambda: store.write_task(TaskRecord("F", run, "a", "1", 0, "done")),
+        lambda: store.end_run("F", run, RunEnd("done", 1.0)),
+    ):
+        with pytest.raises(StoreError, match="Nothing more can be recorded in run F/1"):
+            record()
+
+
+def test_a_running_step_of_a_notebook_is_not_removed(tmp_path: Path) -> None:
+    """A working run whose step has begun is removed by force alone."""
+    store = Datastore(tmp_path)
+    work = working_run(store)
+    store.new_task("F", work, "a")
+    with pytest.raises(StoreError, match="Run F/1 may still be running"):
+        remove_run(Datastore(tmp_path), "F", work)
+
+
+def test_the_first_writer_is_waited_for(tmp_path: Path) -> None:
+    """Also before anything was recorded, clearing up waits for who has saved and not yet recorded."""
+    store = Datastore(tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        with store.recording():
+            ref = store.save(np.full(BIG, 1.0), name="x")
+            clearing = pool.submit(collect, Datastore(tmp_path))
+            with pytest.raises(TimeoutError):
+                clearing.result(0.1)
+            store.new_run(RunRecord("F", "", "run", started=time.time(), constants={"x": ref}))
+        assert 0 == clearing.result().blobs
+    assert {ref.key} == blobs(store)
+
+
+def test_a_run_cannot_begin_on_what_is_gone(tmp_path: Path) -> None:
+    """What a run's record refers to has to be there."""
+    store = Datastore(tmp_path)
+    ref = store.save(np.full(BIG, 1.0), name="x")
+    collect(store)
+    with pytest.raises(StoreError, match="A run of F cannot begin: an artifact that it needs is gone"):
+        store.new_run(RunRecord("F", "", "run", started=time.time(), constants={"x": ref}))
+
+
+def test_foreign_files_among_blobs_are_left_alone(tmp_path: Path) -> None:
+    """What other programs leave in the folder of blobs is neither counted nor removed."""
+    store = Datastore(tmp_path)
+    record = record_run(store, 0.0)
+    foreign = tmp_path / f"blobs/{record.artifacts['x'].key[:2]}/Thumbs.db"
+    foreign.write_bytes(b"x")
+    assert Removed() == collect(store)
+    assert foreign.exists()

@@ -10,10 +10,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from blake3 import blake3
 
 from flownb.errors import CorruptBlob, StoreError
+from flownb.store.datastore import Datastore
 from flownb.store.hashing import hash_parts, part_size
 from flownb.store.local import LocalBlobs, LocalStorage
 from flownb.store.local.blobs import DEFERRED_FROM, MAPPED_FROM
@@ -107,9 +109,12 @@ def test_a_large_blob_is_verified_while_it_is_used(tmp_path: Path) -> None:
     LocalBlobs(tmp_path).path(key).write_bytes(content[:-1] + b"x")
     blobs = LocalBlobs(tmp_path)
     assert 0 == blobs.get(key, len(content))[0]
-    with pytest.raises(CorruptBlob, match=f"Blob {key} does not match its key"):
-        blobs.settle()
-    blobs.settle()
+    for _ in range(2):  # whoever asks
+        with pytest.raises(CorruptBlob, match=f"Blob {key} does not match its key"):
+            blobs.verify([key])
+    blobs.verify([])
+    put(blobs, [content])
+    blobs.verify([key])
 
 
 def test_writing_to_a_large_blob_does_not_spoil_its_verification(tmp_path: Path) -> None:
@@ -119,7 +124,7 @@ def test_writing_to_a_large_blob_does_not_spoil_its_verification(tmp_path: Path)
     blobs = LocalBlobs(tmp_path)
     view = blobs.get(key, len(content))
     view[:] = b"x" * len(content)
-    blobs.settle()
+    blobs.verify([key])
     assert 0 == blobs.get(key, len(content))[0]
 
 
@@ -206,3 +211,62 @@ def test_without_locks_nothing_is_cleared_up(tmp_path: Path, monkeypatch: pytest
         pass
     with pytest.raises(StoreError, match="its file system has no locks"), LocalStorage(tmp_path).lock(exclusive=True):
         pass
+
+
+def test_changes_are_noticed_beyond_the_limit_of_open_files(tmp_path: Path) -> None:
+    """A value that was copied because too many files were open is compared like any other; a fork shares none of it."""
+    store = Datastore(tmp_path)
+    refs = {f"x{number}": store.save(np.full(60_000, float(number)), name="x") for number in range(40)}
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 20, hard))
+    try:
+        loaded = {name: store.read(ref, name=name) for name, ref in refs.items()}
+        loaded["x39"].value[5] = 7.0
+        saved = store.save_all({name: one.value for name, one in loaded.items()}, before=loaded)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert ["x39"] == [name for name, ref in saved.refs.items() if ref != refs[name]]
+    pid = os.fork()
+    if pid == 0:
+        loaded["x38"].value[0] = -1.0
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert 38.0 == loaded["x38"].value[0]
+
+
+def test_maps_leave_descriptors_to_the_user(tmp_path: Path) -> None:
+    """However many values are loaded, the step can still open files."""
+    store = Datastore(tmp_path)
+    refs = [store.save(np.full(60_000, float(number)), name="x") for number in range(60)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 30, hard))
+    try:
+        loaded = [store.read(ref) for ref in refs]
+        with (tmp_path / "own").open("w") as file:
+            file.write("x")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [float(number) for number in range(60)] == [one.value[0] for one in loaded]
+
+
+def test_each_reader_is_told_of_damage(tmp_path: Path) -> None:
+    """Reading another value, or the same damaged one again, takes the news away from nobody."""
+    store = Datastore(tmp_path)
+    good, bad = store.save(np.ones(3_000_000), name="good"), store.save(np.zeros(3_000_000), name="bad")
+    path = LocalBlobs(tmp_path / "blobs").path(bad.key)
+    path.write_bytes(path.read_bytes()[:-8] + bytes([1] * 8))
+    fresh = Datastore(tmp_path)
+    read = fresh.read(bad, name="bad", where="F/1/a/1")
+    assert 1.0 == fresh.load(good, name="good")[0]
+    for _ in range(2):
+        with pytest.raises(CorruptBlob, match="Artifact `bad` of F/1/a/1 cannot be read"):
+            fresh.verify([read])
+
+
+def test_equal_small_values_are_stored_once(tmp_path: Path) -> None:
+    """Values that share a blob are found again by the process that saved them."""
+    store = Datastore(tmp_path)
+    first = store.save_all({"x": "a" * 5000, "y": "b" * 300}, before={})
+    second = store.save_all({"x": "a" * 5000, "y": "c" * 300}, before={})
+    assert first.refs["x"] == second.refs["x"]
+    assert 6_000 > sum(entry.size for entry in store.blobs.entries())

@@ -304,7 +304,7 @@ def examples(tmp_path: Path, kinds: tuple[Any, ...] = KINDS) -> Iterator[tuple[r
 def save(store: Artifacts, value: Any, before: Loaded | None = None, *, name: str = "x") -> ArtifactRef:
     """Persist one value."""
     saved = store.save({name: value}, {"x": before} if before else {})
-    store.settle()
+    store.blobs.settle()
     assert {} == saved.failures
     return saved.refs[name]
 
@@ -312,8 +312,9 @@ def save(store: Artifacts, value: Any, before: Loaded | None = None, *, name: st
 def assert_stored(tmp_path: Path, ref: ArtifactRef, expected: Any) -> None:
     """Whether another process loads exactly that value."""
     store = Artifacts(LocalBlobs(tmp_path))
-    assert_same(expected, store.load(ref).value)
-    store.settle()
+    loaded = store.load(ref)
+    assert_same(expected, loaded.value)
+    store.verify([loaded])
 
 
 def test_what_was_only_read_keeps_its_reference(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import re
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 from flownb.errors import CorruptBlob, StoreError
 from flownb.store.hashing import hash_file, hash_parts
 from flownb.store.local.files import remove_empty, store_error, temporary_file, walk, write_all
+from flownb.store.memory import private_memory
 from flownb.store.storage import Entry, Part
 
 __all__ = ["LocalBlobs"]
@@ -20,6 +23,12 @@ __all__ = ["LocalBlobs"]
 DEFERRED_FROM = 16 << 20
 # Smaller blobs are read rather than mapped: a map holds a file descriptor for as long as its value lives.
 MAPPED_FROM = 256 << 10
+# Copying one of this size would take longer than a descriptor is worth.
+ALWAYS_MAPPED = 64 << 20
+# What `flownb.store.hashing` gives.
+NAME = re.compile(r"[0-9a-f]{64}\Z")
+# Maps that are alive.
+_maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
 class LocalBlobs:
@@ -34,7 +43,7 @@ class LocalBlobs:
     -----
     Every blob is verified against its key when a process first reads it, and again if the file has changed since. What
     this process wrote is trusted. Large blobs are hashed in the background by all cores while the step that reads them
-    runs; `settle` waits for that, and nothing is recorded before it returned. So a step that reads all of a blob pays
+    runs; `verify` waits for that, and nothing is recorded before it returned. So a step that reads all of a blob pays
     little, and one that reads a part of it pays the rest of the hash once a process, at 4 to 8 GB/s (LIMITS.md).
     """
 
@@ -74,6 +83,7 @@ class LocalBlobs:
             with temporary_file(self.root, path) as (file, temporary):
                 write_all(file, parts)
                 os.replace(temporary, path)
+                self._forget(key)
                 self._trusted[key] = _signature(os.fstat(file))
         except OSError as error:
             raise store_error(error, self.root) from error
@@ -129,8 +139,9 @@ class LocalBlobs:
         """
         try:
             with open(self._path(key), "rb", buffering=0) as file:  # noqa: PTH123 # as in `_path`
-                there = os.fstat(file.fileno()).st_size - offset
-                content = bytearray(length if length <= there else 0)
+                if offset + length > os.fstat(file.fileno()).st_size:
+                    raise CorruptBlob(f"Blob {key} has less than {size} bytes.", key=key)
+                content = bytearray(length)
                 file.seek(offset)
                 count = file.readinto(content)
         except OSError as error:
@@ -146,7 +157,7 @@ class LocalBlobs:
     def _lost(self, error: OSError, key: str) -> StoreError:
         """Say that a blob cannot be read; what another setting of the folder would help with is no damage."""
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            return CorruptBlob(f"Blob {key} is missing.", key=key)
+            return CorruptBlob(f"Blob {key} is missing.", key=key, missing=True)
         if error.errno in (errno.EISDIR, errno.ENODEV, errno.EIO):
             return CorruptBlob(f"Blob {key} cannot be read: {error.strerror}.", key=key)
         return store_error(error, self.root)
@@ -167,40 +178,45 @@ class LocalBlobs:
             self._verifier = self._verifier or ThreadPoolExecutor(1, "flownb-verify")
             self._verifying[key, signature] = self._verifier.submit(check)
 
-    def settle(self) -> None:
-        """Wait for the verifications under way.
+    def verify(self, keys: Iterable[str]) -> None:
+        """Wait until blobs that `get` gave are verified.
 
         Raises
         ------
         CorruptBlob
-            If a blob that `get` gave does not match its key.
+            If one of them does not match its key; also when it is asked again.
         """
         self._of_this_process()
-        failure: CorruptBlob | None = None
+        wanted = set(keys)
         for content, future in list(self._verifying.items()):
-            try:
+            if content[0] in wanted:
                 future.result()
-            except CorruptBlob as error:
-                failure = failure or error
-            self._verifying.pop(content, None)
-        if failure is not None:
-            raise failure
+                self._verifying.pop(content, None)
+
+    def settle(self) -> None:
+        """Nothing: a put has ended when it returns."""
 
     def entries(self) -> Iterator[Entry]:
         """All blobs, in no order."""
         for path, status in walk(self.root):
-            if not path.name.startswith("."):
+            if NAME.match(path.name) and path.parent.name == path.name[:2]:
                 yield Entry(path.name, status.st_size, status.st_mtime)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove blobs; those that are not there are passed over."""
         for key in keys:
-            self._trusted.pop(key, None)
+            self._forget(key)
             try:
                 self.path(key).unlink(missing_ok=True)
             except OSError as error:
                 raise store_error(error, self.root) from error
             remove_empty(self.path(key).parent, self.root)
+
+    def _forget(self, key: str) -> None:
+        """Forget what is known of a file that is replaced or removed."""
+        self._trusted.pop(key, None)
+        for content in [one for one in self._verifying if one[0] == key]:
+            self._verifying.pop(content, None)
 
     def _of_this_process(self) -> None:
         """Forget threads of the process this one was forked from."""
@@ -225,18 +241,31 @@ class LocalBlobs:
 
 def _private_map(file: int, size: int) -> memoryview:
     """The content of an open file, to be written to without changing it."""
-    if size >= MAPPED_FROM:
+    if size >= MAPPED_FROM and (size >= ALWAYS_MAPPED or len(_maps) < _most_maps()):
         try:
-            return memoryview(mmap.mmap(file, size, access=mmap.ACCESS_COPY))
+            found = mmap.mmap(file, size, access=mmap.ACCESS_COPY)
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-    content = memoryview(mmap.mmap(-1, size) if size >= MAPPED_FROM else bytearray(size))
+        else:
+            _maps.add(found)
+            return memoryview(found)
+    content = memoryview(private_memory(size) if size >= MAPPED_FROM else bytearray(size))
     with open(file, "rb", buffering=0, closefd=False) as reader:  # a descriptor
         position = 0
         while count := reader.readinto(content[position : position + (1 << 30)]):
             position += count
     return content
+
+
+def _most_maps() -> int:
+    """How many maps there may be: a quarter of the files a process may have open is left to the user's own."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 256
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 256 if soft == resource.RLIM_INFINITY else soft // 4
 
 
 def _signature(status: os.stat_result) -> tuple[int, int, int]:

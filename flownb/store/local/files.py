@@ -91,6 +91,12 @@ def store_error(error: OSError, root: Path) -> StoreError:
             "Free some space (`flownb gc` removes what no run needs), or set FLOWNB_DATASTORE to a folder on another "
             "disk, and run the step again.",
         )
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return StoreError(
+            f"The datastore `{root}` cannot be used: too many files are open.",
+            f"{error.strerror}.",
+            "Close what your code has open, or raise the limit (ulimit -n).",
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StoreError(
             f"The datastore `{root}` cannot be written.",

@@ -12,6 +12,7 @@ import errno
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -37,9 +38,10 @@ class LocalStorage:
 
     has_locks = True
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, lock: Path | None = None) -> None:
         self.root = root
         self.location = str(root)
+        self._lock = lock or root / LOCK
 
     def path(self, name: str) -> str:
         """Where a file is kept; a text, for making a `Path` of it costs more than opening it."""
@@ -134,10 +136,10 @@ class LocalStorage:
     def lock(self, *, exclusive: bool) -> Iterator[None]:
         """Hold the folder's lock, shared or alone; a process that dies lets go of it."""
         try:
-            file = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+            file = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:
             self._make_root()
-            file = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+            file = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise store_error(error, self.root) from error
         try:
@@ -155,13 +157,36 @@ class LocalStorage:
                 remove_empty(path.parent, self.root)
 
     def below(self, name: str) -> LocalStorage:
-        """A folder in this one; it has a lock of its own."""
-        return LocalStorage(self.root / name)
+        """A folder in this one, under the same lock."""
+        return LocalStorage(self.root / name, lock=self._lock)
+
+    def hold(self, name: str) -> Callable[[], None]:
+        """Keep a file marked as in use until the function that is given is called, or the process dies."""
+        try:
+            file = os.open(self.path(name), os.O_RDONLY)
+        except OSError:
+            return lambda: None
+        with contextlib.suppress(StoreError):
+            _flock(file, False)
+        return weakref.finalize(self, os.close, file)
+
+    def is_held(self, name: str) -> bool:
+        """Whether a process that is alive has marked a file as in use."""
+        try:
+            import fcntl
+
+            with open(self.path(name), "rb", buffering=0) as file:  # noqa: PTH123 # as in `path`
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except (ImportError, OSError):
+            return False
+        return False
 
     def _make_root(self) -> None:
         """Make the folder: artifacts can hold private data, so it is the user's alone."""
         try:
-            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise store_error(error, self.root) from error
 

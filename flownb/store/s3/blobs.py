@@ -82,15 +82,25 @@ class S3Blobs:
                     begun.append(self._transfers.submit(self.cache.put, parts, key, size))
             self._pending[key] = begun
 
+    def verify(self, keys: Iterable[str]) -> None:
+        """Wait until blobs that came from the cache are verified; others were before they were given.
+
+        Raises
+        ------
+        CorruptBlob
+            If one of them was damaged.
+        """
+        self._of_this_process()
+        if self.cache is not None:
+            self.cache.verify(keys)
+
     def settle(self) -> None:
-        """Wait for all puts of this process, and for the cache's verifications.
+        """Wait for all puts of this process.
 
         Raises
         ------
         StoreError
             If a blob could not be kept.
-        CorruptBlob
-            If a blob that came from the cache was damaged.
         """
         self._of_this_process()
         failure: BaseException | None = None
@@ -98,8 +108,6 @@ class S3Blobs:
             for future in futures:
                 failure = future.exception() or failure
             self._pending.pop(key, None)
-        if self.cache is not None:
-            self.cache.settle()
         if failure is not None:
             raise failure
 

@@ -247,6 +247,11 @@ class Bucket:
 
     # -- connection
 
+    @property
+    def endpoint(self) -> str:
+        """URL of the server."""
+        return self._connection().access.endpoint
+
     def _connection(self) -> _Connection:
         """What this process holds open; opened if need be."""
         found = self._open

@@ -155,16 +155,16 @@ class BlobCache:
                 incoming = None
             yield incoming
 
-    def settle(self) -> None:
-        """Wait for verifications under way; a damaged blob is removed.
+    def verify(self, keys: Iterable[str]) -> None:
+        """Wait until blobs that `get` gave are verified; a damaged one is removed.
 
         Raises
         ------
         CorruptBlob
-            If a blob that `get` gave does not match its key.
+            If one of them does not match its key.
         """
         try:
-            self._blobs.settle()
+            self._blobs.verify(keys)
         except CorruptBlob as error:
             self.delete([error.key])
             raise CorruptBlob(

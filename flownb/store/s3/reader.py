@@ -232,7 +232,7 @@ def object_name(key: str) -> str:
 
 
 def _missing(key: str) -> CorruptBlob:
-    return CorruptBlob(f"Blob {key} is missing.", key=key)
+    return CorruptBlob(f"Blob {key} is missing.", key=key, missing=True)
 
 
 def _mismatch(key: str) -> CorruptBlob:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from flownb.store.s3.bucket import Bucket
+from flownb.store.s3.conditions import PROBE, require_conditions
 from flownb.store.storage import Entry
 
 __all__ = ["S3Storage"]
 
-# Seconds after which an unfinished upload belongs to no living writer.
+# Seconds after which an unfinished upload or a probe belongs to no living writer.
 ABANDONED = 7 * 24 * 3600.0
 
 
@@ -50,6 +52,7 @@ class S3Storage:
         return self.bucket.submit(self._create, self._name(name), content).result()
 
     def _create(self, name: str, content: bytes) -> bool:
+        require_conditions(self.bucket)
         while not self.bucket.create(name, content):
             found = self.bucket.get(name)
             if found is not None:
@@ -89,8 +92,22 @@ class S3Storage:
         """Keep nobody apart: see `has_locks`."""
         return nullcontext()
 
+    def hold(self, name: str) -> Callable[[], None]:
+        """Nothing: a bucket has no marks that vanish with a process."""
+        return lambda: None
+
+    def is_held(self, name: str) -> bool:
+        """Never."""
+        return False
+
     def clear_temporary(self) -> None:
-        """Give up multipart uploads that a killed process left unfinished; their parts are stored and billed."""
+        """Give up multipart uploads that a killed process left unfinished; their parts are stored and billed.
+
+        Probes of such processes go too, see `flownb.store.s3.conditions`.
+        """
+        before = time.time() - ABANDONED
+        old = [entry.name for entry in self.bucket.children("")[1] if entry.modified < before]
+        self.bucket.delete(name for name in old if name.startswith(PROBE))
         self.bucket.submit(self.bucket.abort_uploads, self._name(""), ABANDONED).result()
 
     def below(self, name: str) -> S3Storage:

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar, Literal
 
-Fault = Literal["cut before", "cut request", "lost answer", "cut answer", "slow", "503", "500", "expired", "silent"]
+Fault = Literal[
+    "cut before", "cut request", "lost answer", "cut answer", "slow", "503", "500", "expired", "silent", "unconditional"
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in ("503", "500", "expired") or (fault and fault[0].isdigit()):
             known = {"503": "503 SlowDown", "500": "500 InternalError", "expired": "400 ExpiredToken"}
             return self.refuse(*known.get(fault, fault).split(" ", 1))
+        if fault == "unconditional":
+            del self.headers["If-None-Match"]
         status, headers, content = self.ask(body)
         if fault == "lost answer":
             return self.cut()

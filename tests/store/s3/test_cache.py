@@ -52,7 +52,7 @@ def test_what_was_read_or_written_is_read_without_the_server(
             patch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
             again = open_blobs()
             view = again.get(key, size)
-            again.settle()
+            again.verify([key])
             assert view == content
 
 
@@ -97,9 +97,9 @@ def test_a_large_damaged_copy_is_told_of_and_removed(open_blobs: Any, tmp_path: 
     reader = open_blobs()
     reader.get(key, len(content))
     with pytest.raises(CorruptBlob, match="It was removed; run the step again"):
-        reader.settle()
+        reader.verify([key])
     assert reader.get(key, len(content)) == content
-    reader.settle()
+    reader.verify([key])
 
 
 def test_the_least_recently_used_go_first(tmp_path: Path) -> None:
