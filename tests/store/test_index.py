@@ -11,6 +11,7 @@ import json
 import os
 import random
 import secrets
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -27,8 +28,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flownb.errors import ParameterError, StoreError
+from flownb.store.datastore import Datastore
 from flownb.store.index import Index, RunRow, TaskRow
 from flownb.store.index import file as index_file
+from flownb.store.index import index as index_module
 from flownb.store.index import refresh as index_refresh
 from flownb.store.index import tables as index_tables
 from flownb.store.records import RunEnd, RunRecord, TaskRecord
@@ -57,6 +60,10 @@ class Memory:
     def has_run(self, flow: str, run: str) -> bool:
         self._read("has_run")
         return (flow, run) in self.records
+
+    def last_run(self, flow: str) -> int:
+        self._read("last_run")
+        return max((int(run) for name, run in self.records if name == flow), default=0)
 
     def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
         self._read("runs", len(ids))
@@ -154,6 +161,10 @@ class Folder(Memory):
 
     def has_run(self, flow: str, run: str) -> bool:
         return (self.root / flow / run / "run.json").exists()
+
+    def last_run(self, flow: str) -> int:
+        folder = self.root / flow
+        return max((int(path.parent.name) for path in folder.glob("*/run.json")), default=0)
 
     def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
         return [self._get(RunRecord, flow, run, "run.json") for run in ids]
@@ -380,15 +391,15 @@ def test_pages_have_no_gap_and_no_duplicate(tmp_path: Path) -> None:
 
 
 def test_nothing_new_costs_no_read(tmp_path: Path) -> None:
-    """A second query of runs that have ended probes for the newest and the next run, and reads no record."""
+    """A second query of runs that have ended reads the newest run's record, and probes for the next one."""
     truth = Memory()
     index = Index(tmp_path, truth)
-    for _ in range(300):
-        truth.end(truth.begin())
+    for number in range(300):
+        truth.end(truth.begin(nonce=str(number)))
     index.runs("F")
     truth.reads.clear()
     index.runs("F")
-    assert {"has_run": 2} == truth.reads
+    assert {"runs": 1, "has_run": 1} == truth.reads
 
 
 def test_crashed_runs_do_not_cost_more_and_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -587,6 +598,125 @@ def test_a_flow_that_was_removed_by_hand_is_read_anew(tmp_path: Path) -> None:
     assert (1, 0) == (index.count("F"), index.count("F", tags=["old"]))
 
 
+def test_runs_above_a_hole_are_found(tmp_path: Path) -> None:
+    """When runs were removed by hand, or expired in a bucket, a new index and a rebuilt one know all others."""
+    truth = Memory()
+    for number in range(30):
+        truth.begin(tags=("x",) * (number % 2))
+    for run in (1, 2, 10, 11, 12, 29):
+        del truth.records["F", str(run)]
+    index = Index(tmp_path, truth)
+    assert truth.expected() == ids(index.runs("F"))
+    assert truth.expected(tags=["x"]) == ids(index.runs("F", tags=["x"]))
+    assert {"F": 30} == index.rebuild()
+    assert truth.expected() == ids(index.runs("F"))
+
+
+def test_a_datastore_without_its_first_run_is_listed(tmp_path: Path) -> None:
+    """Removing a run's folder in a datastore hides that run alone."""
+    store = Datastore(tmp_path)
+    for _ in range(4):
+        store.new_run(RunRecord("F", "", "run", started=1.0))
+    shutil.rmtree(tmp_path / "flows/F/1")
+    shutil.rmtree(tmp_path / "index")
+    assert ["4", "3", "2"] == ids(Datastore(tmp_path).index.runs("F"))
+    assert {"F": 4} == Datastore(tmp_path).index.rebuild()
+    shutil.rmtree(tmp_path / "flows/F/4")
+    assert ["3", "2"] == ids(Datastore(tmp_path).index.runs("F"))
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_run_whose_id_was_given_again_takes_the_old_ones_place(tmp_path: Path, told: bool) -> None:
+    """When a run was removed by hand and another got its id, nothing of the first is shown."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    first, old = (truth.begin(tags=("old",), nonce=f"old {number}", user="bob") for number in range(2))
+    truth.end(first)
+    for record in (first, old):
+        index.run_begun(record)
+    index.task_ended(truth.write_task(task(old, 1)))
+    index.run_ended("F", "2", truth.end(old, "failed"))
+    assert 1 == len(index.timeline("F", "2"))
+    for kept in (truth.records, truth.ended, truth.attempts):
+        kept.pop(("F", "2"))  # type: ignore[attr-defined]  # all three are dicts
+    new = truth.begin(tags=("new",), nonce="new")
+    if told:
+        index.run_begun(new)
+    assert (["2"], ["1"]) == (ids(index.runs("F", tags=["new"])), ids(index.runs("F", tags=["old"])))
+    assert (["2"], []) == (ids(index.runs("F", status="running")), ids(index.runs("F", status="failed")))
+    assert (["1"], 2) == (ids(index.runs("F", user="bob")), index.count("F"))
+    assert [] == index.timeline("F", "2")
+    index.run_begun(first)
+    assert "done" == index.runs("F")[1].status
+
+
+def test_the_id_of_a_removed_run_may_be_given_again(tmp_path: Path) -> None:
+    """A run whose mark of removal was removed by hand is shown no longer, the one that got its id is."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    old = truth.begin(nonce="old")
+    index.run_begun(old)
+    truth.remove(old)
+    index.run_removed("F", "1", 1.0)
+    assert [] == index.runs("F")
+    index.run_begun(old)
+    assert [] == index.runs("F")
+    truth.records.clear()
+    truth.log.clear()
+    index.run_begun(truth.begin(nonce="new", user="bob"))
+    assert ["bob"] == [row.user for row in index.runs("F")]
+
+
+def test_a_writer_does_not_wait_for_a_locked_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another process holds the index, records are told to it once and then not for a while; a reader waits,
+    and knows them all.
+    """
+    monkeypatch.setattr(index_file, "BUSY_SECONDS", 60.0)
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    index.run_begun(truth.begin())
+    asked: list[float | None] = []
+    write = index._file.write
+
+    def counted(work: Callable[[sqlite3.Connection], Any], *, patience: float | None = None) -> Any:
+        asked.append(patience)
+        return write(work, patience=patience)
+
+    monkeypatch.setattr(index._file, "write", counted)
+    name = (tmp_path / f"current.{index_tables.SCHEMA}").read_text().strip()
+    other = sqlite3.connect(tmp_path / name, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    def tell() -> None:
+        for _ in range(20):
+            record = truth.begin()
+            index.run_begun(record)
+            index.task_ended(truth.write_task(task(record, 1)))
+            index.run_ended("F", record.run, truth.end(record), tasks=1)
+
+    writer = threading.Thread(target=tell)
+    writer.start()
+    writer.join(30)
+    waited = writer.is_alive()
+    alone = list(asked)
+    found: list[int] = []
+    reader = threading.Thread(target=lambda: found.append(index.count("F", status="done")))
+    reader.start()
+    other.execute("ROLLBACK")
+    other.close()
+    reader.join()
+    writer.join()
+    assert not waited
+    assert [index_module.TELL_SECONDS] == alone
+    assert [20] == found
+    assert 1 == len(index.timeline("F", "7"))
+    now = time.monotonic() + index_module.SILENT_SECONDS
+    monkeypatch.setattr(index_module.time, "monotonic", lambda: now)
+    asked.clear()
+    index.run_begun(truth.begin())
+    assert [index_module.TELL_SECONDS] == asked
+
+
 def test_a_place_that_cannot_be_written_has_a_temporary_index(tmp_path: Path) -> None:
     """In a read-only folder queries are answered from an index of this process, which leaves nothing behind."""
     truth = Memory()
@@ -618,7 +748,8 @@ def test_a_file_that_cannot_be_written_has_a_temporary_index(tmp_path: Path, mon
     index.run_begun(truth.begin())
     assert 3 == index.count("F")
     assert tmp_path != index._file.folder
-    assert before == sorted(path.name for path in tmp_path.iterdir() if path.suffix in ("", ".sqlite", ".1"))
+    kept = ("", ".sqlite", f".{index_tables.SCHEMA}")
+    assert before == sorted(path.name for path in tmp_path.iterdir() if path.suffix in kept)
 
 
 def test_without_wal_the_index_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -759,10 +890,10 @@ def write_runs(root: Path, count: int) -> int:
     index = Index(root / "index", truth)
     write, lost = index._file.write, 0
 
-    def counted(work: Callable[[sqlite3.Connection], Any]) -> Any:
+    def counted(work: Callable[[sqlite3.Connection], Any], *, patience: float | None = None) -> Any:
         nonlocal lost
         try:
-            return write(work)
+            return write(work, patience=patience and 60.0)  # with more to do than its processors, a machine is slow
         except StoreError:
             lost += 1
             raise

@@ -35,7 +35,7 @@ __all__ = ["IndexFile"]
 
 T = TypeVar("T")
 
-# A writer holds the lock for well below a millisecond; so long a wait means that something is stuck.
+# A writer holds the lock for well below a millisecond; so long a wait means that something is stuck. Seconds.
 BUSY_SECONDS = 10.0
 # Files that nobody switched to and that were not touched for so long are a killed process's.
 STALE_SECONDS = 3600.0
@@ -63,6 +63,8 @@ class IndexFile:
         self._store = store
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
+        # What it waits at most, in seconds.
+        self._patience = 0.0
         self._path = folder
         self._stamp: tuple[int, int] | None = None
         _FILES.add(self)
@@ -73,7 +75,7 @@ class IndexFile:
     def close(self) -> None:
         """Close the file; it is opened again when needed."""
         with self._lock:
-            db, self._db, self._stamp = self._db, None, None
+            db, self._db, self._stamp, self._patience = self._db, None, None, 0.0
             if db is not None:
                 with contextlib.suppress(sqlite3.Error):
                     db.close()
@@ -92,15 +94,21 @@ class IndexFile:
         """
         return self._run("BEGIN", work)
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, work: Callable[[sqlite3.Connection], T], *, patience: float | None = None) -> T:
         """Run `work` as the only writer; all it did is kept or, if it raises, nothing.
+
+        Parameters
+        ----------
+        work : callable
+        patience : float, optional
+            Seconds to wait while others hold the file; None waits `BUSY_SECONDS`.
 
         Raises
         ------
         StoreError
-            If no index can be used, not even a temporary one.
+            If no index can be used, not even a temporary one, or patience is over.
         """
-        return self._run("BEGIN IMMEDIATE", work)
+        return self._run("BEGIN IMMEDIATE", work, patience)
 
     @contextlib.contextmanager
     def successor(self) -> Iterator[IndexFile]:
@@ -118,14 +126,15 @@ class IndexFile:
         self._switch(name)
         self._sweep()
 
-    def _run(self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _run(self, begin: str, work: Callable[[sqlite3.Connection], T], patience: float | None = None) -> T:
         """`read` and `write`: mend what is wrong with the file, then try again."""
-        deadline = time.monotonic() + BUSY_SECONDS
+        patience = BUSY_SECONDS if patience is None else patience
+        deadline = time.monotonic() + patience
         tries = 0
         while True:
-            with self._lock:
+            with self._turn(patience):
                 try:
-                    db = self._connection()
+                    db = self._connection(patience)
                     db.execute(begin)
                     try:
                         result = work(db)
@@ -139,14 +148,27 @@ class IndexFile:
                     tries += 1
                     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
                     busy = code in BUSY
-                    if time.monotonic() > deadline if busy else tries > 4:
-                        raise StoreError(
-                            f"The index `{self.folder}` cannot be used.",
-                            f"{type(error).__name__}: {error}.",
-                            "Remove that folder: it holds nothing that is not in the manifests.",
-                        ) from error
+                    if time.monotonic() >= deadline if busy else tries > 4:
+                        raise self._unusable(f"{type(error).__name__}: {error}.") from error
                     if not busy:
                         self._mend(place=isinstance(error, OSError) or _is_place(error) or tries > 2)
+
+    @contextlib.contextmanager
+    def _turn(self, patience: float) -> Iterator[None]:
+        """Have the connection for this thread alone; another one may be waiting with it for another process."""
+        if not self._lock.acquire(timeout=patience):
+            raise self._unusable("Another thread has been waiting for it.")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _unusable(self, why: str) -> StoreError:
+        return StoreError(
+            f"The index `{self.folder}` cannot be used.",
+            why,
+            "Remove that folder: it holds nothing that is not in the manifests.",
+        )
 
     def _mend(self, *, place: bool) -> None:
         """Turn to a new file, in a temporary folder if the place cannot be written."""
@@ -167,11 +189,12 @@ class IndexFile:
         weakref.finalize(self, _remove_own, folder, os.getpid())
         self.folder = Path(folder)
 
-    def _connection(self) -> sqlite3.Connection:
-        """The connection, opened anew if another process switched to another file."""
+    def _connection(self, patience: float) -> sqlite3.Connection:
+        """The connection, opened anew if another process switched to another file; it waits as long as it is told."""
         pointer = self._pointer()
         stamp = _stamp(pointer)
         if self._db is not None and stamp is not None and stamp == self._stamp:
+            self._wait(self._db, patience)
             return self._db
         self.close()
         if stamp is None:
@@ -182,11 +205,18 @@ class IndexFile:
         if path is None:
             raise sqlite3.DatabaseError("there is no current index")
         self._path, self._db = path, _open(path, "rw")
+        self._wait(self._db, patience)
         found = [self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
         store = self._db.execute("SELECT store FROM meta").fetchone()
         if found != [APPLICATION, SCHEMA] or store != (self._store,):
             raise sqlite3.DatabaseError("the file is another version's or another datastore's")
         return self._db
+
+    def _wait(self, db: sqlite3.Connection, patience: float) -> None:
+        """Have a connection wait so long for others."""
+        if patience != self._patience:
+            db.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+            self._patience = patience
 
     def _pointer(self) -> Path:
         return self.folder / f"current.{SCHEMA}"

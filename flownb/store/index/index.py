@@ -6,8 +6,8 @@ at any time, and no error of it stops a writer.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from sqlite3 import Connection
@@ -37,6 +37,9 @@ __all__ = ["Index", "Manifests", "RunRow", "RunStatus", "TaskRow"]
 
 T = TypeVar("T")
 
+# How long a writer waits for an index that another process holds, and how long it then tells it nothing.
+TELL_SECONDS, SILENT_SECONDS = 0.2, 5.0
+
 
 class Index:
     """The runs and tasks of a datastore, for lists and timelines.
@@ -55,6 +58,7 @@ class Index:
         self._file = IndexFile(folder, store=store)
         self._manifests = manifests
         self._refresh = Refresh(self._file, manifests)
+        self._silent_until = 0.0
 
     def close(self) -> None:
         """Close its file; the next call opens it again."""
@@ -107,8 +111,14 @@ class Index:
 
     def _tell(self, work: Callable[[Connection], None]) -> None:
         # What is lost here, the next query reads from the manifests.
-        with suppress(StoreError, ValueError, OverflowError):
-            self._file.write(work)
+        if time.monotonic() < self._silent_until:
+            return
+        try:
+            self._file.write(work, patience=TELL_SECONDS)
+        except StoreError:
+            self._silent_until = time.monotonic() + SILENT_SECONDS
+        except (ValueError, OverflowError):
+            return
 
     # -- asked by readers
 

@@ -7,9 +7,10 @@ Notes
 Writers tell the index of each run and task as a courtesy, which may be lost: the process dies in between, or writes
 from another machine. So each query first asks the manifests what is new, in as few reads as the layout allows:
 
-- *New runs.* Run ids are dense and never released, so there is one above the newest known only if the next id exists:
-  one probe when nothing is new, a doubling search otherwise. Gaps that lost calls left are read too. Another probe sees
-  whether the newest known is still there: if not, someone removed the flow's folder, and it is read from nothing.
+- *New runs.* Run ids are given without gaps, so there is one above the newest known only if the next id exists: one
+  probe when nothing is new, a doubling search otherwise. Gaps that lost calls left are read too. The newest known run's
+  record is read to see whether it is still the same: if not, someone removed files by hand, and the flow is read from
+  nothing. What is then the newest run a listing tells, since the first ones may be gone (expired, in a bucket).
 - *Removed and restored runs.* The flow's log of them is asked for entries after the last one taken over, and the
   records of the runs it names are read again.
 - *Runs that ended.* A crashed run never ends, so looking at all that have no end would cost more with every crash. The
@@ -32,7 +33,17 @@ from sqlite3 import Connection
 from typing import Protocol
 
 from flownb.store.index.file import IndexFile
-from flownb.store.index.tables import CHUNK, TaskRow, change_run, end_run, flow_id, put_runs, put_tasks, remove_tasks
+from flownb.store.index.tables import (
+    CHUNK,
+    TaskRow,
+    change_run,
+    end_run,
+    flow_id,
+    put_runs,
+    put_tasks,
+    remove_tasks,
+    run_nonce,
+)
 from flownb.store.records import RunEnd, RunRecord, TaskRecord
 
 __all__ = ["Manifests", "Refresh"]
@@ -57,6 +68,10 @@ class Manifests(Protocol):
 
     def has_run(self, flow: str, run: str) -> bool:
         """Whether a run id was ever taken, also by a run that was removed since."""
+        ...
+
+    def last_run(self, flow: str) -> int:
+        """The highest run id that is there, 0 if none is; lower ones may be missing."""
         ...
 
     def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
@@ -111,11 +126,11 @@ class Refresh:
         StoreError
             If the manifests cannot be read.
         """
-        upto, newest, entry = self._file.read(lambda db: _known(db, flow))
-        if newest and not self._manifests.has_run(flow, str(newest)):
+        upto, newest, nonce, entry = self._file.read(lambda db: _known(db, flow))
+        if newest and not self._is_same(flow, str(newest), nonce):
             self._write(flow, _forget)
             upto, newest, entry = 0, 0, 0
-        top = self._top(flow, newest)
+        top = self._top(flow, newest) if newest else self._manifests.last_run(flow)
         for first in range(upto + 1, top + 1, CHUNK):
             self._read_runs(flow, first, min(first + CHUNK - 1, top))
         if top:
@@ -171,6 +186,12 @@ class Refresh:
         if ended:
             self._listing.pop((flow, run), None)
             self._write(flow, lambda db, number: _all_tasks_read(db, number, int(run)))
+
+    def _is_same(self, flow: str, run: str, nonce: str) -> bool:
+        """Whether a known run is still there, and not another one under its id."""
+        record = self._manifests.runs(flow, [run])[0] if nonce else None
+        # Of a damaged record, and of one that cannot be told from others, only that it is there.
+        return self._manifests.has_run(flow, run) if record is None else record.nonce == nonce
 
     def _top(self, flow: str, known: int) -> int:
         """The highest run id: doubling steps upwards from a known one, then halving ones."""
@@ -231,13 +252,14 @@ class Refresh:
         self._file.write(of_flow)
 
 
-def _known(db: Connection, flow: str) -> tuple[int, int, int]:
-    """Up to which run there is no gap, the highest run, and the last change taken over."""
+def _known(db: Connection, flow: str) -> tuple[int, int, str, int]:
+    """Up to which run there is no gap, the highest run and its nonce, and the last change taken over."""
     row = db.execute("SELECT id, upto, changes FROM flows WHERE name = ?", (flow,)).fetchone()
     if row is None:
-        return 0, 0, 0
+        return 0, 0, "", 0
     number, upto, entry = row
-    return upto, db.execute("SELECT max(run) FROM runs WHERE flow = ?", (number,)).fetchone()[0] or 0, entry
+    newest = db.execute("SELECT max(run) FROM runs WHERE flow = ?", (number,)).fetchone()[0] or 0
+    return upto, newest, run_nonce(db, number, newest), entry
 
 
 def _without_end(db: Connection, flow: str, *, all_of_them: bool) -> tuple[list[str], list[str]]:

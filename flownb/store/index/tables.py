@@ -37,6 +37,7 @@ __all__ = [
     "put_tasks",
     "remove_run",
     "remove_tasks",
+    "run_nonce",
     "run_rows",
     "task_rows",
 ]
@@ -45,7 +46,7 @@ RunStatus = Literal["running", "done", "failed", "interrupted"]
 
 # "fnbi": what tells our file from another program's.
 APPLICATION = 0x666E6269
-SCHEMA = 1
+SCHEMA = 2
 # Runs for each bit map: 512 bytes stay within a page (SQLite moves more than ~1,000 bytes of a key's row elsewhere).
 CHUNK = 4096
 # Up to so many positions take less room as 16-bit numbers.
@@ -63,6 +64,7 @@ CREATE TABLE flows (
 CREATE TABLE runs (
   flow INTEGER, run INTEGER, kind TEXT NOT NULL, status TEXT NOT NULL, user TEXT NOT NULL, tags TEXT NOT NULL,
   notebook TEXT NOT NULL, started REAL NOT NULL, finished REAL, removed REAL NOT NULL, tasks INTEGER,
+  nonce TEXT NOT NULL,
   PRIMARY KEY (flow, run)) WITHOUT ROWID;
 CREATE TABLE marks (
   flow INTEGER, mark TEXT, chunk INTEGER, bits BLOB NOT NULL, PRIMARY KEY (flow, mark, chunk)) WITHOUT ROWID;
@@ -116,6 +118,8 @@ def flow_id(db: sqlite3.Connection, flow: str, *, make: bool = False) -> int | N
 def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRecord | None, RunEnd | None]]) -> None:
     """Add runs; of those that are there already only a later end or removal is taken over.
 
+    A run with another nonce is another one: it was given the id after the first had been removed by hand.
+
     Parameters
     ----------
     db : sqlite3.Connection
@@ -127,21 +131,28 @@ def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRe
     spans: dict[int, tuple[float, float]] = {}
     for run, record, end in found:
         if record is None or record.removed:
-            db.execute("INSERT OR IGNORE INTO runs VALUES (?, ?, '', '', '', '[]', '', 0, NULL, 0, NULL)", (flow, run))
+            nothing = "INSERT OR IGNORE INTO runs VALUES (?, ?, '', '', '', '[]', '', 0, NULL, 0, NULL, '')"
+            db.execute(nothing, (flow, run))
             if record is not None:
                 remove_run(db, flow, run, record.removed)
+                db.execute("UPDATE runs SET nonce = ? WHERE flow = ? AND run = ?", (record.nonce, flow, run))
             continue
         status, finished = ("running", None) if end is None else (end.status, end.finished)
         tags = json.dumps(sorted(set(record.tags)))
-        row = (record.kind, status, record.user, tags, record.notebook, record.started, finished)
-        added = db.execute(
-            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL) ON CONFLICT DO UPDATE SET "
-            "(kind, status, user, tags, notebook, started, finished) = (excluded.kind, excluded.status, "
-            "excluded.user, excluded.tags, excluded.notebook, excluded.started, excluded.finished) "
-            "WHERE kind = '' AND removed = 0",
-            (flow, run, *row),
+        row = (record.kind, status, record.user, tags, record.notebook, record.started, finished, record.nonce)
+        insert = (
+            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, ?) ON CONFLICT DO UPDATE SET "
+            "(kind, status, user, tags, notebook, started, finished, nonce) = (excluded.kind, excluded.status, "
+            "excluded.user, excluded.tags, excluded.notebook, excluded.started, excluded.finished, excluded.nonce) "
+            "WHERE kind = '' AND removed = 0"
         )
-        if added.rowcount != 1:
+        added = db.execute(insert, (flow, run, *row)).rowcount == 1
+        if not added and run_nonce(db, flow, run) != record.nonce:
+            remove_run(db, flow, run, 0.0)
+            # Its row may also have been that of a removed run, which nothing else takes the place of.
+            db.execute("DELETE FROM runs WHERE flow = ? AND run = ?", (flow, run))
+            added = db.execute(insert, (flow, run, *row)).rowcount == 1
+        if not added:
             if end is not None:
                 end_run(db, flow, run, end)
             continue
@@ -159,6 +170,12 @@ def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRe
         "first = min(first, excluded.first), last = max(last, excluded.last)",
         ((flow, chunk, *span) for chunk, span in spans.items()),
     )
+
+
+def run_nonce(db: sqlite3.Connection, flow: int, run: int) -> str:
+    """What tells a run from others that have had its id; empty if it is not known."""
+    row = db.execute("SELECT nonce FROM runs WHERE flow = ? AND run = ?", (flow, run)).fetchone()
+    return "" if row is None else str(row[0])
 
 
 def end_run(db: sqlite3.Connection, flow: int, run: int, end: RunEnd, *, tasks: int | None = None) -> None:
