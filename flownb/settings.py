@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from pathlib import Path
 
 __all__ = ["DATASTORE_VARIABLE", "datastore_root", "user_name"]
 
 DATASTORE_VARIABLE = "FLOWNB_DATASTORE"
+# One letter is a drive of Windows.
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 def datastore_root(folder: str | Path | None = None) -> Path | str:
@@ -27,9 +30,14 @@ def datastore_root(folder: str | Path | None = None) -> Path | str:
     Path or str
         ``$FLOWNB_DATASTORE`` when set, a folder or ``s3://bucket/prefix``; else ``.flownb`` beside the notebook.
     """
-    chosen = os.environ.get(DATASTORE_VARIABLE)
+    chosen = os.environ.get(DATASTORE_VARIABLE, "").strip()
     if chosen:
-        return chosen if "://" in chosen else Path(chosen).expanduser()
+        if SCHEME.match(chosen):
+            return chosen
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError:
+            return Path(chosen)  # no such user: a folder of that name
     return Path(folder or Path.cwd()) / ".flownb"
 
 

@@ -21,12 +21,17 @@ from flownb.store.garbage import Removed, collect, remove_runs, remove_spins
 from flownb.store.index import RunStatus
 from flownb.store.usage import Share, measure
 
-__all__ = ["add_commands"]
+__all__ = ["STORE_COMMANDS", "add_commands"]
+
+# Commands that take no notebook.
+STORE_COMMANDS = ("runs", "timeline", "index", "gc", "du", "rm")
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])\Z")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 # Lines a table has at most.
 SHOWN = 20
+# Runs that are listed at once at most.
+MOST_RUNS = 1_000_000
 
 
 def add_commands(commands: Any) -> None:
@@ -82,7 +87,7 @@ def runs(arguments: argparse.Namespace, rest: list[str]) -> int:
         since=arguments.since,
         until=arguments.until,
         before=arguments.before,
-        limit=arguments.limit,
+        limit=min(arguments.limit, MOST_RUNS),
     )
     for row in rows:
         tags = " ".join(f"#{tag}" for tag in row.tags)
@@ -172,7 +177,7 @@ def _open(arguments: argparse.Namespace, rest: list[str]) -> Datastore:
     if not datastore.storage.exists("store.json"):
         raise NotFound(
             f"There is no datastore in `{datastore.location}`.",
-            "A notebook's datastore is the folder .flownb beside it.",
+            "Nothing was recorded there; a notebook's datastore is .flownb beside it, unless it is in S3.",
             "Call this where the notebook is, or name the place: --datastore, or FLOWNB_DATASTORE.",
         )
     return datastore

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from flownb.cli.datastore import add_commands
+from flownb.cli.datastore import STORE_COMMANDS, add_commands
 from flownb.errors import FlownbError, ParameterError
 from flownb.runtime.task import user_frames
 from flownb.session.cards import card_view
@@ -40,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     # The notebook may stand behind options, whose values argparse cannot tell from it: they are the flow's own.
     named = next((position for position, word in enumerate(words) if word.endswith(".ipynb")), None)
-    if named is not None and named > 1:
+    if named is not None and named > 1 and words[0] not in STORE_COMMANDS:
         words.insert(1, words.pop(named))
     arguments, rest = _parser().parse_known_args(words)
     command: Callable[[argparse.Namespace, list[str]], int] = arguments.command

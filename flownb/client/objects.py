@@ -10,15 +10,16 @@ import contextlib
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any
 
 from flownb.cells.cell import read_cell
 from flownb.client.cards import Card, CardContainer
-from flownb.errors import ArtifactNotFound, NotFound, StoreError, nearest
+from flownb.errors import ArtifactNotFound, CorruptBlob, NotFound, StoreError, nearest
 from flownb.flow.definition import define_flow
 from flownb.flow.draw import draw_graph
 from flownb.pathspec import safe_name
-from flownb.runtime.program import Program, module_name
+from flownb.runtime.program import VERSION, Program, module_name
 from flownb.settings import datastore_root
 from flownb.store.datastore import Datastore
 from flownb.store.encoding import UnknownEncoding
@@ -406,25 +407,63 @@ class DataArtifact:
 
 
 def load_artifact(datastore: Datastore, record: TaskRecord, ref: ArtifactRef, name: str) -> Any:
-    """Load a value; the flow's shared cells are run first if it needs their classes or an encoding they register.
+    """Load a value with the classes it was saved with.
+
+    Classes of shared cells live in the flow's module. If this process lacks it, or has it from other cells than the
+    task ran with, and the value refers to it, the cells that were recorded with the task are run.
 
     Raises
     ------
     StoreError
         If the value cannot be loaded.
     """
+    module = module_name(record.flow)
+    here = sys.modules.get(module)
+    wanted = record.fingerprint.get("shared")
+    if here is not None and record.source is not None and getattr(here, VERSION, wanted) != wanted:
+        with contextlib.suppress(CorruptBlob):  # loading it tells with its name
+            if datastore.artifacts.mentions(ref, module):
+                return _load_with(_version(datastore, record, wanted), datastore, record, ref, name)
     try:
         return datastore.load(ref, name=name, where=record.pathspec)
     except StoreError as error:
-        module = module_name(record.flow)
         lacks = isinstance(error.__cause__, ModuleNotFoundError) and error.__cause__.name == module
         needed = (lacks and module not in sys.modules) or isinstance(error.__cause__, UnknownEncoding)
         if not needed or record.source is None:
             raise
-    cells = [read_cell(one["source"], tags=_tags(one)) for one in datastore.load(record.source, name="source")]
-    flow = define_flow(cells, default_name=record.flow)
-    Program(flow, draw_graph(flow)).flow_class()
-    return datastore.load(ref, name=name, where=record.pathspec)
+    return _load_with(_version(datastore, record, wanted), datastore, record, ref, name)
+
+
+# Modules of flows as they were, by name and hash of the shared cells.
+_versions: dict[tuple[str, str | None], ModuleType] = {}
+
+
+def _version(datastore: Datastore, record: TaskRecord, wanted: str | None) -> ModuleType:
+    """The flow's module made of the cells that a task ran with."""
+    name = module_name(record.flow)
+    if (name, wanted) not in _versions:
+        assert record.source is not None
+        cells = [read_cell(one["source"], tags=_tags(one)) for one in datastore.load(record.source, name="source")]
+        flow = define_flow(cells, default_name=record.flow)
+        before = sys.modules.get(name)
+        try:
+            Program(flow, draw_graph(flow)).flow_class()
+            _versions[name, wanted] = sys.modules[name]
+        finally:
+            if before is not None:
+                sys.modules[name] = before
+    return _versions[name, wanted]
+
+
+def _load_with(module: ModuleType, datastore: Datastore, record: TaskRecord, ref: ArtifactRef, name: str) -> Any:
+    """Load a value while `module` is the flow's."""
+    before = sys.modules.get(module.__name__)
+    sys.modules[module.__name__] = module
+    try:
+        return datastore.load(ref, name=name, where=record.pathspec)
+    finally:
+        if before is not None:
+            sys.modules[module.__name__] = before
 
 
 def _tags(cell: dict[str, str]) -> list[str]:

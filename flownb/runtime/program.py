@@ -27,7 +27,10 @@ from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.metaflow_names import flow_builtins, step
 from flownb.runtime.parameters import Parameter
 
-__all__ = ["Program", "module_name"]
+__all__ = ["VERSION", "Program", "module_name"]
+
+# In a flow's module: the hash of the shared cells it was made of.
+VERSION = "__flownb_shared__"
 
 
 def module_name(flow: str) -> str:
@@ -129,6 +132,7 @@ class Program:
         namespace = module.__dict__
         namespace["__builtins__"] = flow_builtins(display)
         sys.modules[module.__name__] = module
+        namespace[VERSION] = self.shared_hash
         for cell in (*self.flow.shared, *([self.flow.header] if self.flow.header else [])):
             _remember(cell)
         for code in self._module_code:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flownb.errors import CorruptBlob, StoreError, UnpicklableArtifact
-from flownb.store.encoding import EncodingError, decode, encode, find_unpicklable
+from flownb.store.encoding import EncodingError, decode, encode, find_unpicklable, mentions
 from flownb.store.hashing import hash_parts, part_size
 from flownb.store.memory import Region, address_of, same_memory
 from flownb.store.records import ArtifactRef, Packed
@@ -202,9 +202,21 @@ class Artifacts:
             raise StoreError(
                 f"{label} of type {ref.type} cannot be loaded.",
                 f"{type(error).__name__}: {error}.",
-                "Make what it needs importable (a %%shared cell or an installed package), then try again.",
+                "Make what it needs importable (a %%shared cell or an installed package), then try again."
+                if isinstance(error, ImportError | AttributeError)
+                else "Its class can be pickled, but not unpickled: give it a __reduce__ or __getstate__ that fits.",
             ) from error
         return replace(loaded, value=value)
+
+    def mentions(self, ref: ArtifactRef, word: str) -> bool:
+        """Whether loading a value may import the module `word`.
+
+        Raises
+        ------
+        CorruptBlob
+            If the value is missing or damaged.
+        """
+        return mentions(ref.encoding, self._content(ref), word)
 
     def verify(self, values: Iterable[Loaded]) -> None:
         """Wait until loaded values are verified.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flownb.errors import StoreError
+from flownb.settings import SCHEME
 from flownb.store.artifacts import Artifacts, Loaded, Saved
 from flownb.store.local import LocalBlobs, LocalStorage
 from flownb.store.manifests import ManifestStore
@@ -244,6 +245,12 @@ def _backend(location: str | Path) -> tuple[Storage, Blobs]:
         from flownb.store.s3 import open_s3
 
         return open_s3(str(location))
+    if isinstance(location, str) and SCHEME.match(location):
+        raise StoreError(
+            f"`{location.partition(':')[0]}:` is no place for a datastore.",
+            "A datastore is a folder, or s3://bucket/prefix.",
+            "Correct FLOWNB_DATASTORE.",
+        )
     root = Path(location)
     return LocalStorage(root), LocalBlobs(root / "blobs")
 

@@ -182,6 +182,13 @@ def encode(value: Any) -> tuple[str, Sequence[memoryview | bytes]]:
     return encoding.name, encoding.encode(value)
 
 
+def mentions(name: str, blob: memoryview, word: str) -> bool:
+    """Whether loading a value may import the module `word`; also true of encodings that cannot tell."""
+    encoding = next((one for one in _encodings() if one.name == name), None)
+    look = getattr(encoding, "mentions", None)
+    return True if look is None else bool(look(blob, word))
+
+
 def decode(name: str, blob: memoryview) -> Any:
     """Rebuild a value from a blob that the encoding `name` wrote.
 

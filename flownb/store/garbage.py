@@ -34,7 +34,7 @@ class Removed:
     blobs : int
         Blobs that nothing refers to any more.
     bytes : int
-        Their size.
+        Their size, and that of what killed processes left behind.
     waiting : int
         Bytes in a bucket that nothing refers to and that are too young to be removed yet.
     damaged : tuple of str
@@ -114,14 +114,15 @@ def collect(
             for plan in plans:
                 _remove(plan, now)
         blobs, waiting = ([], 0) if damaged else _unneeded(datastore, plans[0].needed | plans[1].needed, now)
+        left = 0
         if not dry_run:
             datastore.blobs.delete(entry.name for entry in blobs)
-            datastore.storage.clear_temporary()
+            left = datastore.storage.clear_temporary()
     return Removed(
         (*(run.pathspec for run in plans[0].runs), *(f"spin/{run.pathspec}" for run in plans[1].runs)),
         sum(len(plan.tasks) for plan in plans),
         len(blobs),
-        sum(entry.size for entry in blobs),
+        sum(entry.size for entry in blobs) + left,
         waiting,
         damaged,
     )

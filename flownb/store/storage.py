@@ -111,8 +111,8 @@ class Storage(Protocol):
         """Whether a process that is alive has marked a file as in use."""
         ...
 
-    def clear_temporary(self) -> None:
-        """Remove what processes that were killed left behind."""
+    def clear_temporary(self) -> int:
+        """Remove what processes that were killed left behind; give its bytes, as far as they are known."""
         ...
 
     def below(self, name: str) -> Storage:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +13,7 @@ import pytest
 
 from flownb.client import DataArtifact, Flow, Run, Step, Task
 from flownb.errors import ArtifactNotFound, NotFound, StepFailed
-from flownb.session.options import parse_run
+from flownb.session.options import RunOptions, parse_run
 from flownb.session.session import Session
 from tests.conftest import MakeSession
 
@@ -111,3 +115,30 @@ def test_the_store_of_the_environment(session: Session, monkeypatch: pytest.Monk
     """Without a datastore given, FLOWNB_DATASTORE names it."""
     monkeypatch.setenv("FLOWNB_DATASTORE", str(tmp_path / ".flownb"))
     assert Run("F/1").successful
+
+
+def test_each_run_has_the_classes_it_was_made_with(make_session: MakeSession, tmp_path: Path) -> None:
+    """Values of runs before and after a shared class was edited behave as they did then, in whatever order read."""
+    for said in ("old", "new"):
+        session = make_session(
+            "%%flow F\nalpha = Parameter('alpha', default=1)",
+            f"%%shared\nclass Question:\n    def answer(self):\n        return '{said}'",
+            "%%step load -> q, n\nq = Question()\nn = 1",
+        )
+        session.run(RunOptions())
+    code = """
+        import sys
+        from flownb import Run
+        for run in sys.argv[1:]:
+            data = Run(f"F/{run}")["load"].task.data
+            print(run, data.q.answer(), data.n)
+    """
+    for order in (["1", "2", "1"], ["2", "1", "2"]):
+        command = [sys.executable, "-c", textwrap.dedent(code), *order]
+        environment = {**os.environ, "FLOWNB_DATASTORE": str(tmp_path / ".flownb")}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+        said_by = {"1": "old", "2": "new"}
+        assert [f"{run} {said_by[run]} 1" for run in order] == done.stdout.splitlines()
+    # Also where the notebook is open.
+    assert "old" == Run("F/1", datastore=session.datastore)["load"].task.data.q.answer()  # type: ignore[union-attr]
+    assert "new" == Run("F/2", datastore=session.datastore)["load"].task.data.q.answer()  # type: ignore[union-attr]

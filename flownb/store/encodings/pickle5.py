@@ -204,6 +204,12 @@ class Pickle5:
         head = HEAD.pack(MAGIC, len(buffers), flags, len(stream))
         return [b"".join([head, *entries, stream]), *tail]
 
+    def mentions(self, blob: memoryview, word: str) -> bool:
+        """Whether a name is in the pickle stream: what is not cannot be imported by loading the value."""
+        _, count, _, length = HEAD.unpack_from(blob)
+        start = HEAD.size + count * ENTRY.size
+        return word.encode() in bytes(blob[start : start + length])
+
     def decode(self, blob: memoryview) -> Any:
         """Unpickle over `blob`; arrays share its memory.
 

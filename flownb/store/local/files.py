@@ -84,7 +84,7 @@ def remove_empty(folder: Path, root: Path) -> None:
 
 def store_error(error: OSError, root: Path) -> StoreError:
     """Say what a failed write or read of the datastore means and what to do."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StoreError(
             f"The datastore `{root}` is full.",
             f"{error.strerror}; nothing of the artifact was kept, all earlier ones are.",

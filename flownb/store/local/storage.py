@@ -24,7 +24,7 @@ __all__ = ["LocalStorage"]
 
 LOCK = ".lock"
 # A temporary file that was not written to for so long, in seconds, belongs to a process that was killed.
-TEMPORARY_SECONDS = 3600.0
+TEMPORARY_SECONDS = 60.0
 
 
 class LocalStorage:
@@ -148,13 +148,16 @@ class LocalStorage:
         finally:
             os.close(file)
 
-    def clear_temporary(self) -> None:
-        """Remove temporary files that nobody can be writing any more."""
+    def clear_temporary(self) -> int:
+        """Remove temporary files that nobody can be writing any more; give their bytes."""
         before = time.time() - TEMPORARY_SECONDS
+        freed = 0
         for path, status in walk(self.root):
             if path.name.startswith(".") and path.name.endswith(".tmp") and status.st_mtime < before:
                 path.unlink(missing_ok=True)
                 remove_empty(path.parent, self.root)
+                freed += status.st_size
+        return freed
 
     def below(self, name: str) -> LocalStorage:
         """A folder in this one, under the same lock."""

@@ -100,7 +100,7 @@ class S3Storage:
         """Never."""
         return False
 
-    def clear_temporary(self) -> None:
+    def clear_temporary(self) -> int:
         """Give up multipart uploads that a killed process left unfinished; their parts are stored and billed.
 
         Probes of such processes go too, see `flownb.store.s3.conditions`.
@@ -109,6 +109,7 @@ class S3Storage:
         old = [entry.name for entry in self.bucket.children("")[1] if entry.modified < before]
         self.bucket.delete(name for name in old if name.startswith(PROBE))
         self.bucket.submit(self.bucket.abort_uploads, self._name(""), ABANDONED).result()
+        return 0  # S3 does not tell
 
     def below(self, name: str) -> S3Storage:
         """The same bucket, one folder further down."""
