@@ -1,0 +1,143 @@
+"""Clearing up a datastore in a bucket, where age stands in for locks."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from flownb.errors import CorruptBlob, NotFound
+from flownb.store import garbage
+from flownb.store.datastore import Datastore
+from flownb.store.garbage import Removed, collect, remove_run, remove_spins
+from flownb.store.records import RunEnd, RunRecord, TaskRecord
+from flownb.store.s3 import TRUSTED_AGE, S3Blobs
+
+BIG = 20_000
+
+
+def record_run(store: Datastore, number: float, *, parents: tuple[str, ...] = ()) -> TaskRecord:
+    """A run of one task whose artifact `x` is an array of that number, in a blob of its own."""
+    run = store.new_run(RunRecord("F", "", "run", started=time.time())).run
+    task = store.new_task("F", run, "a")
+    artifacts = {"x": store.save(np.full(BIG, number), name="x")}
+    record = TaskRecord("F", run, "a", task, 0, "done", parents, artifacts=artifacts, finished=time.time())
+    store.write_task(record)
+    store.end_run("F", run, RunEnd("done", time.time()))
+    return record
+
+
+def blobs(store: Datastore) -> set[str]:
+    """Keys of all blobs that are there."""
+    return {entry.name for entry in store.blobs.entries()}
+
+
+@pytest.fixture
+def all_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every blob is old enough to be removed."""
+    monkeypatch.setattr(S3Blobs, "shortest_life", -1.0)
+
+
+def test_blobs_wait_until_no_writer_can_name_them(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Manifests of old runs go at once; their blobs are told of as waiting, and go two weeks later."""
+    store = Datastore(s3_url)
+    runs = [record_run(store, float(number)) for number in range(3)]
+    store.save(np.full(BIG, 9.0), name="lost")
+    store.settle()
+    held = sum(entry.size for entry in store.blobs.entries())
+    kept = runs[2].artifacts["x"]
+    expected = Removed(("F/2", "F/1"), 0, 0, 0, held - kept.size)
+    assert expected == collect(store, keep_last=1, dry_run=True)
+    assert expected == collect(store, keep_last=1)
+    assert 4 == len(blobs(store))
+    fresh = Datastore(s3_url)
+    with pytest.raises(NotFound, match="Run F/1 was removed on"):
+        fresh.run("F", "1")
+    names = {entry.name for run in "12" for entry in fresh.storage.entries(f"flows/F/{run}")}
+    assert {"flows/F/1/run.json", "flows/F/2/run.json"} == names
+    now = time.time()
+    monkeypatch.setattr(garbage.time, "time", lambda: now + 2 * TRUSTED_AGE - 600)
+    assert Removed((), 0, 0, 0, held - kept.size) == collect(fresh)
+    monkeypatch.setattr(garbage.time, "time", lambda: now + 2 * TRUSTED_AGE + 600)
+    assert Removed((), 0, 3, held - kept.size, 0) == collect(fresh)
+    assert {kept.key} == blobs(fresh)
+    assert 2.0 == fresh.load(kept)[0]
+
+
+@pytest.mark.usefixtures("all_old")
+def test_a_run_that_a_task_begins_to_use_meanwhile_is_kept(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that takes its id after the records were looked at, before a run it starts from was marked as removed,
+    has that run restored: in the manifests, in the index and with its blobs.
+    """
+    store, other = Datastore(s3_url), Datastore(s3_url)
+    old, used = record_run(store, 0.0), record_run(store, 1.0)
+    record_run(store, 2.0)
+    work = other.new_run(RunRecord("F", "", "work", started=time.time())).run
+    claimed: list[str] = []
+    mark = Datastore.remove_run
+
+    def remove_later(self: Datastore, record: RunRecord, now: float) -> RunRecord:
+        if record.run == used.run:
+            claimed.append(other.new_task("F", work, "b", parents=[used]))
+        return mark(self, record, now)
+
+    monkeypatch.setattr(Datastore, "remove_run", remove_later)
+    removed = collect(store, keep_last=1)
+    assert ["1"] == claimed
+    assert (("F/1",), 1) == (removed.runs, removed.blobs)
+    fresh = Datastore(s3_url)
+    assert used.run == fresh.run("F", used.run).run
+    assert ["3", "2"] == [row.run for row in fresh.index.runs("F")]
+    assert "done" == fresh.index.runs("F")[1].status
+    assert old.artifacts["x"].key not in blobs(fresh)
+    assert 1.0 == fresh.load(used.artifacts["x"])[0]
+
+
+@pytest.mark.usefixtures("all_old")
+def test_a_task_that_comes_too_late_is_told_so(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that takes its id once the run it starts from is marked as removed fails; it reads nothing that goes."""
+    store, other = Datastore(s3_url), Datastore(s3_url)
+    used = record_run(store, 1.0)
+    record_run(store, 2.0)
+    work = other.new_run(RunRecord("F", "", "work", started=time.time())).run
+    refused: list[NotFound] = []
+    clear = Datastore.clear_run
+
+    def claim_first(self: Datastore, record: RunRecord) -> None:
+        with pytest.raises(NotFound) as caught:
+            other.new_task("F", work, "b", parents=[used])
+        refused.append(caught.value)
+        clear(self, record)
+
+    monkeypatch.setattr(Datastore, "clear_run", claim_first)
+    assert ("F/1",) == collect(store, keep_last=1).runs
+    assert [True] == [error.what.startswith("Run F/1 was removed on") for error in refused]
+
+
+@pytest.mark.usefixtures("all_old")
+def test_one_run_is_removed(s3_url: str) -> None:
+    """The run is gone with what it alone needed; what another run has too stays, and the id stays taken."""
+    store = Datastore(s3_url)
+    first, second = record_run(store, 1.0), record_run(store, 1.0)
+    third = record_run(store, 3.0)
+    assert (("F/1",), 0) == ((removed := remove_run(store, "F", first.run)).runs, removed.blobs)
+    assert (("F/3",), 1) == ((removed := remove_run(store, "F", third.run)).runs, removed.blobs)
+    fresh = Datastore(s3_url)
+    assert {second.artifacts["x"].key} == blobs(fresh)
+    assert ["2"] == [row.run for row in fresh.index.runs("F")]
+    assert "4" == record_run(fresh, 4.0).run
+
+
+@pytest.mark.usefixtures("all_old")
+def test_spins_keep_what_they_refer_to_until_they_are_cleared(s3_url: str) -> None:
+    """Clearing up looks at the spins too; removing them leaves the runs' artifacts."""
+    store = Datastore(s3_url)
+    spins = store.below("spin")
+    run, spun = record_run(store, 0.0), record_run(spins, 1.0)
+    assert Removed() == collect(store)
+    assert (("spin/F/1",), 1) == ((removed := remove_spins(store)).runs, removed.blobs)
+    assert {run.artifacts["x"].key} == blobs(store)
+    assert [] == list(store.storage.entries("spin"))
+    with pytest.raises(CorruptBlob):
+        Datastore(s3_url).load(spun.artifacts["x"])
