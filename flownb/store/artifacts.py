@@ -32,7 +32,7 @@ MOST_PLACES = 100_000
 ASKED_FROM = 64 << 10
 # For another object than the one that was loaded the stored value is encoded again, to see whether both have the same
 # content, up to this many bytes of pickle stream.
-DRIFT_BYTES = 1 << 20
+DRIFT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
