@@ -14,6 +14,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from flownb.errors import StoreError
@@ -88,19 +89,18 @@ class Datastore(ManifestStore):
         StoreError
             If the store cannot be written.
         """
-        saved = self.save_all({name: value}, before={name: before} if before else {})
-        if saved.failures:
-            raise saved.failures[name]
-        return saved.refs[name]
+        return self.save_given({name: value}, before={name: before} if before else {})[name]
 
     def save_all(self, values: Mapping[str, Any], *, before: Mapping[str, Loaded]) -> Saved:
         """Persist values together, which is cheaper than one by one; see `Artifacts.save`."""
         self._check()
         return self.artifacts.save(values, before)
 
-    def save_given(self, values: Mapping[str, Any]) -> dict[str, ArtifactRef]:
-        """Persist what every task of a flow starts with; see `save`."""
-        saved = self.save_all(values, before={})
+    def save_given(
+        self, values: Mapping[str, Any], *, before: Mapping[str, Loaded] = MappingProxyType({})
+    ) -> dict[str, ArtifactRef]:
+        """Persist values all of which have to be kept, such as those every task of a flow starts with; see `save`."""
+        saved = self.save_all(values, before=before)
         for failure in saved.failures.values():
             raise failure
         return saved.refs
@@ -185,7 +185,7 @@ class Datastore(ManifestStore):
         """
         self.settle()
         refs = [*record.parameters.values(), *record.constants.values()]
-        self._require([ref for ref in refs if ref.blob is not None], f"A run of {record.flow} cannot begin")
+        self._require(refs, f"A run of {record.flow} cannot begin")
         record = super().new_run(record)
         self.index.run_begun(record)
         return record
@@ -223,7 +223,7 @@ class Datastore(ManifestStore):
             If an artifact is gone, the run was removed, or the store cannot be written.
         """
         self.settle()
-        wanted = [ref for name, ref in record.artifacts.items() if ref.blob and (made is None or name in made)]
+        wanted = [ref for name, ref in record.artifacts.items() if made is None or name in made]
         self._require(wanted, f"Task {record.pathspec} cannot be recorded")
         super().write_task(record)
         self.index.task_ended(record)

@@ -340,7 +340,8 @@ class ManifestStore:
             if name.endswith(".json") and (task not in last or _attempt(name) > _attempt(last[task])):
                 last[task] = name
         ids = sorted(last, key=_numeric)
-        unread = [task for task in ids if not self._is_final(self._tasks.get((flow, run, step, task)))]
+        known = {task: self._tasks.get((flow, run, step, task)) for task in ids}
+        unread = [task for task, record in known.items() if record is None or record.status != "done"]
         names = [f"{prefix}/{task}/{last[task]}" for task in unread]
         for task, name, text in zip(unread, names, self.storage.read_many(names), strict=True):
             if text is not None:
@@ -376,11 +377,6 @@ class ManifestStore:
         """Records of attempts, in the order asked for; None for one that is not there or damaged."""
         prefix = f"{self._run_folder(flow, run)}/steps"
         return self._read_many(TaskRecord, [f"{prefix}/{step}/{task}/{attempt}.json" for step, task, attempt in names])
-
-    @staticmethod
-    def _is_final(record: TaskRecord | None) -> bool:
-        """Whether a task has no further attempt."""
-        return record is not None and record.status == "done"
 
     # -- working runs
 
