@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flownb.cli.datastore import STORE_COMMANDS, add_commands
 from flownb.errors import FlownbError, ParameterError
-from flownb.runtime.task import user_frames
+from flownb.runtime.failure import user_frames
 from flownb.session.cards import card_view
 from flownb.session.options import parse_card, parse_run, parse_spin
 from flownb.session.output import write_output

@@ -114,7 +114,7 @@ class Frontend:
         BaseException
             Always: `error`.
         """
-        from flownb.runtime.task import user_frames
+        from flownb.runtime.failure import user_frames
 
         shown: BaseException | None = error
         while shown is not None:  # also in errors it was raised from, or while handling

@@ -1,22 +1,57 @@
 """Step decorators that change how a task is run here, with Metaflow's meaning.
 
-Takes the decorators a step's method recorded; gives their effect. ``@card``, ``@environment`` and ``@retry`` are
-applied; all others are written to flow.py and have no effect on a local task (`APPLIED` says which).
+Takes the decorators a step's method recorded; gives their effect. Those of `APPLIED` have one; all others are written
+to flow.py and are without effect on a local task.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
-__all__ = ["APPLIED", "Recorded", "environment", "retries"]
+from flownb.errors import ParameterError
+from flownb.runtime.failure import TimeoutException
+
+__all__ = [
+    "APPLIED",
+    "Catch",
+    "Needs",
+    "Recorded",
+    "catch",
+    "environment",
+    "needs",
+    "retries",
+    "time_limit",
+    "timeout_seconds",
+]
 
 Recorded = tuple[str, Mapping[str, Any]]
-APPLIED = frozenset({"card", "environment", "retry"})
+APPLIED = frozenset({"card", "catch", "environment", "resources", "retry", "timeout"})
 # Metaflow's own defaults (`metaflow/plugins/retry_decorator.py`, 2.19.39).
 DEFAULT_TIMES = 3
 DEFAULT_MINUTES = 2.0
+
+
+@dataclass(frozen=True)
+class Catch:
+    """``@catch``: the artifact that takes the exception, and whether to print it."""
+
+    var: str | None
+    print_exception: bool
+
+
+@dataclass(frozen=True)
+class Needs:
+    """``@resources``: how many CPUs, and how many MB of memory (0 if the step does not say)."""
+
+    cpu: float = 1.0
+    memory: float = 0.0
 
 
 def retries(decorators: Sequence[Recorded]) -> tuple[int, float]:
@@ -28,8 +63,83 @@ def retries(decorators: Sequence[Recorded]) -> tuple[int, float]:
     return 0, 0.0
 
 
+def catch(decorators: Sequence[Recorded]) -> Catch | None:
+    """What becomes of an exception that no retry helped against; None if it ends the run."""
+    for name, settings in decorators:
+        if name == "catch":
+            return Catch(settings.get("var"), bool(settings.get("print_exception", True)))
+    return None
+
+
+def needs(decorators: Sequence[Recorded]) -> Needs:
+    """What a task takes of the machine while it runs; memory counts only where a step says how much."""
+    found = [settings for name, settings in decorators if name == "resources"]
+    if not found:
+        return Needs()
+    return Needs(
+        max(float(settings.get("cpu") or 1) for settings in found),
+        max(float(settings.get("memory") or 0) for settings in found),
+    )
+
+
 def environment(decorators: Sequence[Recorded]) -> None:
     """Set the variables of ``@environment(vars=…)`` for the task that begins."""
     found = [settings["vars"] for name, settings in decorators if name == "environment"]
     wanted = {str(name): str(value) for variables in found for name, value in variables.items()}
     os.environ.update(wanted)
+
+
+def timeout_seconds(decorators: Sequence[Recorded], step: str) -> int:
+    """The seconds of ``@timeout``, its units added; 0 without one.
+
+    Raises
+    ------
+    ParameterError
+        If it names no duration.
+    """
+    for name, settings in decorators:
+        if name == "timeout":
+            units = (("hours", 3600), ("minutes", 60), ("seconds", 1))
+            seconds = sum(int(settings.get(unit) or 0) * factor for unit, factor in units)
+            if seconds <= 0:
+                raise ParameterError(
+                    f"@timeout of {step} says no duration.",
+                    "It limits how long a task runs.",
+                    "Write @timeout(minutes=5).",
+                )
+            return seconds
+    return 0
+
+
+@contextlib.contextmanager
+def time_limit(decorators: Sequence[Recorded], step: str) -> Iterator[None]:
+    """Raise `TimeoutException` inside the block when the step's ``@timeout`` has passed.
+
+    The signal is heard between two Python instructions: code that hangs in C is ended by whoever watches the process.
+    Only a process's main thread can be interrupted; in another one nothing is done.
+    """
+    seconds = timeout_seconds(decorators, step)
+    if not seconds or threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise TimeoutException(f"Step {step} timed out after {_duration(seconds)}.")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _duration(seconds: int) -> str:
+    """Seconds in the largest units that fit: ``1 hour 5 minutes``."""
+    parts = []
+    for unit, factor in (("hour", 3600), ("minute", 60), ("second", 1)):
+        count, seconds = divmod(seconds, factor)
+        if count:
+            parts.append(f"{count} {unit}{'s' if count > 1 else ''}")
+    return " ".join(parts)

@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from flownb.cells.notebook import DocumentCell
+from flownb.runtime.failure import message
 from flownb.runtime.freshness import StepState
-from flownb.runtime.task import TaskResult, TaskSpec, message
+from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.store.records import ForeachFrame, TaskStatus
 
 __all__ = [

@@ -7,18 +7,18 @@ inputs reaches the store, another task or the notebook.
 from __future__ import annotations
 
 import time
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from types import FunctionType, MethodType, TracebackType
+from types import FunctionType, MethodType
 from typing import Any
 
 from flownb.cards.content import CardContent
 from flownb.errors import CorruptBlob, FlownbError, UnpicklableArtifact
 from flownb.runtime.cards import CardCollector, OnCard, card_contents, collect_cards, store_cards
 from flownb.runtime.current import current
-from flownb.runtime.decorators import Recorded, environment, retries
+from flownb.runtime.decorators import Recorded, catch, environment, retries, time_limit
+from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.freshness import fingerprint
 from flownb.runtime.parameters import Parameter
@@ -29,7 +29,7 @@ from flownb.store.artifacts import Saved
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStatus
 
-__all__ = ["TaskResult", "TaskSpec", "message", "run_attempt", "run_task", "user_frames"]
+__all__ = ["TaskResult", "TaskSpec", "may_be_tried_again", "run_attempt", "run_task"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ class TaskSpec:
         Values that replace inherited artifacts.
     attempt : int
     tags : tuple of str
+    lost : str
+        Why the attempt before left nothing, for one whose process died; the body is then not run again, ``@catch`` has
+        its turn.
+    origin_run : str
+        The run that is resumed, empty if none is.
     """
 
     step: str
@@ -62,6 +67,8 @@ class TaskSpec:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     attempt: int = 0
     tags: tuple[str, ...] = ()
+    lost: str = ""
+    origin_run: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ def run_task(
     """
     result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated, on_card=on_card)
     times, seconds = retries(result.decorators)
-    while _may_be_tried_again(result.error) and spec.attempt < times:
+    while may_be_tried_again(result.error) and spec.attempt < times:
         on_retry(result, seconds)
         spec = replace(spec, attempt=spec.attempt + 1)
         result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated, on_card=on_card)
@@ -175,7 +182,9 @@ def run_attempt(
     collector: CardCollector | None = None
     cards: tuple[CardContent, ...] = ()
     error: BaseException | None = None
+    happened: BaseException | None = None
     inputs: list[FlowSpec] = []
+    flow_self: FlowSpec | None = None
     try:
         flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
         flow_self = flow_class(state)
@@ -191,17 +200,25 @@ def run_attempt(
         collector = collect_cards(spec.step, decorators, on_card)
         current._add(card=collector)
         try:
+            if spec.lost:
+                raise FailureHandledByCatch(spec.lost)
             with process_state():
                 environment(decorators)
-                method(flow_self, *arguments)
+                with time_limit(decorators, spec.step):
+                    method(flow_self, *arguments)
         finally:
             current._clear()
-            own = {name: value for name, value in vars(flow_self).items() if not name.startswith(("__", "_flownb_"))}
     except BaseException as raised:  # recorded, then handed to the caller: also KeyboardInterrupt and SystemExit
-        error = raised
+        error = happened = raised
+    if flow_self is not None:
+        error = _catch(decorators, spec, state, flow_self, node.targets, error)
+        own = {name: value for name, value in vars(flow_self).items() if not name.startswith(("__", "_flownb_"))}
     # What a step does to a parameter or constant in place is lost, as in Metaflow; only an override replaces it.
     own = {name: value for name, value in own.items() if name not in spec.given or name in spec.overrides}
-    written = frozenset((*node.step.captures, *node.step.body.names.self_writes)) if node.step else frozenset()
+    caught = catch(decorators)
+    written = frozenset([caught.var] if caught and caught.var else ())
+    if node.step:
+        written |= {*node.step.captures, *node.step.body.names.self_writes}
     artifacts: dict[str, ArtifactRef] = dict(state.refs)
     captured: tuple[str, ...] = ()
     failure: UnpicklableArtifact | None = None
@@ -225,6 +242,7 @@ def run_attempt(
             damaged.__cause__ = error
             error, artifacts, captured, cards = damaged, dict(state.refs), (), ()
         error = error or failure
+        happened = error or happened
         status: TaskStatus = "done"
         if error is not None:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -241,7 +259,7 @@ def run_attempt(
             captured=captured,
             chosen=state.targets or (),
             fingerprint=fingerprint(program, spec.step),
-            exception=_describe_error(error),
+            exception=describe(happened) if happened is not None else None,
             started=started,
             finished=time.time(),
         )
@@ -253,9 +271,36 @@ def run_attempt(
     return TaskResult(record, values, error, foreach, decorators, cards)
 
 
-def _may_be_tried_again(error: BaseException | None) -> bool:
+def may_be_tried_again(error: BaseException | None) -> bool:
     """Whether another attempt may help: not after an interrupt, nor after what flownb itself refused."""
-    return isinstance(error, Exception) and not isinstance(error, FlownbError)
+    if error is None or isinstance(error, KeyboardInterrupt):
+        return False
+    return not isinstance(error, FlownbError) and not (isinstance(error, StepError) and error.final)
+
+
+def _catch(
+    decorators: Sequence[Recorded],
+    spec: TaskSpec,
+    state: TaskState,
+    flow_self: FlowSpec,
+    targets: tuple[str, ...],
+    error: BaseException | None,
+) -> BaseException | None:
+    """What ``@catch`` leaves of an error; None if it takes it, and the task goes on to the next steps."""
+    catches = catch(decorators)
+    last = spec.attempt >= retries(decorators)[0]
+    if catches is None or (error is not None and not (last and may_be_tried_again(error))):
+        return error
+    kept = None
+    if error is not None:
+        kept = MetaflowExceptionWrapper(error)
+        state.targets, state.foreach = targets, None
+        if catches.print_exception:
+            print(f"@catch caught an exception from {state.step}")
+            print("".join(f">  {line}\n" for line in kept.stacktrace.splitlines()), end="")
+    if catches.var:
+        setattr(flow_self, catches.var, kept)
+    return None
 
 
 def _origin(spec: TaskSpec, where: str) -> str:
@@ -340,41 +385,3 @@ def _persist(
         failure = UnpicklableArtifact(f"Step {state.step}: {first.what}", first.why, first.fix, artifact=first.artifact)
         failure.__cause__ = first.__cause__
     return {**state.refs, **saved.refs}, tuple(captured), failure
-
-
-def user_frames(error: BaseException) -> TracebackType | None:
-    """The error's traceback with the step's own frames and those of libraries it called; ours are left out."""
-    kept: list[TracebackType] = []
-    frame = error.__traceback__
-    while frame is not None:
-        if str(frame.tb_frame.f_globals.get("__name__", "")).split(".")[0] != "flownb":
-            kept.append(frame)
-        frame = frame.tb_next
-    start = next((i for i, one in enumerate(kept) if _is_flow_code(one)), len(kept))
-    found: TracebackType | None = None
-    for one in reversed(kept[start:]):
-        found = TracebackType(found, one.tb_frame, one.tb_lasti, one.tb_lineno)
-    return found
-
-
-def message(error: BaseException) -> str:
-    """An error's text; a class of the user's may fail to give one."""
-    try:
-        return str(error)
-    except Exception as failure:
-        return f"<{type(error).__name__}.__str__ raised {type(failure).__name__}>"
-
-
-def _is_flow_code(frame: TracebackType) -> bool:
-    """Whether a frame runs a flow's module, where all that a user wrote for it lives."""
-    return str(frame.tb_frame.f_globals.get("__name__", "")).startswith("flownb_flow_")
-
-
-def _describe_error(error: BaseException | None) -> dict[str, str] | None:
-    """What is written down of the error that ended a task."""
-    if error is None:
-        return None
-    frames = user_frames(error)
-    lines = traceback.format_exception(type(error), error, frames) if frames else [f"{message(error)}\n"]
-    headline = error.headline if isinstance(error, FlownbError) else type(error).__name__
-    return {"type": headline, "message": message(error), "traceback": "".join(lines)}

@@ -12,9 +12,10 @@ from time import sleep, time
 from flownb.errors import StepFailed
 from flownb.runtime.events import Event, RunEnded, RunStarted, TaskEnded, task_retried
 from flownb.runtime.executor import SequentialExecutor
+from flownb.runtime.failure import message
 from flownb.runtime.parameters import resolve_parameters
 from flownb.runtime.scheduler import Scheduler
-from flownb.runtime.task import TaskResult, TaskSpec, message, run_task
+from flownb.runtime.task import TaskResult, TaskSpec, run_task
 from flownb.session.cards import card_hook
 from flownb.session.options import RunOptions
 from flownb.session.state import SessionState, module_kept

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flownb.errors import TransitionError
-from flownb.runtime.task import user_frames
+from flownb.runtime.failure import user_frames
 from flownb.session.session import Session
 from tests.conftest import MakeSession
 

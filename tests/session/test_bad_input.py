@@ -23,7 +23,7 @@ from flownb.errors import (
     StoreError,
     UnpicklableArtifact,
 )
-from flownb.runtime.task import user_frames
+from flownb.runtime.failure import user_frames
 from flownb.session.options import RunOptions, parse_run, parse_spin
 from flownb.session.session import Session
 from tests.conftest import MakeSession

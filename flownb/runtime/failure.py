@@ -1,0 +1,126 @@
+"""What ended an attempt, said to users and to the datastore.
+
+Takes exceptions, also those of another process; gives the user's frames, texts, and what is written down.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from types import TracebackType
+
+from flownb.errors import FlownbError
+
+__all__ = [
+    "FailureHandledByCatch",
+    "MetaflowExceptionWrapper",
+    "StepError",
+    "TimeoutException",
+    "describe",
+    "message",
+    "user_frames",
+]
+
+
+class TimeoutException(Exception):
+    """A step ran longer than its ``@timeout``; Metaflow's name for it."""
+
+
+class FailureHandledByCatch(Exception):
+    """All attempts of a step left nothing, for their processes died; ``@catch`` takes this in place of an exception."""
+
+
+class StepError(Exception):
+    """An exception of a step that ran in another process: its type, text and traceback as that process saw them.
+
+    Parameters
+    ----------
+    facts : mapping
+        ``type``, ``message`` and ``traceback``, as in `flownb.store.records.TaskRecord.exception`.
+    final : bool, default False
+        Whether another attempt cannot help: it is what flownb itself refused.
+    """
+
+    def __init__(self, facts: Mapping[str, str], *, final: bool = False) -> None:
+        self.facts = dict(facts)
+        self.final = final
+        super().__init__(facts["message"])
+
+    @property
+    def type(self) -> str:
+        """Name of the exception's type there."""
+        return self.facts["type"]
+
+    def _render_traceback_(self) -> list[str]:
+        """Let IPython show the traceback of that process."""
+        return self.facts["traceback"].rstrip("\n").split("\n")
+
+
+class MetaflowExceptionWrapper(Exception):
+    """What ``@catch(var=…)`` keeps of an exception (``metaflow/exception.py``, 2.19.39): it can always be pickled.
+
+    Attributes
+    ----------
+    type : str
+        The exception's type with its module.
+    exception : str
+        Its text.
+    stacktrace : str
+        The traceback with the user's frames.
+    """
+
+    def __init__(self, exc: BaseException | None = None) -> None:
+        super().__init__("" if exc is None else message(exc))
+        if exc is None:
+            return
+        kind = type(exc)
+        self.exception = message(exc)
+        self.type = exc.type if isinstance(exc, StepError) else f"{kind.__module__}.{kind.__qualname__}"
+        self.stacktrace = describe(exc)["traceback"]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return MetaflowExceptionWrapper, (None,), self.__dict__
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        return self.stacktrace or f"[no stacktrace]\n{self.type}: {self.exception}"
+
+
+def user_frames(error: BaseException) -> TracebackType | None:
+    """The error's traceback with the step's own frames and those of libraries it called; ours are left out."""
+    kept: list[TracebackType] = []
+    frame = error.__traceback__
+    while frame is not None:
+        if str(frame.tb_frame.f_globals.get("__name__", "")).split(".")[0] != "flownb":
+            kept.append(frame)
+        frame = frame.tb_next
+    start = next((i for i, one in enumerate(kept) if _is_flow_code(one)), len(kept))
+    found: TracebackType | None = None
+    for one in reversed(kept[start:]):
+        found = TracebackType(found, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return found
+
+
+def message(error: BaseException) -> str:
+    """An error's text; a class of the user's may fail to give one."""
+    try:
+        return str(error)
+    except Exception as failure:
+        return f"<{type(error).__name__}.__str__ raised {type(failure).__name__}>"
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """What is written down of an error: ``type``, ``message`` and ``traceback`` with the user's frames."""
+    if isinstance(error, StepError):
+        return dict(error.facts)
+    frames = user_frames(error)
+    lines = traceback.format_exception(type(error), error, frames) if frames else [f"{message(error)}\n"]
+    headline = error.headline if isinstance(error, FlownbError) else type(error).__name__
+    return {"type": headline, "message": message(error), "traceback": "".join(lines)}
+
+
+def _is_flow_code(frame: TracebackType) -> bool:
+    """Whether a frame runs a flow's module, where all that a user wrote for it lives."""
+    return str(frame.tb_frame.f_globals.get("__name__", "")).startswith("flownb_flow_")
