@@ -6,18 +6,21 @@ until the task is recorded; the meaning of each name is Metaflow's (``metaflow/f
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from flownb.errors import ArtifactNotFound, ForeachError, MergeConflict, TransitionError, nearest
-from flownb.runtime.foreach import count_items
+from flownb.runtime.foreach import count_items, item_at
 from flownb.store.artifacts import Loaded
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame
 
-__all__ = ["FlowSpec", "Inputs", "TaskState"]
+__all__ = ["INDEX", "INPUT", "MERGED", "STACK", "FlowSpec", "Inputs", "TaskState"]
+
+# What a step may look at beside artifacts, in the words of `TaskState.read`: the item of its foreach and the position,
+# all open foreachs, and (of a join) the names of all artifacts its inputs have.
+INPUT, INDEX, STACK, MERGED = "self.input", "self.index", "self.foreach_stack", "self.merge_artifacts"
 
 
 @dataclass
@@ -35,7 +38,11 @@ class TaskState:
     frames : tuple of ForeachFrame
     is_join : bool
     loaded : dict of str to Loaded
-        Inherited artifacts that were read.
+        Inherited artifacts that were loaded.
+    read : dict of str to None
+        Names of inherited artifacts the body read, also of those that do not exist, and what else it looked at.
+    aside : dict of str to object
+        Inherited values that only an item or the transition needed; they count as read when the body asks for them.
     targets : tuple of str or None
         Where ``self.next`` said to go; None before it was called.
     foreach : str or None
@@ -49,6 +56,8 @@ class TaskState:
     frames: tuple[ForeachFrame, ...] = ()
     is_join: bool = False
     loaded: dict[str, Loaded] = field(default_factory=dict)
+    read: dict[str, None] = field(default_factory=dict)
+    aside: dict[str, Any] = field(default_factory=dict)
     targets: tuple[str, ...] | None = None
     foreach: str | None = None
     num_splits: int = 0
@@ -67,6 +76,14 @@ class FlowSpec:
         state: TaskState = object.__getattribute__(self, "__dict__").get("_flownb_state")
         if state is None or (name.startswith("__") and name.endswith("__")):
             raise AttributeError(name)
+        state.read[name] = None
+        value = state.aside.pop(name) if name in state.aside else self._flownb_load(name)
+        object.__getattribute__(self, "__dict__")[name] = value
+        return value
+
+    def _flownb_load(self, name: str) -> Any:
+        """Load an inherited artifact."""
+        state = self._flownb_state
         ref = state.refs.get(name)
         if ref is None:
             known = sorted(state.refs)
@@ -76,8 +93,16 @@ class FlowSpec:
                 f"Assign self.{name} in an earlier step, or correct the name.",
             )
         loaded = state.loaded[name] = state.datastore.read(ref, name=name, where=state.where)
-        object.__getattribute__(self, "__dict__")[name] = loaded.value
         return loaded.value
+
+    def _flownb_look(self, name: str) -> Any:
+        """The value of an artifact without a read of it: a foreach that grew leaves its other tasks alone."""
+        state = self._flownb_state
+        if name in self.__dict__ or hasattr(type(self), name):
+            return getattr(self, name)
+        if name not in state.aside:
+            state.aside[name] = self._flownb_load(name)
+        return state.aside[name]
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled: ``self`` is the task, not a value."""
@@ -91,29 +116,29 @@ class FlowSpec:
     @property
     def index(self) -> int | None:
         """Position of this task in the innermost foreach, None outside of one."""
+        self._flownb_state.read[INDEX] = None
         frames = self._flownb_state.frames
         return frames[-1].index if frames else None
 
     @property
     def input(self) -> Any:
         """The item of this task in the innermost foreach, None outside of one."""
+        self._flownb_state.read[INPUT] = None
         frames = self._flownb_state.frames
         return self._flownb_item(frames[-1]) if frames else None
 
     def foreach_stack(self) -> list[tuple[int, int, Any]]:
         """Open foreachs, outermost first, each as (index, number of splits, item)."""
+        self._flownb_state.read[STACK] = None
         return [(frame.index, frame.num_splits, self._flownb_item(frame)) for frame in self._flownb_state.frames]
 
     def _flownb_item(self, frame: ForeachFrame) -> Any:
         """The item of one foreach level; None when its artifact is not inherited (after an inner join)."""
         try:
-            items = getattr(self, frame.var)
+            items = self._flownb_look(frame.var)
         except AttributeError:
             return None
-        try:
-            return items[frame.index]
-        except TypeError:  # a set or another iterable without positions
-            return next(itertools.islice(items, frame.index, frame.index + 1))
+        return item_at(items, frame.index)
 
     def next(self, *targets: Any, foreach: str | None = None, condition: str | None = None, **unknown: Any) -> None:
         """Say which step or steps come next; the last statement of a step.
@@ -149,13 +174,14 @@ class FlowSpec:
                     f'Write self.next({{"x": self.a, "y": self.b}}, condition="{condition}").',
                 )
             cases = targets[0]
-            if not hasattr(self, condition):
+            try:
+                value = self._flownb_look(condition)
+            except AttributeError as error:
                 raise TransitionError(
                     f"{where} switches on `self.{condition}`, which does not exist.",
                     "The condition names an artifact.",
                     f"Assign self.{condition} in this step.",
-                )
-            value = getattr(self, condition)
+                ) from error
             if value not in cases:
                 raise TransitionError(
                     f"{where} switches on `{condition}`, whose value {value!r} is no case.",
@@ -184,7 +210,7 @@ class FlowSpec:
         """Number of items of a foreach artifact."""
         step = self._flownb_state.step
         try:
-            items = getattr(self, foreach)
+            items = self._flownb_look(foreach)
         except ArtifactNotFound as error:
             raise ForeachError(
                 f"Step {step} starts a foreach over `{foreach}`, which is no artifact.",
@@ -223,6 +249,7 @@ class FlowSpec:
         found: dict[str, ArtifactRef] = {}
         conflicts: dict[str, None] = {}
         for one in inputs:
+            one._flownb_state.read.update(dict.fromkeys(include or (MERGED,)))
             for name, ref in one._flownb_state.refs.items():
                 if (include and name not in include) or name in (exclude or ()) or self._flownb_has(name):
                     continue

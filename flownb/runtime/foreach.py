@@ -1,16 +1,17 @@
-"""How many tasks a foreach makes.
+"""The items of a foreach.
 
-Takes the value of a foreach artifact; gives its number of items, with the reasons why there may be none.
+Takes the value of a foreach artifact; gives its number of items, with the reasons why there may be none, and each item.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
 from flownb.errors import ForeachError
 
-__all__ = ["count_items"]
+__all__ = ["count_items", "item_at"]
 
 
 def count_items(items: Any, *, var: str, step: str) -> int:
@@ -46,3 +47,11 @@ def count_items(items: Any, *, var: str, step: str) -> int:
             "Give it an item, or use a switch (`--when`) to go round the foreach.",
         )
     return count
+
+
+def item_at(items: Any, index: int) -> Any:
+    """The item of a foreach's task; of what has no positions (a set), the one that iteration comes to."""
+    try:
+        return items[index]
+    except TypeError:
+        return next(itertools.islice(items, index, index + 1))

@@ -212,7 +212,8 @@ def run_attempt(
         error = happened = raised
     if flow_self is not None:
         error = _catch(decorators, spec, state, flow_self, node.targets, error)
-        own = {name: value for name, value in vars(flow_self).items() if not name.startswith(("__", "_flownb_"))}
+        held = {**state.aside, **vars(flow_self)}
+        own = {name: value for name, value in held.items() if not name.startswith(("__", "_flownb_"))}
     # What a step does to a parameter or constant in place is lost, as in Metaflow; only an override replaces it.
     own = {name: value for name, value in own.items() if name not in spec.given or name in spec.overrides}
     caught = catch(decorators)
@@ -262,6 +263,8 @@ def run_attempt(
             exception=describe(happened) if happened is not None else None,
             started=started,
             finished=time.time(),
+            read=tuple(sorted({*state.read, *(name for other in inputs for name in other._flownb_state.read)})),
+            splits=(state.foreach, state.num_splits) if state.foreach is not None and error is None else None,
         )
         if keep is not None:
             record = replace(record, source=keep.save(program.source, name="source"), cards=store_cards(cards, keep))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
@@ -23,6 +23,7 @@ __all__ = [
     "Packed",
     "RunEnd",
     "RunRecord",
+    "RunStatus",
     "TaskRecord",
     "TaskStatus",
     "from_json",
@@ -33,6 +34,7 @@ __all__ = [
 
 SUM = re.compile(rb',"sum":"([0-9a-f]{16})"}\Z')
 TaskStatus = Literal["done", "failed", "interrupted"]
+RunStatus = Literal["running", "done", "failed", "interrupted"]
 Record = TypeVar("Record", bound="TaskRecord | RunRecord | RunEnd | Execution | Claim")
 
 
@@ -162,6 +164,15 @@ class TaskRecord:
         Seconds since the epoch, UTC.
     cards : tuple of CardRecord
         One for each ``@card``, from top to bottom.
+    read : tuple of str or None
+        Names it read of what it inherited, missing ones too, and what else it looked at (see
+        `flownb.runtime.flowspec`); of a join, those it read of its inputs. None means that it may have read all.
+    splits : (str, int) or None
+        Artifact and number of items of the foreach it starts.
+    origin : str
+        ``run/step/task`` of the task it was cloned from; empty if it ran.
+    distributions : ArtifactRef or None
+        Versions, by name, of the installed distributions that its process had imported when it ended.
     """
 
     flow: str
@@ -181,6 +192,10 @@ class TaskRecord:
     started: float = 0.0
     finished: float = 0.0
     cards: tuple[CardRecord, ...] = ()
+    read: tuple[str, ...] | None = None
+    splits: tuple[str, int] | None = None
+    origin: str = ""
+    distributions: ArtifactRef | None = None
 
     @property
     def pathspec(self) -> str:
@@ -213,6 +228,13 @@ class RunRecord:
         this record stays, so that its id is never given again.
     cleared : bool
         Whether the files of a removed run are gone.
+    origin : str
+        Id of the run that it resumed; empty for a run from the start.
+    environment : dict of str to object
+        Where and by what it was started: Python, platform, host, the notebook's commit; plain values, see
+        `flownb.runtime.provenance.run_environment`.
+    cells : ArtifactRef or None
+        The texts of all code cells of the notebook, scratch cells too where its file could be read.
     """
 
     flow: str
@@ -227,6 +249,16 @@ class RunRecord:
     constants: Mapping[str, ArtifactRef] = field(default_factory=dict)
     removed: float = 0.0
     cleared: bool = False
+    origin: str = ""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    cells: ArtifactRef | None = None
+
+    def refs(self) -> Iterator[tuple[str, ArtifactRef]]:
+        """All it refers to, by name: parameters, constants, the notebook's cells."""
+        yield from self.parameters.items()
+        yield from self.constants.items()
+        if self.cells is not None:
+            yield "cells", self.cells
 
 
 @dataclass(frozen=True)
@@ -357,6 +389,9 @@ def from_json(kind: type[Record], text: bytes) -> Record:
         values["cards"] = tuple(
             CardRecord(card["type"], card.get("id"), _ref(card["content"])) for card in values["cards"]
         )
-    if values.get("source") is not None:
-        values["source"] = _ref(values["source"])
+    for name in ("source", "cells", "distributions"):
+        if values.get(name) is not None:
+            values[name] = _ref(values[name])
+    if not isinstance(values.get("environment", {}), dict):
+        raise ValueError("the environment of a run is no dictionary")
     return kind(**values)
