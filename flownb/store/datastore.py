@@ -184,8 +184,7 @@ class Datastore(ManifestStore):
             The same with the id it was given.
         """
         self.settle()
-        refs = [*record.parameters.values(), *record.constants.values()]
-        self._require(refs, f"A run of {record.flow} cannot begin")
+        self._require([ref for _, ref in record.refs()], f"A run of {record.flow} cannot begin")
         record = super().new_run(record)
         self.index.run_begun(record)
         return record
@@ -207,7 +206,7 @@ class Datastore(ManifestStore):
         super().restore_run(record)
         self.index.run_restored(record, self.run_end(record.flow, record.run))
 
-    def write_task(self, record: TaskRecord, *, made: Container[str] | None = None) -> None:
+    def write_task(self, record: TaskRecord, *, made: Container[str] | None = None, tell: bool = True) -> None:
         """Record an attempt that has ended, once all its artifacts are kept.
 
         Parameters
@@ -216,6 +215,8 @@ class Datastore(ManifestStore):
         made : container of str, optional
             Names of artifacts that the task made or read, which have to be there; None means all. What it only passes
             on is its parents' matter.
+        tell : bool, default True
+            Whether the index is told; a worker leaves that to the process that drives the run, see `adopt_task`.
 
         Raises
         ------
@@ -226,6 +227,14 @@ class Datastore(ManifestStore):
         wanted = [ref for name, ref in record.artifacts.items() if made is None or name in made]
         self._require(wanted, f"Task {record.pathspec} cannot be recorded")
         super().write_task(record)
+        if tell:
+            self.index.task_ended(record)
+
+    def adopt_task(self, record: TaskRecord) -> None:
+        """Take note of an attempt that a worker recorded in a run that this process began."""
+        place = (record.flow, record.run)
+        if place in self._own:
+            self._own[place] += 1
         self.index.task_ended(record)
 
     def _require(self, refs: Sequence[ArtifactRef], what: str) -> None:

@@ -231,8 +231,7 @@ def _plan(
     for run in runs:
         if run.pathspec not in gone:
             kept = [one for one in run.attempts if one.pathspec not in replaced]
-            own = (*run.record.parameters.values(), *run.record.constants.values())
-            refs = (*own, *(ref for one in kept for _, ref in references(one)))
+            refs = (ref for _, ref in (*run.record.refs(), *(pair for one in kept for pair in references(one))))
             plan.needed.update(ref.blob[0] for ref in refs if ref.blob is not None)
             plan.needed.update(key for claim in _live_claims(run, now) for key in claim.needs)
     return plan

@@ -64,17 +64,18 @@ class RecordedRun:
 
     def refs(self) -> Iterator[tuple[TaskRecord | None, str, ArtifactRef]]:
         """All references: the attempt or None for the run itself, the artifact's name, where its value is."""
-        for name, ref in (*self.record.parameters.items(), *self.record.constants.items()):
-            yield None, name, ref
+        yield from ((None, name, ref) for name, ref in self.record.refs())
         for attempt in self.attempts:
             yield from ((attempt, name, ref) for name, ref in references(attempt))
 
 
 def references(attempt: TaskRecord) -> Iterator[tuple[str, ArtifactRef]]:
-    """All an attempt refers to: its artifacts, the cells' source, its cards."""
+    """All an attempt refers to: its artifacts, the cells' source, what it had imported, its cards."""
     yield from attempt.artifacts.items()
     if attempt.source is not None:
         yield "source", attempt.source
+    if attempt.distributions is not None:
+        yield "distributions", attempt.distributions
     for card in attempt.cards:
         yield "card", card.content
 

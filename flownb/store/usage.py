@@ -107,8 +107,7 @@ def measure(datastore: Datastore, *, flow: str | None = None, run: str | None = 
 
 def _values(run: RecordedRun) -> Iterable[tuple[str, ArtifactRef, bool]]:
     """Names and places of all values, and whether they were recorded anew or only passed on."""
-    for name, ref in (*run.record.parameters.items(), *run.record.constants.items()):
-        yield name, ref, True
+    yield from ((name, ref, True) for name, ref in run.record.refs())
     for attempt in run.attempts:
         yield from ((name, ref, _is_own(attempt, name)) for name, ref in references(attempt))
 
