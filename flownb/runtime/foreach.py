@@ -1,6 +1,7 @@
 """The items of a foreach.
 
-Takes the value of a foreach artifact; gives its number of items, with the reasons why there may be none, and each item.
+Takes the value of a foreach artifact; gives its number of items, with the reasons why there may be none, each item, and what
+tells items apart by content.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from flownb.errors import ForeachError
+from flownb.store.encoding import encode
+from flownb.store.hashing import hash_parts, part_size
 
-__all__ = ["count_items", "item_at"]
+__all__ = ["count_items", "item_at", "item_keys"]
 
 
 def count_items(items: Any, *, var: str, step: str) -> int:
@@ -55,3 +58,18 @@ def item_at(items: Any, index: int) -> Any:
         return items[index]
     except TypeError:
         return next(itertools.islice(items, index, index + 1))
+
+
+def item_keys(items: Any) -> list[str]:
+    """Content keys of the items that the tasks of a foreach see, by position.
+
+    Raises
+    ------
+    Exception
+        If an item has no position or cannot be encoded.
+    """
+    keys = []
+    for index in range(sum(1 for _ in items)):
+        _, parts = encode(items[index])
+        keys.append(hash_parts(parts, part_size(parts)))
+    return keys

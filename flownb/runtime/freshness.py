@@ -14,11 +14,64 @@ from flownb.errors import MissingResults
 from flownb.runtime.program import Program
 from flownb.store.records import ArtifactRef, TaskRecord
 
-__all__ = ["NEVER", "Freshness", "StepState", "fingerprint", "judge"]
+__all__ = ["NEVER", "Freshness", "Reason", "ReasonKind", "StepState", "code_reasons", "fingerprint", "judge"]
 
 StepState = Literal["never", "running", "fresh", "stale", "failed"]
 # Decorators that change how a task is run, never what it results in.
 WITHOUT_EFFECT = ("retry", "resources", "timeout", "card", "kubernetes", "batch")
+
+
+ReasonKind = Literal[
+    "code", "shared", "module", "artifact", "item", "index", "inputs", "number", "failed", "interrupted", "unrecorded",
+    "removed", "gone", "transition", "asked", "stale",
+]  # fmt: skip
+# What each kind says, of the step, artifact or module that it names.
+SAID: Mapping[ReasonKind, str] = {
+    "code": "`{}` changed",
+    "shared": "shared code changed",
+    "module": "module `{}` changed",
+    "artifact": "`{}` differs",
+    "item": "new items",
+    "index": "items moved",
+    "inputs": "other tasks are joined",
+    "number": "the number of parent tasks differs",
+    "failed": "failed before",
+    "interrupted": "was interrupted",
+    "unrecorded": "had not run",
+    "removed": "what it ran on was removed",
+    "gone": "`{}` was removed",
+    "transition": "its transition changed",
+    "asked": "from `{}` on",
+    "stale": "`{}` is stale",
+}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason why a result does not stand for what running its step would give.
+
+    Attributes
+    ----------
+    kind : ReasonKind
+    name : str
+        The step, artifact or module it is about, if it is about one.
+    """
+
+    kind: ReasonKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        return SAID[self.kind].format(self.name)
+
+    @property
+    def is_cause(self) -> bool:
+        """Whether it explains why inputs of later steps differ."""
+        return self.kind in ("code", "shared", "module")
+
+    @property
+    def is_input(self) -> bool:
+        """Whether it is about what the step started from."""
+        return self.kind in ("artifact", "item", "index", "inputs", "number")
 
 
 @dataclass(frozen=True)
@@ -80,11 +133,11 @@ def judge(
             message = (failed.exception or {}).get("type", failed.status)
             found[name] = Freshness("failed", (message,), len(tasks))
             continue
-        causes[name] = _code_reasons(fingerprint(program, name), tasks[0].fingerprint, name)
+        causes[name] = [str(one) for one in code_reasons(fingerprint(program, name), tasks[0].fingerprint, name)]
         try:
             above_all = [parent for task in tasks for parent in _own_parents(program, task, parents_of)]
         except MissingResults:
-            causes[name].append("what it ran on was removed")
+            causes[name].append(str(Reason("removed")))
             found[name] = Freshness("stale", tuple(causes[name]), len(tasks))
             continue
         before = [parent for parent in above_all if parent.step != name]
@@ -94,7 +147,11 @@ def judge(
             differs = _artifact_reasons(before, now)
         else:
             kept = tasks[0].artifacts
-            differs = [f"`{p}` differs" for p, ref in sorted(given.items()) if p in kept and kept[p].key != ref.key]
+            differs = [
+                str(Reason("artifact", name))
+                for name, ref in sorted(given.items())
+                if name in kept and kept[name].key != ref.key
+            ]
         inherited = [
             cause for parent in program.graph[name].parents if parent in above for cause in causes.get(parent, ())
         ]
@@ -102,7 +159,7 @@ def judge(
         reasons = tuple(dict.fromkeys([*causes[name], *differs]))
         if not reasons and any(found[parent].state == "stale" for parent in above & ran_from):
             reasons = tuple(
-                f"`{parent}` is stale" for parent in sorted(above & ran_from) if found[parent].state == "stale"
+                str(Reason("stale", parent)) for parent in sorted(above & ran_from) if found[parent].state == "stale"
             )
         found[name] = Freshness("stale" if reasons else "fresh", reasons, len(tasks))
     return {name: found[name] for name in program.graph.nodes if name in found}
@@ -118,14 +175,13 @@ def _own_parents(
     return found
 
 
-def _code_reasons(now: dict[str, str], before: object, step: str) -> list[str]:
-    """What changed in the code since the task ran."""
-    old = dict(before) if isinstance(before, dict) else {}
+def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -> list[Reason]:
+    """What changed in the code of a step between two fingerprints."""
     reasons = []
-    if old.get("method") != now["method"] or old.get("decorators") != now["decorators"]:
-        reasons.append(f"`{step}` changed")
-    if old.get("shared") != now["shared"]:
-        reasons.append("shared code changed")
+    if before.get("method") != now["method"] or before.get("decorators") != now["decorators"]:
+        reasons.append(Reason("code", step))
+    if before.get("shared") != now["shared"]:
+        reasons.append(Reason("shared"))
     return reasons
 
 
@@ -133,13 +189,13 @@ def _artifact_reasons(before: Sequence[TaskRecord], now: Sequence[TaskRecord]) -
     """Which inherited artifacts have other content than when the task ran."""
     old, new = _by_place(before), _by_place(now)
     if old.keys() != new.keys():
-        return ["the number of parent tasks differs"]
+        return [str(Reason("number"))]
     reasons: dict[str, None] = {}
     for place, task in old.items():
         one, other = task.artifacts, new[place].artifacts
         for name in sorted(set(one) | set(other)):
             if name not in one or name not in other or one[name].key != other[name].key:
-                reasons[f"`{name}` differs"] = None
+                reasons[str(Reason("artifact", name))] = None
     return list(reasons)
 
 
