@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Blobs", "Entry", "Part", "Storage"]
+__all__ = ["Appender", "Blobs", "Entry", "Part", "Storage"]
 
 # A piece of a blob: bytes, or a view of the memory it stands in.
 Part = memoryview | bytes
@@ -34,6 +34,42 @@ class Entry:
     name: str
     size: int
     modified: float
+
+
+class Appender(Protocol):
+    """Writes one file that grows, for its only writer.
+
+    Reads see what was added: in a folder at once; in a bucket, where a file can only be written anew, some seconds
+    later. A process that is killed leaves what was written until then, perhaps with a part of the last piece.
+    """
+
+    def add(self, content: bytes) -> None:
+        """Add to the end.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written, or the file was removed meanwhile; then nothing more can be added.
+        """
+        ...
+
+    def flush(self) -> None:
+        """Have what waits written if it has waited long enough; costs nothing else."""
+        ...
+
+    def close(self) -> None:
+        """Have all that was added written soon; nothing more is."""
+        ...
+
+    def settle(self) -> None:
+        """Wait, after `close`, until all that was added is kept.
+
+        Raises
+        ------
+        StoreError
+            If it could not be.
+        """
+        ...
 
 
 class Storage(Protocol):
@@ -67,6 +103,10 @@ class Storage(Protocol):
         `content` has to be unlike that of all others (a nonce in it does), so that a try whose answer was lost is told
         from another's success.
         """
+        ...
+
+    def appender(self, name: str) -> Appender:
+        """What writes a new file piece by piece; the file is made with the first piece."""
         ...
 
     def exists(self, name: str) -> bool:

@@ -270,3 +270,14 @@ def test_equal_small_values_are_stored_once(tmp_path: Path) -> None:
     second = store.save_all({"x": "a" * 5000, "y": "c" * 300}, before={})
     assert first.refs["x"] == second.refs["x"]
     assert 6_000 > sum(entry.size for entry in store.blobs.entries())
+
+
+def test_what_grows_is_not_made_again(tmp_path: Path) -> None:
+    """A file that was removed while it grew stays removed, and whoever adds to it is told."""
+    storage = LocalStorage(tmp_path / "store")
+    appender = storage.appender("logs/1.jsonl")
+    appender.add(b"1")
+    storage.delete(["logs/1.jsonl"])
+    with pytest.raises(StoreError):
+        appender.add(b"2")
+    assert [] == list(storage.entries(""))

@@ -164,6 +164,50 @@ def test_below_is_the_same_place(storage: Storage) -> None:
     assert not below.create("a/1", b"other")
 
 
+def test_a_file_grows(storage: Storage) -> None:
+    """All that was added is there in order once the appender has settled; no piece, no file."""
+    appender = storage.appender("logs/step/1/0.jsonl")
+    assert not storage.exists("logs/step/1/0.jsonl")
+    for number in range(50):
+        appender.add(b"%d\n" % number)
+    appender.flush()
+    appender.close()
+    appender.settle()
+    expected = b"".join(b"%d\n" % number for number in range(50))
+    assert expected == storage.read("logs/step/1/0.jsonl")
+    assert [Entry("logs/step/1/0.jsonl", len(expected), 0.0)] == [
+        Entry(entry.name, entry.size, 0.0) for entry in storage.entries("logs")
+    ]
+
+
+def test_a_file_is_read_while_it_grows(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was added is read by others before the end; what is read is always a beginning of the whole."""
+    monkeypatch.setattr("flownb.store.s3.storage.REWRITTEN", 0.0)
+    appender, whole, seen = storage.appender("grows"), b"", b""
+    while b"end" not in seen:
+        appender.add(b"piece ")
+        whole += b"piece "
+        if len(whole) == 6 * 200:
+            appender.add(b"end ")
+            whole += b"end "
+        seen = storage.read("grows") or b""
+        assert whole.startswith(seen)
+    appender.close()
+    appender.settle()
+    assert whole == storage.read("grows")
+
+
+def test_much_is_added(storage: Storage) -> None:
+    """Pieces of some megabytes come out as they went in."""
+    appender = storage.appender("large")
+    pieces = [secrets.token_bytes(3 << 20) for _ in range(3)]
+    for piece in pieces:
+        appender.add(piece)
+    appender.close()
+    appender.settle()
+    assert b"".join(pieces) == storage.read("large")
+
+
 def test_a_system_without_file_locks_can_import_both() -> None:
     """Where Python has no `fcntl` (Windows), the folder's and the bucket's modules can still be imported."""
     code = "import sys; sys.modules['fcntl'] = None; import flownb.store.local, flownb.store.s3"

@@ -15,7 +15,7 @@ from pathlib import Path
 from flownb.errors import StoreError
 from flownb.store.storage import Part
 
-__all__ = ["remove_empty", "store_error", "temporary_file", "walk", "write_all"]
+__all__ = ["open_new", "remove_empty", "store_error", "temporary_file", "walk", "write_all"]
 
 
 @contextlib.contextmanager
@@ -23,26 +23,27 @@ def temporary_file(root: Path, path: str) -> Iterator[tuple[int, str]]:
     """A new file beside `path`, open for writing, that is gone afterwards unless it was renamed."""
     folder, _, name = path.rpartition("/")
     temporary = f"{folder}/.{name[:16]}-{secrets.token_hex(6)}.tmp"
-    for tries in range(100):
-        try:
-            file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-            break
-        except FileNotFoundError:  # no folder yet, or another process has just removed it because it was empty
-            try:
-                # Artifacts can hold private data: the root is the user's alone.
-                root.mkdir(parents=True, exist_ok=True, mode=0o700)
-                Path(folder).mkdir(parents=True, exist_ok=True)
-            except (FileNotFoundError, FileExistsError):
-                if tries == 99:
-                    raise
-    else:
-        raise FileNotFoundError(errno.ENOENT, "The folder vanishes again and again", folder)
+    file = open_new(root, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         yield file, temporary
     finally:
         os.close(file)
         with contextlib.suppress(OSError):
             os.unlink(temporary)  # noqa: PTH108 # as in `LocalStorage.path`
+
+
+def open_new(root: Path, path: str, flags: int) -> int:
+    """Open a file below `root` that may be the first of its folder."""
+    folder = path.rpartition("/")[0]
+    for _ in range(100):
+        try:
+            return os.open(path, flags, 0o666)
+        except FileNotFoundError:  # no folder yet, or another process has just removed it because it was empty
+            # Artifacts can hold private data: the root is the user's alone.
+            with contextlib.suppress(FileNotFoundError, FileExistsError):
+                root.mkdir(parents=True, exist_ok=True, mode=0o700)
+                Path(folder).mkdir(parents=True, exist_ok=True)
+    raise FileNotFoundError(errno.ENOENT, "The folder vanishes again and again", folder)
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:

@@ -1,7 +1,7 @@
 """Small files by name in a folder; see `flownb.store.storage.Storage`.
 
 Every file is written under a temporary name and renamed or linked, so a name either does not exist or holds the whole
-content, whenever a process is killed.
+content, whenever a process is killed. Only files that grow (logs) are added to in place.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from flownb.errors import StoreError
-from flownb.store.local.files import remove_empty, store_error, temporary_file, walk, write_all
+from flownb.store.local.files import open_new, remove_empty, store_error, temporary_file, walk, write_all
 from flownb.store.storage import Entry
 
-__all__ = ["LocalStorage"]
+__all__ = ["LocalAppender", "LocalStorage"]
 
 LOCK = ".lock"
 # A temporary file that was not written to for so long, in seconds, belongs to a process that was killed.
@@ -84,6 +84,10 @@ class LocalStorage:
             raise
         except OSError as error:
             raise store_error(error, self.root) from error
+
+    def appender(self, name: str) -> LocalAppender:
+        """What writes a new file piece by piece."""
+        return LocalAppender(self.root, self.path(name))
 
     def exists(self, name: str) -> bool:
         """Whether there is such a file."""
@@ -204,6 +208,40 @@ class LocalStorage:
                 os.sync()
         finally:
             os.close(file)
+
+
+class LocalAppender:
+    """Writes one file that grows; see `flownb.store.storage.Appender`.
+
+    The file is opened for each piece: many can grow at once without as many open files.
+    """
+
+    def __init__(self, root: Path, path: str) -> None:
+        self._root = root
+        self._path = path
+        self._made = False
+
+    def add(self, content: bytes) -> None:
+        """Add to the end, at once; a file that was removed since the first piece is not made again."""
+        flags = os.O_WRONLY | os.O_APPEND
+        try:
+            file = os.open(self._path, flags) if self._made else open_new(self._root, self._path, flags | os.O_CREAT)
+            self._made = True
+            try:
+                write_all(file, [content])
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise store_error(error, self._root) from error
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def settle(self) -> None:
+        """Nothing waits."""
 
 
 def _link(temporary: str, path: str) -> None:

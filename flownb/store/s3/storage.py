@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 
 from flownb.store.s3.bucket import Bucket
 from flownb.store.s3.conditions import PROBE, require_conditions
 from flownb.store.storage import Entry
 
-__all__ = ["S3Storage"]
+__all__ = ["S3Appender", "S3Storage"]
 
 # Seconds after which an unfinished upload or a probe belongs to no living writer.
 ABANDONED = 7 * 24 * 3600.0
+# Seconds between two writes of a file that grows.
+REWRITTEN = 10.0
 
 
 class S3Storage:
@@ -60,6 +65,10 @@ class S3Storage:
                 return found == content
             # The server refused because of another's try that then failed, or the file is gone again.
         return True
+
+    def appender(self, name: str) -> S3Appender:
+        """What writes a new file piece by piece."""
+        return S3Appender(self.bucket, self._name(name))
 
     def exists(self, name: str) -> bool:
         """Whether there is such a file."""
@@ -124,3 +133,60 @@ class S3Storage:
 
     def _files(self, prefix: str) -> list[Entry]:
         return self.bucket.submit(self.bucket.children, self._name(prefix)).result()[1]
+
+
+class S3Appender:
+    """Writes one file that grows; see `flownb.store.storage.Appender`.
+
+    An object cannot be added to, so it is written anew every `REWRITTEN` seconds and at the end, in threads. Whoever
+    adds never waits for a server, and a write that failed is made up for by the next one.
+    """
+
+    def __init__(self, bucket: Bucket, name: str) -> None:
+        self._bucket = bucket
+        self._name = name
+        # What is large waits on disk instead of in memory.
+        self._content = tempfile.SpooledTemporaryFile(max_size=1 << 20)  # noqa: SIM115 # closed with the last write
+        self._added = self._written = 0
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._at = time.monotonic()
+        self._future: Future[None] | None = None
+
+    def add(self, content: bytes) -> None:
+        """Add to the end; it is written when it is time."""
+        with self._lock:
+            self._content.seek(0, 2)
+            self._added += self._content.write(content)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what was added if the last write was long enough ago."""
+        if self._added > self._written and time.monotonic() - self._at >= REWRITTEN:
+            self._begin(last=False)
+
+    def close(self) -> None:
+        """Begin the last write."""
+        self._begin(last=True)
+
+    def settle(self) -> None:
+        """Wait for the last write."""
+        if self._future is not None:
+            self._future.result()
+
+    def _begin(self, *, last: bool) -> None:
+        """Have a thread write all there is; not while another does, but for the last time."""
+        if last or self._future is None or self._future.done():
+            self._at = time.monotonic()
+            self._future = self._bucket.submit(self._write, last)
+
+    def _write(self, last: bool) -> None:
+        with self._turn:  # one at a time, so that no older content comes to lie over a newer one
+            with self._lock:
+                self._content.seek(0)
+                content = self._content.read()
+                if last:
+                    self._content.close()
+            if len(content) > self._written:
+                self._bucket.put(self._name, content)
+                self._written = len(content)
