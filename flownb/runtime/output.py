@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 __all__ = ["OnOutput", "Output", "OutputKind"]
 
-OutputKind = Literal["stdout", "stderr", "display"]
+OutputKind = Literal["stdout", "stderr", "display", "clear"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Output:
 
     Attributes
     ----------
-    kind : {"stdout", "stderr", "display"}
+    kind : {"stdout", "stderr", "display", "clear"}
+        ``clear`` takes away all that was shown before, as IPython's `clear_output` does.
     text : str
         Of a stream: what was written, perhaps half a line; of a display its ``text/plain``.
     data, metadata : dict
@@ -28,7 +29,8 @@ class Output:
     display_id : str
         Names a display that can be updated, else empty.
     update : bool
-        Whether it takes the place of what was displayed under that name.
+        Whether it takes the place of what was displayed under that name; of a ``clear``, whether it waits until the next
+        output.
     """
 
     kind: OutputKind
