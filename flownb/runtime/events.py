@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from flownb.cells.notebook import DocumentCell
 from flownb.runtime.failure import message
 from flownb.runtime.freshness import StepState
+from flownb.runtime.output import Output, OutputKind
 from flownb.runtime.task import TaskResult, TaskSpec
-from flownb.store.records import ForeachFrame, TaskStatus
+from flownb.store.records import ForeachFrame, TaskRecord, TaskStatus
 
 __all__ = [
     "EVENTS",
@@ -32,12 +33,16 @@ __all__ = [
     "RunStarted",
     "StepStatus",
     "StepsChanged",
+    "TaskCloned",
     "TaskEnded",
     "TaskEvent",
     "TaskMode",
+    "TaskOutput",
     "TaskRetried",
     "TaskStarted",
+    "task_cloned",
     "task_ended",
+    "task_output",
     "task_retried",
     "task_started",
     "task_told",
@@ -101,6 +106,37 @@ class TaskEnded(TaskEvent):
     status: TaskStatus
     error: str
     seconds: float
+
+
+@dataclass(frozen=True)
+class TaskCloned(TaskEvent):
+    """A task need not run: its result is that of the `origin` task, ``run/step/task``."""
+
+    origin: str
+
+
+@dataclass(frozen=True)
+class TaskOutput(TaskEvent):
+    """An attempt wrote text, or displayed something.
+
+    Attributes
+    ----------
+    kind : {"stdout", "stderr", "display"}
+    text : str
+    data, metadata : dict
+        Of a display: its MIME bundle.
+    display_id : str
+        Names a display that can be updated, else empty.
+    update : bool
+        Whether it takes the place of what was displayed under that name.
+    """
+
+    kind: OutputKind
+    text: str
+    data: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    display_id: str
+    update: bool
 
 
 @dataclass(frozen=True)
@@ -209,7 +245,17 @@ class DocumentChanged:
 
 
 Event = (
-    RunStarted | TaskStarted | TaskRetried | TaskEnded | CardRefreshed | RunEnded | StepsChanged | DagChanged | DagDrawn
+    RunStarted
+    | TaskStarted
+    | TaskRetried
+    | TaskOutput
+    | TaskCloned
+    | TaskEnded
+    | CardRefreshed
+    | RunEnded
+    | StepsChanged
+    | DagChanged
+    | DagDrawn
 )
 EVENTS: tuple[type[Event], ...] = Event.__args__
 
@@ -228,6 +274,18 @@ def task_ended(result: TaskResult, mode: TaskMode) -> TaskEnded:
     """The event of a task that ended."""
     record = result.record
     return TaskEnded(*_where(result, mode), record.status, _error(result.error), record.finished - record.started)
+
+
+def task_cloned(record: TaskRecord) -> TaskCloned:
+    """The event of a task whose result was known."""
+    where = (record.flow, record.run, record.step, record.task)
+    return TaskCloned(*where, "run", record.attempt, *_item(record.foreach), record.origin)
+
+
+def task_output(flow: str, spec: TaskSpec, output: Output, mode: TaskMode = "run") -> TaskOutput:
+    """The event of something that an attempt showed."""
+    shown = {one.name: getattr(output, one.name) for one in fields(output)}
+    return TaskOutput(flow, spec.run, spec.step, spec.task, mode, spec.attempt, *_item(spec.frames), **shown)
 
 
 def _where(result: TaskResult, mode: TaskMode) -> tuple[str, str, str, str, TaskMode, int, int | None, int | None]:

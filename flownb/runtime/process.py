@@ -1,6 +1,6 @@
 """What a task may change in the process it runs in, and gets back when it ends.
 
-Takes nothing; gives a context in which a step sees the process as Metaflow would start it: no running event loop, and
+Takes nothing; gives the number of processors, and a context in which a step sees the process as Metaflow would start it: no running event loop, and
 whose working folder, environment variables and recursion limit are put back afterwards.
 """
 
@@ -12,7 +12,14 @@ import os
 import sys
 from collections.abc import Iterator
 
-__all__ = ["process_state"]
+__all__ = ["cores", "process_state"]
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextlib.contextmanager

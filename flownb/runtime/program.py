@@ -23,6 +23,7 @@ from flownb.flow.definition import FlowDefinition
 from flownb.flow.graph import FlowGraph
 from flownb.flow.method import MethodSource, SourceLine, method_source
 from flownb.flow.module import class_source, future_features, metaflow_imports, shared_hash, shared_source
+from flownb.runtime.decorators import Recorded
 from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.metaflow_names import flow_builtins, step
 from flownb.runtime.parameters import Parameter
@@ -103,6 +104,21 @@ class Program:
         step = self.graph[name].step
         return step.body.decorators if step else ()
 
+    def recorded(self) -> dict[str, tuple[Recorded, ...]]:
+        """Names and settings of the decorators of each step that has any; runs shared code and the decorator lines."""
+        wanted = [name for name in self.graph.nodes if self.decorators(name)]
+        if not wanted:
+            return {}
+        namespace = vars(sys.modules[self.flow_class().__module__])
+        methods = {name: self._method(name, namespace, False, True) for name in wanted}
+        return {name: tuple(getattr(method, "flownb_decorators", ())) for name, method in methods.items()}
+
+    def compile(self) -> None:
+        """Compile all there is, so that processes forked from now on need not."""
+        _ = self._module_code
+        for name, node in self.graph.nodes.items():
+            self._method_code(name, shows=node.step is not None, decorated=True)
+
     @cached_property
     def _module_code(self) -> tuple[CodeType, ...]:
         """Imports, shared cells and the class without its steps, compiled."""
@@ -152,8 +168,8 @@ class Program:
             names.update(dict.fromkeys(node.targets))
         return names
 
-    def _method(self, name: str, namespace: dict[str, Any], shows: bool, decorated: bool) -> Any:
-        """Compile and execute one method as part of a class of the flow's name (which decides ``__x`` names)."""
+    def _method_code(self, name: str, *, shows: bool, decorated: bool) -> CodeType:
+        """Compile one method as part of a class of the flow's name (which decides ``__x`` names)."""
         source = self.methods[name]
         node = self.graph[name]
         lines = source.lines
@@ -162,7 +178,11 @@ class Program:
             lines = lines[start:]
         filename = _remember(node.step.cell) if node.step else "<flownb>"
         shown = len(source.loads) + source.statements - 1 if shows and source.statements else -1
-        code = _compiled((SourceLine(f"class {self.flow.name}:", 1, 0), *lines), filename, self.features, shown)
+        return _compiled((SourceLine(f"class {self.flow.name}:", 1, 0), *lines), filename, self.features, shown)
+
+    def _method(self, name: str, namespace: dict[str, Any], shows: bool, decorated: bool) -> Any:
+        """Execute the definition of one method."""
+        code = self._method_code(name, shows=shows, decorated=decorated)
         # The class statement binds the flow's name: keep the real class.
         inner: dict[str, Any] = {}
         exec(code, namespace, inner)

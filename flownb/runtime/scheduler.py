@@ -1,27 +1,44 @@
 """A whole flow: which task can run next, until none is left.
 
 Takes a `Program` with a complete graph and an `Executor`; gives the tasks of a run in the order they ended. Joins wait
-for all branches of their split, or all tasks of their foreach.
+for all branches of their split, or all tasks of their foreach. One thread does it all: it starts what is ready, waits
+for what happens, and follows it up.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
+import os
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flownb.errors import ForeachError
-from flownb.runtime.events import Event, task_ended, task_started
-from flownb.runtime.executor import Executor
+from flownb.runtime.decorators import Needs, Recorded, catch, needs, retries, timeout_seconds
+from flownb.runtime.events import Event, task_cloned, task_ended, task_output, task_retried, task_started
+from flownb.runtime.executor import AttemptEnded, AttemptLost, CardShown, Executor, OutputShown, Told
 from flownb.runtime.program import Program
-from flownb.runtime.task import TaskResult, TaskSpec
-from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
+from flownb.runtime.task import TaskResult, TaskSpec, lost_attempt, may_be_tried_again
+from flownb.store.datastore import Datastore
+from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStatus
 
-__all__ = ["MAX_NUM_SPLITS", "Scheduler"]
+__all__ = ["MAX_NUM_SPLITS", "RunStopped", "Scheduler"]
 
 # Metaflow's own default of --max-num-splits.
 MAX_NUM_SPLITS = 100
+# Seconds: between two looks at what else there is to do; how long a step may react to its @timeout, running tasks may
+# take to end when another one failed (Metaflow's own), an interrupted one to end, a killed one to be told of.
+TICK = 0.2
+REACTION = 5.0
+FAREWELL = 5.0
+INTERRUPTION = 0.6
+BURIAL = 2.0
+
+
+class RunStopped(KeyboardInterrupt):
+    """Somebody asked the run to stop: Ctrl-C, the kernel's interrupt, ``%flow stop``."""
 
 
 @dataclass
@@ -33,6 +50,9 @@ class _Waiting:
     arrived: dict[int, TaskRecord] = field(default_factory=dict)
 
 
+_Ready = tuple[str, tuple[TaskRecord, ...], tuple[ForeachFrame, ...]]
+
+
 class Scheduler:
     """Runs a flow's tasks in dependency order.
 
@@ -41,41 +61,71 @@ class Scheduler:
     program : Program
         With a complete graph.
     executor : Executor
+    datastore : Datastore
+        Where the run is recorded.
     run : str
         The run's id.
-    new_task : callable
-        Gives the next task id for a step.
     given : mapping of str to ArtifactRef
         Parameters and constants.
     emit : callable
-        Told of each task as it starts and ends.
+        Told of all that happens to tasks.
+    on_card : callable, optional
+        Given what a task wants to show of its cards while it runs.
+    decorators : mapping of str to tuple
+        What the steps' decorator lines say, by step.
     tags : tuple of str
     max_num_splits : int
         Largest number of items of a foreach, as a guard against mistakes.
+    reuse : callable, optional
+        Gives the record of a task that need not run, for its result is known.
+    origin_run : str
+        The run that is resumed, empty if none is.
+    tick : callable, optional
+        Called several times a second.
     """
 
     def __init__(
         self,
         program: Program,
         executor: Executor,
+        datastore: Datastore,
         *,
         run: str,
-        new_task: Callable[[str], str],
         given: Mapping[str, ArtifactRef],
         emit: Callable[[Event], None],
+        on_card: Callable[[CardShown], None] = lambda shown: None,
+        decorators: Mapping[str, tuple[Recorded, ...]] | None = None,
         tags: tuple[str, ...] = (),
         max_num_splits: int = MAX_NUM_SPLITS,
+        reuse: Callable[[TaskSpec], TaskRecord | None] | None = None,
+        origin_run: str = "",
+        tick: Callable[[], None] = lambda: None,
     ) -> None:
         self.program = program
         self.executor = executor
+        self.datastore = datastore
         self.run_id = run
-        self.new_task = new_task
         self.given = given
         self.emit = emit
+        self.on_card = on_card
+        self.decorators = decorators or {}
         self.tags = tags
         self.max_num_splits = max_num_splits
-        self._ready: deque[tuple[str, tuple[TaskRecord, ...], tuple[ForeachFrame, ...]]] = deque()
+        self.reuse = reuse
+        self.origin_run = origin_run
+        self.tick = tick
+        self._ready: deque[_Ready | TaskSpec] = deque()
+        self._delayed: list[tuple[float, int, TaskSpec]] = []
+        self._order = itertools.count()
         self._joins: dict[tuple[str, tuple[int, ...]], _Waiting] = {}
+        self._running: dict[tuple[str, int], TaskSpec] = {}
+        self._needs = {name: needs(self.decorators.get(name, ())) for name in program.graph.nodes}
+        self._memory = _memory()
+        self._stopping = self._leaving = False
+
+    def stop(self) -> None:
+        """Ask the run to stop; may be called on any thread and in a signal handler."""
+        self._stopping = True
 
     def run(self) -> TaskResult | None:
         """Run all tasks.
@@ -84,34 +134,141 @@ class Scheduler:
         -------
         TaskResult or None
             The first that failed, after which no more are started; None when all is done.
+
+        Raises
+        ------
+        RunStopped
+            If it was asked to stop; what ran is recorded as interrupted.
+        ForeachError, StoreError
+            If the run cannot go on; what ran is recorded as interrupted.
         """
         entry = self.program.graph.entry
         assert entry is not None
         self._ready.append((entry, (), ()))
-        running: set[Future[TaskResult]] = set()
-        failed: TaskResult | None = None
-        while running or (self._ready and failed is None):
-            while self._ready and failed is None and len(running) < self.executor.slots:
-                step, parents, frames = self._ready.popleft()
-                spec = TaskSpec(step, self.run_id, self.new_task(step), parents, frames, self.given, tags=self.tags)
-                self.emit(task_started(self.program.flow.name, spec, "run"))
-                running.add(self.executor.submit(spec))
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                result = future.result()
-                self.emit(task_ended(result, "run"))
-                if result.error is not None:
-                    failed = failed or result
-                elif failed is None:
-                    self._follow(result)
+        try:
+            failed = self._go_on()
+        except BaseException:
+            self._end_all()
+            raise
+        if failed is not None:
+            self._take_leave()
         return failed
 
-    def _follow(self, result: TaskResult) -> None:
+    def _go_on(self) -> TaskResult | None:
+        """Start what is ready and follow up what ends, until a task failed or none is left."""
+        while True:
+            self._start()
+            if not (self._running or self._ready or self._delayed):
+                return None
+            failed: TaskResult | None = None
+            for told in self.executor.wait(self._patience()):
+                result = self._hear(told)
+                if result is not None and result.error is not None:
+                    failed, self._leaving = failed or result, True
+                elif result is not None and failed is None:
+                    self._follow(result.record)
+            if failed is not None:
+                return failed
+            self.tick()
+            if self._stopping:
+                raise RunStopped
+
+    def _patience(self) -> float:
+        """How long to wait for something to happen."""
+        return max(0.0, min(TICK, self._delayed[0][0] - time.monotonic())) if self._delayed else TICK
+
+    # -- starting
+
+    def _start(self) -> None:
+        """Start what is ready, as much as fits."""
+        while self._delayed and self._delayed[0][0] <= time.monotonic():
+            self._ready.appendleft(heapq.heappop(self._delayed)[2])
+        passed_over: list[_Ready | TaskSpec] = []
+        while self._ready and len(self._running) < self.executor.slots and not self._stopping:
+            one = self._ready.popleft()
+            if not self._fits(one.step if isinstance(one, TaskSpec) else one[0]):
+                passed_over.append(one)
+                continue
+            spec = one if isinstance(one, TaskSpec) else self._spec(*one)
+            if spec is not None:
+                self._submit(spec)
+        self._ready.extendleft(reversed(passed_over))
+
+    def _spec(self, step: str, parents: tuple[TaskRecord, ...], frames: tuple[ForeachFrame, ...]) -> TaskSpec | None:
+        """What the next task is to run; None if its result is known, which is then followed up."""
+        task = self.datastore.new_task(self.program.flow.name, self.run_id, step)
+        spec = TaskSpec(
+            step, self.run_id, task, parents, frames, self.given, tags=self.tags, origin_run=self.origin_run
+        )
+        clone = self.reuse(spec) if self.reuse is not None else None
+        if clone is None:
+            return spec
+        self.datastore.write_task(clone, made=())
+        self.emit(task_cloned(clone))
+        self._follow(clone)
+        return None
+
+    def _submit(self, spec: TaskSpec) -> None:
+        """Start an attempt."""
+        if not spec.attempt:
+            self.emit(task_started(self.program.flow.name, spec, "run"))
+        seconds = timeout_seconds(self.decorators.get(spec.step, ()), spec.step)
+        self._running[spec.task, spec.attempt] = spec
+        self.executor.submit(spec, limit=seconds + REACTION if seconds and not spec.lost else None)
+
+    def _fits(self, step: str) -> bool:
+        """Whether the machine has room for a task of a step; a task that is too large for it runs alone."""
+        if not self._running:
+            return True
+        used = [self._needs[spec.step] for spec in self._running.values()]
+        wanted = self._needs[step]
+        enough = sum(one.cpu for one in used) + wanted.cpu <= max(self.executor.slots, 1)
+        return enough and sum(one.memory for one in used) + wanted.memory <= self._memory
+
+    # -- what happens
+
+    def _hear(self, told: Told) -> TaskResult | None:
+        """Take note of what happened; gives the result of a task that has ended for good."""
+        match told:
+            case OutputShown(spec, output):
+                self.emit(task_output(self.program.flow.name, spec, output))
+            case CardShown():
+                self.on_card(told)
+            case AttemptEnded(spec, result):
+                return self._ended(spec, result)
+            case AttemptLost(spec, reason):
+                return self._ended(spec, self._lost(spec, reason, "failed"), lost=reason)
+        return None
+
+    def _lost(self, spec: TaskSpec, reason: str, status: TaskStatus) -> TaskResult:
+        """The result of an attempt whose process is gone."""
+        return lost_attempt(self.program, spec, self.datastore, reason, status)
+
+    def _ended(self, spec: TaskSpec, result: TaskResult, *, lost: str = "") -> TaskResult | None:
+        """Follow an attempt up; gives its result unless there is another attempt."""
+        self._running.pop((spec.task, spec.attempt), None)
+        self.datastore.adopt_task(result.record)
+        if result.error is None:
+            result = replace(result, record=_shared(result.record, spec))
+        elif not (self._stopping or self._leaving) and may_be_tried_again(result.error):
+            decorators = self.decorators.get(spec.step, ())
+            times, seconds = retries(decorators)
+            if spec.attempt < times:
+                self.emit(task_retried(result, "run", seconds))
+                again = replace(spec, attempt=spec.attempt + 1)
+                heapq.heappush(self._delayed, (time.monotonic() + seconds, next(self._order), again))
+                return None
+            if lost and not spec.lost and catch(decorators) is not None:
+                self._ready.appendleft(replace(spec, attempt=spec.attempt + 1, lost=lost))
+                return None
+        self.emit(task_ended(result, "run"))
+        return result
+
+    def _follow(self, record: TaskRecord) -> None:
         """Make ready what a finished task leads to."""
-        record = result.record
         frames = record.foreach
-        if result.foreach is not None:
-            var, count = result.foreach
+        if record.splits is not None:
+            var, count = record.splits
             if count > self.max_num_splits:
                 raise ForeachError(
                     f"Step {record.step} starts a foreach over `{var}` with {count} items.",
@@ -144,3 +301,55 @@ class Scheduler:
             del self._joins[key]
             tasks = tuple(waiting.arrived[position] for position in sorted(waiting.arrived))
             self._ready.append((join, tasks, outer))
+
+    # -- the end
+
+    def _take_leave(self) -> None:
+        """After a failure: give running tasks a moment to end, as Metaflow does, then end them."""
+        end = time.monotonic() + FAREWELL
+        try:
+            while self._running and time.monotonic() < end and not self._stopping:
+                self._hear_until(min(end, time.monotonic() + TICK))
+        finally:
+            self._end_all()
+
+    def _end_all(self) -> None:
+        """End all that runs and record it: interrupt, and kill what does not react."""
+        self._stopping = True
+        if not self._running:
+            return
+        self.executor.interrupt()
+        self._hear_until(time.monotonic() + INTERRUPTION)
+        if self._running:
+            self.executor.kill()
+            self._hear_until(time.monotonic() + BURIAL)
+        for spec in list(self._running.values()):
+            self._ended(spec, self._lost(spec, "The run was stopped.", "interrupted"))
+
+    def _hear_until(self, end: float) -> None:
+        """Hear of tasks that end; none is started, nothing is followed up."""
+        while self._running and (left := end - time.monotonic()) > 0:
+            for told in self.executor.wait(min(left, TICK)):
+                if isinstance(told, AttemptLost) and self._stopping:
+                    self._ended(told.spec, self._lost(told.spec, told.reason, "interrupted"))
+                else:
+                    self._hear(told)
+            self.tick()
+
+
+def _shared(record: TaskRecord, spec: TaskSpec) -> TaskRecord:
+    """The same record with the references of its parent where they are equal: a foreach has thousands of them."""
+    if len(spec.parents) != 1:
+        return record
+    parent = spec.parents[0].artifacts
+    return replace(
+        record, artifacts={n: parent[n] if parent.get(n) == ref else ref for n, ref in record.artifacts.items()}
+    )
+
+
+def _memory() -> float:
+    """The machine's memory in MB; without a limit where it cannot be told."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20
+    except (ValueError, OSError, AttributeError):
+        return float("inf")

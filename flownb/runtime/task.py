@@ -29,7 +29,7 @@ from flownb.store.artifacts import Saved
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStatus
 
-__all__ = ["TaskResult", "TaskSpec", "may_be_tried_again", "run_attempt", "run_task"]
+__all__ = ["TaskResult", "TaskSpec", "inherited_refs", "may_be_tried_again", "run_attempt", "run_task"]
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,6 @@ class TaskResult:
         What the step assigned to ``self``, as live objects.
     error : BaseException or None
         What ended it, with its traceback.
-    foreach : (str, int) or None
-        Artifact and number of items, if it started a foreach.
     decorators : tuple of (str, dict)
         Names and settings of the step's decorators.
     cards : tuple of CardContent
@@ -94,7 +92,6 @@ class TaskResult:
     record: TaskRecord
     values: dict[str, Any]
     error: BaseException | None = None
-    foreach: tuple[str, int] | None = None
     decorators: tuple[Recorded, ...] = ()
     cards: tuple[CardContent, ...] = ()
 
@@ -134,6 +131,8 @@ def run_attempt(
     display: Callable[[Any], None] | None = None,
     decorated: bool = True,
     on_card: OnCard | None = None,
+    finish: Callable[[], None] = lambda: None,
+    tell: bool = True,
 ) -> TaskResult:
     """Run one attempt of a task in a fresh module.
 
@@ -151,6 +150,10 @@ def run_attempt(
         Whether the step's decorator lines are executed.
     on_card : callable, optional
         Told of each ``current.card.refresh()``, while the step runs.
+    finish : callable, optional
+        Called right after the step's body, to show what it left to be shown.
+    tell : bool, default True
+        Whether the datastore's index is told.
 
     Returns
     -------
@@ -165,16 +168,7 @@ def run_attempt(
     flow = program.flow
     started = time.time()
     node = program.graph[spec.step]
-    refs: dict[str, ArtifactRef] = dict(spec.given)
-    for parent in spec.parents:
-        # Parameters are those the parents ran with, constants those of the class; a join inherits nothing else.
-        refs.update(
-            {
-                name: ref
-                for name, ref in parent.artifacts.items()
-                if name in flow.parameters or not (node.is_join or name in spec.given)
-            }
-        )
+    refs = inherited_refs(program, spec)
     where = f"{flow.name}/{spec.run or 'spin'}/{spec.step}/{spec.task or '0'}"
     state = TaskState(spec.step, _origin(spec, where), datastore, refs, spec.frames, node.is_join)
     own: dict[str, Any] = {}
@@ -204,8 +198,11 @@ def run_attempt(
                 raise FailureHandledByCatch(spec.lost)
             with process_state():
                 environment(decorators)
-                with time_limit(decorators, spec.step):
-                    method(flow_self, *arguments)
+                try:
+                    with time_limit(decorators, spec.step):
+                        method(flow_self, *arguments)
+                finally:
+                    finish()
         finally:
             current._clear()
     except BaseException as raised:  # recorded, then handed to the caller: also KeyboardInterrupt and SystemExit
@@ -259,7 +256,7 @@ def run_attempt(
             artifacts=artifacts,
             captured=captured,
             chosen=state.targets or (),
-            fingerprint=fingerprint(program, spec.step),
+            fingerprint=fingerprint(program, spec.step, loaded=True),
             exception=describe(happened) if happened is not None else None,
             started=started,
             finished=time.time(),
@@ -268,10 +265,69 @@ def run_attempt(
         )
         if keep is not None:
             record = replace(record, source=keep.save(program.source, name="source"), cards=store_cards(cards, keep))
-            keep.write_task(record, made={*captured, *state.loaded})
-    foreach = (state.foreach, state.num_splits) if state.foreach is not None and error is None else None
+            keep.write_task(record, made={*captured, *state.loaded}, tell=tell)
     values = {name: value for name, value in own.items() if name in captured}
-    return TaskResult(record, values, error, foreach, decorators, cards)
+    return TaskResult(record, values, error, decorators, cards)
+
+
+def inherited_refs(program: Program, spec: TaskSpec) -> dict[str, ArtifactRef]:
+    """The artifacts a task starts with, by name.
+
+    Parameters are those the parents ran with, constants those of the class; a join inherits nothing else.
+    """
+    parameters, is_join = program.flow.parameters, program.graph[spec.step].is_join
+    refs = dict(spec.given)
+    for parent in spec.parents:
+        for name, ref in parent.artifacts.items():
+            if name in parameters or not (is_join or name in spec.given):
+                refs[name] = ref
+    return refs
+
+
+def lost_attempt(program: Program, spec: TaskSpec, datastore: Datastore, reason: str, status: TaskStatus) -> TaskResult:
+    """The result of an attempt whose process is gone.
+
+    Parameters
+    ----------
+    program : Program
+    spec : TaskSpec
+    datastore : Datastore
+    reason : str
+        What became of the process, as a sentence.
+    status : {"failed", "interrupted"}
+        What is recorded, unless the process had recorded its attempt before it died.
+    """
+    flow = program.flow.name
+    (record,) = datastore.task_records(flow, spec.run, [(spec.step, spec.task, spec.attempt)])
+    if record is None:
+        what = f"Attempt {spec.attempt} of {flow}/{spec.run}/{spec.step}/{spec.task} ended without a result."
+        error = {"type": "WorkerDied", "message": f"{what} {reason}", "traceback": f"{what} {reason}\n"}
+        refs = dict(spec.given)
+        if len(spec.parents) == 1 and not program.graph[spec.step].is_join:
+            refs = {**spec.parents[0].artifacts, **refs}
+        now = time.time()
+        record = TaskRecord(
+            flow,
+            spec.run,
+            spec.step,
+            spec.task,
+            spec.attempt,
+            status,
+            parents=tuple(f"{parent.run}/{parent.step}/{parent.task}" for parent in spec.parents),
+            foreach=spec.frames,
+            artifacts=refs,
+            fingerprint=fingerprint(program, spec.step, loaded=True),
+            exception=error,
+            started=now,
+            finished=now,
+        )
+        datastore.write_task(record, made=(), tell=False)
+    failure: BaseException | None = None
+    if record.status == "interrupted":
+        failure = KeyboardInterrupt()
+    elif record.exception is not None and record.status != "done":
+        failure = StepError(record.exception)
+    return TaskResult(record, {}, failure)
 
 
 def may_be_tried_again(error: BaseException | None) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flownb.errors import NotFound, ParameterError, nearest
+from flownb.runtime.process import cores
 from flownb.runtime.scheduler import MAX_NUM_SPLITS
 
 __all__ = ["CardOptions", "RunOptions", "SpinOptions", "parse_card", "parse_run", "parse_spin", "words"]
@@ -21,11 +22,29 @@ __all__ = ["CardOptions", "RunOptions", "SpinOptions", "parse_card", "parse_run"
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What ``run`` was asked for: parameters by name, tags, and the largest foreach."""
+    """What ``run`` was asked for.
+
+    Attributes
+    ----------
+    parameters : dict of str to object
+        By name; texts are still to be converted.
+    tags : tuple of str
+    max_num_splits : int
+        The largest foreach.
+    workers : int
+        How many tasks run at once.
+    executor : str
+        ``process``, ``inline``, or that of another engine.
+    background : bool
+        Whether to return at once.
+    """
 
     parameters: dict[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     max_num_splits: int = MAX_NUM_SPLITS
+    workers: int = field(default_factory=cores)
+    executor: str = "process"
+    background: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +133,7 @@ def _value(rest: list[str], option: str, equals: str, value: str) -> str:
 
 
 def parse_run(given: Sequence[str]) -> RunOptions:
-    """Read ``--alpha 0.2 --tag x --max-num-splits 500``.
+    """Read ``--alpha 0.2 --tag x --max-num-splits 500 --max-workers 4 --executor process --background``.
 
     Raises
     ------
@@ -124,7 +143,7 @@ def parse_run(given: Sequence[str]) -> RunOptions:
     rest = list(given)
     parameters: dict[str, Any] = {}
     tags: list[str] = []
-    limit = MAX_NUM_SPLITS
+    found: dict[str, Any] = {}
     while rest:
         word = rest.pop(0)
         option, equals, value = word.partition("=")
@@ -137,13 +156,19 @@ def parse_run(given: Sequence[str]) -> RunOptions:
         if option == "--tag":
             tags.append(_value(rest, option, equals, value))
         elif option == "--max-num-splits":
-            limit = _whole(option, _value(rest, option, equals, value))
+            found["max_num_splits"] = _whole(option, _value(rest, option, equals, value))
+        elif option == "--max-workers":
+            found["workers"] = _workers(_value(rest, option, equals, value))
+        elif option == "--executor":
+            found["executor"] = _value(rest, option, equals, value)
+        elif option == "--background":
+            found["background"] = True
         else:
             name = option[2:]
             if name in parameters:
                 raise ParameterError(f"`{option}` is given twice.", "A parameter has one value.", "Remove one.")
             parameters[name] = _value(rest, option, equals, value)
-    return RunOptions(parameters, tuple(tags), limit)
+    return RunOptions(parameters, tuple(tags), **found)
 
 
 SPIN_OPTIONS = ("--from", "--index", "--set", "--artifacts-module", "--persist", "--skip-decorators")
@@ -230,6 +255,13 @@ def _of_one_step(given: Sequence[str], options: Sequence[str], *, command: str, 
             )
         else:
             yield option, "" if option in FLAGS else _value(rest, option, equals, value)
+
+
+def _workers(text: str) -> int:
+    workers = _whole("--max-workers", text)
+    if not workers:
+        raise ParameterError("`--max-workers 0` runs nothing.", "It is at least 1.", "Give another number.")
+    return workers
 
 
 def _whole(option: str, text: str) -> int:

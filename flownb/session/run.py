@@ -1,41 +1,67 @@
-"""A whole flow run and recorded: ``%flow run`` and ``flownb run``.
+"""A whole flow run and recorded: ``%flow run``, ``%flow resume``, and the same on the command line.
 
-Takes a `SessionState` and `RunOptions`; gives a `RunOutcome`.
+Takes a `SessionState` and `RunOptions`; gives a `FlowRun`, which is driven to its `RunOutcome` by the thread that asks
+for it, or by one of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from time import sleep, time
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from time import monotonic, time
+from types import FrameType
 
 from flownb.errors import StepFailed
-from flownb.runtime.events import Event, RunEnded, RunStarted, TaskEnded, task_retried
-from flownb.runtime.executor import SequentialExecutor
-from flownb.runtime.failure import message
+from flownb.runtime.decorators import Recorded
+from flownb.runtime.events import CardRefreshed, Event, RunEnded, RunStarted, TaskCloned, TaskEnded, TaskOutput
+from flownb.runtime.executor import CardShown, Executor, InlineExecutor
+from flownb.runtime.failure import StepError, message
 from flownb.runtime.parameters import resolve_parameters
-from flownb.runtime.scheduler import Scheduler
-from flownb.runtime.task import TaskResult, TaskSpec, run_task
-from flownb.session.cards import card_hook
+from flownb.runtime.program import Program
+from flownb.runtime.scheduler import RunStopped, Scheduler
+from flownb.runtime.task import TaskResult, TaskSpec, run_attempt
+from flownb.runtime.workers.pool import ProcessExecutor
 from flownb.session.options import RunOptions
 from flownb.session.state import SessionState, module_kept
 from flownb.settings import user_name
-from flownb.store.records import RunEnd, RunRecord, TaskStatus
+from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord, TaskStatus
 
-__all__ = ["RunOutcome", "run_flow"]
+__all__ = ["FlowRun", "Reuse", "RunOutcome", "begin_run", "run_flow"]
+
+# Seconds between two signs of life of a run.
+HEARTBEAT = 10.0
+
+Reuse = Callable[[TaskSpec], TaskRecord | None]
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """A whole flow that ran."""
+    """A whole flow that ran; `cloned` of its tasks need not run, for their results were known."""
 
     pathspec: str
     tasks: int
     seconds: float
+    cloned: int = 0
 
 
 def run_flow(session: SessionState, options: RunOptions, *, kernel_names: Iterable[str] = ()) -> RunOutcome:
-    """Run the whole flow as a new run; what happens is said on `session.events`.
+    """Run the whole flow as a new run, and wait for it; see `begin_run` and `FlowRun.drive`."""
+    return begin_run(session, options, kernel_names=kernel_names).drive()
+
+
+def begin_run(
+    session: SessionState,
+    options: RunOptions,
+    *,
+    kernel_names: Iterable[str] = (),
+    origin: RunRecord | None = None,
+    reuse: Callable[[Program, Mapping[str, ArtifactRef]], Reuse] | None = None,
+) -> FlowRun:
+    """Check the flow, resolve its parameters and record that a run begins; nothing of it runs yet.
 
     Parameters
     ----------
@@ -43,94 +69,233 @@ def run_flow(session: SessionState, options: RunOptions, *, kernel_names: Iterab
     options : RunOptions
     kernel_names : iterable of str
         For the checks' messages.
-
-    Returns
-    -------
-    RunOutcome
+    origin : RunRecord, optional
+        The run that is resumed, whose parameters hold.
+    reuse : callable, optional
+        Given the program and what every task starts with, gives what finds results that are known.
 
     Raises
     ------
     CheckFailed, ParameterError, StoreError
-        Before anything runs.
-    StepFailed
-        If a step's code raised; its exception is the cause.
+        If nothing can run.
     """
     session.require_checked(None, kernel_names)
     program = session.program(True)
     flow = program.flow.name
-    values = {**program.constants, **resolve_parameters(program.parameters, flow, options.parameters)}
-    started = time()
+    with module_kept(flow):
+        decorators = program.recorded()
+        chosen = {} if origin is not None else resolve_parameters(program.parameters, flow, options.parameters)
+        values = {**program.constants, **chosen}
     with session.datastore.recording():
         given = session.datastore.save_given(values)
+        parameters = dict(origin.parameters) if origin is not None else {name: given[name] for name in chosen}
+        given = {**given, **parameters}
         record = RunRecord(
             flow,
             "",
             "run",
             session.notebook_name,
-            {name: given[name] for name in program.parameters},
+            parameters,
             options.tags,
             user_name(),
-            started,
-            constants={name: ref for name, ref in given.items() if name not in program.parameters},
+            time(),
+            constants={name: ref for name, ref in given.items() if name not in parameters},
+            origin=origin.run if origin is not None else "",
         )
-        run = session.datastore.new_run(record).run
-    tasks = 0
+        record = session.datastore.new_run(record)
+    find = reuse(program, given) if reuse is not None else None
+    return FlowRun(session, options, program, record, given, decorators, find)
 
-    def emit(event: Event) -> None:
-        nonlocal tasks
-        tasks += isinstance(event, TaskEnded)
-        session.events.emit(event)
 
-    def wait(result: TaskResult, seconds: float) -> None:
-        emit(task_retried(result, "run", seconds))
-        sleep(seconds)
+class FlowRun:
+    """A run of a whole flow, from its record to its end.
 
-    def run_one(spec: TaskSpec) -> TaskResult:
-        on_card = card_hook(session, flow, spec)
-        return run_task(program, spec, session.datastore, keep=session.datastore, on_card=on_card, on_retry=wait)
+    Attributes
+    ----------
+    pathspec : str
+    outcome : RunOutcome or None
+        Once it ended well.
+    error : BaseException or None
+        What ended it otherwise.
+    """
 
-    executor = SequentialExecutor(run_one)
-    scheduler = Scheduler(
-        program,
-        executor,
-        run=run,
-        new_task=lambda step: session.datastore.new_task(flow, run, step),
-        given=given,
-        emit=emit,
-        tags=options.tags,
-        max_num_splits=options.max_num_splits,
-    )
-    status: TaskStatus = "failed"
-    emit(RunStarted(flow, run))
-    try:
-        with module_kept(flow):
-            failed = scheduler.run()
-        if failed is None:
-            status = "done"
-        elif failed.record.status == "interrupted":
+    def __init__(
+        self,
+        session: SessionState,
+        options: RunOptions,
+        program: Program,
+        record: RunRecord,
+        given: Mapping[str, ArtifactRef],
+        decorators: Mapping[str, tuple[Recorded, ...]],
+        reuse: Reuse | None,
+    ) -> None:
+        self.pathspec = f"{record.flow}/{record.run}"
+        self.outcome: RunOutcome | None = None
+        self.error: BaseException | None = None
+        self._session, self._options, self._program, self._record = session, options, program, record
+        self._given, self._decorators, self._reuse = given, decorators, reuse
+        self._tasks = self._cloned = 0
+        self._beaten = monotonic()
+        self._scheduler: Scheduler | None = None
+        self._stop_asked = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self.outcome is None and self.error is None
+
+    def stop(self) -> None:
+        """Ask it to stop; it is recorded as interrupted, within about a second."""
+        self._stop_asked = True
+        if self._scheduler is not None:
+            self._scheduler.stop()
+
+    def drive(self) -> RunOutcome:
+        """Run it to its end in this thread; what happens is said on the session's events.
+
+        Returns
+        -------
+        RunOutcome
+
+        Raises
+        ------
+        StepFailed
+            If a step's code raised, or its process died.
+        RunStopped
+            If it was interrupted.
+        StoreError, ForeachError
+            If it cannot go on.
+        """
+        with _interrupts(self.stop):
+            try:
+                self.outcome = self._drive()
+            except BaseException as error:
+                self.error = error
+                raise
+        return self.outcome
+
+    def start(self) -> None:
+        """Drive it in a thread of its own."""
+
+        def drive() -> None:
+            with contextlib.suppress(BaseException):  # kept in `error`, and said by the events
+                self.drive()
+
+        self._thread = threading.Thread(target=drive, name=f"flownb-run-{self.pathspec}", daemon=True)
+        self._thread.start()
+
+    def join(self, seconds: float | None = None) -> None:
+        """Wait until it has ended, or for so many seconds."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _drive(self) -> RunOutcome:
+        session, record, started = self._session, self._record, time()
+        status: TaskStatus = "failed"
+        failed: TaskResult | None = None
+        self._emit(RunStarted(record.flow, record.run))
+        try:
+            with _executor(session, self._program, self._options) as executor:
+                self._scheduler = Scheduler(
+                    self._program,
+                    executor,
+                    session.datastore,
+                    run=record.run,
+                    given=self._given,
+                    emit=self._emit,
+                    on_card=self._show_card,
+                    decorators=self._decorators,
+                    tags=record.tags,
+                    max_num_splits=self._options.max_num_splits,
+                    reuse=self._reuse,
+                    origin_run=record.origin,
+                    tick=self._tick,
+                )
+                if self._stop_asked:
+                    self._scheduler.stop()
+                failed = self._scheduler.run()
+            status = "done" if failed is None else failed.record.status
+        except KeyboardInterrupt:
             status = "interrupted"
-    except KeyboardInterrupt:
-        status = "interrupted"
-        raise
-    finally:
-        executor.close()
-        session.datastore.end_run(flow, run, RunEnd(status, time()))
-        emit(RunEnded(flow, run, status, tasks, time() - started))
-    if failed is not None:
-        assert failed.error is not None
+            raise
+        finally:
+            session.datastore.end_run(record.flow, record.run, RunEnd(status, time()))
+            self._emit(RunEnded(record.flow, record.run, status, self._tasks, time() - started))
+        if failed is None:
+            return RunOutcome(self.pathspec, self._tasks, time() - started, self._cloned)
         if status == "interrupted":
-            raise failed.error
-        task = failed.record
-        raise StepFailed(
-            f"Run {flow}/{run} stopped: step {task.step} failed.",
-            _first_line(failed.error),
-            f"Correct the step; `%spin {task.step} --from {run}/{task.step}/{task.task}` runs it alone on "
-            "the same inputs.",
-            pathspec=task.pathspec,
-        ) from failed.error
-    return RunOutcome(f"{flow}/{run}", tasks, time() - started)
+            raise RunStopped
+        raise _step_failed(failed) from failed.error
+
+    def _emit(self, event: Event) -> None:
+        """Count tasks, and tell all views."""
+        self._tasks += isinstance(event, TaskEnded | TaskCloned)
+        self._cloned += isinstance(event, TaskCloned)
+        self._session.events.emit(event)
+
+    def _show_card(self, shown: CardShown) -> None:
+        """Keep the cards of a task that runs, and tell the views."""
+        spec = shown.spec
+        self._session.cards.keep_running(shown.update, spec.frames)
+        self._emit(CardRefreshed(self._record.flow, spec.run, spec.step, spec.task, shown.update.card))
+
+    def _tick(self) -> None:
+        """Give a sign of life."""
+        if monotonic() - self._beaten > HEARTBEAT:
+            self._beaten = monotonic()
+            self._session.datastore.beat(self._record.flow, self._record.run)
 
 
-def _first_line(error: BaseException) -> str:
-    text = message(error).strip().split("\n")[0].rstrip(".")
-    return f"{type(error).__name__}: {text}." if text else f"{type(error).__name__}."
+@contextlib.contextmanager
+def _executor(session: SessionState, program: Program, options: RunOptions) -> Iterator[Executor]:
+    """Where the run's tasks are executed."""
+    if options.executor == "inline":
+        with module_kept(program.flow.name):
+            yield InlineExecutor(lambda spec: run_attempt(program, spec, session.datastore, keep=session.datastore))
+        return
+    location = session.datastore.location
+    with session.servers.server() as server:
+        executor = ProcessExecutor(program, location, slots=options.workers, server=server, keep=location)
+        try:
+            yield executor
+        finally:
+            executor.close()
+
+
+@contextlib.contextmanager
+def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl-C and the kernel's interrupt ask for a stop; a second one breaks in wherever the run is."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        stop()
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _step_failed(failed: TaskResult) -> StepFailed:
+    """That a run stopped because a step failed."""
+    task = failed.record
+    return StepFailed(
+        f"Run {task.flow}/{task.run} stopped: step {task.step} failed.",
+        _first_line(failed),
+        f"Correct the step; `%spin {task.step} --from {task.run}/{task.step}/{task.task}` runs it alone on "
+        "the same inputs.",
+        pathspec=task.pathspec,
+    )
+
+
+def _first_line(failed: TaskResult) -> str:
+    """What a task failed with: its type and the first line of its text."""
+    assert failed.error is not None
+    kind = failed.error.type if isinstance(failed.error, StepError) else type(failed.error).__name__
+    text = message(failed.error).strip().split("\n")[0].rstrip(".")
+    return f"{kind}: {text}." if text else f"{kind}."

@@ -29,6 +29,7 @@ from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness, judge
 from flownb.runtime.parameters import resolve_parameters
 from flownb.runtime.program import Program, module_name
+from flownb.runtime.workers.server import ServerPool
 from flownb.session.cards import CardShelf
 from flownb.session.cellbook import CellBook
 from flownb.session.latest import LatestResults
@@ -59,6 +60,7 @@ class SessionState:
         self.datastore = Datastore(datastore_root(folder or (notebook.parent if notebook else None)))
         self.events = EventStream()
         self.cards = CardShelf()
+        self.servers = ServerPool()
         self.events.subscribe(self.cards.watch)  # before any view, which then finds no running card any more
         self._programs: dict[bool, tuple[tuple[Cell, ...], Program]] = {}
         self._checked: dict[str, Program] = {}

@@ -1,0 +1,186 @@
+"""What driver, zygote and workers send each other.
+
+Takes Python values; gives frames on a Unix socket: a length and a pickle. All ends are flownb on one machine, of one
+user, connected before anything of the user's runs.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import struct
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flownb.runtime.task import TaskSpec
+
+__all__ = ["Ended", "Exited", "Fork", "Forked", "Frames", "Kill", "Load", "NotRecorded", "Request", "receive", "send"]
+
+LENGTH = struct.Struct("!Q")
+CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Load:
+    """To the zygote: the program to run tasks of, and where they are recorded."""
+
+    program: bytes
+    location: str
+
+
+@dataclass(frozen=True)
+class Fork:
+    """To the zygote: start an attempt; its three file descriptors (channel, stdout, stderr) come with the frame."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Kill:
+    """To the zygote: send a signal to an attempt's process group, or to its process alone."""
+
+    number: int
+    signal: int
+    group: bool = True
+
+
+@dataclass(frozen=True)
+class Forked:
+    """From the zygote: an attempt has a process; 0 if none could be made, for the reason given."""
+
+    number: int
+    pid: int
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Exited:
+    """From the zygote: an attempt's process is gone; `status` is an exit code, or a signal's number below zero."""
+
+    number: int
+    status: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """To a worker: the attempt to run, and whether and where it is recorded.
+
+    Attributes
+    ----------
+    spec : TaskSpec
+    keep : str or None
+        The datastore that takes what the step leaves; None records nothing.
+    decorated : bool
+    """
+
+    spec: TaskSpec
+    keep: str | None
+    decorated: bool = True
+
+
+@dataclass(frozen=True)
+class Ended:
+    """From a worker: its attempt has ended and is recorded.
+
+    Attributes
+    ----------
+    record : TaskRecord
+        As JSON.
+    error : dict or None
+        What ended it, see `flownb.runtime.failure.describe`.
+    final : bool
+        Whether another attempt cannot help.
+    facts : dict
+        What is not recorded.
+    """
+
+    record: bytes
+    error: Mapping[str, str] | None
+    final: bool
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class NotRecorded:
+    """From a worker: what its attempt left could not be recorded, as a message of three sentences."""
+
+    message: str
+
+
+def send(end: socket.socket, value: Any, *, lock: threading.Lock | None = None, fds: tuple[int, ...] = ()) -> None:
+    """Send one value, with file descriptors.
+
+    Raises
+    ------
+    OSError
+        If the other end is gone.
+    """
+    text = pickle.dumps(value, protocol=5)
+    frame = LENGTH.pack(len(text)) + text
+    if lock is not None:
+        with lock:
+            end.sendall(frame)
+    elif fds:
+        socket.send_fds(end, [frame], fds)  # a frame with descriptors is small and goes out whole
+    else:
+        end.sendall(frame)
+
+
+def receive(end: socket.socket, *, fds: int = 0) -> tuple[Any, list[int]]:
+    """Wait for one value, and up to so many file descriptors.
+
+    Raises
+    ------
+    EOFError
+        If the other end is gone.
+    """
+    head, received = b"", []
+    while len(head) < LENGTH.size:
+        if fds:
+            some, new, _, _ = socket.recv_fds(end, LENGTH.size - len(head), fds)
+            received += new
+        else:
+            some = end.recv(LENGTH.size - len(head))
+        if not some:
+            raise EOFError
+        head += some
+    (length,) = LENGTH.unpack(head)
+    text = bytearray()
+    while len(text) < length:
+        some = end.recv(min(CHUNK, length - len(text)))
+        if not some:
+            raise EOFError
+        text += some
+    return pickle.loads(text), received
+
+
+class Frames:
+    """Frames that arrive in pieces on a socket that must not be waited for."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._buffer = bytearray()
+        self.closed = False
+
+    def __iter__(self) -> Iterator[Any]:
+        """The values that are there by now."""
+        while not self.closed:
+            try:
+                some = self._end.recv(CHUNK, socket.MSG_DONTWAIT)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                some = b""
+            self.closed = not some
+            self._buffer += some
+            while len(self._buffer) >= LENGTH.size:
+                (length,) = LENGTH.unpack_from(self._buffer)
+                end = LENGTH.size + length
+                if len(self._buffer) < end:
+                    break
+                with memoryview(self._buffer) as view:
+                    value = pickle.loads(view[LENGTH.size : end])
+                del self._buffer[:end]
+                yield value

@@ -1,0 +1,277 @@
+"""The driver's side: attempts that run in worker processes of this machine.
+
+Takes attempts; gives messages of what happens to them. A process that dies is a lost attempt with a reason, whatever it
+died of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import time
+from codecs import getincrementaldecoder
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flownb.errors import StoreError
+from flownb.runtime.cards import CardUpdate
+from flownb.runtime.executor import AttemptEnded, AttemptLost, CardShown, OutputShown, Told
+from flownb.runtime.failure import StepError
+from flownb.runtime.output import Output, OutputKind
+from flownb.runtime.program import Program
+from flownb.runtime.shipping import dump_program
+from flownb.runtime.task import TaskResult, TaskSpec
+from flownb.runtime.workers.channel import Ended, Exited, Forked, Frames, NotRecorded, Request, send
+from flownb.runtime.workers.server import WorkerServer
+from flownb.store.records import TaskRecord, from_json
+
+__all__ = ["ProcessExecutor"]
+
+# How long a worker that has ended its attempt may take to end its process, in seconds: threads, exit handlers.
+LINGER = 30.0
+CHUNK = 1 << 16
+
+
+@dataclass
+class _Attempt:
+    """One worker."""
+
+    spec: TaskSpec
+    channel: socket.socket
+    frames: Frames
+    pipes: dict[int, OutputKind]
+    pid: int = 0
+    deadline: float = float("inf")
+    limit: float = 0.0
+    ended: bool = False
+    stopped: str = ""
+    decoders: dict[int, Any] = field(default_factory=dict)
+
+
+class ProcessExecutor:
+    """Executes attempts in processes forked from a `WorkerServer`.
+
+    Parameters
+    ----------
+    program : Program
+    location : str
+        Where the datastore is.
+    slots : int
+        How many attempts run at once.
+    server : WorkerServer
+        Used by nobody else meanwhile; it stays when the executor is closed.
+    keep : str or None
+        The datastore that takes what steps leave; None records nothing.
+    decorated : bool, default True
+        Whether decorator lines are executed.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        location: str,
+        *,
+        slots: int,
+        server: WorkerServer,
+        keep: str | None,
+        decorated: bool = True,
+    ) -> None:
+        self.slots = slots
+        self._server = server
+        self._keep, self._decorated = keep, decorated
+        self._attempts: dict[int, _Attempt] = {}
+        self._selector = selectors.DefaultSelector()
+        self._control: int | None = None
+        self._text, self._location = dump_program(program), location
+        self._connect()
+
+    def submit(self, spec: TaskSpec, *, limit: float | None = None) -> None:
+        """Start an attempt in a process of its own; see `Executor.submit`."""
+        if not self._server.alive:
+            self._connect()
+        ours, theirs = socket.socketpair()
+        out, their_out = os.pipe()
+        err, their_err = os.pipe()
+        pipes: dict[int, OutputKind] = {out: "stdout", err: "stderr"}
+        for end in pipes:
+            os.set_blocking(end, False)
+        attempt = _Attempt(spec, ours, Frames(ours), pipes)
+        if limit is not None:
+            attempt.limit, attempt.deadline = limit, time.monotonic() + limit
+        fds = (theirs.fileno(), their_out, their_err)
+        number = self._server.fork(fds)
+        theirs.close()
+        os.close(their_out)
+        os.close(their_err)
+        self._attempts[number] = attempt
+        self._selector.register(ours, selectors.EVENT_READ, number)
+        for end in pipes:
+            self._selector.register(end, selectors.EVENT_READ, number)
+        with contextlib.suppress(OSError):  # a process that is gone already is told of by the server
+            send(ours, Request(spec, self._keep, self._decorated))
+
+    def wait(self, seconds: float) -> Sequence[Told]:
+        """What happened, in order; see `Executor.wait`."""
+        deadline = min((one.deadline for one in self._attempts.values()), default=float("inf"))
+        seconds = max(0.0, min(seconds, deadline - time.monotonic()))
+        told: list[Told] = []
+        for key, _ in self._selector.select(seconds):
+            if key.data is None:
+                told += self._hear_server()
+            elif key.data in self._attempts:
+                told += self._hear(self._attempts[key.data], key.fd)
+        now = time.monotonic()
+        for number, attempt in self._attempts.items():
+            if attempt.deadline <= now:
+                attempt.deadline = float("inf")
+                attempt.stopped = f"It ran longer than the {attempt.limit:g} seconds it was given and did not react."
+                self._server.kill(number, signal.SIGKILL)
+        return told
+
+    def interrupt(self) -> None:
+        """Interrupt all attempts; what their steps started is left to them."""
+        for number, attempt in self._attempts.items():
+            attempt.stopped = attempt.stopped or "The run was stopped, and it did not react."
+            self._server.kill(number, signal.SIGINT, group=False)
+
+    def kill(self) -> None:
+        """End all attempts and what their steps started."""
+        for number, attempt in self._attempts.items():
+            attempt.stopped = attempt.stopped or "The run was stopped, and it did not react."
+            self._server.kill(number, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End what still runs; the server stays."""
+        self.kill()
+        for attempt in self._attempts.values():
+            self._release(attempt)
+        self._attempts.clear()
+        self._selector.close()
+        self._server.forget()
+
+    # -- what is heard
+
+    def _connect(self) -> None:
+        """Tell the server of the program, and listen to it."""
+        if self._control is not None:
+            self._selector.unregister(self._control)
+        self._server.load(self._text, self._location)
+        self._control = self._server.fileno()
+        self._selector.register(self._control, selectors.EVENT_READ, None)
+
+    def _hear_server(self) -> Iterator[Told]:
+        """Processes that were made and that ended; of a dead server all are taken for lost."""
+        for message in self._server.messages():
+            attempt = self._attempts.get(message.number)
+            if attempt is None:
+                continue
+            match message:
+                case Forked(pid=0):
+                    yield from self._gone(message.number, f"No process could be started for it: {message.error}.")
+                case Forked():
+                    attempt.pid = message.pid
+                case Exited():
+                    yield from self._gone(message.number, attempt.stopped or _reason(message.status))
+        if not self._server.alive:
+            if self._control is not None:
+                self._selector.unregister(self._control)
+                self._control = None
+            for number, attempt in list(self._attempts.items()):
+                if attempt.pid:
+                    with contextlib.suppress(OSError):
+                        os.killpg(attempt.pid, signal.SIGKILL)
+                yield from self._gone(number, "The process that starts workers was killed.")
+
+    def _hear(self, attempt: _Attempt, fd: int) -> Iterator[Told]:
+        """What an attempt says on one of its files."""
+        if fd in attempt.pipes:
+            yield from self._text_of(attempt, fd)
+            return
+        for message in attempt.frames:
+            match message:
+                case Output():
+                    yield OutputShown(attempt.spec, message)
+                case CardUpdate():
+                    yield CardShown(attempt.spec, message)
+                case NotRecorded():
+                    attempt.ended = True
+                    raise StoreError(message.message)
+                case Ended():
+                    for pipe in attempt.pipes:
+                        yield from self._text_of(attempt, pipe)
+                    attempt.ended = True
+                    attempt.deadline = time.monotonic() + LINGER
+                    yield AttemptEnded(attempt.spec, _result(message))
+        if attempt.frames.closed:
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(attempt.channel)
+
+    def _text_of(self, attempt: _Attempt, fd: int) -> Iterator[Told]:
+        """Text that did not come through Python: C libraries, subprocesses."""
+        while True:
+            try:
+                data = os.read(fd, CHUNK)
+            except (BlockingIOError, InterruptedError):
+                return
+            if not data:
+                with contextlib.suppress(KeyError):
+                    self._selector.unregister(fd)
+                return
+            decoder = attempt.decoders.setdefault(fd, getincrementaldecoder("utf-8")("replace"))
+            text = decoder.decode(data)
+            if text:
+                yield OutputShown(attempt.spec, Output(attempt.pipes[fd], text))
+            if len(data) < CHUNK:
+                return
+
+    def _gone(self, number: int, reason: str) -> Iterator[Told]:
+        """A process ended: hear its last words, then tell of the attempt unless it told itself."""
+        attempt = self._attempts[number]
+        try:
+            for fd in (attempt.channel.fileno(), *attempt.pipes):
+                yield from self._hear(attempt, fd)
+            if not attempt.ended:
+                yield AttemptLost(attempt.spec, reason)
+        finally:
+            self._release(attempt)
+            self._attempts.pop(number, None)
+
+    def _release(self, attempt: _Attempt) -> None:
+        """Close an attempt's files."""
+        for fd in (attempt.channel.fileno(), *attempt.pipes):
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(fd)
+        attempt.channel.close()
+        for fd in attempt.pipes:
+            os.close(fd)
+
+
+def _result(message: Ended) -> TaskResult:
+    """An attempt's result as far as it is told."""
+    record = from_json(TaskRecord, message.record)
+    error: BaseException | None = None
+    if record.status == "interrupted":
+        error = KeyboardInterrupt()
+    elif message.error is not None:
+        error = StepError(message.error, final=message.final)
+    return TaskResult(record, {}, error, (), tuple(message.facts.get("cards", ())))
+
+
+def _reason(status: int) -> str:
+    """Why a process ended that did not say so itself."""
+    if status >= 0:
+        return f"Its process ended with exit status {status} before the step was done (os._exit, or a library that ends it)."
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    what = f"Its process was ended by {name}"
+    if -status == signal.SIGKILL:
+        return f"{what}: by hand, or by the system because memory ran out."
+    if -status in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE):
+        return f"{what}: a library crashed; what it said stands in the attempt's output."
+    return f"{what}."

@@ -1,0 +1,169 @@
+"""The zygote as its driver knows it: started when it is needed, kept for the next run.
+
+Takes programs and file descriptors; gives processes. A server is as good as the surroundings it was started in: with
+other environment variables, another folder, import path or other installed packages, another one is needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import site
+import socket
+import subprocess
+import sys
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+from flownb.errors import FlownbError
+from flownb.runtime.workers.channel import Exited, Fork, Forked, Frames, Kill, Load, send
+
+__all__ = ["ServerPool", "WorkerServer", "surroundings"]
+
+# Plots are kept with the attempt that made them; "agg", which the command line sets, would drop them.
+INLINE = "module://matplotlib_inline.backend_inline"
+
+
+def surroundings() -> object:
+    """What a worker takes over from this process: equal as long as a server started before can be used."""
+    packages = [path for path in {*site.getsitepackages(), site.getusersitepackages()} if Path(path).is_dir()]
+    stamps = tuple(sorted((path, Path(path).stat().st_mtime_ns) for path in packages))
+    return Path.cwd(), tuple(sys.path), tuple(sorted(os.environ.items())), stamps
+
+
+class WorkerServer:
+    """A process that forks workers.
+
+    Attributes
+    ----------
+    alive : bool
+    surroundings : object
+        What it was started in.
+    """
+
+    def __init__(self) -> None:
+        self.surroundings = surroundings()
+        self._numbers = itertools.count(1)
+        self._loaded: tuple[bytes, str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked for workers."""
+        return self._process is not None and not self._frames.closed and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the process; what it imports it does while this one goes on."""
+        ours, theirs = socket.socketpair()
+        variables = dict(os.environ)
+        if variables.get("MPLBACKEND", "agg").lower() == "agg":
+            variables["MPLBACKEND"] = INLINE
+        path = [entry for entry in sys.path if isinstance(entry, str)]
+        code = f"import sys; sys.path[:] = {path!r}; from flownb.runtime.workers.zygote import main; main()"
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", code, str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            env=variables,
+            start_new_session=True,
+        )
+        theirs.close()
+        self._control, self._frames, self._loaded = ours, Frames(ours), None
+        self._close = weakref.finalize(self, _end, ours, self._process)
+
+    def load(self, program: bytes, location: str) -> None:
+        """Make it ready for the tasks of a program."""
+        if not self.alive:
+            self.start()
+        if self._loaded != (program, location):
+            self._tell(Load(program, location))
+            self._loaded = (program, location)
+
+    def fork(self, fds: tuple[int, ...]) -> int:
+        """Start a worker that is given three file descriptors; gives the number messages name it by."""
+        number = next(self._numbers)
+        self._tell(Fork(number), fds)
+        return number
+
+    def kill(self, number: int, sent: int, *, group: bool = True) -> None:
+        """Send a signal to a worker, and to all it started."""
+        self._tell(Kill(number, sent, group))
+
+    def messages(self) -> Iterator[Forked | Exited]:
+        """What happened to workers."""
+        yield from self._frames
+
+    def forget(self) -> None:
+        """Hear what is said of workers that nobody asks for any more."""
+        for _ in self._frames:
+            pass
+
+    def fileno(self) -> int:
+        """The file on which it is heard."""
+        return self._control.fileno()
+
+    def close(self) -> None:
+        """End it and all its workers."""
+        if self._process is not None:
+            self._close()
+
+    def _tell(self, message: object, fds: tuple[int, ...] = ()) -> None:
+        """Send a message; that it is gone is seen where it is heard."""
+        with contextlib.suppress(OSError):
+            send(self._control, message, fds=fds)
+
+
+def _end(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    """Let the zygote end its workers and itself."""
+    control.close()
+    try:
+        process.wait(2)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+class ServerPool:
+    """Servers that nobody uses just now, kept for the next run."""
+
+    def __init__(self) -> None:
+        self._idle: list[WorkerServer] = []
+
+    @contextlib.contextmanager
+    def server(self) -> Iterator[WorkerServer]:
+        """One that fits this process as it is now, for as long as the block lasts.
+
+        Raises
+        ------
+        FlownbError
+            Where processes cannot be forked.
+        """
+        if not hasattr(os, "fork"):
+            raise FlownbError(
+                "Worker processes cannot be started here.",
+                "They are forked, which this system does not know.",
+                "Run with --executor inline.",
+            )
+        now = surroundings()
+        usable = [one for one in self._idle if one.alive and one.surroundings == now]
+        for one in self._idle:
+            if one not in usable:
+                one.close()
+        self._idle = usable
+        server = usable.pop() if usable else WorkerServer()
+        try:
+            yield server
+        finally:
+            if server.alive and not self._idle:
+                self._idle.append(server)
+            else:
+                server.close()
+
+    def close(self) -> None:
+        """End all of them."""
+        for one in self._idle:
+            one.close()
+        self._idle.clear()

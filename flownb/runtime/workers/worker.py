@@ -1,0 +1,213 @@
+"""What a worker does: run one attempt, show what it writes, record it, and say how it ended.
+
+Takes a `Request` on its channel; gives `Output`, `CardUpdate` and at the end one `Ended` or `NotRecorded`. A worker is a
+process of one attempt: whatever a step does to it ends with it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import codecs
+import contextlib
+import ctypes
+import faulthandler
+import io
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from flownb.errors import FlownbError, StoreError
+from flownb.runtime.failure import describe
+from flownb.runtime.output import Output, OutputKind
+from flownb.runtime.program import Program
+from flownb.runtime.task import TaskResult, run_attempt
+from flownb.runtime.workers.channel import Ended, NotRecorded, Request, receive, send
+from flownb.runtime.workers.shell import WorkerShell, flush_figures
+from flownb.store.datastore import Datastore
+from flownb.store.records import to_json
+
+__all__ = ["ended", "prepare", "work"]
+
+# Writes that are sent at once; after that many they are collected for this many seconds.
+PROMPT_WRITES = 1000
+PAUSE = 0.05
+
+
+def prepare() -> None:
+    """Import what every worker needs, before there is one."""
+    WorkerShell.make()
+    import blake3  # noqa: F401  # makes its threads when it first needs them, not now
+
+    import flownb.cards  # noqa: F401
+
+
+def work(fds: list[int], program: Program, location: str) -> None:
+    """Run the attempt that the channel asks for, in a process forked for it."""
+    channel = socket.socket(fileno=fds[0])
+    for fd, number in ((fds[1], 1), (fds[2], 2)):
+        os.dup2(fd, number)
+        os.close(fd)
+    link = _Link(channel)
+    sys.stdout, sys.stderr = link.stream("stdout", 1), link.stream("stderr", 2)
+    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]  # the process's own from now on
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        faulthandler.enable(2)
+        _seed()
+        WorkerShell.tell(link.output)
+        request, _ = receive(channel)
+        answer = _answer(request, program, location, link)
+    except KeyboardInterrupt:  # before the attempt began, or while it was being recorded
+        return
+    with contextlib.suppress(KeyboardInterrupt):
+        link.flush()
+        _flush_c()
+        link.send(answer)
+        _exit()
+
+
+def _answer(request: Request, program: Program, location: str, link: _Link) -> Ended | NotRecorded:
+    """Run the attempt."""
+    datastore = Datastore(location)
+    keep = None
+    if request.keep is not None:
+        keep = datastore if request.keep == location else Datastore(request.keep)
+    try:
+        result = run_attempt(
+            program,
+            request.spec,
+            datastore,
+            keep=keep,
+            display=WorkerShell.show,
+            decorated=request.decorated,
+            on_card=link.send,
+            finish=flush_figures,
+            tell=False,
+        )
+    except StoreError as error:
+        return NotRecorded(str(error))
+    return ended(result)
+
+
+def ended(result: TaskResult) -> Ended:
+    """What is told of an attempt that ended."""
+    error = result.error
+    facts: Mapping[str, Any] = {"cards": result.cards} if not result.record.run else {}
+    return Ended(
+        to_json(result.record),
+        describe(error) if error is not None else None,
+        isinstance(error, FlownbError),
+        facts,
+    )
+
+
+class _Link:
+    """The worker's end of the channel; what is shown goes out in the order in which it was made."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[OutputKind, str]] = []
+        self._writes = 0
+        self._sent = 0.0
+        self._flusher: threading.Thread | None = None
+
+    def send(self, value: Any) -> None:
+        """Send a value; nobody may be there any more."""
+        with contextlib.suppress(OSError):
+            send(self._channel, value, lock=self._lock)
+
+    def output(self, output: Output) -> None:
+        """Send a rich output, after the text before it."""
+        self.flush()
+        self.send(output)
+
+    def stream(self, kind: OutputKind, number: int) -> io.TextIOWrapper:
+        """A text stream whose lines are sent."""
+        raw = _Raw(self, kind, number)
+        return io.TextIOWrapper(
+            io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True
+        )
+
+    def write(self, kind: OutputKind, text: str) -> None:
+        """Send text, or collect it if there is much of it."""
+        self._writes += 1
+        with self._lock:
+            if self._waiting and self._waiting[-1][0] == kind:
+                self._waiting[-1] = (kind, self._waiting[-1][1] + text)
+            else:
+                self._waiting.append((kind, text))
+        if self._writes <= PROMPT_WRITES or time.monotonic() - self._sent > PAUSE:
+            self.flush()
+        elif self._flusher is None:
+            self._flusher = threading.Thread(target=self._flush_later, daemon=True, name="flownb-output")
+            self._flusher.start()
+
+    def flush(self) -> None:
+        """Send what was collected."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+            self._sent = time.monotonic()
+            with contextlib.suppress(OSError):
+                for kind, text in waiting:
+                    send(self._channel, Output(kind, text))
+
+    def _flush_later(self) -> None:
+        while True:
+            time.sleep(PAUSE)
+            self.flush()
+
+
+class _Raw(io.RawIOBase):
+    """The bytes of a stream, as text that is sent."""
+
+    def __init__(self, link: _Link, kind: OutputKind, number: int) -> None:
+        self._link, self._kind, self._number = link, kind, number
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._pid = os.getpid()
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        """The file that subprocesses write to."""
+        return self._number
+
+    def write(self, data: Any) -> int:
+        if os.getpid() != self._pid:  # a process the step forked; its text comes through the pipe
+            return os.write(self._number, data)
+        text = self._decoder.decode(bytes(data))
+        if text:
+            self._link.write(self._kind, text)
+        return len(data)
+
+
+def _seed() -> None:
+    """Give each worker its own random numbers, as processes of their own have; Python's `random` does it by itself."""
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.seed()
+
+
+def _flush_c() -> None:
+    """Write out what C libraries hold back."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).fflush(None)
+
+
+def _exit() -> None:
+    """End as an interpreter does: wait for threads, call what was registered to be called."""
+    with contextlib.suppress(Exception):
+        threading._shutdown()  # type: ignore[attr-defined]  # what the interpreter itself calls
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    _flush_c()
