@@ -1,7 +1,7 @@
 """The items of a foreach.
 
-Takes the value of a foreach artifact; gives its number of items, with the reasons why there may be none, each item, and what
-tells items apart by content.
+Takes the value of a foreach artifact; gives the number of its items, with the reasons why there may be none,
+each of them, and what tells them apart by content.
 """
 
 from __future__ import annotations

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
+from flownb.cells.cell import Cell
 from flownb.errors import MissingResults
+from flownb.runtime.local_modules import imported_names, local_modules
 from flownb.runtime.program import Program
 from flownb.store.records import ArtifactRef, TaskRecord
 
@@ -86,14 +89,40 @@ class Freshness:
 NEVER = Freshness("never")
 
 
-def fingerprint(program: Program, step: str) -> dict[str, str]:
-    """Hashes of the code that decides a step's result: its method, the shared code, its decorators."""
+def fingerprint(program: Program, step: str, *, loaded: bool = False) -> dict[str, str]:
+    """Hashes of the code that decides a step's result: its method, the shared code, its decorators, its modules.
+
+    Parameters
+    ----------
+    program : Program
+    step : str
+    loaded : bool, default False
+        Whether the user's own modules count as this process imported them, for a task that just ran here; else as
+        their files are now.
+    """
     decorators = [one.text for one in program.decorators(step) if one.name not in WITHOUT_EFFECT]
-    return {
+    found = {
         "method": program.methods[step].code_hash,
         "shared": program.shared_hash,
         "decorators": "\n".join(decorators),
     }
+    own = program.graph[step].step
+    cells = [
+        *program.flow.shared,
+        *([program.flow.header] if program.flow.header else []),
+        *([own.cell] if own else []),
+    ]
+    names = dict.fromkeys(name for cell in cells for name in _imports(cell))
+    modules = local_modules(names, loaded=loaded) if names else {}
+    if modules:
+        found["modules"] = " ".join(f"{name}={digest}" for name, digest in modules.items())
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _imports(cell: Cell) -> tuple[str, ...]:
+    """Names of the modules that a cell imports."""
+    return imported_names(cell.parsed.tree)
 
 
 def judge(
@@ -182,7 +211,9 @@ def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -
         reasons.append(Reason("code", step))
     if before.get("shared") != now["shared"]:
         reasons.append(Reason("shared"))
-    return reasons
+    modules = [set(one.get("modules", "").split()) for one in (before, now)]
+    changed = {entry.partition("=")[0] for entry in modules[0] ^ modules[1]}
+    return reasons + [Reason("module", name) for name in sorted(changed)]
 
 
 def _artifact_reasons(before: Sequence[TaskRecord], now: Sequence[TaskRecord]) -> list[str]:

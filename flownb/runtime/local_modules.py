@@ -1,0 +1,161 @@
+"""Modules of the user's own that code imports, such as ``features.py`` beside the notebook, with their content.
+
+Takes syntax trees; gives a hash for each module outside of Python's own and of installed packages. Imports are followed
+from file to file as they are written; nothing is executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+
+__all__ = ["imported_names", "local_modules"]
+
+# Our own and Metaflow's are no part of a flow's code, also where they are worked on.
+NEVER = frozenset({"flownb", "metaflow"}) | sys.stdlib_module_names
+INSTALLED = frozenset({"site-packages", "dist-packages"})
+
+# Top-level names that were found to be installed.
+_installed: set[str] = set()
+# What was imported in this process: the module's spec, which a reload replaces, and its content when first looked at.
+_loaded: dict[str, tuple[ModuleSpec, str]] = {}
+
+
+def imported_names(tree: ast.AST | None, package: str = "") -> tuple[str, ...]:
+    """Dotted names of modules that code may import; of ``from a import b`` both ``a`` and ``a.b``.
+
+    Parameters
+    ----------
+    tree : ast.AST or None
+    package : str
+        What relative imports start from.
+
+    Examples
+    --------
+    >>> imported_names(ast.parse("import a.b; from c import d"))
+    ('a.b', 'c', 'c.d')
+    """
+    found: dict[str, None] = {}
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.Import):
+            found.update((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")
+                above = parts[: len(parts) - node.level + 1]
+                base = ".".join([*above, *([base] if base else [])])
+            if base:
+                found[base] = None
+                found.update((f"{base}.{alias.name}", None) for alias in node.names if alias.name != "*")
+    return tuple(found)
+
+
+def local_modules(names: Iterable[str], *, loaded: bool = False) -> dict[str, str]:
+    """Content hashes of the user's own modules among `names`, and of those that they import.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Dotted names; what is no module of the user's own is passed over.
+    loaded : bool, default False
+        Whether a module that this process imported counts as it was then, and not as its file is now.
+
+    Returns
+    -------
+    dict of str to str
+        By dotted name, sorted.
+    """
+    found: dict[str, str] = {}
+    specs: dict[str, ModuleSpec | None] = {}
+    ahead = list(names)
+    while ahead:
+        name = ahead.pop()
+        for part in _prefixes(name):
+            if part in specs:
+                spec = specs[part]
+            else:
+                spec = specs[part] = _find(part, specs.get(part.rpartition(".")[0]))
+                if spec is not None and spec.origin is not None and spec.origin.endswith(".py"):
+                    package = part if spec.submodule_search_locations is not None else part.rpartition(".")[0]
+                    try:
+                        stat = os.stat(spec.origin)
+                        digest, more = _content(spec.origin, stat.st_mtime_ns, stat.st_size, package)
+                    except OSError:
+                        spec = specs[part] = None
+                    else:
+                        found[part] = _as_loaded(part, digest) if loaded else digest
+                        ahead += more
+            if spec is None:
+                break
+    return dict(sorted(found.items()))
+
+
+def _prefixes(name: str) -> Iterator[str]:
+    """``a``, ``a.b`` and ``a.b.c`` of ``a.b.c``: importing a module imports the packages around it."""
+    parts = name.split(".")
+    return (".".join(parts[: count + 1]) for count in range(len(parts)))
+
+
+def _find(name: str, parent: ModuleSpec | None) -> ModuleSpec | None:
+    """Where a module of the user's own is; None for any other."""
+    if "." in name:
+        places = parent.submodule_search_locations if parent is not None else None
+        # By its last part: of a dotted name Python would want the packages around it to be imported.
+        return PathFinder.find_spec(name.rpartition(".")[2], list(places)) if places is not None else None
+    if name in NEVER or name in _installed:
+        return None
+    try:
+        spec = PathFinder.find_spec(name) or importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    if spec is None:
+        return None
+    places = [spec.origin] if spec.has_location and spec.origin else list(spec.submodule_search_locations or ())
+    if not places or any(_is_installed(place) for place in places):
+        _installed.add(name)
+        return None
+    return spec
+
+
+@lru_cache(maxsize=4096)
+def _is_installed(place: str) -> bool:
+    """Whether a file belongs to Python or to an installed package."""
+    path = Path(place).absolute()
+    return not INSTALLED.isdisjoint(path.parts) or any(path.is_relative_to(root) for root in _python())
+
+
+@lru_cache(maxsize=1)
+def _python() -> tuple[Path, ...]:
+    """Folders of the standard library."""
+    return tuple({Path(path).absolute() for path in map(sysconfig.get_path, ("stdlib", "platstdlib")) if path})
+
+
+@lru_cache(maxsize=4096)
+def _content(path: str, changed: int, size: int, package: str) -> tuple[str, tuple[str, ...]]:
+    """Hash of a file, and what it imports; read again when it changed."""
+    text = Path(path).read_bytes()
+    try:
+        names = imported_names(ast.parse(text), package)
+    except (SyntaxError, ValueError):
+        names = ()
+    return hashlib.blake2b(text, digest_size=8).hexdigest(), names
+
+
+def _as_loaded(name: str, digest: str) -> str:
+    """A module's content when this process imported it, as far as it was looked at soon after."""
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    if spec is None:
+        return digest
+    known = _loaded.get(name)
+    if known is None or known[0] is not spec:
+        known = _loaded[name] = (spec, digest)
+    return known[1]
