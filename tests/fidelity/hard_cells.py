@@ -6,7 +6,6 @@ Takes nothing; gives one table, gathered from one module a topic.
 from __future__ import annotations
 
 from tests.fidelity.hard_cell import HardCell
-from tests.fidelity.hard_graphs import GRAPHS
 from tests.fidelity.hard_names import NAMES
 from tests.fidelity.hard_refused_bodies import REFUSED_BODIES
 from tests.fidelity.hard_refused_graphs import REFUSED_GRAPHS
@@ -24,7 +23,6 @@ HARD_CELLS: tuple[HardCell, ...] = (
     *TEXT,
     *STATE,
     *VALUES,
-    *GRAPHS,
     *REFUSED_BODIES,
     *REFUSED_NAMES,
     *REFUSED_GRAPHS,

@@ -1,6 +1,6 @@
 """Real Metaflow runs the exported flow: the other side of every fidelity test.
 
-Takes the text of flow.py and command-line arguments; gives the artifacts of every task of the run.
+Takes the text of flow.py and command-line arguments; gives the artifacts and foreach stacks of every task of the run.
 """
 
 from __future__ import annotations
@@ -25,10 +25,18 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["MetaflowRun", "Tasks", "run_in_metaflow", "run_many_in_metaflow"]
+__all__ = ["Frame", "MetaflowRun", "Stacks", "Tasks", "run_in_metaflow", "run_many_in_metaflow"]
 
 Tasks = dict[str, list[dict[str, object]]]
 """For every step that ran: one dict of artifacts by name for each of its tasks."""
+
+Frame = tuple[str, str, int, int]
+"""One open foreach: the step that runs for each item, the artifact, its number of items, the index of the task's."""
+
+Stacks = dict[str, list[tuple[Frame, ...]]]
+"""For every step that ran: the open foreachs of each of its tasks, the outermost first."""
+
+_Task = tuple[tuple[Frame, ...], dict[str, object]]
 
 OUTCOME = "outcome.json"
 
@@ -67,6 +75,21 @@ class MetaflowRun:
         AssertionError
             If the run failed, with the last 40 lines of its output.
         """
+        found = self._read()
+        return {step: [artifacts for _, artifacts in tasks] for step, tasks in found.items()}
+
+    def stacks(self) -> Stacks:
+        """Give the foreach stack of every task of the run, in the order of `tasks`.
+
+        Raises
+        ------
+        AssertionError
+            If the run failed.
+        """
+        return {step: [stack for stack, _ in tasks] for step, tasks in self._read().items()}
+
+    def _read(self) -> dict[str, list[_Task]]:
+        """Give the tasks of a run that went well."""
         if self.return_code != 0:
             how = "was killed on time-out" if self.return_code is None else "failed"
             tail = "\n".join(self.output.splitlines()[-40:])
@@ -221,23 +244,24 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _read_tasks(folder: Path) -> Tasks:
-    """Read the folder's newest run out of Metaflow's local datastore.
+def _read_tasks(folder: Path) -> dict[str, list[_Task]]:
+    """Read the folder's newest run, of whatever flow, out of Metaflow's local datastore.
 
     The layout is that of Metaflow 2.19.39 (datastore/task_datastore.py and
     datastore/content_addressed_store.py), written down in METAFLOW.md.
     """
-    latest = next(folder.glob(".metaflow/*/latest_run"), None)
-    assert latest is not None, f"{folder} ended well and ran no flow: is flow.py's last line missing?"
+    newest = sorted(folder.glob(".metaflow/*/latest_run"), key=lambda path: path.stat().st_mtime_ns)
+    assert newest, f"{folder} ended well and ran no flow: is flow.py's last line missing?"
+    latest = newest[-1]
     flow = latest.parent
     run = flow / latest.read_text().strip()
     classes = _FlowFile(folder / "flow.py")
-    steps: Tasks = {}
+    steps: dict[str, list[_Task]] = {}
     for step in sorted(run.iterdir()):
         if step.name.startswith("_"):
             continue
         tasks = [_read_task(task, flow / "data", classes) for task in _task_folders(step)]
-        steps[step.name] = [artifacts for _, artifacts in sorted(tasks, key=lambda item: item[0])]
+        steps[step.name] = sorted(tasks, key=lambda task: [index for *_, index in task[0]])
     return steps
 
 
@@ -246,8 +270,8 @@ def _task_folders(step: Path) -> Iterator[Path]:
     yield from sorted((p for p in step.iterdir() if p.name.isdigit()), key=lambda p: int(p.name))
 
 
-def _read_task(task: Path, blobs: Path, classes: _FlowFile) -> tuple[tuple[int, ...], dict[str, object]]:
-    """Give a task's foreach indexes and the artifacts of its last finished attempt."""
+def _read_task(task: Path, blobs: Path, classes: _FlowFile) -> _Task:
+    """Give a task's foreach stack and the artifacts of its last finished attempt."""
     attempt = max(int(path.name.split(".")[0]) for path in task.glob("*.DONE.lock"))
     data = json.loads((task / f"{attempt}.data.json").read_text("utf-8"))
     for name, info in data["info"].items():
@@ -260,7 +284,8 @@ def _read_task(task: Path, blobs: Path, classes: _FlowFile) -> tuple[tuple[int, 
     stack = load("_foreach_stack") if "_foreach_stack" in data["objects"] else []
     assert isinstance(stack, list)
     names = (name for name in data["objects"] if name[0] != "_" and name != "name")
-    return tuple(frame.index for frame in stack), {name: load(name) for name in sorted(names)}
+    frames = tuple((frame.step, frame.var, frame.num_splits, frame.index) for frame in stack)
+    return frames, {name: load(name) for name in sorted(names)}
 
 
 def _read_blob(path: Path) -> io.BytesIO:

@@ -1,0 +1,84 @@
+"""Graph shapes: flownb and real Metaflow run the same tasks, in the same foreachs, to the same artifacts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from flownb.client import Run
+from flownb.errors import FlownbError, StepFailed
+from flownb.session.options import RunOptions
+from tests.fidelity.hard_cell import HardCell
+from tests.fidelity.hard_graphs import GRAPHS
+from tests.fidelity.metaflow_peer import MetaflowRun, run_many_in_metaflow
+from tests.fidelity.notebook_side import cell_by_cell, differences, notebook_session, stacks_of, tasks_of
+from tests.fidelity.shape import FailingShape, watched
+from tests.fidelity.shapes_failing import FAILING
+from tests.fidelity.shapes_foreach import FOREACHS
+from tests.fidelity.shapes_splits import SPLITS
+from tests.fidelity.shapes_switches import SWITCHES
+
+SHAPES = (*GRAPHS, *SPLITS, *FOREACHS, *SWITCHES)
+
+
+def run_on_metaflow(text: str, config: pytest.Config, folder: Path, *arguments: str) -> MetaflowRun:
+    """Real Metaflow's run of an exported flow; pytest's cache spares those whose text did not change."""
+    home = Path(config.cache.mkdir("metaflow_runs")) if config.cache is not None else folder / "metaflow"
+    return run_many_in_metaflow({"flow": text}, home, *arguments)["flow"]
+
+
+@pytest.mark.parametrize("case", SHAPES, ids=lambda case: case.name)
+def test_shape_is_equal_on_metaflow(case: HardCell, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """Every step, those that flownb adds included, has the same tasks with the same stacks and artifacts."""
+    session = notebook_session(watched(case.cells), tmp_path)
+    assert () == session.check()
+    theirs = run_on_metaflow(session.export(), pytestconfig, tmp_path)
+    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    assert theirs.stacks() == stacks_of(run, session.program(True).graph)
+    assert [] == differences(tasks_of(run, [step.id for step in run]), theirs.tasks())
+
+
+@pytest.mark.parametrize("case", SHAPES, ids=lambda case: case.name)
+def test_shape_is_equal_cell_by_cell(case: HardCell, tmp_path: Path) -> None:
+    """Executing the step cells one after another leaves the artifacts that a run leaves."""
+    session = notebook_session(watched(case.cells), tmp_path)
+    if any(node.kind == "switch" for node in session.picture().nodes):
+        pytest.skip("a run takes one case of a switch; cell by cell, all of them are executed")
+    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    whole = tasks_of(run, [step.name for step in session.flow.steps])
+    cells = notebook_session(watched(case.cells), tmp_path / "cells")
+    assert [] == differences(cell_by_cell(cells, whole), whole)
+
+
+@pytest.mark.parametrize("case", FAILING, ids=lambda case: case.name)
+def test_shape_fails_as_on_metaflow(case: FailingShape, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """What fails while it runs fails in the same step in both, and both say about what."""
+    session = notebook_session(case.cells, tmp_path)
+    assert () == session.check()
+    limit = ("--max-num-splits", str(case.max_num_splits))
+    theirs = run_on_metaflow(session.export(), pytestconfig, tmp_path, *limit)
+    assert theirs.return_code == 1
+    assert ([case.step] if case.step else []) == re.findall(r"\[\d+/(\w+)/\d+ \(pid \d+\)\] Task failed", theirs.output)
+    assert case.says in theirs.output
+    with pytest.raises(FlownbError) as raised:
+        session.run(RunOptions(max_num_splits=case.max_num_splits))
+    failed = raised.value.pathspec.split("/")[2] if isinstance(raised.value, StepFailed) else None
+    assert case.step == failed
+    assert case.says in f"{raised.value} {raised.value.__cause__}"
+
+
+def test_branches_come_in_the_order_of_the_split(tmp_path: Path) -> None:
+    """A join here sees branches in the order of the cells, which on Metaflow is another in each run."""
+    # Metaflow looks the branches up in a set of names (`metaflow/runtime.py`, _queue_task_join, 2.19.39).
+    session = notebook_session(
+        (
+            "%%step start\n",
+            *(f"%%step {name} --after start -> x\nx = '{name}'\n" for name in ("mango", "apple", "plum", "fig")),
+            "%%step gather --after fig,plum,mango,apple --join -> xs\nxs = [i.x for i in inputs]\n",
+        ),
+        tmp_path,
+    )
+    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    assert [{"xs": ["mango", "apple", "plum", "fig"]}] == tasks_of(run, ["gather"])["gather"]
