@@ -13,9 +13,11 @@ from flownb.errors import ForeachError, MissingResults
 from flownb.runtime.foreach import count_items
 from flownb.runtime.program import Program
 from flownb.store.datastore import Datastore
-from flownb.store.records import ForeachFrame, TaskRecord
+from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
 
 __all__ = ["Instance", "step_instances"]
+
+ENTRY = "start"
 
 
 class Instance(NamedTuple):
@@ -36,6 +38,8 @@ def step_instances(
     latest: Callable[[str], Sequence[TaskRecord]],
     datastore: Datastore,
     overrides: Mapping[str, Any] | None = None,
+    *,
+    given: Mapping[str, ArtifactRef] | None = None,
 ) -> list[Instance]:
     """Work out a step's tasks.
 
@@ -49,6 +53,8 @@ def step_instances(
         To look at foreach and switch artifacts.
     overrides : mapping of str to object, optional
         Values that replace inherited artifacts; a foreach then runs over these.
+    given : mapping of str to ArtifactRef, optional
+        Parameters and constants, which a first step's foreach can run over.
 
     Returns
     -------
@@ -65,13 +71,18 @@ def step_instances(
     node = program.graph[step]
     if not node.parents:
         foreach = node.step.header.foreach if node.step else None
-        if foreach:
+        if foreach is None:
+            return [Instance((), ())]
+        known = overrides or {}
+        if foreach not in known and foreach not in (given or {}):
             raise MissingResults(
                 f"Step {step} runs for each item of `{foreach}`, but has no parent.",
-                "A foreach runs over an artifact of its parent.",
+                "A foreach runs over an artifact of its parent, or over a parameter or constant of the flow.",
                 f"Run the cell of an earlier step that captures `{foreach}` first.",
             )
-        return [Instance((), ())]
+        # In a run, the `start` that `complete_graph` adds starts this foreach.
+        frames = _frames(ENTRY, program.flow.name, given or {}, foreach, step, datastore, known)
+        return [Instance((), (frame,)) for frame in frames]
     # A switch that leads back to its own step is a run's affair; a single step starts from the steps before it.
     parents = tuple(parent for parent in node.parents if parent != step)
     found = {parent: tuple(latest(parent)) for parent in parents}
@@ -87,7 +98,9 @@ def step_instances(
         return [
             Instance((task,), (*task.foreach, frame))
             for task in have[parent]
-            for frame in _frames(task, transition.foreach, step, datastore, overrides or {})
+            for frame in _frames(
+                parent, task.pathspec, task.artifacts, transition.foreach, step, datastore, overrides or {}
+            )
         ]
     # A step that went back to itself left several tasks; the last one is its result.
     results = {tuple(frame.index for frame in task.foreach): task for task in have[parent]}
@@ -104,22 +117,28 @@ def _missing(step: str, parents: Sequence[str]) -> MissingResults:
 
 
 def _frames(
-    task: TaskRecord, var: str, step: str, datastore: Datastore, overrides: Mapping[str, Any]
+    parent: str,
+    where: str,
+    artifacts: Mapping[str, ArtifactRef],
+    var: str,
+    step: str,
+    datastore: Datastore,
+    overrides: Mapping[str, Any],
 ) -> list[ForeachFrame]:
-    """One frame for each item of the parent's artifact."""
-    ref = task.artifacts.get(var)
+    """One frame for each item of an artifact of `parent`, whose artifacts are those of `where`."""
+    ref = artifacts.get(var)
     if var in overrides:
         items = overrides[var]
     elif ref is not None:
-        items = datastore.load(ref, name=var, where=task.pathspec)
+        items = datastore.load(ref, name=var, where=where)
     else:
         raise ForeachError(
-            f"Step {step} runs for each item of `{var}`, which {task.step} does not have.",
-            f"`{var}` is no artifact of {task.pathspec}.",
-            f"Capture it: `%%step {task.step} -> {var}`.",
+            f"Step {step} runs for each item of `{var}`, which {parent} does not have.",
+            f"`{var}` is no artifact of {where}.",
+            f"Capture it: `%%step {parent} -> {var}`.",
         )
-    count = count_items(items, var=var, step=task.step)
-    return [ForeachFrame(task.step, var, count, index) for index in range(count)]
+    count = count_items(items, var=var, step=parent)
+    return [ForeachFrame(parent, var, count, index) for index in range(count)]
 
 
 def _taken(program: Program, have: dict[str, tuple[TaskRecord, ...]], datastore: Datastore) -> str:

@@ -103,7 +103,7 @@ def spin_step(
         session.require_checked(step.name, kernel_names)
     given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
     overrides = _overrides(program, options)
-    instance, origin = _spin_instance(session, program, options, overrides)
+    instance, origin = _spin_instance(session, program, options, overrides, given)
     inherited = instance.inherited
     _refuse_unknown(program, step, options, overrides, inherited | given.keys())
     given = {**given, **origin}
@@ -154,7 +154,11 @@ def _spin_run(session: SessionState, keep: Datastore, flow: str, step: str) -> t
 
 
 def _spin_instance(
-    session: SessionState, program: Program, options: SpinOptions, overrides: Mapping[str, Any]
+    session: SessionState,
+    program: Program,
+    options: SpinOptions,
+    overrides: Mapping[str, Any],
+    given: Mapping[str, ArtifactRef],
 ) -> tuple[Instance, dict[str, ArtifactRef]]:
     """The task to spin and the parameters of where it comes from.
 
@@ -186,7 +190,7 @@ def _spin_instance(
             f"The parents of {step} are: {parents}.",
             f"Name a task of a parent or of {step} itself, or the run alone.",
         )
-    instances = step_instances(program, step, latest, session.datastore, overrides)
+    instances = step_instances(program, step, latest, session.datastore, overrides, given={**given, **parameters})
     if options.index is None:
         return instances[0], parameters
     chosen = next((one for one in instances if one.frames and one.frames[-1].index == options.index), None)

@@ -53,7 +53,7 @@ def run_step(
     session.require_checked(name, kernel_names)
     program, results = session.program(False), session.results()
     given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
-    instances = step_instances(program, name, results.latest, session.datastore)
+    instances = step_instances(program, name, results.latest, session.datastore, given=given)
     for instance in instances:
         session.require_parameters(program, name, {*given, *instance.inherited})
     run = session.working_run()

@@ -53,7 +53,8 @@ def _by_branch(context: LintContext, step: Step) -> Iterator[Diagnostic]:
             continue
         if isinstance(node.value, ast.Name) and node.value.id == "inputs":
             branch = node.attr
-            if branch.startswith("__"):
+            # Metaflow's Inputs keeps its list as `flows` (`metaflow/datastore/inputs.py`, 2.19.39).
+            if branch.startswith("__") or branch == "flows":
                 continue
             if branch not in parents:
                 what = f"The join {step.name} reads `inputs.{branch}`, but no such step comes into it."
