@@ -17,7 +17,18 @@ from flownb.errors import NotFound, ParameterError, nearest
 from flownb.runtime.process import cores
 from flownb.runtime.scheduler import MAX_NUM_SPLITS
 
-__all__ = ["CardOptions", "RunOptions", "SpinOptions", "parse_card", "parse_run", "parse_spin", "words"]
+__all__ = [
+    "CardOptions",
+    "ResumeOptions",
+    "RunOptions",
+    "SpinOptions",
+    "parse_card",
+    "parse_resume",
+    "parse_run",
+    "parse_spin",
+    "parse_status",
+    "words",
+]
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,25 @@ class RunOptions:
     workers: int = field(default_factory=cores)
     executor: str = "process"
     background: bool = False
+
+
+@dataclass(frozen=True)
+class ResumeOptions:
+    """What ``resume`` was asked for.
+
+    Attributes
+    ----------
+    step : str or None
+        Run this step and all after it again, whatever is still valid; None runs what is not valid any more.
+    origin : str or None
+        The run to resume; None is the newest.
+    run : RunOptions
+        How the new run goes, without parameters: they are those of the origin.
+    """
+
+    step: str | None = None
+    origin: str | None = None
+    run: RunOptions = field(default_factory=RunOptions)
 
 
 @dataclass(frozen=True)
@@ -169,6 +199,67 @@ def parse_run(given: Sequence[str]) -> RunOptions:
                 raise ParameterError(f"`{option}` is given twice.", "A parameter has one value.", "Remove one.")
             parameters[name] = _value(rest, option, equals, value)
     return RunOptions(parameters, tuple(tags), **found)
+
+
+# The options of `run` that a resume takes too.
+RESUME_OPTIONS = ("--tag", "--max-num-splits", "--max-workers", "--executor")
+
+
+def parse_resume(given: Sequence[str]) -> ResumeOptions:
+    """Read ``train --origin-run-id 7 --tag x --max-workers 4 --background``.
+
+    Raises
+    ------
+    ParameterError
+        If a word is no option, an option has no value, or a parameter of the flow is given.
+    """
+    rest, kept = list(given), list[str]()
+    step: str | None = None
+    origin: str | None = None
+    while rest:
+        word = rest.pop(0)
+        option, equals, value = word.partition("=")
+        if option == "--origin-run-id":
+            origin = _value(rest, option, equals, value)
+        elif option == "--background":
+            kept.append(word)
+        elif option in RESUME_OPTIONS:
+            kept += [option, _value(rest, option, equals, value)]
+        elif option.startswith("-"):
+            known = ("--origin-run-id", *RESUME_OPTIONS, "--background")
+            raise ParameterError(
+                f"`{option}` is no option of resume.{nearest(option, known)}",
+                "A resume has the parameters of the run that it resumes, as in Metaflow.",
+                f"Leave it out (the options are {', '.join(known)}), or start a run: run {word} …",
+            )
+        elif step is not None:
+            raise ParameterError(
+                f"`{word}` is one step too many.", f"resume starts from one step, here {step}.", "Remove it."
+            )
+        else:
+            step = word
+    return ResumeOptions(step, origin, parse_run(kept))
+
+
+def parse_status(given: Sequence[str]) -> str | None:
+    """Read ``--origin-run-id 7``; None if it is not given.
+
+    Raises
+    ------
+    ParameterError
+        If there is another word.
+    """
+    rest = list(given)
+    origin: str | None = None
+    while rest:
+        word = rest.pop(0)
+        option, equals, value = word.partition("=")
+        if option != "--origin-run-id":
+            raise ParameterError(
+                f"`{word}` is no option of status.", "It takes --origin-run-id.", "Leave it out: all steps are shown."
+            )
+        origin = _value(rest, option, equals, value)
+    return origin
 
 
 SPIN_OPTIONS = ("--from", "--index", "--set", "--artifacts-module", "--persist", "--skip-decorators")

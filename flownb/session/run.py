@@ -84,11 +84,13 @@ def begin_run(
     flow = program.flow.name
     with module_kept(flow):
         decorators = program.recorded()
-        chosen = {} if origin is not None else resolve_parameters(program.parameters, flow, options.parameters)
+        known = {} if origin is None else {n: ref for n, ref in origin.parameters.items() if n in program.parameters}
+        unknown = {name: parameter for name, parameter in program.parameters.items() if name not in known}
+        chosen = resolve_parameters(unknown, flow, options.parameters)
         values = {**program.constants, **chosen}
     with session.datastore.recording():
         given = session.datastore.save_given(values)
-        parameters = dict(origin.parameters) if origin is not None else {name: given[name] for name in chosen}
+        parameters = {**known, **{name: given[name] for name in chosen}}
         given = {**given, **parameters}
         record = RunRecord(
             flow,

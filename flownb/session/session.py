@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flownb.flow.module import requirements
-from flownb.session.options import RunOptions, SpinOptions
+from flownb.session.options import ResumeOptions, RunOptions, SpinOptions
+from flownb.session.resume import Resume
 from flownb.session.run import RunOutcome, run_flow
 from flownb.session.spin import SpinOutcome, spin_step
 from flownb.session.state import Display, SessionState
@@ -40,6 +41,10 @@ class Session(SessionState):
     def run(self, options: RunOptions, *, kernel_names: Iterable[str] = ()) -> RunOutcome:
         """Run the whole flow as a new run; see `flownb.session.run.run_flow`."""
         return run_flow(self, options, kernel_names=kernel_names)
+
+    def resume(self, options: ResumeOptions, *, kernel_names: Iterable[str] = ()) -> Resume:
+        """Look at what a new run can take over of an earlier one; see `flownb.session.resume.Resume`."""
+        return Resume(self, options, kernel_names=kernel_names)
 
     def export(self, filename: str = "flow.py", *, kernel_names: Iterable[str] = ()) -> str:
         """The flow as the text of a Metaflow file called `filename`.

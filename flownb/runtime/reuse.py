@@ -1,0 +1,383 @@
+"""Which tasks of an earlier run a new run takes over as they are.
+
+Takes a `Program`, the tasks of the run that is resumed, and each task that is ready to run; gives the task's clone, or
+None if it has to run, and keeps why. Content decides: the code, and the values that the task read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+from flownb.errors import FlownbError, MissingResults
+from flownb.flow.graph import Node
+from flownb.runtime.flowspec import INDEX, INPUT, MERGED, STACK
+from flownb.runtime.foreach import count_items, item_keys
+from flownb.runtime.freshness import Reason, code_reasons, fingerprint
+from flownb.runtime.program import Program
+from flownb.runtime.task import TaskSpec, inherited_refs
+from flownb.store.datastore import Datastore
+from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
+
+__all__ = ["Reuse", "StepReuse"]
+
+Refs = Mapping[str, ArtifactRef]
+# The foreachs around a task, and where their items are.
+Looked = tuple[Sequence[ForeachFrame], Refs]
+# What a task looked at beside artifacts.
+PLACES = frozenset({INDEX, INPUT, STACK, MERGED})
+# Types of values without an order that lasts: which item a position has differs from process to process.
+UNORDERED = frozenset({"set", "frozenset"})
+# Of tasks with equal items, how many are compared.
+ALIKE = 8
+# How many reasons a line names.
+SHOWN = 3
+
+
+@dataclass
+class StepReuse:
+    """What became of a step's tasks.
+
+    Attributes
+    ----------
+    step : str
+    cloned, ran : int
+        How many tasks were taken over, and how many had to run.
+    reasons : dict of Reason to None
+        Why some had to run, in the order they came up.
+    """
+
+    step: str
+    cloned: int = 0
+    ran: int = 0
+    reasons: dict[Reason, None] = field(default_factory=dict)
+
+    @property
+    def line(self) -> str:
+        """``train: 2 of 5 tasks ran: new items``."""
+        tasks = f", {self.cloned} tasks" if self.cloned > 1 else ""
+        if not self.ran:
+            return f"{self.step}: cloned{tasks}"
+        said = list(map(str, self.reasons))
+        why = ", ".join(said[:SHOWN]) + (", …" if len(said) > SHOWN else "")
+        if not self.cloned:
+            return f"{self.step}: ran, {why}"
+        return f"{self.step}: {self.ran} of {self.ran + self.cloned} tasks ran: {why}"
+
+
+class Reuse:
+    """The tasks of one run, offered to another.
+
+    Parameters
+    ----------
+    program : Program
+        With a complete graph.
+    datastore : Datastore
+    tasks : iterable of TaskRecord
+        The last attempts of the origin's tasks.
+    step : str, optional
+        Run this step and all after it again, and clone all steps before it whatever their code is now, as Metaflow's
+        ``resume STEP`` does. None decides for each task by its content.
+
+    Attributes
+    ----------
+    steps : dict of str to StepReuse
+        What became of the tasks that were asked for, by step.
+    """
+
+    def __init__(
+        self, program: Program, datastore: Datastore, tasks: Iterable[TaskRecord], *, step: str | None = None
+    ) -> None:
+        self.program = program
+        self.datastore = datastore
+        self.steps: dict[str, StepReuse] = {}
+        self._step = step
+        self._before = program.graph.ancestors(step) - {step} if step is not None else frozenset()
+        self._tasks = sorted(tasks, key=lambda task: int(task.task) if task.task.isdecimal() else 0)
+        self._by_name = {f"{task.run}/{task.step}/{task.task}": task for task in self._tasks}
+        self._by_place: dict[tuple[str, tuple[int, ...]], list[TaskRecord]] = {}
+        for task in self._tasks:
+            self._by_place.setdefault(_place(task.step, task.foreach), []).append(task)
+        self._known = frozenset(task.step for task in self._tasks)
+        self._by_item: dict[str, dict[str, list[TaskRecord]]] = {}
+        self._asked: Counter[tuple[str, tuple[int, ...]]] = Counter()
+        self._fingerprints: dict[str, dict[str, str]] = {}
+        self._keys: dict[str, list[str] | None] = {}
+        self._values: dict[str, Any] = {}
+        # What tasks with the same parents inherit: the items of a foreach follow each other.
+        self._inherited: tuple[TaskSpec, dict[str, ArtifactRef]] | None = None
+
+    def find(self, spec: TaskSpec) -> TaskRecord | None:
+        """Give the clone of a task that is ready to run, as it is to be written; None if it has to run.
+
+        Raises
+        ------
+        MissingResults
+            If a step before the one that was named has no task to clone.
+        """
+        outcome = self.steps.setdefault(spec.step, StepReuse(spec.step))
+        found = self._match(spec)
+        if isinstance(found, TaskRecord):
+            outcome.cloned += 1
+            return found
+        outcome.ran += 1
+        outcome.reasons.update(dict.fromkeys([*self._causes(spec, found), *found]))
+        return None
+
+    def _causes(self, spec: TaskSpec, reasons: Sequence[Reason]) -> list[Reason]:
+        """What changed above a task whose inputs differ."""
+        if not any(reason.is_input for reason in reasons):
+            return []
+        above = dict.fromkeys(parent.step for parent in spec.parents)
+        return [one for step in above if step in self.steps for one in self.steps[step].reasons if one.is_cause]
+
+    def _match(self, spec: TaskSpec) -> TaskRecord | list[Reason]:
+        """The clone of a task, or why there is none."""
+        step, place = spec.step, _place(spec.step, spec.frames)
+        here = self._by_place.get(place, [])
+        if step in self._before:
+            return self._forced(spec, here)
+        if self._step is not None and (step == self._step or self._step in self.program.graph.ancestors(step)):
+            return [Reason("asked", self._step)]
+        if step not in self._known:
+            return [Reason("unrecorded")]
+        first: list[Reason] = []
+        for task in here:
+            reasons = self._differences(task, spec)
+            found: TaskRecord | list[Reason] = reasons or self._clone(task, spec)
+            if isinstance(found, TaskRecord):
+                return found
+            first = first or found
+        if spec.frames and all(reason.kind in ("artifact", "item") for reason in first):
+            # Its item may have stood at another place.
+            for task in islice(self._alike(spec), ALIKE):
+                if not self._differences(task, spec):
+                    found = self._clone(task, spec)
+                    if isinstance(found, TaskRecord):
+                        return found
+        return first or [self._missing(spec)]
+
+    def _forced(self, spec: TaskSpec, here: Sequence[TaskRecord]) -> TaskRecord:
+        """The clone of a task before the step that was named: of those at one place, as many as there are."""
+        place = _place(spec.step, spec.frames)
+        done = [task for task in here if task.status == "done"]
+        number = self._asked[place]
+        self._asked[place] += 1
+        found = self._clone(done[number], spec) if number < len(done) else [self._missing(spec)]
+        if isinstance(found, TaskRecord):
+            return found
+        item = f" for item {spec.frames[-1].index}" if spec.frames else ""
+        raise MissingResults(
+            f"Step {spec.step} cannot be cloned{item}: {found[0]}.",
+            f"A resume from {self._step} clones all steps before it.",
+            "Resume without naming a step: what has no result to clone then runs.",
+        )
+
+    def _missing(self, spec: TaskSpec) -> Reason:
+        """That the origin has no task at a place: the foreach has more items now, or it did not get there."""
+        if spec.frames:
+            known = next((task.foreach for task in self._tasks if task.step == spec.step and task.foreach), ())
+            if known and known[-1].num_splits != spec.frames[-1].num_splits:
+                return Reason("item")
+        return Reason("unrecorded")
+
+    # -- whether a task would give what it gave
+
+    def _differences(self, task: TaskRecord, spec: TaskSpec) -> list[Reason]:
+        """Why running a task now may give something else than it gave in the origin; none if it would not."""
+        if task.status != "done":
+            return [Reason("failed" if task.status == "failed" else "interrupted")]
+        now = self._fingerprints.get(spec.step)
+        if now is None:
+            now = self._fingerprints[spec.step] = fingerprint(self.program, spec.step)
+        if task.fingerprint != now:
+            reasons = code_reasons(now, task.fingerprint, spec.step)
+            if reasons:
+                return reasons
+        parents = [self._by_name.get(name) for name in task.parents]
+        if None in parents:
+            return [Reason("removed")]
+        before = [parent for parent in parents if parent is not None]
+        if self.program.graph[spec.step].is_join:
+            return self._joined_differences(task, before, spec)
+        new, old = self._inherit(spec), self._before_task(task, before, spec)
+        names = [*old, *new] if task.read is None else [name for name in task.read if name not in PLACES]
+        reasons = _unlike(names, old, new) + _unlike(self._constants(spec), task.artifacts, spec.given)
+        return reasons or self._places(task.read, (task.foreach, old), (spec.frames, new))
+
+    def _joined_differences(self, task: TaskRecord, before: Sequence[TaskRecord], spec: TaskSpec) -> list[Reason]:
+        """Why a join may give something else: its inputs are compared place by place."""
+        if [parent.step for parent in before] != [parent.step for parent in spec.parents]:
+            return [Reason("inputs")]
+        reasons = _unlike(self._constants(spec), task.artifacts, spec.given)
+        read = task.read
+        if read is not None:
+            own = [name for name in read if name in self.program.flow.parameters]
+            reasons += _unlike(own, task.artifacts, self._inherit(spec))
+        for old, new in zip(before, spec.parents, strict=True):
+            everything = read is None or MERGED in read
+            names = [*old.artifacts, *new.artifacts] if everything else [n for n in read or () if n not in PLACES]
+            reasons += _unlike(names, old.artifacts, new.artifacts)
+            reasons += self._places(read, (old.foreach, old.artifacts), (new.foreach, new.artifacts))
+            if reasons:
+                return reasons
+        return self._places(read, (task.foreach, task.artifacts), (spec.frames, self._inherit(spec)))
+
+    def _constants(self, spec: TaskSpec) -> list[str]:
+        """Names of class-level values: a class body may have read anything, so all of them count."""
+        return [name for name in spec.given if name not in self.program.flow.parameters]
+
+    def _inherit(self, spec: TaskSpec) -> dict[str, ArtifactRef]:
+        """What a task that is ready inherits."""
+        known = self._inherited
+        if known is None or known[0].step != spec.step or not _same(known[0].parents, spec.parents):
+            known = self._inherited = (spec, inherited_refs(self.program, spec))
+        return known[1]
+
+    def _before_task(self, task: TaskRecord, parents: Sequence[TaskRecord], spec: TaskSpec) -> dict[str, ArtifactRef]:
+        """What a task of the origin that is no join had inherited."""
+        old = dict(task.artifacts)
+        for name in task.captured:
+            old.pop(name, None)
+        for parent in parents:
+            old.update((name, parent.artifacts[name]) for name in task.captured if name in parent.artifacts)
+        return old
+
+    def _places(self, read: tuple[str, ...] | None, old: Looked, new: Looked) -> list[Reason]:
+        """Whether what a task looked at of its foreachs is the same, given (frames, artifacts) of both."""
+        (before, old_refs), (now, new_refs) = old, new
+        if len(before) != len(now):
+            return [Reason("inputs")]
+        if not now:
+            return []
+        if read is None or STACK in read:
+            if [(one.index, one.num_splits) for one in before] != [(one.index, one.num_splits) for one in now]:
+                return [Reason("index")]
+            levels = list(zip(before, now, strict=True))
+        else:
+            if INDEX in read and before[-1].index != now[-1].index:
+                return [Reason("index")]
+            levels = [(before[-1], now[-1])] if INPUT in read else []
+        same = all(self._same_item(one, old_refs, other, new_refs) for one, other in levels)
+        return [] if same else [Reason("item")]
+
+    # -- items
+
+    def _same_item(self, one: ForeachFrame, old: Refs, other: ForeachFrame, new: Refs) -> bool:
+        """Whether two tasks have equal items at one level of foreach."""
+        before, now = old.get(one.var), new.get(other.var)
+        if before is None or now is None:
+            return before is now
+        if before.key == now.key and one.index == other.index:
+            return now.type not in UNORDERED
+        key = self._item_key(before, one.index)
+        return key is not None and key == self._item_key(now, other.index)
+
+    def _item_key(self, ref: ArtifactRef, index: int) -> str | None:
+        """Content key of an item of a list; None if it cannot be told."""
+        if ref.key not in self._keys:
+            keys: list[str] | None = None
+            if ref.type not in UNORDERED:
+                try:
+                    keys = item_keys(self.datastore.load(ref))
+                except Exception:  # it cannot be loaded here, or has no positions: its tasks run
+                    keys = None
+            self._keys[ref.key] = keys
+        found = self._keys[ref.key]
+        return found[index] if found is not None and index < len(found) else None
+
+    def _alike(self, spec: TaskSpec) -> Iterable[TaskRecord]:
+        """Tasks of the origin that had the same item of the innermost foreach, wherever it stood."""
+        frame = spec.frames[-1]
+        ref = spec.parents[0].artifacts.get(frame.var) if spec.parents else None
+        key = self._item_key(ref, frame.index) if ref is not None else None
+        if key is None:
+            return
+        if spec.step not in self._by_item:
+            known = self._by_item[spec.step] = {}
+            for task in self._tasks:
+                if task.step == spec.step and task.status == "done" and task.foreach and task.parents:
+                    parent = self._by_name.get(task.parents[0])
+                    there = parent.artifacts.get(task.foreach[-1].var) if parent is not None else None
+                    if there is not None and (item := self._item_key(there, task.foreach[-1].index)) is not None:
+                        known.setdefault(item, []).append(task)
+        yield from self._by_item[spec.step].get(key, ())
+
+    # -- the clone
+
+    def _clone(self, task: TaskRecord, spec: TaskSpec) -> TaskRecord | list[Reason]:
+        """A task of the origin as a task of the new run, or why it cannot be one."""
+        node = self.program.graph[spec.step]
+        inherited = self._inherit(spec)
+        own = [name for name in task.artifacts if name not in inherited] if node.is_join else task.captured
+        made = {name: task.artifacts[name] for name in own if name in task.artifacts}
+        gone = self.datastore.blobs.missing([ref.blob for ref in made.values() if ref.blob is not None])
+        if gone:
+            return [Reason("gone", name) for name, ref in made.items() if ref.blob and ref.blob[0] in gone][:1]
+        artifacts = {**inherited, **made}
+        try:
+            chosen, splits = self._transition(node, task, artifacts)
+        except (FlownbError, LookupError, TypeError):
+            return [Reason("transition")]  # running it says what is wrong
+        return replace(
+            task,
+            run=spec.run,
+            task=spec.task,
+            attempt=spec.attempt,
+            parents=tuple(f"{parent.run}/{parent.step}/{parent.task}" for parent in spec.parents),
+            foreach=spec.frames,
+            artifacts=artifacts,
+            chosen=chosen,
+            splits=splits,
+            origin=f"{task.run}/{task.step}/{task.task}",
+        )
+
+    def _transition(
+        self, node: Node, task: TaskRecord, artifacts: Refs
+    ) -> tuple[tuple[str, ...], tuple[str, int] | None]:
+        """Where a clone leads: the flow's steps may have been put in another order since."""
+        transition = node.transition
+        if transition is None:
+            return (), None
+        if transition.kind == "switch":
+            assert transition.condition is not None
+            return (dict(transition.cases)[self._value(artifacts[transition.condition])],), None
+        if transition.kind != "foreach":
+            return transition.targets, None
+        var = transition.foreach
+        assert var is not None
+        same = task.splits is not None and task.splits[0] == var and task.artifacts[var].key == artifacts[var].key
+        count = task.splits[1] if task.splits and same else self._count(artifacts[var], var, node.name)
+        return transition.targets, (var, count)
+
+    def _count(self, ref: ArtifactRef, var: str, step: str) -> int:
+        return count_items(self.datastore.load(ref, name=var), var=var, step=step)
+
+    def _value(self, ref: ArtifactRef) -> Any:
+        """The value that a switch looks at."""
+        if ref.key not in self._values:
+            self._values[ref.key] = self.datastore.load(ref)
+        return self._values[ref.key]
+
+
+def _place(step: str, frames: Sequence[ForeachFrame]) -> tuple[str, tuple[int, ...]]:
+    """A step and a position in each foreach around it."""
+    return step, tuple(frame.index for frame in frames)
+
+
+def _same(one: Sequence[TaskRecord], other: Sequence[TaskRecord]) -> bool:
+    """Whether two tasks have the very same parents."""
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
+
+
+def _unlike(names: Iterable[str], old: Refs, new: Refs) -> list[Reason]:
+    """Which of some artifacts have other content, or are only on one side."""
+    found = []
+    for name in dict.fromkeys(names):
+        before, now = old.get(name), new.get(name)
+        if (before.key if before else None) != (now.key if now else None):
+            found.append(Reason("artifact", name))
+    return sorted(found, key=lambda reason: reason.name)

@@ -1,0 +1,141 @@
+"""A run that takes over what is still valid of an earlier one: ``%flow resume`` and ``flownb resume``.
+
+Takes a `SessionState` and `ResumeOptions`; gives a `Resume`, which begins the run and says for each step why it ran or
+did not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flownb.errors import NotFound, StoreError, nearest
+from flownb.pathspec import parse_origin
+from flownb.runtime.reuse import Reuse, StepReuse
+from flownb.session.options import ResumeOptions
+from flownb.session.run import FlowRun, begin_run
+from flownb.session.state import SessionState
+from flownb.store.datastore import Datastore
+from flownb.store.records import RunRecord, TaskRecord
+
+__all__ = ["Resume", "find_origin", "last_attempts"]
+
+
+class Resume:
+    """What a run can take over of an earlier one.
+
+    Parameters
+    ----------
+    session : SessionState
+    options : ResumeOptions
+    kernel_names : iterable of str
+        For the checks' messages.
+
+    Attributes
+    ----------
+    origin : RunRecord
+        The run that is resumed.
+    reuse : Reuse
+        What it offers, and what became of that.
+
+    Raises
+    ------
+    CheckFailed
+        If the flow has errors.
+    NotFound
+        If there is no run or no such step to resume from.
+    StoreError
+        If the run has not ended.
+    """
+
+    def __init__(self, session: SessionState, options: ResumeOptions, *, kernel_names: Iterable[str] = ()) -> None:
+        session.require_checked(None, kernel_names)
+        self._session = session
+        self._options = options
+        self._program = session.program(True)
+        if options.step is not None and options.step not in self._program.graph:
+            names = list(self._program.graph.nodes)
+            raise NotFound(
+                f"There is no step `{options.step}` to resume from.{nearest(options.step, names)}",
+                f"The steps are {', '.join(names)}.",
+                "Name one of these, or none to run again only what changed.",
+            )
+        self.origin = find_origin(session.datastore, self._program.flow.name, options.origin)
+        tasks = last_attempts(session.datastore, self.origin)
+        self.reuse = Reuse(self._program, session.datastore, tasks, step=options.step)
+
+    def begin(self, kernel_names: Iterable[str] = ()) -> FlowRun:
+        """Record that a run begins which resumes the origin; see `flownb.session.run.begin_run`."""
+        return begin_run(
+            self._session,
+            self._options.run,
+            kernel_names=kernel_names,
+            origin=self.origin,
+            reuse=lambda program, given: self.reuse.find,
+        )
+
+    @property
+    def steps(self) -> list[StepReuse]:
+        """What became of the user's steps so far, in the order of the flow."""
+        graph = self._program.graph
+        return [self.reuse.steps[n] for n in graph.order if n in self.reuse.steps and graph[n].step is not None]
+
+    @property
+    def lines(self) -> list[str]:
+        """Why each step ran or did not, as text that names no ids."""
+        return [one.line for one in self.steps]
+
+
+def find_origin(datastore: Datastore, flow: str, named: str | None) -> RunRecord:
+    """The run to resume: the one that is named, else the newest run of the whole flow, whatever became of it.
+
+    Raises
+    ------
+    NotFound
+        If there is no such run.
+    StoreError
+        If it is still going on.
+    """
+    if named is None:
+        newest = datastore.index.latest(flow)
+        if newest is None:
+            raise NotFound(
+                f"There is no run of {flow} to resume.",
+                "A resume starts from an earlier run of the whole flow.",
+                "Run the flow first: `%flow run`, or `flownb run`.",
+            )
+        run = newest.run
+    else:
+        origin = parse_origin(named, flow)
+        if origin.step is not None:
+            raise NotFound(
+                f"`--origin-run-id {named}` names a step.",
+                "A resume starts from a run.",
+                f"Write resume {origin.step} --origin-run-id {origin.run}.",
+            )
+        run = origin.run
+    record = datastore.run(flow, run)
+    if record.kind != "run":
+        kind = "the working run of a notebook" if record.kind == "work" else "a spin"
+        raise NotFound(
+            f"Run {flow}/{run} cannot be resumed.",
+            f"It is {kind}, no run of the whole flow.",
+            "Name a run that `%flow run` made.",
+        )
+    if datastore.run_status(flow, run) == "running":
+        raise StoreError(
+            f"Run {flow}/{run} is still going on.",
+            "What it leaves is not known before it ends.",
+            "Wait for it, stop it with `%flow stop`, or name another run with --origin-run-id.",
+        )
+    return record
+
+
+def last_attempts(datastore: Datastore, run: RunRecord) -> list[TaskRecord]:
+    """The last attempt of each task of a run; tasks whose records are damaged are left out."""
+    found: dict[tuple[str, str], TaskRecord] = {}
+    for _, attempt in datastore.attempts(run.flow, run.run):
+        if attempt is not None:
+            known = found.get((attempt.step, attempt.task))
+            if known is None or attempt.attempt > known.attempt:
+                found[attempt.step, attempt.task] = attempt
+    return list(found.values())
