@@ -19,6 +19,7 @@ HOMES = {
     "Task": "flownb.client",
     "DataArtifact": "flownb.client",
     "get_cards": "flownb.client",
+    "get_metadata": "flownb.client",
     "JSONType": "flownb.runtime.parameters",
     "Parameter": "flownb.runtime.parameters",
     "current": "flownb.runtime.current",

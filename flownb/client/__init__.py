@@ -6,6 +6,18 @@ Names and meaning are those of Metaflow's client (``metaflow/client/core.py``, 2
 from __future__ import annotations
 
 from flownb.client.cards import Card, CardContainer, get_cards
+from flownb.client.metadata import get_metadata
 from flownb.client.objects import DataArtifact, Flow, Run, Step, Task, TaskData
 
-__all__ = ["Card", "CardContainer", "DataArtifact", "Flow", "Run", "Step", "Task", "TaskData", "get_cards"]
+__all__ = [
+    "Card",
+    "CardContainer",
+    "DataArtifact",
+    "Flow",
+    "Run",
+    "Step",
+    "Task",
+    "TaskData",
+    "get_cards",
+    "get_metadata",
+]

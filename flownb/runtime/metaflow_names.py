@@ -58,17 +58,25 @@ NAMES: Mapping[str, Any] = {
 }
 
 
+# Names of the client, by which a step reads other runs.
+CLIENT_NAMES = frozenset({"DataArtifact", "Flow", "Run", "Step", "Task", "get_metadata"})
+
+
 class _Metaflow(ModuleType):
     """Stands for ``metaflow`` inside flow code."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name in CLIENT_NAMES:
+            # The client stands above the runtime; flow code, above both, reaches it through this door.
+            return getattr(importlib.import_module("flownb.client"), name)
         try:
             return getattr(importlib.import_module("metaflow"), name)
         except ModuleNotFoundError as error:
+            brought = ", ".join(sorted({*NAMES, *CLIENT_NAMES}))
             raise ImportError(
-                f"`{name}` of metaflow is not one of the names flownb brings ({', '.join(sorted(NAMES))}), and "
+                f"`{name}` of metaflow is not one of the names flownb brings ({brought}), and "
                 "Metaflow itself is not installed. Install it with `pip install flownb[metaflow]`.",
                 name=name,
             ) from error
