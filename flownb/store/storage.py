@@ -61,6 +61,10 @@ class Appender(Protocol):
         """Have all that was added written soon; nothing more is."""
         ...
 
+    def is_settled(self) -> bool:
+        """Whether `settle` need not wait."""
+        ...
+
     def settle(self) -> None:
         """Wait, after `close`, until all that was added is kept.
 

@@ -240,6 +240,10 @@ class LocalAppender:
     def close(self) -> None:
         """Nothing is held open."""
 
+    def is_settled(self) -> bool:
+        """Always: each piece is written at once."""
+        return True
+
     def settle(self) -> None:
         """Nothing waits."""
 

@@ -169,6 +169,10 @@ class S3Appender:
         """Begin the last write."""
         self._begin(last=True)
 
+    def is_settled(self) -> bool:
+        """Whether no write is under way."""
+        return self._future is None or self._future.done()
+
     def settle(self) -> None:
         """Wait for the last write."""
         if self._future is not None:

@@ -1,0 +1,208 @@
+"""Logs of attempts read, also while they are written.
+
+Takes the files that `flownb.store.logs` describes; gives their pieces in order. Lines that a killed process left half
+written are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from flownb.store.logs import Stored, log_folder
+from flownb.store.storage import Entry
+
+__all__ = ["LogPiece", "LogPlace", "LogReader", "log_files", "logged_attempts", "read_log"]
+
+PieceKind = Literal["stdout", "stderr", "display", "clear", "note"]
+
+
+class LogPlace(NamedTuple):
+    """Which attempt a log is of."""
+
+    step: str
+    task: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class LogPiece:
+    """One piece of what an attempt showed.
+
+    Attributes
+    ----------
+    at : float
+        When, in seconds since the epoch, UTC.
+    kind : {"stdout", "stderr", "display", "clear", "note"}
+        ``clear`` takes away all before; a ``note`` says in its text what was not kept.
+    text : str
+        Of a stream: what was written; of a display its ``text/plain``.
+    data, metadata : dict
+        Of a display: its MIME bundle.
+    display_id : str
+        Of a display that can be updated: its name.
+    update : bool
+        Of a display: whether it takes the place of that name's earlier one; of a clear: whether it waits until the
+        next output.
+    """
+
+    at: float
+    kind: PieceKind
+    text: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    display_id: str = ""
+    update: bool = False
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        return (dict(self.data) or {"text/plain": self.text}), dict(self.metadata)
+
+
+class LogReader:
+    """What attempts of a run showed, each piece given once.
+
+    Parameters
+    ----------
+    datastore : Datastore
+    flow, run : str
+    step, task : str, optional
+        Only of this step or task.
+    attempt : int, optional
+        Only of this attempt.
+    """
+
+    def __init__(
+        self,
+        datastore: Stored,
+        flow: str,
+        run: str,
+        *,
+        step: str | None = None,
+        task: str | None = None,
+        attempt: int | None = None,
+    ) -> None:
+        self._storage = datastore.storage
+        self._run_folder = log_folder(flow, run)
+        self._folder = log_folder(flow, run, step, task)
+        self._attempt = attempt
+        # Of each file: bytes that were looked at, and of these the ones that were whole lines.
+        self._seen: dict[str, tuple[int, int]] = {}
+
+    def read(self, only: Iterable[LogPlace] | None = None) -> list[tuple[LogPlace, LogPiece]]:
+        """The pieces that were not given yet, by time.
+
+        Parameters
+        ----------
+        only : iterable of LogPlace, optional
+            Attempts to read; what others showed is given another time.
+        """
+        wanted = None if only is None else set(only)
+        grown: list[tuple[LogPlace, int, Entry]] = []
+        for entry in self._storage.entries(self._folder):
+            found = _place_of(entry.name.removeprefix(f"{self._run_folder}/"))
+            if found is None or (wanted is not None and found[0] not in wanted):
+                continue
+            if self._attempt in (None, found[0].attempt) and entry.size > self._seen.get(entry.name, (0, 0))[0]:
+                grown.append((*found, entry))
+        grown.sort(key=lambda one: one[:2])
+        pieces = []
+        for place, number, entry in grown:
+            content = self._storage.read(entry.name)
+            if content is not None:
+                pieces += [(place, piece) for piece in self._new(entry.name, content, place, number)]
+        pieces.sort(key=lambda one: one[1].at)
+        return pieces
+
+    def _new(self, name: str, content: bytes, place: LogPlace, number: int) -> list[LogPiece]:
+        """The pieces that a file did not have when it was last read."""
+        start = self._seen.get(name, (0, 0))[1]
+        end = content.rfind(b"\n") + 1
+        self._seen[name] = (len(content), max(start, end))
+        stem = name.removesuffix(f".{number}.jsonl" if number else ".jsonl")
+        has_before = number < 2 or f"{stem}.{number - 1}.jsonl" in self._seen
+        found: list[LogPiece] = []
+        for line in content[start:end].split(b"\n"):
+            fields = _fields(line)
+            if fields and not (fields["k"] == "before" and has_before):
+                found += _pieces(fields)
+        return found
+
+
+def read_log(datastore: Stored, flow: str, run: str, place: LogPlace) -> list[LogPiece]:
+    """All that one attempt showed; nothing if it showed nothing."""
+    reader = LogReader(datastore, flow, run, step=place.step, task=place.task, attempt=place.attempt)
+    return [piece for _, piece in reader.read()]
+
+
+def logged_attempts(
+    datastore: Stored, flow: str, run: str, step: str | None = None, task: str | None = None
+) -> list[LogPlace]:
+    """The attempts of a run, step or task that have logs, in no order of time."""
+    above = log_folder(flow, run)
+    entries = datastore.storage.entries(log_folder(flow, run, step, task))
+    places = (_place_of(entry.name.removeprefix(f"{above}/")) for entry in entries)
+    return sorted({found[0] for found in places if found}, key=lambda place: (place.step, _number(place.task), place))
+
+
+def log_files(datastore: Stored, flow: str, run: str, step: str | None = None, task: str | None = None) -> list[Entry]:
+    """The files of the logs of a run, step or task."""
+    return list(datastore.storage.entries(log_folder(flow, run, step, task)))
+
+
+def _number(task: str) -> int:
+    return int(task) if task.isdecimal() else 1 << 60
+
+
+def _place_of(name: str) -> tuple[LogPlace, int] | None:
+    """Attempt and part of a file's name; None for files that are no logs."""
+    parts = name.split("/")
+    if len(parts) != 3:
+        return None
+    numbers = parts[2].removesuffix(".jsonl").split(".")
+    if parts[2].endswith(".jsonl") and len(numbers) <= 2 and all(number.isdecimal() for number in numbers):
+        return LogPlace(parts[0], parts[1], int(numbers[0])), int(numbers[1]) if len(numbers) == 2 else 0
+    return None
+
+
+def _fields(line: bytes) -> dict[str, Any] | None:
+    """A line's content, None for one that is damaged."""
+    try:
+        fields = json.loads(line.decode("utf-8", "surrogatepass"))
+        return fields if isinstance(fields["k"], str) and isinstance(fields["t"], int | float) else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _pieces(fields: dict[str, Any]) -> list[LogPiece]:
+    """What a line says."""
+    at, kind = float(fields["t"]), fields["k"]
+    if kind in ("stdout", "stderr"):
+        text = fields.get("s")
+        return [LogPiece(at, kind, text)] if isinstance(text, str) else []
+    if kind == "clear":
+        return [LogPiece(at, "clear", update=bool(fields.get("wait")))]
+    if kind == "display":
+        data, metadata = fields.get("data"), fields.get("metadata", {})
+        if not isinstance(data, dict) or not isinstance(metadata, dict):
+            return []
+        name, update = str(fields.get("id", "")), bool(fields.get("update"))
+        return [LogPiece(at, "display", str(data.get("text/plain", "")), data, metadata, name, update)]
+    return _left_out(at, fields) if kind in ("before", "out") else []
+
+
+def _left_out(at: float, fields: dict[str, Any]) -> list[LogPiece]:
+    """What was not kept, said where it is missing: of a stream in that stream."""
+    counts = {name: count for name, count in fields.items() if name not in ("t", "k") and isinstance(count, int)}
+    found = [
+        LogPiece(at, stream, f"\n… {counts[stream]:,} characters are left out here …\n")
+        for stream in ("stdout", "stderr")
+        if counts.get(stream)
+    ]
+    if counts.get("displays"):
+        found.append(LogPiece(at, "note", f"… outputs that are left out here: {counts['displays']:,} …\n"))
+    if counts.get("reduced"):
+        size = f"{counts.get('bytes', 0) / 1e6:,.1f} MB"
+        found.append(LogPiece(at, "note", f"… outputs kept as text only: {counts['reduced']:,} ({size}) …\n"))
+    return found
