@@ -184,15 +184,19 @@ class Run:
         return Step(f"{self.pathspec}/{name}", datastore=self._datastore)
 
     @property
+    def status(self) -> RunStatus:
+        """``running``, ``done``, ``failed`` or ``interrupted``; a run whose process died has failed."""
+        return self._datastore.run_status(self._record.flow, self.id)
+
+    @property
     def finished(self) -> bool:
-        """Whether the run has ended, well or not."""
-        return self._datastore.run_end(self._record.flow, self.id) is not None
+        """Whether the run goes on no longer, however it ended."""
+        return self.status != "running"
 
     @property
     def successful(self) -> bool:
         """Whether the run ended well."""
-        end = self._datastore.run_end(self._record.flow, self.id)
-        return end is not None and end.status == "done"
+        return self.status == "done"
 
     @property
     def created_at(self) -> datetime:
@@ -201,7 +205,7 @@ class Run:
 
     @property
     def finished_at(self) -> datetime | None:
-        """When it ended, UTC; None while it runs."""
+        """When it ended, UTC; None while it runs, and if its process died."""
         end = self._datastore.run_end(self._record.flow, self.id)
         return _epoch(end.finished) if end else None
 

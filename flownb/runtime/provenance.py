@@ -237,23 +237,26 @@ def _read_installed() -> Distributions:
             folder = _editable_folder(one.read_text("direct_url.json"))
             if folder:
                 editable.append((folder, name))
-            files = (one.read_text("RECORD") or "").splitlines()
-            for module in _modules(files) or (one.read_text("top_level.txt") or "").split():
+            for module in _modules(one.read_text("RECORD") or "") or (one.read_text("top_level.txt") or "").split():
                 owners.setdefault(module, name)
     editable.sort(key=lambda item: -len(item[0]))
     return Distributions(owners, versions, tuple(editable), stamps)
 
 
-def _modules(record: Iterable[str]) -> list[str]:
+def _modules(record: str) -> list[str]:
     """Outermost packages with an ``__init__``, and modules outside of such, that a distribution's record names."""
+    # A name with a comma is quoted, and no module's.
+    paths = [line.partition(",")[0] for line in record.splitlines()]
+    tops = {path.partition("/")[0] for path in paths}
+    whole = {top for top in tops if top.isidentifier() and f"\n{top}/__init__.py," in f"\n{record}"}
+    # Nearly all are packages as a whole: a look at each file would take three times as long.
+    rest = {top for top in tops - whole if not top.endswith((".dist-info", ".data", ".libs", "..", "__pycache__"))}
     packages: set[str] = set()
     modules: set[tuple[str, str]] = set()
-    for line in record:
-        # A name with a comma is quoted, and no module's.
-        path = line.partition(",")[0]
+    for path in paths if rest else ():
+        if path.partition("/")[0] not in rest:
+            continue
         folder, _, file = path.rpartition("/")
-        if "-" in folder or folder.startswith((".", "/")):
-            continue  # metadata, data, scripts
         found = MODULE.match(file)
         if found is None:
             continue
@@ -267,7 +270,7 @@ def _modules(record: Iterable[str]) -> list[str]:
         for folder, name in modules
         if folder not in packages and not any(up in packages for up in _above(folder))
     ]
-    return [one.replace("/", ".") for one in (*outer, *alone)]
+    return [*whole, *(one.replace("/", ".") for one in (*outer, *alone))]
 
 
 def _above(folder: str) -> Iterable[str]:

@@ -5,6 +5,7 @@ Takes and gives records (`flownb.store.records`). Layout below the root, the sam
     store.json                              format version, and what tells this store from others
     flows/FLOW/RUN/run.json                 RunRecord, whose creation takes the id; stays when the run is removed
     flows/FLOW/RUN/end.json                 RunEnd
+    flows/FLOW/RUN/heartbeat.json           rewritten while the run goes on; only when it was written counts
     flows/FLOW/RUN/ids/TASK.json            working runs: Claim, a taken task id
     flows/FLOW/RUN/steps/STEP/TASK/ATTEMPT.json
                                             TaskRecord, written once when the attempt has ended
@@ -20,11 +21,12 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from flownb.errors import NotFound, StoreError
 from flownb.pathspec import safe_name
+from flownb.store.liveness import SILENT_SECONDS, Liveness
 from flownb.store.records import (
     ArtifactRef,
     Claim,
@@ -32,6 +34,7 @@ from flownb.store.records import (
     Record,
     RunEnd,
     RunRecord,
+    RunStatus,
     TaskRecord,
     from_json,
     seal,
@@ -57,14 +60,13 @@ class ManifestStore:
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
+        self.liveness = Liveness(storage)
         self._tasks: dict[tuple[str, ...], TaskRecord] = {}
         self._executions: dict[str, Execution] = {}
         self._last_run: dict[str, int] = {}
         self._next_task: dict[tuple[str, str], int] = {}
         # Runs this process began and alone adds tasks to, and how many attempts it recorded in each.
         self._own: dict[tuple[str, str], int] = {}
-        # What keeps those runs marked as in use.
-        self._held: dict[tuple[str, str], Callable[[], None]] = {}
         self._last_change: dict[str, int] = {}
         # What tells this store from another at the same place; empty until it was read.
         self._token = ""
@@ -123,13 +125,12 @@ class ManifestStore:
         while True:
             number += 1
             record = replace(record, run=str(number))
-            if self._create(f"{self._run_folder(record.flow, record.run)}/run.json", record):
+            folder = self._run_folder(record.flow, record.run)
+            if self.liveness.begin(folder, seal(to_json(record), f"{folder}/run.json")):
                 break
         self._last_run[record.flow] = number
-        place = (record.flow, record.run)
-        self._held[place] = self.storage.hold(f"{self._run_folder(*place)}/run.json")
         if record.kind != "work":
-            self._own[place] = 0
+            self._own[record.flow, record.run] = 0
         return record
 
     def run(self, flow: str, run: str) -> RunRecord:
@@ -163,11 +164,40 @@ class ManifestStore:
         self._require_run(flow, run)
         self.storage.sync()
         self._write(f"{self._run_folder(flow, run)}/end.json", end)
-        self._held.pop((flow, run), lambda: None)()
+        self.liveness.end(self._run_folder(flow, run))
 
-    def is_held(self, flow: str, run: str) -> bool:
-        """Whether the process that began a run is alive and has not ended it; a bucket cannot tell."""
-        return self.storage.is_held(f"{self._run_folder(flow, run)}/run.json")
+    def beat(self, flow: str, run: str) -> None:
+        """Say that a run goes on, every `BEAT_SECONDS`; raises nothing, and waits for no server."""
+        self.liveness.beat(self._run_folder(flow, run))
+
+    def alive(self, flow: str, runs: Sequence[str], *, silent: float = SILENT_SECONDS) -> list[bool]:
+        """Whether processes that began runs of whole flows live, as far as can be told; see `flownb.store.liveness`.
+
+        Whoever is told that a run is dead looks for its end afterwards: it may have ended right before.
+        """
+        folders = [self._run_folder(flow, run) for run in runs]
+        ids = dict(zip(folders, runs, strict=True))
+        return self.liveness.alive(folders, lambda some: self.runs(flow, [ids[one] for one in some]), silent=silent)
+
+    def run_status(self, flow: str, run: str) -> RunStatus:
+        """What became of a run: ``"failed"`` also if it has no end and its process died; see `alive`.
+
+        Working runs, and spins that have not ended, are always ``"running"``.
+
+        Raises
+        ------
+        NotFound
+            If there is no such run, or it was removed.
+        StoreError
+            If its manifests cannot be read.
+        """
+        record = self.run(flow, run)
+        end = self.run_end(flow, run)
+        if end is None:
+            if record.kind != "run" or self.alive(flow, [run])[0]:
+                return "running"
+            end = self.run_end(flow, run)
+        return "failed" if end is None else end.status
 
     def _require_run(self, flow: str, run: str) -> None:
         """Raise if a run that is about to be written to was removed; what a damaged one takes is not lost."""

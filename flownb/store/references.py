@@ -13,8 +13,8 @@ from flownb.store.records import ArtifactRef, Claim, Execution, RunEnd, RunRecor
 
 __all__ = ["RecordedRun", "recorded_runs", "references", "removals"]
 
-# A run that has not ended counts as running while something was recorded in it for less than this, in seconds; seven
-# times as long in a bucket.
+# What has not ended counts as running while something was recorded in it for less than this, in seconds, unless it is
+# known that its process died.
 RUNNING_SECONDS = 24 * 3600.0
 
 
@@ -59,8 +59,13 @@ class RecordedRun:
             return any(now - claim.started < RUNNING_SECONDS for claim in self.claims.values())
         if self.end is not None:
             return False
-        longest = RUNNING_SECONDS * (1 if self.datastore.storage.has_locks else 7)
-        return now - self.touched < longest or self.datastore.is_held(self.record.flow, self.record.run)
+        if self.record.kind == "run":
+            # A minute without a heartbeat, which a list calls dead, can be a process that was cut off and comes back.
+            if self.datastore.alive(self.record.flow, [self.record.run], silent=RUNNING_SECONDS)[0]:
+                return True
+            if self.datastore.storage.has_locks:
+                return False
+        return now - self.touched < RUNNING_SECONDS
 
     def refs(self) -> Iterator[tuple[TaskRecord | None, str, ArtifactRef]]:
         """All references: the attempt or None for the run itself, the artifact's name, where its value is."""

@@ -144,15 +144,19 @@ class Storage(Protocol):
         """
         ...
 
-    def hold(self, name: str) -> Callable[[], None]:
-        """Keep a file marked as in use until the function that is given is called, or the process dies.
+    def create_held(self, name: str, content: bytes) -> Callable[[], None] | None:
+        """Like `create`, of a file that is marked as in use from its first moment on; None if the name is taken.
 
-        A bucket has no such marks.
+        It is until the function that is given is called, or the process dies. A bucket has no such marks.
         """
         ...
 
-    def is_held(self, name: str) -> bool:
-        """Whether a process that is alive has marked a file as in use."""
+    def is_held(self, name: str) -> bool | None:
+        """Whether a process that is alive has marked a file as in use; None if the place has no such marks."""
+        ...
+
+    def ages(self, names: Sequence[str]) -> list[float | None]:
+        """How long ago files were last written, in seconds by the place's own clock; None for one that is not there."""
         ...
 
     def clear_temporary(self) -> int:

@@ -123,7 +123,7 @@ def test_a_running_run_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 2 * DAY)
     assert () == collect(store, keep_last=1).runs  # `other` is alive
-    other._held["F", "1"]()
+    other.liveness.end("flows/F/1")  # as if it had died
     assert ("F/1",) == collect(store, keep_last=1).runs
 
 

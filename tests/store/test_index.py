@@ -46,6 +46,7 @@ class Memory:
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], RunRecord | None] = {}
         self.ended: dict[tuple[str, str], RunEnd] = {}
+        self.dead: set[tuple[str, str]] = set()
         self.log: list[tuple[str, str]] = []
         self.marked: dict[tuple[str, str], RunRecord] = {}
         self.attempts: dict[tuple[str, str], dict[tuple[str, str, int], TaskRecord]] = {}
@@ -72,6 +73,9 @@ class Memory:
     def run_ends(self, flow: str, ids: Sequence[str]) -> list[RunEnd | None]:
         self._read("run_ends", len(ids))
         return [self.ended.get((flow, run)) for run in ids]
+
+    def alive(self, flow: str, runs: Sequence[str]) -> list[bool]:
+        return [(flow, run) not in self.dead for run in runs]
 
     def changes(self, flow: str, after: int) -> tuple[int, Sequence[str]]:
         entries = [run for name, run in self.log if name == flow]
@@ -171,6 +175,9 @@ class Folder(Memory):
 
     def run_ends(self, flow: str, ids: Sequence[str]) -> list[RunEnd | None]:
         return [self._get(RunEnd, flow, run, "end.json") for run in ids]
+
+    def alive(self, flow: str, runs: Sequence[str]) -> list[bool]:
+        return [True for _ in runs]
 
     def task_names(self, flow: str, run: str) -> Iterable[tuple[str, str, int]]:
         folder = self.root / flow / run / "steps"
@@ -420,6 +427,60 @@ def test_crashed_runs_do_not_cost_more_and_more(tmp_path: Path, monkeypatch: pyt
     for _ in range(3000 // index_refresh.LATER + 1):
         index.count("F")
     assert "6" == index.latest("F", status="done").run  # type: ignore[union-attr]  # None would fail as well
+
+
+def test_a_run_whose_process_died_has_failed(tmp_path: Path) -> None:
+    """It is found as failed and not as running, by every query and after a rebuild, until it comes back."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    dead, back, alive = truth.begin(), truth.begin(), truth.begin()
+    for record in (dead, back, alive):
+        index.run_begun(record)
+    assert ["3", "2", "1"] == ids(index.runs("F", status="running"))
+    truth.dead |= {("F", "1"), ("F", "2")}
+    assert ["3"] == ids(index.runs("F", status="running"))
+    assert ["2", "1"] == ids(index.runs("F", status="failed"))
+    assert [("3", "running", None), ("2", "failed", None), ("1", "failed", None)] == [
+        (row.run, row.status, row.finished) for row in index.runs("F")
+    ]
+    assert (1, 2) == (index.count("F", status="running"), index.count("F", status="failed"))
+    index.rebuild()
+    assert ["2", "1"] == ids(index.runs("F", status="failed"))
+    truth.dead.clear()
+    assert ["running"] * 3 == [row.status for row in index.runs("F")]
+    truth.dead |= {("F", "1"), ("F", "2")}
+    index.runs("F")
+    index.run_ended("F", "2", truth.end(back))  # it had been cut off only
+    assert [("3", "running"), ("2", "done"), ("1", "failed")] == [(row.run, row.status) for row in index.runs("F")]
+    assert ["1"] == ids(index.runs("F", status="failed"))
+
+
+def test_runs_that_died_do_not_hide_those_that_go_on(tmp_path: Path) -> None:
+    """However many runs died, one that ends later is found at once, and they are not all looked at each time."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    going = truth.begin()
+    truth.dead = {("F", truth.begin().run) for _ in range(1000)}
+    for _ in range(1 + 1000 // index_refresh.NEWEST):
+        index.count("F")
+    assert 1000 == index.count("F", status="failed")
+    truth.reads.clear()
+    assert ["1"] == ids(index.runs("F", status="running"))
+    assert {"run_ends": 1} == {name: count for name, count in truth.reads.items() if name == "run_ends"}
+    truth.end(going)
+    assert ["1"] == ids(index.runs("F", status="done"))
+
+
+def test_a_working_run_never_dies(tmp_path: Path) -> None:
+    """Nobody has to live for a notebook's working run, whose timeline can be asked for."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    work = truth.begin(kind="work")
+    index.run_begun(work)
+    truth.write_task(task(work, 1))
+    truth.dead.add(("F", "1"))
+    assert 1 == len(index.timeline("F", "1"))
+    assert ["running"] == [row.status for row in index.runs("F", kind="work")]
 
 
 def test_a_row_shown_as_running_is_running(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flownb.store.index.index import Index, RunRow, RunStatus, TaskRow
+from flownb.store.index.index import Index, RunRow, TaskRow
 from flownb.store.index.refresh import Manifests
+from flownb.store.records import RunStatus
 
 __all__ = ["Index", "Manifests", "RunRow", "RunStatus", "TaskRow"]

@@ -18,7 +18,6 @@ from flownb.store.index.file import IndexFile
 from flownb.store.index.refresh import Manifests, Refresh
 from flownb.store.index.tables import (
     RunRow,
-    RunStatus,
     TaskRow,
     change_run,
     end_run,
@@ -31,9 +30,9 @@ from flownb.store.index.tables import (
     run_rows,
     task_rows,
 )
-from flownb.store.records import RunEnd, RunRecord, TaskRecord
+from flownb.store.records import RunEnd, RunRecord, RunStatus, TaskRecord
 
-__all__ = ["Index", "Manifests", "RunRow", "RunStatus", "TaskRow"]
+__all__ = ["Index", "Manifests", "RunRow", "TaskRow"]
 
 T = TypeVar("T")
 
@@ -181,7 +180,7 @@ class Index:
 
         while True:
             rows, looked = self._ask(flow, work)
-            shown = [row.run for row in rows if row.status == "running" and row.kind == "run" and row.run not in looked]
+            shown = [row.run for row in rows if row.finished is None and row.kind == "run" and row.run not in looked]
             if not shown or not self._refresh.ends(flow, shown):
                 return rows
 
@@ -220,26 +219,28 @@ class Index:
             If the manifests cannot be read.
         """
 
-        def work(db: Connection) -> tuple[list[TaskRow], str | None, int | None]:
+        def work(db: Connection) -> tuple[list[TaskRow], bool | None, int | None]:
             number = flow_id(db, flow)
             if number is None:
                 return [], None, None
-            query = "SELECT status, tasks FROM runs WHERE flow = ? AND run = ? AND kind != '' AND removed = 0"
+            query = (
+                "SELECT finished IS NOT NULL, tasks FROM runs WHERE flow = ? AND run = ? AND kind != '' AND removed = 0"
+            )
             row = db.execute(query, (number, int(run))).fetchone()
-            return (task_rows(db, number, int(run)), *row) if row else ([], None, None)
+            return (task_rows(db, number, int(run)), bool(row[0]), row[1]) if row else ([], None, None)
 
         while True:
             path = self._file.opened()
-            rows, status, expected = self._file.read(work)
-            if status is None:
+            rows, ended, expected = self._file.read(work)
+            if ended is None:
                 self._refresh.flow(flow)
-            elif len(rows) == expected or (status == "running" and not self._refresh.may_list(flow, run)):
+            elif len(rows) == expected or (not ended and not self._refresh.may_list(flow, run)):
                 return rows
             # Looked at before the tasks are listed: of a run that had ended by then, no name is missing.
             self._refresh.ends(flow, [run])
-            rows, status, expected = self._file.read(work)
-            if status is not None and len(rows) != expected:
-                self._refresh.tasks(flow, run, rows, ended=status != "running")
+            rows, ended, expected = self._file.read(work)
+            if ended is not None and len(rows) != expected:
+                self._refresh.tasks(flow, run, rows, ended=ended)
                 rows = self._file.read(work)[0]
             if self._file.opened() == path:
                 return rows

@@ -13,16 +13,19 @@ from another machine. So each query first asks the manifests what is new, in as 
   nothing. What is then the newest run a listing tells, since the first ones may be gone (expired, in a bucket).
 - *Removed and restored runs.* The flow's log of them is asked for entries after the last one taken over, and the
   records of the runs it names are read again.
-- *Runs that ended.* A crashed run never ends, so looking at all that have no end would cost more with every crash. The
-  `NEWEST` youngest without an end are looked at each time; an older one when a 64th of its age has passed since the
-  last look (one that began a day ago every 22 minutes), at most `LATER` each time. Moreover every row that a query is
-  about to show as running is looked at, and the query repeated if one of them has ended.
+- *Runs that ended, or whose process died.* A crashed run never ends, so looking at all that have no end would cost more
+  with every crash. The `NEWEST` youngest that seem to go on are looked at each time: whether they have ended, and if
+  not, whether they live; one that does not counts as failed. An older one, and a dead one (whose process may have been
+  cut off only), is looked at when a 64th of its age has passed since the last look (one that began a day ago every 22
+  minutes), at most `LATER` each time. Moreover every row without an end that a query is about to show is looked at, and
+  the query repeated if one of them has another status.
 - *Tasks*, only when a timeline is asked for: their names are listed until the run has ended and all of them were read.
   While it runs, they are listed again only once 20 times the last listing's duration has passed.
 
 What can be missed is therefore only this: a run that has gone without an end for long while 64 younger ones have none
 either, and that ended on another machine or by a process killed just then, still counts as running in queries for other
-states until its turn comes.
+states until its turn comes; and one that was taken for dead counts as failed until its turn comes or it says that it
+has ended.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ from flownb.store.index.tables import (
     change_run,
     end_run,
     flow_id,
+    judge_run,
     put_runs,
     put_tasks,
     remove_tasks,
@@ -80,6 +84,10 @@ class Manifests(Protocol):
 
     def run_ends(self, flow: str, ids: Sequence[str]) -> list[RunEnd | None]:
         """How runs ended, in the order asked for; None for one that has not, or whose manifest is damaged."""
+        ...
+
+    def alive(self, flow: str, runs: Sequence[str]) -> list[bool]:
+        """Whether the processes of runs without an end live; of one that does not, the end is looked for again."""
         ...
 
     def changes(self, flow: str, after: int) -> tuple[int, Sequence[str]]:
@@ -143,24 +151,52 @@ class Refresh:
         return {*young, *older}
 
     def ends(self, flow: str, runs: Sequence[str], *, note: bool = False) -> bool:
-        """Look whether runs have ended; whether one has. `note` puts those that have not back in the queue."""
-        ends = list(zip(runs, self._manifests.run_ends(flow, runs), strict=True))
-        ended = [(int(run), end) for run, end in ends if end is not None]
+        """Look whether runs have ended or died; whether one has another status now.
+
+        Parameters
+        ----------
+        flow : str
+        runs : sequence of str
+            Without an end, as far as it is known.
+        note : bool, default False
+            Whether to put those that go on back in the queue.
+        """
+        ends = dict(zip(runs, self._manifests.run_ends(flow, runs), strict=True))
+        going = [run for run, end in ends.items() if end is None]
+        alive = dict(zip(going, self._manifests.alive(flow, going) if going else (), strict=True))
+        dead = [run for run in going if not alive[run]]
+        if dead:
+            ends.update(zip(dead, self._manifests.run_ends(flow, dead), strict=True))
+        ended = {run: end for run, end in ends.items() if end is not None}
+        later = [run for run in going if run not in ended and (note or not alive[run])]
         now = time.time()
+        changed = False
 
         def work(db: Connection, number: int) -> None:
-            for run, end in ended:
-                end_run(db, number, run, end)
-            if note:
-                db.executemany(
-                    "UPDATE open SET due = ?1 + (?1 - (SELECT started FROM runs WHERE flow = ?2 AND run = ?3)) / 64 "
-                    "WHERE flow = ?2 AND run = ?3",
-                    ((now, number, int(run)) for run, end in ends if end is None),
-                )
+            nonlocal changed
+            changed = bool(ended)
+            for run, end in ended.items():
+                end_run(db, number, int(run), end)
+            for run in going:
+                if run not in ended:
+                    changed |= judge_run(db, number, int(run), dead=not alive[run])
+            db.executemany(
+                "UPDATE open SET due = ?1 + (?1 - (SELECT started FROM runs WHERE flow = ?2 AND run = ?3)) / 64 "
+                "WHERE flow = ?2 AND run = ?3",
+                ((now, number, int(run)) for run in later),
+            )
 
-        if ended or note:
+        if ended or later or self._were_dead(flow, [run for run in going if alive[run]]):
             self._write(flow, work)
-        return bool(ended)
+        return changed
+
+    def _were_dead(self, flow: str, runs: Sequence[str]) -> bool:
+        """Whether one of some runs was taken for dead."""
+        if not runs:
+            return False
+        query = f"SELECT 1 FROM open WHERE flow = ? AND dead = 1 AND run IN ({','.join('?' * len(runs))}) LIMIT 1"
+        ids = list(map(int, runs))
+        return self._file.read(lambda db: bool(db.execute(query, (flow_id(db, flow), *ids)).fetchone()))
 
     def may_list(self, flow: str, run: str) -> bool:
         """Whether it is time to list a running run's tasks again."""
@@ -263,14 +299,15 @@ def _known(db: Connection, flow: str) -> tuple[int, int, str, int]:
 
 
 def _without_end(db: Connection, flow: str, *, all_of_them: bool) -> tuple[list[str], list[str]]:
-    """Runs whose end to look for: the youngest, and older ones that are due."""
+    """Runs whose end to look for: the youngest that seem to live, and older or dead ones that are due."""
     number = flow_id(db, flow)
-    query = "SELECT run FROM open WHERE flow = ? ORDER BY run DESC LIMIT ?"
-    young = [run for (run,) in db.execute(query, (number, -1 if all_of_them else NEWEST))]
-    older: list[int] = []
-    if len(young) == NEWEST:
-        query = "SELECT run FROM open WHERE flow = ? AND due <= ? AND run < ? ORDER BY due LIMIT ?"
-        older = [run for (run,) in db.execute(query, (number, time.time(), young[-1], LATER))]
+    if all_of_them:
+        return [str(run) for (run,) in db.execute("SELECT run FROM open WHERE flow = ?", (number,))], []
+    query = "SELECT run FROM open WHERE flow = ? AND dead = 0 ORDER BY run DESC LIMIT ?"
+    young = [run for (run,) in db.execute(query, (number, NEWEST))]
+    oldest = young[-1] if len(young) == NEWEST else 0
+    query = "SELECT run FROM open WHERE flow = ? AND due <= ? AND (run < ? OR dead = 1) ORDER BY due LIMIT ?"
+    older = [run for (run,) in db.execute(query, (number, time.time(), oldest, LATER))]
     return list(map(str, young)), list(map(str, older))
 
 

@@ -17,9 +17,9 @@ import sqlite3
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from flownb.store.records import RunEnd, RunRecord, TaskRecord
+from flownb.store.records import RunEnd, RunRecord, RunStatus, TaskRecord
 
 __all__ = [
     "APPLICATION",
@@ -31,6 +31,7 @@ __all__ = [
     "change_run",
     "end_run",
     "flow_id",
+    "judge_run",
     "matches",
     "numbers",
     "put_runs",
@@ -42,11 +43,9 @@ __all__ = [
     "task_rows",
 ]
 
-RunStatus = Literal["running", "done", "failed", "interrupted"]
-
 # "fnbi": what tells our file from another program's.
 APPLICATION = 0x666E6269
-SCHEMA = 2
+SCHEMA = 3
 # Runs for each bit map: 512 bytes stay within a page (SQLite moves more than ~1,000 bytes of a key's row elsewhere).
 CHUNK = 4096
 # Up to so many positions take less room as 16-bit numbers.
@@ -70,8 +69,11 @@ CREATE TABLE marks (
   flow INTEGER, mark TEXT, chunk INTEGER, bits BLOB NOT NULL, PRIMARY KEY (flow, mark, chunk)) WITHOUT ROWID;
 CREATE TABLE spans (
   flow INTEGER, chunk INTEGER, first REAL NOT NULL, last REAL NOT NULL, PRIMARY KEY (flow, chunk)) WITHOUT ROWID;
-CREATE TABLE open (flow INTEGER, run INTEGER, due REAL NOT NULL, PRIMARY KEY (flow, run)) WITHOUT ROWID;
+CREATE TABLE open (
+  flow INTEGER, run INTEGER, due REAL NOT NULL, dead INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (flow, run)) WITHOUT ROWID;
 CREATE INDEX open_due ON open (flow, due);
+CREATE INDEX open_dead ON open (flow, dead, run);
 CREATE TABLE tasks (
   flow INTEGER, run INTEGER, started REAL, task INTEGER, attempt INTEGER, step TEXT NOT NULL, status TEXT NOT NULL,
   finished REAL NOT NULL, PRIMARY KEY (flow, run, started, task, attempt)) WITHOUT ROWID;
@@ -82,6 +84,7 @@ class RunRow(NamedTuple):
     """A run as a list shows it; times in seconds since the epoch, UTC.
 
     ``status`` is ``"running"`` until the run has ended, which working runs never do; ``finished`` is None until then.
+    A run whose process died has the status ``"failed"`` and no ``finished``.
     """
 
     flow: str
@@ -162,7 +165,7 @@ def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRe
         first, last = spans.get(chunk, (record.started, record.started))
         spans[chunk] = min(first, record.started), max(last, record.started)
         if record.kind == "run" and end is None:
-            db.execute("INSERT OR REPLACE INTO open VALUES (?, ?, 0)", (flow, run))
+            db.execute("INSERT OR REPLACE INTO open VALUES (?, ?, 0, 0)", (flow, run))
     for (mark, chunk), bits in marks.items():
         _change(db, flow, mark, chunk, add=bits)
     db.executemany(
@@ -189,18 +192,46 @@ def end_run(db: sqlite3.Connection, flow: int, run: int, end: RunEnd, *, tasks: 
     tasks : int, optional
         How many attempts it recorded, if that is known for sure.
     """
-    changed = db.execute(
-        "UPDATE runs SET status = ?, finished = ?, tasks = ? "
-        "WHERE flow = ? AND run = ? AND kind != '' AND status = 'running'",
-        (end.status, end.finished, tasks, flow, run),
-    )
-    if changed.rowcount == 1:
-        chunk, bit = run // CHUNK, 1 << run % CHUNK
-        _change(db, flow, "s:running", chunk, drop=bit)
-        _change(db, flow, f"s:{end.status}", chunk, add=bit)
+    before = _status_without_end(db, flow, run)
+    if before is not None:
+        change = "UPDATE runs SET status = ?, finished = ?, tasks = ? WHERE flow = ? AND run = ?"
+        db.execute(change, (end.status, end.finished, tasks, flow, run))
+        _move(db, flow, run, before, end.status)
     elif tasks is not None:
         db.execute("UPDATE runs SET tasks = coalesce(tasks, ?) WHERE flow = ? AND run = ?", (tasks, flow, run))
     db.execute("DELETE FROM open WHERE flow = ? AND run = ?", (flow, run))
+
+
+def judge_run(db: sqlite3.Connection, flow: int, run: int, *, dead: bool) -> bool:
+    """Take over whether the process of a run without an end has died: such a run has failed, unless it comes back.
+
+    Returns
+    -------
+    bool
+        Whether that is another status than before.
+    """
+    if db.execute("UPDATE open SET dead = ? WHERE flow = ? AND run = ?", (dead, flow, run)).rowcount == 0:
+        return False  # it has ended, or is no run of a whole flow
+    before, after = _status_without_end(db, flow, run), "failed" if dead else "running"
+    if before is None or before == after:
+        return False
+    db.execute("UPDATE runs SET status = ? WHERE flow = ? AND run = ?", (after, flow, run))
+    _move(db, flow, run, before, after)
+    return True
+
+
+def _status_without_end(db: sqlite3.Connection, flow: int, run: int) -> str | None:
+    """What a run that has not ended counts as; None if it has ended or is not there."""
+    query = "SELECT status FROM runs WHERE flow = ? AND run = ? AND kind != '' AND finished IS NULL"
+    row = db.execute(query, (flow, run)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _move(db: sqlite3.Connection, flow: int, run: int, before: str, after: str) -> None:
+    """Have a run found under another status."""
+    chunk, bit = run // CHUNK, 1 << run % CHUNK
+    _change(db, flow, f"s:{before}", chunk, drop=bit)
+    _change(db, flow, f"s:{after}", chunk, add=bit)
 
 
 def remove_run(db: sqlite3.Connection, flow: int, run: int, removed: float) -> None:

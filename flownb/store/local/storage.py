@@ -167,28 +167,57 @@ class LocalStorage:
         """A folder in this one, under the same lock."""
         return LocalStorage(self.root / name, lock=self._lock)
 
-    def hold(self, name: str) -> Callable[[], None]:
-        """Keep a file marked as in use until the function that is given is called, or the process dies."""
-        try:
-            file = os.open(self.path(name), os.O_RDONLY)
-        except OSError:
-            return lambda: None
-        with contextlib.suppress(StoreError):
-            _flock(file, False)
-        return weakref.finalize(self, os.close, file)
+    def create_held(self, name: str, content: bytes) -> Callable[[], None] | None:
+        """Like `create`; a lock marks the file as in use, which a process that dies lets go of."""
+        held: int | None = None
 
-    def is_held(self, name: str) -> bool:
-        """Whether a process that is alive has marked a file as in use."""
+        def put(temporary: str, path: str) -> None:
+            nonlocal held
+            held = _held(temporary)
+            _link(temporary, path)
+            if not Path(path).samefile(temporary):  # a file system without hard links
+                os.close(held)
+                held = _held(path)
+
+        try:
+            self._place(name, content, put)
+        except BaseException as error:
+            if held is not None:
+                os.close(held)
+            if isinstance(error, FileExistsError):
+                return None
+            raise
+        assert held is not None
+        _HELD.add(held)
+        return weakref.finalize(self, _let_go, held)
+
+    def is_held(self, name: str) -> bool | None:
+        """Whether a process that is alive has marked a file as in use; None if the file system has no locks."""
         try:
             import fcntl
 
             with open(self.path(name), "rb", buffering=0) as file:  # noqa: PTH123 # as in `path`
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Shared, so that two processes that ask at once do not take each other for the one that is asked for.
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
-        except (ImportError, OSError):
+        except FileNotFoundError:
             return False
+        except (ImportError, OSError):
+            return None
         return False
+
+    def ages(self, names: Sequence[str]) -> list[float | None]:
+        """Seconds since files were last written; by this machine's clock, for a file system does not tell its own."""
+        now = time.time()
+        return [None if stamp == 0 else max(0.0, now - stamp) for stamp in map(self._modified, names)]
+
+    def _modified(self, name: str) -> float:
+        """When a file was last written, 0 if there is none."""
+        try:
+            return os.stat(self.path(name)).st_mtime
+        except OSError:
+            return 0.0
 
     def _make_root(self) -> None:
         """Make the folder: artifacts can hold private data, so it is the user's alone."""
@@ -258,6 +287,35 @@ def _link(temporary: str, path: str) -> None:
         # A file system without hard links: the name is taken first and filled afterwards.
         with Path(path).open("xb") as file:
             file.write(Path(temporary).read_bytes())
+
+
+# Open files whose locks say that this process lives.
+_HELD: set[int] = set()
+
+
+def _held(path: str) -> int:
+    """Open a file and lock it, where there are locks; writing, for a network file system asks that of such a lock."""
+    file = os.open(path, os.O_WRONLY)
+    with contextlib.suppress(StoreError):
+        _flock(file, True)
+    return file
+
+
+def _let_go(file: int) -> None:
+    """Close a locked file, unless a fork has closed it."""
+    if file in _HELD:
+        _HELD.discard(file)
+        os.close(file)
+
+
+def _after_fork() -> None:
+    """Close locked files in a forked process, which would keep them locked when its parent dies."""
+    while _HELD:
+        os.close(_HELD.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _flock(file: int, exclusive: bool) -> None:

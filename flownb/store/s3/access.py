@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -75,6 +76,17 @@ class Access:
     def abort(self, bucket: str, upload: dict[str, Any]) -> None:
         """Give one of them up."""
         self.client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+
+    def age(self, bucket: str, key: str) -> float | None:
+        """Seconds between an object's last write and now, both as the server says; None if there is no such object."""
+        # A listing tells whether there is one without an error, which differs between servers.
+        answer = self.client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+        found = next((one for one in answer.get("Contents", ()) if one["Key"] == key), None)
+        if found is None:
+            return None
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
+        return max(0.0, now.timestamp() - float(found["LastModified"].timestamp()))
 
     def after_fork(self) -> None:
         """Make the credentials usable in a forked process: a thread of the parent may have held their lock."""

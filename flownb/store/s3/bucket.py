@@ -143,6 +143,15 @@ class Bucket:
         found: Head | None = self._try(ask, name, missing=None)
         return found
 
+    def age(self, name: str) -> float | None:
+        """Seconds since an object was last written, None if there is none; by the server's clock, ours may be wrong."""
+        access = self._connection().access
+        try:
+            return access.age(self.address.bucket, self.address.key(name))
+        except Exception as error:
+            failure = classify(error, access.secrets())
+        raise self._explain(failure, access) from failure
+
     def put(self, name: str, content: bytes | memoryview) -> None:
         """Write an object over one that is there."""
         way: Way = "quick" if len(content) < 1 << 16 else "up"

@@ -101,13 +101,17 @@ class S3Storage:
         """Keep nobody apart: see `has_locks`."""
         return nullcontext()
 
-    def hold(self, name: str) -> Callable[[], None]:
-        """Nothing: a bucket has no marks that vanish with a process."""
-        return lambda: None
+    def create_held(self, name: str, content: bytes) -> Callable[[], None] | None:
+        """Like `create`: a bucket has no marks that vanish with a process."""
+        return (lambda: None) if self.create(name, content) else None
 
-    def is_held(self, name: str) -> bool:
-        """Never."""
-        return False
+    def is_held(self, name: str) -> None:
+        """Nobody knows."""
+        return
+
+    def ages(self, names: Sequence[str]) -> list[float | None]:
+        """Seconds since files were last written, by the server's clock."""
+        return self.bucket.map(self.bucket.age, [self._name(name) for name in names])
 
     def clear_temporary(self) -> int:
         """Give up multipart uploads that a killed process left unfinished; their parts are stored and billed.

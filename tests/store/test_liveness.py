@@ -1,0 +1,255 @@
+"""Runs whose process dies: they show as failed, and nothing is written on their behalf."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from flownb.client import Flow, Run
+from flownb.store import liveness
+from flownb.store.datastore import Datastore
+from flownb.store.garbage import collect
+from flownb.store.liveness import SILENT_SECONDS
+from flownb.store.local import LocalStorage
+from flownb.store.local import storage as local_storage
+from flownb.store.records import RunEnd, RunRecord
+from flownb.store.s3 import S3Storage
+
+PROGRAM = """
+    import os, sys, time
+    from flownb.store.datastore import Datastore
+    from flownb.store.records import RunRecord
+    store = Datastore(sys.argv[1])
+    run = store.new_run(RunRecord("F", "", "run", started=time.time())).run
+    store.beat("F", run)
+    if store.liveness._beating:
+        store.liveness._beating.join()
+    if sys.argv[2:]:
+        if os.fork() == 0:
+            sys.stdin.read()
+            os._exit(0)
+    print(run, flush=True)
+    sys.stdin.read()
+"""
+
+
+def begin(location: str, *words: str) -> subprocess.Popen[str]:
+    """A process that has begun a run and goes on until its input ends."""
+    program = textwrap.dedent(PROGRAM)
+    command = [sys.executable, "-c", program, location, *words]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert "1\n" == process.stdout.readline()
+    return process
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Close what connects to a process, and wait for it."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    process.stdout.close()
+    process.wait(20)
+
+
+def statuses(store: Datastore) -> list[str]:
+    """What every way of asking says of run 1, which agree."""
+    row = store.index.runs("F")[0]
+    run = Run("F/1", datastore=store)
+    said = store.run_status("F", "1")
+    assert said == row.status == run.status
+    assert [said != "running", said == "done"] == [run.finished, run.successful]
+    assert ["1"] == [one.id for one in Flow("F", datastore=store).runs(status=said)]
+    assert [] == list(Flow("F", datastore=store).runs(status="failed" if said == "running" else "running"))
+    return [said, "ended" if run.finished_at else "no end"]
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Let a minute pass by the server's clock when called."""
+
+    def later() -> None:
+        ages = S3Storage.ages
+
+        def older(self: S3Storage, names: Sequence[str]) -> list[float | None]:
+            return [None if age is None else age + SILENT_SECONDS + 1 for age in ages(self, names)]
+
+        monkeypatch.setattr(S3Storage, "ages", older)
+
+    return later
+
+
+@pytest.mark.parametrize("forked", [False, True])
+def test_a_killed_process_leaves_a_failed_run(forked: bool, tmp_path: Path) -> None:
+    """In a folder it shows at once, also while a process that was forked from it lives; no end is written."""
+    store, location = Datastore(tmp_path), str(tmp_path)
+    process = begin(location, *(["fork"] if forked else []))
+    assert ["running", "no end"] == statuses(store)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(20)
+    assert ["failed", "no end"] == statuses(store)
+    end(process)
+    assert not (tmp_path / "flows/F/1/end.json").exists()
+
+
+def test_a_killed_process_leaves_a_failed_run_in_a_bucket(s3_url: str, silent: Callable[[], None]) -> None:
+    """A minute after its last heartbeat, by the server's clock."""
+    store = Datastore(s3_url)
+    process = begin(s3_url)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(20)
+    assert ["running", "no end"] == statuses(store)
+    silent()
+    assert ["failed", "no end"] == statuses(store)
+    end(process)
+
+
+def test_the_clock_here_does_not_count_for_a_bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run goes on, however wrong the reader's clock is."""
+    writer, reader = Datastore(s3_url), Datastore(s3_url)
+    run = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
+    for wrong in (-1e5, 1e5):
+        now = time.time() + wrong
+        with monkeypatch.context() as patched:
+            patched.setattr(liveness.time, "time", lambda now=now: now)
+            assert "running" == reader.run_status("F", run)
+
+
+def test_a_beat_keeps_a_run_alive_where_nothing_else_tells(datastore_location: str, silent: Callable[[], None]) -> None:
+    """A run that has not said anything for a minute goes on again with its next heartbeat, and ends as it says."""
+    writer, reader = Datastore(datastore_location), Datastore(datastore_location)
+    record = RunRecord("F", "", "run", started=time.time(), environment={"host": "elsewhere"})
+    assert "1" == writer.new_run(record).run
+    writer.liveness._held.popitem()[1]()  # locks of another machine need not be seen
+    assert ["running", "no end"] == statuses(reader)
+    heartbeat, run = "flows/F/1/heartbeat.json", "flows/F/1/run.json"
+    if datastore_location.startswith("s3:"):
+        silent()
+    else:
+        past = time.time() - SILENT_SECONDS - 1
+        os.utime(Path(datastore_location, run), (past, past))
+    assert ["failed", "no end"] == statuses(reader)
+    if not datastore_location.startswith("s3:"):  # whose clock cannot be put back
+        writer.beat("F", "1")
+        assert writer.storage.exists(heartbeat)
+        assert ["running", "no end"] == statuses(reader)
+    writer.end_run("F", "1", RunEnd("done", time.time()))
+    assert ["done", "ended"] == statuses(reader)
+
+
+@pytest.mark.usefixtures("s3_environment")
+def test_a_beat_waits_for_no_server(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It returns while its write is under way, and the next one does not wait in a queue behind it."""
+    store = Datastore(s3_url)
+    let_go, writes = threading.Event(), []
+
+    def write(self: S3Storage, name: str, content: bytes) -> None:
+        writes.append(name)
+        let_go.wait(20)
+
+    monkeypatch.setattr(S3Storage, "write", write)
+    store.beat("F", "1")
+    store.beat("F", "1")
+    let_go.set()
+    assert store.liveness._beating is not None
+    store.liveness._beating.join(20)
+    assert ["flows/F/1/heartbeat.json"] == writes
+
+
+def test_a_beat_that_fails_is_no_error(tmp_path: Path) -> None:
+    """A store that cannot be written at the moment does not stop a run."""
+    (tmp_path / "flows").write_text("in the way")
+    Datastore(tmp_path).beat("F", "1")
+
+
+def test_a_run_that_ends_right_now_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever finds neither end nor process looks for the end again: it is written before the mark is taken off."""
+    writer, reader = Datastore(tmp_path), Datastore(tmp_path)
+    run = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
+    alive = LocalStorage.is_held
+
+    def is_held(self: LocalStorage, name: str) -> bool | None:
+        if self is reader.storage:
+            writer.end_run("F", run, RunEnd("done", time.time()))
+        return alive(self, name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStorage, "is_held", is_held)
+        patched.setattr(writer.index._file, "write", lambda *given, **more: None)
+        assert "done" == reader.run_status("F", run)
+    other = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
+    run = other
+    monkeypatch.setattr(LocalStorage, "is_held", is_held)
+    assert ["done", "done"] == [row.status for row in reader.index.runs("F")]
+
+
+def test_askers_do_not_take_each_other_for_the_run(tmp_path: Path) -> None:
+    """While one process asks whether a dead run is held, another that asks is told the truth."""
+    import fcntl
+
+    store = Datastore(tmp_path)
+    run = store.new_run(RunRecord("F", "", "run", started=time.time())).run
+    store.liveness.end(f"flows/F/{run}")
+    with (tmp_path / f"flows/F/{run}/run.json").open("rb") as asker:
+        fcntl.flock(asker, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        assert "failed" == store.run_status("F", run)
+
+
+@pytest.fixture
+def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system without hard links."""
+
+    def link(*given: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(local_storage.os, "link", link)
+
+
+@pytest.mark.usefixtures("no_hard_links")
+def test_a_run_is_marked_on_a_file_system_without_hard_links(tmp_path: Path) -> None:
+    """The mark is on the file that has the name."""
+    writer, reader = Datastore(tmp_path), Datastore(tmp_path)
+    run = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
+    assert "running" == reader.run_status("F", run)
+    writer.liveness.end(f"flows/F/{run}")
+    assert "failed" == reader.run_status("F", run)
+
+
+def test_on_a_file_system_without_locks_the_heartbeat_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is taken for dead because nobody can be asked."""
+    monkeypatch.setattr(LocalStorage, "is_held", lambda self, name: None)
+    writer, reader = Datastore(tmp_path), Datastore(tmp_path)
+    run = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
+    assert "running" == reader.run_status("F", run)
+    past = time.time() - SILENT_SECONDS - 1
+    os.utime(tmp_path / f"flows/F/{run}/run.json", (past, past))
+    assert "failed" == reader.run_status("F", run)
+
+
+def test_working_runs_need_nobody(tmp_path: Path) -> None:
+    """A notebook's working run goes on after its kernel."""
+    store = Datastore(tmp_path)
+    run = store.new_run(RunRecord("F", "", "work", started=time.time())).run
+    store.liveness.end(f"flows/F/{run}")
+    assert "running" == store.run_status("F", run)
+
+
+def test_a_dead_run_can_be_cleared_up(tmp_path: Path) -> None:
+    """Its process is known to be dead, so `flownb gc` need not wait; one of another machine gets a day."""
+    store = Datastore(tmp_path)
+    for host in (socket.gethostname(), "elsewhere"):
+        run = store.new_run(RunRecord("F", "", "run", started=time.time(), environment={"host": host})).run
+        store.liveness.end(f"flows/F/{run}")
+    done = store.new_run(RunRecord("F", "", "run", started=time.time())).run
+    store.end_run("F", done, RunEnd("done", time.time()))
+    assert ("F/1",) == collect(store, keep_last=1).runs
