@@ -158,7 +158,7 @@ class Reuse:
                     found = self._clone(task, spec)
                     if isinstance(found, TaskRecord):
                         return found
-        return first or [self._missing(spec)]
+        return first or self._missing(spec)
 
     def _forced(self, spec: TaskSpec, here: Sequence[TaskRecord]) -> TaskRecord:
         """The clone of a task before the step that was named: of those at one place, as many as there are."""
@@ -166,7 +166,10 @@ class Reuse:
         done = [task for task in here if task.status == "done"]
         number = self._asked[place]
         self._asked[place] += 1
-        found = self._clone(done[number], spec) if number < len(done) else [self._missing(spec)]
+        if number < len(done):
+            found = self._clone(done[number], spec)
+        else:
+            found = [_ended(here[-1])] if here else self._missing(spec)
         if isinstance(found, TaskRecord):
             return found
         item = f" for item {spec.frames[-1].index}" if spec.frames else ""
@@ -176,27 +179,23 @@ class Reuse:
             "Resume without naming a step: what has no result to clone then runs.",
         )
 
-    def _missing(self, spec: TaskSpec) -> Reason:
-        """That the origin has no task at a place: the foreach has more items now, or it did not get there."""
-        if spec.frames:
-            known = next((task.foreach for task in self._tasks if task.step == spec.step and task.foreach), ())
-            if known and known[-1].num_splits != spec.frames[-1].num_splits:
-                return Reason("item")
-        return Reason("unrecorded")
+    def _missing(self, spec: TaskSpec) -> list[Reason]:
+        """Why the origin has no task at a place: the foreach has more items now, or it did not get there."""
+        known = next((task for task in self._tasks if task.step == spec.step), None)
+        if known is None:
+            return [Reason("unrecorded")]
+        grown = known.foreach and spec.frames and known.foreach[-1].num_splits != spec.frames[-1].num_splits
+        return self._code(known) or [Reason("item" if grown else "unrecorded")]
 
     # -- whether a task would give what it gave
 
     def _differences(self, task: TaskRecord, spec: TaskSpec) -> list[Reason]:
         """Why running a task now may give something else than it gave in the origin; none if it would not."""
+        reasons = self._code(task)
+        if reasons:
+            return reasons
         if task.status != "done":
-            return [Reason("failed" if task.status == "failed" else "interrupted")]
-        now = self._fingerprints.get(spec.step)
-        if now is None:
-            now = self._fingerprints[spec.step] = fingerprint(self.program, spec.step)
-        if task.fingerprint != now:
-            reasons = code_reasons(now, task.fingerprint, spec.step)
-            if reasons:
-                return reasons
+            return [_ended(task)]
         parents = [self._by_name.get(name) for name in task.parents]
         if None in parents:
             return [Reason("removed")]
@@ -205,8 +204,15 @@ class Reuse:
             return self._joined_differences(task, before, spec)
         new, old = self._inherit(spec), self._before_task(task, before, spec)
         names = [*old, *new] if task.read is None else [name for name in task.read if name not in PLACES]
-        reasons = _unlike(names, old, new) + _unlike(self._constants(spec), task.artifacts, spec.given)
+        reasons += _unlike(names, old, new) + _unlike(self._constants(spec), task.artifacts, spec.given)
         return reasons or self._places(task.read, (task.foreach, old), (spec.frames, new))
+
+    def _code(self, task: TaskRecord) -> list[Reason]:
+        """What changed in the code of a task's step since it ran."""
+        now = self._fingerprints.get(task.step)
+        if now is None:
+            now = self._fingerprints[task.step] = fingerprint(self.program, task.step)
+        return [] if task.fingerprint == now else code_reasons(now, task.fingerprint, task.step)
 
     def _joined_differences(self, task: TaskRecord, before: Sequence[TaskRecord], spec: TaskSpec) -> list[Reason]:
         """Why a join may give something else: its inputs are compared place by place."""
@@ -361,6 +367,11 @@ class Reuse:
         if ref.key not in self._values:
             self._values[ref.key] = self.datastore.load(ref)
         return self._values[ref.key]
+
+
+def _ended(task: TaskRecord) -> Reason:
+    """That a task of the origin did not end well."""
+    return Reason("failed" if task.status == "failed" else "interrupted")
 
 
 def _place(step: str, frames: Sequence[ForeachFrame]) -> tuple[str, tuple[int, ...]]:
