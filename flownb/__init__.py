@@ -10,7 +10,19 @@ import importlib
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Flow", "JSONType", "Parameter", "Run", "Step", "Task", "current", "load_ipython_extension"]
+__all__ = [
+    "Config",
+    "Flow",
+    "IncludeFile",
+    "JSONType",
+    "Parameter",
+    "Run",
+    "Step",
+    "Task",
+    "config_expr",
+    "current",
+    "load_ipython_extension",
+]
 
 HOMES = {
     "Flow": "flownb.client",
@@ -20,8 +32,11 @@ HOMES = {
     "DataArtifact": "flownb.client",
     "get_cards": "flownb.client",
     "get_metadata": "flownb.client",
+    "Config": "flownb.runtime.config",
+    "IncludeFile": "flownb.runtime.include_file",
     "JSONType": "flownb.runtime.parameters",
     "Parameter": "flownb.runtime.parameters",
+    "config_expr": "flownb.runtime.config_expr",
     "current": "flownb.runtime.current",
     "dag": "flownb.magics.dag",
     "register_encoding": "flownb.store.encoding",

@@ -18,7 +18,7 @@ from flownb.cells.cell import DEFAULT_FLOW_NAME, Cell
 from flownb.cells.header import StepHeader
 from flownb.cells.names import BodyNames
 
-__all__ = ["PYTHON_BUILTINS", "FlowDefinition", "Step", "define_flow"]
+__all__ = ["CONFIG_ATTRIBUTES", "PYTHON_BUILTINS", "FlowDefinition", "Step", "define_flow"]
 
 # IPython adds these to builtins; a flow that runs on Metaflow does not have them.
 IPYTHON_BUILTINS = {"display", "get_ipython", "__IPYTHON__", "exit", "quit"}
@@ -27,6 +27,12 @@ PYTHON_BUILTINS = frozenset(
     | {"__name__", "__file__", "__doc__", "__builtins__", "__class__", "__spec__", "exit", "quit"}
 )
 PARAMETER_CLASSES = {"Parameter", "IncludeFile", "Config"}
+# What `cfg.NAME` is in a class body of Metaflow when it is no value of the config: attributes of its own class
+# (`metaflow/user_configs/config_parameters.py`, 2.19.39).
+CONFIG_ATTRIBUTES = frozenset(
+    {"IS_CONFIG_PARAMETER", "get", "init", "is_string_type", "items", "keys", "kwargs", "load_parameter", "name"}
+    | {"option_kwargs", "parser", "separator", "values"}
+)
 
 
 @dataclass(frozen=True)
@@ -109,17 +115,40 @@ class FlowDefinition:
     @cached_property
     def class_names(self) -> dict[str, str]:
         """Names in the flow's class body, each ``"parameter"``, ``"constant"`` or ``"method"``."""
-        found: dict[str, str] = {}
+        return {name: kind for name, (kind, _) in self._class_body.items()}
+
+    @cached_property
+    def _class_body(self) -> dict[str, tuple[str, ast.expr | None]]:
+        """Kind of each name in the class body, and the expression that gives its value."""
+        found: dict[str, tuple[str, ast.expr | None]] = {}
         tree = self.header.parsed.tree if self.header else None
         for node in tree.body if tree else []:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                found[node.name] = "method"
+                found[node.name] = ("method", None)
             elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 for target in (part for one in targets for part in ast.walk(one)):
                     if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store):
-                        found[target.id] = "parameter" if _is_parameter(node.value) else "constant"
+                        found[target.id] = ("parameter" if _class_called(node.value) else "constant", node.value)
         return found
+
+    @cached_property
+    def configs(self) -> frozenset[str]:
+        """Attribute names of the flow's configs."""
+        return frozenset(n for n, (_, value) in self._class_body.items() if value and _class_called(value) == "Config")
+
+    @cached_property
+    def default_files(self) -> tuple[str, ...]:
+        """Paths that configs and included files have as their default, as far as they are written out."""
+        return tuple(
+            keyword.value.value
+            for _, value in self._class_body.values()
+            if isinstance(value, ast.Call) and _class_called(value) in ("Config", "IncludeFile")
+            for keyword in (*value.keywords, *(ast.keyword("default", one) for one in value.args[1:2]))
+            if keyword.arg == "default"
+            and isinstance(keyword.value, ast.Constant)
+            and isinstance(keyword.value.value, str)
+        )
 
     @property
     def parameters(self) -> frozenset[str]:
@@ -132,13 +161,13 @@ class FlowDefinition:
         return frozenset(name for name, kind in self.class_names.items() if kind != "method")
 
 
-def _is_parameter(node: ast.expr) -> bool:
-    """Whether an expression constructs a Parameter, IncludeFile or Config."""
+def _class_called(node: ast.expr) -> str:
+    """Parameter, IncludeFile or Config, if that is what an expression constructs; else an empty text."""
     if not isinstance(node, ast.Call):
-        return False
+        return ""
     function = node.func
     name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
-    return name in PARAMETER_CLASSES
+    return name if name in PARAMETER_CLASSES else ""
 
 
 def define_flow(cells: Iterable[Cell], *, default_name: str = DEFAULT_FLOW_NAME) -> FlowDefinition:

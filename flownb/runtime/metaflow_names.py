@@ -16,8 +16,11 @@ from flownb import cards
 from flownb.cells.body import STEP_DECORATORS
 from flownb.flow.definition import IPYTHON_BUILTINS
 from flownb.flow.module import FLOW_DECORATORS
+from flownb.runtime.config import Config
+from flownb.runtime.config_expr import config_expr
 from flownb.runtime.current import current
 from flownb.runtime.flowspec import FlowSpec
+from flownb.runtime.include_file import IncludeFile
 from flownb.runtime.parameters import JSONType, Parameter
 
 __all__ = ["flow_builtins", "metaflow_names"]
@@ -48,10 +51,13 @@ def step(function: Any = None, /, **settings: Any) -> Any:
 
 
 NAMES: Mapping[str, Any] = {
+    "Config": Config,
     "FlowSpec": FlowSpec,
+    "IncludeFile": IncludeFile,
     "JSONType": JSONType,
     "cards": cards,
     "Parameter": Parameter,
+    "config_expr": config_expr,
     "current": current,
     "step": step,
     **{name: _decorator(name) for name in sorted(STEP_DECORATORS | FLOW_DECORATORS)},

@@ -1,29 +1,109 @@
 """``Parameter`` and ``JSONType`` with Metaflow's meaning.
 
 Takes what a ``%%flow`` cell declares and what a user typed; gives the value each parameter has in a run. Rules follow
-``metaflow/parameters.py`` of 2.19.39.
+``metaflow/parameters.py`` of 2.19.39 and the click 7.1.2 that it brings.
 """
 
 from __future__ import annotations
 
+import copy
+import inspect
 import json
-from collections.abc import Mapping
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from flownb.errors import ParameterError, nearest
-from flownb.settings import user_name
+from flownb.runtime.config_expr import configs_read, resolve_settings
 
-__all__ = ["JSONType", "Parameter", "resolve_parameters"]
+__all__ = [
+    "JSONType",
+    "Parameter",
+    "ParameterContext",
+    "RunInputs",
+    "call_default",
+    "check_names",
+    "resolve_parameters",
+]
 
-TRUE = {"true", "t", "1", "yes", "y", "on"}
-FALSE = {"false", "f", "0", "no", "n", "off"}
+TRUE = ("true", "t", "1", "yes", "y")
+FALSE = ("false", "f", "0", "no", "n")
+CONTAINERS = (list, tuple, set, frozenset, dict)
+# Types whose callable default must return exactly that type (`DeployTimeField._check_type`).
+STRICT = (bool, int, float, list, dict)
+# Names that Metaflow's own options have (`Parameter.init`).
+RESERVED = frozenset(
+    [
+        "params",
+        "with",
+        "tag",
+        "namespace",
+        "obj",
+        "tags",
+        "decospecs",
+        "run_id_file",
+        "max_num_splits",
+        "max_workers",
+        "max_log_size",
+        "user_namespace",
+        "run_id",
+        "task_id",
+        "runner_attribute_file",
+    ]
+)
+OPTIONS = ("default", "type", "help", "required", "show_default", "separator")
 
 
 class JSONType:
     """Type of a parameter whose value is given as JSON."""
 
     name = "JSON"
+
+
+class ParameterContext(NamedTuple):
+    """What a function that computes a default is told, with Metaflow's field names.
+
+    Attributes
+    ----------
+    flow_name, user_name, parameter_name : str
+    logger : callable
+        Prints a line.
+    ds_type : str
+        ``"local"`` or ``"s3"``.
+    configs : ConfigValue or None
+        All configs by name; None while a config itself is computed.
+    """
+
+    flow_name: str
+    user_name: str
+    parameter_name: str
+    logger: Callable[..., None] = print
+    ds_type: str = "local"
+    configs: Any = None
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """What a run was started with, besides its flow.
+
+    Attributes
+    ----------
+    parameters : mapping of str to object
+        What the user set by name; a text is still to be converted.
+    files, values : mapping of str to str
+        ``--config`` and ``--config-value``, by the config's name.
+    environment : mapping of str to str
+        Where ``METAFLOW_RUN_ALPHA``, ``METAFLOW_FLOW_CONFIG`` and ``METAFLOW_FLOW_CONFIG_VALUE`` are looked up.
+    folder : Path or None
+        What relative paths that the user gave start from; None is the current folder, as for paths in the flow.
+    """
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
 
 
 class Parameter:
@@ -34,17 +114,24 @@ class Parameter:
     name : str
         Name on the command line; the attribute it is assigned to names the artifact.
     default : object, optional
-        Value when none is given. A callable is called with a context that has ``flow_name``, ``user_name`` and
-        ``parameter_name``.
+        Value when none is given. A callable is called with a `ParameterContext`.
     type : type, optional
         ``str``, ``int``, ``float``, ``bool`` or `JSONType`; without it, the default's own type, else ``str``.
-    required : bool, default False
-        Whether a run must be given a value.
     help : str, optional
+    required : bool, default False
+        Whether a run must be given a value; a default makes it optional all the same.
     show_default : bool, default True
     separator : str, optional
         Splits a string into a list.
+
+    Notes
+    -----
+    Any of them but the name may be an expression over configs, ``cfg.a.b`` or ``config_expr("cfg.a + 1")``, and
+    ``**cfg.options`` gives several. `resolved` puts the values in their place.
     """
+
+    kind_name = "Parameter"
+    accepted: tuple[str, ...] = OPTIONS
 
     def __init__(
         self,
@@ -54,27 +141,70 @@ class Parameter:
         help: str | None = None,  # noqa: A002  # Metaflow's own name for it
         required: bool | None = None,
         show_default: bool | None = None,
-        separator: str | None = None,
-        **unknown: Any,
+        **options: Any,
     ) -> None:
+        self.name = name
+        self.attribute = name
+        given = {"default": default, "type": type, "help": help, "required": required, "show_default": show_default}
+        # What is unpacked from a config counts less than what is written out.
+        self._settings = {**options, **{key: value for key, value in given.items() if value is not None}}
+        self.reads = configs_read(self._settings)
+        self._settle({} if self.reads else self._settings)
+
+    def _settle(self, settings: Mapping[str, Any]) -> None:
+        """Take over settings whose expressions are resolved."""
+        unknown = sorted(set(settings) - set(self.accepted))
         if unknown:
             raise ParameterError(
-                f"Parameter `{name}` has no option {', '.join(sorted(unknown))}.",
-                "It takes default, type, help, required, show_default and separator.",
+                f"{self.kind_name} `{self.name}` has no option {', '.join(unknown)}."
+                f"{nearest(unknown[0], self.accepted)}",
+                f"It takes {', '.join(self.accepted)}.",
                 "Remove it.",
             )
-        if separator is not None and type is not None and type is not str:
+        self.default: Any = settings.get("default")
+        self.type: Any = settings.get("type")
+        self.help: str | None = settings.get("help")
+        self.required = bool(settings.get("required"))
+        self.show_default: bool | None = settings.get("show_default")
+        self.separator: str | None = settings.get("separator")
+        kind = self.kind
+        if not callable(kind) and not isinstance(kind, JSONType):
             raise ParameterError(
-                f"Parameter `{name}` has a separator and a type.", "Only strings are split.", "Remove one of the two."
+                f"{self.kind_name} `{self.name}` has the type {kind!r}.",
+                "That is no type.",
+                "Use str, int, float, bool or JSONType.",
             )
-        self.name = name
-        self.default = default
-        self.type = type
-        self.help = help
-        self.required = bool(required)
-        self.show_default = show_default
-        self.separator = separator
-        self.attribute = name
+        if self.separator and (kind is not str or not isinstance(settings.get("default", ""), str)):
+            raise ParameterError(
+                f"{self.kind_name} `{self.name}` has a separator and a type.",
+                "Only strings are split.",
+                "Remove one of the two.",
+            )
+
+    def resolved(self, configs: Mapping[str, Any]) -> Parameter:
+        """The parameter with the configs' values in place of expressions.
+
+        Parameters
+        ----------
+        configs : mapping of str to object
+            By name, as steps see them.
+
+        Raises
+        ------
+        ParameterError
+            If an expression cannot be evaluated, or what it gives is not accepted.
+        """
+        if not self.reads:
+            return self
+        found = copy.copy(self)
+        found._settle(resolve_settings(self._settings, configs))
+        return found
+
+    def unresolved(self) -> Parameter:
+        """The parameter as one that must be given, while a config that it reads has no value."""
+        found = copy.copy(self)
+        found._settle({"required": True})
+        return found
 
     def __set_name__(self, owner: type, attribute: str) -> None:
         self.attribute = attribute
@@ -84,7 +214,11 @@ class Parameter:
         if instance is None:
             return self
         known = vars(instance)
-        return known[self.attribute] if self.attribute in known else instance.__getattr__(self.attribute)
+        seen = known.setdefault("_flownb_seen", {})
+        if self.attribute not in seen:
+            raw = known[self.attribute] if self.attribute in known else instance.__getattr__(self.attribute)
+            seen[self.attribute] = self.load(raw)
+        return seen[self.attribute]
 
     def __set__(self, instance: Any, value: Any) -> None:
         raise AttributeError(
@@ -98,77 +232,182 @@ class Parameter:
         if self.type is not None:
             return self.type
         default = self.default
-        if default is None or callable(default) or self.separator is not None:
-            return str
-        if isinstance(default, list | dict):
-            return JSONType
-        return type(default)
+        return str if default is None or callable(default) else type(default)
 
-    def value(self, flow_name: str, given: Mapping[str, Any]) -> Any:
-        """The value in a run that was started with `given` (by `name`).
+    @property
+    def has_default(self) -> bool:
+        """Whether a run may be started without giving it."""
+        return self.default is not None or not self.required
+
+    def load(self, raw: Any) -> Any:
+        """The value as steps see it, made of the artifact."""
+        return raw
+
+    def value(self, inputs: RunInputs, context: ParameterContext) -> Any:
+        """The value in a run, as its artifact.
+
+        Parameters
+        ----------
+        inputs : RunInputs
+            Its `parameters` are by the name of the parameter here.
+        context : ParameterContext
 
         Raises
         ------
         ParameterError
             If it is required and missing, or does not fit the type.
         """
-        if self.name in given:
-            return self.convert(given[self.name])
+        given = inputs.parameters.get(self.name)
+        if given is None:
+            given = inputs.environment.get(f"METAFLOW_RUN_{self.name.replace('-', '_').upper()}")
+        if given is not None:
+            return self.convert(given, folder=inputs.folder)
         default = self.default
         if callable(default):
-            context = SimpleNamespace(flow_name=flow_name, user_name=user_name(), parameter_name=self.name)
-            default = default(context)
+            default = self._typed(call_default(default, context._replace(parameter_name=self.name), self.kind_name))
         if default is None:
             if self.required:
                 raise ParameterError(
-                    f"Parameter `{self.name}` has no value.",
+                    f"{self.kind_name} `{self.name}` has no value.",
                     "It is required and has no default.",
                     f"Give one, for example --{self.name} VALUE.",
                 )
             return None
         return self.convert(default)
 
-    def convert(self, value: Any) -> Any:
-        """Turn a text (or an already typed value) into the parameter's type."""
+    def _typed(self, value: Any) -> Any:
+        """What a callable default returned, if it has the type that Metaflow asks for."""
+        kind = self.kind
+        wanted = kind if kind in STRICT else str
+        if type(value) is wanted or (wanted is str and isinstance(value, str)):
+            return value
+        raise ParameterError(
+            f"The default of {self.kind_name} `{self.name}` cannot be {value!r}.",
+            f"Its function must return {'a text' if wanted is str else wanted.__name__}, for its type is "
+            f"{_name_of(kind)}.",
+            "Correct the function, or its type; JSON is returned as a text."
+            if isinstance(kind, JSONType) or kind is JSONType
+            else "Correct the function, or add type=… to the parameter.",
+        )
+
+    def convert(self, value: Any, *, folder: Path | None = None) -> Any:
+        """Turn a text (or an already typed value) into the parameter's value, as its artifact.
+
+        Parameters
+        ----------
+        value : object
+        folder : Path, optional
+            What a relative path starts from, for parameters that are files.
+
+        Raises
+        ------
+        ParameterError
+            If it does not fit the type.
+        """
         kind = self.kind
         try:
-            if self.separator is not None:
-                return value.split(self.separator) if isinstance(value, str) else value
+            if kind is str:
+                return value.split(self.separator) if self.separator and value and isinstance(value, str) else value
             if kind is JSONType or isinstance(kind, JSONType):
                 return json.loads(value) if isinstance(value, str) else value
             if kind is bool:
                 return _boolean(value)
             if kind is int and isinstance(value, float) and not value.is_integer():
                 raise ValueError("it has decimals")
+            if kind in CONTAINERS and isinstance(value, str):
+                raise ValueError("Metaflow would take a text apart letter by letter")
             return kind(value)
         except (TypeError, ValueError) as error:
-            kind_name = getattr(kind, "name", getattr(kind, "__name__", str(kind)))
+            container = kind in CONTAINERS
             raise ParameterError(
-                f"Parameter `{self.name}` cannot be {value!r}.",
-                f"Its type is {kind_name} ({error}).",
-                f"Give a value of type {kind_name}.",
+                f"{self.kind_name} `{self.name}` cannot be {value!r}.",
+                f"Its type is {_name_of(kind)} ({error}).",
+                f"Declare it with type=JSONType, and give it as JSON: --{self.name} '[1, 2]'."
+                if container
+                else f"Give a value of type {_name_of(kind)}.",
             ) from error
 
 
+def _name_of(kind: Any) -> str:
+    return str(getattr(kind, "name", getattr(kind, "__name__", kind)))
+
+
 def _boolean(value: Any) -> bool:
+    """A truth value from one of the words that click knows."""
     if isinstance(value, bool):
         return value
-    text = str(value).strip().lower()
-    if text in TRUE | FALSE:
+    text = str(value).lower()
+    if text in TRUE + FALSE:
         return text in TRUE
     raise ValueError("accepted are true and false")
 
 
-def resolve_parameters(parameters: Mapping[str, Parameter], flow_name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def call_default(function: Callable[..., Any], context: ParameterContext, kind_name: str) -> Any:
+    """Call a function that computes a default.
+
+    Raises
+    ------
+    ParameterError
+        If it raises.
+    """
+    try:
+        try:
+            inspect.signature(function).bind(context, False)  # ``deploy_time``, which a function may ask for
+        except (TypeError, ValueError):
+            return function(context)
+        return function(context, False)
+    except Exception as error:
+        raise ParameterError(
+            f"The default of {kind_name} `{context.parameter_name}` cannot be computed.",
+            f"Its function raised {type(error).__name__}: {str(error).rstrip('.')}.",
+            "Correct the function, or give a value.",
+        ) from error
+
+
+def check_names(parameters: Mapping[str, Parameter]) -> None:
+    """Refuse names that Metaflow refuses, given all parameters and configs by attribute name.
+
+    Raises
+    ------
+    ParameterError
+        If a name is reserved, or two parameters or two configs have the same one.
+    """
+    known: dict[tuple[bool, str], str] = {}
+    for attribute, parameter in parameters.items():
+        is_config = parameter.kind_name == "Config"
+        if parameter.name.replace("-", "_") in RESERVED and not is_config:
+            raise ParameterError(
+                f"{parameter.kind_name} `{parameter.name}` has a name that is taken.",
+                "Metaflow has an option of that name.",
+                "Give it another name.",
+            )
+        # Configs are told apart exactly, parameters without regard to case.
+        spelled = (is_config, parameter.name if is_config else parameter.name.lower())
+        other = known.setdefault(spelled, attribute)
+        if other != attribute:
+            raise ParameterError(
+                f"`{other}` and `{attribute}` have the same name `{parameter.name}`.",
+                "An option of the command line sets one of them."
+                + ("" if is_config else " Upper and lower case are not told apart."),
+                "Give one of them another name.",
+            )
+
+
+def resolve_parameters(
+    parameters: Mapping[str, Parameter],
+    inputs: RunInputs,
+    context: ParameterContext,
+) -> dict[str, Any]:
     """Values of all parameters, by attribute name.
 
     Parameters
     ----------
     parameters : mapping of str to Parameter
-        By attribute name.
-    flow_name : str
-    given : mapping of str to object
+        By attribute name, none of them a config.
+    inputs : RunInputs
         What the user set, by parameter name (``-`` and ``_`` mean the same) or attribute name.
+    context : ParameterContext
+        For defaults that are computed.
 
     Raises
     ------
@@ -177,17 +416,29 @@ def resolve_parameters(parameters: Mapping[str, Parameter], flow_name: str, give
     """
     by_spelling: dict[str, str] = {}
     for attribute, parameter in parameters.items():
-        for spelling in (attribute, parameter.name):
-            by_spelling[spelling.replace("-", "_")] = parameter.name
+        by_spelling.setdefault(attribute.replace("-", "_"), parameter.name)
+    by_spelling.update({parameter.name.replace("-", "_"): parameter.name for parameter in parameters.values()})
     chosen: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in inputs.parameters.items():
         known = by_spelling.get(name.replace("-", "_"))
         if known is None:
-            names = sorted(parameter.name for parameter in parameters.values())
-            raise ParameterError(
-                f"Flow {flow_name} has no parameter `{name}`.{nearest(name, names)}",
-                f"It has {', '.join(f'`{n}`' for n in names)}." if names else "It has no parameters.",
-                f'Add `{name} = Parameter("{name}", default=…)` to the %%flow cell, or leave the option out.',
-            )
+            raise _unknown(name, parameters, context)
         chosen[known] = value
-    return {attribute: parameter.value(flow_name, chosen) for attribute, parameter in parameters.items()}
+    named = RunInputs(chosen, inputs.files, inputs.values, inputs.environment, inputs.folder)
+    return {attribute: parameter.value(named, context) for attribute, parameter in parameters.items()}
+
+
+def _unknown(name: str, parameters: Mapping[str, Parameter], context: ParameterContext) -> ParameterError:
+    """That a flow has no parameter of a name."""
+    if name in (context.configs or {}):
+        return ParameterError(
+            f"Flow {context.flow_name} has no parameter `{name}`, but a config.",
+            "Configs have options of their own.",
+            f"Write --config {name} FILE, or --config-value {name} JSON.",
+        )
+    names = sorted(parameter.name for parameter in parameters.values())
+    return ParameterError(
+        f"Flow {context.flow_name} has no parameter `{name}`.{nearest(name, names)}",
+        f"It has {', '.join(f'`{n}`' for n in names)}." if names else "It has no parameters.",
+        f'Add `{name} = Parameter("{name}", default=…)` to the %%flow cell, or leave the option out.',
+    )

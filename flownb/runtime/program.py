@@ -10,19 +10,23 @@ import ast
 import inspect
 import linecache
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from types import CodeType, ModuleType
 from typing import Any
 
 from flownb.cells.body import Decorator
 from flownb.cells.cell import Cell
+from flownb.errors import ParameterError
 from flownb.flow.artifacts import Artifacts, trace_artifacts
 from flownb.flow.definition import FlowDefinition
 from flownb.flow.graph import FlowGraph
 from flownb.flow.method import MethodSource, SourceLine, method_source
 from flownb.flow.module import class_source, future_features, metaflow_imports, shared_hash, shared_source
+from flownb.runtime.class_body import BODY_CLASS, keep_body
+from flownb.runtime.config import default_configs, plain_configs, resolved_parameters, seen_configs
+from flownb.runtime.config_expr import configs_read, resolve_settings
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.metaflow_names import flow_builtins, step
@@ -48,10 +52,20 @@ class Program:
     flow : FlowDefinition
     graph : FlowGraph
         Complete for runs; a notebook's unfinished graph for single steps.
+    configs : mapping of str to object, optional
+        The values of a run's configs by name, plain data; None means their defaults, read when first needed.
     """
 
     flow: FlowDefinition
     graph: FlowGraph
+    configs: Mapping[str, Any] | None = None
+
+    def with_configs(self, configs: Mapping[str, Any]) -> Program:
+        """The same program, for a run whose configs have these values (artifacts by name)."""
+        program = replace(self, configs=plain_configs(configs))
+        kept = ("artifacts", "shared_hash", "features", "_module_code", "declared", "constants")
+        vars(program).update({name: value for name, value in vars(self).items() if name in kept})
+        return program
 
     @cached_property
     def artifacts(self) -> Artifacts:
@@ -86,9 +100,24 @@ class Program:
         return [{"source": cell.source, "kind": cell.kind, "name": cell.name} for cell in cells]
 
     @cached_property
-    def parameters(self) -> dict[str, Parameter]:
-        """The flow's parameters by attribute name."""
+    def declared(self) -> dict[str, Parameter]:
+        """The flow's parameters and configs by attribute name, as its class body declares them."""
         return {name: value for name, value in vars(self.flow_class()).items() if isinstance(value, Parameter)}
+
+    @cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """The flow's parameters and configs by attribute name, with the configs' values where they use them."""
+        declared = self.declared
+        return resolved_parameters(declared, self._config_values(declared.values()))
+
+    def _config_values(self, declared: Iterable[Parameter]) -> Mapping[str, Any]:
+        """The configs' values by name."""
+        if self.configs is not None:
+            return self.configs
+        if "_defaults" not in vars(self):
+            vars(self)["_defaults"] = default_configs(declared, self.flow.name)
+        values: Mapping[str, Any] = vars(self)["_defaults"]
+        return values
 
     @cached_property
     def constants(self) -> dict[str, Any]:
@@ -96,7 +125,15 @@ class Program:
         names = [
             name for name, kind in self.flow.class_names.items() if kind == "constant" and not name.startswith("_")
         ]
-        found = {name: getattr(self.flow_class(), name, None) for name in names}
+        flow_class = self.flow_class() if names else None
+        found = {name: getattr(flow_class, name, None) for name in names}
+        for name, value in found.items():
+            if configs_read(value):
+                raise ParameterError(
+                    f"The constant `{name}` of the %%flow cell holds a config's value.",
+                    "Metaflow knows configs only when the run starts, and cannot keep such a constant.",
+                    f'Read the config in steps, as in self.cfg, or write {name} = Parameter("{name}", default=…).',
+                )
         return {name: value for name, value in found.items() if not callable(value) and not isinstance(value, property)}
 
     def decorators(self, name: str) -> tuple[Decorator, ...]:
@@ -154,6 +191,7 @@ class Program:
         for code in self._module_code:
             exec(code, namespace)
         flow_class: type[FlowSpec] = namespace[self.flow.name]
+        keep_body(flow_class, namespace)
         for name in self._step_names():
             if name != only:
                 setattr(flow_class, name, _placeholder(name))
@@ -178,7 +216,9 @@ class Program:
             lines = lines[start:]
         filename = _remember(node.step.cell) if node.step else "<flownb>"
         shown = len(source.loads) + source.statements - 1 if shows and source.statements else -1
-        return _compiled((SourceLine(f"class {self.flow.name}:", 1, 0), *lines), filename, self.features, shown)
+        # Decorators can read what the class body defines, as they can in flow.py.
+        base = f"(metaclass={BODY_CLASS})" if self.flow.class_names and self.decorators(name) else ""
+        return _compiled((SourceLine(f"class {self.flow.name}{base}:", 1, 0), *lines), filename, self.features, shown)
 
     def _method(self, name: str, namespace: dict[str, Any], shows: bool, decorated: bool) -> Any:
         """Execute the definition of one method."""
@@ -188,6 +228,11 @@ class Program:
         exec(code, namespace, inner)
         method = vars(inner[self.flow.name])[name]
         _read_as_cell(inspect.unwrap(method))
+        recorded: tuple[Recorded, ...] = getattr(method, "flownb_decorators", ())
+        if any(configs_read(settings) for _, settings in recorded):
+            declared = [one for one in vars(namespace[self.flow.name]).values() if isinstance(one, Parameter)]
+            seen = seen_configs(declared, self._config_values(declared))
+            method.flownb_decorators = tuple((one, resolve_settings(settings, seen)) for one, settings in recorded)
         return method
 
 

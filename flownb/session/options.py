@@ -48,6 +48,10 @@ class RunOptions:
         ``process``, ``inline``, or that of another engine.
     background : bool
         Whether to return at once.
+    config_files, config_values : dict of str to str
+        What ``--config`` and ``--config-value`` say of a config, by its name.
+    folder : Path
+        Where the command was given: relative paths of files start there.
     """
 
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -56,6 +60,9 @@ class RunOptions:
     workers: int = field(default_factory=cores)
     executor: str = "process"
     background: bool = False
+    config_files: dict[str, str] = field(default_factory=dict)
+    config_values: dict[str, str] = field(default_factory=dict)
+    folder: Path = field(default_factory=Path.cwd)
 
 
 @dataclass(frozen=True)
@@ -163,7 +170,7 @@ def _value(rest: list[str], option: str, equals: str, value: str) -> str:
 
 
 def parse_run(given: Sequence[str]) -> RunOptions:
-    """Read ``--alpha 0.2 --tag x --max-num-splits 500 --max-workers 4 --executor process --background``.
+    """Read ``--alpha 0.2 --config cfg FILE --tag x --max-num-splits 500 --max-workers 4 --executor process``.
 
     Raises
     ------
@@ -174,6 +181,7 @@ def parse_run(given: Sequence[str]) -> RunOptions:
     parameters: dict[str, Any] = {}
     tags: list[str] = []
     found: dict[str, Any] = {}
+    configs: dict[str, dict[str, str]] = {"--config": {}, "--config-value": {}}
     while rest:
         word = rest.pop(0)
         option, equals, value = word.partition("=")
@@ -193,12 +201,28 @@ def parse_run(given: Sequence[str]) -> RunOptions:
             found["executor"] = _value(rest, option, equals, value)
         elif option == "--background":
             found["background"] = True
+        elif option in configs and not equals:  # `--config=VALUE` is a parameter that is called config
+            name, text = _pair(rest, option)
+            configs[option][name] = text
         else:
             name = option[2:]
             if name in parameters:
                 raise ParameterError(f"`{option}` is given twice.", "A parameter has one value.", "Remove one.")
             parameters[name] = _value(rest, option, equals, value)
+    found["config_files"], found["config_values"] = configs.values()
     return RunOptions(parameters, tuple(tags), **found)
+
+
+def _pair(rest: list[str], option: str) -> tuple[str, str]:
+    """The two words after ``--config`` or ``--config-value``."""
+    what, example = ("FILE", "prod.json") if option == "--config" else ("JSON", """'{"depth": 6}'""")
+    if len(rest) < 2 or any(word.startswith("--") for word in rest[:2]):
+        raise ParameterError(
+            f"`{option}` needs two words.",
+            f"They are the config's name and its {what}.",
+            f"Write {option} NAME {what}, for example {option} cfg {example}.",
+        )
+    return rest.pop(0), rest.pop(0)
 
 
 # The options of `run` that a resume takes too.

@@ -20,8 +20,9 @@ from flownb.runtime.decorators import Recorded
 from flownb.runtime.events import CardRefreshed, Event, RunEnded, RunStarted, TaskCloned, TaskEnded, TaskOutput
 from flownb.runtime.executor import CardShown, Executor, InlineExecutor
 from flownb.runtime.failure import StepError, message
-from flownb.runtime.parameters import resolve_parameters
+from flownb.runtime.parameters import RunInputs
 from flownb.runtime.program import Program
+from flownb.runtime.run_inputs import start_values
 from flownb.runtime.scheduler import RunStopped, Scheduler
 from flownb.runtime.task import TaskResult, TaskSpec, run_attempt
 from flownb.runtime.workers.pool import ProcessExecutor
@@ -83,10 +84,16 @@ def begin_run(
     program = session.program(True)
     flow = program.flow.name
     with module_kept(flow):
+        known = {} if origin is None else {n: ref for n, ref in origin.parameters.items() if n in program.declared}
+        program, chosen = start_values(
+            program,
+            RunInputs(
+                options.parameters, options.config_files, options.config_values, dict(os.environ), options.folder
+            ),
+            ds_type=session.datastore_type,
+            settled={name: session.datastore.load(ref) for name, ref in known.items()},
+        )
         decorators = program.recorded()
-        known = {} if origin is None else {n: ref for n, ref in origin.parameters.items() if n in program.parameters}
-        unknown = {name: parameter for name, parameter in program.parameters.items() if name not in known}
-        chosen = resolve_parameters(unknown, flow, options.parameters)
         values = {**program.constants, **chosen}
     with session.datastore.recording():
         given = session.datastore.save_given(values)

@@ -24,11 +24,13 @@ from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.draw import draw_graph
 from flownb.flow.lint import Diagnostic, check_flow
 from flownb.picture import Dag
+from flownb.runtime.config import ConfigParameter, config_environment
 from flownb.runtime.decorators import APPLIED
 from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness, judge
-from flownb.runtime.parameters import resolve_parameters
+from flownb.runtime.parameters import RunInputs
 from flownb.runtime.program import Program, module_name
+from flownb.runtime.run_inputs import start_values
 from flownb.runtime.workers.server import ServerPool
 from flownb.session.cards import CardShelf
 from flownb.session.cellbook import CellBook
@@ -245,10 +247,26 @@ class SessionState:
         """
         known = self._given
         if known is None or known[0] is not program or not all(map(self.datastore.holds, known[1].values())):
-            optional = {name: p for name, p in program.parameters.items() if not (p.required and p.default is None)}
-            values = {**program.constants, **resolve_parameters(optional, program.flow.name, {})}
-            known = self._given = (program, self.datastore.save_given(values))
+            inputs = RunInputs(environment=config_environment())
+            _, defaults = start_values(program, inputs, ds_type=self.datastore_type, complete=False)
+            known = self._given = (program, self.datastore.save_given({**program.constants, **defaults}))
         return known[1]
+
+    def configured(self, program: Program, refs: Mapping[str, ArtifactRef]) -> Program:
+        """The program with its configs as a task has them that starts with `refs`; decorators then see the same."""
+        if not program.flow.configs:
+            return program
+        configs = {
+            one.name: self.datastore.load(refs[name])
+            for name, one in program.declared.items()
+            if isinstance(one, ConfigParameter) and name in refs
+        }
+        return program.with_configs(configs)
+
+    @property
+    def datastore_type(self) -> str:
+        """What Metaflow calls a datastore of this kind."""
+        return "s3" if str(self.datastore.location).startswith("s3:") else "local"
 
     def require_parameters(self, program: Program, step: str, known: Iterable[str]) -> None:
         """Raise unless every required parameter has a value."""

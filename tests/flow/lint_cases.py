@@ -194,7 +194,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "A decorator of step a reads `N`, which nothing defines.",
-                "Decorators see shared code only.",
+                "Decorators see shared code and the flow's configs.",
                 "Define `N` in a %%shared cell.",
             )
         ],
@@ -1292,15 +1292,39 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ],
     ),
     (
-        ("%%flow F\ncfg = Config('cfg', default_value='{}')", "%%step a"),
+        (
+            "%%flow F\ncfg = Config('cfg', default_value='{}')\nalpha = Parameter('alpha', default=cfg.name)",
+            "%%step a\n@retry(**cfg.values)\n@environment(vars=cfg.get('vars'))\nx = self.cfg.name",
+        ),
         [
             (
                 "FN022",
                 1,
+                3,
+                "The %%flow cell reads `cfg.name`.",
+                "There it is Metaflow's own, as it is of every config, and not what the config holds.",
+                'Write cfg["name"].',
+            ),
+            (
+                "FN022",
                 2,
-                "The %%flow cell uses `Config`.",
-                "flownb does not run it: steps here would not have its value.",
-                "Use a Parameter, or read the file in a step.",
+                2,
+                "A decorator of step a reads `cfg.values`.",
+                "There it is Metaflow's own, as it is of every config, and not what the config holds.",
+                'Write cfg["values"].',
+            ),
+        ],
+    ),
+    (
+        ("%%flow F\nn = Parameter('n', default=1)", "%%step a\n@retry(times=n)\nx = 1"),
+        [
+            (
+                "FN001",
+                2,
+                2,
+                "A decorator of step a reads the parameter `n`.",
+                "Parameters have no value before steps run, but configs have.",
+                'Write n = Config("n", …) in the %%flow cell.',
             )
         ],
     ),
@@ -1415,7 +1439,13 @@ ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
     ("FN018", ("%%step a", "%%step b")),
     ("FN019", ("%%step a\nfrom math import pi\ninputs = 1\ndef f(self): pass",)),
     ("FN020", ("%%step end --after start", "%%step start")),
-    ("FN022", ("%%flow F\nalpha = Parameter('alpha', default=1)", "%%step a")),
+    (
+        "FN022",
+        (
+            "%%flow F\ncfg = Config('cfg', default='c.json')\nn = Parameter('n', default=cfg.model.name)\nM = 1",
+            "%%step a\n@retry(times=cfg.times)\n@resources(memory=M)\nx = [self.cfg.name, self.cfg.items()]",
+        ),
+    ),
     (
         "FN021",
         (

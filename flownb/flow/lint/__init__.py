@@ -16,6 +16,7 @@ from flownb.flow.graph import FlowGraph
 from flownb.flow.lint import (
     assigned_parameter,
     capture_never_assigned,
+    config_attribute,
     cycle,
     duplicate_step,
     end_step,
@@ -26,7 +27,6 @@ from flownb.flow.lint import (
     merge_conflict,
     missing_module,
     not_in_a_method,
-    not_run_here,
     partial_artifact,
     reserved_name,
     syntax_error,
@@ -65,7 +65,7 @@ CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
         not_in_a_method,
         end_step,
         merge_conflict,
-        not_run_here,
+        config_attribute,
     )
 }
 

@@ -43,11 +43,17 @@ def _in_step(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         elif name not in joined and name != "inputs" and not holders(context, step, name):  # FN002, FN015 say more
             what = f"Step {step.name} reads `{name}`, which nothing defines."
             yield context.at(CODE, step, line, what, *_advice(context, step, name))
-    known = context.flow.shared_names | PYTHON_BUILTINS | METAFLOW_NAMES
+    # A decorator stands in the class body; of that, a Parameter is of no use to it, for it has no value there.
+    body = context.flow.class_names.keys() - (context.flow.parameters - context.flow.configs)
+    known = context.flow.shared_names | PYTHON_BUILTINS | METAFLOW_NAMES | body
     for decorator in step.body.decorators:
         for name in sorted(decorator_names(decorator.text) - known):
             what = f"A decorator of step {step.name} reads `{name}`, which nothing defines."
-            why, fix = "Decorators see shared code only.", f"Define `{name}` in a %%shared cell."
+            why, fix = "Decorators see shared code and the flow's configs.", f"Define `{name}` in a %%shared cell."
+            if name in context.flow.parameters:
+                what = f"A decorator of step {step.name} reads the parameter `{name}`."
+                why = "Parameters have no value before steps run, but configs have."
+                fix = f'Write {name} = Config("{name}", …) in the %%flow cell.'
             yield context.at(CODE, step, decorator.line, what, why, fix)
 
 
