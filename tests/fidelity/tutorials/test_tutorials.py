@@ -1,0 +1,195 @@
+"""Metaflow's tutorials as notebooks: run here, exported, and beside the original flows on real Metaflow."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flownb.client import Flow, Run
+from flownb.store.datastore import Datastore
+from tests.fidelity.metaflow_peer import Tasks, run_in_metaflow
+from tests.fidelity.tutorials import episodes
+from tests.fidelity.tutorials.movies import GENRE_STATS, MOVIES, NOT_SCI_FI, SCI_FI
+
+WriteNotebook = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def _movies(tmp_path: Path) -> None:
+    """Every notebook has the file of movies beside it."""
+    (tmp_path / "movies.csv").write_text(MOVIES)
+
+
+def flownb(*words: str, cwd: Path) -> str:
+    """What a command that must go well prints, without warnings on standard error."""
+    done = subprocess.run([sys.executable, "-m", "flownb.cli.main", *words], cwd=cwd, capture_output=True, text=True)
+    assert (0, "") == (done.returncode, done.stderr), done.stdout
+    return done.stdout
+
+
+def latest(flow: str, folder: Path) -> Run:
+    """The newest run here of a flow that went well."""
+    run = Flow(flow, datastore=Datastore(folder / ".flownb")).latest_successful_run
+    assert run is not None
+    return run
+
+
+def on_metaflow(notebook: Path, *arguments: str, drop: tuple[str, ...] = ()) -> Tasks:
+    """The tasks of a notebook's exported flow on real Metaflow; `drop` are decorators that no local run can have."""
+    text = flownb("export", notebook.name, "-o", "-", cwd=notebook.parent)
+    for name in drop:
+        text, count = re.subn(rf"^ *@{name}\(.*\)\n", "", text, flags=re.MULTILINE)
+        assert 1 == count
+    return run_in_metaflow(text, notebook.parent, *arguments)
+
+
+def original(episode: str, folder: Path, *arguments: str) -> Tasks:
+    """The tasks of the tutorial's own flow, as Metaflow brings it, on our movies."""
+    place = distribution("metaflow").locate_file(f"metaflow/tutorials/{episode}.py")
+    return run_in_metaflow(Path(str(place)).read_text(), folder, *arguments)
+
+
+def at_end(tasks: Tasks) -> dict[str, Any]:
+    """The artifacts of a run's end."""
+    (end,) = tasks["end"]
+    return end
+
+
+def output(folder: Path) -> str:
+    """What Metaflow's newest run in a folder printed."""
+    return (folder / "output.txt").read_text()
+
+
+def test_hello_world(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """Episode 0: three steps print their lines in order, in both."""
+    notebook = write_notebook(*episodes.HELLO)
+    said = ["HelloFlow is starting.", "Metaflow says: Hi!", "HelloFlow is all done."]
+    here = flownb("run", notebook.name, cwd=tmp_path)
+    assert said == re.findall(r"^\[\w+\] (.*)$", here, re.MULTILINE)
+    assert {"start", "hello", "end"} == {step.id for step in latest("HelloFlow", tmp_path)}
+    tasks = on_metaflow(notebook)
+    assert {"start": [{}], "hello": [{}], "end": [{}]} == tasks
+    there = output(tmp_path)
+    assert said == sorted(said, key=there.index)
+    assert tasks == original("00-helloworld/helloworld", tmp_path)
+
+
+def test_playlist(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """Episode 1: the playlist has all movies of the genre, the bonus is of another, and parameters hold."""
+    notebook = write_notebook(*episodes.PLAYLIST)
+    here = flownb("run", notebook.name, "--recommendations", "3", cwd=tmp_path)
+    assert (3, 1) == (here.count("Pick "), here.count("Bonus: "))
+    data = latest("PlayListFlow", tmp_path).data
+    assert data is not None
+    assert SCI_FI == set(data.playlist)
+    assert data.bonus in NOT_SCI_FI
+    for tasks in (on_metaflow(notebook), original("01-playlist/playlist", tmp_path)):
+        end = at_end(tasks)
+        assert sorted(SCI_FI) == sorted(end["playlist"])
+        assert end["bonus"] in NOT_SCI_FI
+        assert (MOVIES, "Sci-Fi", 5) == (end["movie_data"], end["genre"], end["recommendations"])
+    flownb("run", notebook.name, "--genre", "mystery", cwd=tmp_path)
+    data = latest("PlayListFlow", tmp_path).data
+    assert data is not None
+    assert (["The Long Foreach"], "mystery", MOVIES) == (data.playlist, data.genre, data.movie_data)
+
+
+def test_playlist_of_another_file(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """Episode 1: the file of movies can be another one, named on the command line."""
+    other = tmp_path / "other.csv"
+    other.write_text("movie_title,title_year,genres,gross\nOne,2001,Sci-Fi,1\nTwo,2002,Drama,2\n")
+    notebook = write_notebook(*episodes.PLAYLIST)
+    flownb("run", notebook.name, "--movie_data", "other.csv", cwd=tmp_path)
+    data = latest("PlayListFlow", tmp_path).data
+    assert data is not None
+    assert (["One"], ("Two", "Drama")) == (data.playlist, data.bonus)
+    end = at_end(on_metaflow(notebook, "--movie_data", "other.csv"))
+    assert (["One"], ("Two", "Drama")) == (end["playlist"], end["bonus"])
+
+
+def test_statistics(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """Episode 2: a foreach over the genres finds the quartiles and the sorted movies of each."""
+    notebook = write_notebook(*episodes.STATISTICS)
+    here = flownb("run", notebook.name, cwd=tmp_path)
+    assert {"Comedy", "Drama", "Mystery", "Sci-Fi"} == set(re.findall(r"Statistics of (.*)", here))
+    run = latest("MovieStatsFlow", tmp_path)
+    assert run.data is not None
+    assert GENRE_STATS == run.data.genre_stats
+    assert [3, 2, 1, 0] == [task.index for task in run["compute_statistics"]]
+    for tasks in (on_metaflow(notebook), original("02-statistics/stats", tmp_path)):
+        end = at_end(tasks)
+        assert GENRE_STATS == end["genre_stats"]
+        assert sorted(GENRE_STATS) == sorted(str(task["genre"]).lower() for task in tasks["compute_statistics"])
+
+
+def test_playlist_redux(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """Episode 3: a step reads the latest successful run of another flow through the client."""
+    statistics = write_notebook(*episodes.STATISTICS, name="statistics.ipynb")
+    notebook = write_notebook(*episodes.PLAYLIST_REDUX)
+    flownb("run", statistics.name, cwd=tmp_path)
+    here = flownb("run", notebook.name, cwd=tmp_path)
+    assert f"statistics: {latest('MovieStatsFlow', tmp_path).pathspec}\n" in here
+    assert f"metadata: flownb@{tmp_path / '.flownb'}\n" in here
+    data = latest("PlayListFlow", tmp_path).data
+    assert data is not None
+    assert ["Orbit of Paper"] == data.playlist
+    assert data.bonus in NOT_SCI_FI
+    on_metaflow(statistics)
+    for tasks in (on_metaflow(notebook), original("03-playlist-redux/playlist", tmp_path)):
+        end = at_end(tasks)
+        assert ["Orbit of Paper"] == end["playlist"]
+        assert end["bonus"] in NOT_SCI_FI
+
+
+def test_playlist_redux_without_statistics(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """Episode 3: without a run of the other flow, the step that reads it fails and says so."""
+    write_notebook(*episodes.PLAYLIST_REDUX)
+    words = [sys.executable, "-m", "flownb.cli.main", "run", "nb.ipynb"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert 1 == done.returncode
+    assert "Flow `MovieStatsFlow` has no runs" in done.stderr
+
+
+def test_playlist_plus(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """Episode 4: the bonus is the title nearest to the hint; @conda is shown and exported, not applied here."""
+    (tmp_path / "editdistance.py").write_text(episodes.EDIT_DISTANCE)
+    statistics = write_notebook(*episodes.STATISTICS, name="statistics.ipynb")
+    notebook = write_notebook(*episodes.PLAYLIST_PLUS)
+    flownb("run", statistics.name, cwd=tmp_path)
+    here = flownb("run", notebook.name, cwd=tmp_path)
+    assert "conda" in "".join(re.findall(r"^note: .*", here, re.MULTILINE))
+    data = latest("PlayListFlow", tmp_path).data
+    assert data is not None
+    assert (["Orbit of Paper"], ("Metaphor Release", "Comedy")) == (data.playlist, data.bonus)
+    flownb("run", notebook.name, "--hint", "The Lint Trip", cwd=tmp_path)
+    data = latest("PlayListFlow", tmp_path).data
+    assert data is not None
+    assert ("The Lint Trap", "Comedy|Drama") == data.bonus
+    on_metaflow(statistics)
+    end = at_end(on_metaflow(notebook, drop=("conda_base", "conda")))
+    assert (["Orbit of Paper"], ("Metaphor Release", "Comedy")) == (end["playlist"], end["bonus"])
+
+
+@pytest.mark.parametrize("cloud", ["kubernetes", "batch"])
+def test_hello_cloud(cloud: str, write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """Episode 5: a step for the cloud runs here, is tried again when it fails, and is exported for the cloud."""
+    cells = [cell.replace("@kubernetes", f"@{cloud}") for cell in episodes.HELLO_CLOUD]
+    notebook = write_notebook(*cells)
+    here = flownb("run", notebook.name, cwd=tmp_path)
+    assert cloud in "".join(re.findall(r"^note: .*", here, re.MULTILINE))
+    assert "Metaflow says: Hi from the cloud!" in here
+    run = latest("HelloCloudFlow", tmp_path)
+    assert run.data is not None
+    assert "Hi from the cloud!" == run.data.message
+    assert [("start", 0), ("hello", 0), ("hello", 1), ("end", 0)] == [(r.step, r.attempt) for r in run.timeline()]
+    assert f"@{cloud}(cpu=1, memory=500)" in flownb("export", notebook.name, "-o", "-", cwd=tmp_path)
+    tasks = on_metaflow(notebook, drop=(cloud,))
+    assert [{"message": "Hi from the cloud!"}] == tasks["end"]
+    assert "Metaflow says: Hi from the cloud!" in output(tmp_path)
