@@ -7,51 +7,22 @@ Takes what a ``%%flow`` cell declares and what a user typed; gives the value eac
 from __future__ import annotations
 
 import copy
-import inspect
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from flownb.errors import ParameterError, nearest
 from flownb.runtime.config_expr import configs_read, resolve_settings
+from flownb.runtime.run_context import ParameterContext, RunInputs, call_default
 
-__all__ = [
-    "JSONType",
-    "Parameter",
-    "ParameterContext",
-    "RunInputs",
-    "call_default",
-    "check_names",
-    "resolve_parameters",
-]
+__all__ = ["JSONType", "Parameter"]
 
 TRUE = ("true", "t", "1", "yes", "y")
 FALSE = ("false", "f", "0", "no", "n")
 CONTAINERS = (list, tuple, set, frozenset, dict)
 # Types whose callable default must return exactly that type (`DeployTimeField._check_type`).
 STRICT = (bool, int, float, list, dict)
-# Names that Metaflow's own options have (`Parameter.init`).
-RESERVED = frozenset(
-    [
-        "params",
-        "with",
-        "tag",
-        "namespace",
-        "obj",
-        "tags",
-        "decospecs",
-        "run_id_file",
-        "max_num_splits",
-        "max_workers",
-        "max_log_size",
-        "user_namespace",
-        "run_id",
-        "task_id",
-        "runner_attribute_file",
-    ]
-)
 OPTIONS = ("default", "type", "help", "required", "show_default", "separator")
 
 
@@ -59,51 +30,6 @@ class JSONType:
     """Type of a parameter whose value is given as JSON."""
 
     name = "JSON"
-
-
-class ParameterContext(NamedTuple):
-    """What a function that computes a default is told, with Metaflow's field names.
-
-    Attributes
-    ----------
-    flow_name, user_name, parameter_name : str
-    logger : callable
-        Prints a line.
-    ds_type : str
-        ``"local"`` or ``"s3"``.
-    configs : ConfigValue or None
-        All configs by name; None while a config itself is computed.
-    """
-
-    flow_name: str
-    user_name: str
-    parameter_name: str
-    logger: Callable[..., None] = print
-    ds_type: str = "local"
-    configs: Any = None
-
-
-@dataclass(frozen=True)
-class RunInputs:
-    """What a run was started with, besides its flow.
-
-    Attributes
-    ----------
-    parameters : mapping of str to object
-        What the user set by name; a text is still to be converted.
-    files, values : mapping of str to str
-        ``--config`` and ``--config-value``, by the config's name.
-    environment : mapping of str to str
-        Where ``METAFLOW_RUN_ALPHA``, ``METAFLOW_FLOW_CONFIG`` and ``METAFLOW_FLOW_CONFIG_VALUE`` are looked up.
-    folder : Path or None
-        What relative paths that the user gave start from; None is the current folder, as for paths in the flow.
-    """
-
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    folder: Path | None = None
 
 
 class Parameter:
@@ -340,105 +266,3 @@ def _boolean(value: Any) -> bool:
     if text in TRUE + FALSE:
         return text in TRUE
     raise ValueError("accepted are true and false")
-
-
-def call_default(function: Callable[..., Any], context: ParameterContext, kind_name: str) -> Any:
-    """Call a function that computes a default.
-
-    Raises
-    ------
-    ParameterError
-        If it raises.
-    """
-    try:
-        try:
-            inspect.signature(function).bind(context, False)  # ``deploy_time``, which a function may ask for
-        except (TypeError, ValueError):
-            return function(context)
-        return function(context, False)
-    except Exception as error:
-        raise ParameterError(
-            f"The default of {kind_name} `{context.parameter_name}` cannot be computed.",
-            f"Its function raised {type(error).__name__}: {str(error).rstrip('.')}.",
-            "Correct the function, or give a value.",
-        ) from error
-
-
-def check_names(parameters: Mapping[str, Parameter]) -> None:
-    """Refuse names that Metaflow refuses, given all parameters and configs by attribute name.
-
-    Raises
-    ------
-    ParameterError
-        If a name is reserved, or two parameters or two configs have the same one.
-    """
-    known: dict[tuple[bool, str], str] = {}
-    for attribute, parameter in parameters.items():
-        is_config = parameter.kind_name == "Config"
-        if parameter.name.replace("-", "_") in RESERVED and not is_config:
-            raise ParameterError(
-                f"{parameter.kind_name} `{parameter.name}` has a name that is taken.",
-                "Metaflow has an option of that name.",
-                "Give it another name.",
-            )
-        # Configs are told apart exactly, parameters without regard to case.
-        spelled = (is_config, parameter.name if is_config else parameter.name.lower())
-        other = known.setdefault(spelled, attribute)
-        if other != attribute:
-            raise ParameterError(
-                f"`{other}` and `{attribute}` have the same name `{parameter.name}`.",
-                "An option of the command line sets one of them."
-                + ("" if is_config else " Upper and lower case are not told apart."),
-                "Give one of them another name.",
-            )
-
-
-def resolve_parameters(
-    parameters: Mapping[str, Parameter],
-    inputs: RunInputs,
-    context: ParameterContext,
-) -> dict[str, Any]:
-    """Values of all parameters, by attribute name.
-
-    Parameters
-    ----------
-    parameters : mapping of str to Parameter
-        By attribute name, none of them a config.
-    inputs : RunInputs
-        What the user set, by parameter name (``-`` and ``_`` mean the same) or attribute name.
-    context : ParameterContext
-        For defaults that are computed.
-
-    Raises
-    ------
-    ParameterError
-        If a name is unknown, a required value is missing, or a value does not fit.
-    """
-    by_spelling: dict[str, str] = {}
-    for attribute, parameter in parameters.items():
-        by_spelling.setdefault(attribute.replace("-", "_"), parameter.name)
-    by_spelling.update({parameter.name.replace("-", "_"): parameter.name for parameter in parameters.values()})
-    chosen: dict[str, Any] = {}
-    for name, value in inputs.parameters.items():
-        known = by_spelling.get(name.replace("-", "_"))
-        if known is None:
-            raise _unknown(name, parameters, context)
-        chosen[known] = value
-    named = RunInputs(chosen, inputs.files, inputs.values, inputs.environment, inputs.folder)
-    return {attribute: parameter.value(named, context) for attribute, parameter in parameters.items()}
-
-
-def _unknown(name: str, parameters: Mapping[str, Parameter], context: ParameterContext) -> ParameterError:
-    """That a flow has no parameter of a name."""
-    if name in (context.configs or {}):
-        return ParameterError(
-            f"Flow {context.flow_name} has no parameter `{name}`, but a config.",
-            "Configs have options of their own.",
-            f"Write --config {name} FILE, or --config-value {name} JSON.",
-        )
-    names = sorted(parameter.name for parameter in parameters.values())
-    return ParameterError(
-        f"Flow {context.flow_name} has no parameter `{name}`.{nearest(name, names)}",
-        f"It has {', '.join(f'`{n}`' for n in names)}." if names else "It has no parameters.",
-        f'Add `{name} = Parameter("{name}", default=…)` to the %%flow cell, or leave the option out.',
-    )

@@ -8,13 +8,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flownb.runtime.config import ConfigParameter, choose_configs, resolved_parameters, seen_configs
+from flownb.errors import ParameterError, nearest
+from flownb.runtime.config import ConfigParameter, resolved_parameters, seen_configs
+from flownb.runtime.config_choice import choose_configs
 from flownb.runtime.config_value import ConfigValue
-from flownb.runtime.parameters import ParameterContext, RunInputs, check_names, resolve_parameters
+from flownb.runtime.parameters import Parameter
 from flownb.runtime.program import Program
+from flownb.runtime.run_context import ParameterContext, RunInputs
 from flownb.settings import user_name
 
-__all__ = ["start_values"]
+__all__ = ["check_names", "resolve_parameters", "start_values"]
+
+# Names that Metaflow's own options have (`Parameter.init`).
+RESERVED = frozenset(
+    [
+        "params",
+        "with",
+        "tag",
+        "namespace",
+        "obj",
+        "tags",
+        "decospecs",
+        "run_id_file",
+        "max_num_splits",
+        "max_workers",
+        "max_log_size",
+        "user_namespace",
+        "run_id",
+        "task_id",
+        "runner_attribute_file",
+    ]
+)
 
 
 def start_values(
@@ -69,3 +93,83 @@ def start_values(
         if name in values or (name in configs and name not in known and one.name in chosen)
     }
     return (program.with_configs(chosen) if configs else program), found
+
+
+def check_names(parameters: Mapping[str, Parameter]) -> None:
+    """Refuse names that Metaflow refuses, given all parameters and configs by attribute name.
+
+    Raises
+    ------
+    ParameterError
+        If a name is reserved, or two parameters or two configs have the same one.
+    """
+    known: dict[tuple[bool, str], str] = {}
+    for attribute, parameter in parameters.items():
+        is_config = parameter.kind_name == "Config"
+        if parameter.name.replace("-", "_") in RESERVED and not is_config:
+            raise ParameterError(
+                f"{parameter.kind_name} `{parameter.name}` has a name that is taken.",
+                "Metaflow has an option of that name.",
+                "Give it another name.",
+            )
+        # Configs are told apart exactly, parameters without regard to case.
+        spelled = (is_config, parameter.name if is_config else parameter.name.lower())
+        other = known.setdefault(spelled, attribute)
+        if other != attribute:
+            raise ParameterError(
+                f"`{other}` and `{attribute}` have the same name `{parameter.name}`.",
+                "An option of the command line sets one of them."
+                + ("" if is_config else " Upper and lower case are not told apart."),
+                "Give one of them another name.",
+            )
+
+
+def resolve_parameters(
+    parameters: Mapping[str, Parameter],
+    inputs: RunInputs,
+    context: ParameterContext,
+) -> dict[str, Any]:
+    """Values of all parameters, by attribute name.
+
+    Parameters
+    ----------
+    parameters : mapping of str to Parameter
+        By attribute name, none of them a config.
+    inputs : RunInputs
+        What the user set, by parameter name (``-`` and ``_`` mean the same) or attribute name.
+    context : ParameterContext
+        For defaults that are computed.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown, a required value is missing, or a value does not fit.
+    """
+    by_spelling: dict[str, str] = {}
+    for attribute, parameter in parameters.items():
+        by_spelling.setdefault(attribute.replace("-", "_"), parameter.name)
+    by_spelling.update({parameter.name.replace("-", "_"): parameter.name for parameter in parameters.values()})
+    chosen: dict[str, Any] = {}
+    for name, value in inputs.parameters.items():
+        known = by_spelling.get(name.replace("-", "_"))
+        if known is None:
+            raise _unknown(name, parameters, context)
+        chosen[known] = value
+    named = RunInputs(chosen, inputs.files, inputs.values, inputs.environment, inputs.folder)
+    return {attribute: parameter.value(named, context) for attribute, parameter in parameters.items()}
+
+
+def _unknown(name: str, parameters: Mapping[str, Parameter], context: ParameterContext) -> ParameterError:
+    """That a flow has no parameter of a name."""
+    if name in (context.configs or {}):
+        return ParameterError(
+            f"Flow {context.flow_name} has no parameter `{name}`, but a config.",
+            "Configs have options of their own.",
+            f"Write --config {name} FILE, or --config-value {name} JSON.",
+        )
+    names = sorted(parameter.name for parameter in parameters.values())
+    return ParameterError(
+        f"Flow {context.flow_name} has no parameter `{name}`.{nearest(name, names)}",
+        f"It has {', '.join(f'`{n}`' for n in names)}." if names else "It has no parameters.",
+        f'Add `{name} = Parameter("{name}", default=…)` to the %%flow cell, or leave the option out.',
+    )

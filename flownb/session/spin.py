@@ -116,7 +116,7 @@ def spin_step(
     emit = session.events.emit
     with module_kept(program.flow.name), task_told(emit, program.flow.name, spec, "spin") as ended:
         result = run_attempt(
-            program,
+            session.configured(program, spec),
             spec,
             session.datastore,
             keep=keep,

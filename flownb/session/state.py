@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flownb.cells.assignment import analyse_names
 from flownb.cells.body import STEP_DECORATORS
@@ -24,13 +24,16 @@ from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.draw import draw_graph
 from flownb.flow.lint import Diagnostic, check_flow
 from flownb.picture import Dag
-from flownb.runtime.config import ConfigParameter, config_environment
+from flownb.runtime.config import ConfigParameter
+from flownb.runtime.config_choice import config_environment
 from flownb.runtime.decorators import APPLIED
 from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness, judge
-from flownb.runtime.parameters import RunInputs
+from flownb.runtime.parameters import Parameter
 from flownb.runtime.program import Program, module_name
-from flownb.runtime.run_inputs import start_values
+from flownb.runtime.run_context import RunInputs
+from flownb.runtime.run_inputs import check_names, start_values
+from flownb.runtime.task import TaskSpec, inherited_refs
 from flownb.runtime.workers.server import ServerPool
 from flownb.session.cards import CardShelf
 from flownb.session.cellbook import CellBook
@@ -40,9 +43,14 @@ from flownb.settings import datastore_root, user_name
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, RunRecord, TaskRecord
 
+if TYPE_CHECKING:
+    from flownb.session.run import FlowRun
+
 __all__ = ["Display", "SessionState", "module_kept"]
 
 Display = Callable[[Any], None]
+# What the defaults of configs and included files depend on.
+Outside = tuple[object, ...]
 
 
 class SessionState:
@@ -63,8 +71,9 @@ class SessionState:
         self.events = EventStream()
         self.cards = CardShelf()
         self.servers = ServerPool()
+        self.runs: list[FlowRun] = []  # in the background
         self.events.subscribe(self.cards.watch)  # before any view, which then finds no running card any more
-        self._programs: dict[bool, tuple[tuple[Cell, ...], Program]] = {}
+        self._programs: dict[bool, tuple[tuple[Cell, ...], Program, Outside]] = {}
         self._checked: dict[str, Program] = {}
         self._results: dict[str, LatestResults] = {}
         self._given: tuple[Program, dict[str, ArtifactRef]] | None = None
@@ -90,15 +99,15 @@ class SessionState:
         return self.program(False).flow
 
     def program(self, complete: bool) -> Program:
-        """The flow made executable, anew when a cell changed."""
+        """The flow made executable, anew when a cell changed, or a file that its configs are read from."""
         cells = self.cells.cells()
         known = self._programs.get(complete)
-        if known is not None and known[0] == cells:
+        if known is not None and known[0] == cells and known[2] == _outside(known[1].flow):
             return known[1]
         flow = define_flow(cells)
         graph = draw_graph(flow)
         program = Program(flow, complete_graph(graph) if complete else graph)
-        self._programs[complete] = (cells, program)
+        self._programs[complete] = (cells, program, _outside(flow))
         return program
 
     def run_shared(self, cell: Cell) -> dict[str, Any]:
@@ -115,6 +124,7 @@ class SessionState:
         if found:
             raise CheckFailed(tuple(found))
         flow_class = self.program(False).flow_class()
+        check_names({name: one for name, one in vars(flow_class).items() if isinstance(one, Parameter)})
         names = vars(sys.modules[flow_class.__module__])
         return {name: names[name] for name in analyse_names(cell.parsed.tree).assigned if name in names}
 
@@ -228,7 +238,8 @@ class SessionState:
         program = self.program(False)
         given: Mapping[str, ArtifactRef] = {}
         if run_code:
-            given = self.refs(program)
+            with contextlib.suppress(ParameterError):  # a config's file may be gone; running a step says so
+                given = self.refs(program)
         elif self._given is not None and self._given[0].shared_hash == program.shared_hash:
             given = self._given[1]
         return judge(program, attempted, results.parents_of, given)
@@ -252,15 +263,15 @@ class SessionState:
             known = self._given = (program, self.datastore.save_given({**program.constants, **defaults}))
         return known[1]
 
-    def configured(self, program: Program, refs: Mapping[str, ArtifactRef]) -> Program:
-        """The program with its configs as a task has them that starts with `refs`; decorators then see the same."""
+    def configured(self, program: Program, spec: TaskSpec) -> Program:
+        """The program with the configs that a task starts with, so that its decorators see what its step sees."""
         if not program.flow.configs:
             return program
-        configs = {
-            one.name: self.datastore.load(refs[name])
-            for name, one in program.declared.items()
-            if isinstance(one, ConfigParameter) and name in refs
-        }
+        refs, configs = inherited_refs(program, spec), {}
+        for name, one in program.declared.items():
+            if isinstance(one, ConfigParameter) and (name in spec.overrides or name in refs):
+                known = name in spec.overrides
+                configs[one.name] = spec.overrides[name] if known else self.datastore.load(refs[name], name=name)
         return program.with_configs(configs)
 
     @property
@@ -300,6 +311,20 @@ class SessionState:
             with contextlib.suppress(FlownbError):
                 return read_notebook(self.notebook).cells
         return self.cells.cells()
+
+
+def _outside(flow: FlowDefinition) -> Outside:
+    """What tells that a default of a config or an included file may have changed."""
+    if not flow.configs and not flow.default_files:
+        return ()
+    found: list[object] = [config_environment()]
+    for path in flow.default_files:
+        try:
+            status = Path(path).expanduser().stat()
+            found.append((path, status.st_mtime_ns, status.st_size))
+        except (OSError, RuntimeError):
+            found.append((path, None, None))
+    return tuple(found)
 
 
 @contextlib.contextmanager

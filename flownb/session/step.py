@@ -68,7 +68,7 @@ def run_step(
         with task_told(session.events.emit, program.flow.name, spec, "work") as ended:
             done.append(
                 run_task(
-                    program,
+                    session.configured(program, spec),
                     spec,
                     session.datastore,
                     keep=session.datastore,
