@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from types import ModuleType
@@ -24,7 +25,7 @@ from flownb.settings import datastore_root
 from flownb.store.datastore import Datastore
 from flownb.store.encoding import UnknownEncoding
 from flownb.store.index import RunStatus, TaskRow
-from flownb.store.records import ArtifactRef, TaskRecord
+from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
 
 __all__ = ["DataArtifact", "Flow", "Run", "Step", "Task", "TaskData"]
 
@@ -292,6 +293,9 @@ class Task:
         self.pathspec = pathspec
         self.id = task
 
+    # A task that still runs is known to itself only, see `running_task`.
+    _ended = True
+
     def __repr__(self) -> str:
         return f"Task('{self.pathspec}')"
 
@@ -326,13 +330,13 @@ class Task:
 
     @property
     def finished(self) -> bool:
-        """Always true: a task is recorded when it ends."""
-        return True
+        """Whether it has ended: false only of ``current.task``, for a task is recorded when it ends."""
+        return self._ended
 
     @property
     def successful(self) -> bool:
         """Whether it ended well."""
-        return self._record.status == "done"
+        return self._ended and self._record.status == "done"
 
     @property
     def exception(self) -> str | None:
@@ -345,9 +349,20 @@ class Task:
         return _epoch(self._record.started)
 
     @property
-    def finished_at(self) -> datetime:
-        """When it ended, UTC."""
-        return _epoch(self._record.finished)
+    def finished_at(self) -> datetime | None:
+        """When it ended, UTC; None while it runs."""
+        return _epoch(self._record.finished) if self._ended else None
+
+
+def running_task(pathspec: str, attempt: int, foreach: tuple[ForeachFrame, ...], datastore: Datastore) -> Task:
+    """A task for itself, while it runs: what it is, without artifacts."""
+    flow, run, step, task = _parts(pathspec, 4, "Flow/run/step/task")
+    found = Task.__new__(Task)
+    found._datastore = datastore
+    found._record = TaskRecord(flow, run, step, task, attempt, "interrupted", foreach=foreach, started=time.time())
+    found._ended = False
+    found.pathspec, found.id = pathspec, task
+    return found
 
 
 class TaskData:

@@ -1,44 +1,63 @@
 """``current``: what a step can know about its own task while it runs.
 
-Takes what the runtime sets before a task; gives Metaflow's attributes (``metaflow/metaflow_current.py``, 2.19.39).
+Takes what the runtime sets before a task (`flownb.runtime.description`); gives Metaflow's attributes
+(``metaflow/metaflow_current.py``, 2.19.39).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+import os
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flownb.runtime.cards import CardCollector, no_card
+
+if TYPE_CHECKING:
+    from flownb.store.datastore import Datastore
 
 __all__ = ["Current", "current"]
 
 
 class Current:
-    """Facts about the running task; every attribute is None outside of one.
+    """Facts about the running task; outside of one they are None.
 
     Attributes
     ----------
     flow_name, run_id, step_name, task_id : str or None
     retry_count : int
     origin_run_id : str or None
+        The run that is resumed.
     pathspec : str or None
         ``Flow/run/step/task``.
+    run, task : Run, Task or None
+        Client objects; None in a spin that records nothing. A task that runs has no artifacts yet.
     namespace, username : str or None
-    tags : frozenset of str
+    tags : set of str
+        Tags the run was started with.
     is_running_flow : bool
+    tempdir : str
+        ``$METAFLOW_TEMPDIR``, or the current folder.
+    parameter_names : list of str
     parameters : SimpleNamespace
-        The flow's parameters by attribute name.
+        The flow's parameters by attribute name. Not there on Metaflow.
+    graph : dict
+        The flow's steps, see `flownb.runtime.description.graph_info`.
     card : CardCollector
         The step's cards; `CardNotFound` without a ``@card`` line.
+    project_name, branch_name, project_flow_name : str
+    is_user_branch, is_production : bool
+        With ``@project``.
     """
 
     def __init__(self) -> None:
         self._facts: Mapping[str, Any] = {}
+        self._later: Mapping[str, Callable[[], Any]] = {}
 
-    def _set(self, **facts: Any) -> None:
-        """Describe the task that begins now."""
-        self._facts = facts
+    def _set(self, facts: Mapping[str, Any], later: Mapping[str, Callable[[], Any]]) -> None:
+        """Describe the task that begins now; `later` has what is worked out when it is asked for."""
+        self._facts, self._later = facts, later
 
     def _add(self, **facts: Any) -> None:
         """Describe more of the task that runs."""
@@ -46,11 +65,26 @@ class Current:
 
     def _clear(self) -> None:
         """Forget the task that has ended."""
-        self._facts = {}
+        self._facts, self._later = {}, {}
+
+    def __getattr__(self, name: str) -> Any:
+        """What only some tasks have, or what costs something."""
+        later: Mapping[str, Callable[[], Any]] = self.__dict__.get("_later", {})
+        if name in later:
+            value = later[name]()
+            self._add(**{name: value})
+            self._later = {other: function for other, function in later.items() if other != name}
+            return value
+        own = vars(type(self)).get(name)
+        if isinstance(own, property) and own.fget is not None:
+            return own.fget(self)  # it raised an AttributeError of its own, and does so again
+        if name in self.__dict__.get("_facts", {}) and not name.startswith("_"):
+            return self._facts[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The attribute `name`, or `default` outside of a task and for a name there is not."""
-        return getattr(self, name, default) if self._facts else default
+        """The attribute `name`, or `default` if there is none of that name."""
+        return getattr(self, name, default)
 
     def __contains__(self, name: str) -> bool:
         return self.get(name) is not None
@@ -97,6 +131,24 @@ class Current:
         return f"{self.flow_name}/{self.run_id}/{self.step_name}/{self.task_id}" if facts else None
 
     @property
+    def run(self) -> Any:
+        """The run as a client object."""
+        datastore = self._datastore
+        return _client().Run(f"{self.flow_name}/{self.run_id}", datastore=datastore) if datastore else None
+
+    @property
+    def task(self) -> Any:
+        """The task as a client object."""
+        datastore = self._datastore
+        if datastore is None:
+            return None
+        return _client().running_task(str(self.pathspec), self.retry_count, self._facts["frames"], datastore)
+
+    @property
+    def _datastore(self) -> Datastore | None:
+        return self._facts.get("datastore")
+
+    @property
     def namespace(self) -> str | None:
         """The namespace new runs belong to."""
         return f"user:{self.username}" if self._facts else None
@@ -107,9 +159,14 @@ class Current:
         return self._facts.get("username")
 
     @property
-    def tags(self) -> frozenset[str]:
+    def tags(self) -> set[str]:
         """Tags the run was started with."""
-        return frozenset(self._facts.get("tags", ()))
+        return set(self._facts.get("tags", ()))
+
+    @property
+    def tempdir(self) -> str:
+        """Where temporary files go."""
+        return os.environ.get("METAFLOW_TEMPDIR", ".")
 
     @property
     def parameters(self) -> SimpleNamespace:
@@ -123,6 +180,11 @@ class Current:
         if found is None:
             raise no_card(self.step_name)
         return found
+
+
+def _client() -> Any:
+    """The client, which is a layer above: it is asked for when a step wants its objects, as `flownb.Run` is."""
+    return importlib.import_module("flownb.client.objects")
 
 
 current = Current()

@@ -18,13 +18,13 @@ from flownb.errors import CorruptBlob, FlownbError, UnpicklableArtifact
 from flownb.runtime.cards import CardCollector, OnCard, card_contents, collect_cards, store_cards
 from flownb.runtime.current import current
 from flownb.runtime.decorators import Recorded, catch, environment, retries, time_limit
+from flownb.runtime.description import describe_task
 from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.freshness import fingerprint
 from flownb.runtime.parameters import Parameter
 from flownb.runtime.process import process_state
 from flownb.runtime.program import Program
-from flownb.settings import user_name
 from flownb.store.artifacts import Saved
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStatus
@@ -132,6 +132,7 @@ def run_attempt(
     decorated: bool = True,
     on_card: OnCard | None = None,
     finish: Callable[[], None] = lambda: None,
+    distributions: Callable[[], Mapping[str, str]] | None = None,
     tell: bool = True,
 ) -> TaskResult:
     """Run one attempt of a task in a fresh module.
@@ -152,6 +153,8 @@ def run_attempt(
         Told of each ``current.card.refresh()``, while the step runs.
     finish : callable, optional
         Called right after the step's body, to show what it left to be shown.
+    distributions : callable, optional
+        Gives the versions of what is imported when the attempt has ended, to be recorded with it.
     tell : bool, default True
         Whether the datastore's index is told.
 
@@ -188,7 +191,7 @@ def run_attempt(
             datastore.fetch(ref for parent in spec.parents for ref in parent.artifacts.values())
             inputs = [_input(flow_class, parent, datastore) for parent in spec.parents]
             arguments.append(Inputs(inputs))
-        _describe(program, spec, flow_self)
+        current._set(*describe_task(program, spec, flow_self, keep))
         method = vars(flow_class)[spec.step]
         decorators = tuple(getattr(method, "flownb_decorators", ()))
         collector = collect_cards(spec.step, decorators, on_card)
@@ -265,6 +268,8 @@ def run_attempt(
         )
         if keep is not None:
             record = replace(record, source=keep.save(program.source, name="source"), cards=store_cards(cards, keep))
+            if distributions is not None:
+                record = replace(record, distributions=keep.save(distributions(), name="distributions"))
             keep.write_task(record, made={*captured, *state.loaded}, tell=tell)
     values = {name: value for name, value in own.items() if name in captured}
     return TaskResult(record, values, error, decorators, cards)
@@ -379,37 +384,6 @@ def _override(flow_self: FlowSpec, overrides: Mapping[str, Any]) -> None:
         # A parameter is a data descriptor, which looks past the instance's dictionary; the class is this task's own.
         if isinstance(vars(type(flow_self)).get(name), Parameter):
             setattr(type(flow_self), name, value)
-
-
-def _describe(program: Program, spec: TaskSpec, flow_self: FlowSpec) -> None:
-    """Set ``current`` for the task that begins."""
-    current._set(
-        flow_name=program.flow.name,
-        run_id=spec.run or "spin",
-        step_name=spec.step,
-        task_id=spec.task or "0",
-        retry_count=spec.attempt,
-        username=user_name(),
-        tags=spec.tags,
-        parameters=_LazyParameters(flow_self, program),
-    )
-
-
-class _LazyParameters(Mapping[str, Any]):
-    """The parameters' values, each loaded when it is asked for."""
-
-    def __init__(self, flow_self: FlowSpec, program: Program) -> None:
-        self._self = flow_self
-        self._names = sorted(program.flow.parameters)
-
-    def __getitem__(self, name: str) -> Any:
-        return getattr(self._self, name)
-
-    def __iter__(self) -> Any:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
 
 
 def _persist(

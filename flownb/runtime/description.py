@@ -1,0 +1,253 @@
+"""What `current` is told of a task that begins: names, tags, parameters, the project, the flow's graph.
+
+Takes a `Program`, a `TaskSpec` and the task's ``self``; gives facts, of which those that cost something are worked out
+when they are first asked for. Each has the type and value it has on Metaflow (2.19.39): ``metaflow/task.py``,
+``graph.py`` (``output_steps``), ``flowspec.py`` (``_graph_info``), ``plugins/project_decorator.py``.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from flownb.cells.body import Decorator
+from flownb.errors import ParameterError
+from flownb.flow.graph import FlowGraph
+from flownb.flow.node import Node
+from flownb.runtime.flowspec import FlowSpec
+from flownb.runtime.program import Program
+from flownb.settings import user_name
+
+if TYPE_CHECKING:
+    from flownb.runtime.task import TaskSpec
+    from flownb.store.datastore import Datastore
+
+__all__ = ["describe_task", "graph_info", "project_facts"]
+
+PROJECT = ("project_name", "branch_name", "is_user_branch", "is_production", "project_flow_name")
+# What a project or branch may not be called (`metaflow/plugins/project_decorator.py`).
+NOT_IN_NAMES, LONGEST_NAME = re.compile("[^a-z0-9_]"), 128
+
+
+def describe_task(
+    program: Program, spec: TaskSpec, flow_self: FlowSpec, datastore: Datastore | None
+) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+    """Facts about a task, as `Current._set` takes them.
+
+    Parameters
+    ----------
+    program : Program
+    spec : TaskSpec
+    flow_self : FlowSpec
+        The task's ``self``.
+    datastore : Datastore or None
+        Where its run is recorded, None for a spin that records nothing.
+
+    Returns
+    -------
+    dict, dict
+        Facts, and functions that give further ones.
+    """
+    facts = {
+        "flow_name": program.flow.name,
+        "run_id": spec.run or "spin",
+        "step_name": spec.step,
+        "task_id": spec.task or "0",
+        "retry_count": spec.attempt,
+        "origin_run_id": spec.origin_run or None,
+        "username": user_name(),
+        "tags": frozenset(spec.tags),
+        "parameters": _LazyParameters(flow_self, program),
+        "parameter_names": sorted(program.flow.parameters),
+        "frames": spec.frames,
+        "datastore": datastore if spec.run else None,
+    }
+    flow_class = type(flow_self)
+    graph = partial(graph_info, program, flow_class)
+    later: dict[str, Callable[[], Any]] = {"graph": graph, "graph_info": graph}
+    settings = next((given for name, given in getattr(flow_class, "flownb_decorators", ()) if name == "project"), None)
+    if settings is not None:
+        for name in PROJECT:
+            later[name] = partial(_project_fact, program.flow.name, settings, name)
+    return facts, later
+
+
+class _LazyParameters(Mapping[str, Any]):
+    """The parameters' values, each loaded when it is asked for."""
+
+    def __init__(self, flow_self: FlowSpec, program: Program) -> None:
+        self._self = flow_self
+        self._names = sorted(program.flow.parameters)
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self._self, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def project_facts(flow: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``@project`` adds to `current`.
+
+    Parameters
+    ----------
+    flow : str
+    settings : mapping
+        As in ``@project(name=…, branch=…, production=…)``.
+
+    Raises
+    ------
+    ParameterError
+        If the project has no name, or a name is none that Metaflow takes.
+    """
+    name, given, production = settings.get("name"), settings.get("branch"), bool(settings.get("production", False))
+    for what, text in (("project", name or ""), ("branch", given)):
+        if text is not None and (not text or NOT_IN_NAMES.search(text) or len(text) > LONGEST_NAME):
+            raise ParameterError(
+                f"`{text}` is no name of a {what}.",
+                f"It has up to {LONGEST_NAME} lowercase letters, digits and underscores.",
+                f"Correct @project({'name' if what == 'project' else 'branch'}=…) in the %%flow cell.",
+            )
+    if given:
+        branch = f"{'prod' if production else 'test'}.{given}"
+    else:
+        branch = "prod" if production else f"user.{os.environ.get('METAFLOW_OWNER', user_name())}"
+    values = (name, branch, given is None and not production, production, f"{name}.{branch}.{flow}")
+    return dict(zip(PROJECT, values, strict=True))
+
+
+def _project_fact(flow: str, settings: Mapping[str, Any], name: str) -> Any:
+    return project_facts(flow, settings)[name]
+
+
+def graph_info(program: Program, flow_class: type[FlowSpec]) -> dict[str, Any]:
+    """The flow's graph as plain data, Metaflow's ``current.graph``.
+
+    Parameters
+    ----------
+    program : Program
+        Of a single step of an unfinished notebook, the graph is as far as it goes.
+    flow_class : type
+
+    Notes
+    -----
+    ``line`` and ``source_file`` say where a step stands in the notebook; a decorator's attributes are those that are
+    written out.
+    """
+    graph, flow = program.graph, program.flow
+    joins = _matching_joins(graph)
+    start = graph.entry
+    end = "end" if "end" in graph else next((name for name in reversed(graph.order) if not graph[name].targets), start)
+    structure: list[Any] = []
+    if start is not None and start != end:
+        structure = _block(graph, start, end, joins, frozenset())
+    constants = [name for name, kind in flow.class_names.items() if kind == "constant" and not name.startswith("_")]
+    made = {name: type(vars(flow_class).get(name)).__name__ for name in (*flow.parameters, *constants)}
+    header = flow.header.parsed.decorators if flow.header else ()
+    return {
+        "file": "flow.py",
+        "start_step": start,
+        "end_step": end,
+        "parameters": [{"name": name, "type": made[name]} for name in sorted(flow.parameters)],
+        "constants": [{"name": name, "type": made[name]} for name in sorted(constants)],
+        "steps": {name: _step_info(graph[name], name in (start, end), joins.get(name)) for name in graph.order},
+        "graph_structure": [*structure, end],
+        "doc": inspect.cleandoc(flow_class.__doc__ or "") if flow_class.__doc__ != FlowSpec.__doc__ else "",
+        "decorators": _decorators(header),
+        "extensions": {"installed": {}},
+    }
+
+
+def _matching_joins(graph: FlowGraph) -> dict[str, str]:
+    """For each split and foreach the join that closes it."""
+    found: dict[str, str] = {}
+    for name in graph.order:
+        if graph[name].is_join:
+            for frames in graph.arriving(name).values():
+                if frames:
+                    found[frames[-1].split] = name
+    return found
+
+
+def _block(
+    graph: FlowGraph, name: str | None, last: str | None, joins: Mapping[str, str], seen: frozenset[str]
+) -> list[Any]:
+    """The steps from one to the one before `last`; branches as lists of lists."""
+    found: list[Any] = []
+    while name is not None and name != last and name in graph and name not in seen:
+        node, seen = graph[name], seen | {name}
+        found.append(name)
+        if node.kind in ("split", "foreach"):
+            join = joins.get(name)
+            found.append([_block(graph, target, join, joins, seen) for target in node.targets])
+            name = join
+        elif node.kind == "switch":
+            found.append([_block(graph, target, last, joins, seen) for target in node.targets if target != name])
+            name = last
+        else:
+            name = next(iter(node.targets), None)
+    return found
+
+
+def _step_info(node: Node, outermost: bool, join: str | None) -> dict[str, Any]:
+    """One step of `graph_info`."""
+    kind = {"split": "split-static", "foreach": "split-foreach", "switch": "split-switch"}.get(node.kind, node.kind)
+    if outermost and kind == "linear":
+        kind = "start" if node.targets else "end"
+    body = node.step.body if node.step else None
+    info: dict[str, Any] = {
+        "name": node.name,
+        "type": kind,
+        "line": node.step.cell.body_line if node.step else 0,
+        "source_file": node.step.cell.filename if node.step else "",
+        "doc": "",
+        "decorators": _decorators(body.decorators if body else ()),
+        "next": list(node.targets),
+        "node_info": {},
+    }
+    transition = node.transition
+    if transition is not None and kind == "split-foreach":
+        info["foreach_artifact"] = transition.foreach
+    elif transition is not None and kind == "split-switch":
+        info["condition"] = transition.condition
+        info["switch_cases"] = dict(transition.cases)
+    if join is not None:
+        info["matching_join"] = join
+    return info
+
+
+def _decorators(written: Sequence[Decorator]) -> list[dict[str, Any]]:
+    """Decorator lines, the one nearest to the function first, as Python applies them."""
+    return [
+        {
+            "name": one.name.rpartition(".")[2],
+            "attributes": _written(one.text),
+            "statically_defined": True,
+            "inserted_by": None,
+        }
+        for one in reversed(written)
+    ]
+
+
+def _written(text: str) -> dict[str, Any]:
+    """The settings of a decorator line that are literals."""
+    found: dict[str, Any] = {}
+    try:
+        call = ast.parse(text.strip().removeprefix("@").strip(), mode="eval").body
+    except SyntaxError:
+        return found
+    for keyword in call.keywords if isinstance(call, ast.Call) else ():
+        if keyword.arg is not None:
+            try:
+                found[keyword.arg] = ast.literal_eval(keyword.value)
+            except ValueError:
+                found[keyword.arg] = ast.unparse(keyword.value)
+    return found
