@@ -111,12 +111,15 @@ class LogBook:
         self._lock = threading.RLock()
         self._open: dict[tuple[str, str, int], _Log] = {}
         self._ended: list[_Log] = []
+        self._gone: set[tuple[str, str, int]] = set()
         self._complained = False
 
     def add(self, step: str, task: str, attempt: int, output: Shown) -> None:
-        """Take one piece of what an attempt showed; it is written with the next flush."""
+        """Take one piece of what an attempt showed; it is written with the next flush, or dropped if it has ended."""
         with self._lock, self._best_effort():
             key = (step, task, attempt)
+            if key in self._gone:
+                return
             log = self._open.get(key)
             if log is None:
                 place = f"{self._folder}/{safe_name(step)}/{safe_name(task)}/{attempt}"
@@ -136,6 +139,7 @@ class LogBook:
         with self._lock:
             log = self._open.pop((step, task, attempt), None)
             if log is not None:
+                self._gone.add((step, task, attempt))
                 with self._best_effort():
                     log.end()
                     self._ended.append(log)

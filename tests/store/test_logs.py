@@ -88,6 +88,16 @@ def test_an_attempt_that_shows_nothing_leaves_nothing(datastore: Datastore) -> N
     assert [] == list(datastore.storage.entries(""))
 
 
+def test_what_comes_after_the_end_is_dropped(datastore: Datastore) -> None:
+    """Output of a process that an attempt left behind does not touch its log."""
+    book = LogBook(datastore, "F", "7")
+    book.add(*PLACE, Out("stdout", "before\n"))
+    book.end(*PLACE)
+    book.add(*PLACE, Out("stdout", "after\n"))
+    book.close()
+    assert "before\n" == text(read_log(datastore, "F", "7", PLACE))
+
+
 def test_logs_are_apart_by_attempt(datastore: Datastore) -> None:
     """Attempts of many tasks at once each get their own, and are found."""
     book = LogBook(datastore, "F", "7")
