@@ -16,6 +16,7 @@ from typing import Any
 
 from flownb.cells.cell import read_cell
 from flownb.client.cards import Card, CardContainer
+from flownb.client.logs import log_lines, log_text, settled, task_log
 from flownb.errors import ArtifactNotFound, CorruptBlob, NotFound, StoreError, nearest
 from flownb.flow.definition import define_flow
 from flownb.flow.draw import draw_graph
@@ -25,6 +26,7 @@ from flownb.settings import datastore_root
 from flownb.store.datastore import Datastore
 from flownb.store.encoding import UnknownEncoding
 from flownb.store.index import RunStatus, TaskRow
+from flownb.store.log_reader import LogPiece
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
 
 __all__ = ["DataArtifact", "Flow", "Run", "Step", "Task", "TaskData"]
@@ -342,6 +344,38 @@ class Task:
     def exception(self) -> str | None:
         """The traceback of the error that ended it, with the user's frames."""
         return self._record.exception["traceback"] if self._record.exception else None
+
+    @property
+    def stdout(self) -> str:
+        """What its last attempt wrote to stdout; of very much the first and the last part."""
+        return log_text(task_log(self._datastore, self._record), "stdout")
+
+    @property
+    def stderr(self) -> str:
+        """What its last attempt wrote to stderr, then the traceback of the error that ended it."""
+        return log_text(task_log(self._datastore, self._record), "stderr")
+
+    def loglines(self, stream: str, as_unicode: bool = True) -> Iterator[tuple[datetime, str | bytes]]:
+        """The lines that its last attempt wrote.
+
+        Parameters
+        ----------
+        stream : {"stdout", "stderr"}
+        as_unicode : bool, default True
+            Whether lines are given as str, else as bytes in UTF-8.
+
+        Yields
+        ------
+        (datetime, str or bytes)
+            When a line began, UTC, within 0.2 seconds; the line without its end.
+        """
+        for at, line in log_lines(task_log(self._datastore, self._record), stream):
+            yield at, line if as_unicode else line.encode("utf-8", "replace")
+
+    @property
+    def outputs(self) -> list[LogPiece]:
+        """All its last attempt showed, as a notebook has it in the end: text, plots, tables; `display` shows each."""
+        return settled(task_log(self._datastore, self._record))
 
     @property
     def created_at(self) -> datetime:
