@@ -18,6 +18,7 @@ from flownb.runtime.failure import user_frames
 from flownb.session.cards import card_view
 from flownb.session.options import parse_card, parse_run, parse_spin
 from flownb.session.output import write_output
+from flownb.session.run import FlowRun
 from flownb.session.session import Session
 from flownb.session.transfers import show_transfers
 
@@ -113,20 +114,29 @@ def _no_more(rest: list[str]) -> None:
 
 def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb run NOTEBOOK [--alpha 0.2] [--tag x]``."""
+    options = parse_run(rest)
+    if options.background:
+        raise ParameterError(
+            "`--background` is for notebooks.", "A command has the terminal.", "Leave it out, and end the line with &."
+        )
+    session = _open(arguments.notebook)
+    run = session.begin(options)
+    for note in session.not_applied():
+        print(f"note: {note}")
+    return _drive(session, run)
+
+
+def _drive(session: Session, run: FlowRun) -> int:
+    """Drive a run to its end and print what happens."""
     from flownb.picture import dag_text
     from flownb.session.progress import Progress
 
-    options = parse_run(rest)
-    session, progress = _open(arguments.notebook), Progress()
+    progress = Progress(run.pathspec)
     session.events.subscribe(progress)
     try:
-        for note in session.not_applied():
-            print(f"note: {note}")
-        with progress.prefixed():
-            outcome = session.run(options)
+        outcome = run.drive()
     finally:
-        if progress.states:
-            print(dag_text(session.picture(progress.states)))
+        print(dag_text(session.picture(progress.states)))
     print(f"run {outcome.pathspec}: {outcome.tasks} tasks in {outcome.seconds:.2f} s")
     return 0
 

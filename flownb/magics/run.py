@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
-from flownb.errors import ParameterError, nearest
+from flownb.errors import NotFound, ParameterError, nearest
 from flownb.magics.frontend import Frontend
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flownb.session.run import FlowRun
 
 __all__ = ["RunMagics"]
 
@@ -33,7 +38,8 @@ class RunMagics(Magics):
 
             %%flow NAME              the cell is the class body: Parameter(...), constants
             %flow                    the DAG with each step's state
-            %flow run [--alpha 0.2] [--tag NAME] [--max-num-splits N]
+            %flow run [--alpha 0.2] [--tag NAME] [--max-num-splits N] [--max-workers N] [--background]
+            %flow stop [RUN]         stop what goes on in the background
             %flow check              list what the static checks find
             %flow export flow.py     write a Metaflow file
         """
@@ -43,7 +49,7 @@ class RunMagics(Magics):
         from flownb.session.options import words
 
         command, *rest = words(line) or [""]
-        commands = {"": self._show, "run": self._run, "check": self._check, "export": self._export}
+        commands = {"": self._show, "run": self._run, "stop": self._stop, "check": self._check, "export": self._export}
         if command not in commands:
             names = [name for name in commands if name]
             raise ParameterError(
@@ -72,28 +78,71 @@ class RunMagics(Magics):
     def _run(self, words: list[str]) -> None:
         """Run the whole flow and show what became of each step."""
         from flownb.session.options import parse_run
-        from flownb.session.progress import Progress
 
-        frontend, progress = self.frontend, Progress()
-        session = frontend.session
-        live = frontend.views.live_dag(progress)
-        subscriptions = [session.events.subscribe(one) for one in (progress, live)]
+        frontend = self.frontend
         try:
             options = parse_run(words)
             self._say_what_is_missing()
-            for note in session.not_applied():
-                print(f"note: {note}")
-            with progress.prefixed():
-                outcome = session.run(options, kernel_names=frontend.kernel_names())
-        except BaseException as error:  # a step's own, KeyboardInterrupt too
-            live.finish({})
+            run = frontend.session.begin(options, kernel_names=frontend.kernel_names())
+        except Exception as error:
             frontend.raise_for_user(error)
-        finally:
+        for note in frontend.session.not_applied():
+            print(f"note: {note}")
+        self._drive(run, "run", words, background=options.background)
+
+    def _drive(self, run: FlowRun, verb: str, words: list[str], *, background: bool) -> None:
+        """Drive a run and show what happens."""
+        from flownb.session.progress import Progress
+
+        frontend = self.frontend
+        session = frontend.session
+        order = session.program(True).graph.order
+        held = background or not frontend.views.live
+        progress = Progress(run.pathspec, order, display=_display, held=held, silent=background)
+        live = frontend.views.live_dag(progress)
+        subscriptions = [session.events.subscribe(one) for one in (progress, live)]
+
+        def end() -> None:
             for unsubscribe in subscriptions:
                 unsubscribe()
-        said = " ".join(words)
-        print(f"run of {session.flow.name}: {outcome.tasks} tasks" + (f" ({said})" if said else ""))
+
+        def end_aside() -> None:
+            end()
+            live.finish({"run": run.pathspec}, aside=True)
+
+        said = f" ({' '.join(words)})" if words else ""
+        if background:
+            session.runs.append(run)
+            run.start(end_aside)
+            print(f"{verb} of {session.flow.name} goes on in the background{said}; `%flow stop` stops it")
+            return
+        try:
+            outcome = run.drive()
+        except BaseException as error:  # a step's own, KeyboardInterrupt too
+            live.finish({"run": run.pathspec})
+            frontend.raise_for_user(error)
+        finally:
+            end()
+        print(f"{verb} of {session.flow.name}: {outcome.tasks} tasks{said}")
         live.finish({"run": outcome.pathspec, "tasks": outcome.tasks, "seconds": round(outcome.seconds, 3)})
+
+    def _stop(self, words: list[str]) -> None:
+        """Stop runs that go on in the background."""
+        names = {word if "/" in word else f"{self.frontend.session.flow.name}/{word}" for word in words}
+        running = [run for run in self.frontend.session.runs if run.running]
+        chosen = [run for run in running if not names or run.pathspec in names]
+        if not chosen:
+            known = ", ".join(run.pathspec for run in running) or "none"
+            raise NotFound(
+                f"No run{' ' + ', '.join(sorted(names)) if names else ''} goes on in the background.",
+                f"Runs of this kernel that go on: {known}.",
+                "Name one of these." if running else "Start one with `%flow run --background`.",
+            )
+        for run in chosen:
+            run.stop()
+        for run in chosen:
+            run.join(10)
+        print(f"stopped {len(chosen)} run{'s' if len(chosen) > 1 else ''}")
 
     def _say_what_is_missing(self) -> None:
         """Say which steps are taken as the notebook has them, for they were not executed like that in this kernel."""
@@ -130,3 +179,10 @@ class RunMagics(Magics):
         text = frontend.session.export(path.name, kernel_names=frontend.kernel_names())
         write_output(path, text)
         print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")
+
+
+def _display(bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+    """Display what a task displayed."""
+    from IPython.display import display
+
+    display(dict(bundle), raw=True, metadata=dict(metadata))  # type: ignore[no-untyped-call]  # IPython leaves it untyped

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from flownb.cells.notebook import DocumentCell
-from flownb.runtime.failure import message
+from flownb.runtime.failure import StepError, message
 from flownb.runtime.freshness import StepState
 from flownb.runtime.output import Output, OutputKind
 from flownb.runtime.task import TaskResult, TaskSpec
@@ -74,6 +74,8 @@ class TaskEvent:
         From 0.
     index, num_splits : int or None
         Its item of the innermost foreach, and how many there are.
+    outer : tuple of int
+        Its items of the foreachs around that one, outermost first.
     """
 
     flow: str
@@ -84,6 +86,7 @@ class TaskEvent:
     attempt: int
     index: int | None
     num_splits: int | None
+    outer: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -133,8 +136,8 @@ class TaskOutput(TaskEvent):
 
     kind: OutputKind
     text: str
-    data: Mapping[str, Any]
-    metadata: Mapping[str, Any]
+    data: dict[str, Any]
+    metadata: dict[str, Any]
     display_id: str
     update: bool
 
@@ -284,25 +287,29 @@ def task_cloned(record: TaskRecord) -> TaskCloned:
 
 def task_output(flow: str, spec: TaskSpec, output: Output, mode: TaskMode = "run") -> TaskOutput:
     """The event of something that an attempt showed."""
-    shown = {one.name: getattr(output, one.name) for one in fields(output)}
+    shown: dict[str, Any] = {one.name: getattr(output, one.name) for one in fields(output)}
     return TaskOutput(flow, spec.run, spec.step, spec.task, mode, spec.attempt, *_item(spec.frames), **shown)
 
 
-def _where(result: TaskResult, mode: TaskMode) -> tuple[str, str, str, str, TaskMode, int, int | None, int | None]:
+def _where(
+    result: TaskResult, mode: TaskMode
+) -> tuple[str, str, str, str, TaskMode, int, int | None, int | None, tuple[int, ...]]:
     record = result.record
     return record.flow, record.run, record.step, record.task, mode, record.attempt, *_item(record.foreach)
 
 
-def _item(frames: Sequence[ForeachFrame]) -> tuple[int | None, int | None]:
-    """A task's item of the innermost foreach, and how many there are."""
-    return (frames[-1].index, frames[-1].num_splits) if frames else (None, None)
+def _item(frames: Sequence[ForeachFrame]) -> tuple[int | None, int | None, tuple[int, ...]]:
+    """A task's item of the innermost foreach, how many there are, and its items of the foreachs around that one."""
+    outer = tuple(frame.index for frame in frames[:-1])
+    return (frames[-1].index, frames[-1].num_splits, outer) if frames else (None, None, ())
 
 
 def _error(error: BaseException | None) -> str:
     """An error's type and the first line of its message, as text that can be sent."""
     if error is None:
         return ""
-    text = f"{type(error).__name__}: {message(error)}".split("\n")[0].removesuffix(": ")
+    kind = error.type if isinstance(error, StepError) else type(error).__name__
+    text = f"{kind}: {message(error)}".split("\n")[0].removesuffix(": ")
     return text.encode("utf-8", "replace").decode()
 
 

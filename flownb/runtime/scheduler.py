@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from flownb.errors import ForeachError
-from flownb.runtime.decorators import Needs, Recorded, catch, needs, retries, timeout_seconds
+from flownb.runtime.decorators import Recorded, catch, needs, retries, timeout_seconds
 from flownb.runtime.events import Event, task_cloned, task_ended, task_output, task_retried, task_started
 from flownb.runtime.executor import AttemptEnded, AttemptLost, CardShown, Executor, OutputShown, Told
 from flownb.runtime.program import Program
@@ -39,6 +39,10 @@ BURIAL = 2.0
 
 class RunStopped(KeyboardInterrupt):
     """Somebody asked the run to stop: Ctrl-C, the kernel's interrupt, ``%flow stop``."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Tell IPython to show the message alone."""
+        return [f"Run stopped: {self}"]
 
 
 @dataclass

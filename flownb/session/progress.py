@@ -5,13 +5,23 @@ Takes the stream of events; gives states to draw and prefixed lines.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from typing import TextIO
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
 
-from flownb.runtime.events import Event, RunEnded, RunStarted, TaskEnded, TaskRetried, TaskStarted
+from flownb.runtime.events import (
+    Event,
+    RunEnded,
+    RunStarted,
+    TaskCloned,
+    TaskEnded,
+    TaskEvent,
+    TaskOutput,
+    TaskRetried,
+    TaskStarted,
+)
 from flownb.runtime.freshness import Freshness
 
 __all__ = ["Progress", "StepStates"]
@@ -39,6 +49,8 @@ class StepStates:
                 if event.mode == "work" and not event.index:
                     self.forget(event.step)
                 self._running[event.step] += 1
+            case TaskCloned():
+                self._done[event.step] += 1
             case TaskEnded():
                 self._running[event.step] -= 1
                 if event.mode != "spin":
@@ -80,12 +92,52 @@ class StepStates:
         return {step: state for step, state in found.items() if state is not None}
 
 
-class Progress:
-    """One run on a terminal or below a cell: the states of its steps, and the prefix of what they print."""
+@dataclass
+class _Shown:
+    """What one task showed, as far as it was not passed on yet."""
 
-    def __init__(self) -> None:
+    label: str
+    pieces: list[TaskOutput] = field(default_factory=list)
+    lines: dict[str, str] = field(default_factory=dict)
+
+
+class Progress:
+    """One run on a terminal or below a cell: the states of its steps, and what its tasks show.
+
+    Each line of text is passed on with its step's name before it. Tasks that run at the same time show things in an
+    order that is never twice the same; where that matters, what they showed is held back until none runs, and passed
+    on in the flow's order.
+
+    Parameters
+    ----------
+    pathspec : str
+        The run, ``Flow/run``; events of other runs are not looked at.
+    order : sequence of str
+        The names of the steps, parents first.
+    display : callable, optional
+        Displays a MIME bundle with its metadata; without it a display is its text.
+    held : bool, default False
+        Whether to hold back what tasks show.
+    silent : bool, default False
+        Whether to pass on nothing.
+    """
+
+    def __init__(
+        self,
+        pathspec: str,
+        order: Sequence[str] = (),
+        *,
+        display: Callable[[Mapping[str, Any], Mapping[str, Any]], None] | None = None,
+        held: bool = False,
+        silent: bool = False,
+    ) -> None:
         self.steps = StepStates()
-        self._label = ""
+        self._pathspec = pathspec
+        self._order = {step: position for position, step in enumerate(order)}
+        self._display = display
+        self._held = held
+        self._silent = silent
+        self._shown: dict[tuple[int, tuple[int, ...], int], _Shown] = {}
 
     @property
     def states(self) -> dict[str, Freshness]:
@@ -93,46 +145,93 @@ class Progress:
         return self.steps.states()
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the run."""
+        """Take an event."""
+        if not self.is_about(event):
+            return
         self.steps(event)
+        if self._silent:
+            return
         match event:
+            case TaskOutput():
+                self._take(event)
             case TaskRetried():
                 wait = f" in {event.seconds:g} s" if event.seconds else ""
-                print(f"attempt {event.attempt + 1} failed ({event.error}); trying again{wait}")
-            case TaskStarted():
-                self._label = f"[{event.step}] " if event.index is None else f"[{event.step}/{event.index}] "
+                self._say(event, f"attempt {event.attempt + 1} failed ({event.error}); trying again{wait}\n")
+            case TaskEnded():
+                if event.mode == "run" and event.status == "failed":
+                    self._say(event, f"failed: {event.error}\n")
+                if not self._held:
+                    self._pass_on(self._of(event), whole=True)
+                elif not self.steps.running:
+                    self.flush()
+            case RunEnded():
+                self.flush()
 
-    @contextlib.contextmanager
-    def prefixed(self) -> Iterator[None]:
-        """Put the running task's step before each line it prints."""
-        streams = [_Prefixed(sys.stdout, self), _Prefixed(sys.stderr, self)]
-        with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):  # type: ignore[type-var]  # text-like is enough
-            try:
-                yield
-            finally:
-                for stream in streams:
-                    stream.finish()
+    def is_about(self, event: Event) -> bool:
+        """Whether an event is one of the run's."""
+        return isinstance(event, RunStarted | RunEnded | TaskEvent) and f"{event.flow}/{event.run}" == self._pathspec
+
+    def flush(self) -> None:
+        """Pass on all that is held back, in the flow's order."""
+        for key in sorted(self._shown):
+            self._pass_on(self._shown[key], whole=True)
+        self._shown.clear()
+
+    def _say(self, event: TaskEvent, text: str) -> None:
+        """Take a line of our own among what a task shows."""
+        facts = {item.name: getattr(event, item.name) for item in fields(TaskEvent)}
+        self._take(TaskOutput(**facts, kind="stdout", text=text, data={}, metadata={}, display_id="", update=False))
+
+    def _of(self, event: TaskEvent) -> _Shown:
+        """What the task of an event showed."""
+        items = () if event.index is None else (*event.outer, event.index)
+        rank = self._order.get(event.step, len(self._order))
+        key = (rank, items, int(event.task) if event.task.isdecimal() else 0)
+        if key not in self._shown:
+            label = "/".join((event.step, *map(str, items[-1:])))
+            self._shown[key] = _Shown(f"[{label}] ")
+        return self._shown[key]
+
+    def _take(self, event: TaskOutput) -> None:
+        shown = self._of(event)
+        shown.pieces.append(event)
+        if not self._held:
+            self._pass_on(shown, whole=False)
+
+    def _pass_on(self, shown: _Shown, *, whole: bool) -> None:
+        """Print a task's lines, and display what it displayed; half a line waits unless all is to be passed on."""
+        pieces, shown.pieces = shown.pieces, []
+        for piece in pieces:
+            if piece.kind == "display" and self._display is not None:
+                self._finish(shown)
+                if not piece.update:
+                    self._display(piece.data, piece.metadata)
+                continue
+            stream = "stdout" if piece.kind == "display" else piece.kind
+            text = shown.lines.pop(stream, "") + piece.text + ("\n" if piece.kind == "display" else "")
+            *lines, rest = _lines(text)
+            _print(stream, shown.label, lines)
+            if rest:
+                shown.lines[stream] = rest
+        if whole:
+            self._finish(shown)
+
+    def _finish(self, shown: _Shown) -> None:
+        """End lines that a task left open."""
+        for stream, text in shown.lines.items():
+            _print(stream, shown.label, [f"{text}\n"])
+        shown.lines.clear()
 
 
-class _Prefixed:
-    """A text stream that labels lines."""
+def _lines(text: str) -> list[str]:
+    """The whole lines of a text, and what comes after them."""
+    lines = text.splitlines(keepends=True)
+    return lines if lines and not lines[-1].endswith(("\n", "\r")) else [*lines, ""]
 
-    def __init__(self, stream: TextIO, progress: Progress) -> None:
-        self._stream = stream
-        self._progress = progress
-        self._at_start = True
 
-    def write(self, text: str) -> int:
-        for line in text.splitlines(keepends=True):
-            self._stream.write((self._progress._label if self._at_start else "") + line)
-            self._at_start = line.endswith(("\n", "\r"))
-        return len(text)
-
-    def finish(self) -> None:
-        """End a line that a step left open."""
-        if not self._at_start:
-            self._stream.write("\n")
-        self._stream.flush()
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._stream, name)
+def _print(stream: str, label: str, lines: Sequence[str]) -> None:
+    """Write labelled lines at once."""
+    if lines:
+        file = sys.stderr if stream == "stderr" else sys.stdout
+        file.write("".join(label + line for line in lines))
+        file.flush()

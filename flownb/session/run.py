@@ -11,17 +11,26 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic, time
 from types import FrameType
 
 from flownb.errors import StepFailed
 from flownb.runtime.decorators import Recorded
-from flownb.runtime.events import CardRefreshed, Event, RunEnded, RunStarted, TaskCloned, TaskEnded, TaskOutput
+from flownb.runtime.events import (
+    CardRefreshed,
+    Event,
+    RunEnded,
+    RunStarted,
+    TaskCloned,
+    TaskEnded,
+    TaskOutput,
+    TaskRetried,
+)
 from flownb.runtime.executor import CardShown, Executor, InlineExecutor
 from flownb.runtime.failure import StepError, message
-from flownb.runtime.parameters import RunInputs
 from flownb.runtime.program import Program
+from flownb.runtime.run_context import RunInputs
 from flownb.runtime.run_inputs import start_values
 from flownb.runtime.scheduler import RunStopped, Scheduler
 from flownb.runtime.task import TaskResult, TaskSpec, run_attempt
@@ -29,6 +38,7 @@ from flownb.runtime.workers.pool import ProcessExecutor
 from flownb.session.options import RunOptions
 from flownb.session.state import SessionState, module_kept
 from flownb.settings import user_name
+from flownb.store.logs import LogBook
 from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord, TaskStatus
 
 __all__ = ["FlowRun", "Reuse", "RunOutcome", "begin_run", "run_flow"]
@@ -146,6 +156,7 @@ class FlowRun:
         self._tasks = self._cloned = 0
         self._beaten = monotonic()
         self._scheduler: Scheduler | None = None
+        self._logs = LogBook(session.datastore, record.flow, record.run)
         self._stop_asked = False
         self._thread: threading.Thread | None = None
 
@@ -184,12 +195,13 @@ class FlowRun:
                 raise
         return self.outcome
 
-    def start(self) -> None:
-        """Drive it in a thread of its own."""
+    def start(self, then: Callable[[], object] = lambda: None) -> None:
+        """Drive it in a thread of its own, and call `then` when it has ended."""
 
         def drive() -> None:
             with contextlib.suppress(BaseException):  # kept in `error`, and said by the events
                 self.drive()
+            then()
 
         self._thread = threading.Thread(target=drive, name=f"flownb-run-{self.pathspec}", daemon=True)
         self._thread.start()
@@ -225,20 +237,30 @@ class FlowRun:
                     self._scheduler.stop()
                 failed = self._scheduler.run()
             status = "done" if failed is None else failed.record.status
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             status = "interrupted"
-            raise
+            raise self._stopped() from error
         finally:
+            self._logs.close()
             session.datastore.end_run(record.flow, record.run, RunEnd(status, time()))
             self._emit(RunEnded(record.flow, record.run, status, self._tasks, time() - started))
         if failed is None:
             return RunOutcome(self.pathspec, self._tasks, time() - started, self._cloned)
         if status == "interrupted":
-            raise RunStopped
+            raise self._stopped() from failed.error
         raise _step_failed(failed) from failed.error
 
+    def _stopped(self) -> RunStopped:
+        """That it was interrupted."""
+        return RunStopped(f"{self.pathspec} was interrupted. What was done is kept: `%flow resume` goes on from there.")
+
     def _emit(self, event: Event) -> None:
-        """Count tasks, and tell all views."""
+        """Count tasks, keep what they show, and tell all views."""
+        match event:
+            case TaskOutput():
+                self._logs.add(event.step, event.task, event.attempt, event)
+            case TaskRetried() | TaskEnded():
+                self._logs.end(event.step, event.task, event.attempt)
         self._tasks += isinstance(event, TaskEnded | TaskCloned)
         self._cloned += isinstance(event, TaskCloned)
         self._session.events.emit(event)
@@ -250,7 +272,8 @@ class FlowRun:
         self._emit(CardRefreshed(self._record.flow, spec.run, spec.step, spec.task, shown.update.card))
 
     def _tick(self) -> None:
-        """Give a sign of life."""
+        """Write what tasks show; now and then give a sign of life."""
+        self._logs.flush()
         if monotonic() - self._beaten > HEARTBEAT:
             self._beaten = monotonic()
             self._session.datastore.beat(self._record.flow, self._record.run)

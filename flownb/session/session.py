@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from flownb.flow.module import requirements
 from flownb.session.options import ResumeOptions, RunOptions, SpinOptions
 from flownb.session.resume import Resume
-from flownb.session.run import RunOutcome, run_flow
+from flownb.session.run import FlowRun, RunOutcome, begin_run, run_flow
 from flownb.session.spin import SpinOutcome, spin_step
 from flownb.session.state import Display, SessionState
 from flownb.session.step import StepOutcome, run_step
@@ -37,6 +37,10 @@ class Session(SessionState):
     ) -> SpinOutcome:
         """Run one step on persisted parents, recording nothing; see `flownb.session.spin.spin_step`."""
         return spin_step(self, options, body=body, filename=filename, display=display, kernel_names=kernel_names)
+
+    def begin(self, options: RunOptions, *, kernel_names: Iterable[str] = ()) -> FlowRun:
+        """Begin a new run of the whole flow, to be driven; see `flownb.session.run.begin_run`."""
+        return begin_run(self, options, kernel_names=kernel_names)
 
     def run(self, options: RunOptions, *, kernel_names: Iterable[str] = ()) -> RunOutcome:
         """Run the whole flow as a new run; see `flownb.session.run.run_flow`."""

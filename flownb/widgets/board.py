@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from flownb.errors import FlownbError
-from flownb.runtime.events import Event, RunEnded, StepsChanged, StepStatus, TaskEnded, TaskStarted
+from flownb.runtime.events import Event, RunEnded, StepsChanged, StepStatus, TaskCloned, TaskEnded, TaskStarted
 from flownb.runtime.freshness import NEVER, Freshness
 from flownb.session.picture import step_detail
 from flownb.session.progress import StepStates
@@ -59,7 +59,7 @@ class StatusBoard:
 
     def tell(self, event: Event) -> None:
         """Push how the step of an event stands now."""
-        if isinstance(event, TaskStarted | TaskEnded):
+        if isinstance(event, TaskStarted | TaskCloned | TaskEnded):
             cells = [(cell, step) for cell, step in self._cells() if step == event.step]
         elif isinstance(event, RunEnded):
             cells = [(one.cell, one.step) for one in self._shown.values() if one.state == "running"]

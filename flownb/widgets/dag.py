@@ -13,7 +13,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from flownb.runtime.events import DagChanged, Event, TaskEnded, TaskStarted, to_wire
+from flownb.runtime.events import DagChanged, Event, TaskCloned, TaskEnded, TaskStarted, to_wire
 from flownb.runtime.freshness import NEVER
 from flownb.session.session import Session
 from flownb.widgets.board import StatusBoard
@@ -68,7 +68,7 @@ class DagWidget(anywidget.AnyWidget):
 
     def __call__(self, event: Event) -> None:
         """Take an event of the stream: the step that it is about is drawn anew."""
-        if isinstance(event, TaskStarted | TaskEnded) and self._drawing is not None:
+        if isinstance(event, TaskStarted | TaskCloned | TaskEnded) and self._drawing is not None:
             status = self._drawing.status(event.step, self._board.states.get(event.step, NEVER))
             if status is not None:
                 changed = DagChanged(self._id, (status,))

@@ -15,7 +15,16 @@ from IPython.display import display, update_display
 
 from flownb.picture import DAG_MIME, Dag, DagNode, dag_payload, dag_svg, dag_text, node_detail
 from flownb.picture.summary import flow_description, flow_summary, node_sentence
-from flownb.runtime.events import DagChanged, DagDrawn, Event, NodeStatus, RunStarted, TaskEnded, TaskStarted
+from flownb.runtime.events import (
+    DagChanged,
+    DagDrawn,
+    Event,
+    NodeStatus,
+    RunStarted,
+    TaskCloned,
+    TaskEnded,
+    TaskStarted,
+)
 from flownb.runtime.freshness import NEVER, Freshness
 from flownb.session.picture import step_detail
 from flownb.session.progress import Progress
@@ -98,25 +107,41 @@ class LiveDag:
         self._final: DagDrawn | None = None
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the run."""
+        """Take an event."""
+        if not self._progress.is_about(event):
+            return
         if self._live and isinstance(event, RunStarted):
             self._start(event)
-        elif self._drawing is not None and isinstance(event, TaskStarted | TaskEnded) and event.mode == "run":
+        elif (
+            self._drawing is not None
+            and isinstance(event, TaskStarted | TaskCloned | TaskEnded)
+            and event.mode == "run"
+        ):
             status = self._drawing.status(event.step, self._progress.steps.state(event.step) or NEVER)
             if status is not None:
                 self._told = {**self._told, status.name: status}
                 self._session.events.emit(DagChanged(self._id, (status,)))
 
-    def finish(self, facts: Mapping[str, Any]) -> None:
-        """Show what became of each step, in place of what was shown so far."""
+    def finish(self, facts: Mapping[str, Any], *, aside: bool = False) -> None:
+        """Show what became of each step, in place of what was shown so far.
+
+        Parameters
+        ----------
+        facts : mapping
+            What goes into the output's metadata.
+        aside : bool, default False
+            Whether another cell may run by now, whose output must not be touched: the view alone is told.
+        """
         if self._drawing is None and not self._progress.states:
             return  # refused before anything ran
         dag = self._session.picture(self._progress.states)
         if self._drawing is None:
-            show_dag(dag, facts)
+            if not aside:
+                show_dag(dag, facts)
             return
         bundle, metadata = dag_bundle(dag), {"flownb": dict(facts)}
-        update_display(bundle, display_id=self._id, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+        if not aside:
+            update_display(bundle, display_id=self._id, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         self._final = DagDrawn(self._id, bundle, metadata)
         self._session.events.emit(self._final)
 

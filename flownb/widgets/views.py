@@ -130,7 +130,11 @@ class Views:
         return widget
 
     def _watch(self, event: Event) -> None:
-        """Hand an event of the session to the views, if there are any."""
+        """Hand an event of the session to the views, if there are any; what tasks show is shown below the cell."""
+        from flownb.runtime.events import TaskOutput
+
+        if isinstance(event, TaskOutput):
+            return
         self.board(event)
         if self.live or self._widgets:
             self._channel.push(event)

@@ -53,6 +53,7 @@ export interface TaskStarted {
   attempt: number;
   index: number | null;
   num_splits: number | null;
+  outer: number[];
 }
 
 /**
@@ -68,8 +69,48 @@ export interface TaskRetried {
   attempt: number;
   index: number | null;
   num_splits: number | null;
+  outer: number[];
   error: string;
   seconds: number;
+}
+
+/**
+ * An attempt wrote text, or displayed something.
+ */
+export interface TaskOutput {
+  type: 'TaskOutput';
+  flow: string;
+  run: string;
+  step: string;
+  task: string;
+  mode: 'work' | 'spin' | 'run';
+  attempt: number;
+  index: number | null;
+  num_splits: number | null;
+  outer: number[];
+  kind: 'stdout' | 'stderr' | 'display' | 'clear';
+  text: string;
+  data: Record<string, unknown>;
+  metadata: Record<string, unknown>;
+  display_id: string;
+  update: boolean;
+}
+
+/**
+ * A task need not run: its result is that of the origin task, run/step/task.
+ */
+export interface TaskCloned {
+  type: 'TaskCloned';
+  flow: string;
+  run: string;
+  step: string;
+  task: string;
+  mode: 'work' | 'spin' | 'run';
+  attempt: number;
+  index: number | null;
+  num_splits: number | null;
+  outer: number[];
+  origin: string;
 }
 
 /**
@@ -86,6 +127,7 @@ export interface TaskEnded {
   attempt: number;
   index: number | null;
   num_splits: number | null;
+  outer: number[];
   status: 'done' | 'failed' | 'interrupted';
   error: string;
   seconds: number;
@@ -148,6 +190,8 @@ export type FlowEvent =
   | RunStarted
   | TaskStarted
   | TaskRetried
+  | TaskOutput
+  | TaskCloned
   | TaskEnded
   | CardRefreshed
   | RunEnded

@@ -63,13 +63,15 @@ def test_a_run_is_told_from_its_start_to_its_end(make_session: MakeSession) -> N
     cells = ["%%step a -> xs\nxs = [1, 2]", "%%step b --foreach xs\nself.input", "%%step c --join\npass"]
     session, seen = make_session(*cells), list[Event]()
     session.events.subscribe(seen.append)
-    session.run(parse_run([]))
+    session.run(parse_run(["--max-workers", "1"]))
     told = brief(seen)
     assert ["RunStarted", "RunEnded done"] == [told[0], " ".join(told[-1].split()[:2])]
     assert [
         "TaskStarted run b 0 0",
+        "TaskOutput run b 0 0",
         "TaskEnded run b 0 0 done",
         "TaskStarted run b 1 0",
+        "TaskOutput run b 1 0",
         "TaskEnded run b 1 0 done",
     ] == [one for one in told if " b " in one]
     assert int(told[-1].split()[-1]) == sum(one.startswith("TaskEnded") for one in told)

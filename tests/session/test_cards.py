@@ -130,7 +130,7 @@ def test_a_running_card_is_shown_until_its_task_ends(session: Session) -> None:
     assert [CardRefreshed("F", "7", "train", "3", "b")] == seen
     assert "item 0 of 3; --index picks another, running" == view(session, "train").note
     assert "item 2 of 3" == view(session, "train --index 2").note
-    session.events.emit(TaskEnded("F", "7", "train", "3", "run", 0, 0, 3, "done", "", 1.0))
+    session.events.emit(TaskEnded("F", "7", "train", "3", "run", 0, 0, 3, (), "done", "", 1.0))
     assert "item 0 of 3; --index picks another" == view(session, "train").note
 
 

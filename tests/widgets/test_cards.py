@@ -24,7 +24,7 @@ TRAIN = "%%step train --foreach xs -> m\n@card\nm = self.input * k\ncurrent.card
 FLOW, LOAD = "%%flow F\nk = Parameter('k', default=2)", "%%step load -> xs\nxs = [1, 2, 3]"
 CELLS = (FLOW, SHARED, LOAD, TRAIN, "%%step pick --join -> best\nbest = max(one.m for one in inputs)")
 CARD = "%%step a -> x\n@card\nx = 1\ncurrent.card.append(Markdown('one'))"
-ENDED = TaskEnded("F", "", "train", "", "spin", 0, 0, 1, "done", "", 1.0)
+ENDED = TaskEnded("F", "", "train", "", "spin", 0, 0, 1, (), "done", "", 1.0)
 
 Sent = list[tuple[str, str, str]]
 
@@ -83,7 +83,7 @@ def test_outputs_follow_their_step(outputs: Outputs) -> None:
     updates = [("update", "flownb-card-c1-train", "m is 10"), ("update", "flownb-card-c1-train--2", "m is 6")]
     assert updates == outputs.spin()
     outputs.sent.clear()
-    outputs.cards(TaskEnded("F", "", "load", "", "work", 0, 0, 1, "done", "", 1.0))
+    outputs.cards(TaskEnded("F", "", "load", "", "work", 0, 0, 1, (), "done", "", 1.0))
     outputs.cards.after_cell()
     outputs.cards.after_cell()
     assert [] == outputs.sent

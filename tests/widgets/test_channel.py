@@ -304,7 +304,7 @@ def status(cell: str, state: str) -> StepStatus:
 
 def test_states_that_were_overtaken_are_left_out() -> None:
     """Of several states of one step or node the last one travels; all other events do, in order."""
-    run, task = RunStarted("F", "1"), TaskStarted("F", "1", "a", "1", "run", 0, None, None)
+    run, task = RunStarted("F", "1"), TaskStarted("F", "1", "a", "1", "run", 0, None, None, ())
     node = NodeStatus("a", "running", (), "")
     events: list[Event] = [
         run,

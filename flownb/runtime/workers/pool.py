@@ -46,7 +46,6 @@ class _Attempt:
     pipes: dict[int, OutputKind]
     pid: int = 0
     deadline: float = float("inf")
-    limit: float = 0.0
     ended: bool = False
     stopped: str = ""
     decoders: dict[int, Any] = field(default_factory=dict)
@@ -101,7 +100,7 @@ class ProcessExecutor:
             os.set_blocking(end, False)
         attempt = _Attempt(spec, ours, Frames(ours), pipes)
         if limit is not None:
-            attempt.limit, attempt.deadline = limit, time.monotonic() + limit
+            attempt.deadline = time.monotonic() + limit
         fds = (theirs.fileno(), their_out, their_err)
         number = self._server.fork(fds)
         theirs.close()
@@ -128,7 +127,7 @@ class ProcessExecutor:
         for number, attempt in self._attempts.items():
             if attempt.deadline <= now:
                 attempt.deadline = float("inf")
-                attempt.stopped = f"It ran longer than the {attempt.limit:g} seconds it was given and did not react."
+                attempt.stopped = "It ran longer than its @timeout and did not react to it, so its process was ended."
                 self._server.kill(number, signal.SIGKILL)
         return told
 
@@ -264,7 +263,7 @@ def _result(message: Ended) -> TaskResult:
 def _reason(status: int) -> str:
     """Why a process ended that did not say so itself."""
     if status >= 0:
-        return f"Its process ended with exit status {status} before the step was done (os._exit, or a library that ends it)."
+        return f"Its process ended with exit status {status} before the step was done: os._exit, or a library did it."
     try:
         name = signal.Signals(-status).name
     except ValueError:

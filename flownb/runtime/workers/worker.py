@@ -1,7 +1,7 @@
 """What a worker does: run one attempt, show what it writes, record it, and say how it ended.
 
-Takes a `Request` on its channel; gives `Output`, `CardUpdate` and at the end one `Ended` or `NotRecorded`. A worker is a
-process of one attempt: whatever a step does to it ends with it.
+Takes a `Request` on its channel; gives `Output`, `CardUpdate` and at the end one `Ended` or `NotRecorded`. A worker is
+a process of one attempt: whatever a step does to it ends with it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import codecs
 import contextlib
 import ctypes
 import faulthandler
+import importlib
 import io
 import os
+import pkgutil
 import signal
 import socket
 import sys
@@ -25,9 +27,12 @@ from flownb.errors import FlownbError, StoreError
 from flownb.runtime.failure import describe
 from flownb.runtime.output import Output, OutputKind
 from flownb.runtime.program import Program
+from flownb.runtime.provenance import imported_distributions
 from flownb.runtime.task import TaskResult, run_attempt
 from flownb.runtime.workers.channel import Ended, NotRecorded, Request, receive, send
 from flownb.runtime.workers.shell import WorkerShell, flush_figures
+from flownb.settings import user_name
+from flownb.store import encodings, local
 from flownb.store.datastore import Datastore
 from flownb.store.records import to_json
 
@@ -41,9 +46,11 @@ PAUSE = 0.05
 def prepare() -> None:
     """Import what every worker needs, before there is one."""
     WorkerShell.make()
-    import blake3  # noqa: F401  # makes its threads when it first needs them, not now
-
-    import flownb.cards  # noqa: F401
+    for package in (encodings, local):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    user_name()
+    imported_distributions()
 
 
 def work(fds: list[int], program: Program, location: str) -> None:
@@ -87,6 +94,7 @@ def _answer(request: Request, program: Program, location: str, link: _Link) -> E
             decorated=request.decorated,
             on_card=link.send,
             finish=flush_figures,
+            distributions=imported_distributions,
             tell=False,
         )
     except StoreError as error:
