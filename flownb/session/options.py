@@ -22,11 +22,13 @@ __all__ = [
     "ResumeOptions",
     "RunOptions",
     "SpinOptions",
+    "of_one_step",
     "parse_card",
     "parse_resume",
     "parse_run",
     "parse_spin",
     "parse_status",
+    "whole_number",
     "words",
 ]
 
@@ -194,7 +196,7 @@ def parse_run(given: Sequence[str]) -> RunOptions:
         if option == "--tag":
             tags.append(_value(rest, option, equals, value))
         elif option == "--max-num-splits":
-            found["max_num_splits"] = _whole(option, _value(rest, option, equals, value))
+            found["max_num_splits"] = whole_number(option, _value(rest, option, equals, value))
         elif option == "--max-workers":
             found["workers"] = _workers(_value(rest, option, equals, value))
         elif option == "--executor":
@@ -302,14 +304,14 @@ def parse_spin(given: Sequence[str]) -> SpinOptions:
     """
     found: dict[str, Any] = {}
     overrides: dict[str, str] = {}
-    for option, text in _of_one_step(given, SPIN_OPTIONS, command="spin", does="runs one step"):
+    for option, text in of_one_step(given, SPIN_OPTIONS, command="spin", does="runs one step"):
         match option:
             case "":
                 found["step"] = text
             case "--from":
                 found["origin"] = text
             case "--index":
-                found["index"] = _whole(option, text)
+                found["index"] = whole_number(option, text)
             case "--artifacts-module":
                 found["artifacts_module"] = Path(text)
             case "--set":
@@ -335,14 +337,14 @@ def parse_card(given: Sequence[str]) -> CardOptions:
         If an option is unknown or has no value, or no step is named.
     """
     found: dict[str, Any] = {}
-    for option, text in _of_one_step(given, CARD_OPTIONS, command="card", does="shows one step"):
+    for option, text in of_one_step(given, CARD_OPTIONS, command="card", does="shows one step"):
         match option:
             case "":
                 found["step"] = text
             case "--from":
                 found["origin"] = text
             case "--index":
-                found["index"] = _whole(option, text)
+                found["index"] = whole_number(option, text)
             case _:
                 found["id"] = text
     if "step" not in found:
@@ -350,7 +352,7 @@ def parse_card(given: Sequence[str]) -> CardOptions:
     return CardOptions(**found)
 
 
-def _of_one_step(given: Sequence[str], options: Sequence[str], *, command: str, does: str) -> Iterator[tuple[str, str]]:
+def of_one_step(given: Sequence[str], options: Sequence[str], *, command: str, does: str) -> Iterator[tuple[str, str]]:
     """The options of a command on one step with their values, as they are given; the step has no option's name."""
     rest = list(given)
     step: str | None = None
@@ -373,13 +375,14 @@ def _of_one_step(given: Sequence[str], options: Sequence[str], *, command: str, 
 
 
 def _workers(text: str) -> int:
-    workers = _whole("--max-workers", text)
+    workers = whole_number("--max-workers", text)
     if not workers:
         raise ParameterError("`--max-workers 0` runs nothing.", "It is at least 1.", "Give another number.")
     return workers
 
 
-def _whole(option: str, text: str) -> int:
+def whole_number(option: str, text: str) -> int:
+    """The number that an option was given."""
     if not text.isdecimal() or len(text) > 18:
         raise ParameterError(f"`{option} {text}` is no number.", "It is a whole number from 0.", f"Write {option} 2.")
     return int(text)
