@@ -58,14 +58,17 @@ class StepReuse:
     @property
     def line(self) -> str:
         """``train: 2 of 5 tasks ran: new items``."""
-        tasks = f", {self.cloned} tasks" if self.cloned > 1 else ""
         if not self.ran:
-            return f"{self.step}: cloned{tasks}"
-        said = list(map(str, self.reasons))
-        why = ", ".join(said[:SHOWN]) + (", …" if len(said) > SHOWN else "")
+            return f"{self.step}: cloned" + (f", {self.cloned} tasks" if self.cloned > 1 else "")
         if not self.cloned:
-            return f"{self.step}: ran, {why}"
-        return f"{self.step}: {self.ran} of {self.ran + self.cloned} tasks ran: {why}"
+            return f"{self.step}: ran, {self.why}"
+        return f"{self.step}: {self.ran} of {self.ran + self.cloned} tasks ran: {self.why}"
+
+    @property
+    def why(self) -> str:
+        """The first reasons."""
+        said = list(map(str, self.reasons))
+        return ", ".join(said[:SHOWN]) + (", …" if len(said) > SHOWN else "")
 
 
 class Reuse:

@@ -14,7 +14,7 @@ from typing import Any
 from flownb.flow.definition import Step
 from flownb.runtime.task import TaskResult
 
-__all__ = ["StepReport", "capture_header", "step_report", "uncaptured"]
+__all__ = ["StepReport", "as_bundle", "capture_header", "step_report", "uncaptured"]
 
 STYLE = "font-family:var(--jp-code-font-family,monospace);font-size:12px;line-height:1.5;opacity:.85"
 
@@ -75,12 +75,16 @@ class StepReport:
 
     def bundle(self) -> dict[str, str]:
         """``text/plain`` and ``text/html``."""
-        lines = self.lines()
-        body = "\n".join(html.escape(line) for line in lines)
-        return {"text/plain": "\n".join(lines), "text/html": f'<pre style="{STYLE}">{body}</pre>'}
+        return as_bundle(self.lines())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
         return self.bundle(), {"flownb": self.metadata}
+
+
+def as_bundle(lines: Sequence[str]) -> dict[str, str]:
+    """Lines as ``text/plain`` and ``text/html``."""
+    body = "\n".join(html.escape(line) for line in lines)
+    return {"text/plain": "\n".join(lines), "text/html": f'<pre style="{STYLE}">{body}</pre>'}
 
 
 def capture_header(step: Step, local: Sequence[str]) -> str:

@@ -1,0 +1,150 @@
+"""What is stale and why, and what a resume would take over: ``%flow status`` and ``flownb status``.
+
+Takes a `SessionState`; gives a `FlowStatus` to show. Nothing runs but shared code and the flow's header.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flownb.errors import FlownbError, NotFound
+from flownb.runtime.freshness import NEVER, Freshness
+from flownb.runtime.program import Program
+from flownb.runtime.readiness import Readiness, Ready
+from flownb.runtime.reuse import Reuse, StepReuse
+from flownb.runtime.task import TaskSpec
+from flownb.session.report import as_bundle
+from flownb.session.resume import find_origin, last_attempts
+from flownb.session.state import SessionState
+from flownb.store.records import RunRecord
+
+__all__ = ["FlowStatus", "flow_status", "rehearse"]
+
+
+@dataclass(frozen=True)
+class FlowStatus:
+    """How a flow's steps stand.
+
+    Attributes
+    ----------
+    flow : str
+    steps : dict of str to Freshness
+        By step, parents first.
+    resume : dict of str to StepReuse or None
+        What a resume would make of each step; None if there is no run to resume. Of steps after one that would run,
+        tasks are missing: what becomes of them shows when that has run.
+    below : frozenset of str
+        Those steps.
+    note : str
+        Why nothing can be resumed, empty if it can.
+    metadata : dict
+        The run that would be resumed.
+    """
+
+    flow: str
+    steps: dict[str, Freshness]
+    resume: dict[str, StepReuse] | None = None
+    below: frozenset[str] = frozenset()
+    note: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """The status as plain lines, which name no ids."""
+        width = max((len(name) for name in self.steps), default=0)
+        lines = [f"{self.flow}: {_summary(self.steps.values())}"]
+        lines += [f"  {name:<{width}}  {_said(state)}".rstrip() for name, state in self.steps.items()]
+        if self.resume is None:
+            return [*lines, f"resume: {self.note}"]
+        lines.append("resume:")
+        lines += [f"  {name:<{width}}  {_planned(self.resume.get(name), name in self.below)}" for name in self.steps]
+        return lines
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
+        return as_bundle(self.lines()), {"flownb": self.metadata}
+
+
+def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
+    """Judge the latest results of all steps, and what a resume would take over.
+
+    Parameters
+    ----------
+    session : SessionState
+    origin : str, optional
+        The run that would be resumed; None is the newest.
+
+    Raises
+    ------
+    NotFound
+        If the flow has no steps, or a run was named that does not exist.
+    """
+    found = session.check()  # says so when there are no steps
+    flow, states = session.flow.name, session.freshness()
+    steps = {name: states.get(name, NEVER) for name in session.program(False).graph.order}
+    if found:
+        return FlowStatus(flow, steps, note="the flow has errors; `%flow check` lists them")
+    try:
+        run = find_origin(session.datastore, flow, origin)
+    except FlownbError as error:
+        if origin is not None:
+            raise
+        note = "there is no run yet" if isinstance(error, NotFound) else "the newest run is still going on"
+        return FlowStatus(flow, steps, note=note)
+    program = session.program(True)
+    planned = rehearse(session, program, run)
+    below = {name for name in steps if any(planned[n].ran for n in program.graph.ancestors(name) if n in planned)}
+    return FlowStatus(flow, steps, planned, frozenset(below), metadata={"origin": f"{flow}/{run.run}"})
+
+
+def rehearse(session: SessionState, program: Program, origin: RunRecord) -> dict[str, StepReuse]:
+    """What a resume of a run would make of each step, up to those that would run.
+
+    Returns
+    -------
+    dict of str to StepReuse
+        By step; tasks that come after one that would run are not counted.
+    """
+    reuse = Reuse(program, session.datastore, last_attempts(session.datastore, origin))
+    given = dict(session.refs(session.program(False)))
+    given |= {name: ref for name, ref in origin.parameters.items() if name in program.parameters}
+    way = Readiness(program.graph, max_num_splits=None)
+    ahead: deque[Ready] = deque([way.first])
+    task = 0
+    while ahead:
+        ready = ahead.popleft()
+        task += 1
+        clone = reuse.find(TaskSpec(ready.step, "", str(task), ready.parents, ready.frames, given))
+        if clone is not None:
+            ahead.extend(way.follow(clone))
+    return reuse.steps
+
+
+def _summary(states: Iterable[Freshness]) -> str:
+    """``5 steps, 3 fresh, 2 stale``."""
+    names = [one.state for one in states]
+    counts = [f"{names.count(state)} {state}" for state in dict.fromkeys(names)]
+    return ", ".join([f"{len(names)} steps", *counts])
+
+
+def _said(state: Freshness) -> str:
+    """How a step stands, and why."""
+    match state.state:
+        case "never":
+            return "never ran"
+        case "fresh":
+            return f"fresh, {state.tasks} tasks" if state.tasks > 1 else "fresh"
+        case other:
+            return f"{other}: {', '.join(state.reasons)}" if state.reasons else other
+
+
+def _planned(one: StepReuse | None, below: bool) -> str:
+    """What a resume would make of a step, as far as that is known if it is `below` one that would run."""
+    if one is None:
+        return "depends on what runs above" if below else "would not run"
+    rest = "; other tasks depend on what runs above" if below else ""
+    if not one.ran:
+        return ("would be cloned" + (f", {one.cloned} tasks" if one.cloned > 1 else "")) + rest
+    tasks = f"{one.ran} of {one.ran + one.cloned} tasks " if one.cloned else ""
+    return f"{tasks}would run: {one.why}{rest}"

@@ -1,0 +1,92 @@
+"""What is said of stale steps, and of what a resume would take over."""
+
+from __future__ import annotations
+
+import pytest
+
+from flownb.errors import StepFailed
+from flownb.session.options import RunOptions
+from flownb.session.resume import find_origin
+from flownb.session.status import flow_status, rehearse
+from tests.conftest import MakeSession
+
+LOAD = "%%step load -> xs\nxs = [1, 2, 3]"
+TRAIN = "%%step train --foreach xs -> m\nm = self.input * 2"
+SCORE = "%%step score -> s\ns = self.m"
+PICK = "%%step pick --join -> best\nbest = max(i.s for i in inputs)"
+FLOW = (LOAD, TRAIN, SCORE, PICK)
+INLINE = RunOptions(executor="inline")
+
+
+def test_before_anything_ran(make_session: MakeSession) -> None:
+    """Steps that never ran are said to be so."""
+    assert [
+        "NotebookFlow: 4 steps, 4 never",
+        "  load   never ran",
+        "  train  never ran",
+        "  score  never ran",
+        "  pick   never ran",
+        "resume: there is no run yet",
+    ] == flow_status(make_session(*FLOW)).lines()
+
+
+def test_after_a_run(make_session: MakeSession) -> None:
+    """What is fresh would be cloned; the text names no ids, which are metadata."""
+    session = make_session(*FLOW)
+    session.run(INLINE)
+    status = flow_status(make_session(*FLOW))
+    assert [
+        "NotebookFlow: 4 steps, 4 fresh",
+        "  load   fresh",
+        "  train  fresh, 3 tasks",
+        "  score  fresh, 3 tasks",
+        "  pick   fresh",
+        "resume:",
+        "  load   would be cloned",
+        "  train  would be cloned, 3 tasks",
+        "  score  would be cloned, 3 tasks",
+        "  pick   would be cloned",
+    ] == status.lines()
+    assert {"origin": "NotebookFlow/1"} == status.metadata
+
+
+def test_after_an_edit(make_session: MakeSession) -> None:
+    """Reasons say what changed; what depends on a result that is not known yet is left open."""
+    make_session(*FLOW).run(INLINE)
+    session = make_session(LOAD, TRAIN.replace("* 2", "* 3"), SCORE, PICK)
+    assert [
+        "NotebookFlow: 4 steps, 1 fresh, 3 stale",
+        "  load   fresh",
+        "  train  stale: `train` changed",
+        "  score  stale: `train` changed",
+        "  pick   stale: `train` changed",
+        "resume:",
+        "  load   would be cloned",
+        "  train  would run: `train` changed",
+        "  score  depends on what runs above",
+        "  pick   depends on what runs above",
+    ] == flow_status(session).lines()
+
+
+def test_it_is_what_a_resume_does(make_session: MakeSession) -> None:
+    """A failed foreach: what would be cloned and what would run are told apart, and nothing is recorded."""
+    broken = TRAIN + "\nassert self.input != 2 or xs is None"
+    session = make_session(LOAD, broken, SCORE, PICK)
+    with pytest.raises(StepFailed):
+        session.run(INLINE)
+    status = flow_status(session)
+    assert ("2 of 3 tasks would run: failed before, had not run", "1") == (
+        status.lines()[7].partition("  train  ")[2],
+        find_origin(session.datastore, "NotebookFlow", None).run,
+    )
+    assert ["1"] == session.datastore.run_ids("NotebookFlow")
+    planned = rehearse(session, session.program(True), find_origin(session.datastore, "NotebookFlow", "1"))
+    assert {"start": (1, 0), "load": (1, 0), "train": (1, 2), "score": (0, 1)} == {
+        name: (one.cloned, one.ran) for name, one in planned.items()
+    }
+
+
+def test_a_flow_with_errors(make_session: MakeSession) -> None:
+    """What cannot run is judged all the same."""
+    lines = flow_status(make_session(LOAD, "%%step train\ny = nothing")).lines()
+    assert "resume: the flow has errors; `%flow check` lists them" == lines[-1]
