@@ -20,8 +20,10 @@ from flownb.pathspec import Origin, parse_origin
 from flownb.runtime.events import task_told
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskSpec, run_attempt
+from flownb.session.attempt_log import logged
 from flownb.session.cards import card_hook
 from flownb.session.instances import Instance, step_instances
+from flownb.session.isolated import run_isolated
 from flownb.session.latest import LatestResults, no_task
 from flownb.session.options import SpinOptions, literal, load_artifacts_module
 from flownb.session.report import StepReport, step_report
@@ -115,15 +117,21 @@ def spin_step(
     spec = TaskSpec(step.name, run, task, instance.parents, instance.frames, given, overrides)
     emit = session.events.emit
     with module_kept(program.flow.name), task_told(emit, program.flow.name, spec, "spin") as ended:
-        result = run_attempt(
-            session.configured(program, spec),
-            spec,
-            session.datastore,
-            keep=keep,
-            display=display,
-            decorated=not options.skip_decorators,
-            on_card=card_hook(session, program.flow.name, spec),
-        )
+        with logged(keep, program.flow.name, spec):
+            configured, decorated = session.configured(program, spec), not options.skip_decorators
+            on_card = card_hook(session, program.flow.name, spec)
+            if options.isolate:
+                result = run_isolated(session, configured, spec, keep=keep, decorated=decorated, on_card=on_card)
+            else:
+                result = run_attempt(
+                    configured,
+                    spec,
+                    session.datastore,
+                    keep=keep,
+                    display=display,
+                    decorated=decorated,
+                    on_card=on_card,
+                )
         session.cards.keep_spun(result)
         ended(result)
     if keep is not None:

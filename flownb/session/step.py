@@ -12,6 +12,7 @@ from typing import Any
 from flownb.runtime.events import task_retried, task_told
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskResult, TaskSpec, run_task
+from flownb.session.attempt_log import logged
 from flownb.session.cards import card_hook
 from flownb.session.instances import Instance, conditions_hold, step_instances
 from flownb.session.report import StepReport, step_report
@@ -66,17 +67,7 @@ def run_step(
             )
         spec = TaskSpec(name, run, task, instance.parents, instance.frames, given)
         with task_told(session.events.emit, program.flow.name, spec, "work") as ended:
-            done.append(
-                run_task(
-                    session.configured(program, spec),
-                    spec,
-                    session.datastore,
-                    keep=session.datastore,
-                    display=display,
-                    on_card=card_hook(session, program.flow.name, spec),
-                    on_retry=lambda result, seconds: session.events.emit(task_retried(result, "work", 0.0)),
-                )
-            )
+            done.append(_run_logged(session, program, spec, display))
             ended(done[-1])
         error = done[-1].error
         if error is not None:
@@ -95,6 +86,25 @@ def run_step(
         notes.append(f"the notebook now has {', '.join(done[0].values)} of the first of {len(done)} tasks")
     report = step_report(step, "ran", done, notes)
     return StepOutcome(report, done[0].values)
+
+
+def _run_logged(session: SessionState, program: Program, spec: TaskSpec, display: Display | None) -> TaskResult:
+    """Run a task in the kernel and keep what its attempts show."""
+    with logged(session.datastore, program.flow.name, spec) as next_attempt:
+
+        def on_retry(result: TaskResult, seconds: float) -> None:
+            next_attempt()
+            session.events.emit(task_retried(result, "work", 0.0))
+
+        return run_task(
+            session.configured(program, spec),
+            spec,
+            session.datastore,
+            keep=session.datastore,
+            display=display,
+            on_card=card_hook(session, program.flow.name, spec),
+            on_retry=on_retry,
+        )
 
 
 def _notes(session: SessionState, program: Program, name: str, instances: list[Instance]) -> list[str]:
