@@ -16,7 +16,7 @@ from flownb.cli.datastore import STORE_COMMANDS, add_commands
 from flownb.errors import FlownbError, ParameterError
 from flownb.runtime.failure import user_frames
 from flownb.session.cards import card_view
-from flownb.session.options import parse_card, parse_run, parse_spin
+from flownb.session.options import RunOptions, parse_card, parse_resume, parse_run, parse_spin, parse_status
 from flownb.session.output import write_output
 from flownb.session.run import FlowRun
 from flownb.session.session import Session
@@ -75,10 +75,16 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     add("run", run, "Run the whole flow; --NAME VALUE sets a parameter, --tag NAME tags the run.")
+    sub = add("resume", resume, "Run again what is not valid any more of an earlier run.")
+    sub.usage = (
+        "flownb resume NOTEBOOK [STEP] [--origin-run-id RUN] [--tag NAME] [--max-workers N] [--max-num-splits N]"
+    )
+    sub = add("status", status, "Say what is stale and why, and what a resume would do.")
+    sub.usage = "flownb status NOTEBOOK [--origin-run-id RUN]"
     sub = add("spin", spin, "Run one step on persisted parents, recording nothing; options as for %%spin.")
     sub.usage = (
         "flownb spin NOTEBOOK STEP [--from RUN[/STEP/TASK]] [--index N] [--set NAME=VALUE] [--artifacts-module FILE] "
-        "[--persist] [--skip-decorators]"
+        "[--persist] [--skip-decorators] [--isolate process]"
     )
     add("check", check, "List what the static checks find.")
     sub = add("export", export, "Write flow.py, which runs on Metaflow.")
@@ -115,15 +121,45 @@ def _no_more(rest: list[str]) -> None:
 def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb run NOTEBOOK [--alpha 0.2] [--tag x]``."""
     options = parse_run(rest)
-    if options.background:
-        raise ParameterError(
-            "`--background` is for notebooks.", "A command has the terminal.", "Leave it out, and end the line with &."
-        )
+    _refuse_background(options)
     session = _open(arguments.notebook)
     run = session.begin(options)
     for note in session.not_applied():
         print(f"note: {note}")
     return _drive(session, run)
+
+
+def _refuse_background(options: RunOptions) -> None:
+    """A command goes on until its run has ended."""
+    if options.background:
+        raise ParameterError(
+            "`--background` is for notebooks.", "A command has the terminal.", "Leave it out, and end the line with &."
+        )
+
+
+def resume(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb resume NOTEBOOK [STEP] [--origin-run-id 7]``."""
+    options = parse_resume(rest)
+    _refuse_background(options.run)
+    session = _open(arguments.notebook)
+    plan = session.resume(options)
+    run = plan.begin()
+    for note in session.not_applied():
+        print(f"note: {note}")
+    try:
+        return _drive(session, run)
+    finally:
+        print(f"resumed {plan.origin.flow}/{plan.origin.run}")
+        print("".join(f"  {line}\n" for line in plan.lines), end="")
+
+
+def status(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb status NOTEBOOK [--origin-run-id 7]``."""
+    from flownb.session.status import flow_status
+
+    origin = parse_status(rest)
+    print("\n".join(flow_status(_open(arguments.notebook), origin).lines()))
+    return 0
 
 
 def _drive(session: Session, run: FlowRun) -> int:

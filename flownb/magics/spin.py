@@ -29,7 +29,7 @@ class SpinMagics(Magics):
         ::
 
             %spin STEP [--from RUN[/STEP/TASK]] [--index N] [--set NAME=VALUE] [--artifacts-module FILE]
-                       [--persist] [--skip-decorators]
+                       [--persist] [--skip-decorators] [--isolate process]
 
         As a cell magic, the cell is a throw-away body in place of the step's own. ``result = %spin train`` gives the
         outcome: ``result["model"]`` is the model.

@@ -15,7 +15,7 @@ from typing import Any
 
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.runtime.process import cores
-from flownb.runtime.scheduler import MAX_NUM_SPLITS
+from flownb.runtime.readiness import MAX_NUM_SPLITS
 
 __all__ = [
     "CardOptions",
@@ -103,6 +103,8 @@ class SpinOptions:
         A Python file that defines ``ARTIFACTS``.
     persist : bool
     skip_decorators : bool
+    isolate : bool
+        Whether to run in a process of its own, instead of the kernel's.
     """
 
     step: str
@@ -112,6 +114,7 @@ class SpinOptions:
     artifacts_module: Path | None = None
     persist: bool = False
     skip_decorators: bool = False
+    isolate: bool = False
 
 
 @dataclass(frozen=True)
@@ -288,7 +291,7 @@ def parse_status(given: Sequence[str]) -> str | None:
     return origin
 
 
-SPIN_OPTIONS = ("--from", "--index", "--set", "--artifacts-module", "--persist", "--skip-decorators")
+SPIN_OPTIONS = ("--from", "--index", "--set", "--artifacts-module", "--persist", "--skip-decorators", "--isolate")
 CARD_OPTIONS = ("--id", "--index", "--from")
 # Options that take no value.
 FLAGS = ("--persist", "--skip-decorators")
@@ -314,6 +317,14 @@ def parse_spin(given: Sequence[str]) -> SpinOptions:
                 found["index"] = whole_number(option, text)
             case "--artifacts-module":
                 found["artifacts_module"] = Path(text)
+            case "--isolate":
+                if text != "process":
+                    raise ParameterError(
+                        f"`--isolate {text}` is not known.",
+                        "A spin runs in the kernel, or in a process of its own.",
+                        "Write --isolate process, or leave it out.",
+                    )
+                found["isolate"] = True
             case "--set":
                 name, is_set, value = text.partition("=")
                 if not is_set or not name.isidentifier():

@@ -36,6 +36,7 @@ from flownb.runtime.scheduler import RunStopped, Scheduler
 from flownb.runtime.task import TaskResult, TaskSpec, run_attempt
 from flownb.runtime.workers.pool import ProcessExecutor
 from flownb.session.options import RunOptions
+from flownb.session.origin import environment, notebook_cells
 from flownb.session.state import SessionState, module_kept
 from flownb.settings import user_name
 from flownb.store.logs import LogBook
@@ -120,6 +121,8 @@ def begin_run(
             time(),
             constants={name: ref for name, ref in given.items() if name not in parameters},
             origin=origin.run if origin is not None else "",
+            environment=environment(session),
+            cells=session.datastore.save(notebook_cells(session), name="cells"),
         )
         record = session.datastore.new_run(record)
     find = reuse(program, given) if reuse is not None else None
@@ -288,7 +291,7 @@ def _executor(session: SessionState, program: Program, options: RunOptions) -> I
         return
     location = session.datastore.location
     with session.servers.server() as server:
-        executor = ProcessExecutor(program, location, slots=options.workers, server=server, keep=location)
+        executor = ProcessExecutor(program, location, slots=options.workers, server=server)
         try:
             yield executor
         finally:

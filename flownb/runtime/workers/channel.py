@@ -12,12 +12,26 @@ import struct
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from flownb.runtime.task import TaskSpec
 
-__all__ = ["Ended", "Exited", "Fork", "Forked", "Frames", "Kill", "Load", "NotRecorded", "Request", "receive", "send"]
+__all__ = [
+    "Ended",
+    "Exited",
+    "Fork",
+    "Forked",
+    "Frames",
+    "Keeps",
+    "Kill",
+    "Load",
+    "NotRecorded",
+    "Request",
+    "receive",
+    "send",
+]
 
+Keeps = Literal["record", "spin", "values"]
 LENGTH = struct.Struct("!Q")
 CHUNK = 1 << 18
 
@@ -65,18 +79,21 @@ class Exited:
 
 @dataclass(frozen=True)
 class Request:
-    """To a worker: the attempt to run, and whether and where it is recorded.
+    """To a worker: the attempt to run, and what is kept of it.
 
     Attributes
     ----------
     spec : TaskSpec
-    keep : str or None
-        The datastore that takes what the step leaves; None records nothing.
+    keeps : {"record", "spin", "values"}
+        Whether it is recorded, recorded among persisted spins, or only what the step set is kept, in the datastore
+        `values`, to be looked at.
+    values : str
     decorated : bool
     """
 
     spec: TaskSpec
-    keep: str | None
+    keeps: Keeps
+    values: str = ""
     decorated: bool = True
 
 

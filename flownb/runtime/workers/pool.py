@@ -25,7 +25,7 @@ from flownb.runtime.output import Output, OutputKind
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import dump_program
 from flownb.runtime.task import TaskResult, TaskSpec
-from flownb.runtime.workers.channel import Ended, Exited, Forked, Frames, NotRecorded, Request, send
+from flownb.runtime.workers.channel import Ended, Exited, Forked, Frames, Keeps, NotRecorded, Request, send
 from flownb.runtime.workers.server import WorkerServer
 from flownb.store.records import TaskRecord, from_json
 
@@ -63,8 +63,10 @@ class ProcessExecutor:
         How many attempts run at once.
     server : WorkerServer
         Used by nobody else meanwhile; it stays when the executor is closed.
-    keep : str or None
-        The datastore that takes what steps leave; None records nothing.
+    keeps : {"record", "spin", "values"}
+        What is kept of an attempt, see `flownb.runtime.workers.channel.Request`.
+    values : str
+        Where values are kept that are not recorded.
     decorated : bool, default True
         Whether decorator lines are executed.
     """
@@ -76,12 +78,13 @@ class ProcessExecutor:
         *,
         slots: int,
         server: WorkerServer,
-        keep: str | None,
+        keeps: Keeps = "record",
+        values: str = "",
         decorated: bool = True,
     ) -> None:
         self.slots = slots
         self._server = server
-        self._keep, self._decorated = keep, decorated
+        self._keeps, self._values, self._decorated = keeps, values, decorated
         self._attempts: dict[int, _Attempt] = {}
         self._selector = selectors.DefaultSelector()
         self._control: int | None = None
@@ -111,7 +114,7 @@ class ProcessExecutor:
         for end in pipes:
             self._selector.register(end, selectors.EVENT_READ, number)
         with contextlib.suppress(OSError):  # a process that is gone already is told of by the server
-            send(ours, Request(spec, self._keep, self._decorated))
+            send(ours, Request(spec, self._keeps, self._values, self._decorated))
 
     def wait(self, seconds: float) -> Sequence[Told]:
         """What happened, in order; see `Executor.wait`."""
@@ -257,7 +260,8 @@ def _result(message: Ended) -> TaskResult:
         error = KeyboardInterrupt()
     elif message.error is not None:
         error = StepError(message.error, final=message.final)
-    return TaskResult(record, {}, error, (), tuple(message.facts.get("cards", ())))
+    values, cards = message.facts.get("values", {}), message.facts.get("cards", ())
+    return TaskResult(record, values, error, (), tuple(cards))
 
 
 def _reason(status: int) -> str:

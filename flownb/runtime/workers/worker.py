@@ -81,9 +81,7 @@ def work(fds: list[int], program: Program, location: str) -> None:
 def _answer(request: Request, program: Program, location: str, link: _Link) -> Ended | NotRecorded:
     """Run the attempt."""
     datastore = Datastore(location)
-    keep = None
-    if request.keep is not None:
-        keep = datastore if request.keep == location else Datastore(request.keep)
+    keep = {"record": datastore, "spin": datastore.below("spin"), "values": None}[request.keeps]
     try:
         result = run_attempt(
             program,
@@ -99,13 +97,15 @@ def _answer(request: Request, program: Program, location: str, link: _Link) -> E
         )
     except StoreError as error:
         return NotRecorded(str(error))
-    return ended(result)
+    facts: dict[str, Any] = {} if request.keeps == "record" else {"cards": result.cards}
+    if request.keeps == "values":
+        facts["values"] = Datastore(request.values).save_all(result.values, before={}).refs
+    return ended(result, facts)
 
 
-def ended(result: TaskResult) -> Ended:
+def ended(result: TaskResult, facts: Mapping[str, Any]) -> Ended:
     """What is told of an attempt that ended."""
     error = result.error
-    facts: Mapping[str, Any] = {"cards": result.cards} if not result.record.run else {}
     return Ended(
         to_json(result.record),
         describe(error) if error is not None else None,
