@@ -1,14 +1,24 @@
 """Where the client reads from.
 
-Takes nothing; gives the datastore's place as Metaflow's client says its metadata provider.
+Takes nothing; gives the datastore to read, and its place as Metaflow's client names its metadata provider.
 """
 
 from __future__ import annotations
 
+from flownb.runtime.current import current
 from flownb.settings import datastore_root
 from flownb.store.datastore import Datastore
 
-__all__ = ["get_metadata"]
+__all__ = ["default_datastore", "get_metadata"]
+
+
+def default_datastore() -> Datastore:
+    """The datastore that the client reads unless it is given one.
+
+    Inside a task it is the task's own, whatever folder the task works in; elsewhere ``$FLOWNB_DATASTORE`` or
+    ``.flownb`` in the current folder.
+    """
+    return current._datastore or Datastore(datastore_root())
 
 
 def get_metadata() -> str:
@@ -19,4 +29,4 @@ def get_metadata() -> str:
     str
         Metaflow writes ``local@FOLDER`` or ``service@URL``; PLACE is a folder or ``s3://bucket/prefix``.
     """
-    return f"flownb@{Datastore(datastore_root()).location}"
+    return f"flownb@{default_datastore().location}"
