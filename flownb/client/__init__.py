@@ -5,9 +5,10 @@ Names and meaning are those of Metaflow's client (``metaflow/client/core.py``, 2
 
 from __future__ import annotations
 
+from flownb.client.artifacts import DataArtifact, TaskData
 from flownb.client.cards import Card, CardContainer, get_cards
 from flownb.client.metadata import get_metadata
-from flownb.client.objects import DataArtifact, Flow, Run, Step, Task, TaskData
+from flownb.client.objects import Flow, Run, Step, Task
 
 __all__ = [
     "Card",

@@ -15,7 +15,7 @@ from flownb.store.datastore import Datastore
 from flownb.store.records import CardRecord, TaskRecord
 
 if TYPE_CHECKING:
-    from flownb.client.objects import Task
+    from flownb.client.task import Task
 
 __all__ = ["Card", "CardContainer", "get_cards"]
 
@@ -115,7 +115,7 @@ def get_cards(
     CardNotFound
         If it has no card, or none of that id or type.
     """
-    from flownb.client.objects import Task
+    from flownb.client.task import Task
 
     if isinstance(task, str):
         task = Task(task)

@@ -7,40 +7,22 @@ reached through `Flow.working_runs`; every other name speaks of runs of whole fl
 from __future__ import annotations
 
 import contextlib
-import sys
-import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from types import ModuleType
+from datetime import datetime
 from typing import Any
 
-from flownb.cells.cell import read_cell
-from flownb.client.cards import Card, CardContainer
-from flownb.client.logs import log_lines, log_text, settled, task_log
-from flownb.errors import ArtifactNotFound, CorruptBlob, NotFound, StoreError, nearest
-from flownb.flow.definition import define_flow
-from flownb.flow.draw import draw_graph
+from flownb.client.artifacts import TaskData
+from flownb.client.task import Task, moment, path_parts
+from flownb.errors import NotFound, StoreError, nearest
 from flownb.pathspec import safe_name
-from flownb.runtime.program import VERSION, Program, module_name
 from flownb.settings import datastore_root
 from flownb.store.datastore import Datastore
-from flownb.store.encoding import UnknownEncoding
 from flownb.store.index import RunStatus, TaskRow
-from flownb.store.log_reader import LogPiece
-from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
 
-__all__ = ["DataArtifact", "Flow", "Run", "Step", "Task", "TaskData"]
+__all__ = ["Flow", "Run", "Step", "Task"]
 
 # Runs that are asked of the index at once.
 PAGE = 50
-
-
-def _parts(pathspec: str, count: int, shape: str) -> list[str]:
-    """Split a pathspec into exactly `count` checked names."""
-    parts = [safe_name(part) for part in pathspec.split("/")]
-    if len(parts) != count:
-        raise NotFound(f"`{pathspec}` has {len(parts)} parts.", f"This object is named {shape}.", "Check the pathspec.")
-    return parts
 
 
 class Flow:
@@ -159,7 +141,7 @@ class Run:
     """
 
     def __init__(self, pathspec: str, *, datastore: Datastore | None = None) -> None:
-        flow, run = _parts(pathspec, 2, "Flow/run")
+        flow, run = path_parts(pathspec, 2, "Flow/run")
         self._datastore = datastore or Datastore(datastore_root())
         self._record = self._datastore.run(flow, run)
         self.pathspec = pathspec
@@ -172,7 +154,7 @@ class Run:
         """Steps that have tasks, the one that started last first."""
         found = [Step(f"{self.pathspec}/{name}", datastore=self._datastore) for name in self._names()]
         return iter(
-            sorted(found, key=lambda step: max((task.created_at for task in step), default=_epoch(0)), reverse=True)
+            sorted(found, key=lambda step: max((task.created_at for task in step), default=moment(0)), reverse=True)
         )
 
     __iter__ = steps
@@ -204,18 +186,39 @@ class Run:
     @property
     def created_at(self) -> datetime:
         """When it began, UTC."""
-        return _epoch(self._record.started)
+        return moment(self._record.started)
 
     @property
     def finished_at(self) -> datetime | None:
         """When it ended, UTC; None while it runs, and if its process died."""
         end = self._datastore.run_end(self._record.flow, self.id)
-        return _epoch(end.finished) if end else None
+        return moment(end.finished) if end else None
 
     @property
     def tags(self) -> frozenset[str]:
         """Tags it was started with."""
         return frozenset(self._record.tags)
+
+    @property
+    def user(self) -> str:
+        """Who started it."""
+        return self._record.user
+
+    @property
+    def origin_run_id(self) -> str | None:
+        """The run it resumed; None if it began from the start."""
+        return self._record.origin or None
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Where and by what it was started; see `flownb.runtime.provenance.run_environment`."""
+        return dict(self._record.environment)
+
+    @property
+    def cells(self) -> list[dict[str, str]]:
+        """All code cells of the notebook as they were: ``source``, ``kind``, ``name`` and ``id`` of each."""
+        ref = self._record.cells
+        return [] if ref is None else list(self._datastore.load(ref, name="cells", where=self.pathspec))
 
     def timeline(self) -> list[TaskRow]:
         """All attempts of its tasks that have ended, by their start: step, task, attempt, status, started, finished."""
@@ -243,7 +246,7 @@ class Step:
     """
 
     def __init__(self, pathspec: str, *, datastore: Datastore | None = None) -> None:
-        self._flow, self._run, self.id = _parts(pathspec, 3, "Flow/run/step")
+        self._flow, self._run, self.id = path_parts(pathspec, 3, "Flow/run/step")
         self._datastore = datastore or Datastore(datastore_root())
         self.pathspec = pathspec
         names = self._datastore.steps(self._flow, self._run)
@@ -271,258 +274,3 @@ class Step:
     def task(self) -> Task | None:
         """The newest task; None when none has ended."""
         return next(self.tasks(), None)
-
-
-class Task:
-    """One task, ``Flow/run/step/task``.
-
-    Raises
-    ------
-    NotFound
-        If it does not exist or has not ended.
-    """
-
-    def __init__(self, pathspec: str, *, datastore: Datastore | None = None) -> None:
-        flow, run, step, task = _parts(pathspec, 4, "Flow/run/step/task")
-        self._datastore = datastore or Datastore(datastore_root())
-        record = self._datastore.task(flow, run, step, task)
-        if record is None:
-            ids = ", ".join(self._datastore.task_ids(flow, run, step)) or "none"
-            raise NotFound(
-                f"There is no finished task {pathspec}.", f"The tasks of that step are: {ids}.", "Check the id."
-            )
-        self._record = record
-        self.pathspec = pathspec
-        self.id = task
-
-    # A task that still runs is known to itself only, see `running_task`.
-    _ended = True
-
-    def __repr__(self) -> str:
-        return f"Task('{self.pathspec}')"
-
-    @property
-    def artifacts(self) -> list[DataArtifact]:
-        """What it has, inherited artifacts included, by name."""
-        return [self[name] for name in sorted(self._record.artifacts) if not name.startswith("_")]
-
-    def __iter__(self) -> Iterator[DataArtifact]:
-        return iter(self.artifacts)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._record.artifacts
-
-    def __getitem__(self, name: str) -> DataArtifact:
-        return DataArtifact(self._record, name, self._datastore)
-
-    @property
-    def data(self) -> TaskData:
-        """The artifacts' values as attributes."""
-        return TaskData(self)
-
-    @property
-    def cards(self) -> CardContainer:
-        """Its cards, from the top ``@card`` line to the bottom one; empty without any."""
-        return CardContainer([Card(card, self._record, self._datastore) for card in self._record.cards])
-
-    @property
-    def index(self) -> int | None:
-        """Its item of the innermost foreach, None outside of one."""
-        return self._record.foreach[-1].index if self._record.foreach else None
-
-    @property
-    def finished(self) -> bool:
-        """Whether it has ended: false only of ``current.task``, for a task is recorded when it ends."""
-        return self._ended
-
-    @property
-    def successful(self) -> bool:
-        """Whether it ended well."""
-        return self._ended and self._record.status == "done"
-
-    @property
-    def exception(self) -> str | None:
-        """The traceback of the error that ended it, with the user's frames."""
-        return self._record.exception["traceback"] if self._record.exception else None
-
-    @property
-    def stdout(self) -> str:
-        """What its last attempt wrote to stdout; of very much the first and the last part."""
-        return log_text(task_log(self._datastore, self._record), "stdout")
-
-    @property
-    def stderr(self) -> str:
-        """What its last attempt wrote to stderr, then the traceback of the error that ended it."""
-        return log_text(task_log(self._datastore, self._record), "stderr")
-
-    def loglines(self, stream: str, as_unicode: bool = True) -> Iterator[tuple[datetime, str | bytes]]:
-        """The lines that its last attempt wrote.
-
-        Parameters
-        ----------
-        stream : {"stdout", "stderr"}
-        as_unicode : bool, default True
-            Whether lines are given as str, else as bytes in UTF-8.
-
-        Yields
-        ------
-        (datetime, str or bytes)
-            When a line began, UTC, within 0.2 seconds; the line without its end.
-        """
-        for at, line in log_lines(task_log(self._datastore, self._record), stream):
-            yield at, line if as_unicode else line.encode("utf-8", "replace")
-
-    @property
-    def outputs(self) -> list[LogPiece]:
-        """All its last attempt showed, as a notebook has it in the end: text, plots, tables; `display` shows each."""
-        return settled(task_log(self._datastore, self._record))
-
-    @property
-    def created_at(self) -> datetime:
-        """When it began, UTC."""
-        return _epoch(self._record.started)
-
-    @property
-    def finished_at(self) -> datetime | None:
-        """When it ended, UTC; None while it runs."""
-        return _epoch(self._record.finished) if self._ended else None
-
-
-def running_task(pathspec: str, attempt: int, foreach: tuple[ForeachFrame, ...], datastore: Datastore) -> Task:
-    """A task for itself, while it runs: what it is, without artifacts."""
-    flow, run, step, task = _parts(pathspec, 4, "Flow/run/step/task")
-    found = Task.__new__(Task)
-    found._datastore = datastore
-    found._record = TaskRecord(flow, run, step, task, attempt, "interrupted", foreach=foreach, started=time.time())
-    found._ended = False
-    found.pathspec, found.id = pathspec, task
-    return found
-
-
-class TaskData:
-    """The values of a task's artifacts, loaded when read."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self._task[name].data
-
-    def __dir__(self) -> list[str]:
-        return sorted(self._task._record.artifacts)
-
-    def __repr__(self) -> str:
-        return f"<data of {self._task.pathspec}: {', '.join(dir(self))}>"
-
-
-class DataArtifact:
-    """One artifact of a task.
-
-    Raises
-    ------
-    ArtifactNotFound
-        If the task has no such artifact.
-    """
-
-    def __init__(self, record: TaskRecord, name: str, datastore: Datastore) -> None:
-        ref = record.artifacts.get(name)
-        if ref is None:
-            raise ArtifactNotFound(
-                f"Task {record.pathspec} has no artifact `{name}`.{nearest(name, record.artifacts)}",
-                f"It has {', '.join(f'`{n}`' for n in sorted(record.artifacts))}."
-                if record.artifacts
-                else "It has none.",
-                "Correct the name.",
-            )
-        self.id = name
-        self.pathspec = f"{record.pathspec}/{name}"
-        self._record, self._ref, self._datastore = record, ref, datastore
-
-    def __repr__(self) -> str:
-        return f"DataArtifact('{self.pathspec}')"
-
-    @property
-    def size(self) -> int:
-        """Length as stored, in bytes."""
-        return self._ref.size
-
-    @property
-    def sha(self) -> str:
-        """Key of the content; equal values have equal keys."""
-        return self._ref.key
-
-    @property
-    def data(self) -> Any:
-        """The value; each read gives an independent object."""
-        return load_artifact(self._datastore, self._record, self._ref, self.id)
-
-
-def load_artifact(datastore: Datastore, record: TaskRecord, ref: ArtifactRef, name: str) -> Any:
-    """Load a value with the classes it was saved with.
-
-    Classes of shared cells live in the flow's module. If this process lacks it, or has it from other cells than the
-    task ran with, and the value refers to it, the cells that were recorded with the task are run.
-
-    Raises
-    ------
-    StoreError
-        If the value cannot be loaded.
-    """
-    module = module_name(record.flow)
-    here = sys.modules.get(module)
-    wanted = record.fingerprint.get("shared")
-    if here is not None and record.source is not None and getattr(here, VERSION, wanted) != wanted:
-        with contextlib.suppress(CorruptBlob):  # loading it tells with its name
-            if datastore.artifacts.mentions(ref, module):
-                return _load_with(_version(datastore, record, wanted), datastore, record, ref, name)
-    try:
-        return datastore.load(ref, name=name, where=record.pathspec)
-    except StoreError as error:
-        lacks = isinstance(error.__cause__, ModuleNotFoundError) and error.__cause__.name == module
-        needed = (lacks and module not in sys.modules) or isinstance(error.__cause__, UnknownEncoding)
-        if not needed or record.source is None:
-            raise
-    return _load_with(_version(datastore, record, wanted), datastore, record, ref, name)
-
-
-# Modules of flows as they were, by name and hash of the shared cells.
-_versions: dict[tuple[str, str | None], ModuleType] = {}
-
-
-def _version(datastore: Datastore, record: TaskRecord, wanted: str | None) -> ModuleType:
-    """The flow's module made of the cells that a task ran with."""
-    name = module_name(record.flow)
-    if (name, wanted) not in _versions:
-        assert record.source is not None
-        cells = [read_cell(one["source"], tags=_tags(one)) for one in datastore.load(record.source, name="source")]
-        flow = define_flow(cells, default_name=record.flow)
-        before = sys.modules.get(name)
-        try:
-            Program(flow, draw_graph(flow)).flow_class()
-            _versions[name, wanted] = sys.modules[name]
-        finally:
-            if before is not None:
-                sys.modules[name] = before
-    return _versions[name, wanted]
-
-
-def _load_with(module: ModuleType, datastore: Datastore, record: TaskRecord, ref: ArtifactRef, name: str) -> Any:
-    """Load a value while `module` is the flow's."""
-    before = sys.modules.get(module.__name__)
-    sys.modules[module.__name__] = module
-    try:
-        return datastore.load(ref, name=name, where=record.pathspec)
-    finally:
-        if before is not None:
-            sys.modules[module.__name__] = before
-
-
-def _tags(cell: dict[str, str]) -> list[str]:
-    """Tags that mark a stored cell as what it was, for cells without a magic."""
-    return {"shared": ["shared"], "flow": [f"flow:{cell['name']}"], "step": [f"step:{cell['name']}"]}[cell["kind"]]
-
-
-def _epoch(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

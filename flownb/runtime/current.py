@@ -134,7 +134,7 @@ class Current:
     def run(self) -> Any:
         """The run as a client object."""
         datastore = self._datastore
-        return _client().Run(f"{self.flow_name}/{self.run_id}", datastore=datastore) if datastore else None
+        return _client("objects").Run(f"{self.flow_name}/{self.run_id}", datastore=datastore) if datastore else None
 
     @property
     def task(self) -> Any:
@@ -142,7 +142,7 @@ class Current:
         datastore = self._datastore
         if datastore is None:
             return None
-        return _client().running_task(str(self.pathspec), self.retry_count, self._facts["frames"], datastore)
+        return _client("task").running_task(str(self.pathspec), self.retry_count, self._facts["frames"], datastore)
 
     @property
     def _datastore(self) -> Datastore | None:
@@ -182,9 +182,9 @@ class Current:
         return found
 
 
-def _client() -> Any:
+def _client(module: str) -> Any:
     """The client, which is a layer above: it is asked for when a step wants its objects, as `flownb.Run` is."""
-    return importlib.import_module("flownb.client.objects")
+    return importlib.import_module(f"flownb.client.{module}")
 
 
 current = Current()

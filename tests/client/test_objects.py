@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
+import platform
+import socket
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from flownb.cells.notebook import read_notebook
 from flownb.client import DataArtifact, Flow, Run, Step, Task
 from flownb.errors import ArtifactNotFound, NotFound, StepFailed
 from flownb.session.options import RunOptions, parse_run
 from flownb.session.session import Session
+from flownb.store.datastore import Datastore
+from flownb.store.garbage import collect
+from flownb.store.records import RunRecord, TaskRecord
 from tests.conftest import MakeSession
 
 CELLS = (
@@ -115,6 +123,63 @@ def test_the_store_of_the_environment(session: Session, monkeypatch: pytest.Monk
     """Without a datastore given, FLOWNB_DATASTORE names it."""
     monkeypatch.setenv("FLOWNB_DATASTORE", str(tmp_path / ".flownb"))
     assert Run("F/1").successful
+
+
+def test_a_run_knows_what_it_was_made_by(write_notebook: Callable[..., Path], tmp_path: Path) -> None:
+    """Python, host, user and command of a run; every code cell of its notebook, scratch cells too."""
+    scratch, step = "print('free play')", "%%step load -> xs\nimport numpy\nxs = [1, 2]"
+    path = write_notebook(scratch, CELLS[0], step, name="made.ipynb")
+    session = Session(path)
+    session.open(read_notebook(path).cells)
+    outcome = session.run(parse_run("--tag good".split()))
+    run = Run(outcome.pathspec, datastore=session.datastore)
+    assert [("scratch", scratch), ("flow", CELLS[0]), ("step", step)] == [
+        (cell["kind"], cell["source"]) for cell in run.cells
+    ]
+    assert ("tester", "done", None) == (run.user, run.status, run.origin_run_id)
+    assert (platform.python_version(), socket.gethostname()) == (run.environment["python"], run.environment["host"])
+    task = run["load"].task
+    assert task is not None
+    assert [("flow", "F"), ("step", "load")] == [(cell["kind"], cell["name"]) for cell in task.cells]
+    info = task.environment_info
+    assert run.environment == {name: value for name, value in info.items() if name != "distributions"}
+    assert importlib.metadata.version("numpy") == info["distributions"]["numpy"]
+    assert (0, "dev", None) == (task.current_attempt, task.runtime_name, task.origin_pathspec)
+    assert {
+        "attempt": "0",
+        "attempt-done": "0",
+        "attempt_ok": "True",
+        "ds-root": str(tmp_path / ".flownb"),
+        "ds-type": "local",
+        "origin-run-id": "None",
+        "python_version": platform.python_version(),
+        "runtime": "dev",
+        "script-name": "made.ipynb",
+        "user": "tester",
+    } == task.metadata_dict
+
+
+def test_what_a_run_was_made_by_is_not_cleared_up(session: Session) -> None:
+    """The notebook's cells and what tasks had imported stay as long as their run."""
+    collect(session.datastore)
+    fresh = Datastore(session.datastore.location)
+    run = Run("F/1", datastore=fresh)
+    assert [cell.partition("\n")[0] for cell in CELLS] == [cell["source"].partition("\n")[0] for cell in run.cells]
+    task = run["train"].task
+    assert task is not None
+    assert "flownb" in task.environment_info["distributions"]
+
+
+def test_records_of_earlier_versions_say_less(tmp_path: Path) -> None:
+    """Without environment, cells and distributions, nothing is made up."""
+    store = Datastore(tmp_path)
+    store.new_run(RunRecord("F", "", "run"))
+    store.write_task(TaskRecord("F", "1", "a", "1", 0, "done"))
+    run = Run("F/1", datastore=store)
+    assert ({}, [], "") == (run.environment, run.cells, run.user)
+    task = run["a"].task
+    assert task is not None
+    assert ([], {"distributions": {}}) == (task.cells, task.environment_info)
 
 
 def test_each_run_has_the_classes_it_was_made_with(make_session: MakeSession, tmp_path: Path) -> None:

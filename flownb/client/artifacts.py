@@ -1,0 +1,147 @@
+"""Artifacts as the client gives them: values, loaded with the classes they were saved with.
+
+Takes records and a datastore; gives values.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from types import ModuleType
+from typing import Any
+
+from flownb.cells.cell import read_cell
+from flownb.errors import ArtifactNotFound, CorruptBlob, StoreError, nearest
+from flownb.flow.definition import define_flow
+from flownb.flow.draw import draw_graph
+from flownb.runtime.program import VERSION, Program, module_name
+from flownb.store.datastore import Datastore
+from flownb.store.encoding import UnknownEncoding
+from flownb.store.records import ArtifactRef, TaskRecord
+
+__all__ = ["DataArtifact", "TaskData", "load_artifact"]
+
+
+class TaskData:
+    """The values of a task's artifacts, loaded when read."""
+
+    def __init__(self, record: TaskRecord, datastore: Datastore) -> None:
+        self._record, self._datastore = record, datastore
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return DataArtifact(self._record, name, self._datastore).data
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._record.artifacts)
+
+    def __repr__(self) -> str:
+        return f"<data of {self._record.pathspec}: {', '.join(dir(self))}>"
+
+
+class DataArtifact:
+    """One artifact of a task.
+
+    Raises
+    ------
+    ArtifactNotFound
+        If the task has no such artifact.
+    """
+
+    def __init__(self, record: TaskRecord, name: str, datastore: Datastore) -> None:
+        ref = record.artifacts.get(name)
+        if ref is None:
+            raise ArtifactNotFound(
+                f"Task {record.pathspec} has no artifact `{name}`.{nearest(name, record.artifacts)}",
+                f"It has {', '.join(f'`{n}`' for n in sorted(record.artifacts))}."
+                if record.artifacts
+                else "It has none.",
+                "Correct the name.",
+            )
+        self.id = name
+        self.pathspec = f"{record.pathspec}/{name}"
+        self._record, self._ref, self._datastore = record, ref, datastore
+
+    def __repr__(self) -> str:
+        return f"DataArtifact('{self.pathspec}')"
+
+    @property
+    def size(self) -> int:
+        """Length as stored, in bytes."""
+        return self._ref.size
+
+    @property
+    def sha(self) -> str:
+        """Key of the content; equal values have equal keys."""
+        return self._ref.key
+
+    @property
+    def data(self) -> Any:
+        """The value; each read gives an independent object."""
+        return load_artifact(self._datastore, self._record, self._ref, self.id)
+
+
+def load_artifact(datastore: Datastore, record: TaskRecord, ref: ArtifactRef, name: str) -> Any:
+    """Load a value with the classes it was saved with.
+
+    Classes of shared cells live in the flow's module. If this process lacks it, or has it from other cells than the
+    task ran with, and the value refers to it, the cells that were recorded with the task are run.
+
+    Raises
+    ------
+    StoreError
+        If the value cannot be loaded.
+    """
+    module = module_name(record.flow)
+    here = sys.modules.get(module)
+    wanted = record.fingerprint.get("shared")
+    if here is not None and record.source is not None and getattr(here, VERSION, wanted) != wanted:
+        with contextlib.suppress(CorruptBlob):  # loading it tells with its name
+            if datastore.artifacts.mentions(ref, module):
+                return _load_with(_version(datastore, record, wanted), datastore, record, ref, name)
+    try:
+        return datastore.load(ref, name=name, where=record.pathspec)
+    except StoreError as error:
+        lacks = isinstance(error.__cause__, ModuleNotFoundError) and error.__cause__.name == module
+        needed = (lacks and module not in sys.modules) or isinstance(error.__cause__, UnknownEncoding)
+        if not needed or record.source is None:
+            raise
+    return _load_with(_version(datastore, record, wanted), datastore, record, ref, name)
+
+
+# Modules of flows as they were, by name and hash of the shared cells.
+_versions: dict[tuple[str, str | None], ModuleType] = {}
+
+
+def _version(datastore: Datastore, record: TaskRecord, wanted: str | None) -> ModuleType:
+    """The flow's module made of the cells that a task ran with."""
+    name = module_name(record.flow)
+    if (name, wanted) not in _versions:
+        assert record.source is not None
+        cells = [read_cell(one["source"], tags=_tags(one)) for one in datastore.load(record.source, name="source")]
+        flow = define_flow(cells, default_name=record.flow)
+        before = sys.modules.get(name)
+        try:
+            Program(flow, draw_graph(flow)).flow_class()
+            _versions[name, wanted] = sys.modules[name]
+        finally:
+            if before is not None:
+                sys.modules[name] = before
+    return _versions[name, wanted]
+
+
+def _load_with(module: ModuleType, datastore: Datastore, record: TaskRecord, ref: ArtifactRef, name: str) -> Any:
+    """Load a value while `module` is the flow's."""
+    before = sys.modules.get(module.__name__)
+    sys.modules[module.__name__] = module
+    try:
+        return datastore.load(ref, name=name, where=record.pathspec)
+    finally:
+        if before is not None:
+            sys.modules[module.__name__] = before
+
+
+def _tags(cell: dict[str, str]) -> list[str]:
+    """Tags that mark a stored cell as what it was, for cells without a magic."""
+    return {"shared": ["shared"], "flow": [f"flow:{cell['name']}"], "step": [f"step:{cell['name']}"]}[cell["kind"]]
