@@ -39,6 +39,9 @@ class RunMagics(Magics):
             %%flow NAME              the cell is the class body: Parameter(...), constants
             %flow                    the DAG with each step's state
             %flow run [--alpha 0.2] [--tag NAME] [--max-num-splits N] [--max-workers N] [--background]
+            %flow resume [STEP] [--origin-run-id RUN] [--tag NAME] …
+                                     run again what is not valid any more of the newest run
+            %flow status             what is stale and why, and what a resume would do
             %flow stop [RUN]         stop what goes on in the background
             %flow check              list what the static checks find
             %flow export flow.py     write a Metaflow file
@@ -49,7 +52,15 @@ class RunMagics(Magics):
         from flownb.session.options import words
 
         command, *rest = words(line) or [""]
-        commands = {"": self._show, "run": self._run, "stop": self._stop, "check": self._check, "export": self._export}
+        commands = {
+            "": self._show,
+            "run": self._run,
+            "resume": self._resume,
+            "status": self._status,
+            "stop": self._stop,
+            "check": self._check,
+            "export": self._export,
+        }
         if command not in commands:
             names = [name for name in commands if name]
             raise ParameterError(
@@ -89,6 +100,41 @@ class RunMagics(Magics):
         for note in frontend.session.not_applied():
             print(f"note: {note}")
         self._drive(run, "run", words, background=options.background)
+
+    def _resume(self, words: list[str]) -> None:
+        """Run again what is not valid any more of an earlier run, and say why each step ran or did not."""
+        from flownb.session.options import parse_resume
+
+        frontend = self.frontend
+        try:
+            options = parse_resume(words)
+            self._say_what_is_missing()
+            plan = frontend.session.resume(options, kernel_names=frontend.kernel_names())
+            run = plan.begin(frontend.kernel_names())
+        except Exception as error:
+            frontend.raise_for_user(error)
+        for note in frontend.session.not_applied():
+            print(f"note: {note}")
+        try:
+            self._drive(run, "resume", words, background=options.run.background)
+        finally:
+            if not options.run.background:
+                print("\n".join(plan.lines))
+
+    def _status(self, words: list[str]) -> None:
+        """Show what is stale and why, and what a resume would take over."""
+        from IPython.display import display
+
+        from flownb.session.options import parse_status
+        from flownb.session.status import flow_status
+
+        frontend = self.frontend
+        try:
+            origin = parse_status(words)
+            self._say_what_is_missing()
+            display(flow_status(frontend.session, origin))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+        except Exception as error:
+            frontend.raise_for_user(error)
 
     def _drive(self, run: FlowRun, verb: str, words: list[str], *, background: bool) -> None:
         """Drive a run and show what happens."""

@@ -1,8 +1,7 @@
 """A whole flow: which task can run next, until none is left.
 
-Takes a `Program` with a complete graph and an `Executor`; gives the tasks of a run in the order they ended. Joins wait
-for all branches of their split, or all tasks of their foreach. One thread does it all: it starts what is ready, waits
-for what happens, and follows it up.
+Takes a `Program` with a complete graph and an `Executor`; gives the tasks of a run in the order they ended. One thread
+does it all: it starts what is ready (see `flownb.runtime.readiness`), waits for what happens, and follows it up.
 """
 
 from __future__ import annotations
@@ -13,21 +12,19 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from flownb.errors import ForeachError
 from flownb.runtime.decorators import Recorded, catch, needs, retries, timeout_seconds
 from flownb.runtime.events import Event, task_cloned, task_ended, task_output, task_retried, task_started
 from flownb.runtime.executor import AttemptEnded, AttemptLost, CardShown, Executor, OutputShown, Told
 from flownb.runtime.program import Program
+from flownb.runtime.readiness import MAX_NUM_SPLITS, Readiness, Ready
 from flownb.runtime.task import TaskResult, TaskSpec, lost_attempt, may_be_tried_again
 from flownb.store.datastore import Datastore
-from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStatus
+from flownb.store.records import ArtifactRef, TaskRecord, TaskStatus
 
-__all__ = ["MAX_NUM_SPLITS", "RunStopped", "Scheduler"]
+__all__ = ["RunStopped", "Scheduler"]
 
-# Metaflow's own default of --max-num-splits.
-MAX_NUM_SPLITS = 100
 # Seconds: between two looks at what else there is to do; how long a step may react to its @timeout, running tasks may
 # take to end when another one failed (Metaflow's own), an interrupted one to end, a killed one to be told of.
 TICK = 0.2
@@ -43,18 +40,6 @@ class RunStopped(KeyboardInterrupt):
     def _render_traceback_(self) -> list[str]:
         """Tell IPython to show the message alone."""
         return [f"Run stopped: {self}"]
-
-
-@dataclass
-class _Waiting:
-    """The tasks that arrived at a join, by branch or index, and how many it waits for."""
-
-    expected: int
-    frames: tuple[ForeachFrame, ...]
-    arrived: dict[int, TaskRecord] = field(default_factory=dict)
-
-
-_Ready = tuple[str, tuple[TaskRecord, ...], tuple[ForeachFrame, ...]]
 
 
 class Scheduler:
@@ -114,14 +99,13 @@ class Scheduler:
         self.on_card = on_card
         self.decorators = decorators or {}
         self.tags = tags
-        self.max_num_splits = max_num_splits
         self.reuse = reuse
         self.origin_run = origin_run
         self.tick = tick
-        self._ready: deque[_Ready | TaskSpec] = deque()
+        self._ready: deque[Ready | TaskSpec] = deque()
         self._delayed: list[tuple[float, int, TaskSpec]] = []
         self._order = itertools.count()
-        self._joins: dict[tuple[str, tuple[int, ...]], _Waiting] = {}
+        self._way = Readiness(program.graph, max_num_splits=max_num_splits)
         self._running: dict[tuple[str, int], TaskSpec] = {}
         self._needs = {name: needs(self.decorators.get(name, ())) for name in program.graph.nodes}
         self._memory = _memory()
@@ -146,9 +130,7 @@ class Scheduler:
         ForeachError, StoreError
             If the run cannot go on; what ran is recorded as interrupted.
         """
-        entry = self.program.graph.entry
-        assert entry is not None
-        self._ready.append((entry, (), ()))
+        self._ready.append(self._way.first)
         try:
             failed = self._go_on()
         except BaseException:
@@ -170,7 +152,7 @@ class Scheduler:
                 if result is not None and result.error is not None:
                     failed, self._leaving = failed or result, True
                 elif result is not None and failed is None:
-                    self._follow(result.record)
+                    self._ready.extend(self._way.follow(result.record))
             if failed is not None:
                 return failed
             self.tick()
@@ -187,29 +169,29 @@ class Scheduler:
         """Start what is ready, as much as fits."""
         while self._delayed and self._delayed[0][0] <= time.monotonic():
             self._ready.appendleft(heapq.heappop(self._delayed)[2])
-        passed_over: list[_Ready | TaskSpec] = []
+        passed_over: list[Ready | TaskSpec] = []
         while self._ready and len(self._running) < self.executor.slots and not self._stopping:
             one = self._ready.popleft()
-            if not self._fits(one.step if isinstance(one, TaskSpec) else one[0]):
+            if not self._fits(one.step):
                 passed_over.append(one)
                 continue
-            spec = one if isinstance(one, TaskSpec) else self._spec(*one)
+            spec = one if isinstance(one, TaskSpec) else self._spec(one)
             if spec is not None:
                 self._submit(spec)
         self._ready.extendleft(reversed(passed_over))
 
-    def _spec(self, step: str, parents: tuple[TaskRecord, ...], frames: tuple[ForeachFrame, ...]) -> TaskSpec | None:
+    def _spec(self, one: Ready) -> TaskSpec | None:
         """What the next task is to run; None if its result is known, which is then followed up."""
-        task = self.datastore.new_task(self.program.flow.name, self.run_id, step)
+        task = self.datastore.new_task(self.program.flow.name, self.run_id, one.step)
         spec = TaskSpec(
-            step, self.run_id, task, parents, frames, self.given, tags=self.tags, origin_run=self.origin_run
+            one.step, self.run_id, task, one.parents, one.frames, self.given, tags=self.tags, origin_run=self.origin_run
         )
         clone = self.reuse(spec) if self.reuse is not None else None
         if clone is None:
             return spec
         self.datastore.write_task(clone, made=())
         self.emit(task_cloned(clone))
-        self._follow(clone)
+        self._ready.extend(self._way.follow(clone))
         return None
 
     def _submit(self, spec: TaskSpec) -> None:
@@ -267,44 +249,6 @@ class Scheduler:
                 return None
         self.emit(task_ended(result, "run"))
         return result
-
-    def _follow(self, record: TaskRecord) -> None:
-        """Make ready what a finished task leads to."""
-        frames = record.foreach
-        if record.splits is not None:
-            var, count = record.splits
-            if count > self.max_num_splits:
-                raise ForeachError(
-                    f"Step {record.step} starts a foreach over `{var}` with {count} items.",
-                    f"The limit is {self.max_num_splits}, as a guard against mistakes.",
-                    f"Run with --max-num-splits {count} if that is what you want.",
-                )
-            (target,) = record.chosen
-            for index in range(count):
-                self._ready.append((target, (record,), (*frames, ForeachFrame(record.step, var, count, index))))
-            return
-        for target in record.chosen:
-            if self.program.graph[target].is_join:
-                self._arrive(target, record)
-            else:
-                self._ready.append((target, (record,), frames))
-
-    def _arrive(self, join: str, record: TaskRecord) -> None:
-        """Hand a task to a join, which becomes ready with its last one."""
-        graph = self.program.graph
-        top = graph.frames[record.step][-1]
-        if top.kind == "foreach":
-            outer, position, expected = record.foreach[:-1], record.foreach[-1].index, record.foreach[-1].num_splits
-        else:
-            targets = graph[top.split].targets
-            outer, position, expected = record.foreach, targets.index(top.branch), len(targets)
-        key = (join, tuple(frame.index for frame in outer))
-        waiting = self._joins.setdefault(key, _Waiting(expected, outer))
-        waiting.arrived[position] = record
-        if len(waiting.arrived) == waiting.expected:
-            del self._joins[key]
-            tasks = tuple(waiting.arrived[position] for position in sorted(waiting.arrived))
-            self._ready.append((join, tasks, outer))
 
     # -- the end
 

@@ -43,6 +43,29 @@ def test_run_spin_show(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     assert "F · 3 steps · 3 fresh" == flownb("show", "nb.ipynb", cwd=tmp_path)[1].split("\n")[0]
 
 
+def test_status_and_resume(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """After an edit, status says what is stale, and a resume runs that and clones the rest."""
+    write_notebook(*CELLS)
+    assert 0 == flownb("run", "nb.ipynb", "--alpha", "3", cwd=tmp_path)[0]
+    write_notebook(*CELLS[:3], CELLS[3] + " + 1", CELLS[4])
+    status, out, err = flownb("status", "nb.ipynb", cwd=tmp_path)
+    assert (0, "") == (status, err)
+    assert "  train  would run: `train` changed" in out.split("\n")
+    status, out, err = flownb("resume", "nb.ipynb", "--tag", "again", cwd=tmp_path)
+    assert (0, "") == (status, err)
+    said = [
+        "resumed F/1",
+        "  load: cloned",
+        "  train: ran, `train` changed",
+        "  pick: ran, `train` changed, `m` differs",
+    ]
+    assert said == out.rstrip().split("\n")[-4:]
+    status, out, _ = flownb("resume", "nb.ipynb", "train", "--origin-run-id", "2", cwd=tmp_path)
+    assert (0, "  train: ran, from `train` on") == (status, out.rstrip().split("\n")[-2])
+    status, _, err = flownb("resume", "nb.ipynb", "--alpha", "4", cwd=tmp_path)
+    assert (2, True) == (status, "A resume has the parameters of the run that it resumes" in err)
+
+
 def test_check(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     """Checking lists what is wrong with cell number and line, and its status says whether anything is."""
     write_notebook(*CELLS)
