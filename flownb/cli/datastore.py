@@ -152,8 +152,9 @@ def du(arguments: argparse.Namespace, rest: list[str]) -> int:
     elif run is None:
         _table("run", usage.runs)
     _table("artifact", usage.artifacts)
+    stored = size_text(usage.blobs + usage.logs)
     print(
-        f"{size_text(usage.blobs)} in {datastore.location}; storing equal values once saved {size_text(usage.saved)}; "
+        f"{stored} in {datastore.location}; storing equal values once saved {size_text(usage.saved)}; "
         f"nothing needs {size_text(usage.unneeded)} of it" + (" (flownb gc removes that)" if usage.unneeded else "")
     )
     return 0

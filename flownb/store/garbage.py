@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from flownb.errors import StoreError
 from flownb.store.datastore import Datastore
+from flownb.store.log_reader import log_files
 from flownb.store.records import Claim, TaskRecord
 from flownb.store.references import RUNNING_SECONDS, RecordedRun, recorded_runs, references, removals
 from flownb.store.storage import Entry
@@ -34,7 +35,7 @@ class Removed:
     blobs : int
         Blobs that nothing refers to any more.
     bytes : int
-        Their size, and that of what killed processes left behind.
+        Their size, that of the logs of what was removed, and of what killed processes left behind.
     waiting : int
         Bytes in a bucket that nothing refers to and that are too young to be removed yet.
     damaged : tuple of str
@@ -107,6 +108,7 @@ def collect(
                 f"Restore the file, or remove its run first: flownb rm {'/'.join(damaged[0].split('/')[1:3])} --force.",
             )
         plans = [_plan(runs, keep_last, older_than, now, frozenset(also)), _plan(spins, keep_last, older_than, now)]
+        logs = [entry for plan in plans for entry in _logs(plan)]
         if not dry_run:
             for mark in list(removals(datastore)):  # of a removal that was killed
                 datastore.clear_run(mark)
@@ -122,7 +124,7 @@ def collect(
         (*(run.pathspec for run in plans[0].runs), *(f"spin/{run.pathspec}" for run in plans[1].runs)),
         sum(len(plan.tasks) for plan in plans),
         len(blobs),
-        sum(entry.size for entry in blobs) + left,
+        sum(entry.size for entry in (*blobs, *logs)) + left,
         waiting,
         damaged,
     )
@@ -186,9 +188,11 @@ def remove_spins(datastore: Datastore) -> Removed:
     spins = datastore.below("spin")
     runs = tuple(f"spin/{flow}/{run}" for flow in spins.flows() for run in spins.run_ids(flow))
     with datastore.storage.lock(exclusive=True):
+        logs = [entry for flow in spins.flows() for run in spins.run_ids(flow) for entry in log_files(spins, flow, run)]
         spins.storage.delete([entry.name for entry in spins.storage.entries("")])
     removed = collect(datastore)
-    return Removed(runs, removed.tasks, removed.blobs, removed.bytes, removed.waiting)
+    size = removed.bytes + sum(entry.size for entry in logs)
+    return Removed(runs, removed.tasks, removed.blobs, size, removed.waiting)
 
 
 def _damaged(runs: list[RecordedRun]) -> tuple[str, ...]:
@@ -309,6 +313,17 @@ def _remove(plan: _Plan, now: float) -> None:
         run.datastore.storage.delete([name])
     for run, task in plan.tasks:
         run.datastore.remove_task(task)
+        names = [entry.name for entry in log_files(run.datastore, task.flow, task.run, task.step, task.task)]
+        run.datastore.storage.delete(names)
+
+
+def _logs(plan: _Plan) -> Iterator[Entry]:
+    """The files of the logs of what a plan removes."""
+    for run in plan.runs:
+        yield from log_files(run.datastore, run.record.flow, run.record.run)
+    tasks = {task.pathspec: (run, task) for run, task in plan.tasks}
+    for run, task in tasks.values():
+        yield from log_files(run.datastore, task.flow, task.run, task.step, task.task)
 
 
 def _is_used(removed: RecordedRun) -> bool:

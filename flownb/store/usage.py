@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from flownb.store.datastore import Datastore
+from flownb.store.log_reader import log_files
 from flownb.store.records import ArtifactRef, TaskRecord
 from flownb.store.references import RecordedRun, recorded_runs, references
 
@@ -22,7 +23,7 @@ class Share:
     Attributes
     ----------
     name : str
-        ``Flow``, ``Flow/run``, or an artifact's name.
+        ``Flow``, ``Flow/run``, an artifact's name, or ``(logs)`` for what tasks wrote and displayed.
     stored : int
         Bytes of the values it refers to, each counted once.
     alone : int
@@ -47,12 +48,15 @@ class Usage:
         All blobs, as stored.
     unneeded : int
         Blobs that nothing refers to: what ``flownb gc`` would free.
+    logs : int
+        All logs of tasks.
     flows, runs, artifacts : list of Share
         Largest first.
     """
 
     blobs: int
     unneeded: int
+    logs: int
     flows: list[Share]
     runs: list[Share]
     artifacts: list[Share]
@@ -83,26 +87,32 @@ def measure(datastore: Datastore, *, flow: str | None = None, run: str | None = 
     Returns
     -------
     Usage
-        `Usage.blobs` and `Usage.unneeded` are the whole datastore's.
+        `Usage.blobs`, `Usage.unneeded` and `Usage.logs` are the whole datastore's.
     """
     flows: dict[str, _Group] = {}
     runs: dict[str, _Group] = {}
     artifacts: dict[str, _Group] = {}
     needed: set[str] = set()
+    logs = 0
     stores = (datastore, datastore.below("spin"))
     for store in stores:
         for one in recorded_runs(store):
             needed.update(ref.blob[0] for _, _, ref in one.refs() if ref.blob is not None)
             needed.update(key for claim in one.claims.values() for key in claim.needs)
+            log_bytes = sum(entry.size for entry in log_files(store, one.record.flow, one.record.run))
+            logs += log_bytes
             if flow not in (None, one.record.flow) or run not in (None, one.record.run):
                 continue
             place = one.pathspec if store is datastore else f"spin/{one.pathspec}"
             for name, ref, anew in _values(one):
                 for groups, group in ((flows, one.record.flow), (runs, place), (artifacts, name)):
                     _add(groups.setdefault(group, _Group()), ref, anew)
+            if log_bytes:
+                for groups, group in ((flows, one.record.flow), (runs, place), (artifacts, "(logs)")):
+                    groups.setdefault(group, _Group()).sizes[f"logs of {place}"] = log_bytes
     blobs = {entry.name: entry.size for entry in datastore.blobs.entries()}
     unneeded = sum(size for key, size in blobs.items() if key not in needed)
-    return Usage(sum(blobs.values()), unneeded, _shares(flows), _shares(runs), _shares(artifacts))
+    return Usage(sum(blobs.values()), unneeded, logs, _shares(flows), _shares(runs), _shares(artifacts))
 
 
 def _values(run: RecordedRun) -> Iterable[tuple[str, ArtifactRef, bool]]:
@@ -137,7 +147,7 @@ def _shares(groups: dict[str, _Group]) -> list[Share]:
             name,
             total(group, lambda key: 1),
             total(group, lambda key: owners[key] == 1),
-            total(group, lambda key, times=group.times: max(times[key] - 1, 0)),  # type: ignore[misc]  # a default
+            total(group, lambda key, times=group.times: max(times.get(key, 1) - 1, 0)),  # type: ignore[misc]  # a default
         )
         for name, group in groups.items()
     ]
