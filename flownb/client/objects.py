@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from flownb.client.artifacts import TaskData
+from flownb.client.metadata import default_datastore
 from flownb.client.task import Task, moment, path_parts
 from flownb.errors import NotFound, StoreError, nearest
 from flownb.pathspec import safe_name
-from flownb.settings import datastore_root
 from flownb.store.datastore import Datastore
 from flownb.store.index import RunStatus, TaskRow
 
@@ -32,7 +32,7 @@ class Flow:
     ----------
     name : str
     datastore : Datastore, optional
-        None means ``$FLOWNB_DATASTORE`` or ``.flownb`` in the current folder.
+        None means the running task's own, elsewhere ``$FLOWNB_DATASTORE`` or ``.flownb`` in the current folder.
 
     Raises
     ------
@@ -42,7 +42,7 @@ class Flow:
 
     def __init__(self, name: str, *, datastore: Datastore | None = None) -> None:
         self.id = safe_name(name)
-        self._datastore = datastore or Datastore(datastore_root())
+        self._datastore = datastore or default_datastore()
         if not self._datastore.run_ids(name):
             known = self._datastore.flows()
             raise NotFound(
@@ -142,7 +142,7 @@ class Run:
 
     def __init__(self, pathspec: str, *, datastore: Datastore | None = None) -> None:
         flow, run = path_parts(pathspec, 2, "Flow/run")
-        self._datastore = datastore or Datastore(datastore_root())
+        self._datastore = datastore or default_datastore()
         self._record = self._datastore.run(flow, run)
         self.pathspec = pathspec
         self.id = run
@@ -247,7 +247,7 @@ class Step:
 
     def __init__(self, pathspec: str, *, datastore: Datastore | None = None) -> None:
         self._flow, self._run, self.id = path_parts(pathspec, 3, "Flow/run/step")
-        self._datastore = datastore or Datastore(datastore_root())
+        self._datastore = datastore or default_datastore()
         self.pathspec = pathspec
         names = self._datastore.steps(self._flow, self._run)
         if self.id not in names:

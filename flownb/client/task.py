@@ -13,9 +13,9 @@ from typing import Any
 from flownb.client.artifacts import DataArtifact, TaskData
 from flownb.client.cards import Card, CardContainer
 from flownb.client.logs import log_lines, log_text, settled, task_log
+from flownb.client.metadata import default_datastore
 from flownb.errors import NotFound
 from flownb.pathspec import safe_name
-from flownb.settings import datastore_root
 from flownb.store.datastore import Datastore
 from flownb.store.log_reader import LogPiece
 from flownb.store.records import ForeachFrame, TaskRecord
@@ -42,7 +42,7 @@ class Task:
 
     def __init__(self, pathspec: str, *, datastore: Datastore | None = None) -> None:
         flow, run, step, task = path_parts(pathspec, 4, "Flow/run/step/task")
-        self._datastore = datastore or Datastore(datastore_root())
+        self._datastore = datastore or default_datastore()
         record = self._datastore.task(flow, run, step, task)
         if record is None:
             ids = ", ".join(self._datastore.task_ids(flow, run, step)) or "none"
