@@ -7,12 +7,16 @@ executes, and runs unmodified on Metaflow.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from flownb.flow.module import class_source, exported_shared, future_features, metaflow_imports
+from flownb.runtime.config import ConfigParameter
 from flownb.runtime.program import Program
 
 __all__ = ["flow_file"]
 
+# What Metaflow takes along of a folder by default (`metaflow/metaflow_config.py`, 2.19.39).
+PACKAGED = (".py", ".R", ".RDS")
 LINE_LENGTH = 88  # ruff's and black's default, so that formatting the file changes none of our lines
 
 
@@ -50,14 +54,23 @@ def _opening(program: Program, notebook: str, filename: str, needs: Sequence[str
     """The header comment and the imports the file begins with."""
     flow = program.flow
     source = f" from {notebook}" if notebook else ""
-    options = "".join(f" --{p.name} VALUE" for p in program.parameters.values() if p.required and p.default is None)
+    needed = [one for one in program.declared.values() if not (one.has_default or one.reads)]
+    configs = "".join(f" --config {one.name} FILE" for one in needed if isinstance(one, ConfigParameter))
+    options = "".join(f" --{one.name} VALUE" for one in needed if not isinstance(one, ConfigParameter))
     lines = [
         f"# {flow.name}: exported{source} by flownb. The notebook is the source; export again to change this file.",
         "#",
-        f"#   python {filename} show",
-        f"#   python {filename} run{options}",
-        f"#   python {filename} run{options} --with kubernetes",
+        f"#   python {filename}{configs} show",
+        f"#   python {filename}{configs} run{options}",
+        f"#   python {filename}{configs} run{options} --with kubernetes",
     ]
+    if flow.default_files:
+        lines += ["#", f"# It reads {', '.join(dict.fromkeys(flow.default_files))} from the folder it is started in."]
+        suffixes = sorted({Path(file).suffix for file in flow.default_files} - {"", *PACKAGED})
+        if suffixes:
+            lines.append(
+                f"# Deploying to Airflow needs METAFLOW_DEFAULT_PACKAGE_SUFFIXES={','.join([*PACKAGED, *suffixes])}."
+            )
     if needs:
         lines += ["#", f"# It needs: {', '.join(needs)}."]
     lines.append("")

@@ -7,12 +7,25 @@ Takes a nested dictionary; gives one that cannot be changed and that is read wit
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __all__ = ["ConfigValue"]
 
 
-class ConfigValue(dict[Any, Any]):
+if TYPE_CHECKING:
+    _Bases = dict[Any, Any]
+else:
+
+    class _Bases(Mapping, dict):
+        """The bases that Metaflow's class has, so that views and `reversed` are the same."""
+
+        __getitem__ = dict.__getitem__
+        __iter__ = dict.__iter__
+        __len__ = dict.__len__
+        keys = dict.keys
+
+
+class ConfigValue(_Bases):
     """A dictionary whose keys are also attributes, and that nobody can change.
 
     Parameters
