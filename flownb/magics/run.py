@@ -43,6 +43,7 @@ class RunMagics(Magics):
                                      run again what is not valid any more of the newest run
             %flow status             what is stale and why, and what a resume would do
             %flow stop [RUN]         stop what goes on in the background
+            %flow logs STEP [--from RUN[/STEP/TASK]] [--index N] [--attempt N]
             %flow check              list what the static checks find
             %flow export flow.py     write a Metaflow file
         """
@@ -58,6 +59,7 @@ class RunMagics(Magics):
             "resume": self._resume,
             "status": self._status,
             "stop": self._stop,
+            "logs": self._logs,
             "check": self._check,
             "export": self._export,
         }
@@ -210,6 +212,13 @@ class RunMagics(Magics):
             print(diagnostic)
         if not found:
             print(f"{frontend.session.flow.name}: {len(frontend.session.flow.steps)} steps, nothing to complain of")
+
+    def _logs(self, words: list[str]) -> None:
+        """Show again what a step's tasks wrote and displayed."""
+        from flownb.magics.logs import show_logs
+        from flownb.session.logs import parse_logs, step_log
+
+        show_logs(step_log(self.frontend.session, parse_logs(words)))
 
     def _export(self, words: list[str]) -> None:
         """Write flow.py."""

@@ -1,0 +1,215 @@
+"""What attempts showed, kept in every mode and shown again."""
+
+from __future__ import annotations
+
+import pytest
+
+from flownb.client import Flow, Task
+from flownb.client.logs import settled
+from flownb.errors import MissingResults, NotFound, ParameterError, StepFailed
+from flownb.session.logs import StepLog, parse_logs, step_log
+from flownb.session.options import ResumeOptions, parse_run, parse_spin
+from flownb.session.session import Session
+from flownb.store.datastore import Datastore
+from flownb.store.garbage import collect, remove_run
+from flownb.store.log_reader import LogPiece, logged_attempts
+from tests.conftest import MakeSession
+
+CELLS = (
+    "%%flow F",
+    "%%step load -> xs\nimport sys\nxs = [1, 2, 3]\nprint('loaded')\nprint('careful', file=sys.stderr)",
+    "%%step train --foreach xs -> m\nm = self.input\nif m != 2:\n    print('got', m)",
+    "%%step pick --join -> best\nbest = max(task.m for task in inputs)",
+)
+FLAKY = (
+    "%%flow F",
+    "%%shared\nfrom metaflow import current",
+    "%%step flaky\n@retry(times=2, minutes_between_retries=0)\nprint('try', current.retry_count)\n"
+    "1 / (current.retry_count // 2)",
+)
+
+
+def shown(log: StepLog) -> list[str]:
+    """Headings and texts, as they are read."""
+    lines = []
+    for task in log.tasks:
+        lines += [f"{task.heading}:"] if task.heading else []
+        lines += [f"{piece.kind}: {line}" for piece in task.pieces for line in piece.text.splitlines()]
+    return [*lines, *([f"note: {log.note}"] if log.note else [])]
+
+
+def logs(session: Session, words: str) -> list[str]:
+    """What ``%flow logs`` shows."""
+    return shown(step_log(session, parse_logs(words.split())))
+
+
+@pytest.mark.parametrize("mode", ["work", "run"])
+def test_outputs_are_kept_in_every_mode(make_session: MakeSession, mode: str) -> None:
+    """What step cells and runs print is shown again by step and item, the same for both, also by a new session."""
+    session = make_session(*CELLS)
+    if mode == "run":
+        session.run(parse_run([]))
+    else:
+        for step in ("load", "train", "pick"):
+            session.run_step(step)
+    again = make_session(*CELLS)
+    for one in (session, again):
+        assert {"stdout: loaded", "stderr: careful"} == set(logs(one, "load"))
+        expected = ["item 0:", "stdout: got 1", "item 2:", "stdout: got 3", "note: 1 more task wrote nothing"]
+        assert expected == logs(one, "train")
+        assert ["item 2:", "stdout: got 3"] == logs(one, "train --index 2")
+        assert ["note: train: it wrote nothing"] == logs(one, "train --index 1")
+        assert ["note: pick: it wrote nothing"] == logs(one, "pick")
+
+
+def test_a_kept_spin_has_its_own_log(make_session: MakeSession) -> None:
+    """What a spin prints is kept where its task is; a spin that records nothing keeps no log."""
+    session = make_session(*CELLS)
+    session.run_step("load")
+    before = [entry.name for entry in session.datastore.storage.entries("")]
+    session.spin(parse_spin("train --index 0".split()))
+    assert before == [entry.name for entry in session.datastore.storage.entries("")]
+    task = session.spin(parse_spin("train --index 0 --persist".split())).task
+    assert task is not None
+    assert ("got 1\n", "") == (task.stdout, task.stderr)
+
+
+def test_each_attempt_has_its_own_log(make_session: MakeSession) -> None:
+    """Of a step that is tried again every attempt is kept, with the error that ended it."""
+    session = make_session(*FLAKY)
+    session.run_step("flaky")
+    assert 3 == len(logged_attempts(session.datastore, "F", "1"))
+    last = logs(session, "flaky")
+    assert ["attempt 2 (there are 0 to 2):", "stdout: try 2"] == last
+    second = logs(session, "flaky --attempt 1")
+    assert ["attempt 1 (there are 0 to 2):", "stdout: try 1"] == second[:2]
+    assert "stderr: ZeroDivisionError: division by zero" == second[-1]
+    with pytest.raises(NotFound) as error:
+        logs(session, "flaky --attempt 3")
+    assert "Step flaky has no attempt 3. Its attempts are 0 to 2. Give another --attempt." == str(error.value)
+
+
+def test_a_failed_step_shows_its_error(make_session: MakeSession) -> None:
+    """The traceback stands after what the step wrote, for the client in stderr."""
+    session = make_session("%%flow F", "%%step load -> x\nprint('on the way')\nx = 1 / 0")
+    with pytest.raises(ZeroDivisionError):
+        session.run_step("load")
+    with pytest.raises(StepFailed):
+        session.run(parse_run([]))
+    for words in ("load", "load --from 1", "load --from 2", "load --from 2/load/2"):
+        lines = logs(session, words)
+        assert "stdout: on the way" == lines[0]
+        assert "stderr: ZeroDivisionError: division by zero" == lines[-1]
+    task = Task("F/2/load/2", datastore=session.datastore)
+    assert "on the way\n" == task.stdout
+    assert task.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_cloned_tasks_show_what_they_wrote_when_they_ran(make_session: MakeSession) -> None:
+    """A resumed run shows the logs of what it took over."""
+    session = make_session(*CELLS)
+    session.run(parse_run([]))
+    for run in ("2", "3"):
+        session.resume(ResumeOptions()).begin().drive()
+        assert [] == logged_attempts(session.datastore, "F", run)
+        assert {"stdout: loaded", "stderr: careful"} == set(logs(session, f"load --from {run}"))
+        task = Flow("F", datastore=session.datastore)[run]["load"].task
+        assert task is not None
+        assert "loaded\n" == task.stdout
+
+
+def test_what_cannot_be_shown_is_said(make_session: MakeSession) -> None:
+    """Steps, runs and items that are not there are errors with what to do."""
+    session = make_session(*CELLS)
+    with pytest.raises(MissingResults):
+        logs(session, "load")
+    session.run_step("load")
+    session.run_step("train")
+    for words in ("tain", "load --from 9", "load --from 1/train", "load --from 1/load/77", "train --index 3"):
+        with pytest.raises(NotFound):
+            logs(session, words)
+    for words in ("", "load train", "load --id 3", "load --attempt x", "load --from"):
+        with pytest.raises(ParameterError):
+            parse_logs(words.split())
+
+
+def test_the_client_gives_lines_with_times(make_session: MakeSession) -> None:
+    """`loglines` gives each line of a stream with the time it began, as text or bytes."""
+    session = make_session("%%flow F", "%%step load\nprint('ä\\n\\nb', end='')")
+    session.run(parse_run([]))
+    task = Flow("F", datastore=session.datastore)["1"]["load"].task
+    assert task is not None
+    assert ["ä", "", "b"] == [line for _, line in task.loglines("stdout")]
+    assert [b"\xc3\xa4", b"", b"b"] == [line for _, line in task.loglines("stdout", as_unicode=False)]
+    assert all(task.created_at <= at for at, _ in task.loglines("stdout"))
+    assert "ä\n\nb\n" == task.stdout
+    assert [("stdout", "ä\n\nb")] == [(piece.kind, piece.text) for piece in task.outputs]
+    with pytest.raises(ParameterError):
+        list(task.loglines("stdlog"))
+
+
+def test_logs_go_with_their_tasks(make_session: MakeSession) -> None:
+    """Clearing up removes the logs of results that were replaced, and of runs that are removed, and counts them."""
+    session = make_session(*CELLS)
+    for _ in range(3):
+        session.run_step("load")
+    store = session.datastore
+    assert 3 == len(logged_attempts(store, "F", "1"))
+    removed = collect(store, keep_last=1)
+    assert (2, True) == (removed.tasks, removed.bytes > 100)
+    assert 1 == len(logged_attempts(store, "F", "1"))
+    assert {"stdout: loaded", "stderr: careful"} == set(logs(session, "load"))
+    assert remove_run(store, "F", "1", force=True).bytes > 50
+    assert [] == logged_attempts(store, "F", "1")
+
+
+def pieces(*given: LogPiece | str) -> list[tuple[str, str]]:
+    """Kinds and texts of what is left to be seen; a bare text was written to stdout."""
+    found = settled(LogPiece(1.0, "stdout", one) if isinstance(one, str) else one for one in given)
+    return [(piece.kind, piece.text) for piece in found]
+
+
+def bundle(text: str, name: str = "", *, update: bool = False) -> LogPiece:
+    """A display."""
+    return LogPiece(1.0, "display", text, {"text/plain": text}, {}, name, update)
+
+
+def test_updates_and_clearing_are_applied() -> None:
+    """An update takes its display's place; clearing takes all before, at once or with what follows."""
+    now, later = LogPiece(1.0, "clear"), LogPiece(1.0, "clear", update=True)
+    bar = bundle("0%", "bar")
+    assert [("display", "9%"), ("stdout", "ab")] == pieces(bar, "a", bundle("9%", "bar", update=True), "b")
+    assert [("display", "9%")] * 2 == pieces(bar, bar, bundle("9%", "bar", update=True))
+    assert [("display", "9%")] == pieces(bundle("9%", "of another cell", update=True))
+    assert [("stdout", "b")] == pieces("a", bar, now, "b")
+    assert [("stdout", "b")] == pieces("a", later, "b")
+    assert [("stdout", "a")] == pieces("a", later)
+    assert [] == pieces("a", later, now)
+    assert [("display", "9%")] == pieces(bar, later, bundle("9%", "bar", update=True))
+    assert [("stdout", "b"), ("display", "9%")] == pieces(bar, later, "b", bundle("9%", "bar", update=True))
+
+
+def test_many_pieces_are_put_together_fast() -> None:
+    """A log of a hundred thousand pieces is one text; it takes as long as its length, not its square."""
+    assert [("stdout", "line\n" * 100_000)] == pieces(*["line\n"] * 100_000)
+
+
+def test_only_some_of_very_many_tasks_are_shown(make_session: MakeSession) -> None:
+    """Of a wide foreach the first tasks are shown, and how many more there are."""
+    session = make_session(
+        "%%flow F", "%%step load -> xs\nxs = list(range(25))", "%%step each --foreach xs\nprint(self.input)"
+    )
+    session.run_step("load")
+    session.run_step("each")
+    lines = logs(session, "each")
+    assert (["item 0:", "stdout: 0"], 41) == (lines[:2], len(lines))
+    assert "note: 5 more tasks wrote something; --index picks one" == lines[-1]
+
+
+def test_logs_are_left_out_of_what_a_store_holds(make_session: MakeSession) -> None:
+    """A log is no artifact and no manifest: runs, steps and tasks are listed as without it."""
+    session = make_session(*CELLS)
+    session.run(parse_run([]))
+    fresh = Datastore(session.datastore.location)
+    assert ["end", "load", "pick", "start", "train"] == fresh.steps("F", "1")
+    assert 7 == len(list(fresh.attempts("F", "1")))
