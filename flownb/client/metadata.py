@@ -15,10 +15,10 @@ __all__ = ["default_datastore", "get_metadata"]
 def default_datastore() -> Datastore:
     """The datastore that the client reads unless it is given one.
 
-    Inside a task it is the task's own, whatever folder the task works in; elsewhere ``$FLOWNB_DATASTORE`` or
-    ``.flownb`` in the current folder.
+    Inside a task it is the one its parents are in, whatever folder the task works in. Elsewhere it is
+    ``$FLOWNB_DATASTORE`` or ``.flownb`` in the current folder.
     """
-    return current._datastore or Datastore(datastore_root())
+    return current._reads or Datastore(datastore_root())
 
 
 def get_metadata() -> str:

@@ -149,6 +149,11 @@ class Current:
         return self._facts.get("datastore")
 
     @property
+    def _reads(self) -> Datastore | None:
+        """Where its parents are, also for a spin that is recorded elsewhere or nowhere."""
+        return self._facts.get("reads")
+
+    @property
     def namespace(self) -> str | None:
         """The namespace new runs belong to."""
         return f"user:{self.username}" if self._facts else None

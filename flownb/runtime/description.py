@@ -66,6 +66,7 @@ def describe_task(
         "parameter_names": sorted(program.flow.parameters),
         "frames": spec.frames,
         "datastore": datastore if spec.run else None,
+        "reads": flow_self._flownb_state.datastore,
     }
     flow_class = type(flow_self)
     graph = partial(graph_info, program, flow_class)
@@ -146,9 +147,8 @@ def graph_info(program: Program, flow_class: type[FlowSpec]) -> dict[str, Any]:
     joins = _matching_joins(graph)
     start = graph.entry
     end = "end" if "end" in graph else next((name for name in reversed(graph.order) if not graph[name].targets), start)
-    structure: list[Any] = []
-    if start is not None and start != end:
-        structure = _block(graph, start, end, joins, frozenset())
+    structure = [*(_block(graph, start, end, joins, frozenset()) if start != end else ()), end]
+    order = dict.fromkeys((*_flat(structure), *graph.order))
     constants = [name for name, kind in flow.class_names.items() if kind == "constant" and not name.startswith("_")]
     made = {name: type(vars(flow_class).get(name)).__name__ for name in (*flow.parameters, *constants)}
     header = flow.header.parsed.decorators if flow.header else ()
@@ -158,8 +158,8 @@ def graph_info(program: Program, flow_class: type[FlowSpec]) -> dict[str, Any]:
         "end_step": end,
         "parameters": [{"name": name, "type": made[name]} for name in sorted(flow.parameters)],
         "constants": [{"name": name, "type": made[name]} for name in sorted(constants)],
-        "steps": {name: _step_info(graph[name], name in (start, end), joins.get(name)) for name in graph.order},
-        "graph_structure": [*structure, end],
+        "steps": {name: _step_info(graph[name], name in (start, end), joins.get(name)) for name in order},
+        "graph_structure": structure,
         "doc": inspect.cleandoc(flow_class.__doc__ or "") if flow_class.__doc__ != FlowSpec.__doc__ else "",
         "decorators": _decorators(header),
         "extensions": {"installed": {}},
@@ -195,6 +195,15 @@ def _block(
         else:
             name = next(iter(node.targets), None)
     return found
+
+
+def _flat(structure: list[Any]) -> Iterator[str]:
+    """The steps of blocks, in order."""
+    for one in structure:
+        if isinstance(one, list):
+            yield from _flat(one)
+        elif one is not None:
+            yield one
 
 
 def _step_info(node: Node, outermost: bool, join: str | None) -> dict[str, Any]:

@@ -1,0 +1,39 @@
+"""Where the client reads from, in a step and outside of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flownb.client import Run, get_metadata
+from flownb.session.options import RunOptions, parse_spin
+from tests.conftest import MakeSession
+
+READ = (
+    "import os\nfrom metaflow import Flow, Run, Step, Task, get_metadata\n"
+    "os.chdir('/')\nplace = get_metadata()\n"
+    "x = [Flow('OtherFlow').latest_successful_run.data.x, Run('OtherFlow/1').data.x]\n"
+    "x += [Step('OtherFlow/1/start').task.data.x, Task('OtherFlow/1/start/1').data.x]\n"
+)
+
+
+def test_steps_read_the_notebooks_datastore(make_session: MakeSession, tmp_path: Path) -> None:
+    """In a run, a step cell and a spin, from whatever folder, the client's names read the notebook's datastore."""
+    make_session("%%flow OtherFlow", "%%step start -> x\nx = 1").run(RunOptions())
+    expected = {"x": [1, 1, 1, 1], "place": f"flownb@{tmp_path / '.flownb'}"}
+    session = make_session("%%flow ReadingFlow", f"%%step start -> x, place\n{READ}")
+    data = Run(session.run(RunOptions()).pathspec, datastore=session.datastore).data
+    assert data is not None
+    assert expected == {"x": data.x, "place": data.place}
+    assert expected == session.run_step("start").values
+    assert expected == session.spin(parse_spin(["start"])).values
+    assert expected == session.spin(parse_spin(["start", "--persist"])).values
+
+
+def test_outside_of_a_step_the_folder_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Elsewhere it is .flownb in the current folder, or what FLOWNB_DATASTORE names."""
+    monkeypatch.chdir(tmp_path)
+    assert f"flownb@{tmp_path / '.flownb'}" == get_metadata()
+    monkeypatch.setenv("FLOWNB_DATASTORE", str(tmp_path / "other"))
+    assert f"flownb@{tmp_path / 'other'}" == get_metadata()
