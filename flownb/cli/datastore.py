@@ -21,10 +21,10 @@ from flownb.store.garbage import Removed, collect, remove_runs, remove_spins
 from flownb.store.index import RunStatus
 from flownb.store.usage import Share, measure
 
-__all__ = ["STORE_COMMANDS", "add_commands"]
+__all__ = ["STORE_COMMANDS", "add_commands", "open_datastore"]
 
 # Commands that take no notebook.
-STORE_COMMANDS = ("runs", "timeline", "index", "gc", "du", "rm")
+STORE_COMMANDS = ("runs", "timeline", "logs", "index", "gc", "du", "rm")
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])\Z")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -76,7 +76,7 @@ def add_commands(commands: Any) -> None:
 
 def runs(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb runs FLOW [--tag T] [--user U] [--status S] [--since WHEN] …``."""
-    datastore = _open(arguments, rest)
+    datastore = open_datastore(arguments, rest)
     flow = _known_flow(datastore, safe_name(arguments.flow))
     rows = datastore.index.runs(
         flow,
@@ -103,7 +103,7 @@ def runs(arguments: argparse.Namespace, rest: list[str]) -> int:
 
 def timeline(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb timeline FLOW/RUN``."""
-    datastore = _open(arguments, rest)
+    datastore = open_datastore(arguments, rest)
     flow, run = _run_place(arguments.run)
     start = datastore.run(flow, run).started
     for row in datastore.index.timeline(flow, run):
@@ -114,14 +114,14 @@ def timeline(arguments: argparse.Namespace, rest: list[str]) -> int:
 
 def index(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb index rebuild``."""
-    found = _open(arguments, rest).index.rebuild()
+    found = open_datastore(arguments, rest).index.rebuild()
     print(f"the index has {_many(sum(found.values()), 'run')} of {_many(len(found), 'flow')}")
     return 0
 
 
 def gc(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb gc [--keep-last N] [--older-than 30d] [--dry-run] [--spin]``."""
-    datastore = _open(arguments, rest)
+    datastore = open_datastore(arguments, rest)
     if arguments.spin:
         if arguments.dry_run or arguments.keep_last is not None or arguments.older_than is not None:
             raise ParameterError(
@@ -140,7 +140,7 @@ def gc(arguments: argparse.Namespace, rest: list[str]) -> int:
 
 def du(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb du [FLOW[/RUN]]``."""
-    datastore = _open(arguments, rest)
+    datastore = open_datastore(arguments, rest)
     flow, run = _place(arguments.place) if arguments.place else (None, None)
     if flow is not None:
         _known_flow(datastore, flow)
@@ -162,7 +162,7 @@ def du(arguments: argparse.Namespace, rest: list[str]) -> int:
 
 def rm(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb rm FLOW/RUN … [--force]``."""
-    datastore = _open(arguments, rest)
+    datastore = open_datastore(arguments, rest)
     removed = remove_runs(datastore, [_run_place(place) for place in arguments.run], force=arguments.force)
     for pathspec in removed.runs:
         print(f"removed run {pathspec}")
@@ -170,7 +170,7 @@ def rm(arguments: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
-def _open(arguments: argparse.Namespace, rest: list[str]) -> Datastore:
+def open_datastore(arguments: argparse.Namespace, rest: list[str]) -> Datastore:
     """The datastore that is meant; it has to be there."""
     if rest:
         raise ParameterError(f"`{rest[0]}` is not understood.", "This command does not take it.", "Leave it out.")

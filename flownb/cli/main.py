@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flownb.cli.datastore import STORE_COMMANDS, add_commands
+from flownb.cli.logs import add_logs
 from flownb.errors import FlownbError, ParameterError
 from flownb.runtime.failure import user_frames
 from flownb.session.cards import card_view
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.usage = "flownb card NOTEBOOK STEP [--id ID] [--index N] [--from RUN[/STEP/TASK]] [-o FILE.html]"
     sub.add_argument("-o", "--output", type=Path, help="HTML file to write, - for standard output")
     add_commands(commands)
+    add_logs(commands)
     return parser
 
 

@@ -66,13 +66,15 @@ def failure_piece(record: TaskRecord) -> list[LogPiece]:
     return [LogPiece(record.finished, "stderr", text.rstrip("\n") + "\n")]
 
 
-def settled(pieces: Iterable[LogPiece]) -> list[LogPiece]:
-    """What is left to be seen: updates in their places, nothing that was cleared, neighbouring text in one piece.
+def settled(pieces: Iterable[LogPiece], *, joined: bool = True) -> list[LogPiece]:
+    """What is left to be seen: updates in their places, nothing that was cleared.
 
     Parameters
     ----------
     pieces : iterable of LogPiece
         Of one attempt, in order.
+    joined : bool, default True
+        Whether neighbouring text is put into one piece, which has the time of the first.
     """
     shown: list[LogPiece] = []
     texts: list[list[str]] = []  # of each piece, joined in the end
@@ -92,7 +94,7 @@ def settled(pieces: Iterable[LogPiece]) -> list[LogPiece]:
             shown, texts, named, clearing = [], [], {}, False
         if piece.kind == "clear":
             continue
-        if piece.kind != "display" and shown and shown[-1].kind == piece.kind:
+        if joined and piece.kind != "display" and shown and shown[-1].kind == piece.kind:
             texts[-1].append(piece.text)
             continue
         if piece.display_id:

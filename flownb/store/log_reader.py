@@ -16,6 +16,8 @@ from flownb.store.storage import Entry
 
 __all__ = ["LogPiece", "LogPlace", "LogReader", "log_files", "logged_attempts", "read_log"]
 
+# Files that are read at once.
+AT_ONCE = 64
 PieceKind = Literal["stdout", "stderr", "display", "clear", "note"]
 
 
@@ -108,14 +110,16 @@ class LogReader:
                 grown.append((*found, entry))
         grown.sort(key=lambda one: one[:2])
         pieces = []
-        for place, number, entry in grown:
-            content = self._storage.read(entry.name)
-            if content is not None:
-                pieces += [(place, piece) for piece in self._new(entry.name, content, place, number)]
+        for start in range(0, len(grown), AT_ONCE):
+            some = grown[start : start + AT_ONCE]
+            contents = self._storage.read_many([entry.name for _, _, entry in some])
+            for (place, number, entry), content in zip(some, contents, strict=True):
+                if content is not None:
+                    pieces += [(place, piece) for piece in self._new(entry.name, content, number)]
         pieces.sort(key=lambda one: one[1].at)
         return pieces
 
-    def _new(self, name: str, content: bytes, place: LogPlace, number: int) -> list[LogPiece]:
+    def _new(self, name: str, content: bytes, number: int) -> list[LogPiece]:
         """The pieces that a file did not have when it was last read."""
         start = self._seen.get(name, (0, 0))[1]
         end = content.rfind(b"\n") + 1
