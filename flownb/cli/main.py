@@ -15,7 +15,7 @@ from pathlib import Path
 from flownb.cli.datastore import STORE_COMMANDS, add_commands
 from flownb.cli.logs import add_logs
 from flownb.errors import FlownbError, ParameterError
-from flownb.runtime.failure import user_frames
+from flownb.runtime.failure import StepError, user_frames
 from flownb.session.cards import card_view
 from flownb.session.options import RunOptions, parse_card, parse_resume, parse_run, parse_spin, parse_status
 from flownb.session.output import write_output
@@ -263,7 +263,9 @@ def _short(value: object) -> str:
 def _print_user_error(error: BaseException) -> None:
     """The user's frames and message of an error that a step raised."""
     frames = user_frames(error)
-    if frames is not None:
+    if isinstance(error, StepError):
+        print(error.facts["traceback"], file=sys.stderr, end="")
+    elif frames is not None:
         print("".join(traceback.format_exception(type(error), error, frames)), file=sys.stderr, end="")
 
 

@@ -114,7 +114,7 @@ class Frontend:
         BaseException
             Always: `error`.
         """
-        from flownb.runtime.failure import user_frames
+        from flownb.runtime.failure import StepError, user_frames
 
         shown: BaseException | None = error
         while shown is not None:  # also in errors it was raised from, or while handling
@@ -122,6 +122,11 @@ class Frontend:
             if kept is not None and shown is not error:
                 shown.__traceback__ = kept
             shown = shown.__cause__ or shown.__context__
+        if isinstance(error.__cause__, StepError):  # of a worker process, which made its traceback
+            shown_there = error.__cause__._render_traceback_()
+            lines = [*shown_there, "", *getattr(error, "_render_traceback_", list)()]
+            error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]  # IPython looks for it
+            raise error
         frames, shown = user_frames(error), error
         cause = error.__cause__
         if frames is None and cause is not None:

@@ -11,8 +11,6 @@ from flownb.errors import NotFound, ParameterError, nearest
 from flownb.magics.frontend import Frontend
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from flownb.session.run import FlowRun
 
 __all__ = ["RunMagics"]
@@ -146,7 +144,7 @@ class RunMagics(Magics):
         session = frontend.session
         order = session.program(True).graph.order
         held = background or not frontend.views.live
-        progress = Progress(run.pathspec, order, display=_display, held=held, silent=background)
+        progress = Progress(run.pathspec, order, held=held, silent=background)
         live = frontend.views.live_dag(progress)
         subscriptions = [session.events.subscribe(one) for one in (progress, live)]
 
@@ -234,10 +232,3 @@ class RunMagics(Magics):
         text = frontend.session.export(path.name, kernel_names=frontend.kernel_names())
         write_output(path, text)
         print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")
-
-
-def _display(bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
-    """Display what a task displayed."""
-    from IPython.display import display
-
-    display(dict(bundle), raw=True, metadata=dict(metadata))  # type: ignore[no-untyped-call]  # IPython leaves it untyped

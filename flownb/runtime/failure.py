@@ -36,7 +36,8 @@ class StepError(Exception):
     Parameters
     ----------
     facts : mapping
-        ``type``, ``message`` and ``traceback``, as in `flownb.store.records.TaskRecord.exception`.
+        ``type``, ``message`` and ``traceback``, as in `flownb.store.records.TaskRecord.exception`, and perhaps
+        ``shown``, the traceback as IPython shows it.
     final : bool, default False
         Whether another attempt cannot help: it is what flownb itself refused.
     """
@@ -53,7 +54,7 @@ class StepError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Let IPython show the traceback of that process."""
-        return self.facts["traceback"].rstrip("\n").split("\n")
+        return (self.facts.get("shown") or self.facts["traceback"]).rstrip("\n").split("\n")
 
 
 class MetaflowExceptionWrapper(Exception):

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
 
 from flownb.runtime.events import (
     Event,
@@ -104,7 +103,8 @@ class _Shown:
 class Progress:
     """One run on a terminal or below a cell: the states of its steps, and what its tasks show.
 
-    Each line of text is passed on with its step's name before it. Tasks that run at the same time show things in an
+    Each line of text is passed on with its step's name before it; what tasks display is kept with them, and shown by
+    ``%flow logs``. Tasks that run at the same time show things in an
     order that is never twice the same; where that matters, what they showed is held back until none runs, and passed
     on in the flow's order.
 
@@ -114,8 +114,6 @@ class Progress:
         The run, ``Flow/run``; events of other runs are not looked at.
     order : sequence of str
         The names of the steps, parents first.
-    display : callable, optional
-        Displays a MIME bundle with its metadata; without it a display is its text.
     held : bool, default False
         Whether to hold back what tasks show.
     silent : bool, default False
@@ -127,14 +125,12 @@ class Progress:
         pathspec: str,
         order: Sequence[str] = (),
         *,
-        display: Callable[[Mapping[str, Any], Mapping[str, Any]], None] | None = None,
         held: bool = False,
         silent: bool = False,
     ) -> None:
         self.steps = StepStates()
         self._pathspec = pathspec
         self._order = {step: position for position, step in enumerate(order)}
-        self._display = display
         self._held = held
         self._silent = silent
         self._shown: dict[tuple[int, tuple[int, ...], int], _Shown] = {}
@@ -153,7 +149,8 @@ class Progress:
             return
         match event:
             case TaskOutput():
-                self._take(event)
+                if event.kind in ("stdout", "stderr"):
+                    self._take(event)
             case TaskRetried():
                 wait = f" in {event.seconds:g} s" if event.seconds else ""
                 self._say(event, f"attempt {event.attempt + 1} failed ({event.error}); trying again{wait}\n")
@@ -199,20 +196,13 @@ class Progress:
             self._pass_on(shown, whole=False)
 
     def _pass_on(self, shown: _Shown, *, whole: bool) -> None:
-        """Print a task's lines, and display what it displayed; half a line waits unless all is to be passed on."""
+        """Print a task's lines; half a line waits unless all is to be passed on."""
         pieces, shown.pieces = shown.pieces, []
         for piece in pieces:
-            if piece.kind == "display" and self._display is not None:
-                self._finish(shown)
-                if not piece.update:
-                    self._display(piece.data, piece.metadata)
-                continue
-            stream = "stdout" if piece.kind == "display" else piece.kind
-            text = shown.lines.pop(stream, "") + piece.text + ("\n" if piece.kind == "display" else "")
-            *lines, rest = _lines(text)
-            _print(stream, shown.label, lines)
+            *lines, rest = _lines(shown.lines.pop(piece.kind, "") + piece.text)
+            _print(piece.kind, shown.label, lines)
             if rest:
-                shown.lines[stream] = rest
+                shown.lines[piece.kind] = rest
         if whole:
             self._finish(shown)
 

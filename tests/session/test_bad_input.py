@@ -23,7 +23,7 @@ from flownb.errors import (
     StoreError,
     UnpicklableArtifact,
 )
-from flownb.runtime.failure import user_frames
+from flownb.runtime.failure import StepError, user_frames
 from flownb.session.options import RunOptions, parse_run, parse_spin
 from flownb.session.session import Session
 from tests.conftest import MakeSession
@@ -193,7 +193,8 @@ def test_a_failing_step_in_a_run(make_session: MakeSession) -> None:
         "Run NotebookFlow/1 stopped: step clean failed. IndexError: list index out of range. Correct the step; "
         "`%spin clean --from 1/clean/3` runs it alone on the same inputs." == str(caught.value)
     )
-    assert isinstance(caught.value.__cause__, IndexError)
+    assert isinstance(caught.value.__cause__, StepError)
+    assert "IndexError" == caught.value.__cause__.type
     end = session.datastore.run_end("NotebookFlow", "1")
     assert end is not None
     assert "failed" == end.status

@@ -16,6 +16,7 @@ from IPython.core.history import HistoryManager
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 
+from flownb.runtime.failure import user_frames
 from flownb.runtime.output import OnOutput, Output
 
 __all__ = ["WorkerShell", "flush_figures"]
@@ -71,6 +72,18 @@ class WorkerShell(InteractiveShell):
             from IPython.display import display
 
             display(value)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+
+    @classmethod
+    def traceback(cls, error: BaseException) -> str:
+        """An error with the user's frames as a notebook shows it; empty if there are none."""
+        frames = user_frames(error)
+        if frames is None:
+            return ""
+        try:
+            lines = cls.instance().InteractiveTB.structured_traceback(type(error), error, frames, tb_offset=0)
+        except Exception:  # an error that cannot be shown like that still has its plain traceback
+            return ""
+        return "\n".join(lines)
 
 
 def flush_figures() -> None:

@@ -108,7 +108,7 @@ def ended(result: TaskResult, facts: Mapping[str, Any]) -> Ended:
     error = result.error
     return Ended(
         to_json(result.record),
-        describe(error) if error is not None else None,
+        {**describe(error), "shown": WorkerShell.traceback(error)} if error is not None else None,
         isinstance(error, FlownbError),
         facts,
     )
