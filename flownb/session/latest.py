@@ -50,7 +50,7 @@ class LatestResults:
         found: tuple[TaskRecord, ...] = ()
         for run in self._runs():
             if not (found and self._is_older(run, found)):
-                found = _newer(found, self.in_run(run, step))
+                found = self._newer(found, self.in_run(run, step))
         return found
 
     def attempted(self, step: str) -> tuple[TaskRecord, ...]:
@@ -58,7 +58,7 @@ class LatestResults:
         found = self.latest(step)
         for run in self._runs():
             if not (found and self._is_older(run, found)):
-                found = _newer(found, self._failed_in_run(run, step))
+                found = self._newer(found, self._failed_in_run(run, step))
         return found
 
     def in_run(self, run: str, step: str) -> tuple[TaskRecord, ...]:
@@ -137,7 +137,18 @@ class LatestResults:
         if record is None or record.kind == "work":
             return False
         end = self._end(run)
-        return end is not None and end.finished < max(task.finished for task in found)
+        return end is not None and end.finished < self._when(found)
+
+    def _newer(self, found: tuple[TaskRecord, ...], other: tuple[TaskRecord, ...]) -> tuple[TaskRecord, ...]:
+        """Of two results the one that ended last."""
+        if not other or (found and self._when(found) >= self._when(other)):
+            return found
+        return other
+
+    def _when(self, tasks: tuple[TaskRecord, ...]) -> float:
+        """When a result came to be; what a resume cloned is as new as that run, whose inputs it has."""
+        record = self._record(tasks[0].run) if any(task.origin for task in tasks) else None
+        return max([task.finished for task in tasks] + ([record.started] if record is not None else []))
 
     def _record(self, run: str) -> RunRecord | None:
         """A run's record, read once; None when it was removed or is damaged."""
@@ -168,13 +179,6 @@ def no_task(datastore: Datastore, flow: str, run: str, step: str, task: str) -> 
         f"The tasks of that step are: {ids}.",
         "Name one of these, or the run alone.",
     )
-
-
-def _newer(found: tuple[TaskRecord, ...], other: tuple[TaskRecord, ...]) -> tuple[TaskRecord, ...]:
-    """Of two results the one that ended last."""
-    if not other or (found and max(task.finished for task in found) >= max(task.finished for task in other)):
-        return found
-    return other
 
 
 def _position(task: TaskRecord) -> tuple[tuple[int, ...], int]:

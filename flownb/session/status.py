@@ -108,7 +108,7 @@ def rehearse(session: SessionState, program: Program, origin: RunRecord) -> dict
     """
     reuse = Reuse(program, session.datastore, last_attempts(session.datastore, origin))
     given = dict(session.refs(session.program(False)))
-    given |= {name: ref for name, ref in origin.parameters.items() if name in program.parameters}
+    given |= {name: ref for name, ref in origin.parameters.items() if name in program.flow.parameters}
     way = Readiness(program.graph, max_num_splits=None)
     ahead: deque[Ready] = deque([way.first])
     task = 0

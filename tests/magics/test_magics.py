@@ -227,6 +227,26 @@ def test_a_failing_step_stops_run_all(kernel: Kernel) -> None:
     assert "error" == reply["content"]["status"]
 
 
+def test_status_and_resume(kernel: Kernel) -> None:
+    """After an edit, status says what is stale, and a resume says for each step why it ran or did not."""
+    kernel.run("%%step load -> xs\nxs = [1, 2]")
+    kernel.run("%%step train --foreach xs -> m\nm = self.input * 2")
+    kernel.run("%%step pick --join -> best\nbest = max(i.m for i in inputs)")
+    reply = kernel.run("%flow resume")
+    assert "There is no run of NotebookFlow to resume." in reply.error
+    assert "" == kernel.run("%flow run").error
+    kernel.run("%%step train --foreach xs -> m\nm = self.input * 3")
+    reply = kernel.run("%flow status")
+    assert "  train  would run: `train` changed" in reply.plain[0].split("\n")
+    assert [{"flownb": {"origin": "NotebookFlow/2"}}] == reply.metadata
+    reply = kernel.run("%flow resume --tag again")
+    assert ("", "resume of NotebookFlow: 6 tasks (--tag again)") == (reply.error, reply.text.split("\n")[0])
+    lines = ["load: cloned", "train: ran, `train` changed", "pick: ran, `train` changed, `m` differs"]
+    assert lines == reply.text.split("\n")[1:4]
+    assert "6" in kernel.run("from flownb.client import Flow\nFlow('NotebookFlow').latest_run.data.best").plain[0]
+    assert "is no option of resume" in kernel.run("%flow resume --alpha 3").error
+
+
 def test_what_a_command_of_the_flow_does_not_take(kernel: Kernel) -> None:
     """Words that a command does not take, and a file that cannot be written, are messages that say what to do."""
     kernel.run("%%step a -> x\nx = 1")

@@ -363,3 +363,15 @@ def test_parse_resume_refuses(line: str) -> None:
     """Parameters, a second step and options without a value are refused."""
     with pytest.raises(ParameterError):
         parse_resume(line.split())
+
+
+def test_what_was_cloned_is_the_latest_result(make_session: MakeSession, count: Any) -> None:
+    """A step whose edit was tried in its cell and taken back stands as the resumed run has it."""
+    session = make_session(*FLOW)
+    run(session)
+    tried = make_session(SHARED, LOAD, TRAIN + " + 1", PICK, REPORT)
+    tried.run_step("train")
+    resume(make_session(*FLOW))
+    now = make_session(*FLOW)
+    assert {"fresh"} == {one.state for one in now.freshness().values()}
+    assert {"3"} == {task.run for task in now.results().latest("train")}
