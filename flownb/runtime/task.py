@@ -22,7 +22,6 @@ from flownb.runtime.description import describe_task
 from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.freshness import fingerprint
-from flownb.runtime.parameters import Parameter
 from flownb.runtime.process import process_state
 from flownb.runtime.program import Program
 from flownb.store.artifacts import Saved
@@ -379,11 +378,7 @@ def _input(flow_class: type[FlowSpec], parent: TaskRecord, datastore: Datastore)
 
 def _override(flow_self: FlowSpec, overrides: Mapping[str, Any]) -> None:
     """Replace inherited values; they count as read, not as set by the step."""
-    for name, value in overrides.items():
-        vars(flow_self)[name] = value
-        # A parameter is a data descriptor, which looks past the instance's dictionary; the class is this task's own.
-        if isinstance(vars(type(flow_self)).get(name), Parameter):
-            setattr(type(flow_self), name, value)
+    vars(flow_self).update(overrides)  # a parameter looks there first
 
 
 def _persist(
