@@ -176,7 +176,8 @@ class Current:
     @property
     def parameters(self) -> SimpleNamespace:
         """The flow's parameters."""
-        return SimpleNamespace(**self._facts.get("parameters", {}))
+        # Loaded before they become arguments: Python takes an AttributeError of a mapping there for one that is none.
+        return SimpleNamespace(**dict(self._facts.get("parameters", {}).items()))
 
     @property
     def card(self) -> CardCollector:
