@@ -146,6 +146,10 @@ class ProcessExecutor:
             attempt.stopped = attempt.stopped or "The run was stopped, and it did not react."
             self._server.kill(number, signal.SIGKILL)
 
+    def listen(self, fd: int) -> None:
+        """Let `wait` return as soon as something can be read from a file."""
+        self._selector.register(fd, selectors.EVENT_READ, 0)  # no attempt has this number
+
     def close(self) -> None:
         """End what still runs; the server stays."""
         self.kill()

@@ -16,36 +16,64 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from flownb.errors import FlownbError
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Frames, Kill, Load, send
 
-__all__ = ["ServerPool", "WorkerServer", "surroundings"]
+__all__ = ["ServerPool", "Surroundings", "WorkerServer", "surroundings"]
 
 # Plots are kept with the attempt that made them; "agg", which the command line sets, would drop them.
 INLINE = "module://matplotlib_inline.backend_inline"
 
 
-def surroundings() -> object:
-    """What a worker takes over from this process: equal as long as a server started before can be used."""
+@dataclass(frozen=True)
+class Surroundings:
+    """What a worker takes over: equal as long as a server started before can be used.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it works.
+    path : tuple of str
+        Where it imports from.
+    variables : tuple of (str, str)
+        Its environment, sorted.
+    stamps : tuple of (str, int)
+        When packages were last installed, by folder.
+    """
+
+    folder: Path
+    path: tuple[str, ...]
+    variables: tuple[tuple[str, str], ...]
+    stamps: tuple[tuple[str, int], ...]
+
+
+def surroundings() -> Surroundings:
+    """Those of this process."""
     packages = [path for path in {*site.getsitepackages(), site.getusersitepackages()} if Path(path).is_dir()]
     stamps = tuple(sorted((path, Path(path).stat().st_mtime_ns) for path in packages))
-    return Path.cwd(), tuple(sys.path), tuple(sorted(os.environ.items())), stamps
+    path = tuple(entry for entry in sys.path if isinstance(entry, str))
+    return Surroundings(Path.cwd(), path, tuple(sorted(os.environ.items())), stamps)
 
 
 class WorkerServer:
     """A process that forks workers.
 
+    Parameters
+    ----------
+    given : Surroundings, optional
+        What it is started in; by default, what this process is in.
+
     Attributes
     ----------
     alive : bool
-    surroundings : object
-        What it was started in.
+    surroundings : Surroundings
     """
 
-    def __init__(self) -> None:
-        self.surroundings = surroundings()
+    def __init__(self, given: Surroundings | None = None) -> None:
+        self.surroundings = given or surroundings()
         self._numbers = itertools.count(1)
         self._loaded: tuple[bytes, str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,16 +86,17 @@ class WorkerServer:
     def start(self) -> None:
         """Start the process; what it imports it does while this one goes on."""
         ours, theirs = socket.socketpair()
-        variables = dict(os.environ)
+        variables = dict(self.surroundings.variables)
         if variables.get("MPLBACKEND", "agg").lower() == "agg":
             variables["MPLBACKEND"] = INLINE
-        path = [entry for entry in sys.path if isinstance(entry, str)]
+        path = list(self.surroundings.path)
         code = f"import sys; sys.path[:] = {path!r}; from flownb.runtime.workers.zygote import main; main()"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", code, str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             env=variables,
+            cwd=self.surroundings.folder,
             start_new_session=True,
         )
         theirs.close()
@@ -133,8 +162,8 @@ class ServerPool:
         self._idle: list[WorkerServer] = []
 
     @contextlib.contextmanager
-    def server(self) -> Iterator[WorkerServer]:
-        """One that fits this process as it is now, for as long as the block lasts.
+    def server(self, given: Surroundings | None = None) -> Iterator[WorkerServer]:
+        """One that fits the surroundings given, or this process as it is now, for as long as the block lasts.
 
         Raises
         ------
@@ -147,13 +176,13 @@ class ServerPool:
                 "They are forked, which this system does not know.",
                 "Run with --executor inline.",
             )
-        now = surroundings()
+        now = given or surroundings()
         usable = [one for one in self._idle if one.alive and one.surroundings == now]
         for one in self._idle:
             if one not in usable:
                 one.close()
         self._idle = usable
-        server = usable.pop() if usable else WorkerServer()
+        server = usable.pop() if usable else WorkerServer(now)
         try:
             yield server
         finally:
