@@ -89,7 +89,7 @@ class ConfigExpression(Mapping[str, Any]):
                 raise ParameterError(
                     f"`{self!r}` cannot be read from a config here.",
                     f"Metaflow reads each part as an attribute, and {name!r} is no name.",
-                    f"Write config_expr('{source}[{name!r}]').",
+                    f'Write config_expr("{source}[{name!r}]").',
                 )
             source += f".{name}"
         return source
@@ -100,13 +100,16 @@ class ConfigExpression(Mapping[str, Any]):
         try:
             return eval(source, {**self._names}, dict(configs))
         except (NameError, AttributeError, KeyError) as error:
-            missing = error.name if isinstance(error, NameError | AttributeError) else error.args[0]
+            missing = str(error.name if isinstance(error, NameError | AttributeError) else error.args[0])
             known = list(configs) if isinstance(error, NameError) else _keys(configs)
+            listed = ", ".join(f"`{one}`" for one in known) or "none"
+            why = f"The flow's configs are {listed}." if isinstance(error, NameError) else f"The configs have {listed}."
+            if missing in known:  # of a config that is declared with plain=True
+                why = f"{type(error).__name__}: {error}."
+            hint = "" if missing in known else nearest(missing, known)
             raise ParameterError(
-                f"`{source}` has no value: there is no `{missing}`.{nearest(str(missing or ''), known)}",
-                f"The flow's configs are {', '.join(f'`{one}`' for one in configs)}."
-                if isinstance(error, NameError)
-                else f"The configs have the keys {', '.join(f'`{one}`' for one in known) or 'none'}.",
+                f"`{source}` has no value: there is no `{missing}`.{hint}",
+                why,
                 "Correct the name, or add the key to the config.",
             ) from error
         except Exception as error:
@@ -118,7 +121,7 @@ class ConfigExpression(Mapping[str, Any]):
 
 
 def _keys(configs: Mapping[str, Any]) -> list[str]:
-    """The keys of all configs, at every depth, as far as they are names."""
+    """The keys of all configs, at every depth."""
     found: dict[str, None] = {}
 
     def walk(value: Any) -> None:
