@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flownb.flow.decorator_call import catches, catches_unnamed, caught_name, written_names
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
 
@@ -30,6 +31,8 @@ class Artifacts:
         For each step the names that at least one way through it passes on.
     unknown : frozenset of str
         Steps above which ``self`` is passed to other code, so that more names may exist than the source shows.
+    caught : dict of str to frozenset of str
+        For each step the names it lacks when ``@catch`` took the exception of a step above, which was to set them.
     """
 
     certain: dict[str, frozenset[str]]
@@ -37,6 +40,7 @@ class Artifacts:
     joined: dict[str, frozenset[str]]
     leaving: dict[str, frozenset[str]]
     unknown: frozenset[str]
+    caught: dict[str, frozenset[str]]
 
     def loads(self, step: Step, flow: FlowDefinition) -> tuple[str, ...]:
         """Plain names of `step` that are shorthand for artifacts, in the order of their first read."""
@@ -69,6 +73,8 @@ def trace_artifacts(flow: FlowDefinition, graph: FlowGraph) -> Artifacts:
     joined: dict[str, frozenset[str]] = {}
     leaving: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
     unknown: set[str] = set()
+    caught: dict[str, frozenset[str]] = {}
+    lacking: dict[str, frozenset[str]] = {}
     for name in graph.order:
         node = graph[name]
         above = [leaving[parent] for parent in node.parents if parent in leaving]
@@ -86,12 +92,18 @@ def trace_artifacts(flow: FlowDefinition, graph: FlowGraph) -> Artifacts:
         else:
             sure = maybe = base
         certain[name], possible[name] = sure, maybe
+        above_lack = frozenset[str]().union(*(lacking.get(parent, ()) for parent in node.parents))
+        caught[name], lacking[name] = above_lack & maybe, above_lack & (maybe | merged)
         added = merged
         if node.step is not None:
-            names = node.step.names
-            added = merged | frozenset(names.self_writes) | frozenset(node.step.captures)
-            if names.self_escapes:
+            written = frozenset(written_names(node.step))
+            added = merged | written
+            if node.step.names.self_escapes or catches_unnamed(node.step):
                 unknown.add(name)
+            if catches(node.step) is not None:
+                lacking[name] |= added - sure - {caught_name(node.step)}
+            else:
+                lacking[name] -= written
         leaving[name] = (sure | added, maybe | added)
     passed_on = {name: maybe for name, (_, maybe) in leaving.items()}
-    return Artifacts(certain, possible, joined, passed_on, frozenset(unknown))
+    return Artifacts(certain, possible, joined, passed_on, frozenset(unknown), caught)

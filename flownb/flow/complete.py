@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import chain, count
 
 from flownb.cells.body import Transition
+from flownb.flow.decorator_call import written_names
 from flownb.flow.graph import FlowGraph
 from flownb.flow.node import Node
 
@@ -64,7 +65,7 @@ def _free_name(nodes: dict[str, Node], name: str) -> str:
     taken = set(nodes)
     for node in nodes.values():
         if node.step is not None:
-            taken.update(node.step.captures, node.step.names.self_writes)
+            taken.update(written_names(node.step))
     numbered = (f"{name}_{number}" for number in count(2))
     return next(free for free in chain([name], numbered) if free not in taken)
 

@@ -185,7 +185,11 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
         decorators += indent_code(decorator.text, 4, first_line=decorator.line + to_cell)
     loads = artifacts.loads(step, flow)
     reads = {**step.names.mentions, **step.names.reads}
-    before = [SourceLine(f"        {name} = self.{name}", reads[name] + to_cell, 8) for name in loads]
+    # What a caught exception kept from being set is no error unless the body gets to its use.
+    guards = {name: f'if hasattr(self, "{name}"): ' for name in artifacts.caught.get(node.name, ())}
+    before = [
+        SourceLine(f"        {guards.get(name, '')}{name} = self.{name}", reads[name] + to_cell, 8) for name in loads
+    ]
     written = indent_code(to_metaflow_imports(body.code), 8, first_line=cell.body_line)
     captured = [SourceLine(f"        self.{name} = {name}", header_line, 8) for name in step.captures]
     explicit = body.transition

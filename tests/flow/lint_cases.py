@@ -1346,6 +1346,201 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
             )
         ],
     ),
+    (
+        ("%%step a -> xs\n@catch(var='e')\nxs = [1]", "%%step b --foreach xs", "%%step c --join"),
+        [
+            (
+                "FN023",
+                1,
+                2,
+                "Step a has @catch and starts a foreach.",
+                "When its code raises, its items are not set, so Metaflow refuses it.",
+                "Move what may fail into a step before a, and @catch with it.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> k\n@retry\n@catch\nk = 1", "%%step b --when k=1", "%%step c --after a --when k=2"),
+        [
+            (
+                "FN023",
+                1,
+                3,
+                "Step a has @catch and starts a switch.",
+                "When its code raises, the artifact it looks at is not set, so Metaflow refuses it.",
+                "Move what may fail into a step before a, and @catch with it.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\n@retry(time=3)\nx = 1",),
+        [
+            (
+                "FN024",
+                1,
+                2,
+                "@retry of step a has no setting `time`.",
+                "It takes times, minutes_between_retries. Did you mean `times`?",
+                "Correct the name, or remove it.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\n@retry(3)\nx = 1",),
+        [
+            (
+                "FN024",
+                1,
+                2,
+                "@retry of step a is given `3` without a name.",
+                "It takes times, minutes_between_retries.",
+                "Write @retry(times=3).",
+            )
+        ],
+    ),
+    (
+        ("%%step a\n@parallel(1)\nx = 1",),
+        [
+            (
+                "FN024",
+                1,
+                2,
+                "@parallel of step a is given `1` without a name.",
+                "It takes no settings.",
+                "Write @parallel.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\n@timeout(minutes=1)\n@card\n@card(id='b')\n@timeout(\n  hours=1)\nx = 1",),
+        [("FN024", 1, 5, "Step a has @timeout twice.", "Metaflow takes it once for each step.", "Remove one of them.")],
+    ),
+    (
+        ("%%step a\n@retry(times=5)\n@timeout\nx = 1",),
+        [
+            (
+                "FN025",
+                1,
+                2,
+                "@retry of step a says times=5.",
+                "Metaflow tries a task again 4 times at most.",
+                "Write @retry(times=4).",
+            ),
+            (
+                "FN025",
+                1,
+                3,
+                "@timeout of step a says no duration.",
+                "It limits how long a task runs, in whole seconds.",
+                "Write @timeout(minutes=5), for example.",
+            ),
+        ],
+    ),
+    (
+        ("%%step a\n@timeout(seconds=0.5)\n@retry(times='many', minutes_between_retries=None)\nx = 1",),
+        [
+            (
+                "FN025",
+                1,
+                2,
+                "@timeout of step a says no duration.",
+                "It limits how long a task runs, in whole seconds.",
+                "Write @timeout(minutes=5), for example.",
+            ),
+            (
+                "FN025",
+                1,
+                3,
+                "@retry of step a says times='many'.",
+                "It takes a number.",
+                "Write @retry(times=2), for example.",
+            ),
+            (
+                "FN025",
+                1,
+                3,
+                "@retry of step a says minutes_between_retries=None.",
+                "It takes a number.",
+                "Write @retry(minutes_between_retries=2), for example.",
+            ),
+        ],
+    ),
+    (
+        ("%%step a\n@environment(vars=['A'])\n@resources(cpu='two', memory=[1])\nx = 1",),
+        [
+            (
+                "FN025",
+                1,
+                2,
+                "@environment of step a says vars=['A'].",
+                "It takes a dict of the variables.",
+                'Write @environment(vars={"NAME": "value"}), for example.',
+            ),
+            (
+                "FN025",
+                1,
+                3,
+                "@resources of step a says cpu='two'.",
+                "It takes a number.",
+                "Write @resources(cpu=2), for example.",
+            ),
+            (
+                "FN025",
+                1,
+                3,
+                "@resources of step a says memory=[1].",
+                "It takes a number.",
+                "Write @resources(memory=2), for example.",
+            ),
+        ],
+    ),
+    (
+        ("%%step a\n@environment(vars={1: 2, 'A': 3})\n@catch(var='an error')\nx = 1",),
+        [
+            (
+                "FN025",
+                1,
+                2,
+                "@environment of step a sets the variable 1.",
+                "It is no name that a variable can have.",
+                "Name the variable with letters, digits and `_`.",
+            ),
+            (
+                "FN025",
+                1,
+                3,
+                "@catch of step a says var='an error'.",
+                "It names the artifact that takes the exception.",
+                'Write @catch(var="failure"), for example.',
+            ),
+        ],
+    ),
+    (
+        ("%%step a\n@catch(var='next')\nx = 1",),
+        [
+            (
+                "FN009",
+                1,
+                2,
+                "Step a sets the artifact `next`.",
+                "`self.next` is Metaflow's own.",
+                "Call it otherwise, for example `next_value`.",
+            )
+        ],
+    ),
+    (
+        ("%%flow F\nn = Parameter('n', default=1)", "%%step a\n@catch(var='n')\nx = 1"),
+        [
+            (
+                "FN012",
+                2,
+                2,
+                "Step a assigns the parameter `n`.",
+                "Parameters stay as the run was started with.",
+                "Use another name, for example `n_used`.",
+            )
+        ],
+    ),
 ]
 
 ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
@@ -1463,6 +1658,25 @@ ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
             "%%step a2 --after a -> x\nx = 2",
             "%%step b --after s -> x\nx = 2",
             "%%step j --after a2,b --join\nself.merge_artifacts(inputs, include=['x'])",
+        ),
+    ),
+    ("FN023", ("%%step a -> x\n@catch(var='e')\nx = 1", "%%step b -> xs\nprint(x, e, self.e)\nxs = [e]")),
+    ("FN023", ("%%shared\nV = 'e'", "%%step a -> x\n@catch(var=V)\nx = 1", "%%step b\nprint(x, self.e)")),
+    ("FN024", ("%%shared\ndef retry(n): return lambda f: f", "%%step a\n@retry(9)\n@card\n@card(id='b')\nx = 1")),
+    (
+        "FN024",
+        (
+            "%%shared\nimport metaflow\nS = {'times': 1}\ndef other(n): return lambda f: f",
+            "%%step a\n@retry(**S)\n@timeout(**S)\n@metaflow.card(id='x')\n@other(1)\nx = 1",
+        ),
+    ),
+    (
+        "FN025",
+        (
+            "%%shared\nN = 9\nE = {'A': 1}",
+            "%%step a\n@retry(times=N)\n@timeout(seconds=N, minutes='2')\n@environment(vars=E)\n@catch\n@resources(memory=N)",
+            "%%step b\n@retry(times='4', minutes_between_retries=0.5)\n@timeout(seconds=0, hours=1)\n@environment\n"
+            "@resources(cpu=None, gpu=1)\n@catch(var='', print_exception=False)\nx = 1",
         ),
     ),
 ]

@@ -207,3 +207,16 @@ def test_indenting_changes_no_meaning(code: str, width: int) -> None:
     block = ast.parse(f"if 1:\n{' ' * width}pass\n{lines}").body[0]
     assert isinstance(block, ast.If)
     assert ast.dump(ast.parse(code)) == ast.dump(ast.Module(block.body[1:], []))
+
+
+def test_what_a_caught_exception_keeps_unset_is_loaded_if_it_is_there() -> None:
+    """Below a step with @catch a plain name fails where the body uses it, not before its first line."""
+    a = '%%step a -> x, w\n@catch(var="e")\nx = w = 1'
+    assert (
+        "    @step\n    def b(self):\n        e = self.e\n"
+        '        if hasattr(self, "x"): x = self.x\n        y = e or x\n'
+    ) in method("b", a, "%%step b\ny = e or x").text
+    again = ("%%step b -> x\nx = 2", "%%step c\ny = (x, w)")
+    assert '        x = self.x\n        if hasattr(self, "w"): w = self.w\n' in method("c", a, *again).text
+    first = ("%%step s -> x\nx = 0", a, "%%step b\ny = x")
+    assert "        x = self.x\n" in method("b", *first).text

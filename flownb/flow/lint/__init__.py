@@ -16,8 +16,11 @@ from flownb.flow.graph import FlowGraph
 from flownb.flow.lint import (
     assigned_parameter,
     capture_never_assigned,
+    caught_split,
     config_attribute,
     cycle,
+    decorator_settings,
+    decorator_values,
     duplicate_step,
     end_step,
     global_statement,
@@ -66,6 +69,9 @@ CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
         end_step,
         merge_conflict,
         config_attribute,
+        caught_split,
+        decorator_settings,
+        decorator_values,
     )
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flownb.flow.decorator_call import written_names
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 
 CODE = "FN012"
@@ -16,7 +17,7 @@ WHY = {
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report steps that assign or capture a name which the %%flow cell defines."""
     for step in context.steps:
-        for name, line in {**step.body.names.self_writes, **dict.fromkeys(step.captures, 0)}.items():
+        for name, line in written_names(step).items():
             kind = context.flow.class_names.get(name, "")
             if kind in WHY:
                 what = f"Step {step.name} assigns the {kind} `{name}`."

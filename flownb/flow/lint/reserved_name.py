@@ -6,6 +6,7 @@ import keyword
 import re
 from collections.abc import Iterator
 
+from flownb.flow.decorator_call import written_names
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 from flownb.flow.lint.self_attributes import SELF_ATTRIBUTES
@@ -47,7 +48,7 @@ def _step_name(context: LintContext, step: Step) -> Iterator[Diagnostic]:
 
 def _artifacts(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     """Names a step captures or assigns to self."""
-    for name, line in {**step.body.names.self_writes, **dict.fromkeys(step.captures, 0)}.items():
+    for name, line in written_names(step).items():
         why = ""
         if name in RESERVED:
             why = f"`self.{name}` is Metaflow's own."

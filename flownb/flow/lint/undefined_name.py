@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from flownb.cells.assignment import analyse_names
 from flownb.cells.cell import Cell
 from flownb.errors import nearest
+from flownb.flow.decorator_call import written_names
 from flownb.flow.definition import PYTHON_BUILTINS, Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 from flownb.flow.module import CARD_NAMES, METAFLOW_NAMES, decorator_names, future_features
@@ -159,11 +160,7 @@ def _advice(context: LintContext, step: Step, name: str) -> tuple[str, str]:
         )
     fix = f"Define `{name}` in a %%shared cell, or assign and capture it in an earlier step (`-> {name}`)."
     above = context.graph.ancestors(step.name)
-    setters = [
-        other.name
-        for other in context.flow.steps
-        if other.name != step.name and (name in other.captures or name in other.names.self_writes)
-    ]
+    setters = [other.name for other in context.flow.steps if other.name != step.name and name in written_names(other)]
     for setter in reversed(setters):
         if setter in above:
             lost = next((one for one in context.artifacts.joined if one in above and setter != one), setter)
