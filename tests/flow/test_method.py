@@ -217,6 +217,6 @@ def test_what_a_caught_exception_keeps_unset_is_loaded_if_it_is_there() -> None:
         '        if hasattr(self, "x"): x = self.x\n        y = e or x\n'
     ) in method("b", a, "%%step b\ny = e or x").text
     again = ("%%step b -> x\nx = 2", "%%step c\ny = (x, w)")
-    assert '        x = self.x\n        if hasattr(self, "w"): w = self.w\n' in method("c", a, *again).text
+    assert '        if hasattr(self, "w"): w = self.w\n        x = self.x\n' in method("c", a, *again).text
     first = ("%%step s -> x\nx = 0", a, "%%step b\ny = x")
     assert "        x = self.x\n" in method("b", *first).text
