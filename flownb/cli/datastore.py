@@ -91,7 +91,9 @@ def runs(arguments: argparse.Namespace, rest: list[str]) -> int:
     )
     for row in rows:
         tags = " ".join(f"#{tag}" for tag in row.tags)
-        seconds = f"{row.finished - row.started:.1f} s" if row.finished else ""
+        seconds = "died" if row.status == "failed" else ""
+        if row.finished is not None:
+            seconds = f"{row.finished - row.started:.1f} s"
         line = f"{f'{flow}/{row.run}':<{len(flow) + 8}} {row.status:<11} {_when(row.started)} {seconds:>10}  {row.user}"
         print(f"{line}  {tags}".rstrip())
     if not rows:

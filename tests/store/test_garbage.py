@@ -16,6 +16,7 @@ from flownb.errors import CorruptBlob, NotFound, StoreError
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import Removed, collect, remove_run, remove_spins
 from flownb.store.records import Execution, RunEnd, RunRecord, TaskRecord
+from flownb.store.usage import measure
 
 DAY = 86400.0
 BIG = 20_000
@@ -52,6 +53,21 @@ def working_run(store: Datastore) -> str:
 def blobs(store: Datastore) -> set[str]:
     """Keys of all blobs that are there."""
     return {entry.name for entry in store.blobs.entries()}
+
+
+def test_what_a_run_was_made_by_stays_with_it(tmp_path: Path) -> None:
+    """The notebook's cells, and what a task had imported, are kept and measured with their run, and go with it."""
+    store = Datastore(tmp_path)
+    cells, distributions, x = (store.save(np.full(BIG, number), name=str(number)) for number in (1.0, 2.0, 3.0))
+    run = store.new_run(RunRecord("F", "", "run", cells=cells, started=time.time())).run
+    refs = {"artifacts": {"x": x}, "distributions": distributions}
+    store.write_task(TaskRecord("F", run, "a", "1", 0, "done", **refs))  # type: ignore[arg-type]  # both as they are
+    store.end_run("F", run, RunEnd("done", time.time()))
+    assert Removed() == collect(store)
+    assert {cells.key, distributions.key, x.key} == blobs(store)
+    assert {"cells", "distributions", "x"} == {share.name for share in measure(store).artifacts}
+    remove_run(store, "F", run)
+    assert set() == blobs(store)
 
 
 def test_without_a_rule_only_what_nothing_refers_to_goes(tmp_path: Path) -> None:

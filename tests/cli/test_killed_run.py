@@ -1,0 +1,38 @@
+"""A process that is killed while it runs a flow."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from flownb.client import Flow, Run
+from flownb.store.datastore import Datastore
+
+CELLS = (
+    "%%flow F",
+    "%%step first -> x\nx = 1",
+    # It ends by itself a while after nobody is there to wait for it.
+    "%%step wait -> y\nimport time\nprint('waiting', flush=True)\ntime.sleep(20)\ny = x",
+)
+
+
+def test_a_killed_run_shows_as_failed(write_notebook: Callable[..., Path], tmp_path: Path) -> None:
+    """For the client and `flownb runs`, at once, though nobody could write that it ended; what was done is there."""
+    write_notebook(*CELLS)
+    command = [sys.executable, "-m", "flownb.cli.main"]
+    with subprocess.Popen([*command, "run", "nb.ipynb"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("waiting" in line for line in process.stdout)
+        store = Datastore(tmp_path / ".flownb")
+        run = Run("F/1", datastore=store)
+        assert ("running", False) == (run.status, run.finished)
+        process.kill()
+        process.wait(20)
+        assert ("failed", True, False, None) == (run.status, run.finished, run.successful, run.finished_at)
+        assert ["1"] == [one.id for one in Flow("F", datastore=store).runs(status="failed")]
+        listed = subprocess.run([*command, "runs", "F"], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert ["F/1", "failed", "died"] == [listed.stdout.split()[place] for place in (0, 1, 4)]
+    assert store.run_end("F", "1") is None
+    assert 1 == run["first"].task.data.x  # type: ignore[union-attr]  # there is one
