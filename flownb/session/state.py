@@ -283,11 +283,13 @@ class SessionState:
         """Raise unless every required parameter has a value."""
         missing = sorted(program.parameters.keys() - set(known))
         if missing:
-            name = program.parameters[missing[0]].name
+            one = program.parameters[missing[0]]
+            is_config = isinstance(one, ConfigParameter)
+            option = f"--config {one.name} FILE" if is_config else f"--{one.name} VALUE"
             raise ParameterError(
-                f"Step {step} cannot run alone: parameter `{name}` has no value.",
+                f"Step {step} cannot run alone: {'config' if is_config else 'parameter'} `{one.name}` has no value.",
                 "It is required, has no default, and no parent of the step has it.",
-                f"Give it a default in the %%flow cell, run the flow once (`%flow run --{name} VALUE`), or "
+                f"Give it a default in the %%flow cell, run the flow once (`%flow run {option}`), or "
                 f"`%spin {step} --set {missing[0]}=VALUE`.",
             )
 
