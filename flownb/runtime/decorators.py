@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from flownb.errors import ParameterError
+from flownb.flow.decorator_rules import wrong_values
 from flownb.runtime.failure import TimeoutException
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Needs",
     "Recorded",
     "catch",
+    "check_values",
     "environment",
     "needs",
     "retries",
@@ -52,6 +54,19 @@ class Needs:
 
     cpu: float = 1.0
     memory: float = 0.0
+
+
+def check_values(step: str, decorators: Sequence[Recorded]) -> None:
+    """Refuse what a decorator cannot work with and the static checks could not know: expressions, configs.
+
+    Raises
+    ------
+    ParameterError
+        As Metaflow would refuse it before anything runs.
+    """
+    for name, settings in decorators:
+        for what, why, fix in wrong_values(name, settings):
+            raise ParameterError(f"@{name} of step {step} {what}.", why, fix)
 
 
 def retries(decorators: Sequence[Recorded]) -> tuple[int, float]:
@@ -89,25 +104,12 @@ def environment(decorators: Sequence[Recorded]) -> None:
     os.environ.update(wanted)
 
 
-def timeout_seconds(decorators: Sequence[Recorded], step: str) -> int:
-    """The seconds of ``@timeout``, its units added; 0 without one.
-
-    Raises
-    ------
-    ParameterError
-        If it names no duration.
-    """
+def timeout_seconds(decorators: Sequence[Recorded]) -> int:
+    """The seconds of ``@timeout``, its units added; 0 without one."""
+    units = (("hours", 3600), ("minutes", 60), ("seconds", 1))
     for name, settings in decorators:
         if name == "timeout":
-            units = (("hours", 3600), ("minutes", 60), ("seconds", 1))
-            seconds = sum(int(settings.get(unit) or 0) * factor for unit, factor in units)
-            if seconds <= 0:
-                raise ParameterError(
-                    f"@timeout of {step} says no duration.",
-                    "It limits how long a task runs.",
-                    "Write @timeout(minutes=5).",
-                )
-            return seconds
+            return sum(int(settings.get(unit) or 0) * factor for unit, factor in units)
     return 0
 
 
@@ -118,7 +120,7 @@ def time_limit(decorators: Sequence[Recorded], step: str) -> Iterator[None]:
     The signal is heard between two Python instructions: code that hangs in C is ended by whoever watches the process.
     Only a process's main thread can be interrupted; in another one nothing is done.
     """
-    seconds = timeout_seconds(decorators, step)
+    seconds = timeout_seconds(decorators)
     if not seconds or threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield
         return

@@ -198,7 +198,7 @@ class Scheduler:
         """Start an attempt."""
         if not spec.attempt:
             self.emit(task_started(self.program.flow.name, spec, "run"))
-        seconds = timeout_seconds(self.decorators.get(spec.step, ()), spec.step)
+        seconds = timeout_seconds(self.decorators.get(spec.step, ()))
         self._running[spec.task, spec.attempt] = spec
         self.executor.submit(spec, limit=seconds + REACTION if seconds and not spec.lost else None)
 

@@ -17,7 +17,7 @@ from flownb.cards.content import CardContent
 from flownb.errors import CorruptBlob, FlownbError, UnpicklableArtifact
 from flownb.runtime.cards import CardCollector, OnCard, card_contents, collect_cards, store_cards
 from flownb.runtime.current import current
-from flownb.runtime.decorators import Recorded, catch, environment, retries, time_limit
+from flownb.runtime.decorators import Recorded, catch, check_values, environment, retries, time_limit
 from flownb.runtime.description import describe_task
 from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
@@ -193,6 +193,7 @@ def run_attempt(
         current._set(*describe_task(program, spec, flow_self, keep))
         method = vars(flow_class)[spec.step]
         decorators = tuple(getattr(method, "flownb_decorators", ()))
+        check_values(spec.step, decorators)
         collector = collect_cards(spec.step, decorators, on_card)
         current._add(card=collector)
         try:

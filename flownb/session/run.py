@@ -16,7 +16,7 @@ from time import monotonic, time
 from types import FrameType
 
 from flownb.errors import StepFailed
-from flownb.runtime.decorators import Recorded
+from flownb.runtime.decorators import Recorded, check_values
 from flownb.runtime.events import (
     CardRefreshed,
     Event,
@@ -105,6 +105,8 @@ def begin_run(
             settled={name: session.datastore.load(ref) for name, ref in known.items()},
         )
         decorators = program.recorded()
+        for step, recorded in decorators.items():
+            check_values(step, recorded)
         values = {**program.constants, **chosen}
     with session.datastore.recording():
         given = session.datastore.save_given(values)
