@@ -75,7 +75,11 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command)
         return sub
 
-    add("run", run, "Run the whole flow; --NAME VALUE sets a parameter, --tag NAME tags the run.")
+    sub = add("run", run, "Run the whole flow; --NAME VALUE sets a parameter, --tag NAME tags the run.")
+    sub.usage = (
+        "flownb run NOTEBOOK [--PARAMETER VALUE] [--config NAME FILE] [--config-value NAME JSON] [--tag NAME] "
+        "[--max-workers N] [--max-num-splits N]"
+    )
     sub = add("resume", resume, "Run again what is not valid any more of an earlier run.")
     sub.usage = (
         "flownb resume NOTEBOOK [STEP] [--origin-run-id RUN] [--tag NAME] [--max-workers N] [--max-num-splits N]"

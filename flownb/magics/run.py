@@ -34,9 +34,10 @@ class RunMagics(Magics):
 
         ::
 
-            %%flow NAME              the cell is the class body: Parameter(...), constants
+            %%flow NAME              the cell is the class body: Parameter(...), Config(...), constants
             %flow                    the DAG with each step's state
             %flow run [--alpha 0.2] [--tag NAME] [--max-num-splits N] [--max-workers N] [--background]
+                      [--config NAME FILE] [--config-value NAME JSON]
             %flow resume [STEP] [--origin-run-id RUN] [--tag NAME] …
                                      run again what is not valid any more of the newest run
             %flow status             what is stale and why, and what a resume would do

@@ -31,6 +31,17 @@ def test_a_forgotten_quote_is_told(line: str, what: str) -> None:
     assert caught.value.fix
 
 
+def test_configs_take_two_words() -> None:
+    """A config is chosen by its name and a file or value; with `=` the option is a parameter that is called config."""
+    given = words("""--config a x.json --config-value b '{"c": 1}' --config=v --config a y.json""")
+    options = parse_run(given)
+    assert ({"a": "y.json"}, {"b": '{"c": 1}'}) == (options.config_files, options.config_values)
+    assert {"config": "v"} == options.parameters
+    for line in ("--config", "--config a", "--config-value a --tag x"):
+        with pytest.raises(ParameterError, match="needs two words"):
+            parse_run(words(line))
+
+
 @pytest.mark.parametrize("number", ["-1", "1.0", "x", "²", "9" * 5000])
 def test_what_is_no_whole_number_is_told(number: str) -> None:
     """Whatever Python cannot read as a number from 0 is refused, also digits that stand above the line."""
