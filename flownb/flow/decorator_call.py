@@ -20,6 +20,7 @@ __all__ = [
     "catches",
     "catches_unnamed",
     "caught_name",
+    "decorator_call",
     "decorator_calls",
     "written_names",
 ]
@@ -59,7 +60,7 @@ class DecoratorCall:
 
 def decorator_calls(step: Step) -> tuple[DecoratorCall, ...]:
     """The step's decorators from top to bottom; lines that are no Python are left out."""
-    return tuple(call for one in step.body.decorators if (call := _read(one)) is not None)
+    return tuple(call for one in step.body.decorators if (call := decorator_call(one)) is not None)
 
 
 def catches(step: Step) -> DecoratorCall | None:
@@ -88,8 +89,8 @@ def written_names(step: Step) -> dict[str, int]:
 
 
 @lru_cache(maxsize=4096)
-def _read(decorator: Decorator) -> DecoratorCall | None:
-    """Read one decorator line."""
+def decorator_call(decorator: Decorator) -> DecoratorCall | None:
+    """Read one decorator line; None if it is no Python."""
     try:
         function = ast.parse(f"{decorator.text}\ndef _(): pass").body[0]
     except (SyntaxError, ValueError):

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from flownb.cells.body import Decorator
 from flownb.errors import ParameterError
+from flownb.flow.decorator_call import decorator_call
 from flownb.flow.decorator_rules import wrong_values
 from flownb.runtime.failure import TimeoutException
 
@@ -26,11 +28,13 @@ __all__ = [
     "Recorded",
     "catch",
     "check_values",
-    "environment",
     "needs",
     "retries",
+    "set_variables",
     "time_limit",
     "timeout_seconds",
+    "variables",
+    "written_variables",
 ]
 
 Recorded = tuple[str, Mapping[str, Any]]
@@ -97,11 +101,25 @@ def needs(decorators: Sequence[Recorded]) -> Needs:
     )
 
 
-def environment(decorators: Sequence[Recorded]) -> None:
-    """Set the variables of ``@environment(vars=…)`` for the task that begins."""
-    found = [settings["vars"] for name, settings in decorators if name == "environment"]
-    wanted = {str(name): str(value) for variables in found for name, value in variables.items()}
-    os.environ.update(wanted)
+def variables(decorators: Sequence[Recorded]) -> dict[str, str]:
+    """The environment variables of ``@environment(vars=…)``."""
+    found = [settings.get("vars", {}) for name, settings in decorators if name == "environment"]
+    return {name: str(value) for one in found for name, value in one.items()}
+
+
+def written_variables(decorators: Sequence[Decorator]) -> dict[str, str]:
+    """Those that are written out, so that they are known before any code runs."""
+    calls = [call for call in map(decorator_call, decorators) if call is not None]
+    named = [(call.name, call.settings) for call in calls]
+    return variables([(name, one) for name, one in named if isinstance(one.get("vars"), dict)])
+
+
+def set_variables(wanted: Mapping[str, str]) -> bool:
+    """Set environment variables for the task that begins; whether any had another value."""
+    changed = any(os.environ.get(name) != value for name, value in wanted.items())
+    if changed:
+        os.environ.update(wanted)
+    return changed
 
 
 def timeout_seconds(decorators: Sequence[Recorded]) -> int:

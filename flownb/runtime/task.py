@@ -17,7 +17,16 @@ from flownb.cards.content import CardContent
 from flownb.errors import CorruptBlob, FlownbError, UnpicklableArtifact
 from flownb.runtime.cards import CardCollector, OnCard, card_contents, collect_cards, store_cards
 from flownb.runtime.current import current
-from flownb.runtime.decorators import Recorded, catch, check_values, environment, retries, time_limit
+from flownb.runtime.decorators import (
+    Recorded,
+    catch,
+    check_values,
+    retries,
+    set_variables,
+    time_limit,
+    variables,
+    written_variables,
+)
 from flownb.runtime.description import describe_task
 from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
@@ -182,32 +191,33 @@ def run_attempt(
     inputs: list[FlowSpec] = []
     flow_self: FlowSpec | None = None
     try:
-        flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
-        flow_self = flow_class(state)
-        _override(flow_self, spec.overrides)
-        arguments: list[Any] = []
-        if node.is_join:
-            datastore.fetch(ref for parent in spec.parents for ref in parent.artifacts.values())
-            inputs = [_input(flow_class, parent, datastore) for parent in spec.parents]
-            arguments.append(Inputs(inputs))
-        current._set(*describe_task(program, spec, flow_self, keep))
-        method = vars(flow_class)[spec.step]
-        decorators = tuple(getattr(method, "flownb_decorators", ()))
-        check_values(spec.step, decorators)
-        collector = collect_cards(spec.step, decorators, on_card)
-        current._add(card=collector)
-        try:
-            if spec.lost:
-                raise FailureHandledByCatch(spec.lost)
-            with process_state():
-                environment(decorators)
+        with process_state():
+            set_variables(written_variables(program.decorators(spec.step)) if decorated else {})
+            flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
+            decorators = tuple(getattr(vars(flow_class)[spec.step], "flownb_decorators", ()))
+            check_values(spec.step, decorators)
+            if set_variables(variables(decorators)):  # unknown till now; shared code sees them, as on Metaflow
+                flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
+            flow_self = flow_class(state)
+            _override(flow_self, spec.overrides)
+            arguments: list[Any] = []
+            if node.is_join:
+                datastore.fetch(ref for parent in spec.parents for ref in parent.artifacts.values())
+                inputs = [_input(flow_class, parent, datastore) for parent in spec.parents]
+                arguments.append(Inputs(inputs))
+            current._set(*describe_task(program, spec, flow_self, keep))
+            collector = collect_cards(spec.step, decorators, on_card)
+            current._add(card=collector)
+            try:
+                if spec.lost:
+                    raise FailureHandledByCatch(spec.lost)
                 try:
                     with time_limit(decorators, spec.step):
-                        method(flow_self, *arguments)
+                        vars(flow_class)[spec.step](flow_self, *arguments)
                 finally:
                     finish()
-        finally:
-            current._clear()
+            finally:
+                current._clear()
     except BaseException as raised:  # recorded, then handed to the caller: also KeyboardInterrupt and SystemExit
         error = happened = raised
     if flow_self is not None:
