@@ -6,11 +6,11 @@ written are passed over.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from flownb.store.log_lines import from_line
 from flownb.store.logs import Stored, log_folder
 from flownb.store.storage import Entry
 
@@ -128,7 +128,7 @@ class LogReader:
         has_before = number < 2 or f"{stem}.{number - 1}.jsonl" in self._seen
         found: list[LogPiece] = []
         for line in content[start:end].split(b"\n"):
-            fields = _fields(line)
+            fields = from_line(line)
             if fields and not (fields["k"] == "before" and has_before):
                 found += _pieces(fields)
         return found
@@ -168,15 +168,6 @@ def _place_of(name: str) -> tuple[LogPlace, int] | None:
     if parts[2].endswith(".jsonl") and len(numbers) <= 2 and all(number.isdecimal() for number in numbers):
         return LogPlace(parts[0], parts[1], int(numbers[0])), int(numbers[1]) if len(numbers) == 2 else 0
     return None
-
-
-def _fields(line: bytes) -> dict[str, Any] | None:
-    """A line's content, None for one that is damaged."""
-    try:
-        fields = json.loads(line.decode("utf-8", "surrogatepass"))
-        return fields if isinstance(fields["k"], str) and isinstance(fields["t"], int | float) else None
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
 
 
 def _pieces(fields: dict[str, Any]) -> list[LogPiece]:

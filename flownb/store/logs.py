@@ -5,24 +5,23 @@ Takes outputs from whoever drives a run; the files are read by `flownb.store.log
     logs/STEP/TASK/ATTEMPT.jsonl            the first part
     logs/STEP/TASK/ATTEMPT.N.jsonl          the last parts of one that wrote very much; older ones are removed
 
-One line is one piece as JSON, with a time in seconds since the epoch. Nobody waits for a log and no task fails for one:
+One line is one piece, see `flownb.store.log_lines`. Nobody waits for a log and no task fails for one:
 what cannot be written is said once and left out.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from flownb.errors import FlownbError
 from flownb.pathspec import safe_name
+from flownb.store.log_lines import to_line
 from flownb.store.storage import Appender, Storage
 
 __all__ = ["LogBook", "Shown", "Stored", "log_folder"]
@@ -111,19 +110,18 @@ class LogBook:
         self._lock = threading.RLock()
         self._open: dict[tuple[str, str, int], _Log] = {}
         self._ended: list[_Log] = []
-        self._gone: set[tuple[str, str, int]] = set()
+        # What is known of attempts that have ended, should more come from them.
+        self._last: dict[tuple[str, str, int], _Part] = {}
         self._complained = False
 
     def add(self, step: str, task: str, attempt: int, output: Shown) -> None:
-        """Take one piece of what an attempt showed; it is written with the next flush, or dropped if it has ended."""
+        """Take one piece of what an attempt showed; it is written with the next flush."""
         with self._lock, self._best_effort():
             key = (step, task, attempt)
-            if key in self._gone:
-                return
             log = self._open.get(key)
             if log is None:
                 place = f"{self._folder}/{safe_name(step)}/{safe_name(task)}/{attempt}"
-                log = self._open[key] = _Log(self._storage, place)
+                log = self._open[key] = _Log(self._storage, place, self._last.get(key))
             log.add(output)
 
     def flush(self) -> None:
@@ -139,10 +137,11 @@ class LogBook:
         with self._lock:
             log = self._open.pop((step, task, attempt), None)
             if log is not None:
-                self._gone.add((step, task, attempt))
                 with self._best_effort():
-                    log.end()
-                    self._ended.append(log)
+                    last = log.end()
+                    if last is not None:
+                        self._last[step, task, attempt] = last
+                        self._ended.append(log)
             if len(self._ended) >= 100:
                 self._forget_written()
 
@@ -180,11 +179,12 @@ class LogBook:
 
 
 class _Log:
-    """One attempt's log."""
+    """One attempt's log; `before` is the last part of what it wrote before it was ended too early."""
 
-    def __init__(self, storage: Storage, place: str) -> None:
+    def __init__(self, storage: Storage, place: str, before: _Part | None) -> None:
         self._storage = storage
         self._place = place
+        self._before = before
         self._parts: list[_Part] = []
         self._waiting: list[tuple[float, str, list[str]]] = []
         self._waits = 0
@@ -226,8 +226,8 @@ class _Log:
                 for part in self._parts[-1:]:  # those before are closed
                     part.write()
 
-    def end(self) -> None:
-        """Write what is left and close the file."""
+    def end(self) -> _Part | None:
+        """Write what is left and close the file; give the last part, None if nothing was or can be written."""
         if not self._broken:
             self._write_waiting()
             self._part(self._last).lines += self._held.values()
@@ -237,6 +237,7 @@ class _Log:
                 for part in self._parts[-1:]:
                     part.write()
                     part.appender.close()
+        return None if self._broken or not self._parts else self._parts[-1]
 
     def is_written(self) -> bool:
         """Whether `settle` need not wait."""
@@ -271,13 +272,13 @@ class _Log:
             if len(self._parts) > 1 and len(text) > room + 2 * PART:
                 skipped = len(text) - 2 * PART  # it would be removed again
                 part.left_out[kind] = part.left_out.get(kind, 0) + skipped
-                part.lines.append(_encode({"t": at, "k": "out", kind: skipped}))
+                part.lines.append(to_line({"t": at, "k": "out", kind: skipped}))
                 text = text[skipped:]
                 continue
             piece, text = text[:room], text[room:]
             part.chars += len(piece)
             part.streams[kind] = part.streams.get(kind, 0) + len(piece)
-            part.lines.append(_encode({"t": at, "k": kind, "s": piece}))
+            part.lines.append(to_line({"t": at, "k": kind, "s": piece}))
 
     def _display(self, at: float, output: Shown) -> None:
         """Add a display, or what there is room for."""
@@ -287,16 +288,16 @@ class _Log:
         if output.update:
             fields["update"] = True
         try:
-            line = _encode({**fields, "data": dict(output.data), "metadata": dict(output.metadata)})
+            line = to_line({**fields, "data": dict(output.data), "metadata": dict(output.metadata)})
         except (ValueError, TypeError, RecursionError):  # such as a circle
-            line = _encode({**fields, "data": {"text/plain": output.text[:PLAIN]}})
+            line = to_line({**fields, "data": {"text/plain": output.text[:PLAIN]}})
         self._held.pop(output.display_id, None)
         part = self._part(at)
         if self._rich + len(line) > RICH:
             self._reduced += 1
             self._reduced_bytes += len(line)
             text = str(output.data.get("text/plain", output.text))[:PLAIN]
-            line = _encode({**fields, "data": {"text/plain": text}})
+            line = to_line({**fields, "data": {"text/plain": text}})
             part.chars += len(line)
         elif output.update and self._rich + len(line) > UPDATES:
             self._held[output.display_id] = line
@@ -307,26 +308,28 @@ class _Log:
         part.lines.append(line)
 
     def _put(self, fields: dict[str, Any]) -> None:
-        self._part(fields["t"]).lines.append(_encode(fields))
+        self._part(fields["t"]).lines.append(to_line(fields))
 
     def _part(self, at: float) -> _Part:
         """The part that is being written; a new one when it is full."""
         if self._parts and self._parts[-1].chars < PART:
             return self._parts[-1]
-        number = self._parts[-1].number + 1 if self._parts else 0
+        before = self._parts[-1] if self._parts else self._before
+        number = before.number + 1 if before is not None else 0
         name = f"{self._place}.{number}.jsonl" if number else f"{self._place}.jsonl"
         part = _Part(number, name, self._storage.appender(name))
-        if number:
-            before = self._parts[-1]
+        if self._parts:
             with self._breaking():
-                before.write()
-                before.appender.close()
+                self._parts[-1].write()
+                self._parts[-1].appender.close()
+        if before is not None:
             if number > 1:
                 part.before = before.all_before()
-            part.lines.append(_encode({"t": at, "k": "before", **part.before}))
+            part.lines.append(to_line({"t": at, "k": "before", **part.before}))
         self._parts.append(part)
-        if len(self._parts) > 3:  # the first one and two of the last
-            gone = self._parts.pop(1)
+        first = int(self._parts[0].number == 0)  # it stays, and two of the last
+        if len(self._parts) > first + 2:
+            gone = self._parts.pop(first)
             with self._breaking():
                 gone.appender.settle()
                 self._storage.delete([gone.name])
@@ -384,21 +387,3 @@ class _Part:
             for name, count in counts.items():
                 found[name] = found.get(name, 0) + count
         return {name: count for name, count in found.items() if count}
-
-
-def _encode(fields: dict[str, Any]) -> bytes:
-    """One line; half a character that a program wrote stays half a character."""
-    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=_plain)
-    return text.encode("utf-8", "surrogatepass") + b"\n"
-
-
-def _plain(value: object) -> Any:
-    """What JSON cannot hold: bytes of an image in base64, as Jupyter sends them; else a text."""
-    if isinstance(value, bytes | bytearray | memoryview):
-        return base64.b64encode(value).decode()
-    if isinstance(value, tuple | set | frozenset):
-        return list(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    item: Callable[[], Any] | None = getattr(value, "item", None)  # a number of NumPy's
-    return item() if item is not None and getattr(value, "shape", None) == () else str(value)

@@ -88,14 +88,18 @@ def test_an_attempt_that_shows_nothing_leaves_nothing(datastore: Datastore) -> N
     assert [] == list(datastore.storage.entries(""))
 
 
-def test_what_comes_after_the_end_is_dropped(datastore: Datastore) -> None:
-    """Output of a process that an attempt left behind does not touch its log."""
+def test_what_comes_after_the_end_is_added(datastore: Datastore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output of a process or thread that an attempt left behind comes after what it wrote itself, however much."""
+    monkeypatch.setattr(logs, "PART", 1000)
     book = LogBook(datastore, "F", "7")
-    book.add(*PLACE, Out("stdout", "before\n"))
-    book.end(*PLACE)
-    book.add(*PLACE, Out("stdout", "after\n"))
+    for number in range(3):
+        book.add(*PLACE, Out("stdout", f"{number}\n"))
+        book.end(*PLACE)
+    book.add(*PLACE, Out("stdout", "x" * 10_000))
     book.close()
-    assert "before\n" == text(read_log(datastore, "F", "7", PLACE))
+    found = text(read_log(datastore, "F", "7", PLACE))
+    assert (True, True) == (found.startswith("0\n1\n2\n"), found.endswith("x" * 1000))
+    assert len(found) < 5000
 
 
 def test_logs_are_apart_by_attempt(datastore: Datastore) -> None:
