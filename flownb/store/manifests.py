@@ -9,6 +9,7 @@ Takes and gives records (`flownb.store.records`). Layout below the root, the sam
     flows/FLOW/RUN/ids/TASK.json            working runs: Claim, a taken task id
     flows/FLOW/RUN/steps/STEP/TASK/ATTEMPT.json
                                             TaskRecord, written once when the attempt has ended
+    flows/FLOW/RUN/logs/…                   what attempts wrote and displayed, see `flownb.store.logs`
     flows/FLOW/RUN/executions/N.json        working runs: Execution, which tasks are a step's latest results
     flows/FLOW/changes/N.json               runs that were removed or restored, for indexes elsewhere
 
