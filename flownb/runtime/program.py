@@ -64,7 +64,7 @@ class Program:
     def with_configs(self, configs: Mapping[str, Any]) -> Program:
         """The same program, for a run whose configs have these values (artifacts by name)."""
         program = replace(self, configs=plain_configs(configs))
-        kept = ("artifacts", "shared_hash", "features", "_module_code", "declared", "constants")
+        kept = ("artifacts", "shared_hash", "features", "methods", "_module_code", "_class", "declared", "constants")
         vars(program).update({name: value for name, value in vars(self).items() if name in kept})
         return program
 
@@ -101,9 +101,14 @@ class Program:
         return [{"source": cell.source, "kind": cell.kind, "name": cell.name} for cell in cells]
 
     @cached_property
+    def _class(self) -> type[FlowSpec]:
+        """The flow's class, to look at."""
+        return self.flow_class()
+
+    @cached_property
     def declared(self) -> dict[str, Parameter]:
         """The flow's parameters and configs by attribute name, as its class body declares them."""
-        return {name: value for name, value in vars(self.flow_class()).items() if isinstance(value, Parameter)}
+        return {name: value for name, value in vars(self._class).items() if isinstance(value, Parameter)}
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
@@ -126,9 +131,8 @@ class Program:
         names = [
             name for name, kind in self.flow.class_names.items() if kind == "constant" and not name.startswith("_")
         ]
-        flow_class = self.flow_class() if names else None
-        found = {name: getattr(flow_class, name, None) for name in names}
-        for name, value in found.items():
+        found = {name: getattr(self._class, name, None) for name in names}
+        for name, value in found.items() if self.flow.configs else ():
             if configs_read(value):
                 raise ParameterError(
                     f"The constant `{name}` of the %%flow cell holds a config's value.",
@@ -136,6 +140,14 @@ class Program:
                     f'Read the config in steps, as in self.cfg, or write {name} = Parameter("{name}", default=…).',
                 )
         return {name: value for name, value in found.items() if not callable(value) and not isinstance(value, property)}
+
+    @property
+    def flow_decorators(self) -> tuple[Recorded, ...]:
+        """Names and settings of the flow's own decorators."""
+        return tuple(
+            (name, resolve_settings(settings, seen_configs(self.declared.values(), self.configs or {})))
+            for name, settings in getattr(self._class, "flownb_decorators", ())
+        )
 
     def decorators(self, name: str) -> tuple[Decorator, ...]:
         """A step's decorator lines."""

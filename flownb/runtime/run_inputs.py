@@ -92,7 +92,10 @@ def start_values(
         for name, one in declared.items()
         if name in values or (name in configs and name not in known and one.name in chosen)
     }
-    return (program.with_configs(chosen) if configs else program), found
+    program = program.with_configs(chosen) if configs else program
+    if complete:
+        _ = program.flow_decorators  # which have no effect here, but must have values all the same
+    return program, found
 
 
 def check_names(parameters: Mapping[str, Parameter]) -> None:

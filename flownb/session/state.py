@@ -265,11 +265,12 @@ class SessionState:
 
     def configured(self, program: Program, spec: TaskSpec) -> Program:
         """The program with the configs that a task starts with, so that its decorators see what its step sees."""
-        if not program.flow.configs:
+        declared = {name: one for name, one in program.declared.items() if isinstance(one, ConfigParameter)}
+        if not declared:
             return program
         refs, configs = inherited_refs(program, spec), {}
-        for name, one in program.declared.items():
-            if isinstance(one, ConfigParameter) and (name in spec.overrides or name in refs):
+        for name, one in declared.items():
+            if name in spec.overrides or name in refs:
                 known = name in spec.overrides
                 configs[one.name] = spec.overrides[name] if known else self.datastore.load(refs[name], name=name)
         return program.with_configs(configs)

@@ -291,6 +291,9 @@ REFUSED = [
     ParameterCase("constant", (CFG + "m = cfg.mem", LOOK)),
     ParameterCase("config of a config", (CFG + "c = Config('c', default=cfg.a)", LOOK)),
     ParameterCase("decorator's key", (CFG, "%%step s\n@retry(times=cfg.zz)")),
+    ParameterCase(
+        "flow decorator's key", (CFG.replace("F\n", "F\n@project(name=config_expr('cfg.zz'))\n"), "%%step s")
+    ),
     ParameterCase("two parameters", ("%%flow F\na = Parameter('a')\nb = Parameter('A')", "%%step s")),
     ParameterCase("reserved parameter", ("%%flow F\na = Parameter('run-id')", "%%step s")),
     ParameterCase("unknown option", ("%%flow F\na = Parameter('a', default=1, foo=2)", "%%step s")),
