@@ -14,7 +14,7 @@ from typing import Any
 from flownb.client.artifacts import TaskData
 from flownb.client.metadata import default_datastore
 from flownb.client.task import Task, moment, path_parts
-from flownb.errors import NotFound, StoreError, nearest
+from flownb.errors import NotFound, ParameterError, StoreError, nearest
 from flownb.pathspec import safe_name
 from flownb.store.datastore import Datastore
 from flownb.store.index import RunStatus, TaskRow
@@ -196,8 +196,55 @@ class Run:
 
     @property
     def tags(self) -> frozenset[str]:
-        """Tags it was started with."""
-        return frozenset(self._record.tags)
+        """Tags it was started with, as they were changed since."""
+        return frozenset(self._datastore.tagged(self._record).tags)
+
+    @property
+    def user_tags(self) -> frozenset[str]:
+        """The same: there are no tags here that a system gives."""
+        return self.tags
+
+    def add_tag(self, tag: str) -> None:
+        """Add a tag; one that is there stays."""
+        self.replace_tags([], [tag])
+
+    def add_tags(self, tags: Iterable[str]) -> None:
+        """Add tags."""
+        self.replace_tags([], tags)
+
+    def remove_tag(self, tag: str) -> None:
+        """Take a tag off; nothing if the run does not have it."""
+        self.replace_tags([tag], [])
+
+    def remove_tags(self, tags: Iterable[str]) -> None:
+        """Take tags off."""
+        self.replace_tags(tags, [])
+
+    def replace_tag(self, tag_to_remove: str, tag_to_add: str) -> None:
+        """Take a tag off, then add one."""
+        self.replace_tags([tag_to_remove], [tag_to_add])
+
+    def replace_tags(self, tags_to_remove: Iterable[str], tags_to_add: Iterable[str]) -> None:
+        """Take tags off, then add others, at once.
+
+        Parameters
+        ----------
+        tags_to_remove, tags_to_add : iterable of str
+
+        Raises
+        ------
+        ParameterError
+            If a tag is no text, or an empty one.
+        NotFound
+            If the run was removed meanwhile.
+        """
+        removed, added = list(tags_to_remove), list(tags_to_add)
+        for tag in (*removed, *added):
+            if not isinstance(tag, str) or not tag:
+                raise ParameterError(f"`{tag!r}` is no tag.", "A tag is a text.", "Give for example 'good'.")
+        now = self.tags
+        if set(removed) & now or set(added) - now:
+            self._datastore.change_tags(self._record.flow, self.id, remove=removed, add=added)
 
     @property
     def user(self) -> str:

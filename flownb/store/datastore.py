@@ -201,10 +201,15 @@ class Datastore(ManifestStore):
         self.index.run_removed(record.flow, record.run, now)
         return mark
 
+    def change_tags(self, flow: str, run: str, *, remove: Iterable[str] = (), add: Iterable[str] = ()) -> None:
+        """Change a run's tags, see `ManifestStore.change_tags`."""
+        super().change_tags(flow, run, remove=remove, add=add)
+        self.index.run_changed(self.tagged(self.run(flow, run)))
+
     def restore_run(self, record: RunRecord) -> None:
         """Take back a removal whose files were not cleared yet."""
         super().restore_run(record)
-        self.index.run_restored(record, self.run_end(record.flow, record.run))
+        self.index.run_restored(self.tagged(record), self.run_end(record.flow, record.run))
 
     def write_task(self, record: TaskRecord, *, made: Container[str] | None = None, tell: bool = True) -> None:
         """Record an attempt that has ended, once all its artifacts are kept.

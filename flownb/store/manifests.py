@@ -11,7 +11,8 @@ Takes and gives records (`flownb.store.records`). Layout below the root, the sam
                                             TaskRecord, written once when the attempt has ended
     flows/FLOW/RUN/logs/…                   what attempts wrote and displayed, see `flownb.store.logs`
     flows/FLOW/RUN/executions/N.json        working runs: Execution, which tasks are a step's latest results
-    flows/FLOW/changes/N.json               runs that were removed or restored, for indexes elsewhere
+    flows/FLOW/RUN/tags/N.json              TagChange, in the order of their numbers
+    flows/FLOW/changes/N.json               runs that were removed, restored or tagged anew, for indexes elsewhere
 
 Every file appears whole or not at all, and what it refers to is there before it. A process that dies at any point
 leaves a store in which everything that was recorded can be read.
@@ -36,6 +37,7 @@ from flownb.store.records import (
     RunEnd,
     RunRecord,
     RunStatus,
+    TagChange,
     TaskRecord,
     from_json,
     seal,
@@ -252,8 +254,34 @@ class ManifestStore:
         self._write(f"{folder}/run.json", replace(mark, cleared=True))
         self._tasks = {place: task for place, task in self._tasks.items() if place[:2] != (flow, run)}
 
+    def change_tags(self, flow: str, run: str, *, remove: Iterable[str] = (), add: Iterable[str] = ()) -> None:
+        """Take tags off a run, then add others; changes of others at the same time are not lost.
+
+        Raises
+        ------
+        NotFound
+            If there is no such run, or it was removed.
+        """
+        self.run(flow, run)
+        folder = f"{self._run_folder(flow, run)}/tags"
+        number = max((_attempt(name) for name in self.storage.files(folder)), default=0) + 1
+        change = TagChange(tuple(remove), tuple(add), secrets.token_hex(8))
+        while not self._create(f"{folder}/{number}.json", change):
+            number += 1
+        self.tell_changed(flow, [run])
+
+    def tagged(self, record: RunRecord) -> RunRecord:
+        """A run's record with the tags it has now, instead of those it began with; a damaged change is passed over."""
+        folder = f"{self._run_folder(record.flow, record.run)}/tags"
+        names = [f"{folder}/{name}" for name in sorted(self.storage.files(folder), key=_attempt)]
+        tags = dict.fromkeys(record.tags)
+        for change in self._read_many(TagChange, names) if names and not record.removed else ():
+            if change is not None:
+                tags = {tag: None for tag in tags if tag not in change.removed} | dict.fromkeys(change.added)
+        return replace(record, tags=tuple(tags))
+
     def tell_changed(self, flow: str, runs: Sequence[str]) -> None:
-        """Note that runs were removed or restored, once their records say so."""
+        """Note that runs were removed, restored or tagged anew, once their records say so."""
         folder = f"{self._flow_folder(flow)}/changes"
         number = self._last_change.get(flow)
         if number is None:
@@ -265,7 +293,7 @@ class ManifestStore:
         self._last_change[flow] = number
 
     def changes(self, flow: str, after: int) -> tuple[int, list[str]]:
-        """What was removed or restored: the last note's number, and the runs that notes after number `after` name."""
+        """What was removed, restored or tagged: the last note's number, and the runs that notes after `after` name."""
         found: list[str] = []
         while (text := self.storage.read(f"{self._flow_folder(flow)}/changes/{after + 1}.json")) is not None:
             after += 1

@@ -24,6 +24,7 @@ __all__ = [
     "RunEnd",
     "RunRecord",
     "RunStatus",
+    "TagChange",
     "TaskRecord",
     "TaskStatus",
     "from_json",
@@ -35,7 +36,7 @@ __all__ = [
 SUM = re.compile(rb',"sum":"([0-9a-f]{16})"}\Z')
 TaskStatus = Literal["done", "failed", "interrupted"]
 RunStatus = Literal["running", "done", "failed", "interrupted"]
-Record = TypeVar("Record", bound="TaskRecord | RunRecord | RunEnd | Execution | Claim")
+Record = TypeVar("Record", bound="TaskRecord | RunRecord | RunEnd | Execution | Claim | TagChange")
 
 
 @dataclass(frozen=True)
@@ -303,7 +304,23 @@ class Claim:
     nonce: str = ""
 
 
-def to_json(record: TaskRecord | RunRecord | RunEnd | Execution | Claim) -> bytes:
+@dataclass(frozen=True)
+class TagChange:
+    """Tags that a run lost, and then gained, after it had begun.
+
+    Attributes
+    ----------
+    removed, added : tuple of str
+    nonce : str
+        Unlike that of any other change.
+    """
+
+    removed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    nonce: str = ""
+
+
+def to_json(record: TaskRecord | RunRecord | RunEnd | Execution | Claim | TagChange) -> bytes:
     """A record as JSON; fields that have their default value are left out."""
     return json.dumps(_plain(record), separators=(",", ":")).encode()
 

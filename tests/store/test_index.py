@@ -47,6 +47,7 @@ class Memory:
         self.records: dict[tuple[str, str], RunRecord | None] = {}
         self.ended: dict[tuple[str, str], RunEnd] = {}
         self.dead: set[tuple[str, str]] = set()
+        self.tags: dict[tuple[str, str], tuple[str, ...]] = {}
         self.log: list[tuple[str, str]] = []
         self.marked: dict[tuple[str, str], RunRecord] = {}
         self.attempts: dict[tuple[str, str], dict[tuple[str, str, int], TaskRecord]] = {}
@@ -76,6 +77,9 @@ class Memory:
 
     def alive(self, flow: str, runs: Sequence[str]) -> list[bool]:
         return [(flow, run) not in self.dead for run in runs]
+
+    def tagged(self, record: RunRecord) -> RunRecord:
+        return replace(record, tags=self.tags.get((record.flow, record.run), record.tags))
 
     def changes(self, flow: str, after: int) -> tuple[int, Sequence[str]]:
         entries = [run for name, run in self.log if name == flow]
@@ -178,6 +182,9 @@ class Folder(Memory):
 
     def alive(self, flow: str, runs: Sequence[str]) -> list[bool]:
         return [True for _ in runs]
+
+    def tagged(self, record: RunRecord) -> RunRecord:
+        return record
 
     def task_names(self, flow: str, run: str) -> Iterable[tuple[str, str, int]]:
         folder = self.root / flow / run / "steps"

@@ -18,18 +18,16 @@ from flownb.store.index.file import IndexFile
 from flownb.store.index.refresh import Manifests, Refresh
 from flownb.store.index.tables import (
     RunRow,
-    TaskRow,
     change_run,
     end_run,
     flow_id,
     matches,
     numbers,
     put_runs,
-    put_tasks,
     remove_run,
     run_rows,
-    task_rows,
 )
+from flownb.store.index.task_rows import TaskRow, put_tasks, task_rows
 from flownb.store.records import RunEnd, RunRecord, RunStatus, TaskRecord
 
 __all__ = ["Index", "Manifests", "RunRow", "TaskRow"]
@@ -95,6 +93,10 @@ class Index:
     def run_restored(self, record: RunRecord, end: RunEnd | None) -> None:
         """Take over that a run's removal was taken back. Never raises."""
         self._tell_of(record.flow, lambda db, number: change_run(db, number, int(record.run), record, end))
+
+    def run_changed(self, record: RunRecord) -> None:
+        """Take over that a run has other tags. Never raises."""
+        self._tell_of(record.flow, lambda db, number: change_run(db, number, int(record.run), record, None))
 
     def task_ended(self, record: TaskRecord) -> None:
         """Take over an attempt whose record was just written. Never raises."""

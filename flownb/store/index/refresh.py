@@ -11,8 +11,8 @@ from another machine. So each query first asks the manifests what is new, in as 
   probe when nothing is new, a doubling search otherwise. Gaps that lost calls left are read too. The newest known run's
   record is read to see whether it is still the same: if not, someone removed files by hand, and the flow is read from
   nothing. What is then the newest run a listing tells, since the first ones may be gone (expired, in a bucket).
-- *Removed and restored runs.* The flow's log of them is asked for entries after the last one taken over, and the
-  records of the runs it names are read again.
+- *Runs that were removed, restored or tagged anew.* The flow's log of them is asked for entries after the last one
+  taken over, and the records of the runs it names are read again, with their tags as they are.
 - *Runs that ended, or whose process died.* A crashed run never ends, so looking at all that have no end would cost more
   with every crash. The `NEWEST` youngest that seem to go on are looked at each time: whether they have ended, and if
   not, whether they live; one that does not counts as failed. An older one, and a dead one (whose process may have been
@@ -38,16 +38,14 @@ from typing import Protocol
 from flownb.store.index.file import IndexFile
 from flownb.store.index.tables import (
     CHUNK,
-    TaskRow,
     change_run,
     end_run,
     flow_id,
     judge_run,
     put_runs,
-    put_tasks,
-    remove_tasks,
     run_nonce,
 )
+from flownb.store.index.task_rows import TaskRow, put_tasks, remove_tasks
 from flownb.store.records import RunEnd, RunRecord, TaskRecord
 
 __all__ = ["Manifests", "Refresh"]
@@ -91,10 +89,14 @@ class Manifests(Protocol):
         ...
 
     def changes(self, flow: str, after: int) -> tuple[int, Sequence[str]]:
-        """What was removed or restored: the flow's log of it from entry `after` + 1 on.
+        """What was removed, restored or tagged anew: the flow's log of it from entry `after` + 1 on.
 
         An entry is written after the runs' records. Gives the last entry's number, and the runs that the entries name.
         """
+        ...
+
+    def tagged(self, record: RunRecord) -> RunRecord:
+        """A run's record with the tags it has now."""
         ...
 
     def task_names(self, flow: str, run: str) -> Iterable[tuple[str, str, int]]:
@@ -263,7 +265,7 @@ class Refresh:
         if last <= after:
             return
         runs = list(dict.fromkeys(changed))
-        records = self._manifests.runs(flow, runs)
+        records = [record and self._manifests.tagged(record) for record in self._manifests.runs(flow, runs)]
         ends = self._manifests.run_ends(flow, runs)
 
         def work(db: Connection, number: int) -> None:

@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from flownb.store.records import RunEnd, RunRecord, RunStatus, TaskRecord
+from flownb.store.records import RunEnd, RunRecord, RunStatus
 
 __all__ = [
     "APPLICATION",
@@ -27,7 +27,6 @@ __all__ = [
     "TABLES",
     "RunRow",
     "RunStatus",
-    "TaskRow",
     "change_run",
     "end_run",
     "flow_id",
@@ -35,12 +34,9 @@ __all__ = [
     "matches",
     "numbers",
     "put_runs",
-    "put_tasks",
     "remove_run",
-    "remove_tasks",
     "run_nonce",
     "run_rows",
-    "task_rows",
 ]
 
 # "fnbi": what tells our file from another program's.
@@ -96,17 +92,6 @@ class RunRow(NamedTuple):
     notebook: str
     started: float
     finished: float | None
-
-
-class TaskRow(NamedTuple):
-    """An attempt that has ended, as a timeline shows it; times in seconds since the epoch, UTC."""
-
-    step: str
-    task: str
-    attempt: int
-    status: str
-    started: float
-    finished: float
 
 
 def flow_id(db: sqlite3.Connection, flow: str, *, make: bool = False) -> int | None:
@@ -252,11 +237,21 @@ def remove_run(db: sqlite3.Connection, flow: int, run: int, removed: float) -> N
 
 
 def change_run(db: sqlite3.Connection, flow: int, run: int, record: RunRecord, end: RunEnd | None) -> None:
-    """Take over that a run was removed or restored, as its record says."""
+    """Take over that a run was removed, restored or tagged anew, as its record says."""
     if not record.removed:
         gone = "DELETE FROM runs WHERE flow = ? AND run = ? AND kind = ''"
         db.execute(gone, (flow, run))
     put_runs(db, flow, [(run, record, end)])
+    tags = json.dumps(sorted(set(record.tags)))
+    query = "SELECT tags FROM runs WHERE flow = ? AND run = ? AND kind != ''"
+    row = db.execute(query, (flow, run)).fetchone()
+    if row is not None and row[0] != tags and not record.removed:
+        chunk, bit, before, after = run // CHUNK, 1 << run % CHUNK, set(json.loads(row[0])), set(record.tags)
+        for tag in before - after:
+            _change(db, flow, f"t:{tag}", chunk, drop=bit)
+        for tag in after - before:
+            _change(db, flow, f"t:{tag}", chunk, add=bit)
+        db.execute("UPDATE runs SET tags = ? WHERE flow = ? AND run = ?", (tags, flow, run))
 
 
 def matches(
@@ -358,33 +353,6 @@ def run_rows(db: sqlite3.Connection, flow: int, name: str, runs: Sequence[int]) 
             own = tuple(json.loads(tags)) if tags != "[]" else ()
             rows.append(RunRow(name, run, kind, status, user, own, notebook, started, finished))
     return rows
-
-
-def put_tasks(db: sqlite3.Connection, flow: int, records: Iterable[TaskRecord]) -> None:
-    """Add attempts that have ended."""
-    db.executemany(
-        "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (flow, int(one.run), one.started, int(one.task), one.attempt, one.step, one.status, one.finished)
-            for one in records
-        ),
-    )
-
-
-def remove_tasks(db: sqlite3.Connection, flow: int, run: int, attempts: Iterable[tuple[str, int]]) -> None:
-    """Show attempts, given by task and number, no longer."""
-    query = "DELETE FROM tasks WHERE flow = ? AND run = ? AND task = ? AND attempt = ?"
-    db.executemany(query, ((flow, run, int(task), attempt) for task, attempt in attempts))
-
-
-def task_rows(db: sqlite3.Connection, flow: int, run: int) -> list[TaskRow]:
-    """Attempts of a run by their start, then by number."""
-    found = db.execute(
-        "SELECT step, CAST(task AS TEXT), attempt, status, started, finished FROM tasks "
-        "WHERE flow = ? AND run = ? ORDER BY started, task, attempt",
-        (flow, run),
-    )
-    return list(map(TaskRow._make, found))
 
 
 def _marks(kind: str, status: str, user: str, tags: Iterable[str]) -> set[str]:
