@@ -89,11 +89,10 @@ class ProcessExecutor:
         self._selector = selectors.DefaultSelector()
         self._control: int | None = None
         self._text, self._location = dump_program(program), location
-        self._connect()
 
     def submit(self, spec: TaskSpec, *, limit: float | None = None) -> None:
         """Start an attempt in a process of its own; see `Executor.submit`."""
-        if not self._server.alive:
+        if self._control is None or not self._server.alive:  # a run that clones all its tasks needs no server
             self._connect()
         ours, theirs = socket.socketpair()
         out, their_out = os.pipe()

@@ -127,8 +127,9 @@ class WorkerServer:
 
     def forget(self) -> None:
         """Hear what is said of workers that nobody asks for any more."""
-        for _ in self._frames:
-            pass
+        if self._process is not None:
+            for _ in self._frames:
+                pass
 
     def fileno(self) -> int:
         """The file on which it is heard."""
@@ -146,10 +147,10 @@ class WorkerServer:
 
 
 def _end(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
-    """Let the zygote end its workers and itself."""
+    """Let the zygote end its workers and itself; one that does not react is busy importing, and has no workers yet."""
     control.close()
     try:
-        process.wait(2)
+        process.wait(0.5)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -160,6 +161,12 @@ class ServerPool:
 
     def __init__(self) -> None:
         self._idle: list[WorkerServer] = []
+
+    def warm(self, program: bytes, location: str) -> None:
+        """Let a server import what a program needs, while this process goes on; the next run takes it."""
+        if hasattr(os, "fork"):
+            with self.server() as server:
+                server.load(program, location)
 
     @contextlib.contextmanager
     def server(self, given: Surroundings | None = None) -> Iterator[WorkerServer]:
