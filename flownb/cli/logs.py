@@ -122,7 +122,8 @@ def _print(place: _Place, printer: _Printer) -> None:
         if record.origin:
             found[LogPlace(*key, attempt)] = task_log(place.datastore, record, place.attempt)
         elif attempt == record.attempt:
-            found.setdefault(LogPlace(*key, attempt), []).extend(failure_piece(record))
+            log = found.setdefault(LogPlace(*key, attempt), [])
+            log += failure_piece(record, log)
         elif place.task is not None and attempt not in (known := task_attempts(place.datastore, record)):
             raise NotFound(
                 f"Task {record.pathspec} has no attempt {attempt}.", f"It has {known[-1] + 1}, from 0.", "Correct it."
@@ -147,7 +148,7 @@ def _follow(place: _Place, printer: _Printer) -> None:
     for record in sorted(records, key=lambda one: one.finished):
         if place.attempt in (None, record.attempt):
             key = LogPlace(record.step, record.task, record.attempt)
-            printer.print([(key, piece) for piece in failure_piece(record)])
+            printer.print([(key, piece) for piece in failure_piece(record, [])])
     printer.finish()
     if not records and not place.logged() and place.step is not None:
         raise _nothing(place)

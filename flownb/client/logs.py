@@ -6,7 +6,7 @@ end: updates applied, cleared outputs gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -55,15 +55,17 @@ def task_log(datastore: Datastore, record: TaskRecord, attempt: int | None = Non
         ended: TaskRecord | None = record
     else:
         (ended,) = datastore.task_records(record.flow, record.run, [place])
-    return [*pieces, *failure_piece(ended)] if ended is not None else pieces
+    return [*pieces, *failure_piece(ended, pieces)] if ended is not None else pieces
 
 
-def failure_piece(record: TaskRecord) -> list[LogPiece]:
-    """The traceback of an attempt that failed, as something it wrote; nothing of one that did not."""
+def failure_piece(record: TaskRecord, before: Sequence[LogPiece]) -> list[LogPiece]:
+    """The traceback of an attempt that failed, as the last it wrote; nothing of one that did not."""
     if record.exception is None or record.status == "done":
         return []
     text = record.exception.get("traceback") or f"{record.exception.get('type')}: {record.exception.get('message')}"
-    return [LogPiece(record.finished, "stderr", text.rstrip("\n") + "\n")]
+    # Pieces have the time at which they arrived, which may be later than the end.
+    at = max([record.finished, *(piece.at for piece in before[-1:])])
+    return [LogPiece(at, "stderr", text.rstrip("\n") + "\n")]
 
 
 def settled(pieces: Iterable[LogPiece], *, joined: bool = True) -> list[LogPiece]:
