@@ -15,8 +15,9 @@ from typing import Any
 from flownb.errors import FlownbError, MissingResults
 from flownb.flow.graph import Node
 from flownb.runtime.flowspec import INDEX, INPUT, MERGED, STACK
-from flownb.runtime.foreach import count_items, item_keys
+from flownb.runtime.foreach import count_items
 from flownb.runtime.freshness import Reason, code_reasons, fingerprint
+from flownb.runtime.items import ItemKeys
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskSpec, inherited_refs
 from flownb.store.datastore import Datastore
@@ -29,8 +30,6 @@ Refs = Mapping[str, ArtifactRef]
 Looked = tuple[Sequence[ForeachFrame], Refs]
 # What a task looked at beside artifacts.
 PLACES = frozenset({INDEX, INPUT, STACK, MERGED})
-# Types of values without an order that lasts: which item a position has differs from process to process.
-UNORDERED = frozenset({"set", "frozenset"})
 # Of tasks with equal items, how many are compared.
 ALIKE = 8
 # How many reasons a line names.
@@ -80,7 +79,8 @@ class Reuse:
         With a complete graph.
     datastore : Datastore
     tasks : iterable of TaskRecord
-        The last attempts of the origin's tasks.
+        The last attempts of the origin's tasks, oldest first; after them those of runs it resumed itself, for what it
+        did not come to.
     step : str, optional
         Run this step and all after it again, and clone all steps before it whatever their code is now, as Metaflow's
         ``resume STEP`` does. None decides for each task by its content.
@@ -98,17 +98,19 @@ class Reuse:
         self.datastore = datastore
         self.steps: dict[str, StepReuse] = {}
         self._step = step
-        self._before = program.graph.ancestors(step) - {step} if step is not None else frozenset()
-        self._tasks = sorted(tasks, key=lambda task: int(task.task) if task.task.isdecimal() else 0)
+        graph = program.graph
+        self._before = graph.ancestors(step) - {step} if step is not None else frozenset()
+        self._again = frozenset(name for name in graph.nodes if step == name or step in graph.ancestors(name))
+        self._tasks = list(tasks)
+        self._first = {task.step: task for task in reversed(self._tasks)}
         self._by_name = {f"{task.run}/{task.step}/{task.task}": task for task in self._tasks}
         self._by_place: dict[tuple[str, tuple[int, ...]], list[TaskRecord]] = {}
         for task in self._tasks:
             self._by_place.setdefault(_place(task.step, task.foreach), []).append(task)
-        self._known = frozenset(task.step for task in self._tasks)
         self._by_item: dict[str, dict[str, list[TaskRecord]]] = {}
         self._asked: Counter[tuple[str, tuple[int, ...]]] = Counter()
         self._fingerprints: dict[str, dict[str, str]] = {}
-        self._keys: dict[str, list[str] | None] = {}
+        self._items = ItemKeys(datastore)
         self._values: dict[str, Any] = {}
         # What tasks with the same parents inherit: the items of a foreach follow each other.
         self._inherited: tuple[TaskSpec, dict[str, ArtifactRef]] | None = None
@@ -143,9 +145,9 @@ class Reuse:
         here = self._by_place.get(place, [])
         if step in self._before:
             return self._forced(spec, here)
-        if self._step is not None and (step == self._step or self._step in self.program.graph.ancestors(step)):
+        if self._step is not None and step in self._again:
             return [Reason("asked", self._step)]
-        if step not in self._known:
+        if step not in self._first:
             return [Reason("unrecorded")]
         first: list[Reason] = []
         for task in here:
@@ -166,11 +168,15 @@ class Reuse:
     def _forced(self, spec: TaskSpec, here: Sequence[TaskRecord]) -> TaskRecord:
         """The clone of a task before the step that was named: of those at one place, as many as there are."""
         place = _place(spec.step, spec.frames)
-        done = [task for task in here if task.status == "done"]
         number = self._asked[place]
         self._asked[place] += 1
-        if number < len(done):
-            found = self._clone(done[number], spec)
+        done: dict[str, list[TaskRecord]] = {}
+        for task in here:
+            if task.status == "done":
+                done.setdefault(task.run, []).append(task)
+        enough = next((tasks for tasks in done.values() if number < len(tasks)), None)
+        if enough is not None:
+            found = self._clone(enough[number], spec)
         else:
             found = [_ended(here[-1])] if here else self._missing(spec)
         if isinstance(found, TaskRecord):
@@ -184,7 +190,7 @@ class Reuse:
 
     def _missing(self, spec: TaskSpec) -> list[Reason]:
         """Why the origin has no task at a place: the foreach has more items now, or it did not get there."""
-        known = next((task for task in self._tasks if task.step == spec.step), None)
+        known = self._first.get(spec.step)
         if known is None:
             return [Reason("unrecorded")]
         grown = known.foreach and spec.frames and known.foreach[-1].num_splits != spec.frames[-1].num_splits
@@ -270,39 +276,14 @@ class Reuse:
             if INDEX in read and before[-1].index != now[-1].index:
                 return [Reason("index")]
             levels = [(before[-1], now[-1])] if INPUT in read else []
-        same = all(self._same_item(one, old_refs, other, new_refs) for one, other in levels)
+        same = all(self._items.equal(one, old_refs, other, new_refs) for one, other in levels)
         return [] if same else [Reason("item")]
-
-    # -- items
-
-    def _same_item(self, one: ForeachFrame, old: Refs, other: ForeachFrame, new: Refs) -> bool:
-        """Whether two tasks have equal items at one level of foreach."""
-        before, now = old.get(one.var), new.get(other.var)
-        if before is None or now is None:
-            return before is now
-        if before.key == now.key and one.index == other.index:
-            return now.type not in UNORDERED
-        key = self._item_key(before, one.index)
-        return key is not None and key == self._item_key(now, other.index)
-
-    def _item_key(self, ref: ArtifactRef, index: int) -> str | None:
-        """Content key of an item of a list; None if it cannot be told."""
-        if ref.key not in self._keys:
-            keys: list[str] | None = None
-            if ref.type not in UNORDERED:
-                try:
-                    keys = item_keys(self.datastore.load(ref))
-                except Exception:  # it cannot be loaded here, or has no positions: its tasks run
-                    keys = None
-            self._keys[ref.key] = keys
-        found = self._keys[ref.key]
-        return found[index] if found is not None and index < len(found) else None
 
     def _alike(self, spec: TaskSpec) -> Iterable[TaskRecord]:
         """Tasks of the origin that had the same item of the innermost foreach, wherever it stood."""
         frame = spec.frames[-1]
         ref = spec.parents[0].artifacts.get(frame.var) if spec.parents else None
-        key = self._item_key(ref, frame.index) if ref is not None else None
+        key = self._items.key(ref, frame.index) if ref is not None else None
         if key is None:
             return
         if spec.step not in self._by_item:
@@ -311,7 +292,7 @@ class Reuse:
                 if task.step == spec.step and task.status == "done" and task.foreach and task.parents:
                     parent = self._by_name.get(task.parents[0])
                     there = parent.artifacts.get(task.foreach[-1].var) if parent is not None else None
-                    if there is not None and (item := self._item_key(there, task.foreach[-1].index)) is not None:
+                    if there is not None and (item := self._items.key(there, task.foreach[-1].index)) is not None:
                         known.setdefault(item, []).append(task)
         yield from self._by_item[spec.step].get(key, ())
 

@@ -6,18 +6,21 @@ did not.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 
-from flownb.errors import NotFound, StoreError, nearest
+from flownb.errors import FlownbError, NotFound, StoreError, nearest
 from flownb.pathspec import parse_origin
+from flownb.runtime.readiness import Readiness, Ready
 from flownb.runtime.reuse import Reuse, StepReuse
+from flownb.runtime.task import TaskSpec
 from flownb.session.options import ResumeOptions
 from flownb.session.run import FlowRun, begin_run
 from flownb.session.state import SessionState
 from flownb.store.datastore import Datastore
 from flownb.store.records import RunRecord, TaskRecord
 
-__all__ = ["Resume", "find_origin", "last_attempts"]
+__all__ = ["Resume", "find_origin", "offered_tasks", "rehearse"]
 
 
 class Resume:
@@ -43,6 +46,8 @@ class Resume:
         If the flow has errors.
     NotFound
         If there is no run or no such step to resume from.
+    MissingResults
+        If a step before the one that was named has no result to clone.
     StoreError
         If the run has not ended.
     """
@@ -60,8 +65,10 @@ class Resume:
                 "Name one of these, or none to run again only what changed.",
             )
         self.origin = find_origin(session.datastore, self._program.flow.name, options.origin)
-        tasks = last_attempts(session.datastore, self.origin)
+        tasks = offered_tasks(session.datastore, self.origin)
         self.reuse = Reuse(self._program, session.datastore, tasks, step=options.step)
+        if options.step is not None:  # what cannot be cloned is found before a run begins
+            rehearse(session, Reuse(self._program, session.datastore, tasks, step=options.step), self.origin)
 
     def begin(self, kernel_names: Iterable[str] = ()) -> FlowRun:
         """Record that a run begins which resumes the origin; see `flownb.session.run.begin_run`."""
@@ -128,6 +135,44 @@ def find_origin(datastore: Datastore, flow: str, named: str | None) -> RunRecord
             "Wait for it, stop it with `%flow stop`, or name another run with --origin-run-id.",
         )
     return record
+
+
+def rehearse(session: SessionState, reuse: Reuse, origin: RunRecord) -> dict[str, StepReuse]:
+    """What a resume of a run would make of each step, up to those that would run; nothing is recorded.
+
+    Returns
+    -------
+    dict of str to StepReuse
+        By step; tasks that come after one that would run are not counted.
+    """
+    graph = reuse.program.graph
+    given = dict(session.refs(session.program(False)))
+    given |= {name: ref for name, ref in origin.parameters.items() if name in reuse.program.flow.parameters}
+    way = Readiness(graph, max_num_splits=None)
+    ahead: deque[Ready] = deque([way.first])
+    while ahead:
+        ready = ahead.popleft()
+        clone = reuse.find(TaskSpec(ready.step, "", "", ready.parents, ready.frames, given))
+        if clone is not None:
+            ahead.extend(way.follow(clone))
+    return reuse.steps
+
+
+def offered_tasks(datastore: Datastore, origin: RunRecord) -> list[TaskRecord]:
+    """The tasks of a run, and, if it did not end well, those of the run that it resumed, and so on."""
+    found: list[TaskRecord] = []
+    run: RunRecord | None = origin
+    while run is not None:
+        tasks = last_attempts(datastore, run)
+        found += sorted(tasks, key=lambda task: int(task.task) if task.task.isdecimal() else 0)
+        end = datastore.run_end(run.flow, run.run)
+        if not run.origin or (end is not None and end.status == "done"):
+            return found
+        try:
+            run = datastore.run(run.flow, run.origin)
+        except FlownbError:  # it was removed
+            run = None
+    return found
 
 
 def last_attempts(datastore: Datastore, run: RunRecord) -> list[TaskRecord]:

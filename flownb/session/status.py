@@ -5,23 +5,18 @@ Takes a `SessionState`; gives a `FlowStatus` to show. Nothing runs but shared co
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from flownb.errors import FlownbError, NotFound
 from flownb.runtime.freshness import NEVER, Freshness
-from flownb.runtime.program import Program
-from flownb.runtime.readiness import Readiness, Ready
 from flownb.runtime.reuse import Reuse, StepReuse
-from flownb.runtime.task import TaskSpec
 from flownb.session.report import as_bundle
-from flownb.session.resume import find_origin, last_attempts
+from flownb.session.resume import find_origin, offered_tasks, rehearse
 from flownb.session.state import SessionState
-from flownb.store.records import RunRecord
 
-__all__ = ["FlowStatus", "flow_status", "rehearse"]
+__all__ = ["FlowStatus", "flow_status"]
 
 
 @dataclass(frozen=True)
@@ -93,32 +88,9 @@ def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
         note = "there is no run yet" if isinstance(error, NotFound) else "the newest run is still going on"
         return FlowStatus(flow, steps, note=note)
     program = session.program(True)
-    planned = rehearse(session, program, run)
+    planned = rehearse(session, Reuse(program, session.datastore, offered_tasks(session.datastore, run)), run)
     below = {name for name in steps if any(planned[n].ran for n in program.graph.ancestors(name) if n in planned)}
     return FlowStatus(flow, steps, planned, frozenset(below), metadata={"origin": f"{flow}/{run.run}"})
-
-
-def rehearse(session: SessionState, program: Program, origin: RunRecord) -> dict[str, StepReuse]:
-    """What a resume of a run would make of each step, up to those that would run.
-
-    Returns
-    -------
-    dict of str to StepReuse
-        By step; tasks that come after one that would run are not counted.
-    """
-    reuse = Reuse(program, session.datastore, last_attempts(session.datastore, origin))
-    given = dict(session.refs(session.program(False)))
-    given |= {name: ref for name, ref in origin.parameters.items() if name in program.flow.parameters}
-    way = Readiness(program.graph, max_num_splits=None)
-    ahead: deque[Ready] = deque([way.first])
-    task = 0
-    while ahead:
-        ready = ahead.popleft()
-        task += 1
-        clone = reuse.find(TaskSpec(ready.step, "", str(task), ready.parents, ready.frames, given))
-        if clone is not None:
-            ahead.extend(way.follow(clone))
-    return reuse.steps
 
 
 def _summary(states: Iterable[Freshness]) -> str:

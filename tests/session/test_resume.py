@@ -237,8 +237,21 @@ def test_resume_from_a_step(make_session: MakeSession, count: Any) -> None:
 def test_resume_from_a_step_needs_all_before_it(make_session: MakeSession, count: Any) -> None:
     """If a step before the named one has no result, nothing can be cloned in its place."""
     fail(make_session(SHARED, LOAD, TRAIN + "\nassert self.input != 2", PICK, REPORT))
+    session = make_session(SHARED, LOAD, TRAIN + "\nassert self.input != 2", PICK, REPORT)
     with pytest.raises(MissingResults, match="Step train cannot be cloned for item 1: failed before"):
-        resume(make_session(SHARED, LOAD, TRAIN + "\nassert self.input != 2", PICK, REPORT), "pick")
+        resume(session, "pick")
+    assert ["1"] == session.datastore.run_ids("NotebookFlow")
+
+
+def test_a_resume_that_got_nowhere_hides_nothing(make_session: MakeSession, count: Any) -> None:
+    """What a failed resume did not come to is taken from the run that it had resumed."""
+    run(make_session(*FLOW))
+    broken = make_session(SHARED, LOAD + "\n1 / 0", TRAIN, PICK, REPORT)
+    with pytest.raises(StepFailed):
+        resume(broken)
+    count()
+    _, lines = resume(make_session(*FLOW))
+    assert ([], "train: cloned, 3 tasks") == (count(), lines[1])
 
 
 def test_parameters_are_those_of_the_origin(make_session: MakeSession) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from flownb.errors import StepFailed
+from flownb.runtime.reuse import Reuse
 from flownb.session.options import RunOptions
-from flownb.session.resume import find_origin
-from flownb.session.status import flow_status, rehearse
+from flownb.session.resume import find_origin, offered_tasks, rehearse
+from flownb.session.status import flow_status
 from tests.conftest import MakeSession
 
 LOAD = "%%step load -> xs\nxs = [1, 2, 3]"
@@ -80,7 +81,9 @@ def test_it_is_what_a_resume_does(make_session: MakeSession) -> None:
         find_origin(session.datastore, "NotebookFlow", None).run,
     )
     assert ["1"] == session.datastore.run_ids("NotebookFlow")
-    planned = rehearse(session, session.program(True), find_origin(session.datastore, "NotebookFlow", "1"))
+    origin = find_origin(session.datastore, "NotebookFlow", "1")
+    reuse = Reuse(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
+    planned = rehearse(session, reuse, origin)
     assert {"start": (1, 0), "load": (1, 0), "train": (1, 2), "score": (0, 1)} == {
         name: (one.cloned, one.ran) for name, one in planned.items()
     }
