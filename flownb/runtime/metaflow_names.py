@@ -18,6 +18,7 @@ from flownb.flow.definition import IPYTHON_BUILTINS
 from flownb.flow.module import FLOW_DECORATORS
 from flownb.runtime.config import Config
 from flownb.runtime.config_expr import config_expr
+from flownb.runtime.config_value import ConfigValue
 from flownb.runtime.current import current
 from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.include_file import IncludeFile
@@ -52,6 +53,7 @@ def step(function: Any = None, /, **settings: Any) -> Any:
 
 NAMES: Mapping[str, Any] = {
     "Config": Config,
+    "ConfigValue": ConfigValue,
     "FlowSpec": FlowSpec,
     "IncludeFile": IncludeFile,
     "JSONType": JSONType,
