@@ -16,6 +16,7 @@ __all__ = [
     "CellError",
     "CheckFailed",
     "CorruptBlob",
+    "ExecutorError",
     "FlownbError",
     "ForeachError",
     "MergeConflict",
@@ -144,6 +145,12 @@ class UnpicklableArtifact(StoreError):
     def __init__(self, what: str, why: str = "", fix: str = "", *, artifact: str) -> None:
         self.artifact = artifact
         super().__init__(what, why, fix)
+
+
+class ExecutorError(FlownbError):
+    """What is to run tasks cannot be reached, cannot run them, or is gone."""
+
+    headline = "Executor not available"
 
 
 class ArtifactNotFound(FlownbError, AttributeError):

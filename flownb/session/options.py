@@ -16,6 +16,7 @@ from typing import Any
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.runtime.process import cores
 from flownb.runtime.readiness import MAX_NUM_SPLITS
+from flownb.session.executors import executor_named
 
 __all__ = [
     "CardOptions",
@@ -46,8 +47,10 @@ class RunOptions:
         The largest foreach.
     workers : int
         How many tasks run at once.
+    workers_given : bool
+        Whether the user gave that number.
     executor : str
-        ``process``, ``inline``, or that of another engine.
+        ``process``, ``inline``, ``dask``, or ``dask=`` and the address of a scheduler.
     background : bool
         Whether to return at once.
     config_files, config_values : dict of str to str
@@ -60,6 +63,7 @@ class RunOptions:
     tags: tuple[str, ...] = ()
     max_num_splits: int = MAX_NUM_SPLITS
     workers: int = field(default_factory=cores)
+    workers_given: bool = False
     executor: str = "process"
     background: bool = False
     config_files: dict[str, str] = field(default_factory=dict)
@@ -201,9 +205,9 @@ def parse_run(given: Sequence[str]) -> RunOptions:
         elif option == "--max-num-splits":
             found["max_num_splits"] = whole_number(option, _value(rest, option, equals, value))
         elif option == "--max-workers":
-            found["workers"] = _workers(_value(rest, option, equals, value))
+            found["workers"], found["workers_given"] = _workers(_value(rest, option, equals, value)), True
         elif option == "--executor":
-            found["executor"] = _value(rest, option, equals, value)
+            found["executor"] = executor_named(_value(rest, option, equals, value))
         elif option == "--background":
             found["background"] = True
         elif option in configs and not equals:  # `--config=VALUE` is a parameter that is called config

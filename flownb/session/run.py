@@ -27,14 +27,15 @@ from flownb.runtime.events import (
     TaskOutput,
     TaskRetried,
 )
-from flownb.runtime.executor import CardShown, Executor, InlineExecutor
+from flownb.runtime.executor import CardShown
 from flownb.runtime.failure import StepError, message
 from flownb.runtime.program import Program
 from flownb.runtime.run_context import RunInputs
 from flownb.runtime.run_inputs import start_values
 from flownb.runtime.scheduler import RunStopped, Scheduler
-from flownb.runtime.task import TaskResult, TaskSpec, run_attempt
-from flownb.runtime.workers.pool import ProcessExecutor
+from flownb.runtime.shipping import dump_program
+from flownb.runtime.task import TaskResult, TaskSpec
+from flownb.session.executors import open_executor
 from flownb.session.options import RunOptions
 from flownb.session.origin import environment, notebook_cells
 from flownb.session.state import SessionState, module_kept
@@ -94,6 +95,8 @@ def begin_run(
     session.require_checked(None, kernel_names)
     program = session.program(True)
     flow = program.flow.name
+    if options.executor == "process" and origin is None:
+        session.servers.warm(dump_program(program), session.datastore.location)
     with module_kept(flow):
         known = {} if origin is None else {n: ref for n, ref in origin.parameters.items() if n in program.declared}
         program, chosen = start_values(
@@ -222,7 +225,7 @@ class FlowRun:
         failed: TaskResult | None = None
         self._emit(RunStarted(record.flow, record.run))
         try:
-            with _executor(session, self._program, self._options) as executor:
+            with open_executor(session, self._program, self._options) as executor:
                 self._scheduler = Scheduler(
                     self._program,
                     executor,
@@ -282,22 +285,6 @@ class FlowRun:
         if monotonic() - self._beaten > HEARTBEAT:
             self._beaten = monotonic()
             self._session.datastore.beat(self._record.flow, self._record.run)
-
-
-@contextlib.contextmanager
-def _executor(session: SessionState, program: Program, options: RunOptions) -> Iterator[Executor]:
-    """Where the run's tasks are executed."""
-    if options.executor == "inline":
-        with module_kept(program.flow.name):
-            yield InlineExecutor(lambda spec: run_attempt(program, spec, session.datastore, keep=session.datastore))
-        return
-    location = session.datastore.location
-    with session.servers.server() as server:
-        executor = ProcessExecutor(program, location, slots=options.workers, server=server)
-        try:
-            yield executor
-        finally:
-            executor.close()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,330 @@
+"""The driver's side of ``--executor dask``: attempts as tasks of `distributed`.
+
+Takes attempts; gives messages of what happens to them, as every `Executor`. Dask says where an attempt runs; whether it
+is tried again is the scheduler's matter here, so nothing runs twice because dask thinks it should.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from distributed import Future
+
+from flownb.errors import ExecutorError, StoreError
+from flownb.runtime.cards import CardUpdate
+from flownb.runtime.engines.dask_cluster import connect, require_able, write_order
+from flownb.runtime.engines.dask_host import attempt, command
+from flownb.runtime.engines.parcels import Begun, Finished, Gone, Message, Refused, Shown, pack, unpack
+from flownb.runtime.executor import AttemptEnded, AttemptLost, CardShown, OutputShown, Told
+from flownb.runtime.output import Output
+from flownb.runtime.program import Program
+from flownb.runtime.shipping import dump_program
+from flownb.runtime.task import TaskSpec
+from flownb.store.datastore import Datastore
+
+__all__ = ["DaskExecutor"]
+
+# Seconds: that a run waits for a cluster without workers; for workers to say goodbye.
+WORKERLESS = 120.0
+GOODBYE = 2.0
+
+
+@dataclass
+class _Attempt:
+    """One attempt; `worker` is the address of the dask worker that has begun it."""
+
+    spec: TaskSpec
+    worker: str = ""
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """Dask has done with an attempt."""
+
+    number: int
+    status: str | None
+    error: BaseException | None
+
+
+@dataclass(frozen=True)
+class _WorkerChanged:
+    """A worker came or went."""
+
+    address: str
+    here: bool
+
+
+class DaskExecutor:
+    """Executes attempts on the workers of a dask cluster.
+
+    Parameters
+    ----------
+    program : Program
+    datastore : Datastore
+        A folder that all workers see under the same name, or a bucket.
+    address : str, optional
+        Of the scheduler, ``tcp://host:8786``; by default a cluster of its own on this machine is started, and ended
+        with the executor.
+    slots : int or None
+        How many attempts run at once; None means as many as the cluster has threads.
+
+    Raises
+    ------
+    ExecutorError
+        If the scheduler cannot be reached, or its workers cannot run attempts.
+    StoreError
+        If a worker does not see the datastore.
+    """
+
+    def __init__(self, program: Program, datastore: Datastore, *, address: str = "", slots: int | None) -> None:
+        location = datastore.location
+        if not location.startswith("s3://"):
+            location = str(Path(location).absolute())
+        self._datastore = datastore
+        self._limit = slots
+        self._topic = f"flownb-{secrets.token_hex(6)}"
+        self._numbers = itertools.count(1)
+        self._attempts: dict[int, _Attempt] = {}
+        self._futures: dict[int, Future[Any]] = {}  # until dask has done with them: it ends what nobody holds
+        self._heard: SimpleQueue[bytes | _Settled | _WorkerChanged] = SimpleQueue()
+        self._told: list[Told] = []
+        self._failure: ExecutorError | StoreError | None = None
+        self._gone = ""
+        self._threads: dict[str, int] = {}
+        self._workerless: float | None = None
+        self._address = address
+        self._client, self._cluster = connect(address, workers=slots or 1)
+        try:
+            text = pack(dump_program(program), datastore)
+            self._order = write_order(self._topic, text, location, datastore.token, alike=not address)
+            require_able(self._client, self._order)
+            self._client.subscribe_topic("all", self._hear_cluster)
+            self._client.subscribe_topic(self._topic, lambda event: self._heard.put(event[1]))
+            self.slots = 1
+            self._count()
+        except BaseException:
+            self.close()
+            raise
+
+    def submit(self, spec: TaskSpec, *, limit: float | None = None) -> None:
+        """Hand an attempt to dask; see `Executor.submit`."""
+        if self._gone:
+            self._told.append(AttemptLost(spec, self._gone))
+            return
+        number = next(self._numbers)
+        key = f"{spec.step}-{self._topic}-{number}"
+        packed = pack(spec, self._datastore)
+        future = self._client.submit(
+            attempt, self._order, number, key, packed, limit, key=key, pure=False, retries=0, priority=-number
+        )
+        self._attempts[number], self._futures[number] = _Attempt(spec), future
+        future.add_done_callback(self._settled(number))
+
+    def wait(self, seconds: float) -> Sequence[Told]:
+        """What happened, in order; see `Executor.wait`.
+
+        Raises
+        ------
+        ExecutorError
+            If the cluster is gone, or a worker cannot run attempts.
+        StoreError
+            If an attempt could not be recorded.
+        """
+        until = time.monotonic() + (0.0 if self._told else seconds)
+        while True:
+            try:
+                heard = self._heard.get(timeout=max(0.0, until - time.monotonic()))
+            except Empty:
+                break
+            self._take(heard)
+            until = 0.0
+        self._look_at_cluster()
+        if self._failure is not None:  # what was told before is told at the next call
+            failure, self._failure = self._failure, None
+            raise failure
+        told, self._told = self._told, []
+        return told
+
+    def interrupt(self) -> None:
+        """Interrupt all attempts; those that have not begun never will."""
+        self._lose(
+            [number for number, one in self._attempts.items() if not one.worker], "The run was stopped before it began."
+        )
+        self._command("interrupt")
+
+    def kill(self) -> None:
+        """End all attempts and what their steps started."""
+        self._command("kill")
+
+    def close(self) -> None:
+        """End what still runs, and the cluster if it is this executor's own."""
+        topic = self._topic
+        with contextlib.suppress(Exception):
+            if not self._gone and self._client.status == "running":
+                self._client.cancel(list(self._futures.values()))
+                self._command("close").join(GOODBYE)
+                if self._cluster is None:  # a cluster of others keeps nothing of this run
+                    self._client.run_on_scheduler(
+                        lambda dask_scheduler: (
+                            dask_scheduler.task_metadata.pop(topic, None),
+                            dask_scheduler._broker._topics.pop(topic, None),
+                        )
+                    )
+        with contextlib.suppress(Exception):
+            self._client.unsubscribe_topic(self._topic)
+            self._client.unsubscribe_topic("all")
+        with contextlib.suppress(Exception):
+            self._client.close(GOODBYE)
+        if self._cluster is not None:
+            with contextlib.suppress(Exception):
+                self._cluster.close(GOODBYE)
+
+    # -- the cluster
+
+    def _count(self) -> None:
+        """Learn how many threads there are; as long as there are none, one attempt waits for them."""
+        workers: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+        self._threads = {address: int(worker["nthreads"]) for address, worker in workers.items()}
+        there = sum(self._threads.values())
+        self.slots = max(1, min(there, self._limit or there))
+
+    def _hear_cluster(self, event: tuple[float, Any]) -> None:
+        """Take note of workers that come and go; called by dask."""
+        message = event[1]
+        if isinstance(message, dict) and message.get("action") in ("add-worker", "remove-worker"):
+            self._heard.put(_WorkerChanged(message["worker"], message["action"] == "add-worker"))
+
+    def _look_at_cluster(self) -> None:
+        """See whether it is still there, and has workers."""
+        if self._gone:
+            return
+        if self._client.status != "running":
+            self._end(
+                ExecutorError(
+                    f"The dask scheduler{f' at {self._address}' if self._address else ''} is gone.",
+                    "The connection to it broke while the run went on.",
+                    "Start it again; `resume` then goes on from what was done.",
+                )
+            )
+            return
+        now = time.monotonic()
+        if self._threads or not self._attempts:
+            self._workerless = None
+        elif self._workerless is None:
+            self._workerless = now
+        elif now - self._workerless > WORKERLESS:
+            self._end(
+                ExecutorError(
+                    "The dask cluster has no workers.",
+                    f"None came within {WORKERLESS:.0f} seconds.",
+                    "Start one with `dask worker`; `resume` then goes on from what was done.",
+                )
+            )
+
+    def _end(self, failure: ExecutorError | StoreError) -> None:
+        """Give up: all attempts are lost, and no more are begun."""
+        self._gone = failure.what
+        self._failure = failure
+        self._lose(list(self._attempts), self._gone)
+
+    def _command(self, what: Any) -> threading.Thread:
+        """Tell all workers that have attempts of this run what to do, without waiting for them."""
+        addresses = sorted({one.worker for one in self._attempts.values() if one.worker})
+        workers = None if what == "close" else addresses
+
+        def tell() -> None:
+            with contextlib.suppress(Exception):  # gone: then there is nothing to be told
+                self._client.run(command, self._topic, what, workers=workers, on_error="ignore")
+
+        thread = threading.Thread(target=tell, daemon=True, name=f"flownb-dask-{what}")
+        if not self._gone and (workers or what == "close"):
+            thread.start()
+        return thread
+
+    # -- attempts
+
+    def _settled(self, number: int) -> Callable[[Future[Any]], None]:
+        """What dask calls when it has done with an attempt."""
+
+        def tell(future: Future[Any]) -> None:
+            error = future.exception(timeout=GOODBYE) if future.status == "error" else None
+            self._heard.put(_Settled(number, future.status, error))
+
+        return tell
+
+    def _take(self, heard: bytes | _Settled | _WorkerChanged) -> None:
+        """Turn what was heard into what is told."""
+        match heard:
+            case bytes():
+                self._take_message(unpack(heard, self._datastore))
+            case _WorkerChanged(address, here):
+                if here:
+                    with contextlib.suppress(OSError):
+                        self._count()
+                    return
+                self._threads.pop(address, None)
+                there = sum(self._threads.values())
+                self.slots = max(1, min(there, self._limit or there))
+                lost = [number for number, one in self._attempts.items() if one.worker == address]
+                self._lose(lost, f"The dask worker {address} that ran it is gone.")
+            case _Settled(number, status, error):
+                self._futures.pop(number, None)
+                if number in self._attempts and self._client.status == "running":
+                    self._take_end(number, status, error)
+
+    def _take_message(self, message: Message) -> None:
+        """Take what a host says of an attempt; what is said of one that was given up does not matter."""
+        if isinstance(message, Refused):
+            kind = StoreError if message.store else ExecutorError
+            self._end(kind(message.message))
+            return
+        one = self._attempts.get(message.number)
+        if one is None:
+            return
+        match message:
+            case Begun(_, address):
+                one.worker = address
+            case Shown(_, CardUpdate() as what):
+                self._told.append(CardShown(one.spec, what))
+            case Shown(_, Output() as what):
+                self._told.append(OutputShown(one.spec, what))
+            case Finished():
+                self._told.append(AttemptEnded(one.spec, message.result))
+                del self._attempts[message.number]
+            case Gone(_, reason):
+                self._lose([message.number], reason)
+
+    def _take_end(self, number: int, status: str | None, error: BaseException | None) -> None:
+        """An attempt of which dask says that it ended, but its host did not."""
+        if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] == "flownb":
+            self._end(
+                ExecutorError(
+                    "A dask worker cannot run this flow.",
+                    "It joined the cluster later, and flownb is not installed there.",
+                    "Run `pip install flownb` there; `resume` then goes on from what was done.",
+                )
+            )
+        elif error is not None:
+            self._lose([number], f"Dask could not run it: {type(error).__name__}: {str(error).rstrip('.')}.")
+        elif status == "finished":
+            self._lose([number], "The dask worker that ran it did not say how it ended.")
+        else:
+            self._lose([number], f"It was {status} on the dask cluster.")
+
+    def _lose(self, numbers: Sequence[int], reason: str) -> None:
+        """Tell that attempts are lost, and keep dask from running them."""
+        futures = [self._futures[number] for number in numbers if number in self._futures]
+        for number in numbers:
+            self._told.append(AttemptLost(self._attempts.pop(number).spec, reason))
+        if futures and not self._gone:
+            with contextlib.suppress(Exception):
+                self._client.cancel(futures)

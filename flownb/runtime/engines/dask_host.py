@@ -1,0 +1,300 @@
+"""The worker's side of ``--executor dask``: attempts in worker processes, started by a dask worker.
+
+Takes an `Order` and attempts as tasks of `distributed`; gives messages as events on the run's topic. A dask worker runs
+several tasks in threads of one process, which share standard output, environment and modules. So a task only waits:
+its attempt runs in a process of its own, which the same `ProcessExecutor` starts and watches as in a run without dask.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Literal
+
+from distributed import Status, Worker, get_worker
+from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.utils import sync
+
+from flownb.errors import FlownbError, StoreError
+from flownb.runtime.engines.parcels import Begun, Finished, Gone, Message, Order, Refused, Shown, pack, unpack
+from flownb.runtime.executor import AttemptEnded, AttemptLost, CardShown, OutputShown, Told
+from flownb.runtime.shipping import load_program
+from flownb.runtime.task import TaskSpec
+from flownb.runtime.workers.pool import ProcessExecutor
+from flownb.runtime.workers.server import ServerPool, Surroundings, surroundings
+from flownb.store.datastore import Datastore
+
+__all__ = ["OwnGroup", "attempt", "command", "require_store"]
+
+Command = Literal["interrupt", "kill", "close"]
+
+# States of dask's in which an attempt goes on: of its task, and of its worker.
+RUNS = ("executing", "long-running")
+LIVES = (Status.running, Status.paused, Status.closing_gracefully)
+# Seconds: between two looks whether an attempt is still wanted; that a host without attempts is kept.
+LOOK = 0.2
+IDLE = 60.0
+
+
+class OwnGroup(WorkerPlugin):
+    """Takes a worker out of the terminal's group: Ctrl-C is for the driver, which tells workers what to do."""
+
+    name = "flownb-own-group"
+
+    def setup(self, worker: Worker) -> None:
+        """Start a group of its own, unless it has one."""
+        with contextlib.suppress(OSError):
+            os.setsid()
+
+
+def require_store(location: str, token: str) -> None:
+    """Refuse a worker that sees another datastore than the driver, or none.
+
+    Raises
+    ------
+    StoreError
+        If the datastore at that location is not the one that is meant.
+    """
+    if Datastore(location).token != token:
+        place = "bucket" if location.startswith("s3://") else "folder"
+        raise StoreError(
+            f"A dask worker does not see the datastore `{location}`.",
+            f"There is no such {place} on its machine, or another one of that name.",
+            "Use a folder that all machines share, or s3://bucket/prefix: set FLOWNB_DATASTORE.",
+        )
+
+
+def attempt(order: Order, number: int, key: str, packed: bytes, limit: float | None) -> None:
+    """Run one attempt, unless a worker has begun it before: a task of `distributed`.
+
+    Parameters
+    ----------
+    order : Order
+    number : int
+        What the driver calls it.
+    key : str
+        What dask calls it.
+    packed : bytes
+        Its `TaskSpec`.
+    limit : float or None
+        Seconds after which it is ended by force.
+    """
+    worker = get_worker()
+
+    def tell(text: bytes) -> None:
+        worker.log_event(order.topic, text)
+
+    def wanted() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is not None and task.state in RUNS and worker.status in LIVES
+
+    # Dask gives a task whose worker died to another one, but whether a step may run twice is for @retry to say.
+    where = [order.topic, str(number)]
+    before = sync(worker.loop, worker.scheduler.get_metadata, keys=where, default=None)
+    if before is not None:
+        tell(pickle.dumps(Gone(number, f"The dask worker {before} that ran it is gone.")))
+        return
+    sync(worker.loop, worker.scheduler.set_metadata, keys=where, value=worker.address)
+    tell(pickle.dumps(Begun(number, worker.address)))
+    try:
+        with _Host.of(order) as host:
+            host.run(number, packed, limit, tell, wanted)
+    except FlownbError as error:
+        tell(pickle.dumps(Refused(str(error), isinstance(error, StoreError))))
+
+
+def command(topic: str, what: Command) -> None:
+    """Interrupt or kill all attempts of a run on this worker, or also forget the run; called in the event loop."""
+    host = _Host.known.get(topic)
+    if host is not None:
+        host.ask(what)
+
+
+@dataclass
+class _Asked:
+    """An attempt that was asked for."""
+
+    number: int
+    packed: bytes
+    limit: float | None
+    tell: Callable[[bytes], None]
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+class _Host:
+    """Runs the attempts of one run on this dask worker; one thread of its own speaks with their processes.
+
+    Parameters
+    ----------
+    order : Order
+
+    Raises
+    ------
+    StoreError
+        If the datastore cannot be seen from here.
+    """
+
+    known: dict[str, _Host] = {}  # noqa: RUF012  # one table for all threads
+    _lock = threading.Lock()
+
+    def __init__(self, order: Order) -> None:
+        require_store(order.location, order.token)
+        self._order = order
+        self._datastore = Datastore(order.location)
+        self._asked: SimpleQueue[_Asked | Command] = SimpleQueue()
+        self._running: dict[int, _Asked] = {}  # by the identity of the spec, which comes back with all that is told
+        self._specs: dict[int, TaskSpec] = {}
+        self._users = 0
+        self._used = time.monotonic()
+        self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)
+        self._thread = threading.Thread(target=self._serve, daemon=True, name=f"flownb-host-{order.topic}")
+        self._thread.start()
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, order: Order) -> Any:
+        """The host of a run, for as long as the block lasts."""
+        with cls._lock:
+            host = cls.known.get(order.topic)
+            if host is None:
+                host = cls.known[order.topic] = cls(order)
+            host._users += 1
+        try:
+            yield host
+        finally:
+            with cls._lock:
+                host._users -= 1
+                host._used = time.monotonic()
+
+    def run(
+        self,
+        number: int,
+        packed: bytes,
+        limit: float | None,
+        tell: Callable[[bytes], None],
+        wanted: Callable[[], bool],
+    ) -> None:
+        """Run an attempt and wait for its end, which is told of; all are killed as soon as nobody wants this one."""
+        asked = _Asked(number, packed, limit, tell)
+        self.ask(asked)
+        while not asked.done.wait(LOOK):
+            if not self._thread.is_alive():
+                return
+            if not wanted():  # the driver is gone, or this worker is about to go
+                self.ask("kill")
+
+    def ask(self, what: _Asked | Command) -> None:
+        """Hand something to the thread; may be called on any."""
+        self._asked.put(what)
+        with contextlib.suppress(OSError):  # full: it is awake; closed: it is gone
+            self._waker.send(b".")
+
+    def _serve(self) -> None:
+        """Speak with the processes until nobody needs them."""
+        pool = ServerPool()
+        try:
+            with pool.server(_surroundings(self._order)) as server:
+                program = load_program(unpack(self._order.program, self._datastore))
+                executor = ProcessExecutor(program, self._order.location, slots=1, server=server)
+                executor.listen(self._woken.fileno())
+                try:
+                    while self._take(executor):
+                        for told in executor.wait(IDLE):
+                            self._hear(told)
+                finally:
+                    executor.close()
+        except Exception as error:
+            self._refuse(error)
+        finally:
+            self._forget()
+            pool.close()
+
+    def _take(self, executor: ProcessExecutor) -> bool:
+        """Do what was asked for; gives whether to go on."""
+        with contextlib.suppress(BlockingIOError):
+            self._woken.recv(1 << 16)
+        while True:
+            try:
+                asked = self._asked.get_nowait()
+            except Empty:
+                break
+            match asked:
+                case _Asked():
+                    spec = unpack(asked.packed, self._datastore)
+                    self._running[id(spec)], self._specs[id(spec)] = asked, spec
+                    executor.submit(spec, limit=asked.limit)
+                case "interrupt":
+                    executor.interrupt()
+                case "kill":
+                    executor.kill()
+                case "close":
+                    executor.kill()
+                    return False
+        with self._lock:
+            return bool(self._users) or time.monotonic() - self._used < IDLE
+
+    def _hear(self, told: Told) -> None:
+        """Hand on what happened to an attempt."""
+        asked = self._running.get(id(told.spec))
+        if asked is None:
+            return
+        match told:
+            case OutputShown(_, what) | CardShown(_, what):
+                self._say(asked, Shown(asked.number, what))
+                return
+            case AttemptEnded(_, result):
+                self._say(asked, Finished.of(asked.number, result))
+            case AttemptLost(_, reason):
+                self._say(asked, Gone(asked.number, reason))
+        del self._running[id(told.spec)], self._specs[id(told.spec)]
+        asked.done.set()
+
+    def _say(self, asked: _Asked, message: Message) -> None:
+        asked.tell(pack(message, self._datastore))
+
+    def _refuse(self, error: Exception) -> None:
+        """Tell that nothing runs here any more: the run ends."""
+        text = (
+            str(error) if isinstance(error, FlownbError) else f"A dask worker failed: {type(error).__name__}: {error}."
+        )
+        waiting = list(self._running.values())
+        with contextlib.suppress(Empty):
+            while True:
+                asked = self._asked.get_nowait()
+                if isinstance(asked, _Asked):
+                    waiting.append(asked)
+        for one in waiting[:1]:
+            one.tell(pickle.dumps(Refused(text, isinstance(error, StoreError))))
+        for one in waiting:
+            one.done.set()
+
+    def _forget(self) -> None:
+        """Let go of what is held; who asks from now on gets another host."""
+        with self._lock:
+            if self.known.get(self._order.topic) is self:
+                del self.known[self._order.topic]
+        for asked in self._running.values():
+            asked.done.set()
+        self._waker.close()
+        self._woken.close()
+
+
+def _surroundings(order: Order) -> Surroundings:
+    """What attempts find around them on this worker."""
+    here = surroundings()
+    folder = Path(order.folder) if Path(order.folder).is_dir() else here.folder
+    if order.alike:
+        return Surroundings(folder, order.path, tuple(sorted(order.variables.items())), here.stamps)
+    added = tuple(entry for entry in order.path if entry not in here.path and (not entry or Path(entry).is_dir()))
+    variables = tuple(sorted({**dict(here.variables), **order.variables}.items()))
+    return Surroundings(folder, added + here.path, variables, here.stamps)
