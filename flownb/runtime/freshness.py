@@ -17,7 +17,17 @@ from flownb.runtime.local_modules import imported_names, local_modules
 from flownb.runtime.program import Program
 from flownb.store.records import ArtifactRef, TaskRecord
 
-__all__ = ["NEVER", "Freshness", "Reason", "ReasonKind", "StepState", "code_reasons", "fingerprint", "judge"]
+__all__ = [
+    "NEVER",
+    "Freshness",
+    "Reason",
+    "ReasonKind",
+    "StepState",
+    "code_reasons",
+    "fingerprint",
+    "imports_of",
+    "judge",
+]
 
 StepState = Literal["never", "running", "fresh", "stale", "failed"]
 # Decorators that change how a task is run, never what it results in.
@@ -106,17 +116,18 @@ def fingerprint(program: Program, step: str, *, loaded: bool = False) -> dict[st
         "shared": program.shared_hash,
         "decorators": "\n".join(decorators),
     }
-    own = program.graph[step].step
-    cells = [
-        *program.flow.shared,
-        *([program.flow.header] if program.flow.header else []),
-        *([own.cell] if own else []),
-    ]
-    names = dict.fromkeys(name for cell in cells for name in _imports(cell))
+    names = imports_of(program, step)
     modules = local_modules(names, loaded=loaded) if names else {}
     if modules:
         found["modules"] = " ".join(f"{name}={digest}" for name, digest in modules.items())
     return found
+
+
+def imports_of(program: Program, step: str) -> tuple[str, ...]:
+    """Names of the modules that a step's code may import: its own, and that of all steps."""
+    own = program.graph[step].step
+    cells = [*program.flow.shared, program.flow.header, own.cell if own else None]
+    return tuple(dict.fromkeys(name for cell in cells if cell is not None for name in _imports(cell)))
 
 
 @lru_cache(maxsize=1024)

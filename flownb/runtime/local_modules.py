@@ -17,7 +17,7 @@ from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
-__all__ = ["imported_names", "local_modules"]
+__all__ = ["imported_names", "local_modules", "outdated_modules"]
 
 # Our own and Metaflow's are no part of a flow's code, also where they are worked on.
 NEVER = frozenset({"flownb", "metaflow"}) | sys.stdlib_module_names
@@ -97,6 +97,13 @@ def local_modules(names: Iterable[str], *, loaded: bool = False) -> dict[str, st
             if spec is None:
                 break
     return dict(sorted(found.items()))
+
+
+def outdated_modules(names: Iterable[str]) -> list[str]:
+    """Those modules that were edited since this process imported them, and not reloaded."""
+    names = tuple(names)
+    now, then = local_modules(names), local_modules(names, loaded=True)
+    return [name for name, digest in now.items() if then.get(name, digest) != digest]
 
 
 def _prefixes(name: str) -> Iterator[str]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from flownb.runtime.events import task_retried, task_told
+from flownb.runtime.freshness import imports_of
+from flownb.runtime.local_modules import outdated_modules
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskResult, TaskSpec, run_task
 from flownb.session.attempt_log import logged
@@ -117,6 +119,8 @@ def _notes(session: SessionState, program: Program, name: str, instances: list[I
     tasks = [task for instance in instances for task in instance.parents]
     if len(tasks) == 1 and not conditions_hold(program, name, tasks[0], session.datastore):
         notes.append("its --when does not hold for the parent's value: a run would not take this step")
+    for module in outdated_modules(imports_of(program, name)):
+        notes.append(f"module {module} was edited since this kernel imported it; reload it, or restart the kernel")
     for parameter in sorted(program.parameters):
         keys = {task.artifacts[parameter].key for task in tasks if parameter in task.artifacts}
         default = session.refs(program).get(parameter)
