@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from flownb.errors import ParameterError, nearest
@@ -49,7 +50,9 @@ def choose_configs(
         If a name is unknown, a file cannot be read, a text cannot be parsed, or a required config is missing.
     """
     by_name = {config.name: config for config in declared}
-    files = dict(inputs.files) or (_from_variable(FILES_VARIABLE, inputs.environment) if by_name else {})
+    files = {name: _at_home(path) for name, path in inputs.files.items()} or (
+        _from_variable(FILES_VARIABLE, inputs.environment) if by_name else {}
+    )
     values = dict(inputs.values) or (_from_variable(VALUES_VARIABLE, inputs.environment) if by_name else {})
     for option, name in (*(("--config", name) for name in files), *(("--config-value", name) for name in values)):
         if name not in by_name:
@@ -92,6 +95,14 @@ def default_configs(declared: Iterable[Parameter], flow: str) -> dict[str, Any]:
     configs = [one for one in declared if isinstance(one, ConfigParameter)]
     context = ParameterContext(flow, user_name(), "")
     return choose_configs(configs, RunInputs(environment=config_environment()), context, complete=False)
+
+
+def _at_home(path: str) -> str:
+    """A path of an option with its ``~`` replaced, as a shell does; a magic's line has none."""
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:
+        return path
 
 
 def _from_variable(variable: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -79,6 +79,14 @@ def test_paths_start_where_they_are_said(tmp_path: Path) -> None:
     assert {"a": 1} == chosen(config, folder=tmp_path / "sub")
 
 
+def test_an_options_home_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``~`` in an option is what a shell makes of it, also in a magic; in a default it is a name, as on Metaflow."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert {"a": 2} == chosen(Config("cfg"), files={"cfg": "~/prod.json"})
+    with pytest.raises(ParameterError, match=r"`~/cfg\.json` cannot be read"):
+        chosen(Config("cfg", default="~/cfg.json"))
+
+
 def test_a_required_config_may_wait() -> None:
     """Where steps run alone, a required config without a value is left out; its readers must be given too."""
     (config,) = declared(Config("cfg", required=True))
