@@ -6,7 +6,7 @@ Takes the notebook's folder and this process; gives plain dicts that are recorde
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
+import importlib
 import os
 import platform
 import re
@@ -221,6 +221,8 @@ def _owner(name: str, owners: Mapping[str, str]) -> str | None:
 
 def _read_installed() -> Distributions:
     """Read the metadata of all that is installed."""
+    import importlib.metadata
+
     owners: dict[str, str] = {}
     versions: dict[str, str] = {}
     editable: list[tuple[str, str]] = []
