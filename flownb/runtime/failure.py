@@ -22,6 +22,14 @@ __all__ = [
 ]
 
 
+# What a step that looks at the type of what @catch kept finds on Metaflow.
+METAFLOW_TYPES = {
+    "ArtifactNotFound": "builtins.AttributeError",
+    "FailureHandledByCatch": "metaflow.plugins.catch_decorator.FailureHandledByCatch",
+    "TimeoutException": "metaflow.plugins.timeout_decorator.TimeoutException",
+}
+
+
 class TimeoutException(Exception):
     """A step ran longer than its ``@timeout``; Metaflow's name for it."""
 
@@ -76,7 +84,8 @@ class MetaflowExceptionWrapper(Exception):
             return
         kind = type(exc)
         self.exception = message(exc)
-        self.type = exc.type if isinstance(exc, StepError) else f"{kind.__module__}.{kind.__qualname__}"
+        named = METAFLOW_TYPES.get(kind.__name__) if kind.__module__.startswith("flownb.") else None
+        self.type = exc.type if isinstance(exc, StepError) else named or f"{kind.__module__}.{kind.__qualname__}"
         self.stacktrace = describe(exc)["traceback"]
 
     def __reduce__(self) -> tuple[object, ...]:

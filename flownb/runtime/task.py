@@ -14,7 +14,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from flownb.cards.content import CardContent
-from flownb.errors import CorruptBlob, FlownbError, UnpicklableArtifact
+from flownb.errors import CorruptBlob, FlownbError, ParameterError, StoreError, UnpicklableArtifact
 from flownb.runtime.cards import CardCollector, OnCard, card_contents, collect_cards, store_cards
 from flownb.runtime.current import current
 from flownb.runtime.decorators import (
@@ -362,8 +362,11 @@ def _catch(
 ) -> BaseException | None:
     """What ``@catch`` leaves of an error; None if it takes it, and the task goes on to the next steps."""
     catches = catch(decorators)
-    last = spec.attempt >= retries(decorators)[0]
-    if catches is None or (error is not None and not (last and may_be_tried_again(error))):
+    last = spec.attempt >= retries(decorators)[0] or not may_be_tried_again(error)
+    # What is no exception of the step's own code, Metaflow does not catch either.
+    if catches is None or isinstance(error, StoreError | ParameterError | KeyboardInterrupt):
+        return error
+    if error is not None and not last:
         return error
     kept = None
     if error is not None:
