@@ -156,7 +156,7 @@ class Reuse:
             if isinstance(found, TaskRecord):
                 return found
             first = first or found
-        if spec.frames and all(reason.kind in ("artifact", "item") for reason in first):
+        if spec.frames and all(reason.kind in ("artifact", "item", "inputs") for reason in first):
             # Its item may have stood at another place.
             for task in islice(self._alike(spec), ALIKE):
                 if not self._differences(task, spec):

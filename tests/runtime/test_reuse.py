@@ -1,0 +1,128 @@
+"""Whether a task of an earlier run stands for one that is ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flownb.runtime.reuse import Reuse
+from flownb.session.options import ResumeOptions, RunOptions
+from flownb.session.resume import find_origin, offered_tasks, rehearse
+from flownb.session.session import Session
+from flownb.store.records import TaskRecord
+from tests.conftest import MakeSession
+
+INLINE = RunOptions(executor="inline")
+NESTED = (
+    "%%step load -> rows\nrows = [[1, 2], [3]]",
+    "%%step outer --foreach rows -> cells\ncells = self.input",
+    "%%step inner --foreach cells -> m\nm = self.input",
+    "%%step row --join -> ms\nms = [i.m for i in inputs]",
+    "%%step table --join -> all\nall = [i.ms for i in inputs]",
+)
+
+
+def planned(
+    session: Session, *, change: Callable[[TaskRecord], TaskRecord] = lambda task: task
+) -> dict[str, tuple[int, int, list[str]]]:
+    """How many tasks of each step would be cloned and run, and why, after the tasks of the origin were changed."""
+    origin = find_origin(session.datastore, "NotebookFlow", None)
+    tasks = [change(task) for task in offered_tasks(session.datastore, origin)]
+    steps = rehearse(session, Reuse(session.program(True), session.datastore, tasks), origin)
+    return {
+        name: (one.cloned, one.ran, list(map(str, one.reasons)))
+        for name, one in steps.items()
+        if name not in ("start", "end")
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "ran"),
+    [
+        ("[[1, 2], [3] * 1]", {}),
+        ("[[1, 2], [3], [4]]", {"outer": 1, "inner": 1, "row": 1, "table": 1}),
+        ("[[4], [1, 2], [3]]", {"outer": 1, "inner": 1, "row": 1, "table": 1}),
+        ("[[3], [1, 2]]", {"table": 1}),
+        ("[[1, 2, 5], [3]]", {"outer": 1, "inner": 1, "row": 1, "table": 1}),
+        ("[[9, 2], [3]]", {"outer": 1, "inner": 1, "row": 1, "table": 1}),
+    ],
+)
+def test_nested_foreachs(make_session: MakeSession, rows: str, ran: dict[str, int]) -> None:
+    """Of both levels only new items run; an outer item that is the same is cloned with all below it."""
+    make_session(*NESTED).run(INLINE)
+    plan = make_session(NESTED[0].replace("[[1, 2], [3]]", rows), *NESTED[1:]).resume(ResumeOptions(run=INLINE))
+    plan.begin().drive()
+    assert {"load": 1, **ran} == {one.step: one.ran for one in plan.steps if one.ran}
+
+
+def test_records_without_reads_are_held_to_all(make_session: MakeSession) -> None:
+    """A task of an older version is cloned only if all that it inherited is the same."""
+    above, below = "%%step a -> x, y\nx = 1\ny = 1", "%%step b -> z\nz = x"
+    make_session(above, below).run(INLINE)
+    session = make_session(above, below)
+
+    def old(task: TaskRecord) -> TaskRecord:
+        return replace(task, read=None)
+
+    assert {"a": (1, 0, []), "b": (1, 0, [])} == planned(session, change=old)
+
+    def other_y(task: TaskRecord) -> TaskRecord:
+        if task.step != "a":
+            return old(task)
+        return replace(old(task), artifacts={**task.artifacts, "y": task.artifacts["x"]})
+
+    y = session.datastore.save_given({"y": 2})["y"]
+    assert (1, 0, []) == planned(session, change=other_y)["b"]  # x and y have equal content
+
+    def new_y(task: TaskRecord) -> TaskRecord:
+        if task.step == "b":  # it inherited another one than its parent's clone has
+            return replace(old(task), artifacts={**task.artifacts, "y": y})
+        return old(task)
+
+    assert (0, 1, ["`y` differs"]) == planned(session, change=new_y)["b"]
+
+
+def test_sets_have_no_lasting_order(make_session: MakeSession) -> None:
+    """Which item a task of a foreach over a set has may be another one in another process: it runs."""
+    cells = ("%%step load -> xs\nxs = {1, 2}", "%%step train --foreach xs -> m\nm = self.input")
+    cells = (*cells, "%%step pick --join\npass")
+    make_session(*cells).run(INLINE)
+    assert (0, 2, ["new items"]) == planned(make_session(*cells))["train"]
+
+
+def test_a_result_that_was_removed_is_made_again(make_session: MakeSession) -> None:
+    """A task whose artifacts are gone cannot be cloned."""
+    cells = ("%%step a -> x\nx = bytes(100_000)", "%%step b -> n\nn = len(x)")
+    make_session(*cells).run(INLINE)
+    session = make_session(*cells)
+    for blob in Path(session.datastore.location, "blobs").rglob("*"):
+        if blob.is_file() and blob.stat().st_size > 90_000:
+            blob.unlink()
+    assert {"a": (0, 1, ["`x` was removed"])} == planned(session)
+
+
+def test_class_level_constants_always_count(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flow's class body may read anything, so its values are compared, not only its text."""
+    cells = ("%%shared\nimport os", "%%flow NotebookFlow\nN = int(os.environ['N'])", "%%step a -> x\nx = N")
+    monkeypatch.setenv("N", "1")
+    make_session(*cells).run(INLINE)
+    assert {"a": (1, 0, [])} == planned(make_session(*cells))
+    monkeypatch.setenv("N", "2")
+    session = make_session(*cells)
+    origin = find_origin(session.datastore, "NotebookFlow", None)
+    reuse = Reuse(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
+    assert ["`N` differs"] == [str(one) for one in rehearse(session, reuse, origin)["start"].reasons]
+
+
+def test_an_edge_that_was_moved(make_session: MakeSession) -> None:
+    """Cases of a switch that changed lead where they lead now; a value without a case is left to the step."""
+    head = "%%step s\nself.kind = 'a'\n"
+    cells = ("%%step a\npass\nself.next(self.last)", "%%step b\npass\nself.next(self.last)", "%%step last\npass")
+    make_session(head + "self.next({'a': self.a, 'b': self.b}, condition='kind')", *cells).run(INLINE)
+    moved = make_session(head + "self.next({'a': self.b, 'b': self.a}, condition='kind')", *cells)
+    assert {"s": (1, 0, []), "b": (0, 1, ["had not run"])} == planned(moved)
+    lost = make_session(head + "self.next({'x': self.b, 'b': self.a}, condition='kind')", *cells)
+    assert {"s": (0, 1, ["its transition changed"])} == planned(lost)
