@@ -11,8 +11,9 @@ from flownb.session.logs import StepLog, parse_logs, step_log
 from flownb.session.options import ResumeOptions, parse_run, parse_spin
 from flownb.session.session import Session
 from flownb.store.datastore import Datastore
-from flownb.store.garbage import collect, remove_run
+from flownb.store.garbage import collect, remove_run, remove_spins
 from flownb.store.log_reader import LogPiece, logged_attempts
+from flownb.store.usage import measure
 from tests.conftest import MakeSession
 
 CELLS = (
@@ -161,6 +162,22 @@ def test_logs_go_with_their_tasks(make_session: MakeSession) -> None:
     assert {"stdout: loaded", "stderr: careful"} == set(logs(session, "load"))
     assert remove_run(store, "F", "1", force=True).bytes > 50
     assert [] == logged_attempts(store, "F", "1")
+
+
+def test_logs_are_measured(make_session: MakeSession) -> None:
+    """What logs take is told of the whole store, of flows and of runs, kept spins among them."""
+    session = make_session(*CELLS)
+    session.run_step("load")
+    session.spin(parse_spin("train --index 0 --persist".split()))
+    usage = measure(session.datastore)
+    files = [entry for entry in session.datastore.storage.entries("") if "/logs/" in entry.name]
+    assert 2 == len(files)
+    assert usage.logs == sum(entry.size for entry in files)
+    assert usage.logs == next(share.stored for share in usage.artifacts if share.name == "(logs)")
+    spin = measure(session.datastore, run="1").runs
+    assert {"F/1", "spin/F/1"} == {share.name for share in spin}
+    removed = remove_spins(session.datastore)
+    assert removed.bytes >= min(entry.size for entry in files)
 
 
 def pieces(*given: LogPiece | str) -> list[tuple[str, str]]:
