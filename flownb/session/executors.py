@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from flownb.errors import ParameterError, nearest
 from flownb.runtime.executor import Executor, InlineExecutor
 from flownb.runtime.program import Program
-from flownb.runtime.task import run_attempt
+from flownb.runtime.task import TaskResult, TaskSpec, run_attempt
+from flownb.session.attempt_log import logged
 
 if TYPE_CHECKING:
     from flownb.session.options import RunOptions
@@ -81,9 +82,12 @@ def open_executor(session: SessionState, program: Program, options: RunOptions) 
             from flownb.session.state import module_kept
 
             held.enter_context(module_kept(program.flow.name))
-            executor = InlineExecutor(
-                lambda spec: run_attempt(program, spec, session.datastore, keep=session.datastore)
-            )
+
+            def run(spec: TaskSpec) -> TaskResult:
+                with logged(session.datastore, program.flow.name, spec):
+                    return run_attempt(program, spec, session.datastore, keep=session.datastore)
+
+            executor = InlineExecutor(run)
         elif name == "dask":
             from flownb.runtime.engines.dask_executor import DaskExecutor
 

@@ -44,12 +44,12 @@ def logs(session: Session, words: str) -> list[str]:
     return shown(step_log(session, parse_logs(words.split())))
 
 
-@pytest.mark.parametrize("mode", ["work", "run"])
+@pytest.mark.parametrize("mode", ["work", "run", "inline"])
 def test_outputs_are_kept_in_every_mode(make_session: MakeSession, mode: str) -> None:
     """What step cells and runs print is shown again by step and item, the same for both, also by a new session."""
     session = make_session(*CELLS)
-    if mode == "run":
-        session.run(parse_run([]))
+    if mode != "work":
+        session.run(parse_run(["--executor", "inline"] if mode == "inline" else []))
     else:
         for step in ("load", "train", "pick"):
             session.run_step(step)
