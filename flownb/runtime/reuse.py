@@ -108,6 +108,8 @@ class Reuse:
         for task in self._tasks:
             self._by_place.setdefault(_place(task.step, task.foreach), []).append(task)
         self._by_item: dict[str, dict[str, list[TaskRecord]]] = {}
+        self._lists: dict[str, list[tuple[TaskRecord, ArtifactRef]]] = {}
+        self._list_keys: dict[str, set[str]] = {}
         self._asked: Counter[tuple[str, tuple[int, ...]]] = Counter()
         self._fingerprints: dict[str, dict[str, str]] = {}
         self._items = ItemKeys(datastore)
@@ -283,18 +285,32 @@ class Reuse:
         """Tasks of the origin that had the same item of the innermost foreach, wherever it stood."""
         frame = spec.frames[-1]
         ref = spec.parents[0].artifacts.get(frame.var) if spec.parents else None
-        key = self._items.key(ref, frame.index) if ref is not None else None
+        if ref is None:
+            return
+        if spec.step not in self._lists:
+            self._lists[spec.step] = [
+                (task, there)
+                for task in self._tasks
+                if task.step == spec.step and task.status == "done" and (there := self._list_of(task)) is not None
+            ]
+            self._list_keys[spec.step] = {there.key for _, there in self._lists[spec.step]}
+        if self._list_keys[spec.step] <= {ref.key}:  # in the same list no item stands elsewhere
+            return
+        key = self._items.key(ref, frame.index)
         if key is None:
             return
         if spec.step not in self._by_item:
             known = self._by_item[spec.step] = {}
-            for task in self._tasks:
-                if task.step == spec.step and task.status == "done" and task.foreach and task.parents:
-                    parent = self._by_name.get(task.parents[0])
-                    there = parent.artifacts.get(task.foreach[-1].var) if parent is not None else None
-                    if there is not None and (item := self._items.key(there, task.foreach[-1].index)) is not None:
-                        known.setdefault(item, []).append(task)
+            for task, there in self._lists[spec.step]:
+                item = self._items.key(there, task.foreach[-1].index)
+                if item is not None:
+                    known.setdefault(item, []).append(task)
         yield from self._by_item[spec.step].get(key, ())
+
+    def _list_of(self, task: TaskRecord) -> ArtifactRef | None:
+        """The list of a task's innermost foreach."""
+        parent = self._by_name.get(task.parents[0]) if task.foreach and task.parents else None
+        return parent.artifacts.get(task.foreach[-1].var) if parent is not None else None
 
     # -- the clone
 

@@ -363,7 +363,7 @@ def test_what_cannot_be_resumed_is_refused(make_session: MakeSession) -> None:
         ("train", ResumeOptions("train")),
         ("--origin-run-id 7 train", ResumeOptions("train", "7")),
         ("--tag a train --origin-run-id=7", ResumeOptions("train", "7", RunOptions(tags=("a",)))),
-        ("--background --max-workers 2", ResumeOptions(run=RunOptions(workers=2, background=True))),
+        ("--background --max-workers 2", ResumeOptions(run=RunOptions(workers=2, workers_given=True, background=True))),
     ],
 )
 def test_parse_resume(line: str, expected: ResumeOptions) -> None:
