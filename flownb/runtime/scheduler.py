@@ -69,6 +69,8 @@ class Scheduler:
         Gives the record of a task that need not run, for its result is known.
     origin_run : str
         The run that is resumed, empty if none is.
+    source : ArtifactRef, optional
+        The texts of the marked cells, persisted for all tasks.
     tick : callable, optional
         Called several times a second.
     """
@@ -88,6 +90,7 @@ class Scheduler:
         max_num_splits: int = MAX_NUM_SPLITS,
         reuse: Callable[[TaskSpec], TaskRecord | None] | None = None,
         origin_run: str = "",
+        source: ArtifactRef | None = None,
         tick: Callable[[], None] = lambda: None,
     ) -> None:
         self.program = program
@@ -101,6 +104,7 @@ class Scheduler:
         self.tags = tags
         self.reuse = reuse
         self.origin_run = origin_run
+        self.source = source
         self.tick = tick
         self._ready: deque[Ready | TaskSpec] = deque()
         self._delayed: list[tuple[float, int, TaskSpec]] = []
@@ -184,7 +188,15 @@ class Scheduler:
         """What the next task is to run; None if its result is known, which is then followed up."""
         task = self.datastore.new_task(self.program.flow.name, self.run_id, one.step)
         spec = TaskSpec(
-            one.step, self.run_id, task, one.parents, one.frames, self.given, tags=self.tags, origin_run=self.origin_run
+            one.step,
+            self.run_id,
+            task,
+            one.parents,
+            one.frames,
+            self.given,
+            tags=self.tags,
+            origin_run=self.origin_run,
+            source=self.source,
         )
         clone = self.reuse(spec) if self.reuse is not None else None
         if clone is None:

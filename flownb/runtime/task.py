@@ -64,6 +64,8 @@ class TaskSpec:
         its turn.
     origin_run : str
         The run that is resumed, empty if none is.
+    source : ArtifactRef or None
+        The texts of the marked cells, if they were persisted before.
     """
 
     step: str
@@ -77,6 +79,7 @@ class TaskSpec:
     tags: tuple[str, ...] = ()
     lost: str = ""
     origin_run: str = ""
+    source: ArtifactRef | None = None
 
 
 @dataclass(frozen=True)
@@ -277,7 +280,8 @@ def run_attempt(
             splits=(state.foreach, state.num_splits) if state.foreach is not None and error is None else None,
         )
         if keep is not None:
-            record = replace(record, source=keep.save(program.source, name="source"), cards=store_cards(cards, keep))
+            source = spec.source or keep.save(program.source, name="source")
+            record = replace(record, source=source, cards=store_cards(cards, keep))
             if distributions is not None:
                 record = replace(record, distributions=keep.save(distributions(), name="distributions"))
             keep.write_task(record, made={*captured, *state.loaded}, tell=tell)

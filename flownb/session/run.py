@@ -239,6 +239,7 @@ class FlowRun:
                     max_num_splits=self._options.max_num_splits,
                     reuse=self._reuse,
                     origin_run=record.origin,
+                    source=session.datastore.save(self._program.source, name="source"),
                     tick=self._tick,
                 )
                 if self._stop_asked:
