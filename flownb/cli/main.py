@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     run = session.begin(options)
     for note in session.not_applied():
         print(f"note: {note}")
-    return _drive(session, run)
+    return _drive(session, run, alone=options.executor == "inline")
 
 
 def _refuse_background(options: RunOptions) -> None:
@@ -153,7 +153,7 @@ def resume(arguments: argparse.Namespace, rest: list[str]) -> int:
     for note in session.not_applied():
         print(f"note: {note}")
     try:
-        return _drive(session, run)
+        return _drive(session, run, alone=options.run.executor == "inline")
     finally:
         print(f"resumed {plan.origin.flow}/{plan.origin.run}")
         print("".join(f"  {line}\n" for line in plan.lines), end="")
@@ -168,15 +168,21 @@ def status(arguments: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
-def _drive(session: Session, run: FlowRun) -> int:
-    """Drive a run to its end and print what happens."""
+def _drive(session: Session, run: FlowRun, *, alone: bool) -> int:
+    """Drive a run to its end and show what happens."""
+    from flownb.cli.progress import progress_view
     from flownb.picture import dag_text
     from flownb.session.progress import Progress
+    from flownb.session.tally import Tally
 
-    progress = Progress(run.pathspec)
-    session.events.subscribe(progress)
+    tally = Tally(run.pathspec, session.program(False).graph.order)
+    view = progress_view(tally, alone=alone)
+    progress = Progress(run.pathspec, write=view.write)
+    for subscriber in (tally, progress, view):
+        session.events.subscribe(subscriber)
     try:
-        outcome = run.drive()
+        with view:
+            outcome = run.drive()
     finally:
         print(dag_text(session.picture(progress.states)))
     print(f"run {outcome.pathspec}: {outcome.tasks} tasks in {outcome.seconds:.2f} s")

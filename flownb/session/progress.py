@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 
 from flownb.runtime.events import (
@@ -37,6 +37,7 @@ class StepStates:
         self._running: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
         self._failed: dict[str, str] = {}
+        self._all_running = 0
 
     def __call__(self, event: Event) -> None:
         """Take an event of the stream."""
@@ -48,18 +49,28 @@ class StepStates:
                 if event.mode == "work" and not event.index:
                     self.forget(event.step)
                 self._running[event.step] += 1
+                self._all_running += 1
             case TaskCloned():
                 self._done[event.step] += 1
             case TaskEnded():
                 self._running[event.step] -= 1
+                self._all_running -= 1
                 if event.mode != "spin":
                     self._done[event.step] += 1
-                    if event.status != "done":
-                        self._failed.setdefault(event.step, event.error.partition(":")[0])
+                    if event.status == "failed" and self._failed.get(event.step, "interrupted") == "interrupted":
+                        self._failed[event.step] = event.error.partition(":")[0]
+                    elif event.status == "interrupted":
+                        self._failed.setdefault(event.step, "interrupted")
             case RunEnded():
                 for step in self.running:  # of a run that broke off
                     self._failed.setdefault(step, "interrupted")
                 self._running.clear()
+                self._all_running = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no task runs now."""
+        return self._all_running <= 0
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -118,6 +129,8 @@ class Progress:
         Whether to hold back what tasks show.
     silent : bool, default False
         Whether to pass on nothing.
+    write : callable, optional
+        Given ``"stdout"`` or ``"stderr"`` and labelled lines; None writes them to this process's streams at once.
     """
 
     def __init__(
@@ -127,12 +140,14 @@ class Progress:
         *,
         held: bool = False,
         silent: bool = False,
+        write: Callable[[str, str], object] | None = None,
     ) -> None:
         self.steps = StepStates()
         self._pathspec = pathspec
         self._order = {step: position for position, step in enumerate(order)}
         self._held = held
         self._silent = silent
+        self._write = write or _write
         self._shown: dict[tuple[int, tuple[int, ...], int], _Shown] = {}
 
     @property
@@ -158,8 +173,10 @@ class Progress:
                 if event.mode == "run" and event.status == "failed":
                     self._say(event, f"failed: {event.error}\n")
                 if not self._held:
-                    self._pass_on(self._of(event), whole=True)
-                elif not self.steps.running:
+                    shown = self._shown.pop(self._key(event), None)
+                    if shown is not None:
+                        self._pass_on(shown, whole=True)
+                elif self._shown and self.steps.is_idle:
                     self.flush()
             case RunEnded():
                 self.flush()
@@ -179,18 +196,18 @@ class Progress:
         facts = {item.name: getattr(event, item.name) for item in fields(TaskEvent)}
         self._take(TaskOutput(**facts, kind="stdout", text=text, data={}, metadata={}, display_id="", update=False))
 
-    def _of(self, event: TaskEvent) -> _Shown:
-        """What the task of an event showed."""
+    def _key(self, event: TaskEvent) -> tuple[int, tuple[int, ...], int]:
+        """The place of an event's task in the flow's order."""
         items = () if event.index is None else (*event.outer, event.index)
         rank = self._order.get(event.step, len(self._order))
-        key = (rank, items, int(event.task) if event.task.isdecimal() else 0)
-        if key not in self._shown:
-            label = "/".join((event.step, *map(str, items[-1:])))
-            self._shown[key] = _Shown(f"[{label}] ")
-        return self._shown[key]
+        return rank, items, int(event.task) if event.task.isdecimal() else 0
 
     def _take(self, event: TaskOutput) -> None:
-        shown = self._of(event)
+        key = self._key(event)
+        if key not in self._shown:
+            label = "/".join((event.step, *map(str, key[1])))
+            self._shown[key] = _Shown(f"[{label}] ")
+        shown = self._shown[key]
         shown.pieces.append(event)
         if not self._held:
             self._pass_on(shown, whole=False)
@@ -200,7 +217,7 @@ class Progress:
         pieces, shown.pieces = shown.pieces, []
         for piece in pieces:
             *lines, rest = _lines(shown.lines.pop(piece.kind, "") + piece.text)
-            _print(piece.kind, shown.label, lines)
+            self._print(piece.kind, shown.label, lines)
             if rest:
                 shown.lines[piece.kind] = rest
         if whole:
@@ -209,8 +226,13 @@ class Progress:
     def _finish(self, shown: _Shown) -> None:
         """End lines that a task left open."""
         for stream, text in shown.lines.items():
-            _print(stream, shown.label, [f"{text}\n"])
+            self._print(stream, shown.label, [f"{text}\n"])
         shown.lines.clear()
+
+    def _print(self, stream: str, label: str, lines: Sequence[str]) -> None:
+        """Hand labelled lines on."""
+        if lines:
+            self._write(stream, "".join(label + line for line in lines))
 
 
 def _lines(text: str) -> list[str]:
@@ -219,9 +241,8 @@ def _lines(text: str) -> list[str]:
     return lines if lines and not lines[-1].endswith(("\n", "\r")) else [*lines, ""]
 
 
-def _print(stream: str, label: str, lines: Sequence[str]) -> None:
-    """Write labelled lines at once."""
-    if lines:
-        file = sys.stderr if stream == "stderr" else sys.stdout
-        file.write("".join(label + line for line in lines))
-        file.flush()
+def _write(stream: str, text: str) -> None:
+    """Write text at once."""
+    file = sys.stderr if stream == "stderr" else sys.stdout
+    file.write(text)
+    file.flush()

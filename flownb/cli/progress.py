@@ -1,0 +1,263 @@
+"""The progress of a run in a terminal: a line a step, kept up to date below what tasks print.
+
+Takes a `Tally` and the text that tasks print; writes to the terminal. Where standard output goes elsewhere (a pipe, a
+log of CI), a step is told of when it is done, and now and then while it goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import TextIO
+
+from flownb.runtime.events import Event, TaskCloned, TaskEnded
+from flownb.session.tally import LineState, StepLine, Tally, columns, cut, texts
+
+__all__ = ["LogProgress", "TerminalProgress", "progress_view"]
+
+# Seconds between two pictures, and before the first one: a short run needs none.
+INTERVAL = 0.1
+FIRST = 0.3
+# Seconds after which a step that goes on is told of again where lines are for good.
+LONG = 10.0
+SECOND = 1.0
+# The most lines of steps, and of the terminal's lines those that stay free for what tasks print.
+MOST = 12
+FREE = 4
+# Characters of text that wait for the next picture.
+WAITING = 1 << 16
+
+GLYPHS: Mapping[LineState, str] = {"waiting": "○", "running": "◐", "done": "✓", "failed": "✗", "interrupted": "✗"}
+COLOURS: Mapping[LineState, str] = {"waiting": "2", "running": "36", "done": "32", "failed": "31", "interrupted": "33"}
+
+
+def progress_view(tally: Tally, *, alone: bool = False) -> TerminalProgress | LogProgress:
+    """What shows a run's progress here.
+
+    Parameters
+    ----------
+    tally : Tally
+    alone : bool, default False
+        Whether tasks run in this process, and have the terminal while they do.
+    """
+    file = None if alone else _terminal()
+    if file is None:
+        return LogProgress(tally, alone=alone)
+    return TerminalProgress(tally, file, colours=not os.environ.get("NO_COLOR"))
+
+
+def _terminal() -> TextIO | None:
+    """The stream to draw on; None if there is no terminal whose lines can be written over."""
+    if os.environ.get("TERM", "dumb") == "dumb":
+        return None
+    return next((file for file in (sys.stderr, sys.stdout) if file is not None and file.isatty()), None)
+
+
+class _Repeated:
+    """Calls a function again and again on a thread of its own, until it is ended."""
+
+    def __init__(self, look: Callable[[], None], first: float, interval: float) -> None:
+        self._look, self._first, self._interval = look, first, interval
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._go, name="flownb-progress", daemon=True)
+        self._thread.start()
+
+    def _go(self) -> None:
+        pause = self._first
+        while not self._ended.wait(pause):
+            pause = self._interval
+            try:
+                self._look()
+            except (OSError, ValueError):  # the terminal is gone
+                return
+
+    def end(self) -> None:
+        """Call it no more."""
+        self._ended.set()
+        self._thread.join()
+
+
+class TerminalProgress(AbstractContextManager["TerminalProgress"]):
+    """Lines at the bottom of a terminal that are written over, while the text of tasks scrolls above.
+
+    The cursor always stands below them and nothing of the terminal is switched, so a process that is killed leaves
+    it as usable as it was.
+
+    Parameters
+    ----------
+    tally : Tally
+    file : text stream
+        Of a terminal.
+    colours : bool
+    """
+
+    def __init__(self, tally: Tally, file: TextIO, *, colours: bool) -> None:
+        self._tally, self._file, self._colours = tally, file, colours
+        self._lock = threading.Lock()
+        self._texts: list[str] = []
+        self._waiting = 0
+        # How wide each line is that stands there now.
+        self._drawn: list[int] = []
+        self._repeated: _Repeated | None = None
+
+    def __enter__(self) -> TerminalProgress:
+        self._repeated = _Repeated(self._paint, FIRST, INTERVAL)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._repeated is not None:
+            self._repeated.end()
+        self._paint(last=True)
+
+    def __call__(self, event: Event) -> None:
+        """Take an event: the tally has it, and is looked at soon."""
+
+    def write(self, stream: str, text: str) -> None:
+        """Take text for standard output or standard error; on the terminal it appears with the next picture."""
+        target = sys.stderr if stream == "stderr" else sys.stdout
+        if not target.isatty():
+            target.write(text)
+            target.flush()
+            return
+        with self._lock:
+            self._texts.append(text)
+            self._waiting += len(text)
+        if self._waiting > WAITING:
+            self._paint()
+
+    def _paint(self, *, last: bool = False) -> None:
+        """Write the text that waits, and the lines anew below it."""
+        with self._lock:
+            text = "".join(self._texts)
+            self._texts.clear()
+            self._waiting = 0
+            size = _size(self._file)
+            lines = [] if last or not _in_front(self._file) else self._lines(size)
+            erased = self._erasing(size.columns)
+            self._drawn = [columns(line) + 2 for _, line in lines]
+            self._put(erased + _overwriting(text) + "".join(f"{self._painted(*line)}\n" for line in lines))
+
+    def _erasing(self, columns: int) -> str:
+        """What takes the lines away; in a window that became narrower they take more rows than before."""
+        rows = sum(max(1, -(-width // columns)) for width in self._drawn)
+        return f"\r\x1b[{rows}A\x1b[J" if rows else ""
+
+    def _lines(self, size: os.terminal_size) -> list[tuple[LineState | None, str]]:
+        """The lines as they are to be, the last one about the run as a whole."""
+        lines = self._tally.lines(max(3, min(MOST, size.lines - FREE)))
+        shown = [(line.state, cut(text, size.columns - 3)) for line, text in zip(lines, texts(lines), strict=True)]
+        return [*shown, (None, cut(self._tally.head(), size.columns - 3))]
+
+    def _painted(self, state: LineState | None, line: str) -> str:
+        """A line with its glyph, in colour."""
+        glyph = GLYPHS[state] if state else " "
+        if not self._colours:
+            return f"{glyph} {line}"
+        if state is None or state == "waiting":
+            return f"\x1b[2m{glyph} {line}\x1b[0m"
+        return f"\x1b[{COLOURS[state]}m{glyph}\x1b[0m {line}"
+
+    def _put(self, text: str) -> None:
+        """Write to the terminal itself: what is written to the stream may be taken for a task's."""
+        if text:
+            self._file.flush()
+            left = text.encode(self._file.encoding, "replace")
+            while left:
+                left = left[os.write(self._file.fileno(), left) :]
+
+
+class LogProgress(AbstractContextManager["LogProgress"]):
+    """Lines that stay: one when a step is done, and now and then one for a step that goes on.
+
+    Parameters
+    ----------
+    tally : Tally
+        Told of each event before this is.
+    alone : bool, default False
+        Whether to write only when something happens: what another thread writes may be taken for a task's.
+    """
+
+    def __init__(self, tally: Tally, *, alone: bool = False) -> None:
+        self._tally, self._alone = tally, alone
+        self._lock = threading.Lock()
+        # What was said last of each step: how many tasks were over, and when.
+        self._said: dict[str, tuple[int, float]] = {}
+        self._repeated: _Repeated | None = None
+
+    def __enter__(self) -> LogProgress:
+        if not self._alone:
+            self._repeated = _Repeated(self._look, SECOND, SECOND)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._repeated is not None:
+            self._repeated.end()
+        self._look(last=True)
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        if isinstance(event, TaskEnded | TaskCloned) and event.step in self._tally.steps:
+            with self._lock:
+                self._say([event.step])
+
+    def write(self, stream: str, text: str) -> None:
+        """Write text to standard output or standard error."""
+        target = sys.stderr if stream == "stderr" else sys.stdout
+        with self._lock:
+            target.write(text)
+            target.flush()
+
+    def _look(self, *, last: bool = False) -> None:
+        """Say what there is to say of all steps."""
+        with self._lock:
+            self._say(list(self._tally.steps), last=last)
+
+    def _say(self, names: list[str], *, last: bool = False) -> None:
+        """Say what there is to say of some steps."""
+        lines = [self._tally.line(name) for name in names if self._is_due(name, last)]
+        if lines:
+            sys.stdout.write("".join(f"{line.name}: {', '.join(_facts(line))}\n" for line in lines))
+            sys.stdout.flush()
+
+    def _is_due(self, name: str, last: bool) -> bool:
+        """Whether a step is to be told of now."""
+        step, now = self._tally.steps[name], self._tally.seconds
+        if step.began is None and not step.over:
+            return False
+        before, when = self._said.setdefault(name, (0, now))
+        is_long = now - when >= LONG
+        ended = step.over != before and step.state in ("done", "failed", "interrupted") and (not before or is_long)
+        if ended or (last and step.over != before) or (is_long and step.running > 0):
+            self._said[name] = (step.over, now)
+            return True
+        return False
+
+
+def _facts(line: StepLine) -> tuple[str, ...]:
+    """What a line says; that one task of one is done goes without saying."""
+    return line.notes if line.count == "1/1" and line.notes else (line.count, *line.notes)
+
+
+def _overwriting(text: str) -> str:
+    """Text whose carriage returns take the line away that they go back on, as what comes after may be shorter."""
+    return text.replace("\r\n", "\n").replace("\r", "\r\x1b[K") if "\r" in text else text
+
+
+def _size(file: TextIO) -> os.terminal_size:
+    """The terminal's columns and lines."""
+    try:
+        size = os.get_terminal_size(file.fileno())
+    except OSError:
+        size = os.terminal_size((0, 0))
+    return os.terminal_size((size.columns or 80, size.lines or 24))
+
+
+def _in_front(file: TextIO) -> bool:
+    """Whether this process has the terminal; one in the background must not draw over what is typed."""
+    try:
+        return os.tcgetpgrp(file.fileno()) == os.getpgrp()
+    except (OSError, AttributeError):
+        return True
