@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flownb.flow.module import class_source, exported_shared, future_features, metaflow_imports
-from flownb.runtime.config import ConfigParameter
+from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.program import Program
 
 __all__ = ["flow_file"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flownb.runtime.config import Config
+from flownb.runtime.parameters.config import Config
 
 __all__ = ["BODY_CLASS", "keep_body"]
 

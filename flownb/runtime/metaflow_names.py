@@ -16,13 +16,13 @@ from flownb import cards
 from flownb.cells.body import STEP_DECORATORS
 from flownb.flow.definition import IPYTHON_BUILTINS
 from flownb.flow.module import FLOW_DECORATORS
-from flownb.runtime.config import Config
-from flownb.runtime.config_expr import config_expr
-from flownb.runtime.config_value import ConfigValue
 from flownb.runtime.current import current
 from flownb.runtime.flowspec import FlowSpec
-from flownb.runtime.include_file import IncludeFile
-from flownb.runtime.parameters import JSONType, Parameter
+from flownb.runtime.parameters.config import Config
+from flownb.runtime.parameters.config_expr import config_expr
+from flownb.runtime.parameters.config_value import ConfigValue
+from flownb.runtime.parameters.include_file import IncludeFile
+from flownb.runtime.parameters.parameter import JSONType, Parameter
 
 __all__ = ["flow_builtins", "metaflow_names"]
 

@@ -29,8 +29,8 @@ class Output:
     display_id : str
         Names a display that can be updated, else empty.
     update : bool
-        Whether it takes the place of what was displayed under that name; of a ``clear``, whether it waits until the next
-        output.
+        Whether it takes the place of what was displayed under that name; of a ``clear``, whether it waits until the
+        next output.
     """
 
     kind: OutputKind

@@ -1,7 +1,7 @@
 """What a task may change in the process it runs in, and gets back when it ends.
 
-Takes nothing; gives the number of processors, and a context in which a step sees the process as Metaflow would start it:
-no running event loop, and whose working folder, environment variables and recursion limit are put back afterwards.
+Takes nothing; gives the number of processors, and a context in which a step sees the process as Metaflow would start
+it: no running event loop, and whose working folder, environment variables and recursion limit are put back afterwards.
 """
 
 from __future__ import annotations

@@ -25,13 +25,13 @@ from flownb.flow.graph import FlowGraph
 from flownb.flow.method import MethodSource, SourceLine, method_source
 from flownb.flow.module import class_source, future_features, metaflow_imports, shared_hash, shared_source
 from flownb.runtime.class_body import BODY_CLASS, keep_body
-from flownb.runtime.config import plain_configs, resolved_parameters, seen_configs
-from flownb.runtime.config_choice import default_configs
-from flownb.runtime.config_expr import configs_read, resolve_settings
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.metaflow_names import flow_builtins, step
-from flownb.runtime.parameters import Parameter
+from flownb.runtime.parameters.config import plain_configs, resolved_parameters, seen_configs
+from flownb.runtime.parameters.config_choice import default_configs
+from flownb.runtime.parameters.config_expr import configs_read, resolve_settings
+from flownb.runtime.parameters.parameter import Parameter
 
 __all__ = ["VERSION", "Program", "module_name"]
 

@@ -29,9 +29,9 @@ from flownb.runtime.events import (
 )
 from flownb.runtime.executor import CardShown
 from flownb.runtime.failure import StepError, message
+from flownb.runtime.parameters.context import RunInputs
+from flownb.runtime.parameters.start import start_values
 from flownb.runtime.program import Program
-from flownb.runtime.run_context import RunInputs
-from flownb.runtime.run_inputs import start_values
 from flownb.runtime.scheduler import RunStopped, Scheduler
 from flownb.runtime.shipping import dump_program
 from flownb.runtime.task import TaskResult, TaskSpec

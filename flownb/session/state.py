@@ -24,15 +24,15 @@ from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.draw import draw_graph
 from flownb.flow.lint import Diagnostic, check_flow
 from flownb.picture import Dag
-from flownb.runtime.config import ConfigParameter
-from flownb.runtime.config_choice import config_environment
 from flownb.runtime.decorators import APPLIED
 from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness, judge
-from flownb.runtime.parameters import Parameter
+from flownb.runtime.parameters.config import ConfigParameter
+from flownb.runtime.parameters.config_choice import config_environment
+from flownb.runtime.parameters.context import RunInputs
+from flownb.runtime.parameters.parameter import Parameter
+from flownb.runtime.parameters.start import check_names, start_values
 from flownb.runtime.program import Program, module_name
-from flownb.runtime.run_context import RunInputs
-from flownb.runtime.run_inputs import check_names, start_values
 from flownb.runtime.task import TaskSpec, inherited_refs
 from flownb.runtime.workers.server import ServerPool
 from flownb.session.cards import CardShelf

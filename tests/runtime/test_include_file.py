@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from flownb.errors import ParameterError
-from flownb.runtime.config import Config
-from flownb.runtime.config_value import ConfigValue
-from flownb.runtime.include_file import IncludeFile
-from flownb.runtime.run_context import ParameterContext, RunInputs
+from flownb.runtime.parameters.config import Config
+from flownb.runtime.parameters.config_value import ConfigValue
+from flownb.runtime.parameters.context import ParameterContext, RunInputs
+from flownb.runtime.parameters.include_file import IncludeFile
 
 CONTEXT = ParameterContext("F", "tester", "")
 

@@ -20,13 +20,16 @@ import sys
 import sysconfig
 from collections.abc import Iterable
 
+from flownb.runtime.local_modules import imported_names
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import load_program
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Kill, Load, receive, send
-from flownb.runtime.workers.imports import imported_names
 from flownb.runtime.workers.worker import prepare, work
 
 __all__ = ["main", "preload"]
+
+# What flow code means by these names is flownb's own, see `flownb.runtime.metaflow_names`.
+OWN = frozenset({"flownb", "metaflow"})
 
 
 def main() -> None:
@@ -75,7 +78,9 @@ class _Zygote:
         match message:
             case Load():
                 self._program, self._location = load_program(message.program), message.location
-                preload(imported_names(self._program.flow))
+                flow = self._program.flow
+                trees = [cell.parsed.tree for cell in flow.shared] + [step.body.tree for step in flow.steps]
+                preload(dict.fromkeys(name for tree in trees for name in imported_names(tree)))
                 self._program.compile()
                 gc.collect()
                 gc.freeze()
@@ -145,8 +150,11 @@ def preload(names: Iterable[str]) -> None:
     roots = tuple({*_paths(), *site.getsitepackages(), site.getusersitepackages()})
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):  # noqa: PTH123  # the null device
         for name in names:
+            top = name.partition(".")[0]
+            if top in OWN:
+                continue
             with contextlib.suppress(BaseException):
-                spec = importlib.util.find_spec(name.partition(".")[0])
+                spec = importlib.util.find_spec(top)
                 origin = spec.origin if spec is not None else None
                 if origin is not None and (origin in ("built-in", "frozen") or origin.startswith(roots)):
                     importlib.import_module(name)

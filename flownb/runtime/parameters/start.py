@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from flownb.errors import ParameterError, nearest
-from flownb.runtime.config import ConfigParameter, resolved_parameters, seen_configs
-from flownb.runtime.config_choice import choose_configs
-from flownb.runtime.config_value import ConfigValue
-from flownb.runtime.parameters import Parameter
+from flownb.runtime.parameters.config import ConfigParameter, resolved_parameters, seen_configs
+from flownb.runtime.parameters.config_choice import choose_configs
+from flownb.runtime.parameters.config_value import ConfigValue
+from flownb.runtime.parameters.context import ParameterContext, RunInputs
+from flownb.runtime.parameters.parameter import Parameter
 from flownb.runtime.program import Program
-from flownb.runtime.run_context import ParameterContext, RunInputs
 from flownb.settings import user_name
 
 __all__ = ["check_names", "resolve_parameters", "start_values"]

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from flownb.errors import ParameterError
-from flownb.runtime.config_expr import configs_read
-from flownb.runtime.parameters import OPTIONS, Parameter
-from flownb.runtime.parsers import Parser, call_parser
+from flownb.runtime.parameters.config_expr import configs_read
+from flownb.runtime.parameters.parameter import OPTIONS, Parameter
+from flownb.runtime.parameters.parsers import Parser, call_parser
 
 __all__ = ["IncludeFile"]
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from flownb.errors import ParameterError
 from flownb.flow.definition import CONFIG_ATTRIBUTES
-from flownb.runtime.config_expr import ConfigExpression, configs_read
-from flownb.runtime.config_value import ConfigValue
-from flownb.runtime.parameters import Parameter
-from flownb.runtime.parsers import Parser, call_parser
-from flownb.runtime.run_context import ParameterContext, call_default
+from flownb.runtime.parameters.config_expr import ConfigExpression, configs_read
+from flownb.runtime.parameters.config_value import ConfigValue
+from flownb.runtime.parameters.context import ParameterContext, call_default
+from flownb.runtime.parameters.parameter import Parameter
+from flownb.runtime.parameters.parsers import Parser, call_parser
 
 __all__ = [
     "Config",

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from flownb.errors import ParameterError, nearest
-from flownb.runtime.config import ConfigParameter
-from flownb.runtime.parameters import Parameter
-from flownb.runtime.run_context import ParameterContext, RunInputs
+from flownb.runtime.parameters.config import ConfigParameter
+from flownb.runtime.parameters.context import ParameterContext, RunInputs
+from flownb.runtime.parameters.parameter import Parameter
 from flownb.settings import user_name
 
 __all__ = ["choose_configs", "config_environment", "default_configs"]

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flownb.errors import ParameterError, nearest
-from flownb.runtime.config_value import ConfigValue
+from flownb.runtime.parameters.config_value import ConfigValue
 
 __all__ = ["ConfigExpression", "config_expr", "configs_read", "resolve", "resolve_settings"]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from flownb.errors import ParameterError, nearest
-from flownb.runtime.config_expr import configs_read, resolve_settings
-from flownb.runtime.run_context import ParameterContext, RunInputs, call_default
+from flownb.runtime.parameters.config_expr import configs_read, resolve_settings
+from flownb.runtime.parameters.context import ParameterContext, RunInputs, call_default
 
 __all__ = ["JSONType", "Parameter"]
 
