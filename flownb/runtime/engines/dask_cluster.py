@@ -99,13 +99,12 @@ def require_able(client: Client, order: Order) -> None:
             raise answer
 
 
-def write_order(topic: str, program: bytes, location: str, token: str, *, alike: bool) -> Order:
+def write_order(topic: str, location: str, token: str, *, alike: bool) -> Order:
     """The order of a run, with the surroundings of this process as far as they mean something to its workers.
 
     Parameters
     ----------
     topic : str
-    program : bytes
     location, token : str
     alike : bool
         Whether the workers are processes of this one's own.
@@ -117,7 +116,7 @@ def write_order(topic: str, program: bytes, location: str, token: str, *, alike:
         path = tuple(entry for entry in path if not entry.startswith(_python()) and not entry.endswith(".zip"))
         variables = {name: value for name, value in os.environ.items() if name.startswith(TAKEN_ALONG)}
         variables["METAFLOW_USER"] = user_name()
-    return Order(topic, program, location, token, str(Path.cwd()), path, variables, alike)
+    return Order(topic, location, token, str(Path.cwd()), path, variables, alike)
 
 
 def _ask(client: Client, function: Callable[..., Any], *arguments: Any) -> list[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import pickle
 import secrets
 import threading
 import time
@@ -23,9 +24,18 @@ from flownb.errors import ExecutorError, StoreError
 from flownb.runtime.cards import CardUpdate
 from flownb.runtime.engines.dask_cluster import connect, require_able, write_order
 from flownb.runtime.engines.dask_host import attempt, command
-from flownb.runtime.engines.parcels import Begun, Finished, Gone, Message, Refused, Shown, pack, unpack
+from flownb.runtime.engines.parcels import (
+    Begun,
+    Finished,
+    Gone,
+    Message,
+    Refused,
+    Shown,
+    pack_spec,
+    unpack_result,
+    unpack_shown,
+)
 from flownb.runtime.executor import AttemptEnded, AttemptLost, CardShown, OutputShown, Told
-from flownb.runtime.output import Output
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import dump_program
 from flownb.runtime.task import TaskSpec
@@ -90,6 +100,7 @@ class DaskExecutor:
         if not location.startswith("s3://"):
             location = str(Path(location).absolute())
         self._datastore = datastore
+        self._flow = program.flow.name
         self._limit = slots
         self._topic = f"flownb-{secrets.token_hex(6)}"
         self._numbers = itertools.count(1)
@@ -104,9 +115,9 @@ class DaskExecutor:
         self._address = address
         self._client, self._cluster = connect(address, workers=slots or 1)
         try:
-            text = pack(dump_program(program), datastore)
-            self._order = write_order(self._topic, text, location, datastore.token, alike=not address)
+            self._order = write_order(self._topic, location, datastore.token, alike=not address)
             require_able(self._client, self._order)
+            self._client.set_metadata([self._topic, "program"], dump_program(program))
             self._client.subscribe_topic("all", self._hear_cluster)
             self._client.subscribe_topic(self._topic, lambda event: self._heard.put(event[1]))
             self.slots = 1
@@ -122,10 +133,8 @@ class DaskExecutor:
             return
         number = next(self._numbers)
         key = f"{spec.step}-{self._topic}-{number}"
-        packed = pack(spec, self._datastore)
-        future = self._client.submit(
-            attempt, self._order, number, key, packed, limit, key=key, pure=False, retries=0, priority=-number
-        )
+        packed = pack_spec(spec)
+        future = self._client.submit(attempt, self._order, number, key, packed, limit, key=key, pure=False, retries=0)
         self._attempts[number], self._futures[number] = _Attempt(spec), future
         future.add_done_callback(self._settled(number))
 
@@ -169,7 +178,7 @@ class DaskExecutor:
         """End what still runs, and the cluster if it is this executor's own."""
         topic = self._topic
         with contextlib.suppress(Exception):
-            if not self._gone and self._client.status == "running":
+            if self._client.status == "running":
                 self._client.cancel(list(self._futures.values()))
                 self._command("close").join(GOODBYE)
                 if self._cluster is None:  # a cluster of others keeps nothing of this run
@@ -180,7 +189,6 @@ class DaskExecutor:
                         )
                     )
         with contextlib.suppress(Exception):
-            self._client.unsubscribe_topic(self._topic)
             self._client.unsubscribe_topic("all")
         with contextlib.suppress(Exception):
             self._client.close(GOODBYE)
@@ -246,8 +254,7 @@ class DaskExecutor:
                 self._client.run(command, self._topic, what, workers=workers, on_error="ignore")
 
         thread = threading.Thread(target=tell, daemon=True, name=f"flownb-dask-{what}")
-        if not self._gone and (workers or what == "close"):
-            thread.start()
+        thread.start()
         return thread
 
     # -- attempts
@@ -265,7 +272,7 @@ class DaskExecutor:
         """Turn what was heard into what is told."""
         match heard:
             case bytes():
-                self._take_message(unpack(heard, self._datastore))
+                self._take_message(pickle.loads(heard))
             case _WorkerChanged(address, here):
                 if here:
                     with contextlib.suppress(OSError):
@@ -293,13 +300,19 @@ class DaskExecutor:
         match message:
             case Begun(_, address):
                 one.worker = address
-            case Shown(_, CardUpdate() as what):
-                self._told.append(CardShown(one.spec, what))
-            case Shown(_, Output() as what):
-                self._told.append(OutputShown(one.spec, what))
+            case Shown():
+                what = unpack_shown(message, self._datastore)
+                if isinstance(what, CardUpdate):
+                    self._told.append(CardShown(one.spec, what))
+                elif what is not None:
+                    self._told.append(OutputShown(one.spec, what))
             case Finished():
-                self._told.append(AttemptEnded(one.spec, message.result))
-                del self._attempts[message.number]
+                result = unpack_result(message, one.spec, self._flow, self._datastore)
+                if result is None:
+                    self._lose([message.number], "What it recorded is gone.")
+                else:
+                    self._told.append(AttemptEnded(one.spec, result))
+                    del self._attempts[message.number]
             case Gone(_, reason):
                 self._lose([message.number], reason)
 
@@ -325,6 +338,6 @@ class DaskExecutor:
         futures = [self._futures[number] for number in numbers if number in self._futures]
         for number in numbers:
             self._told.append(AttemptLost(self._attempts.pop(number).spec, reason))
-        if futures and not self._gone:
+        if futures and self._client.status == "running":
             with contextlib.suppress(Exception):
                 self._client.cancel(futures)

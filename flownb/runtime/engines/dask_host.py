@@ -13,18 +13,27 @@ import pickle
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Literal
+from typing import Literal
 
 from distributed import Status, Worker, get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import sync
 
 from flownb.errors import FlownbError, StoreError
-from flownb.runtime.engines.parcels import Begun, Finished, Gone, Message, Order, Refused, Shown, pack, unpack
+from flownb.runtime.engines.parcels import (
+    Begun,
+    Gone,
+    Order,
+    Refused,
+    Shown,
+    pack_result,
+    pack_shown,
+    unpack_spec,
+)
 from flownb.runtime.executor import AttemptEnded, AttemptLost, CardShown, OutputShown, Told
 from flownb.runtime.shipping import load_program
 from flownb.runtime.task import TaskSpec
@@ -83,7 +92,7 @@ def attempt(order: Order, number: int, key: str, packed: bytes, limit: float | N
     key : str
         What dask calls it.
     packed : bytes
-        Its `TaskSpec`.
+        Its `TaskSpec`, see `flownb.runtime.engines.parcels.pack_spec`.
     limit : float or None
         Seconds after which it is ended by force.
     """
@@ -97,15 +106,17 @@ def attempt(order: Order, number: int, key: str, packed: bytes, limit: float | N
         return task is not None and task.state in RUNS and worker.status in LIVES
 
     # Dask gives a task whose worker died to another one, but whether a step may run twice is for @retry to say.
-    where = [order.topic, str(number)]
+    where = [order.topic, "begun", str(number)]
     before = sync(worker.loop, worker.scheduler.get_metadata, keys=where, default=None)
     if before is not None:
         tell(pickle.dumps(Gone(number, f"The dask worker {before} that ran it is gone.")))
         return
     sync(worker.loop, worker.scheduler.set_metadata, keys=where, value=worker.address)
+    if not wanted():  # the run is over, and perhaps that mark of it is gone, too
+        return
     tell(pickle.dumps(Begun(number, worker.address)))
     try:
-        with _Host.of(order) as host:
+        with _Host.of(order, worker) as host:
             host.run(number, packed, limit, tell, wanted)
     except FlownbError as error:
         tell(pickle.dumps(Refused(str(error), isinstance(error, StoreError))))
@@ -135,6 +146,7 @@ class _Host:
     Parameters
     ----------
     order : Order
+    worker : distributed.Worker
 
     Raises
     ------
@@ -145,8 +157,9 @@ class _Host:
     known: dict[str, _Host] = {}  # noqa: RUF012  # one table for all threads
     _lock = threading.Lock()
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, worker: Worker) -> None:
         require_store(order.location, order.token)
+        self._program = sync(worker.loop, worker.scheduler.get_metadata, keys=[order.topic, "program"])
         self._order = order
         self._datastore = Datastore(order.location)
         self._asked: SimpleQueue[_Asked | Command] = SimpleQueue()
@@ -162,12 +175,12 @@ class _Host:
 
     @classmethod
     @contextlib.contextmanager
-    def of(cls, order: Order) -> Any:
+    def of(cls, order: Order, worker: Worker) -> Iterator[_Host]:
         """The host of a run, for as long as the block lasts."""
         with cls._lock:
             host = cls.known.get(order.topic)
             if host is None:
-                host = cls.known[order.topic] = cls(order)
+                host = cls.known[order.topic] = cls(order, worker)
             host._users += 1
         try:
             yield host
@@ -204,7 +217,7 @@ class _Host:
         pool = ServerPool()
         try:
             with pool.server(_surroundings(self._order)) as server:
-                program = load_program(unpack(self._order.program, self._datastore))
+                program = load_program(self._program)
                 executor = ProcessExecutor(program, self._order.location, slots=1, server=server)
                 executor.listen(self._woken.fileno())
                 try:
@@ -230,7 +243,7 @@ class _Host:
                 break
             match asked:
                 case _Asked():
-                    spec = unpack(asked.packed, self._datastore)
+                    spec = unpack_spec(asked.packed, self._datastore)
                     self._running[id(spec)], self._specs[id(spec)] = asked, spec
                     executor.submit(spec, limit=asked.limit)
                 case "interrupt":
@@ -250,23 +263,20 @@ class _Host:
             return
         match told:
             case OutputShown(_, what) | CardShown(_, what):
-                self._say(asked, Shown(asked.number, what))
+                asked.tell(pack_shown(Shown(asked.number, what), self._datastore))
                 return
             case AttemptEnded(_, result):
-                self._say(asked, Finished.of(asked.number, result))
+                asked.tell(pack_result(asked.number, result))
             case AttemptLost(_, reason):
-                self._say(asked, Gone(asked.number, reason))
+                asked.tell(pickle.dumps(Gone(asked.number, reason)))
         del self._running[id(told.spec)], self._specs[id(told.spec)]
         asked.done.set()
 
-    def _say(self, asked: _Asked, message: Message) -> None:
-        asked.tell(pack(message, self._datastore))
-
     def _refuse(self, error: Exception) -> None:
         """Tell that nothing runs here any more: the run ends."""
-        text = (
-            str(error) if isinstance(error, FlownbError) else f"A dask worker failed: {type(error).__name__}: {error}."
-        )
+        text = str(error)
+        if not isinstance(error, FlownbError):
+            text = f"A dask worker failed: {type(error).__name__}: {text.rstrip('.')}."
         waiting = list(self._running.values())
         with contextlib.suppress(Empty):
             while True:
