@@ -25,7 +25,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["Frame", "MetaflowRun", "Stacks", "Tasks", "run_in_metaflow", "run_many_in_metaflow"]
+__all__ = ["Frame", "MetaflowRun", "Stacks", "Tasks", "resume_in_metaflow", "run_in_metaflow", "run_many_in_metaflow"]
 
 Tasks = dict[str, list[dict[str, object]]]
 """For every step that ran: one dict of artifacts by name for each of its tasks."""
@@ -124,6 +124,39 @@ def run_in_metaflow(flow_py: str, folder: Path, *arguments: str, timeout_seconds
     return _run(flow_py, folder, arguments, timeout_seconds).tasks()
 
 
+def resume_in_metaflow(
+    before: str, flow_py: str, folder: Path, *arguments: str, timeout_seconds: float = 120.0
+) -> Tasks:
+    """Run one text of a flow in real Metaflow, which may fail, then resume that run with another text.
+
+    Parameters
+    ----------
+    before, flow_py
+        The whole texts of flow.py.
+    folder
+        Where it is written and run; made if missing. Must not hold an earlier run.
+    arguments
+        For `resume`, such as a step's name.
+    timeout_seconds
+        For the run, and for the resume.
+
+    Returns
+    -------
+    Tasks
+        Of the resumed run, see `MetaflowRun.tasks`.
+
+    Raises
+    ------
+    AssertionError
+        If the resume failed or timed out, with the last lines of its output.
+    """
+    _run(before, folder, (), timeout_seconds)
+    resumed = _run(flow_py, folder, arguments, timeout_seconds, command="resume")
+    for latest in folder.glob(".metaflow/*/latest_run"):  # a resume leaves it as it was
+        latest.write_text(max((path.name for path in latest.parent.iterdir() if path.name.isdigit()), key=int))
+    return resumed.tasks()
+
+
 def run_many_in_metaflow(
     flows: Mapping[str, str],
     folder: Path,
@@ -201,14 +234,16 @@ def _run_aside(flow_py: str, home: Path, arguments: tuple[str, ...], timeout_sec
     return MetaflowRun(home, run.return_code, run.output)
 
 
-def _run(flow_py: str, folder: Path, arguments: tuple[str, ...], timeout_seconds: float) -> MetaflowRun:
-    """Write flow.py and run it to its end or to the time-out."""
+def _run(
+    flow_py: str, folder: Path, arguments: tuple[str, ...], timeout_seconds: float, *, command: str = "run"
+) -> MetaflowRun:
+    """Write flow.py and run or resume it to its end or to the time-out."""
     folder.mkdir(parents=True, exist_ok=True)
     # Bytes, so that no newline of the source is translated.
     (folder / "flow.py").write_bytes(flow_py.encode("utf-8"))
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "flow.py", "--no-pylint", "run", *arguments],
+            [sys.executable, "flow.py", "--no-pylint", command, *arguments],
             cwd=folder,
             env=_environment(folder),
             stdin=subprocess.DEVNULL,
