@@ -6,6 +6,7 @@ find a shell and make rich representations as they do in a notebook.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import sys
 from collections.abc import Mapping
@@ -56,7 +57,8 @@ class WorkerShell(InteractiveShell):
     def make(cls) -> None:
         """Make the one shell, without a history."""
         HistoryManager.enabled = False  # type: ignore[assignment]  # a class-wide default of the trait
-        cls.instance()
+        # It would take itself apart at the end of each worker, which takes as long as a small step.
+        atexit.unregister(cls.instance().atexit_operations)
 
     @classmethod
     def tell(cls, on_output: OnOutput) -> None:

@@ -20,13 +20,16 @@ import sys
 import sysconfig
 from collections.abc import Iterable
 
+from flownb.runtime.child_module import module_folder
+from flownb.runtime.freshness import fingerprint
 from flownb.runtime.local_modules import imported_names
 from flownb.runtime.program import Program
+from flownb.runtime.provenance import imported_distributions
 from flownb.runtime.shipping import load_program
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Kill, Load, receive, send
 from flownb.runtime.workers.worker import prepare, work
 
-__all__ = ["main", "preload"]
+__all__ = ["look_ahead", "main", "preload"]
 
 # What flow code means by these names is flownb's own, see `flownb.runtime.metaflow_names`.
 OWN = frozenset({"flownb", "metaflow"})
@@ -82,6 +85,8 @@ class _Zygote:
                 trees = [cell.parsed.tree for cell in flow.shared] + [step.body.tree for step in flow.steps]
                 preload(dict.fromkeys(name for tree in trees for name in imported_names(tree)))
                 self._program.compile()
+                module_folder(self._program)
+                look_ahead(self._program)
                 gc.collect()
                 gc.freeze()
             case Fork():
@@ -158,6 +163,13 @@ def preload(names: Iterable[str]) -> None:
                 origin = spec.origin if spec is not None else None
                 if origin is not None and (origin in ("built-in", "frozen") or origin.startswith(roots)):
                     importlib.import_module(name)
+
+
+def look_ahead(program: Program) -> None:
+    """Work out what every attempt records and is the same for all of them, so that no worker does it again."""
+    for step in program.graph.nodes:
+        fingerprint(program, step)
+    imported_distributions()
 
 
 def _paths() -> list[str]:
