@@ -15,7 +15,7 @@ from flownb.picture.order import Layered, layered_graph
 from flownb.picture.place import centre_lines
 from flownb.picture.route import Point, Surface, route
 from flownb.picture.rows import Column, break_rows
-from flownb.picture.summary import STATE_WORDS
+from flownb.picture.summary import step_words
 
 __all__ = ["CARD", "CardStyle", "DagLayout", "EdgePath", "NodeBox", "card_detail", "layout_dag"]
 
@@ -184,10 +184,10 @@ def card_detail(node: DagNode, limit: float) -> tuple[tuple[tuple[str, bool], ..
     tuple
         Pieces of text and whether each is code, and their width in pixels.
     """
-    state = STATE_WORDS[node.state]
+    state, more = step_words(node)
     spans: tuple[tuple[str, bool], ...] = ((state, False),)
-    if node.detail:
-        spans = ((f"{state} · ", False), *code_spans(node.detail))
+    if more:
+        spans = ((f"{state} · ", False), *code_spans(more))
     return fit_spans(spans, CARD.detail_size, limit)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BY_URGENCY",
+    "INTERRUPTED",
     "STATE_WORDS",
     "edge_sentence",
     "flow_description",
@@ -22,6 +23,7 @@ __all__ = [
     "node_sentence",
     "state_counts",
     "step_count",
+    "step_words",
 ]
 
 STATE_WORDS: dict[NodeState, str] = {
@@ -31,6 +33,9 @@ STATE_WORDS: dict[NodeState, str] = {
     "stale": "stale",
     "failed": "failed",
 }
+
+# The detail of a failed step that did nothing wrong: it was stopped, and that is all that is said of it.
+INTERRUPTED = "interrupted"
 
 BY_URGENCY: tuple[NodeState, ...] = ("failed", "running", "stale", "fresh", "never")
 
@@ -51,10 +56,23 @@ def state_counts(dag: Dag) -> tuple[tuple[NodeState, str], ...]:
     Returns
     -------
     tuple of (str, str)
-        The states that occur, the most urgent first, each with words such as ``"2 stale"``.
+        The states that occur, the most urgent first, each with words such as ``"2 stale"``; interrupted steps are
+        counted apart from those that failed by themselves.
     """
-    counts = Counter(node.state for node in dag.nodes)
-    return tuple((state, f"{counts[state]} {STATE_WORDS[state]}") for state in BY_URGENCY if counts[state])
+    counts = Counter((node.state, step_words(node)[0]) for node in dag.nodes)
+    return tuple(
+        (state, f"{counts[state, word]} {word}")
+        for state in BY_URGENCY
+        for word in (STATE_WORDS[state], *([INTERRUPTED] if state == "failed" else []))
+        if counts[state, word]
+    )
+
+
+def step_words(node: DagNode) -> tuple[str, str]:
+    """A step's state in a word, and what else is said of it."""
+    if node.state == "failed" and node.detail == INTERRUPTED:
+        return INTERRUPTED, ""
+    return STATE_WORDS[node.state], node.detail
 
 
 def node_sentence(node: DagNode) -> str:
@@ -72,8 +90,8 @@ def node_sentence(node: DagNode) -> str:
     """
     kind = "" if node.kind == "linear" else f"; {node.kind}"
     inside = "; once for each item of a foreach" if node.in_foreach else ""
-    detail = f", {node.detail}" if node.detail else ""
-    return f"{node.name}: {STATE_WORDS[node.state]}{detail}{kind}{inside}"
+    word, detail = step_words(node)
+    return f"{node.name}: {word}{', ' if detail else ''}{detail}{kind}{inside}"
 
 
 def edge_sentence(path: EdgePath) -> str:

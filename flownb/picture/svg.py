@@ -13,7 +13,7 @@ from flownb.picture.measure import text_width
 from flownb.picture.model import Dag, DagNode
 from flownb.picture.paint import DARK_STYLE, INK, SANS, paint, state_glyph
 from flownb.picture.pen import number, path_data, strands
-from flownb.picture.summary import STATE_WORDS, edge_sentence, flow_description, flow_summary, node_sentence
+from flownb.picture.summary import edge_sentence, flow_description, flow_summary, node_sentence, step_words
 
 __all__ = ["dag_svg"]
 
@@ -184,7 +184,7 @@ def _card(box: NodeBox) -> str:
 
 def _detail(box: NodeBox) -> str:
     """Write a card's second line: the state in its colour, then the detail."""
-    word = STATE_WORDS[box.node.state]
+    word, _ = step_words(box.node)
     parts = []
     for index, (text, code) in enumerate(box.detail):
         if index == 0 and text.startswith(word):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from flownb.picture.model import Dag, DagNode
 from flownb.picture.order import forward_successors
-from flownb.picture.summary import STATE_WORDS, state_counts, step_count
+from flownb.picture.summary import state_counts, step_count, step_words
 
 __all__ = ["dag_text"]
 
@@ -92,8 +92,7 @@ def dag_text(dag: Dag) -> str:
 
 def _note(node: DagNode) -> str:
     """Say a step's state and detail."""
-    detail = f", {node.detail}" if node.detail else ""
-    return _cut(STATE_WORDS[node.state] + detail, _NOTE_LIMIT)
+    return _cut(", ".join(one for one in step_words(node) if one), _NOTE_LIMIT)
 
 
 def _cut(text: str, limit: int) -> str:

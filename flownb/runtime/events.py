@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -338,7 +338,8 @@ def task_told(
     except BaseException as error:
         if not ended:
             facts = {item.name: getattr(started, item.name) for item in fields(started)}
-            emit(TaskEnded(**facts, status="failed", error=_error(error), seconds=0.0))
+            status: TaskStatus = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            emit(TaskEnded(**facts, status=status, error=_error(error), seconds=0.0))
         raise
 
 

@@ -169,8 +169,9 @@ def judge(
             found[name] = NEVER
             continue
         if any(task.status != "done" for task in tasks):
-            failed = next(task for task in tasks if task.status != "done")
-            message = (failed.exception or {}).get("type", failed.status)
+            failed = min(tasks, key=lambda task: ("failed", "interrupted", "done").index(task.status))
+            stopped = failed.status == "interrupted"
+            message = failed.status if stopped else (failed.exception or {}).get("type", failed.status)
             found[name] = Freshness("failed", (message,), len(tasks))
             continue
         causes[name] = [str(one) for one in code_reasons(fingerprint(program, name), tasks[0].fingerprint, name)]

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from flownb.errors import FlownbError
+from flownb.picture.summary import INTERRUPTED
 from flownb.runtime.events import Event, RunEnded, StepsChanged, StepStatus, TaskCloned, TaskEnded, TaskStarted
 from flownb.runtime.freshness import NEVER, Freshness
 from flownb.session.picture import step_detail
@@ -143,5 +144,7 @@ def _sentence(step: str, state: Freshness) -> str:
             return f"Step {step} is fresh: its result belongs to its code and its inputs as they are now."
         case "stale":
             return f"Step {step} is stale: {reasons}."
+        case "failed" if reasons == INTERRUPTED:
+            return f"Step {step} was interrupted when it last ran."
         case "failed":
             return f"Step {step} failed when it last ran: {reasons}."
