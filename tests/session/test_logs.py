@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from flownb.client import Flow, Task
@@ -117,6 +119,29 @@ def test_cloned_tasks_show_what_they_wrote_when_they_ran(make_session: MakeSessi
         task = Flow("F", datastore=session.datastore)[run]["load"].task
         assert task is not None
         assert "loaded\n" == task.stdout
+
+
+def test_a_background_run_s_tasks_are_shown_while_they_run(
+    make_session: MakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a run goes on in the background its tasks are meant, those that have not ended too."""
+    monkeypatch.chdir(tmp_path)
+    wait = "import time\nfrom pathlib import Path\nprint('waits')\nwhile not Path('go').exists():\n    time.sleep(0.01)"
+    session = make_session("%%flow F", "%%step load\nprint('loaded')", f"%%step hold\n{wait}")
+    session.run_step("load")
+    run = session.begin(parse_run([]))
+    session.runs.append(run)
+    run.start()
+    try:
+        while not logged_attempts(session.datastore, "F", "2", "hold"):
+            assert run.running
+        assert ["running task 1 of 1:", "stdout: waits"] == logs(session, "hold")
+        assert ["stdout: loaded"] == logs(session, "load")
+        assert ["running task 1 of 1:", "stdout: waits"] == logs(session, "hold --from 2")
+    finally:
+        (tmp_path / "go").touch()
+        run.join(60)
+    assert ["stdout: waits"] == logs(session, "hold")
 
 
 def test_what_cannot_be_shown_is_said(make_session: MakeSession) -> None:
