@@ -1,5 +1,5 @@
 import type { NodeStatus, StepState } from '../events';
-import { summary } from '../models/states';
+import { INTERRUPTED, summary } from '../models/states';
 import { DagPayload, PayloadEdge, PayloadNode, STATE_WORDS } from '../picture';
 import { stateGlyph, svgElement } from './svg';
 
@@ -223,7 +223,8 @@ function patch(card: Card, node: NodeStatus): void {
   card.group.setAttribute('data-flownb-state', node.state);
   card.title.textContent = node.title;
   card.glyph.replaceChildren(stateGlyph(node.state));
-  const word = STATE_WORDS[node.state];
+  const stopped = node.detail[0]?.[0] === INTERRUPTED;
+  const word = stopped ? INTERRUPTED : STATE_WORDS[node.state];
   card.detail.replaceChildren(
     ...node.detail.flatMap(([text, isCode], index): (Node | string)[] => {
       if (index === 0 && text.startsWith(word)) {

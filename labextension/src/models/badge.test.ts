@@ -21,6 +21,21 @@ describe('badgeText', () => {
     });
   });
 
+  it('says of a step that was stopped that it was interrupted', () => {
+    const text = badgeText({
+      cell: 'c',
+      step: 'train',
+      state: 'failed',
+      detail: 'interrupted',
+      title: ''
+    });
+    expect([text.state, text.detail, text.label]).toEqual([
+      'interrupted',
+      '',
+      'Step train: interrupted'
+    ]);
+  });
+
   it('has no comma without a detail', () => {
     expect(
       badgeText({

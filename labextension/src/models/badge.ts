@@ -1,5 +1,6 @@
 import type { StepStatus } from '../events';
 import { STATE_WORDS } from '../picture';
+import { INTERRUPTED } from './states';
 
 /** What a badge shows and what a screen reader says of it. */
 export interface BadgeText {
@@ -12,12 +13,13 @@ export interface BadgeText {
 
 /** Put a badge's words together. */
 export function badgeText(status: StepStatus): BadgeText {
-  const state = STATE_WORDS[status.state];
-  const detail = status.detail.replaceAll('`', '');
+  const stopped = status.state === 'failed' && status.detail === INTERRUPTED;
+  const state = stopped ? INTERRUPTED : STATE_WORDS[status.state];
+  const detail = stopped ? '' : status.detail.replaceAll('`', '');
   return {
     step: status.step,
     state,
-    detail: status.detail,
+    detail: stopped ? '' : status.detail,
     tooltip: status.title,
     label: `Step ${status.step}: ${state}${detail ? `, ${detail}` : ''}`
   };

@@ -28,6 +28,7 @@ const started = (
   attempt: 0,
   index: null,
   num_splits: null,
+  outer: [],
   ...extra
 });
 
@@ -72,8 +73,34 @@ describe('RunProgress', () => {
     progress.apply(started('clean', '3'), 0);
     progress.apply(ended('load', '0', 'failed'), 0);
     expect(progress.text(125000)).toBe(
-      'Run 7 · 0 tasks done · 1 failed · running train (2 tasks), clean · 2 min 5 s'
+      'Run 7 · 0 tasks done · 1 failed · running train (0 of 3 done, 2 at once), clean · 2 min 5 s'
     );
+  });
+
+  it('says how far a foreach is, and how fast it goes of late', () => {
+    const progress = new RunProgress();
+    progress.apply(runStarted, 0);
+    for (let index = 0; index < 100; index++) {
+      const task = String(index);
+      const place = { index, num_splits: 200 };
+      progress.apply(started('train', task, place), 1000 + index * 20);
+      progress.apply(ended('train', task), 1000 + index * 20);
+    }
+    progress.apply(started('train', '100', { index: 100, num_splits: 200 }), 0);
+    progress.apply(started('train', '101', { index: 101, num_splits: 200 }), 0);
+    expect(progress.text(4000)).toBe(
+      'Run 7 · 100 tasks done · running train (100 of 200 done, 2 at once) · 25/s · 4 s'
+    );
+    expect(progress.text(60000)).not.toContain('/s');
+  });
+
+  it('counts what need not run, and what was interrupted is no failure', () => {
+    const progress = new RunProgress();
+    progress.apply(runStarted, 0);
+    progress.apply({ ...started('a', '1'), type: 'TaskCloned', origin: '' }, 0);
+    progress.apply(started('b', '2'), 0);
+    progress.apply(ended('b', '2', 'interrupted'), 0);
+    expect(progress.text(0)).toBe('Run 7 · 0 tasks done · 1 cloned · 0 s');
   });
 
   it('names three steps and counts the others', () => {

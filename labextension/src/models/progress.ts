@@ -1,4 +1,10 @@
-import type { FlowEvent } from '../events';
+import type {
+  FlowEvent,
+  TaskCloned,
+  TaskEnded,
+  TaskRetried,
+  TaskStarted
+} from '../events';
 
 interface RunningTask {
   step: string;
@@ -7,7 +13,19 @@ interface RunningTask {
   retrying: boolean;
 }
 
+/** How far one step is: `foreachs` names those that have begun, `items` counts theirs. */
+interface StepCount {
+  over: number;
+  items: number;
+  foreachs: Set<string>;
+}
+
 const MOST_STEPS = 3;
+// Milliseconds that a rate looks back and between two looks, and the least of time and tasks that make one.
+const WINDOW = 5000;
+const LOOK = 500;
+const SHORTEST = 1000;
+const FEWEST = 5;
 
 /**
  * What goes on in the run of a whole flow, as one line.
@@ -28,6 +46,7 @@ export class RunProgress {
         this._flow = event.flow;
         this._run = event.run;
         this._started = now;
+        this._looks = [[now, 0]];
         break;
       case 'RunEnded':
         if (this._isOurs(event)) {
@@ -37,6 +56,7 @@ export class RunProgress {
       case 'TaskStarted':
       case 'TaskRetried':
         if (event.mode === 'run' && this._isOurs(event)) {
+          this._count(event, 0);
           this._running.set(`${event.step}/${event.task}`, {
             step: event.step,
             index: event.index,
@@ -48,11 +68,19 @@ export class RunProgress {
       case 'TaskEnded':
         if (event.mode === 'run' && this._isOurs(event)) {
           this._running.delete(`${event.step}/${event.task}`);
+          this._count(event, 1);
           if (event.status === 'done') {
             this._done += 1;
-          } else {
+          } else if (event.status === 'failed') {
             this._failed += 1;
           }
+          this._look(now);
+        }
+        break;
+      case 'TaskCloned':
+        if (this._isOurs(event)) {
+          this._count(event, 1);
+          this._cloned += 1;
         }
         break;
       default:
@@ -60,7 +88,7 @@ export class RunProgress {
     }
   }
 
-  /** The line, such as "Run 7 · 4 tasks done · running train (2 of 3) · 12 s"; empty while nothing runs. */
+  /** The line, such as "Run 7 · 4 tasks done · running train (2 of 3) · 12 s"; empty while no run goes on. */
   text(now: number): string {
     if (this._flow === null) {
       return '';
@@ -69,11 +97,18 @@ export class RunProgress {
       `Run ${this._run}`,
       `${this._done} ${this._done === 1 ? 'task' : 'tasks'} done`
     ];
+    if (this._cloned) {
+      parts.push(`${this._cloned} cloned`);
+    }
     if (this._failed) {
       parts.push(`${this._failed} failed`);
     }
     if (this._running.size) {
       parts.push(this._runningText());
+    }
+    const rate = this._rate(now);
+    if (rate) {
+      parts.push(rate);
     }
     parts.push(duration((now - this._started) / 1000));
     return parts.join(' · ');
@@ -83,12 +118,56 @@ export class RunProgress {
   clear(): void {
     this._flow = null;
     this._running.clear();
+    this._steps.clear();
+    this._looks = [];
     this._done = 0;
+    this._cloned = 0;
     this._failed = 0;
   }
 
   private _isOurs(event: { flow: string; run: string }): boolean {
     return event.flow === this._flow && event.run === this._run;
+  }
+
+  /** Count a step's tasks that are over, and all that its foreachs have. */
+  private _count(
+    event: TaskStarted | TaskRetried | TaskEnded | TaskCloned,
+    over: number
+  ): void {
+    let step = this._steps.get(event.step);
+    if (!step) {
+      step = { over: 0, items: 0, foreachs: new Set() };
+      this._steps.set(event.step, step);
+    }
+    step.over += over;
+    const foreach = event.outer.join('/');
+    if (event.num_splits !== null && !step.foreachs.has(foreach)) {
+      step.foreachs.add(foreach);
+      step.items += event.num_splits;
+    }
+  }
+
+  /** Keep how many tasks are done by now, if that was not done lately. */
+  private _look(now: number): void {
+    const last = this._looks[this._looks.length - 1];
+    if (now - last[0] >= LOOK) {
+      this._looks.push([now, this._done]);
+      while (this._looks.length > 2 && now - this._looks[1][0] >= WINDOW) {
+        this._looks.shift();
+      }
+    }
+  }
+
+  /** Tasks a second of late, such as "12/s"; empty where they are few. */
+  private _rate(now: number): string {
+    this._look(now);
+    const [since, before] = this._looks[0];
+    const tasks = this._done - before;
+    if (now - since < SHORTEST || tasks < FEWEST) {
+      return '';
+    }
+    const rate = (1000 * tasks) / (now - since);
+    return rate >= 10 ? `${Math.round(rate)}/s` : `${rate.toFixed(1)}/s`;
   }
 
   private _runningText(): string {
@@ -101,7 +180,9 @@ export class RunProgress {
         steps.set(task.step, [task]);
       }
     }
-    const names = [...steps].map(([step, tasks]) => step + where(tasks));
+    const names = [...steps].map(
+      ([step, tasks]) => step + where(tasks, this._steps.get(step))
+    );
     const more = names.length - MOST_STEPS;
     return more > 0
       ? `running ${names.slice(0, MOST_STEPS).join(', ')} and ${more} more`
@@ -112,14 +193,19 @@ export class RunProgress {
   private _run = '';
   private _started = 0;
   private _done = 0;
+  private _cloned = 0;
   private _failed = 0;
+  private _looks: [number, number][] = [];
+  private _steps = new Map<string, StepCount>();
   private _running = new Map<string, RunningTask>();
 }
 
 /** Which of a step's tasks run, in brackets. */
-function where(tasks: readonly RunningTask[]): string {
+function where(tasks: readonly RunningTask[], step?: StepCount): string {
   if (tasks.length > 1) {
-    return ` (${tasks.length} tasks)`;
+    const known = step && step.over + tasks.length <= step.items;
+    const far = known ? `${step.over} of ${step.items} done, ` : '';
+    return ` (${far}${tasks.length} at once)`;
   }
   const { index, splits, retrying } = tasks[0];
   const notes = [];

@@ -6,6 +6,9 @@ export function isState(value: unknown): value is StepState {
   return typeof value === 'string' && Object.hasOwn(STATE_WORDS, value);
 }
 
+/** The detail of a failed step that was stopped: all that is said of it, as in `flownb/picture/summary.py`. */
+export const INTERRUPTED = 'interrupted';
+
 /** Say how many steps are in which state, such as "4 steps · 1 failed · 3 fresh". */
 export function summary(states: Iterable<StepState>): string {
   const counts = new Map<StepState, number>();
