@@ -6,6 +6,7 @@ thread submits, waits and stops.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -59,9 +60,12 @@ class Executor(Protocol):
     ----------
     slots : int
         How many attempts it executes at once.
+    memory : float
+        How much memory they may ask for together, in MB; infinity where it cannot be told.
     """
 
     slots: int
+    memory: float
 
     def submit(self, spec: TaskSpec, *, limit: float | None = None) -> None:
         """Start an attempt.
@@ -107,6 +111,7 @@ class InlineExecutor:
     """
 
     slots = 1
+    memory = math.inf
 
     def __init__(self, run: Callable[[TaskSpec], TaskResult]) -> None:
         self._run = run

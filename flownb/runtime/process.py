@@ -1,7 +1,8 @@
 """What a task may change in the process it runs in, and gets back when it ends.
 
-Takes nothing; gives the number of processors, and a context in which a step sees the process as Metaflow would start
-it: no running event loop, and whose working folder, environment variables and recursion limit are put back afterwards.
+Takes nothing; gives the number of processors, the machine's memory, and a context in which a step sees the process as
+Metaflow would start it: no running event loop, and whose working folder, environment variables and recursion limit are
+put back afterwards.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-__all__ = ["cores", "process_state"]
+__all__ = ["cores", "machine_memory", "process_state"]
 
 
 def cores() -> int:
@@ -20,6 +21,14 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def machine_memory() -> float:
+    """The machine's memory in MB; infinity where it cannot be told."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20
+    except (ValueError, OSError, AttributeError):
+        return float("inf")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -112,7 +111,6 @@ class Scheduler:
         self._way = Readiness(program.graph, max_num_splits=max_num_splits)
         self._running: dict[tuple[str, int], TaskSpec] = {}
         self._needs = {name: needs(self.decorators.get(name, ())) for name in program.graph.nodes}
-        self._memory = _memory()
         self._stopping = self._leaving = False
 
     def stop(self) -> None:
@@ -221,7 +219,7 @@ class Scheduler:
         used = [self._needs[spec.step] for spec in self._running.values()]
         wanted = self._needs[step]
         enough = sum(one.cpu for one in used) + wanted.cpu <= max(self.executor.slots, 1)
-        return enough and sum(one.memory for one in used) + wanted.memory <= self._memory
+        return enough and sum(one.memory for one in used) + wanted.memory <= self.executor.memory
 
     # -- what happens
 
@@ -305,11 +303,3 @@ def _shared(record: TaskRecord, spec: TaskSpec) -> TaskRecord:
     return replace(
         record, artifacts={n: parent[n] if parent.get(n) == ref else ref for n, ref in record.artifacts.items()}
     )
-
-
-def _memory() -> float:
-    """The machine's memory in MB; without a limit where it cannot be told."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20
-    except (ValueError, OSError, AttributeError):
-        return float("inf")

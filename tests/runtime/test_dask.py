@@ -37,6 +37,7 @@ from flownb.runtime.events import TaskOutput
 from flownb.runtime.output import Output
 from flownb.runtime.scheduler import RunStopped
 from flownb.runtime.task import TaskResult, TaskSpec
+from flownb.session.executors import open_executor
 from flownb.session.options import parse_resume, parse_run
 from flownb.session.run import FlowRun
 from flownb.session.session import Session
@@ -240,6 +241,18 @@ def test_a_killed_worker_is_a_failed_attempt(
     assert 40 == left(session, run, "pick")
     attempts = session.datastore.tasks(*run.pathspec.split("/"), "held")
     assert [int(retry)] == [record.attempt for record in attempts]
+
+
+def test_a_cluster_says_how_much_room_there_is(cluster: Cluster, make_session: MakeSession) -> None:
+    """As many tasks run as the workers have threads, or fewer if asked, and their memory counts, not the driver's."""
+    session = make_session(*CELLS)
+    cluster.work("one", "--nthreads", "3", "--memory-limit", "1 GiB")
+    cluster.work("two", "--nthreads", "1", "--memory-limit", "2 GiB")
+    for words, slots in (((), 4), (("--max-workers", "2"), 2)):
+        options = parse_run(["--executor", f"dask={cluster.address}", *words])
+        session.datastore.save(1, name="x")
+        with open_executor(session, session.program(True), options) as executor:
+            assert (slots, 3072) == (executor.slots, executor.memory)
 
 
 def test_a_step_that_crashes_leaves_its_worker(cluster: Cluster, make_session: MakeSession, pipes: MakePipes) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import pickle
 import secrets
 import threading
@@ -36,6 +37,7 @@ from flownb.runtime.engines.parcels import (
     unpack_shown,
 )
 from flownb.runtime.executor import AttemptEnded, AttemptLost, CardShown, OutputShown, Told
+from flownb.runtime.process import machine_memory
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import dump_program
 from flownb.runtime.task import TaskSpec
@@ -110,7 +112,7 @@ class DaskExecutor:
         self._told: list[Told] = []
         self._failure: ExecutorError | StoreError | None = None
         self._gone = ""
-        self._threads: dict[str, int] = {}
+        self._room: dict[str, tuple[int, float]] = {}  # threads and MB of each worker
         self._workerless: float | None = None
         self._address = address
         self._client, self._cluster = connect(address, workers=slots or 1)
@@ -120,7 +122,6 @@ class DaskExecutor:
             self._client.set_metadata([self._topic, "program"], dump_program(program))
             self._client.subscribe_topic("all", self._hear_cluster)
             self._client.subscribe_topic(self._topic, lambda event: self._heard.put(event[1]))
-            self.slots = 1
             self._count()
         except BaseException:
             self.close()
@@ -199,11 +200,20 @@ class DaskExecutor:
     # -- the cluster
 
     def _count(self) -> None:
-        """Learn how many threads there are; as long as there are none, one attempt waits for them."""
+        """Learn which workers there are."""
         workers: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
-        self._threads = {address: int(worker["nthreads"]) for address, worker in workers.items()}
-        there = sum(self._threads.values())
-        self.slots = max(1, min(there, self._limit or there))
+        self._room = {
+            address: (int(worker["nthreads"]), (worker.get("memory_limit") or math.inf) / 2**20)
+            for address, worker in workers.items()
+        }
+        self._add_up()
+
+    def _add_up(self) -> None:
+        """Work out how much room they have; as long as there are none, one attempt waits for them."""
+        threads = sum(threads for threads, _ in self._room.values())
+        self.slots = max(1, min(threads, self._limit or threads))
+        # Workers of an executor's own have no limits, for they share this machine.
+        self.memory = sum(memory for _, memory in self._room.values()) if self._address else machine_memory()
 
     def _hear_cluster(self, event: tuple[float, Any]) -> None:
         """Take note of workers that come and go; called by dask."""
@@ -225,7 +235,7 @@ class DaskExecutor:
             )
             return
         now = time.monotonic()
-        if self._threads or not self._attempts:
+        if self._room or not self._attempts:
             self._workerless = None
         elif self._workerless is None:
             self._workerless = now
@@ -278,9 +288,8 @@ class DaskExecutor:
                     with contextlib.suppress(OSError):
                         self._count()
                     return
-                self._threads.pop(address, None)
-                there = sum(self._threads.values())
-                self.slots = max(1, min(there, self._limit or there))
+                self._room.pop(address, None)
+                self._add_up()
                 lost = [number for number, one in self._attempts.items() if one.worker == address]
                 self._lose(lost, f"The dask worker {address} that ran it is gone.")
             case _Settled(number, status, error):

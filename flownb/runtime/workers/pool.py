@@ -22,6 +22,7 @@ from flownb.runtime.cards import CardUpdate
 from flownb.runtime.executor import AttemptEnded, AttemptLost, CardShown, OutputShown, Told
 from flownb.runtime.failure import StepError
 from flownb.runtime.output import Output, OutputKind
+from flownb.runtime.process import machine_memory
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import dump_program
 from flownb.runtime.task import TaskResult, TaskSpec
@@ -82,7 +83,7 @@ class ProcessExecutor:
         values: str = "",
         decorated: bool = True,
     ) -> None:
-        self.slots = slots
+        self.slots, self.memory = slots, machine_memory()
         self._server = server
         self._keeps, self._values, self._decorated = keeps, values, decorated
         self._attempts: dict[int, _Attempt] = {}
