@@ -45,7 +45,9 @@ class _Publisher(DisplayPublisher):
             self.on_output(Output("display", text, dict(data), dict(metadata or {}), name, update))
 
     def clear_output(self, wait: bool = False) -> None:
-        """Nothing is taken back from a log."""
+        """Hand on that what was shown is to go."""
+        if self.on_output is not None:
+            self.on_output(Output("clear", update=wait))
 
 
 class WorkerShell(InteractiveShell):

@@ -7,6 +7,7 @@ a process of one attempt: whatever a step does to it ends with it.
 from __future__ import annotations
 
 import atexit
+import builtins
 import codecs
 import contextlib
 import ctypes
@@ -20,7 +21,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flownb.errors import FlownbError, StoreError
@@ -66,13 +67,14 @@ def work(fds: list[int], program: Program, location: str) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         faulthandler.enable(2)
         _seed()
+        builtins.input, sys.breakpointhook = _nobody_to_ask("input"), _nobody_to_ask("breakpoint")
         WorkerShell.tell(link.output)
         request, _ = receive(channel)
         answer = _answer(request, program, location, link)
     except KeyboardInterrupt:  # before the attempt began, or while it was being recorded
         return
     with contextlib.suppress(KeyboardInterrupt):
-        link.flush()
+        link.settle()
         _flush_c()
         link.send(answer)
         _exit()
@@ -124,6 +126,7 @@ class _Link:
         self._writes = 0
         self._sent = 0.0
         self._flusher: threading.Thread | None = None
+        self._streams: list[io.TextIOWrapper] = []
 
     def send(self, value: Any) -> None:
         """Send a value; nobody may be there any more."""
@@ -132,15 +135,22 @@ class _Link:
 
     def output(self, output: Output) -> None:
         """Send a rich output, after the text before it."""
-        self.flush()
+        self.settle()
         self.send(output)
 
     def stream(self, kind: OutputKind, number: int) -> io.TextIOWrapper:
         """A text stream whose lines are sent."""
-        raw = _Raw(self, kind, number)
-        return io.TextIOWrapper(
-            io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True
-        )
+        raw: Any = _Raw(self, kind, number)
+        made = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+        self._streams.append(made)
+        return made
+
+    def settle(self) -> None:
+        """Send all text there is, half lines too."""
+        for stream in self._streams:
+            with contextlib.suppress(ValueError):  # the step closed it
+                stream.flush()
+        self.flush()
 
     def write(self, kind: OutputKind, text: str) -> None:
         """Send text, or collect it if there is much of it."""
@@ -193,6 +203,18 @@ class _Raw(io.RawIOBase):
         if text:
             self._link.write(self._kind, text)
         return len(data)
+
+
+def _nobody_to_ask(name: str) -> Callable[..., Any]:
+    """What a function does here that talks to the user."""
+
+    def ask(*args: Any, **options: Any) -> Any:
+        raise EOFError(
+            f"{name}() has nobody to talk to: this is a run, whose tasks have processes of their own. It works where a "
+            "step cell is executed and in %spin; for input to a run declare a Parameter."
+        )
+
+    return ask
 
 
 def _seed() -> None:
