@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flownb.client import Run
-from flownb.errors import MissingResults, NotFound, ParameterError, StepFailed
+from flownb.errors import MissingResults, NotFound, ParameterError, StepFailed, StoreError
 from flownb.session.options import ResumeOptions, RunOptions, parse_resume
 from flownb.session.session import Session
 from tests.conftest import MakeSession
@@ -342,14 +342,18 @@ def test_an_edited_module_beside_the_notebook_counts(
     assert (["b"], "b: ran, module `beside_resume` changed") == (count(), lines[-1])
 
 
-def test_what_cannot_be_resumed_is_refused(make_session: MakeSession) -> None:
-    """No run, an unknown run or step, a working run: each is said."""
+def test_what_cannot_be_resumed_is_refused(make_session: MakeSession, count: Any) -> None:
+    """No run, one that goes on, an unknown run or step, a working run: each is said."""
     session = make_session(*FLOW)
     with pytest.raises(NotFound, match="no run of NotebookFlow to resume"):
         resume(session)
     session.working_run()
     with pytest.raises(NotFound, match="working run"):
         resume(session, origin="1")
+    going_on = session.begin(INLINE)
+    with pytest.raises(StoreError, match="NotebookFlow/2 is still going on"):
+        resume(make_session(*FLOW))
+    going_on.drive()
     with pytest.raises(NotFound, match="does not exist"):
         resume(session, origin="9")
     with pytest.raises(NotFound, match=r"no step `trian`.*Did you mean `train`"):
