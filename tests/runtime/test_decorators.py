@@ -14,6 +14,7 @@ from flownb.errors import CheckFailed, ParameterError, StepFailed
 from flownb.runtime import decorators, scheduler
 from flownb.runtime.events import Event, TaskRetried
 from flownb.runtime.task import TaskSpec
+from flownb.runtime.workers import pool
 from flownb.session.options import RunOptions
 from flownb.session.session import Session
 from tests.conftest import MakeSession
@@ -337,7 +338,7 @@ def test_resources_limit_what_runs_at_once(
     most: float,
 ) -> None:
     """Tasks start as long as their CPUs fit the slots and their memory the machine; one that never fits runs alone."""
-    monkeypatch.setattr(scheduler, "_memory", lambda: 100.0)
+    monkeypatch.setattr(pool, "machine_memory", lambda: 100.0)
     path = tmp_path / "running"
     session = make_session(
         IMPORTS + OVERLAP,
