@@ -16,6 +16,7 @@ from typing import Any
 from flownb.cards.content import CardContent
 from flownb.errors import CorruptBlob, FlownbError, ParameterError, StoreError, UnpicklableArtifact
 from flownb.runtime.cards import CardCollector, OnCard, card_contents, collect_cards, store_cards
+from flownb.runtime.child_module import importable
 from flownb.runtime.current import current
 from flownb.runtime.decorators import (
     Recorded,
@@ -194,7 +195,7 @@ def run_attempt(
     inputs: list[FlowSpec] = []
     flow_self: FlowSpec | None = None
     try:
-        with process_state():
+        with process_state(), importable(program):
             set_variables(written_variables(program.decorators(spec.step)) if decorated else {})
             flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
             decorators = tuple(getattr(vars(flow_class)[spec.step], "flownb_decorators", ()))
