@@ -111,12 +111,15 @@ class Ended:
         Whether another attempt cannot help.
     facts : dict
         What is not recorded.
+    lingers : bool
+        Whether something of the step goes on until its process ends: threads, exit handlers, processes it started.
     """
 
     record: bytes
     error: Mapping[str, str] | None
     final: bool
     facts: Mapping[str, Any]
+    lingers: bool = False
 
 
 @dataclass(frozen=True)

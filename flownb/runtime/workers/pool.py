@@ -48,6 +48,7 @@ class _Attempt:
     pid: int = 0
     deadline: float = float("inf")
     ended: bool = False
+    held: AttemptEnded | None = None
     stopped: str = ""
     decoders: dict[int, Any] = field(default_factory=dict)
 
@@ -211,7 +212,11 @@ class ProcessExecutor:
                         yield from self._text_of(attempt, pipe)
                     attempt.ended = True
                     attempt.deadline = time.monotonic() + LINGER
-                    yield AttemptEnded(attempt.spec, _result(message))
+                    told = AttemptEnded(attempt.spec, _result(message))
+                    if message.lingers:  # the attempt is over when its process is, as on Metaflow
+                        attempt.held = told
+                    else:
+                        yield told
         if attempt.frames.closed:
             with contextlib.suppress(KeyError):
                 self._selector.unregister(attempt.channel)
@@ -240,7 +245,9 @@ class ProcessExecutor:
         try:
             for fd in (attempt.channel.fileno(), *attempt.pipes):
                 yield from self._hear(attempt, fd)
-            if not attempt.ended:
+            if attempt.held is not None:
+                yield attempt.held
+            elif not attempt.ended:
                 yield AttemptLost(attempt.spec, reason)
         finally:
             self._release(attempt)

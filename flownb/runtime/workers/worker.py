@@ -22,6 +22,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from flownb.errors import FlownbError, StoreError
@@ -61,6 +62,7 @@ def work(fds: list[int], program: Program, location: str) -> None:
         os.dup2(fd, number)
         os.close(fd)
     link = _Link(channel)
+    handlers = _exit_handlers()
     sys.stdout, sys.stderr = link.stream("stdout", 1), link.stream("stderr", 2)
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]  # the process's own from now on
     try:
@@ -71,6 +73,8 @@ def work(fds: list[int], program: Program, location: str) -> None:
         WorkerShell.tell(link.output)
         request, _ = receive(channel)
         answer = _answer(request, program, location, link)
+        if isinstance(answer, Ended):
+            answer = replace(answer, lingers=_exit_handlers() != handlers or _lingers())
     except KeyboardInterrupt:  # before the attempt began, or while it was being recorded
         return
     with contextlib.suppress(KeyboardInterrupt):
@@ -231,6 +235,20 @@ def _flush_c() -> None:
     """Write out what C libraries hold back."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).fflush(None)
+
+
+def _exit_handlers() -> int:
+    """How many functions are registered to be called at the process's end."""
+    return atexit._ncallbacks()
+
+
+def _lingers() -> bool:
+    """Whether a process cannot end at once."""
+    main = threading.main_thread()
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not main):
+        return True
+    started = sys.modules.get("multiprocessing.process")
+    return bool(getattr(started, "_children", None))
 
 
 def _exit() -> None:
