@@ -8,6 +8,7 @@ The session and all below it are imported with the first cell, so that loading t
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -50,6 +51,17 @@ class Frontend:
         """Id of the notebook cell that is being executed, where the front end sends it."""
         sent = _request(self.shell).get("metadata", {}).get("cellId")
         return str(sent) if sent else None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody looks at a cell's output while it is made, and sees outputs that are updated.
+
+        Who executes a notebook from its file (nbclient, and with it nbconvert and papermill; nbval) allows no input;
+        consoles do, but send no cell and show no updates.
+        """
+        request = _request(self.shell)
+        from_a_notebook = "cellId" in request.get("metadata", {}) or "google.colab" in sys.modules
+        return bool(request.get("content", {}).get("allow_stdin")) and from_a_notebook
 
     def define(self, line: str, body: str, magic: str) -> Cell:
         """Read the cell a magic was called on, and take it over into the session."""

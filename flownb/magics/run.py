@@ -144,9 +144,10 @@ class RunMagics(Magics):
         frontend = self.frontend
         session = frontend.session
         order = session.program(True).graph.order
-        held = background or not frontend.views.live
+        watched = frontend.is_watched and not background
+        held = background or not (frontend.views.live or watched)
         progress = Progress(run.pathspec, order, held=held, silent=background)
-        live = frontend.views.live_dag(progress)
+        live = frontend.views.live_dag(progress, watched=watched)
         subscriptions = [session.events.subscribe(one) for one in (progress, live)]
 
         def end() -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "EventStream",
     "NodeStatus",
     "RunEnded",
+    "RunGoesOn",
     "RunStarted",
     "StepStatus",
     "StepsChanged",
@@ -55,6 +56,14 @@ TaskMode = Literal["work", "spin", "run"]
 @dataclass(frozen=True)
 class RunStarted:
     """A run of the whole flow began."""
+
+    flow: str
+    run: str
+
+
+@dataclass(frozen=True)
+class RunGoesOn:
+    """A run of the whole flow goes on: told some times a second, for views that do not follow each task at once."""
 
     flow: str
     run: str
@@ -249,6 +258,7 @@ class DocumentChanged:
 
 Event = (
     RunStarted
+    | RunGoesOn
     | TaskStarted
     | TaskRetried
     | TaskOutput
@@ -345,7 +355,9 @@ def task_told(
 
 def to_wire(event: Event) -> dict[str, Any]:
     """An event as plain values with its class's name as ``type``."""
-    return {"type": type(event).__name__, **asdict(event)}
+    # There are thousands of these, and all they hold is plain.
+    flat = isinstance(event, TaskStarted | TaskEnded | TaskCloned)
+    return {"type": type(event).__name__, **(vars(event) if flat else asdict(event))}
 
 
 class EventStream:

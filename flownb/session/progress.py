@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from flownb.runtime.events import (
     Event,
     RunEnded,
+    RunGoesOn,
     RunStarted,
     TaskCloned,
     TaskEnded,
@@ -143,7 +144,7 @@ class Progress:
         write: Callable[[str, str], object] | None = None,
     ) -> None:
         self.steps = StepStates()
-        self._pathspec = pathspec
+        self.pathspec = pathspec
         self._order = {step: position for position, step in enumerate(order)}
         self._held = held
         self._silent = silent
@@ -183,7 +184,9 @@ class Progress:
 
     def is_about(self, event: Event) -> bool:
         """Whether an event is one of the run's."""
-        return isinstance(event, RunStarted | RunEnded | TaskEvent) and f"{event.flow}/{event.run}" == self._pathspec
+        if not isinstance(event, RunStarted | RunGoesOn | RunEnded | TaskEvent):
+            return False
+        return f"{event.flow}/{event.run}" == self.pathspec
 
     def flush(self) -> None:
         """Pass on all that is held back, in the flow's order."""

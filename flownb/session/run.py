@@ -21,6 +21,7 @@ from flownb.runtime.events import (
     CardRefreshed,
     Event,
     RunEnded,
+    RunGoesOn,
     RunStarted,
     TaskCloned,
     TaskEnded,
@@ -47,6 +48,8 @@ __all__ = ["FlowRun", "Reuse", "RunOutcome", "begin_run", "run_flow"]
 
 # Seconds between two signs of life of a run.
 HEARTBEAT = 10.0
+# Seconds between two times that views are told that a run goes on.
+MOMENT = 0.1
 
 Reuse = Callable[[TaskSpec], TaskRecord | None]
 
@@ -162,7 +165,7 @@ class FlowRun:
         self._session, self._options, self._program, self._record = session, options, program, record
         self._given, self._decorators, self._reuse = given, decorators, reuse
         self._tasks = self._cloned = 0
-        self._beaten = monotonic()
+        self._beaten = self._told = monotonic()
         self._scheduler: Scheduler | None = None
         self._logs = LogBook(session.datastore, record.flow, record.run)
         self._stop_asked = False
@@ -281,8 +284,11 @@ class FlowRun:
         self._emit(CardRefreshed(self._record.flow, spec.run, spec.step, spec.task, shown.update.card))
 
     def _tick(self) -> None:
-        """Write what tasks show; now and then give a sign of life."""
+        """Write what tasks show; now and then tell the views, and give a sign of life."""
         self._logs.flush()
+        if monotonic() - self._told > MOMENT:
+            self._told = monotonic()
+            self._emit(RunGoesOn(self._record.flow, self._record.run))
         if monotonic() - self._beaten > HEARTBEAT:
             self._beaten = monotonic()
             self._session.datastore.beat(self._record.flow, self._record.run)

@@ -10,16 +10,29 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 
 from flownb.errors import FlownbError
 from flownb.picture.summary import INTERRUPTED
-from flownb.runtime.events import Event, RunEnded, StepsChanged, StepStatus, TaskCloned, TaskEnded, TaskStarted
+from flownb.runtime.events import (
+    Event,
+    RunEnded,
+    RunGoesOn,
+    StepsChanged,
+    StepStatus,
+    TaskCloned,
+    TaskEnded,
+    TaskStarted,
+)
 from flownb.runtime.freshness import NEVER, Freshness
 from flownb.session.picture import step_detail
 from flownb.session.progress import StepStates
 from flownb.session.state import SessionState
 
 __all__ = ["StatusBoard"]
+
+# Seconds between two times that a step is told of.
+INTERVAL = 0.1
 
 
 class StatusBoard:
@@ -47,6 +60,9 @@ class StatusBoard:
         self._since = StepStates()
         self._shown = dict(shown or {})
         self._lock = threading.RLock()
+        # Steps whose tasks follow each other so fast that they are told of together; when each was told of last.
+        self._late: set[str] = set()
+        self._told: dict[str, float] = {}
 
     def __call__(self, event: Event) -> None:
         """Take an event of the stream."""
@@ -59,14 +75,23 @@ class StatusBoard:
         return {**self._judged, **self._since.states()}
 
     def tell(self, event: Event) -> None:
-        """Push how the step of an event stands now."""
+        """Push how the step of an event stands now; of a run's step at most some times a second."""
         if isinstance(event, TaskStarted | TaskCloned | TaskEnded):
+            now = monotonic()
+            if event.mode == "run" and now - self._told.get(event.step, 0.0) < INTERVAL:
+                self._late.add(event.step)
+                return
+            self._told[event.step] = now
             cells = [(cell, step) for cell, step in self._cells() if step == event.step]
-        elif isinstance(event, RunEnded):
-            cells = [(one.cell, one.step) for one in self._shown.values() if one.state == "running"]
+        elif isinstance(event, RunGoesOn | RunEnded) and self._late:
+            cells = [(cell, step) for cell, step in self._cells() if step in self._late]
+            self._late.clear()
         else:
-            return
-        self._push_changed(self._statuses(cells))
+            cells = []
+        if isinstance(event, RunEnded):
+            cells += [(one.cell, one.step) for one in self._shown.values() if one.state == "running"]
+        if cells:
+            self._push_changed(self._statuses(cells))
 
     def tell_new(self) -> None:
         """Push how cells stand that were no steps before, without judging the others."""

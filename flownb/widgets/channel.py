@@ -166,29 +166,21 @@ def coalesced(events: Sequence[Event]) -> list[Event]:
     """The same events with states that were overtaken left out: of a step cell or a DAG's node the last one counts."""
     from flownb.runtime.events import DagChanged, StepsChanged
 
-    kept: list[Event] = []
-    for event in events:
-        same = next((i for i, one in enumerate(kept) if _overtakes(event, one)), None)
-        if same is None:
-            kept.append(event)
-            continue
-        before = kept.pop(same)
-        if isinstance(event, StepsChanged) and isinstance(before, StepsChanged) and not event.whole:
-            kept.append(StepsChanged(_steps(before, event), before.whole))
-        elif isinstance(event, DagChanged) and isinstance(before, DagChanged):
-            kept.append(DagChanged(event.dag, _nodes(before, event)))
+    # By what overtakes them; a key that is put in anew stands last.
+    kept: dict[object, Event] = {}
+    for place, event in enumerate(events):
+        if isinstance(event, StepsChanged):
+            before = kept.pop(StepsChanged, None)
+            if isinstance(before, StepsChanged) and not event.whole:
+                event = StepsChanged(_steps(before, event), before.whole)
+            kept[StepsChanged] = event
+        elif isinstance(event, DagChanged):
+            before = kept.pop((DagChanged, event.dag), None)
+            nodes = _nodes(before, event) if isinstance(before, DagChanged) else event.nodes
+            kept[DagChanged, event.dag] = DagChanged(event.dag, nodes)
         else:
-            kept.append(event)
-    return kept
-
-
-def _overtakes(event: Event, before: Event) -> bool:
-    """Whether the two can be told as one."""
-    from flownb.runtime.events import DagChanged, StepsChanged
-
-    if isinstance(event, DagChanged):
-        return isinstance(before, DagChanged) and before.dag == event.dag
-    return isinstance(event, StepsChanged) and isinstance(before, StepsChanged)
+            kept[place] = event
+    return list(kept.values())
 
 
 def _steps(before: StepsChanged, event: StepsChanged) -> tuple[StepStatus, ...]:

@@ -1,14 +1,16 @@
 """The DAG of a run in a cell's output, updated in place while the cell blocks.
 
 Takes the events of one run; gives a displayed DAG. Where no view is connected there is one display at the end, for
-nbclient and nbval know no updates; where one is, the DAG is there from the start.
+nbclient and nbval know no updates; where one is, the DAG is there from the start. A front end without a view that shows
+updates has lines of text in the DAG's place until then.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 from IPython.display import display, update_display
@@ -20,6 +22,7 @@ from flownb.runtime.events import (
     DagDrawn,
     Event,
     NodeStatus,
+    RunGoesOn,
     RunStarted,
     TaskCloned,
     TaskEnded,
@@ -29,11 +32,15 @@ from flownb.runtime.freshness import NEVER, Freshness
 from flownb.session.picture import step_detail
 from flownb.session.progress import Progress
 from flownb.session.session import Session
+from flownb.session.tally import Tally
+from flownb.widgets.progress import StepLines
 
 __all__ = ["Drawing", "LiveDag", "dag_bundle", "show_dag"]
 
 # What a card is made wide enough for while its step's tasks are counted.
 ROOM_FOR_TASKS = 100
+# Seconds between two times that a step is told of.
+INTERVAL = 0.1
 
 
 def dag_bundle(dag: Dag) -> dict[str, Any]:
@@ -95,32 +102,41 @@ class LiveDag:
         Told of each event before this is.
     live : bool
         Whether a view is connected.
+    watched : bool, default False
+        Whether there is a front end that shows updates of outputs, if no view is connected.
     """
 
-    def __init__(self, session: Session, progress: Progress, *, live: bool) -> None:
+    def __init__(self, session: Session, progress: Progress, *, live: bool, watched: bool = False) -> None:
         self._session = session
         self._progress = progress
         self._live = live
         self._id = secrets.token_hex(8)
         self._drawing: Drawing | None = None
         self._told: dict[str, NodeStatus] = {}
+        self._tally = Tally(progress.pathspec, session.program(False).graph.order) if watched and not live else None
+        self._lines: StepLines | None = None
+        # Steps whose tasks follow each other so fast that they are told of together; when each was told of last.
+        self._late: set[str] = set()
+        self._when: dict[str, float] = {}
         self._final: DagDrawn | None = None
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
         if not self._progress.is_about(event):
             return
-        if self._live and isinstance(event, RunStarted):
+        if self._tally is not None:
+            self._tally(event)
+        if isinstance(event, RunStarted):
             self._start(event)
-        elif (
-            self._drawing is not None
-            and isinstance(event, TaskStarted | TaskCloned | TaskEnded)
-            and event.mode == "run"
-        ):
-            status = self._drawing.status(event.step, self._progress.steps.state(event.step) or NEVER)
-            if status is not None:
-                self._told = {**self._told, status.name: status}
-                self._session.events.emit(DagChanged(self._id, (status,)))
+        elif isinstance(event, RunGoesOn):
+            self._go_on()
+        elif self._drawing is not None and isinstance(event, TaskStarted | TaskCloned | TaskEnded):
+            now = monotonic()
+            if now - self._when.get(event.step, 0.0) < INTERVAL:
+                self._late.add(event.step)
+            else:
+                self._when[event.step] = now
+                self._tell(self._drawing, [event.step])
 
     def finish(self, facts: Mapping[str, Any], *, aside: bool = False) -> None:
         """Show what became of each step, in place of what was shown so far.
@@ -135,7 +151,7 @@ class LiveDag:
         if self._drawing is None and not self._progress.states:
             return  # refused before anything ran
         dag = self._session.picture(self._progress.states)
-        if self._drawing is None:
+        if self._drawing is None and self._lines is None:
             if not aside:
                 show_dag(dag, facts)
             return
@@ -147,14 +163,34 @@ class LiveDag:
 
     def catch_up(self) -> DagChanged | DagDrawn | None:
         """What a page that was loaded anew has missed; None if nothing is displayed. May be called on any thread."""
-        if self._final is not None:
+        if self._final is not None or self._drawing is None:
             return self._final
-        return DagChanged(self._id, tuple(self._told.values())) if self._drawing is not None else None
+        return DagChanged(self._id, tuple(self._told.values()))
 
     def _start(self, event: RunStarted) -> None:
-        """Display the DAG before its first task."""
+        """Display the DAG before its first task, or the lines in its place."""
+        if self._tally is not None:
+            self._lines = StepLines(self._tally, self._id)
+        if not self._live:
+            return
         drawing = Drawing(self._session, {})
         bundle = {**dag_bundle(self._session.picture({})), DAG_MIME: drawing.payload}
         facts = {"dag": self._id, "run": f"{event.flow}/{event.run}"}
         display(bundle, raw=True, metadata={"flownb": facts}, display_id=self._id)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         self._drawing = drawing
+
+    def _go_on(self) -> None:
+        """Show what was not shown at once."""
+        if self._lines is not None:
+            self._lines.refresh()
+        if self._drawing is not None and self._late:
+            late, self._late = self._late, set()
+            self._tell(self._drawing, late)
+
+    def _tell(self, drawing: Drawing, steps: Iterable[str]) -> None:
+        """Tell the views how steps stand."""
+        found = [drawing.status(step, self._progress.steps.state(step) or NEVER) for step in steps]
+        statuses = tuple(status for status in found if status is not None)
+        if statuses:
+            self._told = {**self._told, **{status.name: status for status in statuses}}
+            self._session.events.emit(DagChanged(self._id, statuses))

@@ -99,11 +99,11 @@ class Views:
 
     # -- what is watched
 
-    def live_dag(self, progress: Progress) -> LiveDag:
-        """The DAG of a run that begins."""
+    def live_dag(self, progress: Progress, *, watched: bool = False) -> LiveDag:
+        """The DAG of a run that begins; `watched` says whether a front end without a view shows updates of outputs."""
         from flownb.widgets.live import LiveDag
 
-        dag = LiveDag(self.session, progress, live=self.live)
+        dag = LiveDag(self.session, progress, live=self.live, watched=watched)
         self._dags.append(dag)
         return dag
 
@@ -131,9 +131,12 @@ class Views:
 
     def _watch(self, event: Event) -> None:
         """Hand an event of the session to the views, if there are any; what tasks show is shown below the cell."""
-        from flownb.runtime.events import TaskOutput
+        from flownb.runtime.events import RunGoesOn, TaskOutput
 
         if isinstance(event, TaskOutput):
+            return
+        if isinstance(event, RunGoesOn):
+            self.board.tell(event)
             return
         self.board(event)
         if self.live or self._widgets:

@@ -41,6 +41,16 @@ export interface RunStarted {
 }
 
 /**
+ * A run of the whole flow goes on: told some times a second, for views that do
+ * not follow each task at once.
+ */
+export interface RunGoesOn {
+  type: 'RunGoesOn';
+  flow: string;
+  run: string;
+}
+
+/**
  * A task's first attempt began.
  */
 export interface TaskStarted {
@@ -188,6 +198,7 @@ export interface DagDrawn {
 
 export type FlowEvent =
   | RunStarted
+  | RunGoesOn
   | TaskStarted
   | TaskRetried
   | TaskOutput

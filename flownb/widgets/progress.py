@@ -1,0 +1,61 @@
+"""The progress of a run in a cell's output, for front ends that show no more than text and HTML: a line a step.
+
+Takes a `Tally`; gives one output that is updated in place, until what became of the run takes its place.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+from IPython.display import display, update_display
+
+from flownb.session.tally import LineState, Tally, texts
+
+__all__ = ["StepLines"]
+
+# Seconds between two updates, each of which the front end keeps in the notebook; lines of steps.
+INTERVAL = 0.5
+MOST = 20
+
+# Legible on light and on dark, like the colours of the DAG.
+GLYPHS: Mapping[LineState, tuple[str, str]] = {
+    "waiting": ("○", "#8a8f98"),
+    "running": ("◐", "#2f7fd6"),
+    "done": ("✓", "#2e9e5b"),
+    "failed": ("✗", "#d6453d"),
+    "interrupted": ("✗", "#c98a1b"),
+}
+
+
+class StepLines:
+    """One output.
+
+    Parameters
+    ----------
+    tally : Tally
+    display_id : str
+        Under which the output is updated.
+    """
+
+    def __init__(self, tally: Tally, display_id: str) -> None:
+        self._tally, self._id = tally, display_id
+        self._shown = monotonic()
+        display(self._bundle(), raw=True, display_id=self._id)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+
+    def refresh(self) -> None:
+        """Show how the steps stand now, if they were not shown just before."""
+        if monotonic() - self._shown >= INTERVAL:
+            self._shown = monotonic()
+            update_display(self._bundle(), raw=True, display_id=self._id)  # type: ignore[no-untyped-call]  # as above
+
+    def _bundle(self) -> dict[str, Any]:
+        lines = self._tally.lines(MOST)
+        plain, rich = [self._tally.head()], [html.escape(self._tally.head())]
+        for line, text in zip(lines, texts(lines), strict=True):
+            glyph, colour = GLYPHS[line.state]
+            plain.append(f"{glyph} {text}")
+            rich.append(f'<span style="color:{colour}">{glyph}</span> {html.escape(text)}')
+        return {"text/plain": "\n".join(plain), "text/html": "<pre>{}</pre>".format("\n".join(rich))}
