@@ -275,7 +275,7 @@ def test_timeout_raises_at_the_line_that_runs(make_session: MakeSession, mode: s
     """Python code that runs too long is interrupted where it is, and its own finally blocks run."""
     session = make_session(
         IMPORTS,
-        "%%step a -> x\n@timeout(seconds=1)\n@catch(var='e')\nx = 0\ntry:\n    while True:\n        x += 1\n"
+        "%%step a -> x\n@timeout(seconds=1)\n@catch(var='e')\nx = 0\ntry:\n    while x >= 0:\n        x += 1\n"
         "finally:\n    self.cleaned = True",
         "%%step b -> z\nz = e.type, 'line 6' in str(e) or 'line 7' in str(e), self.cleaned",
     )
