@@ -7,7 +7,20 @@ import sys
 
 from benchmarks.table import Row, print_table
 
-NAMES = ("load_ext", "check", "spin", "persist", "unchanged", "index", "s3", "dag_paint")
+NAMES = (
+    "load_ext",
+    "check",
+    "spin",
+    "persist",
+    "unchanged",
+    "index",
+    "s3",
+    "dag_paint",
+    "run",
+    "foreach",
+    "memory",
+    "isolate",
+)
 
 
 def main(names: list[str]) -> int:

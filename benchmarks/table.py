@@ -1,11 +1,12 @@
 """Rows of results and how they are printed.
 
-Takes medians in seconds; gives a table with our figure, the peer's, the ratio and the goal.
+Takes medians in seconds, or bytes; gives a table with our figure, the peer's, the ratio and the goal.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["Row", "print_table"]
 
@@ -19,10 +20,11 @@ class Row:
     what, peer : str
         What is measured, and what it stands beside.
     ours, theirs : float
-        Medians, in seconds.
+        Medians, in seconds; bytes if the unit is MB.
     goal : str
         From LIMITS.md or the issue.
     met : bool
+    unit : {"ms", "MB"}
     """
 
     what: str
@@ -31,15 +33,18 @@ class Row:
     theirs: float
     goal: str
     met: bool
+    unit: Literal["ms", "MB"] = "ms"
 
 
 def print_table(rows: list[Row]) -> None:
-    """Print rows under each other, in milliseconds."""
+    """Print rows under each other, in milliseconds or megabytes."""
     cells = [("", "ours", "", "peer", "peer / ours", "goal", "")]
     for row in rows:
         ratio = f"{row.theirs / row.ours:,.1f}×" if row.ours > 0 else "–"
         mark = "met" if row.met else "MISSED"
-        cells.append((row.what, _ms(row.ours), row.peer, _ms(row.theirs), ratio, row.goal, mark))
+        cells.append(
+            (row.what, _text(row.ours, row.unit), row.peer, _text(row.theirs, row.unit), ratio, row.goal, mark)
+        )
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     for line in cells:
         aligned = [
@@ -49,5 +54,5 @@ def print_table(rows: list[Row]) -> None:
         print("  ".join(aligned).rstrip())
 
 
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1e3:,.2f} ms"
+def _text(value: float, unit: str) -> str:
+    return f"{value * 1e3:,.2f} ms" if unit == "ms" else f"{value / 1e6:,.0f} MB"
