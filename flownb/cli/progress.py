@@ -147,7 +147,7 @@ class TerminalProgress(AbstractContextManager["TerminalProgress"]):
 
     def _lines(self, size: os.terminal_size) -> list[tuple[LineState | None, str]]:
         """The lines as they are to be, the last one about the run as a whole."""
-        lines = self._tally.lines(max(3, min(MOST, size.lines - FREE)))
+        lines = self._tally.lines(max(4, min(MOST, size.lines - FREE)))
         shown = [(line.state, cut(text, size.columns - 3)) for line, text in zip(lines, texts(lines), strict=True)]
         return [*shown, (None, cut(self._tally.head(), size.columns - 3))]
 

@@ -217,7 +217,7 @@ class Tally:
         Parameters
         ----------
         room : int
-            From 3.
+            From 4.
         """
         lines = [self.line(name) for name in self.steps]
         if len(lines) <= room:
