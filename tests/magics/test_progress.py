@@ -1,0 +1,148 @@
+"""The progress of `%flow run` in front ends that have no extension, in real kernels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import start_new_kernel
+from nbclient import NotebookClient
+
+# The last item's task waits until the test has seen what it wants to see.
+TRAIN = """%%step train --foreach xs -> m
+import pathlib, time
+m = self.input
+print('got', m)
+while m == 2 and not pathlib.Path('go').exists():
+    time.sleep(0.01)"""
+CELLS = (
+    "%%flow F",
+    "%%step load -> xs\nxs = [0, 1, 2]\nprint('loading')",
+    TRAIN,
+    "%%step pick --join -> best\nbest = max(task.m for task in inputs)",
+)
+CELL = {"cellId": "run"}
+
+
+class Front:
+    """A front end: sends cells, and keeps what it is told of the last one."""
+
+    def __init__(self, client: BlockingKernelClient, interrupt: Callable[[], None]) -> None:
+        self.client, self.interrupt = client, interrupt
+        self.seen: list[tuple[str, dict[str, Any]]] = []
+
+    def run(
+        self,
+        code: str,
+        metadata: dict[str, Any] | None = None,
+        *,
+        stdin: bool = True,
+        then: Callable[[str, dict[str, Any]], object] = lambda kind, content: None,
+    ) -> None:
+        """Execute a cell, and hand on each output that comes."""
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": stdin, "stop_on_error": True}
+        message = self.client.session.msg("execute_request", content, metadata=metadata or {})
+        self.client.shell_channel.send(message)
+        self.seen = []
+        while True:
+            told = self.client.get_iopub_msg(timeout=60)
+            kind, body = told["msg_type"], told["content"]
+            if told["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+                continue
+            if kind == "status" and body["execution_state"] == "idle":
+                return
+            self.seen.append((kind, body))
+            then(kind, body)
+
+    def displays(self) -> list[tuple[str, dict[str, Any]]]:
+        """What was displayed, and updated."""
+        return [(kind, body) for kind, body in self.seen if kind in ("display_data", "update_display_data")]
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[Front]:
+    """A front end on a fresh kernel in the test's folder, with a flow whose last item waits."""
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    try:
+        made = Front(client, manager.interrupt_kernel)
+        made.run("%load_ext flownb")
+        (tmp_path / "go").touch()
+        for cell in CELLS:
+            made.run(cell)
+        yield made
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def test_one_output_is_updated_while_somebody_looks(front: Front, tmp_path: Path) -> None:
+    """A line a step, and text as it comes; at the end what everybody else has."""
+    (tmp_path / "go").unlink()
+
+    def go_on(kind: str, content: dict[str, Any]) -> None:
+        if "2/3  1 running" in content.get("data", {}).get("text/plain", ""):
+            (tmp_path / "go").touch()
+
+    front.run("%flow run", CELL, then=go_on)
+    displays = front.displays()
+    assert ["display_data"] == [kind for kind, _ in displays[:1]]
+    assert {"update_display_data"} == {kind for kind, _ in displays[1:]}
+    assert 1 == len({body["transient"]["display_id"] for _, body in displays})
+    going = next(body["data"] for _, body in displays if "2/3  1 running" in body["data"]["text/plain"])
+    lines = going["text/plain"].split("\n")
+    assert re.fullmatch(r"run F/2  \d tasks done  \d+(\.\d)? s", lines[0])
+    assert ["✓ load   1/1", "◐ train  2/3  1 running", "○ pick"] == [line.split("  done")[0] for line in lines[1:]]
+    assert going["text/html"].startswith("<pre>")
+    final = displays[-1][1]
+    assert "F · 3 steps · 3 fresh" == final["data"]["text/plain"].split("\n")[0]
+    assert {"run": "F/2", "tasks": 7} == {name: final["metadata"]["flownb"][name] for name in ("run", "tasks")}
+    # Text came before the run had ended.
+    places = [place for place, (kind, body) in enumerate(front.seen) if "[train/0] got 0" in body.get("text", "")]
+    assert places[0] < front.seen.index(next(one for one in front.seen if "2/3  1 running" in str(one[1])))
+    front.run("%flow run", stdin=False)
+    assert ["display_data"] == [kind for kind, _ in front.displays()]
+    assert final["data"] == front.displays()[0][1]["data"]
+
+
+def test_who_cannot_look_has_the_end_alone(front: Front) -> None:
+    """A console sends no cell, and headless executions allow no input: both get one display, and text in order."""
+    for metadata, stdin in (({}, True), (CELL, False)):
+        front.run("%flow run --max-workers 2", metadata, stdin=stdin)
+        assert ["display_data"] == [kind for kind, _ in front.displays()]
+        text = "".join(body["text"] for kind, body in front.seen if kind == "stream")
+        assert "[load] loading\n[train/0] got 0\n[train/1] got 1\n[train/2] got 2\nrun of F: 7 tasks" in text
+
+
+def test_a_run_that_is_interrupted_says_so(front: Front, tmp_path: Path) -> None:
+    """The lines make way for the DAG, in which the step was interrupted and nothing runs."""
+    (tmp_path / "go").unlink()
+
+    def stop(kind: str, content: dict[str, Any]) -> None:
+        if "2/3  1 running" in content.get("data", {}).get("text/plain", "") and not stopped:
+            stopped.append(kind)
+            front.interrupt()
+
+    stopped: list[str] = []
+    front.run("%flow run", CELL, then=stop)
+    final = front.displays()[-1][1]["data"]
+    assert "F · 3 steps · 1 interrupted · 1 fresh · 1 never run" == final["text/plain"].split("\n")[0]
+    assert "interrupted" in final["image/svg+xml"]
+    assert "failed" not in final["text/plain"]
+
+
+def test_headless_executions_always_say_the_same(write_notebook: Callable[..., Path], tmp_path: Path) -> None:
+    """nbclient, and who builds on it, gets outputs without times, ids and updates: twice the same."""
+    (tmp_path / "go").touch()
+    path = write_notebook("%load_ext flownb", *CELLS, "%flow run")
+    outputs = []
+    for _ in range(2):
+        notebook = nbformat.read(path, as_version=4)
+        NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+        outputs.append([dict(one, metadata={}) for one in notebook.cells[-1].outputs])
+    assert outputs[0] == outputs[1]
+    assert {"stream", "display_data"} == {one["output_type"] for one in outputs[0]}
