@@ -110,6 +110,8 @@ class Reuse:
         self._by_item: dict[str, dict[str, list[TaskRecord]]] = {}
         self._lists: dict[str, list[tuple[TaskRecord, ArtifactRef]]] = {}
         self._list_keys: dict[str, set[str]] = {}
+        # Of steps that go back to themselves: each round of the origin stands for one round.
+        self._taken: set[str] = set()
         self._asked: Counter[tuple[str, tuple[int, ...]]] = Counter()
         self._fingerprints: dict[str, dict[str, str]] = {}
         self._items = ItemKeys(datastore)
@@ -152,13 +154,18 @@ class Reuse:
         if step not in self._first:
             return [Reason("unrecorded")]
         first: list[Reason] = []
+        loops = step in self.program.graph[step].targets
         for task in here:
+            if task.pathspec in self._taken:
+                continue
             reasons = self._differences(task, spec)
             found: TaskRecord | list[Reason] = reasons or self._clone(task, spec)
             if isinstance(found, TaskRecord):
+                if loops:
+                    self._taken.add(task.pathspec)
                 return found
             first = first or found
-        if spec.frames and all(reason.kind in ("artifact", "item", "inputs") for reason in first):
+        if spec.frames and not loops and all(reason.kind in ("artifact", "item", "inputs") for reason in first):
             # Its item may have stood at another place.
             for task in islice(self._alike(spec), ALIKE):
                 if not self._differences(task, spec):
@@ -205,7 +212,7 @@ class Reuse:
         reasons = self._code(task)
         if reasons:
             return reasons
-        if task.status != "done":
+        if task.status != "done" or task.exception is not None:  # what `@catch` took may not happen again
             return [_ended(task)]
         parents = [self._by_name.get(name) for name in task.parents]
         if None in parents:
@@ -371,7 +378,7 @@ class Reuse:
 
 def _ended(task: TaskRecord) -> Reason:
     """That a task of the origin did not end well."""
-    return Reason("failed" if task.status == "failed" else "interrupted")
+    return Reason("interrupted" if task.status == "interrupted" else "failed")
 
 
 def _place(step: str, frames: Sequence[ForeachFrame]) -> tuple[str, tuple[int, ...]]:

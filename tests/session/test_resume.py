@@ -295,6 +295,37 @@ def test_a_switch_leads_where_it_led(make_session: MakeSession, count: Any) -> N
     assert ["s", "flat", "last"] == count()
 
 
+def test_rounds_that_look_alike_are_cloned_once_each(make_session: MakeSession, count: Any, tmp_path: Path) -> None:
+    """A step that goes back to itself and reads the same in each round ends where it ended, and not never."""
+    counter = tmp_path / "counter"
+    poll = (
+        "%%step poll\nnote('poll')\nfrom pathlib import Path\n"
+        f"file = Path({str(counter)!r})\nn = int(file.read_text() if file.exists() else 0) + 1\nfile.write_text(str(n))\n"
+        "self.go = 'stop' if n % 3 == 0 else 'more'\nself.next({'more': self.poll, 'stop': self.last}, condition='go')"
+    )
+    session = make_session(SHARED, "%%step first\npass", poll, "%%step last\npass")
+    run(session)
+    assert ["poll"] * 3 == count()
+    found, lines = resume(session)
+    assert ([], "poll: cloned, 3 tasks") == (count(), lines[1])
+    assert 3 == len(list(found["poll"]))
+
+
+def test_a_failure_that_was_caught_is_not_taken_over(make_session: MakeSession, count: Any) -> None:
+    """What `@catch` took may go well the next time, so the step runs again."""
+    cells = [
+        SHARED,
+        "%%step first\npass",
+        "%%step risky -> x\n@catch(var='e')\nnote('risky')\nx = 1 / 0",
+        "%%step last\nprint(self.e)",
+    ]
+    session = make_session(*cells)
+    run(session)
+    assert ["risky"] == count()
+    _, lines = resume(session)
+    assert (["risky"], "risky: ran, failed before") == (count(), lines[1])
+
+
 def test_a_join_runs_when_an_input_it_merged_is_new(make_session: MakeSession, count: Any) -> None:
     """merge_artifacts reads the names of all that its inputs have."""
     cells = (

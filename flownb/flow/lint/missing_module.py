@@ -22,6 +22,8 @@ PACKAGES = {
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report imports, not inside a try, of modules that cannot be found here."""
+    if any("sys.path" in cell.source for cell in context.flow.shared):
+        return  # where modules are is known when that ran
     header = [context.flow.header] if context.flow.header is not None else []
     for cell in [*header, *context.flow.shared, *(step.cell for step in context.steps)]:
         for module, line in _imports(cell.parsed.tree):
