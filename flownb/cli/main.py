@@ -78,11 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("run", run, "Run the whole flow; --NAME VALUE sets a parameter, --tag NAME tags the run.")
     sub.usage = (
         "flownb run NOTEBOOK [--PARAMETER VALUE] [--config NAME FILE] [--config-value NAME JSON] [--tag NAME] "
-        "[--max-workers N] [--max-num-splits N]"
+        "[--max-workers N] [--max-num-splits N] [--executor process|inline|dask|dask=tcp://HOST:PORT]"
     )
     sub = add("resume", resume, "Run again what is not valid any more of an earlier run.")
     sub.usage = (
-        "flownb resume NOTEBOOK [STEP] [--origin-run-id RUN] [--tag NAME] [--max-workers N] [--max-num-splits N]"
+        "flownb resume NOTEBOOK [STEP] [--origin-run-id RUN] [--tag NAME] [--max-workers N] [--max-num-splits N] "
+        "[--executor process|inline|dask|dask=tcp://HOST:PORT]"
     )
     sub = add("status", status, "Say what is stale and why, and what a resume would do.")
     sub.usage = "flownb status NOTEBOOK [--origin-run-id RUN]"

@@ -38,6 +38,7 @@ class RunMagics(Magics):
             %flow                    the DAG with each step's state
             %flow run [--alpha 0.2] [--tag NAME] [--max-num-splits N] [--max-workers N] [--background]
                       [--config NAME FILE] [--config-value NAME JSON]
+                      [--executor process|inline|dask|dask=tcp://HOST:PORT]
             %flow resume [STEP] [--origin-run-id RUN] [--tag NAME] …
                                      run again what is not valid any more of the newest run
             %flow status             what is stale and why, and what a resume would do
