@@ -6,7 +6,8 @@ artifacts leaves its children fresh.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -99,16 +100,20 @@ class Freshness:
 NEVER = Freshness("never")
 
 
-def fingerprint(program: Program, step: str, *, loaded: bool = False) -> dict[str, str]:
+def fingerprint(
+    program: Program, step: str, *, loaded: Iterable[str] | None = None, since: float = math.inf
+) -> dict[str, str]:
     """Hashes of the code that decides a step's result: its method, the shared code, its decorators, its modules.
 
     Parameters
     ----------
     program : Program
     step : str
-    loaded : bool, default False
-        Whether the user's own modules count as this process imported them, for a task that just ran here; else as
-        their files are now.
+    loaded : iterable of str, optional
+        For a task that ran in this process: modules it imported beside those that its code names (a class may have
+        come with an artifact). The user's own modules then count as this process imported them.
+    since : float, optional
+        When it began: modules that were edited later are like no others.
     """
     decorators = [one.text for one in program.decorators(step) if one.name not in WITHOUT_EFFECT]
     found = {
@@ -116,8 +121,8 @@ def fingerprint(program: Program, step: str, *, loaded: bool = False) -> dict[st
         "shared": program.shared_hash,
         "decorators": "\n".join(decorators),
     }
-    names = imports_of(program, step)
-    modules = local_modules(names, loaded=loaded) if names else {}
+    names = (*imports_of(program, step), *(loaded or ()))
+    modules = local_modules(names, loaded=loaded is not None, since=since) if names else {}
     if modules:
         found["modules"] = " ".join(f"{name}={digest}" for name, digest in modules.items())
     return found
@@ -223,8 +228,10 @@ def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -
         reasons.append(Reason("code", step))
     if before.get("shared") != now["shared"]:
         reasons.append(Reason("shared"))
-    modules = [set(one.get("modules", "").split()) for one in (before, now)]
-    changed = {entry.partition("=")[0] for entry in modules[0] ^ modules[1]}
+    had, has = (dict(entry.split("=") for entry in one.get("modules", "").split()) for one in (before, now))
+    # What a task imported that its code does not name is looked up by name.
+    has = {**local_modules(had.keys() - has.keys()), **has}
+    changed = {name for name in had.keys() | has.keys() if had.get(name) != has.get(name)}
     return reasons + [Reason("module", name) for name in sorted(changed)]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import math
 import os
 import sys
 import sysconfig
@@ -17,11 +18,13 @@ from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
-__all__ = ["imported_names", "local_modules", "outdated_modules"]
+__all__ = ["imported_names", "loaded_modules", "local_modules", "outdated_modules"]
 
 # Our own and Metaflow's are no part of a flow's code, also where they are worked on.
 NEVER = frozenset({"flownb", "metaflow"}) | sys.stdlib_module_names
 INSTALLED = frozenset({"site-packages", "dist-packages"})
+# File systems note the time of a change by a clock that is this many seconds late.
+COARSE = 0.005
 
 # Top-level names that were found to be installed.
 _installed: set[str] = set()
@@ -59,7 +62,7 @@ def imported_names(tree: ast.AST | None, package: str = "") -> tuple[str, ...]:
     return tuple(found)
 
 
-def local_modules(names: Iterable[str], *, loaded: bool = False) -> dict[str, str]:
+def local_modules(names: Iterable[str], *, loaded: bool = False, since: float = math.inf) -> dict[str, str]:
     """Content hashes of the user's own modules among `names`, and of those that they import.
 
     Parameters
@@ -68,6 +71,9 @@ def local_modules(names: Iterable[str], *, loaded: bool = False) -> dict[str, st
         Dotted names; what is no module of the user's own is passed over.
     loaded : bool, default False
         Whether a module that this process imported counts as it was then, and not as its file is now.
+    since : float, optional
+        Seconds since the epoch. A file that was written later counts as one that is like no other: nobody knows which
+        of its contents was imported.
 
     Returns
     -------
@@ -92,11 +98,26 @@ def local_modules(names: Iterable[str], *, loaded: bool = False) -> dict[str, st
                     except OSError:
                         spec = specs[part] = None
                     else:
+                        if stat.st_mtime > since - COARSE:
+                            digest = f"edited-{stat.st_mtime_ns}"
                         found[part] = _as_loaded(part, digest) if loaded else digest
                         ahead += more
             if spec is None:
                 break
     return dict(sorted(found.items()))
+
+
+def loaded_modules() -> tuple[str, ...]:
+    """Names of the user's own modules that this process has imported, by whatever way."""
+    found = []
+    for name, module in list(sys.modules.items()):
+        origin = getattr(getattr(module, "__spec__", None), "origin", None)
+        top = name.partition(".")[0]
+        if not origin or not origin.endswith(".py") or top in NEVER or top in _installed:
+            continue
+        if not _is_installed(origin):
+            found.append(name)
+    return tuple(found)
 
 
 def outdated_modules(names: Iterable[str]) -> list[str]:

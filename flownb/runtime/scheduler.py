@@ -196,10 +196,13 @@ class Scheduler:
             origin_run=self.origin_run,
             source=self.source,
         )
-        clone = self.reuse(spec) if self.reuse is not None else None
-        if clone is None:
+        if self.reuse is None:
             return spec
-        self.datastore.write_task(clone, made=())
+        with self.datastore.recording():  # what the clone refers to is not cleared up before it is written
+            clone = self.reuse(spec)
+            if clone is None:
+                return spec
+            self.datastore.write_task(clone, made=())
         self.emit(task_cloned(clone))
         self._ready.extend(self._way.follow(clone))
         return None

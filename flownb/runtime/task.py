@@ -32,8 +32,10 @@ from flownb.runtime.description import describe_task
 from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.freshness import fingerprint
+from flownb.runtime.local_modules import loaded_modules
 from flownb.runtime.process import process_state
 from flownb.runtime.program import Program
+from flownb.runtime.provenance import imported_distributions
 from flownb.store.artifacts import Saved
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStatus
@@ -144,8 +146,7 @@ def run_attempt(
     decorated: bool = True,
     on_card: OnCard | None = None,
     finish: Callable[[], None] = lambda: None,
-    distributions: Callable[[], Mapping[str, str]] | None = None,
-    tell: bool = True,
+    alone: bool = False,
 ) -> TaskResult:
     """Run one attempt of a task in a fresh module.
 
@@ -165,10 +166,9 @@ def run_attempt(
         Told of each ``current.card.refresh()``, while the step runs.
     finish : callable, optional
         Called right after the step's body, to show what it left to be shown.
-    distributions : callable, optional
-        Gives the versions of what is imported when the attempt has ended, to be recorded with it.
-    tell : bool, default True
-        Whether the datastore's index is told.
+    alone : bool, default False
+        Whether this process is the attempt's own. Then all it imported was imported for the attempt and is recorded
+        with it, and telling the datastore's index is left to the process that drives the run.
 
     Returns
     -------
@@ -273,7 +273,7 @@ def run_attempt(
             artifacts=artifacts,
             captured=captured,
             chosen=state.targets or (),
-            fingerprint=fingerprint(program, spec.step, loaded=True),
+            fingerprint=fingerprint(program, spec.step, loaded=loaded_modules() if alone else (), since=started),
             exception=describe(happened) if happened is not None else None,
             started=started,
             finished=time.time(),
@@ -283,9 +283,9 @@ def run_attempt(
         if keep is not None:
             source = spec.source or keep.save(program.source, name="source")
             record = replace(record, source=source, cards=store_cards(cards, keep))
-            if distributions is not None:
-                record = replace(record, distributions=keep.save(distributions(), name="distributions"))
-            keep.write_task(record, made={*captured, *state.loaded}, tell=tell)
+            if alone:
+                record = replace(record, distributions=keep.save(imported_distributions(), name="distributions"))
+            keep.write_task(record, made={*captured, *state.loaded}, tell=not alone)
     values = {name: value for name, value in own.items() if name in captured}
     return TaskResult(record, values, error, decorators, cards)
 
@@ -336,7 +336,7 @@ def lost_attempt(program: Program, spec: TaskSpec, datastore: Datastore, reason:
             parents=tuple(f"{parent.run}/{parent.step}/{parent.task}" for parent in spec.parents),
             foreach=spec.frames,
             artifacts=refs,
-            fingerprint=fingerprint(program, spec.step, loaded=True),
+            fingerprint=fingerprint(program, spec.step),
             exception=error,
             started=now,
             finished=now,

@@ -131,6 +131,7 @@ def begin_run(
             origin=origin.run if origin is not None else "",
             environment=environment(session),
             cells=session.datastore.save(notebook_cells(session), name="cells"),
+            source=session.datastore.save(program.source, name="source"),
         )
         record = session.datastore.new_run(record)
     find = reuse(program, given) if reuse is not None else None
@@ -198,7 +199,8 @@ class FlowRun:
         StoreError, ForeachError
             If it cannot go on.
         """
-        with _interrupts(self.stop):
+        # In this process an interrupt breaks into the step itself.
+        with _interrupts(self.stop) if self._options.executor != "inline" else contextlib.nullcontext():
             try:
                 self.outcome = self._drive()
             except BaseException as error:
@@ -242,7 +244,7 @@ class FlowRun:
                     max_num_splits=self._options.max_num_splits,
                     reuse=self._reuse,
                     origin_run=record.origin,
-                    source=session.datastore.save(self._program.source, name="source"),
+                    source=record.source,
                     tick=self._tick,
                 )
                 if self._stop_asked:

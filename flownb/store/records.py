@@ -236,6 +236,8 @@ class RunRecord:
         `flownb.runtime.provenance.run_environment`.
     cells : ArtifactRef or None
         The texts of all code cells of the notebook, scratch cells too where its file could be read.
+    source : ArtifactRef or None
+        The texts of the marked cells as its tasks record them.
     """
 
     flow: str
@@ -253,13 +255,16 @@ class RunRecord:
     origin: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
     cells: ArtifactRef | None = None
+    source: ArtifactRef | None = None
 
     def refs(self) -> Iterator[tuple[str, ArtifactRef]]:
-        """All it refers to, by name: parameters, constants, the notebook's cells."""
+        """All it refers to, by name: parameters, constants, the cells' texts."""
         yield from self.parameters.items()
         yield from self.constants.items()
         if self.cells is not None:
             yield "cells", self.cells
+        if self.source is not None:
+            yield "source", self.source
 
 
 @dataclass(frozen=True)

@@ -373,6 +373,43 @@ def test_an_edited_module_beside_the_notebook_counts(
     assert (["b"], "b: ran, module `beside_resume` changed") == (count(), lines[-1])
 
 
+def resumed_in_workers(session: Session) -> list[str]:
+    """Resume with worker processes; give what was said."""
+    plan = session.resume(ResumeOptions(None, None, RunOptions()))
+    plan.begin().drive()
+    return plan.lines
+
+
+def test_a_module_that_came_with_an_artifact_counts(
+    make_session: MakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step depends on the classes of the values it reads, though its code does not name their module."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = tmp_path / "shapes_resume.py"
+    module.write_text("class Square:\n    def area(self):\n        return 4\n")
+    cells = (
+        "%%step a -> shape\nfrom shapes_resume import Square\nshape = Square()",
+        "%%step b -> area\narea = shape.area()",
+    )
+    make_session(*cells).run(RunOptions())
+    module.write_text("class Square:\n    def area(self):\n        return 9\n\n    sides = 4\n")
+    lines = resumed_in_workers(make_session(*cells))
+    assert "b: ran, module `shapes_resume` changed" == lines[-1]
+
+
+def test_a_module_that_was_edited_meanwhile_counts_as_neither(
+    make_session: MakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a module was when a task imported it is not known if it was written to while the task ran."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = tmp_path / "edited_resume.py"
+    module.write_text("value = 1\n")
+    edit = f"open({str(module)!r}, 'w').write('value = 2\\n')"
+    cells = ("%%step a -> x\nimport os\nfrom edited_resume import value\n" + edit + "\nx = value",)
+    make_session(*cells).run(RunOptions())
+    assert ["a: ran, module `edited_resume` changed"] == resumed_in_workers(make_session(*cells))
+
+
 def test_what_cannot_be_resumed_is_refused(make_session: MakeSession, count: Any) -> None:
     """No run, one that goes on, an unknown run or step, a working run: each is said."""
     session = make_session(*FLOW)

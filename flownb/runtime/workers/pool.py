@@ -46,6 +46,7 @@ class _Attempt:
     frames: Frames
     pipes: dict[int, OutputKind]
     pid: int = 0
+    limit: float | None = None  # counts from when it has a process
     deadline: float = float("inf")
     ended: bool = False
     held: AttemptEnded | None = None
@@ -90,6 +91,7 @@ class ProcessExecutor:
         self._attempts: dict[int, _Attempt] = {}
         self._selector = selectors.DefaultSelector()
         self._control: int | None = None
+        self._untold: list[Told] = []
         self._text, self._location = dump_program(program), location
 
     def submit(self, spec: TaskSpec, *, limit: float | None = None) -> None:
@@ -103,8 +105,7 @@ class ProcessExecutor:
         for end in pipes:
             os.set_blocking(end, False)
         attempt = _Attempt(spec, ours, Frames(ours), pipes)
-        if limit is not None:
-            attempt.deadline = time.monotonic() + limit
+        attempt.limit = limit
         fds = (theirs.fileno(), their_out, their_err)
         number = self._server.fork(fds)
         theirs.close()
@@ -120,8 +121,8 @@ class ProcessExecutor:
     def wait(self, seconds: float) -> Sequence[Told]:
         """What happened, in order; see `Executor.wait`."""
         deadline = min((one.deadline for one in self._attempts.values()), default=float("inf"))
-        seconds = max(0.0, min(seconds, deadline - time.monotonic()))
-        told: list[Told] = []
+        told, self._untold = self._untold, []
+        seconds = 0.0 if told else max(0.0, min(seconds, deadline - time.monotonic()))
         for key, _ in self._selector.select(seconds):
             if key.data is None:
                 told += self._hear_server()
@@ -163,16 +164,15 @@ class ProcessExecutor:
     # -- what is heard
 
     def _connect(self) -> None:
-        """Tell the server of the program, and listen to it."""
-        if self._control is not None:
-            self._selector.unregister(self._control)
+        """Tell the server, or a new one, of the program, and listen to it."""
+        self._untold += self._hear_server()  # of a server that died since it was heard
         self._server.load(self._text, self._location)
         self._control = self._server.fileno()
         self._selector.register(self._control, selectors.EVENT_READ, None)
 
     def _hear_server(self) -> Iterator[Told]:
         """Processes that were made and that ended; of a dead server all are taken for lost."""
-        for message in self._server.messages():
+        for message in self._server.messages() if self._control is not None else ():
             attempt = self._attempts.get(message.number)
             if attempt is None:
                 continue
@@ -181,6 +181,8 @@ class ProcessExecutor:
                     yield from self._gone(message.number, f"No process could be started for it: {message.error}.")
                 case Forked():
                     attempt.pid = message.pid
+                    if attempt.limit is not None and not attempt.ended:
+                        attempt.deadline = time.monotonic() + attempt.limit
                 case Exited():
                     yield from self._gone(message.number, attempt.stopped or _reason(message.status))
         if not self._server.alive:

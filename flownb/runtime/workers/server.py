@@ -14,6 +14,7 @@ import site
 import socket
 import subprocess
 import sys
+import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -161,6 +162,7 @@ class ServerPool:
 
     def __init__(self) -> None:
         self._idle: list[WorkerServer] = []
+        self._lock = threading.Lock()
 
     def warm(self, program: bytes, location: str) -> None:
         """Let a server import what a program needs, while this process goes on; the next run takes it."""
@@ -183,20 +185,27 @@ class ServerPool:
                 "They are forked, which this system does not know.",
                 "Run with --executor inline.",
             )
-        now = given or surroundings()
-        usable = [one for one in self._idle if one.alive and one.surroundings == now]
-        for one in self._idle:
-            if one not in usable:
-                one.close()
-        self._idle = usable
-        server = usable.pop() if usable else WorkerServer(now)
+        server = self._take(given or surroundings())
         try:
             yield server
         finally:
-            if server.alive and not self._idle:
-                self._idle.append(server)
-            else:
+            with self._lock:
+                keep = server.alive and not self._idle
+                if keep:
+                    self._idle.append(server)
+            if not keep:
                 server.close()
+
+    def _take(self, now: Surroundings) -> WorkerServer:
+        """An idle server that fits, or a new one; those that do not fit any more are ended."""
+        with self._lock:
+            usable = [one for one in self._idle if one.alive and one.surroundings == now]
+            others = [one for one in self._idle if one not in usable]
+            server = usable.pop() if usable else WorkerServer(now)
+            self._idle = usable
+        for one in others:
+            one.close()
+        return server
 
     def close(self) -> None:
         """End all of them."""

@@ -98,8 +98,7 @@ def _answer(request: Request, program: Program, location: str, link: _Link) -> E
             decorated=request.decorated,
             on_card=link.send,
             finish=flush_figures,
-            distributions=imported_distributions,
-            tell=False,
+            alone=True,
         )
     except StoreError as error:
         return NotRecorded(str(error))

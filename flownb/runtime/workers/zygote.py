@@ -18,7 +18,8 @@ import site
 import socket
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from flownb.runtime.child_module import module_folder
 from flownb.runtime.freshness import fingerprint
@@ -40,12 +41,21 @@ def main() -> None:
     _Zygote(socket.socket(fileno=int(sys.argv[1]))).serve()
 
 
+class _Waiting(NamedTuple):
+    """A worker that waits for its first message, on the other end of a socket."""
+
+    pid: int
+    end: socket.socket
+
+
 class _Zygote:
     """Forks workers and tells what becomes of them."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._children: dict[int, int] = {}  # attempt's number by process id
+        self._next: _Waiting | None = None
+        self._full = False
         self._program: Program | None = None
         self._location = ""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -64,7 +74,9 @@ class _Zygote:
         selector.register(self._woken, selectors.EVENT_READ)
         try:
             while True:
-                ready = [key.fileobj for key, _ in selector.select()]
+                ready = [key.fileobj for key, _ in selector.select(0 if self._may_fork_ahead else None)]
+                if not ready:
+                    self._fork_ahead()
                 if self._woken in ready:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self._woken, 4096)
@@ -80,6 +92,7 @@ class _Zygote:
         message, fds = receive(self._control, fds=3)
         match message:
             case Load():
+                self._forget_next()
                 self._program, self._location = load_program(message.program), message.location
                 flow = self._program.flow
                 trees = [cell.parsed.tree for cell in flow.shared] + [step.body.tree for step in flow.steps]
@@ -95,23 +108,60 @@ class _Zygote:
                 for pid in [pid for pid, number in self._children.items() if number == message.number]:
                     _kill(pid, message.signal, group=message.group)
 
-    def _fork(self, number: int, fds: list[int]) -> None:
-        """Start a worker."""
-        assert self._program is not None
+    # -- workers, of which one is forked before it is needed: forking takes longer than a small step
+
+    @property
+    def _may_fork_ahead(self) -> bool:
+        """Whether a worker is to be forked as soon as there is nothing else to do."""
+        return self._program is not None and self._next is None and not self._full
+
+    def _fork_ahead(self) -> None:
+        """Let a worker wait for the next attempt."""
         try:
-            pid = os.fork()
+            ours, theirs = socket.socketpair()
+            with theirs:
+                pid = os.fork()
+                if not pid:
+                    ours.close()
+                    self._become_worker(lambda: _awaited(theirs))
+        except OSError:  # too many processes or files; it is tried again when a worker is needed
+            self._full = True
+        else:
+            self._next = _Waiting(pid, ours)
+
+    def _forget_next(self) -> None:
+        """Let the worker end that waits, for it has another program."""
+        if self._next is not None:
+            self._next.end.close()
+        self._next, self._full = None, False
+
+    def _fork(self, number: int, fds: list[int]) -> None:
+        """Give an attempt to the worker that waits, or to a new one."""
+        try:
+            pid = self._hand_over(fds)
         except OSError as error:
             send(self._control, Forked(number, 0, str(error.strerror)))
         else:
-            if not pid:
-                self._become_worker(fds)
             self._children[pid] = number
             send(self._control, Forked(number, pid))
         for fd in fds:
             os.close(fd)
 
-    def _become_worker(self, fds: list[int]) -> None:
-        """What the forked process does; it never returns."""
+    def _hand_over(self, fds: list[int]) -> int:
+        """Give a worker its files; gives its process id."""
+        waiting = self._next
+        self._next, self._full = None, False
+        if waiting is not None:
+            with contextlib.suppress(OSError), waiting.end:  # something may have killed it while it waited
+                socket.send_fds(waiting.end, [b"."], fds)
+                return waiting.pid
+        pid = os.fork()
+        if not pid:
+            self._become_worker(lambda: fds)
+        return pid
+
+    def _become_worker(self, files: Callable[[], list[int]]) -> None:
+        """What the forked process does, given its files or none, if it is not needed; it never returns."""
         status = 1
         try:
             os.setsid()  # its own group: what it starts can be ended with it, and a terminal's Ctrl-C does not reach it
@@ -121,20 +171,30 @@ class _Zygote:
             os.close(self._woken)
             os.close(self._waker)
             assert self._program is not None
-            work(fds, self._program, self._location)
+            if fds := files():
+                work(fds, self._program, self._location)
             status = 0
         finally:
             os._exit(status)
 
     def _reap(self) -> None:
         """Tell of children that have ended."""
-        while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
             if not pid:
                 return
             number = self._children.pop(pid, None)
             if number is not None:
                 send(self._control, Exited(number, os.waitstatus_to_exitcode(status)))
+
+
+def _awaited(end: socket.socket) -> list[int]:
+    """The files that a worker is handed some time; none if the zygote is gone, or has another program."""
+    with end:
+        return socket.recv_fds(end, 1, 3)[1]
 
 
 def _kill(pid: int, number: int, *, group: bool) -> None:
@@ -153,7 +213,7 @@ def preload(names: Iterable[str]) -> None:
     itself; one that fails to be imported fails in the worker, where the user sees it.
     """
     roots = tuple({*_paths(), *site.getsitepackages(), site.getusersitepackages()})
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):  # noqa: PTH123  # the null device
+    with _silence():
         for name in names:
             top = name.partition(".")[0]
             if top in OWN:
@@ -163,6 +223,24 @@ def preload(names: Iterable[str]) -> None:
                 origin = spec.origin if spec is not None else None
                 if origin is not None and (origin in ("built-in", "frozen") or origin.startswith(roots)):
                     importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Let nothing be heard of what is written; a module may keep the streams, which therefore stay what they are."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    kept = [os.dup(number) for number in (1, 2)]
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        for number, copy in zip((1, 2), kept, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
+        os.close(nowhere)
 
 
 def look_ahead(program: Program) -> None:
