@@ -184,7 +184,7 @@ def test_a_step_cannot_reach_the_pipes_of_others(make_session: MakeSession) -> N
         assert "/dev/null" == fds["0"]
         sockets = [place for place in fds.values() if place.startswith("socket:")]
         pipes = [place for place in fds.values() if place.startswith("pipe:")]
-        assert (1, 2) == (len(sockets), len(set(pipes)))
+        assert (1, 2) == (len(sockets), len(set(pipes))), fds
 
 
 def test_what_a_timed_out_step_started_ends_with_it(
