@@ -38,7 +38,7 @@ from flownb.widgets.progress import StepLines
 __all__ = ["Drawing", "LiveDag", "dag_bundle", "show_dag"]
 
 # What a card is made wide enough for while its step's tasks are counted.
-ROOM_FOR_TASKS = 100
+ROOM_FOR_TASKS = 1000
 # Seconds between two times that a step is told of.
 INTERVAL = 0.1
 
@@ -72,7 +72,7 @@ class Drawing:
 
     def __init__(self, session: Session, states: Mapping[str, Freshness]) -> None:
         dag = session.picture(states)
-        roomy = {node.name: states.get(node.name, Freshness("fresh", (), ROOM_FOR_TASKS)) for node in dag.nodes}
+        roomy = {node.name: states.get(node.name, Freshness("running", (), ROOM_FOR_TASKS)) for node in dag.nodes}
         self.payload = dag_payload(session.picture(roomy))
         self._nodes = {node.name: node for node in dag.nodes}
         self._widths = {node["name"]: node["width"] for node in self.payload["nodes"]}
