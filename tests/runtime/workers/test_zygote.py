@@ -1,0 +1,93 @@
+"""The worker that the zygote forks before it is needed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from flownb.session.session import Session
+from tests.conftest import MakeSession
+from tests.runtime.workers.runs import SHARED, ran
+
+
+def parent(pid: int) -> int | None:
+    """The process that a process was forked from; None if it has ended, even if nobody has asked yet."""
+    try:
+        state, found = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except OSError:
+        return None
+    return int(found) if state != "Z" else None
+
+
+def children(pid: int) -> set[int]:
+    """Process ids of a process's children that have not ended."""
+    found = (int(folder.name) for folder in Path("/proc").glob("[0-9]*"))
+    return {one for one in found if parent(one) == pid}
+
+
+def cells(make_session: MakeSession, x: int = 1) -> Session:
+    """A flow of two steps that say which process they run in."""
+    return make_session(
+        SHARED, f"%%step start -> x, first\nx, first = {x}, os.getpid()", "%%step end -> last\nlast = os.getpid()"
+    )
+
+
+def processes(session: Session) -> tuple[int, int]:
+    """Run the flow; give the process ids of its workers."""
+    run = ran(session)
+    return run["start"].task["first"].data, run["end"].task["last"].data
+
+
+def waiting(session: Session, *, without: tuple[int, ...]) -> int:
+    """Process id of the worker that waits, once others have ended."""
+    with session.servers.server() as server:
+        assert server._process is not None
+        zygote = server._process.pid
+    until(lambda: len(children(zygote)) == 1 and not children(zygote) & {*without})
+    (found,) = children(zygote)
+    return found
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for something to happen."""
+    end = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < end, "it does not happen"
+
+
+def test_one_worker_waits(make_session: MakeSession) -> None:
+    """After a run one worker waits for the next one, whose first task it runs."""
+    session = cells(make_session)
+    found = waiting(session, without=processes(session))
+    assert found == processes(session)[0]
+
+
+def test_a_worker_that_was_killed_while_it_waited_is_replaced(make_session: MakeSession) -> None:
+    """The next attempt gets another worker, and none is lost."""
+    session = cells(make_session)
+    found = waiting(session, without=processes(session))
+    os.kill(found, signal.SIGKILL)
+    assert found not in processes(session)
+
+
+def test_a_worker_that_waits_for_another_program_ends(make_session: MakeSession) -> None:
+    """When cells changed, what waited with the old ones is not used and ends."""
+    session = cells(make_session)
+    old = waiting(session, without=processes(session))
+    for cell in cells(make_session, 2).cells.cells():
+        session.cells.put(cell)
+    run = ran(session)
+    assert 2 == run["start"].task["x"].data
+    assert old != run["start"].task["first"].data
+    waiting(session, without=(old,))
+
+
+def test_a_worker_that_waits_ends_with_the_zygote(make_session: MakeSession) -> None:
+    """Nothing is left when a session's servers are closed."""
+    session = cells(make_session)
+    found = waiting(session, without=processes(session))
+    session.servers.close()
+    until(lambda: parent(found) is None)
