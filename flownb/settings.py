@@ -35,10 +35,10 @@ def datastore_root(folder: str | Path | None = None) -> Path | str:
         if SCHEME.match(chosen):
             return chosen
         try:
-            return Path(chosen).expanduser()
+            return Path(chosen).expanduser().absolute()
         except RuntimeError:
-            return Path(chosen)  # no such user: a folder of that name
-    return Path(folder or Path.cwd()) / ".flownb"
+            return Path(chosen).absolute()  # no such user: a folder of that name
+    return Path(folder or Path.cwd()).absolute() / ".flownb"
 
 
 def user_name() -> str:

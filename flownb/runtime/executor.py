@@ -36,10 +36,11 @@ class CardShown:
 
 @dataclass(frozen=True)
 class AttemptEnded:
-    """An attempt ended, well or not, and is recorded."""
+    """An attempt ended, well or not, and is recorded; `elsewhere` if another process did so."""
 
     spec: TaskSpec
     result: TaskResult
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,9 @@ class Scheduler:
                 self.emit(task_output(self.program.flow.name, spec, output))
             case CardShown():
                 self.on_card(told)
-            case AttemptEnded(spec, result):
+            case AttemptEnded(spec, result, elsewhere):
+                if elsewhere:
+                    self.datastore.adopt_task(result.record)
                 return self._ended(spec, result)
             case AttemptLost(spec, reason):
                 return self._ended(spec, self._lost(spec, reason, "failed"), lost=reason)
@@ -246,7 +248,6 @@ class Scheduler:
     def _ended(self, spec: TaskSpec, result: TaskResult, *, lost: str = "") -> TaskResult | None:
         """Follow an attempt up; gives its result unless there is another attempt."""
         self._running.pop((spec.task, spec.attempt), None)
-        self.datastore.adopt_task(result.record)
         if result.error is None:
             result = replace(result, record=_shared(result.record, spec))
         elif not (self._stopping or self._leaving) and may_be_tried_again(result.error):

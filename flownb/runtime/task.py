@@ -341,7 +341,9 @@ def lost_attempt(program: Program, spec: TaskSpec, datastore: Datastore, reason:
             started=now,
             finished=now,
         )
-        datastore.write_task(record, made=(), tell=False)
+        datastore.write_task(record, made=())
+    else:
+        datastore.adopt_task(record)
     failure: BaseException | None = None
     if record.status == "interrupted":
         failure = KeyboardInterrupt()

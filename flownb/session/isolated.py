@@ -110,7 +110,7 @@ class _Told:
                 _show(output)
             case CardShown(_, update):
                 self._on_card(update)
-            case AttemptEnded(_, result):
+            case AttemptEnded(_, result, _):
                 self.result = result
             case AttemptLost(spec, reason):
                 text = f"Step {spec.step} ended without a result. {reason}"

@@ -320,7 +320,7 @@ class DaskExecutor:
                 if result is None:
                     self._lose([message.number], "What it recorded is gone.")
                 else:
-                    self._told.append(AttemptEnded(one.spec, result))
+                    self._told.append(AttemptEnded(one.spec, result, elsewhere=True))
                     del self._attempts[message.number]
             case Gone(_, reason):
                 self._lose([message.number], reason)

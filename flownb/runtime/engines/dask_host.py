@@ -265,7 +265,7 @@ class _Host:
             case OutputShown(_, what) | CardShown(_, what):
                 asked.tell(pack_shown(Shown(asked.number, what), self._datastore))
                 return
-            case AttemptEnded(_, result):
+            case AttemptEnded(_, result, _):
                 asked.tell(pack_result(asked.number, result))
             case AttemptLost(_, reason):
                 asked.tell(pickle.dumps(Gone(asked.number, reason)))

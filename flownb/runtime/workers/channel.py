@@ -201,6 +201,10 @@ class Frames:
                 if len(self._buffer) < end:
                     break
                 with memoryview(self._buffer) as view:
-                    value = pickle.loads(view[LENGTH.size : end])
+                    try:
+                        value = pickle.loads(view[LENGTH.size : end])
+                    except Exception:  # the step wrote into our file, so nothing that comes can be understood
+                        self.closed = True
+                        return
                 del self._buffer[:end]
                 yield value

@@ -214,7 +214,7 @@ class ProcessExecutor:
                         yield from self._text_of(attempt, pipe)
                     attempt.ended = True
                     attempt.deadline = time.monotonic() + LINGER
-                    told = AttemptEnded(attempt.spec, _result(message))
+                    told = AttemptEnded(attempt.spec, _result(message), elsewhere=True)
                     if message.lingers:  # the attempt is over when its process is, as on Metaflow
                         attempt.held = told
                     else:

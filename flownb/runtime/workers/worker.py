@@ -120,10 +120,14 @@ def ended(result: TaskResult, facts: Mapping[str, Any]) -> Ended:
 
 
 class _Link:
-    """The worker's end of the channel; what is shown goes out in the order in which it was made."""
+    """The worker's end of the channel; what is shown goes out in the order in which it was made.
+
+    Processes that the step forks have it too, and leave it alone: what they print comes through the pipes.
+    """
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._waiting: list[tuple[OutputKind, str]] = []
         self._writes = 0
@@ -133,13 +137,17 @@ class _Link:
 
     def send(self, value: Any) -> None:
         """Send a value; nobody may be there any more."""
-        with contextlib.suppress(OSError):
-            send(self._channel, value, lock=self._lock)
+        if os.getpid() == self._pid:
+            with contextlib.suppress(OSError):
+                send(self._channel, value, lock=self._lock)
 
     def output(self, output: Output) -> None:
         """Send a rich output, after the text before it."""
-        self.settle()
-        self.send(output)
+        if os.getpid() == self._pid:
+            self.settle()
+            self.send(output)
+        elif output.text:
+            os.write(1, f"{output.text}\n".encode())
 
     def stream(self, kind: OutputKind, number: int) -> io.TextIOWrapper:
         """A text stream whose lines are sent."""

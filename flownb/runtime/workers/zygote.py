@@ -18,6 +18,7 @@ import site
 import socket
 import sys
 import sysconfig
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -58,6 +59,7 @@ class _Zygote:
         self._full = False
         self._program: Program | None = None
         self._location = ""
+        self._unusable = ""  # why there is no program
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)  # so that the file below tells of it
         self._woken, waker = os.pipe()
@@ -93,20 +95,28 @@ class _Zygote:
         match message:
             case Load():
                 self._forget_next()
-                self._program, self._location = load_program(message.program), message.location
-                flow = self._program.flow
-                trees = [cell.parsed.tree for cell in flow.shared] + [step.body.tree for step in flow.steps]
-                preload(dict.fromkeys(name for tree in trees for name in imported_names(tree)))
-                self._program.compile()
-                module_folder(self._program)
-                look_ahead(self._program)
-                gc.collect()
-                gc.freeze()
+                self._program, self._unusable = None, ""
+                try:
+                    self._load(message)
+                except Exception as error:
+                    self._unusable = f"{type(error).__name__}: {error}"
             case Fork():
                 self._fork(message.number, fds)
             case Kill():
                 for pid in [pid for pid, number in self._children.items() if number == message.number]:
                     _kill(pid, message.signal, group=message.group)
+
+    def _load(self, message: Load) -> None:
+        """Make everything ready that workers of a program need."""
+        program = load_program(message.program)
+        trees = [cell.parsed.tree for cell in program.flow.shared] + [step.body.tree for step in program.flow.steps]
+        preload(dict.fromkeys(name for tree in trees for name in imported_names(tree)))
+        program.compile()
+        module_folder(program)
+        look_ahead(program)
+        self._program, self._location = program, message.location
+        gc.collect()
+        gc.freeze()
 
     # -- workers, of which one is forked before it is needed: forking takes longer than a small step
 
@@ -138,6 +148,8 @@ class _Zygote:
     def _fork(self, number: int, fds: list[int]) -> None:
         """Give an attempt to the worker that waits, or to a new one."""
         try:
+            if self._unusable:
+                raise OSError(0, self._unusable)
             pid = self._hand_over(fds)
         except OSError as error:
             send(self._control, Forked(number, 0, str(error.strerror)))
@@ -174,6 +186,9 @@ class _Zygote:
             if fds := files():
                 work(fds, self._program, self._location)
             status = 0
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
         finally:
             os._exit(status)
 
