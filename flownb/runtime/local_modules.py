@@ -18,6 +18,8 @@ from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from flownb.runtime.new_modules import NewModules
+
 __all__ = ["imported_names", "loaded_modules", "local_modules", "outdated_modules"]
 
 # Our own and Metaflow's are no part of a flow's code, also where they are worked on.
@@ -28,6 +30,9 @@ COARSE = 0.005
 
 # Top-level names that were found to be installed.
 _installed: set[str] = set()
+# What `loaded_modules` has not looked at, and what it found.
+_modules = NewModules()
+_own: dict[str, None] = {}
 # What was imported in this process: the module's spec, which a reload replaces, and its content when first looked at.
 _loaded: dict[str, tuple[ModuleSpec, str]] = {}
 
@@ -109,15 +114,14 @@ def local_modules(names: Iterable[str], *, loaded: bool = False, since: float = 
 
 def loaded_modules() -> tuple[str, ...]:
     """Names of the user's own modules that this process has imported, by whatever way."""
-    found = []
-    for name, module in list(sys.modules.items()):
-        origin = getattr(getattr(module, "__spec__", None), "origin", None)
+    for name in reversed(_modules.take()):
+        origin = getattr(getattr(sys.modules.get(name), "__spec__", None), "origin", None)
         top = name.partition(".")[0]
         if not origin or not origin.endswith(".py") or top in NEVER or top in _installed:
             continue
         if not _is_installed(origin):
-            found.append(name)
-    return tuple(found)
+            _own[name] = None
+    return tuple(name for name in _own if name in sys.modules)
 
 
 def outdated_modules(names: Iterable[str]) -> list[str]:

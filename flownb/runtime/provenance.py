@@ -22,6 +22,8 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from flownb.runtime.new_modules import NewModules
+
 __all__ = ["git_state", "imported_distributions", "known_distributions", "run_environment"]
 
 # Seconds that git is given. On a large work tree whose index is cold it can take longer: then only the commit is asked.
@@ -149,12 +151,9 @@ class Distributions:
 class _Seen:
     """Modules of this process that were looked at, and the distributions they belong to."""
 
-    modules: set[str] = field(default_factory=set)
+    modules: NewModules = field(default_factory=NewModules)
     found: dict[str, str] = field(default_factory=dict)
     installed: Distributions | None = None
-    # Of `sys.modules` at the last look: its last name, and how many there were.
-    last: str = ""
-    count: int = 0
 
 
 _seen = _Seen()
@@ -182,34 +181,13 @@ def imported_distributions() -> dict[str, str]:
         Versions by name, sorted. What is on ``sys.path`` and was not installed is left out, as is Python itself.
     """
     installed = known_distributions()
-    last, count = next(reversed(sys.modules)), len(sys.modules)
-    new = _new_modules()
+    new = _seen.modules.take()
     lost = [name for name in new if not _note(name, installed)]
     if lost and installed.stamps != _stamps():  # something was installed since
         _seen.installed = installed = _read_installed()
         for name in lost:
             _note(name, installed)
-    _seen.modules.update(new)
-    _seen.last, _seen.count = last, count
     return dict(sorted(_seen.found.items()))
-
-
-def _new_modules() -> list[str]:
-    """Names of modules that were imported since the last look.
-
-    They are the last ones, so only those are read: in a process that was just forked each name that is looked at costs
-    a copy of the page of memory that it is on.
-    """
-    new = []
-    try:
-        for place, name in enumerate(reversed(sys.modules)):
-            if name == _seen.last and len(sys.modules) - place == _seen.count:
-                break
-            if name not in _seen.modules:
-                new.append(name)
-    except RuntimeError:  # another thread imports something
-        return [name for name in list(sys.modules) if name not in _seen.modules]
-    return new
 
 
 def _note(name: str, installed: Distributions) -> bool:

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from flownb.runtime.child_module import module_folder
 from flownb.runtime.freshness import fingerprint
-from flownb.runtime.local_modules import imported_names
+from flownb.runtime.local_modules import imported_names, loaded_modules
 from flownb.runtime.program import Program
 from flownb.runtime.provenance import imported_distributions
 from flownb.runtime.shipping import load_program
@@ -263,6 +263,7 @@ def look_ahead(program: Program) -> None:
     for step in program.graph.nodes:
         fingerprint(program, step)
     imported_distributions()
+    loaded_modules()
 
 
 def _paths() -> list[str]:
