@@ -18,7 +18,7 @@ from typing import Any
 
 from distributed import Client, LocalCluster
 
-from flownb.errors import ExecutorError, StoreError
+from flownb.errors import ExecutorError
 from flownb.runtime.engines.dask_host import OwnGroup, require_store
 from flownb.runtime.engines.parcels import Order
 from flownb.settings import user_name
@@ -95,7 +95,7 @@ def require_able(client: Client, order: Order) -> None:
                 "Start it with the same minor version of Python.",
             )
     for _, answer in _ask(client, require_store, order.location, order.token):
-        if isinstance(answer, StoreError):
+        if isinstance(answer, Exception):
             raise answer
 
 
@@ -120,8 +120,12 @@ def write_order(topic: str, location: str, token: str, *, alike: bool) -> Order:
 
 
 def _ask(client: Client, function: Callable[..., Any], *arguments: Any) -> list[tuple[str, Any]]:
-    """What each worker gives for a call, by address; an exception that it raised is given too."""
-    return sorted(client.run(function, *arguments, on_error="return").items())
+    """What each worker gives for a call, by address; an exception that it raised is given too.
+
+    A worker that cannot be reached has gone meanwhile, and no attempt will run there.
+    """
+    answers = client.run(function, *arguments, on_error="return")
+    return sorted((address, answer) for address, answer in answers.items() if not isinstance(answer, OSError))
 
 
 def _python() -> tuple[str, ...]:
