@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -12,11 +11,10 @@ from flownb.runtime.new_modules import NewModules
 
 
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some modules that are imported already."""
     for name in ("first", "second", "third"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    yield
 
 
 def test_all_are_new_at_first(names: None) -> None:
