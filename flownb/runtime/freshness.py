@@ -6,7 +6,9 @@ artifacts leaves its children fresh.
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +16,7 @@ from typing import Literal
 
 from flownb.cells.cell import Cell
 from flownb.errors import MissingResults
+from flownb.runtime.decorators import Recorded
 from flownb.runtime.local_modules import imported_names, local_modules
 from flownb.runtime.program import Program
 from flownb.store.records import ArtifactRef, TaskRecord
@@ -28,9 +31,12 @@ __all__ = [
     "fingerprint",
     "imports_of",
     "judge",
+    "settings_hash",
 ]
 
 StepState = Literal["never", "running", "fresh", "stale", "failed"]
+# Where something stands in memory differs in each process.
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 # Decorators that change how a task is run, never what it results in.
 WITHOUT_EFFECT = ("retry", "resources", "timeout", "card", "kubernetes", "batch")
 
@@ -126,6 +132,13 @@ def fingerprint(
     if modules:
         found["modules"] = " ".join(f"{name}={digest}" for name, digest in modules.items())
     return found
+
+
+def settings_hash(decorators: Iterable[Recorded]) -> str:
+    """Hash of what a step's decorators were given, as far as it decides the result: their lines may be expressions."""
+    found = [(name, sorted(settings.items())) for name, settings in decorators if name not in WITHOUT_EFFECT]
+    text = ADDRESS.sub("", repr(found))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest() if found else ""
 
 
 def imports_of(program: Program, step: str) -> tuple[str, ...]:
@@ -224,7 +237,9 @@ def _own_parents(
 def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -> list[Reason]:
     """What changed in the code of a step between two fingerprints."""
     reasons = []
-    if before.get("method") != now["method"] or before.get("decorators") != now["decorators"]:
+    # Settings are known where the decorator lines were executed.
+    other = "settings" in before and "settings" in now and before["settings"] != now["settings"]
+    if other or before.get("method") != now["method"] or before.get("decorators") != now["decorators"]:
         reasons.append(Reason("code", step))
     if before.get("shared") != now["shared"]:
         reasons.append(Reason("shared"))

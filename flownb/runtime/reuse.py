@@ -14,9 +14,10 @@ from typing import Any
 
 from flownb.errors import FlownbError, MissingResults
 from flownb.flow.graph import Node
+from flownb.runtime.decorators import Recorded
 from flownb.runtime.flowspec import INDEX, INPUT, MERGED, STACK
 from flownb.runtime.foreach import count_items
-from flownb.runtime.freshness import Reason, code_reasons, fingerprint
+from flownb.runtime.freshness import Reason, code_reasons, fingerprint, settings_hash
 from flownb.runtime.items import ItemKeys
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskSpec, inherited_refs
@@ -98,6 +99,7 @@ class Reuse:
         self.datastore = datastore
         self.steps: dict[str, StepReuse] = {}
         self._step = step
+        self._decorators: Mapping[str, Sequence[Recorded]] | None = None
         graph = program.graph
         self._before = graph.ancestors(step) - {step} if step is not None else frozenset()
         self._again = frozenset(name for name in graph.nodes if step == name or step in graph.ancestors(name))
@@ -118,6 +120,11 @@ class Reuse:
         self._values: dict[str, Any] = {}
         # What tasks with the same parents inherit: the items of a foreach follow each other.
         self._inherited: tuple[TaskSpec, dict[str, ArtifactRef]] | None = None
+
+    def compare_settings(self, decorators: Mapping[str, Sequence[Recorded]]) -> None:
+        """Compare also what the steps' decorators are given now, by step; their lines are compared in any case."""
+        self._decorators = decorators
+        self._fingerprints.clear()
 
     def find(self, spec: TaskSpec) -> TaskRecord | None:
         """Give the clone of a task that is ready to run, as it is to be written; None if it has to run.
@@ -230,6 +237,8 @@ class Reuse:
         now = self._fingerprints.get(task.step)
         if now is None:
             now = self._fingerprints[task.step] = fingerprint(self.program, task.step)
+            if self._decorators is not None:
+                now["settings"] = settings_hash(self._decorators.get(task.step, ()))
         return [] if task.fingerprint == now else code_reasons(now, task.fingerprint, task.step)
 
     def _joined_differences(self, task: TaskRecord, before: Sequence[TaskRecord], spec: TaskSpec) -> list[Reason]:

@@ -10,7 +10,7 @@ import heapq
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from flownb.runtime.decorators import Recorded, catch, needs, retries, timeout_seconds
@@ -105,7 +105,7 @@ class Scheduler:
         self.origin_run = origin_run
         self.source = source
         self.tick = tick
-        self._ready: deque[Ready | TaskSpec] = deque()
+        self._ready: dict[str, deque[Ready | TaskSpec]] = {}  # by step, so that many items of one are looked at once
         self._delayed: list[tuple[float, int, TaskSpec]] = []
         self._order = itertools.count()
         self._way = Readiness(program.graph, max_num_splits=max_num_splits)
@@ -132,7 +132,7 @@ class Scheduler:
         ForeachError, StoreError
             If the run cannot go on; what ran is recorded as interrupted.
         """
-        self._ready.append(self._way.first)
+        self._make_ready([self._way.first])
         try:
             failed = self._go_on()
         except BaseException:
@@ -154,7 +154,7 @@ class Scheduler:
                 if result is not None and result.error is not None:
                     failed, self._leaving = failed or result, True
                 elif result is not None and failed is None:
-                    self._ready.extend(self._way.follow(result.record))
+                    self._make_ready(self._way.follow(result.record))
             if failed is not None:
                 return failed
             self.tick()
@@ -170,17 +170,33 @@ class Scheduler:
     def _start(self) -> None:
         """Start what is ready, as much as fits."""
         while self._delayed and self._delayed[0][0] <= time.monotonic():
-            self._ready.appendleft(heapq.heappop(self._delayed)[2])
-        passed_over: list[Ready | TaskSpec] = []
-        while self._ready and len(self._running) < self.executor.slots and not self._stopping:
-            one = self._ready.popleft()
-            if not self._fits(one.step):
-                passed_over.append(one)
-                continue
+            self._make_ready([heapq.heappop(self._delayed)[2]], at_once=True)
+        while len(self._running) < self.executor.slots and not self._stopping:
+            one = self._next()
+            if one is None:
+                return
             spec = one if isinstance(one, TaskSpec) else self._spec(one)
             if spec is not None:
                 self._submit(spec)
-        self._ready.extendleft(reversed(passed_over))
+
+    def _next(self) -> Ready | TaskSpec | None:
+        """Take the next task for which there is room."""
+        for step, waiting in self._ready.items():
+            if self._fits(step):
+                one = waiting.popleft()
+                if not waiting:
+                    del self._ready[step]
+                return one
+        return None
+
+    def _make_ready(self, tasks: Iterable[Ready | TaskSpec], *, at_once: bool = False) -> None:
+        """Let tasks wait for their turn, or be the next of their steps."""
+        for one in tasks:
+            waiting = self._ready.setdefault(one.step, deque())
+            if at_once:
+                waiting.appendleft(one)
+            else:
+                waiting.append(one)
 
     def _spec(self, one: Ready) -> TaskSpec | None:
         """What the next task is to run; None if its result is known, which is then followed up."""
@@ -204,7 +220,7 @@ class Scheduler:
                 return spec
             self.datastore.write_task(clone, made=())
         self.emit(task_cloned(clone))
-        self._ready.extend(self._way.follow(clone))
+        self._make_ready(self._way.follow(clone))
         return None
 
     def _submit(self, spec: TaskSpec) -> None:
@@ -259,7 +275,7 @@ class Scheduler:
                 heapq.heappush(self._delayed, (time.monotonic() + seconds, next(self._order), again))
                 return None
             if lost and not spec.lost and catch(decorators) is not None:
-                self._ready.appendleft(replace(spec, attempt=spec.attempt + 1, lost=lost))
+                self._make_ready([replace(spec, attempt=spec.attempt + 1, lost=lost)], at_once=True)
                 return None
         self.emit(task_ended(result, "run"))
         return result

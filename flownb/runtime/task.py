@@ -31,7 +31,7 @@ from flownb.runtime.decorators import (
 from flownb.runtime.description import describe_task
 from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
-from flownb.runtime.freshness import fingerprint
+from flownb.runtime.freshness import fingerprint, settings_hash
 from flownb.runtime.local_modules import loaded_modules
 from flownb.runtime.process import process_state
 from flownb.runtime.program import Program
@@ -261,6 +261,8 @@ def run_attempt(
         status: TaskStatus = "done"
         if error is not None:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        mark = fingerprint(program, spec.step, loaded=loaded_modules() if alone else (), since=started)
+        mark["settings"] = settings_hash(decorators)
         record = TaskRecord(
             flow.name,
             spec.run,
@@ -273,7 +275,7 @@ def run_attempt(
             artifacts=artifacts,
             captured=captured,
             chosen=state.targets or (),
-            fingerprint=fingerprint(program, spec.step, loaded=loaded_modules() if alone else (), since=started),
+            fingerprint=mark,
             exception=describe(happened) if happened is not None else None,
             started=started,
             finished=time.time(),

@@ -7,10 +7,11 @@ did not.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from flownb.errors import FlownbError, NotFound, StoreError, nearest
 from flownb.pathspec import parse_origin
+from flownb.runtime.decorators import Recorded
 from flownb.runtime.readiness import Readiness, Ready
 from flownb.runtime.reuse import Reuse, StepReuse
 from flownb.runtime.task import TaskSpec
@@ -77,8 +78,13 @@ class Resume:
             self._options.run,
             kernel_names=kernel_names,
             origin=self.origin,
-            reuse=lambda program, given: self.reuse.find,
+            reuse=self._offer,
         )
+
+    def _offer(self, decorators: Mapping[str, tuple[Recorded, ...]]) -> Callable[[TaskSpec], TaskRecord | None]:
+        """What finds the clones, once it is known what decorators say."""
+        self.reuse.compare_settings(decorators)
+        return self.reuse.find
 
     @property
     def steps(self) -> list[StepReuse]:

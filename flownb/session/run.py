@@ -75,7 +75,7 @@ def begin_run(
     *,
     kernel_names: Iterable[str] = (),
     origin: RunRecord | None = None,
-    reuse: Callable[[Program, Mapping[str, ArtifactRef]], Reuse] | None = None,
+    reuse: Callable[[Mapping[str, tuple[Recorded, ...]]], Reuse] | None = None,
 ) -> FlowRun:
     """Check the flow, resolve its parameters and record that a run begins; nothing of it runs yet.
 
@@ -88,7 +88,7 @@ def begin_run(
     origin : RunRecord, optional
         The run that is resumed, whose parameters hold.
     reuse : callable, optional
-        Given the program and what every task starts with, gives what finds results that are known.
+        Given what the steps' decorators say, by step, gives what finds results that are known.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def begin_run(
             source=session.datastore.save(program.source, name="source"),
         )
         record = session.datastore.new_run(record)
-    find = reuse(program, given) if reuse is not None else None
+    find = reuse(decorators) if reuse is not None else None
     return FlowRun(session, options, program, record, given, decorators, find)
 
 
