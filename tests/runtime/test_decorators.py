@@ -429,3 +429,26 @@ def test_what_metaflow_refuses_is_refused(make_session: MakeSession) -> None:
     session = make_session("%%step a\n@retry(time=3)\nx = 1")
     with pytest.raises(CheckFailed, match="FN024"):
         session.run(RunOptions())
+
+
+def test_catch_takes_a_hang_that_was_ended(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was ended for its @timeout by force is caught like a crash."""
+    monkeypatch.setattr(scheduler, "REACTION", 0.2)
+    session = make_session(
+        IMPORTS,
+        "%%step a -> x\n@timeout(seconds=1)\n@catch(var='e')\nimport itertools\nx = sum(itertools.repeat(0))",
+        "%%step b -> z\nz = 'did not react' in e.exception",
+    )
+    assert execute(session, "run", "b")["z"]
+
+
+def test_an_interrupt_is_not_caught_or_tried_again(make_session: MakeSession) -> None:
+    """Ctrl-C ends the step whatever its decorators say, and is recorded as such."""
+    lines = "@catch(var='e')\n@retry(times=3, minutes_between_retries=0)\n"
+    session = make_session(IMPORTS, f"%%step a\n{lines}raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        session.run_step("a")
+    (record,) = session.results().attempted("a")
+    assert ("interrupted", 0) == (record.status, record.attempt)
+    with pytest.raises(KeyboardInterrupt):
+        session.run(RunOptions())
