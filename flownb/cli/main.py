@@ -130,9 +130,9 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     options = parse_run(rest)
     _refuse_background(options)
     session = _open(arguments.notebook)
-    run = session.begin(options)
     for note in session.not_applied():
         print(f"note: {note}")
+    run = session.begin(options)
     return _drive(session, run, alone=options.executor == "inline")
 
 
@@ -149,10 +149,10 @@ def resume(arguments: argparse.Namespace, rest: list[str]) -> int:
     options = parse_resume(rest)
     _refuse_background(options.run)
     session = _open(arguments.notebook)
-    plan = session.resume(options)
-    run = plan.begin()
     for note in session.not_applied():
         print(f"note: {note}")
+    plan = session.resume(options)
+    run = plan.begin()
     try:
         return _drive(session, run, alone=options.run.executor == "inline")
     finally:

@@ -11,6 +11,8 @@ from flownb.errors import NotFound, ParameterError, nearest
 from flownb.magics.frontend import Frontend
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flownb.session.run import FlowRun
 
 __all__ = ["RunMagics"]
@@ -96,11 +98,11 @@ class RunMagics(Magics):
         try:
             options = parse_run(words)
             self._say_what_is_missing()
+            for note in frontend.session.not_applied():
+                print(f"note: {note}")
             run = frontend.session.begin(options, kernel_names=frontend.kernel_names())
         except Exception as error:
             frontend.raise_for_user(error)
-        for note in frontend.session.not_applied():
-            print(f"note: {note}")
         self._drive(run, "run", words, background=options.background)
 
     def _resume(self, words: list[str]) -> None:
@@ -111,17 +113,13 @@ class RunMagics(Magics):
         try:
             options = parse_resume(words)
             self._say_what_is_missing()
+            for note in frontend.session.not_applied():
+                print(f"note: {note}")
             plan = frontend.session.resume(options, kernel_names=frontend.kernel_names())
             run = plan.begin(frontend.kernel_names())
         except Exception as error:
             frontend.raise_for_user(error)
-        for note in frontend.session.not_applied():
-            print(f"note: {note}")
-        try:
-            self._drive(run, "resume", words, background=options.run.background)
-        finally:
-            if not options.run.background:
-                print("\n".join(plan.lines))
+        self._drive(run, "resume", words, background=options.run.background, lines=lambda: plan.lines)
 
     def _status(self, words: list[str]) -> None:
         """Show what is stale and why, and what a resume would take over."""
@@ -138,41 +136,59 @@ class RunMagics(Magics):
         except Exception as error:
             frontend.raise_for_user(error)
 
-    def _drive(self, run: FlowRun, verb: str, words: list[str], *, background: bool) -> None:
-        """Drive a run and show what happens."""
+    def _drive(
+        self,
+        run: FlowRun,
+        verb: str,
+        words: list[str],
+        *,
+        background: bool,
+        lines: Callable[[], list[str]] = list,
+    ) -> None:
+        """Drive a run and show what happens; `lines` are said when it has ended, however it did."""
         from flownb.session.progress import Progress
 
         frontend = self.frontend
         session = frontend.session
-        order = session.program(True).graph.order
-        watched = frontend.is_watched and not background
-        held = background or not (frontend.views.live or watched)
-        progress = Progress(run.pathspec, order, held=held, silent=background)
-        live = frontend.views.live_dag(progress, watched=watched)
-        subscriptions = [session.events.subscribe(one) for one in (progress, live)]
+        subscriptions: list[Callable[[], None]] = []
+        try:
+            order = session.program(True).graph.order
+            watched = frontend.is_watched and not background
+            held = background or not (frontend.views.live or watched)
+            progress = Progress(run.pathspec, order, held=held, silent=background)
+            live = frontend.views.live_dag(progress, watched=watched)
+            subscriptions += [session.events.subscribe(one) for one in (progress, live)]
+        except BaseException as error:
+            run.abandon(error)
+            raise
 
         def end() -> None:
             for unsubscribe in subscriptions:
                 unsubscribe()
 
         def end_aside() -> None:
+            """What another thread says; it stands below the cell that began the run."""
             end()
             live.finish({"run": run.pathspec}, aside=True)
+            became = f"ended: {run.tasks} tasks" if run.error is None else f"stopped: {run.error}"
+            print("\n".join([f"{verb} of {session.flow.name} {became}", *lines()]))
 
         said = f" ({' '.join(words)})" if words else ""
         if background:
-            session.runs.append(run)
-            run.start(end_aside)
             print(f"{verb} of {session.flow.name} goes on in the background{said}; `%flow stop` stops it")
+            session.runs[:] = [*(one for one in session.runs if one.running), run]
+            run.start(end_aside)
             return
         try:
             outcome = run.drive()
         except BaseException as error:  # a step's own, KeyboardInterrupt too
             live.finish({"run": run.pathspec})
+            for line in lines():
+                print(line)
             frontend.raise_for_user(error)
         finally:
             end()
-        print(f"{verb} of {session.flow.name}: {outcome.tasks} tasks{said}")
+        print("\n".join([f"{verb} of {session.flow.name}: {outcome.tasks} tasks{said}", *lines()]))
         live.finish({"run": outcome.pathspec, "tasks": outcome.tasks, "seconds": round(outcome.seconds, 3)})
 
     def _stop(self, words: list[str]) -> None:

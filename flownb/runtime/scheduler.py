@@ -112,6 +112,7 @@ class Scheduler:
         self._running: dict[tuple[str, int], TaskSpec] = {}
         self._needs = {name: needs(self.decorators.get(name, ())) for name in program.graph.nodes}
         self._stopping = self._leaving = False
+        self._ticked = time.monotonic()
 
     def stop(self) -> None:
         """Ask the run to stop; may be called on any thread and in a signal handler."""
@@ -157,9 +158,14 @@ class Scheduler:
                     self._make_ready(self._way.follow(result.record))
             if failed is not None:
                 return failed
-            self.tick()
+            self._tick()
             if self._stopping:
                 raise RunStopped
+
+    def _tick(self) -> None:
+        """Do what is to be done now and then."""
+        self._ticked = time.monotonic()
+        self.tick()
 
     def _patience(self) -> float:
         """How long to wait for something to happen."""
@@ -220,6 +226,8 @@ class Scheduler:
                 return spec
             self.datastore.write_task(clone, made=())
         self.emit(task_cloned(clone))
+        if time.monotonic() - self._ticked > TICK:
+            self._tick()
         self._make_ready(self._way.follow(clone))
         return None
 
@@ -312,7 +320,7 @@ class Scheduler:
                     self._ended(told.spec, self._lost(told.spec, told.reason, "interrupted"))
                 else:
                     self._hear(told)
-            self.tick()
+            self._tick()
 
 
 def _shared(record: TaskRecord, spec: TaskSpec) -> TaskRecord:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from IPython.core.getipython import get_ipython
@@ -78,7 +79,9 @@ def run_isolated(
                 told.take(executor.wait(TICK))
         except KeyboardInterrupt:
             executor.interrupt()
-            told.take(executor.wait(PATIENCE))
+            end = monotonic() + PATIENCE
+            while told.result is None and monotonic() < end:
+                told.take(executor.wait(TICK))
             if told.result is None:
                 executor.kill()
                 raise

@@ -7,6 +7,7 @@ for it, or by one of its own.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import os
 import signal
 import threading
@@ -173,6 +174,11 @@ class FlowRun:
         self._thread: threading.Thread | None = None
 
     @property
+    def tasks(self) -> int:
+        """How many of its tasks have ended."""
+        return self._tasks
+
+    @property
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.outcome is None and self.error is None
@@ -208,6 +214,12 @@ class FlowRun:
                 raise
         return self.outcome
 
+    def abandon(self, error: BaseException) -> None:
+        """Record that it ended before anything of it ran, for what was to show it failed; does nothing afterwards."""
+        if self._scheduler is None and self.running:
+            self.error = error
+            self._end("interrupted", time())
+
     def start(self, then: Callable[[], object] = lambda: None) -> None:
         """Drive it in a thread of its own, and call `then` when it has ended."""
 
@@ -216,7 +228,11 @@ class FlowRun:
                 self.drive()
             then()
 
-        self._thread = threading.Thread(target=drive, name=f"flownb-run-{self.pathspec}", daemon=True)
+        # With the context of the cell that starts it, below which the kernel puts what is printed.
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(drive,), name=f"flownb-run-{self.pathspec}", daemon=True
+        )
         self._thread.start()
 
     def join(self, seconds: float | None = None) -> None:
@@ -255,14 +271,20 @@ class FlowRun:
             status = "interrupted"
             raise self._stopped() from error
         finally:
-            self._logs.close()
-            session.datastore.end_run(record.flow, record.run, RunEnd(status, time()))
-            self._emit(RunEnded(record.flow, record.run, status, self._tasks, time() - started))
+            self._end(status, started)
         if failed is None:
             return RunOutcome(self.pathspec, self._tasks, time() - started, self._cloned)
         if status == "interrupted":
             raise self._stopped() from failed.error
         raise _step_failed(failed) from failed.error
+
+    def _end(self, status: TaskStatus, started: float) -> None:
+        """Record how it ended, and tell all views."""
+        try:
+            self._logs.close()
+            self._session.datastore.end_run(self._record.flow, self._record.run, RunEnd(status, time()))
+        finally:
+            self._emit(RunEnded(self._record.flow, self._record.run, status, self._tasks, time() - started))
 
     def _stopped(self) -> RunStopped:
         """That it was interrupted."""
@@ -307,7 +329,8 @@ def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         stop()
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    # None is a handler that was not made by Python.
+    before = signal.signal(signal.SIGINT, interrupt) or signal.default_int_handler
     try:
         yield
     finally:

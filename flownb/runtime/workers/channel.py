@@ -6,6 +6,7 @@ user, connected before anything of the user's runs.
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import socket
 import struct
@@ -205,6 +206,8 @@ class Frames:
                         value = pickle.loads(view[LENGTH.size : end])
                     except Exception:  # the step wrote into our file, so nothing that comes can be understood
                         self.closed = True
+                        with contextlib.suppress(OSError):
+                            self._end.shutdown(socket.SHUT_RDWR)  # nor does the worker wait for a reader
                         return
                 del self._buffer[:end]
                 yield value

@@ -138,6 +138,9 @@ class ProcessExecutor:
 
     def interrupt(self) -> None:
         """Interrupt all attempts; what their steps started is left to them."""
+        if self._attempts and not any(attempt.pid for attempt in self._attempts.values()):
+            self._server.kill_at_once()  # it still imports, perhaps for long, and would not hear
+            return
         for number, attempt in self._attempts.items():
             attempt.stopped = attempt.stopped or "The run was stopped, and it did not react."
             self._server.kill(number, signal.SIGINT, group=False)

@@ -86,6 +86,7 @@ class WorkerServer:
 
     def start(self) -> None:
         """Start the process; what it imports it does while this one goes on."""
+        self.close()  # what is left of one that died
         ours, theirs = socket.socketpair()
         variables = dict(self.surroundings.variables)
         if variables.get("MPLBACKEND", "agg").lower() == "agg":
@@ -140,6 +141,12 @@ class WorkerServer:
         """End it and all its workers."""
         if self._process is not None:
             self._close()
+
+    def kill_at_once(self) -> None:
+        """End it, though it does not listen; it must have no workers yet."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def _tell(self, message: object, fds: tuple[int, ...] = ()) -> None:
         """Send a message; that it is gone is seen where it is heard."""

@@ -57,6 +57,7 @@ def prepare() -> None:
 
 def work(fds: list[int], program: Program, location: str) -> None:
     """Run the attempt that the channel asks for, in a process forked for it."""
+    os.set_inheritable(fds[0], False)  # programs that the step starts have nothing to say here
     channel = socket.socket(fileno=fds[0])
     for fd, number in ((fds[1], 1), (fds[2], 2)):
         os.dup2(fd, number)
