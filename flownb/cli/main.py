@@ -54,8 +54,8 @@ def main(words: Sequence[str] | None = None) -> int:
             _print_user_error(cause)
         print(f"flownb: {error.headline}: {error}", file=sys.stderr)
         return 2 if isinstance(error, ParameterError) else 1
-    except KeyboardInterrupt:
-        print("flownb: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"flownb: {error}".replace("%flow", "flownb") if str(error) else "flownb: interrupted", file=sys.stderr)
         return 130
     except (Exception, SystemExit) as error:
         if user_frames(error) is None:

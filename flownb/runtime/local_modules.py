@@ -11,11 +11,12 @@ import hashlib
 import importlib.util
 import math
 import os
+import struct
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 
 from flownb.runtime.new_modules import NewModules
@@ -105,7 +106,7 @@ def local_modules(names: Iterable[str], *, loaded: bool = False, since: float = 
                     else:
                         if stat.st_mtime > since - COARSE:
                             digest = f"edited-{stat.st_mtime_ns}"
-                        found[part] = _as_loaded(part, digest) if loaded else digest
+                        found[part] = _as_loaded(part, digest, stat) if loaded else digest
                         ahead += more
             if spec is None:
                 break
@@ -182,12 +183,29 @@ def _content(path: str, changed: int, size: int, package: str) -> tuple[str, tup
     return hashlib.blake2b(text, digest_size=8).hexdigest(), names
 
 
-def _as_loaded(name: str, digest: str) -> str:
-    """A module's content when this process imported it, as far as it was looked at soon after."""
-    spec = getattr(sys.modules.get(name), "__spec__", None)
+def _as_loaded(name: str, digest: str, stat: os.stat_result) -> str:
+    """A module's content when this process imported it.
+
+    It is what the file holds when it is first looked at, unless the compiled code that Python keeps is of another one.
+    """
+    module = sys.modules.get(name)
+    spec = getattr(module, "__spec__", None)
     if spec is None:
         return digest
     known = _loaded.get(name)
     if known is None or known[0] is not spec:
-        known = _loaded[name] = (spec, digest)
+        known = _loaded[name] = (spec, digest if _compiled_from(module, stat) else f"edited-{stat.st_mtime_ns}")
     return known[1]
+
+
+def _compiled_from(module: object, stat: os.stat_result) -> bool:
+    """Whether the compiled code of a module is that of its file as it is; also if Python kept none."""
+    if not isinstance(getattr(module, "__loader__", None), SourceFileLoader):
+        return True
+    try:
+        head = Path(str(getattr(module, "__cached__", ""))).read_bytes()[:16]
+    except OSError:
+        return True
+    flags, changed, size = struct.unpack("<III", head[4:16]) if len(head) == 16 else (1, 0, 0)
+    # See PEP 552: with other flags the file's time is not what counts.
+    return flags != 0 or (changed, size) == (int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF)

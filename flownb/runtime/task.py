@@ -147,6 +147,7 @@ def run_attempt(
     on_card: OnCard | None = None,
     finish: Callable[[], None] = lambda: None,
     alone: bool = False,
+    all_modules: bool = False,
 ) -> TaskResult:
     """Run one attempt of a task in a fresh module.
 
@@ -169,6 +170,9 @@ def run_attempt(
     alone : bool, default False
         Whether this process is the attempt's own. Then all it imported was imported for the attempt and is recorded
         with it, and telling the datastore's index is left to the process that drives the run.
+    all_modules : bool, default False
+        Whether each of the user's own modules that this process has imported counts as code of the step: its values
+        may be of their classes.
 
     Returns
     -------
@@ -261,7 +265,7 @@ def run_attempt(
         status: TaskStatus = "done"
         if error is not None:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        mark = fingerprint(program, spec.step, loaded=loaded_modules() if alone else (), since=started)
+        mark = fingerprint(program, spec.step, loaded=loaded_modules() if alone or all_modules else (), since=started)
         mark["settings"] = settings_hash(decorators)
         record = TaskRecord(
             flow.name,

@@ -397,6 +397,23 @@ def test_a_module_that_came_with_an_artifact_counts(
     assert "b: ran, module `shapes_resume` changed" == lines[-1]
 
 
+def test_a_module_that_came_with_an_artifact_counts_in_this_process_too(
+    make_session: MakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is for runs whose tasks are executed in the kernel."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = tmp_path / "inline_resume.py"
+    module.write_text("class Square:\n    def area(self):\n        return 4\n")
+    cells = (
+        "%%step a -> shape\nfrom inline_resume import Square\nshape = Square()",
+        "%%step b -> area\narea = shape.area()",
+    )
+    run(make_session(*cells))
+    module.write_text("class Square:\n    def area(self):\n        return 9\n\n    sides = 4\n")
+    _, lines = resume(make_session(*cells))
+    assert "b: ran, module `inline_resume` changed" == lines[-1]
+
+
 def test_a_module_that_was_edited_meanwhile_counts_as_neither(
     make_session: MakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
