@@ -1,7 +1,7 @@
 """Which tasks are a step's latest results.
 
 Takes a datastore and a flow's name; gives task records in foreach order. The latest result is the newest complete one,
-in the notebook's working run or in any run, whichever ended last.
+in the notebook's working run or in any run: of the step that was executed, or the run that was started, last.
 """
 
 from __future__ import annotations
@@ -130,25 +130,26 @@ class LatestResults:
         return [self.work, *runs] if self.work else runs
 
     def _is_older(self, run: str, found: tuple[TaskRecord, ...]) -> bool:
-        """Whether nothing in `run` can be newer: a run of a whole flow that ended before `found` did."""
+        """Whether nothing in `run` can be newer: a run of a whole flow that was started before `found` came to be."""
         if run == self.work:
             return False
         record = self._record(run)
         if record is None or record.kind == "work":
             return False
-        end = self._end(run)
-        return end is not None and end.finished < self._when(found)
+        return record.started < self._when(found)
 
     def _newer(self, found: tuple[TaskRecord, ...], other: tuple[TaskRecord, ...]) -> tuple[TaskRecord, ...]:
-        """Of two results the one that ended last."""
+        """Of two results the newer one."""
         if not other or (found and self._when(found) >= self._when(other)):
             return found
         return other
 
     def _when(self, tasks: tuple[TaskRecord, ...]) -> float:
-        """When a result came to be; what a resume cloned is as new as that run, whose inputs it has."""
-        record = self._record(tasks[0].run) if any(task.origin for task in tasks) else None
-        return max([task.finished for task in tasks] + ([record.started] if record is not None else []))
+        """When a result came to be: that of a run with the run, whose code it was made by however long that went on."""
+        record = self._record(tasks[0].run)
+        if record is not None and record.kind == "run":
+            return record.started
+        return max(task.finished for task in tasks)
 
     def _record(self, run: str) -> RunRecord | None:
         """A run's record, read once; None when it was removed or is damaged."""

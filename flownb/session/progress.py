@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from flownb.runtime.events import (
     Event,
@@ -103,6 +103,10 @@ class StepStates:
         return {step: state for step, state in found.items() if state is not None}
 
 
+# Characters of a task that are passed on; its log keeps more.
+SHOWN = 1 << 20
+
+
 @dataclass
 class _Shown:
     """What one task showed, as far as it was not passed on yet."""
@@ -110,6 +114,8 @@ class _Shown:
     label: str
     pieces: list[TaskOutput] = field(default_factory=list)
     lines: dict[str, str] = field(default_factory=dict)
+    size: int = 0
+    full: bool = False
 
 
 class Progress:
@@ -211,6 +217,12 @@ class Progress:
             label = "/".join((event.step, *map(str, key[1])))
             self._shown[key] = _Shown(f"[{label}] ")
         shown = self._shown[key]
+        shown.size += len(event.text)
+        if shown.size > SHOWN:
+            if shown.full:
+                return
+            shown.full = True
+            event = replace(event, text=f"\n… it writes more than is shown: `%flow logs {event.step}`\n")
         shown.pieces.append(event)
         if not self._held:
             self._pass_on(shown, whole=False)

@@ -109,7 +109,9 @@ def find_origin(datastore: Datastore, flow: str, named: str | None) -> RunRecord
         If it is still going on.
     """
     if named is None:
-        newest = datastore.index.latest(flow)
+        rows = datastore.index.runs(flow, kind="run")
+        # One that ended before its first task has nothing to take over.
+        newest = next((row for row in rows if datastore.steps(flow, row.run)), next(iter(rows), None))
         if newest is None:
             raise NotFound(
                 f"There is no run of {flow} to resume.",

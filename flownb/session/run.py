@@ -270,6 +270,11 @@ class FlowRun:
         except KeyboardInterrupt as error:
             status = "interrupted"
             raise self._stopped() from error
+        except Exception as error:  # what an engine makes of an interrupt while it starts
+            if not self._stop_asked:
+                raise
+            status = "interrupted"
+            raise self._stopped() from error
         finally:
             self._end(status, started)
         if failed is None:

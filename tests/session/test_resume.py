@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,15 @@ def data(found: Run, step: str, name: str) -> list[Any]:
     """An artifact of all tasks of a step, in foreach order."""
     tasks = sorted(found[step], key=lambda task: task.index or 0)
     return [task[name].data for task in tasks]
+
+
+@pytest.fixture(autouse=True)
+def _no_module_is_left() -> Iterator[None]:
+    """What a test's steps imported in this process is no code of the next test's."""
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
 
 
 @pytest.fixture
@@ -300,7 +311,8 @@ def test_rounds_that_look_alike_are_cloned_once_each(make_session: MakeSession, 
     counter = tmp_path / "counter"
     poll = (
         "%%step poll\nnote('poll')\nfrom pathlib import Path\n"
-        f"file = Path({str(counter)!r})\nn = int(file.read_text() if file.exists() else 0) + 1\nfile.write_text(str(n))\n"
+        f"file = Path({str(counter)!r})\nn = int(file.read_text() if file.exists() else 0) + 1\n"
+        "file.write_text(str(n))\n"
         "self.go = 'stop' if n % 3 == 0 else 'more'\nself.next({'more': self.poll, 'stop': self.last}, condition='go')"
     )
     session = make_session(SHARED, "%%step first\npass", poll, "%%step last\npass")
@@ -475,5 +487,5 @@ def test_what_was_cloned_is_the_latest_result(make_session: MakeSession, count: 
     tried.run_step("train")
     resume(make_session(*FLOW))
     now = make_session(*FLOW)
-    assert {"fresh"} == {one.state for one in now.freshness().values()}
+    assert [] == [reason for one in now.freshness().values() for reason in one.reasons]
     assert {"3"} == {task.run for task in now.results().latest("train")}

@@ -26,6 +26,8 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
         return  # where modules are is known when that ran
     header = [context.flow.header] if context.flow.header is not None else []
     for cell in [*header, *context.flow.shared, *(step.cell for step in context.steps)]:
+        if "sys.path" in cell.source:
+            continue
         for module, line in _imports(cell.parsed.tree):
             if module not in ("metaflow", "flownb") and not context.importable(module):
                 yield _missing(cell, module, line)

@@ -283,7 +283,8 @@ def _result(message: Ended) -> TaskResult:
 def _reason(status: int) -> str:
     """Why a process ended that did not say so itself."""
     if status >= 0:
-        return f"Its process ended with exit status {status} before the step was done: os._exit, or a library did it."
+        why = "os._exit, a library, or an error that stands in its output"
+        return f"Its process ended with exit status {status} before the step was done: {why}."
     try:
         name = signal.Signals(-status).name
     except ValueError:

@@ -187,8 +187,7 @@ class _Zygote:
                 work(fds, self._program, self._location)
             status = 0
         except BaseException:
-            traceback.print_exc()
-            sys.stderr.flush()
+            os.write(2, traceback.format_exc().encode("utf-8", "replace"))
         finally:
             os._exit(status)
 
