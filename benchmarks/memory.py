@@ -102,13 +102,23 @@ def _read(folder: Path, process: subprocess.Popen[str]) -> int:
     """What a run and all below it hold while its tasks wait; then let it end."""
     try:
         _wait_until_read(folder, process, WORKERS)
-        found = held(process.pid)
+        found = _settled(process)
     finally:
         (folder / "go").touch()
         said, _ = process.communicate(timeout=PATIENCE)
     if process.returncode:
         raise RuntimeError(f"the run failed:\n{said}")
     return found
+
+
+def _settled(process: subprocess.Popen[str]) -> int:
+    """What is held once it stands still: the sum of shares is wrong while processes still map and unmap files."""
+    end = time.monotonic() + PATIENCE
+    before, now = 0, held(process.pid)
+    while abs(now - before) > now / 200 and time.monotonic() < end:
+        time.sleep(0.5)
+        before, now = now, held(process.pid)
+    return now
 
 
 def _wait_until_read(folder: Path, process: subprocess.Popen[Any], count: int) -> None:
