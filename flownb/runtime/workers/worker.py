@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from flownb.errors import FlownbError, StoreError
@@ -53,6 +54,7 @@ def prepare() -> None:
             importlib.import_module(module.name)
     user_name()
     imported_distributions()
+    _flush_c()
 
 
 def work(fds: list[int], program: Program, location: str) -> None:
@@ -242,7 +244,13 @@ def _seed() -> None:
 def _flush_c() -> None:
     """Write out what C libraries hold back."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).fflush(None)
+        _c_library().fflush(None)
+
+
+@cache
+def _c_library() -> ctypes.CDLL:
+    """What this process was linked with."""
+    return ctypes.CDLL(None)
 
 
 def _exit_handlers() -> int:
