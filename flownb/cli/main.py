@@ -17,10 +17,11 @@ from flownb.cli.logs import add_logs
 from flownb.errors import FlownbError, ParameterError
 from flownb.runtime.failure import StepError, user_frames
 from flownb.session.cards import card_view
-from flownb.session.options import RunOptions, parse_card, parse_resume, parse_run, parse_spin, parse_status
+from flownb.session.options import RunOptions, parse_resume, parse_run, parse_status
 from flownb.session.output import write_output
 from flownb.session.run import FlowRun
 from flownb.session.session import Session
+from flownb.session.step_options import parse_card, parse_spin
 from flownb.session.transfers import show_transfers
 
 __all__ = ["main"]

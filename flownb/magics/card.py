@@ -29,6 +29,7 @@ class CardMagics(Magics):
 
         In JupyterLab the output is refreshed in place when the step is run or spun again.
         """
-        from flownb.session.options import parse_card, words
+        from flownb.session.option_words import words
+        from flownb.session.step_options import parse_card
 
         self.frontend.views.cards.show(parse_card(words(line)), cell_id=self.frontend.cell_id)

@@ -52,7 +52,7 @@ class RunMagics(Magics):
         if cell is not None:
             self._define(line, cell)
             return
-        from flownb.session.options import words
+        from flownb.session.option_words import words
 
         command, *rest = words(line) or [""]
         commands = {

@@ -34,7 +34,8 @@ class SpinMagics(Magics):
         As a cell magic, the cell is a throw-away body in place of the step's own. ``result = %spin train`` gives the
         outcome: ``result["model"]`` is the model.
         """
-        from flownb.session.options import parse_spin, words
+        from flownb.session.option_words import words
+        from flownb.session.step_options import parse_spin
 
         frontend = self.frontend
         options = parse_spin(words(line))

@@ -105,7 +105,7 @@ class Reuse:
         self._again = frozenset(name for name in graph.nodes if step == name or step in graph.ancestors(name))
         self._tasks = list(tasks)
         self._first = {task.step: task for task in reversed(self._tasks)}
-        self._by_name = {f"{task.run}/{task.step}/{task.task}": task for task in self._tasks}
+        self._by_name = {task.place: task for task in self._tasks}
         self._by_place: dict[tuple[str, tuple[int, ...]], list[TaskRecord]] = {}
         for task in self._tasks:
             self._by_place.setdefault(_place(task.step, task.foreach), []).append(task)
@@ -349,12 +349,12 @@ class Reuse:
             run=spec.run,
             task=spec.task,
             attempt=spec.attempt,
-            parents=tuple(f"{parent.run}/{parent.step}/{parent.task}" for parent in spec.parents),
+            parents=tuple(parent.place for parent in spec.parents),
             foreach=spec.frames,
             artifacts=artifacts,
             chosen=chosen,
             splits=splits,
-            origin=f"{task.run}/{task.step}/{task.task}",
+            origin=task.place,
         )
 
     def _transition(

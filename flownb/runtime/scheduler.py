@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from flownb.runtime.attempt import lost_attempt, may_be_tried_again
 from flownb.runtime.decorators import Recorded, catch, needs, retries, timeout_seconds
 from flownb.runtime.events import Event, task_cloned, task_ended, task_output, task_retried, task_started
 from flownb.runtime.executor import AttemptEnded, AttemptLost, CardShown, Executor, OutputShown, Told
 from flownb.runtime.program import Program
 from flownb.runtime.readiness import MAX_NUM_SPLITS, Readiness, Ready
-from flownb.runtime.task import TaskResult, TaskSpec, lost_attempt, may_be_tried_again
+from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, TaskRecord, TaskStatus
 

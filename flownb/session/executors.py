@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flownb.errors import ParameterError, nearest
+from flownb.runtime.attempt import run_attempt
 from flownb.runtime.executor import Executor, InlineExecutor
 from flownb.runtime.program import Program
-from flownb.runtime.task import TaskResult, TaskSpec, run_attempt
+from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.session.attempt_log import logged
 
 if TYPE_CHECKING:

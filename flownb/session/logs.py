@@ -12,8 +12,9 @@ from flownb.client.logs import settled, source_of, task_attempts, task_log
 from flownb.errors import MissingResults, NotFound, ParameterError
 from flownb.pathspec import Origin, parse_origin
 from flownb.session.latest import LatestResults, no_task
-from flownb.session.options import of_one_step, whole_number
+from flownb.session.option_words import whole_number
 from flownb.session.state import SessionState
+from flownb.session.step_options import of_one_step
 from flownb.store.log_reader import LogPiece, LogPlace, logged_attempts, read_log
 from flownb.store.records import TaskRecord
 

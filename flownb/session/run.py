@@ -346,7 +346,7 @@ def _step_failed(failed: TaskResult) -> StepFailed:
     """That a run stopped because a step failed."""
     task = failed.record
     died = task.exception is not None and task.exception["type"] == "WorkerDied"
-    alone = f"`%spin {task.step} --from {task.run}/{task.step}/{task.task}` runs it alone on the same inputs."
+    alone = f"`%spin {task.step} --from {task.place}` runs it alone on the same inputs."
     return StepFailed(
         f"Run {task.flow}/{task.run} stopped: step {task.step} failed.",
         _first_line(failed),

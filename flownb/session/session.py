@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flownb.flow.module import requirements
-from flownb.session.options import ResumeOptions, RunOptions, SpinOptions
+from flownb.session.options import ResumeOptions, RunOptions
 from flownb.session.resume import Resume
 from flownb.session.run import FlowRun, RunOutcome, begin_run, run_flow
 from flownb.session.spin import SpinOutcome, spin_step
 from flownb.session.state import Display, SessionState
 from flownb.session.step import StepOutcome, run_step
+from flownb.session.step_options import SpinOptions
 
 __all__ = ["RunOutcome", "Session", "SpinOutcome", "StepOutcome"]
 

@@ -17,17 +17,18 @@ from flownb.flow.definition import Step
 from flownb.flow.draw import draw_graph
 from flownb.flow.lint import check_flow
 from flownb.pathspec import Origin, parse_origin
+from flownb.runtime.attempt import run_attempt
 from flownb.runtime.events import task_told
 from flownb.runtime.program import Program
-from flownb.runtime.task import TaskSpec, run_attempt
+from flownb.runtime.task import TaskSpec
 from flownb.session.attempt_log import logged
 from flownb.session.cards import card_hook
 from flownb.session.instances import Instance, step_instances
 from flownb.session.isolated import run_isolated
 from flownb.session.latest import LatestResults, no_task
-from flownb.session.options import SpinOptions, literal, load_artifacts_module
 from flownb.session.report import StepReport, step_report
 from flownb.session.state import Display, SessionState, module_kept
+from flownb.session.step_options import SpinOptions, literal, load_artifacts_module
 from flownb.settings import user_name
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord

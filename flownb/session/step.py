@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from flownb.runtime.attempt import run_task
 from flownb.runtime.events import task_retried, task_told
 from flownb.runtime.freshness import imports_of
 from flownb.runtime.local_modules import outdated_modules
 from flownb.runtime.program import Program
-from flownb.runtime.task import TaskResult, TaskSpec, run_task
+from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.session.attempt_log import logged
 from flownb.session.cards import card_hook
 from flownb.session.instances import Instance, conditions_hold, step_instances

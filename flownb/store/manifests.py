@@ -324,7 +324,7 @@ class ManifestStore(ManifestFiles):
             taken += [task for name in self.steps(flow, run) for task in self.task_ids(flow, run, name)]
             number = max((int(task) for task in taken if task.isdecimal()), default=0) + 1
         started_from = list(parents)
-        names = tuple(f"{parent.run}/{parent.step}/{parent.task}" for parent in started_from)
+        names = tuple(parent.place for parent in started_from)
         needs = tuple(ref.blob[0] for ref in given if ref.blob)
         claim = Claim(safe_name(step), names, needs, time.time(), secrets.token_hex(8))
         while not self._create(f"{folder}/ids/{number}.json", claim):

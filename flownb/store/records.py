@@ -201,7 +201,12 @@ class TaskRecord:
     @property
     def pathspec(self) -> str:
         """``Flow/run/step/task``."""
-        return f"{self.flow}/{self.run}/{self.step}/{self.task}"
+        return f"{self.flow}/{self.place}"
+
+    @property
+    def place(self) -> str:
+        """``run/step/task``, as records of its flow name it."""
+        return f"{self.run}/{self.step}/{self.task}"
 
 
 @dataclass(frozen=True)

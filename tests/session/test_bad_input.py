@@ -24,8 +24,9 @@ from flownb.errors import (
     UnpicklableArtifact,
 )
 from flownb.runtime.failure import StepError, user_frames
-from flownb.session.options import RunOptions, parse_run, parse_spin
+from flownb.session.options import RunOptions, parse_run
 from flownb.session.session import Session
+from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
 
 LOAD = "%%step load -> df, cats\ndf = [1, 2, 3]\ncats = ['a', 'b']"

@@ -9,8 +9,9 @@ from flownb.runtime.cards import CardUpdate
 from flownb.runtime.events import CardRefreshed, TaskEnded
 from flownb.runtime.task import TaskSpec
 from flownb.session.cards import CardView, card_hook, card_view
-from flownb.session.options import parse_card, parse_run, parse_spin
+from flownb.session.options import parse_run
 from flownb.session.session import Session
+from flownb.session.step_options import parse_card, parse_spin
 from flownb.store.records import ForeachFrame
 from tests.conftest import MakeSession
 

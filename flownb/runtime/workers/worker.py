@@ -27,11 +27,12 @@ from functools import cache
 from typing import Any
 
 from flownb.errors import FlownbError, StoreError
+from flownb.runtime.attempt import run_attempt
 from flownb.runtime.failure import describe
 from flownb.runtime.output import Output, OutputKind
 from flownb.runtime.program import Program
 from flownb.runtime.provenance import imported_distributions
-from flownb.runtime.task import TaskResult, run_attempt
+from flownb.runtime.task import TaskResult
 from flownb.runtime.workers.channel import Ended, NotRecorded, Request, receive, send
 from flownb.runtime.workers.shell import WorkerShell, flush_figures
 from flownb.settings import user_name

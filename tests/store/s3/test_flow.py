@@ -12,8 +12,9 @@ import pytest
 
 from flownb.cells.cell import read_cell
 from flownb.client import Flow
-from flownb.session.options import RunOptions, parse_spin
+from flownb.session.options import RunOptions
 from flownb.session.session import Session
+from flownb.session.step_options import parse_spin
 
 CELLS = (
     "%%flow F",

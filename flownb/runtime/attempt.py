@@ -1,0 +1,359 @@
+"""One attempt of a task: a step's method run on its parents' artifacts, and recorded.
+
+Takes a `TaskSpec`; gives a `TaskResult`. Nothing of the caller's namespace is seen, and nothing the step does to its
+inputs reaches the store, another task or the notebook.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from types import FunctionType, MethodType
+from typing import Any
+
+from flownb.cards.content import CardContent
+from flownb.errors import CorruptBlob, FlownbError, ParameterError, StoreError, UnpicklableArtifact
+from flownb.runtime.cards import CardCollector, OnCard, card_contents, collect_cards, store_cards
+from flownb.runtime.child_module import importable
+from flownb.runtime.current import current
+from flownb.runtime.decorators import (
+    Recorded,
+    catch,
+    check_values,
+    retries,
+    set_variables,
+    time_limit,
+    variables,
+    written_variables,
+)
+from flownb.runtime.description import describe_task
+from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe
+from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
+from flownb.runtime.freshness import fingerprint, settings_hash
+from flownb.runtime.local_modules import loaded_modules
+from flownb.runtime.process import process_state
+from flownb.runtime.program import Program
+from flownb.runtime.provenance import imported_distributions
+from flownb.runtime.task import TaskResult, TaskSpec, inherited_refs
+from flownb.store.artifacts import Saved
+from flownb.store.datastore import Datastore
+from flownb.store.records import ArtifactRef, TaskRecord, TaskStatus
+
+__all__ = ["lost_attempt", "may_be_tried_again", "run_attempt", "run_task"]
+
+
+def run_task(
+    program: Program,
+    spec: TaskSpec,
+    datastore: Datastore,
+    *,
+    keep: Datastore | None,
+    display: Callable[[Any], None] | None = None,
+    decorated: bool = True,
+    on_card: OnCard | None = None,
+    on_retry: Callable[[TaskResult, float], None] = lambda result, seconds: None,
+) -> TaskResult:
+    """Run a task, again if it fails and its step says ``@retry``.
+
+    Parameters and result are those of `run_attempt`, and `on_retry`, which is told of a failed attempt and the seconds
+    its step asks to wait (which is then up to it). Each attempt is recorded and starts from the inherited artifacts as
+    they are in the store; the last one is returned.
+    """
+    result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated, on_card=on_card)
+    times, seconds = retries(result.decorators)
+    while may_be_tried_again(result.error) and spec.attempt < times:
+        on_retry(result, seconds)
+        spec = replace(spec, attempt=spec.attempt + 1)
+        result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated, on_card=on_card)
+    return result
+
+
+def run_attempt(
+    program: Program,
+    spec: TaskSpec,
+    datastore: Datastore,
+    *,
+    keep: Datastore | None,
+    display: Callable[[Any], None] | None = None,
+    decorated: bool = True,
+    on_card: OnCard | None = None,
+    finish: Callable[[], None] = lambda: None,
+    alone: bool = False,
+    all_modules: bool = False,
+) -> TaskResult:
+    """Run one attempt of a task in a fresh module.
+
+    Parameters
+    ----------
+    program : Program
+    spec : TaskSpec
+    datastore : Datastore
+        Where the parents' artifacts are.
+    keep : Datastore or None
+        Where to persist and record; None records nothing.
+    display : callable, optional
+        Shows the value of the body's last expression.
+    decorated : bool, default True
+        Whether the step's decorator lines are executed.
+    on_card : callable, optional
+        Told of each ``current.card.refresh()``, while the step runs.
+    finish : callable, optional
+        Called right after the step's body, to show what it left to be shown.
+    alone : bool, default False
+        Whether this process is the attempt's own. Then all it imported was imported for the attempt and is recorded
+        with it, and telling the datastore's index is left to the process that drives the run.
+    all_modules : bool, default False
+        Whether each of the user's own modules that this process has imported counts as code of the step: its values
+        may be of their classes.
+
+    Returns
+    -------
+    TaskResult
+        Also when the step's code raised; then `TaskResult.error` is set.
+
+    Raises
+    ------
+    StoreError
+        If the task cannot be recorded.
+    """
+    flow = program.flow
+    started = time.time()
+    node = program.graph[spec.step]
+    refs = inherited_refs(program, spec)
+    where = f"{flow.name}/{spec.run or 'spin'}/{spec.step}/{spec.task or '0'}"
+    state = TaskState(spec.step, _origin(spec, where), datastore, refs, spec.frames, node.is_join)
+    own: dict[str, Any] = {}
+    decorators: tuple[Recorded, ...] = ()
+    collector: CardCollector | None = None
+    cards: tuple[CardContent, ...] = ()
+    error: BaseException | None = None
+    happened: BaseException | None = None
+    inputs: list[FlowSpec] = []
+    flow_self: FlowSpec | None = None
+    try:
+        with process_state(), importable(program):
+            set_variables(written_variables(program.decorators(spec.step)) if decorated else {})
+            flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
+            decorators = tuple(getattr(vars(flow_class)[spec.step], "flownb_decorators", ()))
+            check_values(spec.step, decorators)
+            if set_variables(variables(decorators)):  # unknown till now; shared code sees them, as on Metaflow
+                flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
+            flow_self = flow_class(state)
+            _override(flow_self, spec.overrides)
+            arguments: list[Any] = []
+            if node.is_join:
+                datastore.fetch(ref for parent in spec.parents for ref in parent.artifacts.values())
+                inputs = [_input(flow_class, parent, datastore) for parent in spec.parents]
+                arguments.append(Inputs(inputs))
+            current._set(*describe_task(program, spec, flow_self, keep))
+            collector = collect_cards(spec.step, decorators, on_card)
+            current._add(card=collector)
+            try:
+                if spec.lost:
+                    raise FailureHandledByCatch(spec.lost)
+                try:
+                    with time_limit(decorators, spec.step):
+                        vars(flow_class)[spec.step](flow_self, *arguments)
+                finally:
+                    finish()
+            finally:
+                current._clear()
+    except BaseException as raised:  # recorded, then handed to the caller: also KeyboardInterrupt and SystemExit
+        error = happened = raised
+    if flow_self is not None:
+        error = _catch(decorators, spec, state, flow_self, node.targets, error)
+        held = {**state.aside, **vars(flow_self)}
+        own = {name: value for name, value in held.items() if not name.startswith(("__", "_flownb_"))}
+    # What a step does to a parameter or constant in place is lost, as in Metaflow; only an override replaces it.
+    own = {name: value for name, value in own.items() if name not in spec.given or name in spec.overrides}
+    caught = catch(decorators)
+    written = frozenset([caught.var] if caught and caught.var else ())
+    if node.step:
+        written |= {*node.step.captures, *node.step.body.names.self_writes}
+    artifacts: dict[str, ArtifactRef] = dict(state.refs)
+    captured: tuple[str, ...] = ()
+    failure: UnpicklableArtifact | None = None
+    with ExitStack() as recording:
+        if keep is not None:
+            try:
+                recording.enter_context(keep.recording())
+            except KeyboardInterrupt as interrupt:  # while another process clears up; what was computed is kept
+                error = error or interrupt
+                recording.enter_context(keep.recording())
+        read = [*state.loaded.values(), *(one for other in inputs for one in other._flownb_state.loaded.values())]
+        try:
+            datastore.verify(read)
+            artifacts, captured, failure = _persist(own, state, written, keep)
+            cards = card_contents(
+                collector, given=spec.given, here=captured, values=own, artifacts=artifacts, datastore=datastore
+            )
+        except KeyboardInterrupt as interrupt:
+            error = error or interrupt
+        except CorruptBlob as damaged:  # what was read is not what was stored, so nothing that came of it is kept
+            damaged.__cause__ = error
+            error, artifacts, captured, cards = damaged, dict(state.refs), (), ()
+        error = error or failure
+        happened = error or happened
+        status: TaskStatus = "done"
+        if error is not None:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        mark = fingerprint(program, spec.step, loaded=loaded_modules() if alone or all_modules else (), since=started)
+        mark["settings"] = settings_hash(decorators)
+        record = TaskRecord(
+            flow.name,
+            spec.run,
+            spec.step,
+            spec.task,
+            spec.attempt,
+            status,
+            parents=tuple(parent.place for parent in spec.parents),
+            foreach=spec.frames,
+            artifacts=artifacts,
+            captured=captured,
+            chosen=state.targets or (),
+            fingerprint=mark,
+            exception=describe(happened) if happened is not None else None,
+            started=started,
+            finished=time.time(),
+            read=tuple(sorted({*state.read, *(name for other in inputs for name in other._flownb_state.read)})),
+            splits=(state.foreach, state.num_splits) if state.foreach is not None and error is None else None,
+        )
+        if keep is not None:
+            source = spec.source or keep.save(program.source, name="source")
+            record = replace(record, source=source, cards=store_cards(cards, keep))
+            if alone:
+                record = replace(record, distributions=keep.save(imported_distributions(), name="distributions"))
+            keep.write_task(record, made={*captured, *state.loaded}, tell=not alone)
+    values = {name: value for name, value in own.items() if name in captured}
+    return TaskResult(record, values, error, decorators, cards)
+
+
+def lost_attempt(program: Program, spec: TaskSpec, datastore: Datastore, reason: str, status: TaskStatus) -> TaskResult:
+    """The result of an attempt whose process is gone.
+
+    Parameters
+    ----------
+    program : Program
+    spec : TaskSpec
+    datastore : Datastore
+    reason : str
+        What became of the process, as a sentence.
+    status : {"failed", "interrupted"}
+        What is recorded, unless the process had recorded its attempt before it died.
+    """
+    flow = program.flow.name
+    (record,) = datastore.task_records(flow, spec.run, [(spec.step, spec.task, spec.attempt)])
+    if record is None:
+        what = f"Attempt {spec.attempt} of {flow}/{spec.run}/{spec.step}/{spec.task} ended without a result."
+        error = {"type": "WorkerDied", "message": f"{what} {reason}", "traceback": f"{what} {reason}\n"}
+        now = time.time()
+        record = TaskRecord(
+            flow,
+            spec.run,
+            spec.step,
+            spec.task,
+            spec.attempt,
+            status,
+            parents=tuple(parent.place for parent in spec.parents),
+            foreach=spec.frames,
+            artifacts=inherited_refs(program, spec),
+            fingerprint=fingerprint(program, spec.step),
+            exception=error,
+            started=now,
+            finished=now,
+        )
+        datastore.write_task(record, made=())
+    else:
+        datastore.adopt_task(record)
+    failure: BaseException | None = None
+    if record.status == "interrupted":
+        failure = KeyboardInterrupt()
+    elif record.exception is not None and record.status != "done":
+        failure = StepError(record.exception)
+    return TaskResult(record, {}, failure)
+
+
+def may_be_tried_again(error: BaseException | None) -> bool:
+    """Whether another attempt may help: not after an interrupt, nor after what flownb itself refused."""
+    if error is None or isinstance(error, KeyboardInterrupt):
+        return False
+    return not isinstance(error, FlownbError) and not (isinstance(error, StepError) and error.final)
+
+
+def _catch(
+    decorators: Sequence[Recorded],
+    spec: TaskSpec,
+    state: TaskState,
+    flow_self: FlowSpec,
+    targets: tuple[str, ...],
+    error: BaseException | None,
+) -> BaseException | None:
+    """What ``@catch`` leaves of an error; None if it takes it, and the task goes on to the next steps."""
+    catches = catch(decorators)
+    last = spec.attempt >= retries(decorators)[0] or not may_be_tried_again(error)
+    # What is no exception of the step's own code, Metaflow does not catch either.
+    if catches is None or isinstance(error, StoreError | ParameterError | KeyboardInterrupt):
+        return error
+    if error is not None and not last:
+        return error
+    kept = None
+    if error is not None:
+        kept = MetaflowExceptionWrapper(error)
+        state.targets, state.foreach = targets, None
+        if catches.print_exception:
+            print(f"@catch caught an exception from {state.step}")
+            print("".join(f">  {line}\n" for line in kept.stacktrace.splitlines()), end="")
+    if catches.var:
+        setattr(flow_self, catches.var, kept)
+    return None
+
+
+def _origin(spec: TaskSpec, where: str) -> str:
+    """The pathspec that messages name for an inherited artifact."""
+    return spec.parents[0].pathspec if len(spec.parents) == 1 else where
+
+
+def _input(flow_class: type[FlowSpec], parent: TaskRecord, datastore: Datastore) -> FlowSpec:
+    """One of a join's ``inputs``."""
+    return flow_class(TaskState(parent.step, parent.pathspec, datastore, dict(parent.artifacts), parent.foreach))
+
+
+def _override(flow_self: FlowSpec, overrides: Mapping[str, Any]) -> None:
+    """Replace inherited values; they count as read, not as set by the step."""
+    vars(flow_self).update(overrides)  # a parameter looks there first
+
+
+def _persist(
+    own: dict[str, Any], state: TaskState, written: frozenset[str], keep: Datastore | None
+) -> tuple[dict[str, ArtifactRef], tuple[str, ...], UnpicklableArtifact | None]:
+    """Persist what the step holds; unchanged inherited values keep their reference.
+
+    Every value that was read is compared with what it was, for it may have been changed in place; equal content is not
+    written twice. One value that cannot be persisted does not keep the others from it. The names given back
+    are those the step wrote (`written`, or new) and those it changed in place.
+    """
+    captured = [name for name in own if name not in state.loaded or name in written]
+    failures = {
+        name: UnpicklableArtifact(
+            f"Artifact `{name}` is a function.",
+            "Metaflow drops functions that are assigned to self.",
+            "Define it in a %%shared cell; every step can call it from there.",
+            artifact=name,
+        )
+        for name, value in own.items()
+        if isinstance(value, FunctionType | MethodType)
+    }
+    saved = Saved({}, {})
+    if keep is not None:
+        saved = keep.save_all({n: value for n, value in own.items() if n not in failures}, before=state.loaded)
+    failures.update(saved.failures)
+    changed = [n for n, ref in saved.refs.items() if n in state.loaded and state.loaded[n].ref.key != ref.key]
+    captured += [name for name in changed if name not in captured]
+    failure: UnpicklableArtifact | None = None
+    first = next((failures[name] for name in own if name in failures), None)
+    if first is not None:
+        failure = UnpicklableArtifact(f"Step {state.step}: {first.what}", first.why, first.fix, artifact=first.artifact)
+        failure.__cause__ = first.__cause__
+    return {**state.refs, **saved.refs}, tuple(captured), failure
