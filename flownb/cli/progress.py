@@ -119,8 +119,7 @@ class TerminalProgress(AbstractContextManager["TerminalProgress"]):
         """Take text for standard output or standard error; on the terminal it appears with the next picture."""
         target = sys.stderr if stream == "stderr" else sys.stdout
         if not target.isatty():
-            target.write(text)
-            target.flush()
+            _write(target, text)
             return
         with self._lock:
             self._texts.append(text)
@@ -207,8 +206,7 @@ class LogProgress(AbstractContextManager["LogProgress"]):
         """Write text to standard output or standard error."""
         target = sys.stderr if stream == "stderr" else sys.stdout
         with self._lock:
-            target.write(text)
-            target.flush()
+            _write(target, text)
 
     def _look(self, *, last: bool = False) -> None:
         """Say what there is to say of all steps."""
@@ -219,8 +217,7 @@ class LogProgress(AbstractContextManager["LogProgress"]):
         """Say what there is to say of some steps."""
         lines = [self._tally.line(name) for name in names if self._is_due(name, last)]
         if lines:
-            sys.stdout.write("".join(f"{line.name}: {', '.join(_facts(line))}\n" for line in lines))
-            sys.stdout.flush()
+            _write(sys.stdout, "".join(f"{line.name}: {', '.join(_facts(line))}\n" for line in lines))
 
     def _is_due(self, name: str, last: bool) -> bool:
         """Whether a step is to be told of now."""
@@ -234,6 +231,17 @@ class LogProgress(AbstractContextManager["LogProgress"]):
             self._said[name] = (step.over, now)
             return True
         return False
+
+
+def _write(file: TextIO, text: str) -> None:
+    """Write to a pipe or a file; the run goes on if nobody reads any more (``flownb run nb.ipynb | head``)."""
+    try:
+        file.write(text)
+        file.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, file.fileno())
+        os.close(nowhere)
 
 
 def _facts(line: StepLine) -> tuple[str, ...]:

@@ -26,8 +26,6 @@ __all__ = ["imported_names", "loaded_modules", "local_modules", "outdated_module
 # Our own and Metaflow's are no part of a flow's code, also where they are worked on.
 NEVER = frozenset({"flownb", "metaflow"}) | sys.stdlib_module_names
 INSTALLED = frozenset({"site-packages", "dist-packages"})
-# File systems note the time of a change by a clock that is this many seconds late.
-COARSE = 0.005
 
 # Top-level names that were found to be installed.
 _installed: set[str] = set()
@@ -104,7 +102,7 @@ def local_modules(names: Iterable[str], *, loaded: bool = False, since: float = 
                     except OSError:
                         spec = specs[part] = None
                     else:
-                        if stat.st_mtime > since - COARSE:
+                        if stat.st_mtime > since:
                             digest = f"edited-{stat.st_mtime_ns}"
                         found[part] = _as_loaded(part, digest, stat) if loaded else digest
                         ahead += more

@@ -125,6 +125,7 @@ def step_log(session: SessionState, options: LogOptions) -> StepLog:
     for number, place in enumerate(running, 1):
         pieces = settled(read_log(session.datastore, flow, origin.run if origin else "", place))
         logs.append(TaskLog(f"running task {number} of {len(running)}", tuple(pieces)))
+    gone = _cleared_with(session, [one for one, log in zip(records, logs, strict=False) if not log.pieces])
     silent = sum(not log.pieces for log in logs)
     heard = [log for log in logs if log.pieces]
     notes = []
@@ -133,9 +134,18 @@ def step_log(session: SessionState, options: LogOptions) -> StepLog:
         notes.append(f"{step}: {tasks} wrote nothing")
     elif silent:
         notes.append(f"{silent} more task{'s' if silent > 1 else ''} wrote nothing")
+    if gone:
+        notes = [f"what {step} wrote was removed with run {', '.join(gone)}, where it ran"]
     if len(heard) > SHOWN:
         notes.append(f"{len(heard) - SHOWN} more tasks wrote something; --index picks one")
     return StepLog(tuple(heard[:SHOWN]), "; ".join(notes))
+
+
+def _cleared_with(session: SessionState, clones: Sequence[TaskRecord]) -> list[str]:
+    """Runs in which cloned tasks ran that are not there any more, nor are their logs."""
+    runs = dict.fromkeys(one.origin.partition("/")[0] for one in clones if one.origin)
+    found = session.datastore.runs(session.flow.name, list(runs))
+    return [run for run, record in zip(runs, found, strict=True) if record is None or record.removed]
 
 
 def _origin(session: SessionState, options: LogOptions) -> Origin | None:

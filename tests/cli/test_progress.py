@@ -167,7 +167,7 @@ def test_an_interrupt_leaves_a_clean_terminal(terminal: Callable[..., Terminal])
         line for line in lines if not line.startswith("[")
     ][:2]
     assert any(line.startswith("├─✗ train  interrupted") or "✗ train  interrupted" in line for line in lines)
-    assert "flownb: interrupted" == lines[-1][:19]
+    assert "flownb: F/1 was interrupted." == lines[-1][:28]
     assert 130 == run.process.returncode
 
 
