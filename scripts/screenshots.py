@@ -24,8 +24,13 @@ IMAGES = ROOT / "docs" / "images"
 WIDTH, SCALE = 1240, 2
 MAX_KILOBYTES = 400
 
-# Holds up the tutorial's `train` until a file is there, so that the picture is of a run in its middle.
+# Holds up the tutorial's `train` until a file is there, so that the picture is of a run in its middle. Workers are
+# processes of their own, forked from one that Python starts with what is on PYTHONPATH.
 HOLD = """
+import os, pathlib
+folder = pathlib.Path("held").absolute()
+folder.mkdir()
+(folder / "sitecustomize.py").write_text('''
 import pathlib, time
 from sklearn.neighbors import KNeighborsClassifier
 def _held(self, *args, fit=KNeighborsClassifier.fit, **kwargs):
@@ -33,6 +38,8 @@ def _held(self, *args, fit=KNeighborsClassifier.fit, **kwargs):
         time.sleep(0.01)
     return fit(self, *args, **kwargs)
 KNeighborsClassifier.fit = _held
+''')
+os.environ["PYTHONPATH"] = str(folder)
 """
 CARD = """%%step report -> means
 @card
