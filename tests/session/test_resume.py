@@ -489,3 +489,14 @@ def test_what_was_cloned_is_the_latest_result(make_session: MakeSession, count: 
     now = make_session(*FLOW)
     assert [] == [reason for one in now.freshness().values() for reason in one.reasons]
     assert {"3"} == {task.run for task in now.results().latest("train")}
+
+
+def test_a_run_that_went_on_for_long_does_not_hide_newer_results(make_session: MakeSession) -> None:
+    """The results of a run are as new as its start: one that began before an edit and ends after it changes nothing."""
+    old = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x").begin(INLINE)
+    edited = ("%%step a -> x\nx = 2", "%%step b -> y\ny = x")
+    newer = run(make_session(*edited))
+    old.drive()
+    now = make_session(*edited)
+    assert {newer.id} == {task.run for step in "ab" for task in now.results().latest(step)}
+    assert {"fresh"} == {one.state for one in now.freshness().values()}

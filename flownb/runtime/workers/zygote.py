@@ -31,7 +31,7 @@ from flownb.runtime.shipping import load_program
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Kill, Load, receive, send
 from flownb.runtime.workers.worker import prepare, work
 
-__all__ = ["look_ahead", "main", "preload"]
+__all__ = ["look_ahead", "main", "preload", "silence"]
 
 # What flow code means by these names is flownb's own, see `flownb.runtime.metaflow_names`.
 OWN = frozenset({"flownb", "metaflow"})
@@ -227,7 +227,7 @@ def preload(names: Iterable[str]) -> None:
     itself; one that fails to be imported fails in the worker, where the user sees it.
     """
     roots = tuple({*_paths(), *site.getsitepackages(), site.getusersitepackages()})
-    with _silence():
+    with silence():
         for name in names:
             top = name.partition(".")[0]
             if top in OWN:
@@ -240,7 +240,7 @@ def preload(names: Iterable[str]) -> None:
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Let nothing be heard of what is written; a module may keep the streams, which therefore stay what they are."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     kept = [os.dup(number) for number in (1, 2)]

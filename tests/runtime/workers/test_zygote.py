@@ -1,9 +1,11 @@
-"""The worker that the zygote forks before it is needed."""
+"""The zygote: what it imports, and the worker that it forks before it is needed."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -91,3 +93,15 @@ def test_a_worker_that_waits_ends_with_the_zygote(make_session: MakeSession) -> 
     found = waiting(session, without=processes(session))
     session.servers.close()
     until(lambda: parent(found) is None)
+
+
+def test_what_imports_keep_of_the_streams_goes_on_working() -> None:
+    """A module may make a logging handler when it is imported; nothing is heard of the import, and all of it later."""
+    code = (
+        "import logging, os\nfrom flownb.runtime.workers.zygote import silence\n"
+        "def say(text): handler.emit(logging.makeLogRecord({'msg': text}))\n"
+        "with silence():\n    handler = logging.StreamHandler()\n    os.write(2, b'of the import')\n    say('of it, too')\n"
+        "say('later')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "later\n" == done.stderr
