@@ -100,7 +100,8 @@ def test_what_imports_keep_of_the_streams_goes_on_working() -> None:
     code = (
         "import logging, os\nfrom flownb.runtime.workers.zygote import silence\n"
         "def say(text): handler.emit(logging.makeLogRecord({'msg': text}))\n"
-        "with silence():\n    handler = logging.StreamHandler()\n    os.write(2, b'of the import')\n    say('of it, too')\n"
+        "with silence():\n    handler = logging.StreamHandler()\n"
+        "    os.write(2, b'of the import')\n    say('of it, too')\n"
         "say('later')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
