@@ -147,9 +147,17 @@ def _same_contents(a: Any, b: Any, seen: dict[Any, Any]) -> bool:
         return len(a) == len(b) and all(_same(x, y, seen) for x, y in zip(a, b, strict=True))
     if type(a) is dict:
         return _same([*a.items()], [*b.items()], seen)
+    if isinstance(a, BaseException):
+        # dask's tblib changes how a whole process pickles exceptions: with their traceback, and empty attributes.
+        return _same([a.args, _attributes(a)], [b.args, _attributes(b)], seen)
     if type(a) is type(b) and not _blind(a) and _says_equal(a, b):
         return True
     return _same([*_pickled_as(a)], [*_pickled_as(b)], seen)
+
+
+def _attributes(error: BaseException) -> dict[str, object]:
+    """What was set on an exception."""
+    return {name: value for name, value in sorted(vars(error).items()) if value}
 
 
 def _blind(value: Any) -> bool:
