@@ -29,7 +29,7 @@ from flownb.runtime.decorators import (
     written_variables,
 )
 from flownb.runtime.description import describe_task
-from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe
+from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe, process_died
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.freshness import fingerprint, settings_hash
 from flownb.runtime.local_modules import loaded_modules
@@ -247,7 +247,6 @@ def lost_attempt(program: Program, spec: TaskSpec, datastore: Datastore, reason:
     (record,) = datastore.task_records(flow, spec.run, [(spec.step, spec.task, spec.attempt)])
     if record is None:
         what = f"Attempt {spec.attempt} of {flow}/{spec.run}/{spec.step}/{spec.task} ended without a result."
-        error = {"type": "WorkerDied", "message": f"{what} {reason}", "traceback": f"{what} {reason}\n"}
         now = time.time()
         record = TaskRecord(
             flow,
@@ -260,7 +259,7 @@ def lost_attempt(program: Program, spec: TaskSpec, datastore: Datastore, reason:
             foreach=spec.frames,
             artifacts=inherited_refs(program, spec),
             fingerprint=fingerprint(program, spec.step),
-            exception=error,
+            exception=process_died(f"{what} {reason}").facts,
             started=now,
             finished=now,
         )

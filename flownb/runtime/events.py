@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from flownb.cells.notebook import DocumentCell
-from flownb.runtime.failure import StepError, message
+from flownb.runtime.failure import message, type_name
 from flownb.runtime.freshness import StepState
 from flownb.runtime.output import Output, OutputKind
 from flownb.runtime.task import TaskResult, TaskSpec
@@ -318,8 +318,7 @@ def _error(error: BaseException | None) -> str:
     """An error's type and the first line of its message, as text that can be sent."""
     if error is None:
         return ""
-    kind = error.type if isinstance(error, StepError) else type(error).__name__
-    text = f"{kind}: {message(error)}".split("\n")[0].removesuffix(": ")
+    text = f"{type_name(error)}: {message(error)}".split("\n")[0].removesuffix(": ")
     return text.encode("utf-8", "replace").decode()
 
 

@@ -12,14 +12,20 @@ from types import TracebackType
 from flownb.errors import FlownbError
 
 __all__ = [
+    "WORKER_DIED",
     "FailureHandledByCatch",
     "MetaflowExceptionWrapper",
     "StepError",
     "TimeoutException",
     "describe",
     "message",
+    "process_died",
+    "type_name",
     "user_frames",
 ]
+
+# The type of what ended an attempt whose process said nothing.
+WORKER_DIED = "WorkerDied"
 
 
 # What a step that looks at the type of what @catch kept finds on Metaflow.
@@ -111,6 +117,16 @@ def user_frames(error: BaseException) -> TracebackType | None:
     for one in reversed(kept[start:]):
         found = TracebackType(found, one.tb_frame, one.tb_lasti, one.tb_lineno)
     return found
+
+
+def process_died(text: str) -> StepError:
+    """That the process of an attempt ended without a result, said in a text."""
+    return StepError({"type": WORKER_DIED, "message": text, "traceback": f"{text}\n"})
+
+
+def type_name(error: BaseException) -> str:
+    """The name of an error's type, where it was raised."""
+    return error.type if isinstance(error, StepError) else type(error).__name__
 
 
 def message(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from flownb.runtime.new_modules import NewModules
 
-__all__ = ["imported_names", "loaded_modules", "local_modules", "outdated_modules"]
+__all__ = ["imported_names", "is_local", "loaded_modules", "local_modules", "outdated_modules"]
 
 # Our own and Metaflow's are no part of a flow's code, also where they are worked on.
 NEVER = frozenset({"flownb", "metaflow"}) | sys.stdlib_module_names
@@ -109,6 +109,11 @@ def local_modules(names: Iterable[str], *, loaded: bool = False, since: float = 
             if spec is None:
                 break
     return dict(sorted(found.items()))
+
+
+def is_local(name: str) -> bool:
+    """Whether a top-level module is the user's own: neither Python's, nor of an installed package, nor ours."""
+    return _find(name, None) is not None
 
 
 def loaded_modules() -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 
 from flownb.runtime.new_modules import NewModules
 
-__all__ = ["git_state", "imported_distributions", "known_distributions", "run_environment"]
+__all__ = ["git_state", "imported_distributions", "install_stamps", "known_distributions", "run_environment"]
 
 # Seconds that git is given. On a large work tree whose index is cold it can take longer: then only the commit is asked.
 GIT_SECONDS = 1.0
@@ -183,7 +183,7 @@ def imported_distributions() -> dict[str, str]:
     installed = known_distributions()
     new = _seen.modules.take()
     lost = [name for name in new if not _note(name, installed)]
-    if lost and installed.stamps != _stamps():  # something was installed since
+    if lost and installed.stamps != install_stamps():  # something was installed since
         _seen.installed = installed = _read_installed()
         for name in lost:
             _note(name, installed)
@@ -227,7 +227,7 @@ def _read_installed() -> Distributions:
     owners: dict[str, str] = {}
     versions: dict[str, str] = {}
     editable: list[tuple[str, str]] = []
-    stamps = _stamps()
+    stamps = install_stamps()
     for one in importlib.metadata.distributions():
         with contextlib.suppress(OSError, ValueError):
             text = one.read_text("METADATA") or one.read_text("PKG-INFO") or ""
@@ -288,7 +288,7 @@ def _editable_folder(text: str | None) -> str | None:
     return f"{unquote(urlsplit(found[1]).path).rstrip('/')}/" if found else None
 
 
-def _stamps() -> tuple[tuple[str, int], ...]:
+def install_stamps() -> tuple[tuple[str, int], ...]:
     """When the folders that installers write to were last changed."""
     found = []
     for path in sys.path:

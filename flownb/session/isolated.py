@@ -18,7 +18,7 @@ from IPython.display import publish_display_data
 
 from flownb.runtime.cards import OnCard
 from flownb.runtime.executor import AttemptEnded, AttemptLost, CardShown, OutputShown, Told
-from flownb.runtime.failure import StepError
+from flownb.runtime.failure import process_died
 from flownb.runtime.output import Output
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskResult, TaskSpec
@@ -72,7 +72,7 @@ def run_isolated(
             values=folder,
             decorated=decorated,
         )
-        told = _Told(on_card)
+        told = _Told(program.flow.name, on_card)
         try:
             executor.submit(spec)
             while told.result is None:
@@ -98,9 +98,9 @@ def run_isolated(
 class _Told:
     """What is heard of the attempt."""
 
-    def __init__(self, on_card: OnCard) -> None:
+    def __init__(self, flow: str, on_card: OnCard) -> None:
         self.result: TaskResult | None = None
-        self._on_card = on_card
+        self._flow, self._on_card = flow, on_card
 
     def take(self, messages: Any) -> None:
         """Show what is to be shown, and remember the result."""
@@ -116,9 +116,8 @@ class _Told:
             case AttemptEnded(_, result, _):
                 self.result = result
             case AttemptLost(spec, reason):
-                text = f"Step {spec.step} ended without a result. {reason}"
-                error = StepError({"type": "WorkerDied", "message": text, "traceback": f"{text}\n"})
-                self.result = TaskResult(_lost(spec), {}, error)
+                error = process_died(f"Step {spec.step} ended without a result. {reason}")
+                self.result = TaskResult(_lost(self._flow, spec), {}, error)
 
 
 def _show(output: Output) -> None:
@@ -132,6 +131,6 @@ def _show(output: Output) -> None:
     file.flush()
 
 
-def _lost(spec: TaskSpec) -> TaskRecord:
+def _lost(flow: str, spec: TaskSpec) -> TaskRecord:
     """What is known of an attempt that left nothing."""
-    return TaskRecord("", spec.run, spec.step, spec.task, spec.attempt, "failed", foreach=spec.frames)
+    return TaskRecord(flow, spec.run, spec.step, spec.task, spec.attempt, "failed", foreach=spec.frames)

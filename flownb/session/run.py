@@ -30,7 +30,7 @@ from flownb.runtime.events import (
     TaskRetried,
 )
 from flownb.runtime.executor import CardShown
-from flownb.runtime.failure import StepError, message
+from flownb.runtime.failure import WORKER_DIED, message, type_name
 from flownb.runtime.parameters.context import RunInputs
 from flownb.runtime.parameters.start import start_values
 from flownb.runtime.program import Program
@@ -345,7 +345,7 @@ def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
 def _step_failed(failed: TaskResult) -> StepFailed:
     """That a run stopped because a step failed."""
     task = failed.record
-    died = task.exception is not None and task.exception["type"] == "WorkerDied"
+    died = task.exception is not None and task.exception["type"] == WORKER_DIED
     alone = f"`%spin {task.step} --from {task.place}` runs it alone on the same inputs."
     return StepFailed(
         f"Run {task.flow}/{task.run} stopped: step {task.step} failed.",
@@ -358,6 +358,6 @@ def _step_failed(failed: TaskResult) -> StepFailed:
 def _first_line(failed: TaskResult) -> str:
     """What a task failed with: its type and the first line of its text."""
     assert failed.error is not None
-    kind = failed.error.type if isinstance(failed.error, StepError) else type(failed.error).__name__
+    kind = type_name(failed.error)
     text = message(failed.error).strip().split("\n")[0].rstrip(".")
     return f"{kind}: {text}." if text else f"{kind}."

@@ -17,19 +17,8 @@ from time import monotonic
 
 import pytest
 
-# The last item's task waits until the test has seen what it wants to see.
-TRAIN = """%%step train --foreach xs -> m
-import pathlib, time
-m = self.input
-print('got', m)
-while m == 2 and not pathlib.Path('go').exists():
-    time.sleep(0.01)"""
-CELLS = (
-    "%%flow F",
-    "%%step load -> xs\nxs = [0, 1, 2]\nprint('loading')",
-    TRAIN,
-    "%%step pick --join -> best\nbest = max(task.m for task in inputs)",
-)
+from tests.held_flow import CELLS
+
 COMMAND = [sys.executable, "-m", "flownb.cli.main", "run", "nb.ipynb"]
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 CONTROL = re.compile(r"\x1b\[(\d*)([A-Za-z])")

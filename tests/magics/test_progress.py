@@ -13,19 +13,8 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 
-# The last item's task waits until the test has seen what it wants to see.
-TRAIN = """%%step train --foreach xs -> m
-import pathlib, time
-m = self.input
-print('got', m)
-while m == 2 and not pathlib.Path('go').exists():
-    time.sleep(0.01)"""
-CELLS = (
-    "%%flow F",
-    "%%step load -> xs\nxs = [0, 1, 2]\nprint('loading')",
-    TRAIN,
-    "%%step pick --join -> best\nbest = max(task.m for task in inputs)",
-)
+from tests.held_flow import CELLS
+
 CELL = {"cellId": "run"}
 
 

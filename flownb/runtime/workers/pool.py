@@ -104,8 +104,7 @@ class ProcessExecutor:
         pipes: dict[int, OutputKind] = {out: "stdout", err: "stderr"}
         for end in pipes:
             os.set_blocking(end, False)
-        attempt = _Attempt(spec, ours, Frames(ours), pipes)
-        attempt.limit = limit
+        attempt = _Attempt(spec, ours, Frames(ours), pipes, limit=limit)
         fds = (theirs.fileno(), their_out, their_err)
         number = self._server.fork(fds)
         theirs.close()
@@ -141,15 +140,17 @@ class ProcessExecutor:
         if self._attempts and not any(attempt.pid for attempt in self._attempts.values()):
             self._server.kill_at_once()  # it still imports, perhaps for long, and would not hear
             return
-        for number, attempt in self._attempts.items():
-            attempt.stopped = attempt.stopped or "The run was stopped, and it did not react."
-            self._server.kill(number, signal.SIGINT, group=False)
+        self._stop_all(signal.SIGINT, group=False)
 
     def kill(self) -> None:
         """End all attempts and what their steps started."""
+        self._stop_all(signal.SIGKILL, group=True)
+
+    def _stop_all(self, sent: int, *, group: bool) -> None:
+        """Send a signal to all attempts, and note why they ended if they leave nothing."""
         for number, attempt in self._attempts.items():
             attempt.stopped = attempt.stopped or "The run was stopped, and it did not react."
-            self._server.kill(number, signal.SIGKILL)
+            self._server.kill(number, sent, group=group)
 
     def listen(self, fd: int) -> None:
         """Let `wait` return as soon as something can be read from a file."""

@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import os
 import signal
-import site
 import socket
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flownb.errors import FlownbError
+from flownb.runtime.provenance import install_stamps
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Frames, Kill, Load, send
 
 __all__ = ["ServerPool", "Surroundings", "WorkerServer", "surroundings"]
@@ -53,10 +53,8 @@ class Surroundings:
 
 def surroundings() -> Surroundings:
     """Those of this process."""
-    packages = [path for path in {*site.getsitepackages(), site.getusersitepackages()} if Path(path).is_dir()]
-    stamps = tuple(sorted((path, Path(path).stat().st_mtime_ns) for path in packages))
     path = tuple(entry for entry in sys.path if isinstance(entry, str))
-    return Surroundings(Path.cwd(), path, tuple(sorted(os.environ.items())), stamps)
+    return Surroundings(Path.cwd(), path, tuple(sorted(os.environ.items())), install_stamps())
 
 
 class WorkerServer:

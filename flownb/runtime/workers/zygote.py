@@ -10,21 +10,18 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import importlib.util
 import os
 import selectors
 import signal
-import site
 import socket
 import sys
-import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from flownb.runtime.child_module import module_folder
 from flownb.runtime.freshness import fingerprint
-from flownb.runtime.local_modules import imported_names, loaded_modules
+from flownb.runtime.local_modules import imported_names, is_local, loaded_modules
 from flownb.runtime.program import Program
 from flownb.runtime.provenance import imported_distributions
 from flownb.runtime.shipping import load_program
@@ -226,16 +223,11 @@ def preload(names: Iterable[str]) -> None:
     What lies elsewhere, beside the notebook above all, may be edited between two runs, so each worker imports it
     itself; one that fails to be imported fails in the worker, where the user sees it.
     """
-    roots = tuple({*_paths(), *site.getsitepackages(), site.getusersitepackages()})
     with silence():
         for name in names:
             top = name.partition(".")[0]
-            if top in OWN:
-                continue
             with contextlib.suppress(BaseException):
-                spec = importlib.util.find_spec(top)
-                origin = spec.origin if spec is not None else None
-                if origin is not None and (origin in ("built-in", "frozen") or origin.startswith(roots)):
+                if top not in OWN and not is_local(top):
                     importlib.import_module(name)
 
 
@@ -264,13 +256,6 @@ def look_ahead(program: Program) -> None:
         fingerprint(program, step)
     imported_distributions()
     loaded_modules()
-
-
-def _paths() -> list[str]:
-    """Where the standard library and installed packages are."""
-    return [
-        path for name, path in sysconfig.get_paths().items() if name in ("stdlib", "platstdlib", "purelib", "platlib")
-    ]
 
 
 if __name__ == "__main__":
