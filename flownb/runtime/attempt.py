@@ -53,18 +53,17 @@ def run_task(
     display: Callable[[Any], None] | None = None,
     decorated: bool = True,
     on_card: OnCard | None = None,
-    on_retry: Callable[[TaskResult, float], None] = lambda result, seconds: None,
+    on_retry: Callable[[TaskResult], None] = lambda result: None,
 ) -> TaskResult:
     """Run a task, again if it fails and its step says ``@retry``.
 
-    Parameters and result are those of `run_attempt`, and `on_retry`, which is told of a failed attempt and the seconds
-    its step asks to wait (which is then up to it). Each attempt is recorded and starts from the inherited artifacts as
+    Parameters and result are those of `run_attempt`, and `on_retry`, which is given the result of a failed
+    attempt before the next one begins. Each attempt is recorded and starts from the inherited artifacts as
     they are in the store; the last one is returned.
     """
     result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated, on_card=on_card)
-    times, seconds = retries(result.decorators)
-    while may_be_tried_again(result.error) and spec.attempt < times:
-        on_retry(result, seconds)
+    while may_be_tried_again(result.error) and spec.attempt < retries(result.decorators):
+        on_retry(result)
         spec = replace(spec, attempt=spec.attempt + 1)
         result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated, on_card=on_card)
     return result
@@ -291,7 +290,7 @@ def _catch(
 ) -> BaseException | None:
     """What ``@catch`` leaves of an error; None if it takes it, and the task goes on to the next steps."""
     catches = catch(decorators)
-    last = spec.attempt >= retries(decorators)[0] or not may_be_tried_again(error)
+    last = spec.attempt >= retries(decorators) or not may_be_tried_again(error)
     # What is no exception of the step's own code, Metaflow does not catch either.
     if catches is None or isinstance(error, StoreError | ParameterError | KeyboardInterrupt):
         return error

@@ -23,8 +23,7 @@ FLOWS = {
     "retry": (
         IMPORTS,
         "%%step a -> xs\nxs = [0]",
-        "%%step b -> n\n@retry(times=2, minutes_between_retries=0)\nxs.append(current.retry_count)\nn = len(xs)\n"
-        "assert current.retry_count == 2",
+        "%%step b -> n\n@retry(times=2)\nxs.append(current.retry_count)\nn = len(xs)\nassert current.retry_count == 2",
         "%%step c -> m\n@retry(times='1', minutes_between_retries=0)\nm = xs, n",
     ),
     "catch": (
