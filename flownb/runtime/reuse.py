@@ -219,7 +219,7 @@ class Reuse:
         reasons = self._code(task)
         if reasons:
             return reasons
-        if task.status != "done" or task.exception is not None:  # what `@catch` took may not happen again
+        if task.status != "done":  # what `@catch` took ended well, as on Metaflow
             return [_ended(task)]
         parents = [self._by_name.get(name) for name in task.parents]
         if None in parents:
