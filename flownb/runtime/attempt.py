@@ -19,6 +19,7 @@ from flownb.runtime.cards import CardCollector, OnCard, card_contents, collect_c
 from flownb.runtime.child_module import importable
 from flownb.runtime.current import current
 from flownb.runtime.decorators import (
+    CATCH_EXCEPTION,
     Recorded,
     catch,
     check_values,
@@ -169,6 +170,8 @@ def run_attempt(
     own = {name: value for name, value in own.items() if name not in spec.given or name in spec.overrides}
     caught = catch(decorators)
     written = frozenset([caught.var] if caught and caught.var else ())
+    if error is None and happened is not None:
+        written |= {CATCH_EXCEPTION}
     if node.step:
         written |= {*node.step.captures, *node.step.body.names.self_writes}
     artifacts: dict[str, ArtifactRef] = dict(state.refs)
@@ -225,7 +228,7 @@ def run_attempt(
             if alone:
                 record = replace(record, distributions=keep.save(imported_distributions(), name="distributions"))
             keep.write_task(record, made={*captured, *state.loaded}, tell=not alone)
-    values = {name: value for name, value in own.items() if name in captured}
+    values = {name: value for name, value in own.items() if name in captured and name != CATCH_EXCEPTION}
     return TaskResult(record, values, error, decorators, cards)
 
 
@@ -299,6 +302,7 @@ def _catch(
     kept = None
     if error is not None:
         kept = MetaflowExceptionWrapper(error)
+        setattr(flow_self, CATCH_EXCEPTION, kept)
         state.targets, state.foreach = targets, None
         if catches.print_exception:
             print(f"@catch caught an exception from {state.step}")
@@ -315,7 +319,8 @@ def _origin(spec: TaskSpec, where: str) -> str:
 
 def _input(flow_class: type[FlowSpec], parent: TaskRecord, datastore: Datastore) -> FlowSpec:
     """One of a join's ``inputs``."""
-    return flow_class(TaskState(parent.step, parent.pathspec, datastore, dict(parent.artifacts), parent.foreach))
+    refs, made = dict(parent.artifacts), frozenset(parent.captured)
+    return flow_class(TaskState(parent.step, parent.pathspec, datastore, refs, parent.foreach, made=made))
 
 
 def _override(flow_self: FlowSpec, overrides: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from flownb.runtime.failure import TimeoutException
 
 __all__ = [
     "APPLIED",
+    "CATCH_EXCEPTION",
     "Catch",
     "Needs",
     "Recorded",
@@ -39,6 +40,8 @@ __all__ = [
 
 Recorded = tuple[str, Mapping[str, Any]]
 APPLIED = frozenset({"card", "catch", "environment", "resources", "retry", "timeout"})
+# The artifact in which @catch keeps what it caught, beside the one its `var` names.
+CATCH_EXCEPTION = "_catch_exception"
 # Metaflow's own default (`metaflow/plugins/retry_decorator.py`, 2.19.39).
 DEFAULT_TIMES = 3
 

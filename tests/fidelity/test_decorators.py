@@ -43,6 +43,20 @@ FLOWS = {
         "ys = [(i.e and i.e.type, i.tries, hasattr(i, 'y')) for i in inputs]",
         "%%step k -> same\nsame = e",
     ),
+    "what was caught, alike, is merged": (
+        "%%step s -> xs\nxs = [0, 2, 1]",
+        "%%step f --foreach xs\n@catch(print_exception=False)\nif self.input:\n    raise ValueError('odd')",
+        "%%step j --join -> seen\nseen = [hasattr(i, '_catch_exception') for i in inputs]\n"
+        "self.merge_artifacts(inputs)",
+        "%%step k -> kept\nkept = [self._catch_exception.type, self._catch_exception.exception]",
+    ),
+    "what was caught is excluded": (
+        "%%step s -> xs\nxs = [1, 2]",
+        "%%step f --foreach xs\n@catch(var='e', print_exception=False)\nself.y = 1\nraise ValueError(self.input)",
+        "%%step j --join -> seen\nseen = [i._catch_exception.exception == i.e.exception for i in inputs]\n"
+        "self.merge_artifacts(inputs, exclude=['e', '_catch_exception'])\n"
+        "seen += [self.y, hasattr(self, '_catch_exception')]",
+    ),
     "environment": (
         "%%shared\nimport os\nAT_IMPORT = os.environ.get('A')\nB = {'A': 'b', 'N': 2}",
         "%%step a -> seen\n@environment(vars={'A': 1})\nseen = [AT_IMPORT, os.environ['A']]",
