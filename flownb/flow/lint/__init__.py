@@ -40,9 +40,9 @@ from flownb.flow.lint import (
     unknown_parent,
     unreachable_step,
 )
-from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+from flownb.flow.lint.diagnostic import Diagnostic, LintContext, counted, errors_of, warnings_of
 
-__all__ = ["CHECKS", "Diagnostic", "check_flow"]
+__all__ = ["CHECKS", "Diagnostic", "check_flow", "counted", "errors_of", "warnings_of"]
 
 CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
     module.CODE: module.check
@@ -98,7 +98,7 @@ def check_flow(
     Returns
     -------
     tuple of Diagnostic
-        In document order.
+        In document order, errors and warnings together; see `errors_of`.
     """
     graph = graph or draw_graph(flow)
     context = LintContext(flow, graph, trace_artifacts(flow, graph), frozenset(kernel_names), _importable, only)
