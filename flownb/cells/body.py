@@ -108,6 +108,8 @@ class Transition:
         The artifact a switch looks at.
     cases : tuple of (value, str)
         Value of the condition and the step it leads to.
+    parallel : bool
+        Whether the step starts Metaflow's ``@parallel`` tasks (``num_parallel=…``), a foreach without an artifact.
     line, end_line : int
         Lines of the statement in the body, 1-based; 0 when the transition was derived from headers.
     """
@@ -117,6 +119,7 @@ class Transition:
     foreach: str | None = None
     condition: str | None = None
     cases: tuple[tuple[str | int | float, str], ...] = ()
+    parallel: bool = False
     line: int = 0
     end_line: int = 0
 
@@ -158,10 +161,6 @@ class StepBody:
     def names(self) -> BodyNames:
         """What the body reads and binds, without captures."""
         return analyse_names(self.tree)
-
-    def names_with(self, captures: tuple[str, ...]) -> BodyNames:
-        """What the body reads and binds when `captures` are read after its last line."""
-        return analyse_names(self.tree, captures=captures)
 
 
 def is_next_call(node: ast.stmt) -> bool:
@@ -233,6 +232,8 @@ def _other(call: ast.Call) -> Transition | None:
     targets = tuple(dict.fromkeys(step for step in map(_step_of, call.args) if step is not None))
     if not targets or len(targets) != len(call.args):
         return None
+    if len(call.keywords) == 1 and call.keywords[0].arg == "num_parallel" and len(targets) == 1:
+        return Transition("foreach", targets, parallel=True)
     if call.keywords:
         foreach = _option(call, "foreach")
         return Transition("foreach", targets, foreach=foreach) if foreach and len(targets) == 1 else None

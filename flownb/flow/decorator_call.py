@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from flownb.cells.body import Decorator
-from flownb.flow.definition import Step
+from flownb.flow.definition import FlowDefinition, Step
 
 __all__ = [
     "DecoratorCall",
@@ -22,6 +22,7 @@ __all__ = [
     "caught_name",
     "decorator_call",
     "decorator_calls",
+    "redefined",
     "written_names",
 ]
 
@@ -84,8 +85,21 @@ def catches_unnamed(step: Step) -> bool:
 def written_names(step: Step) -> dict[str, int]:
     """Names that a step sets as artifacts, with the line that does so (0 is the header)."""
     call, caught = catches(step), caught_name(step)
-    written = {**step.body.names.self_writes, **dict.fromkeys(step.captures, 0)}
+    written = {**step.names.self_writes, **dict.fromkeys(step.captures, 0)}
     return {caught: call.line, **written} if call and caught else written
+
+
+def redefined(flow: FlowDefinition) -> set[str]:
+    """Names of Metaflow's decorators that shared code gives a meaning of its own."""
+    theirs = {
+        alias.asname or alias.name
+        for cell in flow.shared
+        if cell.parsed.tree is not None
+        for node in ast.walk(cell.parsed.tree)
+        if isinstance(node, ast.ImportFrom) and node.module in ("metaflow", "flownb")
+        for alias in node.names
+    }
+    return set(flow.shared_names) - theirs
 
 
 @lru_cache(maxsize=4096)

@@ -17,6 +17,7 @@ from flownb.cells.body import StepBody
 from flownb.cells.cell import DEFAULT_FLOW_NAME, Cell
 from flownb.cells.header import StepHeader
 from flownb.cells.names import BodyNames
+from flownb.flow.class_methods import ClassMethods, class_methods
 
 __all__ = ["CONFIG_ATTRIBUTES", "PYTHON_BUILTINS", "FlowDefinition", "Step", "define_flow"]
 
@@ -27,6 +28,14 @@ PYTHON_BUILTINS = frozenset(
     | {"__name__", "__file__", "__doc__", "__builtins__", "__class__", "__spec__", "exit", "quit"}
 )
 PARAMETER_CLASSES = {"Parameter", "IncludeFile", "Config"}
+# Metaflow 2.19's flow decorators (`metaflow/plugins/__init__.py`, FLOW_DECORATORS_DESC).
+FLOW_DECORATORS = frozenset(
+    ["conda_base", "project", "pypi_base", "schedule", "trigger", "trigger_on_finish", "exit_hook"]
+)
+# Expressions whose value is certainly not a function.
+VISIBLE = ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set | ast.JoinedStr | ast.ListComp | ast.DictComp
+# With these, and with sys.modules, code can define names without writing them down.
+HIDING = frozenset({"__builtins__", "builtins", "exec", "globals", "vars"})
 # What `cfg.NAME` is in a class body of Metaflow when it is no value of the config: attributes of its own class
 # (`metaflow/user_configs/config_parameters.py`, 2.19.39).
 CONFIG_ATTRIBUTES = frozenset(
@@ -37,9 +46,10 @@ CONFIG_ATTRIBUTES = frozenset(
 
 @dataclass(frozen=True)
 class Step:
-    """One step cell."""
+    """One step cell, and what the methods do that it can call."""
 
     cell: Cell
+    methods: ClassMethods | None = None
 
     @property
     def name(self) -> str:
@@ -59,8 +69,8 @@ class Step:
 
     @cached_property
     def names(self) -> BodyNames:
-        """Names the body reads and binds, its captures counted as read at the end."""
-        return self.body.names_with(self.header.captures)
+        """Names the body reads and binds, its captures counted as read at the end, what methods do as done by it."""
+        return analyse_names(self.body.tree, captures=self.header.captures, methods=self.methods)
 
     @property
     def captures(self) -> tuple[str, ...]:
@@ -103,6 +113,28 @@ class FlowDefinition:
         return frozenset(names)
 
     @cached_property
+    def is_open(self) -> bool:
+        """Whether the flow's class may have attributes that its source does not show."""
+        if self.header is None:
+            return False
+        body = self.header.parsed
+        if any(one.name.rpartition(".")[2] not in FLOW_DECORATORS - self.shared_names for one in body.decorators):
+            return True
+        return body.tree is not None and not all(map(_binds_what_it_names, body.tree.body))
+
+    @cached_property
+    def has_hidden_names(self) -> bool:
+        """Whether code of the flow may define names at module level that are not written there as assigned."""
+        cells = [*([self.header] if self.header else []), *self.shared, *(step.cell for step in self.steps)]
+        return any(
+            (isinstance(node, ast.Name) and node.id in HIDING)
+            or (isinstance(node, ast.Attribute) and node.attr == "modules")
+            for cell in cells
+            if any(word in cell.source for word in (*HIDING, "modules"))
+            for node in (ast.walk(cell.parsed.tree) if cell.parsed.tree is not None else ())
+        )
+
+    @cached_property
     def has_star_import(self) -> bool:
         """Whether a shared cell imports ``*``, so that its names cannot be known without running it."""
         return any(
@@ -131,6 +163,11 @@ class FlowDefinition:
                     if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store):
                         found[target.id] = ("parameter" if _class_called(node.value) else "constant", node.value)
         return found
+
+    def keeps(self, name: str) -> bool:
+        """Whether a name of the class body certainly holds a parameter or a value, and no function."""
+        kind, value = self._class_body.get(name, ("", None))
+        return kind == "parameter" or (kind == "constant" and isinstance(value, VISIBLE))
 
     @cached_property
     def configs(self) -> frozenset[str]:
@@ -170,6 +207,18 @@ def _class_called(node: ast.expr) -> str:
     return name if name in PARAMETER_CLASSES else ""
 
 
+def _binds_what_it_names(node: ast.stmt) -> bool:
+    """Whether a statement of the class body binds the names that are written in it, and no others."""
+    if isinstance(node, ast.ImportFrom):
+        return all(alias.name != "*" for alias in node.names)
+    if isinstance(node, ast.Expr):
+        return not any(isinstance(one, ast.Call) for one in ast.walk(node))
+    simple = ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.Pass
+    return isinstance(node, simple) and not any(
+        isinstance(one, ast.Name) and one.id in {*HIDING, "locals"} for one in ast.walk(node)
+    )
+
+
 def define_flow(cells: Iterable[Cell], *, default_name: str = DEFAULT_FLOW_NAME) -> FlowDefinition:
     """Collect the marked cells of a notebook.
 
@@ -186,15 +235,16 @@ def define_flow(cells: Iterable[Cell], *, default_name: str = DEFAULT_FLOW_NAME)
     """
     cells = tuple(cells)
     header = next((cell for cell in reversed(cells) if cell.kind == "flow"), None)
+    methods = class_methods(header) if header is not None else None
     return FlowDefinition(
         name=header.name if header else default_name,
         header=header,
         shared=tuple(cell for cell in cells if cell.kind == "shared"),
-        steps=tuple(_step(cell) for cell in cells if cell.kind == "step"),
+        steps=tuple(_step(cell, methods) for cell in cells if cell.kind == "step"),
     )
 
 
 @lru_cache(maxsize=4096)
-def _step(cell: Cell) -> Step:
+def _step(cell: Cell, methods: ClassMethods | None) -> Step:
     """One `Step` for each cell text, so that an edit of one cell analyses one cell."""
-    return Step(cell)
+    return Step(cell, methods or None)

@@ -13,7 +13,7 @@ import re
 from flownb.cells.assignment import analyse_names
 from flownb.cells.body import STEP_DECORATORS, StepBody
 from flownb.cells.cell import Cell
-from flownb.flow.definition import PARAMETER_CLASSES, FlowDefinition
+from flownb.flow.definition import FLOW_DECORATORS, PARAMETER_CLASSES, FlowDefinition
 from flownb.flow.method import SourceLine, indent_code, to_metaflow_imports
 
 __all__ = [
@@ -30,10 +30,6 @@ __all__ = [
     "shared_source",
 ]
 
-# Metaflow 2.19's flow decorators (`metaflow/plugins/__init__.py`, FLOW_DECORATORS_DESC).
-FLOW_DECORATORS = frozenset(
-    ["conda_base", "project", "pypi_base", "schedule", "trigger", "trigger_on_finish", "exit_hook"]
-)
 # What decorator lines and `%%flow` cells may use without an import of their own.
 METAFLOW_NAMES = frozenset(
     {"FlowSpec", "JSONType", "config_expr", "current", "step"} | PARAMETER_CLASSES | STEP_DECORATORS | FLOW_DECORATORS

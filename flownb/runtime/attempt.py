@@ -171,7 +171,7 @@ def run_attempt(
     caught = catch(decorators)
     written = frozenset([caught.var] if caught and caught.var else ())
     if node.step:
-        written |= {*node.step.captures, *node.step.body.names.self_writes}
+        written |= {*node.step.captures, *node.step.names.self_writes}
     artifacts: dict[str, ArtifactRef] = dict(state.refs)
     captured: tuple[str, ...] = ()
     failure: UnpicklableArtifact | None = None

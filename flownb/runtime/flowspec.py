@@ -160,6 +160,12 @@ class FlowSpec:
         """
         state = self._flownb_state
         where = f"Step {state.step}"
+        if "num_parallel" in unknown:
+            raise TransitionError(
+                f"{where} starts @parallel tasks (num_parallel={unknown['num_parallel']!r}).",
+                "flownb does not run them; Metaflow does.",
+                "Export the flow and run it with Metaflow, or write a foreach over range(N).",
+            )
         if unknown:
             raise TransitionError(
                 f"{where} passes `{next(iter(unknown))}` to self.next.", "It takes foreach and condition.", "Remove it."

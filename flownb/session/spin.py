@@ -263,6 +263,6 @@ def _refuse_unknown(
 def _with_body(program: Program, step: Step, body: str, filename: str | None) -> Program:
     """The same flow with one step's body replaced."""
     cell = read_cell(f"%%step {step.header.line}\n{body}", number=step.cell.number, filename=filename)
-    steps = tuple(Step(cell) if one.name == step.name else one for one in program.flow.steps)
+    steps = tuple(replace(one, cell=cell) if one.name == step.name else one for one in program.flow.steps)
     flow = replace(program.flow, steps=steps)
     return Program(flow, draw_graph(flow))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from time import time
@@ -22,7 +23,7 @@ from flownb.errors import CheckFailed, FlownbError, NotFound, ParameterError, ne
 from flownb.flow.complete import complete_graph
 from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.draw import draw_graph
-from flownb.flow.lint import Diagnostic, check_flow, errors_of, warnings_of
+from flownb.flow.lint import Diagnostic, check_flow, errors_of
 from flownb.picture import Dag
 from flownb.runtime.decorators import APPLIED
 from flownb.runtime.events import EventStream
@@ -144,24 +145,27 @@ class SessionState:
             )
         return check_flow(program.flow, graph=program.graph, only=only, kernel_names=kernel_names)
 
-    def require_checked(self, only: str | None, kernel_names: Iterable[str], *, again: bool = False) -> None:
+    def require_checked(
+        self, only: str | None, kernel_names: Iterable[str], *, again: bool = False, elsewhere: bool = False
+    ) -> None:
         """Raise `CheckFailed` if the checks find errors, and show warnings; a text that passed is not checked again.
 
-        `again` shows warnings that were shown before, too.
+        `again` shows warnings that were shown before, too; `elsewhere` passes what fails only in this Python.
         """
         program = self.program(False)
         if only is not None and self._checked.get(only) is program:
             return
-        self.judge(self.check(only=only, kernel_names=kernel_names), again=again)
+        self.judge(self.check(only=only, kernel_names=kernel_names), again=again, elsewhere=elsewhere)
         if only is not None:
             self._checked[only] = program
 
-    def judge(self, found: Iterable[Diagnostic], *, again: bool = False) -> None:
+    def judge(self, found: Iterable[Diagnostic], *, again: bool = False, elsewhere: bool = False) -> None:
         """Raise `CheckFailed` with the errors among findings, else show the warnings."""
         found = tuple(found)
-        if errors := errors_of(found):
+        if errors := errors_of(found, elsewhere=elsewhere):
             raise CheckFailed(errors)
-        for one in warnings_of(found):
+        for one in found:
+            one = replace(one, severity="warning")  # an error that does not count here is said as one
             key = (one.cell.source, one.line, one.what)
             if again or key not in self._warned:
                 self.warn(one)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flownb.flow.decorator_call import catches
+from flownb.flow.decorator_call import catches, redefined
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 
 CODE = "FN023"
@@ -17,6 +17,8 @@ STARTS = {
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report `@catch` where what comes next hangs on what the step was to set."""
+    if "catch" in redefined(context.flow):
+        return
     for step in context.steps:
         call, kind = catches(step), context.graph[step.name].kind
         if call is not None and kind in STARTS:

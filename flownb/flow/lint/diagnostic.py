@@ -13,6 +13,7 @@ from typing import Literal
 
 from flownb.cells.cell import Cell
 from flownb.flow.artifacts import Artifacts
+from flownb.flow.decorator_call import catches
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
 
@@ -39,6 +40,8 @@ class Diagnostic:
         The step's name, empty for other cells.
     severity : {"error", "warning"}
         An error certainly fails on Metaflow, so nothing is run or exported; a warning blocks nothing.
+    here : bool
+        Whether it fails for what this Python lacks, so that it may be exported.
     """
 
     code: str
@@ -49,6 +52,7 @@ class Diagnostic:
     line: int = 1
     step: str = ""
     severity: Severity = "error"
+    here: bool = False
 
     def __str__(self) -> str:
         lines = self.cell.source.split("\n")
@@ -88,6 +92,15 @@ class LintContext:
         """Whether the flow is meant to be complete."""
         return self.only is None
 
+    def fails(self, step: Step) -> bool:
+        """Whether the flow fails if the body of `step` does: it certainly runs, and nothing takes the exception."""
+        return catches(step) is None and (self.only == step.name or step.name in self.graph.unavoidable)
+
+    def next_of(self, step: Step) -> frozenset[str]:
+        """The steps that the self.next of `step` names in flow.py, ``end`` included where nothing follows."""
+        targets = self.graph[step.name].targets if step.name in self.graph else ()
+        return frozenset(targets or (() if step.name == "end" or not self.whole else ("end",)))
+
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps that are checked."""
@@ -102,9 +115,9 @@ class LintContext:
         return Diagnostic(code, what, why, fix, step.cell, line, step.name, severity)
 
 
-def errors_of(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """The findings that keep a flow from being run and exported."""
-    return tuple(one for one in found if one.severity == "error")
+def errors_of(found: Iterable[Diagnostic], *, elsewhere: bool = False) -> tuple[Diagnostic, ...]:
+    """The findings that keep a flow from being run; `elsewhere` leaves out what only this Python lacks."""
+    return tuple(one for one in found if one.severity == "error" and not (elsewhere and one.here))
 
 
 def counted(found: Iterable[Diagnostic]) -> str:
