@@ -103,7 +103,7 @@ class Transition:
     targets : tuple of str
         Names of the next steps, in the order written.
     foreach : str or None
-        The artifact whose items become tasks.
+        The artifact whose items become tasks; None where it is known only when the step runs.
     condition : str or None
         The artifact a switch looks at.
     cases : tuple of (value, str)
@@ -216,11 +216,15 @@ def _switch(call: ast.Call) -> Transition | None:
     cases: dict[str | int | float, str] = {}
     for key, target in zip(call.args[0].keys, call.args[0].values, strict=True):
         step = _step_of(target)
-        if not (isinstance(key, ast.Constant) and isinstance(key.value, str | int | float)) or step is None:
+        if key is not None and ast.unparse(key).startswith("self.") and isinstance(key, ast.Attribute):
+            value: str | int | float = ast.unparse(key)  # self.config.name, which is known when the flow runs
+        elif isinstance(key, ast.Constant) and isinstance(key.value, str | int | float):
+            value = key.value
+        else:
             return None
-        if key.value in cases:
+        if step is None or value in cases:
             return None
-        cases[key.value] = step
+        cases[value] = step
     if len(cases) < 2:
         return None
     targets = tuple(dict.fromkeys(cases.values()))
@@ -236,7 +240,10 @@ def _other(call: ast.Call) -> Transition | None:
         return Transition("foreach", targets, parallel=True)
     if call.keywords:
         foreach = _option(call, "foreach")
-        return Transition("foreach", targets, foreach=foreach) if foreach and len(targets) == 1 else None
+        # Metaflow asks for the name of the artifact when the step runs, so it may be given by an expression.
+        computed = len(call.keywords) == 1 and not isinstance(call.keywords[0].value, ast.Constant)
+        named = foreach or (computed and call.keywords[0].arg == "foreach")
+        return Transition("foreach", targets, foreach=foreach) if named and len(targets) == 1 else None
     return Transition("linear" if len(targets) == 1 else "split", targets)
 
 

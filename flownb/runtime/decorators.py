@@ -103,7 +103,7 @@ def needs(decorators: Sequence[Recorded]) -> Needs:
 
 
 def _number(value: object, default: float) -> float:
-    """A setting as a number; what is not one counts as not given, as in Metaflow's local runs, which never look at it."""
+    """A setting as a number; what is not one counts as not given: a local run of Metaflow never looks at it."""
     try:
         return float(value or default)  # type: ignore[arg-type]  # whatever the user wrote
     except (TypeError, ValueError):

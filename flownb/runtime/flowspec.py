@@ -109,9 +109,13 @@ class FlowSpec:
         raise TypeError("a function or object refers to the step's `self`, which is no artifact")
 
     @property
-    def name(self) -> str:
-        """The flow's name."""
-        return type(self).__name__
+    def name(self) -> Any:
+        """The flow's name, or what this step set it to: that is kept as an artifact, which no later step reads."""
+        return self.__dict__.get("name", type(self).__name__)
+
+    @name.setter
+    def name(self, value: Any) -> None:
+        self.__dict__["name"] = value
 
     @property
     def index(self) -> int | None:

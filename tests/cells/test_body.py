@@ -121,6 +121,8 @@ TRANSITIONS = {
     "self.next(self.a)": ("linear", ("a",), None, None, ()),
     "self.next(self.a, self.b)": ("split", ("a", "b"), None, None, ()),
     'self.next(self.a, foreach="xs")': ("foreach", ("a",), "xs", None, ()),
+    "self.next(self.a, foreach=xs)": ("foreach", ("a",), None, None, ()),
+    "self.next(self.a, num_parallel=2)": ("foreach", ("a",), None, None, ()),
     'self.next({"x": self.a, 2: self.b, True: self.a}, condition="k")': (
         "switch",
         ("a", "b"),
@@ -138,7 +140,6 @@ INVALID = [
     "self.next(self.a())",
     "self.next(self.a.b)",
     "self.next('a')",
-    "self.next(self.a, foreach=xs)",
     "self.next(self.a, foreach='')",
     "self.next(self.a, foreach='x.y')",
     "self.next(self.a, self.b, foreach='xs')",
