@@ -1880,6 +1880,138 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%step end\nself = 1",),
         [("warning FN019", 1, 2, "Step end assigns `self`.", "The runtime gives it to the step.", "Use another name.")],
     ),
+    (
+        ("%%step a -> xs\nxs = {1, 2}", "%%step b --foreach xs\ny = self.input", "%%step j --join"),
+        [
+            (
+                "warning FN026",
+                1,
+                2,
+                "The foreach of step a runs over `xs`, which is a set.",
+                "Each task goes through the set again, in an order of its own, so items are repeated and lost.",
+                "Write xs = sorted({1, 2}).",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nself.xs = zip([1], [2])", "%%step b --foreach xs\ny = self.input", "%%step j --join"),
+        [
+            (
+                "FN026",
+                1,
+                2,
+                "The foreach of step a runs over `xs`, which is zip(…).",
+                "It can be gone through once, and its items are counted before the first task takes one.",
+                "Write xs = list(zip([1], [2])).",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> xs\nxs = map(str, [1])", "%%step b --foreach xs", "%%step j --join"),
+        [
+            (
+                "warning FN026",
+                1,
+                2,
+                "The foreach of step a runs over `xs`, which is map(…).",
+                "It can be gone through once, and its items are counted before the first task takes one.",
+                "Write xs = list(map(str, [1])).",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> xs\nxs = (i for i in [1])", "%%step b --foreach xs", "%%step j --join"),
+        [
+            (
+                "FN026",
+                1,
+                2,
+                "The foreach of step a runs over `xs`, which is a generator.",
+                "It cannot be pickled, so the step cannot pass it on.",
+                "Write xs = list(i for i in [1]).",
+            )
+        ],
+    ),
+    (
+        ('%%step a -> xs\nxs = {"a": 1}', "%%step b --foreach xs\ny = self.input", "%%step j --join"),
+        [
+            (
+                "FN026",
+                1,
+                2,
+                "The foreach of step a runs over `xs`, which is a dict.",
+                "A task asks for the item at its position, and a dict has none there.",
+                "Run over list(xs) or list(xs.items()).",
+            )
+        ],
+    ),
+    (
+        ('%%step a -> xs\nxs = {"a": 1}.items()', "%%step b --foreach xs", "%%step j --join"),
+        [
+            (
+                "FN026",
+                1,
+                2,
+                "The foreach of step a runs over `xs`, which is a dict's items().",
+                "It cannot be pickled, so the step cannot pass it on.",
+                "Write xs = list({'a': 1}.items()).",
+            )
+        ],
+    ),
+    (
+        (
+            "%%step s",
+            "%%step a --after s -> x\nx = 1",
+            "%%step b --after s -> x\nx = 2",
+            "%%step j --after a,b --join\ny = inputs[0].x",
+        ),
+        [
+            (
+                "warning FN027",
+                4,
+                2,
+                "The join j depends on the order of its inputs.",
+                "Its inputs are different steps, and Metaflow gives them in another order from run to run.",
+                "Name them: inputs.a and inputs.b.",
+            )
+        ],
+    ),
+    (
+        (
+            "%%step s",
+            "%%step a --after s -> x\nx = 1",
+            "%%step b --after s -> x\nx = 2",
+            "%%step j --after a,b --join\ny = [i.x for i in inputs]",
+        ),
+        [
+            (
+                "warning FN027",
+                4,
+                2,
+                "The join j depends on the order of its inputs.",
+                "Its inputs are different steps, and Metaflow gives them in another order from run to run.",
+                "Name them: inputs.a and inputs.b.",
+            )
+        ],
+    ),
+    (
+        (
+            "%%step s",
+            "%%step a --after s -> x\nx = 1",
+            "%%step b --after s -> x\nx = 2",
+            "%%step j --after a,b --join\nfor n, i in enumerate(inputs):\n    print(n, i.x)",
+        ),
+        [
+            (
+                "warning FN027",
+                4,
+                2,
+                "The join j depends on the order of its inputs.",
+                "Its inputs are different steps, and Metaflow gives them in another order from run to run.",
+                "Name them: inputs.a and inputs.b.",
+            )
+        ],
+    ),
 ]
 
 ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
@@ -1991,7 +2123,7 @@ ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
             "%%step s",
             "%%step a --after s -> x, y, z, w\nx = 1\ny = 1\nz = f = 3\nw = 4",
             "%%step b --after s -> x, y, z, w\nx = 1\ny = 2\nz = 1\nz += 2\nw = 5",
-            "%%step j --after a,b --join\nself.w = inputs[0].w\nself.merge_artifacts(inputs, exclude=['y'])",
+            "%%step j --after a,b --join\nself.w = inputs.a.w\nself.merge_artifacts(inputs, exclude=['y'])",
         ),
     ),
     (
@@ -2012,6 +2144,26 @@ ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
         (
             "%%shared\nimport metaflow\nS = {'times': 1}\ndef other(n): return lambda f: f",
             "%%step a\n@retry(**S)\n@timeout(**S)\n@metaflow.card(id='x')\n@other(1)\nx = 1",
+        ),
+    ),
+    ("FN026", ("%%step a -> xs\nxs = sorted({1, 2})", "%%step b --foreach xs\ny = self.input", "%%step j --join")),
+    ("FN026", ("%%step a -> xs\nxs = {1}\nxs = list(xs)", "%%step b --foreach xs", "%%step j --join")),
+    (
+        "FN027",
+        (
+            "%%step s -> w\nw = 1",
+            "%%step a --after s -> x\nx = 1",
+            "%%step b --after s -> x\nx = 2",
+            "%%step j --after a,b --join\ny = sum(i.x for i in inputs), max([i.x for i in inputs]), len(inputs)\n"
+            "z = {i.x for i in inputs}, inputs.a.x, inputs[0].w, [i.w for i in inputs]",
+        ),
+    ),
+    (
+        "FN027",
+        (
+            "%%step s -> xs\nxs = [1]",
+            "%%step a --foreach xs -> x\nx = 1",
+            "%%step j --join\ny = inputs[0].x, [i.x for i in inputs]",
         ),
     ),
     (

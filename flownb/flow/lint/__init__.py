@@ -23,6 +23,7 @@ from flownb.flow.lint import (
     decorator_values,
     duplicate_step,
     end_step,
+    foreach_items,
     global_statement,
     header_conflict,
     join_without_merge,
@@ -30,6 +31,7 @@ from flownb.flow.lint import (
     merge_conflict,
     missing_module,
     not_in_a_method,
+    order_of_inputs,
     partial_artifact,
     reserved_name,
     syntax_error,
@@ -72,6 +74,8 @@ CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
         caught_split,
         decorator_settings,
         decorator_values,
+        foreach_items,
+        order_of_inputs,
     )
 }
 
