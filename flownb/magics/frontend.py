@@ -38,6 +38,7 @@ class Frontend:
         from flownb.widgets.transfers import TransferOutput
 
         session = Session(notebook_path(self.shell, self._folder), folder=self._folder)
+        session.warn = print
         show_transfers(session.datastore.location, TransferOutput())
         return session
 

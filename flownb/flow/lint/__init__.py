@@ -23,6 +23,7 @@ from flownb.flow.lint import (
     decorator_values,
     duplicate_step,
     end_step,
+    foreach_items,
     global_statement,
     header_conflict,
     join_without_merge,
@@ -30,6 +31,7 @@ from flownb.flow.lint import (
     merge_conflict,
     missing_module,
     not_in_a_method,
+    order_of_inputs,
     partial_artifact,
     reserved_name,
     syntax_error,
@@ -40,9 +42,9 @@ from flownb.flow.lint import (
     unknown_parent,
     unreachable_step,
 )
-from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+from flownb.flow.lint.diagnostic import Diagnostic, LintContext, counted, errors_of, warnings_of
 
-__all__ = ["CHECKS", "Diagnostic", "check_flow"]
+__all__ = ["CHECKS", "Diagnostic", "check_flow", "counted", "errors_of", "warnings_of"]
 
 CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
     module.CODE: module.check
@@ -72,6 +74,8 @@ CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
         caught_split,
         decorator_settings,
         decorator_values,
+        foreach_items,
+        order_of_inputs,
     )
 }
 
@@ -98,7 +102,7 @@ def check_flow(
     Returns
     -------
     tuple of Diagnostic
-        In document order.
+        In document order, errors and warnings together; see `errors_of`.
     """
     graph = graph or draw_graph(flow)
     context = LintContext(flow, graph, trace_artifacts(flow, graph), frozenset(kernel_names), _importable, only)
