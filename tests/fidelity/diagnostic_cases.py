@@ -4,6 +4,8 @@
 the codes for which no flow.py can be written; `SAID` the cells that only get a warning.
 """
 
+# ruff: noqa: E501  # cells are on one line here, so that they can be searched for
+
 from __future__ import annotations
 
 __all__ = ["PROVEN", "SAID", "UNWRITTEN"]
@@ -34,13 +36,19 @@ PROVEN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("%%step start\npass\n", "%%step work --foreach xs\npass\n", "%%step gather --join\npass\n"),
     ),
     ("FN003", "SyntaxError", ("%%step start\n!ls\n",)),
-    ("FN004", "Task failed", ("%%step start\nreturn\n",)),
-    ("FN004", "Task failed", ("%%step start\nyield 1\n",)),
+    ("FN004", "self.next() was called with .", ("%%step start\nreturn\n",)),
+    ("FN004", "self.next() was called with .", ("%%step start\nyield 1\n",)),
     ("FN004", "SyntaxError", ("%%step start\nx = await y()\n",)),
     (
         "FN006",
-        "circular",
-        ("%%step start\nself.next(self.a)", "%%step a\nself.next(self.b)", "%%step b\nself.next(self.a)"),
+        "loop",
+        (
+            "%%step start\nself.next(self.a)\n",
+            "%%step a\nself.next(self.b, self.c)\n",
+            "%%step b\nself.next(self.a)\n",
+            "%%step c\nself.next(self.end)\n",
+            "%%step end\npass\n",
+        ),
     ),
     (
         "FN007",
@@ -51,7 +59,7 @@ PROVEN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("FN008", "join", (*FOREACH, "%%step last\npass\n")),
     ("FN009", "has no setter", ("%%step start\nself.input = 1\n",)),
     ("FN009", "not a function", ("%%step start\nself.train = 1\n", "%%step train\npass\n")),
-    ("FN009", "is reserved", ("%%step start\npass\n", "%%step next\npass\n")),
+    ("FN009", "is a reserved word", ("%%step start\npass\n", "%%step next\npass\n")),
     ("FN009", "not callable", ("%%flow F\nnext = 1\n", "%%step start\npass\n")),
     ("FN010", "invalid self.next", ("%%step start\nself.next('a')\n", "%%step a\npass\n")),
     ("FN010", "Invalid self.next() transition", ("%%step start\nself.next(self.a)\nx = 1\n", "%%step a\npass\n")),
@@ -75,7 +83,11 @@ PROVEN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("FN019", "SyntaxError", ("%%step start\nfrom math import *\n",)),
     ("FN019", "has no attribute 'next'", ("%%step start\nself = 1\n",)),
     ("FN020", "should not be a join", (*SPLIT, "%%step end --after a,b --join\npass\n")),
-    ("FN021", "MergeArtifacts", (*SPLIT, "%%step gather --after a,b --join\nself.merge_artifacts(inputs)\n")),
+    (
+        "FN021",
+        "having conflicting values",
+        (*SPLIT, "%%step gather --after a,b --join\nself.merge_artifacts(inputs)\n"),
+    ),
     (
         "FN023",
         "@catch is not supported in foreach",
@@ -83,7 +95,7 @@ PROVEN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     ("FN024", "does not support the attribute 'time'", ("%%step start\n@retry(time=3)\npass\n",)),
     ("FN024", "only once", ("%%step start\n@retry\n@retry\npass\n",)),
-    ("FN025", "MAX_ATTEMPTS", ("%%step start\n@retry(times=5)\npass\n",)),
+    ("FN025", "The maximum number of retries", ("%%step start\n@retry(times=5)\npass\n",)),
     ("FN025", "ValueError", ("%%step start\n@environment(vars={'A=B': '1'})\npass\n",)),
     (
         "FN026",
@@ -110,7 +122,7 @@ SAID: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("FN001", ("%%step start -> y\ntry:\n    y = nowhere\nexcept NameError:\n    y = 2\n",)),
     ("FN001", ("%%shared\ndef f():\n    return nowhere\n", "%%step start -> y\ny = 1\n")),
     ("FN001", (*SWITCH[:2], f"{SWITCH[2]}y = nowhere\n", "%%step last --after a,b -> z\nz = 1\n")),
-    ("FN001", ("%%step start -> e\n@catch(var='e')\ny = nowhere\n",)),
+    ("FN001", ("%%step start\n@catch\ny = nowhere\n", "%%step last -> z\nz = 1\n")),
     ("FN002", ("%%step start -> y\ny = self.x if hasattr(self, 'x') else 3\n",)),
     ("FN002", ("%%step start\nsetattr(self, 'x', 1)\n", "%%step last -> y\ny = self.x\n")),
     (

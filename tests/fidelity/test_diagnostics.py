@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from flownb.client import Run
-from flownb.export.flow_file import flow_file
 from flownb.flow.lint import CHECKS, errors_of, warnings_of
+from flownb.flow.module import class_source, exported_shared, metaflow_imports
 from flownb.session.options import RunOptions
 from tests.fidelity.diagnostic_cases import PROVEN, SAID, UNWRITTEN
 from tests.fidelity.metaflow_peer import MetaflowRun, run_many_in_metaflow
@@ -20,8 +20,13 @@ NEVER_WARNINGS = {"FN003", "FN005", "FN006", "FN007", "FN008", "FN011", "FN018",
 
 
 def flow_text(cells: tuple[str, ...], folder: Path) -> str:
-    """flow.py as the exporter writes it, whatever the checks say."""
-    return flow_file(notebook_session(cells, folder).program(True))
+    """What the exporter would write, whatever the checks say; its header comment runs the class, which may fail."""
+    program = notebook_session(cells, folder).program(True)
+    flow = program.flow
+    blocks = [f"from metaflow import {', '.join(metaflow_imports(flow))}", *map(exported_shared, flow.shared)]
+    blocks.append("\n".join(line.text for line in class_source(flow)))
+    blocks += [program.methods[name].text for name in program.graph.nodes]
+    return "\n".join([*blocks, 'if __name__ == "__main__":', f"    {flow.name}()", ""])
 
 
 @pytest.fixture(scope="session")
