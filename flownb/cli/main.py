@@ -16,6 +16,7 @@ from flownb.cli.datastore import STORE_COMMANDS, add_commands
 from flownb.cli.logs import add_logs
 from flownb.errors import FlownbError, ParameterError
 from flownb.runtime.failure import StepError, user_frames
+from flownb.runtime.own_imports import always
 from flownb.session.cards import card_view
 from flownb.session.options import RunOptions, parse_resume, parse_run, parse_status
 from flownb.session.output import write_output
@@ -119,6 +120,7 @@ def _open(path: Path) -> Session:
     os.chdir(path.resolve().parent)
     if "" not in sys.path:
         sys.path.insert(0, "")
+    always()
     return session
 
 

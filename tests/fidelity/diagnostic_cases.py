@@ -36,8 +36,8 @@ PROVEN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("%%step start\npass\n", "%%step work --foreach xs\npass\n", "%%step gather --join\npass\n"),
     ),
     ("FN003", "SyntaxError", ("%%step start\n!ls\n",)),
-    ("FN004", "self.next() was called with .", ("%%step start\nreturn\n",)),
-    ("FN004", "self.next() was called with .", ("%%step start\nyield 1\n",)),
+    ("FN004", "self.next() was called with .", ("%%step start\nreturn\n", "%%step end\npass\n")),
+    ("FN004", "self.next() was called with .", ("%%step start\nyield 1\n", "%%step end\npass\n")),
     ("FN004", "SyntaxError", ("%%step start\nx = await y()\n",)),
     (
         "FN006",
@@ -106,6 +106,16 @@ PROVEN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "FN026",
         "Cannot pickle",
         ("%%step start -> xs\nxs = (i for i in [1])\n", *FOREACH[1:], "%%step gather --join\npass\n"),
+    ),
+    ("FN028", "Cannot pickle", ("%%flow F\nimport threading\nlock = threading.Lock()\n", "%%step start\npass\n")),
+    ("FN028", "Cannot pickle", ("%%flow F\nimport os\nplace = os\n", "%%step start\npass\n")),
+    ("FN028", "Cannot pickle", ("%%flow F\nmade = (n for n in range(3))\n", "%%step start\npass\n")),
+    ("FN029", "NameError: name 'Base'", ("%%flow F(Base)\n", "%%step start\npass\n")),
+    ("FN029", "", ("%%shared\nclass Mixin:\n    pass\n", "%%flow F(Mixin)\n", "%%step start\npass\n")),
+    (
+        "FN029",
+        "",
+        ("%%shared\nfrom metaflow import FlowSpec\ndef step(number):\n    return 1\n", "%%step start\npass\n"),
     ),
 )
 
@@ -196,5 +206,12 @@ SAID: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "FN027",
         (*SPLIT, "%%step gather --after a,b --join -> z\nz = sorted([i.x for i in inputs])[0] + inputs[0].x * 0\n"),
+    ),
+    (
+        "FN028",
+        (
+            "%%flow F\nif 1 > 2:\n    import os\n",
+            "%%step start -> y\ny = 1\n",
+        ),
     ),
 )

@@ -8,7 +8,7 @@ import pytest
 
 from flownb.client import Run
 from flownb.flow.lint import CHECKS, errors_of, warnings_of
-from flownb.flow.module import class_source, exported_shared, metaflow_imports
+from flownb.flow.module import class_source, exported_shared, hoisted_source, metaflow_imports
 from flownb.session.options import RunOptions
 from tests.fidelity.diagnostic_cases import PROVEN, SAID, UNWRITTEN
 from tests.fidelity.metaflow_peer import MetaflowRun, run_many_in_metaflow
@@ -23,7 +23,9 @@ def flow_text(cells: tuple[str, ...], folder: Path) -> str:
     """What the exporter would write, whatever the checks say; its header comment runs the class, which may fail."""
     program = notebook_session(cells, folder).program(True)
     flow = program.flow
-    blocks = [f"from metaflow import {', '.join(metaflow_imports(flow))}", *map(exported_shared, flow.shared)]
+    imports = ", ".join(metaflow_imports(flow))
+    blocks = [f"from metaflow import {imports}" if imports else "", *map(exported_shared, flow.shared)]
+    blocks += [line.text for line in hoisted_source(flow)]
     blocks.append("\n".join(line.text for line in class_source(flow)))
     blocks += [program.methods[name].text for name in program.graph.nodes]
     return "\n".join([*blocks, 'if __name__ == "__main__":', f"    {flow.name}()", ""])

@@ -2012,6 +2012,70 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
             )
         ],
     ),
+    (
+        (
+            "%%shared\nimport threading as t",
+            "%%flow F\nlock = t.Lock()\n_kept = t.Lock()\nimport os\nplace = os",
+            "%%step a\npass",
+        ),
+        [
+            (
+                "FN028",
+                2,
+                2,
+                "The %%flow cell sets `lock` to `t.Lock()`.",
+                "Metaflow persists each value of the class before the first step runs, and this one cannot be pickled.",
+                "Make it in a %%shared cell or in a step, or call it `_lock`: such names are not persisted.",
+            ),
+            (
+                "FN028",
+                2,
+                5,
+                "The %%flow cell sets `place` to the module `os`.",
+                "Metaflow persists each value of the class before the first step runs, and this one cannot be pickled.",
+                "Make it in a %%shared cell or in a step, or call it `_place`: such names are not persisted.",
+            ),
+        ],
+    ),
+    (
+        ("%%shared\nclass M:\n    pass", "%%flow F(M)", "%%step a\npass"),
+        [
+            (
+                "FN029",
+                2,
+                1,
+                "The flow F derives from M, and none of these is a flow.",
+                "Steps run only in a class below Metaflow's FlowSpec.",
+                "Write %%flow F(M, FlowSpec).",
+            )
+        ],
+    ),
+    (
+        ("%%flow F(Base)", "%%step a\npass"),
+        [
+            (
+                "FN029",
+                1,
+                1,
+                "The flow F derives from `Base`, which nothing defines.",
+                "A base class is looked up in shared code.",
+                "Define or import `Base` in a %%shared cell.",
+            )
+        ],
+    ),
+    (
+        ("%%shared\ndef step(n):\n    return n", "%%step a\npass"),
+        [
+            (
+                "FN029",
+                1,
+                2,
+                "Shared code defines `step`.",
+                "In flow.py `step` is Metaflow's, and every flow needs it.",
+                "Give your own another name.",
+            )
+        ],
+    ),
 ]
 
 ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
@@ -2175,4 +2239,7 @@ ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
             "@resources(cpu=None, gpu=1)\n@catch(var='', print_exception=False)\nx = 1",
         ),
     ),
+    ("FN028", ("%%flow F\nimport re\nN = 1\nD = {'a': re.compile('x')}\n_lock = open", "%%step a\npass")),
+    ("FN029", ("%%shared\nfrom metaflow import FlowSpec\nclass Base(FlowSpec):\n    pass\nclass M:\n    pass", "%%flow F(M, Base)", "%%step a\npass")),
+    ("FN029", ("%%shared\nfrom metaflow import FlowSpec, step", "%%step a\npass")),
 ]

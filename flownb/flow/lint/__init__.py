@@ -15,8 +15,10 @@ from flownb.flow.draw import draw_graph
 from flownb.flow.graph import FlowGraph
 from flownb.flow.lint import (
     assigned_parameter,
+    base_class,
     capture_never_assigned,
     caught_split,
+    class_value,
     config_attribute,
     cycle,
     decorator_settings,
@@ -76,6 +78,8 @@ CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
         decorator_values,
         foreach_items,
         order_of_inputs,
+        class_value,
+        base_class,
     )
 }
 
