@@ -2012,6 +2012,24 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
             )
         ],
     ),
+    (
+        (
+            "%%step s",
+            "%%step a --after s -> x\nx = 1",
+            "%%step b --after s",
+            "%%step j --after a,b --join\nif inputs.a:\n    y = self.x",
+        ),
+        [
+            (
+                "warning FN015",
+                4,
+                3,
+                "The join j reads `self.x`, which only its inputs have.",
+                "A join inherits nothing, for its tasks may have different values.",
+                'Read inputs.a.x, or call self.merge_artifacts(inputs, include=["x"]) first and read self.x.',
+            )
+        ],
+    ),
 ]
 
 ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
