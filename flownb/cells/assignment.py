@@ -488,7 +488,7 @@ class _Walk:
     def method(self, name: str, line: int, *, called: bool) -> None:
         """Do what a method of ``self`` does to its attributes; one that is not called here may be called later."""
         done = self.methods.get(name)
-        if done is None:
+        if done is None or (done.is_value and not called):
             return
         certain = self.state is not None and self.state.certain and called
         for read in done.self_reads:

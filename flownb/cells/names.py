@@ -53,8 +53,8 @@ class BodyNames:
         Names (attributes as ``"self.x"``) that have a value whichever way the body was left.
     evaluated : set of ast.AST
         Attributes, calls, imports and returns that are certainly executed.
-    is_property : bool
-        Of a method: whether reading the attribute calls it.
+    is_property, is_value : bool
+        Of a method: whether reading the attribute calls it; whether it may be a value that is no method at all.
     ends : bool
         Whether the end of the body is certainly reached, unless an exception is raised.
     """
@@ -77,6 +77,7 @@ class BodyNames:
     bound_at_end: frozenset[str] = frozenset()
     evaluated: set[ast.AST] = field(default_factory=set)
     is_property: bool = False
+    is_value: bool = False
     ends: bool = True
 
     @property

@@ -226,7 +226,7 @@ def check(arguments: argparse.Namespace, rest: list[str]) -> int:
     found = session.check()
     for diagnostic in found:
         print(diagnostic)
-    print(f"{session.flow.name}: {len(session.flow.steps)} steps, {counted(found)}")
+    print(f"{session.flow.name}: {len(session.flow.all_steps)} steps, {counted(found)}")
     return 1 if errors_of(found) or (found and arguments.strict) else 0
 
 

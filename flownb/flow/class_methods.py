@@ -60,7 +60,7 @@ class ClassMethods(Mapping[str, BodyNames]):
             returned = ast.copy_location(ast.Expr(definition.body), definition.body)
             return self._analyse(definition.args, [returned])
         if not isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef):
-            return BodyNames(self_escapes=True)  # a function from elsewhere, which gets `self`
+            return BodyNames(self_escapes=True, is_value=True)  # if a function from elsewhere, it gets `self`
         names = {_decorator(one) for one in definition.decorator_list}
         if names & WITHOUT_SELF:
             return BodyNames()

@@ -230,7 +230,7 @@ class RunMagics(Magics):
         for diagnostic in found:
             print(diagnostic)
         flow = frontend.session.flow
-        print(f"{flow.name}: {len(flow.steps)} steps, {counted(found)}")
+        print(f"{flow.name}: {len(flow.all_steps)} steps, {counted(found)}")
 
     def _logs(self, words: list[str]) -> None:
         """Show again what a step's tasks wrote and displayed."""

@@ -7,7 +7,7 @@ until the task is recorded; the meaning of each name is Metaflow's (``metaflow/f
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +74,8 @@ class FlowSpec:
     _flownb_state: TaskState
     # Mutators that decorate the flow's class or a class above it, in the order in which they run.
     _flownb_mutators: Sequence[Any] = ()
+    # Names and settings of the class's own decorators and of those above it.
+    flownb_decorators: Sequence[tuple[str, Mapping[str, Any]]] = ()
 
     def __init__(self, state: TaskState) -> None:
         object.__setattr__(self, "_flownb_state", state)

@@ -142,7 +142,7 @@ class SessionState:
     def check(self, *, only: str | None = None, kernel_names: Iterable[str] = ()) -> tuple[Diagnostic, ...]:
         """Run the static checks on the whole flow, or on one step."""
         program = self.program(False)
-        if only is None and not program.flow.steps:
+        if only is None and not program.flow.all_steps:
             raise NotFound(
                 "There is no flow here yet.",
                 "No cell begins with %%step.",
@@ -190,7 +190,7 @@ class SessionState:
         """
         step = self.flow.step(name)
         if step is None:
-            names = [one.name for one in self.flow.steps]
+            names = [one.name for one in self.flow.all_steps]
             raise NotFound(
                 f"There is no step `{name}`.{nearest(name, names)}",
                 f"The steps are {', '.join(names)}." if names else "No step cell was run yet.",

@@ -118,7 +118,7 @@ class Views:
         from flownb.widgets.dag import DagWidget
 
         self.take_document()
-        if not self.session.flow.steps:
+        if not self.session.flow.all_steps:
             self.session.check()  # says that there is no flow yet
         self.board.refresh()
         old = self._widgets.pop(place, None)

@@ -360,3 +360,65 @@ def test_what_is_not_in_reads_need_not_be_loaded(body: list[str], captures: set[
     assert (error, seen) == (some_error, some_seen)
     for name in captures:
         assert left.get(name) == some_left.get(name)
+
+
+DEFINITE = {
+    "y = x": {"x"},
+    "if c:\n    y = x\nz = w": {"c", "w"},
+    "if True:\n    y = x\nelse:\n    y = w": {"x"},
+    "if c:\n    return\ny = x": {"c"},
+    "if c:\n    raise e\ny = x": {"c", "x"},
+    "for i in xs:\n    y = x\nz = w": {"xs", "w"},
+    "for i in xs:\n    if i:\n        return\nz = w": {"xs"},
+    "for i in xs:\n    if i:\n        break\nz = w": {"xs", "w"},
+    "while True:\n    y = x\n    if y:\n        break\nz = w": {"x", "w"},
+    "try:\n    y = x\nexcept NameError:\n    y = w\nz = v": {"v"},
+    "try:\n    y = x\nfinally:\n    z = w": {"x", "w"},
+    "with open(f) as g:\n    y = x": {"open", "f", "x"},
+    "with manager() as m:\n    y = x\nz = w": {"manager", "w"},
+    "match k:\n    case 1:\n        y = x\nz = w": {"k", "w"},
+    "y = a and b": {"a"},
+    "y = a if b else c": {"b"},
+    "y = [x for i in xs]": {"xs"},
+    "f = lambda: x": set(),
+    "def f(a=x):\n    return w": {"x"},
+    "assert a, b": {"a"},
+    "if c:\n    x = 1\ny = x": {"c"},
+    "self.y = self.x": {"self.x"},
+    "if not hasattr(self, 'x'):\n    self.x = 1\ny = self.x": {"hasattr"},
+    "y = getattr(self, 'x')": {"getattr", "self.x"},
+    "y = getattr(self, 'x', 0)": {"getattr"},
+}
+
+
+@pytest.mark.parametrize("text", DEFINITE)
+def test_definite_reads(text: str) -> None:
+    """A read is definite only if the body cannot be executed to its end without it."""
+    assert DEFINITE[text] == set(names(text).definite)
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "ends"),
+    [
+        ("x = self.y = 1", {"x", "self.y"}, True),
+        ("if c:\n    x = 1", set(), True),
+        ("try:\n    self.x = 1\nexcept E:\n    pass", set(), True),
+        ("if c:\n    return\nx = 1", set(), False),
+        ("x = 1\nreturn", {"x"}, False),
+    ],
+)
+def test_definite_writes(text: str, written: set[str], ends: bool) -> None:
+    """A write is definite, and the end reached, only if no way through the body leaves it out."""
+    assert (written, ends) == (set(names(text).definite_writes), names(text).ends)
+
+
+@pytest.mark.parametrize("text", ["exec('x = 1')", "self.__dict__['x'] = 1", "vars(self)", "super().f()", "f(self)"])
+def test_what_may_set_anything(text: str) -> None:
+    """Code that may set attributes of self without naming them is noticed, also in a nested function."""
+    assert (True, True) == (names(text).self_escapes, names(f"def f():\n    {text}").self_escapes)
+
+
+@pytest.mark.parametrize("text", ["hasattr(self, 'x')", "print(self)", "getattr(self, 'x')", "isinstance(self, int)"])
+def test_what_only_looks_at_self(text: str) -> None:
+    """Builtins that set nothing on self do not count as such code."""
+    assert (False, False) == (names(text).self_escapes, names(f"def f():\n    {text}").self_escapes)

@@ -74,6 +74,25 @@ def test_check(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     status, out, _ = flownb("check", "bad.ipynb", cwd=tmp_path)
     assert 1 == status
     assert out.startswith("FN001 cell 3 (step load), line 2: Step load reads `lod`, which nothing defines.")
+    assert out.endswith("F: 1 steps, 1 error\n")
+
+
+def test_warnings_block_nothing(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """With warnings alone a check, an export and a run succeed and say them; --strict makes a check fail by them."""
+    write_notebook("%%flow F", "%%step a -> x\nx = 1\nif x > 2:\n    nowhere")
+    warning = "warning FN001 cell 2 (step a), line 4: Step a reads `nowhere`, which nothing defines."
+    for words, expected in (((), 0), (("--strict",), 1)):
+        status, out, _ = flownb("check", "nb.ipynb", *words, cwd=tmp_path)
+        assert (expected, warning, "F: 1 steps, 1 warning") == (status, out.split("\n")[0], out.split("\n")[-2])
+    for command in ("export", "run"):
+        status, _, err = flownb(command, "nb.ipynb", cwd=tmp_path)
+        assert (0, 1) == (status, err.count(warning))
+
+
+def test_a_module_that_is_missing_here_may_be_exported(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """What this Python lacks fails a run before anything runs, and is only said by an export."""
+    write_notebook("%%flow F", "%%step a -> x\nimport flownb_has_no_such_module\nx = 1")
+    assert (1, 0) == (flownb("run", "nb.ipynb", cwd=tmp_path)[0], flownb("export", "nb.ipynb", cwd=tmp_path)[0])
 
 
 def test_export(write_notebook: WriteNotebook, tmp_path: Path) -> None:

@@ -369,7 +369,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ],
     ),
     (
-        ("%%step a\nreturn 1",),
+        ("%%step a\nreturn 1", "%%step z\npass"),
         [
             (
                 "FN004",
@@ -382,7 +382,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ],
     ),
     (
-        ("%%step a\nx = [(yield)]",),
+        ("%%step a\nx = [(yield)]", "%%step z\npass"),
         [
             (
                 "FN004",
@@ -583,11 +583,11 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ],
     ),
     (
-        ("%%step a -> end\nend = 1",),
+        ("%%step z\npass", "%%step a -> end\nend = 1"),
         [
             (
                 "FN009",
-                1,
+                2,
                 1,
                 "Step a sets the artifact `end`.",
                 "`self.end` is the step of that name.",
@@ -648,7 +648,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ],
     ),
     (
-        ("%%flow F\nstart = Parameter('start')", "%%step a"),
+        ("%%flow F\nstart = Parameter('start')", "%%step a", "%%step z\npass"),
         [
             (
                 "FN009",
@@ -1232,7 +1232,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ],
     ),
     (
-        ("%%step a\nself = 1",),
+        ("%%step a\nself = 1", "%%step z\npass"),
         [("FN019", 1, 2, "Step a assigns `self`.", "The runtime gives it to the step.", "Use another name.")],
     ),
     (
@@ -1577,7 +1577,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ],
     ),
     (
-        ("%%step a\nx = 1\nif x > 2:\n    self.next\n    return\ny = self.gone",),
+        ("%%step a\nx = 1\nif x > 2:\n    self.next\n    return\ny = self.gone", "%%step z\npass"),
         [
             (
                 "warning FN004",
@@ -2038,6 +2038,19 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ],
     ),
     (
+        ("%%flow F\ntry:\n    import os\nexcept ImportError:\n    pass", "%%step a\npass"),
+        [
+            (
+                "warning FN028",
+                1,
+                3,
+                "The %%flow cell imports inside a block.",
+                "Metaflow persists what the class binds, and a module cannot be persisted.",
+                "Move the block to a %%shared cell.",
+            )
+        ],
+    ),
+    (
         ("%%shared\nclass M:\n    pass", "%%flow F(M)", "%%step a\npass"),
         [
             (
@@ -2073,6 +2086,24 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "Shared code defines `step`.",
                 "In flow.py `step` is Metaflow's, and every flow needs it.",
                 "Give your own another name.",
+            )
+        ],
+    ),
+    (
+        (
+            "%%step s",
+            "%%step a --after s -> x\nx = 1",
+            "%%step b --after s",
+            "%%step j --after a,b --join\nif inputs.a:\n    y = self.x",
+        ),
+        [
+            (
+                "warning FN015",
+                4,
+                3,
+                "The join j reads `self.x`, which only its inputs have.",
+                "A join inherits nothing, for its tasks may have different values.",
+                'Read inputs.a.x, or call self.merge_artifacts(inputs, include=["x"]) first and read self.x.',
             )
         ],
     ),
@@ -2240,6 +2271,13 @@ ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
         ),
     ),
     ("FN028", ("%%flow F\nimport re\nN = 1\nD = {'a': re.compile('x')}\n_lock = open", "%%step a\npass")),
-    ("FN029", ("%%shared\nfrom metaflow import FlowSpec\nclass Base(FlowSpec):\n    pass\nclass M:\n    pass", "%%flow F(M, Base)", "%%step a\npass")),
+    (
+        "FN029",
+        (
+            "%%shared\nfrom metaflow import FlowSpec\nclass Base(FlowSpec):\n    pass\nclass M:\n    pass",
+            "%%flow F(M, Base)",
+            "%%step a\npass",
+        ),
+    ),
     ("FN029", ("%%shared\nfrom metaflow import FlowSpec, step", "%%step a\npass")),
 ]

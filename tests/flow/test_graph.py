@@ -92,3 +92,19 @@ def test_an_empty_notebook_has_an_empty_graph() -> None:
 def test_each_node_has_metaflows_type(cells: tuple[str, ...], kinds: list[str]) -> None:
     """A node is what Metaflow's graph calls it."""
     assert kinds == [node.kind for node in drawn(*cells).nodes.values()]
+
+
+def test_steps_that_run_whichever_cases_are_taken() -> None:
+    """A step is unavoidable if no choice of cases leads around it; both branches of a split always run."""
+    cells = (
+        "%%step a -> k\nk = 1",
+        "%%step b --when k=1",
+        "%%step c --after a --when k=2",
+        "%%step d --after b,c",
+        "%%step e --after d",
+        "%%step f --after d",
+        "%%step g --after e,f --join",
+    )
+    assert {"a", "d", "e", "f", "g"} == drawn(*cells).unavoidable
+    loop = ("%%step a -> k\nk = 1\nself.next({1: self.a, 2: self.b}, condition='k')", "%%step b")
+    assert {"a", "b"} == drawn(*loop).unavoidable

@@ -99,7 +99,21 @@ class LintContext:
     def next_of(self, step: Step) -> frozenset[str]:
         """The steps that the self.next of `step` names in flow.py, ``end`` included where nothing follows."""
         targets = self.graph[step.name].targets if step.name in self.graph else ()
-        return frozenset(targets or (() if step.name == "end" or not self.whole else ("end",)))
+        return frozenset(targets or (() if self.is_last(step) or not self.whole else (self.graph.exit or "end",)))
+
+    def is_last(self, step: Step) -> bool:
+        """Whether nothing follows on a step: it is marked as the last, or called ``end``, or the flow's only one."""
+        node = self.graph[step.name]
+        alone = len(self.graph.nodes) == 1 and not (node.targets or node.is_join or step.header.foreach)
+        return alone or self.graph.exit == step.name
+
+    @property
+    def added_steps(self) -> frozenset[str]:
+        """Steps that flow.py has although no cell defines them, bridges left out."""
+        if len(self.graph.nodes) == 1 and self.is_last(next(iter(self.flow.all_steps))):
+            return frozenset()
+        missing = {"start": self.graph.marked_start, "end": self.graph.exit}
+        return frozenset(name for name, own in missing.items() if own is None) - self.graph.nodes.keys()
 
     @property
     def steps(self) -> tuple[Step, ...]:

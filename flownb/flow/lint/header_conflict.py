@@ -87,10 +87,10 @@ def _refused(context: LintContext, step: Step) -> Iterator[tuple[str, str, str]]
         )
     elif transition.kind == "invalid":
         yield (f"Step {name} has a self.next that Metaflow does not accept.", FORMS, "Write it in one of these forms.")
-    elif name == "end":
+    elif name == graph.exit:
         yield (
-            "Step end has a self.next.",
-            "The step end is a flow's last.",
+            f"Step {name} has a self.next.",
+            f"The step {name} is a flow's last.",
             "Remove the line, or call the step otherwise.",
         )
     elif graph[name].is_join and transition.kind != "linear":

@@ -27,7 +27,7 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
                 yield context.at(CODE, step, node.lineno, what, why, fix)
         if "self" in step.names.assigned:
             # Captures and self.next come after the body; the last step may have neither.
-            used = step.name != "end" or bool(step.captures)
+            used = not context.is_last(step) or bool(step.captures)
             proven = used and "self" in step.names.definite_writes and step.names.ends and context.fails(step)
             line, why = step.names.assigned["self"], "The runtime gives it to the step."
             what = f"Step {step.name} assigns `self`."

@@ -17,8 +17,6 @@ RESERVED = SELF_ATTRIBUTES | {"cmd", "script_name"}
 # Properties, which cannot be assigned; and what no flow starts without.
 READ_ONLY = frozenset({"index", "input", "script_name"})
 NEEDED = frozenset({"cmd", "foreach_stack", "next", "script_name"})
-# flow.py has these two steps whether or not a cell defines them.
-ALWAYS_STEPS = frozenset({"start", "end"})
 
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
@@ -56,8 +54,8 @@ def _artifacts(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         written = f"self.{name}" in step.names.definite_writes or (name in step.captures and step.names.ends)
         if name in RESERVED:
             why = f"`self.{name}` is Metaflow's own."
-            fails = name in READ_ONLY or (name == "next" and step.name != "end")
-        elif name in context.graph.nodes or name in ALWAYS_STEPS:
+            fails = name in READ_ONLY or (name == "next" and not context.is_last(step))
+        elif name in context.graph.nodes or name in context.added_steps:
             # It is stored, and no later step can read it; only the step's own self.next needs it at once.
             why, fails = f"`self.{name}` is the step of that name.", name in context.next_of(step)
         elif context.flow.class_names.get(name) == "method":
@@ -85,13 +83,15 @@ def _private_shared(context: LintContext, step: Step) -> Iterator[Diagnostic]:
 def _class_names(context: LintContext) -> Iterator[Diagnostic]:
     """Names in the class body of the flow."""
     header = context.flow.header
+    # The only step of a flow calls no self.next.
+    alone = len(context.graph.nodes) == 1 and all(map(context.is_last, context.flow.all_steps))
     for name in context.flow.class_names if header is not None else ():
         why = ""
         severity: Severity = "error"
         if name in RESERVED:
             why = f"`self.{name}` is Metaflow's own."
-            severity = "error" if name in NEEDED else "warning"
-        elif name in ALWAYS_STEPS and context.flow.step(name) is None:
+            severity = "error" if name in NEEDED and not alone else "warning"
+        elif name in context.added_steps:
             why = f"Every flow has a step `{name}`."
         if why and header is not None:
             what = f"The %%flow cell defines `{name}`."

@@ -28,7 +28,7 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
             why, fix = REASONS[word]
             proven = True
             # The last step has no self.next that would be left out.
-            last = step.name == "end"
+            last = context.is_last(step)
             if word == "return":
                 if last and not step.captures:
                     continue

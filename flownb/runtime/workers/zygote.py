@@ -106,7 +106,7 @@ class _Zygote:
     def _load(self, message: Load) -> None:
         """Make everything ready that workers of a program need."""
         program = load_program(message.program)
-        trees = [cell.parsed.tree for cell in program.flow.shared] + [step.body.tree for step in program.flow.steps]
+        trees = [cell.parsed.tree for cell in program.flow.shared] + [step.body.tree for step in program.flow.all_steps]
         preload(dict.fromkeys(name for tree in trees for name in imported_names(tree)))
         program.compile()
         module_folder(program)

@@ -1,0 +1,81 @@
+"""What a step does by calling methods of the %%flow cell."""
+
+from __future__ import annotations
+
+from tests.flow.flows import artifacts, define, method
+
+BODY = """%%flow F
+def prepare(self):
+    self.x = self.given
+    self.more()
+def more(this):
+    if this.x:
+        this.perhaps = 1
+@property
+def twice(self):
+    self.seen = True
+    return 2 * self.x
+@staticmethod
+def free(a):
+    return a
+@custom
+def odd(self):
+    pass
+def again(self, n):
+    self.n = n
+    return self.again(n - 1)
+there = imported
+"""
+
+
+def test_a_step_sets_what_its_methods_set() -> None:
+    """What a method sets, and what it sets through others, is passed on, and is a plain name further down."""
+    cells = (BODY, "%%step a -> given\ngiven = 1\nself.prepare()", "%%step b -> y\ny = x, perhaps")
+    assert {"given", "perhaps", "x"} <= artifacts(*cells).leaving["a"]
+    assert ("perhaps", "x") == tuple(sorted(method("b", *cells).loads))
+
+
+def test_a_step_reads_what_its_methods_read() -> None:
+    """Reads count where the method is called, after what the step has set by then."""
+    step = define(BODY, "%%step a\nself.prepare()").steps[0]
+    assert (True, True) == ("self.given" in step.names.definite, "self.x" not in step.names.definite)
+    step = define(BODY, "%%step a\nself.given = 1\nself.prepare()").steps[0]
+    assert {"self.more", "self.prepare"} == {name for name in step.names.definite if "." in name}
+    step = define(BODY, "%%step a\nif 1 > 2:\n    self.prepare()").steps[0]
+    assert set() == set(step.names.definite)
+
+
+def test_reading_a_property_calls_it() -> None:
+    """A property does what it does when the attribute is read; another method does nothing until it is called."""
+    assert {"seen"} == set(define(BODY, "%%step a\ny = self.twice").steps[0].names.self_writes)
+    named = define(BODY, "%%step a\ny = self.prepare").steps[0].names
+    assert (False, True) == ("self.given" in named.definite, "given" in named.self_reads)
+
+
+def test_methods_that_call_themselves_and_others() -> None:
+    """Recursion ends; static methods get no self; what is not defined in the cell, or decorated, may do anything."""
+    escapes = {
+        call: define(BODY, f"%%step a\n{call}").steps[0].names.self_escapes
+        for call in ("self.again(1)", "self.free(1)", "self.odd()", "self.there()", "self.there")
+    }
+    assert {
+        "self.again(1)": False,
+        "self.free(1)": False,
+        "self.odd()": True,
+        "self.there()": True,
+        "self.there": False,
+    } == escapes
+
+
+def test_a_class_body_that_may_bind_anything_is_open() -> None:
+    """Loops, calls and decorators that are not Metaflow's leave open what attributes the class has."""
+    bodies = {
+        "x = 1\np = Parameter('p')\n'text'\ndef f(self): pass": False,
+        "@project(name='x')\n\nx = 1": False,
+        "for n in 'ab':\n    locals()[n] = Parameter(n)": True,
+        "locals().update(x=1)": True,
+        "if 1:\n    x = 1": True,
+        "from tools import *": True,
+        "@mutate\n\nx = 1": True,
+    }
+    assert bodies == {body: define(f"%%flow F\n{body}", "%%step a").is_open for body in bodies}
