@@ -127,7 +127,8 @@ FAILING = (
         "start",
         "xs",
         (
-            "%%step start -> xs\nxs = (n for n in range(3))\n",
+            "%%shared\ndef items():\n    return (n for n in range(3))\n",
+            "%%step start -> xs\nxs = items()\n",
             "%%step work --foreach xs -> v\nv = self.input\n",
             "%%step gather --join\npass\n",
         ),

@@ -9,6 +9,7 @@ import pytest
 
 from flownb.client import Run
 from flownb.errors import FlownbError, StepFailed
+from flownb.flow.lint import errors_of
 from flownb.session.options import RunOptions
 from tests.fidelity.hard_cell import HardCell
 from tests.fidelity.hard_graphs import GRAPHS
@@ -33,7 +34,7 @@ def run_on_metaflow(text: str, config: pytest.Config, folder: Path, *arguments: 
 def test_shape_is_equal_on_metaflow(case: HardCell, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """Every step, those that flownb adds included, has the same tasks with the same stacks and artifacts."""
     session = notebook_session(watched(case.cells), tmp_path)
-    assert () == session.check()
+    assert () == errors_of(session.check())
     theirs = run_on_metaflow(session.export(), pytestconfig, tmp_path)
     run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
     assert theirs.stacks() == stacks_of(run, session.program(True).graph)
@@ -56,7 +57,7 @@ def test_shape_is_equal_cell_by_cell(case: HardCell, tmp_path: Path) -> None:
 def test_shape_fails_as_on_metaflow(case: FailingShape, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """What fails while it runs fails in the same step in both, and both say about what."""
     session = notebook_session(case.cells, tmp_path)
-    assert () == session.check()
+    assert () == errors_of(session.check())
     limit = ("--max-num-splits", str(case.max_num_splits))
     theirs = run_on_metaflow(session.export(), pytestconfig, tmp_path, *limit)
     assert theirs.return_code == 1

@@ -2242,6 +2242,7 @@ ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
         ),
     ),
     ("FN026", ("%%step a -> xs\nxs = sorted({1, 2})", "%%step b --foreach xs\ny = self.input", "%%step j --join")),
+    ("FN026", ("%%step a -> xs\nxs = {0: 1, 1: 2}", "%%step b --foreach xs\ny = self.input", "%%step j --join")),
     ("FN026", ("%%step a -> xs\nxs = {1}\nxs = list(xs)", "%%step b --foreach xs", "%%step j --join")),
     (
         "FN027",

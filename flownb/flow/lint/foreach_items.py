@@ -73,7 +73,9 @@ def _kind(value: ast.expr) -> tuple[str, str] | None:
     if isinstance(value, ast.Set | ast.SetComp):
         return "a set", SET
     if isinstance(value, ast.Dict | ast.DictComp):
-        return "a dict", KEYS
+        keys = value.keys if isinstance(value, ast.Dict) else [value.key]
+        numbered = isinstance(value, ast.Dict) and all(isinstance(getattr(key, "value", None), int) for key in keys)
+        return None if numbered else ("a dict", KEYS)
     if isinstance(value, ast.GeneratorExp):
         return "a generator", UNSTORED
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
