@@ -41,13 +41,9 @@ run() {
 }
 
 venv/bin/python make.py tagged
-run -p name 007
-run -p name 1e5
-run -p name None
+run -p name 007 -p rows 1e5 -p half None
 run -r name 007
 diff - seen <<'EOF'
-10 5.0 7
-10 5.0 100000.0
-10 5.0 None
+100000.0 None 7
 10 5.0 '007'
 EOF
