@@ -25,7 +25,9 @@ from tests.fidelity.notebook_side import differences, stacks_in, tasks_of
 
 FLOWS = Path(__file__).parent / "flows"
 NAMES = sorted(path.parent.name for path in FLOWS.glob("*/flow.py"))
-ARGUMENTS: dict[str, tuple[str, ...]] = {}
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "given_parameters": tuple("--alpha 2 --rows [1,2.5] --learning-rate 0.3 --dry true --table table.txt".split()),
+}
 """What `run` is given, of the flows that are not run with their defaults."""
 
 
@@ -68,7 +70,7 @@ def write_notebook(flow: Path, folder: Path) -> Path:
 def flownb(*words: str, cwd: Path) -> str:
     """What a command prints that must go well; a test that fails shows the end of what it said."""
     command = [sys.executable, "-m", "flownb.cli.main", *words]
-    done = subprocess.run(command, cwd=cwd, env=environment(cwd), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=cwd, env=environment(cwd), capture_output=True, text=True, timeout=120)
     assert 0 == done.returncode, f"flownb {words[0]} failed:\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
     return done.stdout
 
@@ -102,7 +104,7 @@ def comparable(tasks: Tasks) -> Tasks:
     """Artifacts without those of Metaflow's own, and what `@catch` kept as its type and its text."""
 
     def plain(value: Any) -> Any:
-        return [value.type, str(value)] if type(value).__name__ == "MetaflowExceptionWrapper" else value
+        return [value.type, value.exception] if type(value).__name__ == "MetaflowExceptionWrapper" else value
 
     return {
         step: [{name: plain(value) for name, value in task.items() if name[0] != "_"} for task in found]
