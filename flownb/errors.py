@@ -16,6 +16,7 @@ __all__ = [
     "CellError",
     "CheckFailed",
     "CorruptBlob",
+    "DecoratorError",
     "ExecutorError",
     "FlownbError",
     "ForeachError",
@@ -193,6 +194,12 @@ class MergeConflict(FlownbError):
     """``merge_artifacts`` found different values for one name, or an included name nowhere."""
 
     headline = "Artifacts cannot be merged"
+
+
+class DecoratorError(FlownbError):
+    """A decorator or mutator of the user's own that cannot be applied as it is."""
+
+    headline = "Decorator not accepted"
 
 
 class StepFailed(FlownbError):

@@ -59,6 +59,8 @@ STEP_DECORATORS = frozenset(
         "unbounded_test_foreach_internal",
     }
 )
+# How the decorator that marks a step is spelled where a body has it, although its cell's header says as much.
+STEP_MARKS = frozenset({"step", "metaflow.step", "flownb.step"})
 MAGIC = re.compile(r"^\s*(?:%{1,2}[A-Za-z_]|!|\?[\w.]|[\w.]+\?{1,2}\s*$)")
 ASSIGNED_MAGIC = re.compile(r"^\s*[\w.,\s\[\]'\"]+=\s*(?:%[A-Za-z_]|!)")
 
@@ -137,6 +139,8 @@ class StepBody:
     problem : SyntaxProblem or None
     magics : tuple of MagicLine
         Found only when the text is not plain Python.
+    mark : Decorator or None
+        A ``@step`` line of the body's own, such as ``@step(start=True)``; it is not one of `decorators`.
     """
 
     text: str
@@ -145,6 +149,21 @@ class StepBody:
     tree: ast.Module | None
     problem: SyntaxProblem | None
     magics: tuple[MagicLine, ...]
+    mark: Decorator | None = None
+
+    @property
+    def is_start(self) -> bool:
+        """Whether the body says ``@step(start=True)``: the flow begins here, whatever the step is called."""
+        return self._marked("start")
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the body says ``@step(end=True)``: the flow ends here, whatever the step is called."""
+        return self._marked("end")
+
+    def _marked(self, setting: str) -> bool:
+        """Whether a setting of the body's own ``@step`` is true."""
+        return self.mark is not None and bool(re.search(rf"\b{setting}\s*=\s*True\b", self.mark.text))
 
     @cached_property
     def transition(self) -> Transition | None:
@@ -294,7 +313,7 @@ def _leading_decorators(text: str) -> list[Decorator]:
         while (
             found
             and all(lines[number].strip() for number in range(found[-1][1], touching - 1))
-            and found[-1][0].name not in STEP_DECORATORS
+            and found[-1][0].name not in STEP_DECORATORS | STEP_MARKS
         ):
             touching = found[-1][0].line
             found.pop()
@@ -375,6 +394,8 @@ def parse_body(text: str, kind: Literal["flow", "shared", "step", "scratch"]) ->
         for offset in range(decorator.text.count("\n") + 1):
             lines[decorator.line - 1 + offset] = ""
     code = "\n".join(lines)
+    marks = [decorator for decorator in decorators if decorator.name in STEP_MARKS] if kind == "step" else []
+    decorators = [decorator for decorator in decorators if decorator not in marks]
     magics: tuple[MagicLine, ...] = ()
     parsed = _parse(code)
     if isinstance(parsed, SyntaxProblem) and (candidates := _magic_lines(code)):
@@ -389,4 +410,4 @@ def parse_body(text: str, kind: Literal["flow", "shared", "step", "scratch"]) ->
                 parsed, code = reparsed, without
     problem = parsed if isinstance(parsed, SyntaxProblem) else None
     tree = parsed if isinstance(parsed, ast.Module) else None
-    return StepBody(text, tuple(decorators), code, tree, problem, magics)
+    return StepBody(text, tuple(decorators), code, tree, problem, magics, marks[0] if marks else None)

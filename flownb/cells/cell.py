@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Literal
 
 from flownb.cells.body import StepBody, parse_body
-from flownb.cells.header import StepHeader, header_from_tags, parse_flow_line, parse_step_line
+from flownb.cells.header import FlowHeader, StepHeader, header_from_tags, parse_flow_line, parse_step_line
 from flownb.errors import CellError
 
 __all__ = ["DEFAULT_FLOW_NAME", "Cell", "CellKind", "read_cell"]
@@ -42,6 +42,8 @@ class Cell:
         nbformat's cell id.
     filename : str
         The name that code of this cell is compiled under, shown in tracebacks.
+    bases : tuple of str
+        Base classes of a flow, as its header names them.
     """
 
     source: str
@@ -52,6 +54,7 @@ class Cell:
     number: int = 0
     cell_id: str | None = None
     filename: str = "<cell>"
+    bases: tuple[str, ...] = ()
 
     @property
     def body(self) -> str:
@@ -62,6 +65,11 @@ class Cell:
     def parsed(self) -> StepBody:
         """The body, parsed once: decorators, statements, transition, names."""
         return parse_body(self.body, self.kind)
+
+    @property
+    def full_name(self) -> str:
+        """The name as the header writes it, with a flow's base classes."""
+        return f"{self.name}({', '.join(self.bases)})" if self.bases else self.name
 
     @property
     def title(self) -> str:
@@ -109,6 +117,7 @@ def read_cell(
     magic, rest = (*lines[first].split(maxsplit=1), "", "")[:2]
     kind: CellKind = "scratch"
     name, header, body_line = "", None, 1
+    flow_header: FlowHeader | None = None
     if magic in ("%%step", "%%flow", "%%shared"):
         kind = magic[2:]  # type: ignore[assignment]  # one of the three literals just tested
         body_line = first + 2
@@ -116,7 +125,7 @@ def read_cell(
             header = parse_step_line(rest)
             name = header.name
         elif kind == "flow":
-            name = parse_flow_line(rest)
+            flow_header = parse_flow_line(rest)
         elif rest.strip():
             raise CellError(f"`%%shared {rest.strip()}` has arguments.", "It takes none.", "Write %%shared alone.")
     elif not magic.startswith("%%") and "skip" not in tags:
@@ -125,9 +134,12 @@ def read_cell(
         if header is not None:
             kind, name = "step", header.name
         elif flow_tag is not None:
-            kind, name = "flow", parse_flow_line(flow_tag.partition(":")[2])
+            kind, flow_header = "flow", parse_flow_line(flow_tag.partition(":")[2])
         elif SHARED_TAGS & set(tags):
             kind = "shared"
+    bases: tuple[str, ...] = ()
+    if flow_header is not None:
+        name, bases = flow_header.name, flow_header.bases
     if filename is None:
         filename = f"<cell {number}: {kind} {name}>" if name else f"<cell {number}: {kind}>"
-    return Cell(source, kind, name, header, body_line, number, cell_id, filename)
+    return Cell(source, kind, name, header, body_line, number, cell_id, filename, bases)

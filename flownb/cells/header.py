@@ -15,13 +15,24 @@ from dataclasses import dataclass
 
 from flownb.errors import CellError, nearest
 
-__all__ = ["StepHeader", "header_from_tags", "parse_flow_line", "parse_step_line", "split_names"]
+__all__ = [
+    "INPUTS",
+    "FlowHeader",
+    "StepHeader",
+    "header_from_tags",
+    "parse_flow_line",
+    "parse_step_line",
+    "split_names",
+]
 
 Value = str | int | float | bool
 OPTIONS = ("--after", "--foreach", "--join", "--when")
 # A word ends at a blank outside of quotes; `->` is a word wherever it stands outside of quotes.
 WORD = re.compile(r"""->|(?:(?!->)[^\s'"]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")+|['"]""")
-USAGE = "%%step NAME [--after A,B] [--foreach ARTIFACT] [--join] [--when ARTIFACT=VALUE] [-> name, name]"
+FLOW_LINE = re.compile(r"(?P<name>[^\s(]+)\s*(?:\((?P<bases>[^()]*)\)\s*:?)?")
+USAGE = "%%step NAME [--after A,B] [--foreach ARTIFACT] [--join [PARAMETER]] [--when ARTIFACT=VALUE] [-> name, name]"
+# How a join calls the tasks it brings together, unless its header names them.
+INPUTS = "inputs"
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,8 @@ class StepHeader:
         The parent's artifact over whose items the step runs.
     join : bool
         Whether the step sees ``inputs``.
+    inputs : str
+        What a join calls them: the name of the method's second parameter.
     when : tuple of (str, value) or None
         The parent's artifact and the value for which a switch takes this step.
     captures : tuple of str
@@ -50,6 +63,7 @@ class StepHeader:
     join: bool = False
     when: tuple[str, Value] | None = None
     captures: tuple[str, ...] = ()
+    inputs: str = INPUTS
 
     @property
     def line(self) -> str:
@@ -60,7 +74,7 @@ class StepHeader:
         if self.foreach:
             words += ["--foreach", self.foreach]
         if self.join:
-            words.append("--join")
+            words += ["--join", self.inputs] if self.inputs != INPUTS else ["--join"]
         if self.when:
             artifact, value = self.when
             words += ["--when", f"{artifact}={_value_text(value)}"]
@@ -171,8 +185,9 @@ def parse_step_line(line: str) -> StepHeader:
         raise _refuse(f"`%%step {line.strip()}` cannot be split into words.", "A quotation is not closed.")
     name: str | None = None
     given: dict[str, str] = {}
-    rest = iter(words)
-    for word in rest:
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
         option, equals, value = word.partition("=")
         if not word.startswith("-"):
             if name is not None:
@@ -190,12 +205,13 @@ def parse_step_line(line: str) -> StepHeader:
         if option in given:
             raise _refuse(f"`{option}` is given twice.", "Each option is given once.")
         if option == "--join":
-            if equals:
-                raise _refuse(f"`{word}` has a value.", "`--join` takes none.")
-            given[option] = "yes"
+            # Its value may be left out; a word behind it is one only where the step has its name already.
+            if not equals and name is not None and rest and not rest[0].startswith("-"):
+                value = rest.pop(0)
+            given[option] = value or INPUTS
             continue
         if not equals:
-            value = next(rest, "")
+            value = rest.pop(0) if rest else ""
         if not value or value.startswith("--"):
             raise _refuse(f"`{option}` has no value.", "It needs one.")
         given[option] = value
@@ -214,7 +230,13 @@ def _header(name: str, given: dict[str, str], captures: tuple[str, ...]) -> Step
         join="--join" in given,
         when=parse_when(given["--when"]) if "--when" in given else None,
         captures=captures,
+        inputs=unicodedata.normalize("NFKC", given.get("--join", INPUTS)),
     )
+    if not _is_name(header.inputs) or header.inputs == "self":
+        raise _refuse(
+            f"`--join {header.inputs}` does not name a parameter.",
+            "What follows --join is the name that the step's body has for its inputs.",
+        )
     for captured in captures:
         if not _is_name(captured):
             raise _refuse(f"Step `{name}` captures `{captured}`.", "Only plain names can be captured.")
@@ -237,22 +259,54 @@ def _header(name: str, given: dict[str, str], captures: tuple[str, ...]) -> Step
     return header
 
 
-def parse_flow_line(line: str) -> str:
-    """Read the flow's name from what follows ``%%flow``.
+@dataclass(frozen=True)
+class FlowHeader:
+    """What the header of a flow cell says.
+
+    Attributes
+    ----------
+    name : str
+        Name of the flow's class.
+    bases : tuple of str
+        Its base classes as written, such as ``"settings.Mixin"``; empty means Metaflow's ``FlowSpec`` alone.
+    """
+
+    name: str
+    bases: tuple[str, ...] = ()
+
+
+def parse_flow_line(line: str) -> FlowHeader:
+    """Read the flow's name, and its base classes, from what follows ``%%flow``.
 
     Raises
     ------
     CellError
-        If there is not exactly one valid class name.
+        If there is not exactly one valid class name, or the parentheses behind it hold anything but names of classes.
+
+    Examples
+    --------
+    >>> parse_flow_line("Train(BaseFlow, settings.Mixin)").bases
+    ('BaseFlow', 'settings.Mixin')
     """
-    words = line.split()
-    if len(words) != 1 or not _is_name(words[0]) or not words[0].isascii():
+    found = FLOW_LINE.fullmatch(line.strip())
+    name = found["name"] if found else ""
+    if found is None or not _is_name(name) or not name.isascii():
         raise CellError(
             f"`%%flow {line.strip()}` does not name a flow.",
             "The name becomes the name of the flow's class.",
             "Write %%flow TrainingFlow.",
         )
-    return words[0]
+    bases = [base.strip() for base in (found["bases"] or "").split(",")]
+    if bases[-1] == "":  # `()`, or a comma behind the last one
+        bases.pop()
+    for base in bases:
+        if not all(map(_is_name, base.split("."))):
+            raise CellError(
+                f"`%%flow {line.strip()}` has the base class `{base}`.",
+                "A base class is a name, or a name in a module: BaseFlow, settings.Mixin.",
+                "Define or import the class in a %%shared cell, and write its name here.",
+            )
+    return FlowHeader(name, tuple(bases))
 
 
 def header_from_tags(tags: Sequence[str]) -> StepHeader | None:
@@ -261,9 +315,9 @@ def header_from_tags(tags: Sequence[str]) -> StepHeader | None:
     Parameters
     ----------
     tags : sequence of str
-        ``step:train``, ``after:clean``, ``foreach:xs``, ``join``, ``when:kind=big``, ``out:model,score``, and
-        Kale's ``prev:clean`` (https://github.com/kubeflow-kale/kale, notebook annotations). Repeated ``after:``,
-        ``prev:`` and ``out:`` add up.
+        ``step:train``, ``after:clean``, ``foreach:xs``, ``join`` or ``join:models``, ``when:kind=big``,
+        ``out:model,score``, and Kale's ``prev:clean`` (https://github.com/kubeflow-kale/kale, notebook annotations).
+        Repeated ``after:``, ``prev:`` and ``out:`` add up.
 
     Returns
     -------
@@ -289,5 +343,5 @@ def header_from_tags(tags: Sequence[str]) -> StepHeader | None:
         if key in values:
             given[f"--{key}"] = values[key][0]
     if "join" in values:
-        given["--join"] = "yes"
+        given["--join"] = values["join"][0] or INPUTS
     return _header(name, given, split_names(",".join(values.get("out", []))))

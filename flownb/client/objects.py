@@ -273,12 +273,16 @@ class Run:
 
     @property
     def end_task(self) -> Task | None:
-        """The task of the step ``end``; None until it ran."""
-        return self["end"].task if "end" in self else None
+        """The task of the flow's last step; None until it ran."""
+        if "end" in self:
+            return self["end"].task
+        # A last step of another name (`@step(end=True)`) is the one whose task went well and leads nowhere.
+        tasks = [step.task for step in self]
+        return next((task for task in tasks if task and task.successful and not task._record.chosen), None)
 
     @property
     def data(self) -> TaskData | None:
-        """The artifacts of the step ``end``; None until it ran."""
+        """The artifacts of the flow's last step; None until it ran."""
         task = self.end_task
         return task.data if task else None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from flownb.flow.module import class_source, exported_shared, future_features, metaflow_imports
+from flownb.flow.module import class_source, exported_shared, future_features, hoisted_source, metaflow_imports
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.program import Program
 
@@ -39,13 +39,18 @@ def flow_file(program: Program, *, notebook: str = "", filename: str = "flow.py"
         Ending in a newline.
     """
     flow = program.flow
-    blocks = ["\n".join(_opening(program, notebook, filename, needs))]
+    blocks = ["\n".join(_opening(program, notebook, filename, needs)).rstrip("\n")]
     blocks += [text for text in map(exported_shared, flow.shared) if text.strip()]
+    if hoisted := hoisted_source(flow):
+        blocks.append("\n".join(line.text for line in hoisted))
     class_lines = [line.text for line in class_source(flow)]
-    methods = [program.methods[name].text.rstrip("\n") for name in program.graph.nodes]
+    inherited = flow.inherited.keys()
+    methods = [program.methods[name].text.rstrip("\n") for name in program.graph.nodes if name not in inherited]
+    if not methods and class_lines[-1].startswith("class "):
+        methods = ["    pass"]
     head = "\n".join(class_lines)
     body = "\n\n".join(methods)
-    blocks.append(f"{head}\n{body}" if class_lines[-1].startswith("class ") else f"{head}\n\n{body}")
+    blocks.append(f"{head}\n{body}" if class_lines[-1].startswith("class ") else f"{head}\n\n{body}".rstrip("\n"))
     blocks.append(f'if __name__ == "__main__":\n    {flow.name}()')
     return "\n\n\n".join(blocks) + "\n"
 
@@ -78,6 +83,8 @@ def _opening(program: Program, notebook: str, filename: str, needs: Sequence[str
     if features:
         lines += [f"from __future__ import {', '.join(features)}", ""]
     names = metaflow_imports(flow)
+    if not names:  # shared code imports all of them
+        return lines
     line = f"from metaflow import {', '.join(names)}"
     if len(line) <= LINE_LENGTH:
         return [*lines, line]

@@ -21,6 +21,8 @@ __all__ = ["complete_graph"]
 def complete_graph(graph: FlowGraph) -> FlowGraph:
     """Add ``start``, ``end`` and the bridge steps that Metaflow's rules ask for.
 
+    A flow of one step needs neither, nor one whose first or last step says ``@step(start=True)`` or ``(end=True)``.
+
     Parameters
     ----------
     graph : FlowGraph
@@ -34,20 +36,23 @@ def complete_graph(graph: FlowGraph) -> FlowGraph:
     nodes = dict(graph.nodes)
     if not nodes:
         return graph
-    entry = graph.entry
+    entry, exit_name = graph.entry, graph.exit
     assert entry is not None
-    if "start" not in nodes:
+    if len(nodes) == 1 and _is_alone(nodes[entry]):
+        return graph
+    if "start" not in nodes and graph.marked_start is None:
         step = nodes[entry].step
         foreach = step.header.foreach if step else None
         first = Transition("foreach" if foreach else "linear", (entry,), foreach=foreach)
         nodes = {"start": Node("start", None, (), first), **nodes}
         nodes[entry] = replace(nodes[entry], parents=("start",))
-    leaves = [name for name, node in nodes.items() if not node.targets and name != "end"]
+    leaves = [name for name, node in nodes.items() if not node.targets and name != exit_name]
     if leaves:
-        end = nodes.pop("end", Node("end", None, (), None))
-        nodes["end"] = replace(end, parents=(*end.parents, *leaves))
+        last = exit_name or "end"
+        end = nodes.pop(last, Node(last, None, (), None))
+        nodes[last] = replace(end, parents=(*end.parents, *leaves))
         for name in leaves:
-            nodes[name] = replace(nodes[name], transition=Transition("linear", ("end",)))
+            nodes[name] = replace(nodes[name], transition=Transition("linear", (last,)))
     for name in list(nodes):
         transition = nodes[name].transition
         if transition is None or transition.line:
@@ -58,6 +63,11 @@ def complete_graph(graph: FlowGraph) -> FlowGraph:
                 if nodes[target].is_join:
                     _pass_through(nodes, splitting, target)
     return FlowGraph(nodes)
+
+
+def _is_alone(node: Node) -> bool:
+    """Whether a flow's only step can be both its first and its last, as Metaflow accepts it (2.19.39)."""
+    return node.transition is None and not node.is_join and not (node.step and node.step.header.foreach)
 
 
 def _free_name(nodes: dict[str, Node], name: str) -> str:

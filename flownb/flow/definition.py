@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from flownb.cells.assignment import analyse_names
-from flownb.cells.body import StepBody
+from flownb.cells.body import Decorator, StepBody
 from flownb.cells.cell import DEFAULT_FLOW_NAME, Cell
 from flownb.cells.header import StepHeader
 from flownb.cells.names import BodyNames
+from flownb.cells.scopes import import_names
+from flownb.flow.bases import BaseClass, base_classes, inherited_steps
 
 __all__ = ["CONFIG_ATTRIBUTES", "PYTHON_BUILTINS", "FlowDefinition", "Step", "define_flow"]
 
@@ -25,6 +27,10 @@ IPYTHON_BUILTINS = {"display", "get_ipython", "__IPYTHON__", "exit", "quit"}
 PYTHON_BUILTINS = frozenset(
     (set(dir(builtins)) - IPYTHON_BUILTINS)
     | {"__name__", "__file__", "__doc__", "__builtins__", "__class__", "__spec__", "exit", "quit"}
+)
+# Metaflow 2.19's flow decorators (`metaflow/plugins/__init__.py`, FLOW_DECORATORS_DESC).
+FLOW_DECORATORS = frozenset(
+    ["conda_base", "project", "pypi_base", "schedule", "trigger", "trigger_on_finish", "exit_hook"]
 )
 PARAMETER_CLASSES = {"Parameter", "IncludeFile", "Config"}
 # What `cfg.NAME` is in a class body of Metaflow when it is no value of the config: attributes of its own class
@@ -90,16 +96,76 @@ class FlowDefinition:
     steps: tuple[Step, ...]
 
     def step(self, name: str) -> Step | None:
-        """The first step of that name."""
-        return next((step for step in self.steps if step.name == name), None)
+        """The first step of that name, of a cell or else of a base class."""
+        return next((step for step in self.steps if step.name == name), self.inherited.get(name))
+
+    @cached_property
+    def _bases(self) -> tuple[tuple[BaseClass, ...], bool, bool]:
+        """The base classes that were found, whether these are all, and whether one is Metaflow's."""
+        names = self.header.bases if self.header is not None else ()
+        return base_classes(names, self.shared) if names else ((), True, True)
+
+    @property
+    def bases(self) -> tuple[BaseClass, ...]:
+        """Base classes of the user's own whose source is known, in the order in which Python asks them for a name."""
+        return self._bases[0]
+
+    @property
+    def has_root(self) -> bool:
+        """Whether one of the base classes is Metaflow's ``FlowSpec``, as far as that is known."""
+        return self._bases[2]
+
+    @cached_property
+    def inherited(self) -> dict[str, Step]:
+        """Steps that come from base classes and that no cell replaces, by name."""
+        own = {step.name for step in self.steps}
+        return {name: _step(cell) for name, cell in inherited_steps(self.bases).items() if name not in own}
+
+    @property
+    def all_steps(self) -> tuple[Step, ...]:
+        """The steps of base classes, then those of cells in document order."""
+        return (*self.inherited.values(), *self.steps)
+
+    @cached_property
+    def is_open(self) -> bool:
+        """Whether the flow's class may have attributes that its source does not show.
+
+        That is so below a base class whose source is not known and below a decorator of the class that is not
+        Metaflow's, and where the class body calls a function, has a loop or another statement that may bind any name.
+        """
+        if not self._bases[1] or any(
+            one.name.rpartition(".")[2] not in FLOW_DECORATORS - self.shared_names for one in self._class_decorators
+        ):
+            return True
+        trees: list[ast.Module | ast.ClassDef] = [base.node for base in self.bases]
+        if self.header is not None and self.header.parsed.tree is not None:
+            trees.append(self.header.parsed.tree)
+        return any(not _is_plain(node) for tree in trees for node in tree.body)
+
+    @property
+    def _class_decorators(self) -> tuple[Decorator, ...]:
+        """Decorators of the flow's class, its own and those of its bases."""
+        own = self.header.parsed.decorators if self.header is not None else ()
+        above = [Decorator(f"@{ast.unparse(one)}", 1) for base in self.bases for one in base.node.decorator_list]
+        return (*own, *above)
+
+    @property
+    def hoisted(self) -> tuple[ast.Import | ast.ImportFrom, ...]:
+        """Imports at the top level of the class body, which are written at module level.
+
+        Metaflow persists what a class body binds, and a module cannot be persisted.
+        """
+        tree = self.header.parsed.tree if self.header is not None else None
+        return tuple(node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)) if tree else ()
 
     @cached_property
     def shared_names(self) -> frozenset[str]:
-        """Names that the shared cells define at module level."""
+        """Names that the shared cells define at module level, and those that the class body imports."""
         names: set[str] = set()
         for cell in self.shared:
             analysed = analyse_names(cell.parsed.tree)
             names.update(analysed.assigned, analysed.globals_declared)
+        names.update(name for node in self.hoisted for name in import_names(node))
         return frozenset(names)
 
     @cached_property
@@ -114,7 +180,7 @@ class FlowDefinition:
 
     @cached_property
     def class_names(self) -> dict[str, str]:
-        """Names in the flow's class body, each ``"parameter"``, ``"constant"`` or ``"method"``."""
+        """Names in the class bodies of the flow and its bases, each ``"parameter"``, ``"constant"`` or ``"method"``."""
         return {name: kind for name, (kind, _) in self._class_body.items()}
 
     @cached_property
@@ -122,7 +188,10 @@ class FlowDefinition:
         """Kind of each name in the class body, and the expression that gives its value."""
         found: dict[str, tuple[str, ast.expr | None]] = {}
         tree = self.header.parsed.tree if self.header else None
-        for node in tree.body if tree else []:
+        inherited = [node for base in reversed(self.bases) for node in base.node.body]
+        for node in (*inherited, *(tree.body if tree else ())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in self.inherited:
+                continue
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 found[node.name] = ("method", None)
             elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
@@ -159,6 +228,32 @@ class FlowDefinition:
     def class_artifacts(self) -> frozenset[str]:
         """Class-level names that every step can read as artifacts: parameters and constants."""
         return frozenset(name for name, kind in self.class_names.items() if kind != "method")
+
+
+# Functions whose results are values and never parameters, where a class body calls them.
+_VALUES = frozenset(
+    {"abs", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "range", "round", "set", "sorted", "str"}
+    | {"sum", "tuple", "zip"}
+)
+
+
+def _is_plain(node: ast.stmt) -> bool:
+    """Whether a statement of a class body binds just the names that are written in it, and nothing unknown to them."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.Pass):
+        return True
+    if isinstance(node, ast.ImportFrom):
+        return all(alias.name != "*" for alias in node.names)
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return False
+    value = node.value
+    if value is None or _class_called(value):
+        return True
+    calls = [part for part in ast.walk(value) if isinstance(part, ast.Call)]
+    if isinstance(value, ast.Name | ast.Attribute):
+        return False  # may be a Parameter that shared code made
+    return all(isinstance(call.func, ast.Name) and call.func.id in _VALUES for call in calls)
 
 
 def _class_called(node: ast.expr) -> str:

@@ -6,6 +6,7 @@ Takes a `FlowDefinition`; gives the `FlowGraph` of the user's own steps, with ev
 from __future__ import annotations
 
 from flownb.cells.body import Transition
+from flownb.cells.header import INPUTS
 from flownb.errors import nearest
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
@@ -26,8 +27,8 @@ def draw_graph(flow: FlowDefinition) -> FlowGraph:
     FlowGraph
         Always; what is wrong is in `FlowGraph.problems`.
     """
-    steps = {step.name: step for step in reversed(flow.steps)}
-    steps = {step.name: steps[step.name] for step in flow.steps}
+    steps = {step.name: step for step in reversed(flow.all_steps)}
+    steps = {step.name: steps[step.name] for step in flow.all_steps}
     problems: list[GraphProblem] = []
     parents = _parents(flow, steps, problems)
     children_of: dict[str, list[Step]] = {}
@@ -41,7 +42,7 @@ def draw_graph(flow: FlowDefinition) -> FlowGraph:
         transition = explicit if explicit is not None else _derived(name, children, problems)
         if explicit is not None:
             _compare(step, explicit, children, problems)
-        joins = step.header.join or ("inputs" in step.names.reads and "inputs" not in flow.shared_names)
+        joins = step.header.join or (INPUTS in step.names.reads and INPUTS not in flow.shared_names)
         nodes[name] = Node(name, step, parents[name], transition, joins)
     return FlowGraph(nodes, tuple(problems))
 
@@ -54,6 +55,7 @@ def _parents(flow: FlowDefinition, steps: dict[str, Step], problems: list[GraphP
             for target in step.body.transition.targets:
                 named_by.setdefault(target, []).append(step.name)
     parents: dict[str, tuple[str, ...]] = {}
+    first = next((step.name for step in steps.values() if step.body.is_start), "start")
     above: Step | None = None
     for step in steps.values():
         name, header = step.name, step.header
@@ -83,12 +85,13 @@ def _parents(flow: FlowDefinition, steps: dict[str, Step], problems: list[GraphP
             parents[name] = tuple(p for p in dict.fromkeys([*header.after, *explicit]) if p in steps)
         elif set(explicit) - {name}:
             parents[name] = tuple(explicit)
-        elif above is not None and above.body.transition is None and name != "start":
+        elif above is not None and above.body.transition is None and name not in (first, *flow.inherited):
             # What remains in `explicit` is a switch that leads back to its own step.
             parents[name] = (above.name, *explicit)
         else:
             parents[name] = tuple(explicit)
-        above = step
+        # A step of a base class has no place in the notebook.
+        above = step if name not in flow.inherited else above
     return parents
 
 

@@ -39,10 +39,22 @@ class FlowGraph:
 
     @cached_property
     def entry(self) -> str | None:
-        """The step that runs first: ``start``, else the first without parents."""
-        if "start" in self.nodes:
-            return "start"
-        return next((node.name for node in self.nodes.values() if not node.parents), next(iter(self.nodes), None))
+        """The step that runs first: the one marked so, else ``start``, else the first without parents."""
+        marked = self.marked_start or ("start" if "start" in self.nodes else None)
+        return marked or next(
+            (node.name for node in self.nodes.values() if not node.parents), next(iter(self.nodes), None)
+        )
+
+    @cached_property
+    def marked_start(self) -> str | None:
+        """The step that says ``@step(start=True)``."""
+        return next((node.name for node in self.nodes.values() if node.step and node.step.body.is_start), None)
+
+    @cached_property
+    def exit(self) -> str | None:
+        """The step that runs last: the one marked so, else ``end``; None if neither is there."""
+        marked = next((node.name for node in self.nodes.values() if node.step and node.step.body.is_end), None)
+        return marked or ("end" if "end" in self.nodes else None)
 
     @cached_property
     def reachable(self) -> frozenset[str]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import warnings
 from dataclasses import dataclass
 
 from flownb.cells.body import StepBody, Transition, unindentable_lines
+from flownb.cells.header import INPUTS
 from flownb.flow.artifacts import Artifacts
-from flownb.flow.definition import FlowDefinition
+from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import Node
 
 __all__ = [
@@ -170,8 +172,9 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
         Decorators, ``@step``, the def, loads (``x = self.x``), the body as written, captures (``self.x = x``) and the
         transition.
     """
-    arguments = "(self, inputs)" if node.is_join else "(self)"
     step = node.step
+    inputs = step.header.inputs if step is not None else INPUTS
+    arguments = f"(self, {inputs})" if node.is_join else "(self)"
     if step is None:
         lines = [SourceLine("    @step", 1, 4), SourceLine(f"    def {node.name}{arguments}:", 1, 4)]
         last = transition_source(node.transition) if node.transition else "pass"
@@ -205,7 +208,7 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
         written.append(SourceLine("        pass", header_line, 8))
     lines = [
         *decorators,
-        SourceLine("    @step", header_line, 4),
+        *_mark(step),
         SourceLine(f"    def {node.name}{arguments}:", header_line, 4),
         *before,
         *written,
@@ -214,6 +217,15 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
     ]
     content = "\n".join(line.text for line in (*before, *written, *captured))
     return MethodSource(node.name, tuple(lines), loads, statements, _hash(f"{arguments}\n{content}"))
+
+
+def _mark(step: Step) -> list[SourceLine]:
+    """The ``@step`` line, with the settings that the body gives it."""
+    cell, mark = step.cell, step.body.mark
+    if mark is None:
+        return [SourceLine("    @step", max(cell.body_line - 1, 1), 4)]
+    text = re.sub(r"^@\s*(?:\w+\.)?step", "@step", mark.text)
+    return indent_code(text, 4, first_line=mark.line + cell.body_line - 1)
 
 
 def behind_semicolon(body: StepBody) -> bool:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+from collections.abc import Sequence
 
 from flownb.cells.assignment import analyse_names
 from flownb.cells.body import STEP_DECORATORS, StepBody
 from flownb.cells.cell import Cell
-from flownb.flow.definition import PARAMETER_CLASSES, FlowDefinition
+from flownb.flow.bases import ROOT
+from flownb.flow.definition import FLOW_DECORATORS, PARAMETER_CLASSES, FlowDefinition
 from flownb.flow.method import SourceLine, indent_code, to_metaflow_imports
 
 __all__ = [
@@ -24,16 +26,13 @@ __all__ = [
     "decorator_names",
     "exported_shared",
     "future_features",
+    "hoisted_source",
     "metaflow_imports",
     "requirements",
     "shared_hash",
     "shared_source",
 ]
 
-# Metaflow 2.19's flow decorators (`metaflow/plugins/__init__.py`, FLOW_DECORATORS_DESC).
-FLOW_DECORATORS = frozenset(
-    ["conda_base", "project", "pypi_base", "schedule", "trigger", "trigger_on_finish", "exit_hook"]
-)
 # What decorator lines and `%%flow` cells may use without an import of their own.
 METAFLOW_NAMES = frozenset(
     {"FlowSpec", "JSONType", "config_expr", "current", "step"} | PARAMETER_CLASSES | STEP_DECORATORS | FLOW_DECORATORS
@@ -64,7 +63,7 @@ VALUED = frozenset(
 
 def metaflow_imports(flow: FlowDefinition) -> tuple[str, ...]:
     """Names that ``flow.py`` imports from metaflow for decorators and the class body, classes first as isort has it."""
-    used = {"FlowSpec", "step"}
+    used = {"step", *(flow.header.bases if flow.header and flow.header.bases else ["FlowSpec"])}
     bodies: list[StepBody] = [step.body for step in flow.steps]
     if flow.header is not None:
         bodies.append(flow.header.parsed)
@@ -92,20 +91,42 @@ def shared_source(cell: Cell) -> list[SourceLine]:
 def exported_shared(cell: Cell) -> str:
     """The source of a ``%%shared`` cell without its ``from __future__`` statements, which must open the file."""
     code = "\n".join(line.text for line in shared_source(cell))
-    for node in reversed(cell.parsed.tree.body if cell.parsed.tree else []):
-        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-            lines = code.encode().split(b"\n")
-            first, last = lines[node.lineno - 1], lines[(node.end_lineno or node.lineno) - 1]
-            rest = re.sub(rb"^\s*;\s*|^\s+", b"", last[node.end_col_offset :])
-            kept = first[: node.col_offset] + rest
-            lines[node.lineno - 1 : node.end_lineno] = [kept] if kept.strip() else []
-            code = b"\n".join(lines).decode()
-    return code.strip("\n")
+    features = [
+        node
+        for node in (cell.parsed.tree.body if cell.parsed.tree else [])
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__"
+    ]
+    return _without(code, features, blank=False).strip("\n")
+
+
+def _without(code: str, statements: Sequence[ast.stmt], *, blank: bool) -> str:
+    """Code without some of its top-level statements; with `blank`, lines stay where they were."""
+    lines = code.encode().split(b"\n")
+    for node in reversed(statements):
+        first, last = lines[node.lineno - 1], lines[(node.end_lineno or node.lineno) - 1]
+        rest = re.sub(rb"^\s*;\s*|^\s+", b"", last[node.end_col_offset :])
+        kept = first[: node.col_offset] + rest
+        empty = [b""] * ((node.end_lineno or node.lineno) - node.lineno)
+        lines[node.lineno - 1 : node.end_lineno] = [kept, *empty] if blank else [kept] if kept.strip() else []
+    return b"\n".join(lines).decode()
+
+
+def hoisted_source(flow: FlowDefinition) -> list[SourceLine]:
+    """The imports of the ``%%flow`` cell, which are written at module level, above the class."""
+    if flow.header is None:
+        return []
+    above = flow.header.body_line - 1
+    return [
+        SourceLine(to_metaflow_imports(ast.unparse(node)), node.lineno + above, 0)
+        for node in flow.hoisted
+        if not (isinstance(node, ast.ImportFrom) and node.module == "__future__")
+    ]
 
 
 def class_source(flow: FlowDefinition) -> list[SourceLine]:
     """Flow decorators, the class line and the body of the ``%%flow`` cell, without the steps."""
-    line = f"class {flow.name}(FlowSpec):"
+    bases = ", ".join(flow.header.bases) if flow.header is not None else ""
+    line = f"class {flow.name}({bases or ROOT}):"
     if flow.header is None:
         return [SourceLine(line, 1, 0)]
     cell, body = flow.header, flow.header.parsed
@@ -113,7 +134,8 @@ def class_source(flow: FlowDefinition) -> list[SourceLine]:
     for decorator in body.decorators:
         lines += indent_code(decorator.text, 0, first_line=decorator.line + cell.body_line - 1)
     lines.append(SourceLine(line, max(cell.body_line - 1, 1), 0))
-    content = indent_code(to_metaflow_imports(body.code), 4, first_line=cell.body_line)
+    code = to_metaflow_imports(_without(body.code, flow.hoisted, blank=True))
+    content = indent_code(code, 4, first_line=cell.body_line)
     while content and not content[0].text:
         content.pop(0)
     while content and not content[-1].text:
@@ -156,5 +178,5 @@ def _packages(arguments: str) -> list[str]:
 def shared_hash(flow: FlowDefinition) -> str:
     """Content hash of everything at module and class level that a step's result may depend on."""
     lines = [line.text for cell in flow.shared for line in shared_source(cell)]
-    lines += [line.text for line in class_source(flow)]
+    lines += [line.text for line in (*hoisted_source(flow), *class_source(flow))]
     return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()

@@ -187,7 +187,7 @@ def tags_to_magic(shell: Any) -> Callable[[list[str]], list[str]]:
             return ["%%step\n", *lines]  # the magic reads the tags again and says what is wrong
         if cell.kind == "scratch":
             return lines
-        name = cell.header.line if cell.header else cell.name
+        name = cell.header.line if cell.header else cell.full_name
         return [f"%%{cell.kind} {name}".rstrip() + "\n", *lines]
 
     return transform

@@ -27,7 +27,7 @@ class StepMagics(Magics):
 
         ::
 
-            %%step NAME [--after A,B] [--foreach ARTIFACT] [--join] [--when ARTIFACT=VALUE] [-> name, name]
+            %%step NAME [--after A,B] [--foreach ARTIFACT] [--join [PARAMETER]] [--when ARTIFACT=VALUE] [-> name, name]
 
         Without ``--after`` the parent is the step cell above. Names after ``->`` are captured: they become artifacts,
         and are put into the notebook's namespace for scratch cells to look at.

@@ -18,6 +18,7 @@ from flownb.errors import CorruptBlob, FlownbError, ParameterError, StoreError, 
 from flownb.runtime.cards import CardCollector, OnCard, card_contents, collect_cards, store_cards
 from flownb.runtime.child_module import importable
 from flownb.runtime.current import current
+from flownb.runtime.custom_decorators import execute_step, step_function
 from flownb.runtime.decorators import (
     Recorded,
     catch,
@@ -33,8 +34,9 @@ from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapp
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.freshness import fingerprint, settings_hash
 from flownb.runtime.local_modules import loaded_modules
+from flownb.runtime.own_imports import own_imports
 from flownb.runtime.process import process_state
-from flownb.runtime.program import Program
+from flownb.runtime.program import Program, recorded_decorators
 from flownb.runtime.provenance import imported_distributions
 from flownb.runtime.task import TaskResult, TaskSpec, inherited_refs
 from flownb.store.artifacts import Saved
@@ -136,10 +138,12 @@ def run_attempt(
         with process_state(), importable(program):
             set_variables(written_variables(program.decorators(spec.step)) if decorated else {})
             flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
-            decorators = tuple(getattr(vars(flow_class)[spec.step], "flownb_decorators", ()))
+            function = step_function(getattr(flow_class, spec.step))
+            decorators = recorded_decorators(function)
             check_values(spec.step, decorators)
             if set_variables(variables(decorators)):  # unknown till now; shared code sees them, as on Metaflow
                 flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
+                function = step_function(getattr(flow_class, spec.step))
             flow_self = flow_class(state)
             _override(flow_self, spec.overrides)
             arguments: list[Any] = []
@@ -154,8 +158,8 @@ def run_attempt(
                 if spec.lost:
                     raise FailureHandledByCatch(spec.lost)
                 try:
-                    with time_limit(decorators, spec.step):
-                        vars(flow_class)[spec.step](flow_self, *arguments)
+                    with time_limit(decorators, spec.step), own_imports():
+                        execute_step(function, node, flow_self, *arguments)
                 finally:
                     finish()
             finally:

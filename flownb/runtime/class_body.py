@@ -37,6 +37,7 @@ def keep_body(flow_class: type, namespace: dict[str, Any]) -> None:
             return dict(names)
 
     namespace[BODY_CLASS] = Body
-    for name, value in names.items():
+    for name in dir(flow_class):  # those of base classes, too
+        value = getattr(flow_class, name, None)
         if isinstance(value, Config):
             setattr(flow_class, name, value._declared)

@@ -63,7 +63,7 @@ def describe_task(
         "username": user_name(),
         "tags": frozenset(spec.tags),
         "parameters": _LazyParameters(flow_self, program),
-        "parameter_names": sorted(program.flow.parameters),
+        "parameter_names": sorted(program.parameter_names),
         "frames": spec.frames,
         "datastore": datastore if spec.run else None,
         "reads": flow_self._flownb_state.datastore,
@@ -83,7 +83,7 @@ class _LazyParameters(Mapping[str, Any]):
 
     def __init__(self, flow_self: FlowSpec, program: Program) -> None:
         self._self = flow_self
-        self._names = sorted(program.flow.parameters)
+        self._names = sorted(program.parameter_names)
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self._self, name)
@@ -146,17 +146,17 @@ def graph_info(program: Program, flow_class: type[FlowSpec]) -> dict[str, Any]:
     graph, flow = program.graph, program.flow
     joins = _matching_joins(graph)
     start = graph.entry
-    end = "end" if "end" in graph else next((name for name in reversed(graph.order) if not graph[name].targets), start)
+    end = graph.exit or next((name for name in reversed(graph.order) if not graph[name].targets), start)
     structure = [*(_block(graph, start, end, joins, frozenset()) if start != end else ()), end]
     order = dict.fromkeys((*_flat(structure), *graph.order))
-    constants = [name for name, kind in flow.class_names.items() if kind == "constant" and not name.startswith("_")]
-    made = {name: type(vars(flow_class).get(name)).__name__ for name in (*flow.parameters, *constants)}
+    constants, parameters = program.constants, program.parameter_names
+    made = {name: type(getattr(flow_class, name, None)).__name__ for name in (*parameters, *constants)}
     header = flow.header.parsed.decorators if flow.header else ()
     return {
         "file": "flow.py",
         "start_step": start,
         "end_step": end,
-        "parameters": [{"name": name, "type": made[name]} for name in sorted(flow.parameters)],
+        "parameters": [{"name": name, "type": made[name]} for name in sorted(parameters)],
         "constants": [{"name": name, "type": made[name]} for name in sorted(constants)],
         "steps": {name: _step_info(graph[name], name in (start, end), joins.get(name)) for name in order},
         "graph_structure": structure,

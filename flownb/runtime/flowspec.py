@@ -67,6 +67,8 @@ class FlowSpec:
     """Base of the flow's class; an instance is the ``self`` of one task."""
 
     _flownb_state: TaskState
+    # Mutators that decorate the flow's class or a class above it, in the order in which they run.
+    _flownb_mutators: Sequence[Any] = ()
 
     def __init__(self, state: TaskState) -> None:
         object.__setattr__(self, "_flownb_state", state)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from flownb.runtime.new_modules import NewModules
 
-__all__ = ["imported_names", "is_local", "loaded_modules", "local_modules", "outdated_modules"]
+__all__ = ["imported_names", "is_installed", "is_local", "loaded_modules", "local_modules", "outdated_modules"]
 
 # Our own and Metaflow's are no part of a flow's code, also where they are worked on.
 NEVER = frozenset({"flownb", "metaflow"}) | sys.stdlib_module_names
@@ -123,7 +123,7 @@ def loaded_modules() -> tuple[str, ...]:
         top = name.partition(".")[0]
         if not origin or not origin.endswith(".py") or top in NEVER or top in _installed:
             continue
-        if not _is_installed(origin):
+        if not is_installed(origin):
             _own[name] = None
     return tuple(name for name in _own if name in sys.modules)
 
@@ -156,14 +156,14 @@ def _find(name: str, parent: ModuleSpec | None) -> ModuleSpec | None:
     if spec is None:
         return None
     places = [spec.origin] if spec.has_location and spec.origin else list(spec.submodule_search_locations or ())
-    if not places or any(_is_installed(place) for place in places):
+    if not places or any(is_installed(place) for place in places):
         _installed.add(name)
         return None
     return spec
 
 
 @lru_cache(maxsize=4096)
-def _is_installed(place: str) -> bool:
+def is_installed(place: str) -> bool:
     """Whether a file belongs to Python or to an installed package."""
     path = Path(place).absolute()
     return not INSTALLED.isdisjoint(path.parts) or any(path.is_relative_to(root) for root in _python())

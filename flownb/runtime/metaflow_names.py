@@ -14,10 +14,17 @@ from typing import Any
 
 from flownb import cards
 from flownb.cells.body import STEP_DECORATORS
-from flownb.flow.definition import IPYTHON_BUILTINS
-from flownb.flow.module import FLOW_DECORATORS
+from flownb.flow.definition import FLOW_DECORATORS, IPYTHON_BUILTINS
 from flownb.runtime.current import current
+from flownb.runtime.custom_decorators import (
+    USER_SKIP_STEP,
+    FlowMutator,
+    StepMutator,
+    UserStepDecorator,
+    user_step_decorator,
+)
 from flownb.runtime.flowspec import FlowSpec
+from flownb.runtime.mutators import MutableFlow, MutableStep
 from flownb.runtime.parameters.config import Config
 from flownb.runtime.parameters.config_expr import config_expr
 from flownb.runtime.parameters.config_value import ConfigValue
@@ -38,6 +45,7 @@ def _decorator(name: str) -> Callable[..., Any]:
         return record(target) if target is not None else record
 
     decorate.__name__ = name
+    decorate.flownb_decorator = name  # type: ignore[attr-defined]  # by which mutators know it
     return decorate
 
 
@@ -45,7 +53,9 @@ def step(function: Any = None, /, **settings: Any) -> Any:
     """Mark a method as a step, as Metaflow's ``@step`` does."""
 
     def mark(method: Any) -> Any:
-        method.is_step = True
+        # Where Metaflow keeps a step's decorators; those of installed extensions look for them there.
+        method.is_step, method.name = True, method.__name__
+        method.decorators, method.wrappers, method.config_decorators = [], [], []
         return method
 
     return mark(function) if function is not None else mark
@@ -54,45 +64,87 @@ def step(function: Any = None, /, **settings: Any) -> Any:
 NAMES: Mapping[str, Any] = {
     "Config": Config,
     "ConfigValue": ConfigValue,
+    "FlowMutator": FlowMutator,
     "FlowSpec": FlowSpec,
     "IncludeFile": IncludeFile,
     "JSONType": JSONType,
     "cards": cards,
     "Parameter": Parameter,
+    "StepMutator": StepMutator,
+    "USER_SKIP_STEP": USER_SKIP_STEP,
+    "UserStepDecorator": UserStepDecorator,
     "config_expr": config_expr,
     "current": current,
     "step": step,
+    "user_step_decorator": user_step_decorator,
     **{name: _decorator(name) for name in sorted(STEP_DECORATORS | FLOW_DECORATORS)},
 }
 
 
 # Names of the client, by which a step reads other runs.
 CLIENT_NAMES = frozenset({"DataArtifact", "Flow", "Run", "Step", "Task", "get_metadata"})
+# Modules of Metaflow's from which real flows import what they need, with the names that are ours there.
+MODULES: Mapping[str, frozenset[str]] = {
+    "metaflow.client": CLIENT_NAMES,
+    "metaflow.client.core": CLIENT_NAMES,
+    "metaflow.decorators": frozenset({"step"}),
+    "metaflow.flowspec": frozenset({"FlowSpec"}),
+    "metaflow.includefile": frozenset({"IncludeFile"}),
+    "metaflow.metaflow_current": frozenset({"current"}),
+    "metaflow.parameters": frozenset({"JSONType", "Parameter"}),
+    "metaflow.user_configs": frozenset(),
+    "metaflow.user_configs.config_parameters": frozenset({"Config", "ConfigValue", "config_expr"}),
+    "metaflow.user_decorators": frozenset(),
+    "metaflow.user_decorators.mutable_flow": frozenset({"MutableFlow"}),
+    "metaflow.user_decorators.mutable_step": frozenset({"MutableStep"}),
+    "metaflow.user_decorators.user_flow_decorator": frozenset({"FlowMutator"}),
+    "metaflow.user_decorators.user_step_decorator": frozenset(
+        {"StepMutator", "USER_SKIP_STEP", "UserStepDecorator", "user_step_decorator"}
+    ),
+}
 
 
-class _Metaflow(ModuleType):
-    """Stands for ``metaflow`` inside flow code."""
+class _Mirror(ModuleType):
+    """Stands for ``metaflow``, or one of its modules, inside flow code."""
+
+    def __init__(self, name: str, own: Mapping[str, Any], client: frozenset[str] = frozenset()) -> None:
+        super().__init__(name)
+        self.__dict__.update(own)
+        self.__path__: list[str] = []
+        self._client = client
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if name in CLIENT_NAMES:
+        if name in self._client:
             # The client stands above the runtime; flow code, above both, reaches it through this door.
             return getattr(importlib.import_module("flownb.client"), name)
         try:
-            return getattr(importlib.import_module("metaflow"), name)
+            return getattr(importlib.import_module(self.__name__), name)
         except ModuleNotFoundError as error:
             brought = ", ".join(sorted({*NAMES, *CLIENT_NAMES}))
             raise ImportError(
-                f"`{name}` of metaflow is not one of the names flownb brings ({brought}), and "
+                f"`{name}` of {self.__name__} is not one of the names flownb brings ({brought}), and "
                 "Metaflow itself is not installed. Install it with `pip install flownb[metaflow]`.",
                 name=name,
             ) from error
 
 
-metaflow_names = _Metaflow("metaflow")
-metaflow_names.__dict__.update(NAMES)
-metaflow_names.__path__ = []
+def _mirrors() -> dict[str, ModuleType]:
+    """All mirrors by name, each an attribute of the one around it."""
+    found: dict[str, ModuleType] = {"metaflow": _Mirror("metaflow", NAMES, CLIENT_NAMES)}
+    found["metaflow"].__dict__["__all__"] = sorted({*NAMES, *CLIENT_NAMES})
+    inner: dict[str, Any] = {**NAMES, "MutableFlow": MutableFlow, "MutableStep": MutableStep}
+    for name, names in MODULES.items():
+        own = {one: inner[one] for one in names - CLIENT_NAMES}
+        mirror = found[name] = _Mirror(name, own, names & CLIENT_NAMES)
+        above, _, last = name.rpartition(".")
+        found[above].__dict__[last] = mirror
+    return found
+
+
+MIRRORS = _mirrors()
+metaflow_names = MIRRORS["metaflow"]
 
 
 def _import(
@@ -103,10 +155,16 @@ def _import(
     level: int = 0,
 ) -> Any:
     """``__import__`` for flow code: ``metaflow`` and ``flownb`` are this module's names, ``.cards`` is ours."""
-    if level == 0 and name in ("metaflow", "flownb"):
-        return metaflow_names
-    if level == 0 and name in ("metaflow.cards", "flownb.cards"):
-        return cards if fromlist else metaflow_names  # `import a.b` binds `a`
+    if level == 0:
+        if name in ("metaflow", "flownb"):
+            return metaflow_names
+        if name in ("metaflow.cards", "flownb.cards"):
+            return cards if fromlist else metaflow_names  # `import a.b` binds `a`
+        if name in MIRRORS:
+            return MIRRORS[name] if fromlist else metaflow_names
+        if name.startswith("metaflow.") and not fromlist:
+            builtins.__import__(name)
+            return metaflow_names
     return builtins.__import__(name, globals, locals, fromlist or (), level)
 
 

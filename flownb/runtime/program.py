@@ -11,29 +11,45 @@ import inspect
 import linecache
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from types import CodeType, ModuleType
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from flownb.cells.body import Decorator
+from flownb.cells.body import STEP_DECORATORS, Decorator
 from flownb.cells.cell import Cell
 from flownb.errors import ParameterError
 from flownb.flow.artifacts import Artifacts, trace_artifacts
+from flownb.flow.bases import own_package
 from flownb.flow.definition import FlowDefinition
 from flownb.flow.graph import FlowGraph
 from flownb.flow.method import MethodSource, SourceLine, method_source
-from flownb.flow.module import class_source, future_features, metaflow_imports, shared_hash, shared_source
+from flownb.flow.module import (
+    class_source,
+    future_features,
+    hoisted_source,
+    metaflow_imports,
+    shared_hash,
+    shared_source,
+)
 from flownb.runtime.class_body import BODY_CLASS, keep_body
+from flownb.runtime.custom_decorators import initialise, step_function
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.metaflow_names import flow_builtins, step
+from flownb.runtime.mutators import apply_mutators, has_mutators, steps_of
+from flownb.runtime.own_imports import own_imports
 from flownb.runtime.parameters.config import plain_configs, resolved_parameters, seen_configs
 from flownb.runtime.parameters.config_choice import default_configs
 from flownb.runtime.parameters.config_expr import configs_read, resolve_settings
 from flownb.runtime.parameters.parameter import Parameter
 
-__all__ = ["VERSION", "Program", "module_name"]
+__all__ = ["VERSION", "Program", "module_name", "recorded_decorators"]
+
+# What FlowSpec itself has, and what Metaflow never takes for a constant (`metaflow/flowspec.py`, _NON_PARAMETERS).
+NOT_CONSTANTS = frozenset({*dir(FlowSpec), "cmd", "foreach_stack", "index", "input", "script_name", "name"})
 
 # In a flow's module: the hash of the shared cells it was made of.
 VERSION = "__flownb_shared__"
@@ -55,16 +71,24 @@ class Program:
         Complete for runs; a notebook's unfinished graph for single steps.
     configs : mapping of str to object, optional
         The values of a run's configs by name, plain data; None means their defaults, read when first needed.
+    file : str
+        What ``__file__`` is in the flow's code: the path that flow.py has beside the notebook.
+    known_parameters : frozenset of str, optional
+        Attribute names of parameters and configs where only the executed class tells them; see `parameter_names`.
     """
 
     flow: FlowDefinition
     graph: FlowGraph
     configs: Mapping[str, Any] | None = None
+    file: str = ""
+    known_parameters: frozenset[str] | None = None
 
     def with_configs(self, configs: Mapping[str, Any]) -> Program:
         """The same program, for a run whose configs have these values (artifacts by name)."""
         program = replace(self, configs=plain_configs(configs))
-        kept = ("artifacts", "shared_hash", "features", "methods", "_module_code", "_class", "declared", "constants")
+        kept = ["artifacts", "shared_hash", "features", "methods", "_module_code", "_plain_class", "has_custom"]
+        if not self.has_custom:  # else a mutator may make another class of other configs
+            kept += ["_class", "declared", "constants"]
         vars(program).update({name: value for name, value in vars(self).items() if name in kept})
         return program
 
@@ -98,17 +122,52 @@ class Program:
         """The marked cells' texts with what is needed to read them again, in document order."""
         cells = [*([self.flow.header] if self.flow.header else []), *self.flow.shared]
         cells += [step.cell for step in self.flow.steps]
-        return [{"source": cell.source, "kind": cell.kind, "name": cell.name} for cell in cells]
+        return [{"source": cell.source, "kind": cell.kind, "name": cell.full_name} for cell in cells]
+
+    @cached_property
+    def has_custom(self) -> bool:
+        """Whether a step or the flow may have a decorator that is not Metaflow's, which may change all of them."""
+        lines = [one.name for step in self.flow.all_steps for one in step.body.decorators]
+        known = {name for name in STEP_DECORATORS if name not in self.flow.shared_names}
+        return self.flow.is_open or any(name.rpartition(".")[2] not in known for name in lines)
+
+    @cached_property
+    def _plain_class(self) -> type[FlowSpec]:
+        """The flow's class as its source has it, to look at."""
+        return self.flow_class(mutated=False)
 
     @cached_property
     def _class(self) -> type[FlowSpec]:
-        """The flow's class, to look at."""
-        return self.flow_class()
+        """The flow's class with all steps and what mutators made of it, to look at."""
+        if not self.has_custom:
+            return self._plain_class
+        flow_class = self.flow_class(every=True)
+        return flow_class if has_mutators(flow_class) else self._plain_class
+
+    @cached_property
+    def written_parameters(self) -> dict[str, Parameter]:
+        """The flow's parameters and configs by attribute name, before any mutator changed them."""
+        return _parameters_of(self._plain_class)
 
     @cached_property
     def declared(self) -> dict[str, Parameter]:
-        """The flow's parameters and configs by attribute name, as its class body declares them."""
-        return {name: value for name, value in vars(self._class).items() if isinstance(value, Parameter)}
+        """The flow's parameters and configs by attribute name."""
+        return _parameters_of(self._class)
+
+    @property
+    def parameter_names(self) -> frozenset[str]:
+        """Attribute names of parameters and configs; the class is executed only where its source does not say them."""
+        if self.known_parameters is not None:
+            return self.known_parameters
+        return frozenset(self.declared) if self.flow.is_open else self.flow.parameters
+
+    def settled(self) -> Program:
+        """The same program, for processes that are not to find out again what this one knows."""
+        if not self.flow.is_open or self.known_parameters is not None:
+            return self
+        program = replace(self, known_parameters=self.parameter_names)
+        vars(program).update({name: value for name, value in vars(self).items() if name != "known_parameters"})
+        return program
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
@@ -128,10 +187,14 @@ class Program:
     @cached_property
     def constants(self) -> dict[str, Any]:
         """Class-level values, which Metaflow keeps as artifacts of every task, by name."""
-        names = [
-            name for name, kind in self.flow.class_names.items() if kind == "constant" and not name.startswith("_")
-        ]
-        found = {name: getattr(self._class, name, None) for name in names}
+        found = {
+            name: getattr(self._class, name)
+            for name in dir(self._class)
+            if not (name.startswith("_") or name in NOT_CONSTANTS or name in self.declared or name in self.graph)
+        }
+        # `metaflow/flowspec.py`, _set_constants (2.19.39): what else is callable is a value like any other.
+        left_out = (FunctionType, MethodType, property, type)
+        found = {name: value for name, value in found.items() if not isinstance(value, left_out)}
         for name, value in found.items() if self.flow.configs else ():
             if configs_read(value):
                 raise ParameterError(
@@ -139,7 +202,7 @@ class Program:
                     "Metaflow knows configs only when the run starts, and cannot keep such a constant.",
                     f'Read the config in steps, as in self.cfg, or write {name} = Parameter("{name}", default=…).',
                 )
-        return {name: value for name, value in found.items() if not callable(value) and not isinstance(value, property)}
+        return found
 
     @property
     def flow_decorators(self) -> tuple[Recorded, ...]:
@@ -157,16 +220,23 @@ class Program:
     def recorded(self) -> dict[str, tuple[Recorded, ...]]:
         """Names and settings of the decorators of each step that has any; runs shared code and the decorator lines."""
         wanted = [name for name in self.graph.nodes if self.decorators(name)]
-        if not wanted:
+        if not wanted and not self.has_custom:
             return {}
-        namespace = vars(sys.modules[self.flow_class().__module__])
-        methods = {name: self._method(name, namespace, False, True) for name in wanted}
-        return {name: tuple(getattr(method, "flownb_decorators", ())) for name, method in methods.items()}
+        if self.has_custom:
+            flow_class = self._class if has_mutators(self._class) else self.flow_class(every=True)
+            functions = {name: one for name, one in steps_of(flow_class).items() if name in self.graph}
+        else:
+            flow_class = self.flow_class()
+            functions = {name: self._method(name, flow_class, False, True) for name in wanted}
+        found = {name: recorded_decorators(function) for name, function in functions.items()}
+        return {name: recorded for name, recorded in found.items() if recorded}
 
     def compile(self) -> None:
         """Compile all there is, so that processes forked from now on need not."""
         _ = self._module_code
         for name, node in self.graph.nodes.items():
+            if name in self.flow.inherited:
+                continue
             self._method_code(name, shows=node.step is not None, decorated=True)
 
     @cached_property
@@ -174,14 +244,23 @@ class Program:
         """Imports, shared cells and the class without its steps, compiled."""
         header = self.flow.header
         lines = (*class_source(self.flow), SourceLine("    pass", 1, 4))
+        names, hoisted = metaflow_imports(self.flow), tuple(hoisted_source(self.flow))
+        place = header.filename if header else "<flow>"
         return (
-            _imports(metaflow_imports(self.flow)),
+            *([_imports(names)] if names else []),
             *(_compiled(tuple(shared_source(cell)), cell.filename, self.features) for cell in self.flow.shared),
-            _compiled(lines, header.filename if header else "<flow>", self.features),
+            *([_compiled(hoisted, place, self.features)] if hoisted else []),
+            _compiled(lines, place, self.features),
         )
 
     def flow_class(
-        self, only: str | None = None, *, display: Callable[[Any], None] | None = None, decorated: bool = True
+        self,
+        only: str | None = None,
+        *,
+        display: Callable[[Any], None] | None = None,
+        decorated: bool = True,
+        every: bool = False,
+        mutated: bool = True,
     ) -> type[FlowSpec]:
         """Execute imports, shared code and class body in a fresh module and give the flow's class.
 
@@ -193,24 +272,52 @@ class Program:
             Shows the value of the last expression of the step's body.
         decorated : bool, default True
             Whether the step's decorator lines are executed.
+        every : bool, default False
+            Whether the methods of all steps are wanted.
+        mutated : bool, default True
+            Whether mutators are run. One that the flow or the wanted step has needs the methods of all steps.
         """
         module = ModuleType(module_name(self.flow.name))
         namespace = module.__dict__
         namespace["__builtins__"] = flow_builtins(display)
+        namespace["__file__"] = self.file or str(Path("flow.py").absolute())
         sys.modules[module.__name__] = module
         namespace[VERSION] = self.shared_hash
         for cell in (*self.flow.shared, *([self.flow.header] if self.flow.header else [])):
             _remember(cell)
-        for code in self._module_code:
-            exec(code, namespace)
-        flow_class: type[FlowSpec] = namespace[self.flow.name]
-        keep_body(flow_class, namespace)
-        for name in self._step_names():
-            if name != only:
-                setattr(flow_class, name, _placeholder(name))
-        if only is not None:
-            setattr(flow_class, only, self._method(only, namespace, display is not None, decorated))
+        with own_imports(self._adopted):
+            for code in self._module_code:
+                exec(code, namespace)
+            flow_class: type[FlowSpec] = namespace[self.flow.name]
+            keep_body(flow_class, namespace)
+            if only is not None:
+                setattr(flow_class, only, self._method(only, flow_class, display is not None, decorated))
+            chosen = step_function(getattr(flow_class, only)) if only is not None else None
+            mutated = (
+                mutated and decorated and bool(flow_class._flownb_mutators or getattr(chosen, "config_decorators", ()))
+            )
+            for name in self._step_names():
+                if name == only:
+                    continue
+                if (every or mutated) and name in self.graph:
+                    setattr(flow_class, name, self._method(name, flow_class, False, decorated))
+                else:
+                    setattr(flow_class, name, _placeholder(name))
+            if mutated or (every and decorated and has_mutators(flow_class)):
+                self._mutate(flow_class)
         return flow_class
+
+    def _mutate(self, flow_class: type[FlowSpec]) -> None:
+        """Run the mutators of a class whose steps are all there, and settle the decorators that they added."""
+        declared = list(_parameters_of(flow_class).values())
+        apply_mutators(flow_class, seen_configs(declared, self._config_values(declared)))
+        for function in steps_of(flow_class).values():
+            self._resolve(function, flow_class)
+
+    @cached_property
+    def _adopted(self) -> frozenset[str]:
+        """Packages that base classes come from, and that therefore see our names."""
+        return frozenset(name for name in map(own_package, self.flow.bases) if name)
 
     def _step_names(self) -> dict[str, None]:
         """All steps, and those that a ``self.next`` names before their cell ran."""
@@ -225,7 +332,7 @@ class Program:
         node = self.graph[name]
         lines = source.lines
         if not decorated:
-            start = next(i for i, line in enumerate(lines) if line.text == "    @step")
+            start = next(i for i, line in enumerate(lines) if line.text.startswith("    @step"))
             lines = lines[start:]
         filename = _remember(node.step.cell) if node.step else "<flownb>"
         shown = len(source.loads) + source.statements - 1 if shows and source.statements else -1
@@ -233,20 +340,72 @@ class Program:
         base = f"(metaclass={BODY_CLASS})" if self.flow.class_names and self.decorators(name) else ""
         return _compiled((SourceLine(f"class {self.flow.name}{base}:", 1, 0), *lines), filename, self.features, shown)
 
-    def _method(self, name: str, namespace: dict[str, Any], shows: bool, decorated: bool) -> Any:
-        """Execute the definition of one method."""
-        code = self._method_code(name, shows=shows, decorated=decorated)
-        # The class statement binds the flow's name: keep the real class.
-        inner: dict[str, Any] = {}
-        exec(code, namespace, inner)
-        method = vars(inner[self.flow.name])[name]
-        _read_as_cell(inspect.unwrap(method))
-        recorded: tuple[Recorded, ...] = getattr(method, "flownb_decorators", ())
-        if any(configs_read(settings) for _, settings in recorded):
-            declared = [one for one in vars(namespace[self.flow.name]).values() if isinstance(one, Parameter)]
-            seen = seen_configs(declared, self._config_values(declared))
-            method.flownb_decorators = tuple((one, resolve_settings(settings, seen)) for one, settings in recorded)
+    def _method(self, name: str, flow_class: type[FlowSpec], shows: bool, decorated: bool) -> Any:
+        """Execute the definition of one method, or copy it from the base class that has it."""
+        if name in self.flow.inherited:
+            method = _copied(step_function(getattr(flow_class, name)), decorated=decorated)
+        else:
+            code = self._method_code(name, shows=shows, decorated=decorated)
+            # The class statement binds the flow's name: keep the real class.
+            inner: dict[str, Any] = {}
+            namespace = vars(sys.modules[flow_class.__module__])
+            exec(code, namespace, inner)
+            method = step_function(vars(inner[self.flow.name])[name])
+            _bind_class(method, flow_class)
+            _read_as_cell(inspect.unwrap(method))
+        self._resolve(method, flow_class)
         return method
+
+    def _resolve(self, method: Any, flow_class: type[FlowSpec]) -> None:
+        """Give a step's decorators the values of the configs that they use."""
+        recorded: tuple[Recorded, ...] = getattr(method, "flownb_decorators", ())
+        wrappers = [one for one in getattr(method, "wrappers", ()) if not one._ran_init]
+        if not wrappers and not any(configs_read(settings) for _, settings in recorded):
+            return
+        declared = list(_parameters_of(flow_class).values())
+        seen = seen_configs(declared, self._config_values(declared))
+        method.flownb_decorators = tuple((one, resolve_settings(settings, seen)) for one, settings in recorded)
+        for wrapper in wrappers:
+            initialise(wrapper, seen)
+
+
+def _parameters_of(flow_class: type[FlowSpec]) -> dict[str, Parameter]:
+    """Parameters and configs of a class and its bases, by attribute name; the class's own first."""
+    names = dict.fromkeys([*vars(flow_class), *dir(flow_class)])
+    found = {name: getattr(flow_class, name, None) for name in names if not name.startswith("__")}
+    return {name: value for name, value in found.items() if isinstance(value, Parameter)}
+
+
+def recorded_decorators(function: Any) -> tuple[Recorded, ...]:
+    """Names and settings of a step's decorators: Metaflow's, those of its extensions, the user's own."""
+    extensions = [(one.name, dict(one.attributes)) for one in getattr(function, "decorators", ())]
+    own = [(one.decorator_name, one.get_args_kwargs()) for one in getattr(function, "wrappers", ())]
+    named = [
+        (name, {**settings, **{f"{place}": value for place, value in enumerate(given)}})
+        for name, (given, settings) in own
+    ]
+    return (*getattr(function, "flownb_decorators", ()), *extensions, *named)
+
+
+def _copied(function: Any, *, decorated: bool) -> Any:
+    """A base class's method for one task: what its decorators remember, and mutators change, stays with the copy."""
+    made = FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    made.__dict__.update(vars(function))
+    made.__kwdefaults__, made.__doc__ = function.__kwdefaults__, function.__doc__
+    for field in ("decorators", "wrappers", "config_decorators"):
+        setattr(made, field, [copy(one) for one in getattr(function, field)] if decorated else [])
+    if not decorated:
+        made.flownb_decorators = ()  # type: ignore[attr-defined]  # where decorators are recorded
+    return made
+
+
+def _bind_class(method: Any, flow_class: type[FlowSpec]) -> None:
+    """Let ``super()`` and ``__class__`` in a method mean the flow's class, and not the one it was compiled in."""
+    for name, cell in zip(method.__code__.co_freevars, method.__closure__ or (), strict=True):
+        if name == "__class__":
+            cell.cell_contents = flow_class
 
 
 def _read_as_cell(method: Any) -> None:

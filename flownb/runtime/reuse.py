@@ -248,7 +248,7 @@ class Reuse:
         reasons = _unlike(self._constants(spec), task.artifacts, spec.given)
         read = task.read
         if read is not None:
-            own = [name for name in read if name in self.program.flow.parameters]
+            own = [name for name in read if name in self.program.parameter_names]
             reasons += _unlike(own, task.artifacts, self._inherit(spec))
         for old, new in zip(before, spec.parents, strict=True):
             everything = read is None or MERGED in read
@@ -261,7 +261,7 @@ class Reuse:
 
     def _constants(self, spec: TaskSpec) -> list[str]:
         """Names of class-level values: a class body may have read anything, so all of them count."""
-        return [name for name in spec.given if name not in self.program.flow.parameters]
+        return [name for name in spec.given if name not in self.program.parameter_names]
 
     def _inherit(self, spec: TaskSpec) -> dict[str, ArtifactRef]:
         """What a task that is ready inherits."""

@@ -90,7 +90,7 @@ def inherited_refs(program: Program, spec: TaskSpec) -> dict[str, ArtifactRef]:
 
     Parameters are those the parents ran with, constants those of the class; a join inherits nothing else.
     """
-    parameters, is_join = program.flow.parameters, program.graph[spec.step].is_join
+    parameters, is_join = program.parameter_names, program.graph[spec.step].is_join
     refs = dict(spec.given)
     for parent in spec.parents:
         for name, ref in parent.artifacts.items():

@@ -267,4 +267,4 @@ def _with_body(program: Program, step: Step, body: str, filename: str | None) ->
     cell = read_cell(f"%%step {step.header.line}\n{body}", number=step.cell.number, filename=filename)
     steps = tuple(Step(cell) if one.name == step.name else one for one in program.flow.steps)
     flow = replace(program.flow, steps=steps)
-    return Program(flow, draw_graph(flow))
+    return replace(program, flow=flow, graph=draw_graph(flow))

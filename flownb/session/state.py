@@ -106,9 +106,14 @@ class SessionState:
             return known[1]
         flow = define_flow(cells)
         graph = draw_graph(flow)
-        program = Program(flow, complete_graph(graph) if complete else graph)
+        program = Program(flow, complete_graph(graph) if complete else graph, file=self._export_file)
         self._programs[complete] = (cells, program, _outside(flow))
         return program
+
+    @property
+    def _export_file(self) -> str:
+        """The path that an export beside the notebook has."""
+        return str(((self.notebook.parent if self.notebook else Path()) / "flow.py").absolute())
 
     def run_shared(self, cell: Cell) -> dict[str, Any]:
         """Execute shared code or the flow's header once, and give the names that `cell` defines.

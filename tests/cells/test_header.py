@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flownb.cells.header import StepHeader, header_from_tags, parse_flow_line, parse_step_line, split_names
+from flownb.cells.header import FlowHeader, StepHeader, header_from_tags, parse_flow_line, parse_step_line, split_names
 from flownb.errors import CellError
 
 NO_FOREACH = "A foreach names one artifact of the parent."
-USAGE = "Write %%step NAME [--after A,B] [--foreach ARTIFACT] [--join] [--when ARTIFACT=VALUE] [-> name, name]."
+USAGE = (
+    "Write %%step NAME [--after A,B] [--foreach ARTIFACT] [--join [PARAMETER]] [--when ARTIFACT=VALUE] [-> name, name]."
+)
 
 LINES = {
     "train": StepHeader("train"),
@@ -58,7 +60,11 @@ REFUSED = {
     ),
     "a --x": ("`%%step` has no option `--x`.", "It takes --after, --foreach, --join, --when.", USAGE),
     "a --after b --after c": ("`--after` is given twice.", "Each option is given once.", USAGE),
-    "a --join=b": ("`--join=b` has a value.", "`--join` takes none.", USAGE),
+    "a --join 1": (
+        "`--join 1` does not name a parameter.",
+        "What follows --join is the name that the step's body has for its inputs.",
+        USAGE,
+    ),
     "a --after": ("`--after` has no value.", "It needs one.", USAGE),
     "a --after --join": ("`--after` has no value.", "It needs one.", USAGE),
     "a --after -> x": ("`--after` has no value.", "It needs one.", USAGE),
@@ -170,7 +176,39 @@ def test_tags_outside_the_grammar_are_refused(tags: list[str], message: str) -> 
 
 def test_the_flow_line_gives_the_class_name() -> None:
     """Blanks around the name do not matter."""
-    assert "TrainingFlow" == parse_flow_line("  TrainingFlow ")
+    assert FlowHeader("TrainingFlow") == parse_flow_line("  TrainingFlow ")
+
+
+def test_the_flow_line_names_base_classes() -> None:
+    """They stand in parentheses as in a class statement, with blanks, a comma at the end or a colon behind them."""
+    expected = FlowHeader("Train", ("BaseFlow", "settings.Mixin"))
+    lines = [
+        "Train(BaseFlow, settings.Mixin)",
+        " Train ( BaseFlow,settings.Mixin, ) ",
+        "Train(BaseFlow, settings.Mixin):",
+    ]
+    assert [parse_flow_line(line) for line in lines] == [expected] * 3
+    assert parse_flow_line("Train()") == FlowHeader("Train")
+
+
+@pytest.mark.parametrize("line", ["Train(metaclass=Meta)", "Train(make())", "Train(A, , B)", "Train(class)"])
+def test_a_base_class_is_a_name(line: str) -> None:
+    """Anything else in the parentheses is refused."""
+    with pytest.raises(CellError):
+        parse_flow_line(line)
+
+
+def test_a_join_can_name_its_inputs() -> None:
+    """The name stands behind --join or its `=`, on the line and in a tag; the header writes it again."""
+    headers = [
+        parse_step_line("pick --join models -> best"),
+        parse_step_line("pick --join=models -> best"),
+        header_from_tags(["step:pick", "join:models", "out:best"]),
+    ]
+    assert headers == [StepHeader("pick", join=True, inputs="models", captures=("best",))] * 3
+    assert headers[0] is not None
+    assert headers[0].line == "pick --join models -> best"
+    assert parse_step_line("--join pick").inputs == "inputs"
 
 
 @pytest.mark.parametrize("line", ["", "A B", "1A", "Flöw", "class"])

@@ -46,33 +46,34 @@ def _by_branch(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     """``inputs.branch`` that does not come in, and ``inputs.branch.name`` that the branch does not pass on."""
     graph, leaving = context.graph, context.artifacts.leaving
     parents = graph[step.name].parents
-    if step.body.tree is None or "inputs" in step.names.assigned:
+    inputs = step.header.inputs
+    if step.body.tree is None or inputs in step.names.assigned:
         return
     for node in ast.walk(step.body.tree):
         if not isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Load):
             continue
-        if isinstance(node.value, ast.Name) and node.value.id == "inputs":
+        if isinstance(node.value, ast.Name) and node.value.id == inputs:
             branch = node.attr
             # Metaflow's Inputs keeps its list as `flows` (`metaflow/datastore/inputs.py`, 2.19.39).
             if branch.startswith("__") or branch == "flows":
                 continue
             if branch not in parents:
-                what = f"The join {step.name} reads `inputs.{branch}`, but no such step comes into it."
+                what = f"The join {step.name} reads `{inputs}.{branch}`, but no such step comes into it."
                 why = f"Its inputs are {', '.join(parents)}.{nearest(branch, parents)}"
-                fix = "Name one of its inputs, or read inputs[0]."
+                fix = f"Name one of its inputs, or read {inputs}[0]."
                 yield context.at(CODE, step, node.lineno, what, why, fix)
             elif len(graph[branch].targets) > 1:
-                what = f"The join {step.name} reads `inputs.{branch}`, which splits straight into it."
+                what = f"The join {step.name} reads `{inputs}.{branch}`, which splits straight into it."
                 why = "flow.py needs a step between a split and its join, and gives `inputs` that step's name."
                 fix = f"Add a step between {branch} and {step.name}, and read inputs by its name."
                 yield context.at(CODE, step, node.lineno, what, why, fix)
         elif isinstance(node.value, ast.Attribute) and isinstance(node.value.value, ast.Name):
             branch = node.value.attr
-            if node.value.value.id != "inputs" or branch not in parents or branch in context.artifacts.unknown:
+            if node.value.value.id != inputs or branch not in parents or branch in context.artifacts.unknown:
                 continue
             known = leaving.get(branch, frozenset())
             if node.attr not in known | SELF_ATTRIBUTES and not node.attr.startswith("__"):
-                what = f"The join {step.name} reads `inputs.{branch}.{node.attr}`, which {branch} does not have."
+                what = f"The join {step.name} reads `{inputs}.{branch}.{node.attr}`, which {branch} does not have."
                 why = f"It has {', '.join(f'`{name}`' for name in sorted(known))}." if known else "It has no artifacts."
                 fix = f"Capture `{node.attr}` in {branch}, or correct the name."
                 yield context.at(CODE, step, node.lineno, what, why + nearest(node.attr, known), fix)

@@ -26,7 +26,7 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
                 )
                 yield context.at(CODE, step, node.lineno, what, why, fix)
         node_of_step = context.graph.nodes.get(step.name)
-        given = ("self", "inputs") if node_of_step is not None and node_of_step.is_join else ("self",)
+        given = ("self", step.header.inputs) if node_of_step is not None and node_of_step.is_join else ("self",)
         for name in given:
             if name in step.names.assigned:
                 what = f"Step {step.name} assigns `{name}`."

@@ -58,7 +58,7 @@ def _artifacts(context: LintContext, step: Step) -> Iterator[Diagnostic]:
             why = f"`self.{name}` is a method of the %%flow cell."
         elif name.startswith("__"):
             why = "Python changes names that begin with two underscores inside a class."
-        elif name in ("self", "inputs"):
+        elif name in ("self", step.header.inputs):
             why = f"`{name}` is given to the step by the runtime."
         if why:
             fix = f"Call it otherwise, for example `{name.strip('_')}_value`."

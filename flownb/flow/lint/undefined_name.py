@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from flownb.cells.assignment import analyse_names
 from flownb.cells.cell import Cell
+from flownb.cells.header import INPUTS
 from flownb.errors import nearest
 from flownb.flow.decorator_call import written_names
 from flownb.flow.definition import PYTHON_BUILTINS, Step
@@ -41,7 +42,7 @@ def _in_step(context: LintContext, step: Step) -> Iterator[Diagnostic]:
             if step.body.names.assigned.get(name, line) < line:
                 what = f"Step {step.name} reads `{name}` after it deleted it."
             yield context.at(CODE, step, line, what, *_too_early(context, step, name))
-        elif name not in joined and name != "inputs" and not holders(context, step, name):  # FN002, FN015 say more
+        elif name not in joined and name != INPUTS and not holders(context, step, name):  # FN002, FN015 say more
             what = f"Step {step.name} reads `{name}`, which nothing defines."
             yield context.at(CODE, step, line, what, *_advice(context, step, name))
     # A decorator stands in the class body; of that, a Parameter is of no use to it, for it has no value there.
@@ -100,7 +101,7 @@ def undefined_reads(context: LintContext, step: Step) -> dict[str, int]:
     given = context.artifacts.possible.get(step.name, frozenset()) | set(names.globals_declared) | {"self"}
     node = context.graph.nodes.get(step.name)
     if node is not None and node.is_join:
-        given |= {"inputs"}
+        given |= {step.header.inputs}
     # A name that the body binds anywhere is local everywhere, even if shared code or Python has it too.
     local = {*names.assigned, *names.annotated} - set(names.globals_declared)
     outside = context.flow.shared_names | PYTHON_BUILTINS

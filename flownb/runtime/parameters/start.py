@@ -72,7 +72,7 @@ def start_values(
     ParameterError
         If a name is unknown or refused, a file cannot be read, a value does not fit, or one is missing.
     """
-    declared = program.declared
+    declared = program.written_parameters
     check_names(declared)
     configs = {name: one for name, one in declared.items() if isinstance(one, ConfigParameter)}
     context = ParameterContext(program.flow.name, user_name(), "", ds_type=ds_type)
@@ -81,6 +81,10 @@ def start_values(
     chosen = choose_configs(open_configs, inputs, context, complete=complete)
     chosen.update({configs[name].name: value for name, value in known.items() if name in configs})
     context = context._replace(configs=ConfigValue(seen_configs(configs.values(), chosen)))
+    program = program.with_configs(chosen) if configs else program
+    if program.has_custom:
+        declared = program.declared
+        check_names(declared)
     parameters = {
         name: one
         for name, one in resolved_parameters(declared, chosen).items()
@@ -92,7 +96,7 @@ def start_values(
         for name, one in declared.items()
         if name in values or (name in configs and name not in known and one.name in chosen)
     }
-    program = program.with_configs(chosen) if configs else program
+    program = program.settled()
     if complete:
         _ = program.flow_decorators  # which have no effect here, but must have values all the same
     return program, found
