@@ -20,6 +20,7 @@ from flownb.runtime.child_module import importable
 from flownb.runtime.current import current
 from flownb.runtime.custom_decorators import execute_step, step_function
 from flownb.runtime.decorators import (
+    CATCH_EXCEPTION,
     Recorded,
     catch,
     check_values,
@@ -55,18 +56,17 @@ def run_task(
     display: Callable[[Any], None] | None = None,
     decorated: bool = True,
     on_card: OnCard | None = None,
-    on_retry: Callable[[TaskResult, float], None] = lambda result, seconds: None,
+    on_retry: Callable[[TaskResult], None] = lambda result: None,
 ) -> TaskResult:
     """Run a task, again if it fails and its step says ``@retry``.
 
-    Parameters and result are those of `run_attempt`, and `on_retry`, which is told of a failed attempt and the seconds
-    its step asks to wait (which is then up to it). Each attempt is recorded and starts from the inherited artifacts as
+    Parameters and result are those of `run_attempt`, and `on_retry`, which is given the result of a failed
+    attempt before the next one begins. Each attempt is recorded and starts from the inherited artifacts as
     they are in the store; the last one is returned.
     """
     result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated, on_card=on_card)
-    times, seconds = retries(result.decorators)
-    while may_be_tried_again(result.error) and spec.attempt < times:
-        on_retry(result, seconds)
+    while may_be_tried_again(result.error) and spec.attempt < retries(result.decorators):
+        on_retry(result)
         spec = replace(spec, attempt=spec.attempt + 1)
         result = run_attempt(program, spec, datastore, keep=keep, display=display, decorated=decorated, on_card=on_card)
     return result
@@ -174,6 +174,8 @@ def run_attempt(
     own = {name: value for name, value in own.items() if name not in spec.given or name in spec.overrides}
     caught = catch(decorators)
     written = frozenset([caught.var] if caught and caught.var else ())
+    if error is None and happened is not None:
+        written |= {CATCH_EXCEPTION}
     if node.step:
         written |= {*node.step.captures, *node.step.body.names.self_writes}
     artifacts: dict[str, ArtifactRef] = dict(state.refs)
@@ -230,7 +232,7 @@ def run_attempt(
             if alone:
                 record = replace(record, distributions=keep.save(imported_distributions(), name="distributions"))
             keep.write_task(record, made={*captured, *state.loaded}, tell=not alone)
-    values = {name: value for name, value in own.items() if name in captured}
+    values = {name: value for name, value in own.items() if name in captured and name != CATCH_EXCEPTION}
     return TaskResult(record, values, error, decorators, cards)
 
 
@@ -295,7 +297,7 @@ def _catch(
 ) -> BaseException | None:
     """What ``@catch`` leaves of an error; None if it takes it, and the task goes on to the next steps."""
     catches = catch(decorators)
-    last = spec.attempt >= retries(decorators)[0] or not may_be_tried_again(error)
+    last = spec.attempt >= retries(decorators) or not may_be_tried_again(error)
     # What is no exception of the step's own code, Metaflow does not catch either.
     if catches is None or isinstance(error, StoreError | ParameterError | KeyboardInterrupt):
         return error
@@ -304,6 +306,7 @@ def _catch(
     kept = None
     if error is not None:
         kept = MetaflowExceptionWrapper(error)
+        setattr(flow_self, CATCH_EXCEPTION, kept)
         state.targets, state.foreach = targets, None
         if catches.print_exception:
             print(f"@catch caught an exception from {state.step}")
@@ -320,7 +323,8 @@ def _origin(spec: TaskSpec, where: str) -> str:
 
 def _input(flow_class: type[FlowSpec], parent: TaskRecord, datastore: Datastore) -> FlowSpec:
     """One of a join's ``inputs``."""
-    return flow_class(TaskState(parent.step, parent.pathspec, datastore, dict(parent.artifacts), parent.foreach))
+    refs, made = dict(parent.artifacts), frozenset(parent.captured)
+    return flow_class(TaskState(parent.step, parent.pathspec, datastore, refs, parent.foreach, made=made))
 
 
 def _override(flow_self: FlowSpec, overrides: Mapping[str, Any]) -> None:

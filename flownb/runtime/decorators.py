@@ -23,6 +23,7 @@ from flownb.runtime.failure import TimeoutException
 
 __all__ = [
     "APPLIED",
+    "CATCH_EXCEPTION",
     "Catch",
     "Needs",
     "Recorded",
@@ -39,9 +40,10 @@ __all__ = [
 
 Recorded = tuple[str, Mapping[str, Any]]
 APPLIED = frozenset({"card", "catch", "environment", "resources", "retry", "timeout"})
-# Metaflow's own defaults (`metaflow/plugins/retry_decorator.py`, 2.19.39).
+# The artifact in which @catch keeps what it caught, beside the one its `var` names.
+CATCH_EXCEPTION = "_catch_exception"
+# Metaflow's own default (`metaflow/plugins/retry_decorator.py`, 2.19.39).
 DEFAULT_TIMES = 3
-DEFAULT_MINUTES = 2.0
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,18 @@ def check_values(step: str, decorators: Sequence[Recorded]) -> None:
             raise ParameterError(f"@{name} of step {step} {what}.", why, fix)
 
 
-def retries(decorators: Sequence[Recorded]) -> tuple[int, float]:
-    """How often a failed task is tried again, and the seconds to wait before each new attempt."""
+def retries(decorators: Sequence[Recorded]) -> int:
+    """How often a failed task is tried again.
+
+    Notes
+    -----
+    ``minutes_between_retries`` is for what `flow.py` is deployed to: Metaflow's local runtime tries again at once
+    (``metaflow/runtime.py``, 2.19.39), and only Batch, Kubernetes, Argo, Airflow and Step Functions wait.
+    """
     for name, settings in decorators:
         if name == "retry":
-            minutes = float(settings.get("minutes_between_retries", DEFAULT_MINUTES))
-            return int(settings.get("times", DEFAULT_TIMES)), 60 * minutes
-    return 0, 0.0
+            return int(settings.get("times", DEFAULT_TIMES))
+    return 0
 
 
 def catch(decorators: Sequence[Recorded]) -> Catch | None:

@@ -105,10 +105,9 @@ class TaskStarted(TaskEvent):
 
 @dataclass(frozen=True)
 class TaskRetried(TaskEvent):
-    """An attempt failed with `error` and is tried again after so many `seconds`."""
+    """An attempt failed with `error` and is tried again."""
 
     error: str
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -278,9 +277,9 @@ def task_started(flow: str, spec: TaskSpec, mode: TaskMode) -> TaskStarted:
     return TaskStarted(flow, spec.run, spec.step, spec.task, mode, spec.attempt, *_item(spec.frames))
 
 
-def task_retried(result: TaskResult, mode: TaskMode, seconds: float) -> TaskRetried:
-    """The event of an attempt that failed and is tried again after so many seconds."""
-    return TaskRetried(*_where(result, mode), _error(result.error), seconds)
+def task_retried(result: TaskResult, mode: TaskMode) -> TaskRetried:
+    """The event of an attempt that failed and is tried again."""
+    return TaskRetried(*_where(result, mode), _error(result.error))
 
 
 def task_ended(result: TaskResult, mode: TaskMode) -> TaskEnded:

@@ -6,12 +6,14 @@ until the task is recorded; the meaning of each name is Metaflow's (``metaflow/f
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from flownb.errors import ArtifactNotFound, ForeachError, MergeConflict, TransitionError, nearest
-from flownb.runtime.foreach import count_items, item_at
+from flownb.runtime.decorators import CATCH_EXCEPTION
+from flownb.runtime.foreach import UNORDERED, count_items, item_at
 from flownb.store.artifacts import Loaded
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame
@@ -47,6 +49,8 @@ class TaskState:
         Where ``self.next`` said to go; None before it was called.
     foreach : str or None
     num_splits : int
+    made : frozenset of str
+        Of a joined task, the artifacts that it set itself.
     """
 
     step: str
@@ -61,6 +65,7 @@ class TaskState:
     targets: tuple[str, ...] | None = None
     foreach: str | None = None
     num_splits: int = 0
+    made: frozenset[str] = frozenset()
 
 
 class FlowSpec:
@@ -259,9 +264,12 @@ class FlowSpec:
                     conflicts[name] = None
         if conflicts:
             names = ", ".join(f"`{name}`" for name in conflicts)
+            why = "The joined tasks have different values for it."
+            if CATCH_EXCEPTION in conflicts:
+                why += f" @catch keeps in `{CATCH_EXCEPTION}` what it caught, and they failed differently."
             raise MergeConflict(
                 f"Step {state.step} cannot merge {names}.",
-                "The joined tasks have different values for it.",
+                why,
                 f"Set self.{next(iter(conflicts))} before calling merge_artifacts, or pass "
                 f"exclude={list(conflicts)!r}.",
             )
@@ -272,7 +280,20 @@ class FlowSpec:
                 "An included name must be an artifact of at least one of them.",
                 "Correct the name or remove it.",
             )
+        for name, ref in found.items():
+            if ref.type in UNORDERED and sum(name in one._flownb_state.made for one in inputs) > 1:
+                self._flownb_warn_of_set(name, state.datastore.load(ref, name=name, where=state.where))
         state.refs.update(found)
+
+    def _flownb_warn_of_set(self, name: str, value: Any) -> None:
+        """Warn of a set that several tasks made alike, unless its items have the same order in every process."""
+        if len(value) > 1 and not all(isinstance(item, int | float | None) for item in value):
+            warnings.warn(
+                f"Step {self._flownb_state.step} merges `{name}`, a set that several of the joined tasks made. "
+                "Equal sets of texts are pickled in another order in each process, so on Metaflow they often conflict. "
+                f"Make it a sorted list, or set self.{name} before the merge.",
+                stacklevel=3,
+            )
 
     def _flownb_has(self, name: str) -> bool:
         """Whether the step has `name` already, without loading it."""

@@ -14,8 +14,6 @@ from flownb.store.records import ArtifactRef, ForeachFrame
 __all__ = ["ItemKeys"]
 
 Refs = Mapping[str, ArtifactRef]
-# Types of values without an order that lasts: which item a position has differs from process to process.
-UNORDERED = frozenset({"set", "frozenset"})
 
 
 class ItemKeys:
@@ -33,13 +31,10 @@ class ItemKeys:
     def key(self, ref: ArtifactRef, index: int) -> str | None:
         """The key of one item of a list; None if it cannot be told."""
         if ref.key not in self._known:
-            keys: list[str] | None = None
-            if ref.type not in UNORDERED:
-                try:
-                    keys = item_keys(self._datastore.load(ref))
-                except Exception:  # whatever its classes raise here, its tasks then run
-                    keys = None
-            self._known[ref.key] = keys
+            try:
+                self._known[ref.key] = item_keys(self._datastore.load(ref))
+            except Exception:  # whatever its classes raise here, its tasks then run
+                self._known[ref.key] = None
         found = self._known[ref.key]
         return found[index] if found is not None and index < len(found) else None
 
@@ -49,6 +44,6 @@ class ItemKeys:
         if before is None or now is None:
             return before is now
         if before.key == now.key and one.index == other.index:
-            return now.type not in UNORDERED
+            return True
         key = self.key(before, one.index)
         return key is not None and key == self.key(now, other.index)

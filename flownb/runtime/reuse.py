@@ -16,7 +16,7 @@ from flownb.errors import FlownbError, MissingResults
 from flownb.flow.graph import Node
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.flowspec import INDEX, INPUT, MERGED, STACK
-from flownb.runtime.foreach import count_items
+from flownb.runtime.foreach import UNORDERED, count_items
 from flownb.runtime.freshness import Reason, code_reasons, fingerprint, settings_hash
 from flownb.runtime.items import ItemKeys
 from flownb.runtime.program import Program
@@ -219,7 +219,7 @@ class Reuse:
         reasons = self._code(task)
         if reasons:
             return reasons
-        if task.status != "done" or task.exception is not None:  # what `@catch` took may not happen again
+        if task.status != "done":  # what `@catch` took ended well, as on Metaflow
             return [_ended(task)]
         parents = [self._by_name.get(name) for name in task.parents]
         if None in parents:
@@ -371,7 +371,9 @@ class Reuse:
             return transition.targets, None
         var = transition.foreach
         assert var is not None
+        # Earlier versions recorded foreachs over sets; counting the items of one says why it is refused.
         same = task.splits is not None and task.splits[0] == var and task.artifacts[var].key == artifacts[var].key
+        same = same and artifacts[var].type not in UNORDERED
         count = task.splits[1] if task.splits and same else self._count(artifacts[var], var, node.name)
         return transition.targets, (var, count)
 

@@ -6,8 +6,6 @@ does it all: it starts what is ready (see `flownb.runtime.readiness`), waits for
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -107,8 +105,6 @@ class Scheduler:
         self.source = source
         self.tick = tick
         self._ready: dict[str, deque[Ready | TaskSpec]] = {}  # by step, so that many items of one are looked at once
-        self._delayed: list[tuple[float, int, TaskSpec]] = []
-        self._order = itertools.count()
         self._way = Readiness(program.graph, max_num_splits=max_num_splits)
         self._running: dict[tuple[str, int], TaskSpec] = {}
         self._needs = {name: needs(self.decorators.get(name, ())) for name in program.graph.nodes}
@@ -148,10 +144,10 @@ class Scheduler:
         """Start what is ready and follow up what ends, until a task failed or none is left."""
         while True:
             self._start()
-            if not (self._running or self._ready or self._delayed):
+            if not (self._running or self._ready):
                 return None
             failed: TaskResult | None = None
-            for told in self.executor.wait(self._patience()):
+            for told in self.executor.wait(TICK):
                 result = self._hear(told)
                 if result is not None and result.error is not None:
                     failed, self._leaving = failed or result, True
@@ -168,16 +164,10 @@ class Scheduler:
         self._ticked = time.monotonic()
         self.tick()
 
-    def _patience(self) -> float:
-        """How long to wait for something to happen."""
-        return max(0.0, min(TICK, self._delayed[0][0] - time.monotonic())) if self._delayed else TICK
-
     # -- starting
 
     def _start(self) -> None:
         """Start what is ready, as much as fits."""
-        while self._delayed and self._delayed[0][0] <= time.monotonic():
-            self._make_ready([heapq.heappop(self._delayed)[2]], at_once=True)
         while len(self._running) < self.executor.slots and not self._stopping:
             one = self._next()
             if one is None:
@@ -277,11 +267,9 @@ class Scheduler:
             result = replace(result, record=_shared(result.record, spec))
         elif not (self._stopping or self._leaving) and may_be_tried_again(result.error):
             decorators = self.decorators.get(spec.step, ())
-            times, seconds = retries(decorators)
-            if spec.attempt < times:
-                self.emit(task_retried(result, "run", seconds))
-                again = replace(spec, attempt=spec.attempt + 1)
-                heapq.heappush(self._delayed, (time.monotonic() + seconds, next(self._order), again))
+            if spec.attempt < retries(decorators):
+                self.emit(task_retried(result, "run"))
+                self._make_ready([replace(spec, attempt=spec.attempt + 1)], at_once=True)
                 return None
             if lost and not spec.lost and catch(decorators) is not None:
                 self._make_ready([replace(spec, attempt=spec.attempt + 1, lost=lost)], at_once=True)

@@ -174,8 +174,7 @@ class Progress:
                 if event.kind in ("stdout", "stderr"):
                     self._take(event)
             case TaskRetried():
-                wait = f" in {event.seconds:g} s" if event.seconds else ""
-                self._say(event, f"attempt {event.attempt + 1} failed ({event.error}); trying again{wait}\n")
+                self._say(event, f"attempt {event.attempt + 1} failed ({event.error}); trying again\n")
             case TaskEnded():
                 if event.mode == "run" and event.status == "failed":
                     self._say(event, f"failed: {event.error}\n")

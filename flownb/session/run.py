@@ -30,6 +30,7 @@ from flownb.runtime.events import (
     TaskRetried,
 )
 from flownb.runtime.executor import CardShown
+from flownb.runtime.exit_hooks import exit_hooks, run_hook
 from flownb.runtime.failure import WORKER_DIED, message, type_name
 from flownb.runtime.parameters.context import RunInputs
 from flownb.runtime.parameters.start import start_values
@@ -114,6 +115,7 @@ def begin_run(
         decorators = program.recorded()
         for step, recorded in decorators.items():
             check_values(step, recorded)
+        exit_hooks(program, successful=True)  # says now what is wrong with them
         values = {**program.constants, **chosen}
     with session.datastore.recording():
         given = session.datastore.save_given(values)
@@ -290,6 +292,10 @@ class FlowRun:
             self._session.datastore.end_run(self._record.flow, self._record.run, RunEnd(status, time()))
         finally:
             self._emit(RunEnded(self._record.flow, self._record.run, status, self._tasks, time() - started))
+        for name in exit_hooks(self._program, successful=status == "done"):
+            said = run_hook(self._program, name, self.pathspec, str(self._session.datastore.location))
+            if said:
+                print(said)
 
     def _stopped(self) -> RunStopped:
         """That it was interrupted."""

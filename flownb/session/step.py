@@ -95,9 +95,9 @@ def _run_logged(session: SessionState, program: Program, spec: TaskSpec, display
     """Run a task in the kernel and keep what its attempts show."""
     with logged(session.datastore, program.flow.name, spec) as next_attempt:
 
-        def on_retry(result: TaskResult, seconds: float) -> None:
+        def on_retry(result: TaskResult) -> None:
             next_attempt()
-            session.events.emit(task_retried(result, "work", 0.0))
+            session.events.emit(task_retried(result, "work"))
 
         return run_task(
             session.configured(program, spec),

@@ -67,7 +67,7 @@ export interface TaskStarted {
 }
 
 /**
- * An attempt failed with error and is tried again after so many seconds.
+ * An attempt failed with error and is tried again.
  */
 export interface TaskRetried {
   type: 'TaskRetried';
@@ -81,7 +81,6 @@ export interface TaskRetried {
   num_splits: number | null;
   outer: number[];
   error: string;
-  seconds: number;
 }
 
 /**

@@ -177,6 +177,13 @@ INCLUDED_STEPS = (
     "again = self.words is self.words",
     "%%step second -> later\nlater = [self.words, self.dotted, self.configured]",
 )
+NULLS = """%%flow Nulls
+a = Parameter("a", type=JSONType, default='{"q": 1}')
+b = Parameter("b", type=JSONType, default=lambda context: "[2]")
+none = Parameter("none", type=JSONType)
+null = Parameter("null", type=JSONType, default="null")
+text = Parameter("text", default="x")
+"""
 DECORATED = """%%flow Decorated
 RETRY = {"times": 2, "minutes_between_retries": 0}
 cfg = Config("cfg", default_value={"retry": RETRY, "env": {"A": "b", "B": 3}, "n": 5})
@@ -225,6 +232,12 @@ EQUAL = [
             "METAFLOW_RUN_T": "",
             "METAFLOW_RUN_F": "2",
         },
+    ),
+    ParameterCase(
+        "null is no value",
+        (NULLS, "%%step first -> x\nx = [self.a, self.b]"),
+        parameters=("--a", "null", "--none", "null", "--text", "null"),
+        environment={"METAFLOW_RUN_A": "[1]", "METAFLOW_RUN_B": "null"},
     ),
     ParameterCase("included files", (INCLUDED, *INCLUDED_STEPS), parameters=("--other", "text.txt")),
     ParameterCase(
@@ -313,6 +326,11 @@ REFUSED = [
         "dictionary as text", ("%%flow F\na = Parameter('a', default={})", "%%step s"), parameters=("--a", "{}")
     ),
     ParameterCase("missing parameter", ("%%flow F\na = Parameter('a', required=True)", "%%step s")),
+    ParameterCase(
+        "missing JSON",
+        ("%%flow F\na = Parameter('a', type=JSONType, required=True)", "%%step s"),
+        parameters=("--a", "null"),
+    ),
     ParameterCase("unknown parameter", ("%%flow F\na = Parameter('a')", "%%step s"), parameters=("--b", "1")),
     ParameterCase("computed type", ("%%flow F\na = Parameter('a', type=int, default=lambda c: '7')", "%%step s")),
     ParameterCase("computed None", ("%%flow F\na = Parameter('a', default=lambda c: None)", "%%step s")),

@@ -53,6 +53,17 @@ FAILING = (
         "self.merge_artifacts(inputs, include=['y'], exclude=['x'])",
     ),
     FailingShape(
+        "merge_of_tasks_that_failed_differently",
+        "What @catch caught is an artifact, too.",
+        "gather",
+        "_catch_exception",
+        (
+            "%%step start -> xs\nxs = [1, 2]\n",
+            "%%step work --foreach xs\n@catch(print_exception=False)\nraise ValueError(self.input)\n",
+            "%%step gather --join\nself.merge_artifacts(inputs)\n",
+        ),
+    ),
+    FailingShape(
         "merge_of_foreach_tasks",
         "Tasks of a foreach that set one name differently conflict, too.",
         "gather",

@@ -108,6 +108,19 @@ FOREACHS = (
         "%%step gather --join -> vs\nvs = [i.v for i in inputs]\n",
     ),
     shape(
+        "foreach_over_what_has_positions",
+        "Rows of an array, values of a dictionary whose keys are positions, and what can only be iterated are items.",
+        "%%shared\nimport numpy as np\n\nclass Pair:\n    def __iter__(self):\n        return iter((7, 8))\n",
+        "%%step start -> xs, ys, zs\nxs = np.array([[1, 2], [3, 4]])\nys = {1: 'b', 0: 'a'}\nzs = Pair()\n",
+        "%%step rows --foreach xs -> v\nv = self.input.tolist()\n",
+        "%%step rows_join --join -> seen\nseen = [i.v for i in inputs]\n"
+        "self.merge_artifacts(inputs, include=['ys', 'zs'])\n",
+        "%%step values --foreach ys -> v\nv = self.input\n",
+        "%%step values_join --join -> seen\nseen = [(i.seen, i.v) for i in inputs]\nself.zs = inputs[0].zs\n",
+        "%%step pair --foreach zs -> v\nv = self.input\n",
+        "%%step pair_join --join -> seen\nseen = [(i.seen, i.v) for i in inputs]\n",
+    ),
+    shape(
         "foreach_over_objects",
         "Items may be frames and objects of a class of the shared cells.",
         "%%shared\nimport pandas as pd\nfrom dataclasses import dataclass\n\n"

@@ -23,8 +23,7 @@ FLOWS = {
     "retry": (
         IMPORTS,
         "%%step a -> xs\nxs = [0]",
-        "%%step b -> n\n@retry(times=2, minutes_between_retries=0)\nxs.append(current.retry_count)\nn = len(xs)\n"
-        "assert current.retry_count == 2",
+        "%%step b -> n\n@retry(times=2)\nxs.append(current.retry_count)\nn = len(xs)\nassert current.retry_count == 2",
         "%%step c -> m\n@retry(times='1', minutes_between_retries=0)\nm = xs, n",
     ),
     "catch": (
@@ -43,6 +42,20 @@ FLOWS = {
         "%%step j --join -> ys\n@catch(var='e')\nself.e = 'lost'\n"
         "ys = [(i.e and i.e.type, i.tries, hasattr(i, 'y')) for i in inputs]",
         "%%step k -> same\nsame = e",
+    ),
+    "what was caught, alike, is merged": (
+        "%%step s -> xs\nxs = [0, 2, 1]",
+        "%%step f --foreach xs\n@catch(print_exception=False)\nif self.input:\n    raise ValueError('odd')",
+        "%%step j --join -> seen\nseen = [hasattr(i, '_catch_exception') for i in inputs]\n"
+        "self.merge_artifacts(inputs)",
+        "%%step k -> kept\nkept = [self._catch_exception.type, self._catch_exception.exception]",
+    ),
+    "what was caught is excluded": (
+        "%%step s -> xs\nxs = [1, 2]",
+        "%%step f --foreach xs\n@catch(var='e', print_exception=False)\nself.y = 1\nraise ValueError(self.input)",
+        "%%step j --join -> seen\nseen = [i._catch_exception.exception == i.e.exception for i in inputs]\n"
+        "self.merge_artifacts(inputs, exclude=['e', '_catch_exception'])\n"
+        "seen += [self.y, hasattr(self, '_catch_exception')]",
     ),
     "environment": (
         "%%shared\nimport os\nAT_IMPORT = os.environ.get('A')\nB = {'A': 'b', 'N': 2}",

@@ -15,12 +15,17 @@ from tests.fidelity.notebook_side import tasks_of
 
 LOAD = "%%step load -> xs, unit\nxs = [1, 2, 3]\nunit = 10"
 TRAIN = "%%step train --foreach xs -> m\nm = self.input * unit"
+CAUGHT = (
+    "%%step train --foreach xs\n@catch(print_exception=False)\nfrom metaflow import current\n"
+    "self.m = current.origin_run_id\nassert self.input < 3"
+)
 PICK = "%%step pick --join -> best\nbest = [i.m for i in inputs]"
 REPORT = "%%step report -> text\nfrom metaflow import current\ntext = (best, current.origin_run_id is not None)"
 FLOW = (LOAD, TRAIN, PICK, REPORT)
 CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str | None]] = {
     "a failed step was mended": ((LOAD, TRAIN, PICK + "\n1 / 0", REPORT), FLOW, None),
     "an item failed": ((LOAD, TRAIN + "\nassert self.input < 3", PICK, REPORT), FLOW, None),
+    "a failure was caught": ((LOAD, CAUGHT, PICK + "\n1 / 0", REPORT), (LOAD, CAUGHT, PICK, REPORT), None),
     "a step is named": (FLOW, (LOAD, TRAIN, PICK.replace("i.m", "-i.m"), REPORT), "pick"),
     "what is before a named step was edited": (FLOW, (LOAD.replace("10", "99"), TRAIN, PICK, REPORT), "pick"),
     "a step inside the foreach is named": (FLOW, (LOAD, TRAIN.replace("* unit", "+ unit"), PICK, REPORT), "train"),

@@ -12,7 +12,7 @@ import pytest
 from flownb.client import Run, Task
 from flownb.errors import CheckFailed, ParameterError, StepFailed
 from flownb.runtime import decorators, scheduler
-from flownb.runtime.events import Event, TaskRetried
+from flownb.runtime.events import TaskRetried
 from flownb.runtime.task import TaskSpec
 from flownb.runtime.workers import pool
 from flownb.session.options import RunOptions
@@ -89,7 +89,7 @@ def test_retry_tries_again_and_records_each_attempt(make_session: MakeSession, m
     session = make_session(
         IMPORTS,
         "%%step a -> xs\nxs = [0]",
-        "%%step b -> n, tries\n@retry(times=2, minutes_between_retries=0)\nxs.append(1)\nn = len(xs)\n"
+        "%%step b -> n, tries\n@retry(times=2)\nxs.append(1)\nn = len(xs)\n"
         "tries = current.retry_count\nassert tries == 2",
     )
     found = execute(session, mode, "b")
@@ -110,42 +110,23 @@ def test_retry_gives_up(make_session: MakeSession, mode: str) -> None:
 
 
 def test_retry_of_zero_and_without_settings(make_session: MakeSession) -> None:
-    """@retry(times=0) tries once; a bare @retry tries again three times, two minutes apart."""
+    """@retry(times=0) tries once; a bare @retry tries again three times."""
     session = make_session(IMPORTS, "%%step a\n@retry(times=0)\nraise ValueError", "%%step b\n@retry\nx = 1")
     recorded = session.program(True).recorded()
-    assert [(0, 120.0), (3, 120.0)] == [decorators.retries(recorded[name]) for name in "ab"]
+    assert [0, 3] == [decorators.retries(recorded[name]) for name in "ab"]
     with pytest.raises(StepFailed, match="step a failed"):
         session.run(RunOptions())
 
 
-def test_a_run_waits_between_attempts(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The minutes between attempts pass before the next one starts, and views are told of them."""
-    now = [1000.0]
-    monkeypatch.setattr(scheduler, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    session = make_session(
-        IMPORTS, "%%step a -> n\n@retry(times=1, minutes_between_retries=3)\nn = current.retry_count\nassert n"
-    )
-    seen: list[float] = []
-    starts: list[float] = []
-
-    def look(event: Event) -> None:
-        if isinstance(event, TaskRetried):
-            seen.append(event.seconds)
-
-    session.events.subscribe(look)
-    run = session.begin(RunOptions())
-    submit = scheduler.Scheduler._submit
-    monkeypatch.setattr(
-        scheduler.Scheduler, "_submit", lambda self, spec: (starts.append(now[0]), submit(self, spec))[1]
-    )
-
-    def pass_time() -> None:
-        now[0] += 30.0
-
-    monkeypatch.setattr(run, "_tick", pass_time)
-    run.drive()
-    assert [180.0] == seen
-    assert starts[2] - starts[1] >= 180.0  # start, a, a again, end
+def test_a_run_does_not_wait_between_attempts(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next attempt begins while the scheduler's clock does not move, whatever minutes_between_retries says."""
+    monkeypatch.setattr(scheduler, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    cell = "%%step a -> n\n@retry(times=2, minutes_between_retries=3)\nn = current.retry_count\nassert n == 2"
+    session = make_session(IMPORTS, cell)
+    seen: list[int] = []
+    session.events.subscribe(lambda event: seen.append(event.attempt) if isinstance(event, TaskRetried) else None)
+    assert 2 == execute(session, "run", "a")["n"]
+    assert [0, 1] == seen
 
 
 def test_a_process_that_dies_is_tried_again(make_session: MakeSession) -> None:

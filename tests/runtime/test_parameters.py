@@ -32,6 +32,7 @@ def value(parameter: Parameter, **given: object) -> Any:
         (Parameter("a"), "2", "2"),
         (Parameter("a", type=int), "2", 2),
         (Parameter("a", type=JSONType, default="{}"), '{"k": [1]}', {"k": [1]}),
+        (Parameter("a", type=JSONType, default="[1]"), "null", [1]),
         (Parameter("a", type=JSONType), {"k": 2}, {"k": 2}),
         (Parameter("a", separator=","), "x,y", ["x", "y"]),
         (Parameter("a", separator=","), "", ""),

@@ -282,11 +282,13 @@ def test_bad_spin_options(make_session: MakeSession, words: str, message: str) -
     [
         ("[]", "Step load starts a foreach over `xs`, which is empty."),
         ("{'a': 1}", "Step load starts a foreach over `xs`, a dictionary."),
-        ("7", "Step load starts a foreach over `xs`, a int."),
+        ("{'a', 'b'}", "Step load starts a foreach over `xs`, a set."),
+        ("zip([1], [2])", "Step load starts a foreach over `xs`, a zip."),
+        ("7", "Step load starts a foreach over `xs`, an int."),
     ],
 )
 def test_bad_foreach(make_session: MakeSession, value: str, message: str) -> None:
-    """A foreach over nothing, a dictionary or a number is refused, cell by cell and in a run."""
+    """A foreach over what no task could find its item in is refused, cell by cell and in a run."""
     session = make_session(f"%%step load -> xs\nxs = {value}")
     session.run_step("load")
     session.define(read_cell("%%step a --foreach xs\npass"))

@@ -73,7 +73,7 @@ def test_a_foreach_has_counts_and_a_rate() -> None:
     for i in range(19):
         tally(started("train", 6 + i, (4 + i, 100, ())))
         tally(ended("train", 6 + i, (4 + i, 100, ())))
-    tally(TaskRetried(*facts("train", 2, (0, 100, ())), error="E", seconds=0.0))
+    tally(TaskRetried(*facts("train", 2, (0, 100, ())), error="E"))
     tally(ended("train", 2, (0, 100, ()), "failed", "ValueError: no"))
     assert ["load      1/1  done in 0.5 s", "train  20/100  3 running  10/s  1 failed  1 retried", "pick"] == texts(
         tally.lines(9)

@@ -13,6 +13,7 @@ from flownb.client import Run
 from flownb.errors import MissingResults, NotFound, ParameterError, StepFailed, StoreError
 from flownb.session.options import ResumeOptions, RunOptions, parse_resume
 from flownb.session.session import Session
+from flownb.session.status import flow_status
 from tests.conftest import MakeSession
 
 INLINE = RunOptions(executor="inline")
@@ -323,8 +324,8 @@ def test_rounds_that_look_alike_are_cloned_once_each(make_session: MakeSession, 
     assert 3 == len(list(found["poll"]))
 
 
-def test_a_failure_that_was_caught_is_not_taken_over(make_session: MakeSession, count: Any) -> None:
-    """What `@catch` took may go well the next time, so the step runs again."""
+def test_a_failure_that_was_caught_is_taken_over(make_session: MakeSession, count: Any) -> None:
+    """A task whose failure `@catch` handled is done: badges, status and a resume agree that it holds."""
     cells = [
         SHARED,
         "%%step first\npass",
@@ -334,8 +335,13 @@ def test_a_failure_that_was_caught_is_not_taken_over(make_session: MakeSession, 
     session = make_session(*cells)
     run(session)
     assert ["risky"] == count()
-    _, lines = resume(session)
-    assert (["risky"], "risky: ran, failed before") == (count(), lines[1])
+    status = flow_status(session).lines()
+    assert ["  risky  fresh", "  risky  would be cloned"] == [line for line in status if line.startswith("  risky")]
+    found, lines = resume(session)
+    assert ([], "risky: cloned") == (count(), lines[1])
+    assert ["builtins.ZeroDivisionError"] == [e.type for e in data(found, "last", "e")]
+    _, lines = resume(session, "risky")
+    assert (["risky"], "risky: ran, from `risky` on") == (count(), lines[1])
 
 
 def test_a_join_runs_when_an_input_it_merged_is_new(make_session: MakeSession, count: Any) -> None:

@@ -402,7 +402,7 @@ def test_current_describes_the_task(make_session: MakeSession) -> None:
     )
     run = Run(session.run(parse_run("--tag t".split())).pathspec, datastore=session.datastore)
     assert run.data is not None
-    assert ["F", "1", "a", "F/1/a/2", "tester", "user:tester", 2, ["t"], 0] == run.data.got
+    assert ["F", "1", "a", "F/1/a/1", "tester", "user:tester", 2, ["t"], 0] == run.data.got
 
 
 def test_a_result_whose_origin_was_removed_is_stale(make_session: MakeSession) -> None:

@@ -187,7 +187,9 @@ class Parameter:
         if given is None:
             given = inputs.environment.get(f"METAFLOW_RUN_{self.name.replace('-', '_').upper()}")
         if given is not None:
-            return self.convert(given, folder=inputs.folder)
+            value = self.convert(given, folder=inputs.folder)
+            if value is not None:  # JSON's null means the default, as click takes it
+                return value
         default = self.default
         if callable(default):
             default = self._typed(call_default(default, context._replace(parameter_name=self.name), self.kind_name))

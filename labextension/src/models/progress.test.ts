@@ -122,8 +122,7 @@ describe('RunProgress', () => {
       {
         ...started('train', '1', { index: 1, num_splits: 3 }),
         type: 'TaskRetried',
-        error: 'E',
-        seconds: 1
+        error: 'E'
       },
       0
     );
