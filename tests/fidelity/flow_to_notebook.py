@@ -44,9 +44,10 @@ def notebook_cells(source: str) -> tuple[str, ...]:
         *(_step_cell(file, step) for step in _steps(flow)),
     ]
     if after:
+        end = max([flow.end_lineno or 0, *(_last(file, step) for step in _steps(flow))])
         last = max(node.end_lineno or 0 for node in after)
         cut = set(_lines(start_block)) if start_block is not None else set()
-        cells.append(file.cell("%%shared", [n for n in range((flow.end_lineno or 0) + 1, last + 1) if n not in cut]))
+        cells.append(file.cell("%%shared", [n for n in range(end + 1, last + 1) if n not in cut]))
     return tuple(cell for cell in cells if cell != "%%shared\n")
 
 

@@ -5,6 +5,8 @@ Each folder of `flows` is a flow.py as one finds them in public, with the module
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import subprocess
 import sys
@@ -44,15 +46,15 @@ def test_flow_is_the_same_three_times(name: str, tmp_path: Path, pytestconfig: p
         ran = pool.submit(flownb, "run", notebook.name, *arguments, cwd=notebook.parent)
         original = on_metaflow(text, name, home)
         with importable(original.folder):
-            theirs = comparable(original.tasks())
+            theirs = comparable(original.tasks(), original.folder)
             ran.result()
             run = Flow(flow_name(text), datastore=Datastore(notebook.parent / ".flownb")).latest_run
             assert run is not None
-            ours = comparable(tasks_of(run, [step.id for step in run]))
+            ours = comparable(tasks_of(run, [step.id for step in run]), notebook.parent)
             assert [] == differences(ours, theirs)
             assert original.stacks() == stacks_in(run, original.targets())
             export = on_metaflow(exported.result(), name, home)
-            assert [] == differences(comparable(export.tasks()), theirs)
+            assert [] == differences(comparable(export.tasks(), export.folder), theirs)
             assert (original.targets(), original.stacks()) == (export.targets(), export.stacks())
 
 
@@ -100,13 +102,23 @@ def importable(folder: Path) -> Iterator[None]:
                 del sys.modules[module]
 
 
-def comparable(tasks: Tasks) -> Tasks:
-    """Artifacts without those of Metaflow's own, and what `@catch` kept as its type and its text."""
+def comparable(tasks: Tasks, folder: Path) -> Tasks:
+    """Artifacts without those of Metaflow's own, each as the client gives it; of what `@catch` kept, type and text."""
 
     def plain(value: Any) -> Any:
-        return [value.type, value.exception] if type(value).__name__ == "MetaflowExceptionWrapper" else value
+        kind = type(value).__name__
+        if kind == "MetaflowExceptionWrapper":
+            return [value.type, value.exception]
+        return included(value.descriptor, folder) if kind == "IncludedFile" else value
 
     return {
         step: [{name: plain(value) for name, value in task.items() if name[0] != "_"} for task in found]
         for step, found in tasks.items()
     }
+
+
+def included(about: dict[str, Any], folder: Path) -> object:
+    """The content of an included file, which Metaflow keeps apart; the run's folder was moved since."""
+    blob = Path(*Path(about["url"]).parts[-3:])
+    content = gzip.decompress((folder / blob).read_bytes())
+    return io.TextIOWrapper(io.BytesIO(content), about["encoding"]).read() if about["is_text"] else content
