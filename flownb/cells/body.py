@@ -105,11 +105,13 @@ class Transition:
     targets : tuple of str
         Names of the next steps, in the order written.
     foreach : str or None
-        The artifact whose items become tasks.
+        The artifact whose items become tasks; None where it is known only when the step runs.
     condition : str or None
         The artifact a switch looks at.
     cases : tuple of (value, str)
         Value of the condition and the step it leads to.
+    parallel : bool
+        Whether the step starts Metaflow's ``@parallel`` tasks (``num_parallel=…``), a foreach without an artifact.
     line, end_line : int
         Lines of the statement in the body, 1-based; 0 when the transition was derived from headers.
     """
@@ -119,6 +121,7 @@ class Transition:
     foreach: str | None = None
     condition: str | None = None
     cases: tuple[tuple[str | int | float, str], ...] = ()
+    parallel: bool = False
     line: int = 0
     end_line: int = 0
 
@@ -178,10 +181,6 @@ class StepBody:
         """What the body reads and binds, without captures."""
         return analyse_names(self.tree)
 
-    def names_with(self, captures: tuple[str, ...]) -> BodyNames:
-        """What the body reads and binds when `captures` are read after its last line."""
-        return analyse_names(self.tree, captures=captures)
-
 
 def is_next_call(node: ast.stmt) -> bool:
     """Whether a statement is ``self.next(...)``."""
@@ -236,11 +235,15 @@ def _switch(call: ast.Call) -> Transition | None:
     cases: dict[str | int | float, str] = {}
     for key, target in zip(call.args[0].keys, call.args[0].values, strict=True):
         step = _step_of(target)
-        if not (isinstance(key, ast.Constant) and isinstance(key.value, str | int | float)) or step is None:
+        if key is not None and ast.unparse(key).startswith("self.") and isinstance(key, ast.Attribute):
+            value: str | int | float = ast.unparse(key)  # self.config.name, which is known when the flow runs
+        elif isinstance(key, ast.Constant) and isinstance(key.value, str | int | float):
+            value = key.value
+        else:
             return None
-        if key.value in cases:
+        if step is None or value in cases:
             return None
-        cases[key.value] = step
+        cases[value] = step
     if len(cases) < 2:
         return None
     targets = tuple(dict.fromkeys(cases.values()))
@@ -252,9 +255,14 @@ def _other(call: ast.Call) -> Transition | None:
     targets = tuple(dict.fromkeys(step for step in map(_step_of, call.args) if step is not None))
     if not targets or len(targets) != len(call.args):
         return None
+    if len(call.keywords) == 1 and call.keywords[0].arg == "num_parallel" and len(targets) == 1:
+        return Transition("foreach", targets, parallel=True)
     if call.keywords:
         foreach = _option(call, "foreach")
-        return Transition("foreach", targets, foreach=foreach) if foreach and len(targets) == 1 else None
+        # Metaflow asks for the name of the artifact when the step runs, so it may be given by an expression.
+        computed = len(call.keywords) == 1 and not isinstance(call.keywords[0].value, ast.Constant)
+        named = foreach or (computed and call.keywords[0].arg == "foreach")
+        return Transition("foreach", targets, foreach=foreach) if named and len(targets) == 1 else None
     return Transition("linear" if len(targets) == 1 else "split", targets)
 
 

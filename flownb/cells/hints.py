@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-__all__ = ["lets_exceptions_pass", "query_names"]
+__all__ = ["constant_truth", "hands_out_self", "lets_exceptions_pass", "query_names"]
 
 # Context managers that let every exception pass; any other may swallow one and go on behind its block.
 TRANSPARENT = frozenset(
@@ -41,6 +41,10 @@ TRANSPARENT = frozenset(
         "urlopen",
     }
 )
+# Builtins that take an object and set nothing on it.
+LOOKS_ONLY = frozenset({"bool", "callable", "getattr", "hasattr", "id", "isinstance", "print", "repr", "str", "type"})
+# What code that sees `self` without naming an attribute is called with.
+OPEN_ENDED = frozenset({"eval", "exec", "super"})
 # Methods whose texts take names from the frame that calls them (pandas' ``DataFrame.query``).
 QUERIES = frozenset({"query", "eval"})
 QUERIED = re.compile(r"@([^\W\d]\w*)")
@@ -51,6 +55,28 @@ def lets_exceptions_pass(manager: ast.expr) -> bool:
     called = manager.func if isinstance(manager, ast.Call) else manager
     name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
     return name in TRANSPARENT
+
+
+def constant_truth(test: ast.expr) -> bool | None:
+    """Whether a condition is written out as true or false; None if it has to be evaluated."""
+    return bool(test.value) if isinstance(test, ast.Constant) else None
+
+
+def hands_out_self(node: ast.Call) -> tuple[bool, str]:
+    """Whether a call may set attributes of a `self` that it names, and the attribute that ``getattr`` reads of it.
+
+    ``hasattr(self, "x")`` and ``print(self)`` set nothing; ``exec`` and ``super()`` may, without naming it.
+    """
+    called = node.func.id if isinstance(node.func, ast.Name) else ""
+    if called in OPEN_ENDED:
+        return True, ""
+    mine = bool(node.args) and isinstance(node.args[0], ast.Name) and node.args[0].id == "self"
+    if not mine or called not in LOOKS_ONLY:
+        return True, ""
+    if called != "getattr":
+        return False, ""
+    name = node.args[1].value if len(node.args) > 1 and isinstance(node.args[1], ast.Constant) else None
+    return (False, name) if isinstance(name, str) else (True, "")
 
 
 def query_names(node: ast.AST) -> Iterator[tuple[str, int]]:

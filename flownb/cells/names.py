@@ -1,10 +1,11 @@
 """What a body does with names, as facts.
 
-Takes nothing; gives `BodyNames`, which `flownb.cells.assignment` fills and the checks and the method source read.
+`flownb.cells.assignment` fills a `BodyNames`; the checks and the method source read it.
 """
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -43,6 +44,19 @@ class BodyNames:
         Names in ``global`` statements, at any depth.
     definitions : dict of str to {"function", "class", "module"}
         Names that hold, at the body's end, what cannot be persisted; attributes as ``"self.x"``.
+    definite : dict of str to int
+        Names (attributes as ``"self.x"``) that are certainly read, with the first such line, where the body cannot have
+        assigned them: whenever the body is executed, that line is reached or an exception ends it before.
+    definite_writes : dict of str to int
+        Names (attributes as ``"self.x"``) that are certainly assigned, with the first such line.
+    bound_at_end : frozenset of str
+        Names (attributes as ``"self.x"``) that have a value whichever way the body was left.
+    evaluated : set of ast.AST
+        Attributes, calls, imports and returns that are certainly executed.
+    is_property : bool
+        Of a method: whether reading the attribute calls it.
+    ends : bool
+        Whether the end of the body is certainly reached, unless an exception is raised.
     """
 
     reads: dict[str, int] = field(default_factory=dict)
@@ -58,6 +72,12 @@ class BodyNames:
     merges: bool = False
     globals_declared: dict[str, int] = field(default_factory=dict)
     definitions: dict[str, Definition] = field(default_factory=dict)
+    definite: dict[str, int] = field(default_factory=dict)
+    definite_writes: dict[str, int] = field(default_factory=dict)
+    bound_at_end: frozenset[str] = frozenset()
+    evaluated: set[ast.AST] = field(default_factory=set)
+    is_property: bool = False
+    ends: bool = True
 
     @property
     def local_functions(self) -> frozenset[str]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from flownb.cells.hints import OPEN_ENDED, hands_out_self
+
 __all__ = [
     "Comprehension",
     "Scope",
@@ -137,7 +139,16 @@ class Scope:
             else:
                 self.bound.add(node.id)
                 self.writes.setdefault(node.id, node.lineno)
+        elif isinstance(node, ast.Call):
+            open_ended, read = hands_out_self(node)
+            self.escapes |= open_ended and isinstance(node.func, ast.Name) and node.func.id in OPEN_ENDED
+            if read:
+                self._own.setdefault(f"self.{read}", node.lineno)
+            for child in ast.iter_child_nodes(node):
+                if open_ended or child is not node.args[0]:
+                    self._visit(child)
         elif isinstance(node, ast.Attribute) and is_self_attribute(node):
+            self.escapes |= node.attr.startswith("__") and node.attr.endswith("__") and node.attr != "__class__"
             if isinstance(node.ctx, ast.Load):
                 self._own.setdefault(f"self.{node.attr}", node.lineno)
                 self.merges |= node.attr == "merge_artifacts"

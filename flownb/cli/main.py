@@ -16,6 +16,7 @@ from flownb.cli.datastore import STORE_COMMANDS, add_commands
 from flownb.cli.logs import add_logs
 from flownb.errors import FlownbError, ParameterError
 from flownb.runtime.failure import StepError, user_frames
+from flownb.runtime.own_imports import always
 from flownb.session.cards import card_view
 from flownb.session.options import RunOptions, parse_resume, parse_run, parse_status
 from flownb.session.output import write_output
@@ -93,7 +94,8 @@ def _parser() -> argparse.ArgumentParser:
         "flownb spin NOTEBOOK STEP [--from RUN[/STEP/TASK]] [--index N] [--set NAME=VALUE] [--artifacts-module FILE] "
         "[--persist] [--skip-decorators] [--isolate process]"
     )
-    add("check", check, "List what the static checks find.")
+    sub = add("check", check, "List what the static checks find; fails if there are errors.")
+    sub.add_argument("--strict", action="store_true", help="fail if there are warnings, too")
     sub = add("export", export, "Write flow.py, which runs on Metaflow.")
     sub.add_argument("-o", "--output", type=Path, default=Path("flow.py"), help="file to write, - for standard output")
     add("show", show, "Print the DAG with each step's state.")
@@ -111,13 +113,20 @@ def _open(path: Path) -> Session:
 
     notebook = read_notebook(path)
     session = Session(path.resolve(), folder=path.resolve().parent)
+    session.warn = _print_warning
     show_transfers(session.datastore.location)
     session.open(notebook.cells)
     os.environ.setdefault("MPLBACKEND", "agg")
     os.chdir(path.resolve().parent)
     if "" not in sys.path:
         sys.path.insert(0, "")
+    always()
     return session
+
+
+def _print_warning(diagnostic: object) -> None:
+    """Show a warning of the checks beside the command's own output."""
+    print(diagnostic, file=sys.stderr)
 
 
 def _no_more(rest: list[str]) -> None:
@@ -209,14 +218,16 @@ def spin(arguments: argparse.Namespace, rest: list[str]) -> int:
 
 
 def check(arguments: argparse.Namespace, rest: list[str]) -> int:
-    """``flownb check NOTEBOOK``."""
+    """``flownb check NOTEBOOK [--strict]``."""
+    from flownb.flow.lint import counted, errors_of
+
     _no_more(rest)
     session = _open(arguments.notebook)
     found = session.check()
     for diagnostic in found:
         print(diagnostic)
-    print(f"{session.flow.name}: {len(session.flow.steps)} steps, {len(found) or 'no'} problems")
-    return 1 if found else 0
+    print(f"{session.flow.name}: {len(session.flow.steps)} steps, {counted(found)}")
+    return 1 if errors_of(found) or (found and arguments.strict) else 0
 
 
 def export(arguments: argparse.Namespace, rest: list[str]) -> int:

@@ -6,9 +6,11 @@ executes, and runs unmodified on Metaflow.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
+from flownb.errors import UnpicklableArtifact
 from flownb.flow.module import class_source, exported_shared, future_features, hoisted_source, metaflow_imports
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.program import Program
@@ -37,8 +39,14 @@ def flow_file(program: Program, *, notebook: str = "", filename: str = "flow.py"
     -------
     str
         Ending in a newline.
+
+    Raises
+    ------
+    UnpicklableArtifact
+        If a constant of the flow's class cannot be persisted by Metaflow.
     """
     flow = program.flow
+    _require_constants(program)
     blocks = ["\n".join(_opening(program, notebook, filename, needs)).rstrip("\n")]
     blocks += [text for text in map(exported_shared, flow.shared) if text.strip()]
     if hoisted := hoisted_source(flow):
@@ -53,6 +61,20 @@ def flow_file(program: Program, *, notebook: str = "", filename: str = "flow.py"
     blocks.append(f"{head}\n{body}" if class_lines[-1].startswith("class ") else f"{head}\n\n{body}".rstrip("\n"))
     blocks.append(f'if __name__ == "__main__":\n    {flow.name}()')
     return "\n\n\n".join(blocks) + "\n"
+
+
+def _require_constants(program: Program) -> None:
+    """Refuse a class-level value that Metaflow could not persist, so that not even the first step would run."""
+    for name, value in program.constants.items():
+        try:
+            pickle.dumps(value)
+        except Exception as error:  # whatever the value's own class raises
+            raise UnpicklableArtifact(
+                f"The constant `{name}` of the %%flow cell cannot be pickled.",
+                f"Metaflow persists it before the first step runs ({type(error).__name__}: {error}).",
+                f"Make it in a %%shared cell or in a step, or call it `_{name}`: such names are not persisted.",
+                artifact=name,
+            ) from error
 
 
 def _opening(program: Program, notebook: str, filename: str, needs: Sequence[str]) -> list[str]:

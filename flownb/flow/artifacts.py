@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flownb.flow.decorator_call import catches, catches_unnamed, caught_name, written_names
+from flownb.cells.body import STEP_DECORATORS
+from flownb.flow.decorator_call import catches, catches_unnamed, caught_name, decorator_call, written_names
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
 
@@ -30,7 +31,8 @@ class Artifacts:
     leaving : dict of str to frozenset of str
         For each step the names that at least one way through it passes on.
     unknown : frozenset of str
-        Steps above which ``self`` is passed to other code, so that more names may exist than the source shows.
+        Steps that may have more artifacts than the source shows: there or above, ``self`` is passed to other code, or
+        a decorator that is not Metaflow's may set some; or the flow's class may have names that its source does not.
     caught : dict of str to frozenset of str
         For each step the names it lacks when ``@catch`` took the exception of a step above, which was to set them.
     """
@@ -41,6 +43,11 @@ class Artifacts:
     leaving: dict[str, frozenset[str]]
     unknown: frozenset[str]
     caught: dict[str, frozenset[str]]
+
+    def absent(self, step: str) -> frozenset[str]:
+        """Names that `step` inherits on some ways to it, and lacks on others."""
+        lost = self.possible.get(step, frozenset()) - self.certain.get(step, frozenset())
+        return lost | self.caught.get(step, frozenset())
 
     def loads(self, step: Step, flow: FlowDefinition) -> tuple[str, ...]:
         """Plain names of `step` that are shorthand for artifacts, in the order of their first read."""
@@ -72,7 +79,8 @@ def trace_artifacts(flow: FlowDefinition, graph: FlowGraph) -> Artifacts:
     possible: dict[str, frozenset[str]] = {}
     joined: dict[str, frozenset[str]] = {}
     leaving: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
-    unknown: set[str] = set()
+    unknown: set[str] = set(graph.nodes) if flow.is_open else set()
+    known_decorators = STEP_DECORATORS - flow.redefined | {"step"}
     caught: dict[str, frozenset[str]] = {}
     lacking: dict[str, frozenset[str]] = {}
     for name in graph.order:
@@ -98,7 +106,14 @@ def trace_artifacts(flow: FlowDefinition, graph: FlowGraph) -> Artifacts:
         if node.step is not None:
             written = frozenset(written_names(node.step))
             added = merged | written
-            if node.step.names.self_escapes or catches_unnamed(node.step):
+            if (
+                node.step.names.self_escapes
+                or catches_unnamed(node.step)
+                or any(
+                    (call := decorator_call(one)) is None or call.name not in known_decorators
+                    for one in node.step.body.decorators
+                )
+            ):
                 unknown.add(name)
             if catches(node.step) is not None:
                 lacking[name] |= added - sure - {caught_name(node.step)}

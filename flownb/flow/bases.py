@@ -18,7 +18,7 @@ from pathlib import Path
 from flownb.cells.cell import Cell, read_cell
 from flownb.cells.header import INPUTS, StepHeader
 
-__all__ = ["ROOT", "BaseClass", "base_classes", "inherited_steps", "own_package"]
+__all__ = ["ROOT", "BaseClass", "base_classes", "inherited_steps", "is_step_mark", "own_package"]
 
 # Metaflow's own base class.
 ROOT = "FlowSpec"
@@ -228,14 +228,14 @@ def inherited_steps(bases: Iterable[BaseClass]) -> dict[str, Cell]:
         for node in base.node.body:
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.name in hidden:
                 continue
-            marks = [one for one in node.decorator_list if _is_step_mark(one)]
+            marks = [one for one in node.decorator_list if is_step_mark(one)]
             if marks and node.name not in found:
                 found[node.name] = _as_cell(base, node)
         hidden.update(getattr(node, "name", "") for node in base.node.body)
     return found
 
 
-def _is_step_mark(node: ast.expr) -> bool:
+def is_step_mark(node: ast.expr) -> bool:
     """Whether a decorator is ``@step``, with or without settings."""
     function = node.func if isinstance(node, ast.Call) else node
     return (function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")) == "step"

@@ -84,7 +84,7 @@ def catches_unnamed(step: Step) -> bool:
 def written_names(step: Step) -> dict[str, int]:
     """Names that a step sets as artifacts, with the line that does so (0 is the header)."""
     call, caught = catches(step), caught_name(step)
-    written = {**step.body.names.self_writes, **dict.fromkeys(step.captures, 0)}
+    written = {**step.names.self_writes, **dict.fromkeys(step.captures, 0)}
     return {caught: call.line, **written} if call and caught else written
 
 

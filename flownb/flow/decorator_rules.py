@@ -10,7 +10,7 @@ from typing import Any
 
 from flownb.flow.decorator_call import Expression
 
-__all__ = ["MAX_RETRIES", "REPEATABLE", "SETTINGS", "wrong_values"]
+__all__ = ["MAX_RETRIES", "NUMBERS", "REPEATABLE", "SETTINGS", "wrong_values"]
 
 # `defaults` of each class (`metaflow/plugins`, 2.19.39); other settings are refused when the decorator is made.
 SETTINGS: Mapping[str, tuple[str, ...]] = {
@@ -46,7 +46,9 @@ NUMBERS: Mapping[str, Mapping[str, type[int | float]]] = {
 }
 
 
-def wrong_values(name: str, settings: Mapping[str, Any], *, open_ended: bool = False) -> Iterator[tuple[str, str, str]]:
+def wrong_values(
+    name: str, settings: Mapping[str, Any], *, open_ended: bool = False
+) -> Iterator[tuple[str, str, str, bool]]:
     """Say what is wrong with a decorator's values.
 
     Parameters
@@ -59,8 +61,8 @@ def wrong_values(name: str, settings: Mapping[str, Any], *, open_ended: bool = F
 
     Yields
     ------
-    (str, str, str)
-        What it says, without a subject and a full stop; why that is wrong; what to write.
+    (str, str, str, bool)
+        What it says, without a subject and a full stop; why that is wrong; what to write; whether a run fails by it.
     """
     numbers: dict[str, float] = {}
     known = not open_ended
@@ -73,23 +75,27 @@ def wrong_values(name: str, settings: Mapping[str, Any], *, open_ended: bool = F
                 numbers[setting] = kind(value)
             except (TypeError, ValueError, OverflowError):
                 known = False
-                yield f"says {setting}={value!r}", "It takes a number.", f"Write @{name}({setting}=2), for example."
+                # A local run looks at no others; where they are looked at, they fail too.
+                fails = name == "timeout" or setting == "times"
+                fix = f"Write @{name}({setting}=2), for example."
+                yield f"says {setting}={value!r}", "It takes a number.", fix, fails
     match name:
         case "retry" if numbers.get("times", 0) > MAX_RETRIES:
             why = f"Metaflow tries a task again {MAX_RETRIES} times at most."
-            yield f"says times={settings['times']!r}", why, f"Write @retry(times={MAX_RETRIES})."
+            yield f"says times={settings['times']!r}", why, f"Write @retry(times={MAX_RETRIES}).", True
         case "timeout" if known and sum(numbers.values()) <= 0:
             why = "It limits how long a task runs, in whole seconds."
-            yield "says no duration", why, "Write @timeout(minutes=5), for example."
+            yield "says no duration", why, "Write @timeout(minutes=5), for example.", True
         case "environment" if not isinstance(settings.get("vars", {}), Mapping | Expression):
             why = "It takes a dict of the variables."
-            yield f"says vars={settings['vars']!r}", why, 'Write @environment(vars={"NAME": "value"}), for example.'
+            fix = 'Write @environment(vars={"NAME": "value"}), for example.'
+            yield f"says vars={settings['vars']!r}", why, fix, True
         case "environment" if not isinstance(settings.get("vars", {}), Expression):
             for variable in settings.get("vars", {}):
                 if not isinstance(variable, str) or not variable or "=" in variable or "\0" in variable:
-                    why = "It is no name that a variable can have."
-                    yield f"sets the variable {variable!r}", why, "Name the variable with letters, digits and `_`."
+                    why, fix = "A variable cannot have that name.", "Name the variable with letters, digits and `_`."
+                    yield f"sets the variable {variable!r}", why, fix, variable != ""
         case "catch" if not isinstance(var := settings.get("var"), Expression | None):
             if not isinstance(var, str) or not (var.isidentifier() or not var):
                 why = "It names the artifact that takes the exception."
-                yield f"says var={var!r}", why, 'Write @catch(var="failure"), for example.'
+                yield f"says var={var!r}", why, 'Write @catch(var="failure"), for example.', not isinstance(var, str)

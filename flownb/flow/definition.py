@@ -19,6 +19,7 @@ from flownb.cells.header import StepHeader
 from flownb.cells.names import BodyNames
 from flownb.cells.scopes import import_names
 from flownb.flow.bases import BaseClass, base_classes, inherited_steps
+from flownb.flow.class_methods import ClassMethods, class_methods
 
 __all__ = ["CONFIG_ATTRIBUTES", "PYTHON_BUILTINS", "FlowDefinition", "Step", "define_flow"]
 
@@ -33,6 +34,10 @@ FLOW_DECORATORS = frozenset(
     ["conda_base", "project", "pypi_base", "schedule", "trigger", "trigger_on_finish", "exit_hook"]
 )
 PARAMETER_CLASSES = {"Parameter", "IncludeFile", "Config"}
+# Expressions whose value is certainly not a function.
+VISIBLE = ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set | ast.JoinedStr | ast.ListComp | ast.DictComp
+# With these, and with sys.modules, code can define names without writing them down.
+HIDING = frozenset({"__builtins__", "builtins", "exec", "globals", "vars"})
 # What `cfg.NAME` is in a class body of Metaflow when it is no value of the config: attributes of its own class
 # (`metaflow/user_configs/config_parameters.py`, 2.19.39).
 CONFIG_ATTRIBUTES = frozenset(
@@ -43,9 +48,10 @@ CONFIG_ATTRIBUTES = frozenset(
 
 @dataclass(frozen=True)
 class Step:
-    """One step cell."""
+    """One step cell, and what the methods do that it can call."""
 
     cell: Cell
+    methods: ClassMethods | None = None
 
     @property
     def name(self) -> str:
@@ -65,8 +71,8 @@ class Step:
 
     @cached_property
     def names(self) -> BodyNames:
-        """Names the body reads and binds, its captures counted as read at the end."""
-        return self.body.names_with(self.header.captures)
+        """Names the body reads and binds, its captures counted as read at the end, what methods do as done by it."""
+        return analyse_names(self.body.tree, captures=self.header.captures, methods=self.methods)
 
     @property
     def captures(self) -> tuple[str, ...]:
@@ -119,7 +125,8 @@ class FlowDefinition:
     def inherited(self) -> dict[str, Step]:
         """Steps that come from base classes and that no cell replaces, by name."""
         own = {step.name for step in self.steps}
-        return {name: _step(cell) for name, cell in inherited_steps(self.bases).items() if name not in own}
+        methods = class_methods(self.header, self.bases) if self.header is not None else None
+        return {name: _step(cell, methods) for name, cell in inherited_steps(self.bases).items() if name not in own}
 
     @property
     def all_steps(self) -> tuple[Step, ...]:
@@ -127,20 +134,20 @@ class FlowDefinition:
         return (*self.inherited.values(), *self.steps)
 
     @cached_property
-    def is_open(self) -> bool:
-        """Whether the flow's class may have attributes that its source does not show.
+    def is_dynamic(self) -> bool:
+        """Whether only the executed class tells which of its attributes are parameters.
 
-        That is so below a base class whose source is not known and below a decorator of the class that is not
-        Metaflow's, and where the class body calls a function, has a loop or another statement that may bind any name.
+        So it is where the class is open, and where a class body takes a value from a function or from other code.
         """
-        if not self._bases[1] or any(
-            one.name.rpartition(".")[2] not in FLOW_DECORATORS - self.shared_names for one in self._class_decorators
-        ):
-            return True
-        trees: list[ast.Module | ast.ClassDef] = [base.node for base in self.bases]
+        return self.is_open or any(not _is_plain(node) for body in self._class_bodies for node in body)
+
+    @property
+    def _class_bodies(self) -> list[list[ast.stmt]]:
+        """Statements of the class body and of those of its bases."""
+        bodies = [base.node.body for base in self.bases]
         if self.header is not None and self.header.parsed.tree is not None:
-            trees.append(self.header.parsed.tree)
-        return any(not _is_plain(node) for tree in trees for node in tree.body)
+            bodies.append(self.header.parsed.tree.body)
+        return bodies
 
     @property
     def _class_decorators(self) -> tuple[Decorator, ...]:
@@ -167,6 +174,42 @@ class FlowDefinition:
             names.update(analysed.assigned, analysed.globals_declared)
         names.update(name for node in self.hoisted for name in import_names(node))
         return frozenset(names)
+
+    @cached_property
+    def is_open(self) -> bool:
+        """Whether the flow's class may have attributes that its source does not show.
+
+        So it is below a base class whose source is not found, and below a decorator that is not Metaflow's.
+        """
+        known = FLOW_DECORATORS - self.redefined
+        if not self._bases[1] or any(one.name.rpartition(".")[2] not in known for one in self._class_decorators):
+            return True
+        return not all(_binds_what_it_names(node) for body in self._class_bodies for node in body)
+
+    @cached_property
+    def redefined(self) -> frozenset[str]:
+        """Names of Metaflow's decorators that shared code gives a meaning of its own."""
+        theirs = {
+            alias.asname or alias.name
+            for tree in (*(cell.parsed.tree for cell in self.shared), ast.Module(list(self.hoisted), []))
+            if tree is not None
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in ("metaflow", "flownb")
+            for alias in node.names
+        }
+        return self.shared_names - theirs
+
+    @cached_property
+    def has_hidden_names(self) -> bool:
+        """Whether code of the flow may define names at module level that are not written there as assigned."""
+        cells = [*([self.header] if self.header else []), *self.shared, *(step.cell for step in self.steps)]
+        return any(
+            (isinstance(node, ast.Name) and node.id in HIDING)
+            or (isinstance(node, ast.Attribute) and node.attr == "modules")
+            for cell in cells
+            if any(word in cell.source for word in (*HIDING, "modules"))
+            for node in (ast.walk(cell.parsed.tree) if cell.parsed.tree is not None else ())
+        )
 
     @cached_property
     def has_star_import(self) -> bool:
@@ -200,6 +243,11 @@ class FlowDefinition:
                     if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store):
                         found[target.id] = ("parameter" if _class_called(node.value) else "constant", node.value)
         return found
+
+    def keeps(self, name: str) -> bool:
+        """Whether a name of the class body certainly holds a parameter or a value, and no function."""
+        kind, value = self._class_body.get(name, ("", None))
+        return kind == "parameter" or (kind == "constant" and isinstance(value, VISIBLE))
 
     @cached_property
     def configs(self) -> frozenset[str]:
@@ -265,6 +313,18 @@ def _class_called(node: ast.expr) -> str:
     return name if name in PARAMETER_CLASSES else ""
 
 
+def _binds_what_it_names(node: ast.stmt) -> bool:
+    """Whether a statement of the class body binds the names that are written in it, and no others."""
+    if isinstance(node, ast.ImportFrom):
+        return all(alias.name != "*" for alias in node.names)
+    if isinstance(node, ast.Expr):
+        return not any(isinstance(one, ast.Call) for one in ast.walk(node))
+    simple = ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.Pass
+    return isinstance(node, simple) and not any(
+        isinstance(one, ast.Name) and one.id in {*HIDING, "locals"} for one in ast.walk(node)
+    )
+
+
 def define_flow(cells: Iterable[Cell], *, default_name: str = DEFAULT_FLOW_NAME) -> FlowDefinition:
     """Collect the marked cells of a notebook.
 
@@ -281,15 +341,18 @@ def define_flow(cells: Iterable[Cell], *, default_name: str = DEFAULT_FLOW_NAME)
     """
     cells = tuple(cells)
     header = next((cell for cell in reversed(cells) if cell.kind == "flow"), None)
+    shared = tuple(cell for cell in cells if cell.kind == "shared")
+    bases = base_classes(header.bases, shared)[0] if header is not None and header.bases else ()
+    methods = class_methods(header, bases) if header is not None else None
     return FlowDefinition(
         name=header.name if header else default_name,
         header=header,
-        shared=tuple(cell for cell in cells if cell.kind == "shared"),
-        steps=tuple(_step(cell) for cell in cells if cell.kind == "step"),
+        shared=shared,
+        steps=tuple(_step(cell, methods) for cell in cells if cell.kind == "step"),
     )
 
 
 @lru_cache(maxsize=4096)
-def _step(cell: Cell) -> Step:
+def _step(cell: Cell, methods: ClassMethods | None) -> Step:
     """One `Step` for each cell text, so that an edit of one cell analyses one cell."""
-    return Step(cell)
+    return Step(cell, methods or None)

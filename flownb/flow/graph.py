@@ -130,6 +130,22 @@ class FlowGraph:
         """For each step the splits that are open when it runs, outermost first."""
         return self._splits[0]
 
+    @cached_property
+    def unavoidable(self) -> frozenset[str]:
+        """Steps that run whichever cases the switches of the flow take."""
+        if not any(node.kind == "switch" for node in self.nodes.values()):
+            return self.reachable
+        return frozenset(name for name in self.reachable if not self._ends_without(name))
+
+    def _ends_without(self, avoided: str) -> bool:
+        """Whether a run can come to its end without executing a step."""
+        ends: dict[str, bool] = {}
+        for name in reversed(self.order):
+            node = self.nodes[name]
+            ways = [ends.get(target, True) for target in node.targets if target != name]
+            ends[name] = name != avoided and (any(ways) if node.kind == "switch" else all(ways))
+        return self.entry is None or ends.get(self.entry, True)
+
     def in_foreach(self, name: str) -> bool:
         """Whether a step runs once for each item of a foreach."""
         return any(frame.kind == "foreach" for frame in self.frames.get(name, ()))

@@ -188,8 +188,8 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
         decorators += indent_code(decorator.text, 4, first_line=decorator.line + to_cell)
     loads = artifacts.loads(step, flow)
     reads = {**step.names.mentions, **step.names.reads}
-    # What a caught exception kept from being set is no error unless the body gets to its use.
-    guards = {name: f'if hasattr(self, "{name}"): ' for name in artifacts.caught.get(node.name, ())}
+    # What another case of a switch sets, or a caught exception kept from being set, is an error only where it is used.
+    guards = {name: f'if hasattr(self, "{name}"): ' for name in artifacts.absent(node.name)}
     before = [
         SourceLine(f"        {guards.get(name, '')}{name} = self.{name}", reads[name] + to_cell, 8) for name in loads
     ]

@@ -33,11 +33,14 @@ class Frontend:
         self.views = Views(self._open_session)
 
     def _open_session(self) -> Session:
+        from flownb.runtime.own_imports import always
         from flownb.session.session import Session
         from flownb.session.transfers import show_transfers
         from flownb.widgets.transfers import TransferOutput
 
         session = Session(notebook_path(self.shell, self._folder), folder=self._folder)
+        session.warn = print
+        always()
         show_transfers(session.datastore.location, TransferOutput())
         return session
 

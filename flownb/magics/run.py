@@ -223,12 +223,14 @@ class RunMagics(Magics):
             raise ParameterError(
                 f"`%flow check` does not take `{words[0]}`.", "It checks the whole flow.", "Leave it out."
             )
+        from flownb.flow.lint import counted
+
         self._say_what_is_missing()
         found = frontend.session.check(kernel_names=frontend.kernel_names())
         for diagnostic in found:
             print(diagnostic)
-        if not found:
-            print(f"{frontend.session.flow.name}: {len(frontend.session.flow.steps)} steps, nothing to complain of")
+        flow = frontend.session.flow
+        print(f"{flow.name}: {len(flow.steps)} steps, {counted(found)}")
 
     def _logs(self, words: list[str]) -> None:
         """Show again what a step's tasks wrote and displayed."""

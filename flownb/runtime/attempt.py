@@ -172,12 +172,14 @@ def run_attempt(
         own = {name: value for name, value in held.items() if not name.startswith(("__", "_flownb_"))}
     # What a step does to a parameter or constant in place is lost, as in Metaflow; only an override replaces it.
     own = {name: value for name, value in own.items() if name not in spec.given or name in spec.overrides}
+    # Metaflow keeps no functions either (`metaflow/datastore/task_datastore.py`, persist, 2.19.39).
+    own = {name: value for name, value in own.items() if not isinstance(value, FunctionType | MethodType)}
     caught = catch(decorators)
     written = frozenset([caught.var] if caught and caught.var else ())
     if error is None and happened is not None:
         written |= {CATCH_EXCEPTION}
     if node.step:
-        written |= {*node.step.captures, *node.step.body.names.self_writes}
+        written |= {*node.step.captures, *node.step.names.self_writes}
     artifacts: dict[str, ArtifactRef] = dict(state.refs)
     captured: tuple[str, ...] = ()
     failure: UnpicklableArtifact | None = None
@@ -342,20 +344,8 @@ def _persist(
     are those the step wrote (`written`, or new) and those it changed in place.
     """
     captured = [name for name in own if name not in state.loaded or name in written]
-    failures = {
-        name: UnpicklableArtifact(
-            f"Artifact `{name}` is a function.",
-            "Metaflow drops functions that are assigned to self.",
-            "Define it in a %%shared cell; every step can call it from there.",
-            artifact=name,
-        )
-        for name, value in own.items()
-        if isinstance(value, FunctionType | MethodType)
-    }
-    saved = Saved({}, {})
-    if keep is not None:
-        saved = keep.save_all({n: value for n, value in own.items() if n not in failures}, before=state.loaded)
-    failures.update(saved.failures)
+    saved = keep.save_all(own, before=state.loaded) if keep is not None else Saved({}, {})
+    failures = dict(saved.failures)
     changed = [n for n, ref in saved.refs.items() if n in state.loaded and state.loaded[n].ref.key != ref.key]
     captured += [name for name in changed if name not in captured]
     failure: UnpicklableArtifact | None = None

@@ -71,8 +71,9 @@ def check_values(step: str, decorators: Sequence[Recorded]) -> None:
         As Metaflow would refuse it before anything runs.
     """
     for name, settings in decorators:
-        for what, why, fix in wrong_values(name, settings):
-            raise ParameterError(f"@{name} of step {step} {what}.", why, fix)
+        for what, why, fix, fails in wrong_values(name, settings):
+            if fails:
+                raise ParameterError(f"@{name} of step {step} {what}.", why, fix)
 
 
 def retries(decorators: Sequence[Recorded]) -> int:
@@ -103,9 +104,17 @@ def needs(decorators: Sequence[Recorded]) -> Needs:
     if not found:
         return Needs()
     return Needs(
-        max(float(settings.get("cpu") or 1) for settings in found),
-        max(float(settings.get("memory") or 0) for settings in found),
+        max(_number(settings.get("cpu"), 1.0) for settings in found),
+        max(_number(settings.get("memory"), 0.0) for settings in found),
     )
+
+
+def _number(value: object, default: float) -> float:
+    """A setting as a number; what is not one counts as not given: a local run of Metaflow never looks at it."""
+    try:
+        return float(value or default)  # type: ignore[arg-type]  # whatever the user wrote
+    except (TypeError, ValueError):
+        return default
 
 
 def variables(decorators: Sequence[Recorded]) -> dict[str, str]:

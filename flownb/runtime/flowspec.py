@@ -116,9 +116,13 @@ class FlowSpec:
         raise TypeError("a function or object refers to the step's `self`, which is no artifact")
 
     @property
-    def name(self) -> str:
-        """The flow's name."""
-        return type(self).__name__
+    def name(self) -> Any:
+        """The flow's name, or what this step set it to: that is kept as an artifact, which no later step reads."""
+        return self.__dict__.get("name", type(self).__name__)
+
+    @name.setter
+    def name(self, value: Any) -> None:
+        self.__dict__["name"] = value
 
     @property
     def index(self) -> int | None:
@@ -167,6 +171,12 @@ class FlowSpec:
         """
         state = self._flownb_state
         where = f"Step {state.step}"
+        if "num_parallel" in unknown:
+            raise TransitionError(
+                f"{where} starts @parallel tasks (num_parallel={unknown['num_parallel']!r}).",
+                "flownb does not run them; Metaflow does.",
+                "Export the flow and run it with Metaflow, or write a foreach over range(N).",
+            )
         if unknown:
             raise TransitionError(
                 f"{where} passes `{next(iter(unknown))}` to self.next.", "It takes foreach and condition.", "Remove it."

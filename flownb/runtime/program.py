@@ -128,7 +128,7 @@ class Program:
     def has_custom(self) -> bool:
         """Whether a step or the flow may have a decorator that is not Metaflow's, which may change all of them."""
         lines = [one.name for step in self.flow.all_steps for one in step.body.decorators]
-        known = {name for name in STEP_DECORATORS if name not in self.flow.shared_names}
+        known = STEP_DECORATORS - self.flow.redefined
         return self.flow.is_open or any(name.rpartition(".")[2] not in known for name in lines)
 
     @cached_property
@@ -159,11 +159,11 @@ class Program:
         """Attribute names of parameters and configs; the class is executed only where its source does not say them."""
         if self.known_parameters is not None:
             return self.known_parameters
-        return frozenset(self.declared) if self.flow.is_open else self.flow.parameters
+        return frozenset(self.declared) if self.flow.is_dynamic else self.flow.parameters
 
     def settled(self) -> Program:
         """The same program, for processes that are not to find out again what this one knows."""
-        if not self.flow.is_open or self.known_parameters is not None:
+        if not self.flow.is_dynamic or self.known_parameters is not None:
             return self
         program = replace(self, known_parameters=self.parameter_names)
         vars(program).update({name: value for name, value in vars(self).items() if name != "known_parameters"})

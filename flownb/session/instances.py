@@ -94,7 +94,12 @@ def step_instances(
     parent = _taken(program, have, datastore)
     transition = program.graph[parent].transition
     if transition is not None and transition.kind == "foreach":
-        assert transition.foreach is not None
+        if transition.foreach is None:
+            raise MissingResults(
+                f"Step {step} cannot run alone: what its foreach runs over is known only when {parent} runs.",
+                f"The self.next of {parent} names no artifact.",
+                'Write foreach="name" there, or run the whole flow.',
+            )
         return [
             Instance((task,), (*task.foreach, frame))
             for task in have[parent]

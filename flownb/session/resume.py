@@ -54,7 +54,7 @@ class Resume:
     """
 
     def __init__(self, session: SessionState, options: ResumeOptions, *, kernel_names: Iterable[str] = ()) -> None:
-        session.require_checked(None, kernel_names)
+        session.require_checked(None, kernel_names, again=True)
         self._session = session
         self._options = options
         self._program = session.program(True)

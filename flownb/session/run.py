@@ -97,7 +97,8 @@ def begin_run(
     CheckFailed, ParameterError, StoreError
         If nothing can run.
     """
-    session.require_checked(None, kernel_names)
+    # A resume has shown its warnings when it was planned.
+    session.require_checked(None, kernel_names, again=origin is None)
     program = session.program(True)
     flow = program.flow.name
     if options.executor == "process" and origin is None:

@@ -61,6 +61,6 @@ class Session(SessionState):
         """
         from flownb.export.flow_file import flow_file
 
-        self.require_checked(None, kernel_names)
+        self.require_checked(None, kernel_names, again=True, elsewhere=True)
         needs = requirements(self.all_cells())
         return flow_file(self.program(True), notebook=self.notebook_name, filename=filename, needs=needs)

@@ -12,7 +12,7 @@ from typing import Any
 
 from flownb.cells.cell import read_cell
 from flownb.client import Task
-from flownb.errors import CheckFailed, NotFound, ParameterError, nearest
+from flownb.errors import NotFound, ParameterError, nearest
 from flownb.flow.definition import Step
 from flownb.flow.draw import draw_graph
 from flownb.flow.lint import check_flow
@@ -99,9 +99,7 @@ def spin_step(
     program = session.program(False)
     if body is not None:
         program = _with_body(program, step, body, filename)
-        found = check_flow(program.flow, graph=program.graph, only=step.name, kernel_names=kernel_names)
-        if found:
-            raise CheckFailed(found)
+        session.judge(check_flow(program.flow, graph=program.graph, only=step.name, kernel_names=kernel_names))
     else:
         session.require_checked(step.name, kernel_names)
     given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
@@ -265,6 +263,6 @@ def _refuse_unknown(
 def _with_body(program: Program, step: Step, body: str, filename: str | None) -> Program:
     """The same flow with one step's body replaced."""
     cell = read_cell(f"%%step {step.header.line}\n{body}", number=step.cell.number, filename=filename)
-    steps = tuple(Step(cell) if one.name == step.name else one for one in program.flow.steps)
+    steps = tuple(replace(one, cell=cell) if one.name == step.name else one for one in program.flow.steps)
     flow = replace(program.flow, steps=steps)
     return replace(program, flow=flow, graph=draw_graph(flow))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from time import time
@@ -22,7 +23,7 @@ from flownb.errors import CheckFailed, FlownbError, NotFound, ParameterError, ne
 from flownb.flow.complete import complete_graph
 from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.draw import draw_graph
-from flownb.flow.lint import Diagnostic, check_flow
+from flownb.flow.lint import Diagnostic, check_flow, errors_of
 from flownb.picture import Dag
 from flownb.runtime.decorators import APPLIED
 from flownb.runtime.events import EventStream
@@ -74,7 +75,9 @@ class SessionState:
         self.runs: list[FlowRun] = []  # in the background
         self.events.subscribe(self.cards.watch)  # before any view, which then finds no running card any more
         self._programs: dict[bool, tuple[tuple[Cell, ...], Program, Outside]] = {}
+        self.warn: Callable[[Diagnostic], None] = lambda diagnostic: None  # shows a warning; each face has its way
         self._checked: dict[str, Program] = {}
+        self._warned: set[tuple[str, int, str]] = set()
         self._results: dict[str, LatestResults] = {}
         self._given: tuple[Program, dict[str, ArtifactRef]] | None = None
 
@@ -125,9 +128,7 @@ class SessionState:
         Exception
             What the code raised.
         """
-        found = [one for one in self.check(only="") if one.cell is cell]
-        if found:
-            raise CheckFailed(tuple(found))
+        self.judge(one for one in self.check(only="") if one.cell is cell)
         flow_class = self.program(False).flow_class()
         check_names({name: one for name, one in vars(flow_class).items() if isinstance(one, Parameter)})
         names = vars(sys.modules[flow_class.__module__])
@@ -149,16 +150,31 @@ class SessionState:
             )
         return check_flow(program.flow, graph=program.graph, only=only, kernel_names=kernel_names)
 
-    def require_checked(self, only: str | None, kernel_names: Iterable[str]) -> None:
-        """Raise `CheckFailed` unless the checks pass; a text that passed is not checked again."""
+    def require_checked(
+        self, only: str | None, kernel_names: Iterable[str], *, again: bool = False, elsewhere: bool = False
+    ) -> None:
+        """Raise `CheckFailed` if the checks find errors, and show warnings; a text that passed is not checked again.
+
+        `again` shows warnings that were shown before, too; `elsewhere` passes what fails only in this Python.
+        """
         program = self.program(False)
         if only is not None and self._checked.get(only) is program:
             return
-        found = self.check(only=only, kernel_names=kernel_names)
-        if found:
-            raise CheckFailed(found)
+        self.judge(self.check(only=only, kernel_names=kernel_names), again=again, elsewhere=elsewhere)
         if only is not None:
             self._checked[only] = program
+
+    def judge(self, found: Iterable[Diagnostic], *, again: bool = False, elsewhere: bool = False) -> None:
+        """Raise `CheckFailed` with the errors among findings, else show the warnings."""
+        found = tuple(found)
+        if errors := errors_of(found, elsewhere=elsewhere):
+            raise CheckFailed(errors)
+        for one in found:
+            one = replace(one, severity="warning")  # an error that does not count here is said as one
+            key = (one.cell.source, one.line, one.what)
+            if again or key not in self._warned:
+                self.warn(one)
+            self._warned.add(key)
 
     def step_of(self, cell_id: str) -> str | None:
         """Name of the step that a notebook cell defines; None if it defines none."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flownb.errors import FlownbError, NotFound
+from flownb.flow.lint import errors_of
 from flownb.runtime.freshness import NEVER, Freshness
 from flownb.runtime.reuse import Reuse, StepReuse
 from flownb.session.report import as_bundle
@@ -78,7 +79,7 @@ def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
     found = session.check()  # says so when there are no steps
     flow, states = session.flow.name, session.freshness()
     steps = {name: states.get(name, NEVER) for name in session.program(False).graph.order}
-    if found:
+    if errors_of(found):
         return FlowStatus(flow, steps, note="the flow has errors; `%flow check` lists them")
     try:
         run = find_origin(session.datastore, flow, origin)

@@ -26,12 +26,13 @@ class HardCell:
     outcome
         "equal": all artifacts of all of the notebook's own steps are the same in both.
         "refused": a static check refuses the notebook before anything runs.
+        "warned": as "equal", and a check gives a warning.
     code_about
-        For "refused": in a few words, what the diagnostic is about.
+        For "refused" and "warned": in a few words, what the diagnostic is about.
     """
 
     name: str
     promise: str
     cells: tuple[str, ...]
-    outcome: Literal["equal", "refused"]
+    outcome: Literal["equal", "refused", "warned"]
     code_about: str = ""

@@ -1,4 +1,4 @@
-"""How a case that must be refused is made.
+"""How a case that must be refused, or that must be warned of and run, is made.
 
 Takes a name, what the diagnostic is about, the promise and cells; gives the case.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tests.fidelity.hard_cell import HardCell
 
-__all__ = ["START", "alone", "refused"]
+__all__ = ["START", "alone", "refused", "warned", "warned_alone"]
 
 START = "%%step start -> x\nx = 1\n"
 
@@ -20,3 +20,13 @@ def refused(name: str, about: str, promise: str, *cells: str) -> HardCell:
 def alone(name: str, about: str, promise: str, body: str) -> HardCell:
     """Make a case whose one bad body stands below a good start."""
     return refused(name, about, promise, START, f"%%step end\n{body}")
+
+
+def warned(name: str, about: str, promise: str, *cells: str) -> HardCell:
+    """Make a case that gets a warning, and runs on Metaflow and here with the same artifacts."""
+    return HardCell(name, promise, cells, "warned", about)
+
+
+def warned_alone(name: str, about: str, promise: str, body: str) -> HardCell:
+    """Make such a case whose one odd body stands below a good start."""
+    return warned(name, about, promise, START, f"%%step end\n{body}")

@@ -5,30 +5,31 @@ Takes nothing; gives cases that would fail, or silently differ, in real Metaflow
 
 from __future__ import annotations
 
-from tests.fidelity.hard_refusal import START, alone, refused
+from tests.fidelity.hard_cell import HardCell
+from tests.fidelity.hard_refusal import START, alone, refused, warned, warned_alone
 
 __all__ = ["REFUSED_BODIES"]
 
 REFUSED_BODIES = (
-    alone(
+    HardCell(
         "top_level_return",
-        "top-level return",
-        "A return would leave the method before its captures and its transition.",
-        "if x:\n    return\ny = 2\n",
+        "A return in the last step leaves nothing out, so nothing is said.",
+        (START, "%%step end\nif x:\n    return\ny = 2\n"),
+        "equal",
     ),
-    alone(
+    warned_alone(
         "top_level_yield",
         "top-level yield",
-        "A yield would turn the step into a generator that nobody runs.",
+        "A yield turns the last step into a generator, whose code never runs; that is said.",
         "yield x\n",
     ),
-    alone(
+    warned_alone(
         "top_level_yield_in_an_expression",
         "top-level yield",
         "A yield deep in an expression is found too.",
         "y = [1, (yield x)]\n",
     ),
-    alone(
+    warned_alone(
         "top_level_yield_from",
         "top-level yield",
         "yield from is a yield.",
@@ -136,10 +137,10 @@ REFUSED_BODIES = (
         "nonlocal has no meaning outside a nested function.",
         "nonlocal x\nx = 2\n",
     ),
-    alone(
+    warned_alone(
         "self_rebound",
         "self rebound",
-        "self is the flow from the first line to the last.",
+        "self may be rebound where nothing comes after it.",
         "for self in range(3):\n    y = x\n",
     ),
     alone(
@@ -168,12 +169,12 @@ REFUSED_BODIES = (
         "%%step middle\nself.next(self.end)\ny = 2\n",
         "%%step end\npass\n",
     ),
-    refused(
+    warned(
         "self_next_inside_if",
         "self.next not last",
-        "self.next inside a condition is refused.",
+        "self.next inside a condition is said, but it fails only where it is called.",
         START,
-        "%%step middle\nif x:\n    self.next(self.end)\n",
+        "%%step middle\nif x > 1:\n    self.next(self.end)\n",
         "%%step end\npass\n",
     ),
     refused(

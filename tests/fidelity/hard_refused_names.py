@@ -5,7 +5,7 @@ Takes nothing; gives cases that would fail, or silently differ, in real Metaflow
 
 from __future__ import annotations
 
-from tests.fidelity.hard_refusal import START, alone, refused
+from tests.fidelity.hard_refusal import START, alone, refused, warned, warned_alone
 
 __all__ = ["REFUSED_NAMES"]
 
@@ -16,10 +16,10 @@ UNKNOWN = (
         "A name that nothing defines is refused.",
         "y = nowhere + x\n",
     ),
-    alone(
+    warned_alone(
         "undefined_name_in_a_nested_scope",
         "undefined name",
-        "Names in functions, comprehensions and f-strings of a body are checked too.",
+        "An undefined name in a function that is never called is only said.",
         'def f():\n    return [f"{v}{nowhere}" for v in (x,)]\n',
     ),
     alone(
@@ -95,10 +95,10 @@ UNKNOWN = (
         "%%step gather --after a,b --join -> n\nn = 2\n",
         "%%step end -> y\ny = x + n\n",
     ),
-    refused(
+    warned(
         "artifact_of_one_branch_of_a_switch",
         "artifact that only some branches have",
-        "After a switch only what every branch has may be read.",
+        "What one case of a switch sets may be read where that case was taken.",
         "%%step start -> kind\nkind = 'a'\n",
         "%%step a --after start --when kind=a -> x\nx = 1\n",
         "%%step b --after start --when kind=b -> y\ny = 1\n",
@@ -128,22 +128,22 @@ UNKNOWN = (
         "inputs is given to joins only.",
         "y = [i.x for i in inputs]\n",
     ),
-    alone(
+    warned_alone(
         "global_of_an_inherited_name",
         "global statement",
-        "global x reaches shared names only, and x is an artifact.",
+        "global x makes a global of the step's own process, beside the artifact.",
         "global x\nx = 2\n",
     ),
-    alone(
+    warned_alone(
         "global_of_an_unknown_name",
         "global statement",
-        "A body may not make new globals: no other step would see them.",
+        "A body may make new globals, which no other step sees.",
         "global fresh\nfresh = x\n",
     ),
-    alone(
+    warned_alone(
         "global_in_a_function",
         "global statement",
-        "A nested function may not make new globals either.",
+        "A nested function may make new globals too.",
         "def f():\n    global fresh\n    fresh = 1\nf()\n",
     ),
     alone(
@@ -183,17 +183,17 @@ CAPTURES = (
         "%%step start -> x\nx = 1\ndel x\n",
         "%%step end\npass\n",
     ),
-    refused(
+    warned(
         "captured_private_name",
         "name mangling",
-        "Names with two leading underscores are mangled and cannot be artifacts.",
+        "Names with two leading underscores are mangled, for Metaflow and here alike.",
         "%%step start -> __x\n__x = 1\n",
         "%%step end\npass\n",
     ),
-    refused(
+    warned(
         "private_attribute_of_self",
         "name mangling",
-        "self.__x is mangled with the flow's name and cannot be an artifact.",
+        "self.__x is mangled with the flow's name.",
         "%%step start\nself.__x = 1\n",
         "%%step end\npass\n",
     ),
@@ -205,14 +205,14 @@ CAPTURES = (
         "%%step start -> x\nx = __helper()\n",
         "%%step end\npass\n",
     ),
-    refused(
+    warned(
         "captured_lambda",
         "function captured as an artifact",
         "Metaflow silently drops lambdas that are assigned to self.",
         "%%step start -> f\nf = lambda v: v\n",
         "%%step end\npass\n",
     ),
-    refused(
+    warned(
         "captured_function",
         "function captured as an artifact",
         "Metaflow silently drops functions that are assigned to self.",
@@ -226,7 +226,7 @@ CAPTURES = (
         "%%step start -> math\nimport math\n",
         "%%step end\npass\n",
     ),
-    refused(
+    warned(
         "lambda_assigned_to_self",
         "function captured as an artifact",
         "A lambda assigned to self directly is dropped too.",
@@ -241,7 +241,17 @@ CAPTURES = (
             f"%%step start -> {name}\n{name} = 1\n",
             "%%step end\npass\n",
         )
-        for name in ("input", "index", "next", "name", "cmd", "foreach_stack", "merge_artifacts", "script_name")
+        for name in ("input", "index", "next", "script_name")
+    ),
+    *(
+        warned(
+            f"capture_named_{name}",
+            "reserved artifact name",
+            f"{name} is stored, but the steps below read Metaflow's own.",
+            f"%%step start -> {name}\n{name} = 1\n",
+            "%%step end\npass\n",
+        )
+        for name in ("cmd", "foreach_stack", "merge_artifacts")  # `name` is an artifact of every task there
     ),
     refused(
         "self_input_assigned",

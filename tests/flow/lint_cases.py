@@ -203,7 +203,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%shared\nimport math\ndef f():\n    return math.pi + matth.e",),
         [
             (
-                "FN001",
+                "warning FN001",
                 1,
                 4,
                 "Shared code reads `matth`, which nothing defines.",
@@ -560,7 +560,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%step a -> name\nname = 1",),
         [
             (
-                "FN009",
+                "warning FN009",
                 1,
                 1,
                 "Step a sets the artifact `name`.",
@@ -599,7 +599,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%flow F\ndef f(self): pass", "%%step a\nself.f = 1"),
         [
             (
-                "FN009",
+                "warning FN009",
                 2,
                 2,
                 "Step a sets the artifact `f`.",
@@ -612,7 +612,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%step a\nself.__x = 1",),
         [
             (
-                "FN009",
+                "warning FN009",
                 1,
                 2,
                 "Step a sets the artifact `__x`.",
@@ -625,7 +625,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%step a -> inputs\ninputs = 1",),
         [
             (
-                "FN009",
+                "warning FN009",
                 1,
                 1,
                 "Step a sets the artifact `inputs`.",
@@ -664,7 +664,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%flow F\nname = 1", "%%step a"),
         [
             (
-                "FN009",
+                "warning FN009",
                 1,
                 2,
                 "The %%flow cell defines `name`.",
@@ -703,7 +703,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%step a\nif 1:\n    self.next(self.b)", "%%step b"),
         [
             (
-                "FN010",
+                "warning FN010",
                 1,
                 3,
                 "Step a calls self.next other than as its last statement.",
@@ -934,7 +934,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ),
         [
             (
-                "FN013",
+                "warning FN013",
                 4,
                 2,
                 "Step d reads `x`, which only some of the ways to it set.",
@@ -952,7 +952,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ),
         [
             (
-                "FN013",
+                "warning FN013",
                 4,
                 2,
                 "Step d reads `x`, which only some of the ways to it set.",
@@ -965,11 +965,11 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%step a\nglobal x\nx = 1",),
         [
             (
-                "FN014",
+                "warning FN014",
                 1,
                 2,
                 "Step a declares `global x`.",
-                "A step has no global names of its own; its body becomes a method.",
+                "Steps run in processes of their own: no other step sees what it is set to.",
                 "Write `nonlocal x` inside a function, or drop the line at the top level.",
             )
         ],
@@ -978,11 +978,11 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%step a\ndef f():\n    global x\n    x = 1",),
         [
             (
-                "FN014",
+                "warning FN014",
                 1,
                 3,
                 "Step a declares `global x`.",
-                "A step has no global names of its own; its body becomes a method.",
+                "Steps run in processes of their own: no other step sees what it is set to.",
                 "Write `nonlocal x` inside a function, or drop the line at the top level.",
             )
         ],
@@ -996,7 +996,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "The join j reads `x`, which only its inputs have.",
                 "A join inherits nothing, for its tasks may have different values.",
-                'Read inputs[0].x or each task\'s own (`for task in inputs: task.x`), or call self.merge_artifacts(inputs, include=["x"]) first and read self.x.',
+                'Read inputs.a.x, or call self.merge_artifacts(inputs, include=["x"]) first and read self.x.',
             )
         ],
     ),
@@ -1009,7 +1009,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "The join j reads `self.x`, which only its inputs have.",
                 "A join inherits nothing, for its tasks may have different values.",
-                'Read inputs[0].x or each task\'s own (`for task in inputs: task.x`), or call self.merge_artifacts(inputs, include=["x"]) first and read self.x.',
+                'Read inputs.a.x, or call self.merge_artifacts(inputs, include=["x"]) first and read self.x.',
             )
         ],
     ),
@@ -1027,7 +1027,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "The join j reads `inputs.c`, but no such step comes into it.",
                 "Its inputs are a, b.",
-                "Name one of its inputs, or read inputs[0].",
+                "Read inputs.a.",
             )
         ],
     ),
@@ -1118,7 +1118,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%step a -> f\ndef f(): pass",),
         [
             (
-                "FN017",
+                "warning FN017",
                 1,
                 1,
                 "Step a captures the function `f`.",
@@ -1157,7 +1157,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%step a\nself.f = lambda: 1",),
         [
             (
-                "FN017",
+                "warning FN017",
                 1,
                 2,
                 "Step a assigns the function `f` to self.",
@@ -1236,10 +1236,6 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         [("FN019", 1, 2, "Step a assigns `self`.", "The runtime gives it to the step.", "Use another name.")],
     ),
     (
-        ("%%step s -> xs\nxs = [1]", "%%step a --foreach xs", "%%step j --join\nfor inputs in inputs: pass"),
-        [("FN019", 3, 2, "Step j assigns `inputs`.", "The runtime gives it to the step.", "Use another name.")],
-    ),
-    (
         ("%%step a", "%%step start --after a"),
         [
             (
@@ -1298,7 +1294,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ),
         [
             (
-                "FN022",
+                "warning FN022",
                 1,
                 3,
                 "The %%flow cell reads `cfg.name`.",
@@ -1306,7 +1302,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 'Write cfg["name"].',
             ),
             (
-                "FN022",
+                "warning FN022",
                 2,
                 2,
                 "A decorator of step a reads `cfg.values`.",
@@ -1342,7 +1338,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step j merges `x`, which has two values.",
                 "It is 1 in a and 'two' in b.",
-                "Choose one first, for example `self.x = inputs[0].x`, or merge with exclude=['x'].",
+                "Choose one first, for example `self.x = inputs.a.x`, or merge with exclude=['x'].",
             )
         ],
     ),
@@ -1456,7 +1452,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "Write @retry(times=2), for example.",
             ),
             (
-                "FN025",
+                "warning FN025",
                 1,
                 3,
                 "@retry of step a says minutes_between_retries=None.",
@@ -1477,7 +1473,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 'Write @environment(vars={"NAME": "value"}), for example.',
             ),
             (
-                "FN025",
+                "warning FN025",
                 1,
                 3,
                 "@resources of step a says cpu='two'.",
@@ -1485,7 +1481,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "Write @resources(cpu=2), for example.",
             ),
             (
-                "FN025",
+                "warning FN025",
                 1,
                 3,
                 "@resources of step a says memory=[1].",
@@ -1498,15 +1494,15 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%step a\n@environment(vars={1: 2, 'A': 3})\n@catch(var='an error')\nx = 1",),
         [
             (
-                "FN025",
+                "warning FN025",
                 1,
                 2,
                 "@environment of step a sets the variable 1.",
-                "It is no name that a variable can have.",
+                "A variable cannot have that name.",
                 "Name the variable with letters, digits and `_`.",
             ),
             (
-                "FN025",
+                "warning FN025",
                 1,
                 3,
                 "@catch of step a says var='an error'.",
@@ -1519,7 +1515,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%step a\n@catch(var='next')\nx = 1",),
         [
             (
-                "FN009",
+                "warning FN009",
                 1,
                 2,
                 "Step a sets the artifact `next`.",
@@ -1532,12 +1528,551 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
         ("%%flow F\nn = Parameter('n', default=1)", "%%step a\n@catch(var='n')\nx = 1"),
         [
             (
-                "FN012",
+                "warning FN012",
                 2,
                 2,
                 "Step a assigns the parameter `n`.",
                 "Parameters stay as the run was started with.",
                 "Use another name, for example `n_used`.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nx = 1\nif x:\n    y = nowhere",),
+        [
+            (
+                "warning FN001",
+                1,
+                4,
+                "Step a reads `nowhere`, which nothing defines.",
+                "No shared cell, no earlier step and no Python builtin has that name.",
+                "Define `nowhere` in a %%shared cell, or assign and capture it in an earlier step (`-> nowhere`).",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nif True:\n    y = nowhere",),
+        [
+            (
+                "FN001",
+                1,
+                3,
+                "Step a reads `nowhere`, which nothing defines.",
+                "No shared cell, no earlier step and no Python builtin has that name.",
+                "Define `nowhere` in a %%shared cell, or assign and capture it in an earlier step (`-> nowhere`).",
+            )
+        ],
+    ),
+    (
+        ("%%step a\ntry:\n    y = nowhere\nexcept Exception:\n    y = 0",),
+        [
+            (
+                "warning FN001",
+                1,
+                3,
+                "Step a reads `nowhere`, which nothing defines.",
+                "No shared cell, no earlier step and no Python builtin has that name.",
+                "Define `nowhere` in a %%shared cell, or assign and capture it in an earlier step (`-> nowhere`).",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nx = 1\nif x > 2:\n    self.next\n    return\ny = self.gone",),
+        [
+            (
+                "warning FN004",
+                1,
+                5,
+                "Step a has `return` at the top level of its body.",
+                "It would leave the method before its artifacts are captured and before self.next.",
+                "Use if/else, or a function in a %%shared cell.",
+            ),
+            (
+                "warning FN002",
+                1,
+                6,
+                "Step a reads `self.gone`, which no earlier step sets.",
+                "It inherits no artifacts.",
+                "Assign self.gone in an earlier step, or correct the name.",
+            ),
+        ],
+    ),
+    (
+        ("%%step a\nsetattr(self, 'x', 1)", "%%step b\ny = x, self.x"),
+        [
+            (
+                "FN001",
+                2,
+                2,
+                "Step b reads `x`, which nothing defines.",
+                "Only artifacts that the source shows are plain names; one that other code sets is read by self.",
+                "Read self.x, or define `x` in a %%shared cell.",
+            ),
+            (
+                "warning FN002",
+                2,
+                2,
+                "Step b reads `self.x`, which no earlier step visibly sets.",
+                "Code that is not in the steps may set it: what `self` is passed to, a decorator, a base class.",
+                "Assign self.x in an earlier step, or correct the name.",
+            ),
+        ],
+    ),
+    (
+        ("%%step a\nif hasattr(self, 'x'):\n    y = self.x",),
+        [
+            (
+                "warning FN002",
+                1,
+                3,
+                "Step a reads `self.x`, which no earlier step sets.",
+                "It inherits no artifacts.",
+                "Assign self.x in an earlier step, or correct the name.",
+            )
+        ],
+    ),
+    (
+        ("%%shared\nfrom tools import own", "%%step a\n@own\nx = 1", "%%step b\ny = self.made"),
+        [
+            (
+                "FN016",
+                1,
+                2,
+                "Shared code imports `tools`.",
+                "This Python has no such module.",
+                "Install it (`%pip install tools` in a scratch cell), or correct the name.",
+            ),
+            (
+                "warning FN002",
+                3,
+                2,
+                "Step b reads `self.made`, which no earlier step visibly sets.",
+                "Code that is not in the steps may set it: what `self` is passed to, a decorator, a base class.",
+                "Assign self.made in an earlier step, or correct the name.",
+            ),
+        ],
+    ),
+    (
+        ('%%flow F\nfor n in ["a"]:\n    locals()[n] = Parameter(n)', "%%step a\ny = self.a_name"),
+        [
+            (
+                "warning FN002",
+                2,
+                2,
+                "Step a reads `self.a_name`, which no earlier step visibly sets.",
+                "Code that is not in the steps may set it: what `self` is passed to, a decorator, a base class.",
+                "Assign self.a_name in an earlier step, or correct the name.",
+            )
+        ],
+    ),
+    (
+        ("%%flow F\ndef prepare(self):\n    self.x = self.y", "%%step a\nself.prepare()\nz = self.x"),
+        [
+            (
+                "FN002",
+                2,
+                2,
+                "Step a reads `self.y`, which no earlier step sets.",
+                "It inherits no artifacts.",
+                "Assign self.y in an earlier step, or correct the name.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nx = 1\nif x > 3:\n    return\nself.next(self.b)", "%%step b"),
+        [
+            (
+                "warning FN004",
+                1,
+                4,
+                "Step a has `return` at the top level of its body.",
+                "It would leave the method before its artifacts are captured and before self.next.",
+                "Use if/else, or a function in a %%shared cell.",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> x\nx = 1", "%%step end -> y\ny = 2\nreturn"),
+        [
+            (
+                "warning FN004",
+                2,
+                3,
+                "Step end has `return` at the top level of its body.",
+                "It would leave the method before its artifacts are captured and before self.next.",
+                "Use if/else, or a function in a %%shared cell.",
+            )
+        ],
+    ),
+    (
+        ("%%step end\nyield 1",),
+        [
+            (
+                "warning FN004",
+                1,
+                2,
+                "Step end has `yield` at the top level of its body.",
+                "It would make the method a generator, which never runs.",
+                "Collect the values in a list.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nif nowhere:\n    self.next(self.b)\nelse:\n    self.next(self.c)", "%%step b", "%%step c"),
+        [
+            (
+                "FN001",
+                1,
+                2,
+                "Step a reads `nowhere`, which nothing defines.",
+                "No shared cell, no earlier step and no Python builtin has that name.",
+                "Define `nowhere` in a %%shared cell, or assign and capture it in an earlier step (`-> nowhere`).",
+            ),
+            (
+                "FN010",
+                1,
+                3,
+                "Step a calls self.next other than as its last statement.",
+                "Metaflow reads the transition from the last statement of a step.",
+                'Make it the last line; to choose among steps, write self.next({"x": self.a, "y": self.b}, condition="kind").',
+            ),
+            (
+                "FN010",
+                1,
+                5,
+                "Step a calls self.next other than as its last statement.",
+                "Metaflow reads the transition from the last statement of a step.",
+                'Make it the last line; to choose among steps, write self.next({"x": self.a, "y": self.b}, condition="kind").',
+            ),
+        ],
+    ),
+    (
+        (
+            "%%step a -> k\nk = 1",
+            "%%step b --when k=1\ny = nowhere",
+            "%%step c --after a --when k=2",
+            "%%step d --after b,c",
+        ),
+        [
+            (
+                "warning FN001",
+                2,
+                2,
+                "Step b reads `nowhere`, which nothing defines.",
+                "No shared cell, no earlier step and no Python builtin has that name.",
+                "Define `nowhere` in a %%shared cell, or assign and capture it in an earlier step (`-> nowhere`).",
+            )
+        ],
+    ),
+    (
+        ("%%step a\n@catch\ny = nowhere",),
+        [
+            (
+                "warning FN001",
+                1,
+                3,
+                "Step a reads `nowhere`, which nothing defines.",
+                "No shared cell, no earlier step and no Python builtin has that name.",
+                "Define `nowhere` in a %%shared cell, or assign and capture it in an earlier step (`-> nowhere`).",
+            )
+        ],
+    ),
+    (
+        ('%%flow F\np = Parameter("p", default=1)', "%%step a\ntry:\n    self.p = 2\nexcept AttributeError:\n    pass"),
+        [
+            (
+                "warning FN012",
+                2,
+                3,
+                "Step a assigns the parameter `p`.",
+                "Parameters stay as the run was started with.",
+                "Use another name, for example `p_used`.",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nself.next(self.b, num_parallel=2)", "%%step b\n@parallel\nx = 1", "%%step j --join"),
+        [
+            (
+                "warning FN010",
+                1,
+                2,
+                "Step a starts @parallel tasks.",
+                "They run on Metaflow alone; a run here ends at this step.",
+                "Export the flow, or write a foreach over range(N) to run it here too.",
+            )
+        ],
+    ),
+    (
+        ('%%step a\n@pypi(packages={"pandaz": "1"})\nimport pandaz',),
+        [
+            (
+                "warning FN016",
+                1,
+                3,
+                "Step a imports `pandaz`.",
+                "This Python has no such module, and a run here does not set up the packages that its decorators ask for.",
+                "Install it (`%pip install pandaz` in a scratch cell), or correct the name.",
+            )
+        ],
+    ),
+    (
+        ("%%shared\ndef f():\n    import pandaz", "%%step a\nx = 1\nif x:\n    import pandas9"),
+        [
+            (
+                "warning FN016",
+                1,
+                3,
+                "Shared code imports `pandaz`.",
+                "This Python has no such module.",
+                "Install it (`%pip install pandaz` in a scratch cell), or correct the name.",
+            ),
+            (
+                "warning FN016",
+                2,
+                4,
+                "Step a imports `pandas9`.",
+                "This Python has no such module.",
+                "Install it (`%pip install pandas9` in a scratch cell), or correct the name.",
+            ),
+        ],
+    ),
+    (
+        (
+            "%%step s",
+            '%%step a --after s -> x\nx = {"a"}',
+            '%%step b --after s -> x\nx = set("a")',
+            "%%step j --after a,b --join\nself.merge_artifacts(inputs)",
+        ),
+        [
+            (
+                "warning FN021",
+                4,
+                2,
+                "Step j merges `x`, a set that several branches assign.",
+                "Metaflow compares how values are stored, and equal sets of texts are stored in different orders.",
+                "Choose one first, for example `self.x = inputs.a.x`, or merge with exclude=['x'].",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> n\nn = 1\nself.next(self.b)\nself.end = 1", "%%step b"),
+        [
+            (
+                "FN010",
+                1,
+                3,
+                "Step a calls self.next other than as its last statement.",
+                "Metaflow reads the transition from the last statement of a step.",
+                'Make it the last line; to choose among steps, write self.next({"x": self.a, "y": self.b}, condition="kind").',
+            ),
+            (
+                "warning FN009",
+                1,
+                4,
+                "Step a sets the artifact `end`.",
+                "`self.end` is the step of that name.",
+                "Call it otherwise, for example `end_value`.",
+            ),
+        ],
+    ),
+    (
+        ("%%step end\nself = 1",),
+        [("warning FN019", 1, 2, "Step end assigns `self`.", "The runtime gives it to the step.", "Use another name.")],
+    ),
+    (
+        ("%%step a -> xs\nxs = {1, 2}", "%%step b --foreach xs\ny = self.input", "%%step j --join"),
+        [
+            (
+                "warning FN026",
+                1,
+                2,
+                "The foreach of step a runs over `xs`, which is a set.",
+                "Each task goes through the set again, in an order of its own, so items are repeated and lost.",
+                "Write xs = sorted({1, 2}).",
+            )
+        ],
+    ),
+    (
+        ("%%step a\nself.xs = zip([1], [2])", "%%step b --foreach xs\ny = self.input", "%%step j --join"),
+        [
+            (
+                "FN026",
+                1,
+                2,
+                "The foreach of step a runs over `xs`, which is zip(…).",
+                "It can be gone through once, and its items are counted before the first task takes one.",
+                "Write xs = list(zip([1], [2])).",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> xs\nxs = map(str, [1])", "%%step b --foreach xs", "%%step j --join"),
+        [
+            (
+                "warning FN026",
+                1,
+                2,
+                "The foreach of step a runs over `xs`, which is map(…).",
+                "It can be gone through once, and its items are counted before the first task takes one.",
+                "Write xs = list(map(str, [1])).",
+            )
+        ],
+    ),
+    (
+        ("%%step a -> xs\nxs = (i for i in [1])", "%%step b --foreach xs", "%%step j --join"),
+        [
+            (
+                "FN026",
+                1,
+                2,
+                "The foreach of step a runs over `xs`, which is a generator.",
+                "It cannot be pickled, so the step cannot pass it on.",
+                "Write xs = list(i for i in [1]).",
+            )
+        ],
+    ),
+    (
+        ('%%step a -> xs\nxs = {"a": 1}', "%%step b --foreach xs\ny = self.input", "%%step j --join"),
+        [
+            (
+                "FN026",
+                1,
+                2,
+                "The foreach of step a runs over `xs`, which is a dict.",
+                "A task asks for the item at its position, and a dict has none there.",
+                "Run over list(xs) or list(xs.items()).",
+            )
+        ],
+    ),
+    (
+        ('%%step a -> xs\nxs = {"a": 1}.items()', "%%step b --foreach xs", "%%step j --join"),
+        [
+            (
+                "FN026",
+                1,
+                2,
+                "The foreach of step a runs over `xs`, which is a dict's items().",
+                "It cannot be pickled, so the step cannot pass it on.",
+                "Write xs = list({'a': 1}.items()).",
+            )
+        ],
+    ),
+    (
+        (
+            "%%step s",
+            "%%step a --after s -> x\nx = 1",
+            "%%step b --after s -> x\nx = 2",
+            "%%step j --after a,b --join\ny = inputs[0].x",
+        ),
+        [
+            (
+                "warning FN027",
+                4,
+                2,
+                "The join j depends on the order of its inputs.",
+                "Its inputs are different steps, and Metaflow gives them in another order from run to run.",
+                "Name them: inputs.a and inputs.b.",
+            )
+        ],
+    ),
+    (
+        (
+            "%%step s",
+            "%%step a --after s -> x\nx = 1",
+            "%%step b --after s -> x\nx = 2",
+            "%%step j --after a,b --join\ny = [i.x for i in inputs]",
+        ),
+        [
+            (
+                "warning FN027",
+                4,
+                2,
+                "The join j depends on the order of its inputs.",
+                "Its inputs are different steps, and Metaflow gives them in another order from run to run.",
+                "Name them: inputs.a and inputs.b.",
+            )
+        ],
+    ),
+    (
+        (
+            "%%step s",
+            "%%step a --after s -> x\nx = 1",
+            "%%step b --after s -> x\nx = 2",
+            "%%step j --after a,b --join\nfor n, i in enumerate(inputs):\n    print(n, i.x)",
+        ),
+        [
+            (
+                "warning FN027",
+                4,
+                2,
+                "The join j depends on the order of its inputs.",
+                "Its inputs are different steps, and Metaflow gives them in another order from run to run.",
+                "Name them: inputs.a and inputs.b.",
+            )
+        ],
+    ),
+    (
+        (
+            "%%shared\nimport threading as t",
+            "%%flow F\nlock = t.Lock()\n_kept = t.Lock()\nimport os\nplace = os",
+            "%%step a\npass",
+        ),
+        [
+            (
+                "FN028",
+                2,
+                2,
+                "The %%flow cell sets `lock` to `t.Lock()`.",
+                "Metaflow persists each value of the class before the first step runs, and this one cannot be pickled.",
+                "Make it in a %%shared cell or in a step, or call it `_lock`: such names are not persisted.",
+            ),
+            (
+                "FN028",
+                2,
+                5,
+                "The %%flow cell sets `place` to the module `os`.",
+                "Metaflow persists each value of the class before the first step runs, and this one cannot be pickled.",
+                "Make it in a %%shared cell or in a step, or call it `_place`: such names are not persisted.",
+            ),
+        ],
+    ),
+    (
+        ("%%shared\nclass M:\n    pass", "%%flow F(M)", "%%step a\npass"),
+        [
+            (
+                "FN029",
+                2,
+                1,
+                "The flow F derives from M, and none of these is a flow.",
+                "Steps run only in a class below Metaflow's FlowSpec.",
+                "Write %%flow F(M, FlowSpec).",
+            )
+        ],
+    ),
+    (
+        ("%%flow F(Base)", "%%step a\npass"),
+        [
+            (
+                "FN029",
+                1,
+                1,
+                "The flow F derives from `Base`, which nothing defines.",
+                "A base class is looked up in shared code.",
+                "Define or import `Base` in a %%shared cell.",
+            )
+        ],
+    ),
+    (
+        ("%%shared\ndef step(n):\n    return n", "%%step a\npass"),
+        [
+            (
+                "FN029",
+                1,
+                2,
+                "Shared code defines `step`.",
+                "In flow.py `step` is Metaflow's, and every flow needs it.",
+                "Give your own another name.",
             )
         ],
     ),
@@ -1568,7 +2103,7 @@ ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
         "FN001",
         ("%%step a\nwhile True:\n    try:\n        x = 1\n        break\n    except ValueError:\n        pass\ny = x",),
     ),
-    ("FN001", ("%%step a\nsetattr(self, 'x', 1)", "%%step b\ny = x")),
+    ("FN001", ("%%step a\nhasattr(self, 'x')\ngetattr(self, 'y', 0)\nprint(self)",)),
     ("FN001", ("%%flow F\nk = 1\nalpha = Parameter('alpha', default=k)", "%%step a\ny = alpha + k")),
     ("FN002", ("%%step a -> x\nx = 1", "%%step b\ny = x + self.x\nself.z = 1\nw = self.z, self.index, self.input")),
     ("FN002", ("%%flow F\nxs = [1]", "%%step w --foreach xs", "%%step j --join")),
@@ -1633,6 +2168,11 @@ ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
     ("FN017", ("%%step a -> i\nfor i in [1]: pass",)),
     ("FN018", ("%%step a", "%%step b")),
     ("FN019", ("%%step a\nfrom math import pi\ninputs = 1\ndef f(self): pass",)),
+    (
+        "FN019",
+        ("%%step s -> xs\nxs = [1]", "%%step a --foreach xs", "%%step j --join\ninputs = [one for one in inputs]"),
+    ),
+    ("FN004", ("%%step a", "%%step end\nif 1:\n    return")),
     ("FN020", ("%%step end --after start", "%%step start")),
     (
         "FN022",
@@ -1647,7 +2187,7 @@ ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
             "%%step s",
             "%%step a --after s -> x, y, z, w\nx = 1\ny = 1\nz = f = 3\nw = 4",
             "%%step b --after s -> x, y, z, w\nx = 1\ny = 2\nz = 1\nz += 2\nw = 5",
-            "%%step j --after a,b --join\nself.w = inputs[0].w\nself.merge_artifacts(inputs, exclude=['y'])",
+            "%%step j --after a,b --join\nself.w = inputs.a.w\nself.merge_artifacts(inputs, exclude=['y'])",
         ),
     ),
     (
@@ -1661,13 +2201,33 @@ ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
         ),
     ),
     ("FN023", ("%%step a -> x\n@catch(var='e')\nx = 1", "%%step b -> xs\nprint(x, e, self.e)\nxs = [e]")),
-    ("FN023", ("%%shared\nV = 'e'", "%%step a -> x\n@catch(var=V)\nx = 1", "%%step b\nprint(x, self.e)")),
+    ("FN023", ("%%shared\nV = 'e'", "%%step a -> x\n@catch(var=V)\nx = 1", "%%step b\nprint(x)")),
     ("FN024", ("%%shared\ndef retry(n): return lambda f: f", "%%step a\n@retry(9)\n@card\n@card(id='b')\nx = 1")),
     (
         "FN024",
         (
             "%%shared\nimport metaflow\nS = {'times': 1}\ndef other(n): return lambda f: f",
             "%%step a\n@retry(**S)\n@timeout(**S)\n@metaflow.card(id='x')\n@other(1)\nx = 1",
+        ),
+    ),
+    ("FN026", ("%%step a -> xs\nxs = sorted({1, 2})", "%%step b --foreach xs\ny = self.input", "%%step j --join")),
+    ("FN026", ("%%step a -> xs\nxs = {1}\nxs = list(xs)", "%%step b --foreach xs", "%%step j --join")),
+    (
+        "FN027",
+        (
+            "%%step s -> w\nw = 1",
+            "%%step a --after s -> x\nx = 1",
+            "%%step b --after s -> x\nx = 2",
+            "%%step j --after a,b --join\ny = sum(i.x for i in inputs), max([i.x for i in inputs]), len(inputs)\n"
+            "z = {i.x for i in inputs}, inputs.a.x, inputs[0].w, [i.w for i in inputs]",
+        ),
+    ),
+    (
+        "FN027",
+        (
+            "%%step s -> xs\nxs = [1]",
+            "%%step a --foreach xs -> x\nx = 1",
+            "%%step j --join\ny = inputs[0].x, [i.x for i in inputs]",
         ),
     ),
     (
@@ -1679,4 +2239,7 @@ ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
             "@resources(cpu=None, gpu=1)\n@catch(var='', print_exception=False)\nx = 1",
         ),
     ),
+    ("FN028", ("%%flow F\nimport re\nN = 1\nD = {'a': re.compile('x')}\n_lock = open", "%%step a\npass")),
+    ("FN029", ("%%shared\nfrom metaflow import FlowSpec\nclass Base(FlowSpec):\n    pass\nclass M:\n    pass", "%%flow F(M, Base)", "%%step a\npass")),
+    ("FN029", ("%%shared\nfrom metaflow import FlowSpec, step", "%%step a\npass")),
 ]

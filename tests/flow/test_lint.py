@@ -14,9 +14,12 @@ Found = tuple[str, int, int, str, str, str]
 
 
 def found(*cells: str, only: str | None = None, kernel_names: tuple[str, ...] = ()) -> list[Found]:
-    """Code, cell, line and the three sentences of each diagnostic."""
+    """Code (a warning's behind that word), cell, line and the three sentences of each diagnostic."""
     diagnostics = check_flow(define(*cells), only=only, kernel_names=kernel_names)
-    return [(one.code, one.cell.number, one.line, one.what, one.why, one.fix) for one in diagnostics]
+    said = {"error": "", "warning": "warning "}
+    return [
+        (said[one.severity] + one.code, one.cell.number, one.line, one.what, one.why, one.fix) for one in diagnostics
+    ]
 
 
 @pytest.mark.parametrize(("cells", "expected"), REFUSED, ids=lambda value: repr(value)[:60])
@@ -33,7 +36,7 @@ def test_what_is_right_passes(code: str, cells: tuple[str, ...]) -> None:
 
 def test_every_check_has_both_kinds_of_case() -> None:
     """No code is without a case that it refuses and one that it accepts."""
-    assert set(CHECKS) == {one[0] for _, expected in REFUSED for one in expected}
+    assert set(CHECKS) == {one[0].removeprefix("warning ") for _, expected in REFUSED for one in expected}
     assert set(CHECKS) == {code for code, _ in ACCEPTED}
 
 

@@ -71,7 +71,9 @@ def test_a_join_takes_inputs() -> None:
 
 def test_an_added_step_only_passes_on() -> None:
     """start, end and bridges have no body of their own."""
-    assert "    @step\n    def start(self):\n        self.next(self.a)\n" == method("start", "%%step a", "%%step b").text
+    assert (
+        "    @step\n    def start(self):\n        self.next(self.a)\n" == method("start", "%%step a", "%%step b").text
+    )
     assert "    @step\n    def end(self):\n        pass\n" == method("end", "%%step a", "%%step b").text
     assert "    @step\n    def end(self):\n        pass\n" == method("end", "%%step start", "%%step end").text
 

@@ -94,7 +94,7 @@ def test_a_flow_cell_by_cell(kernel: Kernel, tmp_path: Path) -> None:
     assert "F · 3 steps · 3 fresh" == reply.plain[0].split("\n")[0]
     assert reply.displays[0]["image/svg+xml"].startswith("<svg")
     assert "F/2" == reply.metadata[0]["flownb"]["run"]
-    assert "F: 3 steps, nothing to complain of\n" == kernel.run("%flow check").text
+    assert "F: 3 steps, no problems\n" == kernel.run("%flow check").text
     assert "run it with: python flow.py run" in kernel.run("%flow export flow.py").text
     assert "class F(FlowSpec):" in (tmp_path / "flow.py").read_text()
     assert ["12"] == kernel.run("import flownb\nflownb.Flow('F').latest_run.data.best").plain

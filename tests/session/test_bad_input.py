@@ -158,10 +158,20 @@ def test_unpicklable_artifact_keeps_the_others(make_session: MakeSession) -> Non
 
 
 def test_a_function_is_no_artifact(make_session: MakeSession) -> None:
-    """A function assigned to self at run time is refused, because Metaflow would drop it without a word."""
-    session = make_session("%%step load\nsetattr(self, 'f', lambda: 1)")
-    with pytest.raises(UnpicklableArtifact, match=r"Artifact `f` is a function\. Metaflow drops functions"):
-        session.run_step("load")
+    """A function assigned to self is there for the rest of the step and then dropped, as Metaflow does."""
+    session = make_session("%%step load\nsetattr(self, 'f', lambda: 1)\nself.x = self.f()")
+    assert {"x": 1} == session.run_step("load").values
+    (record,) = session.results().attempted("load")
+    assert ("done", ["x"]) == (record.status, sorted(record.artifacts))
+
+
+def test_a_name_of_the_flows_own_is_kept_and_not_read(make_session: MakeSession) -> None:
+    """A step may set self.name; the next step reads the flow's name all the same, as on Metaflow."""
+    session = make_session(
+        "%%flow F", "%%step a -> name, mine\nname = 1\nself.name = 2\nmine = self.name", "%%step b\nself.y = self.name"
+    )
+    assert {"name": 1, "mine": 2} == session.run_step("a").values
+    assert {"y": "F"} == session.run_step("b").values
 
 
 def test_a_step_that_raises(make_session: MakeSession) -> None:

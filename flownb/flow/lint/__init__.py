@@ -15,14 +15,17 @@ from flownb.flow.draw import draw_graph
 from flownb.flow.graph import FlowGraph
 from flownb.flow.lint import (
     assigned_parameter,
+    base_class,
     capture_never_assigned,
     caught_split,
+    class_value,
     config_attribute,
     cycle,
     decorator_settings,
     decorator_values,
     duplicate_step,
     end_step,
+    foreach_items,
     global_statement,
     header_conflict,
     join_without_merge,
@@ -30,6 +33,7 @@ from flownb.flow.lint import (
     merge_conflict,
     missing_module,
     not_in_a_method,
+    order_of_inputs,
     partial_artifact,
     reserved_name,
     syntax_error,
@@ -40,9 +44,9 @@ from flownb.flow.lint import (
     unknown_parent,
     unreachable_step,
 )
-from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+from flownb.flow.lint.diagnostic import Diagnostic, LintContext, counted, errors_of, warnings_of
 
-__all__ = ["CHECKS", "Diagnostic", "check_flow"]
+__all__ = ["CHECKS", "Diagnostic", "check_flow", "counted", "errors_of", "warnings_of"]
 
 CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
     module.CODE: module.check
@@ -72,6 +76,10 @@ CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
         caught_split,
         decorator_settings,
         decorator_values,
+        foreach_items,
+        order_of_inputs,
+        class_value,
+        base_class,
     )
 }
 
@@ -98,7 +106,7 @@ def check_flow(
     Returns
     -------
     tuple of Diagnostic
-        In document order.
+        In document order, errors and warnings together; see `errors_of`.
     """
     graph = graph or draw_graph(flow)
     context = LintContext(flow, graph, trace_artifacts(flow, graph), frozenset(kernel_names), _importable, only)

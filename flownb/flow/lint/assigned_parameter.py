@@ -19,6 +19,9 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
     for step in context.steps:
         for name, line in written_names(step).items():
             kind = context.flow.class_names.get(name, "")
-            if kind in WHY:
+            if kind in WHY and not name.startswith("_"):  # Metaflow leaves those alone
                 what = f"Step {step.name} assigns the {kind} `{name}`."
-                yield context.at(CODE, step, line, what, WHY[kind], f"Use another name, for example `{name}_used`.")
+                fix = f"Use another name, for example `{name}_used`."
+                written = f"self.{name}" in step.names.definite_writes or (name in step.captures and step.names.ends)
+                proven = written and context.fails(step) and context.flow.keeps(name)
+                yield context.at(CODE, step, line, what, WHY[kind], fix, proven=proven)

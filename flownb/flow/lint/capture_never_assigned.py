@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flownb.errors import nearest
-from flownb.flow.definition import Step
+from flownb.flow.definition import PYTHON_BUILTINS, Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+from flownb.flow.lint.undefined_name import never_defined
 
 CODE = "FN017"
 WHY_NOT = {
@@ -37,7 +38,10 @@ def _kinds(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         place = "Import" if kind == "module" else "Define"
         fix = f"{place} `{name}` in a %%shared cell; every step can use it from there."
         what = f"Step {step.name} {verb} the {kind} `{name}`" + (" to self." if verb == "assigns" else ".")
-        yield context.at(CODE, step, line, what, WHY_NOT[kind], fix)
+        # A function is dropped without a word; what cannot be pickled fails.
+        written = spelled in step.names.definite_writes or (not line and step.names.ends)
+        proven = kind != "function" and written and context.fails(step) and name not in step.names.globals_declared
+        yield context.at(CODE, step, line, what, WHY_NOT[kind], fix, proven=proven)
 
 
 def _captures(context: LintContext, step: Step) -> Iterator[Diagnostic]:
@@ -50,10 +54,13 @@ def _captures(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         if name not in names.assigned and name not in inherited:
             what = f"Step {step.name} captures `{name}`, which its body never assigns.{nearest(name, names.assigned)}"
             why, fix = "No earlier step has it either.", f"Assign `{name}`, or take it out of the header."
-            yield context.at(CODE, step, 0, what, why, fix)
+            proven = never_defined(context, step, name) and name not in PYTHON_BUILTINS
+            yield context.at(CODE, step, 0, what, why, fix, proven=proven)
         elif name in names.unbound and name not in step.body.names.unbound and name in names.assigned:
             if name in inherited and name not in context.flow.shared_names and name not in step.body.names.assigned:
                 continue
             what = f"Step {step.name} captures `{name}`, which has no value when the body ends."
             why = "The body deletes it, or it is the name of an `except … as`, which ends with its clause."
-            yield context.at(CODE, step, 0, what, why, f"Assign another name and capture that, or keep `{name}`.")
+            fix = f"Assign another name and capture that, or keep `{name}`."
+            proven = context.fails(step) and name in step.names.definite
+            yield context.at(CODE, step, 0, what, why, fix, proven=proven)

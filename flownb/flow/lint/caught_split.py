@@ -17,6 +17,8 @@ STARTS = {
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report `@catch` where what comes next hangs on what the step was to set."""
+    if "catch" in context.flow.redefined:
+        return
     for step in context.steps:
         call, kind = catches(step), context.graph[step.name].kind
         if call is not None and kind in STARTS:

@@ -1,4 +1,7 @@
-"""FN022: A value of a config that is read by a name which Metaflow has itself."""
+"""FN022: A value of a config that is read by a name which Metaflow has itself.
+
+Never an error: what is read instead may do, as ``cfg.name`` does, which is the config's name.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
     if header is None or not configs:
         return
     for node in _wrong(header.parsed.tree, configs):
-        yield Diagnostic(CODE, *_said("The %%flow cell", node), header, header.body_line + node.lineno - 1)
+        line = header.body_line + node.lineno - 1
+        yield Diagnostic(CODE, *_said("The %%flow cell", node), header, line, severity="warning")
     for step in context.steps:
         for decorator in step.body.decorators:
             try:
@@ -28,7 +32,7 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
                 continue
             for node in _wrong(tree, configs):
                 said = _said(f"A decorator of step {step.name}", node)
-                yield context.at(CODE, step, decorator.line + node.lineno - 1, *said)
+                yield context.at(CODE, step, decorator.line + node.lineno - 1, *said, proven=False)
 
 
 def _wrong(tree: ast.Module | None, configs: frozenset[str]) -> Iterator[ast.Attribute]:

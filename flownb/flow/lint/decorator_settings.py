@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from flownb.errors import nearest
 from flownb.flow.decorator_call import decorator_calls
 from flownb.flow.decorator_rules import REPEATABLE, SETTINGS
-from flownb.flow.definition import FlowDefinition
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 
 CODE = "FN024"
@@ -16,7 +14,7 @@ CODE = "FN024"
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report unknown settings, settings without a name, and decorators that stand twice above a step."""
-    replaced = others(context.flow)
+    replaced = context.flow.redefined
     for step in context.steps:
         seen: set[str] = set()
         for call in decorator_calls(step):
@@ -38,16 +36,3 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
                     what = f"@{call.name} of step {step.name} has no setting `{setting}`."
                     why = listed + nearest(setting, known)
                     yield context.at(CODE, step, call.line, what, why, "Correct the name, or remove it.")
-
-
-def others(flow: FlowDefinition) -> set[str]:
-    """Names of Metaflow's decorators that shared code gives a meaning of its own."""
-    theirs = {
-        alias.asname or alias.name
-        for cell in flow.shared
-        if cell.parsed.tree is not None
-        for node in ast.walk(cell.parsed.tree)
-        if isinstance(node, ast.ImportFrom) and node.module in ("metaflow", "flownb")
-        for alias in node.names
-    }
-    return set(flow.shared_names) - theirs

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from flownb.flow.decorator_call import decorator_calls
 from flownb.flow.decorator_rules import wrong_values
-from flownb.flow.lint.decorator_settings import others
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 
 CODE = "FN025"
@@ -14,9 +13,11 @@ CODE = "FN025"
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report values of decorators that Metaflow refuses when the flow starts, or fails with when a task does."""
-    replaced = others(context.flow)
+    replaced = context.flow.redefined
     for step in context.steps:
         for call in decorator_calls(step):
             if call.name not in replaced and not call.positional:
-                for what, why, fix in wrong_values(call.name, call.settings, open_ended=call.unpacked):
-                    yield context.at(CODE, step, call.line, f"@{call.name} of step {step.name} {what}.", why, fix)
+                for what, why, fix, fails in wrong_values(call.name, call.settings, open_ended=call.unpacked):
+                    proven = fails and (call.name != "environment" or context.fails(step))  # only when its task runs
+                    what = f"@{call.name} of step {step.name} {what}."
+                    yield context.at(CODE, step, call.line, what, why, fix, proven=proven)

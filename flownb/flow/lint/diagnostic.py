@@ -1,19 +1,25 @@
 """What a check found, and what checks look at.
 
-Takes nothing; gives `Diagnostic` (one finding) and `LintContext` (the flow as the checks see it).
+Errors are proven, the rest are warnings: a check gives an error only for what certainly fails on Metaflow, and only
+errors keep a flow from being run and exported (docs/checks.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from flownb.cells.cell import Cell
 from flownb.flow.artifacts import Artifacts
+from flownb.flow.decorator_call import catches
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
 
-__all__ = ["Diagnostic", "LintContext"]
+__all__ = ["Diagnostic", "LintContext", "Severity", "counted", "errors_of", "warnings_of"]
+
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,10 @@ class Diagnostic:
         1-based line in the cell.
     step : str
         The step's name, empty for other cells.
+    severity : {"error", "warning"}
+        An error certainly fails on Metaflow, so nothing is run or exported; a warning blocks nothing.
+    here : bool
+        Whether it fails for what this Python lacks, so that it may be exported.
     """
 
     code: str
@@ -41,11 +51,14 @@ class Diagnostic:
     cell: Cell
     line: int = 1
     step: str = ""
+    severity: Severity = "error"
+    here: bool = False
 
     def __str__(self) -> str:
         lines = self.cell.source.split("\n")
         shown = lines[self.line - 1].rstrip() if 0 < self.line <= len(lines) else ""
-        told = f"{self.code} {self.cell.title}, line {self.line}: {self.what}\n    {self.line} | {shown}"
+        code = f"warning {self.code}" if self.severity == "warning" else self.code
+        told = f"{code} {self.cell.title}, line {self.line}: {self.what}\n    {self.line} | {shown}"
         return "\n    ".join(part for part in (told, self.why, self.fix) if part)
 
 
@@ -79,12 +92,41 @@ class LintContext:
         """Whether the flow is meant to be complete."""
         return self.only is None
 
+    def fails(self, step: Step) -> bool:
+        """Whether the flow fails if the body of `step` does: it certainly runs, and nothing takes the exception."""
+        return catches(step) is None and (self.only == step.name or step.name in self.graph.unavoidable)
+
+    def next_of(self, step: Step) -> frozenset[str]:
+        """The steps that the self.next of `step` names in flow.py, ``end`` included where nothing follows."""
+        targets = self.graph[step.name].targets if step.name in self.graph else ()
+        return frozenset(targets or (() if step.name == "end" or not self.whole else ("end",)))
+
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps that are checked."""
         return tuple(step for step in self.flow.steps if self.only in (None, step.name))
 
-    def at(self, code: str, step: Step, body_line: int, what: str, why: str, fix: str) -> Diagnostic:
-        """A diagnostic at a line of a step's body; 0 is the header line."""
+    def at(
+        self, code: str, step: Step, body_line: int, what: str, why: str, fix: str, *, proven: bool = True
+    ) -> Diagnostic:
+        """A diagnostic at a line of a step's body (0 is the header line): an error if it is proven."""
         line = max(step.cell.body_line + body_line - 1, 1)
-        return Diagnostic(code, what, why, fix, step.cell, line, step.name)
+        severity: Severity = "error" if proven else "warning"
+        return Diagnostic(code, what, why, fix, step.cell, line, step.name, severity)
+
+
+def errors_of(found: Iterable[Diagnostic], *, elsewhere: bool = False) -> tuple[Diagnostic, ...]:
+    """The findings that keep a flow from being run; `elsewhere` leaves out what only this Python lacks."""
+    return tuple(one for one in found if one.severity == "error" and not (elsewhere and one.here))
+
+
+def counted(found: Iterable[Diagnostic]) -> str:
+    """How many findings there are, as ``2 errors, 1 warning``; ``no problems`` if there are none."""
+    numbers = Counter(one.severity for one in found)
+    said = [f"{numbers[one]} {one}{'s' if numbers[one] > 1 else ''}" for one in ("error", "warning") if numbers[one]]
+    return ", ".join(said) or "no problems"
+
+
+def warnings_of(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """The findings that are only said."""
+    return tuple(one for one in found if one.severity == "warning")

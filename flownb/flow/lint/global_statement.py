@@ -19,6 +19,7 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
                     step,
                     line,
                     f"Step {step.name} declares `global {name}`.",
-                    "A step has no global names of its own; its body becomes a method.",
+                    "Steps run in processes of their own: no other step sees what it is set to.",
                     f"Write `nonlocal {name}` inside a function, or drop the line at the top level.",
+                    proven=False,
                 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
-from flownb.cells.body import next_calls
+from flownb.cells.body import is_next_call, next_calls
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 from flownb.flow.method import behind_semicolon
@@ -25,8 +26,9 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
     for step in context.steps:
         yield from _misplaced(context, step)
         if step.body.transition is not None:
+            transition = step.body.transition
             for message in _refused(context, step):
-                yield context.at(CODE, step, step.body.transition.line, *message)
+                yield context.at(CODE, step, transition.line, *message, proven=not transition.parallel)
         else:
             yield from _foreach_join(context, step)
 
@@ -35,6 +37,8 @@ def _misplaced(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     """Calls of self.next other than as the body's last statement."""
     tree = step.body.tree
     last = getattr(tree.body[-1], "value", None) if tree is not None and step.body.transition is not None else None
+    # Whatever the body does, one self.next more is called at its end.
+    twice = context.fails(step) and tree is not None and _goes_on(tree.body, last)
     for call in next_calls(tree):
         if call is not last:
             yield context.at(
@@ -45,20 +49,43 @@ def _misplaced(context: LintContext, step: Step) -> Iterator[Diagnostic]:
                 "Metaflow reads the transition from the last statement of a step.",
                 'Make it the last line; to choose among steps, write self.next({"x": self.a, "y": self.b}, '
                 'condition="kind").',
+                proven=twice,
             )
+
+
+def _goes_on(body: list[ast.stmt], last: ast.expr | None) -> bool:
+    """Whether statements certainly call self.next, other than in the call `last`."""
+    for statement in body:
+        if is_next_call(statement) and getattr(statement, "value", None) is not last:
+            return True
+        if isinstance(statement, ast.Return):
+            return statement.value is not None and any(next_calls(ast.Expr(statement.value)))
+        if isinstance(statement, ast.If) and _goes_on(statement.body, last) and _goes_on(statement.orelse, last):
+            return True
+        if isinstance(statement, ast.With) and _goes_on(statement.body, last):
+            return True
+        if any(isinstance(one, ast.Return) for one in ast.walk(statement)):
+            return False
+    return False
 
 
 def _refused(context: LintContext, step: Step) -> Iterator[tuple[str, str, str]]:
     """What is wrong with the self.next that ends a body, as what, why and what to do."""
     graph, name, transition = context.graph, step.name, step.body.transition
     assert transition is not None
-    if step.captures and behind_semicolon(step.body):
+    if step.captures and behind_semicolon(step.body) and not transition.parallel:
         yield (
             f"Step {name} has self.next behind a semicolon.",
             "Captures are written between the two statements.",
             "Give self.next a line of its own.",
         )
-    if transition.kind == "invalid":
+    if transition.parallel:
+        yield (
+            f"Step {name} starts @parallel tasks.",
+            "They run on Metaflow alone; a run here ends at this step.",
+            "Export the flow, or write a foreach over range(N) to run it here too.",
+        )
+    elif transition.kind == "invalid":
         yield (f"Step {name} has a self.next that Metaflow does not accept.", FORMS, "Write it in one of these forms.")
     elif name == "end":
         yield (

@@ -24,9 +24,8 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
 
 def _inherited(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     """Reads of `x` or `self.x` where only the inputs have `x`."""
-    if step.name in context.artifacts.unknown:
-        return
     reads = {name: (line, name) for name, line in undefined_reads(context, step).items()}
+    branches = split_branches(context, step.name)
     if not step.names.merges:
         inherited = context.artifacts.certain.get(step.name, frozenset())
         hidden = set(inherited) | set(step.names.self_writes) | SELF_ATTRIBUTES | set(context.graph.nodes)
@@ -37,9 +36,15 @@ def _inherited(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         if name in context.artifacts.joined[step.name]:
             why = "A join inherits nothing, for its tasks may have different values."
             fix = f"Read inputs[0].{name} or each task's own (`for task in inputs: task.{name}`)"
+            if branches:
+                having = [one for one in branches if name in context.artifacts.leaving.get(one, ())]
+                fix = f"Read inputs.{(having or branches)[0]}.{name}"
             fix += f', or call self.merge_artifacts(inputs, include=["{name}"]) first and read self.{name}.'
             what = f"The join {step.name} reads `{spelled}`, which only its inputs have."
-            yield context.at(CODE, step, line, what, why, fix)
+            # A plain name that is not loaded is missing whatever other code sets on self.
+            sure = spelled in step.names.definite and (spelled == name or step.name not in context.artifacts.unknown)
+            line = step.names.definite.get(spelled, line)
+            yield context.at(CODE, step, line, what, why, fix, proven=sure and context.fails(step))
 
 
 def _by_branch(context: LintContext, step: Step) -> Iterator[Diagnostic]:
@@ -52,6 +57,7 @@ def _by_branch(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     for node in ast.walk(step.body.tree):
         if not isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Load):
             continue
+        proven = node in step.names.evaluated and context.fails(step)
         if isinstance(node.value, ast.Name) and node.value.id == inputs:
             branch = node.attr
             # Metaflow's Inputs keeps its list as `flows` (`metaflow/datastore/inputs.py`, 2.19.39).
@@ -60,20 +66,29 @@ def _by_branch(context: LintContext, step: Step) -> Iterator[Diagnostic]:
             if branch not in parents:
                 what = f"The join {step.name} reads `{inputs}.{branch}`, but no such step comes into it."
                 why = f"Its inputs are {', '.join(parents)}.{nearest(branch, parents)}"
-                fix = f"Name one of its inputs, or read {inputs}[0]."
-                yield context.at(CODE, step, node.lineno, what, why, fix)
+                named = split_branches(context, step.name)
+                fix = f"Read {inputs}.{named[0]}." if named else f"Read {inputs}[0], or each of them in a loop."
+                yield context.at(CODE, step, node.lineno, what, why, fix, proven=proven)
             elif len(graph[branch].targets) > 1:
                 what = f"The join {step.name} reads `{inputs}.{branch}`, which splits straight into it."
                 why = "flow.py needs a step between a split and its join, and gives `inputs` that step's name."
                 fix = f"Add a step between {branch} and {step.name}, and read inputs by its name."
-                yield context.at(CODE, step, node.lineno, what, why, fix)
+                yield context.at(CODE, step, node.lineno, what, why, fix, proven=proven)
         elif isinstance(node.value, ast.Attribute) and isinstance(node.value.value, ast.Name):
             branch = node.value.attr
-            if node.value.value.id != inputs or branch not in parents or branch in context.artifacts.unknown:
+            if node.value.value.id != inputs or branch not in parents:
                 continue
+            proven = proven and branch not in context.artifacts.unknown
             known = leaving.get(branch, frozenset())
             if node.attr not in known | SELF_ATTRIBUTES and not node.attr.startswith("__"):
                 what = f"The join {step.name} reads `{inputs}.{branch}.{node.attr}`, which {branch} does not have."
                 why = f"It has {', '.join(f'`{name}`' for name in sorted(known))}." if known else "It has no artifacts."
                 fix = f"Capture `{node.attr}` in {branch}, or correct the name."
-                yield context.at(CODE, step, node.lineno, what, why + nearest(node.attr, known), fix)
+                yield context.at(CODE, step, node.lineno, what, why + nearest(node.attr, known), fix, proven=proven)
+
+
+def split_branches(context: LintContext, join: str) -> tuple[str, ...]:
+    """The steps that come into a join of a static split; empty for the join of a foreach."""
+    arriving = context.graph.arriving(join)
+    static = bool(arriving) and all(frames and frames[-1].kind == "split" for frames in arriving.values())
+    return tuple(arriving) if static else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
@@ -13,6 +14,7 @@ CODE = "FN021"
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report `self.merge_artifacts(inputs)` of a name to which two branches surely give different values."""
+    certain = {step.name for step in context.flow.steps if context.fails(step)}
     for step in context.steps:
         call = next(_merges(step), None) if step.name in context.artifacts.joined else None
         if call is None:
@@ -24,14 +26,22 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
         for name in dict.fromkeys(name for _, known in values for name in known):
             if name in step.names.self_writes or name in excluded or (included and name not in included):
                 continue
-            given = {repr(known[name]): branch for branch, known in values if name in known}
-            if len(given) > 1:
+            found = [(branch, known[name]) for branch, known in values if name in known]
+            given = {ast.unparse(one.value): branch for branch, one in found}
+            first = found[0][0]
+            fix = f"Choose one first, for example `self.{name} = inputs.{first}.{name}`,"
+            fix += f" or merge with exclude=['{name}']."
+            if len(found) > 1 and any(_is_set(one.value) for _, one in found):
+                what = f"Step {step.name} merges `{name}`, a set that several branches assign."
+                why = "Metaflow compares how values are stored, and equal sets of texts are stored in different orders."
+                yield context.at(CODE, step, call.lineno, what, why, fix, proven=False)
+            elif len(given) > 1:
                 shown = " and ".join(f"{value} in {branch}" for value, branch in list(given.items())[:2])
-                fix = (
-                    f"Choose one first, for example `self.{name} = inputs[0].{name}`, or merge with exclude=['{name}']."
-                )
                 what = f"Step {step.name} merges `{name}`, which has two values."
-                yield context.at(CODE, step, call.lineno, what, f"It is {shown}.", fix)
+                proven = call in step.names.evaluated and all(one.step in certain and one.sure for _, one in found)
+                yield context.at(
+                    CODE, step, call.lineno, what, f"It is {shown}.", fix, proven=proven and step.name in certain
+                )
 
 
 def _merges(step: Step) -> Iterator[ast.Call]:
@@ -57,8 +67,23 @@ def _names(call: ast.Call, option: str) -> set[str] | None:
     return set()
 
 
-def _branch_values(context: LintContext, join: str, parent: str) -> dict[str, object]:
-    """Artifacts that exactly one step between the split and the join sets, and sets to a literal value."""
+@dataclass(frozen=True)
+class _Value:
+    """What a step assigns to an artifact, and whether it certainly does."""
+
+    step: str
+    value: ast.expr
+    sure: bool
+
+
+def _is_set(value: ast.expr) -> bool:
+    """Whether an expression is visibly a set."""
+    called = value.func.id if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else ""
+    return isinstance(value, ast.Set | ast.SetComp) or called in ("frozenset", "set")
+
+
+def _branch_values(context: LintContext, join: str, parent: str) -> dict[str, _Value]:
+    """Artifacts that exactly one step between the split and the join sets, and sets to a literal value or a set."""
     graph = context.graph
     frames = graph.arriving(join).get(parent, ())
     if not frames or frames[-1].kind != "split":
@@ -66,17 +91,18 @@ def _branch_values(context: LintContext, join: str, parent: str) -> dict[str, ob
     split = frames[-1].split
     branch = ({parent} | graph.ancestors(parent)) - graph.ancestors(split) - {split}
     steps = [step for step in context.flow.steps if step.name in branch]
-    found: dict[str, object] = {}
+    found: dict[str, _Value] = {}
     for step in steps:
-        for name, value in _literals(step).items():
+        for name, (spelled, value) in _literals(step).items():
             others = [one for one in steps if one is not step]
             if not any(name in one.captures or name in one.names.self_writes for one in others):
-                found[name] = value
+                sure = spelled in step.names.definite_writes and step.names.ends and not step.names.self_escapes
+                found[name] = _Value(step.name, value, sure)
     return found
 
 
-def _literals(step: Step) -> dict[str, object]:
-    """Captured or ``self.`` names that the body binds once, at its top level, to a value that cannot change."""
+def _literals(step: Step) -> dict[str, tuple[str, ast.expr]]:
+    """Captured or ``self.`` names that the body binds once, at its top level, to a constant or a set, as written."""
     tree = step.body.tree
     if tree is None:
         return {}
@@ -84,13 +110,15 @@ def _literals(step: Step) -> dict[str, object]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name | ast.Attribute) and not isinstance(node.ctx, ast.Load):
             stores[ast.unparse(node)] = stores.get(ast.unparse(node), 0) + 1
-    found: dict[str, object] = {}
+    found: dict[str, tuple[str, ast.expr]] = {}
     for statement in tree.body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
+        if not isinstance(statement, ast.Assign):
+            continue
+        if isinstance(statement.value, ast.Constant) or _is_set(statement.value):
             for target in statement.targets:
                 spelled = ast.unparse(target)
                 name = spelled.removeprefix("self.")
                 artifact = spelled.startswith("self.") or spelled in step.captures
                 if artifact and stores.get(spelled) == 1 and not (stores.get(name) and spelled != name):
-                    found[name] = statement.value.value
+                    found[name] = (spelled, statement.value)
     return found

@@ -11,7 +11,7 @@ CODE = "FN019"
 
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
-    """Report star and ``__future__`` imports in a step, and steps that assign `self` or, as a join, `inputs`."""
+    """Report star and ``__future__`` imports in a step, and steps that assign `self`."""
     for step in context.steps:
         for node in ast.walk(step.body.tree) if step.body.tree else ():
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
@@ -25,16 +25,10 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
                     "Name what you need, or import it in a %%shared cell.",
                 )
                 yield context.at(CODE, step, node.lineno, what, why, fix)
-        node_of_step = context.graph.nodes.get(step.name)
-        given = ("self", step.header.inputs) if node_of_step is not None and node_of_step.is_join else ("self",)
-        for name in given:
-            if name in step.names.assigned:
-                what = f"Step {step.name} assigns `{name}`."
-                yield context.at(
-                    CODE,
-                    step,
-                    step.names.assigned[name],
-                    what,
-                    "The runtime gives it to the step.",
-                    "Use another name.",
-                )
+        if "self" in step.names.assigned:
+            # Captures and self.next come after the body; the last step may have neither.
+            used = step.name != "end" or bool(step.captures)
+            proven = used and "self" in step.names.definite_writes and step.names.ends and context.fails(step)
+            line, why = step.names.assigned["self"], "The runtime gives it to the step."
+            what = f"Step {step.name} assigns `self`."
+            yield context.at(CODE, step, line, what, why, "Use another name.", proven=proven)

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 
 from flownb.flow.decorator_call import written_names
 from flownb.flow.definition import Step
-from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+from flownb.flow.lint.diagnostic import Diagnostic, LintContext, Severity
 from flownb.flow.lint.self_attributes import SELF_ATTRIBUTES
 
 CODE = "FN009"
 # `metaflow/flowspec.py`, FlowSpec and _NON_PARAMETERS; `metaflow/lint.py`, check_reserved_words (2.19.39).
 RESERVED = SELF_ATTRIBUTES | {"cmd", "script_name"}
+# Properties, which cannot be assigned; and what no flow starts without.
+READ_ONLY = frozenset({"index", "input", "script_name"})
+NEEDED = frozenset({"cmd", "foreach_stack", "next", "script_name"})
 # flow.py has these two steps whether or not a cell defines them.
 ALWAYS_STEPS = frozenset({"start", "end"})
 
@@ -49,11 +52,14 @@ def _step_name(context: LintContext, step: Step) -> Iterator[Diagnostic]:
 def _artifacts(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     """Names a step captures or assigns to self."""
     for name, line in written_names(step).items():
-        why = ""
+        why, fails = "", False
+        written = f"self.{name}" in step.names.definite_writes or (name in step.captures and step.names.ends)
         if name in RESERVED:
             why = f"`self.{name}` is Metaflow's own."
+            fails = name in READ_ONLY or (name == "next" and step.name != "end")
         elif name in context.graph.nodes or name in ALWAYS_STEPS:
-            why = f"`self.{name}` is the step of that name."
+            # It is stored, and no later step can read it; only the step's own self.next needs it at once.
+            why, fails = f"`self.{name}` is the step of that name.", name in context.next_of(step)
         elif context.flow.class_names.get(name) == "method":
             why = f"`self.{name}` is a method of the %%flow cell."
         elif name.startswith("__"):
@@ -62,7 +68,8 @@ def _artifacts(context: LintContext, step: Step) -> Iterator[Diagnostic]:
             why = f"`{name}` is given to the step by the runtime."
         if why:
             fix = f"Call it otherwise, for example `{name.strip('_')}_value`."
-            yield context.at(CODE, step, line, f"Step {step.name} sets the artifact `{name}`.", why, fix)
+            what = f"Step {step.name} sets the artifact `{name}`."
+            yield context.at(CODE, step, line, what, why, fix, proven=fails and written and context.fails(step))
 
 
 def _private_shared(context: LintContext, step: Step) -> Iterator[Diagnostic]:
@@ -71,7 +78,8 @@ def _private_shared(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         if name in context.flow.shared_names and name.startswith("__") and not name.endswith("__"):
             what = f"Step {step.name} reads `{name}` of the shared code."
             why = "Python changes names that begin with two underscores inside a class."
-            yield context.at(CODE, step, line, what, why, f"Call it `{name[1:]}`.")
+            proven = context.fails(step) and name in step.names.definite
+            yield context.at(CODE, step, line, what, why, f"Call it `{name[1:]}`.", proven=proven)
 
 
 def _class_names(context: LintContext) -> Iterator[Diagnostic]:
@@ -79,12 +87,13 @@ def _class_names(context: LintContext) -> Iterator[Diagnostic]:
     header = context.flow.header
     for name in context.flow.class_names if header is not None else ():
         why = ""
+        severity: Severity = "error"
         if name in RESERVED:
             why = f"`self.{name}` is Metaflow's own."
+            severity = "error" if name in NEEDED else "warning"
         elif name in ALWAYS_STEPS and context.flow.step(name) is None:
             why = f"Every flow has a step `{name}`."
         if why and header is not None:
             what = f"The %%flow cell defines `{name}`."
-            yield Diagnostic(
-                CODE, what, why, f"Call it otherwise, for example `{name}_value`.", header, header.body_line
-            )
+            fix = f"Call it otherwise, for example `{name}_value`."
+            yield Diagnostic(CODE, what, why, fix, header, header.body_line, severity=severity)

@@ -50,10 +50,8 @@ def _around_steps(context: LintContext, cell: Cell) -> Iterator[Diagnostic]:
 def _as_method(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     """What the compiler says of a body as a method, unless a check of its own says it better."""
     named = [step.name, *context.graph[step.name].targets]
-    said = (
-        any(misplaced(step.body.tree))
-        or bool(set(step.names.globals_declared) - context.flow.shared_names)
-        or any(one.step == step.name for one in not_in_a_method.check(context))
+    said = any(word == "await" for _, word in misplaced(step.body.tree)) or any(
+        one.step == step.name for one in not_in_a_method.check(context)
     )
     if said or not all(name.isidentifier() and not keyword.iskeyword(name) for name in named):
         return

@@ -24,25 +24,35 @@ REASONS = {
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report return, yield and await outside of any function in a step's body."""
     for step in context.steps:
-        for word, line in misplaced(step.body.tree):
+        for node, word in misplaced(step.body.tree):
             why, fix = REASONS[word]
-            yield context.at(CODE, step, line, f"Step {step.name} has `{word}` at the top level of its body.", why, fix)
+            proven = True
+            # The last step has no self.next that would be left out.
+            last = step.name == "end"
+            if word == "return":
+                if last and not step.captures:
+                    continue
+                proven = not last and context.fails(step) and node in step.names.evaluated
+            elif word == "yield":
+                proven = not last and context.fails(step)
+            what = f"Step {step.name} has `{word}` at the top level of its body."
+            yield context.at(CODE, step, node.lineno, what, why, fix, proven=proven)
 
 
-def misplaced(node: ast.AST | None) -> Iterator[tuple[str, int]]:
-    """The word and line of each return, yield and await that belongs to the body itself."""
+def misplaced(node: ast.AST | None) -> Iterator[tuple[ast.stmt | ast.expr, str]]:
+    """Each return, yield and await that belongs to the body itself, with its word."""
     for child in ast.iter_child_nodes(node) if node is not None else ():
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             for part in [*getattr(child, "decorator_list", []), child.args]:
                 yield from misplaced(part)
             continue
         if isinstance(child, ast.Return):
-            yield "return", child.lineno
+            yield child, "return"
         elif isinstance(child, ast.Yield | ast.YieldFrom):
-            yield "yield", child.lineno
+            yield child, "yield"
         elif isinstance(child, ast.Await | ast.AsyncFor | ast.AsyncWith) or (
             isinstance(child, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp)
             and any(g.is_async for g in child.generators)
         ):
-            yield "await", child.lineno
+            yield child, "await"
         yield from misplaced(child)

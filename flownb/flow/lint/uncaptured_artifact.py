@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from flownb.errors import nearest
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
-from flownb.flow.lint.self_attributes import SELF_ATTRIBUTES
-from flownb.flow.lint.undefined_name import holders, undefined_reads
+from flownb.flow.lint.self_attributes import INTERNALS, SELF_ATTRIBUTES
+from flownb.flow.lint.undefined_name import holders, never_defined, undefined_reads
 
 CODE = "FN002"
 
@@ -16,9 +16,8 @@ CODE = "FN002"
 def check(context: LintContext) -> Iterator[Diagnostic]:
     """Report plain names, `self.x`, foreachs and switches whose artifact an earlier step keeps local, or none sets."""
     for step in context.steps:
-        if step.name not in context.artifacts.unknown:
-            yield from _plain(context, step)
-            yield from _attributes(context, step)
+        yield from _plain(context, step)
+        yield from _attributes(context, step)
         yield from _transition(context, step)
 
 
@@ -31,7 +30,8 @@ def _plain(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         keepers = holders(context, step, name)
         if keepers:
             what = f"Step {step.name} reads `{name}`, which no earlier step captures."
-            yield context.at(CODE, step, line, what, *_kept(context, keepers[-1], name, spelled="it"))
+            proven = never_defined(context, step, name)
+            yield context.at(CODE, step, line, what, *_kept(context, keepers[-1], name, spelled="it"), proven=proven)
 
 
 def _attributes(context: LintContext, step: Step) -> Iterator[Diagnostic]:
@@ -41,9 +41,11 @@ def _attributes(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     known |= {*context.flow.class_names, *step.names.self_writes, *step.captures}
     known |= {target for node in context.graph.nodes.values() for target in node.targets}
     for name, line in step.names.self_reads.items():
-        if name in known or name.startswith("__"):
+        if name in known or name.startswith("__") or name in INTERNALS:
             continue
         what = f"Step {step.name} reads `self.{name}`, which no earlier step sets."
+        seen = f"self.{name}" in step.names.definite and not name.startswith("_")
+        proven = seen and context.fails(step) and step.name not in context.artifacts.unknown
         keepers = holders(context, step, name)
         if keepers:
             why, fix = _kept(context, keepers[-1], name)
@@ -51,7 +53,10 @@ def _attributes(context: LintContext, step: Step) -> Iterator[Diagnostic]:
             shown = ", ".join(f"`{one}`" for one in sorted(artifacts))
             why = (f"It inherits {shown}." if artifacts else "It inherits no artifacts.") + nearest(name, artifacts)
             fix = f"Assign self.{name} in an earlier step, or correct the name."
-        yield context.at(CODE, step, line, what, why, fix)
+            if step.name in context.artifacts.unknown:
+                what = f"Step {step.name} reads `self.{name}`, which no earlier step visibly sets."
+                why = "Code that is not in the steps may set it: what `self` is passed to, a decorator, a base class."
+        yield context.at(CODE, step, step.names.definite.get(f"self.{name}", line), what, why, fix, proven=proven)
 
 
 def _transition(context: LintContext, step: Step) -> Iterator[Diagnostic]:
@@ -59,8 +64,9 @@ def _transition(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     transition = context.graph[step.name].transition
     name = transition.foreach or transition.condition if transition is not None else None
     known = context.artifacts.leaving.get(step.name, frozenset())
-    if transition is None or name is None or name in known or step.name in context.artifacts.unknown:
+    if transition is None or name is None or name in known:
         return
+    proven = context.fails(step) and step.names.ends and step.name not in context.artifacts.unknown
     use = "runs over" if transition.foreach else "looks at"
     if transition.line:
         at, line, who = step, transition.line, f"The self.next of step {step.name} {use}"
@@ -69,11 +75,12 @@ def _transition(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         line, who = 0, f"Step {at.name} {use}" if transition.foreach else f"The --when of step {at.name} {use}"
     what = f"{who} `{name}`, which {step.name} does not pass on."
     if name in step.names.assigned:
-        yield context.at(CODE, at, line, what, *_kept(context, step.name, name))
+        yield context.at(CODE, at, line, what, *_kept(context, step.name, name), proven=proven)
     else:
         shown = ", ".join(f"`{one}`" for one in sorted(known))
         why = (f"It has {shown}." if known else "It has no artifacts.") + nearest(name, known)
-        yield context.at(CODE, at, line, what, why, f"Capture `{name}` in {step.name}, or correct the name.")
+        fix = f"Capture `{name}` in {step.name}, or correct the name."
+        yield context.at(CODE, at, line, what, why, fix, proven=proven)
 
 
 def _kept(context: LintContext, keeper: str, name: str, *, spelled: str = "") -> tuple[str, str]:

@@ -11,8 +11,9 @@ from flownb.cells.cell import Cell
 from flownb.cells.header import INPUTS
 from flownb.errors import nearest
 from flownb.flow.decorator_call import written_names
+from flownb.flow.decorator_rules import NUMBERS
 from flownb.flow.definition import PYTHON_BUILTINS, Step
-from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+from flownb.flow.lint.diagnostic import Diagnostic, LintContext, Severity
 from flownb.flow.module import CARD_NAMES, METAFLOW_NAMES, decorator_names, future_features
 
 CODE = "FN001"
@@ -41,22 +42,27 @@ def _in_step(context: LintContext, step: Step) -> Iterator[Diagnostic]:
             what = f"Step {step.name} reads `{name}` before it assigns it."
             if step.body.names.assigned.get(name, line) < line:
                 what = f"Step {step.name} reads `{name}` after it deleted it."
-            yield context.at(CODE, step, line, what, *_too_early(context, step, name))
+            proven = context.fails(step) and name in step.names.definite
+            yield context.at(CODE, step, line, what, *_too_early(context, step, name), proven=proven)
         elif name not in joined and name != INPUTS and not holders(context, step, name):  # FN002, FN015 say more
             what = f"Step {step.name} reads `{name}`, which nothing defines."
-            yield context.at(CODE, step, line, what, *_advice(context, step, name))
+            proven = never_defined(context, step, name)
+            yield context.at(CODE, step, line, what, *_advice(context, step, name), proven=proven)
     # A decorator stands in the class body; of that, a Parameter is of no use to it, for it has no value there.
     body = context.flow.class_names.keys() - (context.flow.parameters - context.flow.configs)
     known = context.flow.shared_names | PYTHON_BUILTINS | METAFLOW_NAMES | body
     for decorator in step.body.decorators:
         for name in sorted(decorator_names(decorator.text) - known):
+            proven = not (context.flow.is_open or context.flow.has_hidden_names)
             what = f"A decorator of step {step.name} reads `{name}`, which nothing defines."
             why, fix = "Decorators see shared code and the flow's configs.", f"Define `{name}` in a %%shared cell."
             if name in context.flow.parameters:
+                # It is an object there, which other decorators may have a use for.
+                proven = proven and decorator.name in NUMBERS
                 what = f"A decorator of step {step.name} reads the parameter `{name}`."
                 why = "Parameters have no value before steps run, but configs have."
                 fix = f'Write {name} = Config("{name}", …) in the %%flow cell.'
-            yield context.at(CODE, step, decorator.line, what, why, fix)
+            yield context.at(CODE, step, decorator.line, what, why, fix, proven=proven)
 
 
 def _in_cell(context: LintContext, cell: Cell, known: frozenset[str], place: str) -> Iterator[Diagnostic]:
@@ -79,7 +85,9 @@ def _in_cell(context: LintContext, cell: Cell, known: frozenset[str], place: str
             why = NOWHERE + nearest(name, context.flow.shared_names)
             fix = f"Define `{name}` in a %%shared cell, or pass it as an argument."
         what = f"{place} reads `{name}`, which nothing defines."
-        yield Diagnostic(CODE, what, why, fix, cell, cell.body_line + line - 1)
+        # What a function reads is an error only once it is called.
+        severity: Severity = "error" if name in names.definite and not context.flow.has_hidden_names else "warning"
+        yield Diagnostic(CODE, what, why, fix, cell, cell.body_line + line - 1, severity=severity)
 
 
 def _without_annotations(tree: ast.Module) -> ast.Module:
@@ -93,10 +101,14 @@ def _without_annotations(tree: ast.Module) -> ast.Module:
     return tree
 
 
+def never_defined(context: LintContext, step: Step, name: str) -> bool:
+    """Whether the flow certainly fails because `step` reads a plain name that it does not have."""
+    hidden = context.flow.has_star_import or context.flow.has_hidden_names
+    return context.fails(step) and name in step.names.definite and not hidden
+
+
 def undefined_reads(context: LintContext, step: Step) -> dict[str, int]:
     """Plain names of a step that have no source, with the body line of their first read."""
-    if step.name in context.artifacts.unknown:
-        return {}
     names = step.names
     given = context.artifacts.possible.get(step.name, frozenset()) | set(names.globals_declared) | {"self"}
     node = context.graph.nodes.get(step.name)
@@ -113,7 +125,7 @@ def undefined_reads(context: LintContext, step: Step) -> dict[str, int]:
         and name not in captured
         and (name not in given or (name in local and name in context.flow.shared_names))
     }
-    return {name: names.unbound.get(name, line) for name, line in found.items()}
+    return {name: names.definite.get(name, names.unbound.get(name, line)) for name, line in found.items()}
 
 
 def holders(context: LintContext, step: Step, name: str) -> list[str]:
@@ -160,6 +172,12 @@ def _advice(context: LintContext, step: Step, name: str) -> tuple[str, str]:
             f"Write `from {module} import {name}` in a %%shared cell, or end the body with the value to show.",
         )
     fix = f"Define `{name}` in a %%shared cell, or assign and capture it in an earlier step (`-> {name}`)."
+    if name in step.names.self_writes:
+        why = f"The step sets `self.{name}`, but artifacts are plain names only for the steps that come after it."
+        return why, f"Read self.{name}."
+    if step.name in context.artifacts.unknown:
+        why = "Only artifacts that the source shows are plain names; one that other code sets is read by self."
+        return why, f"Read self.{name}, or define `{name}` in a %%shared cell."
     above = context.graph.ancestors(step.name)
     setters = [other.name for other in context.flow.steps if other.name != step.name and name in written_names(other)]
     for setter in reversed(setters):
