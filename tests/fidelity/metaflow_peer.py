@@ -5,38 +5,32 @@ Takes the text of flow.py and command-line arguments; gives the artifacts and fo
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import importlib.metadata
-import importlib.util
-import io
 import json
 import os
-import pickle
 import shutil
 import signal
 import subprocess
 import sys
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
-__all__ = ["Frame", "MetaflowRun", "Stacks", "Tasks", "resume_in_metaflow", "run_in_metaflow", "run_many_in_metaflow"]
+from tests.fidelity.metaflow_store import Frame, Stacks, Task, Tasks, read_targets, read_tasks
 
-Tasks = dict[str, list[dict[str, object]]]
-"""For every step that ran: one dict of artifacts by name for each of its tasks."""
-
-Frame = tuple[str, str, int, int]
-"""One open foreach: the step that runs for each item, the artifact, its number of items, the index of the task's."""
-
-Stacks = dict[str, list[tuple[Frame, ...]]]
-"""For every step that ran: the open foreachs of each of its tasks, the outermost first."""
-
-_Task = tuple[tuple[Frame, ...], dict[str, object]]
+__all__ = [
+    "Frame",
+    "MetaflowRun",
+    "Stacks",
+    "Tasks",
+    "copy_beside",
+    "resume_in_metaflow",
+    "run_in_metaflow",
+    "run_many_in_metaflow",
+]
 
 OUTCOME = "outcome.json"
 
@@ -78,6 +72,10 @@ class MetaflowRun:
         found = self._read()
         return {step: [artifacts for _, artifacts in tasks] for step, tasks in found.items()}
 
+    def targets(self) -> dict[str, list[str]]:
+        """Give for each step of the flow the steps that its transition names, as Metaflow recorded its graph."""
+        return read_targets(self.folder)
+
     def stacks(self) -> Stacks:
         """Give the foreach stack of every task of the run, in the order of `tasks`.
 
@@ -88,13 +86,13 @@ class MetaflowRun:
         """
         return {step: [stack for stack, _ in tasks] for step, tasks in self._read().items()}
 
-    def _read(self) -> dict[str, list[_Task]]:
+    def _read(self) -> dict[str, list[Task]]:
         """Give the tasks of a run that went well."""
         if self.return_code != 0:
             how = "was killed on time-out" if self.return_code is None else "failed"
             tail = "\n".join(self.output.splitlines()[-40:])
             raise AssertionError(f"Metaflow's run of {self.folder / 'flow.py'} {how}:\n{tail}")
-        return _read_tasks(self.folder)
+        return read_tasks(self.folder)
 
 
 def run_in_metaflow(flow_py: str, folder: Path, *arguments: str, timeout_seconds: float = 120.0) -> Tasks:
@@ -161,6 +159,7 @@ def run_many_in_metaflow(
     flows: Mapping[str, str],
     folder: Path,
     *arguments: str,
+    beside: Path | None = None,
     workers: int = 4,
     timeout_seconds: float = 120.0,
 ) -> dict[str, MetaflowRun]:
@@ -176,6 +175,8 @@ def run_many_in_metaflow(
         Python or an installed package did; failed runs are run again.
     arguments
         For every flow's `run`.
+    beside
+        A folder whose files, its flow.py excepted, are copied beside each flow: modules it imports, data it reads.
     workers
         Flows at a time. Each is at most two busy processes: its scheduler and a task.
     timeout_seconds
@@ -188,8 +189,8 @@ def run_many_in_metaflow(
     """
 
     def run(text: str) -> MetaflowRun:
-        home = folder / _digest(text, arguments)
-        return _recall(home) or _run_aside(text, home, arguments, timeout_seconds)
+        home = folder / _digest(text, arguments, beside)
+        return _recall(home) or _run_aside(text, home, arguments, timeout_seconds, beside)
 
     with ThreadPoolExecutor(workers) as pool:
         texts = list(dict.fromkeys(flows.values()))
@@ -197,10 +198,36 @@ def run_many_in_metaflow(
     return {name: runs[text] for name, text in flows.items()}
 
 
-def _digest(flow_py: str, arguments: tuple[str, ...]) -> str:
+def _digest(flow_py: str, arguments: tuple[str, ...], beside: Path | None) -> str:
     """Name all that a run's artifacts depend on."""
-    parts = json.dumps([flow_py, arguments, sys.version, _installed()])
-    return hashlib.sha256(parts.encode()).hexdigest()[:20]
+    parts = [flow_py, arguments, sys.version, _installed()]
+    if beside is not None:
+        files = (path for path in sorted(beside.rglob("*")) if path.is_file() and not _is_left_out(path, beside))
+        parts.append([(str(path.relative_to(beside)), path.read_bytes().hex()) for path in files])
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
+
+
+def copy_beside(beside: Path, folder: Path) -> None:
+    """Copy what is beside a flow.py, and in folders beside it, into a new place of the flow.
+
+    Parameters
+    ----------
+    beside
+        The folder of the flow. Its flow.py and what Python compiled are not copied.
+    folder
+        Made if missing.
+    """
+    shutil.copytree(
+        beside,
+        folder,
+        ignore=lambda where, names: [name for name in names if _is_left_out(Path(where, name), beside)],
+        dirs_exist_ok=True,
+    )
+
+
+def _is_left_out(path: Path, beside: Path) -> bool:
+    """Tell whether a file beside a flow is the flow itself, or made by Python."""
+    return path == beside / "flow.py" or "__pycache__" in path.parts
 
 
 @cache
@@ -219,10 +246,14 @@ def _recall(folder: Path) -> MetaflowRun | None:
     return MetaflowRun(folder, **outcome) if outcome["return_code"] == 0 else None
 
 
-def _run_aside(flow_py: str, home: Path, arguments: tuple[str, ...], timeout_seconds: float) -> MetaflowRun:
+def _run_aside(
+    flow_py: str, home: Path, arguments: tuple[str, ...], timeout_seconds: float, beside: Path | None
+) -> MetaflowRun:
     """Run in a folder of this process's own, then move it into place: pytest-xdist shares `home`."""
     aside = home.with_name(f"{home.name}-{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
+    if beside is not None:
+        copy_beside(beside, aside)
     run = _run(flow_py, aside, arguments, timeout_seconds)
     if run.return_code != 0:
         return run
@@ -277,103 +308,3 @@ def _environment(folder: Path) -> dict[str, str]:
         "METAFLOW_DEFAULT_METADATA": "local",
         "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder.resolve()),
     }
-
-
-def _read_tasks(folder: Path) -> dict[str, list[_Task]]:
-    """Read the folder's newest run, of whatever flow, out of Metaflow's local datastore.
-
-    The layout is that of Metaflow 2.19.39 (datastore/task_datastore.py and
-    datastore/content_addressed_store.py), written down in METAFLOW.md.
-    """
-    newest = sorted(folder.glob(".metaflow/*/latest_run"), key=lambda path: path.stat().st_mtime_ns)
-    assert newest, f"{folder} ended well and ran no flow: is flow.py's last line missing?"
-    latest = newest[-1]
-    flow = latest.parent
-    run = flow / latest.read_text().strip()
-    classes = _FlowFile(folder / "flow.py")
-    steps: dict[str, list[_Task]] = {}
-    for step in sorted(run.iterdir()):
-        if step.name.startswith("_"):
-            continue
-        tasks = [_read_task(task, flow / "data", classes) for task in _task_folders(step)]
-        steps[step.name] = sorted(tasks, key=lambda task: [index for *_, index in task[0]])
-    return steps
-
-
-def _task_folders(step: Path) -> Iterator[Path]:
-    """Give the folders of a step's tasks, oldest first."""
-    yield from sorted((p for p in step.iterdir() if p.name.isdigit()), key=lambda p: int(p.name))
-
-
-def _read_task(task: Path, blobs: Path, classes: _FlowFile) -> _Task:
-    """Give a task's foreach stack and the artifacts of its last finished attempt."""
-    attempt = max(int(path.name.split(".")[0]) for path in task.glob("*.DONE.lock"))
-    data = json.loads((task / f"{attempt}.data.json").read_text("utf-8"))
-    for name, info in data["info"].items():
-        assert "pickle" in info["encoding"], f"{task}: {name} is stored as {info['encoding']}"
-
-    def load(name: str) -> object:
-        key = data["objects"][name]
-        return _Unpickler(_read_blob(blobs / key[:2] / key), classes).load()
-
-    stack = load("_foreach_stack") if "_foreach_stack" in data["objects"] else []
-    assert isinstance(stack, list)
-    names = (name for name in data["objects"] if name[0] != "_" and name != "name")
-    frames = tuple((frame.step, frame.var, frame.num_splits, frame.index) for frame in stack)
-    return frames, {name: load(name) for name in sorted(names)}
-
-
-def _read_blob(path: Path) -> io.BytesIO:
-    """Give a blob's content, which its `_meta` file says is raw or gzipped."""
-    meta = json.loads(path.with_name(f"{path.name}_meta").read_text("utf-8"))
-    content = path.read_bytes()
-    return io.BytesIO(content if meta["cas_raw"] else gzip.decompress(content))
-
-
-class _FlowFile:
-    """flow.py as a module, imported when the first artifact asks for one of its classes."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._name = f"flow_in_metaflow_{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
-
-    def module(self) -> ModuleType:
-        """Give the one module of this text, so that equal texts share their classes."""
-        if self._name in sys.modules:
-            return sys.modules[self._name]
-        spec = importlib.util.spec_from_file_location(self._name, self._path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        # Dataclasses look their own module up while it is still being executed.
-        sys.modules[self._name] = module
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[self._name]
-            raise
-        return module
-
-
-class _Unpickler(pickle.Unpickler):
-    """Reads what a task pickled while flow.py was `__main__`."""
-
-    def __init__(self, file: io.BytesIO, classes: _FlowFile) -> None:
-        super().__init__(file)
-        self._classes = classes
-
-    def find_class(self, module: str, name: str) -> object:
-        """Look `__main__` up in flow.py, all else where it says."""
-        if name == "ForeachFrame":
-            # Metaflow says `__main__` of this class of its own (metaflow/tuple_util.py, 2.19.39).
-            module = "metaflow.tuple_util"
-        if module != "__main__":
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return super().find_class(module, name)
-        found: object = self._classes.module()
-        for part in name.split("."):
-            found = getattr(found, part)
-        return found

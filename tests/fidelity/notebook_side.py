@@ -6,7 +6,7 @@ are not those of real Metaflow.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from flownb.cells.cell import read_cell
@@ -16,7 +16,7 @@ from flownb.session.session import Session
 from tests.fidelity.equality import same_value
 from tests.fidelity.metaflow_peer import Frame, Stacks, Tasks
 
-__all__ = ["cell_by_cell", "differences", "notebook_session", "stacks_of", "tasks_of"]
+__all__ = ["cell_by_cell", "differences", "notebook_session", "stacks_in", "stacks_of", "tasks_of"]
 
 
 def notebook_session(cells: Sequence[str], folder: Path) -> Session:
@@ -32,15 +32,20 @@ def tasks_of(run: Run, steps: Collection[str]) -> Tasks:
 
 
 def stacks_of(run: Run, graph: FlowGraph) -> Stacks:
+    """Foreach stack of each task of every step that ran, in foreach order; `graph` is complete."""
+    return stacks_in(run, {name: list(node.targets) for name, node in graph.nodes.items()})
+
+
+def stacks_in(run: Run, targets: Mapping[str, Sequence[str]]) -> Stacks:
     """Foreach stack of each task of every step that ran, in foreach order.
 
-    Metaflow's frames name the step that runs for each item, ours the one above it that started the foreach; `graph`,
-    complete, tells one from the other.
+    Metaflow's frames name the step that runs for each item, ours the one above it that started the foreach; `targets`
+    has for each step the steps that follow it.
     """
 
     def stack(task: Task) -> tuple[Frame, ...]:
         frames = task._record.foreach
-        return tuple((graph[f.step].targets[0], f.var, f.num_splits, f.index) for f in frames)
+        return tuple((targets[f.step][0], f.var, f.num_splits, f.index) for f in frames)
 
     return {step.id: [stack(task) for task in _tasks(run, step.id)] for step in run}
 

@@ -1,0 +1,3 @@
+from .base import BaseConfigFlow
+
+__all__ = ["BaseConfigFlow"]

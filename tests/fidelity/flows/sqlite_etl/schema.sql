@@ -1,0 +1,1 @@
+CREATE TABLE sales (item TEXT, units INTEGER);

@@ -1,0 +1,3 @@
+import sys
+
+print(*(word.upper() + "!" for word in sys.argv[1:]))

@@ -1,0 +1,124 @@
+"""Whole flows: the original on Metaflow, its notebook run here and the notebook's export leave the same artifacts.
+
+Each folder of `flows` is a flow.py as one finds them in public, with the modules and the data that it needs.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from flownb.client import Flow
+from flownb.store.datastore import Datastore
+from tests.fidelity.flow_to_notebook import flow_name, notebook_cells
+from tests.fidelity.metaflow_peer import MetaflowRun, Tasks, copy_beside, run_many_in_metaflow
+from tests.fidelity.notebook_side import differences, stacks_in, tasks_of
+
+FLOWS = Path(__file__).parent / "flows"
+NAMES = sorted(path.parent.name for path in FLOWS.glob("*/flow.py"))
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "given_parameters": tuple("--alpha 2 --rows [1,2.5] --learning-rate 0.3 --dry true --table table.txt".split()),
+}
+"""What `run` is given, of the flows that are not run with their defaults."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.xdist_group("metaflow")
+def test_flow_is_the_same_three_times(name: str, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """The flow on Metaflow, its notebook here, and the notebook's export on Metaflow leave equal tasks."""
+    home = Path(pytestconfig.cache.mkdir("metaflow_runs")) if pytestconfig.cache is not None else tmp_path / "metaflow"
+    text = (FLOWS / name / "flow.py").read_text("utf-8")
+    notebook = write_notebook(FLOWS / name, tmp_path / name)
+    arguments = ARGUMENTS.get(name, ())
+    with ThreadPoolExecutor(2) as pool:
+        exported = pool.submit(flownb, "export", notebook.name, "-o", "-", cwd=notebook.parent)
+        ran = pool.submit(flownb, "run", notebook.name, *arguments, cwd=notebook.parent)
+        original = on_metaflow(text, name, home)
+        with importable(original.folder):
+            theirs = comparable(original.tasks(), original.folder)
+            ran.result()
+            run = Flow(flow_name(text), datastore=Datastore(notebook.parent / ".flownb")).latest_run
+            assert run is not None
+            ours = comparable(tasks_of(run, [step.id for step in run]), notebook.parent)
+            assert [] == differences(ours, theirs)
+            assert original.stacks() == stacks_in(run, original.targets())
+            export = on_metaflow(exported.result(), name, home)
+            assert [] == differences(comparable(export.tasks(), export.folder), theirs)
+            assert (original.targets(), original.stacks()) == (export.targets(), export.stacks())
+
+
+def write_notebook(flow: Path, folder: Path) -> Path:
+    """Make the notebook of a flow in a folder that has the flow's modules and data, and nothing else."""
+    copy_beside(flow, folder)
+    cells = notebook_cells((flow / "flow.py").read_text("utf-8"))
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source, id=f"c{number}") for number, source in enumerate(cells)]
+    )
+    nbformat.write(notebook, folder / "flow.ipynb")
+    return folder / "flow.ipynb"
+
+
+def flownb(*words: str, cwd: Path) -> str:
+    """What a command prints that must go well; a test that fails shows the end of what it said."""
+    command = [sys.executable, "-m", "flownb.cli.main", *words]
+    done = subprocess.run(command, cwd=cwd, env=environment(cwd), capture_output=True, text=True, timeout=120)
+    assert 0 == done.returncode, f"flownb {words[0]} failed:\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
+    return done.stdout
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The paths, and for the rest what Metaflow's runs have too."""
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    return {**kept, "LANG": "C.UTF-8", "HOME": str(folder.resolve()), "METAFLOW_USER": "tester"}
+
+
+def on_metaflow(text: str, name: str, home: Path) -> MetaflowRun:
+    """Real Metaflow's run of a text beside the flow's files; pytest's cache spares those that did not change."""
+    return run_many_in_metaflow({name: text}, home, *ARGUMENTS.get(name, ()), beside=FLOWS / name)[name]
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[None]:
+    """Let classes of a flow's own modules be loaded meanwhile, and forget these modules then."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for module in set(sys.modules) - before:
+            if str(getattr(sys.modules[module], "__file__", "")).startswith(str(folder)):
+                del sys.modules[module]
+
+
+def comparable(tasks: Tasks, folder: Path) -> Tasks:
+    """Artifacts without those of Metaflow's own, each as the client gives it; of what `@catch` kept, type and text."""
+
+    def plain(value: Any) -> Any:
+        kind = type(value).__name__
+        if kind == "MetaflowExceptionWrapper":
+            return [value.type, value.exception]
+        return included(value.descriptor, folder) if kind == "IncludedFile" else value
+
+    return {
+        step: [{name: plain(value) for name, value in task.items() if name[0] != "_"} for task in found]
+        for step, found in tasks.items()
+    }
+
+
+def included(about: dict[str, Any], folder: Path) -> object:
+    """The content of an included file, which Metaflow keeps apart; the run's folder was moved since."""
+    blob = Path(*Path(about["url"]).parts[-3:])
+    content = gzip.decompress((folder / blob).read_bytes())
+    return io.TextIOWrapper(io.BytesIO(content), about["encoding"]).read() if about["is_text"] else content
