@@ -20,6 +20,7 @@ from flownb.cells.body import Decorator
 from flownb.cells.cell import Cell
 from flownb.errors import ParameterError
 from flownb.flow.artifacts import Artifacts, trace_artifacts
+from flownb.flow.decorator_spec import with_added
 from flownb.flow.definition import FlowDefinition
 from flownb.flow.graph import FlowGraph
 from flownb.flow.method import MethodSource, SourceLine, method_source
@@ -27,6 +28,7 @@ from flownb.flow.module import class_source, future_features, metaflow_imports, 
 from flownb.runtime.class_body import BODY_CLASS, keep_body
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.flowspec import FlowSpec
+from flownb.runtime.launch import Launch
 from flownb.runtime.metaflow_names import flow_builtins, step
 from flownb.runtime.parameters.config import plain_configs, resolved_parameters, seen_configs
 from flownb.runtime.parameters.config_choice import default_configs
@@ -55,15 +57,25 @@ class Program:
         Complete for runs; a notebook's unfinished graph for single steps.
     configs : mapping of str to object, optional
         The values of a run's configs by name, plain data; None means their defaults, read when first needed.
+    launch : Launch, optional
+        What the command that starts it adds; None is for a step that runs alone.
     """
 
     flow: FlowDefinition
     graph: FlowGraph
     configs: Mapping[str, Any] | None = None
+    launch: Launch | None = None
 
     def with_configs(self, configs: Mapping[str, Any]) -> Program:
         """The same program, for a run whose configs have these values (artifacts by name)."""
-        program = replace(self, configs=plain_configs(configs))
+        return self._again(replace(self, configs=plain_configs(configs)))
+
+    def launched(self, launch: Launch) -> Program:
+        """The same program, started by a command that adds this."""
+        return self._again(replace(self, launch=launch))
+
+    def _again(self, program: Program) -> Program:
+        """Give another program what was worked out from the same cells."""
         kept = ("artifacts", "shared_hash", "features", "methods", "_module_code", "_class", "declared", "constants")
         vars(program).update({name: value for name, value in vars(self).items() if name in kept})
         return program
@@ -144,10 +156,18 @@ class Program:
     @property
     def flow_decorators(self) -> tuple[Recorded, ...]:
         """Names and settings of the flow's own decorators."""
-        return tuple(
-            (name, resolve_settings(settings, seen_configs(self.declared.values(), self.configs or {})))
-            for name, settings in getattr(self._class, "flownb_decorators", ())
-        )
+        return self.flow_settings(self._class, self.configs or {})
+
+    def flow_settings(
+        self, flow_class: type[FlowSpec], configs: Mapping[str, Any] | None = None
+    ) -> tuple[Recorded, ...]:
+        """Names and settings of the decorators of a class that `flow_class` gave."""
+        recorded: tuple[Recorded, ...] = getattr(flow_class, "flownb_decorators", ())
+        if not any(configs_read(settings) for _, settings in recorded):
+            return recorded
+        declared = [one for one in vars(flow_class).values() if isinstance(one, Parameter)]
+        seen = seen_configs(declared, configs if configs is not None else self._config_values(declared))
+        return tuple((name, resolve_settings(settings, seen)) for name, settings in recorded)
 
     def decorators(self, name: str) -> tuple[Decorator, ...]:
         """A step's decorator lines."""
@@ -156,7 +176,8 @@ class Program:
 
     def recorded(self) -> dict[str, tuple[Recorded, ...]]:
         """Names and settings of the decorators of each step that has any; runs shared code and the decorator lines."""
-        wanted = [name for name in self.graph.nodes if self.decorators(name)]
+        added = self.launch.decorators if self.launch else ()
+        wanted = [name for name in self.graph.nodes if added or self.decorators(name)]
         if not wanted:
             return {}
         namespace = vars(sys.modules[self.flow_class().__module__])
@@ -246,6 +267,9 @@ class Program:
             declared = [one for one in vars(namespace[self.flow.name]).values() if isinstance(one, Parameter)]
             seen = seen_configs(declared, self._config_values(declared))
             method.flownb_decorators = tuple((one, resolve_settings(settings, seen)) for one, settings in recorded)
+        if decorated and self.launch and self.launch.decorators:
+            recorded = getattr(method, "flownb_decorators", ())
+            method.flownb_decorators = with_added(recorded, self.launch.decorators)
         return method
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from flownb.errors import ParameterError, nearest
+from flownb.runtime.current import current
+from flownb.runtime.description import describe_start
 from flownb.runtime.parameters.config import ConfigParameter, resolved_parameters, seen_configs
 from flownb.runtime.parameters.config_choice import choose_configs
 from flownb.runtime.parameters.config_value import ConfigValue
@@ -86,13 +88,14 @@ def start_values(
         for name, one in resolved_parameters(declared, chosen).items()
         if name not in known and not isinstance(one, ConfigParameter) and (complete or one.has_default)
     }
-    values = resolve_parameters(parameters, inputs, context)
+    program = program.with_configs(chosen) if configs else program
+    with current._starting(*describe_start(program)):
+        values = resolve_parameters(parameters, inputs, context)
     found = {
         name: values[name] if name in values else chosen[one.name]
         for name, one in declared.items()
         if name in values or (name in configs and name not in known and one.name in chosen)
     }
-    program = program.with_configs(chosen) if configs else program
     if complete:
         _ = program.flow_decorators  # which have no effect here, but must have values all the same
     return program, found
