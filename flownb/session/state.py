@@ -81,7 +81,7 @@ class SessionState:
     @cached_property
     def spin_datastore(self) -> Datastore:
         """Where ``spin --persist`` keeps its tasks; safe to delete."""
-        return self.datastore.below("spin")
+        return self.datastore.spins()
 
     # -- the flow
 
