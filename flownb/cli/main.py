@@ -44,9 +44,12 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     # The notebook may stand behind options, whose values argparse cannot tell from it: they are the flow's own.
     named = next((position for position, word in enumerate(words) if word.endswith(".ipynb")), None)
-    if named is not None and named > 1 and words[0] not in STORE_COMMANDS:
+    if named is not None and named > 1 and "--" not in words[:named] and words[0] not in STORE_COMMANDS:
         words.insert(1, words.pop(named))
-    arguments, rest = _parser().parse_known_args(words)
+    # What is after `--` are the flow's own options, also if one of them is called --help.
+    position = words.index("--") if "--" in words else len(words)
+    arguments, rest = _parser().parse_known_args(words[:position])
+    rest += words[position:]
     command: Callable[[argparse.Namespace, list[str]], int] = arguments.command
     try:
         return command(arguments, rest)
@@ -80,11 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("run", run, "Run the whole flow; --NAME VALUE sets a parameter, --tag NAME tags the run.")
     sub.usage = (
         "flownb run NOTEBOOK [--PARAMETER VALUE] [--config NAME FILE] [--config-value NAME JSON] [--tag NAME] "
-        "[--max-workers N] [--max-num-splits N] [--executor process|inline|dask|dask=tcp://HOST:PORT]"
+        "[--with DECORATOR] [--branch NAME] [--production] [--max-workers N] [--max-num-splits N] "
+        "[--executor process|inline|dask|dask=tcp://HOST:PORT] [-- --PARAMETER VALUE]"
     )
     sub = add("resume", resume, "Run again what is not valid any more of an earlier run.")
     sub.usage = (
-        "flownb resume NOTEBOOK [STEP] [--origin-run-id RUN] [--tag NAME] [--max-workers N] [--max-num-splits N] "
+        "flownb resume NOTEBOOK [STEP] [--origin-run-id RUN] [--tag NAME] [--with DECORATOR] [--branch NAME] "
+        "[--production] [--max-workers N] [--max-num-splits N] "
         "[--executor process|inline|dask|dask=tcp://HOST:PORT]"
     )
     sub = add("status", status, "Say what is stale and why, and what a resume would do.")
@@ -92,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("spin", spin, "Run one step on persisted parents, recording nothing; options as for %%spin.")
     sub.usage = (
         "flownb spin NOTEBOOK STEP [--from RUN[/STEP/TASK]] [--index N] [--set NAME=VALUE] [--artifacts-module FILE] "
+        "[--config NAME FILE] [--config-value NAME JSON] [--with DECORATOR] [--branch NAME] [--production] "
         "[--persist] [--skip-decorators] [--isolate process]"
     )
     sub = add("check", check, "List what the static checks find; fails if there are errors.")
@@ -140,7 +146,7 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     options = parse_run(rest)
     _refuse_background(options)
     session = _open(arguments.notebook)
-    for note in session.not_applied():
+    for note in session.not_applied(added=options.decorators):
         print(f"note: {note}")
     run = session.begin(options)
     return _drive(session, run, alone=options.executor == "inline")
@@ -159,7 +165,7 @@ def resume(arguments: argparse.Namespace, rest: list[str]) -> int:
     options = parse_resume(rest)
     _refuse_background(options.run)
     session = _open(arguments.notebook)
-    for note in session.not_applied():
+    for note in session.not_applied(added=options.run.decorators):
         print(f"note: {note}")
     plan = session.resume(options)
     run = plan.begin()

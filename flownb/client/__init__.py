@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flownb.client.artifacts import DataArtifact, TaskData
 from flownb.client.cards import Card, CardContainer, get_cards
-from flownb.client.metadata import get_metadata
+from flownb.client.metadata import default_metadata, get_metadata, inspect_spin
 from flownb.client.objects import Flow, Run, Step, Task
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
     "Step",
     "Task",
     "TaskData",
+    "default_metadata",
     "get_cards",
     "get_metadata",
+    "inspect_spin",
 ]

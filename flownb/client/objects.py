@@ -196,13 +196,18 @@ class Run:
 
     @property
     def tags(self) -> frozenset[str]:
+        """All its tags: those of the user as they are now, and those of the system."""
+        return self.user_tags | self.system_tags
+
+    @property
+    def user_tags(self) -> frozenset[str]:
         """Tags it was started with, as they were changed since."""
         return frozenset(self._datastore.tagged(self._record).tags)
 
     @property
-    def user_tags(self) -> frozenset[str]:
-        """The same: there are no tags here that a system gives."""
-        return self.tags
+    def system_tags(self) -> frozenset[str]:
+        """``project:NAME`` and ``project_branch:NAME``, of a run of a flow with ``@project``."""
+        return frozenset(self._record.system_tags)
 
     def add_tag(self, tag: str) -> None:
         """Add a tag; one that is there stays."""
@@ -234,7 +239,7 @@ class Run:
         Raises
         ------
         ParameterError
-            If a tag is no text, or an empty one.
+            If a tag is not a text, is empty, or is one of the system's and cannot be removed.
         NotFound
             If the run was removed meanwhile.
         """
@@ -242,7 +247,13 @@ class Run:
         for tag in (*removed, *added):
             if not isinstance(tag, str) or not tag:
                 raise ParameterError(f"`{tag!r}` is no tag.", "A tag is a text.", "Give for example 'good'.")
-        now = self.tags
+        now, fixed = self.user_tags, self.system_tags
+        for tag in removed:
+            if tag in fixed:
+                raise ParameterError(
+                    f"The tag `{tag}` cannot be removed.", "It was not given by a user.", "Leave it out."
+                )
+        added = [tag for tag in added if tag not in fixed]
         if set(removed) & now or set(added) - now:
             self._datastore.change_tags(self._record.flow, self.id, remove=removed, add=added)
 

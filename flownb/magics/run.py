@@ -40,7 +40,8 @@ class RunMagics(Magics):
             %flow                    the DAG with each step's state
             %flow run [--alpha 0.2] [--tag NAME] [--max-num-splits N] [--max-workers N] [--background]
                       [--config NAME FILE] [--config-value NAME JSON]
-                      [--executor process|inline|dask|dask=tcp://HOST:PORT]
+                      [--with DECORATOR] [--branch NAME] [--production]
+                      [--executor process|inline|dask|dask=tcp://HOST:PORT] [-- --alpha 0.2]
             %flow resume [STEP] [--origin-run-id RUN] [--tag NAME] …
                                      run again what is not valid any more of the newest run
             %flow status             what is stale and why, and what a resume would do
@@ -98,7 +99,7 @@ class RunMagics(Magics):
         try:
             options = parse_run(words)
             self._say_what_is_missing()
-            for note in frontend.session.not_applied():
+            for note in frontend.session.not_applied(added=options.decorators):
                 print(f"note: {note}")
             run = frontend.session.begin(options, kernel_names=frontend.kernel_names())
         except Exception as error:
@@ -113,7 +114,7 @@ class RunMagics(Magics):
         try:
             options = parse_resume(words)
             self._say_what_is_missing()
-            for note in frontend.session.not_applied():
+            for note in frontend.session.not_applied(added=options.run.decorators):
                 print(f"note: {note}")
             plan = frontend.session.resume(options, kernel_names=frontend.kernel_names())
             run = plan.begin(frontend.kernel_names())

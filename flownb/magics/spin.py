@@ -29,7 +29,8 @@ class SpinMagics(Magics):
         ::
 
             %spin STEP [--from RUN[/STEP/TASK]] [--index N] [--set NAME=VALUE] [--artifacts-module FILE]
-                       [--persist] [--skip-decorators] [--isolate process]
+                       [--config NAME FILE] [--config-value NAME JSON] [--with DECORATOR] [--branch NAME]
+                       [--production] [--persist] [--skip-decorators] [--isolate process]
 
         As a cell magic, the cell is a throw-away body in place of the step's own. ``result = %spin train`` gives the
         outcome: ``result["model"]`` is the model.

@@ -6,9 +6,10 @@ Takes what the runtime sets before a task (`flownb.runtime.description`); gives 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,16 @@ class Current:
         """Describe more of the task that runs."""
         self._facts = {**self._facts, **facts}
 
+    @contextlib.contextmanager
+    def _starting(self, facts: Mapping[str, Any], later: Mapping[str, Callable[[], Any]]) -> Iterator[None]:
+        """Describe a run that is about to start, inside the block: functions that compute defaults may ask."""
+        before = self._facts, self._later
+        self._set(facts, later)
+        try:
+            yield
+        finally:
+            self._set(*before)
+
     def _clear(self) -> None:
         """Forget the task that has ended."""
         self._facts, self._later = {}, {}
@@ -92,7 +103,7 @@ class Current:
     @property
     def is_running_flow(self) -> bool:
         """Whether a task is running."""
-        return bool(self._facts)
+        return "step_name" in self._facts
 
     @property
     def flow_name(self) -> str | None:
@@ -128,7 +139,7 @@ class Current:
     def pathspec(self) -> str | None:
         """``Flow/run/step/task``."""
         facts = self._facts
-        return f"{self.flow_name}/{self.run_id}/{self.step_name}/{self.task_id}" if facts else None
+        return f"{self.flow_name}/{self.run_id}/{self.step_name}/{self.task_id}" if "step_name" in facts else None
 
     @property
     def run(self) -> Any:
@@ -156,7 +167,7 @@ class Current:
     @property
     def namespace(self) -> str | None:
         """The namespace new runs belong to."""
-        return f"user:{self.username}" if self._facts else None
+        return f"user:{self.username}" if self.is_running_flow else None
 
     @property
     def username(self) -> str | None:

@@ -8,13 +8,12 @@ rules follow ``metaflow/user_decorators`` and ``metaflow/task.py``, _exec_step_f
 from __future__ import annotations
 
 import inspect
-import json
-import re
 from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
 
 from flownb.errors import DecoratorError
+from flownb.flow.decorator_spec import BETWEEN, spec_value
 from flownb.flow.node import Node
 from flownb.runtime.parameters.config_expr import resolve_settings
 
@@ -250,16 +249,9 @@ def parse_spec(text: str) -> tuple[str, list[Any], dict[str, Any]]:
     name, _, rest = text.partition(":")
     arguments: dict[int, Any] = {}
     settings: dict[str, Any] = {}
-    for part in re.split(r""",(?=[\s\w]+=)""", rest) if rest else ():
+    for part in BETWEEN.split(rest) if rest else ():
         key, _, value = part.partition("=")
-        key, value = key.strip(), value.strip()
-        found: Any = value
-        for read in (lambda one: json.loads(one.replace('\\"', '"')), int, float):
-            try:
-                found = read(value)
-                break
-            except ValueError:
-                continue
+        key, found = key.strip(), spec_value(value.strip())
         if key.isdigit():
             arguments[int(key)] = found
         else:

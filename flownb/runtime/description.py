@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import ast
 import inspect
-import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flownb.cells.body import Decorator
-from flownb.errors import ParameterError
 from flownb.flow.graph import FlowGraph
 from flownb.flow.node import Node
 from flownb.runtime.flowspec import FlowSpec
+from flownb.runtime.launch import PROJECT, project_facts, project_settings
 from flownb.runtime.program import Program
 from flownb.settings import user_name
 
@@ -27,11 +25,7 @@ if TYPE_CHECKING:
     from flownb.runtime.task import TaskSpec
     from flownb.store.datastore import Datastore
 
-__all__ = ["describe_task", "graph_info", "project_facts"]
-
-PROJECT = ("project_name", "branch_name", "is_user_branch", "is_production", "project_flow_name")
-# What a project or branch may not be called (`metaflow/plugins/project_decorator.py`).
-NOT_IN_NAMES, LONGEST_NAME = re.compile("[^a-z0-9_]"), 128
+__all__ = ["describe_start", "describe_task", "graph_info"]
 
 
 def describe_task(
@@ -71,11 +65,19 @@ def describe_task(
     flow_class = type(flow_self)
     graph = partial(graph_info, program, flow_class)
     later: dict[str, Callable[[], Any]] = {"graph": graph, "graph_info": graph}
-    settings = next((given for name, given in getattr(flow_class, "flownb_decorators", ()) if name == "project"), None)
-    if settings is not None:
-        for name in PROJECT:
-            later[name] = partial(_project_fact, program.flow.name, settings, name)
-    return facts, later
+    return facts, {**later, **_project_later(program, flow_class)}
+
+
+def describe_start(program: Program) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+    """Facts for functions that compute a parameter's default, before any task runs; as for `describe_task`."""
+    return {"flow_name": program.flow.name}, _project_later(program, program._class)
+
+
+def _project_later(program: Program, flow_class: type[FlowSpec]) -> dict[str, Callable[[], Any]]:
+    """What ``@project`` adds, worked out when it is asked for: a step that runs alone may do without."""
+    if not any(name == "project" for name, _ in getattr(flow_class, "flownb_decorators", ())):
+        return {}
+    return {name: partial(_project_fact, program, flow_class, name) for name in PROJECT}
 
 
 class _LazyParameters(Mapping[str, Any]):
@@ -95,38 +97,9 @@ class _LazyParameters(Mapping[str, Any]):
         return len(self._names)
 
 
-def project_facts(flow: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``@project`` adds to `current`.
-
-    Parameters
-    ----------
-    flow : str
-    settings : mapping
-        As in ``@project(name=…, branch=…, production=…)``.
-
-    Raises
-    ------
-    ParameterError
-        If the project has no name, or a name is none that Metaflow takes.
-    """
-    name, given, production = settings.get("name"), settings.get("branch"), bool(settings.get("production", False))
-    for what, text in (("project", name or ""), ("branch", given)):
-        if text is not None and (not text or NOT_IN_NAMES.search(text) or len(text) > LONGEST_NAME):
-            raise ParameterError(
-                f"`{text}` is no name of a {what}.",
-                f"It has up to {LONGEST_NAME} lowercase letters, digits and underscores.",
-                f"Correct @project({'name' if what == 'project' else 'branch'}=…) in the %%flow cell.",
-            )
-    if given:
-        branch = f"{'prod' if production else 'test'}.{given}"
-    else:
-        branch = "prod" if production else f"user.{os.environ.get('METAFLOW_OWNER', user_name())}"
-    values = (name, branch, given is None and not production, production, f"{name}.{branch}.{flow}")
-    return dict(zip(PROJECT, values, strict=True))
-
-
-def _project_fact(flow: str, settings: Mapping[str, Any], name: str) -> Any:
-    return project_facts(flow, settings)[name]
+def _project_fact(program: Program, flow_class: type[FlowSpec], name: str) -> Any:
+    settings = project_settings(program.flow_settings(flow_class))
+    return project_facts(program.flow.name, settings or {}, program.launch)[name]
 
 
 def graph_info(program: Program, flow_class: type[FlowSpec]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from flownb.cells.cell import Cell
 from flownb.errors import ParameterError
 from flownb.flow.artifacts import Artifacts, trace_artifacts
 from flownb.flow.bases import own_package
+from flownb.flow.decorator_spec import with_added
 from flownb.flow.definition import FlowDefinition
 from flownb.flow.graph import FlowGraph
 from flownb.flow.method import MethodSource, SourceLine, method_source
@@ -38,6 +39,7 @@ from flownb.runtime.class_body import BODY_CLASS, keep_body
 from flownb.runtime.custom_decorators import initialise, step_function
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.flowspec import FlowSpec
+from flownb.runtime.launch import Launch
 from flownb.runtime.metaflow_names import flow_builtins, step
 from flownb.runtime.mutators import apply_mutators, has_mutators, steps_of
 from flownb.runtime.own_imports import own_imports
@@ -75,6 +77,8 @@ class Program:
         What ``__file__`` is in the flow's code: the path that flow.py has beside the notebook.
     known_parameters : frozenset of str, optional
         Attribute names of parameters and configs where only the executed class tells them; see `parameter_names`.
+    launch : Launch, optional
+        What the command that starts it adds; None is for a step that runs alone.
     """
 
     flow: FlowDefinition
@@ -82,10 +86,18 @@ class Program:
     configs: Mapping[str, Any] | None = None
     file: str = ""
     known_parameters: frozenset[str] | None = None
+    launch: Launch | None = None
 
     def with_configs(self, configs: Mapping[str, Any]) -> Program:
         """The same program, for a run whose configs have these values (artifacts by name)."""
-        program = replace(self, configs=plain_configs(configs))
+        return self._again(replace(self, configs=plain_configs(configs)))
+
+    def launched(self, launch: Launch) -> Program:
+        """The same program, started by a command that adds this."""
+        return self._again(replace(self, launch=launch))
+
+    def _again(self, program: Program) -> Program:
+        """Give another program what was worked out from the same cells."""
         kept = ["artifacts", "shared_hash", "features", "methods", "_module_code", "_plain_class", "has_custom"]
         if not self.has_custom:  # else a mutator may make another class of other configs
             kept += ["_class", "declared", "constants"]
@@ -207,10 +219,18 @@ class Program:
     @property
     def flow_decorators(self) -> tuple[Recorded, ...]:
         """Names and settings of the flow's own decorators."""
-        return tuple(
-            (name, resolve_settings(settings, seen_configs(self.declared.values(), self.configs or {})))
-            for name, settings in getattr(self._class, "flownb_decorators", ())
-        )
+        return self.flow_settings(self._class, self.configs or {})
+
+    def flow_settings(
+        self, flow_class: type[FlowSpec], configs: Mapping[str, Any] | None = None
+    ) -> tuple[Recorded, ...]:
+        """Names and settings of the decorators of a class that `flow_class` gave."""
+        recorded: tuple[Recorded, ...] = getattr(flow_class, "flownb_decorators", ())
+        if not any(configs_read(settings) for _, settings in recorded):
+            return recorded
+        declared = [one for one in vars(flow_class).values() if isinstance(one, Parameter)]
+        seen = seen_configs(declared, configs if configs is not None else self._config_values(declared))
+        return tuple((name, resolve_settings(settings, seen)) for name, settings in recorded)
 
     def decorators(self, name: str) -> tuple[Decorator, ...]:
         """A step's decorator lines."""
@@ -219,7 +239,8 @@ class Program:
 
     def recorded(self) -> dict[str, tuple[Recorded, ...]]:
         """Names and settings of the decorators of each step that has any; runs shared code and the decorator lines."""
-        wanted = [name for name in self.graph.nodes if self.decorators(name)]
+        added = self.launch.decorators if self.launch else ()
+        wanted = [name for name in self.graph.nodes if added or self.decorators(name)]
         if not wanted and not self.has_custom:
             return {}
         if self.has_custom:
@@ -354,6 +375,8 @@ class Program:
             _bind_class(method, flow_class)
             _read_as_cell(inspect.unwrap(method))
         self._resolve(method, flow_class)
+        if decorated and self.launch and self.launch.decorators:
+            method.flownb_decorators = with_added(getattr(method, "flownb_decorators", ()), self.launch.decorators)
         return method
 
     def _resolve(self, method: Any, flow_class: type[FlowSpec]) -> None:

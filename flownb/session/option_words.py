@@ -9,7 +9,7 @@ import shlex
 
 from flownb.errors import ParameterError
 
-__all__ = ["option_value", "whole_number", "words"]
+__all__ = ["option_pair", "option_value", "whole_number", "words"]
 
 
 def words(line: str) -> list[str]:
@@ -46,6 +46,19 @@ def option_value(rest: list[str], option: str, equals: str, value: str) -> str:
     if not rest or (rest[0].startswith("--") and len(rest[0]) > 2):
         raise ParameterError(f"`{option}` has no value.", "It needs one.", f"Write {option} VALUE.")
     return rest.pop(0)
+
+
+def option_pair(rest: list[str], option: str) -> tuple[str, str]:
+    """The two words after ``--config`` or ``--config-value``."""
+    what, example = ("FILE", "prod.json") if option == "--config" else ("JSON", """'{"depth": 6}'""")
+    if len(rest) < 2 or any(word.startswith("--") for word in rest[:2]):
+        raise ParameterError(
+            f"`{option}` needs two words.",
+            f"They are the config's name and its {what}.",
+            f"Write {option} NAME {what}, for example {option} cfg {example}. A parameter that is called "
+            f"{option[2:]} is given as {option}=VALUE.",
+        )
+    return rest.pop(0), rest.pop(0)
 
 
 def whole_number(option: str, text: str) -> int:

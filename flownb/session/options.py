@@ -1,22 +1,26 @@
 """The options of ``run``, ``resume`` and ``status``, the same on a magic's line and on the command line.
 
-Takes a magic's line or its words; gives checked options. Words that are no option of ours are the flow's parameters.
+Reads the words of a magic's line or of a command. An option that is not one of these is a parameter of the flow, and so
+is every option after ``--``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flownb.errors import ParameterError, nearest
+from flownb.flow.decorator_spec import decorator_spec
+from flownb.runtime.decorators import Recorded
+from flownb.runtime.parameters.parameter import Parameter
 from flownb.runtime.process import cores
 from flownb.runtime.readiness import MAX_NUM_SPLITS
 from flownb.session.executors import executor_named
-from flownb.session.option_words import option_value, whole_number
+from flownb.session.option_words import option_pair, option_value, whole_number
 
-__all__ = ["ResumeOptions", "RunOptions", "parse_resume", "parse_run", "parse_status"]
+__all__ = ["ResumeOptions", "RunOptions", "parse_resume", "parse_run", "parse_status", "refuse_ambiguous"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,13 @@ class RunOptions:
         What ``--config`` and ``--config-value`` say of a config, by its name.
     folder : Path
         Where the command was given: relative paths of files start there.
+    decorators : tuple of (str, dict)
+        What ``--with`` adds to the steps.
+    branch : str or None
+    production : bool
+        Of the flow's ``@project``.
+    unclear : tuple of str
+        Options that were given where a parameter of the same name would be given too.
     """
 
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -54,6 +65,10 @@ class RunOptions:
     config_files: dict[str, str] = field(default_factory=dict)
     config_values: dict[str, str] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
+    decorators: tuple[Recorded, ...] = ()
+    branch: str | None = None
+    production: bool = False
+    unclear: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,27 +91,24 @@ class ResumeOptions:
 
 
 def parse_run(given: Sequence[str]) -> RunOptions:
-    """Read ``--alpha 0.2 --config cfg FILE --tag x --max-num-splits 500 --max-workers 4 --executor process``.
+    """Read ``--alpha 0.2 --config cfg FILE --tag x --with retry --max-workers 4 -- --executor spark``.
 
     Raises
     ------
     ParameterError
-        If a word is no option, an option has no value, or a parameter is given twice.
+        If a word is not an option, an option has no value, or a parameter is given twice.
     """
-    rest = list(given)
+    rest, after = _divided(given)
     parameters: dict[str, Any] = {}
     tags: list[str] = []
+    decorators: list[Recorded] = []
+    unclear: list[str] = []
     found: dict[str, Any] = {}
     configs: dict[str, dict[str, str]] = {"--config": {}, "--config-value": {}}
     while rest:
-        word = rest.pop(0)
-        option, equals, value = word.partition("=")
-        if not option.startswith("--") or len(option) < 3:
-            raise ParameterError(
-                f"`{word}` is no option of run.",
-                "Parameters are given by name.",
-                "Write --NAME VALUE, for example --alpha 0.2.",
-            )
+        option, equals, value = _option(rest.pop(0))
+        if option in OPTIONS and after is None:
+            unclear.append(option)
         if option == "--tag":
             tags.append(option_value(rest, option, equals, value))
         elif option == "--max-num-splits":
@@ -105,34 +117,78 @@ def parse_run(given: Sequence[str]) -> RunOptions:
             found["workers"], found["workers_given"] = _workers(option_value(rest, option, equals, value)), True
         elif option == "--executor":
             found["executor"] = executor_named(option_value(rest, option, equals, value))
-        elif option == "--background":
-            found["background"] = True
+        elif option in ("--background", "--production"):
+            found[option[2:]] = True
+        elif option == "--branch":
+            found["branch"] = option_value(rest, option, equals, value)
+        elif option == "--with":
+            decorators.append(decorator_spec(option_value(rest, option, equals, value)))
         elif option in configs and not equals:  # `--config=VALUE` is a parameter that is called config
-            name, text = _pair(rest, option)
+            name, text = option_pair(rest, option)
             configs[option][name] = text
         else:
-            name = option[2:]
-            if name in parameters:
-                raise ParameterError(f"`{option}` is given twice.", "A parameter has one value.", "Remove one.")
-            parameters[name] = option_value(rest, option, equals, value)
+            _parameter(parameters, rest, option, equals, value)
+    while after:
+        option, equals, value = _option(after.pop(0))
+        _parameter(parameters, after, option, equals, value)
     found["config_files"], found["config_values"] = configs.values()
-    return RunOptions(parameters, tuple(tags), **found)
+    return RunOptions(parameters, tuple(tags), decorators=tuple(decorators), unclear=tuple(unclear), **found)
 
 
-def _pair(rest: list[str], option: str) -> tuple[str, str]:
-    """The two words after ``--config`` or ``--config-value``."""
-    what, example = ("FILE", "prod.json") if option == "--config" else ("JSON", """'{"depth": 6}'""")
-    if len(rest) < 2 or any(word.startswith("--") for word in rest[:2]):
+# Options of `run` that Metaflow accepts as the name of a parameter.
+OPTIONS = ("--executor", "--background", "--branch", "--production")
+
+
+def _divided(given: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    """The words before ``--``, and those after it; None if there is no ``--``."""
+    words = list(given)
+    if "--" not in words:
+        return words, None
+    position = words.index("--")
+    return words[:position], words[position + 1 :]
+
+
+def _option(word: str) -> tuple[str, str, str]:
+    """An option's name, and its value if that is part of the word."""
+    option, equals, value = word.partition("=")
+    if not option.startswith("--") or len(option) < 3:
         raise ParameterError(
-            f"`{option}` needs two words.",
-            f"They are the config's name and its {what}.",
-            f"Write {option} NAME {what}, for example {option} cfg {example}.",
+            f"`{word}` is not an option of run.",
+            "Parameters are given by name.",
+            "Write --NAME VALUE, for example --alpha 0.2.",
         )
-    return rest.pop(0), rest.pop(0)
+    return option, equals, value
+
+
+def _parameter(parameters: dict[str, Any], rest: list[str], option: str, equals: str, value: str) -> None:
+    """Take over the value of a parameter."""
+    name = option[2:]
+    if name in parameters:
+        raise ParameterError(f"`{option}` is given twice.", "A parameter has one value.", "Remove one.")
+    parameters[name] = option_value(rest, option, equals, value)
+
+
+def refuse_ambiguous(options: RunOptions, parameters: Mapping[str, Parameter]) -> None:
+    """Refuse an option that may also be meant for a parameter of the flow.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter has the name of an option that was given without ``--``.
+    """
+    names: Iterable[str] = [one.name for one in parameters.values() if one.kind_name != "Config"]
+    for option in options.unclear:
+        if option[2:] in names:
+            raise ParameterError(
+                f"`{option}` can mean two things here: the option of run, and the parameter of that name.",
+                "What is before `--` is an option of run, what is after it a parameter.",
+                f"Write `-- {option} VALUE` at the end for the parameter. For the option, end the line with `--`.",
+            )
 
 
 # The options of `run` that a resume takes too.
-RESUME_OPTIONS = ("--tag", "--max-num-splits", "--max-workers", "--executor")
+RESUME_OPTIONS = ("--tag", "--max-num-splits", "--max-workers", "--executor", "--with", "--branch")
+RESUME_FLAGS = ("--background", "--production")
 
 
 def parse_resume(given: Sequence[str]) -> ResumeOptions:
@@ -151,14 +207,14 @@ def parse_resume(given: Sequence[str]) -> ResumeOptions:
         option, equals, value = word.partition("=")
         if option == "--origin-run-id":
             origin = option_value(rest, option, equals, value)
-        elif option == "--background":
+        elif option in RESUME_FLAGS:
             kept.append(word)
         elif option in RESUME_OPTIONS:
             kept += [option, option_value(rest, option, equals, value)]
         elif option.startswith("-"):
-            known = ("--origin-run-id", *RESUME_OPTIONS, "--background")
+            known = ("--origin-run-id", *RESUME_OPTIONS, *RESUME_FLAGS)
             raise ParameterError(
-                f"`{option}` is no option of resume.{nearest(option, known)}",
+                f"`{option}` is not an option of resume.{nearest(option, known)}",
                 "A resume has the parameters of the run that it resumes, as in Metaflow.",
                 f"Leave it out (the options are {', '.join(known)}), or start a run: run {word} …",
             )
@@ -168,7 +224,7 @@ def parse_resume(given: Sequence[str]) -> ResumeOptions:
             )
         else:
             step = word
-    return ResumeOptions(step, origin, parse_run(kept))
+    return ResumeOptions(step, origin, parse_run([*kept, "--"]))
 
 
 def parse_status(given: Sequence[str]) -> str | None:
@@ -185,9 +241,7 @@ def parse_status(given: Sequence[str]) -> str | None:
         word = rest.pop(0)
         option, equals, value = word.partition("=")
         if option != "--origin-run-id":
-            raise ParameterError(
-                f"`{word}` is no option of status.", "It takes --origin-run-id.", "Leave it out: all steps are shown."
-            )
+            raise ParameterError(f"`{word}` is not an option of status.", "It takes --origin-run-id.", "Leave it out.")
         origin = option_value(rest, option, equals, value)
     return origin
 

@@ -32,6 +32,7 @@ from flownb.runtime.events import (
 from flownb.runtime.executor import CardShown
 from flownb.runtime.exit_hooks import exit_hooks, run_hook
 from flownb.runtime.failure import WORKER_DIED, message, type_name
+from flownb.runtime.launch import Launch, launch
 from flownb.runtime.parameters.context import RunInputs
 from flownb.runtime.parameters.start import start_values
 from flownb.runtime.program import Program
@@ -39,7 +40,8 @@ from flownb.runtime.scheduler import RunStopped, Scheduler
 from flownb.runtime.shipping import dump_program
 from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.session.executors import open_executor
-from flownb.session.options import RunOptions
+from flownb.session.launch import check_project
+from flownb.session.options import RunOptions, refuse_ambiguous
 from flownb.session.origin import environment, notebook_cells
 from flownb.session.state import SessionState, module_kept
 from flownb.settings import user_name
@@ -104,7 +106,11 @@ def begin_run(
     if options.executor == "process" and origin is None:
         session.servers.warm(dump_program(program), session.datastore.location)
     with module_kept(flow):
-        known = {} if origin is None else {n: ref for n, ref in origin.parameters.items() if n in program.declared}
+        declared = program.declared  # the module's code may set environment variables, which count from here on
+        refuse_ambiguous(options, declared)
+        adds = launch(options.decorators, options.branch, options.production, default_decorators=True)
+        program = program if adds == Launch() else program.launched(adds)
+        known = {} if origin is None else {n: ref for n, ref in origin.parameters.items() if n in declared}
         program, chosen = start_values(
             program,
             RunInputs(
@@ -113,6 +119,7 @@ def begin_run(
             ds_type=session.datastore_type,
             settled={name: session.datastore.load(ref) for name, ref in known.items()},
         )
+        system_tags = check_project(program, options.branch, options.production)
         decorators = program.recorded()
         for step, recorded in decorators.items():
             check_values(step, recorded)
@@ -136,6 +143,7 @@ def begin_run(
             environment=environment(session),
             cells=session.datastore.save(notebook_cells(session), name="cells"),
             source=session.datastore.save(program.source, name="source"),
+            system_tags=system_tags,
         )
         record = session.datastore.new_run(record)
     find = reuse(decorators) if reuse is not None else None

@@ -18,7 +18,12 @@ from flownb.flow.draw import draw_graph
 from flownb.flow.lint import check_flow
 from flownb.pathspec import Origin, parse_origin
 from flownb.runtime.attempt import run_attempt
+from flownb.runtime.decorators import APPLIED
 from flownb.runtime.events import task_told
+from flownb.runtime.launch import Launch, launch
+from flownb.runtime.parameters.config import ConfigParameter
+from flownb.runtime.parameters.config_choice import choose_configs
+from flownb.runtime.parameters.context import ParameterContext, RunInputs
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskSpec
 from flownb.session.attempt_log import logged
@@ -26,14 +31,19 @@ from flownb.session.cards import card_hook
 from flownb.session.instances import Instance, step_instances
 from flownb.session.isolated import run_isolated
 from flownb.session.latest import LatestResults, no_task
+from flownb.session.launch import check_project
 from flownb.session.report import StepReport, step_report
 from flownb.session.state import Display, SessionState, module_kept
 from flownb.session.step_options import SpinOptions, literal, load_artifacts_module
 from flownb.settings import user_name
+from flownb.store.artifacts import inline_refs
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord
 
 __all__ = ["SpinOutcome", "spin_step"]
+
+# Decorators that a spin applies: it makes one attempt, and nothing runs beside it.
+APPLIED_TO_SPINS = APPLIED - {"retry", "resources"}
 
 
 @dataclass(frozen=True)
@@ -103,8 +113,13 @@ def spin_step(
     else:
         session.require_checked(step.name, kernel_names)
     given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
-    overrides = _overrides(program, options)
+    adds = launch(options.decorators, options.branch, options.production)
+    program = program if adds == Launch() else program.launched(adds)
+    if options.branch is not None or options.production:
+        check_project(program, options.branch, options.production)
+    overrides, joined = _overrides(program, options)
     instance, origin = _spin_instance(session, program, options, overrides, given)
+    instance = _with_inputs(instance, program.flow.name, step.name, joined)
     inherited = instance.inherited
     _refuse_unknown(program, step, options, overrides, inherited | given.keys())
     given = {**given, **origin}
@@ -150,6 +165,9 @@ def _spin_notes(instance: Instance, options: SpinOptions) -> list[str]:
     if instance.frames and options.index is None:
         frame = instance.frames[-1]
         notes.append(f"item {frame.index} of {frame.num_splits}; --index picks another")
+    if not options.skip_decorators:
+        added = dict.fromkeys(name for name, _ in options.decorators)
+        notes += [f"@{name} of --with is not applied in a spin" for name in added if name not in APPLIED_TO_SPINS]
     return notes
 
 
@@ -232,15 +250,47 @@ def _recorded(session: SessionState, flow: str, origin: Origin, index: int | Non
     return record
 
 
-def _overrides(program: Program, options: SpinOptions) -> dict[str, Any]:
-    """Values of ``--artifacts-module`` and ``--set``, converted."""
+def _overrides(program: Program, options: SpinOptions) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Values of ``--artifacts-module``, ``--config`` and ``--set``, converted; then those for the inputs of a join."""
     overrides: dict[str, Any] = {}
+    joined: dict[str, Any] = {}
     if options.artifacts_module is not None:
-        overrides.update(load_artifacts_module(options.artifacts_module))
+        for name, value in load_artifacts_module(options.artifacts_module).items():
+            (joined if "/" in str(name) else overrides)[name] = value
+    if options.config_files or options.config_values:
+        declared = {n: one for n, one in program.declared.items() if isinstance(one, ConfigParameter)}
+        inputs = RunInputs(files=options.config_files, values=options.config_values, folder=options.folder)
+        context = ParameterContext(program.flow.name, user_name(), "")
+        chosen = choose_configs(declared.values(), inputs, context, complete=False)
+        given = {*options.config_files, *options.config_values}
+        overrides |= {name: chosen[one.name] for name, one in declared.items() if one.name in given}
     for name, text in options.overrides.items():
         parameter = program.parameters.get(name)
         overrides[name] = parameter.convert(text) if parameter is not None else literal(text)
-    return overrides
+    return overrides, joined
+
+
+def _with_inputs(instance: Instance, flow: str, step: str, joined: Mapping[str, Any]) -> Instance:
+    """The task with other values in the artifacts of the tasks that it joins, by their pathspecs."""
+    places = {parent.place: parent for parent in instance.parents}
+    known = ", ".join(f'"{place}"' for place in places)
+    for pathspec, values in joined.items():
+        place = pathspec.removeprefix(f"{flow}/")
+        if place not in places:
+            raise ParameterError(
+                f"`ARTIFACTS: {pathspec}` names no task that {step} takes its inputs from.{nearest(place, places)}",
+                f"These are {known}.",
+                "Correct it; --from RUN takes the inputs from another run.",
+            )
+        if not isinstance(values, Mapping):
+            raise ParameterError(
+                f"`ARTIFACTS: {pathspec}` has the value {values!r}.",
+                "The value for a task is a dictionary, from the names of its artifacts to their values.",
+                f'Write ARTIFACTS = {{"{pathspec}": {{"k": 15}}}}.',
+            )
+        refs = inline_refs(values)
+        places[place] = replace(places[place], artifacts={**places[place].artifacts, **refs})
+    return instance._replace(parents=tuple(places.values()))
 
 
 def _refuse_unknown(

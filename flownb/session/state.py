@@ -25,7 +25,7 @@ from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.draw import draw_graph
 from flownb.flow.lint import Diagnostic, check_flow, errors_of
 from flownb.picture import Dag
-from flownb.runtime.decorators import APPLIED
+from flownb.runtime.decorators import APPLIED, Recorded
 from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness, judge
 from flownb.runtime.parameters.config import ConfigParameter
@@ -84,7 +84,7 @@ class SessionState:
     @cached_property
     def spin_datastore(self) -> Datastore:
         """Where ``spin --persist`` keeps its tasks; safe to delete."""
-        return self.datastore.below("spin")
+        return self.datastore.spins()
 
     # -- the flow
 
@@ -279,6 +279,7 @@ class SessionState:
         """
         known = self._given
         if known is None or known[0] is not program or not all(map(self.datastore.holds, known[1].values())):
+            _ = program.declared  # the module's code may set environment variables
             inputs = RunInputs(environment=config_environment())
             _, defaults = start_values(program, inputs, ds_type=self.datastore_type, complete=False)
             known = self._given = (program, self.datastore.save_given({**program.constants, **defaults}))
@@ -315,9 +316,17 @@ class SessionState:
                 f"`%spin {step} --set {missing[0]}=VALUE`.",
             )
 
-    def not_applied(self, only: str | None = None) -> list[str]:
-        """What is written to flow.py but has no effect here, said for one step or the whole flow."""
-        notes = []
+    def not_applied(self, only: str | None = None, added: Iterable[Recorded] = ()) -> list[str]:
+        """What is written to flow.py but has no effect here, said for one step or the whole flow.
+
+        Parameters
+        ----------
+        only : str, optional
+        added : iterable of (str, dict)
+            What ``--with`` adds to all steps.
+        """
+        names = dict.fromkeys(name for name, _ in added)
+        notes = [f"@{name} of --with is not applied here" for name in names if name not in APPLIED]
         program = self.program(False)
         for name in program.graph.nodes if only is None else [only]:
             for decorator in program.decorators(name):

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from flownb.errors import NotFound, ParameterError, nearest
-from flownb.session.option_words import option_value, whole_number
+from flownb.flow.decorator_spec import decorator_spec
+from flownb.runtime.decorators import Recorded
+from flownb.session.option_words import option_pair, option_value, whole_number
 
 __all__ = [
     "CardOptions",
@@ -25,10 +27,15 @@ __all__ = [
     "parse_spin",
 ]
 
-SPIN_OPTIONS = ("--from", "--index", "--set", "--artifacts-module", "--persist", "--skip-decorators", "--isolate")
+SPIN_OPTIONS = (
+    *("--from", "--index", "--set", "--config", "--config-value", "--artifacts-module", "--with"),
+    *("--branch", "--production", "--persist", "--skip-decorators", "--isolate"),
+)
 CARD_OPTIONS = ("--id", "--index", "--from")
 # Options that take no value.
-FLAGS = ("--persist", "--skip-decorators")
+FLAGS = ("--persist", "--skip-decorators", "--production")
+# Options that take two words.
+PAIRS = ("--config", "--config-value")
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,15 @@ class SpinOptions:
     skip_decorators : bool
     isolate : bool
         Whether to run in a process of its own, instead of the kernel's.
+    config_files, config_values : dict of str to str
+        What ``--config`` and ``--config-value`` say of a config, by its name.
+    folder : Path
+        Where the command was given: relative paths of ``--config`` start there.
+    decorators : tuple of (str, dict)
+        What ``--with`` adds to the step.
+    branch : str or None
+    production : bool
+        Of the flow's ``@project``.
     """
 
     step: str
@@ -60,6 +76,12 @@ class SpinOptions:
     persist: bool = False
     skip_decorators: bool = False
     isolate: bool = False
+    config_files: dict[str, str] = field(default_factory=dict)
+    config_values: dict[str, str] = field(default_factory=dict)
+    folder: Path = field(default_factory=Path.cwd)
+    decorators: tuple[Recorded, ...] = ()
+    branch: str | None = None
+    production: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +115,8 @@ def parse_spin(given: Sequence[str]) -> SpinOptions:
     """
     found: dict[str, Any] = {}
     overrides: dict[str, str] = {}
+    decorators: list[Recorded] = []
+    configs: dict[str, dict[str, str]] = {"--config": {}, "--config-value": {}}
     for option, text in of_one_step(given, SPIN_OPTIONS, command="spin", does="runs one step"):
         match option:
             case "":
@@ -103,6 +127,13 @@ def parse_spin(given: Sequence[str]) -> SpinOptions:
                 found["index"] = whole_number(option, text)
             case "--artifacts-module":
                 found["artifacts_module"] = Path(text)
+            case "--with":
+                decorators.append(decorator_spec(text))
+            case "--branch":
+                found["branch"] = text
+            case "--config" | "--config-value":
+                name, _, value = text.partition("=")
+                configs[option][name] = value
             case "--isolate":
                 if text != "process":
                     raise ParameterError(
@@ -122,7 +153,8 @@ def parse_spin(given: Sequence[str]) -> SpinOptions:
                 found[flag[2:].replace("-", "_")] = True
     if "step" not in found:
         raise ParameterError("spin names no step.", "It runs one step.", "Write spin STEP.")
-    return SpinOptions(overrides=overrides, **found)
+    found["config_files"], found["config_values"] = configs.values()
+    return SpinOptions(overrides=overrides, decorators=tuple(decorators), **found)
 
 
 def parse_card(given: Sequence[str]) -> CardOptions:
@@ -163,10 +195,12 @@ def of_one_step(given: Sequence[str], options: Sequence[str], *, command: str, d
             yield "", word
         elif option not in options:
             raise ParameterError(
-                f"`{option}` is no option of {command}.{nearest(option, options)}",
+                f"`{option}` is not an option of {command}.{nearest(option, options)}",
                 f"It takes {', '.join(options)}.",
                 "Correct it or leave it out.",
             )
+        elif option in PAIRS:
+            yield option, "=".join(option_pair(rest, option))
         else:
             yield option, "" if option in FLAGS else option_value(rest, option, equals, value)
 
@@ -189,6 +223,8 @@ def literal(text: str) -> Any:
 
 def load_artifacts_module(path: Path) -> dict[str, Any]:
     """The ``ARTIFACTS`` dictionary of a Python file, as for Metaflow's ``spin --artifacts-module``.
+
+    A join's has a dictionary for each joined task that it changes, by its pathspec (``RUN/STEP/TASK``).
 
     Raises
     ------

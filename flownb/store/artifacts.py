@@ -18,7 +18,7 @@ from flownb.store.memory import Region, address_of, same_memory
 from flownb.store.records import ArtifactRef, Packed
 from flownb.store.storage import Blobs, Part
 
-__all__ = ["Artifacts", "Loaded", "Saved"]
+__all__ = ["Artifacts", "Loaded", "Saved", "inline_refs"]
 
 # Encoded values up to this many bytes stand in the manifest itself: a key and a place would take as much.
 INLINE_BYTES = 256
@@ -268,6 +268,26 @@ class Artifacts:
         except Exception:  # whatever stands in the way, the value then counts as changed
             return False
         return _equals_parts(parts, loaded.region, again, stored)
+
+
+def inline_refs(values: Mapping[str, Any]) -> dict[str, ArtifactRef]:
+    """References that hold the values themselves, however large, so that no store has to keep them.
+
+    Raises
+    ------
+    UnpicklableArtifact
+        If a value cannot be pickled.
+    """
+    refs: dict[str, ArtifactRef] = {}
+    for name, value in values.items():
+        try:
+            encoding, parts = encode(value)
+        except Exception as error:
+            raise _unpicklable(name, value, error) from error
+        size = part_size(parts)
+        inline = base64.b64encode(b"".join(parts)).decode()
+        refs[name] = ArtifactRef(hash_parts(parts, size), encoding, size, _type_name(value), inline)
+    return refs
 
 
 def _equals_blob(parts: Sequence[Part], region: Region | None, stored: Region) -> bool:

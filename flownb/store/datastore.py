@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Datastore"]
 
+# Name of the folder in a datastore that its spins are in.
+SPINS = "spin"
 # Larger values are read only when a step asks for them.
 FETCHED_BYTES = 1 << 20
 
@@ -41,21 +43,55 @@ class Datastore(ManifestStore):
     ----------
     location : str or Path
         A folder, or ``s3://bucket/prefix``. It need not exist; a folder is made when something is first written.
+
+    Attributes
+    ----------
+    outer : str
+        Where the datastore is that holds its artifacts among its own; empty unless this is one of spins.
+
+    Notes
+    -----
+    The folder of a datastore's spins can be opened by its own location too. Its artifacts are those of the datastore
+    around it, and so are most of the values that a spun step inherits: they are not stored twice.
     """
 
     def __init__(self, location: str | Path) -> None:
+        around, _, name = str(location).rstrip("/").rpartition("/")
+        if name == SPINS and around:
+            storage, blobs = _backend(around)
+            if storage.exists("store.json"):
+                self._open(storage.below(SPINS), blobs, outer=storage.location)
+                return
         self._open(*_backend(location))
 
-    def _open(self, storage: Storage, blobs: Blobs) -> None:
+    def _open(self, storage: Storage, blobs: Blobs, *, outer: str = "") -> None:
         super().__init__(storage)
         self.blobs = blobs
         self.artifacts = Artifacts(blobs)
+        self.outer = outer
 
-    def below(self, name: str) -> Datastore:
-        """A datastore of its own one folder further down, whose artifacts are kept among this one's."""
+    def spins(self) -> Datastore:
+        """What ``spin --persist`` keeps, one folder further down; its artifacts are among this one's."""
+        if self.outer:
+            return self
         other = Datastore.__new__(Datastore)
-        other._open(self.storage.below(name), self.blobs)
+        other._open(self.storage.below(SPINS), self.blobs, outer=self.location)
         return other
+
+    def require_outermost(self, what: str) -> None:
+        """Refuse to clear up or measure what is only a part of a datastore.
+
+        Raises
+        ------
+        StoreError
+            If this is the datastore of another one's spins.
+        """
+        if self.outer:
+            raise StoreError(
+                f"`{self.location}` cannot be {what} alone.",
+                f"It holds the spins of `{self.outer}`, whose artifacts are kept together with its own.",
+                f"Use the datastore itself: FLOWNB_DATASTORE={self.outer}.",
+            )
 
     @cached_property
     def index(self) -> Index:

@@ -96,7 +96,8 @@ def collect(
     -----
     A run is kept while one that is kept, running or about to run started from one of its tasks.
     """
-    stores = (datastore, datastore.below("spin"))
+    datastore.require_outermost("cleared up")
+    stores = (datastore, datastore.spins())
     with datastore.storage.lock(exclusive=True):
         now = time.time()
         runs, spins = (list(recorded_runs(store)) for store in stores)
@@ -185,7 +186,8 @@ def _refuse_needed(datastore: Datastore, places: Sequence[tuple[str, str]]) -> N
 
 def remove_spins(datastore: Datastore) -> Removed:
     """Remove all that ``spin --persist`` kept."""
-    spins = datastore.below("spin")
+    datastore.require_outermost("cleared up")
+    spins = datastore.spins()
     runs = tuple(f"spin/{flow}/{run}" for flow in spins.flows() for run in spins.run_ids(flow))
     with datastore.storage.lock(exclusive=True):
         logs = [entry for flow in spins.flows() for run in spins.run_ids(flow) for entry in log_files(spins, flow, run)]

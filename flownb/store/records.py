@@ -243,6 +243,8 @@ class RunRecord:
         The texts of all code cells of the notebook, scratch cells too where its file could be read.
     source : ArtifactRef or None
         The texts of the marked cells as its tasks record them.
+    system_tags : tuple of str
+        Tags that no user gave: the project and its branch.
     """
 
     flow: str
@@ -261,6 +263,12 @@ class RunRecord:
     environment: Mapping[str, Any] = field(default_factory=dict)
     cells: ArtifactRef | None = None
     source: ArtifactRef | None = None
+    system_tags: tuple[str, ...] = ()
+
+    @property
+    def all_tags(self) -> tuple[str, ...]:
+        """Tags that it is found by, each once, sorted."""
+        return tuple(sorted({*self.tags, *self.system_tags}))
 
     def refs(self) -> Iterator[tuple[str, ArtifactRef]]:
         """All it refers to, by name: parameters, constants, the cells' texts."""

@@ -94,7 +94,8 @@ def measure(datastore: Datastore, *, flow: str | None = None, run: str | None = 
     artifacts: dict[str, _Group] = {}
     needed: set[str] = set()
     logs = 0
-    stores = (datastore, datastore.below("spin"))
+    datastore.require_outermost("measured")
+    stores = (datastore, datastore.spins())
     for store in stores:
         for one in recorded_runs(store):
             needed.update(ref.blob[0] for _, _, ref in one.refs() if ref.blob is not None)

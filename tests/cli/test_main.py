@@ -185,3 +185,28 @@ def test_tags_in_the_file_mark_cells(write_notebook: WriteNotebook, tmp_path: Pa
     assert 0 == flownb("run", "nb.ipynb", cwd=tmp_path)[0]
     status, out, _ = flownb("spin", "nb.ipynb", "triple", cwd=tmp_path)
     assert (0, "  y = 6") == (status, out.rstrip().split("\n")[-1])
+
+
+def test_parameters_after_two_dashes(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """What is after `--` is the flow's own, also a parameter that is called like an option of the command."""
+    header = '%%flow F\nhelp_ = Parameter("help", default="a")\nexecutor = Parameter("executor", default="b")'
+    write_notebook(header, "%%step load -> x\nx = self.help_, self.executor\nprint(x)")
+    words = (
+        "run",
+        "nb.ipynb",
+        "--executor",
+        "inline",
+        "--with",
+        "kubernetes",
+        "--",
+        "--help",
+        "c",
+        "--executor",
+        "d.ipynb",
+    )
+    status, out, err = flownb(*words, cwd=tmp_path)
+    assert (0, "") == (status, err)
+    assert "note: @kubernetes of --with is not applied here" == out.split("\n")[0]
+    assert "('c', 'd.ipynb')" in out
+    status, _, err = flownb("run", "nb.ipynb", "--executor", "inline", cwd=tmp_path)
+    assert (2, True) == (status, "`--executor` can mean two things here" in err)

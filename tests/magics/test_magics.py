@@ -244,7 +244,7 @@ def test_status_and_resume(kernel: Kernel) -> None:
     lines = ["load: cloned", "train: ran, `train` changed", "pick: ran, `train` changed, `m` differs"]
     assert lines == reply.text.split("\n")[1:4]
     assert "6" in kernel.run("from flownb.client import Flow\nFlow('NotebookFlow').latest_run.data.best").plain[0]
-    assert "is no option of resume" in kernel.run("%flow resume --alpha 3").error
+    assert "is not an option of resume" in kernel.run("%flow resume --alpha 3").error
 
 
 def test_what_a_command_of_the_flow_does_not_take(kernel: Kernel) -> None:

@@ -12,7 +12,8 @@ from flownb.errors import ParameterError
 from flownb.flow.definition import define_flow
 from flownb.flow.draw import draw_graph
 from flownb.runtime.current import Current, current
-from flownb.runtime.description import graph_info, project_facts
+from flownb.runtime.description import graph_info
+from flownb.runtime.launch import project_facts
 from flownb.runtime.program import Program
 from flownb.session.options import parse_run
 from flownb.session.session import Session
@@ -105,7 +106,7 @@ def test_a_project(settings: dict[str, object], expected: tuple[object, ...]) ->
 )
 def test_a_project_that_metaflow_refuses(settings: dict[str, object]) -> None:
     """Names are refused that a deployment could not have."""
-    with pytest.raises(ParameterError, match=r"is no name of a (project|branch)\."):
+    with pytest.raises(ParameterError, match=r"cannot be the name of a (project|branch)\."):
         project_facts("F", settings)
 
 

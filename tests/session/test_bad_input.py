@@ -231,7 +231,7 @@ def test_an_interrupted_run(make_session: MakeSession) -> None:
         ("--alpha 1", "Parameter `need` has no value. It is required and has no default. Give one, for example --need"),
         ("--alpha", "`--alpha` has no value. It needs one. Write --alpha VALUE."),
         ("--alpha 1 --alpha 2", "`--alpha` is given twice."),
-        ("alpha=1", "`alpha=1` is no option of run. Parameters are given by name."),
+        ("alpha=1", "`alpha=1` is not an option of run. Parameters are given by name."),
         ("--max-num-splits many", "`--max-num-splits many` is no number."),
     ],
 )
@@ -270,7 +270,7 @@ def test_bad_places(make_session: MakeSession, words: str, message: str) -> None
     ("words", "message"),
     [
         ("", "spin names no step."),
-        ("train --form 1", "`--form` is no option of spin. Did you mean `--from`?"),
+        ("train --form 1", "`--form` is not an option of spin. Did you mean `--from`?"),
         ("train load", "`load` is one step too many."),
         ("train --set k", "`--set k` sets nothing."),
         ("train --set dff=3", "`--set dff=3` names no artifact. Did you mean `df`?"),

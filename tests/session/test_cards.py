@@ -99,7 +99,7 @@ def test_a_spin_that_failed_shows_what_it_had(make_session: MakeSession) -> None
         ("train --from 1/train/99", NotFound, "There is no finished task F/1/train/99."),
         ("", ParameterError, "card names no step."),
         ("a b", ParameterError, "`b` is one step too many."),
-        ("a --idd x", ParameterError, "`--idd` is no option of card. Did you mean `--id`?"),
+        ("a --idd x", ParameterError, "`--idd` is not an option of card. Did you mean `--id`?"),
         ("a --index x", ParameterError, "`--index x` is no number."),
         ("a --id", ParameterError, "`--id` has no value."),
     ],

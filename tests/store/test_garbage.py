@@ -228,7 +228,7 @@ def test_a_needed_run_is_removed_only_by_force(tmp_path: Path) -> None:
 def test_spins_hold_what_they_refer_to_until_they_are_cleared(tmp_path: Path) -> None:
     """A kept spin's artifacts survive gc; one call removes all spins with what only they needed."""
     store = Datastore(tmp_path)
-    spins = store.below("spin")
+    spins = store.spins()
     run = record_run(store, 0.0)
     spun = record_run(spins, 1.0)
     assert Removed() == collect(store)

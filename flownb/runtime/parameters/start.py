@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from flownb.errors import ParameterError, nearest
+from flownb.runtime.current import current
+from flownb.runtime.description import describe_start
 from flownb.runtime.parameters.config import ConfigParameter, resolved_parameters, seen_configs
 from flownb.runtime.parameters.config_choice import choose_configs
 from flownb.runtime.parameters.config_value import ConfigValue
@@ -90,7 +92,8 @@ def start_values(
         for name, one in resolved_parameters(declared, chosen).items()
         if name not in known and not isinstance(one, ConfigParameter) and (complete or one.has_default)
     }
-    values = resolve_parameters(parameters, inputs, context)
+    with current._starting(*describe_start(program)):
+        values = resolve_parameters(parameters, inputs, context)
     found = {
         name: values[name] if name in values else chosen[one.name]
         for name, one in declared.items()

@@ -91,7 +91,7 @@ def work(fds: list[int], program: Program, location: str) -> None:
 def _answer(request: Request, program: Program, location: str, link: _Link) -> Ended | NotRecorded:
     """Run the attempt."""
     datastore = Datastore(location)
-    keep = {"record": datastore, "spin": datastore.below("spin"), "values": None}[request.keeps]
+    keep = {"record": datastore, "spin": datastore.spins(), "values": None}[request.keeps]
     try:
         result = run_attempt(
             program,

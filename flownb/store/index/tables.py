@@ -126,7 +126,7 @@ def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRe
                 db.execute("UPDATE runs SET nonce = ? WHERE flow = ? AND run = ?", (record.nonce, flow, run))
             continue
         status, finished = ("running", None) if end is None else (end.status, end.finished)
-        tags = json.dumps(sorted(set(record.tags)))
+        tags = json.dumps(record.all_tags)
         row = (record.kind, status, record.user, tags, record.notebook, record.started, finished, record.nonce)
         insert = (
             "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, ?) ON CONFLICT DO UPDATE SET "
@@ -145,7 +145,7 @@ def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRe
                 end_run(db, flow, run, end)
             continue
         chunk, bit = run // CHUNK, 1 << run % CHUNK
-        for mark in _marks(record.kind, status, record.user, record.tags):
+        for mark in _marks(record.kind, status, record.user, record.all_tags):
             marks[mark, chunk] |= bit
         first, last = spans.get(chunk, (record.started, record.started))
         spans[chunk] = min(first, record.started), max(last, record.started)
@@ -242,11 +242,11 @@ def change_run(db: sqlite3.Connection, flow: int, run: int, record: RunRecord, e
         gone = "DELETE FROM runs WHERE flow = ? AND run = ? AND kind = ''"
         db.execute(gone, (flow, run))
     put_runs(db, flow, [(run, record, end)])
-    tags = json.dumps(sorted(set(record.tags)))
+    tags = json.dumps(record.all_tags)
     query = "SELECT tags FROM runs WHERE flow = ? AND run = ? AND kind != ''"
     row = db.execute(query, (flow, run)).fetchone()
     if row is not None and row[0] != tags and not record.removed:
-        chunk, bit, before, after = run // CHUNK, 1 << run % CHUNK, set(json.loads(row[0])), set(record.tags)
+        chunk, bit, before, after = run // CHUNK, 1 << run % CHUNK, set(json.loads(row[0])), set(record.all_tags)
         for tag in before - after:
             _change(db, flow, f"t:{tag}", chunk, drop=bit)
         for tag in after - before:

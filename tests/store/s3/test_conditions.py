@@ -52,7 +52,7 @@ def test_a_server_is_asked_once_a_process(proxy: Any, s3_url: str) -> None:
     for _ in range(3):
         store = Datastore(s3_url)
         store.new_run(RunRecord("F", "", "run", started=1.0))
-        store.below("spin").new_run(RunRecord("F", "", "spin", started=1.0))
+        store.spins().new_run(RunRecord("F", "", "spin", started=1.0))
     assert {"PUT": 2, "POST": 1} == probes(proxy)
     assert [] == store.storage.files("")[1:]
 

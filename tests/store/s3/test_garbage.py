@@ -133,7 +133,7 @@ def test_one_run_is_removed(s3_url: str) -> None:
 def test_spins_keep_what_they_refer_to_until_they_are_cleared(s3_url: str) -> None:
     """Clearing up looks at the spins too; removing them leaves the runs' artifacts."""
     store = Datastore(s3_url)
-    spins = store.below("spin")
+    spins = store.spins()
     run, spun = record_run(store, 0.0), record_run(spins, 1.0)
     assert Removed() == collect(store)
     assert (("spin/F/1",), 1) == ((removed := remove_spins(store)).runs, removed.blobs)
