@@ -11,7 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flownb.errors import ArtifactNotFound, ForeachError, MergeConflict, TransitionError, nearest
+from flownb.errors import (
+    ArtifactNotFound,
+    ForeachError,
+    MergeConflict,
+    MissingInMerge,
+    TransitionError,
+    UnhandledInMerge,
+    nearest,
+)
 from flownb.runtime.decorators import CATCH_EXCEPTION
 from flownb.runtime.foreach import UNORDERED, count_items, item_at
 from flownb.store.artifacts import Loaded
@@ -237,8 +245,12 @@ class FlowSpec:
 
         Raises
         ------
+        UnhandledInMerge
+            If a name has different values in the inputs.
+        MissingInMerge
+            If an included name is in none of them.
         MergeConflict
-            If a name has different values in the inputs, an included name is in none, or this step is no join.
+            If this step is not a join, or both options are given.
         """
         state = self._flownb_state
         if not state.is_join:
@@ -252,31 +264,33 @@ class FlowSpec:
                 "Pass one of them.",
             )
         found: dict[str, ArtifactRef] = {}
-        conflicts: dict[str, None] = {}
+        unresolved: list[str] = []
         for one in inputs:
             one._flownb_state.read.update(dict.fromkeys(include or (MERGED,)))
             for name, ref in one._flownb_state.refs.items():
                 if (include and name not in include) or name in (exclude or ()) or self._flownb_has(name):
                     continue
                 if found.setdefault(name, ref).key != ref.key:
-                    conflicts[name] = None
+                    unresolved.append(name)
+        conflicts = list(dict.fromkeys(unresolved))
         if conflicts:
             names = ", ".join(f"`{name}`" for name in conflicts)
             why = "The joined tasks have different values for it."
             if CATCH_EXCEPTION in conflicts:
                 why += f" @catch keeps in `{CATCH_EXCEPTION}` what it caught, and they failed differently."
-            raise MergeConflict(
+            raise UnhandledInMerge(
                 f"Step {state.step} cannot merge {names}.",
                 why,
-                f"Set self.{next(iter(conflicts))} before calling merge_artifacts, or pass "
-                f"exclude={list(conflicts)!r}.",
+                f"Set self.{conflicts[0]} before calling merge_artifacts, or pass exclude={conflicts!r}.",
+                names=unresolved,
             )
         missing = [name for name in include or () if name not in found and not self._flownb_has(name)]
         if missing:
-            raise MergeConflict(
+            raise MissingInMerge(
                 f"Step {state.step} includes `{missing[0]}` in merge_artifacts, which no joined task has.",
                 "An included name must be an artifact of at least one of them.",
                 "Correct the name or remove it.",
+                names=missing,
             )
         for name, ref in found.items():
             if ref.type in UNORDERED and sum(name in one._flownb_state.made for one in inputs) > 1:

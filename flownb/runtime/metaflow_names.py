@@ -18,6 +18,7 @@ from flownb.flow.definition import IPYTHON_BUILTINS
 from flownb.flow.module import FLOW_DECORATORS
 from flownb.runtime.current import current
 from flownb.runtime.flowspec import FlowSpec
+from flownb.runtime.metaflow_exceptions import EXCEPTION_MODULES
 from flownb.runtime.parameters.config import Config
 from flownb.runtime.parameters.config_expr import config_expr
 from flownb.runtime.parameters.config_value import ConfigValue
@@ -107,6 +108,8 @@ def _import(
         return metaflow_names
     if level == 0 and name in ("metaflow.cards", "flownb.cards"):
         return cards if fromlist else metaflow_names  # `import a.b` binds `a`
+    if level == 0 and fromlist and name in EXCEPTION_MODULES:
+        return EXCEPTION_MODULES[name]
     return builtins.__import__(name, globals, locals, fromlist or (), level)
 
 

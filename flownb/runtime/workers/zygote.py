@@ -22,6 +22,7 @@ from typing import NamedTuple
 from flownb.runtime.child_module import module_folder
 from flownb.runtime.freshness import fingerprint
 from flownb.runtime.local_modules import imported_names, is_local, loaded_modules
+from flownb.runtime.metaflow_exceptions import EXCEPTION_MODULES
 from flownb.runtime.program import Program
 from flownb.runtime.provenance import imported_distributions
 from flownb.runtime.shipping import load_program
@@ -227,7 +228,7 @@ def preload(names: Iterable[str]) -> None:
         for name in names:
             top = name.partition(".")[0]
             with contextlib.suppress(BaseException):
-                if top not in OWN and not is_local(top):
+                if name in EXCEPTION_MODULES or (top not in OWN and not is_local(top)):
                     importlib.import_module(name)
 
 
