@@ -27,6 +27,7 @@ from flownb.runtime.program import Program
 from flownb.runtime.provenance import imported_distributions
 from flownb.runtime.shipping import load_program
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Kill, Load, receive, send
+from flownb.runtime.workers.randomness import watched_imports
 from flownb.runtime.workers.worker import prepare, work
 
 __all__ = ["look_ahead", "main", "preload", "silence"]
@@ -224,7 +225,7 @@ def preload(names: Iterable[str]) -> None:
     What lies elsewhere, beside the notebook above all, may be edited between two runs, so each worker imports it
     itself; one that fails to be imported fails in the worker, where the user sees it.
     """
-    with silence():
+    with silence(), watched_imports():
         for name in names:
             top = name.partition(".")[0]
             with contextlib.suppress(BaseException):
