@@ -7,7 +7,7 @@ until the task is recorded; the meaning of each name is Metaflow's (``metaflow/f
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +20,10 @@ from flownb.errors import (
     UnhandledInMerge,
     nearest,
 )
+from flownb.runtime import internals
 from flownb.runtime.decorators import CATCH_EXCEPTION
 from flownb.runtime.foreach import UNORDERED, count_items, item_at
+from flownb.runtime.internals import GraphView
 from flownb.store.artifacts import Loaded
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame
@@ -59,6 +61,8 @@ class TaskState:
     num_splits : int
     made : frozenset of str
         Of a joined task, the artifacts that it set itself.
+    graph : callable
+        Gives ``current.graph``.
     """
 
     step: str
@@ -74,6 +78,7 @@ class TaskState:
     foreach: str | None = None
     num_splits: int = 0
     made: frozenset[str] = frozenset()
+    graph: Callable[[], dict[str, Any]] = dict
 
 
 class FlowSpec:
@@ -125,6 +130,28 @@ class FlowSpec:
     def name(self) -> str:
         """The flow's name."""
         return type(self).__name__
+
+    @property
+    def script_name(self) -> str:
+        """Name of the file that the flow is exported to."""
+        return "flow.py"
+
+    @property
+    def _current_step(self) -> str:
+        return self._flownb_state.step
+
+    @property
+    def _graph_info(self) -> dict[str, Any]:
+        return self._flownb_state.graph()
+
+    @property
+    def _graph(self) -> GraphView:
+        return GraphView(self._graph_info)
+
+    @property
+    def _foreach_stack(self) -> list[internals.ForeachFrame]:
+        items = [item for _, _, item in self.foreach_stack()]
+        return internals.foreach_frames(self._flownb_state.frames, items, self._graph_info)
 
     @property
     def index(self) -> int | None:

@@ -4,5 +4,10 @@ from __future__ import annotations
 
 __all__ = ["SELF_ATTRIBUTES"]
 
-# The last is an artifact that @catch sets (`metaflow/plugins/catch_decorator.py`).
-SELF_ATTRIBUTES = frozenset({"next", "input", "index", "name", "foreach_stack", "merge_artifacts", "_catch_exception"})
+# `_catch_exception` is an artifact that @catch sets (`metaflow/plugins/catch_decorator.py`).
+ARTIFACT_OF_CATCH = "_catch_exception"
+OF_METAFLOW = frozenset({"_current_step", "_foreach_stack", "_graph", "_graph_info", "script_name"})
+SELF_ATTRIBUTES = OF_METAFLOW | {
+    *("next", "input", "index", "name", "foreach_stack", "merge_artifacts"),
+    ARTIFACT_OF_CATCH,
+}
