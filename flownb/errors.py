@@ -7,7 +7,18 @@ attributes, so that a face (magic, command line) can lay them out and a test can
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from flownb.metaflow_errors import (
+    Catchable,
+    InvalidNextException,
+    MetaflowException,
+    MetaflowInvalidPathspec,
+    MetaflowNotFound,
+    MetaflowTaggingError,
+    MissingInMergeArtifactsException,
+    UnhandledInMergeArtifactsException,
+)
 
 __all__ = [
     "ArtifactNotFound",
@@ -20,13 +31,18 @@ __all__ = [
     "ExecutorError",
     "FlownbError",
     "ForeachError",
+    "InvalidPathspec",
+    "ItemNotFound",
     "MergeConflict",
+    "MissingInMerge",
     "MissingResults",
     "NotFound",
     "ParameterError",
     "StepFailed",
     "StoreError",
+    "TagError",
     "TransitionError",
+    "UnhandledInMerge",
     "UnpicklableArtifact",
     "nearest",
 ]
@@ -38,8 +54,10 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f" Did you mean `{found[0]}`?" if found else ""
 
 
-class FlownbError(Exception):
+class FlownbError(Catchable):
     """Root of all errors that flownb raises on purpose.
+
+    Those that Metaflow has a name for are caught by that name, see `flownb.metaflow_errors`.
 
     Parameters
     ----------
@@ -52,12 +70,20 @@ class FlownbError(Exception):
     """
 
     headline = "flownb stopped"
+    line_no: int | None = None
+    source_file: str | None = None
 
     def __init__(self, what: str, why: str = "", fix: str = "") -> None:
         self.what = what
         self.why = why
         self.fix = fix
-        super().__init__(" ".join(part for part in (what, why, fix) if part))
+        text = " ".join(part for part in (what, why, fix) if part)
+        # Of a MetaflowException; its own __init__ would take the text for itself.
+        self.message = text
+        Exception.__init__(self, text)
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)
 
     def _render_traceback_(self) -> list[str]:
         """Tell IPython to show the message alone: a user's mistake shows no traceback of ours."""
@@ -89,10 +115,22 @@ class CheckFailed(FlownbError):
         return [f"{self.headline}:", *str(self).splitlines()]
 
 
-class NotFound(FlownbError):
+class NotFound(FlownbError, MetaflowNotFound):
     """A flow, run, step, task or notebook that was asked for does not exist."""
 
     headline = "Not found"
+
+
+class ItemNotFound(FlownbError, KeyError):
+    """``flow[…]``, ``run[…]`` or ``step[…]`` names what does not exist; a ``KeyError``, as in Metaflow."""
+
+    headline = "Not found"
+
+
+class InvalidPathspec(FlownbError, MetaflowInvalidPathspec):
+    """A pathspec has too few or too many parts for what it is to name."""
+
+    headline = "Not a pathspec"
 
 
 class MissingResults(FlownbError):
@@ -105,6 +143,12 @@ class ParameterError(FlownbError):
     """A parameter is unknown, missing, or has a value that does not fit its type."""
 
     headline = "Parameter not accepted"
+
+
+class TagError(ParameterError, MetaflowTaggingError):
+    """A tag is not accepted."""
+
+    headline = "Tag not accepted"
 
 
 class StoreError(FlownbError):
@@ -154,10 +198,10 @@ class ExecutorError(FlownbError):
     headline = "Executor not available"
 
 
-class ArtifactNotFound(FlownbError, AttributeError):
+class ArtifactNotFound(FlownbError, AttributeError, KeyError):
     """An attribute of ``self``, ``inputs`` or a client object is no artifact of that task.
 
-    It is an ``AttributeError``, so ``hasattr(self, "x")`` works as in Metaflow.
+    It is an ``AttributeError``, so ``hasattr(self, "x")`` works as in Metaflow, and a ``KeyError`` for ``task["x"]``.
     """
 
     headline = "No such artifact"
@@ -178,7 +222,7 @@ class CardNotFound(CardError, AttributeError):
     headline = "No such card"
 
 
-class TransitionError(FlownbError):
+class TransitionError(FlownbError, InvalidNextException):
     """``self.next`` was called in a way that Metaflow does not accept."""
 
     headline = "Transition not accepted"
@@ -190,8 +234,8 @@ class ForeachError(TransitionError):
     headline = "Foreach not possible"
 
 
-class MergeConflict(FlownbError):
-    """``merge_artifacts`` found different values for one name, or an included name nowhere."""
+class MergeConflict(FlownbError, MetaflowException):
+    """``merge_artifacts`` was called where or in a way that it cannot be."""
 
     headline = "Artifacts cannot be merged"
 
@@ -200,6 +244,28 @@ class DecoratorError(FlownbError):
     """A decorator or mutator of the user's own that cannot be applied as it is."""
 
     headline = "Decorator not accepted"
+
+
+class _UnmergedArtifacts(MergeConflict):
+    """Artifacts that ``merge_artifacts`` cannot merge.
+
+    Attributes
+    ----------
+    artifact_names : list of str
+        Their names; one that differs in several tasks is there several times, as in Metaflow.
+    """
+
+    def __init__(self, what: str, why: str = "", fix: str = "", *, names: Sequence[str] = ()) -> None:
+        super().__init__(what, why, fix)
+        self.artifact_names = list(names)
+
+
+class UnhandledInMerge(_UnmergedArtifacts, UnhandledInMergeArtifactsException):
+    """``merge_artifacts`` found different values for one name."""
+
+
+class MissingInMerge(_UnmergedArtifacts, MissingInMergeArtifactsException):
+    """``merge_artifacts`` found an included name nowhere."""
 
 
 class StepFailed(FlownbError):

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from datetime import datetime
 from types import ModuleType
 from typing import Any
 
 from flownb.cells.cell import read_cell
-from flownb.errors import ArtifactNotFound, CorruptBlob, StoreError, nearest
+from flownb.client.metadata import default_datastore
+from flownb.client.names import Named, moment, path_parts
+from flownb.errors import ArtifactNotFound, CorruptBlob, NotFound, StoreError, nearest
 from flownb.flow.definition import define_flow
 from flownb.flow.draw import draw_graph
 from flownb.runtime.program import VERSION, Program, module_name
@@ -19,7 +22,7 @@ from flownb.store.datastore import Datastore
 from flownb.store.encoding import UnknownEncoding
 from flownb.store.records import ArtifactRef, TaskRecord
 
-__all__ = ["DataArtifact", "TaskData", "load_artifact"]
+__all__ = ["DataArtifact", "TaskData", "load_artifact", "made_artifact"]
 
 
 class TaskData:
@@ -31,25 +34,43 @@ class TaskData:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return DataArtifact(self._record, name, self._datastore).data
+        return made_artifact(self._record, name, self._datastore).data
+
+    def __contains__(self, name: str) -> bool:
+        return name in dir(self)
 
     def __dir__(self) -> list[str]:
-        return sorted(self._record.artifacts)
+        return sorted(name for name in self._record.artifacts if not name.startswith("_"))
 
     def __repr__(self) -> str:
         return f"<data of {self._record.pathspec}: {', '.join(dir(self))}>"
 
 
-class DataArtifact:
-    """One artifact of a task.
+class DataArtifact(Named):
+    """One artifact of a task, ``Flow/run/step/task/artifact``.
 
     Raises
     ------
+    NotFound
+        If there is no such task.
     ArtifactNotFound
         If the task has no such artifact.
     """
 
-    def __init__(self, record: TaskRecord, name: str, datastore: Datastore) -> None:
+    def __init__(self, pathspec: str, *, datastore: Datastore | None = None) -> None:
+        flow, run, step, task, name = path_parts(pathspec, 5, "Flow/run/step/task/artifact")
+        self._datastore = datastore or default_datastore()
+        record = self._datastore.task(flow, run, step, task)
+        if record is None:
+            raise NotFound(
+                f"There is no finished task {flow}/{run}/{step}/{task}.",
+                "An artifact is one of a task's.",
+                "Check the id.",
+            )
+        self._of(record, name)
+
+    def _of(self, record: TaskRecord, name: str) -> None:
+        """Be an artifact of a task."""
         ref = record.artifacts.get(name)
         if ref is None:
             raise ArtifactNotFound(
@@ -61,7 +82,17 @@ class DataArtifact:
             )
         self.id = name
         self.pathspec = f"{record.pathspec}/{name}"
-        self._record, self._ref, self._datastore = record, ref, datastore
+        self._record, self._ref = record, ref
+
+    @property
+    def created_at(self) -> datetime:
+        """When its task ended, in local time."""
+        return moment(self._record.finished)
+
+    @property
+    def finished_at(self) -> datetime:
+        """The same."""
+        return self.created_at
 
     def __repr__(self) -> str:
         return f"DataArtifact('{self.pathspec}')"
@@ -80,6 +111,20 @@ class DataArtifact:
     def data(self) -> Any:
         """The value; each read gives an independent object."""
         return load_artifact(self._datastore, self._record, self._ref, self.id)
+
+
+def made_artifact(record: TaskRecord, name: str, datastore: Datastore) -> DataArtifact:
+    """An artifact of a task whose record is known.
+
+    Raises
+    ------
+    ArtifactNotFound
+        If the task has no such artifact.
+    """
+    found = DataArtifact.__new__(DataArtifact)
+    found._datastore = datastore
+    found._of(record, name)
+    return found
 
 
 def load_artifact(datastore: Datastore, record: TaskRecord, ref: ArtifactRef, name: str) -> Any:

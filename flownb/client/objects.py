@@ -7,17 +7,18 @@ reached through `Flow.working_runs`; every other name speaks of runs of whole fl
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from flownb.client.artifacts import TaskData
 from flownb.client.metadata import default_datastore
-from flownb.client.task import Task, moment, path_parts
-from flownb.errors import NotFound, ParameterError, StoreError, nearest
-from flownb.pathspec import safe_name
+from flownb.client.names import Named, missing_key, moment, path_parts
+from flownb.client.task import Task
+from flownb.errors import NotFound, StoreError, TagError, nearest
 from flownb.store.datastore import Datastore
 from flownb.store.index import RunStatus, TaskRow
+from flownb.store.records import TaskRecord
 
 __all__ = ["Flow", "Run", "Step", "Task"]
 
@@ -25,7 +26,7 @@ __all__ = ["Flow", "Run", "Step", "Task"]
 PAGE = 50
 
 
-class Flow:
+class Flow(Named):
     """A flow by name.
 
     Parameters
@@ -41,7 +42,8 @@ class Flow:
     """
 
     def __init__(self, name: str, *, datastore: Datastore | None = None) -> None:
-        self.id = safe_name(name)
+        (self.id,) = path_parts(name, 1, "Flow")
+        self.pathspec = name
         self._datastore = datastore or default_datastore()
         if not self._datastore.run_ids(name):
             known = self._datastore.flows()
@@ -118,7 +120,11 @@ class Flow:
     __iter__ = runs
 
     def __getitem__(self, run: str) -> Run:
-        return Run(f"{self.id}/{run}", datastore=self._datastore)
+        with missing_key():
+            return Run(f"{self.id}/{run}", datastore=self._datastore)
+
+    def __contains__(self, run: str) -> bool:
+        return run in self._datastore.run_ids(self.id)
 
     @property
     def latest_run(self) -> Run | None:
@@ -131,7 +137,7 @@ class Flow:
         return next(self.runs(status="done"), None)
 
 
-class Run:
+class Run(Named):
     """One run, ``Flow/run``.
 
     Raises
@@ -166,7 +172,8 @@ class Run:
         return name in self._names()
 
     def __getitem__(self, name: str) -> Step:
-        return Step(f"{self.pathspec}/{name}", datastore=self._datastore)
+        with missing_key():
+            return Step(f"{self.pathspec}/{name}", datastore=self._datastore)
 
     @property
     def status(self) -> RunStatus:
@@ -175,24 +182,25 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the run goes on no longer, however it ended."""
-        return self.status != "running"
-
-    @property
-    def successful(self) -> bool:
-        """Whether the run ended well."""
+        """Whether its last step was completed, as in Metaflow; of one that failed `status` says what became of it."""
         return self.status == "done"
 
     @property
+    def successful(self) -> bool:
+        """Whether the run ended well, and its last step without an exception that ``@catch`` had to handle."""
+        task = self.end_task
+        return self.finished and (task is None or task.successful)
+
+    @property
     def created_at(self) -> datetime:
-        """When it began, UTC."""
+        """When it began, in local time without a time zone."""
         return moment(self._record.started)
 
     @property
     def finished_at(self) -> datetime | None:
-        """When it ended, UTC; None while it runs, and if its process died."""
-        end = self._datastore.run_end(self._record.flow, self.id)
-        return moment(end.finished) if end else None
+        """When its last step was completed, in local time; None until then."""
+        task = self.end_task
+        return task.finished_at if task else None
 
     @property
     def tags(self) -> frozenset[str]:
@@ -238,7 +246,7 @@ class Run:
 
         Raises
         ------
-        ParameterError
+        TagError
             If a tag is not a text, is empty, or is one of the system's and cannot be removed.
         NotFound
             If the run was removed meanwhile.
@@ -246,13 +254,11 @@ class Run:
         removed, added = list(tags_to_remove), list(tags_to_add)
         for tag in (*removed, *added):
             if not isinstance(tag, str) or not tag:
-                raise ParameterError(f"`{tag!r}` is no tag.", "A tag is a text.", "Give for example 'good'.")
+                raise TagError(f"`{tag!r}` is not a tag.", "A tag is a text.", "Give for example 'good'.")
         now, fixed = self.user_tags, self.system_tags
         for tag in removed:
             if tag in fixed:
-                raise ParameterError(
-                    f"The tag `{tag}` cannot be removed.", "It was not given by a user.", "Leave it out."
-                )
+                raise TagError(f"The tag `{tag}` cannot be removed.", "It was not given by a user.", "Leave it out.")
         added = [tag for tag in added if tag not in fixed]
         if set(removed) & now or set(added) - now:
             self._datastore.change_tags(self._record.flow, self.id, remove=removed, add=added)
@@ -266,6 +272,11 @@ class Run:
     def origin_run_id(self) -> str | None:
         """The run it resumed; None if it began from the start."""
         return self._record.origin or None
+
+    @property
+    def origin_pathspec(self) -> str | None:
+        """The pathspec of that run."""
+        return f"{self._record.flow}/{self._record.origin}" if self._record.origin else None
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -298,7 +309,7 @@ class Run:
         return task.data if task else None
 
 
-class Step:
+class Step(Named):
     """One step of a run, ``Flow/run/step``.
 
     Raises
@@ -324,13 +335,47 @@ class Step:
 
     def tasks(self) -> Iterator[Task]:
         """Tasks that ended, newest first."""
-        for record in reversed(self._datastore.tasks(self._flow, self._run, self.id)):
+        for record in reversed(self._records):
             yield Task(record.pathspec, datastore=self._datastore)
 
     __iter__ = tasks
 
     def __getitem__(self, task: str) -> Task:
-        return Task(f"{self.pathspec}/{task}", datastore=self._datastore)
+        with missing_key():
+            return Task(f"{self.pathspec}/{task}", datastore=self._datastore)
+
+    def __contains__(self, task: str) -> bool:
+        return task in self._datastore.task_ids(self._flow, self._run, self.id)
+
+    @property
+    def created_at(self) -> datetime:
+        """When its first task began, in local time."""
+        return min(task.created_at for task in self)
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When its last task ended, in local time; None if one runs."""
+        times = [task.finished_at for task in self]
+        return None if None in times else max(at for at in times if at is not None)
+
+    @property
+    def parent_steps(self) -> Iterator[Step]:
+        """Steps whose tasks its own started from."""
+        places = [place.split("/")[1] for record in self._records for place in record.parents]
+        return (Step(f"{self._flow}/{self._run}/{name}", datastore=self._datastore) for name in dict.fromkeys(places))
+
+    @property
+    def child_steps(self) -> Iterator[Step]:
+        """Steps whose tasks started from its own."""
+        places = {record.place for record in self._records}
+        for name in self._datastore.steps(self._flow, self._run):
+            tasks = self._datastore.tasks(self._flow, self._run, name)
+            if any(places.intersection(task.parents) for task in tasks):
+                yield Step(f"{self._flow}/{self._run}/{name}", datastore=self._datastore)
+
+    @property
+    def _records(self) -> Sequence[TaskRecord]:
+        return self._datastore.tasks(self._flow, self._run, self.id)
 
     @property
     def task(self) -> Task | None:

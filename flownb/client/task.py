@@ -6,44 +6,51 @@ Takes a pathspec; gives its artifacts, what it wrote, and what is known of its e
 from __future__ import annotations
 
 import time
+from collections import namedtuple
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from flownb.client.artifacts import DataArtifact, TaskData
+from flownb.client.artifacts import DataArtifact, TaskData, made_artifact
 from flownb.client.cards import Card, CardContainer
 from flownb.client.logs import log_lines, log_text, settled, task_log
 from flownb.client.metadata import default_datastore
+from flownb.client.names import Named, moment, path_parts
 from flownb.errors import NotFound
-from flownb.pathspec import safe_name
+from flownb.runtime.current import current
+from flownb.runtime.failure import MetaflowExceptionWrapper, StepError
 from flownb.store.datastore import Datastore
 from flownb.store.log_reader import LogPiece
 from flownb.store.records import ForeachFrame, TaskRecord
 
-__all__ = ["Task", "moment", "path_parts", "running_task"]
+__all__ = ["Metadata", "Task", "running_task"]
 
 
-def path_parts(pathspec: str, count: int, shape: str) -> list[str]:
-    """Split a pathspec into exactly `count` checked names."""
-    parts = [safe_name(part) for part in pathspec.split("/")]
-    if len(parts) != count:
-        raise NotFound(f"`{pathspec}` has {len(parts)} parts.", f"This object is named {shape}.", "Check the pathspec.")
-    return parts
+class Metadata(NamedTuple):
+    """One fact of a task: `created_at` is in milliseconds since the epoch."""
+
+    name: str
+    value: str
+    created_at: int
+    type: str
+    task: Task
 
 
-class Task:
+class Task(Named):
     """One task, ``Flow/run/step/task``.
 
     Raises
     ------
     NotFound
-        If it does not exist or has not ended.
+        If it does not exist or has not ended; a step may ask for its own task, which has no artifacts yet.
     """
 
     def __init__(self, pathspec: str, *, datastore: Datastore | None = None) -> None:
         flow, run, step, task = path_parts(pathspec, 4, "Flow/run/step/task")
         self._datastore = datastore or default_datastore()
         record = self._datastore.task(flow, run, step, task)
+        if datastore is None and pathspec == current.pathspec:
+            self._ended, record = False, _so_far(current.retry_count, current._frames, pathspec)
         if record is None:
             ids = ", ".join(self._datastore.task_ids(flow, run, step)) or "none"
             raise NotFound(
@@ -53,25 +60,29 @@ class Task:
         self.pathspec = pathspec
         self.id = task
 
-    # False of `current.task` alone, see `running_task`.
+    # False of the task that runs in this process alone.
     _ended = True
 
     def __repr__(self) -> str:
         return f"Task('{self.pathspec}')"
 
     @property
-    def artifacts(self) -> list[DataArtifact]:
-        """What it has, inherited artifacts included, by name."""
-        return [self[name] for name in sorted(self._record.artifacts) if not name.startswith("_")]
+    def artifacts(self) -> Any:
+        """What it has, inherited artifacts included: a tuple by name, whose attributes they are, too."""
+        found = list(self)
+        # A name that is none of Python's is reached by its position alone.
+        names = [one.id for one in found]
+        made: Any = namedtuple("MetaflowArtifacts", names, rename=True)  # type: ignore[misc]  # known only now
+        return made(*found)
 
     def __iter__(self) -> Iterator[DataArtifact]:
-        return iter(self.artifacts)
+        return iter([self[name] for name in sorted(self._record.artifacts) if not name.startswith("_")])
 
     def __contains__(self, name: str) -> bool:
         return name in self._record.artifacts
 
     def __getitem__(self, name: str) -> DataArtifact:
-        return DataArtifact(self._record, name, self._datastore)
+        return made_artifact(self._record, name, self._datastore)
 
     @property
     def data(self) -> TaskData:
@@ -90,13 +101,13 @@ class Task:
 
     @property
     def finished(self) -> bool:
-        """Whether it has ended: false only of ``current.task``, for a task is recorded when it ends."""
-        return self._ended
+        """Whether it was completed: not if it failed, was interrupted, or runs."""
+        return self._ended and self._record.status == "done"
 
     @property
     def successful(self) -> bool:
-        """Whether it ended well."""
-        return self._ended and self._record.status == "done"
+        """Whether it was completed without an exception, also of one that ``@catch`` handled."""
+        return self.finished and self._record.exception is None
 
     @property
     def current_attempt(self) -> int:
@@ -147,13 +158,45 @@ class Task:
         if run.notebook:
             found["script-name"] = run.notebook
         if self._ended:
-            found |= {"attempt_ok": str(self.successful), "attempt-done": str(record.attempt)}
+            found |= {"attempt_ok": str(self.finished), "attempt-done": str(record.attempt)}
         return found
 
     @property
-    def exception(self) -> str | None:
-        """The traceback of the error that ended it, with the user's frames."""
-        return self._record.exception["traceback"] if self._record.exception else None
+    def metadata(self) -> list[Metadata]:
+        """The same as a list; all of it has the time at which the task began."""
+        at = int(self._record.started * 1000)
+        return [Metadata(name, value, at, name, self) for name, value in self.metadata_dict.items()]
+
+    @property
+    def parent_task_pathspecs(self) -> Iterator[str]:
+        """Pathspecs of the tasks that it started from."""
+        return iter([f"{self._record.flow}/{place}" for place in self._record.parents])
+
+    @property
+    def parent_tasks(self) -> Iterator[Task]:
+        """The tasks that it started from."""
+        return (Task(pathspec, datastore=self._datastore) for pathspec in self.parent_task_pathspecs)
+
+    @property
+    def child_task_pathspecs(self) -> Iterator[str]:
+        """Pathspecs of the tasks of its run that started from it."""
+        record = self._record
+        steps = self._datastore.steps(record.flow, record.run)
+        tasks = [task for step in steps for task in self._datastore.tasks(record.flow, record.run, step)]
+        return iter([task.pathspec for task in tasks if record.place in task.parents])
+
+    @property
+    def child_tasks(self) -> Iterator[Task]:
+        """The tasks of its run that started from it."""
+        return (Task(pathspec, datastore=self._datastore) for pathspec in self.child_task_pathspecs)
+
+    @property
+    def exception(self) -> MetaflowExceptionWrapper | None:
+        """The exception that ended it, which is shown as its traceback; None of one that ``@catch`` handled."""
+        facts = self._record.exception
+        if facts is None or self.finished:
+            return None
+        return MetaflowExceptionWrapper(StepError(facts))
 
     @property
     def stdout(self) -> str:
@@ -177,10 +220,11 @@ class Task:
         Yields
         ------
         (datetime, str or bytes)
-            When a line began, UTC, within 0.2 seconds; the line without its end.
+            When a line began, UTC without a time zone as Metaflow gives it, within 0.2 seconds; the line without its
+            end.
         """
         for at, line in log_lines(task_log(self._datastore, self._record), stream):
-            yield at, line if as_unicode else line.encode("utf-8", "replace")
+            yield at.replace(tzinfo=None), line if as_unicode else line.encode("utf-8", "replace")
 
     @property
     def outputs(self) -> list[LogPiece]:
@@ -189,26 +233,26 @@ class Task:
 
     @property
     def created_at(self) -> datetime:
-        """When it began, UTC."""
+        """When it began, in local time without a time zone."""
         return moment(self._record.started)
 
     @property
     def finished_at(self) -> datetime | None:
-        """When it ended, UTC; None while it runs."""
+        """When it ended, in local time; None while it runs."""
         return moment(self._record.finished) if self._ended else None
 
 
 def running_task(pathspec: str, attempt: int, foreach: tuple[ForeachFrame, ...], datastore: Datastore) -> Task:
     """A task for itself, while it runs: what it is, without artifacts."""
-    flow, run, step, task = path_parts(pathspec, 4, "Flow/run/step/task")
     found = Task.__new__(Task)
     found._datastore = datastore
-    found._record = TaskRecord(flow, run, step, task, attempt, "interrupted", foreach=foreach, started=time.time())
+    found._record = _so_far(attempt, foreach, pathspec)
     found._ended = False
-    found.pathspec, found.id = pathspec, task
+    found.pathspec, found.id = pathspec, found._record.task
     return found
 
 
-def moment(seconds: float) -> datetime:
-    """Seconds since the epoch as the client gives times, UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
+def _so_far(attempt: int, foreach: tuple[ForeachFrame, ...], pathspec: str) -> TaskRecord:
+    """What is known of a task that runs."""
+    flow, run, step, task = path_parts(pathspec, 4, "Flow/run/step/task")
+    return TaskRecord(flow, run, step, task, attempt, "interrupted", foreach=foreach, started=time.time())

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -30,7 +31,7 @@ from flownb.runtime.decorators import (
     variables,
     written_variables,
 )
-from flownb.runtime.description import describe_task
+from flownb.runtime.description import describe_task, graph_info
 from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe, process_died
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.freshness import fingerprint, settings_hash
@@ -144,6 +145,7 @@ def run_attempt(
             if set_variables(variables(decorators)):  # unknown till now; shared code sees them, as on Metaflow
                 flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
                 function = step_function(getattr(flow_class, spec.step))
+            state.graph = partial(graph_info, program, flow_class)
             flow_self = flow_class(state)
             _override(flow_self, spec.overrides)
             arguments: list[Any] = []

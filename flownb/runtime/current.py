@@ -17,6 +17,7 @@ from flownb.runtime.cards import CardCollector, no_card
 
 if TYPE_CHECKING:
     from flownb.store.datastore import Datastore
+    from flownb.store.records import ForeachFrame
 
 __all__ = ["Current", "current"]
 
@@ -154,6 +155,12 @@ class Current:
         if datastore is None:
             return None
         return _client("task").running_task(str(self.pathspec), self.retry_count, self._facts["frames"], datastore)
+
+    @property
+    def _frames(self) -> tuple[ForeachFrame, ...]:
+        """The open foreachs."""
+        frames: tuple[ForeachFrame, ...] = self._facts.get("frames", ())
+        return frames
 
     @property
     def _datastore(self) -> Datastore | None:

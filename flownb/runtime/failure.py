@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from flownb.errors import FlownbError
+from flownb.metaflow_errors import Catchable, MetaflowException, metaflow_name, stands_for
 
 __all__ = [
     "WORKER_DIED",
@@ -28,19 +29,25 @@ __all__ = [
 WORKER_DIED = "WorkerDied"
 
 
-# What a step that looks at the type of what @catch kept finds on Metaflow.
-METAFLOW_TYPES = {
-    "ArtifactNotFound": "builtins.AttributeError",
-    "FailureHandledByCatch": "metaflow.plugins.catch_decorator.FailureHandledByCatch",
-    "TimeoutException": "metaflow.plugins.timeout_decorator.TimeoutException",
-}
+# What a step that looks at the type of what @catch kept finds on Metaflow, if Metaflow has no class of its own for it.
+BUILTIN_TYPES = {"ArtifactNotFound": "builtins.AttributeError", "ItemNotFound": "builtins.KeyError"}
 
 
-class TimeoutException(Exception):
+class _Stopped(Catchable, MetaflowException):
+    """What ends an attempt from outside; its text is Metaflow's."""
+
+    def __init__(self, text: str) -> None:
+        MetaflowException.__init__(self, text)
+        self.args = (text,)
+
+
+@stands_for("metaflow.plugins.timeout_decorator")
+class TimeoutException(_Stopped):
     """A step ran longer than its ``@timeout``; Metaflow's name for it."""
 
 
-class FailureHandledByCatch(Exception):
+@stands_for("metaflow.plugins.catch_decorator")
+class FailureHandledByCatch(_Stopped):
     """All attempts of a step left nothing, for their processes died; ``@catch`` takes this in place of an exception."""
 
 
@@ -71,7 +78,8 @@ class StepError(Exception):
         return (self.facts.get("shown") or self.facts["traceback"]).rstrip("\n").split("\n")
 
 
-class MetaflowExceptionWrapper(Exception):
+@stands_for("metaflow.exception")
+class MetaflowExceptionWrapper(Catchable):
     """What ``@catch(var=…)`` keeps of an exception (``metaflow/exception.py``, 2.19.39): it can always be pickled.
 
     Attributes
@@ -85,13 +93,11 @@ class MetaflowExceptionWrapper(Exception):
     """
 
     def __init__(self, exc: BaseException | None = None) -> None:
-        super().__init__("" if exc is None else message(exc))
+        Exception.__init__(self, "" if exc is None else message(exc))
         if exc is None:
             return
-        kind = type(exc)
         self.exception = message(exc)
-        named = METAFLOW_TYPES.get(kind.__name__) if kind.__module__.startswith("flownb.") else None
-        self.type = exc.type if isinstance(exc, StepError) else named or f"{kind.__module__}.{kind.__qualname__}"
+        self.type = _class_name(exc)
         self.stacktrace = describe(exc)["traceback"]
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -129,6 +135,17 @@ def type_name(error: BaseException) -> str:
     return error.type if isinstance(error, StepError) else type(error).__name__
 
 
+def _class_name(error: BaseException) -> str:
+    """An error's type with its module, as Metaflow names it."""
+    if isinstance(error, StepError):
+        return error.facts.get("class", error.type)
+    kind = type(error)
+    own = f"{kind.__module__}.{kind.__qualname__}"
+    if not kind.__module__.startswith("flownb."):
+        return own
+    return BUILTIN_TYPES.get(kind.__name__) or metaflow_name(kind) or own
+
+
 def message(error: BaseException) -> str:
     """An error's text; a class of the user's may fail to give one."""
     try:
@@ -138,13 +155,18 @@ def message(error: BaseException) -> str:
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """What is written down of an error: ``type``, ``message`` and ``traceback`` with the user's frames."""
+    """What is written down of an error: ``type``, ``class``, ``message`` and ``traceback`` with the user's frames."""
     if isinstance(error, StepError):
         return dict(error.facts)
     frames = user_frames(error)
     lines = traceback.format_exception(type(error), error, frames) if frames else [f"{message(error)}\n"]
     headline = error.headline if isinstance(error, FlownbError) else type(error).__name__
-    return {"type": headline, "message": message(error), "traceback": "".join(lines)}
+    return {
+        "type": headline,
+        "class": _class_name(error),
+        "message": message(error),
+        "traceback": "".join(lines),
+    }
 
 
 def _is_flow_code(frame: TracebackType) -> bool:

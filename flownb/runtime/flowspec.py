@@ -7,13 +7,23 @@ until the task is recorded; the meaning of each name is Metaflow's (``metaflow/f
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flownb.errors import ArtifactNotFound, ForeachError, MergeConflict, TransitionError, nearest
+from flownb.errors import (
+    ArtifactNotFound,
+    ForeachError,
+    MergeConflict,
+    MissingInMerge,
+    TransitionError,
+    UnhandledInMerge,
+    nearest,
+)
+from flownb.runtime import internals
 from flownb.runtime.decorators import CATCH_EXCEPTION
 from flownb.runtime.foreach import UNORDERED, count_items, item_at
+from flownb.runtime.internals import GraphView
 from flownb.store.artifacts import Loaded
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame
@@ -51,6 +61,8 @@ class TaskState:
     num_splits : int
     made : frozenset of str
         Of a joined task, the artifacts that it set itself.
+    graph : callable
+        Gives ``current.graph``.
     """
 
     step: str
@@ -66,6 +78,7 @@ class TaskState:
     foreach: str | None = None
     num_splits: int = 0
     made: frozenset[str] = frozenset()
+    graph: Callable[[], dict[str, Any]] = dict
 
 
 class FlowSpec:
@@ -125,6 +138,28 @@ class FlowSpec:
     @name.setter
     def name(self, value: Any) -> None:
         self.__dict__["name"] = value
+
+    @property
+    def script_name(self) -> str:
+        """Name of the file that the flow is exported to."""
+        return "flow.py"
+
+    @property
+    def _current_step(self) -> str:
+        return self._flownb_state.step
+
+    @property
+    def _graph_info(self) -> dict[str, Any]:
+        return self._flownb_state.graph()
+
+    @property
+    def _graph(self) -> GraphView:
+        return GraphView(self._graph_info)
+
+    @property
+    def _foreach_stack(self) -> list[internals.ForeachFrame]:
+        items = [item for _, _, item in self.foreach_stack()]
+        return internals.foreach_frames(self._flownb_state.frames, items, self._graph_info)
 
     @property
     def index(self) -> int | None:
@@ -251,8 +286,12 @@ class FlowSpec:
 
         Raises
         ------
+        UnhandledInMerge
+            If a name has different values in the inputs.
+        MissingInMerge
+            If an included name is in none of them.
         MergeConflict
-            If a name has different values in the inputs, an included name is in none, or this step is no join.
+            If this step is not a join, or both options are given.
         """
         state = self._flownb_state
         if not state.is_join:
@@ -266,31 +305,33 @@ class FlowSpec:
                 "Pass one of them.",
             )
         found: dict[str, ArtifactRef] = {}
-        conflicts: dict[str, None] = {}
+        unresolved: list[str] = []
         for one in inputs:
             one._flownb_state.read.update(dict.fromkeys(include or (MERGED,)))
             for name, ref in one._flownb_state.refs.items():
                 if (include and name not in include) or name in (exclude or ()) or self._flownb_has(name):
                     continue
                 if found.setdefault(name, ref).key != ref.key:
-                    conflicts[name] = None
+                    unresolved.append(name)
+        conflicts = list(dict.fromkeys(unresolved))
         if conflicts:
             names = ", ".join(f"`{name}`" for name in conflicts)
             why = "The joined tasks have different values for it."
             if CATCH_EXCEPTION in conflicts:
                 why += f" @catch keeps in `{CATCH_EXCEPTION}` what it caught, and they failed differently."
-            raise MergeConflict(
+            raise UnhandledInMerge(
                 f"Step {state.step} cannot merge {names}.",
                 why,
-                f"Set self.{next(iter(conflicts))} before calling merge_artifacts, or pass "
-                f"exclude={list(conflicts)!r}.",
+                f"Set self.{conflicts[0]} before calling merge_artifacts, or pass exclude={conflicts!r}.",
+                names=unresolved,
             )
         missing = [name for name in include or () if name not in found and not self._flownb_has(name)]
         if missing:
-            raise MergeConflict(
+            raise MissingInMerge(
                 f"Step {state.step} includes `{missing[0]}` in merge_artifacts, which no joined task has.",
                 "An included name must be an artifact of at least one of them.",
                 "Correct the name or remove it.",
+                names=missing,
             )
         for name, ref in found.items():
             if ref.type in UNORDERED and sum(name in one._flownb_state.made for one in inputs) > 1:

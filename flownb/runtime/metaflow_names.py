@@ -15,6 +15,7 @@ from typing import Any
 from flownb import cards
 from flownb.cells.body import STEP_DECORATORS
 from flownb.flow.definition import FLOW_DECORATORS, IPYTHON_BUILTINS
+from flownb.metaflow_errors import STAND_INS
 from flownb.runtime.current import current
 from flownb.runtime.custom_decorators import (
     USER_SKIP_STEP,
@@ -24,6 +25,7 @@ from flownb.runtime.custom_decorators import (
     user_step_decorator,
 )
 from flownb.runtime.flowspec import FlowSpec
+from flownb.runtime.metaflow_exceptions import EXCEPTION_MODULES
 from flownb.runtime.mutators import MutableFlow, MutableStep
 from flownb.runtime.parameters.config import Config
 from flownb.runtime.parameters.config_expr import config_expr
@@ -122,6 +124,8 @@ class _Mirror(ModuleType):
         try:
             return getattr(importlib.import_module(self.__name__), name)
         except ModuleNotFoundError as error:
+            if name in STAND_INS.get(self.__name__, {}):
+                return STAND_INS[self.__name__][name]
             brought = ", ".join(sorted({*NAMES, *CLIENT_NAMES}))
             raise ImportError(
                 f"`{name}` of {self.__name__} is not one of the names flownb brings ({brought}), and "
@@ -140,6 +144,12 @@ def _mirrors() -> dict[str, ModuleType]:
         mirror = found[name] = _Mirror(name, own, names & CLIENT_NAMES)
         above, _, last = name.rpartition(".")
         found[above].__dict__[last] = mirror
+    for name, module in EXCEPTION_MODULES.items():
+        if name not in found:
+            found[name] = module
+            above, _, last = name.rpartition(".")
+            if above in found:
+                found[above].__dict__[last] = module
     return found
 
 

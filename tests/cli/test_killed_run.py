@@ -30,7 +30,7 @@ def test_a_killed_run_shows_as_failed(write_notebook: Callable[..., Path], tmp_p
         assert ("running", False) == (run.status, run.finished)
         process.kill()
         process.wait(20)
-        assert ("failed", True, False, None) == (run.status, run.finished, run.successful, run.finished_at)
+        assert ("failed", False, False, None) == (run.status, run.finished, run.successful, run.finished_at)
         assert ["1"] == [one.id for one in Flow("F", datastore=store).runs(status="failed")]
         listed = subprocess.run([*command, "runs", "F"], cwd=tmp_path, capture_output=True, text=True, check=True)
         assert ["F/1", "failed", "died"] == [listed.stdout.split()[place] for place in (0, 1, 4)]

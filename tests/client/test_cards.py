@@ -6,7 +6,7 @@ import pytest
 
 import flownb
 from flownb.client import Flow, Task, get_cards
-from flownb.errors import CardNotFound, NotFound
+from flownb.errors import CardNotFound, InvalidPathspec
 from flownb.session.options import parse_run
 from tests.conftest import MakeSession
 
@@ -56,7 +56,7 @@ def test_cards_that_are_not_there(task: Task, monkeypatch: pytest.MonkeyPatch) -
     assert [] == list(Task(start).cards)
     with pytest.raises(CardNotFound, match="No @card stood above its step when it ran"):
         get_cards(start)
-    with pytest.raises(NotFound):
+    with pytest.raises(InvalidPathspec):
         get_cards("F/1")
     with pytest.raises(TypeError):
         get_cards(5)  # type: ignore[arg-type]  # the mistake

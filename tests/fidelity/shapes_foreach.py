@@ -171,6 +171,17 @@ FOREACHS = (
         "%%step end -> all_of_them\nall_of_them = [vs, same, k, xs, hasattr(self, 'v')]\n",
     ),
     shape(
+        "what_flows_read_of_metaflow_itself",
+        "The graph, the current step and the open foreachs are there under Metaflow's own names.",
+        "%%shared\ndef seen_of(flow):\n    node = flow._graph[flow._current_step]\n"
+        "    names = {one.name for one in flow._graph} & set(flow._graph_info['steps'])\n"
+        "    frames = [tuple(one) for one in flow._foreach_stack]\n"
+        "    return [node.name, node.type, node.in_funcs, frames, 'work' in flow._graph, 'work' in names]\n",
+        "%%step start -> xs, seen\nxs = ['a', [1, 2], 3.5]\nseen = seen_of(self)\n",
+        "%%step work --foreach xs -> v\nv = [seen_of(self), self._current_step, len(self._foreach_stack)]\n",
+        "%%step gather --join -> vs, seen\nvs = [i.v for i in inputs]\nseen = seen_of(self)\n",
+    ),
+    shape(
         "foreach_artifact_assigned_anew",
         "The item of a later step is that of the artifact's newest value.",
         "%%step start -> xs\nxs = ['a', 'b']\n",

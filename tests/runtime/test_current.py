@@ -72,7 +72,8 @@ def test_the_task_and_its_run(make_session: MakeSession) -> None:
         SHARED,
         "%%step a -> x\nx = 5",
         "%%step b -> seen\ntask, run = current.task, current.run\n"
-        "seen = [run.id, run.status, run['a'].task.data.x, task.pathspec, task.finished, task.artifacts, task.index]",
+        "seen = [run.id, run.status, run['a'].task.data.x, task.pathspec, task.finished, [*task.artifacts], "
+        "task.index]",
     )
     run = Run(session.run(parse_run([])).pathspec, datastore=session.datastore)
     assert run.data is not None

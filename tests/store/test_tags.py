@@ -98,5 +98,5 @@ def test_a_removed_run_has_no_tags(tmp_path: Path) -> None:
 @pytest.mark.parametrize("tag", ["", 3, None])
 def test_what_is_no_tag(tag: object, tmp_path: Path) -> None:
     """A tag is a text."""
-    with pytest.raises(ParameterError, match="is no tag"):
+    with pytest.raises(ParameterError, match="is not a tag"):
         begin(Datastore(tmp_path)).add_tag(tag)  # type: ignore[arg-type]  # that is what is tested

@@ -34,6 +34,7 @@ from flownb.runtime.program import Program
 from flownb.runtime.provenance import imported_distributions
 from flownb.runtime.task import TaskResult
 from flownb.runtime.workers.channel import Ended, NotRecorded, Request, receive, send
+from flownb.runtime.workers.randomness import reseed
 from flownb.runtime.workers.shell import WorkerShell, flush_figures
 from flownb.settings import user_name
 from flownb.store import encodings, local
@@ -72,7 +73,7 @@ def work(fds: list[int], program: Program, location: str) -> None:
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         faulthandler.enable(2)
-        _seed()
+        reseed()
         builtins.input, sys.breakpointhook = _nobody_to_ask("input"), _nobody_to_ask("breakpoint")
         WorkerShell.tell(link.output)
         request, _ = receive(channel)
@@ -230,16 +231,6 @@ def _nobody_to_ask(name: str) -> Callable[..., Any]:
         )
 
     return ask
-
-
-def _seed() -> None:
-    """Give each worker its own random numbers, as processes of their own have; Python's `random` does it by itself."""
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed()
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.seed()
 
 
 def _flush_c() -> None:

@@ -22,10 +22,12 @@ from typing import NamedTuple
 from flownb.runtime.child_module import module_folder
 from flownb.runtime.freshness import fingerprint
 from flownb.runtime.local_modules import imported_names, is_local, loaded_modules
+from flownb.runtime.metaflow_exceptions import EXCEPTION_MODULES
 from flownb.runtime.program import Program
 from flownb.runtime.provenance import imported_distributions
 from flownb.runtime.shipping import load_program
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Kill, Load, receive, send
+from flownb.runtime.workers.randomness import watched_imports
 from flownb.runtime.workers.worker import prepare, work
 
 __all__ = ["look_ahead", "main", "preload", "silence"]
@@ -223,11 +225,11 @@ def preload(names: Iterable[str]) -> None:
     What lies elsewhere, beside the notebook above all, may be edited between two runs, so each worker imports it
     itself; one that fails to be imported fails in the worker, where the user sees it.
     """
-    with silence():
+    with silence(), watched_imports():
         for name in names:
             top = name.partition(".")[0]
             with contextlib.suppress(BaseException):
-                if top not in OWN and not is_local(top):
+                if name in EXCEPTION_MODULES or (top not in OWN and not is_local(top)):
                     importlib.import_module(name)
 
 

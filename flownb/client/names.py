@@ -1,0 +1,50 @@
+"""What all of the client's objects have in common: a pathspec, times, and how they say that a child is missing.
+
+Takes pathspecs and seconds since the epoch; gives checked names and Metaflow's kind of times.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import datetime
+
+from flownb.errors import InvalidPathspec, ItemNotFound, NotFound
+from flownb.pathspec import safe_name
+
+__all__ = ["Named", "missing_key", "moment", "path_parts"]
+
+
+class Named:
+    """An object that a pathspec names."""
+
+    pathspec: str
+
+    @property
+    def path_components(self) -> list[str]:
+        """The names of its pathspec."""
+        return self.pathspec.split("/")
+
+
+def path_parts(pathspec: str, count: int, shape: str) -> list[str]:
+    """Split a pathspec into exactly `count` checked names."""
+    parts = pathspec.split("/")
+    if len(parts) != count:
+        raise InvalidPathspec(
+            f"`{pathspec}` has {len(parts)} parts.", f"This object is named {shape}.", "Check the pathspec."
+        )
+    return [safe_name(part) for part in parts]
+
+
+def moment(seconds: float) -> datetime:
+    """Seconds since the epoch as the client gives times: local and without a time zone, as Metaflow's does."""
+    return datetime.fromtimestamp(seconds)
+
+
+@contextlib.contextmanager
+def missing_key() -> Iterator[None]:
+    """Let ``parent[name]`` raise what is a `KeyError`, too."""
+    try:
+        yield
+    except NotFound as error:
+        raise ItemNotFound(error.what, error.why, error.fix) from error.__cause__
