@@ -46,7 +46,7 @@ class TaskData:
         return f"<data of {self._record.pathspec}: {', '.join(dir(self))}>"
 
 
-class DataArtifact(Named):
+class DataArtifact(Named, names=5):
     """One artifact of a task, ``Flow/run/step/task/artifact``.
 
     Raises

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any, ClassVar
 
 from flownb.errors import InvalidPathspec, ItemNotFound, NotFound
 from flownb.pathspec import safe_name
+from flownb.store.datastore import Datastore
 
 __all__ = ["Named", "missing_key", "moment", "path_parts"]
 
@@ -19,6 +21,19 @@ class Named:
     """An object that a pathspec names."""
 
     pathspec: str
+    _datastore: Datastore
+    # The class for each number of names in a pathspec.
+    _kinds: ClassVar[dict[int, type[Any]]] = {}
+
+    def __init_subclass__(cls, *, names: int) -> None:
+        """Note how many names the pathspecs of a class have."""
+        Named._kinds[names] = cls
+
+    @property
+    def parent(self) -> Any:
+        """What it is part of: a task's step, a step's run, a run's flow; None for a flow."""
+        *above, _ = self.path_components
+        return Named._kinds[len(above)]("/".join(above), datastore=self._datastore) if above else None
 
     @property
     def path_components(self) -> list[str]:

@@ -26,7 +26,7 @@ __all__ = ["Flow", "Run", "Step", "Task"]
 PAGE = 50
 
 
-class Flow(Named):
+class Flow(Named, names=1):
     """A flow by name.
 
     Parameters
@@ -137,7 +137,7 @@ class Flow(Named):
         return next(self.runs(status="done"), None)
 
 
-class Run(Named):
+class Run(Named, names=2):
     """One run, ``Flow/run``.
 
     Raises
@@ -309,7 +309,7 @@ class Run(Named):
         return task.data if task else None
 
 
-class Step(Named):
+class Step(Named, names=3):
     """One step of a run, ``Flow/run/step``.
 
     Raises

@@ -36,7 +36,7 @@ class Metadata(NamedTuple):
     task: Task
 
 
-class Task(Named):
+class Task(Named, names=4):
     """One task, ``Flow/run/step/task``.
 
     Raises

@@ -228,7 +228,7 @@ class Program:
         recorded: tuple[Recorded, ...] = getattr(flow_class, "flownb_decorators", ())
         if not any(configs_read(settings) for _, settings in recorded):
             return recorded
-        declared = [one for one in vars(flow_class).values() if isinstance(one, Parameter)]
+        declared = list(_parameters_of(flow_class).values())
         seen = seen_configs(declared, configs if configs is not None else self._config_values(declared))
         return tuple((name, resolve_settings(settings, seen)) for name, settings in recorded)
 
@@ -364,7 +364,8 @@ class Program:
     def _method(self, name: str, flow_class: type[FlowSpec], shows: bool, decorated: bool) -> Any:
         """Execute the definition of one method, or copy it from the base class that has it."""
         if name in self.flow.inherited:
-            method = _copied(step_function(getattr(flow_class, name)), decorated=decorated)
+            above = next(vars(base)[name] for base in flow_class.__mro__[1:] if name in vars(base))
+            method = _copied(step_function(above), decorated=decorated)
         else:
             code = self._method_code(name, shows=shows, decorated=decorated)
             # The class statement binds the flow's name: keep the real class.

@@ -16,7 +16,7 @@ class MetaflowExceptionsFlow(FlowSpec):
         try:
             Flow("NoSuchFlowAnywhere")
         except MetaflowNotFound as error:
-            self.caught.append(type(error).__name__)
+            self.caught.append(isinstance(error, MetaflowException))
         try:
             Run("NoSuchFlowAnywhere/17")
         except MetaflowException as error:
@@ -47,7 +47,7 @@ class MetaflowExceptionsFlow(FlowSpec):
         try:
             self.merge_artifacts(inputs, include=["a"], exclude=["b"])
         except MetaflowException as error:
-            self.both = type(error).__name__
+            self.both = isinstance(error, MetaflowInternalError)
         self.side = inputs.left.side + inputs.right.side
         self.merge_artifacts(inputs)
         self.next(self.end)
