@@ -23,6 +23,7 @@ from flownb.runtime.failure import TimeoutException
 
 __all__ = [
     "APPLIED",
+    "APPLIED_TO_FLOWS",
     "Catch",
     "Needs",
     "Recorded",
@@ -39,6 +40,8 @@ __all__ = [
 
 Recorded = tuple[str, Mapping[str, Any]]
 APPLIED = frozenset({"card", "catch", "environment", "resources", "retry", "timeout"})
+# Above the class.
+APPLIED_TO_FLOWS = frozenset({"project"})
 # Metaflow's own defaults (`metaflow/plugins/retry_decorator.py`, 2.19.39).
 DEFAULT_TIMES = 3
 DEFAULT_MINUTES = 2.0

@@ -7,6 +7,7 @@ Metaflow's own. The source of a step says ``metaflow`` because that is the sourc
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
@@ -39,6 +40,12 @@ def _decorator(name: str) -> Callable[..., Any]:
 
     decorate.__name__ = name
     return decorate
+
+
+def _is_decorator(value: Any) -> bool:
+    """Whether it is a decorator of Metaflow or of an extension, which can decorate Metaflow's own classes only."""
+    makers = ("_base_step_decorator", "_base_flow_decorator")
+    return isinstance(value, functools.partial) and getattr(value.func, "__name__", "") in makers
 
 
 def step(function: Any = None, /, **settings: Any) -> Any:
@@ -80,7 +87,8 @@ class _Metaflow(ModuleType):
             # The client stands above the runtime; flow code, above both, reaches it through this door.
             return getattr(importlib.import_module("flownb.client"), name)
         try:
-            return getattr(importlib.import_module("metaflow"), name)
+            found = getattr(importlib.import_module("metaflow"), name)
+            return _decorator(name) if _is_decorator(found) else found
         except ModuleNotFoundError as error:
             brought = ", ".join(sorted({*NAMES, *CLIENT_NAMES}))
             raise ImportError(
