@@ -104,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--strict", action="store_true", help="fail if there are warnings, too")
     sub = add("export", export, "Write flow.py, which runs on Metaflow.")
     sub.add_argument("-o", "--output", type=Path, default=Path("flow.py"), help="file to write, - for standard output")
+    sub.add_argument("--strict", action="store_true", help="refuse artifacts that Metaflow cannot store")
     add("show", show, "Print the DAG with each step's state.")
     sub = add("card", card, "Show a step's newest card as text, or write it as an HTML page.")
     sub.usage = "flownb card NOTEBOOK STEP [--id ID] [--index N] [--from RUN[/STEP/TASK]] [-o FILE.html]"
@@ -202,6 +203,7 @@ def _drive(session: Session, run: FlowRun, *, alone: bool) -> int:
             outcome = run.drive()
     finally:
         print(dag_text(session.picture(progress.states)))
+        print("".join(f"note: {note}\n" for note in run.notes), end="")
     print(f"run {outcome.pathspec}: {outcome.tasks} tasks in {outcome.seconds:.2f} s")
     return 0
 
@@ -240,7 +242,10 @@ def export(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb export NOTEBOOK -o flow.py``."""
     _no_more(rest)
     output: Path = arguments.output if str(arguments.output) == "-" else arguments.output.resolve()
-    text = _open(arguments.notebook).export("flow.py" if str(output) == "-" else output.name)
+    session = _open(arguments.notebook)
+    text = session.export("flow.py" if str(output) == "-" else output.name, strict=arguments.strict)
+    for found in session.found_at_export():
+        print(f"warning: {found}", file=sys.stderr)
     if str(output) == "-":
         print(text, end="")
         return 0

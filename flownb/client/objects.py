@@ -16,6 +16,7 @@ from flownb.client.metadata import default_datastore
 from flownb.client.names import Named, missing_key, moment, path_parts
 from flownb.client.task import Task
 from flownb.errors import NotFound, StoreError, TagError, nearest
+from flownb.runtime.current import current
 from flownb.store.datastore import Datastore
 from flownb.store.index import RunStatus, TaskRow
 from flownb.store.records import TaskRecord
@@ -323,7 +324,9 @@ class Step(Named, names=3):
         self._datastore = datastore or default_datastore()
         self.pathspec = pathspec
         names = self._datastore.steps(self._flow, self._run)
-        if self.id not in names:
+        # A step may ask for itself before any of its tasks has ended.
+        runs_here = datastore is None and (current.pathspec or "").startswith(f"{pathspec}/")
+        if self.id not in names and not runs_here:
             raise NotFound(
                 f"Run {self._flow}/{self._run} has no step `{self.id}`.{nearest(self.id, names)}",
                 f"Its steps are {', '.join(names)}." if names else "None of its steps ran.",

@@ -28,6 +28,7 @@ __all__ = [
     "future_features",
     "hoisted_source",
     "metaflow_imports",
+    "metaflow_name",
     "requirements",
     "shared_hash",
     "shared_source",
@@ -72,6 +73,31 @@ def metaflow_imports(flow: FlowDefinition) -> tuple[str, ...]:
         for decorator in body.decorators:
             used.update(decorator_names(decorator.text))
     return tuple(sorted((used & METAFLOW_NAMES) - flow.shared_names, key=lambda name: (not name[0].isupper(), name)))
+
+
+def metaflow_name(flow: FlowDefinition, written: str) -> str | None:
+    """The name in metaflow of what a decorator line begins with, None if it comes from elsewhere.
+
+    Parameters
+    ----------
+    flow : FlowDefinition
+        Its shared cells may import the name under another one.
+    written : str
+        As after ``@``: ``schedule``, ``metaflow.schedule``, ``mf.schedule``.
+    """
+    module, _, name = written.rpartition(".")
+    for cell in flow.shared:
+        for node in ast.walk(cell.parsed.tree) if cell.parsed.tree is not None else ():
+            if isinstance(node, ast.ImportFrom) and not module and not node.level:
+                alias = next((one for one in node.names if (one.asname or one.name) == written), None)
+                if alias is not None:
+                    return alias.name if str(node.module).partition(".")[0] in ("metaflow", "flownb") else None
+            if isinstance(node, ast.Import) and any((one.asname or one.name) == module for one in node.names):
+                alias = next(one for one in node.names if (one.asname or one.name) == module)
+                return name if alias.name in ("metaflow", "flownb") else None
+    if module or written in flow.shared_names:
+        return name if module in ("metaflow", "flownb") else None
+    return written if written in METAFLOW_NAMES else None
 
 
 def decorator_names(text: str) -> frozenset[str]:

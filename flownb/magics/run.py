@@ -48,7 +48,7 @@ class RunMagics(Magics):
             %flow stop [RUN]         stop what goes on in the background
             %flow logs STEP [--from RUN[/STEP/TASK]] [--index N] [--attempt N]
             %flow check              list what the static checks find
-            %flow export flow.py     write a Metaflow file
+            %flow export flow.py     write a Metaflow file; --strict refuses artifacts that Metaflow cannot store
         """
         if cell is not None:
             self._define(line, cell)
@@ -151,6 +151,10 @@ class RunMagics(Magics):
 
         frontend = self.frontend
         session = frontend.session
+
+        def said_at_end() -> list[str]:
+            return [*lines(), *(f"note: {note}" for note in run.notes)]
+
         subscriptions: list[Callable[[], None]] = []
         try:
             order = session.program(True).graph.order
@@ -172,7 +176,7 @@ class RunMagics(Magics):
             end()
             live.finish({"run": run.pathspec}, aside=True)
             became = f"ended: {run.tasks} tasks" if run.error is None else f"stopped: {run.error}"
-            print("\n".join([f"{verb} of {session.flow.name} {became}", *lines()]))
+            print("\n".join([f"{verb} of {session.flow.name} {became}", *said_at_end()]))
 
         said = f" ({' '.join(words)})" if words else ""
         if background:
@@ -184,12 +188,12 @@ class RunMagics(Magics):
             outcome = run.drive()
         except BaseException as error:  # a step's own, KeyboardInterrupt too
             live.finish({"run": run.pathspec})
-            for line in lines():
+            for line in said_at_end():
                 print(line)
             frontend.raise_for_user(error)
         finally:
             end()
-        print("\n".join([f"{verb} of {session.flow.name}: {outcome.tasks} tasks{said}", *lines()]))
+        print("\n".join([f"{verb} of {session.flow.name}: {outcome.tasks} tasks{said}", *said_at_end()]))
         live.finish({"run": outcome.pathspec, "tasks": outcome.tasks, "seconds": round(outcome.seconds, 3)})
 
     def _stop(self, words: list[str]) -> None:
@@ -244,6 +248,8 @@ class RunMagics(Magics):
         """Write flow.py."""
         from flownb.session.output import write_output
 
+        strict = "--strict" in words
+        words = [word for word in words if word != "--strict"]
         if len(words) > 1:
             raise ParameterError(
                 "`%flow export` takes one file.", f"It was given {len(words)}.", "Write %flow export flow.py."
@@ -251,6 +257,8 @@ class RunMagics(Magics):
         path = Path(words[0] if words else "flow.py")
         frontend = self.frontend
         self._say_what_is_missing()
-        text = frontend.session.export(path.name, kernel_names=frontend.kernel_names())
+        text = frontend.session.export(path.name, strict=strict, kernel_names=frontend.kernel_names())
+        for found in frontend.session.found_at_export():
+            print(f"warning: {found}")
         write_output(path, text)
         print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")

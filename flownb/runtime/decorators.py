@@ -23,6 +23,7 @@ from flownb.runtime.failure import TimeoutException
 
 __all__ = [
     "APPLIED",
+    "APPLIED_TO_FLOWS",
     "CATCH_EXCEPTION",
     "Catch",
     "Needs",
@@ -40,6 +41,8 @@ __all__ = [
 
 Recorded = tuple[str, Mapping[str, Any]]
 APPLIED = frozenset({"card", "catch", "environment", "resources", "retry", "timeout"})
+# Above the class.
+APPLIED_TO_FLOWS = frozenset({"exit_hook", "project"})
 # The artifact in which @catch keeps what it caught, beside the one its `var` names.
 CATCH_EXCEPTION = "_catch_exception"
 # Metaflow's own default (`metaflow/plugins/retry_decorator.py`, 2.19.39).

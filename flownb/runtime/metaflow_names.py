@@ -7,6 +7,7 @@ Metaflow's own. The source of a step says ``metaflow`` because that is the sourc
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
@@ -49,6 +50,12 @@ def _decorator(name: str) -> Callable[..., Any]:
     decorate.__name__ = name
     decorate.flownb_decorator = name  # type: ignore[attr-defined]  # by which mutators know it
     return decorate
+
+
+def _is_decorator(value: Any) -> bool:
+    """Whether it is a decorator of Metaflow or of an extension, which can decorate Metaflow's own classes only."""
+    makers = ("_base_step_decorator", "_base_flow_decorator")
+    return isinstance(value, functools.partial) and getattr(value.func, "__name__", "") in makers
 
 
 def step(function: Any = None, /, **settings: Any) -> Any:
@@ -122,7 +129,8 @@ class _Mirror(ModuleType):
             # The client stands above the runtime; flow code, above both, reaches it through this door.
             return getattr(importlib.import_module("flownb.client"), name)
         try:
-            return getattr(importlib.import_module(self.__name__), name)
+            found = getattr(importlib.import_module(self.__name__), name)
+            return _decorator(name) if _is_decorator(found) else found
         except ModuleNotFoundError as error:
             if name in STAND_INS.get(self.__name__, {}):
                 return STAND_INS[self.__name__][name]

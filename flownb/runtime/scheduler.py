@@ -71,6 +71,8 @@ class Scheduler:
         The texts of the marked cells, persisted for all tasks.
     tick : callable, optional
         Called several times a second.
+    on_record : callable, optional
+        Given the record of each task that has ended.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Scheduler:
         origin_run: str = "",
         source: ArtifactRef | None = None,
         tick: Callable[[], None] = lambda: None,
+        on_record: Callable[[TaskRecord], None] = lambda record: None,
     ) -> None:
         self.program = program
         self.executor = executor
@@ -104,6 +107,7 @@ class Scheduler:
         self.origin_run = origin_run
         self.source = source
         self.tick = tick
+        self.on_record = on_record
         self._ready: dict[str, deque[Ready | TaskSpec]] = {}  # by step, so that many items of one are looked at once
         self._way = Readiness(program.graph, max_num_splits=max_num_splits)
         self._running: dict[tuple[str, int], TaskSpec] = {}
@@ -274,6 +278,7 @@ class Scheduler:
             if lost and not spec.lost and catch(decorators) is not None:
                 self._make_ready([replace(spec, attempt=spec.attempt + 1, lost=lost)], at_once=True)
                 return None
+        self.on_record(result.record)
         self.emit(task_ended(result, "run"))
         return result
 

@@ -41,6 +41,7 @@ from flownb.runtime.shipping import dump_program
 from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.session.executors import open_executor
 from flownb.session.launch import check_project
+from flownb.session.only_here import constants_only_here, only_here
 from flownb.session.options import RunOptions, refuse_ambiguous
 from flownb.session.origin import environment, notebook_cells
 from flownb.session.state import SessionState, module_kept
@@ -160,6 +161,8 @@ class FlowRun:
         Once it ended well.
     error : BaseException or None
         What ended it otherwise.
+    notes : list of str
+        What its user should know of the artifacts that were stored, each said once.
     """
 
     def __init__(
@@ -175,6 +178,7 @@ class FlowRun:
         self.pathspec = f"{record.flow}/{record.run}"
         self.outcome: RunOutcome | None = None
         self.error: BaseException | None = None
+        self.notes = [str(one) for one in constants_only_here(given)]
         self._session, self._options, self._program, self._record = session, options, program, record
         self._given, self._decorators, self._reuse = given, decorators, reuse
         self._tasks = self._cloned = 0
@@ -273,6 +277,7 @@ class FlowRun:
                     origin_run=record.origin,
                     source=record.source,
                     tick=self._tick,
+                    on_record=self._note,
                 )
                 if self._stop_asked:
                     self._scheduler.stop()
@@ -309,6 +314,10 @@ class FlowRun:
     def _stopped(self) -> RunStopped:
         """That it was interrupted."""
         return RunStopped(f"{self.pathspec} was interrupted. What was done is kept: `%flow resume` goes on from there.")
+
+    def _note(self, record: TaskRecord) -> None:
+        """Say of an artifact that only flownb can store it, once for all tasks of its step."""
+        self.notes += [text for one in only_here(record).values() if (text := str(one)) not in self.notes]
 
     def _emit(self, event: Event) -> None:
         """Count tasks, keep what they show, and tell all views."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from flownb.errors import UnpicklableArtifact
 from flownb.flow.module import requirements
+from flownb.session.only_here import found_at_export, refuse_at_export
 from flownb.session.options import ResumeOptions, RunOptions
 from flownb.session.resume import Resume
 from flownb.session.run import FlowRun, RunOutcome, begin_run, run_flow
@@ -51,16 +53,32 @@ class Session(SessionState):
         """Look at what a new run can take over of an earlier one; see `flownb.session.resume.Resume`."""
         return Resume(self, options, kernel_names=kernel_names)
 
-    def export(self, filename: str = "flow.py", *, kernel_names: Iterable[str] = ()) -> str:
+    def found_at_export(self) -> list[UnpicklableArtifact]:
+        """What the latest results tell of the exported flow; see `flownb.session.only_here.found_at_export`."""
+        return found_at_export(self)
+
+    def export(self, filename: str = "flow.py", *, strict: bool = False, kernel_names: Iterable[str] = ()) -> str:
         """The flow as the text of a Metaflow file called `filename`.
+
+        Parameters
+        ----------
+        filename : str
+        strict : bool, default False
+            Whether to refuse a flow whose latest results have artifacts that Metaflow cannot store.
+        kernel_names : iterable of str
+            For the checks' messages.
 
         Raises
         ------
         CheckFailed
             If the flow has errors.
+        UnpicklableArtifact
+            If it is strict, and there is such an artifact.
         """
         from flownb.export.flow_file import flow_file
 
         self.require_checked(None, kernel_names, again=True, elsewhere=True)
+        if strict:
+            refuse_at_export(self.found_at_export())
         needs = requirements(self.all_cells())
         return flow_file(self.program(True), notebook=self.notebook_name, filename=filename, needs=needs)

@@ -32,6 +32,7 @@ from flownb.session.instances import Instance, step_instances
 from flownb.session.isolated import run_isolated
 from flownb.session.latest import LatestResults, no_task
 from flownb.session.launch import check_project
+from flownb.session.only_here import only_here
 from flownb.session.report import StepReport, step_report
 from flownb.session.state import Display, SessionState, module_kept
 from flownb.session.step_options import SpinOptions, literal, load_artifacts_module
@@ -155,7 +156,8 @@ def spin_step(
         raise result.error
     set_here = {n: v for n, v in result.values.items() if n not in overrides or n in step.captures}
     result = replace(result, values=set_here)
-    report = step_report(step, "persisted" if keep else "spun", [result], _spin_notes(instance, options))
+    notes = [*_spin_notes(instance, options), *map(str, only_here(result.record).values())]
+    report = step_report(step, "persisted" if keep else "spun", [result], notes)
     kept = Task(result.record.pathspec, datastore=keep) if keep else None
     return SpinOutcome(report, result.values, kept)
 

@@ -16,7 +16,6 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from flownb.cells.assignment import analyse_names
-from flownb.cells.body import STEP_DECORATORS
 from flownb.cells.cell import Cell
 from flownb.cells.notebook import DocumentCell, read_notebook
 from flownb.errors import CheckFailed, FlownbError, NotFound, ParameterError, nearest
@@ -24,8 +23,9 @@ from flownb.flow.complete import complete_graph
 from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.draw import draw_graph
 from flownb.flow.lint import Diagnostic, check_flow, errors_of
+from flownb.flow.module import metaflow_name
 from flownb.picture import Dag
-from flownb.runtime.decorators import APPLIED, Recorded
+from flownb.runtime.decorators import APPLIED, APPLIED_TO_FLOWS, Recorded
 from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness, judge
 from flownb.runtime.parameters.config import ConfigParameter
@@ -328,10 +328,15 @@ class SessionState:
         names = dict.fromkeys(name for name, _ in added)
         notes = [f"@{name} of --with is not applied here" for name in names if name not in APPLIED]
         program = self.program(False)
-        for name in program.graph.nodes if only is None else [only]:
-            for decorator in program.decorators(name):
-                if decorator.name in STEP_DECORATORS - APPLIED - {"resources"}:
-                    notes.append(f"@{decorator.name} of {name} is written to flow.py; it is not applied here")
+        flow = program.flow
+        places = [(name, program.decorators(name), APPLIED) for name in program.graph.nodes if only in (None, name)]
+        if flow.header is not None and only is None:
+            places.insert(0, ("the flow", flow.header.parsed.decorators, APPLIED_TO_FLOWS))
+        for place, decorators, applied in places:
+            for decorator in decorators:
+                name = metaflow_name(flow, decorator.name)
+                if name is not None and name not in applied:
+                    notes.append(f"@{name} of {place} is written to flow.py; it is not applied here")
         return notes
 
     def not_executed(self) -> tuple[str, ...]:

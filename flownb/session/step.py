@@ -18,6 +18,7 @@ from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.session.attempt_log import logged
 from flownb.session.cards import card_hook
 from flownb.session.instances import Instance, conditions_hold, step_instances
+from flownb.session.only_here import only_here
 from flownb.session.report import StepReport, step_report
 from flownb.session.state import Display, SessionState
 from flownb.store.records import Execution
@@ -85,6 +86,7 @@ def run_step(
     if done[-1].error is not None:
         raise done[-1].error
     notes = _notes(session, program, name, instances)
+    notes += dict.fromkeys(str(one) for result in done for one in only_here(result.record).values())
     if len(done) > 1 and done[0].values:
         notes.append(f"the notebook now has {', '.join(done[0].values)} of the first of {len(done)} tasks")
     report = step_report(step, "ran", done, notes)

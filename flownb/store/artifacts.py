@@ -79,6 +79,7 @@ class _Small:
     encoding: str
     type: str
     content: bytes
+    by_value: str
 
 
 class Artifacts:
@@ -129,18 +130,18 @@ class Artifacts:
             if loaded is not None and encoding == loaded.ref.encoding and self._is_unchanged(value, parts, loaded):
                 saved.refs[name] = loaded.ref
                 continue
-            size = part_size(parts)
+            size, by_value = part_size(parts), getattr(parts, "by_value", "")
             key = hash_parts(parts, size)
             if size <= INLINE_BYTES:
                 inline = base64.b64encode(b"".join(parts)).decode()
-                saved.refs[name] = ArtifactRef(key, encoding, size, _type_name(value), inline)
+                saved.refs[name] = ArtifactRef(key, encoding, size, _type_name(value), inline, by_value=by_value)
             elif size <= PACKED_BYTES and (place := self._place(key)):
-                saved.refs[name] = ArtifactRef(key, encoding, size, _type_name(value), packed=place)
+                saved.refs[name] = ArtifactRef(key, encoding, size, _type_name(value), packed=place, by_value=by_value)
             elif size <= PACKED_BYTES:
-                small.append(_Small(name, key, encoding, _type_name(value), b"".join(parts)))
+                small.append(_Small(name, key, encoding, _type_name(value), b"".join(parts), by_value))
             else:
                 self.blobs.put(parts, key, size)
-                saved.refs[name] = ArtifactRef(key, encoding, size, _type_name(value))
+                saved.refs[name] = ArtifactRef(key, encoding, size, _type_name(value), by_value=by_value)
         self._pack(small, saved)
         return saved
 
@@ -171,7 +172,9 @@ class Artifacts:
                 packed = Packed(key, len(blob), places[one.key]) if len(places) > 1 else None
                 if packed is not None and len(self._places) < MOST_PLACES:
                     self._places[one.key] = packed
-                saved.refs[one.name] = ArtifactRef(one.key, one.encoding, len(one.content), one.type, packed=packed)
+                saved.refs[one.name] = ArtifactRef(
+                    one.key, one.encoding, len(one.content), one.type, packed=packed, by_value=one.by_value
+                )
             del small[:taken]
 
     def load(self, ref: ArtifactRef, *, name: str = "", where: str = "") -> Loaded:

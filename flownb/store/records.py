@@ -76,6 +76,8 @@ class ArtifactRef:
         The encoded value itself in base64, for values so small that anything else would cost more.
     packed : Packed or None
         The blob it shares with others that were saved together; None means that a blob of its own has the name `key`.
+    by_value : str
+        What it contains that Metaflow cannot pickle (``"a lambda"``, ``"the class `C`"``); empty for other values.
     """
 
     key: str
@@ -84,6 +86,7 @@ class ArtifactRef:
     type: str
     inline: str | None = None
     packed: Packed | None = None
+    by_value: str = ""
 
     @property
     def blob(self) -> tuple[str, int] | None:

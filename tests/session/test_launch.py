@@ -263,3 +263,29 @@ def test_a_config_chosen_by_module_code(
     session = make_session(*cells)
     outcome = session.run(parse_run([]))
     assert 2 == Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data
+
+
+@pytest.mark.filterwarnings("ignore:The _yaml extension module:DeprecationWarning")  # Metaflow's own import
+def test_every_decorator_that_is_not_applied_is_named(make_session: MakeSession) -> None:
+    """Those of the flow and of steps, under any name they were imported by, one that flownb does not know included."""
+    session = make_session(
+        "%%shared\nimport metaflow as mf\nfrom metaflow import pytorch_parallel as torch_job, trigger as on_event\n"
+        "def own(method):\n    return method",
+        """%%flow F
+@project(name="p")
+@schedule(daily=True)
+@on_event(event="e")
+@mf.trigger_on_finish(flow="G")
+@pypi_base(python="3.11")
+@conda_base()
+x = 1""",
+        "%%step a -> b\n@retry\n@kubernetes(cpu=2)\n@own\n@mf.batch\n@torch_job\nb = 1",
+    )
+    expected = [
+        *(f"@{name} of the flow" for name in ("schedule", "trigger", "trigger_on_finish", "pypi_base", "conda_base")),
+        *(f"@{name} of a" for name in ("kubernetes", "batch", "pytorch_parallel")),
+    ]
+    assert [f"{what} is written to flow.py; it is not applied here" for what in expected] == session.not_applied()
+    assert expected[-3:] == [note.partition(" is ")[0] for note in session.not_applied("a")]
+    outcome = session.run(parse_run(["--executor", "inline"]))
+    assert 1 == Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data

@@ -107,6 +107,12 @@ class Definitions:
     dump : callable, optional
         Pickles a class alone, giving parts; their hash tells equal definitions, so that artifacts loaded by one
         process share the class. None leaves every class its own.
+
+    Attributes
+    ----------
+    first : str
+        What was defined by value first (``"a lambda"``, ``"the class `C`"``), empty if nothing was: no other pickler
+        can write such a value.
     """
 
     def __init__(self, dump: Callable[[Any], Iterable[memoryview | bytes]] | None = None) -> None:
@@ -114,6 +120,7 @@ class Definitions:
         self._strings = _Strings()
         self._parts: set[int] = set()
         self._any = False
+        self.first = ""
 
     @staticmethod
     def concern(kind: type) -> bool:
@@ -140,7 +147,7 @@ class Definitions:
         home = value.__globals__.get("__name__")
         if home is None or not (_is_flow(home) or vars(sys.modules.get(home, object)) is value.__globals__):
             raise pickle.PicklingError(f"{_label(value)} runs in a namespace that is no module's")
-        self._any = True
+        self._any, self.first = True, self.first or _called(value)
         cells = value.__closure__ or ()
         contents = []
         for number, one in enumerate(cells):
@@ -173,7 +180,7 @@ class Definitions:
         )
 
     def _class(self, value: type) -> Any:
-        self._any = True
+        self._any, self.first = True, self.first or _called(value)
         token = self._token(value)
         if issubclass(value, enum.Enum):
             return self._enum(value, token)
@@ -320,6 +327,12 @@ def _is_namedtuple(value: type) -> bool:
         and isinstance(new, FunctionType)
         and str(new.__globals__.get("__name__")).startswith("namedtuple_")
     )
+
+
+def _called(value: Any) -> str:
+    """What a user calls a class or function that is defined by value."""
+    name = value.__qualname__.rpartition("<locals>.")[2]
+    return "a lambda" if name == "<lambda>" else f"the {'class' if isinstance(value, type) else 'function'} `{name}`"
 
 
 def _label(value: Any) -> str:

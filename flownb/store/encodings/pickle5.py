@@ -28,7 +28,7 @@ from typing import Any
 from flownb.store.encodings.by_value import Definitions
 from flownb.store.encodings.reducers import Reducer, library_reducer, ordered
 
-__all__ = ["Pickle5", "StorePickler", "content_of"]
+__all__ = ["Parts", "Pickle5", "StorePickler", "content_of"]
 
 MAGIC = b"FNBPKL5\n"
 HEAD = struct.Struct("<8sIIQ")
@@ -59,7 +59,7 @@ class StorePickler(pickle.Pickler):
         self, file: io.BytesIO, keep: Callable[[pickle.PickleBuffer], bool] | None = None, *, shares: bool = True
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=keep)
-        self._definitions = Definitions(_definition if shares else None)
+        self.definitions = Definitions(_definition if shares else None)
         self._storages: dict[int, Any] = {}
         self._reducers: dict[type, Reducer | None] = {}
 
@@ -69,7 +69,7 @@ class StorePickler(pickle.Pickler):
         try:
             reduce = self._reducers[kind]
         except KeyError:
-            reduce = self._definitions.reduce if self._definitions.concern(kind) else None
+            reduce = self.definitions.reduce if self.definitions.concern(kind) else None
             reduce = self._reducers[kind] = reduce or library_reducer(kind, self._storages)
         return NotImplemented if reduce is None else reduce(value)
 
@@ -135,10 +135,22 @@ class _SetUnpickler(pickle.Unpickler):
         return self._sets[pid]
 
 
-def _streams(value: Any, *, shares: bool = True, in_band: bool = False) -> tuple[bytes, list[memoryview], int]:
-    """Pickle a value; give the stream, the buffers outside of it, and flags."""
+class Parts(list[memoryview | bytes]):
+    """The parts of an encoded value.
 
-    def pickled(make: type[StorePickler]) -> tuple[bytes, list[memoryview]]:
+    Attributes
+    ----------
+    by_value : str
+        What it contains that only flownb can write, as `flownb.store.encodings.by_value.Definitions.first` says it.
+    """
+
+    by_value = ""
+
+
+def _streams(value: Any, *, shares: bool = True, in_band: bool = False) -> tuple[bytes, list[memoryview], str, int]:
+    """Pickle a value; give the stream, the buffers outside of it, what it defines by value, and flags."""
+
+    def pickled(make: type[StorePickler]) -> tuple[bytes, list[memoryview], str]:
         buffers: list[memoryview] = []
 
         def keep(buffer: pickle.PickleBuffer) -> bool:
@@ -152,8 +164,9 @@ def _streams(value: Any, *, shares: bool = True, in_band: bool = False) -> tuple
             return False
 
         file = io.BytesIO()
-        make(file, None if in_band else keep, shares=shares).dump(value)
-        return file.getvalue(), buffers
+        pickler = make(file, None if in_band else keep, shares=shares)
+        pickler.dump(value)
+        return file.getvalue(), buffers, pickler.definitions.first
 
     plain = None if type(value) in (set, frozenset) else pickled(StorePickler)
     if plain is None or any(mark in plain[0] for mark in SET_MARKS):
@@ -177,7 +190,7 @@ def content_of(value: Any) -> bytes:
 
 def _definition(value: type) -> Sequence[memoryview | bytes]:
     """Everything that a class is made of."""
-    stream, buffers, _ = _streams(value, shares=False)
+    stream, buffers, _, _ = _streams(value, shares=False)
     return [stream, *buffers]
 
 
@@ -192,7 +205,7 @@ class Pickle5:
 
     def encode(self, value: Any) -> Sequence[memoryview | bytes]:
         """Pickle `value`; buffers of 1 KiB and more stay where they are in memory."""
-        stream, buffers, flags = _streams(value)
+        stream, buffers, by_value, flags = _streams(value)
         position = HEAD.size + ENTRY.size * len(buffers) + len(stream)
         entries: list[bytes] = []
         tail: list[memoryview | bytes] = []
@@ -202,7 +215,9 @@ class Pickle5:
             tail += [bytes(padding), raw] if padding else [raw]
             position += padding + raw.nbytes
         head = HEAD.pack(MAGIC, len(buffers), flags, len(stream))
-        return [b"".join([head, *entries, stream]), *tail]
+        parts = Parts([b"".join([head, *entries, stream]), *tail])
+        parts.by_value = by_value
+        return parts
 
     def mentions(self, blob: memoryview, word: str) -> bool:
         """Whether a name is in the pickle stream: what is not cannot be imported by loading the value."""
