@@ -91,12 +91,12 @@ def on_metaflow(text: str, name: str, home: Path) -> MetaflowRun:
 @contextmanager
 def importable(folder: Path) -> Iterator[None]:
     """Let classes of a flow's own modules be loaded meanwhile, and forget these modules then."""
-    before = set(sys.modules)
-    sys.path.insert(0, str(folder))
+    before, path = set(sys.modules), list(sys.path)
+    sys.path[:0] = [str(folder), str(folder / "src")]
     try:
         yield
     finally:
-        sys.path.remove(str(folder))
+        sys.path[:] = path
         for module in set(sys.modules) - before:
             if str(getattr(sys.modules[module], "__file__", "")).startswith(str(folder)):
                 del sys.modules[module]
@@ -108,7 +108,8 @@ def comparable(tasks: Tasks, folder: Path) -> Tasks:
     def plain(value: Any) -> Any:
         kind = type(value).__name__
         if kind == "MetaflowExceptionWrapper":
-            return [value.type, value.exception]
+            # The text of a time-out has the frames of what ran the step.
+            return [value.type, None if value.type.endswith("TimeoutException") else value.exception]
         return included(value.descriptor, folder) if kind == "IncludedFile" else value
 
     return {
