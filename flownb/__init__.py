@@ -26,6 +26,7 @@ __all__ = [
 
 HOMES = {
     "Flow": "flownb.client",
+    "Metaflow": "flownb.client",
     "Run": "flownb.client",
     "Step": "flownb.client",
     "Task": "flownb.client",

@@ -8,13 +8,14 @@ from __future__ import annotations
 from flownb.client.artifacts import DataArtifact, TaskData
 from flownb.client.cards import Card, CardContainer, get_cards
 from flownb.client.metadata import default_metadata, get_metadata, inspect_spin
-from flownb.client.objects import Flow, Run, Step, Task
+from flownb.client.objects import Flow, Metaflow, Run, Step, Task
 
 __all__ = [
     "Card",
     "CardContainer",
     "DataArtifact",
     "Flow",
+    "Metaflow",
     "Run",
     "Step",
     "Task",

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar
 
-from flownb.client.metadata import default_datastore
 from flownb.errors import InvalidPathspec, ItemNotFound, NotFound
 from flownb.pathspec import safe_name
 from flownb.store.datastore import Datastore
@@ -34,11 +33,7 @@ class Named:
     def parent(self) -> Any:
         """What it is part of: a task's step, a step's run, a run's flow; None for a flow."""
         *above, _ = self.path_components
-        if not above:
-            return None
-        # By the default datastore where that is its own: then a task that runs may ask for its step.
-        own = None if self._datastore is default_datastore() else self._datastore
-        return Named._kinds[len(above)]("/".join(above), datastore=own)
+        return Named._kinds[len(above)]("/".join(above), datastore=self._datastore) if above else None
 
     @property
     def path_components(self) -> list[str]:

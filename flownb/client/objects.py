@@ -21,10 +21,35 @@ from flownb.store.datastore import Datastore
 from flownb.store.index import RunStatus, TaskRow
 from flownb.store.records import TaskRecord
 
-__all__ = ["Flow", "Run", "Step", "Task"]
+__all__ = ["Flow", "Metaflow", "Run", "Step", "Task"]
 
 # Runs that are asked of the index at once.
 PAGE = 50
+
+
+class Metaflow:
+    """All flows of a datastore, by name."""
+
+    def __init__(self, *, datastore: Datastore | None = None) -> None:
+        self._datastore = datastore or default_datastore()
+
+    @property
+    def flows(self) -> list[Flow]:
+        """Every flow that has runs, in the order of their names."""
+        return [Flow(name, datastore=self._datastore) for name in sorted(self._datastore.flows())]
+
+    def __iter__(self) -> Iterator[Flow]:
+        return iter(self.flows)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._datastore.flows()
+
+    def __getitem__(self, name: str) -> Flow:
+        with missing_key():
+            return Flow(name, datastore=self._datastore)
+
+    def __repr__(self) -> str:
+        return "Metaflow()"
 
 
 class Flow(Named, names=1):
@@ -167,7 +192,10 @@ class Run(Named, names=2):
     __iter__ = steps
 
     def _names(self) -> list[str]:
-        return self._datastore.steps(self._record.flow, self.id)
+        """Names of its steps; a step that asks for its own run is one of them before any of its tasks has ended."""
+        names = self._datastore.steps(self._record.flow, self.id)
+        inside = (current.pathspec or "").startswith(f"{self.pathspec}/") and self._datastore is default_datastore()
+        return sorted({*names, str(current.step_name)}) if inside else names
 
     def __contains__(self, name: str) -> bool:
         return name in self._names()
@@ -325,7 +353,7 @@ class Step(Named, names=3):
         self.pathspec = pathspec
         names = self._datastore.steps(self._flow, self._run)
         # A step may ask for itself before any of its tasks has ended.
-        runs_here = datastore is None and (current.pathspec or "").startswith(f"{pathspec}/")
+        runs_here = (current.pathspec or "").startswith(f"{pathspec}/") and self._datastore is default_datastore()
         if self.id not in names and not runs_here:
             raise NotFound(
                 f"Run {self._flow}/{self._run} has no step `{self.id}`.{nearest(self.id, names)}",

@@ -91,7 +91,9 @@ NAMES: Mapping[str, Any] = {
 
 
 # Names of the client, by which a step reads other runs.
-CLIENT_NAMES = frozenset({"DataArtifact", "Flow", "Run", "Step", "Task", "get_metadata"})
+CLIENT_NAMES = frozenset(
+    {"DataArtifact", "Flow", "Metaflow", "Run", "Step", "Task", "default_metadata", "get_metadata", "inspect_spin"}
+)
 # Modules of Metaflow's from which real flows import what they need, with the names that are ours there.
 MODULES: Mapping[str, frozenset[str]] = {
     "metaflow.client": CLIENT_NAMES,

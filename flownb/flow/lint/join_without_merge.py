@@ -35,11 +35,12 @@ def _inherited(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     for name, (line, spelled) in reads.items():
         if name in context.artifacts.joined[step.name]:
             why = "A join inherits nothing, for its tasks may have different values."
-            fix = f"Read inputs[0].{name} or each task's own (`for task in inputs: task.{name}`)"
+            inputs = step.header.inputs
+            fix = f"Read {inputs}[0].{name} or each task's own (`for task in {inputs}: task.{name}`)"
             if branches:
                 having = [one for one in branches if name in context.artifacts.leaving.get(one, ())]
-                fix = f"Read inputs.{(having or branches)[0]}.{name}"
-            fix += f', or call self.merge_artifacts(inputs, include=["{name}"]) first and read self.{name}.'
+                fix = f"Read {inputs}.{(having or branches)[0]}.{name}"
+            fix += f', or call self.merge_artifacts({inputs}, include=["{name}"]) first and read self.{name}.'
             what = f"The join {step.name} reads `{spelled}`, which only its inputs have."
             # A plain name that is not loaded is missing whatever other code sets on self.
             sure = spelled in step.names.definite and (spelled == name or step.name not in context.artifacts.unknown)

@@ -22,18 +22,19 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
     for step in context.steps:
         branches = split_branches(context, step.name) if context.graph[step.name].is_join else ()
         tree = step.body.tree
-        if len(branches) < 2 or tree is None or "inputs" in step.names.assigned:
+        if len(branches) < 2 or tree is None or step.header.inputs in step.names.assigned:
             continue
         same = _same_in_all(context, step)
-        seen = [node for node in _ordered(tree) if not _reads_only(node, same)]
+        inputs = step.header.inputs
+        seen = [node for node in _ordered(tree, inputs) if not _reads_only(node, same)]
         if seen:
-            named = " and ".join(f"inputs.{branch}" for branch in branches[:2])
+            named = " and ".join(f"{inputs}.{branch}" for branch in branches[:2])
             what = f"The join {step.name} depends on the order of its inputs."
             why = "Its inputs are different steps, and Metaflow gives them in another order from run to run."
             yield context.at(CODE, step, seen[0].lineno, what, why, f"Name them: {named}.", proven=False)
 
 
-def _ordered(node: ast.AST) -> Iterator[ast.expr | ast.stmt]:
+def _ordered(node: ast.AST, inputs: str) -> Iterator[ast.expr | ast.stmt]:
     """What takes inputs by their position: a subscript, or a loop or comprehension over them."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and child.func.id in ORDERLESS:
@@ -41,33 +42,35 @@ def _ordered(node: ast.AST) -> Iterator[ast.expr | ast.stmt]:
                 continue
         elif isinstance(child, ast.SetComp | ast.DictComp):
             continue
-        elif isinstance(child, ast.Attribute) and _is_inputs(getattr(child.value, "value", None)):
+        elif isinstance(child, ast.Attribute) and _is_inputs(getattr(child.value, "value", None), inputs):
             if isinstance(child.value, ast.Subscript):
                 yield child
                 continue
         elif (
-            (isinstance(child, ast.Subscript) and _is_inputs(child.value))
-            or (isinstance(child, ast.For) and _goes_through(child.iter))
+            (isinstance(child, ast.Subscript) and _is_inputs(child.value, inputs))
+            or (isinstance(child, ast.For) and _goes_through(child.iter, inputs))
             or (
                 isinstance(child, ast.ListComp | ast.GeneratorExp)
-                and any(_goes_through(one.iter) for one in child.generators)
+                and any(_goes_through(one.iter, inputs) for one in child.generators)
             )
-            or (isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and _goes_through(child))
+            or (isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and _goes_through(child, inputs))
         ):
             yield child
-        yield from _ordered(child)
+        yield from _ordered(child, inputs)
 
 
-def _is_inputs(node: ast.AST | None) -> bool:
-    """Whether an expression is ``inputs``."""
-    return isinstance(node, ast.Name) and node.id == "inputs"
+def _is_inputs(node: ast.AST | None, inputs: str) -> bool:
+    """Whether an expression is ``inputs``, whatever the join calls them."""
+    return isinstance(node, ast.Name) and node.id == inputs
 
 
-def _goes_through(node: ast.expr) -> bool:
+def _goes_through(node: ast.expr, inputs: str) -> bool:
     """Whether an iterable is ``inputs``, or takes its order from them."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return node.func.id in ("enumerate", "list", "reversed", "tuple", "zip") and any(map(_is_inputs, node.args))
-    return _is_inputs(node)
+        return node.func.id in ("enumerate", "list", "reversed", "tuple", "zip") and any(
+            _is_inputs(one, inputs) for one in node.args
+        )
+    return _is_inputs(node, inputs)
 
 
 def _same_in_all(context: LintContext, join: Step) -> frozenset[str]:
