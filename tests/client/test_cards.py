@@ -17,6 +17,7 @@ def task(make_session: MakeSession) -> Task:
     session = make_session(
         "%%shared\nfrom flownb import current\nfrom flownb.cards import Markdown",
         "%%step a\n@card(id='x')\n@card(type='blank', id='y')\ncurrent.card['x'].append(Markdown('*hello* <b>'))",
+        "%%step b\npass",
     )
     session.run(parse_run([]))
     run = Flow("NotebookFlow", datastore=session.datastore).latest_run
