@@ -75,6 +75,11 @@ class Step:
         return analyse_names(self.body.tree, captures=self.header.captures, methods=self.methods)
 
     @property
+    def is_last(self) -> bool:
+        """Whether its name, or its own ``@step(end=True)``, makes it the flow's last one."""
+        return self.name == "end" or self.body.is_end
+
+    @property
     def captures(self) -> tuple[str, ...]:
         """Names after ``->``."""
         return self.header.captures
@@ -130,8 +135,10 @@ class FlowDefinition:
 
     @property
     def all_steps(self) -> tuple[Step, ...]:
-        """The steps of base classes, then those of cells in document order."""
-        return (*self.inherited.values(), *self.steps)
+        """The steps of base classes, then those of cells in document order, then a last step of a base class."""
+        above = [step for step in self.inherited.values() if not step.is_last]
+        below = [step for step in self.inherited.values() if step.is_last]
+        return (*above, *self.steps, *below)
 
     @cached_property
     def is_dynamic(self) -> bool:

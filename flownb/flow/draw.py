@@ -85,7 +85,12 @@ def _parents(flow: FlowDefinition, steps: dict[str, Step], problems: list[GraphP
             parents[name] = tuple(p for p in dict.fromkeys([*header.after, *explicit]) if p in steps)
         elif set(explicit) - {name}:
             parents[name] = tuple(explicit)
-        elif above is not None and above.body.transition is None and name not in (first, *flow.inherited):
+        elif (
+            above is not None
+            and above.body.transition is None
+            and name != first
+            and (name not in flow.inherited or step.is_last)
+        ):
             # What remains in `explicit` is a switch that leads back to its own step.
             parents[name] = (above.name, *explicit)
         else:

@@ -56,6 +56,7 @@ def run_step(
     """
     step = session.step(name)
     session.require_checked(name, kernel_names)
+    _run_inherited_parents(session, name)
     program, results = session.program(False), session.results()
     given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
     instances = step_instances(program, name, results.latest, session.datastore, given=given)
@@ -91,6 +92,17 @@ def run_step(
         notes.append(f"the notebook now has {', '.join(done[0].values)} of the first of {len(done)} tasks")
     report = step_report(step, "ran", done, notes)
     return StepOutcome(report, done[0].values)
+
+
+def _run_inherited_parents(session: SessionState, name: str) -> None:
+    """Run the parents that come from a base class, for no cell of the notebook would, unless their results hold."""
+    program = session.program(False)
+    parents = [one for one in program.graph[name].parents if one in program.flow.inherited and one != name]
+    if parents:
+        states = session.freshness()
+        for parent in parents:
+            if states[parent].state != "fresh":
+                run_step(session, parent)
 
 
 def _run_logged(session: SessionState, program: Program, spec: TaskSpec, display: Display | None) -> TaskResult:
