@@ -131,7 +131,10 @@ def _without(code: str, statements: Sequence[ast.stmt], *, blank: bool) -> str:
     for node in reversed(statements):
         first, last = lines[node.lineno - 1], lines[(node.end_lineno or node.lineno) - 1]
         rest = re.sub(rb"^\s*;\s*|^\s+", b"", last[node.end_col_offset :])
-        kept = first[: node.col_offset] + rest
+        before = first[: node.col_offset]
+        if not rest or rest.startswith(b"#"):  # of `x = 1; import os` the semicolon goes, too
+            before = re.sub(rb"\s*;\s*$", b"  " if rest else b"", before)
+        kept = before + rest
         empty = [b""] * ((node.end_lineno or node.lineno) - node.lineno)
         lines[node.lineno - 1 : node.end_lineno] = [kept, *empty] if blank else [kept] if kept.strip() else []
     return b"\n".join(lines).decode()

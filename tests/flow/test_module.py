@@ -5,16 +5,21 @@ from __future__ import annotations
 import pytest
 
 from flownb.cells.cell import read_cell
+from flownb.export.flow_file import flow_file
+from flownb.flow.complete import complete_graph
+from flownb.flow.draw import draw_graph
 from flownb.flow.module import (
     class_source,
     decorator_names,
     exported_shared,
     future_features,
+    hoisted_source,
     metaflow_imports,
     requirements,
     shared_hash,
     shared_source,
 )
+from flownb.runtime.program import Program
 from tests.flow.flows import define
 
 
@@ -88,6 +93,56 @@ def test_the_class_has_decorators_name_and_body() -> None:
         ("    alpha = Parameter('alpha')", 7),
     ] == [(line.text, line.origin) for line in class_source(define(*cells))]
     assert ["class NotebookFlow(FlowSpec):"] == [line.text for line in class_source(define())]
+
+
+HOISTED = {
+    "import os\nx = 1": ([("import os", 2)], [("    x = 1", 3)]),
+    "import os; x = 1": ([("import os", 2)], [("    x = 1", 2)]),
+    "x = 1; import os": ([("import os", 2)], [("    x = 1", 2)]),
+    "x = 1; import os  # why": ([("import os", 2)], [("    x = 1  # why", 2)]),
+    "import os; x = 1; import re; import ast": (
+        [("import os", 2), ("import re", 2), ("import ast", 2)],
+        [("    x = 1", 2)],
+    ),
+    "x = 1\nfrom math import (\n    pi,\n    tau as t,\n)\ny = 2": (
+        [("from math import pi, tau as t", 3)],
+        [("    x = 1", 2), ("", 3), ("", 4), ("", 5), ("", 6), ("    y = 2", 7)],
+    ),
+    "from flownb import current, JSONType": ([("from metaflow import current, JSONType", 2)], []),
+    '"""Doc."""\nimport os\ndef f(self):\n    import re': (
+        [("import os", 3)],
+        [('    """Doc."""', 2), ("", 3), ("    def f(self):", 4), ("        import re", 5)],
+    ),
+    "if True:\n    import os": ([], [("    if True:", 2), ("        import os", 3)]),
+    'x = """\nimport os\n"""': ([], [('    x = """', 2), ("import os", 3), ('"""', 4)]),
+}
+
+
+@pytest.mark.parametrize("code", HOISTED)
+def test_imports_of_the_class_are_written_above_it(code: str) -> None:
+    """They know the line that they come from, and all other lines keep theirs; nested ones stay where they are."""
+    flow = define(f"%%flow F\n{code}")
+    lines = [[(line.text, line.origin) for line in found(flow)] for found in (hoisted_source, class_source)]
+    assert HOISTED[code] == (lines[0], [line for line in lines[1] if line != ("class F(FlowSpec):", 1)])
+
+
+def test_the_class_line_names_the_bases() -> None:
+    """The bases of the header line, of which only Metaflow's own is imported."""
+    flow = define("%%flow F(Base, mix.Mixin):\n@retry_all\nx = 1")
+    assert "class F(Base, mix.Mixin):" in [line.text for line in class_source(flow)]
+    assert ("step",) == metaflow_imports(flow)
+    assert ("FlowSpec", "step") == metaflow_imports(define("%%flow F(Mixin, FlowSpec)", "%%step a"))
+
+
+def test_nothing_is_imported_that_shared_code_has() -> None:
+    """With all names taken from metaflow by a shared cell there is no import left to write."""
+    flow = define(
+        "%%shared\nfrom metaflow import FlowSpec, step\nclass Base(FlowSpec): pass",
+        "%%flow F(Base)",
+        "%%step a\nx = 1",
+    )
+    assert () == metaflow_imports(flow)
+    assert "from metaflow import \n" not in flow_file(Program(flow, complete_graph(draw_graph(flow))))
 
 
 INSTALLS = {
