@@ -239,9 +239,12 @@ class FlowDefinition:
         found: dict[str, tuple[str, ast.expr | None]] = {}
         tree = self.header.parsed.tree if self.header else None
         inherited = [node for base in reversed(self.bases) for node in base.node.body]
+        replaced = {step.name for step in self.steps}
         for node in (*inherited, *(tree.body if tree else ())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in self.inherited:
                 continue
+            if node in inherited and getattr(node, "name", "") in replaced:
+                continue  # a step cell takes the place of what a base has by that name
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 found[node.name] = ("method", None)
             elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:

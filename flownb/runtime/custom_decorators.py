@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
 
-from flownb.errors import DecoratorError
+from flownb.errors import DecoratorError, TransitionError
 from flownb.flow.decorator_spec import BETWEEN, spec_value
 from flownb.flow.node import Node
 from flownb.runtime.parameters.config_expr import resolve_settings
@@ -283,6 +283,8 @@ def execute_step(function: Any, node: Node, flow: Any, inputs: Any = None) -> No
     ------
     Exception
         What the body raised, unless a decorator took it, or what a decorator raised.
+    TransitionError
+        If a decorator left out the body and its ``self.next``.
     """
     arguments = () if inputs is None else (inputs,)
     wrappers = list(getattr(function, "wrappers", ()))
@@ -331,6 +333,12 @@ def execute_step(function: Any, node: Node, flow: Any, inputs: Any = None) -> No
         raise raised
     if (going is not None and going is not False) or failed:
         _go_on(flow, node, going)
+    if node.targets and flow._flownb_state.targets is None:
+        raise TransitionError(
+            f"A decorator of step {node.name} left out its body, and nothing called self.next.",
+            "Metaflow ends such a run with an error.",
+            "Return (None, {}) from post_step, or call self.next in the function that runs in place of the body.",
+        )
 
 
 def _go_on(flow: Any, node: Node, settings: Any) -> None:

@@ -316,5 +316,7 @@ def _with_body(program: Program, step: Step, body: str, filename: str | None) ->
     """The same flow with one step's body replaced."""
     cell = read_cell(f"%%step {step.header.line}\n{body}", number=step.cell.number, filename=filename)
     steps = tuple(replace(one, cell=cell) if one.name == step.name else one for one in program.flow.steps)
+    if step.name in program.flow.inherited:  # for this spin a cell takes the place of the base's step
+        steps = (replace(step, cell=cell), *steps)
     flow = replace(program.flow, steps=steps)
     return replace(program, flow=flow, graph=draw_graph(flow))

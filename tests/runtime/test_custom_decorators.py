@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from flownb.client import Run
-from flownb.errors import DecoratorError, FlownbError
+from flownb.errors import DecoratorError, FlownbError, TransitionError
 from flownb.runtime.custom_decorators import (
     FlowMutator,
     StepMutator,
@@ -155,6 +155,7 @@ def test_decorators_change_what_a_step_does(
         ("@marked", "x = 1 / 0", ZeroDivisionError, "division by zero"),
         ("@Watch", "x = 1 / 0", ZeroDivisionError, "division by zero"),
         ("@Odd", "x = 1", RuntimeError, "Invalid return value from a UserStepDecorator"),
+        ("@Stops", "x = 1", TransitionError, "nothing called self.next"),
         ("@Skip(n=1)", "x = 1", DecoratorError, "is used with arguments"),
     ],
 )
