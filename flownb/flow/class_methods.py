@@ -8,11 +8,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from typing import Any
 
 from flownb.cells.assignment import analyse_names
 from flownb.cells.cell import Cell
 from flownb.cells.names import BodyNames
-from flownb.flow.bases import BaseClass, is_step_mark
+from flownb.flow.bases import BaseClass, base_classes, is_step_mark
 
 __all__ = ["ClassMethods", "class_methods", "methods_of"]
 
@@ -29,11 +30,18 @@ class ClassMethods(Mapping[str, BodyNames]):
     ----------
     definitions : mapping of str to ast.FunctionDef, ast.AsyncFunctionDef or ast.expr
         Methods by name; an expression is a class attribute that may be called.
+    made_of : (Cell, tuple of Cell), optional
+        The flow's cell and the shared cells, of which another process makes the same; syntax trees are large.
     """
 
-    def __init__(self, definitions: Mapping[str, ast.stmt | ast.expr]) -> None:
-        self._definitions = definitions
+    def __init__(
+        self, definitions: Mapping[str, ast.stmt | ast.expr], *, made_of: tuple[Cell, tuple[Cell, ...]] | None = None
+    ) -> None:
+        self._definitions, self._made_of = definitions, made_of
         self._known: dict[str, BodyNames] = {}
+
+    def __reduce__(self) -> Any:
+        return (class_methods, self._made_of) if self._made_of is not None else super().__reduce__()
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -105,14 +113,28 @@ def methods_of(body: list[ast.stmt]) -> dict[str, ast.stmt | ast.expr]:
     return found
 
 
+def class_methods(cell: Cell, shared: tuple[Cell, ...] = ()) -> ClassMethods:
+    """The methods of a ``%%flow`` cell, and those of the flow's base classes that it does not replace.
+
+    Parameters
+    ----------
+    cell : Cell
+    shared : tuple of Cell
+        The shared cells, which define or import the base classes.
+    """
+    bases = base_classes(cell.bases, shared)[0] if cell.bases else ()
+    return _methods(cell, shared, bases)
+
+
 @lru_cache(maxsize=256)
-def class_methods(cell: Cell, bases: tuple[BaseClass, ...] = ()) -> ClassMethods:
-    """The methods of a ``%%flow`` cell, and those of the flow's base classes that it does not replace."""
+def _methods(cell: Cell, shared: tuple[Cell, ...], bases: tuple[BaseClass, ...]) -> ClassMethods:
+    """The same, read again when a base class is another one."""
     found: dict[str, ast.stmt | ast.expr] = {}
     for base in reversed(bases):
         found.update(methods_of(base.node.body))
     tree = cell.parsed.tree
-    return ClassMethods({**found, **(methods_of(tree.body) if tree is not None else {})})
+    definitions = {**found, **(methods_of(tree.body) if tree is not None else {})}
+    return ClassMethods(definitions, made_of=(cell, shared))
 
 
 def _decorator(node: ast.expr) -> str:

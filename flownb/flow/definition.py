@@ -130,7 +130,7 @@ class FlowDefinition:
     def inherited(self) -> dict[str, Step]:
         """Steps that come from base classes and that no cell replaces, by name."""
         own = {step.name for step in self.steps}
-        methods = class_methods(self.header, self.bases) if self.header is not None else None
+        methods = class_methods(self.header, self.shared) if self.header is not None else None
         return {name: _step(cell, methods) for name, cell in inherited_steps(self.bases).items() if name not in own}
 
     @property
@@ -352,8 +352,7 @@ def define_flow(cells: Iterable[Cell], *, default_name: str = DEFAULT_FLOW_NAME)
     cells = tuple(cells)
     header = next((cell for cell in reversed(cells) if cell.kind == "flow"), None)
     shared = tuple(cell for cell in cells if cell.kind == "shared")
-    bases = base_classes(header.bases, shared)[0] if header is not None and header.bases else ()
-    methods = class_methods(header, bases) if header is not None else None
+    methods = class_methods(header, shared) if header is not None else None
     return FlowDefinition(
         name=header.name if header else default_name,
         header=header,

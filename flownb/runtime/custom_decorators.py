@@ -23,6 +23,7 @@ __all__ = [
     "StepMutator",
     "UserStepDecorator",
     "execute_step",
+    "forget_definitions",
     "initialise",
     "is_flow_class",
     "step_function",
@@ -32,6 +33,12 @@ __all__ = [
 USER_SKIP_STEP: dict[str, Any] = {}
 # Every step decorator and mutator that was defined, by its dotted name, for decorators that are named in a text.
 REGISTERED: dict[str, Any] = {}
+
+
+def forget_definitions(prefix: str) -> None:
+    """Forget the decorators of modules whose names begin so, which are about to be executed again."""
+    for name in [name for name in REGISTERED if name.startswith(prefix)]:
+        del REGISTERED[name]
 
 
 def is_flow_class(thing: Any) -> bool:

@@ -44,7 +44,7 @@ def exit_hooks(program: Program, *, successful: bool) -> tuple[str, ...]:
                 "Write @exit_hook(on_error=[report]), with a function of a %%shared cell.",
             )
         for function in (*chosen["on_success"], *chosen["on_error"]):
-            if not (isinstance(function, str) or callable(function)):
+            if not (isinstance(function, str) or (callable(function) and hasattr(function, "__name__"))):
                 raise DecoratorError(
                     f"@exit_hook is to call {function!r}.",
                     "That is not a function, nor the name of one.",
@@ -73,6 +73,7 @@ def run_hook(program: Program, name: str, pathspec: str, location: str) -> str:
         [sys.executable, "-c", MAIN.format(path=path), str(Path(module_folder(program), PROGRAM)), name, pathspec],
         env={**os.environ, "FLOWNB_DATASTORE": location},
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )

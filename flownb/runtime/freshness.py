@@ -12,10 +12,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from flownb.cells.cell import Cell
 from flownb.errors import MissingResults
+from flownb.flow.module import metaflow_name
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.local_modules import imported_names, local_modules
 from flownb.runtime.program import Program
@@ -121,7 +122,12 @@ def fingerprint(
     since : float, optional
         When it began: modules that were edited later are like no others.
     """
-    decorators = [one.text for one in program.decorators(step) if one.name not in WITHOUT_EFFECT]
+    own = program.flow.redefined
+    decorators = [
+        one.text
+        for one in program.decorators(step)
+        if one.name in own or metaflow_name(program.flow, one.name) not in WITHOUT_EFFECT
+    ]
     found = {
         "method": program.methods[step].code_hash,
         "shared": program.shared_hash,
@@ -137,8 +143,17 @@ def fingerprint(
 def settings_hash(decorators: Iterable[Recorded]) -> str:
     """Hash of what a step's decorators were given, as far as it decides the result: their lines may be expressions."""
     found = [(name, sorted(settings.items())) for name, settings in decorators if name not in WITHOUT_EFFECT]
-    text = ADDRESS.sub("", repr(found))
+    text = ADDRESS.sub("", repr(_ordered(found)))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest() if found else ""
+
+
+def _ordered(value: Any) -> Any:
+    """A value whose text is the same in each process: sets, at any depth of containers, in the order of their texts."""
+    if isinstance(value, set | frozenset):
+        return ["a set", *sorted(map(repr, map(_ordered, value)))]
+    if isinstance(value, dict):
+        return {key: _ordered(one) for key, one in value.items()}
+    return type(value)(map(_ordered, value)) if type(value) in (list, tuple) else value
 
 
 def imports_of(program: Program, step: str) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ from flownb.runtime.parameters.config_value import ConfigValue
 from flownb.runtime.parameters.include_file import IncludeFile
 from flownb.runtime.parameters.parameter import JSONType, Parameter
 
-__all__ = ["flow_builtins", "metaflow_names"]
+__all__ = ["flow_builtins", "flow_import", "metaflow_names"]
 
 
 def _decorator(name: str) -> Callable[..., Any]:
@@ -167,7 +167,7 @@ MIRRORS = _mirrors()
 metaflow_names = MIRRORS["metaflow"]
 
 
-def _import(
+def flow_import(
     name: str,
     globals: Mapping[str, object] | None = None,  # noqa: A002  # __import__'s own signature
     locals: Mapping[str, object] | None = None,  # noqa: A002  # __import__'s own signature
@@ -197,6 +197,6 @@ def flow_builtins(display: Callable[[Any], None] | None) -> dict[str, Any]:
         Shows the value of a body's last expression.
     """
     names = {name: value for name, value in vars(builtins).items() if name not in IPYTHON_BUILTINS - {"exit", "quit"}}
-    names["__import__"] = _import
+    names["__import__"] = flow_import
     names["__flownb_display__"] = display or (lambda value: None)
     return names

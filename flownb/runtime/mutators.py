@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
+from copy import copy
 from typing import Any
 
 from flownb.errors import DecoratorError, nearest
@@ -91,8 +92,8 @@ def apply_mutators(flow_class: type, configs: Mapping[str, Any]) -> None:
     configs : mapping of str to object
         The configs' values by attribute name, as steps see them.
     """
-    made = list(flow_class._flownb_mutators)  # type: ignore[attr-defined]  # every FlowSpec has it
-    mutators: list[Any] = list(made)
+    # Those of a base class in a module serve other runs of this process, too, whose configs may differ.
+    mutators: list[Any] = [copy(one) for one in flow_class._flownb_mutators]  # type: ignore[attr-defined]  # as above
     flow_class._flownb_mutators = mutators  # type: ignore[attr-defined]  # a mutator may add others, whose turn comes
     for mutator in mutators:
         initialise(mutator, configs)
@@ -326,6 +327,12 @@ class MutableFlow(_Mutable):
             raise _too_late("Removing", f"the parameter `{parameter_name}`")
         for name, one in self.parameters:
             if one.name == parameter_name:
+                if name not in vars(self._flow_cls):
+                    raise DecoratorError(
+                        f"A mutator removes the parameter `{parameter_name}`, which a base class of the flow declares.",
+                        "Only what the flow's own class declares can be removed.",
+                        "Decorate the base class with the mutator.",
+                    )
                 delattr(self._flow_cls, name)
                 return True
         return False

@@ -7,6 +7,7 @@ keep the real Metaflow, but for those that a base class of the flow comes from.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from flownb.runtime.local_modules import is_installed
-from flownb.runtime.metaflow_names import flow_builtins
+from flownb.runtime.metaflow_names import flow_import
 
 __all__ = ["always", "own_imports"]
 
@@ -43,7 +44,8 @@ class _Finder(MetaPathFinder):
         self._busy.add(name)
         try:
             for finder in sys.meta_path:
-                found = finder.find_spec(name, path, target) if finder is not self else None
+                find = getattr(finder, "find_spec", None) if finder is not self else None
+                found: ModuleSpec | None = find(name, path, target) if find is not None else None
                 if found is not None:
                     break
             else:
@@ -56,7 +58,7 @@ class _Finder(MetaPathFinder):
             execute = loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
-                vars(module)[BUILTINS] = flow_builtins(None)
+                vars(module)[BUILTINS] = {**vars(builtins), "__import__": flow_import}
                 execute(module)
 
             loader.exec_module = exec_module  # type: ignore[method-assign]  # of this module's loader alone
@@ -110,6 +112,8 @@ def _forget() -> None:
         if (spec := getattr(module, "__spec__", None)) is not None
         and type(spec.loader) is SourceFileLoader
         and name.partition(".")[0] not in NEVER
+        and name != "__main__"
+        and not _sees_ours(module)
         and _is_own(name, spec.origin)
         and any(_is_real(value) for value in list(vars(module).values()))
     ]
@@ -118,6 +122,12 @@ def _forget() -> None:
     for name in list(sys.modules):
         if name in stale or name.partition(".")[0] in tops:
             del sys.modules[name]
+
+
+def _sees_ours(module: ModuleType) -> bool:
+    """Whether a module was executed with our import; of what it took of Metaflow, we pass some on."""
+    known = vars(module).get(BUILTINS)
+    return isinstance(known, dict) and known.get("__import__") is flow_import
 
 
 def _is_real(value: Any) -> bool:

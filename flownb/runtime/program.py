@@ -36,7 +36,7 @@ from flownb.flow.module import (
     shared_source,
 )
 from flownb.runtime.class_body import BODY_CLASS, keep_body
-from flownb.runtime.custom_decorators import initialise, step_function
+from flownb.runtime.custom_decorators import forget_definitions, initialise, step_function
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.launch import Launch
@@ -98,7 +98,7 @@ class Program:
 
     def _again(self, program: Program) -> Program:
         """Give another program what was worked out from the same cells."""
-        kept = ["artifacts", "shared_hash", "features", "methods", "_module_code", "_plain_class", "has_custom"]
+        kept = ["artifacts", "shared_hash", "features", "methods", "_module_code", "_plain_class", "_custom_lines"]
         if not self.has_custom:  # else a mutator may make another class of other configs
             kept += ["_class", "declared", "constants"]
         vars(program).update({name: value for name, value in vars(self).items() if name in kept})
@@ -137,11 +137,16 @@ class Program:
         return [{"source": cell.source, "kind": cell.kind, "name": cell.full_name} for cell in cells]
 
     @cached_property
+    def _custom_lines(self) -> bool:
+        """Whether a step has a decorator that is not Metaflow's."""
+        known = STEP_DECORATORS - self.flow.redefined
+        lines = [one.name for step in self.flow.all_steps for one in step.body.decorators]
+        return any(name.rpartition(".")[2] not in known for name in lines)
+
+    @property
     def has_custom(self) -> bool:
         """Whether a step or the flow may have a decorator that is not Metaflow's, which may change all of them."""
-        lines = [one.name for step in self.flow.all_steps for one in step.body.decorators]
-        known = STEP_DECORATORS - self.flow.redefined
-        return self.flow.is_open or any(name.rpartition(".")[2] not in known for name in lines)
+        return self.flow.is_open or self._custom_lines
 
     @cached_property
     def _plain_class(self) -> type[FlowSpec]:
@@ -304,6 +309,7 @@ class Program:
         namespace["__file__"] = self.file or str(Path("flow.py").absolute())
         sys.modules[module.__name__] = module
         namespace[VERSION] = self.shared_hash
+        forget_definitions(module_name(""))
         for cell in (*self.flow.shared, *([self.flow.header] if self.flow.header else [])):
             _remember(cell)
         with own_imports(self._adopted):
@@ -313,18 +319,16 @@ class Program:
             keep_body(flow_class, namespace)
             if only is not None:
                 setattr(flow_class, only, self._method(only, flow_class, display is not None, decorated))
-            chosen = step_function(getattr(flow_class, only)) if only is not None else None
-            mutated = (
-                mutated and decorated and bool(flow_class._flownb_mutators or getattr(chosen, "config_decorators", ()))
-            )
+            # A mutator of any step may change this one.
+            every = every or (decorated and mutated and bool(flow_class._flownb_mutators or self._custom_lines))
             for name in self._step_names():
                 if name == only:
                     continue
-                if (every or mutated) and name in self.graph:
+                if every and name in self.graph:
                     setattr(flow_class, name, self._method(name, flow_class, False, decorated))
                 else:
                     setattr(flow_class, name, _placeholder(name))
-            if mutated or (every and decorated and has_mutators(flow_class)):
+            if every and decorated and mutated and has_mutators(flow_class):
                 self._mutate(flow_class)
         return flow_class
 
@@ -427,6 +431,10 @@ def _copied(function: Any, *, decorated: bool) -> Any:
 
 def _bind_class(method: Any, flow_class: type[FlowSpec]) -> None:
     """Let ``super()`` and ``__class__`` in a method mean the flow's class, and not the one it was compiled in."""
+    if hasattr(method, "__wrapped__"):
+        _bind_class(method.__wrapped__, flow_class)
+    if not isinstance(method, FunctionType):
+        return
     for name, cell in zip(method.__code__.co_freevars, method.__closure__ or (), strict=True):
         if name == "__class__":
             cell.cell_contents = flow_class

@@ -352,11 +352,12 @@ class SessionState:
 
 
 def _outside(flow: FlowDefinition) -> Outside:
-    """What tells that a default of a config or an included file may have changed."""
-    if not flow.configs and not flow.default_files:
+    """What tells that a default of a config, an included file or the module of a base class may have changed."""
+    modules = [base.place for base in flow.bases if base.module]
+    if not flow.configs and not flow.default_files and not modules:
         return ()
     found: list[object] = [config_environment()]
-    for path in flow.default_files:
+    for path in (*flow.default_files, *modules):
         try:
             status = Path(path).expanduser().stat()
             found.append((path, status.st_mtime_ns, status.st_size))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from flownb.cells.cell import Cell
 from flownb.flow.definition import Step
@@ -28,10 +28,11 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
         elif not cell.parsed.magics:
             what, line = "The cell is not valid Python.", cell.body_line + problem.line - 1
             yield Diagnostic(CODE, what, _sentence(problem.message), FIX, cell, line)
+    refused = {one.step for one in not_in_a_method.check(context)}
     for step in context.steps:
         problem = step.body.problem
         if problem is None:
-            yield from _as_method(context, step)
+            yield from _as_method(context, step, refused)
         elif not step.body.magics:
             what = f"Step {step.name} is not valid Python."
             yield context.at(CODE, step, problem.line, what, _sentence(problem.message), FIX)
@@ -47,7 +48,7 @@ def _around_steps(context: LintContext, cell: Cell) -> Iterator[Diagnostic]:
         yield Diagnostic(CODE, f"The cell is not valid {place}.", _sentence(found[0]), FIX, cell, found[1])
 
 
-def _as_method(context: LintContext, step: Step) -> Iterator[Diagnostic]:
+def _as_method(context: LintContext, step: Step, refused: Set[str]) -> Iterator[Diagnostic]:
     """What the compiler says of a body as a method, unless a check of its own says it better."""
     named = [step.name, *context.graph[step.name].targets]
     said = any(word == "await" for _, word in misplaced(step.body.tree)) or any(
