@@ -141,16 +141,6 @@ GRAPHS = (
         outcome="equal",
     ),
     HardCell(
-        name="foreach_over_a_set",
-        promise="A foreach over a set takes its items in the set's own order.",
-        cells=(
-            "%%step start -> s\ns = {5, 3, 9}\n",
-            "%%step work --foreach s -> v\nv = (self.index, self.input)\n",
-            "%%step gather --join -> vs\nvs = [i.v for i in inputs]\n",
-        ),
-        outcome="equal",
-    ),
-    HardCell(
         name="foreach_over_numbered_keys",
         promise="A foreach over a dict with the keys 0, 1, ... takes its values.",
         cells=(
