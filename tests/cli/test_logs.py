@@ -24,6 +24,7 @@ WAITING = (
     "%%flow F",
     "%%step wait\nimport os, time\nprint('one', flush=True)\nwhile not os.path.exists('go'):\n    time.sleep(0.01)\n"
     "print('two')",
+    "%%step last",
 )
 
 

@@ -263,6 +263,7 @@ def test_a_step_that_crashes_leaves_its_worker(cluster: Cluster, make_session: M
         SHARED,
         "%%step a -> best\n@retry(times=1, minutes_between_retries=0)\n"
         "if not current.retry_count:\n    print('last words', flush=True)\n    os._exit(7)\nbest = os.getppid()",
+        "%%step last",
     )
     run = begin(session, cluster)
     run.drive()

@@ -120,7 +120,7 @@ def test_class_level_constants_always_count(make_session: MakeSession, monkeypat
     session = make_session(*cells)
     origin = find_origin(session.datastore, "NotebookFlow", None)
     reuse = Reuse(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
-    assert ["`N` differs"] == [str(one) for one in rehearse(session, reuse, origin)["start"].reasons]
+    assert ["`N` differs"] == [str(one) for one in rehearse(session, reuse, origin)["a"].reasons]
 
 
 def test_an_edge_that_was_moved(make_session: MakeSession) -> None:

@@ -73,7 +73,7 @@ def test_shapes(make_session: MakeSession, shape: str) -> None:
     """Every graph shape makes the tasks Metaflow makes and ends with the expected artifacts."""
     cells, counts, expected = SHAPES[shape]
     session = make_session(*cells)
-    assert () == session.check()
+    assert () == errors_of(session.check())
     run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
     assert counts == {name: len(list(run[name])) for name in counts}
     assert run.data is not None

@@ -96,7 +96,7 @@ def test_each_attempt_has_its_own_log(make_session: MakeSession) -> None:
 
 def test_a_failed_step_shows_its_error(make_session: MakeSession) -> None:
     """The traceback stands after what the step wrote, for the client in stderr."""
-    session = make_session("%%flow F", "%%step load -> x\nprint('on the way')\nx = 1 / 0")
+    session = make_session("%%flow F", "%%step load -> x\nprint('on the way')\nx = 1 / 0", "%%step last")
     with pytest.raises(ZeroDivisionError):
         session.run_step("load")
     with pytest.raises(StepFailed):
