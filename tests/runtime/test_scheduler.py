@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flownb.client import Run
+from flownb.flow.lint import errors_of
 from flownb.session.options import RunOptions
 from tests.conftest import MakeSession
 
