@@ -31,7 +31,7 @@ CELLS = (
     "%%step right --after gather\npass",
     "%%step both --after left,right --join -> ys\nys = inputs.left.ys\nself.own = inputs.left.own",
 )
-FAILING = (*CELLS[:1], "%%step first -> x\nx = 1\nraise ValueError('no')")
+FAILING = (*CELLS[:1], "%%step first -> x\nx = 1\nraise ValueError('no')", "%%step last")
 # One text for both clients: it is given a flow and says all in plain values, without ids and times.
 LOOK = r'''
 def kind(read):
