@@ -72,7 +72,7 @@ def _meeting_problems(graph: FlowGraph, node: Node, arriving: list[Stack]) -> li
     """What is wrong with several ways that meet in a step which is no join."""
     if len(arriving) < 2:
         return []
-    if len(set(arriving)) == 1 and all(_behind_switch(graph, parent) for parent in node.parents):
+    if len(set(arriving)) == 1 and all(parent in graph.behind_switch for parent in node.parents):
         return []
     names = ", ".join(node.parents)
     return [
@@ -143,9 +143,3 @@ def _open_ends(graph: FlowGraph, frames: dict[str, Stack]) -> list[GraphProblem]
         )
         for split, names in ends.items()
     ]
-
-
-def _behind_switch(graph: FlowGraph, name: str) -> bool:
-    """Whether a switch leads to `name`, directly or not."""
-    transitions = [graph[above].transition for above in (*graph.ancestors(name), name) if above in graph]
-    return any(transition is not None and transition.kind == "switch" for transition in transitions)

@@ -108,7 +108,20 @@ class FlowDefinition:
 
     def step(self, name: str) -> Step | None:
         """The first step of that name, of a cell or else of a base class."""
-        return next((step for step in self.steps if step.name == name), self.inherited.get(name))
+        place = self._places.get(name)
+        return self.steps[place[0]] if place else self.inherited.get(name)
+
+    def steps_named(self, names: Iterable[str]) -> list[Step]:
+        """The step cells of some names, in document order."""
+        return [self.steps[place] for place in sorted(place for name in names for place in self._places.get(name, ()))]
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        """Where the step cells of a name are among all step cells."""
+        found: dict[str, list[int]] = {}
+        for place, step in enumerate(self.steps):
+            found.setdefault(step.name, []).append(place)
+        return found
 
     @cached_property
     def _bases(self) -> tuple[tuple[BaseClass, ...], bool, bool]:

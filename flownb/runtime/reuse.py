@@ -102,7 +102,7 @@ class Reuse:
         self._decorators: Mapping[str, Sequence[Recorded]] | None = None
         graph = program.graph
         self._before = graph.ancestors(step) - {step} if step is not None else frozenset()
-        self._again = frozenset(name for name in graph.nodes if step == name or step in graph.ancestors(name))
+        self._again = graph.below([step]) | {step} if step is not None else frozenset()
         self._tasks = list(tasks)
         self._first = {task.step: task for task in reversed(self._tasks)}
         self._by_name = {task.place: task for task in self._tasks}

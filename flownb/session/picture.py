@@ -33,6 +33,9 @@ def flow_picture(program: Program, states: Mapping[str, Freshness]) -> Dag:
     edges = []
     for name, node in graph.nodes.items():
         transition = node.transition
+        cases: dict[str, list[str]] = {}
+        for value, target in transition.cases if transition is not None else ():
+            cases.setdefault(target, []).append(str(value))
         for target in node.targets:
             if target not in graph or transition is None:
                 continue
@@ -40,8 +43,7 @@ def flow_picture(program: Program, states: Mapping[str, Freshness]) -> Dag:
             if transition.kind == "foreach":
                 label = f"foreach {transition.foreach}"
             elif transition.kind == "switch":
-                values = [str(value) for value, step in transition.cases if step == target]
-                label = f"{transition.condition}={' | '.join(values)}"
+                label = f"{transition.condition}={' | '.join(cases.get(target, ()))}"
             edges.append(DagEdge(name, target, label))
     return Dag(program.flow.name, tuple(nodes), tuple(edges))
 

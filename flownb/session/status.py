@@ -90,7 +90,7 @@ def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
         return FlowStatus(flow, steps, note=note)
     program = session.program(True)
     planned = rehearse(session, Reuse(program, session.datastore, offered_tasks(session.datastore, run)), run)
-    below = {name for name in steps if any(planned[n].ran for n in program.graph.ancestors(name) if n in planned)}
+    below = program.graph.below(name for name, one in planned.items() if one.ran) & steps.keys()
     return FlowStatus(flow, steps, planned, frozenset(below), metadata={"origin": f"{flow}/{run.run}"})
 
 

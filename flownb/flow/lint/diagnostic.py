@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from flownb.cells.cell import Cell
 from flownb.flow.artifacts import Artifacts
-from flownb.flow.decorator_call import catches
+from flownb.flow.decorator_call import catches, written_names
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
 
@@ -107,18 +108,36 @@ class LintContext:
         alone = len(self.graph.nodes) == 1 and not (node.targets or node.is_join or step.header.foreach)
         return alone or self.graph.exit == step.name
 
-    @property
+    @cached_property
     def added_steps(self) -> frozenset[str]:
         """Steps that flow.py has although no cell defines them, bridges left out."""
         if len(self.graph.nodes) == 1 and self.is_last(next(iter(self.flow.all_steps))):
             return frozenset()
         missing = {"start": self.graph.marked_start, "end": self.graph.exit}
-        return frozenset(name for name, own in missing.items() if own is None) - self.graph.nodes.keys()
+        return frozenset(name for name, own in missing.items() if own is None and name not in self.graph.nodes)
 
-    @property
+    @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The steps that are checked."""
         return tuple(step for step in self.flow.steps if self.only in (None, step.name))
+
+    @cached_property
+    def assigning(self) -> dict[str, list[Step]]:
+        """The step cells that bind a plain name anywhere in their bodies, by the name, in document order."""
+        found: dict[str, list[Step]] = {}
+        for step in self.flow.steps:
+            for name in step.names.assigned:
+                found.setdefault(name, []).append(step)
+        return found
+
+    @cached_property
+    def setting(self) -> dict[str, list[Step]]:
+        """The step cells that set an artifact, by its name, in document order."""
+        found: dict[str, list[Step]] = {}
+        for step in self.flow.steps:
+            for name in written_names(step):
+                found.setdefault(name, []).append(step)
+        return found
 
     def at(
         self, code: str, step: Step, body_line: int, what: str, why: str, fix: str, *, proven: bool = True

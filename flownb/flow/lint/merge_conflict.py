@@ -89,8 +89,8 @@ def _branch_values(context: LintContext, join: str, parent: str) -> dict[str, _V
     if not frames or frames[-1].kind != "split":
         return {}
     split = frames[-1].split
-    branch = ({parent} | graph.ancestors(parent)) - graph.ancestors(split) - {split}
-    steps = [step for step in context.flow.steps if step.name in branch]
+    branch = ({parent} - {split}) | graph.between(split, parent)
+    steps = context.flow.steps_named(branch)
     found: dict[str, _Value] = {}
     for step in steps:
         for name, (spelled, value) in _literals(step).items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from flownb.errors import nearest
 from flownb.flow.definition import Step
@@ -37,11 +37,17 @@ def _plain(context: LintContext, step: Step) -> Iterator[Diagnostic]:
 def _attributes(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     """Reads of `self.x` that no earlier step sets."""
     artifacts = context.artifacts.possible.get(step.name, frozenset())
-    known = {*artifacts, *context.artifacts.joined.get(step.name, ()), *context.graph.nodes, *SELF_ATTRIBUTES}
-    known |= {*context.flow.class_names, *step.names.self_writes, *step.captures}
-    known |= {target for node in context.graph.nodes.values() for target in node.targets}
+    known: tuple[Set[str], ...] = (
+        artifacts,
+        context.artifacts.joined.get(step.name, frozenset()),
+        context.graph.named,
+        SELF_ATTRIBUTES,
+        context.flow.class_names.keys(),
+        step.names.self_writes.keys(),
+        frozenset(step.captures),
+    )
     for name, line in step.names.self_reads.items():
-        if name in known or name.startswith("__") or name in INTERNALS:
+        if any(name in some for some in known) or name.startswith("__") or name in INTERNALS:
             continue
         what = f"Step {step.name} reads `self.{name}`, which no earlier step sets."
         seen = f"self.{name}" in step.names.definite and not name.startswith("_")
@@ -71,7 +77,7 @@ def _transition(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     if transition.line:
         at, line, who = step, transition.line, f"The self.next of step {step.name} {use}"
     else:
-        at = next((one for one in context.flow.steps if one.name in transition.targets), step)
+        at = next(iter(context.flow.steps_named(transition.targets)), step)
         line, who = 0, f"Step {at.name} {use}" if transition.foreach else f"The --when of step {at.name} {use}"
     what = f"{who} `{name}`, which {step.name} does not pass on."
     if name in step.names.assigned:

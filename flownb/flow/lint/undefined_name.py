@@ -10,7 +10,6 @@ from flownb.cells.assignment import analyse_names
 from flownb.cells.cell import Cell
 from flownb.cells.header import INPUTS
 from flownb.errors import nearest
-from flownb.flow.decorator_call import written_names
 from flownb.flow.decorator_rules import NUMBERS
 from flownb.flow.definition import PYTHON_BUILTINS, Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext, Severity
@@ -110,31 +109,31 @@ def never_defined(context: LintContext, step: Step, name: str) -> bool:
 def undefined_reads(context: LintContext, step: Step) -> dict[str, int]:
     """Plain names of a step that have no source, with the body line of their first read."""
     names = step.names
-    given = context.artifacts.possible.get(step.name, frozenset()) | set(names.globals_declared) | {"self"}
+    inherited = context.artifacts.possible.get(step.name, frozenset())
+    given = {*names.globals_declared, "self"}
     node = context.graph.nodes.get(step.name)
     if node is not None and node.is_join:
-        given |= {step.header.inputs}
+        given.add(step.header.inputs)
     # A name that the body binds anywhere is local everywhere, even if shared code or Python has it too.
     local = {*names.assigned, *names.annotated} - set(names.globals_declared)
-    outside = context.flow.shared_names | PYTHON_BUILTINS
+    shared = context.flow.shared_names
     captured = {name for name in step.captures if name not in step.body.names.reads}  # FN017 says more
     found = {
         name: line
         for name, line in names.reads.items()
-        if (name in names.unbound if name in local else name not in outside)
+        if (name in names.unbound if name in local else name not in shared and name not in PYTHON_BUILTINS)
         and name not in captured
-        and (name not in given or (name in local and name in context.flow.shared_names))
+        and (not (name in given or name in inherited) or (name in local and name in shared))
     }
     return {name: names.definite.get(name, names.unbound.get(name, line)) for name, line in found.items()}
 
 
 def holders(context: LintContext, step: Step, name: str) -> list[str]:
     """Earlier steps that bind `name` but keep it to themselves, the nearest last."""
-    above = context.graph.ancestors(step.name)
     return [
         other.name
-        for other in context.flow.steps
-        if other.name in above and name in other.names.assigned and name not in other.captures
+        for other in context.assigning.get(name, ())
+        if name not in other.captures and context.graph.is_above(other.name, step.name)
     ]
 
 
@@ -178,10 +177,10 @@ def _advice(context: LintContext, step: Step, name: str) -> tuple[str, str]:
     if step.name in context.artifacts.unknown:
         why = "Only artifacts that the source shows are plain names; one that other code sets is read by self."
         return why, f"Read self.{name}, or define `{name}` in a %%shared cell."
-    above = context.graph.ancestors(step.name)
-    setters = [other.name for other in context.flow.steps if other.name != step.name and name in written_names(other)]
+    setters = [other.name for other in context.setting.get(name, ()) if other.name != step.name]
     for setter in reversed(setters):
-        if setter in above:
+        if context.graph.is_above(setter, step.name):
+            above = context.graph.ancestors(step.name)
             lost = next((one for one in context.artifacts.joined if one in above and setter != one), setter)
             why = f"`{setter}` sets it, but the join `{lost}` did not carry it on."
             fix = f'Write `self.merge_artifacts(inputs, include=["{name}"])` in {lost}, or capture `{name}` there.'
