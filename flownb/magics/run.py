@@ -47,6 +47,7 @@ class RunMagics(Magics):
             %flow status             what is stale and why, and what a resume would do
             %flow stop [RUN]         stop what goes on in the background
             %flow logs STEP [--from RUN[/STEP/TASK]] [--index N] [--attempt N]
+            %flow report [STEP]      the report of a step that was executed or spun, with its details
             %flow check              list what the static checks find
             %flow export flow.py     write a Metaflow file; --strict refuses artifacts that Metaflow cannot store
         """
@@ -63,6 +64,7 @@ class RunMagics(Magics):
             "status": self._status,
             "stop": self._stop,
             "logs": self._logs,
+            "report": self._report,
             "check": self._check,
             "export": self._export,
         }
@@ -243,6 +245,15 @@ class RunMagics(Magics):
         from flownb.session.logs import parse_logs, step_log
 
         show_logs(step_log(self.frontend.session, parse_logs(words)))
+
+    def _report(self, words: list[str]) -> None:
+        """Show again the report of a step, with its details."""
+        from IPython.display import display
+
+        if len(words) > 1:
+            raise ParameterError("`%flow report` takes one step.", f"It was given {len(words)}.", "Name one.")
+        report = self.frontend.session.reports.find(words[0] if words else None)
+        display(report.whole())  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
     def _export(self, words: list[str]) -> None:
         """Write flow.py."""
