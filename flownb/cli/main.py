@@ -192,10 +192,11 @@ def _drive(session: Session, run: FlowRun, *, alone: bool) -> int:
     from flownb.picture import dag_text
     from flownb.session.progress import Progress
     from flownb.session.tally import Tally
+    from flownb.session.task_lines import TaskLines
 
     tally = Tally(run.pathspec, session.program(False).graph.order)
     view = progress_view(tally, alone=alone)
-    progress = Progress(run.pathspec, write=view.write)
+    progress = Progress(run.pathspec, TaskLines(view.write))
     for subscriber in (tally, progress, view):
         session.events.subscribe(subscriber)
     try:

@@ -66,6 +66,16 @@ class Frontend:
         from_a_notebook = "cellId" in request.get("metadata", {}) or "google.colab" in sys.modules
         return bool(request.get("content", {}).get("allow_stdin")) and from_a_notebook
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether cells are typed in a terminal, without a kernel: text scrolls by, and nothing is updated."""
+        return getattr(self.shell, "kernel", None) is None
+
+    @property
+    def is_headless(self) -> bool:
+        """Whether a notebook is executed from its file, whose outputs are then to be the same each time."""
+        return not self.is_terminal and not _request(self.shell).get("content", {}).get("allow_stdin")
+
     def define(self, line: str, body: str, magic: str) -> Cell:
         """Read the cell a magic was called on, and take it over into the session."""
         from flownb.cells.cell import read_cell
@@ -75,7 +85,8 @@ class Frontend:
         metadata = request.get("metadata", {})
         raw = str(request.get("content", {}).get("code", ""))
         own = raw.lstrip().startswith(f"%%{magic}") or not raw.lstrip().startswith("%%")
-        if not own or body.strip("\n") not in raw:  # below another magic (%%time), or called from other code
+        # Typed in a terminal, below another magic (%%time), or called from other code.
+        if not raw or not own or body.strip("\n") not in raw:
             raw = f"%%{magic} {line}\n{body}"
         tags = [str(tag) for tag in metadata.get("tags", ())]
         cell = read_cell(raw, tags=tags, cell_id=self.cell_id, filename=self.filename(raw))

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from flownb.errors import NotFound, ParameterError, nearest
+from flownb.magics.drive import drive
 from flownb.magics.frontend import Frontend
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from flownb.session.run import FlowRun
 
 __all__ = ["RunMagics"]
 
@@ -47,6 +43,7 @@ class RunMagics(Magics):
             %flow status             what is stale and why, and what a resume would do
             %flow stop [RUN]         stop what goes on in the background
             %flow logs STEP [--from RUN[/STEP/TASK]] [--index N] [--attempt N]
+            %flow report [STEP]      the report of a step that was executed or spun, with its details
             %flow check              list what the static checks find
             %flow export flow.py     write a Metaflow file; --strict refuses artifacts that Metaflow cannot store
         """
@@ -63,6 +60,7 @@ class RunMagics(Magics):
             "status": self._status,
             "stop": self._stop,
             "logs": self._logs,
+            "report": self._report,
             "check": self._check,
             "export": self._export,
         }
@@ -104,7 +102,7 @@ class RunMagics(Magics):
             run = frontend.session.begin(options, kernel_names=frontend.kernel_names())
         except Exception as error:
             frontend.raise_for_user(error)
-        self._drive(run, "run", words, background=options.background)
+        drive(frontend, run, "run", words, background=options.background)
 
     def _resume(self, words: list[str]) -> None:
         """Run again what is not valid any more of an earlier run, and say why each step ran or did not."""
@@ -120,7 +118,7 @@ class RunMagics(Magics):
             run = plan.begin(frontend.kernel_names())
         except Exception as error:
             frontend.raise_for_user(error)
-        self._drive(run, "resume", words, background=options.run.background, lines=lambda: plan.lines)
+        drive(frontend, run, "resume", words, background=options.run.background, lines=lambda: plan.lines)
 
     def _status(self, words: list[str]) -> None:
         """Show what is stale and why, and what a resume would take over."""
@@ -136,65 +134,6 @@ class RunMagics(Magics):
             display(flow_status(frontend.session, origin))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         except Exception as error:
             frontend.raise_for_user(error)
-
-    def _drive(
-        self,
-        run: FlowRun,
-        verb: str,
-        words: list[str],
-        *,
-        background: bool,
-        lines: Callable[[], list[str]] = list,
-    ) -> None:
-        """Drive a run and show what happens; `lines` are said when it has ended, however it did."""
-        from flownb.session.progress import Progress
-
-        frontend = self.frontend
-        session = frontend.session
-
-        def said_at_end() -> list[str]:
-            return [*lines(), *(f"note: {note}" for note in run.notes)]
-
-        subscriptions: list[Callable[[], None]] = []
-        try:
-            order = session.program(True).graph.order
-            watched = frontend.is_watched and not background
-            held = background or not (frontend.views.live or watched)
-            progress = Progress(run.pathspec, order, held=held, silent=background)
-            live = frontend.views.live_dag(progress, watched=watched)
-            subscriptions += [session.events.subscribe(one) for one in (progress, live)]
-        except BaseException as error:
-            run.abandon(error)
-            raise
-
-        def end() -> None:
-            for unsubscribe in subscriptions:
-                unsubscribe()
-
-        def end_aside() -> None:
-            """What another thread says; it stands below the cell that began the run."""
-            end()
-            live.finish({"run": run.pathspec}, aside=True)
-            became = f"ended: {run.tasks} tasks" if run.error is None else f"stopped: {run.error}"
-            print("\n".join([f"{verb} of {session.flow.name} {became}", *said_at_end()]))
-
-        said = f" ({' '.join(words)})" if words else ""
-        if background:
-            print(f"{verb} of {session.flow.name} goes on in the background{said}; `%flow stop` stops it")
-            session.runs[:] = [*(one for one in session.runs if one.running), run]
-            run.start(end_aside)
-            return
-        try:
-            outcome = run.drive()
-        except BaseException as error:  # a step's own, KeyboardInterrupt too
-            live.finish({"run": run.pathspec})
-            for line in said_at_end():
-                print(line)
-            frontend.raise_for_user(error)
-        finally:
-            end()
-        print("\n".join([f"{verb} of {session.flow.name}: {outcome.tasks} tasks{said}", *said_at_end()]))
-        live.finish({"run": outcome.pathspec, "tasks": outcome.tasks, "seconds": round(outcome.seconds, 3)})
 
     def _stop(self, words: list[str]) -> None:
         """Stop runs that go on in the background."""
@@ -243,6 +182,15 @@ class RunMagics(Magics):
         from flownb.session.logs import parse_logs, step_log
 
         show_logs(step_log(self.frontend.session, parse_logs(words)))
+
+    def _report(self, words: list[str]) -> None:
+        """Show again the report of a step, with its details."""
+        from IPython.display import display
+
+        if len(words) > 1:
+            raise ParameterError("`%flow report` takes one step.", f"It was given {len(words)}.", "Name one.")
+        report = self.frontend.session.reports.find(words[0] if words else None)
+        display(report.whole())  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
     def _export(self, words: list[str]) -> None:
         """Write flow.py."""

@@ -1,22 +1,26 @@
-"""What is shown under a cell after a step ran, was spun, or a flow ran.
+"""What is shown under a cell after a step ran or was spun.
 
-Takes task results; gives MIME bundles whose text is the same in every run of the same code. Durations, ids and times
-go into the output's metadata, where nbval and a reader of diffs do not stumble over them.
+Made from task results; displayed as one line, with the rest below it on demand. The text is the same in every run of
+the same code: durations, ids and times go into the output's metadata, where nbval and a reader of diffs do not stumble
+over them.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flownb.flow.definition import Step
 from flownb.runtime.task import TaskResult
+from flownb.store.records import TaskRecord
 
 __all__ = ["StepReport", "as_bundle", "capture_header", "step_report", "uncaptured"]
 
 STYLE = "font-family:var(--jp-code-font-family,monospace);font-size:12px;line-height:1.5;opacity:.85"
+# Names that the line lists; the details list all.
+NAMED = 8
 
 
 def uncaptured(step: Step) -> tuple[str, ...]:
@@ -31,7 +35,7 @@ def uncaptured(step: Step) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class StepReport:
-    """The lines under a step cell.
+    """The report under a step cell: a line, notes that qualify the result, and details.
 
     Attributes
     ----------
@@ -45,7 +49,11 @@ class StepReport:
     header : str
         The header that would capture them.
     notes : tuple of str
-        What else the user should know.
+        What qualifies the result, each a line that is always shown.
+    asides : tuple of str
+        What is good to know and true each time; shown with the details.
+    hint : bool
+        Whether the local names are mentioned: once for each text of a cell, and where details are asked for.
     metadata : dict
         Durations in seconds, pathspecs and sizes in bytes.
     """
@@ -57,34 +65,85 @@ class StepReport:
     local: tuple[str, ...] = ()
     header: str = ""
     notes: tuple[str, ...] = ()
+    asides: tuple[str, ...] = ()
+    hint: bool = True
     metadata: dict[str, Any] = field(default_factory=dict)
 
-    def lines(self) -> list[str]:
-        """The report as plain lines."""
+    @property
+    def line(self) -> str:
+        """The report in one line."""
         count = f" · {self.tasks} tasks" if self.tasks != 1 else ""
-        first = f"✓ {self.step}{count if self.verb == 'ran' else ' (spin, nothing recorded)'}"
-        if self.verb == "persisted":
-            first = f"✓ {self.step} (spin, kept in the spin datastore)"
-        lines = [first]
+        ending = {"spun": " (spin, nothing recorded)", "persisted": " (spin, kept in the spin datastore)"}
+        parts = [f"✓ {self.step}{ending.get(self.verb, count)}"]
         if self.artifacts:
-            lines.append("  set    " + ", ".join(f"{name}: {kind}" for name, kind in self.artifacts))
-        if self.local:
-            lines.append(f"  local  {', '.join(self.local)}  (to keep: {self.header})")
-        lines += [f"  note   {note}" for note in self.notes]
-        return lines
+            parts.append("set " + _listed([f"{name}: {kind}" for name, kind in self.artifacts]))
+        if self.local and self.hint:
+            parts.append("local: " + _listed(self.local))
+        return " · ".join(parts)
+
+    def lines(self) -> list[str]:
+        """What is always shown: the line, and a line for each note."""
+        return [self.line, *(f"  note: {note}" for note in self.notes)]
+
+    def details(self) -> list[str]:
+        """What is shown on demand, as plain lines; empty if the line says all."""
+        found = []
+        if len(self.artifacts) > NAMED:
+            found.append("set: " + ", ".join(f"{name}: {kind}" for name, kind in self.artifacts))
+        if self.local and self.hint:
+            found.append(f"local: {', '.join(self.local)} (to keep: {self.header})")
+        return [*found, *self.asides]
+
+    def whole(self) -> WholeReport:
+        """The report with its details shown, those that were shown before included."""
+        return WholeReport(replace(self, hint=True))
 
     def bundle(self) -> dict[str, str]:
-        """``text/plain`` and ``text/html``."""
-        return as_bundle(self.lines())
+        """``text/plain``, which is the lines, and ``text/html``, where the first line opens to the details."""
+        details = self.details()
+        if not details:
+            return as_bundle(self.lines())
+        first, *notes = self.lines()
+        shown = (
+            f'<details style="{STYLE}"><summary>{html.escape(first)}</summary>{_pre(["  " + one for one in details])}'
+            "</details>"
+        )
+        return {"text/plain": "\n".join([first, *notes]), "text/html": shown + (_pre(notes) if notes else "")}
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
         return self.bundle(), {"flownb": self.metadata}
 
 
+@dataclass(frozen=True)
+class WholeReport:
+    """A report whose details were asked for."""
+
+    report: StepReport
+
+    def lines(self) -> list[str]:
+        """The report's lines and its details."""
+        first, *notes = self.report.lines()
+        return [first, *(f"  {one}" for one in self.report.details()), *notes]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
+        return as_bundle(self.lines()), {"flownb": self.report.metadata}
+
+
 def as_bundle(lines: Sequence[str]) -> dict[str, str]:
     """Lines as ``text/plain`` and ``text/html``."""
+    return {"text/plain": "\n".join(lines), "text/html": _pre(lines)}
+
+
+def _pre(lines: Sequence[str]) -> str:
+    """Lines as HTML."""
     body = "\n".join(html.escape(line) for line in lines)
-    return {"text/plain": "\n".join(lines), "text/html": f'<pre style="{STYLE}">{body}</pre>'}
+    return f'<pre style="{STYLE}">{body}</pre>'
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def capture_header(step: Step, local: Sequence[str]) -> str:
@@ -92,9 +151,23 @@ def capture_header(step: Step, local: Sequence[str]) -> str:
     return f"%%step {replace(step.header, captures=(*step.captures, *local)).line}"
 
 
-def value_types(results: Sequence[TaskResult]) -> tuple[tuple[str, str], ...]:
-    """Names and types of what a step's first task set, in the order it did."""
-    return tuple((name, _kind(value)) for name, value in results[0].values.items())
+def value_types(
+    step: Step, results: Sequence[TaskResult], parents: Iterable[TaskRecord] = ()
+) -> tuple[tuple[str, str], ...]:
+    """Names and types of what a step's first task set, in the order it did.
+
+    A captured name that the body only read is not among them, unless the value was changed in place.
+    """
+    inherited = {(name, ref.key) for parent in parents for name, ref in parent.artifacts.items()}
+    known = {name for name, _ in inherited}
+    refs, bound = results[0].record.artifacts, {*step.names.assigned, *step.names.self_writes}
+
+    def was_set(name: str) -> bool:
+        if name in bound or name not in known or step.names.self_escapes:
+            return True
+        return name in refs and (name, refs[name].key) not in inherited
+
+    return tuple((name, _kind(value)) for name, value in results[0].values.items() if was_set(name))
 
 
 def _kind(value: Any) -> str:
@@ -106,8 +179,29 @@ def _kind(value: Any) -> str:
     return name
 
 
-def step_report(step: Step, verb: str, results: list[TaskResult], notes: list[str]) -> StepReport:
-    """The report of a step's tasks."""
+def step_report(
+    step: Step,
+    verb: str,
+    results: list[TaskResult],
+    notes: Iterable[str] = (),
+    *,
+    asides: Iterable[str] = (),
+    parents: Iterable[TaskRecord] = (),
+    hint: bool = True,
+) -> StepReport:
+    """The report of a step's tasks.
+
+    Parameters
+    ----------
+    step : Step
+    verb : {"ran", "spun", "persisted"}
+    results : list of TaskResult
+        In foreach order.
+    notes, asides, hint
+        See `StepReport`.
+    parents : iterable of TaskRecord
+        The tasks that the first one inherited from.
+    """
     local = uncaptured(step) if verb == "ran" else ()
     first, last = results[0].record, results[-1].record
     refs = {name: first.artifacts[name] for name in results[0].values if name in first.artifacts}
@@ -120,9 +214,11 @@ def step_report(step: Step, verb: str, results: list[TaskResult], notes: list[st
         step.name,
         verb,
         len(results),
-        value_types(results),
+        value_types(step, results, parents),
         local,
         capture_header(step, local) if local else "",
         tuple(notes),
+        tuple(asides),
+        hint,
         metadata,
     )

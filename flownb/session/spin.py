@@ -157,7 +157,8 @@ def spin_step(
     set_here = {n: v for n, v in result.values.items() if n not in overrides or n in step.captures}
     result = replace(result, values=set_here)
     notes = [*_spin_notes(instance, options), *map(str, only_here(result.record).values())]
-    report = step_report(step, "persisted" if keep else "spun", [result], notes)
+    report = step_report(step, "persisted" if keep else "spun", [result], notes, parents=instance.parents)
+    session.reports.keep(report)
     kept = Task(result.record.pathspec, datastore=keep) if keep else None
     return SpinOutcome(report, result.values, kept)
 

@@ -40,6 +40,7 @@ from flownb.session.cards import CardShelf
 from flownb.session.cellbook import CellBook
 from flownb.session.latest import LatestResults
 from flownb.session.picture import flow_picture
+from flownb.session.reports import Reports
 from flownb.settings import datastore_root, user_name
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, RunRecord, TaskRecord
@@ -71,6 +72,7 @@ class SessionState:
         self.datastore = Datastore(datastore_root(folder or (notebook.parent if notebook else None)))
         self.events = EventStream()
         self.cards = CardShelf()
+        self.reports = Reports()
         self.servers = ServerPool()
         self.runs: list[FlowRun] = []  # in the background
         self.events.subscribe(self.cards.watch)  # before any view, which then finds no running card any more

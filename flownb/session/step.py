@@ -88,9 +88,19 @@ def run_step(
         raise done[-1].error
     notes = _notes(session, program, name, instances)
     notes += dict.fromkeys(str(one) for result in done for one in only_here(result.record).values())
+    asides: list[str] = []
     if len(done) > 1 and done[0].values:
-        notes.append(f"the notebook now has {', '.join(done[0].values)} of the first of {len(done)} tasks")
-    report = step_report(step, "ran", done, notes)
+        asides.append(f"the notebook now has {', '.join(done[0].values)} of the first of {len(done)} tasks")
+    report = step_report(
+        step,
+        "ran",
+        done,
+        notes,
+        asides=asides,
+        parents=instances[0].parents,
+        hint=session.reports.is_new_text(step.cell.source),
+    )
+    session.reports.keep(report)
     return StepOutcome(report, done[0].values)
 
 

@@ -33,7 +33,7 @@ SPIN_OPTIONS = (
 )
 CARD_OPTIONS = ("--id", "--index", "--from")
 # Options that take no value.
-FLAGS = ("--persist", "--skip-decorators", "--production")
+FLAGS = ("--persist", "--skip-decorators", "--production", "--all")
 # Options that take two words.
 PAIRS = ("--config", "--config-value")
 
