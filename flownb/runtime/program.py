@@ -38,6 +38,7 @@ from flownb.flow.module import (
 from flownb.runtime.class_body import BODY_CLASS, keep_body
 from flownb.runtime.custom_decorators import forget_definitions, initialise, step_function
 from flownb.runtime.decorators import Recorded
+from flownb.runtime.event_loop import own_event_loops
 from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.launch import Launch
 from flownb.runtime.metaflow_names import flow_builtins, step
@@ -312,7 +313,7 @@ class Program:
         forget_definitions(module_name(""))
         for cell in (*self.flow.shared, *([self.flow.header] if self.flow.header else [])):
             _remember(cell)
-        with own_imports(self._adopted):
+        with own_imports(self._adopted), own_event_loops():
             for code in self._module_code:
                 exec(code, namespace)
             flow_class: type[FlowSpec] = namespace[self.flow.name]

@@ -187,10 +187,18 @@ def test_odd_cells(kernel: Kernel) -> None:
 
 
 def test_a_step_runs_its_own_event_loop(kernel: Kernel) -> None:
-    """asyncio.run works in a step, as it does on Metaflow, though the kernel's loop is running."""
-    code = "%%step load -> x\nimport asyncio\nasync def main():\n    return 5\nx = asyncio.run(main())"
-    assert ["✓ load · set x: int"] == kernel.run(code).plain
-    assert ["3"] == kernel.run("import asyncio\nawait asyncio.sleep(0, 3)").plain
+    """Steps, shared code and defaults of parameters have their own loops, as on Metaflow; the kernel keeps its own."""
+    run = "import asyncio\nasync def main():\n    return 5\n"
+    loop = "import asyncio\n[id(asyncio.get_running_loop()), id(asyncio.get_event_loop())]"
+    before = kernel.run(loop).plain
+    assert "" == kernel.run(f"%%shared\n{run}five = asyncio.new_event_loop().run_until_complete(main())").error
+    assert "" == kernel.run('%%flow F\nn = Parameter("n", default=lambda context: asyncio.run(main()), type=int)').error
+    assert ["✓ load · set x: int"] == kernel.run("%%step load -> x\nx = asyncio.run(main()) + n").plain
+    code = "%%step more -> y\ny = asyncio.get_event_loop().run_until_complete(main()) + five"
+    assert ["✓ more · set y: int"] == kernel.run(code).plain
+    assert ["(10, 10)"] == kernel.run("x, y").plain
+    assert before == kernel.run(loop).plain
+    assert ["3"] == kernel.run("await asyncio.sleep(0, 3)").plain
 
 
 def test_a_restart_forgets_nothing(tmp_path: Path, write_notebook: Callable[..., Path]) -> None:

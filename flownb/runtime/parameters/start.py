@@ -11,6 +11,7 @@ from typing import Any
 from flownb.errors import ParameterError, nearest
 from flownb.runtime.current import current
 from flownb.runtime.description import describe_start
+from flownb.runtime.event_loop import own_event_loops
 from flownb.runtime.parameters.config import ConfigParameter, resolved_parameters, seen_configs
 from flownb.runtime.parameters.config_choice import choose_configs
 from flownb.runtime.parameters.config_value import ConfigValue
@@ -43,6 +44,7 @@ RESERVED = frozenset(
 )
 
 
+@own_event_loops()
 def start_values(
     program: Program,
     inputs: RunInputs,

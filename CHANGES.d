@@ -1,0 +1,1 @@
+- Steps have event loops of their own in a kernel too, as on Metaflow: `asyncio.get_event_loop().run_until_complete()` works in a step cell, a spin, a `%%shared` cell and a parameter's default; afterwards the kernel's loop, its task, its policy and its signal handlers are as they were.
