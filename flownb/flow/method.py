@@ -11,8 +11,10 @@ import hashlib
 import re
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 
 from flownb.cells.body import StepBody, Transition, unindentable_lines
+from flownb.cells.digest import code_digest
 from flownb.cells.header import INPUTS
 from flownb.flow.artifacts import Artifacts
 from flownb.flow.definition import FlowDefinition, Step
@@ -57,6 +59,10 @@ class MethodSource:
         Artifacts read with ``x = self.x`` before the body.
     statements : int
         How many of the method's statements are the body's own, ``self.next`` not counted.
+    code_hash : str
+        Hash of the text of `content`.
+    content : str
+        The method without its decorators and its transition, as a function: what its result depends on.
     """
 
     name: str
@@ -64,6 +70,12 @@ class MethodSource:
     loads: tuple[str, ...]
     statements: int
     code_hash: str
+    content: str = ""
+
+    @cached_property
+    def tree_hash(self) -> str:
+        """Hash of `content` as code, which comments and line breaks leave as it is."""
+        return code_digest(self.content)
 
     @property
     def text(self) -> str:
@@ -179,7 +191,7 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
         lines = [SourceLine("    @step", 1, 4), SourceLine(f"    def {node.name}{arguments}:", 1, 4)]
         last = transition_source(node.transition) if node.transition else "pass"
         lines.append(SourceLine(f"        {last}", 1, 8))
-        return MethodSource(node.name, tuple(lines), (), 0, _hash("pass"))
+        return MethodSource(node.name, tuple(lines), (), 0, _hash("pass"), "pass")
     cell, body = step.cell, step.body
     header_line = max(cell.body_line - 1, 1)
     to_cell = cell.body_line - 1
@@ -216,7 +228,9 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
         *after,
     ]
     content = "\n".join(line.text for line in (*before, *written, *captured))
-    return MethodSource(node.name, tuple(lines), loads, statements, _hash(f"{arguments}\n{content}"))
+    # In a class, which decides what `__x` means; a body of comments alone needs a statement.
+    function = f"class Flow:\n    def step{arguments}:\n{content}\n        pass\n"
+    return MethodSource(node.name, tuple(lines), loads, statements, _hash(f"{arguments}\n{content}"), function)
 
 
 def _mark(step: Step) -> list[SourceLine]:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from flownb.cells.assignment import analyse_names
 from flownb.cells.body import STEP_DECORATORS, StepBody
 from flownb.cells.cell import Cell
+from flownb.cells.digest import code_digest
 from flownb.flow.bases import ROOT
 from flownb.flow.definition import FLOW_DECORATORS, PARAMETER_CLASSES, FlowDefinition
 from flownb.flow.method import SourceLine, indent_code, to_metaflow_imports
@@ -32,6 +33,8 @@ __all__ = [
     "requirements",
     "shared_hash",
     "shared_source",
+    "shared_text",
+    "shared_tree_hash",
 ]
 
 # What decorator lines and `%%flow` cells may use without an import of their own.
@@ -206,6 +209,16 @@ def _packages(arguments: str) -> list[str]:
 
 def shared_hash(flow: FlowDefinition) -> str:
     """Content hash of everything at module and class level that a step's result may depend on."""
+    return hashlib.blake2b(shared_text(flow).encode(), digest_size=16).hexdigest()
+
+
+def shared_text(flow: FlowDefinition) -> str:
+    """The module around the steps' methods."""
     lines = [line.text for cell in flow.shared for line in shared_source(cell)]
     lines += [line.text for line in (*hoisted_source(flow), *class_source(flow))]
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+    return "\n".join(lines)
+
+
+def shared_tree_hash(flow: FlowDefinition) -> str:
+    """The same as code, which comments and line breaks leave as it is."""
+    return code_digest(f"{shared_text(flow)}\n    pass\n")

@@ -211,6 +211,8 @@ def run_attempt(
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         mark = fingerprint(program, spec.step, loaded=loaded_modules() if alone or all_modules else (), since=started)
         mark["settings"] = settings_hash(decorators)
+        if happened is not None:  # @catch keeps a traceback, which has the lines
+            mark = {part: digest for part, digest in mark.items() if not part.endswith("_tree")}
         record = TaskRecord(
             flow.name,
             spec.run,

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from flownb.cells.cell import Cell
+from flownb.cells.digest import same_decorators
 from flownb.errors import MissingResults
 from flownb.flow.module import metaflow_name
 from flownb.runtime.decorators import Recorded
@@ -28,6 +29,7 @@ __all__ = [
     "Reason",
     "ReasonKind",
     "StepState",
+    "changes",
     "code_reasons",
     "fingerprint",
     "imports_of",
@@ -112,6 +114,9 @@ def fingerprint(
 ) -> dict[str, str]:
     """Hashes of the code that decides a step's result: its method, the shared code, its decorators, its modules.
 
+    Of the cells there are two: of their text, and of what it says (``…_tree``); either may be equal. The first is all
+    that older versions recorded, and all that counts where code can see its lines.
+
     Parameters
     ----------
     program : Program
@@ -131,8 +136,11 @@ def fingerprint(
     found = {
         "method": program.methods[step].code_hash,
         "shared": program.shared_hash,
+        "shared_tree": program.shared_tree_hash,
         "decorators": "\n".join(decorators),
     }
+    if not program.lines_count:
+        found["method_tree"] = program.methods[step].tree_hash
     names = (*imports_of(program, step), *(loaded or ()))
     modules = local_modules(names, loaded=loaded is not None, since=since) if names else {}
     if modules:
@@ -207,7 +215,7 @@ def judge(
             message = failed.status if stopped else (failed.exception or {}).get("type", failed.status)
             found[name] = Freshness("failed", (message,), len(tasks))
             continue
-        causes[name] = [str(one) for one in code_reasons(fingerprint(program, name), tasks[0].fingerprint, name)]
+        causes[name] = [str(one) for one in changes(fingerprint(program, name), tasks, name)]
         try:
             above_all = [parent for task in tasks for parent in _own_parents(program, task, parents_of)]
         except MissingResults:
@@ -249,20 +257,33 @@ def _own_parents(
     return found
 
 
+def changes(now: Mapping[str, str], tasks: Iterable[TaskRecord], step: str) -> list[Reason]:
+    """What changed since any of a step's tasks ran; tasks with equal fingerprints are compared once."""
+    known = {tuple(task.fingerprint.items()): task.fingerprint for task in tasks}
+    return list(dict.fromkeys(one for before in known.values() for one in code_reasons(now, before, step)))
+
+
 def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -> list[Reason]:
     """What changed in the code of a step between two fingerprints."""
     reasons = []
     # Settings are known where the decorator lines were executed.
     other = "settings" in before and "settings" in now and before["settings"] != now["settings"]
-    if other or before.get("method") != now["method"] or before.get("decorators") != now["decorators"]:
+    same = _same_code("method", now, before) and same_decorators(before.get("decorators", ""), now["decorators"])
+    if other or not same:
         reasons.append(Reason("code", step))
-    if before.get("shared") != now["shared"]:
+    if not _same_code("shared", now, before):
         reasons.append(Reason("shared"))
     had, has = (dict(entry.split("=") for entry in one.get("modules", "").split()) for one in (before, now))
     # What a task imported that its code does not name is looked up by name.
     has = {**local_modules(had.keys() - has.keys()), **has}
     changed = {name for name in had.keys() | has.keys() if had.get(name) != has.get(name)}
     return reasons + [Reason("module", name) for name in sorted(changed)]
+
+
+def _same_code(part: str, now: Mapping[str, str], before: Mapping[str, str]) -> bool:
+    """Whether a part of the cells has the same text, or says the same."""
+    tree = now.get(f"{part}_tree")
+    return before.get(part) == now[part] or (tree is not None and before.get(f"{part}_tree") == tree)
 
 
 def _artifact_reasons(before: Sequence[TaskRecord], now: Sequence[TaskRecord]) -> list[str]:

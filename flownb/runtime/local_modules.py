@@ -7,7 +7,6 @@ from file to file as they are written; nothing is executed.
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib.util
 import math
 import os
@@ -19,6 +18,7 @@ from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 
+from flownb.cells.digest import code_digest
 from flownb.runtime.new_modules import NewModules
 
 __all__ = ["imported_names", "is_installed", "is_local", "loaded_modules", "local_modules", "outdated_modules"]
@@ -183,7 +183,7 @@ def _content(path: str, changed: int, size: int, package: str) -> tuple[str, tup
         names = imported_names(ast.parse(text), package)
     except (SyntaxError, ValueError):
         names = ()
-    return hashlib.blake2b(text, digest_size=8).hexdigest(), names
+    return code_digest(text, is_file=True), names
 
 
 def _as_loaded(name: str, digest: str, stat: os.stat_result) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 
 from flownb.cells.body import STEP_DECORATORS, Decorator
 from flownb.cells.cell import Cell
+from flownb.cells.digest import sees_text
 from flownb.errors import ParameterError
 from flownb.flow.artifacts import Artifacts, trace_artifacts
 from flownb.flow.bases import own_package
@@ -34,6 +35,8 @@ from flownb.flow.module import (
     metaflow_imports,
     shared_hash,
     shared_source,
+    shared_text,
+    shared_tree_hash,
 )
 from flownb.runtime.class_body import BODY_CLASS, keep_body
 from flownb.runtime.custom_decorators import forget_definitions, initialise, step_function
@@ -99,7 +102,8 @@ class Program:
 
     def _again(self, program: Program) -> Program:
         """Give another program what was worked out from the same cells."""
-        kept = ["artifacts", "shared_hash", "features", "methods", "_module_code", "_plain_class", "_custom_lines"]
+        kept = ["artifacts", "shared_hash", "shared_tree_hash", "lines_count", "features", "methods", "_module_code"]
+        kept += ["_plain_class", "_custom_lines"]
         if not self.has_custom:  # else a mutator may make another class of other configs
             kept += ["_class", "declared", "constants"]
         vars(program).update({name: value for name, value in vars(self).items() if name in kept})
@@ -114,6 +118,16 @@ class Program:
     def shared_hash(self) -> str:
         """Content hash of the shared code and the class body."""
         return shared_hash(self.flow)
+
+    @cached_property
+    def shared_tree_hash(self) -> str:
+        """The same of the code alone, without comments and the like."""
+        return shared_tree_hash(self.flow)
+
+    @cached_property
+    def lines_count(self) -> bool:
+        """Whether functions of the shared code can see the text or the lines of the steps that call them."""
+        return sees_text(shared_text(self.flow))
 
     @cached_property
     def methods(self) -> dict[str, MethodSource]:

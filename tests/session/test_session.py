@@ -244,6 +244,8 @@ def test_freshness_says_why(make_session: MakeSession) -> None:
     run_all(session)
     assert {("fresh", ())} == set(states(session).values())
     session.define(read_cell(TRAIN + "\n# now with a comment", number=3))
+    assert {("fresh", ())} == set(states(session).values())
+    session.define(read_cell(TRAIN + "\nNone", number=3))
     assert {
         "load": ("fresh", ()),
         "train": ("stale", ("`train` changed",)),

@@ -1,0 +1,113 @@
+"""Which edits of cells leave results fresh."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from flownb.session.options import RunOptions
+from flownb.session.session import Session
+from flownb.session.status import flow_status
+from tests.conftest import MakeSession
+
+FLOW = "%%flow NotebookFlow\nk = 3\nlimit = Parameter('limit', default=2)"
+SHARED = "%%shared\ndef twice(n):\n    return 2 * n"
+LOAD = "%%step load -> xs\nxs = [1, 2]"
+TRAIN = "%%step train --foreach xs -> m\n@retry(times=1)\nm = twice(self.input)"
+PICK = "%%step pick --join -> best\nbest = max(i.m for i in inputs)"
+CELLS = (FLOW, SHARED, LOAD, TRAIN, PICK)
+
+
+def states(session: Session) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """State and reasons of each step."""
+    return {name: (one.state, one.reasons) for name, one in session.freshness().items()}
+
+
+def edited(cells: tuple[str, ...], old: str, new: str) -> tuple[str, ...]:
+    """The cells with an edit in one of them."""
+    found = tuple(cell.replace(old, new) for cell in cells)
+    assert found != cells
+    return found
+
+
+@pytest.fixture
+def done(make_session: MakeSession) -> Session:
+    """A session in which every cell ran."""
+    session = make_session(*CELLS)
+    for step in ("load", "train", "pick"):
+        session.run_step(step)
+    return session
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("k = 3", "# three\nk = 3"),
+        ("'limit', default=2", '"limit",\n    default=2,\n'),
+        ("    return", "    # twice\n\n    return"),
+        ("xs = [1, 2]", "\nxs = [  # items\n  1,\n  2,\n]\n"),
+        ("times=1", "times = 1"),
+    ],
+)
+def test_how_code_looks(done: Session, make_session: MakeSession, old: str, new: str) -> None:
+    """Comments, blank lines and formatting in any cell leave all steps fresh, and a resume takes them over."""
+    assert {("fresh", ())} == set(states(make_session(*edited(CELLS, old, new))).values())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("k = 3", "k = 4", "shared code changed"),
+        ("    return", "    'docstring'\n    return", "shared code changed"),
+        ("xs = [1, 2]", "xs = [1.0, 2]", "`load` changed"),
+        ("xs = [1, 2]", "'a text'\nxs = [1, 2]", "`load` changed"),
+    ],
+)
+def test_what_code_says(done: Session, make_session: MakeSession, old: str, new: str, reason: str) -> None:
+    """A change of what a cell says makes its steps stale; texts and docstrings are read by code, so they count."""
+    state, reasons = states(make_session(*edited(CELLS, old, new)))["load"]
+    assert ("stale", reason) == (state, reasons[0])
+
+
+def test_code_that_sees_its_lines(make_session: MakeSession) -> None:
+    """Where a step, or a function that it may call, can see lines, its text counts."""
+    shared = "%%shared\nimport sys\ndef line():\n    return sys._getframe(1).f_lineno"
+    make_session(shared, "%%step a -> x\nx = line()").run_step("a")
+    assert "fresh" == states(make_session(shared, "%%step a -> x\nx = line()"))["a"][0]
+    assert ("stale", ("`a` changed",)) == states(make_session(shared, "%%step a -> x\n# above\nx = line()"))["a"]
+
+
+def test_a_caught_exception_has_lines(make_session: MakeSession) -> None:
+    """What @catch keeps names the lines, so a comment makes such a task stale."""
+    cell = "%%step a\n@catch(var='e', print_exception=False)\nx = 1 / 0"
+    make_session(cell).run_step("a")
+    assert "fresh" == states(make_session(cell))["a"][0]
+    assert ("stale", ("`a` changed",)) == states(make_session(cell.replace("x = 1", "\n# why\nx = 1")))["a"]
+
+
+def test_a_resume_after_a_comment(make_session: MakeSession) -> None:
+    """A resume takes over what has other comments."""
+    make_session(*CELLS).run(RunOptions(executor="inline"))
+    lines = flow_status(make_session(*edited(CELLS, "m = twice", "# here\nm = twice"))).lines()
+    assert "  train  would be cloned, 2 tasks" in lines
+
+
+def test_every_task_of_a_foreach_counts(done: Session, make_session: MakeSession) -> None:
+    """One task that was made by other code makes the step stale, wherever it is in the foreach."""
+    datastore, run = done.datastore, done.working_run()
+    last = datastore.tasks("NotebookFlow", run, "train")[-1]
+    older = replace(last, attempt=last.attempt + 1, fingerprint={**last.fingerprint, "method": "", "method_tree": ""})
+    datastore.write_task(older, made=())
+    assert ("stale", ("`train` changed",)) == states(make_session(*CELLS))["train"]
+
+
+def test_records_of_the_version_before(done: Session, make_session: MakeSession) -> None:
+    """A record that has hashes of texts alone holds where the text is the same, and is stale where it is not."""
+    datastore, run = done.datastore, done.working_run()
+    for task in datastore.tasks("NotebookFlow", run, "load"):
+        parts = ("method", "shared", "decorators", "settings")
+        old = {name: value for name, value in task.fingerprint.items() if name in parts}
+        datastore.write_task(replace(task, attempt=task.attempt + 1, fingerprint=old), made=())
+    assert "fresh" == states(make_session(*CELLS))["load"][0]
+    assert ("stale", ("`load` changed",)) == states(make_session(*edited(CELLS, "xs = [1", "# one\nxs = [1")))["load"]
