@@ -7,14 +7,18 @@ go into the output's metadata, where nbval and a reader of diffs do not stumble 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flownb.flow.definition import Step
 from flownb.runtime.task import TaskResult
 
-__all__ = ["StepReport", "as_bundle", "capture_header", "step_report", "uncaptured"]
+if TYPE_CHECKING:
+    from flownb.session.instances import Instance
+    from flownb.session.judge import Judge
+
+__all__ = ["StepReport", "as_bundle", "capture_header", "input_notes", "step_report", "uncaptured"]
 
 STYLE = "font-family:var(--jp-code-font-family,monospace);font-size:12px;line-height:1.5;opacity:.85"
 
@@ -46,6 +50,9 @@ class StepReport:
         The header that would capture them.
     notes : tuple of str
         What else the user should know.
+    inputs : tuple of str
+        How what it was made from differs from what a run would take now: an older result of a parent, a way that was
+        not taken, a parameter that is not the default.
     metadata : dict
         Durations in seconds, pathspecs and sizes in bytes.
     """
@@ -57,6 +64,7 @@ class StepReport:
     local: tuple[str, ...] = ()
     header: str = ""
     notes: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
@@ -70,7 +78,7 @@ class StepReport:
             lines.append("  set    " + ", ".join(f"{name}: {kind}" for name, kind in self.artifacts))
         if self.local:
             lines.append(f"  local  {', '.join(self.local)}  (to keep: {self.header})")
-        lines += [f"  note   {note}" for note in self.notes]
+        lines += [f"  note   {note}" for note in (*self.inputs, *self.notes)]
         return lines
 
     def bundle(self) -> dict[str, str]:
@@ -106,7 +114,19 @@ def _kind(value: Any) -> str:
     return name
 
 
-def step_report(step: Step, verb: str, results: list[TaskResult], notes: list[str]) -> StepReport:
+def input_notes(judge: Judge, step: str, instances: Iterable[Instance]) -> list[str]:
+    """What is said of the results that a step is about to run on: those of a way not taken, those that are older."""
+    led = [str(reason) for reason in judge.untaken(step)]
+    notes = []
+    if led:
+        notes.append(f"not taken: {', '.join(led)}, so a run would not come to this step; it ran on that all the same")
+    parents = [parent.step for instance in instances for parent in instance.parents if parent.step != step]
+    return notes + [str(reason) for reason in judge.older(parents)]
+
+
+def step_report(
+    step: Step, verb: str, results: list[TaskResult], notes: list[str], inputs: Sequence[str] = ()
+) -> StepReport:
     """The report of a step's tasks."""
     local = uncaptured(step) if verb == "ran" else ()
     first, last = results[0].record, results[-1].record
@@ -124,5 +144,6 @@ def step_report(step: Step, verb: str, results: list[TaskResult], notes: list[st
         local,
         capture_header(step, local) if local else "",
         tuple(notes),
+        tuple(inputs),
         metadata,
     )
