@@ -193,6 +193,14 @@ class Program:
             return self.known_parameters
         return frozenset(self.declared) if self.flow.is_dynamic else self.flow.parameters
 
+    def unexecuted(self) -> Program:
+        """The same program, for questions that must not execute the class: its parameters are those in the source."""
+        if not self.flow.is_dynamic or self.known_parameters is not None or "declared" in vars(self):
+            return self
+        program = replace(self, known_parameters=self.flow.parameters)
+        vars(program).update({name: value for name, value in vars(self).items() if name != "known_parameters"})
+        return program
+
     def settled(self) -> Program:
         """The same program, for processes that are not to find out again what this one knows."""
         if not self.flow.is_dynamic or self.known_parameters is not None:

@@ -6,6 +6,7 @@ in the notebook's working run or in any run: of the step that was executed, or t
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from flownb.errors import MissingResults, NotFound, StoreError
@@ -36,6 +37,7 @@ class LatestResults:
         self._executions: dict[str, tuple[object, list[Execution]]] = {}
         self._records: dict[str, RunRecord | None] = {}
         self._ends: dict[str, RunEnd] = {}
+        self._chosen: dict[str, dict[str, RunRecord]] = {}
 
     def executions(self, run: str) -> list[Execution]:
         """Executions of a working run, oldest first; read again when another kernel added one."""
@@ -81,6 +83,30 @@ class LatestResults:
         """File name of the notebook a task was recorded from, empty when it is not known."""
         record = self._record(task.run)
         return record.notebook if record else ""
+
+    def chosen(self, task: TaskRecord) -> dict[str, RunRecord]:
+        """The parameters of a task whose values were given for a run, here or where its inputs come from.
+
+        Returns
+        -------
+        dict of str to RunRecord
+            By name, the run that they were given for.
+        """
+        known = self._chosen.get(task.place)
+        if known is None:
+            known = {}
+            record = self._record(task.run)
+            if record is not None and record.kind == "run":
+                known = {name: record for name in record.chosen if name in task.artifacts}
+            elif record is not None:
+                with contextlib.suppress(MissingResults):
+                    for parent in self.parents_of(task):
+                        for name, run in self.chosen(parent).items():
+                            one, other = task.artifacts.get(name), parent.artifacts.get(name)
+                            if one is not None and other is not None and one.key == other.key:
+                                known[name] = run
+            self._chosen[task.place] = known
+        return known
 
     def _failed_in_run(self, run: str, step: str) -> tuple[TaskRecord, ...]:
         """The tasks of a step in one run if the last attempt there failed."""

@@ -49,7 +49,8 @@ def flow_picture(program: Program, states: Mapping[str, Freshness]) -> Dag:
 
 
 def step_detail(state: Freshness, in_foreach: bool) -> str:
-    """What stands beside a step's state: why it is so, or how many tasks it has inside a foreach."""
+    """What is said beside a step's state: why it is so, else its tasks inside a foreach and how they were made."""
     if state.reasons:
-        return state.reasons[0]
-    return f"{state.tasks} tasks" if in_foreach and state.tasks else ""
+        return state.brief or state.reasons[0]
+    tasks = [f"{state.tasks} tasks"] if in_foreach and state.tasks else []
+    return ", ".join([*tasks, *state.notes])

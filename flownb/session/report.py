@@ -10,13 +10,17 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flownb.flow.definition import Step
 from flownb.runtime.task import TaskResult
 from flownb.store.records import TaskRecord
 
-__all__ = ["StepReport", "as_bundle", "capture_header", "step_report", "uncaptured"]
+if TYPE_CHECKING:
+    from flownb.session.instances import Instance
+    from flownb.session.judge import Judge
+
+__all__ = ["StepReport", "as_bundle", "capture_header", "input_notes", "step_report", "uncaptured"]
 
 STYLE = "font-family:var(--jp-code-font-family,monospace);font-size:12px;line-height:1.5;opacity:.85"
 # Names that the line lists; the details list all.
@@ -54,6 +58,9 @@ class StepReport:
         What is good to know and true each time; shown with the details.
     hint : bool
         Whether the local names are mentioned: once for each text of a cell, and where details are asked for.
+    inputs : tuple of str
+        How what it was made from differs from what a run would take now: an older result of a parent, a way that was
+        not taken, a parameter that is not the default. Always shown too.
     metadata : dict
         Durations in seconds, pathspecs and sizes in bytes.
     """
@@ -67,6 +74,7 @@ class StepReport:
     notes: tuple[str, ...] = ()
     asides: tuple[str, ...] = ()
     hint: bool = True
+    inputs: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -83,7 +91,7 @@ class StepReport:
 
     def lines(self) -> list[str]:
         """What is always shown: the line, and a line for each note."""
-        return [self.line, *(f"  note: {note}" for note in self.notes)]
+        return [self.line, *(f"  note: {note}" for note in (*self.inputs, *self.notes))]
 
     def details(self) -> list[str]:
         """What is shown on demand, as plain lines; empty if the line says all."""
@@ -179,6 +187,16 @@ def _kind(value: Any) -> str:
     return name
 
 
+def input_notes(judge: Judge, step: str, instances: Iterable[Instance]) -> list[str]:
+    """What is said of the results that a step is about to run on: those of a way not taken, those that are older."""
+    led = [str(reason) for reason in judge.untaken(step)]
+    notes = []
+    if led:
+        notes.append(f"not taken: {', '.join(led)}, so a run would not come to this step; it ran on that all the same")
+    parents = [parent.step for instance in instances for parent in instance.parents if parent.step != step]
+    return notes + [str(reason) for reason in judge.older(parents)]
+
+
 def step_report(
     step: Step,
     verb: str,
@@ -187,6 +205,7 @@ def step_report(
     *,
     asides: Iterable[str] = (),
     parents: Iterable[TaskRecord] = (),
+    inputs: Iterable[str] = (),
     hint: bool = True,
 ) -> StepReport:
     """The report of a step's tasks.
@@ -197,7 +216,7 @@ def step_report(
     verb : {"ran", "spun", "persisted"}
     results : list of TaskResult
         In foreach order.
-    notes, asides, hint
+    notes, asides, inputs, hint
         See `StepReport`.
     parents : iterable of TaskRecord
         The tasks that the first one inherited from.
@@ -220,5 +239,6 @@ def step_report(
         tuple(notes),
         tuple(asides),
         hint,
+        tuple(inputs),
         metadata,
     )

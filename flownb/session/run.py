@@ -34,7 +34,7 @@ from flownb.runtime.exit_hooks import exit_hooks, run_hook
 from flownb.runtime.failure import WORKER_DIED, message, type_name
 from flownb.runtime.launch import Launch, launch
 from flownb.runtime.parameters.context import RunInputs
-from flownb.runtime.parameters.start import start_values
+from flownb.runtime.parameters.start import given_names, known_defaults, start_values
 from flownb.runtime.program import Program
 from flownb.runtime.scheduler import RunStopped, Scheduler
 from flownb.runtime.shipping import dump_program
@@ -112,11 +112,12 @@ def begin_run(
         adds = launch(options.decorators, options.branch, options.production, default_decorators=True)
         program = program if adds == Launch() else program.launched(adds)
         known = {} if origin is None else {n: ref for n, ref in origin.parameters.items() if n in declared}
+        inputs = RunInputs(
+            options.parameters, options.config_files, options.config_values, dict(os.environ), options.folder
+        )
         program, chosen = start_values(
             program,
-            RunInputs(
-                options.parameters, options.config_files, options.config_values, dict(os.environ), options.folder
-            ),
+            inputs,
             ds_type=session.datastore_type,
             settled={name: session.datastore.load(ref) for name, ref in known.items()},
         )
@@ -126,10 +127,14 @@ def begin_run(
             check_values(step, recorded)
         exit_hooks(program, successful=True)  # says now what is wrong with them
         values = {**program.constants, **chosen}
+        by_user = [name for name in given_names(program.declared, inputs) if name in chosen]
+        defaults = known_defaults(program.declared, by_user)
     with session.datastore.recording():
         given = session.datastore.save_given(values)
         parameters = {**known, **{name: given[name] for name in chosen}}
         given = {**given, **parameters}
+        kept = [] if origin is None else [name for name in origin.chosen if name in known]
+        otherwise = {} if origin is None else {n: ref for n, ref in origin.defaults.items() if n in kept}
         record = RunRecord(
             flow,
             "",
@@ -145,6 +150,8 @@ def begin_run(
             cells=session.datastore.save(notebook_cells(session), name="cells"),
             source=session.datastore.save(program.source, name="source"),
             system_tags=system_tags,
+            chosen=(*kept, *by_user),
+            defaults={**otherwise, **(session.datastore.save_given(defaults) if defaults else {})},
         )
         record = session.datastore.new_run(record)
     find = reuse(decorators) if reuse is not None else None

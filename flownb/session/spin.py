@@ -25,7 +25,7 @@ from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.parameters.config_choice import choose_configs
 from flownb.runtime.parameters.context import ParameterContext, RunInputs
 from flownb.runtime.program import Program
-from flownb.runtime.task import TaskSpec
+from flownb.runtime.task import TaskSpec, inherited_refs
 from flownb.session.attempt_log import logged
 from flownb.session.cards import card_hook
 from flownb.session.instances import Instance, step_instances
@@ -33,7 +33,7 @@ from flownb.session.isolated import run_isolated
 from flownb.session.latest import LatestResults, no_task
 from flownb.session.launch import check_project
 from flownb.session.only_here import only_here
-from flownb.session.report import StepReport, step_report
+from flownb.session.report import StepReport, input_notes, step_report
 from flownb.session.state import Display, SessionState, module_kept
 from flownb.session.step_options import SpinOptions, literal, load_artifacts_module
 from flownb.settings import user_name
@@ -120,6 +120,11 @@ def spin_step(
         check_project(program, options.branch, options.production)
     overrides, joined = _overrides(program, options)
     instance, origin = _spin_instance(session, program, options, overrides, given)
+    judge = session.judgement()
+    inputs: list[str] = []
+    if options.origin is None:  # else the user said on what to spin it
+        instance = judge.inputs(instance)
+        inputs = input_notes(judge, step.name, [instance])
     instance = _with_inputs(instance, program.flow.name, step.name, joined)
     inherited = instance.inherited
     _refuse_unknown(program, step, options, overrides, inherited | given.keys())
@@ -157,7 +162,11 @@ def spin_step(
     set_here = {n: v for n, v in result.values.items() if n not in overrides or n in step.captures}
     result = replace(result, values=set_here)
     notes = [*_spin_notes(instance, options), *map(str, only_here(result.record).values())]
-    report = step_report(step, "persisted" if keep else "spun", [result], notes, parents=instance.parents)
+    used = judge.used(result.record, {n: r for n, r in inherited_refs(program, spec).items() if n not in overrides})
+    inputs += [f"{one}, as the run that its inputs come from" for one in used]
+    report = step_report(
+        step, "persisted" if keep else "spun", [result], notes, parents=instance.parents, inputs=inputs
+    )
     session.reports.keep(report)
     kept = Task(result.record.pathspec, datastore=keep) if keep else None
     return SpinOutcome(report, result.values, kept)

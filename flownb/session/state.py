@@ -27,7 +27,7 @@ from flownb.flow.module import metaflow_name
 from flownb.picture import Dag
 from flownb.runtime.decorators import APPLIED, APPLIED_TO_FLOWS, Recorded
 from flownb.runtime.events import EventStream
-from flownb.runtime.freshness import Freshness, judge
+from flownb.runtime.freshness import Freshness
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.parameters.config_choice import config_environment
 from flownb.runtime.parameters.context import RunInputs
@@ -38,12 +38,13 @@ from flownb.runtime.task import TaskSpec, inherited_refs
 from flownb.runtime.workers.server import ServerPool
 from flownb.session.cards import CardShelf
 from flownb.session.cellbook import CellBook
+from flownb.session.judge import Judge
 from flownb.session.latest import LatestResults
 from flownb.session.picture import flow_picture
 from flownb.session.reports import Reports
 from flownb.settings import datastore_root, user_name
 from flownb.store.datastore import Datastore
-from flownb.store.records import ArtifactRef, RunRecord, TaskRecord
+from flownb.store.records import ArtifactRef, RunRecord
 
 if TYPE_CHECKING:
     from flownb.session.run import FlowRun
@@ -242,30 +243,28 @@ class SessionState:
         return results.work
 
     def freshness(self, *, run_code: bool = True) -> dict[str, Freshness]:
-        """The state of every step's latest result.
+        """How every step stands, by its latest result.
 
         Parameters
         ----------
         run_code : bool, default True
             Whether shared code and the flow's header may be executed for the defaults of its parameters. Without, a
-            result that was made with other parameters counts as fresh until the code was executed anyhow.
+            result that was made with other defaults counts as fresh until the code was executed anyhow.
         """
-        results = self.results()
-        latest: dict[str, tuple[TaskRecord, ...]] = {}
+        return self.judgement(run_code=run_code).steps()
 
-        def attempted(step: str) -> tuple[TaskRecord, ...]:
-            if step not in latest:
-                latest[step] = results.attempted(step)
-            return latest[step]
-
+    def judgement(self, *, run_code: bool = True) -> Judge:
+        """What judges the steps' latest results as they are now; `run_code` as for `freshness`."""
         program = self.program(False)
-        given: Mapping[str, ArtifactRef] = {}
+        given: Mapping[str, ArtifactRef] | None = None
         if run_code:
             with contextlib.suppress(ParameterError):  # a config's file may be gone; running a step says so
                 given = self.refs(program)
         elif self._given is not None and self._given[0].shared_hash == program.shared_hash:
             given = self._given[1]
-        return judge(program, attempted, results.parents_of, given)
+        if given is None:
+            program = program.unexecuted()
+        return Judge(program, self.results(), self.datastore, given)
 
     def picture(self, running: Mapping[str, Freshness] | None = None) -> Dag:
         """The flow's graph with each step's state, to be drawn."""

@@ -7,7 +7,8 @@ export const EVENTS_TARGET = 'flownb.events';
 /** The comm that a view opens and tells on. */
 export const DOCUMENT_TARGET = 'flownb.document';
 
-export type StepState = 'never' | 'running' | 'fresh' | 'stale' | 'failed';
+export type StepState =
+  'never' | 'running' | 'fresh' | 'stale' | 'failed' | 'untaken';
 
 /**
  * How the step of one cell stands.

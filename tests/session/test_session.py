@@ -222,11 +222,12 @@ def test_an_override_of_the_foreach(make_session: MakeSession) -> None:
 
 
 def test_notes_say_where_inputs_come_from(make_session: MakeSession) -> None:
-    """A step that goes on from a run with other parameters says so."""
-    session = make_session(*CELLS)
+    """A step that reads a parameter which its parents' run was given says so; one that does not says nothing."""
+    session = make_session(*CELLS, "%%step show --after pick\nprint(self.alpha)")
     session.run(parse_run("--alpha 7".split()))
-    (note,) = session.run_step("pick").report.notes
-    assert "the parameter alpha is what its parents ran with, not the default" == note
+    said = "made with alpha = 7 (default: 2), as the run that its inputs come from"
+    assert ((), (said,)) == (session.run_step("pick").report.inputs, session.run_step("show").report.inputs)
+    assert (said,) == session.spin(parse_spin(["show"])).report.inputs
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -249,7 +250,7 @@ def test_freshness_says_why(make_session: MakeSession) -> None:
     assert {
         "load": ("fresh", ()),
         "train": ("stale", ("`train` changed",)),
-        "pick": ("stale", ("`train` changed",)),
+        "pick": ("stale", ("made from an older result of `train` (`train` changed)",)),
     } == states(session)
     session.run_step("train")
     assert {("fresh", ())} == set(states(session).values())
@@ -263,7 +264,7 @@ def test_content_decides_not_time(make_session: MakeSession) -> None:
     assert {("fresh", ())} == set(states(session).values())
     session.define(read_cell(LOAD.replace("[1, 2, 3]", "[1, 2, 4]"), number=2))
     session.run_step("load")
-    assert ("stale", ("`total` differs", "`xs` differs")) == states(session)["train"]
+    assert ("stale", ("new items",)) == states(session)["train"]
 
 
 def test_a_run_of_the_whole_flow_is_fresh(make_session: MakeSession) -> None:
@@ -338,8 +339,11 @@ def test_a_switch_takes_one_way(make_session: MakeSession) -> None:
     assert run.data is not None
     assert "s" == run.data.out
     run_all(session)
-    assert "its --when does not hold" in session.run_step("big").report.notes[0]
-    assert {"out": "s"} == session.run_step("last").values
+    said = "not taken: `look` led to `small`, so a run would not come to this step; it ran on that all the same"
+    assert (said,) == session.run_step("big").report.inputs
+    last = session.run_step("last")
+    assert ({"out": "s"}, ()) == (last.values, last.report.inputs)
+    assert ("untaken", ("`look` led to `small`",)) == states(session)["big"]
 
 
 def test_retry_starts_again_from_the_store(make_session: MakeSession) -> None:

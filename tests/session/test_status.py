@@ -20,13 +20,13 @@ INLINE = RunOptions(executor="inline")
 
 
 def test_before_anything_ran(make_session: MakeSession) -> None:
-    """Steps that never ran are said to be so."""
+    """Steps that never run are said to be so."""
     assert [
-        "NotebookFlow: 4 steps, 4 never",
-        "  load   never ran",
-        "  train  never ran",
-        "  score  never ran",
-        "  pick   never ran",
+        "NotebookFlow: 4 steps · 4 never run",
+        "  load   never run",
+        "  train  never run",
+        "  score  never run",
+        "  pick   never run",
         "resume: there is no run yet",
     ] == flow_status(make_session(*FLOW)).lines()
 
@@ -37,7 +37,7 @@ def test_after_a_run(make_session: MakeSession) -> None:
     session.run(INLINE)
     status = flow_status(make_session(*FLOW))
     assert [
-        "NotebookFlow: 4 steps, 4 fresh",
+        "NotebookFlow: 4 steps · 4 fresh",
         "  load   fresh",
         "  train  fresh, 3 tasks",
         "  score  fresh, 3 tasks",
@@ -56,11 +56,11 @@ def test_after_an_edit(make_session: MakeSession) -> None:
     make_session(*FLOW).run(INLINE)
     session = make_session(LOAD, TRAIN.replace("* 2", "* 3"), SCORE, PICK)
     assert [
-        "NotebookFlow: 4 steps, 1 fresh, 3 stale",
+        "NotebookFlow: 4 steps · 3 stale · 1 fresh",
         "  load   fresh",
         "  train  stale: `train` changed",
-        "  score  stale: `train` changed",
-        "  pick   stale: `train` changed",
+        "  score  stale: made from an older result of `train` (`train` changed)",
+        "  pick   stale: made from an older result of `score` (`train` changed)",
         "resume:",
         "  load   would be cloned",
         "  train  would run: `train` changed",

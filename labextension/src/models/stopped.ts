@@ -1,7 +1,7 @@
 import { readPayload } from '../dag/payload';
 import type { NodeStatus } from '../events';
 import { DAG_MIME, DagPayload, PayloadNode } from '../picture';
-import { summary } from './states';
+import { counted, summary } from './states';
 
 const WHY = 'kernel stopped';
 // Of a card's second line, in pixels; Python measures letters, here a wide estimate must do.
@@ -47,7 +47,7 @@ export function stoppedBundle(
   const ended: DagPayload = {
     ...payload,
     nodes,
-    summary: summary(nodes.map(node => node.state)),
+    summary: summary(nodes.map(counted)),
     description: describe(payload, nodes)
   };
   const others = { ...bundle };
