@@ -5,13 +5,12 @@ Takes the path of an ``.ipynb`` file; gives its `Cell` objects in document order
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from flownb.cells.cell import Cell, read_cell
-from flownb.errors import CellError, NotFound
+from flownb.cells.cell import Cell, read_any_cell
+from flownb.errors import NotFound
 
 __all__ = ["DocumentCell", "Notebook", "read_notebook", "saved_cells"]
 
@@ -49,8 +48,6 @@ def read_notebook(path: str | Path) -> Notebook:
     ------
     NotFound
         If there is no such file, or it is no notebook.
-    CellError
-        If a marked cell's header cannot be read.
     """
     path = Path(path)
     import nbformat
@@ -69,7 +66,7 @@ def read_notebook(path: str | Path) -> Notebook:
         ) from error
     code = [cell for cell in node.cells if cell.cell_type == "code"]
     cells = tuple(
-        read_cell(
+        read_any_cell(
             cell.source,
             tags=cell.metadata.get("tags", ()),
             number=number,
@@ -83,8 +80,6 @@ def read_notebook(path: str | Path) -> Notebook:
 def saved_cells(path: Path) -> list[Cell]:
     """Read the code cells of a notebook that a kernel runs, without nbformat's checks.
 
-    A cell whose header cannot be read is left out: it will say so when it is executed.
-
     Raises
     ------
     OSError, ValueError
@@ -95,7 +90,6 @@ def saved_cells(path: Path) -> list[Cell]:
     found = []
     for number, cell in enumerate(cells, 1):
         tags = cell.get("metadata", {}).get("tags", ())
-        with contextlib.suppress(CellError):
-            source = "".join(cell.get("source", ""))
-            found.append(read_cell(source, tags=tags, number=number, cell_id=cell.get("id")))
+        source = "".join(cell.get("source", ""))
+        found.append(read_any_cell(source, tags=tags, number=number, cell_id=cell.get("id")))
     return found
