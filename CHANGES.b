@@ -2,3 +2,4 @@
 - A cell whose header or tags cannot be read, or whose step name Metaflow does not accept, concerns that cell and the steps that come after it: other steps run. `%flow check`, `flownb check` and runs report it as an error of that cell (FN030, FN009).
 - A second `%%flow` cell is refused (FN031) instead of silently replacing the first one.
 - Step cells can be typed line by line in an IPython terminal: a header asks for more, as that of any cell magic.
+- `%%spin` runs a body to look around with: it may set some of what the step captures, or nothing, and does not lead on to the next step. Its errors name the `%%spin` cell and its lines.

@@ -53,6 +53,8 @@ class Cell:
         Cell magics above the mark, such as ``"%%time"``: they apply where the cell is executed, and nowhere else.
     refusal : tuple of (str, str, str) or None
         What happened, why and what to do where the mark cannot be read; then the cell is known by its kind alone.
+    label : str
+        What messages call the cell, where that is not its kind and name.
     """
 
     source: str
@@ -67,6 +69,7 @@ class Cell:
     margin: str = ""
     wrappers: tuple[str, ...] = ()
     refusal: tuple[str, str, str] | None = None
+    label: str = ""
 
     @property
     def body(self) -> str:
@@ -87,6 +90,8 @@ class Cell:
     @property
     def title(self) -> str:
         """How messages name the cell: ``cell 3 (step train)``."""
+        if self.label:
+            return self.label
         place = f"cell {self.number}" if self.number else "cell"
         return f"{place} ({self.kind} {self.name})" if self.name else f"{place} ({self.kind})"
 

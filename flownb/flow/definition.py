@@ -49,10 +49,14 @@ CONFIG_ATTRIBUTES = frozenset(
 
 @dataclass(frozen=True)
 class Step:
-    """One step cell, and what the methods do that it can call."""
+    """One step cell, and what the methods do that it can call.
+
+    `is_throw_away` says that the body is to look around with: it need not set what its header captures.
+    """
 
     cell: Cell
     methods: ClassMethods | None = None
+    is_throw_away: bool = False
 
     @property
     def name(self) -> str:

@@ -137,6 +137,11 @@ class Frontend:
         """Let the views follow."""
         self.views.after_cell()
 
+    def sent(self, made: str, body: str) -> str:
+        """The cell as it was sent, if it ends with `body`; else `made`, of code that another cell runs."""
+        code = str(_request(self.shell).get("content", {}).get("code", ""))
+        return code if body.strip() and code.rstrip().endswith(body.rstrip()) else made
+
     def filename(self, raw: str) -> str:
         """The name under which the front end's debugger and tracebacks know this cell."""
         compiler = self.shell.compile
