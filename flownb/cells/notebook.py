@@ -5,13 +5,12 @@ Takes the path of an ``.ipynb`` file; gives its `Cell` objects in document order
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from flownb.cells.cell import Cell, read_cell
+from flownb.cells.cell import Cell, read_any_cell
 from flownb.cells.notebook_file import read_code
-from flownb.errors import CellError, NotFound
+from flownb.errors import NotFound
 
 __all__ = ["DocumentCell", "Notebook", "read_notebook", "saved_cells"]
 
@@ -49,12 +48,10 @@ def read_notebook(path: str | Path) -> Notebook:
     ------
     NotFound
         If there is no such file, or it is not a notebook.
-    CellError
-        If a marked cell's header cannot be read.
     """
     path = Path(path)
     cells = tuple(
-        read_cell(
+        read_any_cell(
             cell.source,
             tags=cell.tags,
             number=number,
@@ -68,8 +65,6 @@ def read_notebook(path: str | Path) -> Notebook:
 def saved_cells(path: Path) -> list[Cell]:
     """Read the code cells of a notebook that a kernel runs.
 
-    A cell whose header cannot be read is left out: it will say so when it is executed.
-
     Raises
     ------
     OSError, ValueError
@@ -81,6 +76,5 @@ def saved_cells(path: Path) -> list[Cell]:
         raise ValueError(str(error)) from error
     found = []
     for number, cell in enumerate(cells, 1):
-        with contextlib.suppress(CellError):
-            found.append(read_cell(cell.source, tags=cell.tags, number=number, cell_id=cell.id))
+        found.append(read_any_cell(cell.source, tags=cell.tags, number=number, cell_id=cell.id))
     return found

@@ -235,6 +235,8 @@ def check(arguments: argparse.Namespace, rest: list[str]) -> int:
     found = session.check()
     for diagnostic in found:
         print(diagnostic)
+    for note in session.left_out_magics():
+        print(f"note: {note}")
     print(f"{session.flow.name}: {len(session.flow.all_steps)} steps, {counted(found)}")
     return 1 if errors_of(found) or (found and arguments.strict) else 0
 
@@ -247,6 +249,8 @@ def export(arguments: argparse.Namespace, rest: list[str]) -> int:
     text = session.export("flow.py" if str(output) == "-" else output.name, strict=arguments.strict)
     for found in session.found_at_export():
         print(f"warning: {found}", file=sys.stderr)
+    for note in session.left_out_magics():
+        print(f"note: {note}", file=sys.stderr)
     if str(output) == "-":
         print(text, end="")
         return 0

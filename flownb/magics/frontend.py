@@ -8,6 +8,7 @@ The session and all below it are imported with the first cell, so that loading t
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from flownb.session.session import Session
 
 __all__ = ["Frontend", "tags_to_magic"]
+
+MARKED = re.compile(r"(%%(?:step|flow|shared|spin))(?=\s|$)(.*)")
 
 
 class Frontend:
@@ -77,23 +80,53 @@ class Frontend:
         return not self.is_terminal and not _request(self.shell).get("content", {}).get("allow_stdin")
 
     def define(self, line: str, body: str, magic: str) -> Cell:
-        """Read the cell a magic was called on, and take it over into the session."""
-        from flownb.cells.cell import read_cell
+        """Read the cell a magic was called on, and take it over into the session.
+
+        The cell is read as its file is: what cannot be read there is refused here, too.
+        """
         from flownb.cells.notebook import DocumentCell
 
         request = _request(self.shell)
-        metadata = request.get("metadata", {})
-        raw = str(request.get("content", {}).get("code", ""))
-        own = raw.lstrip().startswith(f"%%{magic}") or not raw.lstrip().startswith("%%")
-        # Typed in a terminal, below another magic (%%time), or called from other code.
-        if not raw or not own or body.strip("\n") not in raw:
-            raw = f"%%{magic} {line}\n{body}"
-        tags = [str(tag) for tag in metadata.get("tags", ())]
-        cell = read_cell(raw, tags=tags, cell_id=self.cell_id, filename=self.filename(raw))
+        tags = tuple(str(tag) for tag in request.get("metadata", {}).get("tags", ()))
         code = str(request.get("content", {}).get("code", ""))
-        sent = DocumentCell(self.cell_id, code, tuple(tags)) if self.cell_id else None
-        self.session.define(cell, request=sent)
+        cell = self._read(code, tags, line, body, magic)
+        sent = DocumentCell(self.cell_id, code, tags) if self.cell_id else None
+        if cell.refusal is None or cell.cell_id:  # without an id it could not be taken back
+            replaced = self.session.define(cell, request=sent)
+            if replaced is not None:
+                print(f"note: this cell replaces `%%flow {replaced.full_name}`, which was executed before")
+        if cell.refusal is not None:
+            raise CellError(*cell.refusal)
         return cell
+
+    def _read(self, code: str, tags: tuple[str, ...], line: str, body: str, magic: str) -> Cell:
+        """The cell as it was sent if it is what the magic was called on, else the cell that code made.
+
+        Raises
+        ------
+        CellError
+            If the magic is below another one of which nobody knows, without executing it, that it runs this one.
+        """
+        from flownb.cells.cell import read_any_cell
+
+        place = self.filename(code) if code else None
+        cell = read_any_cell(code, tags=tags, cell_id=self.cell_id, filename=place)
+        if cell.refusal is not None:
+            return cell
+        raw = f"%%{magic} {line}\n{body}"
+        made = read_any_cell(raw, tags=tags, cell_id=self.cell_id, filename=self.filename(raw))
+        same = (cell.kind, cell.header, cell.full_name) == (made.kind, made.header, made.full_name)
+        if same and cell.body.split() == made.body.split():
+            return cell
+        first = code.strip().partition("\n")[0]
+        if first.startswith("%%") and code.rstrip().endswith(body.rstrip()) and f"%%{magic}" in code:
+            raise CellError(
+                f"`%%{magic} {line}` is below `{first}`.",
+                "Whether that magic runs what is below it is not known until it is executed, so a run of the file "
+                "would leave the cell out.",
+                f"Move `%%{magic}` to the first line.",
+            )
+        return made
 
     def before_cell(self, info: Any = None) -> None:
         """Take over what a view shows; forget deleted cells, and the one executed, which its magic then defines anew.
@@ -113,6 +146,11 @@ class Frontend:
     def after_cell(self, result: Any = None) -> None:
         """Let the views follow."""
         self.views.after_cell()
+
+    def sent(self, made: str, body: str) -> str:
+        """The cell as it was sent, if it ends with `body`; else `made`, of code that another cell runs."""
+        code = str(_request(self.shell).get("content", {}).get("code", ""))
+        return code if body.strip() and code.rstrip().endswith(body.rstrip()) else made
 
     def filename(self, raw: str) -> str:
         """The name under which the front end's debugger and tracebacks know this cell."""
@@ -183,25 +221,38 @@ def notebook_path(shell: Any, folder: Path) -> Path | None:
 
 
 def tags_to_magic(shell: Any) -> Callable[[list[str]], list[str]]:
-    """An input transformer that puts the magic before a cell whose tags mean the same."""
+    """An input transformer that puts the magic before a cell whose tags mean the same.
+
+    It also refuses a mark where IPython would not find it, as reading the file does.
+    """
 
     def transform(lines: list[str]) -> list[str]:
-        if len(lines) == 1 and lines[0].startswith(("%%step", "%%flow", "%%shared")):
-            return [lines[0].rstrip("\n") + "\n", "\n"]  # a cell magic needs a body, a step need not have one
-        request = _request(shell)
-        tags = request.get("metadata", {}).get("tags")
-        code = request.get("content", {}).get("code", "")
-        if not tags or "".join(lines).strip() != str(code).strip() or "".join(lines).lstrip().startswith("%%"):
-            return lines
-        from flownb.cells.cell import read_cell
+        from flownb.cells.mark import refuse_misplaced
 
-        try:
-            cell = read_cell("", tags=[str(tag) for tag in tags])
-        except CellError:
+        source = "".join(lines)
+        if "%%" in source:
+            refuse_misplaced(source)
+        if lines and (mark := MARKED.match(lines[0])):
+            # IPython ends the magic's name at a space, not at a tab; and it needs a body, which a step need not have.
+            first = f"{mark[1]} {mark[2].strip()}".rstrip() + "\n"
+            return [first, *(lines[1:] or ["\n"])]
+        request = _request(shell)
+        tags = [str(tag) for tag in request.get("metadata", {}).get("tags") or ()]
+        code = request.get("content", {}).get("code", "")
+        if not tags or source.split() != str(code).split():
+            return lines
+        from flownb.cells.cell import read_any_cell
+
+        cell = read_any_cell(source, tags=tags)
+        if cell.refusal is not None:
             return ["%%step\n", *lines]  # the magic reads the tags again and says what is wrong
         if cell.kind == "scratch":
             return lines
         name = cell.header.line if cell.header else cell.full_name
-        return [f"%%{cell.kind} {name}".rstrip() + "\n", *lines]
+        above = cell.body_line - 1  # other magics, such as %%time
+        return [*lines[:above], f"%%{cell.kind} {name}".rstrip() + "\n", *lines[above:]]
 
+    # Else IPython calls it as well to find out whether a cell that is typed in a terminal has ended, and the body that
+    # it adds would end it.
+    transform.has_side_effects = True  # type: ignore[attr-defined]  # IPython looks for it
     return transform

@@ -173,6 +173,8 @@ class RunMagics(Magics):
         found = frontend.session.check(kernel_names=frontend.kernel_names())
         for diagnostic in found:
             print(diagnostic)
+        for note in frontend.session.left_out_magics():
+            print(f"note: {note}")
         flow = frontend.session.flow
         print(f"{flow.name}: {len(flow.all_steps)} steps, {counted(found)}")
 
@@ -208,5 +210,7 @@ class RunMagics(Magics):
         text = frontend.session.export(path.name, strict=strict, kernel_names=frontend.kernel_names())
         for found in frontend.session.found_at_export():
             print(f"warning: {found}")
+        for note in frontend.session.left_out_magics():
+            print(f"note: {note}")
         write_output(path, text)
         print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")

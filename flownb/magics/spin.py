@@ -32,21 +32,24 @@ class SpinMagics(Magics):
                        [--config NAME FILE] [--config-value NAME JSON] [--with DECORATOR] [--branch NAME]
                        [--production] [--persist] [--skip-decorators] [--isolate process]
 
-        As a cell magic, the cell is a throw-away body in place of the step's own. ``result = %spin train`` gives the
-        outcome: ``result["model"]`` is the model.
+        As a cell magic, the cell is a throw-away body in place of the step's own, to look around with: it may set some
+        of what the step captures, or nothing. ``result = %spin train`` gives the outcome: ``result["model"]`` is the
+        model.
         """
         from flownb.session.option_words import words
         from flownb.session.step_options import parse_spin
 
         frontend = self.frontend
         options = parse_spin(words(line))
-        filename = None
+        source = filename = None
         if cell is not None:
-            filename = frontend.filename(f"%%spin {line}\n{cell}")
+            source = frontend.sent(f"%%spin {line}\n{cell}", cell)
+            filename = frontend.filename(source)
         try:
             return frontend.session.spin(
                 options,
                 body=cell,
+                source=source,
                 filename=filename,
                 display=frontend.show,
                 kernel_names=frontend.kernel_names(),

@@ -27,7 +27,6 @@ __all__ = [
     "Reason",
     "ReasonKind",
     "StepState",
-    "changes",
     "code_reasons",
     "fingerprint",
     "imports_of",

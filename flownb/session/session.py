@@ -34,12 +34,15 @@ class Session(SessionState):
         options: SpinOptions,
         *,
         body: str | None = None,
+        source: str | None = None,
         filename: str | None = None,
         display: Display | None = None,
         kernel_names: Iterable[str] = (),
     ) -> SpinOutcome:
         """Run one step on persisted parents, recording nothing; see `flownb.session.spin.spin_step`."""
-        return spin_step(self, options, body=body, filename=filename, display=display, kernel_names=kernel_names)
+        return spin_step(
+            self, options, body=body, source=source, filename=filename, display=display, kernel_names=kernel_names
+        )
 
     def begin(self, options: RunOptions, *, kernel_names: Iterable[str] = ()) -> FlowRun:
         """Begin a new run of the whole flow, to be driven; see `flownb.session.run.begin_run`."""

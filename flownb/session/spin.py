@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from time import time
 from typing import Any
 
-from flownb.cells.cell import read_cell
+from flownb.cells.body import parse_body
+from flownb.cells.cell import Cell
 from flownb.client import Task
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.flow.definition import Step
 from flownb.flow.draw import draw_graph
-from flownb.flow.lint import check_flow
+from flownb.flow.lint import capture_never_assigned, check_flow
 from flownb.pathspec import Origin, parse_origin
 from flownb.runtime.attempt import run_attempt
 from flownb.runtime.decorators import APPLIED
@@ -83,6 +84,7 @@ def spin_step(
     options: SpinOptions,
     *,
     body: str | None = None,
+    source: str | None = None,
     filename: str | None = None,
     display: Display | None = None,
     kernel_names: Iterable[str] = (),
@@ -94,7 +96,10 @@ def spin_step(
     session : SessionState
     options : SpinOptions
     body : str, optional
-        A throw-away body in place of the step's own; its header stays.
+        A throw-away body in place of the step's own. It is to look around with: it may set some of what the header
+        captures, or nothing, and does not lead on to the next step.
+    source : str, optional
+        The whole text of the cell that ends with that body, for messages to show its lines.
     filename : str, optional
         The name tracebacks show for that body.
     display, kernel_names
@@ -109,8 +114,11 @@ def spin_step(
     step = session.step(options.step)
     program = session.program(False)
     if body is not None:
-        program = _with_body(program, step, body, filename)
-        session.judge(check_flow(program.flow, graph=program.graph, only=step.name, kernel_names=kernel_names))
+        program = _with_body(program, step, body, source, filename)
+        step = program.graph[step.name].step or step
+        found = check_flow(program.flow, graph=program.graph, only=step.name, kernel_names=kernel_names)
+        # What it captures is only what it may set.
+        session.judge(one for one in found if one.code != capture_never_assigned.CODE)
     else:
         session.require_checked(step.name, kernel_names)
     given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
@@ -322,11 +330,25 @@ def _refuse_unknown(
             )
 
 
-def _with_body(program: Program, step: Step, body: str, filename: str | None) -> Program:
-    """The same flow with one step's body replaced."""
-    cell = read_cell(f"%%step {step.header.line}\n{body}", number=step.cell.number, filename=filename)
-    steps = tuple(replace(one, cell=cell) if one.name == step.name else one for one in program.flow.steps)
+def _with_body(program: Program, step: Step, body: str, source: str | None, filename: str | None) -> Program:
+    """The same flow with one step's body replaced by one to look around with; the step leads nowhere."""
+    node = program.graph[step.name]
+    if source is None or not source.rstrip().endswith(body.rstrip()):
+        source = f"%%spin {step.name}\n{body}"
+    above = source.rstrip()[: len(source.rstrip()) - len(body.rstrip())]
+    line = above.count("\n") + (1 if body.strip() else 2)
+    label = f"the %%spin cell (step {step.name})"
+    names = parse_body(body, "step").names
+    captures = tuple(one for one in step.captures if one in names.assigned and one not in names.definitions)
+    header = replace(step.header, captures=captures, join=node.is_join)
+    cell = Cell(source, "step", step.name, header, line, 0, None, filename or f"<spin {step.name}>", label=label)
+    spun = replace(step, cell=cell, is_throw_away=True)
+    steps = tuple(spun if one.name == step.name else one for one in program.flow.steps)
     if step.name in program.flow.inherited:  # for this spin a cell takes the place of the base's step
-        steps = (replace(step, cell=cell), *steps)
+        steps = (spun, *steps)
     flow = replace(program.flow, steps=steps)
-    return replace(program, flow=flow, graph=draw_graph(flow))
+    graph = draw_graph(flow)
+    if spun.body.transition is None:
+        nodes = {**graph.nodes, step.name: replace(graph[step.name], transition=None)}
+        graph = replace(graph, nodes=nodes)
+    return replace(program, flow=flow, graph=graph)

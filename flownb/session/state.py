@@ -95,9 +95,12 @@ class SessionState:
         """Take over all cells of a notebook file."""
         self.cells.open(cells)
 
-    def define(self, cell: Cell, *, request: DocumentCell | None = None) -> None:
-        """Take over one cell, new or edited, as a kernel does when it is executed; `request` is how it was sent."""
-        self.cells.put(cell, request=request)
+    def define(self, cell: Cell, *, request: DocumentCell | None = None) -> Cell | None:
+        """Take over one cell, new or edited, as a kernel does when it is executed; `request` is how it was sent.
+
+        What is returned is another header of the flow, if this cell replaces it.
+        """
+        return self.cells.put(cell, request=request)
 
     @property
     def flow(self) -> FlowDefinition:
@@ -145,7 +148,8 @@ class SessionState:
     def check(self, *, only: str | None = None, kernel_names: Iterable[str] = ()) -> tuple[Diagnostic, ...]:
         """Run the static checks on the whole flow, or on one step."""
         program = self.program(False)
-        if only is None and not program.flow.all_steps:
+        flow = program.flow
+        if only is None and not (flow.all_steps or flow.unusable or flow.refused):
             raise NotFound(
                 "There is no flow here yet.",
                 "No cell begins with %%step.",
@@ -181,17 +185,18 @@ class SessionState:
 
     def step_of(self, cell_id: str) -> str | None:
         """Name of the step that a notebook cell defines; None if it defines none."""
-        return next((step.name for step in self.flow.steps if step.cell.cell_id == cell_id), None)
+        steps = (*self.flow.steps, *self.flow.unusable)
+        return next((step.name for step in steps if step.cell.cell_id == cell_id), None)
 
     def step(self, name: str) -> Step:
-        """A step by name.
+        """A step by name; one whose name no step can have is there for a check to report it.
 
         Raises
         ------
         NotFound
             If no cell defines it.
         """
-        step = self.flow.step(name)
+        step = self.flow.step(name) or next((one for one in self.flow.unusable if one.name == name), None)
         if step is None:
             names = [one.name for one in self.flow.all_steps]
             raise NotFound(
@@ -331,6 +336,8 @@ class SessionState:
         program = self.program(False)
         flow = program.flow
         places = [(name, program.decorators(name), APPLIED) for name in program.graph.nodes if only in (None, name)]
+        if only is None:
+            notes += self.left_out_magics()
         if flow.header is not None and only is None:
             places.insert(0, ("the flow", flow.header.parsed.decorators, APPLIED_TO_FLOWS))
         for place, decorators, applied in places:
@@ -339,6 +346,14 @@ class SessionState:
                 if name is not None and name not in applied:
                     notes.append(f"@{name} of {place} is written to flow.py; it is not applied here")
         return notes
+
+    def left_out_magics(self) -> list[str]:
+        """Cell magics above marks, such as ``%%time``, which no run and no flow.py has."""
+        return [
+            f"`{magic}` of {cell.title} applies where the cell is executed, and not in runs and flow.py"
+            for cell in self.flow.marked
+            for magic in cell.wrappers
+        ]
 
     def not_executed(self) -> tuple[str, ...]:
         """Steps that are taken as they stand in the notebook, for they were not executed here like that."""

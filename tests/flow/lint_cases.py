@@ -12,6 +12,54 @@ __all__ = ["ACCEPTED", "REFUSED"]
 
 REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]] = [
     (
+        ("%%step a", "%%step b --fter a", "%%step c"),
+        [
+            (
+                "FN030",
+                2,
+                1,
+                "`%%step` has no option `--fter`. Did you mean `--after`?",
+                "It takes --after, --foreach, --join, --when.",
+                "Write %%step NAME [--after A,B] [--foreach ARTIFACT] [--join [PARAMETER]] [--when ARTIFACT=VALUE] [-> name, name].",
+            )
+        ],
+    ),
+    (
+        ("%%shared things", "# the first\n%%step a"),
+        [
+            ("FN030", 1, 1, "`%%shared things` has arguments.", "It takes none.", "Write %%shared alone."),
+            (
+                "FN030",
+                2,
+                2,
+                "`%%step a` is below a comment.",
+                "IPython takes a cell magic only on the first line of a cell.",
+                "Move `%%step` to the first line of its cell; the comment can come below it.",
+            ),
+        ],
+    ),
+    (
+        ("%%flow F\nx = 1", "%%step a", "%%flow F\ny = 2", "%%flow G"),
+        [
+            (
+                "FN031",
+                3,
+                1,
+                "The notebook has two cells `%%flow F`.",
+                "A notebook is one flow, and one cell is its header; the other one is cell 1 (flow F).",
+                "Move the lines of this cell to that one, and delete this cell.",
+            ),
+            (
+                "FN031",
+                4,
+                1,
+                "The notebook has two %%flow cells, F and G.",
+                "A notebook is one flow, and one cell is its header; the other one is cell 1 (flow F).",
+                "Move the lines of this cell to that one, and delete this cell.",
+            ),
+        ],
+    ),
+    (
         ("%%step a\n@card\ny = Markdown('# hi')",),
         [
             (
@@ -511,11 +559,11 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
     ),
     (
         ("%%step input",),
-        [("FN009", 1, 1, "`input` cannot be a step's name.", "Metaflow keeps it for itself.", "Choose another name.")],
+        [("FN009", 1, 1, "`input` cannot be a step's name.", "Metaflow keeps it for itself.", "Call it `input_step`.")],
     ),
     (
         ("%%step class",),
-        [("FN009", 1, 1, "`class` cannot be a step's name.", "It is a word of Python's own.", "Call it `class_step`.")],
+        [("FN009", 1, 1, "`class` cannot be a step's name.", "It is a keyword of Python.", "Call it `class_step`.")],
     ),
     (
         ("%%step Train-Model",),
@@ -552,7 +600,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "`x` is a step and a name in the %%flow cell.",
                 "Both would be attributes of one class.",
-                "Rename one of them.",
+                "Call it `x_step`.",
             )
         ],
     ),
@@ -2110,6 +2158,8 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
 ]
 
 ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
+    ("FN030", ("%%time\n%%step a", "  %%step b --after a\n  x = 1", "%%bash\n%%step c")),
+    ("FN031", ("%%flow F", "%%step a", "# %%flow G")),
     ("FN001", ("%%step a\nprint(__name__, sum([1]))\nfor i in []:\n    y = i\nz = [k for k in [1]]",)),
     ("FN001", ("%%shared\nfrom math import *", "%%step a\ny = sqrt(2)")),
     (

@@ -89,7 +89,9 @@ def test_a_flow_cell_by_cell(kernel: Kernel, tmp_path: Path) -> None:
     kernel.run("%%step pick --join -> best\nbest = max(task.m for task in inputs)")
     assert ["✓ train (spin, nothing recorded) · set m: int"] == kernel.run("%spin train --index 1").plain
     assert ["10"] == kernel.run("t = %spin train --set alpha=10 --index 0\nt['m'] // 2").plain
-    assert "FN001" in kernel.run("%%spin train\nm = nowhere").error
+    assert "FN001 the %%spin cell (step train), line 3: " in kernel.run("\n%%spin train\nm = nowhere").error
+    assert "----> 3 1 / 0" in kernel.run("%%spin train --index 1\nprint(self.input)\n1 / 0").error
+    assert ["✓ train (spin, nothing recorded)"] == kernel.run("%%time\n%%spin train --index 1\nprint(xs)").plain
     reply = kernel.run("%flow run --alpha 3")
     assert "F · 3 steps · 3 fresh" == reply.plain[0].split("\n")[0]
     assert reply.displays[0]["image/svg+xml"].startswith("<svg")

@@ -9,7 +9,7 @@ import pytest
 
 from flownb.cells.cell import read_cell
 from flownb.client import Flow, Run
-from flownb.errors import CorruptBlob, MissingResults, ParameterError, StepFailed
+from flownb.errors import CheckFailed, CorruptBlob, MissingResults, ParameterError, StepFailed
 from flownb.session.options import RunOptions, parse_run
 from flownb.session.session import Session
 from flownb.session.step_options import parse_spin
@@ -105,6 +105,71 @@ def test_spin_a_throw_away_body(make_session: MakeSession) -> None:
     session.run_step("load")
     assert {"m": -1} == session.spin(parse_spin(["train"]), body="m = -self.input").values
     assert {"m": 2} == session.spin(parse_spin(["train"])).values
+
+
+LOOKED_AT = (
+    "%%step load -> xs, k\nxs = [1, 2]\nk = 'a'",
+    "%%step work --foreach xs -> m, n\nm = self.input\nn = 2",
+    "%%step pick -> best, ms\nms = [one.m for one in inputs]\nbest = max(ms)",
+    "%%step last -> z\nz = best",
+)
+# Steps, throw-away bodies, and what they set and display.
+LOOKS: list[tuple[str, str, dict[str, object], list[object]]] = [
+    ("work", "n = 5", {"n": 5}, []),
+    ("work", "self.input", {}, [1]),
+    ("work", "if self.input > 1:\n    m = 7\nn = 1", {"n": 1}, []),
+    ("work", "for m in []:\n    pass\nself.extra = 3", {"extra": 3}, []),
+    ("work", "m = 1\ndel m", {}, []),
+    ("work", "import math as m\nm.floor(2.5)", {}, [2]),
+    ("work", "def m(): pass\nclass n: pass", {}, []),
+    ("work", "try:\n    m = 1 / 0\nexcept ZeroDivisionError as n:\n    pass", {}, []),
+    ("load", "1 + 1", {}, [2]),
+    ("load", "k = 3", {"k": 3}, []),
+    ("load", "xs = {3}", {"xs": {3}}, []),
+    ("pick", "len(list(inputs))", {}, [2]),
+    ("pick", "ms = 'no inputs are read'", {"ms": "no inputs are read"}, []),
+    ("last", "best + 1", {}, [3]),
+    ("last", "", {}, []),
+]
+
+
+@pytest.mark.parametrize(("step", "body", "values", "shown"), LOOKS)
+def test_a_throw_away_body_looks_around(
+    make_session: MakeSession, step: str, body: str, values: dict[str, object], shown: list[object]
+) -> None:
+    """It may set some of what its step captures, or nothing; what it set and displayed is there to see."""
+    session = make_session(*LOOKED_AT)
+    for one in ("load", "work", "pick", "last"):
+        session.run_step(one)
+    displayed: list[object] = []
+    outcome = session.spin(parse_spin([step]), body=body, display=displayed.append)
+    assert (values, shown) == (outcome.values, [one for one in displayed if one is not None])
+    assert list(values) == [name for name, _ in outcome.report.artifacts]
+    assert {"load": "fresh", "work": "fresh", "pick": "fresh", "last": "fresh"} == {
+        name: one.state for name, one in session.freshness().items()
+    }
+
+
+def test_a_throw_away_body_runs_in_a_process_of_its_own(make_session: MakeSession) -> None:
+    """With --isolate the body is the same: what it may leave out it may leave out there."""
+    session = make_session(*LOOKED_AT)
+    session.run_step("load")
+    body = "if self.input > 1:\n    m = 7\nn = xs"
+    assert {"n": [1, 2]} == session.spin(parse_spin(["work", "--isolate", "process"]), body=body).values
+    session.servers.close()
+
+
+def test_an_error_of_a_throw_away_body_is_its_own(make_session: MakeSession) -> None:
+    """Findings name the %%spin cell and its line, not the cell of the step."""
+    session = make_session(*LOOKED_AT)
+    session.run_step("load")
+    body = "m = 1\nn = nowhere"
+    with pytest.raises(CheckFailed) as caught:
+        session.spin(parse_spin(["work"]), body=body, source=f"\n%%time\n%%spin work\n{body}")
+    assert (
+        "FN001 the %%spin cell (step work), line 5: Step work reads `nowhere`, which nothing defines.\n"
+        "    5 | n = nowhere\n"
+    ) in str(caught.value)
 
 
 def test_spin_from_an_earlier_run(make_session: MakeSession) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from flownb.errors import nearest
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
-from flownb.flow.lint.self_attributes import SELF_ATTRIBUTES
 from flownb.flow.lint.undefined_name import undefined_reads
+from flownb.flow.self_attributes import SELF_ATTRIBUTES
 
 CODE = "FN015"
 

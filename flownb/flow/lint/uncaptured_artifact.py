@@ -7,8 +7,8 @@ from collections.abc import Iterator, Set
 from flownb.errors import nearest
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
-from flownb.flow.lint.self_attributes import INTERNALS, SELF_ATTRIBUTES
 from flownb.flow.lint.undefined_name import holders, never_defined, undefined_reads
+from flownb.flow.self_attributes import INTERNALS, SELF_ATTRIBUTES
 
 CODE = "FN002"
 
