@@ -220,14 +220,15 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
         after = [SourceLine(f"        {transition_source(node.transition)}", header_line, 8)]
     written, after = _trim(written), _trim(after)
     statements = len(body.tree.body) - (explicit is not None) if body.tree else 0
-    if not (statements or before or captured or after):
-        written.append(SourceLine("        pass", header_line, 8))
+    # Not part of `content`: whether a step without code is the last one does not change its result.
+    filler = [] if statements or before or captured or after else [SourceLine("        pass", header_line, 8)]
     lines = [
         *decorators,
         *_mark(step),
         SourceLine(f"    def {node.name}{arguments}:", header_line, 4),
         *before,
         *written,
+        *filler,
         *captured,
         *after,
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flownb.cells.cell import read_cell
 from flownb.errors import StepFailed
 from flownb.runtime.reuse import Reuse
 from flownb.session.options import RunOptions
@@ -93,3 +94,11 @@ def test_a_flow_with_errors(make_session: MakeSession) -> None:
     """What cannot run is judged all the same."""
     lines = flow_status(make_session(LOAD, "%%step train\ny = nothing")).lines()
     assert "resume: the flow has errors; `%flow check` lists them" == lines[-1]
+
+
+def test_a_step_without_code_that_is_no_longer_the_last(make_session: MakeSession) -> None:
+    """Its result is the same when a step is written below it."""
+    session = make_session("%%step load")
+    session.run_step("load")
+    session.define(read_cell("%%step train -> x\nx = 1", cell_id="below"))
+    assert flow_status(session).lines()[1] == "  load   fresh"
