@@ -48,7 +48,7 @@ export function stoppedBundle(
     ...payload,
     nodes,
     summary: summary(nodes.map(counted)),
-    description: describe(payload, nodes)
+    description: description(payload, nodes)
   };
   const others = { ...bundle };
   delete others['image/svg+xml'];
@@ -82,7 +82,7 @@ function stopped(node: PayloadNode): PayloadNode {
 }
 
 /** The picture in words, as Python's `flow_description` says it. */
-function describe(
+export function description(
   { edges }: DagPayload,
   nodes: readonly PayloadNode[]
 ): string {
