@@ -13,7 +13,7 @@ from pathlib import Path
 from flownb.cells.cell import Cell, read_cell
 from flownb.errors import CellError, NotFound
 
-__all__ = ["DocumentCell", "Notebook", "read_notebook", "saved_cells"]
+__all__ = ["DocumentCell", "Notebook", "read_notebook", "saved_cells", "saved_id"]
 
 
 @dataclass(frozen=True)
@@ -99,3 +99,12 @@ def saved_cells(path: Path) -> list[Cell]:
             source = "".join(cell.get("source", ""))
             found.append(read_cell(source, tags=tags, number=number, cell_id=cell.get("id")))
     return found
+
+
+def saved_id(path: Path) -> str:
+    """Read flownb's id of a notebook from its metadata; empty if it has none, or the file cannot be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["metadata"]["flownb"]["id"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+    return found if isinstance(found, str) else ""

@@ -45,6 +45,8 @@ class RunMagics(Magics):
             %flow resume [STEP] [--origin-run-id RUN] [--tag NAME] …
                                      run again what is not valid any more of the newest run
             %flow status             what is stale and why, and what a resume would do
+            %flow use RUN            take that run's results where this notebook has nothing newer, also if it is of
+                                     another notebook; %flow use says what is used, %flow use --none ends that
             %flow stop [RUN]         stop what goes on in the background
             %flow logs STEP [--from RUN[/STEP/TASK]] [--index N] [--attempt N]
             %flow check              list what the static checks find
@@ -61,6 +63,7 @@ class RunMagics(Magics):
             "run": self._run,
             "resume": self._resume,
             "status": self._status,
+            "use": self._use,
             "stop": self._stop,
             "logs": self._logs,
             "check": self._check,
@@ -89,6 +92,7 @@ class RunMagics(Magics):
         from flownb.widgets.live import show_dag
 
         self.frontend.session.check(only="")
+        self.frontend.say_notes()
         show_dag(self.frontend.session.picture(), {})
 
     def _run(self, words: list[str]) -> None:
@@ -133,9 +137,16 @@ class RunMagics(Magics):
         try:
             origin = parse_status(words)
             self._say_what_is_missing()
+            self.frontend.say_notes()
             display(flow_status(frontend.session, origin))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         except Exception as error:
             frontend.raise_for_user(error)
+
+    def _use(self, words: list[str]) -> None:
+        """Take the results of another run where this notebook has nothing newer."""
+        from flownb.session.use import use_run
+
+        print(use_run(self.frontend.session, words).replace("`use ", "`%flow use "))
 
     def _drive(
         self,

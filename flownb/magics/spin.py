@@ -44,6 +44,7 @@ class SpinMagics(Magics):
         if cell is not None:
             filename = frontend.filename(f"%%spin {line}\n{cell}")
         try:
+            frontend.say_notes()
             return frontend.session.spin(
                 options,
                 body=cell,

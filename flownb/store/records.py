@@ -248,6 +248,19 @@ class RunRecord:
         The texts of the marked cells as its tasks record them.
     system_tags : tuple of str
         Tags that no user gave: the project and its branch.
+    notebook_id : str
+        Which notebook it belongs to, whatever its file is called; see `flownb.session.identity`. Empty in records of
+        older versions, and for code that no notebook holds.
+    path : str
+        Where the notebook's file was: relative to the folder that the datastore is in, absolute if it is elsewhere.
+    host : str
+        The machine that an absolute `path` is on.
+    continues : tuple of str
+        Ids of the working runs whose results are the notebook's too: those it had before this one.
+    uses : str
+        Id of the run whose results count where the notebook has no newer ones (``%flow use``); of a working run.
+    used_since : float
+        When that began, in seconds since the epoch, UTC.
     """
 
     flow: str
@@ -267,6 +280,12 @@ class RunRecord:
     cells: ArtifactRef | None = None
     source: ArtifactRef | None = None
     system_tags: tuple[str, ...] = ()
+    notebook_id: str = ""
+    path: str = ""
+    host: str = ""
+    continues: tuple[str, ...] = ()
+    uses: str = ""
+    used_since: float = 0.0
 
     @property
     def all_tags(self) -> tuple[str, ...]:
