@@ -17,7 +17,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from flownb.cells.notebook import DocumentCell
 from flownb.picture.payload import DAG_MIME, DagPayload, PayloadEdge, PayloadNode
 from flownb.picture.summary import BY_URGENCY, INTERRUPTED, STATE_WORDS
-from flownb.runtime.events import EVENTS, DocumentChanged, NodeStatus, StepStatus
+from flownb.runtime.events import EVENTS, DocumentChanged, NodeStatus, NotebookFacts, StepStatus
 from flownb.runtime.freshness import StepState
 from flownb.widgets.channel import DOCUMENT_TARGET, EVENTS_TARGET
 
@@ -43,7 +43,8 @@ def _events() -> str:
     parts += [_interface(kind, tagged=True) for kind in EVENTS]
     names = "".join(f"\n  | {kind.__name__}" for kind in EVENTS)
     parts.append(f"export type FlowEvent ={names};\n")
-    parts += [_interface(DocumentCell, tagged=False), _interface(DocumentChanged, tagged=True)]
+    parts += [_interface(kind, tagged=False) for kind in (DocumentCell, NotebookFacts)]
+    parts.append(_interface(DocumentChanged, tagged=True))
     return "\n".join(parts)
 
 

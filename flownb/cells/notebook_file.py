@@ -12,7 +12,7 @@ from typing import Any
 
 from flownb.errors import NotFound
 
-__all__ = ["CodeCell", "read_code"]
+__all__ = ["CodeCell", "read_code", "saved_id"]
 
 # The format of notebooks that is read here; nbformat upgrades older ones.
 FORMAT = 4
@@ -48,6 +48,15 @@ def read_code(path: Path) -> list[CodeCell]:
         If there is no such file, or it is not a notebook.
     """
     return [_code(path, number, cell) for number, cell in enumerate(_cells(path), 1) if _is_code(path, number, cell)]
+
+
+def saved_id(path: Path) -> str:
+    """Read flownb's id of a notebook from its metadata; empty if it has none, or the file cannot be read."""
+    try:
+        found = _content(path)["metadata"]["flownb"]["id"]
+    except (NotFound, LookupError, TypeError):
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 def _cells(path: Path) -> list[Any]:

@@ -94,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub = add("status", status, "Say what is stale and why, and what a resume would do.")
     sub.usage = "flownb status NOTEBOOK [--origin-run-id RUN]"
+    sub = add("use", use, "Take another run's results where the notebook has nothing newer; --none ends that.")
+    sub.usage = "flownb use NOTEBOOK [RUN | --none]"
     sub = add("spin", spin, "Run one step on persisted parents, recording nothing; options as for %%spin.")
     sub.usage = (
         "flownb spin NOTEBOOK STEP [--from RUN[/STEP/TASK]] [--index N] [--set NAME=VALUE] [--artifacts-module FILE] "
@@ -182,8 +184,24 @@ def status(arguments: argparse.Namespace, rest: list[str]) -> int:
     from flownb.session.status import flow_status
 
     origin = parse_status(rest)
-    print("\n".join(flow_status(_open(arguments.notebook), origin).lines()))
+    session = _open(arguments.notebook)
+    _print_notes(session)
+    print("\n".join(flow_status(session, origin).lines()))
     return 0
+
+
+def use(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb use NOTEBOOK [RUN | --none]``."""
+    from flownb.session.use import use_run
+
+    print(use_run(_open(arguments.notebook), rest).replace("`use ", "`flownb use NOTEBOOK "))
+    return 0
+
+
+def _print_notes(session: Session) -> None:
+    """Say beside the command's own output where results come from."""
+    for note in session.notes():
+        print(f"note: {note}".replace("`use ", "`flownb use NOTEBOOK "), file=sys.stderr)
 
 
 def _drive(session: Session, run: FlowRun, *, alone: bool) -> int:
@@ -217,6 +235,7 @@ def spin(arguments: argparse.Namespace, rest: list[str]) -> int:
 
         options = replace(options, artifacts_module=options.artifacts_module.resolve())
     session = _open(arguments.notebook)
+    _print_notes(session)
     outcome = session.spin(options, display=_print_value)
     print("\n".join(outcome.report.lines()))
     if outcome.task is not None:
@@ -266,6 +285,7 @@ def show(arguments: argparse.Namespace, rest: list[str]) -> int:
     _no_more(rest)
     session = _open(arguments.notebook)
     session.check()  # says so when there are no steps
+    _print_notes(session)
     print(dag_text(session.picture()))
     return 0
 

@@ -7,7 +7,6 @@ The session and all below it are imported with the first cell, so that loading t
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flownb.errors import CellError
+from flownb.magics.notebook_file import kernel_name, notebook_path
 from flownb.widgets.views import Views
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Frontend:
         self.shell = shell
         # The kernel's folder; a step that runs may have gone elsewhere.
         self._folder = Path.cwd()
+        self._kernel_name = kernel_name(shell)
+        self._first_cell = self.cell_id
         self.views = Views(self._open_session)
 
     def _open_session(self) -> Session:
@@ -41,7 +43,9 @@ class Frontend:
         from flownb.session.transfers import show_transfers
         from flownb.widgets.transfers import TransferOutput
 
-        session = Session(notebook_path(self.shell, self._folder), folder=self._folder)
+        executed = [self._first_cell, self.cell_id] if self._first_cell else []
+        path = notebook_path(self.shell, self._folder, frozenset(one for one in executed if one))
+        session = Session(path, folder=self._folder, kernel=self._kernel_name)
         session.warn = print
         always()
         show_transfers(session.datastore.location, TransferOutput())
@@ -159,6 +163,11 @@ class Frontend:
         compiler._filename_map[name] = self.shell.execution_count
         return name
 
+    def say_notes(self) -> None:
+        """Print what a user should know of where results come from."""
+        for note in self.session.notes():
+            print(f"note: {note}".replace("`use ", "`%flow use "))
+
     def kernel_names(self) -> set[str]:
         """Names in the notebook's namespace that the user made."""
         return {name for name in self.shell.user_ns if not name.startswith("_")}
@@ -208,16 +217,6 @@ def _request(shell: Any) -> dict[str, Any]:
     """The execute request, empty outside of a kernel."""
     get_parent = getattr(shell, "get_parent", None)
     return (get_parent() or {}) if get_parent is not None else {}
-
-
-def notebook_path(shell: Any, folder: Path) -> Path | None:
-    """The notebook's file, where the front end names it (JupyterLab: JPY_SESSION_NAME; VS Code: a variable)."""
-    named = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    if not named:
-        return None
-    path = Path(named)
-    # JupyterLab names it relative to the server's root, and starts the kernel in the notebook's own folder.
-    return path if path.is_absolute() and path.exists() else folder / path.name
 
 
 def tags_to_magic(shell: Any) -> Callable[[list[str]], list[str]]:

@@ -41,6 +41,8 @@ class RunMagics(Magics):
             %flow resume [STEP] [--origin-run-id RUN] [--tag NAME] …
                                      run again what is not valid any more of the newest run
             %flow status             what is stale and why, and what a resume would do
+            %flow use RUN            take that run's results where this notebook has nothing newer, also if it is of
+                                     another notebook; %flow use says what is used, %flow use --none ends that
             %flow stop [RUN]         stop what goes on in the background
             %flow logs STEP [--from RUN[/STEP/TASK]] [--index N] [--attempt N]
             %flow report [STEP]      the report of a step that was executed or spun, with its details
@@ -58,6 +60,7 @@ class RunMagics(Magics):
             "run": self._run,
             "resume": self._resume,
             "status": self._status,
+            "use": self._use,
             "stop": self._stop,
             "logs": self._logs,
             "report": self._report,
@@ -87,6 +90,7 @@ class RunMagics(Magics):
         from flownb.widgets.live import show_dag
 
         self.frontend.session.check(only="")
+        self.frontend.say_notes()
         show_dag(self.frontend.session.picture(), {})
 
     def _run(self, words: list[str]) -> None:
@@ -131,9 +135,16 @@ class RunMagics(Magics):
         try:
             origin = parse_status(words)
             self._say_what_is_missing()
+            self.frontend.say_notes()
             display(flow_status(frontend.session, origin))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         except Exception as error:
             frontend.raise_for_user(error)
+
+    def _use(self, words: list[str]) -> None:
+        """Take the results of another run where this notebook has nothing newer."""
+        from flownb.session.use import use_run
+
+        print(use_run(self.frontend.session, words).replace("`use ", "`%flow use "))
 
     def _stop(self, words: list[str]) -> None:
         """Stop runs that go on in the background."""

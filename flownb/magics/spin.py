@@ -46,6 +46,7 @@ class SpinMagics(Magics):
             source = frontend.sent(f"%%spin {line}\n{cell}", cell)
             filename = frontend.filename(source)
         try:
+            frontend.say_notes()
             return frontend.session.spin(
                 options,
                 body=cell,

@@ -35,6 +35,7 @@ class StepMagics(Magics):
         frontend = self.frontend
         defined = frontend.define(line, cell, "step")
         try:
+            frontend.say_notes()
             outcome = frontend.session.run_step(
                 defined.name, display=frontend.show, kernel_names=frontend.kernel_names()
             )

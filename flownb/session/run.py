@@ -45,7 +45,6 @@ from flownb.session.only_here import constants_only_here, only_here
 from flownb.session.options import RunOptions, refuse_ambiguous
 from flownb.session.origin import environment, notebook_cells
 from flownb.session.state import SessionState, module_kept
-from flownb.settings import user_name
 from flownb.store.logs import LogBook
 from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord, TaskStatus
 
@@ -139,11 +138,10 @@ def begin_run(
             flow,
             "",
             "run",
-            session.notebook_name,
-            parameters,
-            options.tags,
-            user_name(),
-            time(),
+            parameters=parameters,
+            tags=options.tags,
+            started=time(),
+            **session.working.facts_of_run(flow),
             constants={name: ref for name, ref in given.items() if name not in parameters},
             origin=origin.run if origin is not None else "",
             environment=environment(session),

@@ -193,7 +193,7 @@ def _spin_notes(instance: Instance, options: SpinOptions) -> list[str]:
 
 def _spin_run(session: SessionState, keep: Datastore, flow: str, step: str) -> tuple[str, str]:
     """A new run of one task in the spin datastore."""
-    record = RunRecord(flow, "", "spin", session.notebook_name, {}, (), user_name(), time())
+    record = RunRecord(flow, "", "spin", started=time(), **session.working.facts(flow))
     run = keep.new_run(record).run
     return run, keep.new_task(flow, run, step)
 

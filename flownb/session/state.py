@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from time import time
 from typing import TYPE_CHECKING, Any
 
 from flownb.cells.assignment import analyse_names
@@ -20,6 +19,7 @@ from flownb.cells.cell import Cell
 from flownb.cells.notebook import DocumentCell, read_notebook
 from flownb.errors import CheckFailed, FlownbError, NotFound, ParameterError, nearest
 from flownb.flow.complete import complete_graph
+from flownb.flow.default_name import default_flow_name
 from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.draw import draw_graph
 from flownb.flow.lint import Diagnostic, check_flow, errors_of
@@ -38,13 +38,15 @@ from flownb.runtime.task import TaskSpec, inherited_refs
 from flownb.runtime.workers.server import ServerPool
 from flownb.session.cards import CardShelf
 from flownb.session.cellbook import CellBook
+from flownb.session.identity import NotebookFile
 from flownb.session.judge import Judge
 from flownb.session.latest import LatestResults
 from flownb.session.picture import flow_picture
 from flownb.session.reports import Reports
-from flownb.settings import datastore_root, user_name
+from flownb.session.working import WorkingRuns
+from flownb.settings import datastore_root
 from flownb.store.datastore import Datastore
-from flownb.store.records import ArtifactRef, RunRecord
+from flownb.store.records import ArtifactRef
 
 if TYPE_CHECKING:
     from flownb.session.run import FlowRun
@@ -65,12 +67,17 @@ class SessionState:
         The notebook's file, if known.
     folder : Path or None
         Where ``.flownb`` is kept unless FLOWNB_DATASTORE says otherwise; None means beside the notebook, or here.
+    kernel : str
+        What distinguishes this kernel from all others, also after a restart: whose results it reads if it is not known
+        which notebook it executes.
     """
 
-    def __init__(self, notebook: Path | None = None, *, folder: Path | None = None) -> None:
-        self.notebook = notebook
+    def __init__(self, notebook: Path | None = None, *, folder: Path | None = None, kernel: str = "") -> None:
         self.cells = CellBook(notebook)
-        self.datastore = Datastore(datastore_root(folder or (notebook.parent if notebook else None)))
+        folder = folder or (notebook.parent if notebook else None)
+        self.datastore = Datastore(datastore_root(folder))
+        self.working = WorkingRuns(self.datastore, NotebookFile(notebook, (folder or Path()).absolute(), kernel))
+        self._default_name = default_flow_name(notebook)
         self.events = EventStream()
         self.cards = CardShelf()
         self.reports = Reports()
@@ -81,7 +88,7 @@ class SessionState:
         self.warn: Callable[[Diagnostic], None] = lambda diagnostic: None  # shows a warning; each face has its way
         self._checked: dict[str, Program] = {}
         self._warned: set[tuple[str, int, str]] = set()
-        self._results: dict[str, LatestResults] = {}
+        self._noted: set[str] = set()
         self._given: tuple[Program, dict[str, ArtifactRef]] | None = None
 
     @cached_property
@@ -90,6 +97,26 @@ class SessionState:
         return self.datastore.spins()
 
     # -- the flow
+
+    @property
+    def notebook(self) -> Path | None:
+        """The notebook's file, if it is known."""
+        return self.working.file.path
+
+    def show_notebook(self, name: str, written_id: str) -> None:
+        """Take over what a view says of the notebook: the name of its file, and flownb's id in its metadata."""
+        self.working.show(name, written_id)
+        if not self.working.has_recorded and default_flow_name(self.notebook) != self._default_name:
+            # Once something is recorded, the flow keeps its name for as long as the kernel lives.
+            self._default_name = default_flow_name(self.notebook)
+            self._programs.clear()
+
+    def go_on_as(self, other: SessionState) -> None:
+        """Be of the notebook that another session of this kernel is of, under the same default name."""
+        self.working.take_ids(other.working)
+        if other.working.has_recorded:
+            self._default_name = other._default_name
+            self._programs.clear()
 
     def open(self, cells: Iterable[Cell]) -> None:
         """Take over all cells of a notebook file."""
@@ -113,7 +140,7 @@ class SessionState:
         known = self._programs.get(complete)
         if known is not None and known[0] == cells and known[2] == _outside(known[1].flow):
             return known[1]
-        flow = define_flow(cells)
+        flow = define_flow(cells, default_name=self._default_name)
         graph = draw_graph(flow)
         program = Program(flow, complete_graph(graph) if complete else graph, file=self._export_file)
         self._programs[complete] = (cells, program, _outside(flow))
@@ -210,42 +237,38 @@ class SessionState:
 
     def results(self) -> LatestResults:
         """The latest results of the flow's steps."""
-        name = self.flow.name
-        if name not in self._results:
-            self._results[name] = LatestResults(self.datastore, name, work=self._find_working_run(name))
-        return self._results[name]
-
-    def _find_working_run(self, flow: str) -> str | None:
-        """The newest working run of this notebook."""
-        if flow not in self.datastore.flows():
-            return None
-        before: str | None = None
-        while rows := self.datastore.index.runs(flow, kind="work", before=before):
-            for row in rows:
-                if row.notebook == self.notebook_name:
-                    return row.run
-            before = rows[-1].run
-        return None
+        return self.working.results(self.flow.name)
 
     @property
     def notebook_name(self) -> str:
         """File name of the notebook, empty when it is not known."""
-        return self.notebook.name if self.notebook else ""
+        return self.working.file.name
 
     def working_run(self) -> str:
         """Id of the working run, begun if there is none, or if it was removed."""
-        self.datastore.look_again()
+        return self.working.run(self.flow.name)
+
+    def mark_noted(self, note: str) -> None:
+        """Do not say again in `notes` what was said."""
+        self._noted.add(note)
+
+    def notes(self) -> list[str]:
+        """What a user should know of where results come from; each is said once."""
+        found = []
+        flow = self.flow
         results = self.results()
-        if results.work is not None:
-            try:
-                self.datastore.run(self.flow.name, results.work)
-            except NotFound:
-                del self._results[self.flow.name]
-                results = self.results()
-        if results.work is None:
-            record = RunRecord(self.flow.name, "", "work", self.notebook_name, {}, (), user_name(), time())
-            results.work = self.datastore.new_run(record).run
-        return results.work
+        if flow.header is None and flow.all_steps and results.work is None and not results.before:
+            others = self.working.other_flows(flow.name)
+            if others:
+                found.append(
+                    f"this notebook's flow is called {flow.name} now, after its file; its earlier results belong to "
+                    f"{' and '.join(others)}. To go on with them, add a cell `%%flow {others[0]}`"
+                )
+        if used := self.working.used(flow.name):
+            found.append(used)
+        new = [one for one in found if one not in self._noted]
+        self._noted.update(new)
+        return new
 
     def freshness(self, *, run_code: bool = True) -> dict[str, Freshness]:
         """How every step stands, by its latest result.

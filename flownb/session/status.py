@@ -95,7 +95,7 @@ def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
     if errors_of(found):
         return FlowStatus(flow, summary, steps, note="the flow has errors; `%flow check` lists them")
     try:
-        run = find_origin(session.datastore, flow, origin)
+        run = find_origin(session.datastore, flow, origin, own=session.results().own_runs())
     except FlownbError as error:
         if origin is not None:
             raise

@@ -157,7 +157,7 @@ def _notes(session: SessionState, program: Program, name: str, instances: list[I
         keys = {task.artifacts[parameter].key for task in tasks if parameter in task.artifacts}
         if len(keys) > 1:
             notes.append(f"its parents ran with different values of the parameter {parameter}")
-    others = {results.notebook_of(task) for task in tasks} - {"", session.notebook_name}
-    if session.notebook_name and others:
-        notes.append(f"its parents' results come from {', '.join(sorted(others))}")
+    used = list(dict.fromkeys(task.step for task in tasks if results.is_used(task)))
+    if used:
+        notes.append(f"{' and '.join(used)}: taken from run {results.uses}, which this notebook uses")
     return notes

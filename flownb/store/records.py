@@ -252,6 +252,19 @@ class RunRecord:
         Names of the parameters and configs whose values the user gave for this run.
     defaults : dict of str to ArtifactRef
         What those would have been otherwise, as far as that is known.
+    notebook_id : str
+        Which notebook it belongs to, whatever its file is called; see `flownb.session.identity`. Empty in records of
+        older versions, and for code that no notebook holds.
+    path : str
+        Where the notebook's file was: relative to the folder that the datastore is in, absolute if it is elsewhere.
+    host : str
+        The machine that an absolute `path` is on.
+    continues : tuple of str
+        Ids of the working runs whose results are the notebook's too: those it had before this one.
+    uses : str
+        Id of the run whose results count where the notebook has no newer ones (``%flow use``); of a working run.
+    used_since : float
+        When that began, in seconds since the epoch, UTC.
     """
 
     flow: str
@@ -273,6 +286,12 @@ class RunRecord:
     system_tags: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
     defaults: Mapping[str, ArtifactRef] = field(default_factory=dict)
+    notebook_id: str = ""
+    path: str = ""
+    host: str = ""
+    continues: tuple[str, ...] = ()
+    uses: str = ""
+    used_since: float = 0.0
 
     @property
     def all_tags(self) -> tuple[str, ...]:

@@ -66,6 +66,7 @@ class Views:
         session = self._open_session()
         self._board = StatusBoard(session, session.events.emit, shown=self._told)
         session.events.subscribe(self._watch)
+        session.working.on_named = self._name
         return session
 
     @property
@@ -147,6 +148,12 @@ class Views:
         for widget in self._widgets.values():
             widget(event)
 
+    def _name(self, notebook_id: str) -> None:
+        """Have the views write an id into the notebook's metadata."""
+        from flownb.runtime.events import NotebookNamed
+
+        self._channel.push(NotebookNamed(notebook_id))
+
     # -- cells
 
     def before_cell(self) -> None:
@@ -169,6 +176,9 @@ class Views:
             document, self._document = self._document, None
         if document is not None:
             self.session.cells.show(document)
+            notebook = self._channel.notebook
+            if notebook is not None:
+                self.session.show_notebook(notebook.name, notebook.id)
         return document is not None
 
     # -- the extension, perhaps on another thread
@@ -192,6 +202,11 @@ class Views:
         try:
             aside = self._open_session()
             aside.cells.show(self._channel.document)
+            notebook = self._channel.notebook
+            if notebook is not None:
+                if self.has_session:
+                    aside.go_on_as(self.session)
+                aside.show_notebook(notebook.name, notebook.id)
             board = self._board or StatusBoard(aside, self._channel.push)
             self._told = board.greet(aside, self._channel.push)
         except Exception:

@@ -143,7 +143,7 @@ def test_a_failing_step(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     assert "✗ load" in out
     assert 'File "<cell 1: step load>", line 3' in err
     assert "flownb/runtime" not in err
-    assert err.rstrip().split("\n")[-1].startswith("flownb: Step failed: Run NotebookFlow/1 stopped: step load failed.")
+    assert err.rstrip().split("\n")[-1].startswith("flownb: Step failed: Run NbFlow/1 stopped: step load failed.")
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ class Index:
         user: str | None = None,
         status: RunStatus | None = None,
         kind: str | None = "run",
+        notebook_id: str | None = None,
         since: float | None = None,
         until: float | None = None,
         before: str | int | None = None,
@@ -151,6 +152,8 @@ class Index:
         status : {"running", "done", "failed", "interrupted"}, optional
         kind : {"run", "work", "spin"}, optional
             None means all.
+        notebook_id : str, optional
+            Of one notebook; an empty text finds those of none.
         since, until : float, optional
             A run began at `since` or later, and before `until`; seconds since the epoch.
         before : str or int, optional
@@ -165,7 +168,7 @@ class Index:
         StoreError
             If the manifests cannot be read.
         """
-        terms = _terms(tags, user, status, kind)
+        terms = _terms(tags, user, status, kind, notebook_id)
         bounds = {"since": since, "until": until}
         below = None if before is None else int(before)
 
@@ -289,14 +292,17 @@ class Index:
         return self._file.read(lambda db: dict(db.execute(query).fetchall()))
 
 
-def _terms(tags: Iterable[str], user: str | None, status: str | None, kind: str | None) -> list[list[str]]:
+def _terms(
+    tags: Iterable[str], user: str | None, status: str | None, kind: str | None, notebook_id: str | None = None
+) -> list[list[str]]:
     """The marks that a filter asks for, what is likely to be rare first."""
     known = get_args(RunStatus)
     if status is not None and status not in known:
         raise ParameterError(
             f"`{status}` is no status of a run.", f"A run is {', '.join(known)}.", "Ask for one of these."
         )
-    terms = [[f"t:{tag}"] for tag in dict.fromkeys(tags)]
+    terms = [[f"n:{notebook_id}"]] if notebook_id is not None else []
+    terms += [[f"t:{tag}"] for tag in dict.fromkeys(tags)]
     terms += [[f"u:{user}"]] if user is not None else []
     terms += [[f"s:{status}"]] if status is not None else []
     return [*terms, [f"k:{one}" for one in ([kind] if kind is not None else ("run", "work", "spin"))]]
