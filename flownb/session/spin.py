@@ -156,7 +156,7 @@ def spin_step(
         raise result.error
     set_here = {n: v for n, v in result.values.items() if n not in overrides or n in step.captures}
     result = replace(result, values=set_here)
-    notes = [*_spin_notes(instance, options), *map(str, only_here(result.record).values())]
+    notes = [*_spin_notes(instance, options), *map(str, only_here(result.record).values()), *result.notes]
     report = step_report(step, "persisted" if keep else "spun", [result], notes)
     kept = Task(result.record.pathspec, datastore=keep) if keep else None
     return SpinOutcome(report, result.values, kept)
