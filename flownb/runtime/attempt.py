@@ -35,7 +35,6 @@ from flownb.runtime.description import describe_task, graph_info
 from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe, process_died
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.freshness import fingerprint, settings_hash
-from flownb.runtime.imported_text import ImportedText
 from flownb.runtime.own_imports import own_imports
 from flownb.runtime.own_modules import Carried, OwnModules, carried, loaded_texts
 from flownb.runtime.process import process_state
@@ -121,30 +120,33 @@ def run_attempt(
     run = partial(_attempt, program, datastore=datastore, keep=keep, display=display, decorated=decorated)
     run = partial(run, on_card=on_card, finish=finish, alone=alone)
     if alone:
-        return run(spec, loaded_texts)
+        return run(spec)
     own, given = OwnModules(), carried(spec.overrides)
     with own.entered():
         if given:
             spec = replace(spec, overrides={**spec.overrides, **_opened(given)})
-        result = run(spec, lambda: {**own.kept, **own.texts})
-        taken = carried(result.values)
-    # What the notebook holds is of the classes that its cells import.
-    return replace(result, values={**result.values, **_opened(taken)}, notes=tuple(own.notes))
+        result = run(spec)
+        # What the notebook holds is to be of the classes that its cells import.
+        stored: Mapping[str, ArtifactRef] = result.record.artifacts if keep is not None else {}
+        taken = carried(result.values, stored) if own.replaces else {}
+    return replace(result, values={**result.values, **_opened(taken, keep)}, notes=tuple(own.notes))
 
 
-def _opened(values: Mapping[str, Carried]) -> dict[str, Any]:
+def _opened(values: Mapping[str, Carried | ArtifactRef], datastore: Datastore | None = None) -> dict[str, Any]:
     """Values by name, but those whose classes this process lacks: they then stay as they are."""
     found = {}
     for name, value in values.items():
         with suppress(Exception):
-            found[name] = value.open()
+            if isinstance(value, Carried):
+                found[name] = value.open()
+            elif datastore is not None:
+                found[name] = datastore.load(value, name=name)
     return found
 
 
 def _attempt(
     program: Program,
     spec: TaskSpec,
-    loaded: Callable[[], Mapping[str, ImportedText]],
     *,
     datastore: Datastore,
     keep: Datastore | None,
@@ -154,7 +156,7 @@ def _attempt(
     finish: Callable[[], None],
     alone: bool,
 ) -> TaskResult:
-    """Run one attempt; `loaded` gives the user's own modules that it imported."""
+    """Run one attempt where none of the user's own modules is imported yet."""
     flow = program.flow
     started = time.time()
     node = program.graph[spec.step]
@@ -243,7 +245,7 @@ def _attempt(
         status: TaskStatus = "done"
         if error is not None:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        mark = fingerprint(program, spec.step, loaded=loaded(), since=started)
+        mark = fingerprint(program, spec.step, loaded=loaded_texts(started), since=started)
         mark["settings"] = settings_hash(decorators)
         record = TaskRecord(
             flow.name,

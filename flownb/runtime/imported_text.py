@@ -22,7 +22,15 @@ from typing import Any, NamedTuple
 
 from flownb.runtime.installed import NEVER, TOOLS, is_installed
 
-__all__ = ["UNKNOWN", "ImportedText", "content_hash", "imported_texts", "noted_apart", "was_there", "watch_imports"]
+__all__ = [
+    "UNKNOWN",
+    "ImportedText",
+    "content_hash",
+    "imported_texts",
+    "noted_apart",
+    "unwatched_text",
+    "watch_imports",
+]
 
 # Equal to no content: which text a module was made from is not known.
 UNKNOWN = "unknown"
@@ -38,6 +46,10 @@ class ImportedText(NamedTuple):
 
 
 _texts: dict[str, ImportedText] = {}
+# Whether all that is noted was used, and not only the last text of a module.
+_all_count = False
+# What was imported before imports were watched.
+_before: frozenset[str] = frozenset()
 _codes: dict[tuple[str, str], CodeType] = {}
 _watching = False
 
@@ -49,13 +61,14 @@ def imported_texts() -> dict[str, ImportedText]:
 
 @contextlib.contextmanager
 def noted_apart(texts: dict[str, ImportedText]) -> Iterator[None]:
-    """Note what is imported in the block in `texts`."""
-    global _texts
-    before, _texts = _texts, texts
+    """Note what is imported in the block in `texts`; a module that is made from two texts is of neither."""
+    global _texts, _all_count
+    before, counted = _texts, _all_count
+    _texts, _all_count = texts, True
     try:
         yield
     finally:
-        _texts = before
+        _texts, _all_count = before, counted
 
 
 def content_hash(content: bytes) -> str:
@@ -63,12 +76,19 @@ def content_hash(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
-def watch_imports() -> None:
-    """From now on note what is imported; called as early as possible in each process that runs steps."""
-    global _watching
+def watch_imports(*, one_task: bool = False) -> None:
+    """From now on note what is imported; called as early as possible in each process that runs steps.
+
+    Parameters
+    ----------
+    one_task : bool, default False
+        Whether the process, or each that is forked from it, runs one task: then all that it imports is used.
+    """
+    global _watching, _all_count, _before
+    _all_count = _all_count or one_task
     if _watching:
         return
-    _watching = True
+    _watching, _before = True, frozenset(sys.modules)
     loaders: Any = SourceFileLoader, SourcelessFileLoader, zipimport.zipimporter, ExtensionFileLoader
     source, sourceless, zipped, compiled = loaders
     source.get_code = _from_source(source.get_code)
@@ -79,12 +99,30 @@ def watch_imports() -> None:
         runpy._get_code_from_file = _noted_file(runpy._get_code_from_file)
 
 
-def was_there(path: str) -> bool:
-    """Whether a file is as it was when this process began, so that what was imported from it is what it contains."""
-    try:
-        return os.stat(path).st_ctime < _began()
-    except OSError:
-        return False
+def unwatched_text(name: str, path: str, since: float) -> ImportedText:
+    """What a module was made from whose import was not noted, as far as that is sure.
+
+    Parameters
+    ----------
+    name, path : str
+    since : float
+        Seconds since the epoch, before which the module was not imported unless imports were not watched yet.
+    """
+    digest = UNKNOWN
+    with contextlib.suppress(OSError):
+        if Path(path).stat().st_ctime < (_start if name in _before else since):
+            digest = content_hash(Path(path).read_bytes())
+    return ImportedText(path, digest)
+
+
+def _note(name: str, path: str, digest: str) -> None:
+    """Note a module; loaders of plugins may give many files the same name."""
+    known = _texts.get(name)
+    if known is not None and known.path != path:
+        _texts[known.path] = known
+    elif known is not None and _all_count and known.digest != digest:
+        digest = UNKNOWN
+    _texts[name] = ImportedText(path, digest)
 
 
 def _from_source(get_code: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,7 +134,7 @@ def _from_source(get_code: Callable[..., Any]) -> Callable[..., Any]:
             return get_code(self, fullname)
         content = self.get_data(path)
         digest = content_hash(content)
-        _texts[fullname] = ImportedText(path, digest)
+        _note(fullname, path, digest)
         if type(self) is not SourceFileLoader:  # one that changes what it compiles
             return self.source_to_code(content, path)
         code = _codes.get((path, digest))
@@ -119,7 +157,7 @@ def _noted(load: Callable[..., Any], place: Callable[[Any, Any], str]) -> Callab
         before = content_hash(self.get_data(path))
         made = load(self, asked)
         unchanged = before == content_hash(self.get_data(path))
-        _texts[name] = ImportedText(path, before if unchanged else UNKNOWN)
+        _note(name, path, before if unchanged else UNKNOWN)
         return made
 
     return own_load
@@ -135,7 +173,7 @@ def _noted_file(load: Callable[..., Any]) -> Callable[..., Any]:
         before = content_hash(Path(path).read_bytes())
         made = load(*arguments)
         unchanged = before == content_hash(Path(path).read_bytes())
-        _texts[path] = ImportedText(path, before if unchanged else UNKNOWN)
+        _note(path, path, before if unchanged else UNKNOWN)
         return made
 
     return own_load
@@ -153,14 +191,10 @@ def _process_start() -> float:
         text = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace")
         ticks = int(text.rpartition(")")[2].split()[19])
         now = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-        return now + ticks / os.sysconf("SC_CLK_TCK")
+        return now + ticks / os.sysconf("SC_CLK_TCK") - 0.1
     except (OSError, ValueError, IndexError, AttributeError):
         return 0.0
 
 
 # Of the process that imported what processes forked from it find imported.
 _start = _process_start()
-
-
-def _began() -> float:
-    return _start

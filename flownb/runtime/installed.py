@@ -11,7 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
 from pathlib import Path
 from types import ModuleType
 
@@ -47,10 +47,12 @@ def is_made_up(name: str) -> bool:
     module = sys.modules.get(name)
     return (
         isinstance(module, ModuleType)
-        and name.partition(".")[0] not in NEVER
+        and "." not in name
+        and name not in NEVER
         and getattr(module, "__spec__", None) is None
         and getattr(module, "__file__", None) is None
         and getattr(module, "__loader__", None) is None
+        and PathFinder.find_spec(name) is None  # some packages put another module into their own place
     )
 
 

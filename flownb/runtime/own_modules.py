@@ -9,14 +9,11 @@ what it used, however that was imported: by name, by `importlib`, or by loading 
 from __future__ import annotations
 
 import contextlib
-import os
-import struct
 import sys
+import zipimport
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.machinery import SourceFileLoader
 from itertools import islice
-from pathlib import Path
 from time import perf_counter
 from types import ModuleType
 from typing import Any
@@ -24,15 +21,15 @@ from typing import Any
 from flownb.runtime.imported_text import (
     UNKNOWN,
     ImportedText,
-    content_hash,
     imported_texts,
     noted_apart,
-    was_there,
+    unwatched_text,
     watch_imports,
 )
-from flownb.runtime.installed import is_compiled, own_places
+from flownb.runtime.installed import is_compiled, is_installed, own_places
 from flownb.runtime.local_modules import outdated_modules
 from flownb.store.encoding import decode, encode
+from flownb.store.records import ArtifactRef
 
 __all__ = ["Carried", "OwnModules", "carried", "current_modules", "is_own", "loaded_texts"]
 
@@ -47,6 +44,8 @@ STARTUP = frozenset({"sitecustomize", "usercustomize"})
 _others: set[str] = set()
 _entered: list[OwnModules] = []
 _said: set[str] = set()
+# Modules of steps that the notebook has taken over, for it had none.
+_taken_over: dict[str, ModuleType] = {}
 # The last copy of each module that a block imported.
 _imported: dict[str, tuple[ModuleType, ImportedText]] = {}
 
@@ -56,12 +55,21 @@ def current_modules() -> OwnModules | None:
     return _entered[-1] if _entered else None
 
 
-def loaded_texts() -> dict[str, ImportedText]:
-    """By module name, what all of the user's own modules that this process has imported were made from."""
-    found = dict(imported_texts())
+def loaded_texts(since: float) -> dict[str, ImportedText]:
+    """By module name, what all of the user's own modules were made from that are imported now.
+
+    Parameters
+    ----------
+    since : float
+        When the task began, in seconds since the epoch: what was not noted was imported after that.
+    """
+    found = {**_entered[-1].kept, **imported_texts()} if _entered else dict(imported_texts())
     for name in _own_names():
-        if name not in found and getattr(sys.modules[name], "__file__", None):
-            found[name] = _unwatched(sys.modules[name])
+        file = getattr(sys.modules[name], "__file__", None)
+        if name not in found and file:
+            found[name] = unwatched_text(name, file, since)
+    for name in _entered[-1].unsure if _entered else ():
+        found[name] = ImportedText(found[name].path, UNKNOWN)
     return found
 
 
@@ -73,15 +81,21 @@ class OwnModules:
     ----------
     texts : dict of str to ImportedText
         By module name, what each was made from.
+    unsure : set of str
+        Modules that were used as the process had them, though what had become of them is not known.
     kept : dict of str to ImportedText
         The same of those that no block imports again.
     notes : list of str
         What the user should know of how modules were imported.
+    quiet : bool
+        Whether there are no notes, and the notebook takes over none of its modules.
     """
 
     texts: dict[str, ImportedText] = field(default_factory=dict)
+    unsure: set[str] = field(default_factory=set)
     kept: dict[str, ImportedText] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    quiet: bool = False
     _modules: dict[str, ModuleType] = field(default_factory=dict)
     _outside: dict[str, ModuleType] = field(default_factory=dict)
     _outer_texts: dict[str, ImportedText] = field(default_factory=dict)
@@ -94,6 +108,7 @@ class OwnModules:
             yield self
             return
         watch_imports()
+        _forget_archives()
         self._outer_texts = imported_texts()
         self._keep_compiled()
         self._outside = outside = _take_out()
@@ -108,12 +123,20 @@ class OwnModules:
             self._modules = _take_out()
             stays = self.texts.keys() & sys.modules.keys()
             self._outer_texts.update({name: self.texts[name] for name in stays if name not in outside})
-            _imported.update({n: (one, self.texts[n]) for n, one in self._modules.items() if n in self.texts})
-            for module, name in _attributes(self._modules):
-                vars(module).pop(name, None)
+            if self.quiet or self.replaces:
+                _imported.update(
+                    {n: (one, self.texts[n]) for n, one in self._modules.items() if n in self.texts.keys() - outside}
+                )
+                for module, name in _attributes(self._modules):
+                    vars(module).pop(name, None)
+            else:  # the notebook has none of them: its cells import what the step imported
+                sys.modules.update(self._modules)
+                self._outer_texts.update({n: self.texts[n] for n in self._modules if n in self.texts})
+                _taken_over.update(self._modules)
             sys.modules.update(outside)
             for (module, name), value in held.items():
                 setattr(module, name, value)
+            self._say_outdated()
             self._outside, self._outer_texts = {}, {}
             if self._seconds > LONG:
                 self.say(
@@ -122,8 +145,15 @@ class OwnModules:
                     once="long",
                 )
 
+    @property
+    def replaces(self) -> bool:
+        """Whether the block imported a module of which the process has another copy."""
+        return any(name in self._outside for name in self.texts)
+
     def say(self, note: str, *, once: str = "") -> None:
         """Add a note; of those with the same mark one for each kernel."""
+        if self.quiet:
+            return
         if once not in _said:
             self.notes.append(note)
         if once:
@@ -137,7 +167,7 @@ class OwnModules:
         now = self.texts.get(name)
         if module is None or now is None or before != now:
             return None
-        self.texts[name] = ImportedText(now.path, UNKNOWN)
+        self.unsure.add(name)
         self.say(
             f"module {name} cannot be imported twice in one process ({type(error).__name__}: {error}), so the step "
             "used it as earlier cells left it; since a run may give something else, the result counts as stale"
@@ -155,11 +185,24 @@ class OwnModules:
             if (name in self._outside or name in _imported) and len(sys.modules) - known < 100:
                 self._seconds = max(self._seconds, before + perf_counter() - started)
 
+    def _say_outdated(self) -> None:
+        """Say of which modules the notebook's cells have older copies."""
+        for name, text in self.texts.items():
+            before = self._outer_texts.get(name)
+            if name not in self._outside or _taken_over.get(name) is self._outside[name] or before is None:
+                continue
+            if before.digest != text.digest and UNKNOWN not in (before.digest, text.digest):
+                self.say(
+                    f"module {name} was edited since the notebook imported it: steps use it as it is now, scratch "
+                    f"cells as it was, until `importlib.reload({name})`",
+                    once=f"{name} {text.digest}",
+                )
+
     def _keep_compiled(self) -> None:
         """Note what stays imported: an extension module cannot be loaded again, nor the packages around it."""
         for name, places in _kept(_own_names()).items():
             if getattr(sys.modules[name], "__file__", None):
-                self.kept[name] = self._outer_texts.get(name) or _unwatched(sys.modules[name])
+                self.kept[name] = self._outer_texts.get(name) or unwatched_text(name, places[0], 0)
             if is_compiled(places[0]):
                 self.say(
                     f"module {name} is compiled, and keeps its state from step to step; a run starts with a new one",
@@ -167,6 +210,13 @@ class OwnModules:
                 )
         for name in outdated_modules(self.kept):
             self.say(f"module {name} was changed since this kernel imported it; restart the kernel")
+
+
+def _forget_archives() -> None:
+    """Let archives be read again: Python remembers where in them each file was."""
+    for path, finder in list(sys.path_importer_cache.items()):
+        if isinstance(finder, zipimport.zipimporter) and not is_installed(path):
+            finder.invalidate_caches()
 
 
 # -- values that go from one set of modules to another
@@ -184,12 +234,22 @@ class Carried:
         return decode(self.encoding, memoryview(bytearray(self.content)))
 
 
-def carried(values: Mapping[str, Any]) -> dict[str, Carried]:
-    """Those of some values that are made of the user's own modules, to be opened where other copies are imported."""
-    found = {}
+def carried(values: Mapping[str, Any], stored: Mapping[str, ArtifactRef] | None = None) -> dict[str, Any]:
+    """Those of some values that are made of the user's own modules, to be opened where other copies are imported.
+
+    Returns
+    -------
+    dict of str to (Carried or ArtifactRef)
+        By name; of values that are stored the reference.
+    """
+    found: dict[str, Any] = {}
     own: dict[str, bool] = {}
     for name, value in values.items():
-        if _is_made_of_own(value, own):
+        if not _is_made_of_own(value, own):
+            continue
+        if stored and name in stored:
+            found[name] = stored[name]
+        else:
             with contextlib.suppress(Exception):  # it then stays what it is
                 encoding, parts = encode(value)
                 found[name] = Carried(encoding, b"".join(parts))
@@ -263,27 +323,3 @@ def _attributes(modules: Mapping[str, ModuleType]) -> dict[tuple[ModuleType, str
         if parent is not None and vars(parent).get(last) is module:
             found[parent, last] = module
     return found
-
-
-def _unwatched(module: ModuleType) -> ImportedText:
-    """What a module was made from that was imported before imports were watched, as far as that is sure."""
-    path = str(module.__file__)
-    digest = UNKNOWN
-    if was_there(path) and _is_compiled_from(module, path):
-        with contextlib.suppress(OSError):
-            digest = content_hash(Path(path).read_bytes())
-    return ImportedText(path, digest)
-
-
-def _is_compiled_from(module: ModuleType, path: str) -> bool:
-    """Whether the compiled code that Python kept of a module is that of its file; also if it kept none."""
-    if not isinstance(getattr(module, "__loader__", None), SourceFileLoader):
-        return True
-    try:
-        head = Path(str(getattr(module, "__cached__", ""))).read_bytes()[:16]
-    except OSError:
-        return True
-    flags, changed, size = struct.unpack("<III", head[4:16]) if len(head) == 16 else (1, 0, 0)
-    stat = os.stat(path)
-    # See PEP 552: with other flags the file's time is not what counts.
-    return flags != 0 or (changed, size) == (int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF)

@@ -153,7 +153,7 @@ class Program:
     @cached_property
     def own_modules(self) -> OwnModules:
         """The user's own modules that the classes to look at have imported, and not those of the kernel."""
-        return OwnModules()
+        return OwnModules(quiet=True)
 
     @cached_property
     def _plain_class(self) -> type[FlowSpec]:
@@ -206,7 +206,8 @@ class Program:
         if self.configs is not None:
             return self.configs
         if "_defaults" not in vars(self):
-            vars(self)["_defaults"] = default_configs(declared, self.flow.name)
+            with self.own_modules.entered():
+                vars(self)["_defaults"] = default_configs(declared, self.flow.name)
         values: Mapping[str, Any] = vars(self)["_defaults"]
         return values
 

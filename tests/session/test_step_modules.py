@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from flownb.runtime.imported_text import watch_imports
 from flownb.session.options import RunOptions
 from flownb.session.session import Session
 from flownb.session.step_options import SpinOptions
@@ -27,6 +28,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     """Write a module beside the notebook; what was imported of such is forgotten at the end."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    watch_imports()
     before = dict(sys.modules)
 
     def write(name: str, text: str) -> Path:
@@ -70,12 +72,18 @@ def test_a_step_runs_on_the_files_as_they_are(make_session: MakeSession, write: 
 
 
 def test_the_notebook_keeps_its_own_copy(make_session: MakeSession, write: Write) -> None:
-    """What scratch cells have imported stays what it is, also below a package that is not the user's own."""
+    """What scratch cells have imported stays what it is, which is said once for each edit."""
     write("beside_kept.py", "N = 1\n")
     mine = importlib.import_module("beside_kept")
     write("beside_kept.py", "N = 100\n")
-    outcome = make_session("%%step a -> x\nimport beside_kept\nx = beside_kept.N").run_step("a")
-    assert ({"x": 100}, 1) == (outcome.values, mine.N)
+    session = make_session("%%step a -> x\nimport beside_kept\nx = beside_kept.N")
+    outcome = session.run_step("a")
+    note = (
+        "module beside_kept was edited since the notebook imported it: steps use it as it is now, scratch cells as it "
+        "was, until `importlib.reload(beside_kept)`"
+    )
+    assert ({"x": 100}, (note,), 1) == (outcome.values, outcome.report.notes, mine.N)
+    assert () == session.run_step("a").report.notes
     assert mine is sys.modules["beside_kept"]
     assert 100 == importlib.reload(mine).N
 
@@ -113,6 +121,11 @@ DYNAMIC = {
         "import importlib.util as u\nspec = u.spec_from_file_location('a plugin', 'dyn_' + 'one.py')\n"
         "m = u.module_from_spec(spec)\nspec.loader.exec_module(m)\nx = m.N"
     ),
+    "two plugins of one name": (
+        "import importlib.util as u\nfound = []\nfor place in ('dyn_' + 'one.py', 'dyn_' + 'two.py'):\n"
+        "    spec = u.spec_from_file_location('plugin', place)\n    m = u.module_from_spec(spec)\n"
+        "    spec.loader.exec_module(m)\n    found.append(m.N)\nx = found[0]"
+    ),
     "pickle": "import pickle\nx = pickle.loads(b'cdyn_' + b'one\\nN\\n.')",
 }
 
@@ -128,6 +141,7 @@ def test_imports_that_no_text_names(
 ) -> None:
     """A module counts however a step comes to it, also if the kernel had imported it before."""
     write("dyn_one.py", "N = 1\n")
+    write("dyn_two.py", "N = 1\n")
     if imported:
         importlib.import_module("dyn_one")
     cell = f"%%step a -> x\n{DYNAMIC[how]}"
@@ -138,7 +152,7 @@ def test_imports_that_no_text_names(
         assert 1 == in_a_run(session, "a", "x")
     assert ("fresh", ()) == state(make_session(cell), "a")
     write("dyn_one.py", "N = 2\n")
-    name = "dyn_one" if how not in ("run_path", "plugin") else "./dyn_one.py"
+    name = "dyn_one" if "plugin" not in how and how != "run_path" else "./dyn_one.py"
     assert ("stale", (f"module `{name}` changed",)) == state(make_session(cell), "a")
     assert {"x": 2} == make_session(cell).run_step("a").values
 
@@ -266,6 +280,7 @@ def test_a_module_that_cannot_be_imported_twice(make_session: MakeSession, write
     try:
         assert ({"x": 1}, ()) == ((outcome := session.run_step("a")).values, outcome.report.notes)
         assert ("fresh", ()) == state(session, "a")
+        session.run_step("a")
         outcome = session.run_step("a")
     finally:
         importlib.import_module("json").__dict__.pop("beside_once", None)
@@ -434,13 +449,35 @@ def test_a_module_that_comes_later(make_session: MakeSession, write: Write) -> N
     assert ("stale", ("module `optional_part` changed",)) == state(session, "a")
 
 
+def test_a_module_of_another_loader(make_session: MakeSession, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written in another language and imported by a hook is known by its file."""
+    hook = (
+        "import sys\nfrom importlib.util import spec_from_loader\nfrom pathlib import Path\nclass Loader:\n"
+        "    def create_module(self, spec): return None\n    def exec_module(self, module):\n"
+        "        module.__file__ = 'other.lang'\n"
+        "        module.N = int(Path('other.lang').read_text())\nclass Finder:\n    @classmethod\n"
+        "    def find_spec(cls, name, path=None, target=None):\n        if name == 'other':\n"
+        "            return spec_from_loader(name, Loader(), origin='other.lang')\n"
+    )
+    write("other_hook.py", hook)
+    finder = importlib.import_module("other_hook").Finder
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
+    write("other.lang", "1")
+    session = make_session("%%step a -> x\nimport other\nx = other.N")
+    assert {"x": 1} == session.run_step("a").values
+    assert ("fresh", ()) == state(session, "a")
+    write("other.lang", "2")
+    assert ("stale", ("module `./other.lang` changed",)) == state(session, "a")
+    assert {"x": 2} == session.run_step("a").values
+
+
 # -- what is not seen
 
 
 UNSEEN = {
     "state of an installed package": "import json\nx = json.__dict__.setdefault('beside_unseen', []).append(1)\n"
     "x = len(json.beside_unseen)",
-    "a file that is executed": "import pathlib\nnames = {}\nexec(pathlib.Path('data.txt').read_text(), names)\nx = names['N']",
+    "a file that is executed": "import pathlib\nn = {}\nexec(pathlib.Path('data.txt').read_text(), n)\nx = n['N']",
 }
 
 

@@ -71,7 +71,7 @@ class _Zygote:
 
     def serve(self) -> None:
         """Take one message after the other."""
-        watch_imports()
+        watch_imports(one_task=True)
         prepare()
         selector = selectors.DefaultSelector()
         selector.register(self._control, selectors.EVENT_READ)
@@ -260,7 +260,7 @@ def look_ahead(program: Program) -> None:
     for step in program.graph.nodes:
         fingerprint(program, step)
     imported_distributions()
-    loaded_texts()
+    loaded_texts(0)
 
 
 if __name__ == "__main__":
