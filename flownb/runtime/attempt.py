@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from types import FunctionType, MethodType
@@ -35,8 +35,8 @@ from flownb.runtime.description import describe_task, graph_info
 from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe, process_died
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.freshness import fingerprint, settings_hash
-from flownb.runtime.local_modules import loaded_modules
 from flownb.runtime.own_imports import own_imports
+from flownb.runtime.own_modules import Carried, OwnModules, carried, loaded_texts
 from flownb.runtime.process import process_state
 from flownb.runtime.program import Program, recorded_decorators
 from flownb.runtime.provenance import imported_distributions
@@ -84,9 +84,8 @@ def run_attempt(
     on_card: OnCard | None = None,
     finish: Callable[[], None] = lambda: None,
     alone: bool = False,
-    all_modules: bool = False,
 ) -> TaskResult:
-    """Run one attempt of a task in a fresh module.
+    """Run one attempt of a task in a fresh module, with fresh modules of the user's own.
 
     Parameters
     ----------
@@ -107,9 +106,6 @@ def run_attempt(
     alone : bool, default False
         Whether this process is the attempt's own. Then all it imported was imported for the attempt and is recorded
         with it, and telling the datastore's index is left to the process that drives the run.
-    all_modules : bool, default False
-        Whether each of the user's own modules that this process has imported counts as code of the step: its values
-        may be of their classes.
 
     Returns
     -------
@@ -121,6 +117,46 @@ def run_attempt(
     StoreError
         If the task cannot be recorded.
     """
+    run = partial(_attempt, program, datastore=datastore, keep=keep, display=display, decorated=decorated)
+    run = partial(run, on_card=on_card, finish=finish, alone=alone)
+    if alone:
+        return run(spec)
+    own, given = OwnModules(), carried(spec.overrides)
+    with own.entered():
+        if given:
+            spec = replace(spec, overrides={**spec.overrides, **_opened(given)})
+        result = run(spec)
+        # What the notebook holds is to be of the classes that its cells import.
+        stored: Mapping[str, ArtifactRef] = result.record.artifacts if keep is not None else {}
+        taken = carried(result.values, stored) if own.replaces else {}
+    return replace(result, values={**result.values, **_opened(taken, keep)}, notes=tuple(own.notes))
+
+
+def _opened(values: Mapping[str, Carried | ArtifactRef], datastore: Datastore | None = None) -> dict[str, Any]:
+    """Values by name, but those whose classes this process lacks: they then stay as they are."""
+    found = {}
+    for name, value in values.items():
+        with suppress(Exception):
+            if isinstance(value, Carried):
+                found[name] = value.open()
+            elif datastore is not None:
+                found[name] = datastore.load(value, name=name)
+    return found
+
+
+def _attempt(
+    program: Program,
+    spec: TaskSpec,
+    *,
+    datastore: Datastore,
+    keep: Datastore | None,
+    display: Callable[[Any], None] | None,
+    decorated: bool,
+    on_card: OnCard | None,
+    finish: Callable[[], None],
+    alone: bool,
+) -> TaskResult:
+    """Run one attempt where none of the user's own modules is imported yet."""
     flow = program.flow
     started = time.time()
     node = program.graph[spec.step]
@@ -209,7 +245,7 @@ def run_attempt(
         status: TaskStatus = "done"
         if error is not None:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        mark = fingerprint(program, spec.step, loaded=loaded_modules() if alone or all_modules else (), since=started)
+        mark = fingerprint(program, spec.step, loaded=loaded_texts(started), since=started)
         mark["settings"] = settings_hash(decorators)
         if happened is not None:  # @catch keeps a traceback, which has the lines
             mark = {part: digest for part, digest in mark.items() if not part.endswith("_tree")}

@@ -13,11 +13,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from flownb.cells.cell import Cell
 from flownb.cells.digest import same_decorators
 from flownb.flow.module import metaflow_name
 from flownb.runtime.decorators import Recorded
+from flownb.runtime.imported_text import UNKNOWN, ImportedText
+from flownb.runtime.installed import is_made_up
 from flownb.runtime.local_modules import imported_names, local_modules
 from flownb.runtime.program import Program
 
@@ -42,14 +45,15 @@ WITHOUT_EFFECT = ("retry", "resources", "timeout", "card", "kubernetes", "batch"
 
 
 ReasonKind = Literal[
-    "code", "shared", "module", "artifact", "item", "fewer", "index", "inputs", "failed", "interrupted", "unrecorded",
-    "removed", "gone", "transition", "asked", "absent", "older", "made", "other", "led",
+    "code", "shared", "module", "unsure", "artifact", "item", "fewer", "index", "inputs", "failed", "interrupted",
+    "unrecorded", "removed", "gone", "transition", "asked", "absent", "older", "made", "other", "led",
 ]  # fmt: skip
 # What each kind says, of the step, artifact or module that it names, and of what else is known.
 SAID: Mapping[ReasonKind, str] = {
     "code": "`{0}` changed",
     "shared": "shared code changed",
     "module": "module `{0}` changed",
+    "unsure": "module `{0}` may have been another one",
     "artifact": "`{0}` differs",
     "item": "new items",
     "fewer": "fewer items",
@@ -98,7 +102,7 @@ class Reason:
     @property
     def is_cause(self) -> bool:
         """Whether it explains why inputs of later steps differ."""
-        return self.kind in ("code", "shared", "module")
+        return self.kind in ("code", "shared", "module", "unsure")
 
     @property
     def is_input(self) -> bool:
@@ -133,7 +137,7 @@ NEVER = Freshness("never")
 
 
 def fingerprint(
-    program: Program, step: str, *, loaded: Iterable[str] | None = None, since: float = math.inf
+    program: Program, step: str, *, loaded: Mapping[str, ImportedText] | None = None, since: float = math.inf
 ) -> dict[str, str]:
     """Hashes of the code that decides a step's result: its method, the shared code, its decorators, its modules.
 
@@ -144,11 +148,11 @@ def fingerprint(
     ----------
     program : Program
     step : str
-    loaded : iterable of str, optional
-        For a task that ran in this process: modules it imported beside those that its code names (a class may have
-        come with an artifact). The user's own modules then count as this process imported them.
+    loaded : mapping of str to ImportedText, optional
+        For a task that ran in this process: the user's own modules that it imported, also those that its code does not
+        name (a class may have come with an artifact). They count as they were when they were imported.
     since : float, optional
-        When it began: modules that were edited later are like no others.
+        When it began: other modules that its code names, and that were edited later, are like no others.
     """
     own = program.flow.redefined
     decorators = [
@@ -164,8 +168,10 @@ def fingerprint(
     }
     if not program.lines_count:
         found["method_tree"] = program.methods[step].tree_hash
-    names = (*imports_of(program, step), *(loaded or ()))
-    modules = local_modules(names, loaded=loaded is not None, since=since) if names else {}
+    names = imports_of(program, step)
+    modules = local_modules(names, loaded=loaded, since=since) if names or loaded else {}
+    if loaded is not None:
+        modules.update((name, UNKNOWN) for name in names if is_made_up(name))
     if modules:
         found["modules"] = " ".join(f"{name}={digest}" for name, digest in modules.items())
     return found
@@ -214,7 +220,9 @@ def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -
     # What a task imported that its code does not name is looked up by name.
     has = {**local_modules(had.keys() - has.keys()), **has}
     changed = {name for name in had.keys() | has.keys() if had.get(name) != has.get(name)}
-    return reasons + [Reason("module", name) for name in sorted(changed)]
+    return reasons + [
+        Reason("unsure" if had.get(name) == UNKNOWN else "module", unquote(name)) for name in sorted(changed)
+    ]
 
 
 def _same_code(part: str, now: Mapping[str, str], before: Mapping[str, str]) -> bool:

@@ -47,6 +47,7 @@ from flownb.runtime.launch import Launch
 from flownb.runtime.metaflow_names import flow_builtins, step
 from flownb.runtime.mutators import apply_mutators, has_mutators, steps_of
 from flownb.runtime.own_imports import own_imports
+from flownb.runtime.own_modules import OwnModules
 from flownb.runtime.parameters.config import plain_configs, resolved_parameters, seen_configs
 from flownb.runtime.parameters.config_choice import default_configs
 from flownb.runtime.parameters.config_expr import configs_read, resolve_settings
@@ -103,7 +104,7 @@ class Program:
     def _again(self, program: Program) -> Program:
         """Give another program what was worked out from the same cells."""
         kept = ["artifacts", "shared_hash", "shared_tree_hash", "lines_count", "features", "methods", "_module_code"]
-        kept += ["_plain_class", "_custom_lines"]
+        kept += ["_plain_class", "_custom_lines", "own_modules"]
         if not self.has_custom:  # else a mutator may make another class of other configs
             kept += ["_class", "declared", "constants"]
         vars(program).update({name: value for name, value in vars(self).items() if name in kept})
@@ -164,16 +165,23 @@ class Program:
         return self.flow.is_open or self._custom_lines
 
     @cached_property
+    def own_modules(self) -> OwnModules:
+        """The user's own modules that the classes to look at have imported, and not those of the kernel."""
+        return OwnModules(quiet=True)
+
+    @cached_property
     def _plain_class(self) -> type[FlowSpec]:
         """The flow's class as its source has it, to look at."""
-        return self.flow_class(mutated=False)
+        with self.own_modules.entered():
+            return self.flow_class(mutated=False)
 
     @cached_property
     def _class(self) -> type[FlowSpec]:
         """The flow's class with all steps and what mutators made of it, to look at."""
         if not self.has_custom:
             return self._plain_class
-        flow_class = self.flow_class(every=True)
+        with self.own_modules.entered():
+            flow_class = self.flow_class(every=True)
         return flow_class if has_mutators(flow_class) else self._plain_class
 
     @cached_property
@@ -220,7 +228,8 @@ class Program:
         if self.configs is not None:
             return self.configs
         if "_defaults" not in vars(self):
-            vars(self)["_defaults"] = default_configs(declared, self.flow.name)
+            with self.own_modules.entered():
+                vars(self)["_defaults"] = default_configs(declared, self.flow.name)
         values: Mapping[str, Any] = vars(self)["_defaults"]
         return values
 
@@ -271,12 +280,13 @@ class Program:
         wanted = [name for name in self.graph.nodes if added or self.decorators(name)]
         if not wanted and not self.has_custom:
             return {}
-        if self.has_custom:
-            flow_class = self._class if has_mutators(self._class) else self.flow_class(every=True)
-            functions = {name: one for name, one in steps_of(flow_class).items() if name in self.graph}
-        else:
-            flow_class = self.flow_class()
-            functions = {name: self._method(name, flow_class, False, True) for name in wanted}
+        with self.own_modules.entered():
+            if self.has_custom:
+                flow_class = self._class if has_mutators(self._class) else self.flow_class(every=True)
+                functions = {name: one for name, one in steps_of(flow_class).items() if name in self.graph}
+            else:
+                flow_class = self.flow_class()
+                functions = {name: self._method(name, flow_class, False, True) for name in wanted}
         found = {name: recorded_decorators(function) for name, function in functions.items()}
         return {name: recorded for name, recorded in found.items() if recorded}
 

@@ -105,7 +105,7 @@ def begin_run(
     flow = program.flow.name
     if options.executor == "process" and origin is None:
         session.servers.warm(dump_program(program), session.datastore.location)
-    with module_kept(flow):
+    with module_kept(flow), program.own_modules.entered():
         declared = program.declared  # the module's code may set environment variables, which count from here on
         refuse_ambiguous(options, declared)
         adds = launch(options.decorators, options.branch, options.production, default_decorators=True)
@@ -129,7 +129,8 @@ def begin_run(
         by_user = [name for name in given_names(program.declared, inputs) if name in chosen]
         defaults = known_defaults(program.declared, by_user)
     with session.datastore.recording():
-        given = session.datastore.save_given(values)
+        with program.own_modules.entered():  # to pickle values of classes that the flow's module imported
+            given = session.datastore.save_given(values)
         parameters = {**known, **{name: given[name] for name in chosen}}
         given = {**given, **parameters}
         kept = [] if origin is None else [name for name in origin.chosen if name in known]

@@ -169,7 +169,7 @@ def spin_step(
         raise result.error
     set_here = {n: v for n, v in result.values.items() if n not in overrides or n in step.captures}
     result = replace(result, values=set_here)
-    notes = [*_spin_notes(instance, options), *map(str, only_here(result.record).values())]
+    notes = [*_spin_notes(instance, options), *map(str, only_here(result.record).values()), *result.notes]
     used = judge.used(result.record, {n: r for n, r in inherited_refs(program, spec).items() if n not in overrides})
     inputs += [f"{one}, as the run that its inputs come from" for one in used]
     report = step_report(

@@ -28,6 +28,8 @@ from flownb.picture import Dag
 from flownb.runtime.decorators import APPLIED, APPLIED_TO_FLOWS, Recorded
 from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness
+from flownb.runtime.local_modules import outdated_modules
+from flownb.runtime.own_modules import is_own
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.parameters.config_choice import config_environment
 from flownb.runtime.parameters.context import RunInputs
@@ -138,7 +140,7 @@ class SessionState:
         """The flow made executable, anew when a cell changed, or a file that its configs are read from."""
         cells = self.cells.cells()
         known = self._programs.get(complete)
-        if known is not None and known[0] == cells and known[2] == _outside(known[1].flow):
+        if known is not None and known[0] == cells and _is_current(known[1], known[2]):
             return known[1]
         flow = define_flow(cells, default_name=self._default_name)
         graph = draw_graph(flow)
@@ -168,9 +170,13 @@ class SessionState:
         return {name: names[name] for name in analyse_names(cell.parsed.tree).assigned if name in names}
 
     def shared_values(self, names: Iterable[str]) -> dict[str, Any]:
-        """What names of shared code are in the module that the last step ran in."""
+        """What names of shared code are in the module that the last step ran in, but for the user's own modules.
+
+        Of those, and of what is defined in them, the notebook has its own copies.
+        """
         module = sys.modules.get(module_name(self.flow.name))
-        return {name: vars(module)[name] for name in names if module is not None and name in vars(module)}
+        found = {name: vars(module)[name] for name in names if module is not None and name in vars(module)}
+        return {name: value for name, value in found.items() if not is_own(value)}
 
     def check(self, *, only: str | None = None, kernel_names: Iterable[str] = ()) -> tuple[Diagnostic, ...]:
         """Run the static checks on the whole flow, or on one step."""
@@ -308,10 +314,11 @@ class SessionState:
         """
         known = self._given
         if known is None or known[0] is not program or not all(map(self.datastore.holds, known[1].values())):
-            _ = program.declared  # the module's code may set environment variables
-            inputs = RunInputs(environment=config_environment())
-            _, defaults = start_values(program, inputs, ds_type=self.datastore_type, complete=False)
-            known = self._given = (program, self.datastore.save_given({**program.constants, **defaults}))
+            with program.own_modules.entered():
+                _ = program.declared  # the module's code may set environment variables
+                inputs = RunInputs(environment=config_environment())
+                _, defaults = start_values(program, inputs, ds_type=self.datastore_type, complete=False)
+                known = self._given = (program, self.datastore.save_given({**program.constants, **defaults}))
         return known[1]
 
     def configured(self, program: Program, spec: TaskSpec) -> Program:
@@ -388,6 +395,11 @@ class SessionState:
             with contextlib.suppress(FlownbError):
                 return read_notebook(self.notebook).cells
         return self.cells.cells()
+
+
+def _is_current(program: Program, outside: Outside) -> bool:
+    """Whether what a program's defaults depend on is as it was."""
+    return outside == _outside(program.flow) and not outdated_modules(program.own_modules.texts)
 
 
 def _outside(flow: FlowDefinition) -> Outside:

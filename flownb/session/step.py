@@ -11,8 +11,6 @@ from typing import Any
 
 from flownb.runtime.attempt import run_task
 from flownb.runtime.events import task_retried, task_told
-from flownb.runtime.freshness import imports_of
-from flownb.runtime.local_modules import outdated_modules
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskResult, TaskSpec, inherited_refs
 from flownb.session.attempt_log import logged
@@ -93,6 +91,7 @@ def run_step(
         raise done[-1].error
     notes = _notes(session, program, name, instances)
     notes += dict.fromkeys(str(one) for result in done for one in only_here(result.record).values())
+    notes += dict.fromkeys(note for result in done for note in result.notes)
     asides: list[str] = []
     if len(done) > 1 and done[0].values:
         asides.append(f"the notebook now has {', '.join(done[0].values)} of the first of {len(done)} tasks")
@@ -151,8 +150,6 @@ def _notes(session: SessionState, program: Program, name: str, instances: list[I
         if parent != name and any(task.status != "done" for task in results.attempted(parent)):
             notes.append(f"{parent} failed when it last ran; its result from before was used")
     tasks = [task for instance in instances for task in instance.parents]
-    for module in outdated_modules(imports_of(program, name)):
-        notes.append(f"module {module} was edited since this kernel imported it; reload it, or restart the kernel")
     for parameter in sorted(program.parameters):
         keys = {task.artifacts[parameter].key for task in tasks if parameter in task.artifacts}
         if len(keys) > 1:
