@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
@@ -70,8 +69,12 @@ def _folders(places: Iterable[str] | None) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _python() -> tuple[Path, ...]:
-    """Folders of the standard library."""
-    return tuple({Path(path).absolute() for path in map(sysconfig.get_path, ("stdlib", "platstdlib")) if path})
+    """Folders of the standard library.
+
+    Without `sysconfig`, which imports a module to answer: the process may have lost the right to read that.
+    """
+    builtin = Path(os.__file__).absolute().parent
+    return (builtin, Path(sys.base_prefix).absolute() / "DLLs") if os.name == "nt" else (builtin,)
 
 
 def _is_linked(path: Path) -> bool:
