@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { StepState } from '../events';
 import { DAG_MIME, DagPayload, PayloadNode } from '../picture';
-import { liveDag, stoppedBundle, withoutDag } from './stopped';
+import { liveDag, shownRun, stoppedBundle, withoutDag } from './stopped';
 
 const node = (name: string, state: StepState): PayloadNode => ({
   name,
@@ -90,5 +90,6 @@ describe('the live id', () => {
     expect(liveDag(withoutDag(metadata))).toBeNull();
     expect(liveDag({ flownb: null })).toBeNull();
     expect(liveDag({})).toBeNull();
+    expect([shownRun(metadata), shownRun({})]).toEqual(['F/1', null]);
   });
 });

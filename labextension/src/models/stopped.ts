@@ -17,6 +17,12 @@ export function liveDag(metadata: Bundle): string | null {
   return typeof ours?.dag === 'string' ? ours.dag : null;
 }
 
+/** The run that an output shows, such as "F/7", or null when it shows the flow as it is. */
+export function shownRun(metadata: Bundle): string | null {
+  const ours = metadata.flownb as { run?: unknown } | null | undefined;
+  return typeof ours?.run === 'string' ? ours.run : null;
+}
+
 /** An output's metadata without that id. */
 export function withoutDag(metadata: Bundle): Bundle {
   const ours = { ...(metadata.flownb as object) } as { dag?: unknown };
