@@ -168,7 +168,7 @@ class LiveDag:
                 show_dag(dag, facts)
             return
         # A view goes on to draw it as the badges are; for others it is what became of the run.
-        kept = {"dag": self._id} if self._drawing is not None else {}
+        kept = {"follows": self._id} if self._drawing is not None else {}
         bundle, metadata = dag_bundle(dag), {"flownb": {**facts, **kept}}
         if not aside:
             update_display(bundle, display_id=self._id, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]  # IPython leaves it untyped

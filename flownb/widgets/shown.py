@@ -52,7 +52,7 @@ class ShownDag:
     ) -> None:
         self._session, self._board = session, board
         self._id = dag_id if dag_id is not None else secrets.token_hex(8)
-        self._metadata = {"flownb": {**(facts or {}), "dag": self._id}}
+        self._metadata = {"flownb": {**(facts or {}), "follows": self._id}}
         self._judged = judged
         self._shown = dict(judged if shown is None else shown)
         self._picture = session.picture(self._shown)

@@ -257,7 +257,7 @@ def test_displayed_pictures_follow_the_badges(view: View) -> None:
     view.run("run")
     view.run("flow")
     view.until("2", "fresh")
-    shown = {metadata["flownb"]["dag"] for _, _, metadata in view.outputs}
+    shown = {metadata["flownb"]["follows"] for _, _, metadata in view.outputs[1:]}
     view.change({**view.known, "1": A.replace("1", "2")})
     view.until("2", "stale", "older result of a (a changed)")
     view.execute("pass")
@@ -267,7 +267,7 @@ def test_displayed_pictures_follow_the_badges(view: View) -> None:
         nodes = event["bundle"]["application/vnd.flownb.dag+json"]["nodes"]
         assert ["stale", "stale"] == [node["state"] for node in nodes]
         assert "2 stale" in event["bundle"]["text/plain"]
-        assert event["dag"] == event["metadata"]["flownb"]["dag"]
+        assert event["dag"] == event["metadata"]["flownb"]["follows"]
 
 
 def test_a_page_that_is_loaded_anew_catches_up(view: View) -> None:

@@ -88,6 +88,8 @@ describe('the live id', () => {
     expect(liveDag(metadata)).toBe('d');
     expect(withoutDag(metadata)).toEqual({ tags: 1, flownb: { run: 'F/1' } });
     expect(liveDag(withoutDag(metadata))).toBeNull();
+    expect(liveDag({ flownb: { follows: 'f' } })).toBe('f');
+    expect(withoutDag({ flownb: { follows: 'f' } })).toEqual({ flownb: {} });
     expect(liveDag({ flownb: null })).toBeNull();
     expect(liveDag({})).toBeNull();
     expect([shownRun(metadata), shownRun({})]).toEqual(['F/1', null]);
