@@ -87,11 +87,9 @@ class RunMagics(Magics):
 
     def _show(self, words: list[str]) -> None:
         """Display the DAG."""
-        from flownb.widgets.live import show_dag
-
         self.frontend.session.check(only="")
         self.frontend.say_notes()
-        show_dag(self.frontend.session.picture(), {})
+        self.frontend.views.show_flow()
 
     def _run(self, words: list[str]) -> None:
         """Run the whole flow and show what became of each step."""

@@ -300,6 +300,17 @@ class SessionState:
             program = program.unexecuted()
         return Judge(program, self.results(), self.datastore, given)
 
+    def became(self, states: Mapping[str, Freshness]) -> dict[str, Freshness]:
+        """How steps stand when a run has ended, given how they stand by its events.
+
+        What ended well is judged like everything else: a cell may have been edited meanwhile. A step that the run did
+        not come to has no result of it, for the run broke off, or for a switch led elsewhere.
+        """
+        judged = self.freshness(run_code=False)
+        found = {name: judged.get(name, state) if state.state == "fresh" else state for name, state in states.items()}
+        untaken = {name: one for name, one in judged.items() if one.state == "untaken" and name not in states}
+        return {**untaken, **found}
+
     def picture(self, running: Mapping[str, Freshness] | None = None) -> Dag:
         """The flow's graph with each step's state, to be drawn."""
         program = self.program(False)

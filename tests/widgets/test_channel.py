@@ -145,7 +145,7 @@ def test_badges_follow_what_is_executed(view: View) -> None:
     told = [(step["step"], step["state"]) for e in view.events if e["type"] == "StepsChanged" for step in e["steps"]]
     assert ("a", "fresh") in told
     view.change({"1": A.replace("1", "2"), "2": B})
-    view.until("2", "stale", "Step b is stale: a changed.")
+    view.until("2", "stale", "Step b is stale: made from an older result of a (a changed).")
     view.run("1")
     view.until("2", "stale", "Step b is stale: x differs.")
     view.change({"1": A, "2": "%%step b\n1 / 0"})
@@ -249,6 +249,25 @@ def test_a_widget_shows_what_turns_stale(view: View) -> None:
     view.execute("pass")
     changed = [node for event in view.events if event["type"] == "DagChanged" for node in event["nodes"]]
     assert ("b", "stale") in [(node["name"], node["state"]) for node in changed]
+
+
+def test_displayed_pictures_follow_the_badges(view: View) -> None:
+    """What ``%flow`` displayed, and the picture of a run, are drawn as the badges are when a cell is edited."""
+    view.show({"1": A, "2": B, "run": "%flow run", "flow": "%flow"})
+    view.run("run")
+    view.run("flow")
+    view.until("2", "fresh")
+    shown = {metadata["flownb"]["follows"] for _, _, metadata in view.outputs[1:]}
+    view.change({**view.known, "1": A.replace("1", "2")})
+    view.until("2", "stale", "older result of a (a changed)")
+    view.execute("pass")
+    drawn = {event["dag"]: event for event in view.events if event["type"] == "DagDrawn"}
+    assert shown == drawn.keys()
+    for event in drawn.values():
+        nodes = event["bundle"]["application/vnd.flownb.dag+json"]["nodes"]
+        assert ["stale", "stale"] == [node["state"] for node in nodes]
+        assert "2 stale" in event["bundle"]["text/plain"]
+        assert event["dag"] == event["metadata"]["flownb"]["follows"]
 
 
 def test_a_page_that_is_loaded_anew_catches_up(view: View) -> None:

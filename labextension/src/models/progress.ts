@@ -34,6 +34,11 @@ export class RunProgress {
     return this._flow;
   }
 
+  /** The run that goes on, or an empty text. */
+  get run(): string {
+    return this._flow === null ? '' : this._run;
+  }
+
   /** Take an event in. */
   apply(event: FlowEvent, now: number): void {
     switch (event.type) {
