@@ -18,6 +18,7 @@ from typing import Any
 
 from flownb.runtime.local_modules import is_installed
 from flownb.runtime.metaflow_names import flow_import
+from flownb.runtime.variables import module_executed
 
 __all__ = ["always", "own_imports"]
 
@@ -59,7 +60,8 @@ class _Finder(MetaPathFinder):
 
             def exec_module(module: ModuleType) -> None:
                 vars(module)[BUILTINS] = {**vars(builtins), "__import__": flow_import}
-                execute(module)
+                with module_executed(name):
+                    execute(module)
 
             loader.exec_module = exec_module  # type: ignore[method-assign]  # of this module's loader alone
         return found

@@ -23,6 +23,7 @@ from flownb.runtime.child_module import module_folder
 from flownb.runtime.freshness import fingerprint
 from flownb.runtime.local_modules import imported_names, is_local, loaded_modules
 from flownb.runtime.metaflow_exceptions import EXCEPTION_MODULES
+from flownb.runtime.outside import look_at_modules
 from flownb.runtime.program import Program
 from flownb.runtime.provenance import imported_distributions
 from flownb.runtime.shipping import load_program
@@ -258,6 +259,7 @@ def look_ahead(program: Program) -> None:
         fingerprint(program, step)
     imported_distributions()
     loaded_modules()
+    look_at_modules()
 
 
 if __name__ == "__main__":
