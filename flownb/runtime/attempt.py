@@ -7,7 +7,7 @@ inputs reaches the store, another task or the notebook.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -34,7 +34,8 @@ from flownb.runtime.decorators import (
 from flownb.runtime.description import describe_task, graph_info
 from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe, process_died
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
-from flownb.runtime.freshness import fingerprint, settings_hash
+from flownb.runtime.freshness import cells_of, fingerprint, imports_of, settings_hash
+from flownb.runtime.outside import Outside
 from flownb.runtime.own_imports import own_imports
 from flownb.runtime.own_modules import Carried, OwnModules, carried, loaded_texts
 from flownb.runtime.process import process_state
@@ -171,8 +172,9 @@ def _attempt(
     happened: BaseException | None = None
     inputs: list[FlowSpec] = []
     flow_self: FlowSpec | None = None
+    outside = Outside()
     try:
-        with process_state(), importable(program):
+        with process_state(), importable(program), outside.watched():
             set_variables(written_variables(program.decorators(spec.step)) if decorated else {})
             flow_class = program.flow_class(spec.step, display=display, decorated=decorated)
             function = step_function(getattr(flow_class, spec.step))
@@ -247,6 +249,8 @@ def _attempt(
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         mark = fingerprint(program, spec.step, loaded=loaded_texts(started), since=started)
         mark["settings"] = settings_hash(decorators)
+        made = [artifacts[name] for name in captured if name in artifacts]
+        mark |= _outside_parts(program, spec.step, outside, mark, decorators, made)
         if happened is not None:  # @catch keeps a traceback, which has the lines
             mark = {part: digest for part, digest in mark.items() if not part.endswith("_tree")}
         record = TaskRecord(
@@ -276,6 +280,28 @@ def _attempt(
             keep.write_task(record, made={*captured, *state.loaded}, tell=not alone)
     values = {name: value for name, value in own.items() if name in captured and name != CATCH_EXCEPTION}
     return TaskResult(record, values, error, decorators, cards)
+
+
+def _outside_parts(
+    program: Program,
+    step: str,
+    outside: Outside,
+    mark: Mapping[str, str],
+    decorators: Sequence[Recorded],
+    made: Iterable[ArtifactRef],
+) -> dict[str, str]:
+    """What made a task's result beside its code, as parts of its fingerprint."""
+    with_command = variables(program.launch.decorators if program.launch else ())
+    if any(one.name == "environment" for one in program.decorators(step)):  # it counts, and --with does not
+        with_command = {}
+    return outside.parts(
+        imports_of(program, step),
+        [cell.source for cell in cells_of(program, step)],
+        [entry.partition("=")[0] for entry in mark.get("modules", "").split()],
+        types=[ref.type for ref in made],
+        own=variables(decorators).keys() - with_command.keys(),
+        added=with_command,
+    )
 
 
 def lost_attempt(program: Program, spec: TaskSpec, datastore: Datastore, reason: str, status: TaskStatus) -> TaskResult:

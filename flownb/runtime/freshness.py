@@ -22,6 +22,7 @@ from flownb.runtime.decorators import Recorded
 from flownb.runtime.imported_text import UNKNOWN, ImportedText
 from flownb.runtime.installed import is_made_up
 from flownb.runtime.local_modules import imported_names, local_modules
+from flownb.runtime.outside import outside_changes
 from flownb.runtime.program import Program
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Reason",
     "ReasonKind",
     "StepState",
+    "cells_of",
     "code_reasons",
     "fingerprint",
     "imports_of",
@@ -47,6 +49,7 @@ WITHOUT_EFFECT = ("retry", "resources", "timeout", "card", "kubernetes", "batch"
 ReasonKind = Literal[
     "code", "shared", "module", "unsure", "artifact", "item", "fewer", "index", "inputs", "failed", "interrupted",
     "unrecorded", "removed", "gone", "transition", "asked", "absent", "older", "made", "other", "led",
+    "python", "distribution", "variable", "variables", "zone",
 ]  # fmt: skip
 # What each kind says, of the step, artifact or module that it names, and of what else is known.
 SAID: Mapping[ReasonKind, str] = {
@@ -71,7 +74,15 @@ SAID: Mapping[ReasonKind, str] = {
     "made": "made with {0} = {1}",
     "other": "made with another `{0}`",
     "led": "`{0}` led to {1}",
+    "python": "Python {1}",
+    "distribution": "`{0}` {1}",
+    "variable": "environment variable `{0}` changed",
+    "variables": "environment variables changed",
+    "zone": "the time zone changed",
 }
+# What made a result: where it differs, so may all that comes of the result.
+CODE = ("code", "shared", "module", "unsure")
+MADE_BY = (*CODE, "python", "distribution", "variable", "variables", "zone")
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,7 @@ class Reason:
     name : str
         The step, artifact or module it is about, if it is about one.
     more : str
-        What else is known of it, such as why a parent's result is an older one.
+        What else is known of it, such as why a parent's result is an older one, or the versions of a distribution.
     """
 
     kind: ReasonKind
@@ -100,9 +111,14 @@ class Reason:
         return self.more if self.kind == "older" else str(self)
 
     @property
+    def is_code(self) -> bool:
+        """Whether it is about the text of cells or of the user's own modules."""
+        return self.kind in CODE
+
+    @property
     def is_cause(self) -> bool:
         """Whether it explains why inputs of later steps differ."""
-        return self.kind in ("code", "shared", "module", "unsure")
+        return self.kind in MADE_BY
 
     @property
     def is_input(self) -> bool:
@@ -195,9 +211,14 @@ def _ordered(value: Any) -> Any:
 
 def imports_of(program: Program, step: str) -> tuple[str, ...]:
     """Names of the modules that a step's code may import: its own, and that of all steps."""
+    return tuple(dict.fromkeys(name for cell in cells_of(program, step) for name in _imports(cell)))
+
+
+def cells_of(program: Program, step: str) -> tuple[Cell, ...]:
+    """The cells with a step's code: that of all steps, and its own."""
     own = program.graph[step].step
     cells = [*program.flow.shared, program.flow.header, own.cell if own else None]
-    return tuple(dict.fromkeys(name for cell in cells if cell is not None for name in _imports(cell)))
+    return tuple(cell for cell in cells if cell is not None)
 
 
 @lru_cache(maxsize=1024)
@@ -207,7 +228,7 @@ def _imports(cell: Cell) -> tuple[str, ...]:
 
 
 def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -> list[Reason]:
-    """What changed in the code of a step between two fingerprints."""
+    """What changed in what a step is made by between two fingerprints, the second one of a task."""
     reasons = []
     # Settings are known where the decorator lines were executed.
     other = "settings" in before and "settings" in now and before["settings"] != now["settings"]
@@ -220,9 +241,9 @@ def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -
     # What a task imported that its code does not name is looked up by name.
     has = {**local_modules(had.keys() - has.keys()), **has}
     changed = {name for name in had.keys() | has.keys() if had.get(name) != has.get(name)}
-    return reasons + [
-        Reason("unsure" if had.get(name) == UNKNOWN else "module", unquote(name)) for name in sorted(changed)
-    ]
+    reasons += [Reason("unsure" if had.get(name) == UNKNOWN else "module", unquote(name)) for name in sorted(changed)]
+    same_command = "settings" in now and now["settings"] == before.get("settings")
+    return reasons + [Reason(*one) for one in outside_changes(before, same_command=same_command)]
 
 
 def _same_code(part: str, now: Mapping[str, str], before: Mapping[str, str]) -> bool:

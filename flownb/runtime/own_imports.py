@@ -20,6 +20,7 @@ from flownb.runtime.imported_text import watch_imports
 from flownb.runtime.installed import is_installed
 from flownb.runtime.metaflow_names import flow_import
 from flownb.runtime.own_modules import current_modules
+from flownb.runtime.variables import module_executed
 
 __all__ = ["always", "own_imports"]
 
@@ -61,7 +62,8 @@ class _Finder(MetaPathFinder):
 
             def exec_module(module: ModuleType) -> None:
                 vars(module)[BUILTINS] = {**vars(builtins), "__import__": flow_import}
-                _execute(module, execute)
+                with module_executed(name):
+                    _execute(module, execute)
 
             loader.exec_module = exec_module  # type: ignore[method-assign]  # of this module's loader alone
         return found

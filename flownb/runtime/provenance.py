@@ -22,9 +22,17 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from flownb.runtime.distributions import LoadedVersions, used_versions
 from flownb.runtime.new_modules import NewModules
 
-__all__ = ["git_state", "imported_distributions", "install_stamps", "known_distributions", "run_environment"]
+__all__ = [
+    "git_state",
+    "imported_distributions",
+    "install_stamps",
+    "known_distributions",
+    "run_environment",
+    "used_distributions",
+]
 
 # Seconds that git is given. On a large work tree whose index is cold it can take longer: then only the commit is asked.
 GIT_SECONDS = 1.0
@@ -152,7 +160,7 @@ class _Seen:
     """Modules of this process that were looked at, and the distributions they belong to."""
 
     modules: NewModules = field(default_factory=NewModules)
-    found: dict[str, str] = field(default_factory=dict)
+    loaded: LoadedVersions = field(default_factory=LoadedVersions)
     installed: Distributions | None = None
 
 
@@ -178,35 +186,55 @@ def imported_distributions() -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Versions by name, sorted. What is on ``sys.path`` and was not installed is left out, as is Python itself.
+        Versions by name, sorted, of what is in memory; ``"?"`` where that is not known, for it was installed again
+        meanwhile. What is on ``sys.path`` and was not installed is left out, as is Python itself.
     """
+    found = {name: unquote(mark.partition("#")[0]) for name, mark in _loaded_versions().items()}
+    return dict(sorted(found.items()))
+
+
+def used_distributions(modules: Iterable[str], *, everything: bool = False) -> str:
+    """What a record says of the distributions that code can reach, see `flownb.runtime.distributions`.
+
+    Parameters
+    ----------
+    modules : iterable of str
+        Dotted names of modules that it imports, or whose values it has.
+    everything : bool, default False
+        Whether it may reach all that this process has imported.
+    """
+    loaded, owners = _loaded_versions(), known_distributions().owners
+    mine = loaded if everything else {owner for name in modules if (owner := _owner(name, owners)) is not None}
+    return used_versions(mine, loaded)
+
+
+def _loaded_versions() -> dict[str, str]:
+    """What is known of all distributions of which this process has imported a module."""
     installed = known_distributions()
     new = _seen.modules.take()
-    lost = [name for name in new if not _note(name, installed)]
+    found = {name: _distribution(name, installed) for name in new}
+    lost = [name for name, owner in found.items() if owner is None]
     if lost and installed.stamps != install_stamps():  # something was installed since
         _seen.installed = installed = _read_installed()
-        for name in lost:
-            _note(name, installed)
-    return dict(sorted(_seen.found.items()))
+        found |= {name: _distribution(name, installed) for name in lost}
+    _seen.loaded.note({name: owner for name, owner in found.items() if owner})
+    return _seen.loaded.marks()
 
 
-def _note(name: str, installed: Distributions) -> bool:
-    """Look a module's distribution up and note it; False if it may be one that was installed since."""
+def _distribution(name: str, installed: Distributions) -> str | None:
+    """The distribution of a module; empty if it has none, None if it may be one that was installed since."""
     top = name.partition(".")[0]
     if top in sys.stdlib_module_names or top == "__main__":
-        return True
+        return ""
     owner = _owner(name, installed.owners)
     if owner is None:
         module = sys.modules.get(name)
         file = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
         if not isinstance(file, str):
-            return True  # a namespace, or made by a program
+            return ""  # a namespace, or made by a program
         mine = (owner for folder, owner in installed.editable if file.startswith(folder))
         owner = next(mine, None) if not any(part in file for part in INSTALLED) else None
-        if owner is None:
-            return False
-    _seen.found[owner] = installed.versions[owner]
-    return True
+    return owner
 
 
 def _owner(name: str, owners: Mapping[str, str]) -> str | None:

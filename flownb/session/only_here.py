@@ -47,7 +47,7 @@ def found_at_export(session: SessionState) -> list[UnpicklableArtifact]:
     for step in program.graph.order:
         now = fingerprint(program, step)
         for record in _newest(results.latest(step)):
-            if not code_reasons(now, record.fingerprint, step):
+            if not any(one.is_code for one in code_reasons(now, record.fingerprint, step)):
                 found += only_here(record).values()
     return found
 

@@ -24,6 +24,7 @@ from flownb.runtime.freshness import fingerprint
 from flownb.runtime.imported_text import watch_imports
 from flownb.runtime.local_modules import imported_names, is_local
 from flownb.runtime.metaflow_exceptions import EXCEPTION_MODULES
+from flownb.runtime.outside import look_at_modules
 from flownb.runtime.own_modules import loaded_texts
 from flownb.runtime.program import Program
 from flownb.runtime.provenance import imported_distributions
@@ -261,6 +262,7 @@ def look_ahead(program: Program) -> None:
         fingerprint(program, step)
     imported_distributions()
     loaded_texts(0)
+    look_at_modules()
 
 
 if __name__ == "__main__":

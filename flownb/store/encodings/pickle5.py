@@ -19,16 +19,17 @@ Strings are told apart by identity, as always in pickle, so a value that was loa
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from flownb.store.encodings.by_value import Definitions
 from flownb.store.encodings.reducers import Reducer, library_reducer, ordered
 
-__all__ = ["Parts", "Pickle5", "StorePickler", "content_of"]
+__all__ = ["Parts", "Pickle5", "StorePickler", "content_of", "modules_of_values"]
 
 MAGIC = b"FNBPKL5\n"
 HEAD = struct.Struct("<8sIIQ")
@@ -119,7 +120,32 @@ class _SetPickler(StorePickler):
         return known[0]
 
 
-class _SetUnpickler(pickle.Unpickler):
+# Who wants to know the modules of the classes and functions that values refer to.
+_listeners: list[set[str]] = []
+
+
+@contextlib.contextmanager
+def modules_of_values() -> Iterator[set[str]]:
+    """Collect the names of modules that values which are loaded in the block refer to, at any depth."""
+    found: set[str] = set()
+    _listeners.append(found)
+    try:
+        yield found
+    finally:
+        _listeners.remove(found)
+
+
+class _Telling(pickle.Unpickler):
+    """Says which modules a value needs."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Find a class, as pickle does."""
+        for found in _listeners:
+            found.add(module)
+        return super().find_class(module, name)
+
+
+class _SetUnpickler(_Telling):
     """Reads what `_SetPickler` wrote."""
 
     def __init__(self, file: io.BytesIO, buffers: Sequence[memoryview]) -> None:
@@ -245,4 +271,6 @@ class Pickle5:
         stream = blob[start : start + length]
         if flags & HAS_SETS:
             return _SetUnpickler(io.BytesIO(stream), buffers).load()
+        if _listeners:
+            return _Telling(io.BytesIO(stream), buffers=buffers).load()
         return pickle.loads(stream, buffers=buffers)
