@@ -7,13 +7,15 @@ The session and all below it are imported with the first cell, so that loading t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flownb.errors import CellError
+from flownb.magics.post_mortem import PostMortem
 from flownb.widgets.views import Views
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Frontend:
         # The kernel's folder; a step that runs may have gone elsewhere.
         self._folder = Path.cwd()
         self.views = Views(self._open_session)
+        self.post_mortem = PostMortem(shell)
 
     def _open_session(self) -> Session:
         from flownb.runtime.own_imports import always
@@ -100,7 +103,8 @@ class Frontend:
             self.session.cells.unmark(gone)
 
     def after_cell(self, result: Any = None) -> None:
-        """Let the views follow."""
+        """Let the views follow, and debuggers find the user's frames."""
+        self.post_mortem.after_cell()
         self.views.after_cell()
 
     def filename(self, raw: str) -> str:
@@ -121,38 +125,37 @@ class Frontend:
 
             display(value)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
-    def raise_for_user(self, error: BaseException) -> NoReturn:
-        """Raise an error that shows the user's own frames at the lines of their cells.
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody can answer a prompt: who executes a notebook from its file allows no input."""
+        if getattr(self.shell, "kernel", None) is None:
+            return True
+        return bool(_request(self.shell).get("content", {}).get("allow_stdin"))
+
+    @contextlib.contextmanager
+    def in_kernel(self, again: str = "", opened: Sequence[BaseException] = ()) -> Iterator[None]:
+        """Run code of the user's in the kernel: ``breakpoint()`` stops in it, and its errors show the user's frames.
+
+        `again` has the words of the `%spin` that makes an error of another process again in this one, `opened` errors
+        that the debugger was open for.
+        """
+        from flownb.magics.breakpoints import breakpoints
+
+        try:
+            with breakpoints(self.shell, lambda: self.can_ask):
+                yield
+        except BaseException as error:  # the user's own, KeyboardInterrupt too
+            self.raise_for_user(error, again=again, opened=error in opened)
+
+    def raise_for_user(self, error: BaseException, *, again: str = "", opened: bool = False) -> NoReturn:
+        """Raise an error that shows the user's own frames at the lines of their cells; see `PostMortem`.
 
         Raises
         ------
         BaseException
             Always: `error`.
         """
-        from flownb.runtime.failure import StepError, user_frames
-
-        shown: BaseException | None = error
-        while shown is not None:  # also in errors it was raised from, or while handling
-            kept = user_frames(shown)
-            if kept is not None and shown is not error:
-                shown.__traceback__ = kept
-            shown = shown.__cause__ or shown.__context__
-        if isinstance(error.__cause__, StepError):  # of a worker process, which made its traceback
-            shown_there = error.__cause__._render_traceback_()
-            lines = [*shown_there, "", *getattr(error, "_render_traceback_", list)()]
-            error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]  # IPython looks for it
-            raise error
-        frames, shown = user_frames(error), error
-        cause = error.__cause__
-        if frames is None and cause is not None:
-            frames, shown = user_frames(cause), cause
-        if frames is not None:
-            table = self.shell.InteractiveTB
-            lines = table.structured_traceback(type(shown), shown, frames, tb_offset=0)
-            if shown is not error:
-                lines = [*lines, "", *getattr(error, "_render_traceback_", list)()]
-            error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]  # IPython looks for it
-        raise error
+        self.post_mortem.raise_for_user(error, again=again, opened=opened)
 
 
 def _request(shell: Any) -> dict[str, Any]:

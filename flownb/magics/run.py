@@ -79,10 +79,8 @@ class RunMagics(Magics):
         """Take over the flow's header and say what it declares."""
         frontend = self.frontend
         defined = frontend.define(line, cell, "flow")
-        try:
+        with frontend.in_kernel():
             frontend.session.run_shared(defined)
-        except Exception as error:
-            frontend.raise_for_user(error)
 
     def _show(self, words: list[str]) -> None:
         """Display the DAG."""
@@ -147,6 +145,7 @@ class RunMagics(Magics):
         lines: Callable[[], list[str]] = list,
     ) -> None:
         """Drive a run and show what happens; `lines` are said when it has ended, however it did."""
+        from flownb.magics.breakpoints import breakpoints
         from flownb.session.progress import Progress
 
         frontend = self.frontend
@@ -185,12 +184,13 @@ class RunMagics(Magics):
             run.start(end_aside)
             return
         try:
-            outcome = run.drive()
+            with breakpoints(frontend.shell, lambda: frontend.can_ask):  # for tasks that run in the kernel
+                outcome = run.drive()
         except BaseException as error:  # a step's own, KeyboardInterrupt too
             live.finish({"run": run.pathspec})
             for line in said_at_end():
                 print(line)
-            frontend.raise_for_user(error)
+            frontend.raise_for_user(error, again=run.debugs)
         finally:
             end()
         print("\n".join([f"{verb} of {session.flow.name}: {outcome.tasks} tasks{said}", *said_at_end()]))

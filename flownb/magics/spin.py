@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
@@ -30,10 +31,11 @@ class SpinMagics(Magics):
 
             %spin STEP [--from RUN[/STEP/TASK]] [--index N] [--set NAME=VALUE] [--artifacts-module FILE]
                        [--config NAME FILE] [--config-value NAME JSON] [--with DECORATOR] [--branch NAME]
-                       [--production] [--persist] [--skip-decorators] [--isolate process]
+                       [--production] [--persist] [--skip-decorators] [--isolate process] [--pdb]
 
         As a cell magic, the cell is a throw-away body in place of the step's own. ``result = %spin train`` gives the
-        outcome: ``result["model"]`` is the model.
+        outcome: ``result["model"]`` is the model. ``--pdb`` opens the debugger where the step fails; with ``--from`` it
+        runs with the ids, attempt, tags and decorators that the task had in its run.
         """
         from flownb.session.option_words import words
         from flownb.session.step_options import parse_spin
@@ -43,13 +45,23 @@ class SpinMagics(Magics):
         filename = None
         if cell is not None:
             filename = frontend.filename(f"%%spin {line}\n{cell}")
-        try:
+        opened: list[BaseException] = []
+
+        def debug(error: BaseException) -> None:
+            opened.append(error)
+            frontend.post_mortem.open(error)
+
+        with frontend.in_kernel(again=_here(line), opened=opened):
             return frontend.session.spin(
                 options,
                 body=cell,
                 filename=filename,
                 display=frontend.show,
                 kernel_names=frontend.kernel_names(),
+                debug=debug if frontend.can_ask else None,
             )
-        except BaseException as error:  # the user's own, KeyboardInterrupt too
-            frontend.raise_for_user(error)
+
+
+def _here(line: str) -> str:
+    """The words of a spin in a process of its own, for one in the kernel that opens the debugger."""
+    return f"{re.sub(r'--isolate[ =]+process', '', line).strip()} --pdb"

@@ -7,6 +7,7 @@ inputs reaches the store, another task or the notebook.
 from __future__ import annotations
 
 import time
+from bdb import BdbQuit
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -45,7 +46,9 @@ from flownb.store.artifacts import Saved
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, TaskRecord, TaskStatus
 
-__all__ = ["lost_attempt", "may_be_tried_again", "run_attempt", "run_task"]
+__all__ = ["Debug", "lost_attempt", "may_be_tried_again", "run_attempt", "run_task"]
+
+Debug = Callable[[BaseException], None]
 
 
 def run_task(
@@ -85,6 +88,7 @@ def run_attempt(
     finish: Callable[[], None] = lambda: None,
     alone: bool = False,
     all_modules: bool = False,
+    debug: Debug | None = None,
 ) -> TaskResult:
     """Run one attempt of a task in a fresh module.
 
@@ -110,6 +114,9 @@ def run_attempt(
     all_modules : bool, default False
         Whether each of the user's own modules that this process has imported counts as code of the step: its values
         may be of their classes.
+    debug : callable, optional
+        Given the exception that the step's code raised, before ``@catch`` has its turn, and while environment
+        variables, working folder and `current` are still the task's: opens a debugger, and returns when it is left.
 
     Returns
     -------
@@ -162,11 +169,17 @@ def run_attempt(
                 try:
                     with time_limit(decorators, spec.step), own_imports():
                         execute_step(function, node, flow_self, *arguments)
+                except Exception as raised:
+                    if debug is not None and not isinstance(raised, BdbQuit):
+                        debug(raised)
+                    raise
                 finally:
                     finish()
             finally:
                 current._clear()
     except BaseException as raised:  # recorded, then handed to the caller: also KeyboardInterrupt and SystemExit
+        if isinstance(raised, BdbQuit) and not alone:  # whoever leaves a debugger stops the step; no retry, no catch
+            raised = KeyboardInterrupt("the debugger was left").with_traceback(raised.__traceback__)
         error = happened = raised
     if flow_self is not None:
         error = _catch(decorators, spec, state, flow_self, node.targets, error)
