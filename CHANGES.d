@@ -3,3 +3,4 @@
 - `%spin STEP --from RUN/STEP/TASK --pdb` runs a task of a run again in the kernel, as it ran there, and opens the debugger where it fails, also below `@catch`. A failed run names the command; `%debug` right after it offers it. `flownb spin … --pdb` does the same in a terminal.
 - `%debug`, `%pdb on` and `%tb` after a failed step show the user's frames alone, causes of a chain of exceptions included.
 - Tracebacks of steps with decorators or comments above the body show the right line (they were shifted in notebooks).
+- `%flow load RUN/STEP[/TASK]` sets a task's artifacts, parameters and foreach item as variables of the notebook, also of a task that failed; variables of yours are not replaced without `--overwrite`.

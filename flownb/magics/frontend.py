@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -34,6 +34,8 @@ class Frontend:
         self._folder = Path.cwd()
         self.views = Views(self._open_session)
         self.post_mortem = PostMortem(shell)
+        # What the notebook's namespace has of flownb, by name.
+        self._placed: dict[str, Any] = {}
 
     def _open_session(self) -> Session:
         from flownb.runtime.own_imports import always
@@ -117,6 +119,18 @@ class Frontend:
     def kernel_names(self) -> set[str]:
         """Names in the notebook's namespace that the user made."""
         return {name for name in self.shell.user_ns if not name.startswith("_")}
+
+    def users_names(self) -> set[str]:
+        """Names in the notebook's namespace that the user made and flownb did not set, or not to what they are now."""
+        names = self.shell.user_ns
+        return {
+            name for name in self.kernel_names() if name not in self._placed or self._placed[name] is not names[name]
+        }
+
+    def place(self, values: Mapping[str, Any]) -> None:
+        """Set names in the notebook's namespace, for scratch cells."""
+        self.shell.user_ns.update(values)
+        self._placed.update(values)
 
     def show(self, value: Any) -> None:
         """Display the value of a step's last expression."""

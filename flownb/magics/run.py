@@ -47,6 +47,8 @@ class RunMagics(Magics):
             %flow status             what is stale and why, and what a resume would do
             %flow stop [RUN]         stop what goes on in the background
             %flow logs STEP [--from RUN[/STEP/TASK]] [--index N] [--attempt N]
+            %flow load RUN/STEP[/TASK] [NAME …] [--index N] [--overwrite]
+                                     set a task's artifacts as variables; STEP alone is its latest result
             %flow check              list what the static checks find
             %flow export flow.py     write a Metaflow file; --strict refuses artifacts that Metaflow cannot store
         """
@@ -63,6 +65,7 @@ class RunMagics(Magics):
             "status": self._status,
             "stop": self._stop,
             "logs": self._logs,
+            "load": self._load,
             "check": self._check,
             "export": self._export,
         }
@@ -243,6 +246,12 @@ class RunMagics(Magics):
         from flownb.session.logs import parse_logs, step_log
 
         show_logs(step_log(self.frontend.session, parse_logs(words)))
+
+    def _load(self, words: list[str]) -> None:
+        """Set a task's artifacts as variables of the notebook."""
+        from flownb.magics.load import load_into
+
+        load_into(self.frontend, words)
 
     def _export(self, words: list[str]) -> None:
         """Write flow.py."""

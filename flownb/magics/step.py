@@ -39,8 +39,8 @@ class StepMagics(Magics):
                 defined.name, display=frontend.show, kernel_names=frontend.kernel_names()
             )
         # Shared names are those of the module the step ran in: its values are then of the classes scratch cells see.
-        self.names.update(frontend.session.shared_values(self.shared_names & self.names.keys()))
-        self.names.update(outcome.values)
+        frontend.place(frontend.session.shared_values(self.shared_names & self.names.keys()))
+        frontend.place(outcome.values)
         frontend.show(outcome.report)
 
     @cell_magic
@@ -56,4 +56,4 @@ class StepMagics(Magics):
         with frontend.in_kernel():
             names = frontend.session.run_shared(defined)
         self.shared_names.update(names)
-        self.names.update(names)
+        frontend.place(names)

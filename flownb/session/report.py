@@ -14,7 +14,7 @@ from typing import Any
 from flownb.flow.definition import Step
 from flownb.runtime.task import TaskResult
 
-__all__ = ["StepReport", "as_bundle", "capture_header", "step_report", "uncaptured"]
+__all__ = ["StepReport", "as_bundle", "capture_header", "step_report", "uncaptured", "value_kind"]
 
 STYLE = "font-family:var(--jp-code-font-family,monospace);font-size:12px;line-height:1.5;opacity:.85"
 
@@ -94,10 +94,11 @@ def capture_header(step: Step, local: Sequence[str]) -> str:
 
 def value_types(results: Sequence[TaskResult]) -> tuple[tuple[str, str], ...]:
     """Names and types of what a step's first task set, in the order it did."""
-    return tuple((name, _kind(value)) for name, value in results[0].values.items())
+    return tuple((name, value_kind(value)) for name, value in results[0].values.items())
 
 
-def _kind(value: Any) -> str:
+def value_kind(value: Any) -> str:
+    """A value's type, with its shape if it has one."""
     kind = type(value)
     shape = getattr(value, "shape", None)
     name = kind.__qualname__
