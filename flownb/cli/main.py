@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.usage = (
         "flownb spin NOTEBOOK STEP [--from RUN[/STEP/TASK]] [--index N] [--set NAME=VALUE] [--artifacts-module FILE] "
         "[--config NAME FILE] [--config-value NAME JSON] [--with DECORATOR] [--branch NAME] [--production] "
-        "[--persist] [--skip-decorators] [--isolate process]"
+        "[--persist] [--skip-decorators] [--isolate process] [--pdb]"
     )
     sub = add("check", check, "List what the static checks find; fails if there are errors.")
     sub.add_argument("--strict", action="store_true", help="fail if there are warnings, too")
@@ -236,13 +236,25 @@ def spin(arguments: argparse.Namespace, rest: list[str]) -> int:
         options = replace(options, artifacts_module=options.artifacts_module.resolve())
     session = _open(arguments.notebook)
     _print_notes(session)
-    outcome = session.spin(options, display=_print_value)
+    outcome = session.spin(options, display=_print_value, debug=_debug if sys.stdin.isatty() else None)
     print("\n".join(outcome.report.lines()))
     if outcome.task is not None:
         print(f"  kept   {outcome.task.pathspec} in {session.spin_datastore.location}")
     for name, value in outcome.values.items():
         print(f"  {name} = {_short(value)}")
     return 0
+
+
+def _debug(error: BaseException) -> None:
+    """Show an error of a step and open the debugger where it was raised."""
+    import pdb
+
+    from flownb.runtime.failure import describe, user_frames
+
+    frames = user_frames(error)
+    if frames is not None:
+        print(describe(error)["traceback"], end="", file=sys.stderr)
+        pdb.post_mortem(frames)
 
 
 def check(arguments: argparse.Namespace, rest: list[str]) -> int:

@@ -42,6 +42,8 @@ def drive(
     BaseException
         What ended the run, with the user's own frames.
     """
+    from flownb.magics.breakpoints import breakpoints
+
     session = frontend.session
     flow = session.flow.name
 
@@ -79,12 +81,13 @@ def drive(
         run.start(end_aside)
         return
     try:
-        outcome = run.drive()
+        with breakpoints(frontend.shell, lambda: frontend.can_ask):  # for tasks that run in the kernel
+            outcome = run.drive()
     except BaseException as error:  # a step's own, KeyboardInterrupt too
         live.finish({"run": run.pathspec})
         for line in said_at_end():
             print(line)
-        frontend.raise_for_user(error)
+        frontend.raise_for_user(error, again=run.debugs)
     finally:
         end()
     live.finish({"run": outcome.pathspec, "tasks": outcome.tasks, "seconds": round(outcome.seconds, 3)})

@@ -7,14 +7,16 @@ The session and all below it are imported with the first cell, so that loading t
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flownb.errors import CellError
 from flownb.magics.notebook_file import kernel_name, notebook_path
+from flownb.magics.post_mortem import PostMortem
 from flownb.widgets.views import Views
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ class Frontend:
         self._kernel_name = kernel_name(shell)
         self._first_cell = self.cell_id
         self.views = Views(self._open_session)
+        self.post_mortem = PostMortem(shell)
+        # What the notebook's namespace has of flownb, by name.
+        self._placed: dict[str, Any] = {}
 
     def _open_session(self) -> Session:
         from flownb.runtime.own_imports import always
@@ -148,7 +153,8 @@ class Frontend:
             self.session.cells.unmark(gone)
 
     def after_cell(self, result: Any = None) -> None:
-        """Let the views follow."""
+        """Let the views follow, and debuggers find the user's frames."""
+        self.post_mortem.after_cell()
         self.views.after_cell()
 
     def sent(self, made: str, body: str) -> str:
@@ -172,6 +178,18 @@ class Frontend:
         """Names in the notebook's namespace that the user made."""
         return {name for name in self.shell.user_ns if not name.startswith("_")}
 
+    def users_names(self) -> set[str]:
+        """Names in the notebook's namespace that the user made and flownb did not set, or not to what they are now."""
+        names = self.shell.user_ns
+        return {
+            name for name in self.kernel_names() if name not in self._placed or self._placed[name] is not names[name]
+        }
+
+    def place(self, values: Mapping[str, Any]) -> None:
+        """Set names in the notebook's namespace, for scratch cells."""
+        self.shell.user_ns.update(values)
+        self._placed.update(values)
+
     def show(self, value: Any) -> None:
         """Display the value of a step's last expression."""
         if value is not None:
@@ -179,38 +197,37 @@ class Frontend:
 
             display(value)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
-    def raise_for_user(self, error: BaseException) -> NoReturn:
-        """Raise an error that shows the user's own frames at the lines of their cells.
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody can answer a prompt: who executes a notebook from its file allows no input."""
+        if getattr(self.shell, "kernel", None) is None:
+            return True
+        return bool(_request(self.shell).get("content", {}).get("allow_stdin"))
+
+    @contextlib.contextmanager
+    def in_kernel(self, again: str = "", opened: Sequence[BaseException] = ()) -> Iterator[None]:
+        """Run code of the user's in the kernel: ``breakpoint()`` stops in it, and its errors show the user's frames.
+
+        `again` has the words of the `%spin` that makes an error of another process again in this one, `opened` errors
+        that the debugger was open for.
+        """
+        from flownb.magics.breakpoints import breakpoints
+
+        try:
+            with breakpoints(self.shell, lambda: self.can_ask):
+                yield
+        except BaseException as error:  # the user's own, KeyboardInterrupt too
+            self.raise_for_user(error, again=again, opened=error in opened)
+
+    def raise_for_user(self, error: BaseException, *, again: str = "", opened: bool = False) -> NoReturn:
+        """Raise an error that shows the user's own frames at the lines of their cells; see `PostMortem`.
 
         Raises
         ------
         BaseException
             Always: `error`.
         """
-        from flownb.runtime.failure import StepError, user_frames
-
-        shown: BaseException | None = error
-        while shown is not None:  # also in errors it was raised from, or while handling
-            kept = user_frames(shown)
-            if kept is not None and shown is not error:
-                shown.__traceback__ = kept
-            shown = shown.__cause__ or shown.__context__
-        if isinstance(error.__cause__, StepError):  # of a worker process, which made its traceback
-            shown_there = error.__cause__._render_traceback_()
-            lines = [*shown_there, "", *getattr(error, "_render_traceback_", list)()]
-            error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]  # IPython looks for it
-            raise error
-        frames, shown = user_frames(error), error
-        cause = error.__cause__
-        if frames is None and cause is not None:
-            frames, shown = user_frames(cause), cause
-        if frames is not None:
-            table = self.shell.InteractiveTB
-            lines = table.structured_traceback(type(shown), shown, frames, tb_offset=0)
-            if shown is not error:
-                lines = [*lines, "", *getattr(error, "_render_traceback_", list)()]
-            error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]  # IPython looks for it
-        raise error
+        self.post_mortem.raise_for_user(error, again=again, opened=opened)
 
 
 def _request(shell: Any) -> dict[str, Any]:

@@ -46,6 +46,8 @@ class RunMagics(Magics):
             %flow stop [RUN]         stop what goes on in the background
             %flow logs STEP [--from RUN[/STEP/TASK]] [--index N] [--attempt N]
             %flow report [STEP]      the report of a step that was executed or spun, with its details
+            %flow load RUN/STEP[/TASK] [NAME …] [--index N] [--overwrite]
+                                     set a task's artifacts as variables; STEP alone is its latest result
             %flow check              list what the static checks find
             %flow export flow.py     write a Metaflow file; --strict refuses artifacts that Metaflow cannot store
         """
@@ -64,6 +66,7 @@ class RunMagics(Magics):
             "stop": self._stop,
             "logs": self._logs,
             "report": self._report,
+            "load": self._load,
             "check": self._check,
             "export": self._export,
         }
@@ -80,10 +83,8 @@ class RunMagics(Magics):
         """Take over the flow's header and say what it declares."""
         frontend = self.frontend
         defined = frontend.define(line, cell, "flow")
-        try:
+        with frontend.in_kernel():
             frontend.session.run_shared(defined)
-        except Exception as error:
-            frontend.raise_for_user(error)
 
     def _show(self, words: list[str]) -> None:
         """Display the DAG."""
@@ -202,6 +203,12 @@ class RunMagics(Magics):
             raise ParameterError("`%flow report` takes one step.", f"It was given {len(words)}.", "Name one.")
         report = self.frontend.session.reports.find(words[0] if words else None)
         display(report.whole())  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+
+    def _load(self, words: list[str]) -> None:
+        """Set a task's artifacts as variables of the notebook."""
+        from flownb.magics.load import load_into
+
+        load_into(self.frontend, words)
 
     def _export(self, words: list[str]) -> None:
         """Write flow.py."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
@@ -30,11 +31,12 @@ class SpinMagics(Magics):
 
             %spin STEP [--from RUN[/STEP/TASK]] [--index N] [--set NAME=VALUE] [--artifacts-module FILE]
                        [--config NAME FILE] [--config-value NAME JSON] [--with DECORATOR] [--branch NAME]
-                       [--production] [--persist] [--skip-decorators] [--isolate process]
+                       [--production] [--persist] [--skip-decorators] [--isolate process] [--pdb]
 
         As a cell magic, the cell is a throw-away body in place of the step's own, to look around with: it may set some
         of what the step captures, or nothing. ``result = %spin train`` gives the outcome: ``result["model"]`` is the
-        model.
+        model. ``--pdb`` opens the debugger where the step fails; with ``--from`` it runs with the ids, attempt, tags
+        and decorators that the task had in its run.
         """
         from flownb.session.option_words import words
         from flownb.session.step_options import parse_spin
@@ -45,7 +47,13 @@ class SpinMagics(Magics):
         if cell is not None:
             source = frontend.sent(f"%%spin {line}\n{cell}", cell)
             filename = frontend.filename(source)
-        try:
+        opened: list[BaseException] = []
+
+        def debug(error: BaseException) -> None:
+            opened.append(error)
+            frontend.post_mortem.open(error)
+
+        with frontend.in_kernel(again=_here(line), opened=opened):
             frontend.say_notes()
             return frontend.session.spin(
                 options,
@@ -54,6 +62,10 @@ class SpinMagics(Magics):
                 filename=filename,
                 display=frontend.show,
                 kernel_names=frontend.kernel_names(),
+                debug=debug if frontend.can_ask else None,
             )
-        except BaseException as error:  # the user's own, KeyboardInterrupt too
-            frontend.raise_for_user(error)
+
+
+def _here(line: str) -> str:
+    """The words of a spin in a process of its own, for one in the kernel that opens the debugger."""
+    return f"{re.sub(r'--isolate[ =]+process', '', line).strip()} --pdb"

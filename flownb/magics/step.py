@@ -34,16 +34,14 @@ class StepMagics(Magics):
         """
         frontend = self.frontend
         defined = frontend.define(line, cell, "step")
-        try:
+        with frontend.in_kernel():
             frontend.say_notes()
             outcome = frontend.session.run_step(
                 defined.name, display=frontend.show, kernel_names=frontend.kernel_names()
             )
-        except BaseException as error:  # the user's own, KeyboardInterrupt too
-            frontend.raise_for_user(error)
         # Shared names are those of the module the step ran in: its values are then of the classes scratch cells see.
-        self.names.update(frontend.session.shared_values(self.shared_names & self.names.keys()))
-        self.names.update(outcome.values)
+        frontend.place(frontend.session.shared_values(self.shared_names & self.names.keys()))
+        frontend.place(outcome.values)
         frontend.show(outcome.report)
 
     @cell_magic
@@ -56,9 +54,7 @@ class StepMagics(Magics):
         defined = frontend.define(line, cell, "shared")
         for magic in defined.parsed.magics:
             exec(frontend.shell.transform_cell(magic.text), self.names)
-        try:
+        with frontend.in_kernel():
             names = frontend.session.run_shared(defined)
-        except Exception as error:
-            frontend.raise_for_user(error)
         self.shared_names.update(names)
-        self.names.update(names)
+        frontend.place(names)

@@ -7,6 +7,7 @@ inputs reaches the store, another task or the notebook.
 from __future__ import annotations
 
 import time
+from bdb import BdbQuit
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -46,7 +47,9 @@ from flownb.store.artifacts import Saved
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, TaskRecord, TaskStatus
 
-__all__ = ["lost_attempt", "may_be_tried_again", "run_attempt", "run_task"]
+__all__ = ["Debug", "lost_attempt", "may_be_tried_again", "run_attempt", "run_task"]
+
+Debug = Callable[[BaseException], None]
 
 
 def run_task(
@@ -85,6 +88,7 @@ def run_attempt(
     on_card: OnCard | None = None,
     finish: Callable[[], None] = lambda: None,
     alone: bool = False,
+    debug: Debug | None = None,
 ) -> TaskResult:
     """Run one attempt of a task in a fresh module, with fresh modules of the user's own.
 
@@ -107,6 +111,9 @@ def run_attempt(
     alone : bool, default False
         Whether this process is the attempt's own. Then all it imported was imported for the attempt and is recorded
         with it, and telling the datastore's index is left to the process that drives the run.
+    debug : callable, optional
+        Given the exception that the step's code raised, before ``@catch`` has its turn, and while environment
+        variables, working folder and `current` are still the task's: opens a debugger, and returns when it is left.
 
     Returns
     -------
@@ -119,7 +126,7 @@ def run_attempt(
         If the task cannot be recorded.
     """
     run = partial(_attempt, program, datastore=datastore, keep=keep, display=display, decorated=decorated)
-    run = partial(run, on_card=on_card, finish=finish, alone=alone)
+    run = partial(run, on_card=on_card, finish=finish, alone=alone, debug=debug)
     if alone:
         return run(spec)
     own, given = OwnModules(), carried(spec.overrides)
@@ -156,6 +163,7 @@ def _attempt(
     on_card: OnCard | None,
     finish: Callable[[], None],
     alone: bool,
+    debug: Debug | None,
 ) -> TaskResult:
     """Run one attempt where none of the user's own modules is imported yet."""
     flow = program.flow
@@ -200,11 +208,17 @@ def _attempt(
                 try:
                     with time_limit(decorators, spec.step), own_imports():
                         execute_step(function, node, flow_self, *arguments)
+                except Exception as raised:
+                    if debug is not None and not isinstance(raised, BdbQuit):
+                        debug(raised)
+                    raise
                 finally:
                     finish()
             finally:
                 current._clear()
     except BaseException as raised:  # recorded, then handed to the caller: also KeyboardInterrupt and SystemExit
+        if isinstance(raised, BdbQuit) and not alone:  # whoever leaves a debugger stops the step; no retry, no catch
+            raised = KeyboardInterrupt("the debugger was left").with_traceback(raised.__traceback__)
         error = happened = raised
     if flow_self is not None:
         error = _catch(decorators, spec, state, flow_self, node.targets, error)

@@ -115,7 +115,8 @@ def user_frames(error: BaseException) -> TracebackType | None:
     kept: list[TracebackType] = []
     frame = error.__traceback__
     while frame is not None:
-        if str(frame.tb_frame.f_globals.get("__name__", "")).split(".")[0] != "flownb":
+        # Of the standard library, bdb is what a debugger stops in that is left with quit.
+        if str(frame.tb_frame.f_globals.get("__name__", "")).split(".")[0] not in ("flownb", "bdb"):
             kept.append(frame)
         frame = frame.tb_next
     start = next((i for i, one in enumerate(kept) if _is_flow_code(one)), len(kept))

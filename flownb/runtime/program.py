@@ -396,7 +396,8 @@ class Program:
         shown = len(source.loads) + source.statements - 1 if shows and source.statements else -1
         # Decorators can read what the class body defines, as they can in flow.py.
         base = f"(metaclass={BODY_CLASS})" if self.flow.class_names and self.decorators(name) else ""
-        return _compiled((SourceLine(f"class {self.flow.name}{base}:", 1, 0), *lines), filename, self.features, shown)
+        lines = (SourceLine(f"class {self.flow.name}{base}:", 1, 0), *lines)
+        return _compiled(lines, filename, self.features, shown, is_method=True)
 
     def _method(self, name: str, flow_class: type[FlowSpec], shows: bool, decorated: bool) -> Any:
         """Execute the definition of one method, or copy it from the base class that has it."""
@@ -532,7 +533,9 @@ def _imports(names: tuple[str, ...]) -> CodeType:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(lines: tuple[SourceLine, ...], filename: str, flags: int, shown: int = -1) -> CodeType:
+def _compiled(
+    lines: tuple[SourceLine, ...], filename: str, flags: int, shown: int = -1, *, is_method: bool = False
+) -> CodeType:
     """Compile generated source so that each node stands where its cell has it.
 
     `shown` is the position of the method's statement whose value is displayed, -1 for none.
@@ -545,6 +548,8 @@ def _compiled(lines: tuple[SourceLine, ...], filename: str, flags: int, shown: i
     for node in ast.walk(tree):
         if hasattr(node, "lineno"):
             _move(node, lines)
+    if is_method:
+        _begin_at_first_line(tree)
     code: CodeType = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
     return code
 
@@ -570,7 +575,7 @@ def _show(tree: ast.Module, position: int, text: str) -> None:
     assert isinstance(method, ast.FunctionDef)
     body = method.body
     last = body[position]
-    if not isinstance(last, ast.Expr):
+    if not isinstance(last, ast.Expr) or _stops(last.value):
         return
     end = text.split("\n")[(last.end_lineno or 1) - 1].encode()[last.end_col_offset or 0 :]
     if end.strip().startswith(b";"):
@@ -578,6 +583,24 @@ def _show(tree: ast.Module, position: int, text: str) -> None:
     name = ast.Name("__flownb_display__", ast.Load())
     call = ast.copy_location(ast.Call(ast.copy_location(name, last.value), [last.value], []), last.value)
     body[position] = ast.copy_location(ast.Expr(call), last)
+
+
+def _begin_at_first_line(tree: ast.Module) -> None:
+    """Let the code of a class's last method begin at its cell's first line, as `_read_as_cell` says that it does.
+
+    Where code begins is where its first decorator does: a first one is added, which gives back what it is given.
+    """
+    method = tree.body[0].body[-1]  # type: ignore[attr-defined]  # a class
+    if method.decorator_list[0].lineno > 1:
+        same = ast.parse("lambda method: method", mode="eval").body
+        method.decorator_list.insert(0, same)
+
+
+def _stops(value: ast.expr) -> bool:
+    """Whether an expression calls a debugger, which would otherwise stop in the function that displays its value."""
+    called = value.func if isinstance(value, ast.Call) else None
+    name = called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
+    return name in ("breakpoint", "set_trace")
 
 
 def _move(node: Any, lines: Sequence[SourceLine]) -> None:

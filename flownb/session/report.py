@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flownb.session.instances import Instance
     from flownb.session.judge import Judge
 
-__all__ = ["StepReport", "as_bundle", "capture_header", "input_notes", "step_report", "uncaptured"]
+__all__ = ["StepReport", "as_bundle", "capture_header", "input_notes", "step_report", "uncaptured", "value_kind"]
 
 STYLE = "font-family:var(--jp-code-font-family,monospace);font-size:12px;line-height:1.5;opacity:.85"
 # Names that the line lists; the details list all.
@@ -175,10 +175,11 @@ def value_types(
             return True
         return name in refs and (name, refs[name].key) not in inherited
 
-    return tuple((name, _kind(value)) for name, value in results[0].values.items() if was_set(name))
+    return tuple((name, value_kind(value)) for name, value in results[0].values.items() if was_set(name))
 
 
-def _kind(value: Any) -> str:
+def value_kind(value: Any) -> str:
+    """A value's type, with its shape if it has one."""
     kind = type(value)
     shape = getattr(value, "shape", None)
     name = kind.__qualname__

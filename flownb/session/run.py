@@ -44,6 +44,7 @@ from flownb.session.launch import check_project
 from flownb.session.only_here import constants_only_here, only_here
 from flownb.session.options import RunOptions, refuse_ambiguous
 from flownb.session.origin import environment, notebook_cells
+from flownb.session.replay import launch_facts
 from flownb.session.state import SessionState, module_kept
 from flownb.store.logs import LogBook
 from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord, TaskStatus
@@ -145,7 +146,7 @@ def begin_run(
             **session.working.facts_of_run(flow),
             constants={name: ref for name, ref in given.items() if name not in parameters},
             origin=origin.run if origin is not None else "",
-            environment=environment(session),
+            environment={**environment(session), **launch_facts(adds)},
             cells=session.datastore.save(notebook_cells(session), name="cells"),
             source=session.datastore.save(program.source, name="source"),
             system_tags=system_tags,
@@ -169,6 +170,9 @@ class FlowRun:
         What ended it otherwise.
     notes : list of str
         What its user should know of the artifacts that were stored, each said once.
+    debugs : str
+        Once a task failed: the words of the `%spin` that runs it again in this process and opens the debugger. Empty
+        if its process died, for this one might, too.
     """
 
     def __init__(
@@ -184,6 +188,7 @@ class FlowRun:
         self.pathspec = f"{record.flow}/{record.run}"
         self.outcome: RunOutcome | None = None
         self.error: BaseException | None = None
+        self.debugs = ""
         self.notes = [str(one) for one in constants_only_here(given)]
         self._session, self._options, self._program, self._record = session, options, program, record
         self._given, self._decorators, self._reuse = given, decorators, reuse
@@ -303,6 +308,7 @@ class FlowRun:
             return RunOutcome(self.pathspec, self._tasks, time() - started, self._cloned)
         if status == "interrupted":
             raise self._stopped() from failed.error
+        self.debugs = _debugs(failed)
         raise _step_failed(failed) from failed.error
 
     def _end(self, status: TaskStatus, started: float) -> None:
@@ -375,14 +381,22 @@ def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
 def _step_failed(failed: TaskResult) -> StepFailed:
     """That a run stopped because a step failed."""
     task = failed.record
-    died = task.exception is not None and task.exception["type"] == WORKER_DIED
-    alone = f"`%spin {task.step} --from {task.place}` runs it alone on the same inputs."
+    debugs = _debugs(failed)
     return StepFailed(
         f"Run {task.flow}/{task.run} stopped: step {task.step} failed.",
         _first_line(failed),
-        "`%flow resume` runs it again, and what comes after it." if died else f"Correct the step; {alone}",
+        f"Correct the step; `%spin {debugs}` runs it on the same inputs in the notebook, and stops where it fails."
+        if debugs
+        else "`%flow resume` runs it again, and what comes after it.",
         pathspec=task.pathspec,
     )
+
+
+def _debugs(failed: TaskResult) -> str:
+    """The words of the `%spin` that debugs a failed task; empty if its process died."""
+    task = failed.record
+    died = task.exception is not None and task.exception["type"] == WORKER_DIED
+    return "" if died else f"{task.step} --from {task.place} --pdb"
 
 
 def _first_line(failed: TaskResult) -> str:

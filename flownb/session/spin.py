@@ -18,7 +18,7 @@ from flownb.flow.definition import Step
 from flownb.flow.draw import draw_graph
 from flownb.flow.lint import capture_never_assigned, check_flow
 from flownb.pathspec import Origin, parse_origin
-from flownb.runtime.attempt import run_attempt
+from flownb.runtime.attempt import Debug, run_attempt
 from flownb.runtime.decorators import APPLIED
 from flownb.runtime.events import task_told
 from flownb.runtime.launch import Launch, launch
@@ -34,6 +34,7 @@ from flownb.session.isolated import run_isolated
 from flownb.session.latest import LatestResults, no_task
 from flownb.session.launch import check_project
 from flownb.session.only_here import only_here
+from flownb.session.replay import launch_of, refuse_pdb, replayed, task_to_debug
 from flownb.session.report import StepReport, input_notes, step_report
 from flownb.session.state import Display, SessionState, module_kept
 from flownb.session.step_options import SpinOptions, literal, load_artifacts_module
@@ -88,6 +89,7 @@ def spin_step(
     filename: str | None = None,
     display: Display | None = None,
     kernel_names: Iterable[str] = (),
+    debug: Debug | None = None,
 ) -> SpinOutcome:
     """Run one step on persisted parents, recording nothing.
 
@@ -104,6 +106,8 @@ def spin_step(
         The name tracebacks show for that body.
     display, kernel_names
         As for `run_step`.
+    debug : callable, optional
+        Opens a debugger on the step's exception, for ``--pdb``; None where nobody could answer it.
 
     Raises
     ------
@@ -113,6 +117,10 @@ def spin_step(
     """
     step = session.step(options.step)
     program = session.program(False)
+    task_of_run: TaskRecord | None = None
+    if options.pdb:
+        refuse_pdb(debug is not None)
+        options, task_of_run = _debugged(session, program.flow.name, options)
     if body is not None:
         program = _with_body(program, step, body, source, filename)
         step = program.graph[step.name].step or step
@@ -123,6 +131,8 @@ def spin_step(
         session.require_checked(step.name, kernel_names)
     given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
     adds = launch(options.decorators, options.branch, options.production)
+    if task_of_run is not None and not (options.decorators or options.branch or options.production):
+        adds = launch_of(session.datastore.run(program.flow.name, task_of_run.run))
     program = program if adds == Launch() else program.launched(adds)
     if options.branch is not None or options.production:
         check_project(program, options.branch, options.production)
@@ -151,15 +161,20 @@ def spin_step(
             if options.isolate:
                 result = run_isolated(session, configured, spec, keep=keep, decorated=decorated, on_card=on_card)
             else:
+                ran = spec
+                if task_of_run is not None and keep is None:  # what is kept has ids of its own
+                    ran = replayed(spec, task_of_run, session.datastore.run(program.flow.name, task_of_run.run))
                 result = run_attempt(
                     configured,
-                    spec,
+                    ran,
                     session.datastore,
                     keep=keep,
                     display=display,
                     decorated=decorated,
                     on_card=on_card,
+                    debug=debug if options.pdb else None,
                 )
+                result = replace(result, record=replace(result.record, run=spec.run, task=spec.task))
         session.cards.keep_spun(result)
         ended(result)
     if keep is not None:
@@ -169,7 +184,9 @@ def spin_step(
         raise result.error
     set_here = {n: v for n, v in result.values.items() if n not in overrides or n in step.captures}
     result = replace(result, values=set_here)
-    notes = [*_spin_notes(instance, options), *map(str, only_here(result.record).values()), *result.notes]
+    failed = result.record.exception is not None  # also if @catch handled it
+    notes = _spin_notes(instance, options, task_of_run, failed)
+    notes += [*map(str, only_here(result.record).values()), *result.notes]
     used = judge.used(result.record, {n: r for n, r in inherited_refs(program, spec).items() if n not in overrides})
     inputs += [f"{one}, as the run that its inputs come from" for one in used]
     report = step_report(
@@ -180,9 +197,21 @@ def spin_step(
     return SpinOutcome(report, result.values, kept)
 
 
-def _spin_notes(instance: Instance, options: SpinOptions) -> list[str]:
+def _debugged(session: SessionState, flow: str, options: SpinOptions) -> tuple[SpinOptions, TaskRecord | None]:
+    """The options with the very task that is to be debugged, and its record; None if it is one that never ran."""
+    if options.origin is None:
+        return options, None
+    origin = parse_origin(options.origin, flow)
+    session.datastore.run(flow, origin.run)  # says so if there is no such run
+    record = task_to_debug(session.datastore, flow, options.step, origin, options.index)
+    return (replace(options, origin=record.place), record) if record is not None else (options, None)
+
+
+def _spin_notes(instance: Instance, options: SpinOptions, task_of_run: TaskRecord | None, failed: bool) -> list[str]:
     notes = []
-    if instance.frames and options.index is None:
+    if task_of_run is not None and task_of_run.exception is not None and not failed:
+        notes.append(f"{task_of_run.place} failed in its run, and does not fail here")
+    if instance.frames and options.index is None and task_of_run is None:
         frame = instance.frames[-1]
         notes.append(f"item {frame.index} of {frame.num_splits}; --index picks another")
     if not options.skip_decorators:

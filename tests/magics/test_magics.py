@@ -262,3 +262,45 @@ def test_what_a_command_of_the_flow_does_not_take(kernel: Kernel) -> None:
     kernel.run("%%step a -> x\nx = 1")
     assert "`%flow check` does not take `all`. It checks the whole flow." in kernel.run("%flow check all").error
     assert "`none/flow.py` cannot be written. No such file" in kernel.run("%flow export none/flow.py").error
+
+
+def test_load_sets_a_tasks_artifacts(kernel: Kernel) -> None:
+    """%flow load takes every form of a place, says what it set, and does not replace what the user made."""
+    kernel.run('%%flow F\nk = Parameter("k", default=2)')
+    kernel.run("%%step load -> xs\nxs = [3, 1]")
+    kernel.run("%%step train --foreach xs -> y\nself.half = self.input / 2\ny = 1 / (self.input - k)")
+    kernel.run("%%step pick --join -> best\nbest = max(one.y for one in inputs)\nbest / 0")
+    kernel.run("%flow run --k 1 --max-workers 1")
+    kernel.run("del xs, y, k")
+    lines = ["set    half: float, k: int, xs: list, index: int, input: int"]
+    failed = "it failed (ZeroDivisionError); `%spin train --from 2/train/4 --pdb` shows its local variables, too"
+    notes = ["note   this is the first that failed of 2 tasks; --index picks another", f"note   {failed}"]
+    for place in ("2/train", "F/2/train", "train"):
+        assert ["✓ loaded F/2/train/4", *lines, *notes] == _lines(kernel.run(f"%flow load {place}"))
+    for place in ("2/train/4", "F/2/train/4", "F/2/train --index 1"):
+        assert ["✓ loaded F/2/train/4", *lines, notes[1]] == _lines(kernel.run(f"%flow load {place}"))
+    assert ["(1, 1, [3, 1], 0.5, 1)"] == kernel.run("k, input, xs, half, index").plain
+    assert ["✓ loaded F/2/train/3", "set    y: float"] == _lines(kernel.run("%flow load 2/train/3 y"))
+    assert ["✓ loaded F/2/train/3", "set    y: float"] == _lines(kernel.run("%flow load F/2/train/3/y"))
+    kernel.run("y = 'mine'\nhalf = 7")
+    reply = kernel.run("%flow load 2/train/3")
+    assert "F/2/train/3 has `half`, `y`, and so has the notebook." in reply.error
+    assert ["('mine', 7, 1)"] == kernel.run("y, half, input").plain
+    assert "" == kernel.run("%flow load 2/train/3 --overwrite").error
+    assert ["(0.5, 1.5, 3)"] == kernel.run("y, half, input").plain
+    for place, said in {
+        "2": "`2` does not name a task.",
+        "2/trian": "Did you mean `train`?",
+        "9/train": "Run F/9 does not exist.",
+        "2/train/9": "There is no finished task F/2/train/9.",
+        "2/train/3 z": "has no artifact `z`",
+        "2/train --index 7": "There is no finished task for item 7",
+        "--overwrit": "Did you mean `--overwrite`?",
+        "": "load names no task.",
+    }.items():
+        assert (place, True) == (place, said in kernel.run(f"%flow load {place}").error)
+
+
+def _lines(reply: Reply) -> list[str]:
+    """The lines of a report, without the blanks before them."""
+    return [line.strip() for line in reply.text.split("\n") if line]
