@@ -10,6 +10,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.magics.drive import drive
 from flownb.magics.frontend import Frontend
+from flownb.session.commands import asks_for_help, command_help, overview
 
 __all__ = ["RunMagics"]
 
@@ -28,36 +29,25 @@ class RunMagics(Magics):
 
     @line_cell_magic
     def flow(self, line: str, cell: str | None = None) -> None:
-        """Name the flow (``%%flow NAME``), show it (``%flow``), or do something with all of it.
-
-        ::
-
-            %%flow NAME              the cell is the class body: Parameter(...), Config(...), constants
-            %flow                    the DAG with each step's state
-            %flow run [--alpha 0.2] [--tag NAME] [--max-num-splits N] [--max-workers N] [--background]
-                      [--config NAME FILE] [--config-value NAME JSON]
-                      [--with DECORATOR] [--branch NAME] [--production]
-                      [--executor process|inline|dask|dask=tcp://HOST:PORT] [-- --alpha 0.2]
-            %flow resume [STEP] [--origin-run-id RUN] [--tag NAME] …
-                                     run again what is not valid any more of the newest run
-            %flow status             what is stale and why, and what a resume would do
-            %flow stop [RUN]         stop what goes on in the background
-            %flow logs STEP [--from RUN[/STEP/TASK]] [--index N] [--attempt N]
-            %flow report [STEP]      the report of a step that was executed or spun, with its details
-            %flow check              list what the static checks find
-            %flow export flow.py     write a Metaflow file; --strict refuses artifacts that Metaflow cannot store
-        """
+        """Name the flow (``%%flow NAME``), show it (``%flow``), or do something with all of it."""
         if cell is not None:
-            self._define(line, cell)
+            if asks_for_help(line.split()):
+                self._help([])
+            else:
+                self._define(line, cell)
             return
         from flownb.session.option_words import words
 
         command, *rest = words(line) or [""]
+        if command in ("help", "--help", "-h") or asks_for_help(rest):
+            self._help(rest if command in ("help", "--help", "-h") else [command])
+            return
         commands = {
             "": self._show,
             "run": self._run,
             "resume": self._resume,
             "status": self._status,
+            "runs": self._runs,
             "stop": self._stop,
             "logs": self._logs,
             "report": self._report,
@@ -67,11 +57,17 @@ class RunMagics(Magics):
         if command not in commands:
             names = [name for name in commands if name]
             raise ParameterError(
-                f"`%flow {command}` is no command.{nearest(command, names)}",
-                f"There are {', '.join(names)}, and %flow alone.",
+                f"`%flow {command}` is not a command.{nearest(command, names)}",
+                f"There are {', '.join(names)}, help, and %flow alone.",
                 "Correct it. To name the flow, write %%flow NAME on a cell's first line.",
             )
         commands[command](rest)
+
+    flow.__doc__ = f"{flow.__doc__}\n\n{overview()}\n"
+
+    def _help(self, words: list[str]) -> None:
+        """Say which commands there are, or what one of them does."""
+        print(command_help(words[0], "magic") if words else overview())
 
     def _define(self, line: str, cell: str) -> None:
         """Take over the flow's header and say what it declares."""
@@ -182,6 +178,14 @@ class RunMagics(Magics):
         from flownb.session.logs import parse_logs, step_log
 
         show_logs(step_log(self.frontend.session, parse_logs(words)))
+
+    def _runs(self, words: list[str]) -> None:
+        """List the flow's runs."""
+        from IPython.display import display
+
+        from flownb.session.runs import list_runs, parse_runs
+
+        display(list_runs(self.frontend.session, parse_runs(words)))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
     def _report(self, words: list[str]) -> None:
         """Show again the report of a step, with its details."""

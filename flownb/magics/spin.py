@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from flownb.magics.frontend import Frontend
+from flownb.session.commands import asks_for_help, command_help
 
 if TYPE_CHECKING:
     from flownb.session.session import SpinOutcome
@@ -23,14 +25,8 @@ class SpinMagics(Magics):
         self.frontend = frontend
 
     @line_cell_magic
-    def spin(self, line: str, cell: str | None = None) -> SpinOutcome:
+    def spin(self, line: str, cell: str | None = None) -> SpinOutcome | None:
         """Run one step on its parents' persisted artifacts, recording nothing.
-
-        ::
-
-            %spin STEP [--from RUN[/STEP/TASK]] [--index N] [--set NAME=VALUE] [--artifacts-module FILE]
-                       [--config NAME FILE] [--config-value NAME JSON] [--with DECORATOR] [--branch NAME]
-                       [--production] [--persist] [--skip-decorators] [--isolate process]
 
         As a cell magic, the cell is a throw-away body in place of the step's own. ``result = %spin train`` gives the
         outcome: ``result["model"]`` is the model.
@@ -39,7 +35,11 @@ class SpinMagics(Magics):
         from flownb.session.step_options import parse_spin
 
         frontend = self.frontend
-        options = parse_spin(words(line))
+        given = words(line)
+        if asks_for_help(given):
+            print(command_help("spin", "magic"))
+            return None
+        options = parse_spin(given)
         filename = None
         if cell is not None:
             filename = frontend.filename(f"%%spin {line}\n{cell}")
@@ -53,3 +53,5 @@ class SpinMagics(Magics):
             )
         except BaseException as error:  # the user's own, KeyboardInterrupt too
             frontend.raise_for_user(error)
+
+    spin.__doc__ = f"{cleandoc(str(spin.__doc__))}\n\n{command_help('spin', 'magic')}\n"
