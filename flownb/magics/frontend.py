@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flownb.errors import CellError
+from flownb.magics.cell_names import name_cells, with_cell_names
 from flownb.widgets.views import Views
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Frontend:
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
+        name_cells(shell)
         # The kernel's folder; a step that runs may have gone elsewhere.
         self._folder = Path.cwd()
         self.views = Views(self._open_session)
@@ -149,7 +151,8 @@ class Frontend:
                 shown.__traceback__ = kept
             shown = shown.__cause__ or shown.__context__
         if isinstance(error.__cause__, StepError):  # of a worker process, which made its traceback
-            shown_there = error.__cause__._render_traceback_()
+            cells = self.session.cells.cells()
+            shown_there = with_cell_names(self.shell, error.__cause__._render_traceback_(), cells)
             lines = [*shown_there, "", *getattr(error, "_render_traceback_", list)()]
             error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]  # IPython looks for it
             raise error

@@ -26,6 +26,7 @@ class RunMagics(Magics):
     def __init__(self, shell: Any, frontend: Frontend) -> None:
         super().__init__(shell)
         self.frontend = frontend
+        self._said_missing: set[str] = set()
 
     @line_cell_magic
     def flow(self, line: str, cell: str | None = None) -> None:
@@ -150,11 +151,13 @@ class RunMagics(Magics):
         print(f"stopped {len(chosen)} run{'s' if len(chosen) > 1 else ''}")
 
     def _say_what_is_missing(self) -> None:
-        """Say which steps are taken as the notebook has them, for they were not executed like that in this kernel."""
-        names = self.frontend.session.not_executed()
+        """Say once of each step that was not executed here that its cell's text is used as the notebook has it."""
+        names = [name for name in self.frontend.session.not_executed() if name not in self._said_missing]
+        self._said_missing.update(names)
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-            print(f"note: not executed in this kernel, so taken as they stand: {', '.join(names[:NAMED])}{more}")
+            listed = ", ".join(names[:NAMED])
+            print(f"note: not executed in this kernel, so the text of their cells is used: {listed}{more}")
 
     def _check(self, words: list[str]) -> None:
         """Print what the checks find, or that they find nothing."""

@@ -191,7 +191,9 @@ def _numbered(cell: CellOrNone, number: int) -> CellOrNone:
 def _read(shown: DocumentCell) -> Cell | None:
     """The marked cell that a view shows; None where its header cannot be read, which executing it would say."""
     try:
-        cell = read_cell(shown.source, tags=shown.tags, cell_id=shown.id, filename=f"<cell {shown.id[:8]}>")
+        cell = read_cell(shown.source, tags=shown.tags, cell_id=shown.id)
     except CellError:
         return None
+    # Its position may change, so its id tells it from others.
+    cell = replace(cell, filename=f"<cell {shown.id[:8]}: {cell.kind} {cell.name}".rstrip() + ">")
     return cell if cell.kind != "scratch" else None

@@ -64,7 +64,7 @@ def test_status_and_resume(write_notebook: WriteNotebook, tmp_path: Path) -> Non
     assert said == out.rstrip().split("\n")[-5:-1]
     assert "run F/2: 6 tasks in" in out.rstrip().split("\n")[-1]
     status, out, _ = flownb("resume", "nb.ipynb", "train", "--origin-run-id", "2", cwd=tmp_path)
-    assert (0, "  train: ran, from `train` on") == (status, out.rstrip().split("\n")[-2])
+    assert (0, "  train: ran, from `train` on") == (status, out.rstrip().split("\n")[-3])
     status, _, err = flownb("resume", "nb.ipynb", "--alpha", "4", cwd=tmp_path)
     assert (2, True) == (status, "A resume has the parameters of the run that it resumes" in err)
 
