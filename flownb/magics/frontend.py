@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flownb.errors import CellError
+from flownb.magics.cell_names import name_cells
 from flownb.magics.notebook_file import kernel_name, notebook_path
 from flownb.magics.post_mortem import PostMortem
 from flownb.widgets.views import Views
@@ -33,12 +34,13 @@ class Frontend:
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
+        name_cells(shell)
         # The kernel's folder; a step that runs may have gone elsewhere.
         self._folder = Path.cwd()
         self._kernel_name = kernel_name(shell)
         self._first_cell = self.cell_id
         self.views = Views(self._open_session)
-        self.post_mortem = PostMortem(shell)
+        self.post_mortem = PostMortem(shell, lambda: self.session.cells.cells())
         # What the notebook's namespace has of flownb, by name.
         self._placed: dict[str, Any] = {}
 

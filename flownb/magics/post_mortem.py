@@ -8,21 +8,33 @@ which has ended; ``%debug`` offers to run it again in the kernel.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flownb.errors import FlownbError
+from flownb.magics.cell_names import with_cell_names
+
+if TYPE_CHECKING:
+    from flownb.cells.cell import Cell
 
 __all__ = ["PostMortem"]
 
 
 class PostMortem:
-    """The errors of one shell."""
+    """The errors of one shell.
 
-    def __init__(self, shell: Any) -> None:
+    Parameters
+    ----------
+    shell : InteractiveShell
+    cells : callable
+        Gives the flow's cells, whose names other processes do not know.
+    """
+
+    def __init__(self, shell: Any, cells: Callable[[], Iterable[Cell]]) -> None:
         self.shell = shell
+        self._cells = cells
         # An error whose frames were in another process, and the words of the `%spin` that makes it again here.
         self._elsewhere: tuple[BaseException, str] | None = None
         self._pending: Callable[[], None] | None = None
@@ -68,7 +80,8 @@ class PostMortem:
                 self._call_pdb, self.shell.call_pdb = bool(self.shell.call_pdb), False
                 return [f"{type_name(error)}: {error}"]
             if there is not None:
-                return [*lines_there(), *(["", *own()] if there is not error else [])]
+                named = with_cell_names(self.shell, lines_there(), self._cells())
+                return [*named, *(["", *own()] if there is not error else [])]
             if frames is None:
                 return own()
             lines = self.shell.InteractiveTB.structured_traceback(type(shown), shown, frames, tb_offset=0)

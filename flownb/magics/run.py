@@ -10,6 +10,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.magics.drive import drive
 from flownb.magics.frontend import Frontend
+from flownb.session.commands import asks_for_help, command_help, overview
 
 __all__ = ["RunMagics"]
 
@@ -25,44 +26,30 @@ class RunMagics(Magics):
     def __init__(self, shell: Any, frontend: Frontend) -> None:
         super().__init__(shell)
         self.frontend = frontend
+        self._said_missing: set[str] = set()
 
     @line_cell_magic
     def flow(self, line: str, cell: str | None = None) -> None:
-        """Name the flow (``%%flow NAME``), show it (``%flow``), or do something with all of it.
-
-        ::
-
-            %%flow NAME              the cell is the class body: Parameter(...), Config(...), constants
-            %flow                    the DAG with each step's state
-            %flow run [--alpha 0.2] [--tag NAME] [--max-num-splits N] [--max-workers N] [--background]
-                      [--config NAME FILE] [--config-value NAME JSON]
-                      [--with DECORATOR] [--branch NAME] [--production]
-                      [--executor process|inline|dask|dask=tcp://HOST:PORT] [-- --alpha 0.2]
-            %flow resume [STEP] [--origin-run-id RUN] [--tag NAME] …
-                                     run again what is not valid any more of the newest run
-            %flow status             what is stale and why, and what a resume would do
-            %flow use RUN            take that run's results where this notebook has nothing newer, also if it is of
-                                     another notebook; %flow use says what is used, %flow use --none ends that
-            %flow stop [RUN]         stop what goes on in the background
-            %flow logs STEP [--from RUN[/STEP/TASK]] [--index N] [--attempt N]
-            %flow report [STEP]      the report of a step that was executed or spun, with its details
-            %flow load RUN/STEP[/TASK] [NAME …] [--index N] [--overwrite]
-                                     set a task's artifacts as variables; STEP alone is its latest result
-            %flow check              list what the static checks find
-            %flow export flow.py     write a Metaflow file; --strict refuses artifacts that Metaflow cannot store
-        """
+        """Name the flow (``%%flow NAME``), show it (``%flow``), or do something with all of it."""
         if cell is not None:
-            self._define(line, cell)
+            if asks_for_help(line.split()):
+                self._help([])
+            else:
+                self._define(line, cell)
             return
         from flownb.session.option_words import words
 
         command, *rest = words(line) or [""]
+        if command in ("help", "--help", "-h") or asks_for_help(rest):
+            self._help(rest if command in ("help", "--help", "-h") else [command])
+            return
         commands = {
             "": self._show,
             "run": self._run,
             "resume": self._resume,
             "status": self._status,
             "use": self._use,
+            "runs": self._runs,
             "stop": self._stop,
             "logs": self._logs,
             "report": self._report,
@@ -73,11 +60,17 @@ class RunMagics(Magics):
         if command not in commands:
             names = [name for name in commands if name]
             raise ParameterError(
-                f"`%flow {command}` is no command.{nearest(command, names)}",
-                f"There are {', '.join(names)}, and %flow alone.",
+                f"`%flow {command}` is not a command.{nearest(command, names)}",
+                f"There are {', '.join(names)}, help, and %flow alone.",
                 "Correct it. To name the flow, write %%flow NAME on a cell's first line.",
             )
         commands[command](rest)
+
+    flow.__doc__ = f"{flow.__doc__}\n\n{overview()}\n"
+
+    def _help(self, words: list[str]) -> None:
+        """Say which commands there are, or what one of them does."""
+        print(command_help(words[0], "magic") if words else overview())
 
     def _define(self, line: str, cell: str) -> None:
         """Take over the flow's header and say what it declares."""
@@ -164,11 +157,13 @@ class RunMagics(Magics):
         print(f"stopped {len(chosen)} run{'s' if len(chosen) > 1 else ''}")
 
     def _say_what_is_missing(self) -> None:
-        """Say which steps are taken as the notebook has them, for they were not executed like that in this kernel."""
-        names = self.frontend.session.not_executed()
+        """Say once of each step that was not executed here that its cell's text is used as the notebook has it."""
+        names = [name for name in self.frontend.session.not_executed() if name not in self._said_missing]
+        self._said_missing.update(names)
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-            print(f"note: not executed in this kernel, so taken as they stand: {', '.join(names[:NAMED])}{more}")
+            listed = ", ".join(names[:NAMED])
+            print(f"note: not executed in this kernel, so the text of their cells is used: {listed}{more}")
 
     def _check(self, words: list[str]) -> None:
         """Print what the checks find, or that they find nothing."""
@@ -194,6 +189,14 @@ class RunMagics(Magics):
         from flownb.session.logs import parse_logs, step_log
 
         show_logs(step_log(self.frontend.session, parse_logs(words)))
+
+    def _runs(self, words: list[str]) -> None:
+        """List the flow's runs."""
+        from IPython.display import display
+
+        from flownb.session.runs import list_runs, parse_runs
+
+        display(list_runs(self.frontend.session, parse_runs(words)))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
     def _report(self, words: list[str]) -> None:
         """Show again the report of a step, with its details."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from flownb.magics.frontend import Frontend
+from flownb.session.commands import asks_for_help, command_help
 
 if TYPE_CHECKING:
     from flownb.session.session import SpinOutcome
@@ -24,14 +26,8 @@ class SpinMagics(Magics):
         self.frontend = frontend
 
     @line_cell_magic
-    def spin(self, line: str, cell: str | None = None) -> SpinOutcome:
+    def spin(self, line: str, cell: str | None = None) -> SpinOutcome | None:
         """Run one step on its parents' persisted artifacts, recording nothing.
-
-        ::
-
-            %spin STEP [--from RUN[/STEP/TASK]] [--index N] [--set NAME=VALUE] [--artifacts-module FILE]
-                       [--config NAME FILE] [--config-value NAME JSON] [--with DECORATOR] [--branch NAME]
-                       [--production] [--persist] [--skip-decorators] [--isolate process] [--pdb]
 
         As a cell magic, the cell is a throw-away body in place of the step's own, to look around with: it may set some
         of what the step captures, or nothing. ``result = %spin train`` gives the outcome: ``result["model"]`` is the
@@ -42,7 +38,11 @@ class SpinMagics(Magics):
         from flownb.session.step_options import parse_spin
 
         frontend = self.frontend
-        options = parse_spin(words(line))
+        given = words(line)
+        if asks_for_help(given):
+            print(command_help("spin", "magic"))
+            return None
+        options = parse_spin(given)
         source = filename = None
         if cell is not None:
             source = frontend.sent(f"%%spin {line}\n{cell}", cell)
@@ -64,6 +64,8 @@ class SpinMagics(Magics):
                 kernel_names=frontend.kernel_names(),
                 debug=debug if frontend.can_ask else None,
             )
+
+    spin.__doc__ = f"{cleandoc(str(spin.__doc__))}\n\n{command_help('spin', 'magic')}\n"
 
 
 def _here(line: str) -> str:

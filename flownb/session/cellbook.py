@@ -208,5 +208,7 @@ def _numbered(cell: CellOrNone, number: int) -> CellOrNone:
 
 def _read(shown: DocumentCell) -> Cell | None:
     """The marked cell that a view shows; None if it is scratch."""
-    cell = read_any_cell(shown.source, tags=shown.tags, cell_id=shown.id, filename=f"<cell {shown.id[:8]}>")
+    cell = read_any_cell(shown.source, tags=shown.tags, cell_id=shown.id)
+    # Its position may change, so its id distinguishes it from others.
+    cell = replace(cell, filename=f"<cell {shown.id[:8]}: {cell.kind} {cell.name}".rstrip() + ">")
     return cell if cell.kind != "scratch" else None

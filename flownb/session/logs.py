@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from flownb.client.logs import settled, source_of, task_attempts, task_log
 from flownb.errors import MissingResults, NotFound, ParameterError
 from flownb.pathspec import Origin, parse_origin
+from flownb.session.commands import option_names
 from flownb.session.latest import LatestResults, no_task
 from flownb.session.option_words import whole_number
 from flownb.session.state import SessionState
@@ -20,7 +21,7 @@ from flownb.store.records import TaskRecord
 
 __all__ = ["LogOptions", "StepLog", "TaskLog", "parse_logs", "step_log"]
 
-LOG_OPTIONS = ("--from", "--index", "--attempt", "--all")
+LOG_OPTIONS = option_names("logs")
 # Tasks whose outputs are shown at once at most, without `--all`.
 SHOWN = 20
 

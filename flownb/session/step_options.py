@@ -15,6 +15,7 @@ from typing import Any
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.flow.decorator_spec import decorator_spec
 from flownb.runtime.decorators import Recorded
+from flownb.session.commands import option_names
 from flownb.session.option_words import option_pair, option_value, whole_number
 
 __all__ = [
@@ -27,11 +28,8 @@ __all__ = [
     "parse_spin",
 ]
 
-SPIN_OPTIONS = (
-    *("--from", "--index", "--set", "--config", "--config-value", "--artifacts-module", "--with"),
-    *("--branch", "--production", "--persist", "--skip-decorators", "--isolate", "--pdb"),
-)
-CARD_OPTIONS = ("--id", "--index", "--from")
+SPIN_OPTIONS = option_names("spin")
+CARD_OPTIONS = option_names("card")
 # Options that take no value.
 FLAGS = ("--persist", "--skip-decorators", "--production", "--all", "--pdb")
 # Options that take two words.
