@@ -90,7 +90,7 @@ def test_what_is_wrong_with_a_file_is_said(kind: str, file: Path) -> None:
     with pytest.raises(NotFound) as caught:
         read_notebook(file)
     assert str(caught.value) == message
-    with pytest.raises(ValueError, match="nb.ipynb"):
+    with pytest.raises(ValueError, match=r"nb\.ipynb"):
         saved_cells(file)
 
 
