@@ -49,10 +49,12 @@ class Index:
         The truth.
     store : str
         What tells this datastore from one that was at the same place before.
+    root : Path, optional
+        The folder below which there may be no link on the way; None means the one that `folder` is in.
     """
 
-    def __init__(self, folder: Path, manifests: Manifests, *, store: str = "") -> None:
-        self._file = IndexFile(folder, store=store)
+    def __init__(self, folder: Path, manifests: Manifests, *, store: str = "", root: Path | None = None) -> None:
+        self._file = IndexFile(folder, store=store, root=root)
         self._manifests = manifests
         self._refresh = Refresh(self._file, manifests)
         self._silent_until = 0.0
