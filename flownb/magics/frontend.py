@@ -88,7 +88,8 @@ class Frontend:
     @property
     def is_headless(self) -> bool:
         """Whether a notebook is executed from its file, whose outputs are then to be the same each time."""
-        return not self.is_terminal and not _request(self.shell).get("content", {}).get("allow_stdin")
+        asks_nobody = not _request(self.shell).get("content", {}).get("allow_stdin")
+        return asks_nobody and not self.is_terminal and not self.views.live
 
     def define(self, line: str, body: str, magic: str) -> Cell:
         """Read the cell a magic was called on, and take it over into the session.

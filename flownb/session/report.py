@@ -161,21 +161,27 @@ def capture_header(step: Step, local: Sequence[str]) -> str:
 
 def value_types(
     step: Step, results: Sequence[TaskResult], parents: Iterable[TaskRecord] = ()
-) -> tuple[tuple[str, str], ...]:
-    """Names and types of what a step's first task set, in the order it did.
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """What a step's first task set, and what it changed without that, both in the order it did.
 
-    A captured name that the body only read is not among them, unless the value was changed in place.
+    Returns
+    -------
+    tuple of (str, str)
+        Names and types of what the body assigned, and of captures that it changed in place.
+    tuple of str
+        Names of other values that are not as they were: a method of theirs may count its calls.
     """
     inherited = {(name, ref.key) for parent in parents for name, ref in parent.artifacts.items()}
     known = {name for name, _ in inherited}
     refs, bound = results[0].record.artifacts, {*step.names.assigned, *step.names.self_writes}
-
-    def was_set(name: str) -> bool:
-        if name in bound or name not in known or step.names.self_escapes:
-            return True
-        return name in refs and (name, refs[name].key) not in inherited
-
-    return tuple((name, value_kind(value)) for name, value in results[0].values.items() if was_set(name))
+    found, changed = [], []
+    for name, value in results[0].values.items():
+        is_other = name not in known or (name in refs and (name, refs[name].key) not in inherited)
+        if name in bound or name not in known or step.names.self_escapes or (is_other and name in step.captures):
+            found.append((name, value_kind(value)))
+        elif is_other:
+            changed.append(name)
+    return tuple(found), tuple(changed)
 
 
 def value_kind(value: Any) -> str:
@@ -230,15 +236,16 @@ def step_report(
         "tasks": [result.record.pathspec for result in results[:20] if result.record.task],
         "sizes": {name: ref.size for name, ref in refs.items()},
     }
+    found, changed = value_types(step, results, parents)
     return StepReport(
         step.name,
         verb,
         len(results),
-        value_types(step, results, parents),
+        found,
         local,
         capture_header(step, local) if local else "",
         tuple(notes),
-        tuple(asides),
+        (*([f"changed in place: {', '.join(changed)}"] if changed else []), *asides),
         hint,
         tuple(inputs),
         metadata,

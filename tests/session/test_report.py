@@ -67,6 +67,7 @@ def test_a_captured_value_that_was_only_read_was_not_set(make_session: MakeSessi
         tuple(name for name, _ in one.report.artifacts) for one in reports
     ]
     assert {"y": 1, "model": {"k": 1}} == reports[1].values
+    assert [()] * 4 == [one.report.asides for one in reports]
     assert (("y", "int"),) == session.spin(parse_spin(["use"])).report.artifacts
 
 
@@ -81,3 +82,19 @@ def test_a_report_that_was_never_made_cannot_be_shown(make_session: MakeSession)
     assert "load" == session.reports.find("load").step
     with pytest.raises(NotFound, match=r"no report of `laod`\. Did you mean `load`\? .*: load, use\."):
         session.reports.find("laod")
+
+
+COUNTER = """%%shared
+class Model:
+    calls = 0
+    def predict(self):
+        self.calls += 1
+        return 7"""
+
+
+def test_a_value_that_changed_while_it_was_used_was_not_set(make_session: MakeSession) -> None:
+    """A model that counts its calls is another one after it was used; the details say so, and the line does not."""
+    session = make_session(COUNTER, "%%step load -> model\nmodel = Model()", "%%step use -> y\ny = model.predict()")
+    session.run_step("load")
+    report = session.run_step("use").report
+    assert (["✓ use · set y: int"], ["changed in place: model"]) == (report.lines(), report.details())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,17 @@ def test_the_dag_of_a_run_is_shown_from_its_start(view: View) -> None:
     changed = [e for e in view.events if e["type"] == "DagChanged"]
     assert {facts["flownb"]["dag"]} == {event["dag"] for event in changed}
     assert "RunEnded" in [event["type"] for event in view.events]
+
+
+def test_what_tasks_show_is_below_the_dag_by_step(view: View) -> None:
+    """With a view, each step has an output that is updated, tables among its lines, and the run is named last."""
+    show = "from IPython.display import HTML, display\nprint('before')\ndisplay(HTML('<b>bold</b>'))\nprint('after')"
+    view.show({"1": A, "2": f"%%step b -> y\ny = x\n{show}"})
+    view.execute("%flow run")
+    shown = [data.get("text/html") or data["text/plain"] for _, data, _ in view.outputs if "image/svg+xml" not in data]
+    # As it is in the end: what comes behind a display has an output of its own.
+    assert ["b:\n  before", "<b>bold</b>", "  after"] == shown[-3:]
+    assert re.fullmatch(r"run NotebookFlow/1: 4 tasks in \d+(\.\d)? s", view.text.splitlines()[-1])
 
 
 def test_without_a_view_there_is_one_display(view: View) -> None:
