@@ -12,7 +12,7 @@ get_ipython().run_cell("%%step load -> x\nx = 20\nbreakpoint()\nx = x + 1")
 p x + 2
 c
 print("x is", x)
-get_ipython().run_cell("%%step load -> x\nimport asyncio\nz = 40\nx = asyncio.get_event_loop().run_until_complete(asyncio.sleep(0, z)) / 0")
+get_ipython().run_cell("%%step load -> x\nimport asyncio as a\nz = a.run(a.sleep(0, 40))\nx = z / 0")
 %debug
 p z + 3
 q
