@@ -4,3 +4,4 @@
 - `%debug`, `%pdb on` and `%tb` after a failed step show the user's frames alone, causes of a chain of exceptions included.
 - Tracebacks of steps with decorators or comments above the body show the right line (they were shifted in notebooks).
 - `%flow load RUN/STEP[/TASK]` sets a task's artifacts, parameters and foreach item as variables of the notebook, also of a task that failed; variables of yours are not replaced without `--overwrite`.
+- A failing step that comes from a base class in a module, a SyntaxError that a step causes and a group of exceptions show the user's frames alone.

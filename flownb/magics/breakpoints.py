@@ -104,8 +104,12 @@ def _open(shell: Any, frame: FrameType) -> None:
 
 def _users(frames: list[FrameType]) -> list[int]:
     """Places of the frames that run the flow's code or were called by it."""
+    from flownb.runtime.failure import CALLS_STEPS
+
     names = [str(frame.f_globals.get("__name__", "")) for frame in frames]
-    start = next((place for place, name in enumerate(names) if name.startswith("flownb_flow_")), len(names))
+    start = next((place for place, name in enumerate(names) if name.startswith("flownb_flow_")), None)
+    if start is None:  # a step of a base class from a module
+        start = next((place for place, name in enumerate(names) if name == CALLS_STEPS), len(names))
     return [place for place in range(start, len(names)) if not _is_ours(frames[place])]
 
 

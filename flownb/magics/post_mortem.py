@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import partial, wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -38,6 +38,7 @@ class PostMortem:
         # An error whose frames were in another process, and the words of the `%spin` that makes it again here.
         self._elsewhere: tuple[BaseException, str] | None = None
         self._pending: Callable[[], None] | None = None
+        self._raised: tuple[BaseException, TracebackType] | None = None
         self._call_pdb: bool | None = None
 
     def raise_for_user(self, error: BaseException, *, again: str = "", opened: bool = False) -> NoReturn:
@@ -70,6 +71,7 @@ class PostMortem:
             self._elsewhere = (error, again) if again else None
         elif frames is None and not isinstance(error, FlownbError):
             raise error  # ours to correct: shows everything
+        self._raised = (error, frames) if frames is not None and shown is error else None
         settle = self._pending = partial(self._settle, error, shown, frames)
 
         def render() -> list[str]:
@@ -90,11 +92,25 @@ class PostMortem:
         error._render_traceback_ = render  # type: ignore[attr-defined]  # IPython looks for it
         raise error
 
+    def watch(self) -> None:
+        """Let IPython show the user's frames also of what it shows in its own way: SyntaxErrors, exception groups."""
+        original = self.shell.showtraceback
+
+        @wraps(original)
+        def showtraceback(*arguments: Any, **options: Any) -> Any:
+            raised, self._raised = self._raised, None
+            if raised is not None and sys.exc_info()[1] is raised[0]:
+                raised[0].__traceback__ = raised[1]  # without the frames between here and the magic
+            return original(*arguments, **options)
+
+        self.shell.showtraceback = showtraceback
+
     def after_cell(self) -> None:
-        """Settle an error that IPython shows in a way of its own: a SyntaxError, a group of exceptions."""
+        """Settle what is left to be: IPython may have shown an error without asking it for lines."""
         pending, self._pending = self._pending, None
         if pending is not None:
             pending()
+        self._raised = None
         if self._call_pdb is not None:
             self.shell.call_pdb, self._call_pdb = self._call_pdb, None
 

@@ -209,3 +209,26 @@ def test_an_arrow_is_at_the_right_line_below_decorators(kernel: Kernel) -> None:
         line = above.count("\n") + 2
         seen = kernel.run(f"%%step load -> x\n{above}x = 1 / 0\ny = 2")
         assert (above, True) == (above, f"----> {line} x = 1 / 0\n" in seen)
+
+
+def test_a_step_of_a_base_class_is_debugged_too(kernel: Kernel, tmp_path: Path) -> None:
+    """Errors and breakpoints in a module beside the notebook show the frames of its steps, and none of ours."""
+    body = "z = 40\n        breakpoint()\n        z / 0\n        self.next(self.more)\n"
+    module = "from metaflow import FlowSpec, step\nclass Base(FlowSpec):\n    @step\n    def start(self):\n        "
+    (tmp_path / "base_flow.py").write_text(module + body)
+    kernel.run("%%shared\nfrom base_flow import Base")
+    kernel.run("%%flow F(Base)")
+    seen = kernel.run("%%step more -> y\ny = 1", "p z + 1", "up", "c")
+    assert ("41\n" in seen, "Oldest frame" in seen, "ZeroDivisionError" in seen) == (True, True, True)
+    assert "flownb/" not in seen
+    seen = kernel.run("%debug", "p z + 2", "up", "q")
+    assert ("42\n" in seen, "Oldest frame" in seen) == (True, True)
+
+
+@pytest.mark.parametrize("line", ["exec('1 +')", "raise ExceptionGroup('two', [ValueError('a'), ValueError('b')])"])
+def test_errors_that_ipython_shows_in_its_own_way(kernel: Kernel, line: str) -> None:
+    """A SyntaxError that a step causes, and a group of exceptions, show the user's frames alone, too."""
+    seen = kernel.run(f"%%step load\nx = 7\n{line}")
+    assert (line in seen, "flownb/" in seen, "run_cell_magic" in seen) == (True, False, False)
+    seen = kernel.run("%debug", "p x + 1", "up", "q")
+    assert ("8\n" in seen, "Oldest frame" in seen) == (True, True)
