@@ -198,9 +198,13 @@ def input_notes(judge: Judge, step: str, instances: Iterable[Instance]) -> list[
     """What is said of the results that a step is about to run on: those of a way not taken, those that are older."""
     led = [str(reason) for reason in judge.untaken(step)]
     notes = []
+    parents = [parent.step for instance in instances for parent in instance.parents if parent.step != step]
     if led:
         notes.append(f"not taken: {', '.join(led)}, so a run would not come to this step; it ran on that all the same")
-    parents = [parent.step for instance in instances for parent in instance.parents if parent.step != step]
+    else:
+        for parent in dict.fromkeys(parents):
+            if away := [str(reason) for reason in judge.untaken(parent)]:
+                notes.append(f"made from the result of `{parent}`, which was not taken: {', '.join(away)}")
     return notes + [str(reason) for reason in judge.older(parents)]
 
 

@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Literal
 
-from flownb.runtime.events import Event, RunStarted, TaskCloned, TaskEnded, TaskEvent, TaskRetried, TaskStarted
+from flownb.runtime.events import (
+    Event,
+    RunEnded,
+    RunStarted,
+    TaskCloned,
+    TaskEnded,
+    TaskEvent,
+    TaskRetried,
+    TaskStarted,
+)
 
 __all__ = ["StepLine", "StepTally", "Tally", "columns", "counts", "cut", "duration", "rate_text", "texts"]
 
@@ -22,7 +31,7 @@ __all__ = ["StepLine", "StepTally", "Tally", "columns", "counts", "cut", "durati
 WINDOW = 5.0
 FEWEST, SHORTEST = 3, 1.0
 
-LineState = Literal["waiting", "running", "done", "failed", "interrupted"]
+LineState = Literal["waiting", "running", "done", "failed", "interrupted", "untaken"]
 
 
 @dataclass(slots=True)
@@ -128,6 +137,8 @@ class Tally:
         self.steps = {step: StepTally() for step in steps}
         # Tasks of the whole run, also of steps that only a run has: start, end, a bridge.
         self.done = self.cloned = self.failed = self.interrupted = 0
+        # Whether the run ended well: then a step that it did not come to is one that a switch led away from.
+        self.ended_well = False
         self._flow, _, self._run = pathspec.partition("/")
         self._clock = clock
         self._began = clock()
@@ -139,6 +150,8 @@ class Tally:
                 self._count(event)
         elif isinstance(event, RunStarted) and f"{event.flow}/{event.run}" == self.pathspec:
             self._began = self._clock()
+        elif isinstance(event, RunEnded) and f"{event.flow}/{event.run}" == self.pathspec:
+            self.ended_well = event.status == "done"
 
     def _count(self, event: TaskEvent) -> None:
         """Count a task."""
@@ -193,7 +206,7 @@ class Tally:
         step, now = self.steps[name], self._clock()
         state, total = step.state, step.total
         if state == "waiting":
-            return StepLine(state, name, "", ())
+            return StepLine("untaken", name, "", ("not taken",)) if self.ended_well else StepLine(state, name, "", ())
         several = total != 1
         count = f"{step.over}/{total}" if total is not None else str(step.over)
         notes: list[str] = []
@@ -262,7 +275,7 @@ def texts(lines: Sequence[StepLine]) -> list[str]:
     found = []
     for line in lines:
         if not line.count:
-            found.append(line.name)
+            found.append("  ".join([line.name, *line.notes]))
             continue
         name = line.name + " " * (names - columns(line.name))
         found.append("  ".join([name, line.count.rjust(counts), *line.notes]))

@@ -144,5 +144,5 @@ class Ways:
     def _below_switches(self) -> frozenset[str]:
         """Steps that a run may not come to."""
         graph = self.program.graph
-        switches = {name for name, node in graph.nodes.items() if node.kind == "switch"}
+        switches = {n for n, node in graph.nodes.items() if node.transition and node.transition.kind == "switch"}
         return frozenset(name for name in graph.nodes if switches & (graph.ancestors(name) - {name}))
