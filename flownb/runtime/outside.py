@@ -21,7 +21,7 @@ from flownb.runtime.distributions import changed_distributions
 from flownb.runtime.installed import is_installed
 from flownb.runtime.local_modules import imported_names
 from flownb.runtime.new_modules import NewModules
-from flownb.runtime.provenance import used_distributions
+from flownb.runtime.provenance import imported_distributions, used_distributions
 from flownb.runtime.variables import ALL, ZONE, VariableReads, changed_variables, reads_of_modules, watched
 from flownb.store.encodings.pickle5 import modules_of_values
 
@@ -53,6 +53,7 @@ class Outside:
     def watched(self) -> Iterator[None]:
         """Note what the block uses."""
         look_at_modules()
+        imported_distributions()  # of what is imported from now on it is known which install it is of
         with watched() as self._reads, modules_of_values() as self._of_values:
             try:
                 yield

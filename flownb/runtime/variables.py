@@ -76,6 +76,11 @@ class VariableReads:
         self._here = threading.get_ident()
         self._others = {one.ident for one in threading.enumerate()} - {self._here}
 
+    @property
+    def here(self) -> bool:
+        """Whether this is the thread in which the block runs."""
+        return self._here == threading.get_ident()
+
     def hears(self, *, own: bool) -> bool:
         """Whether a read in this thread is the block's: all of its own code, of packages not in threads of others."""
         here = threading.get_ident()
@@ -332,7 +337,7 @@ def _note_read(frame: FrameType, names: list[str] | None) -> None:
                 one.note(name, None if value is None else _name(value))
     if names is None:
         for one in _active:
-            if one.hears(own=who == "own"):
+            if one.hears(own=who == "own") and (who == "own" or one.here):
                 one.everything = True
 
 

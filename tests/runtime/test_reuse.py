@@ -110,13 +110,14 @@ def test_a_result_that_was_removed_is_made_again(make_session: MakeSession) -> N
     assert {"a": (0, 1, ["`x` was removed"])} == planned(session)
 
 
-def test_class_level_constants_always_count(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_class_level_constants_always_count(make_session: MakeSession, tmp_path: Path) -> None:
     """The flow's class body may read anything, so its values are compared, not only its text."""
-    cells = ("%%shared\nimport os", "%%flow NotebookFlow\nN = int(os.environ['N'])", "%%step a -> x\nx = N")
-    monkeypatch.setenv("N", "1")
+    file = tmp_path / "n.txt"
+    cells = (f"%%flow NotebookFlow\nN = int(open({str(file)!r}).read())", "%%step a -> x\nx = N")
+    file.write_text("1")
     make_session(*cells).run(INLINE)
     assert {"a": (1, 0, [])} == planned(make_session(*cells))
-    monkeypatch.setenv("N", "2")
+    file.write_text("2")
     session = make_session(*cells)
     origin = find_origin(session.datastore, "NotebookFlow", None)
     reuse = Reuse(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
