@@ -25,7 +25,7 @@ from flownb.runtime.installed import NEVER, TOOLS, is_installed
 __all__ = [
     "UNKNOWN",
     "ImportedText",
-    "content_hash",
+    "file_digest",
     "imported_texts",
     "noted_apart",
     "unwatched_text",
@@ -71,9 +71,14 @@ def noted_apart(texts: dict[str, ImportedText]) -> Iterator[None]:
         _texts, _all_count = before, counted
 
 
-def content_hash(content: bytes) -> str:
+def _content_hash(content: bytes) -> str:
     """Hash of a file's content."""
     return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def file_digest(path: str, content: bytes) -> str:
+    """What is recorded and compared of a module's file."""
+    return _content_hash(content)
 
 
 def watch_imports(*, one_task: bool = False) -> None:
@@ -111,7 +116,7 @@ def unwatched_text(name: str, path: str, since: float) -> ImportedText:
     digest = UNKNOWN
     with contextlib.suppress(OSError):
         if Path(path).stat().st_ctime < (_start if name in _before else since):
-            digest = content_hash(Path(path).read_bytes())
+            digest = file_digest(path, Path(path).read_bytes())
     return ImportedText(path, digest)
 
 
@@ -133,8 +138,8 @@ def _from_source(get_code: Callable[..., Any]) -> Callable[..., Any]:
         if not _is_own(fullname, path):
             return get_code(self, fullname)
         content = self.get_data(path)
-        digest = content_hash(content)
-        _note(fullname, path, digest)
+        digest = _content_hash(content)
+        _note(fullname, path, file_digest(path, content))
         if type(self) is not SourceFileLoader:  # one that changes what it compiles
             return self.source_to_code(content, path)
         code = _codes.get((path, digest))
@@ -154,9 +159,9 @@ def _noted(load: Callable[..., Any], place: Callable[[Any, Any], str]) -> Callab
         name, path = getattr(asked, "name", asked), place(self, asked)
         if not _is_own(name, path):
             return load(self, asked)
-        before = content_hash(self.get_data(path))
+        before = file_digest(path, self.get_data(path))
         made = load(self, asked)
-        unchanged = before == content_hash(self.get_data(path))
+        unchanged = before == file_digest(path, self.get_data(path))
         _note(name, path, before if unchanged else UNKNOWN)
         return made
 
@@ -170,9 +175,9 @@ def _noted_file(load: Callable[..., Any]) -> Callable[..., Any]:
         path = str(Path(os.fsdecode(arguments[-1])).absolute())
         if is_installed(path):
             return load(*arguments)
-        before = content_hash(Path(path).read_bytes())
+        before = file_digest(path, Path(path).read_bytes())
         made = load(*arguments)
-        unchanged = before == content_hash(Path(path).read_bytes())
+        unchanged = before == file_digest(path, Path(path).read_bytes())
         _note(path, path, before if unchanged else UNKNOWN)
         return made
 
