@@ -27,7 +27,7 @@ from flownb.runtime.installed import NEVER, TOOLS, is_installed
 __all__ = [
     "UNKNOWN",
     "ImportedText",
-    "content_digest",
+    "file_digest",
     "imported_texts",
     "noted_apart",
     "unwatched_text",
@@ -73,7 +73,7 @@ def noted_apart(texts: dict[str, ImportedText]) -> Iterator[None]:
         _texts, _all_count = before, counted
 
 
-def content_digest(path: str, content: bytes) -> str:
+def file_digest(path: str, content: bytes) -> str:
     """Hash of what a module's file says: of Python code without comments and formatting where these cannot be seen."""
     return _code_digest(content) if path.endswith(".py") else _content_hash(content)
 
@@ -86,6 +86,11 @@ def _code_digest(content: bytes) -> str:
 def _content_hash(content: bytes) -> str:
     """Hash of a file's bytes."""
     return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def file_digest(path: str, content: bytes) -> str:
+    """What is recorded and compared of a module's file."""
+    return _content_hash(content)
 
 
 def watch_imports(*, one_task: bool = False) -> None:
@@ -123,7 +128,7 @@ def unwatched_text(name: str, path: str, since: float) -> ImportedText:
     digest = UNKNOWN
     with contextlib.suppress(OSError):
         if Path(path).stat().st_ctime < (_start if name in _before else since):
-            digest = content_digest(path, Path(path).read_bytes())
+            digest = file_digest(path, Path(path).read_bytes())
     return ImportedText(path, digest)
 
 
@@ -145,7 +150,7 @@ def _from_source(get_code: Callable[..., Any]) -> Callable[..., Any]:
         if not _is_own(fullname, path):
             return get_code(self, fullname)
         content = self.get_data(path)
-        _note(fullname, path, content_digest(path, content))
+        _note(fullname, path, file_digest(path, content))
         digest = _content_hash(content)  # code of another text has other lines
         if type(self) is not SourceFileLoader:  # one that changes what it compiles
             return self.source_to_code(content, path)
@@ -169,7 +174,7 @@ def _noted(load: Callable[..., Any], place: Callable[[Any, Any], str]) -> Callab
         before = self.get_data(path)
         made = load(self, asked)
         unchanged = before == self.get_data(path)
-        _note(name, path, content_digest(path, before) if unchanged else UNKNOWN)
+        _note(name, path, file_digest(path, before) if unchanged else UNKNOWN)
         return made
 
     return own_load
@@ -185,7 +190,7 @@ def _noted_file(load: Callable[..., Any]) -> Callable[..., Any]:
         before = Path(path).read_bytes()
         made = load(*arguments)
         unchanged = before == Path(path).read_bytes()
-        _note(path, path, content_digest(path, before) if unchanged else UNKNOWN)
+        _note(path, path, file_digest(path, before) if unchanged else UNKNOWN)
         return made
 
     return own_load

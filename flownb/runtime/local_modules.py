@@ -19,7 +19,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from flownb.runtime.imported_text import UNKNOWN, ImportedText, content_digest
+from flownb.runtime.imported_text import UNKNOWN, ImportedText, file_digest
 from flownb.runtime.installed import NEVER, TOOLS, is_installed
 
 __all__ = ["imported_names", "is_local", "local_modules", "outdated_modules"]
@@ -219,7 +219,7 @@ def _read(path: str, package: str = "") -> tuple[str, tuple[str, ...], float]:
         return known[1], known[2], stat.st_mtime
     looked = time.time()
     content = file.read_bytes() if file == Path(path) else _member(file, path)
-    digest = content_digest(path, content)
+    digest = file_digest(path, content)
     if known is None or known[1] != digest:
         names = _names(content, package) if path.endswith(".py") else ()
     else:

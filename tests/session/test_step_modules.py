@@ -382,7 +382,7 @@ def test_wherever_a_module_is(
     session = make_session("%%step a -> x\nimport placed\nx = placed.N")
     assert {"x": 1} == session.run_step("a").values
     assert ("fresh", ()) == state(session, "a")
-    put("N = 2\n")
+    put("# longer\nN = 2\n")
     assert "stale" == state(session, "a")[0]
     assert {"x": 2} == session.run_step("a").values
 
@@ -390,8 +390,11 @@ def test_wherever_a_module_is(
 EXTENSION = """
 #include <Python.h>
 static int calls = 0;
-static PyObject *count(PyObject *self, PyObject *args) {{ return PyLong_FromLong({n} + 0 * calls++); }}
-static PyMethodDef methods[] = {{{{"count", count, METH_NOARGS, ""}}, {{NULL}}}};
+static PyObject *build(PyObject *self, PyObject *args) {{ return PyLong_FromLong({n}); }}
+static PyObject *count(PyObject *self, PyObject *args) {{ return PyLong_FromLong(++calls); }}
+static PyMethodDef methods[] = {{
+  {{"build", build, METH_NOARGS, ""}}, {{"count", count, METH_NOARGS, ""}}, {{NULL, NULL, 0, NULL}}
+}};
 static struct PyModuleDef module = {{PyModuleDef_HEAD_INIT, "{name}", NULL, -1, methods}};
 PyMODINIT_FUNC PyInit_{name}(void) {{ return PyModule_Create(&module); }}
 """
@@ -416,8 +419,8 @@ def build(tmp_path: Path, name: str, n: int) -> None:
 def test_a_compiled_module_beside_the_notebook(make_session: MakeSession, write: Write, tmp_path: Path) -> None:
     """It stays loaded, which is said once; a new build makes the step stale, also after it ran on the old one."""
     build(tmp_path, "beside_c", 1)
-    session = make_session("%%step a -> x\nimport beside_c\nx = beside_c.count()")
-    assert {"x": 1} == session.run_step("a").values
+    session = make_session("%%step a -> x, y\nimport beside_c\nx, y = beside_c.build(), beside_c.count()")
+    assert {"x": 1, "y": 1} == session.run_step("a").values
     assert ("fresh", ()) == state(session, "a")
     kept = "module beside_c is compiled, and keeps its state from step to step; a run starts with a new one"
     assert [(kept,), ()] == [session.run_step("a").report.notes, session.run_step("a").report.notes]
@@ -425,7 +428,7 @@ def test_a_compiled_module_beside_the_notebook(make_session: MakeSession, write:
     assert ("stale", ("module `beside_c` changed",)) == state(session, "a")
     outcome = session.run_step("a")
     note = "module beside_c was changed since this kernel imported it; restart the kernel"
-    assert ({"x": 1}, (note,)) == (outcome.values, outcome.report.notes)
+    assert ({"x": 1, "y": 4}, (note,)) == (outcome.values, outcome.report.notes)
     assert ("stale", ("module `beside_c` changed",)) == state(session, "a")
     assert 2 == in_a_run(session, "a", "x")
 
@@ -477,6 +480,8 @@ def test_a_module_of_another_loader(make_session: MakeSession, write: Write, mon
 UNSEEN = {
     "state of an installed package": "import json\nx = json.__dict__.setdefault('beside_unseen', []).append(1)\n"
     "x = len(json.beside_unseen)",
+    "a process that imports": "import subprocess, sys\n"
+    "x = int(subprocess.run([sys.executable, '-c', 'import unseen; print(unseen.N)'], stdout=-1).stdout)",
     "a file that is executed": "import pathlib\nn = {}\nexec(pathlib.Path('data.txt').read_text(), n)\nx = n['N']",
 }
 
@@ -485,8 +490,42 @@ UNSEEN = {
 def test_what_is_not_seen(make_session: MakeSession, write: Write, kind: str) -> None:
     """These are in the list of what freshness does not see: the step stays fresh."""
     write("data.txt", "N = 1")
+    write("unseen.py", "N = 1")
     session = make_session(f"%%step a -> x\n{UNSEEN[kind]}")
     assert {"x": 1} == session.run_step("a").values
     write("data.txt", "N = 2")
+    write("unseen.py", "N = 2")
     assert ("fresh", ()) == state(session, "a")
     importlib.import_module("json").__dict__.pop("beside_unseen", None)
+
+
+# -- the table of the documentation
+
+# Which tests show a row of "What freshness sees and does not see", by its first words.
+ROWS: dict[str, tuple[Callable[..., None], ...]] = {
+    "a module beside the notebook is edited": (test_a_step_runs_on_the_files_as_they_are,),
+    "the class of a loaded object is edited": (test_code_behind_a_loaded_value,),
+    "a module is imported by `importlib`": (test_imports_that_no_text_names,),
+    "a module is edited, and its size": (test_compiled_code_of_another_text,),
+    "a module is edited while": (test_an_edit_while_the_step_runs,),
+    "an editable install, a package": (test_wherever_a_module_is,),
+    "a module with the name of": (test_wherever_a_module_is, test_a_file_that_comes_to_hide_an_installed_package),
+    "a module that a step did without": (test_a_module_that_comes_later,),
+    "an extension module beside": (test_a_compiled_module_beside_the_notebook,),
+    "a file written in another language": (test_a_module_of_another_loader,),
+    "what earlier steps left": (test_state_does_not_go_from_step_to_step,),
+    "a scratch cell sets": (test_names_that_a_scratch_cell_sets, test_the_notebook_keeps_its_own_copy),
+    "a parameter's default": (test_a_parameter_that_a_module_decides,),
+    "a module cannot be imported twice": (test_a_module_that_cannot_be_imported_twice, test_a_module_that_no_file_has),
+    "the state of an extension module": (test_a_compiled_module_beside_the_notebook,),
+    "the state of installed packages": (test_what_is_not_seen,),
+    "a file that a step reads or executes": (test_what_is_not_seen,),
+    "modules that only a process imports": (test_what_is_not_seen,),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_documentation_says_so(row: str) -> None:
+    """Each row that is shown here is in the documentation's table."""
+    text = (Path(__file__).parents[2] / "docs" / "running.md").read_text(encoding="utf-8")
+    assert 1 == text.count(f"\n| {row}")
