@@ -38,6 +38,8 @@ class FlowStatus:
         Why nothing can be resumed, empty if it can.
     metadata : dict
         The run that would be resumed.
+    used : str
+        Which other run the notebook uses, empty if it uses none.
     """
 
     flow: str
@@ -46,12 +48,14 @@ class FlowStatus:
     below: frozenset[str] = frozenset()
     note: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    used: str = ""
 
     def lines(self) -> list[str]:
         """The status as plain lines, which name no ids."""
         width = max((len(name) for name in self.steps), default=0)
         lines = [f"{self.flow}: {_summary(self.steps.values())}"]
         lines += [f"  {name:<{width}}  {_said(state)}".rstrip() for name, state in self.steps.items()]
+        lines += [self.used] if self.used else []
         if self.resume is None:
             return [*lines, f"resume: {self.note}"]
         lines.append("resume:")
@@ -79,19 +83,21 @@ def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
     found = session.check()  # says so when there are no steps
     flow, states = session.flow.name, session.freshness()
     steps = {name: states.get(name, NEVER) for name in session.program(False).graph.order}
+    used = session.working.used(flow)
+    session.mark_noted(used)
     if errors_of(found):
-        return FlowStatus(flow, steps, note="the flow has errors; `%flow check` lists them")
+        return FlowStatus(flow, steps, note="the flow has errors; `%flow check` lists them", used=used)
     try:
         run = find_origin(session.datastore, flow, origin, own=session.results().own_runs())
     except FlownbError as error:
         if origin is not None:
             raise
         note = "there is no run yet" if isinstance(error, NotFound) else "the newest run is still going on"
-        return FlowStatus(flow, steps, note=note)
+        return FlowStatus(flow, steps, note=note, used=used)
     program = session.program(True)
     planned = rehearse(session, Reuse(program, session.datastore, offered_tasks(session.datastore, run)), run)
     below = {name for name in steps if any(planned[n].ran for n in program.graph.ancestors(name) if n in planned)}
-    return FlowStatus(flow, steps, planned, frozenset(below), metadata={"origin": f"{flow}/{run.run}"})
+    return FlowStatus(flow, steps, planned, frozenset(below), metadata={"origin": f"{flow}/{run.run}"}, used=used)
 
 
 def _summary(states: Iterable[Freshness]) -> str:
