@@ -353,8 +353,8 @@ def test_a_notebook_is_named_when_its_first_step_runs(view: View) -> None:
     assert 1 == len(view.named)
 
 
-def test_an_untitled_notebook_that_is_renamed_keeps_its_steps(view: View, tmp_path: Path) -> None:
-    """While the kernel runs, for a page that is loaded again, and for other kernels: the id, not the name, counts."""
+def test_an_untitled_notebook_that_is_renamed_keeps_its_steps(view: View) -> None:
+    """While the kernel runs, and for a page that is loaded again: the id counts, not the name."""
     view.notebook = {"name": "Untitled.ipynb", "id": ""}
     view.show({"1": A, "2": B})
     view.run("1")
@@ -367,12 +367,6 @@ def test_an_untitled_notebook_that_is_renamed_keeps_its_steps(view: View, tmp_pa
     other.notebook = view.notebook
     other.show(view.known)
     assert {"1": "fresh", "2": "fresh"} == other.badges
-    # A new notebook of the old name, in the same kernel for want of another: it has nothing yet.
-    third = View(view.client, "document-3", "page-3")
-    third.notebook = {"name": "new.ipynb", "id": "5b2e"}
-    third.show({"1": A, "2": B})
-    third.until("1", "never")
-    assert {"1": "never", "2": "never"} == third.badges
 
 
 def test_a_copy_of_a_notebook_gets_an_id_of_its_own(view: View, tmp_path: Path) -> None:
