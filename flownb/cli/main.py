@@ -175,8 +175,9 @@ def status(arguments: argparse.Namespace, rest: list[str]) -> int:
 
     origin = parse_status(rest)
     session = _open(arguments.notebook)
+    found = flow_status(session, origin)
     _print_notes(session)
-    print("\n".join(flow_status(session, origin).lines()))
+    print("\n".join(found.lines()).replace("%flow use", "flownb use NOTEBOOK"))
     return 0
 
 
@@ -184,14 +185,14 @@ def use(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb use NOTEBOOK [RUN | --none]``."""
     from flownb.session.use import use_run
 
-    print(use_run(_open(arguments.notebook), rest).replace("`use ", "`flownb use NOTEBOOK "))
+    print(use_run(_open(arguments.notebook), rest).replace("%flow use", "flownb use NOTEBOOK"))
     return 0
 
 
 def _print_notes(session: Session) -> None:
     """Say beside the command's own output where results come from."""
     for note in session.notes():
-        print(f"note: {note}".replace("`use ", "`flownb use NOTEBOOK "), file=sys.stderr)
+        print(f"note: {note}".replace("%flow use", "flownb use NOTEBOOK"), file=sys.stderr)
 
 
 def runs(arguments: argparse.Namespace, rest: list[str]) -> int:

@@ -175,7 +175,7 @@ class Frontend:
     def say_notes(self) -> None:
         """Print what a user should know of where results come from."""
         for note in self.session.notes():
-            print(f"note: {note}".replace("`use ", "`%flow use "))
+            print(f"note: {note}")
 
     def kernel_names(self) -> set[str]:
         """Names in the notebook's namespace that the user made."""

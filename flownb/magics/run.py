@@ -127,8 +127,9 @@ class RunMagics(Magics):
         try:
             origin = parse_status(words)
             self._say_what_is_missing()
-            self.frontend.say_notes()
-            display(flow_status(frontend.session, origin))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+            status = flow_status(frontend.session, origin)
+            frontend.say_notes()
+            display(status)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         except Exception as error:
             frontend.raise_for_user(error)
 
@@ -136,7 +137,7 @@ class RunMagics(Magics):
         """Take the results of another run where this notebook has nothing newer."""
         from flownb.session.use import use_run
 
-        print(use_run(self.frontend.session, words).replace("`use ", "`%flow use "))
+        print(use_run(self.frontend.session, words))
 
     def _stop(self, words: list[str]) -> None:
         """Stop runs that go on in the background."""

@@ -88,11 +88,6 @@ def _content_hash(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
-def file_digest(path: str, content: bytes) -> str:
-    """What is recorded and compared of a module's file."""
-    return _content_hash(content)
-
-
 def watch_imports(*, one_task: bool = False) -> None:
     """From now on note what is imported; called as early as possible in each process that runs steps.
 

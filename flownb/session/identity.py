@@ -108,11 +108,11 @@ def identify(datastore: Datastore, flow: str, file: NotebookFile) -> Identity:
     while _belongs_elsewhere(datastore, flow, found, user, path, host):
         found = _digest("copy", found, host, path)
     own = next(working_runs(datastore, flow, found, user), None)
-    before: tuple[RunRecord, ...]
-    if own is not None:
-        before = () if (own.path, own.host) == (path, host) else (own,)
-    else:
-        before = _derived_runs(datastore, flow, found, user, path, host) or _old_runs(datastore, flow, file, user)
+    before: tuple[RunRecord, ...] = ()
+    if own is None and not written:
+        before = _old_runs(datastore, flow, file, user)
+    elif own is not None and (own.path, own.host) != (path, host):
+        before = (own,)
     return Identity(found, user, path, host, bool(written) and found == written, before)
 
 
@@ -148,15 +148,6 @@ def _flows(datastore: Datastore, first: str) -> Iterator[str]:
     if first in names:
         yield first
     yield from (name for name in names if name != first)
-
-
-def _derived_runs(
-    datastore: Datastore, flow: str, found: str, user: str, path: str, host: str
-) -> tuple[RunRecord, ...]:
-    """What was recorded of the file before its metadata had an id."""
-    derived = _digest("file", user, host, path)
-    newest = next(working_runs(datastore, flow, derived, user), None) if derived != found else None
-    return (newest,) if newest is not None and not any(_continued_by(datastore, newest)) else ()
 
 
 def _old_runs(datastore: Datastore, flow: str, file: NotebookFile, user: str) -> tuple[RunRecord, ...]:

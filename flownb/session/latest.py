@@ -124,8 +124,9 @@ class LatestResults:
         ids = {notebook_id, *(one.notebook_id for one in self._records_of(self._working_runs()) if one.notebook_id)}
         if last != self._looked_up_to or not ids <= self._own.keys():
             looked = {one: list(self._runs_of(one, user)) for one in sorted(ids)}
-            if self._old_name is not None:
-                looked[""] = list(self._runs_of("", user, name=self._old_name))
+            names = {one.notebook for one in self._records_of(self._working_runs()) if not one.notebook_id}
+            names |= set() if self._old_name is None else {self._old_name}
+            looked[""] = [run for name in names for run in self._runs_of("", user, name=name)]
             self._own, self._looked_up_to = looked, last
         return sorted({run for runs in self._own.values() for run in runs}, key=int, reverse=True)
 

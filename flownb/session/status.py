@@ -45,6 +45,8 @@ class FlowStatus:
         Why nothing can be resumed, empty if it can.
     metadata : dict
         The run that would be resumed.
+    used : str
+        Which other run the notebook uses, empty if it uses none.
     """
 
     flow: str
@@ -56,12 +58,14 @@ class FlowStatus:
     made: dict[str, tuple[str, ...]] = field(default_factory=dict)
     note: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    used: str = ""
 
     def lines(self) -> list[str]:
         """The status as plain lines, which name no ids."""
         width = max((len(name) for name in self.steps), default=0)
         lines = [f"{self.flow}: {self.summary}"]
         lines += [f"  {name:<{width}}  {_said(state)}".rstrip() for name, state in self.steps.items()]
+        lines += [self.used] if self.used else []
         if self.resume is None:
             return [*lines, f"resume: {self.note}"]
         lines.append("resume:" if not self.kept else f"resume, of a run {', '.join(self.kept)}:")
@@ -92,15 +96,17 @@ def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
     flow, states = session.flow.name, session.freshness()
     steps = {name: states.get(name, NEVER) for name in session.program(False).graph.order}
     summary = flow_summary(session.picture(states))
+    used = session.working.used(flow)
+    session.mark_noted(used)
     if errors_of(found):
-        return FlowStatus(flow, summary, steps, note="the flow has errors; `%flow check` lists them")
+        return FlowStatus(flow, summary, steps, note="the flow has errors; `%flow check` lists them", used=used)
     try:
         run = find_origin(session.datastore, flow, origin, own=session.results().own_runs())
     except FlownbError as error:
         if origin is not None:
             raise
         note = "there is no run yet" if isinstance(error, NotFound) else "the newest run is still going on"
-        return FlowStatus(flow, summary, steps, note=note)
+        return FlowStatus(flow, summary, steps, note=note, used=used)
     program = session.program(True)
     tasks = offered_tasks(session.datastore, run)
     planned = rehearse(session, Reuse(program, session.datastore, tasks), run)
@@ -119,6 +125,7 @@ def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
         tuple(map(str, judge.kept(run.parameters))),
         {name: tuple(found) for name, found in made.items()},
         metadata={"origin": f"{flow}/{run.run}"},
+        used=used,
     )
 
 

@@ -28,7 +28,7 @@ def use_run(session: SessionState, given: Sequence[str]) -> str:
         raise ParameterError(
             f"use takes one run, and was given {len(given)} words.",
             "A notebook uses the results of one run at a time.",
-            "Write `use RUN`, or `use --none` to go back to the notebook's own results.",
+            "Write `%flow use RUN`, or `%flow use --none` to go back to the notebook's own results.",
         )
     if not given:
         return f"{flow}: {working.used(flow) or 'uses the results of this notebook alone'}"
@@ -38,7 +38,9 @@ def use_run(session: SessionState, given: Sequence[str]) -> str:
         return f"{flow}: uses the results of this notebook alone.{was}"
     if given[0].startswith("-"):
         raise ParameterError(
-            f"`{given[0]}` is not an option of use.", "It takes a run, or --none.", "Write `use RUN` or `use --none`."
+            f"`{given[0]}` is not an option of use.",
+            "It takes a run, or --none.",
+            "Write `%flow use RUN` or `%flow use --none`.",
         )
     working.use(flow, given[0])
     used = working.used(flow)

@@ -114,7 +114,7 @@ class WorkingRuns:
             uses=newest.uses if newest is not None else "",
             used_since=newest.used_since if newest is not None else 0.0,
             notebook=(identity.id, identity.user),
-            old_name=old_name(self.datastore, self.file),
+            old_name=None if identity.is_written else old_name(self.datastore, self.file),
         )
         found.seen_up_to = self.datastore.last_run(flow)
         return found
@@ -166,7 +166,7 @@ class WorkingRuns:
             uses=record.uses,
             used_since=record.used_since,
             notebook=(record.notebook_id, record.user),
-            old_name=old_name(self.datastore, self.file),
+            old_name=None if self.identity(flow).is_written else old_name(self.datastore, self.file),
         )
         found.seen_up_to = self.datastore.last_run(flow)
         return found
@@ -177,7 +177,7 @@ class WorkingRuns:
         if not self.file.is_shown or identity.is_written:
             return
         own = next(working_runs(self.datastore, flow, identity.id, identity.user), None)
-        before = tuple(dict.fromkeys([*([own] if own is not None else ()), *identity.before]))
+        before = identity.before if own is None or own in identity.before else (own, *identity.before)
         given = secrets.token_hex(10)
         self._given[self.file.name] = given
         self.file = replace(self.file, shown_id=given)
@@ -217,7 +217,9 @@ class WorkingRuns:
         origin = parse_origin(named, flow)
         if origin.step is not None:
             raise NotFound(
-                f"`{named}` names a step.", "A notebook uses the results of a whole run.", f"Write `use {origin.run}`."
+                f"`{named}` names a step.",
+                "A notebook uses the results of a whole run.",
+                f"Write `%flow use {origin.run}`.",
             )
         record = self.datastore.run(flow, origin.run)
         self._give_id(flow)
@@ -240,10 +242,10 @@ class WorkingRuns:
         try:
             record = self.datastore.run(flow, uses)
         except NotFound:
-            return f"uses run {flow}/{uses}, which was removed; `use --none` ends that"
+            return f"uses run {flow}/{uses}, which was removed; `%flow use --none` ends that"
         owner = f" of {record.notebook or 'an unknown notebook'}"
         owner += f" by {record.user}" if record.user != user_name() else ""
-        return f"uses run {flow}/{uses}{owner} where this notebook has nothing newer; `use --none` ends that"
+        return f"uses run {flow}/{uses}{owner} where this notebook has nothing newer; `%flow use --none` ends that"
 
     def other_flows(self, flow: str) -> list[str]:
         """Other flows that this notebook recorded steps of."""

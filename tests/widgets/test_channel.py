@@ -39,18 +39,19 @@ class View:
         self.badges: dict[str, str] = {}
         self.titles: dict[str, str] = {}
         self.known: Cells = {}
+        self.notebook: dict[str, str] | None = None
 
     def show(self, cells: Cells) -> None:
         """Tell of the whole document, as a view does when it connects."""
         self.known = dict(cells)
-        data = {"type": "DocumentChanged", "order": list(cells), "cells": self._cells(cells)}
+        data = self._document(cells, cells)
         self._send("comm_open", {"comm_id": self.comm, "target_name": DOCUMENT_TARGET, "data": data})
 
     def change(self, cells: Cells) -> None:
         """Tell of what changed in the document."""
         changed = {one: text for one, text in cells.items() if self.known.get(one) != text}
         self.known = dict(cells)
-        data = {"type": "DocumentChanged", "order": list(cells), "cells": self._cells(changed)}
+        data = self._document(cells, changed)
         self._send("comm_msg", {"comm_id": self.comm, "data": data})
 
     def run(self, cell: str) -> None:
@@ -66,6 +67,20 @@ class View:
         """Take in messages until a cell's badge shows a state, and says why."""
         while self.badges.get(cell, "") != state or title not in self.titles.get(cell, ""):
             self._take(self.client.get_iopub_msg(timeout=30))
+
+    def name(self, name: str, notebook_id: str = "") -> None:
+        """Say which notebook it is, as a view does in each message."""
+        self.notebook = {"name": name, "id": notebook_id}
+        self.change(self.known)
+
+    @property
+    def named(self) -> list[str]:
+        """The ids that the view was asked to write into the notebook's metadata."""
+        return [event["id"] for event in self.events if event["type"] == "NotebookNamed"]
+
+    def _document(self, cells: Cells, changed: Cells) -> dict[str, Any]:
+        data = {"type": "DocumentChanged", "order": list(cells), "cells": self._cells(changed)}
+        return data if self.notebook is None else {**data, "notebook": self.notebook}
 
     def _cells(self, cells: Cells) -> list[dict[str, Any]]:
         return [{"id": one, "source": text, "tags": []} for one, text in cells.items()]
@@ -353,3 +368,57 @@ def test_states_that_were_overtaken_are_left_out() -> None:
         DagChanged("d", (NodeStatus("a", "fresh", (), ""), NodeStatus("b", "never", (), ""))),
         DagChanged("other", (node,)),
     ] == coalesced(events)
+
+
+def test_a_notebook_is_named_when_its_first_step_runs(view: View) -> None:
+    """The view is asked once to write an id; scratch and flow cells need none, nor a notebook that has one."""
+    view.notebook = {"name": "Untitled.ipynb", "id": ""}
+    view.show({"f": "%%flow F\nc = 1", "s": "1 + 1", "1": A, "2": B})
+    view.run("f")
+    view.run("s")
+    assert [] == view.named
+    view.run("1")
+    assert 1 == len(view.named)
+    view.name("Untitled.ipynb", view.named[0])
+    view.run("2")
+    assert 1 == len(view.named)
+
+
+def test_an_untitled_notebook_that_is_renamed_keeps_its_steps(view: View) -> None:
+    """While the kernel runs, and for a page that is loaded again: the id counts, not the name."""
+    view.notebook = {"name": "Untitled.ipynb", "id": ""}
+    view.show({"1": A, "2": B})
+    view.run("1")
+    (named,) = view.named
+    view.name("train.ipynb", named)
+    view.run("2")
+    view.until("2", "fresh")
+    assert "UntitledFlow: 2 steps, no problems" in (view.execute("%flow check"), view.text)[1]
+    other = View(view.client, "document-2", "page-2")
+    other.notebook = view.notebook
+    other.show(view.known)
+    assert {"1": "fresh", "2": "fresh"} == other.badges
+
+
+def test_a_copy_of_a_notebook_gets_an_id_of_its_own(view: View, tmp_path: Path) -> None:
+    """The id of a file that is still there is not that of another one, whose view is asked to write a new one."""
+    import nbformat
+
+    for name in ("n.ipynb", "n-Copy1.ipynb"):
+        nbformat.write(nbformat.v4.new_notebook(metadata={"flownb": {"id": "4a1f"}}), tmp_path / name)
+    view.notebook = {"name": "n.ipynb", "id": "4a1f"}
+    view.show({"f": "%%flow F\nc = 1", "1": A, "2": B})
+    view.run("1")
+    assert [] == view.named
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    try:
+        copy = View(client)
+        copy.execute("%load_ext flownb")
+        copy.notebook = {"name": "n-Copy1.ipynb", "id": "4a1f"}
+        copy.show(view.known)
+        assert {"1": "never", "2": "never"} == copy.badges
+        copy.run("1")
+        assert 1 == len(set(copy.named) - {"4a1f"})
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
