@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from flownb.errors import ForeachError, MissingResults
+from flownb.errors import ForeachError, MissingResults, nearest
 from flownb.runtime.foreach import count_items
 from flownb.runtime.program import Program
 from flownb.store.datastore import Datastore
@@ -139,8 +139,8 @@ def _frames(
     else:
         raise ForeachError(
             f"Step {step} runs for each item of `{var}`, which {parent} does not have.",
-            f"`{var}` is no artifact of {where}.",
-            f"Capture it: `%%step {parent} -> {var}`.",
+            f"`{var}` is not an artifact of {where}.{nearest(var, artifacts)}",
+            f"Run {parent} again if it sets `{var}` now, or correct the name.",
         )
     count = count_items(items, var=var, step=parent)
     return [ForeachFrame(parent, var, count, index) for index in range(count)]

@@ -7,14 +7,16 @@ go into the output's metadata, where nbval and a reader of diffs do not stumble 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from flownb.cells.header import header_tags
 from flownb.flow.definition import Step
+from flownb.flow.step_name import RESERVED
 from flownb.runtime.task import TaskResult
 
-__all__ = ["StepReport", "as_bundle", "capture_header", "step_report", "uncaptured"]
+__all__ = ["StepReport", "as_bundle", "capture_header", "keepable", "step_report", "uncaptured"]
 
 STYLE = "font-family:var(--jp-code-font-family,monospace);font-size:12px;line-height:1.5;opacity:.85"
 
@@ -43,7 +45,7 @@ class StepReport:
     local : tuple of str
         Names it kept to itself.
     header : str
-        The header that would capture them.
+        The header that would capture those of them that an artifact can be made of; empty if there is none.
     notes : tuple of str
         What else the user should know.
     metadata : dict
@@ -69,7 +71,7 @@ class StepReport:
         if self.artifacts:
             lines.append("  set    " + ", ".join(f"{name}: {kind}" for name, kind in self.artifacts))
         if self.local:
-            lines.append(f"  local  {', '.join(self.local)}  (to keep: {self.header})")
+            lines.append(f"  local  {', '.join(self.local)}" + (f"  (to keep: {self.header})" if self.header else ""))
         lines += [f"  note   {note}" for note in self.notes]
         return lines
 
@@ -87,9 +89,20 @@ def as_bundle(lines: Sequence[str]) -> dict[str, str]:
     return {"text/plain": "\n".join(lines), "text/html": f'<pre style="{STYLE}">{body}</pre>'}
 
 
+def keepable(step: Step, local: Sequence[str], taken: Container[str] = ()) -> tuple[str, ...]:
+    """Those of a step's local names that it can capture: they have a value at its end, and nothing else has the name.
+
+    `taken` are names of steps and of the flow's class.
+    """
+    kept = step.body.names.bound_at_end
+    hidden = {*RESERVED, "self", "start", "end", step.header.inputs}
+    return tuple(name for name in local if name in kept and name not in hidden and name not in taken)
+
+
 def capture_header(step: Step, local: Sequence[str]) -> str:
-    """The step's header with its local names captured as well."""
-    return f"%%step {replace(step.header, captures=(*step.captures, *local)).line}"
+    """The step's header with its local names captured as well: a line, or tags where these mark the cell."""
+    header = replace(step.header, captures=(*step.captures, *local))
+    return " ".join(header_tags(header)) if step.cell.tags else f"%%step {header.line}"
 
 
 def value_types(results: Sequence[TaskResult]) -> tuple[tuple[str, str], ...]:
@@ -106,9 +119,12 @@ def _kind(value: Any) -> str:
     return name
 
 
-def step_report(step: Step, verb: str, results: list[TaskResult], notes: list[str]) -> StepReport:
-    """The report of a step's tasks."""
+def step_report(
+    step: Step, verb: str, results: list[TaskResult], notes: list[str], *, taken: Container[str] = ()
+) -> StepReport:
+    """The report of a step's tasks; `taken` as for `keepable`."""
     local = uncaptured(step) if verb == "ran" else ()
+    kept = keepable(step, local, taken)
     first, last = results[0].record, results[-1].record
     refs = {name: first.artifacts[name] for name in results[0].values if name in first.artifacts}
     metadata = {
@@ -122,7 +138,7 @@ def step_report(step: Step, verb: str, results: list[TaskResult], notes: list[st
         len(results),
         value_types(results),
         local,
-        capture_header(step, local) if local else "",
+        capture_header(step, kept) if kept else "",
         tuple(notes),
         metadata,
     )

@@ -90,7 +90,8 @@ def run_step(
     notes += dict.fromkeys(str(one) for result in done for one in only_here(result.record).values())
     if len(done) > 1 and done[0].values:
         notes.append(f"the notebook now has {', '.join(done[0].values)} of the first of {len(done)} tasks")
-    report = step_report(step, "ran", done, notes)
+    taken = {*program.graph.nodes, *program.flow.class_names}
+    report = step_report(step, "ran", done, notes, taken=taken)
     return StepOutcome(report, done[0].values)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flownb.flow.decorator_call import written_names
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext, Severity
+from flownb.flow.lint.rename import renamed_step
 from flownb.flow.step_name import RESERVED, step_name_problem
 
 CODE = "FN009"
@@ -28,7 +29,9 @@ def _step_name(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     """A step's own name."""
     if found := step_name_problem(step.name, context.flow.class_names):
         what, why, better = found
-        fix = f"Call it `{better}`." if better else "Choose another name."
+        taken = {*context.graph.nodes, *context.flow.class_names}
+        better = next((one for one in (better, f"{better}_step") if one and one not in taken), "")
+        fix = renamed_step(context, step, better) if better else "Choose another name."
         yield context.at(CODE, step, 0, what, why, fix)
 
 
