@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from flownb.cells.cell import Cell, read_any_cell
+from flownb.cells.header import header_tags
 from flownb.flow.definition import define_flow
 from flownb.flow.lint import CHECKS, Diagnostic, check_flow
 from flownb.flow.lint.fix import Edit, apply_fix
@@ -62,6 +63,35 @@ def outcomes(texts: Sequence[Text]) -> Iterator[tuple[str, bool, list[str]]]:
         ):
             wrong.append(f"still there: {one.code} {one.what}")
         yield one.code, True, [f"{one.fix} -> {problem}" for problem in wrong]
+
+
+def tagged(text: Text) -> Text:
+    """The same step marked by tags."""
+    cell = read_any_cell(text[0], tags=text[1])
+    if cell.kind != "step" or cell.header is None or cell.tags:
+        return text
+    return cell.body, header_tags(cell.header)
+
+
+def indented(text: Text) -> Text:
+    """The same cell with all lines indented, which IPython takes back."""
+    if '"""' in text[0] or "\\\n" in text[0]:
+        return text
+    return "\n".join(f"  {line}" for line in text[0].split("\n")), text[1]
+
+
+def timed(text: Text) -> Text:
+    """The same cell below another magic."""
+    return f"%%time\n{text[0]}", text[1]
+
+
+@pytest.mark.parametrize("written", [tagged, indented, timed])
+def test_hints_fit_the_way_a_cell_is_written(written: Callable[[Text], Text]) -> None:
+    """In cells that are marked by tags, are indented or are timed, each hint passes as well."""
+    problems = [
+        (texts, problem) for texts in ALL for _, _, wrong in outcomes(tuple(map(written, texts))) for problem in wrong
+    ]
+    assert [] == problems
 
 
 @pytest.mark.parametrize("texts", ALL, ids=lambda value: repr(value)[:60])

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from flownb.cells.cell import Cell
+from flownb.cells.mark import common_margin
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 from flownb.flow.lint.fix import Edit, Fix, NewCell, line_replaced
 from flownb.flow.step_name import step_name_problem
@@ -46,11 +47,12 @@ def _edits(cell: Cell, line: int, what: str) -> tuple[Edit | NewCell, ...]:
     mark = lines[line - 1].strip()
     if what.endswith("is below a comment."):
         first = next(number for number, one in enumerate(lines, 1) if one.lstrip().startswith("#"))
-        return (Edit(cell, first, first - 1, mark), Edit(cell, line, line, None))
+        return (Edit(cell, first, first - 1, lines[line - 1].rstrip()), Edit(cell, line, line, None))
     if what.endswith("is below other code."):
         return (NewCell("\n".join(lines[: line - 1]), cell), Edit(cell, 1, line - 1, None))
     if " does not begin with " in what and not re.match(r">>>|In \[", mark):
-        return (Edit(cell, line, line, re.sub(r"^%%\s*", "%%", mark)),)
+        margin = common_margin(lines[line:])
+        return (Edit(cell, line, line, margin + re.sub(r"^%%\s*", "%%", mark)),)
     return ()
 
 
