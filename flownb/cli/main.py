@@ -182,8 +182,16 @@ def status(arguments: argparse.Namespace, rest: list[str]) -> int:
     from flownb.session.status import flow_status
 
     origin = parse_status(rest)
-    print("\n".join(flow_status(_open(arguments.notebook), origin).lines()))
+    session = _open(arguments.notebook)
+    _say_what_is_left_out(session)
+    print("\n".join(flow_status(session, origin).lines()))
     return 0
+
+
+def _say_what_is_left_out(session: Session) -> None:
+    """Say which cells are not part of the flow, where no check does."""
+    for note in session.left_out_cells():
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _drive(session: Session, run: FlowRun, *, alone: bool) -> int:
@@ -265,6 +273,7 @@ def show(arguments: argparse.Namespace, rest: list[str]) -> int:
     _no_more(rest)
     session = _open(arguments.notebook)
     session.check()  # says so when there are no steps
+    _say_what_is_left_out(session)
     print(dag_text(session.picture()))
     return 0
 

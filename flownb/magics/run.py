@@ -89,6 +89,7 @@ class RunMagics(Magics):
         from flownb.widgets.live import show_dag
 
         self.frontend.session.check(only="")
+        self._say_what_is_left_out()
         show_dag(self.frontend.session.picture(), {})
 
     def _run(self, words: list[str]) -> None:
@@ -133,6 +134,7 @@ class RunMagics(Magics):
         try:
             origin = parse_status(words)
             self._say_what_is_missing()
+            self._say_what_is_left_out()
             display(flow_status(frontend.session, origin))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         except Exception as error:
             frontend.raise_for_user(error)
@@ -213,6 +215,11 @@ class RunMagics(Magics):
         for run in chosen:
             run.join(10)
         print(f"stopped {len(chosen)} run{'s' if len(chosen) > 1 else ''}")
+
+    def _say_what_is_left_out(self) -> None:
+        """Say which cells are not part of the flow, where no check does."""
+        for note in self.frontend.session.left_out_cells():
+            print(f"note: {note}")
 
     def _say_what_is_missing(self) -> None:
         """Say which steps are taken as the notebook has them, for they were not executed like that in this kernel."""

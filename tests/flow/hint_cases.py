@@ -27,7 +27,7 @@ HINTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("Write `%%step a -> n, x`.", ("%%step a -> n\nn = x = 1", "%%step b\ny = x\nx = 1")),
     (
-        "Call it otherwise in `a`, for example `b_value`, and capture and read that.",
+        "Give it another name in `a`, for example `b_value`, and capture and read that.",
         ("%%step a\nb = 1", "%%step b\ny = b"),
     ),
     ("Keep `x` until the body of `a` ends, and capture it there.", ("%%step a\nx = 1\ndel x", "%%step b\ny = x")),

@@ -613,7 +613,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "Step a sets the artifact `name`.",
                 "`self.name` is Metaflow's own.",
-                "Call it otherwise, for example `name_value`.",
+                "Give it another name, for example `name_value`.",
             )
         ],
     ),
@@ -626,7 +626,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step a sets the artifact `b`.",
                 "`self.b` is the step of that name.",
-                "Call it otherwise, for example `b_value`.",
+                "Give it another name, for example `b_value`.",
             )
         ],
     ),
@@ -639,7 +639,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "Step a sets the artifact `end`.",
                 "`self.end` is the step of that name.",
-                "Call it otherwise, for example `end_value`.",
+                "Give it another name, for example `end_value`.",
             )
         ],
     ),
@@ -652,7 +652,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step a sets the artifact `f`.",
                 "`self.f` is a method of the %%flow cell.",
-                "Call it otherwise, for example `f_value`.",
+                "Give it another name, for example `f_value`.",
             )
         ],
     ),
@@ -665,7 +665,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step a sets the artifact `__x`.",
                 "Python changes names that begin with two underscores inside a class.",
-                "Call it otherwise, for example `x_value`.",
+                "Give it another name, for example `x_value`.",
             )
         ],
     ),
@@ -678,7 +678,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "Step a sets the artifact `inputs`.",
                 "`inputs` is given to the step by the runtime.",
-                "Call it otherwise, for example `inputs_value`.",
+                "Give it another name, for example `inputs_value`.",
             )
         ],
     ),
@@ -704,7 +704,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "The %%flow cell defines `start`.",
                 "Every flow has a step `start`.",
-                "Call it otherwise, for example `start_value`.",
+                "Give it another name, for example `start_value`.",
             )
         ],
     ),
@@ -717,7 +717,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "The %%flow cell defines `name`.",
                 "`self.name` is Metaflow's own.",
-                "Call it otherwise, for example `name_value`.",
+                "Give it another name, for example `name_value`.",
             )
         ],
     ),
@@ -1568,7 +1568,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step a sets the artifact `next`.",
                 "`self.next` is Metaflow's own.",
-                "Call it otherwise, for example `next_value`.",
+                "Give it another name, for example `next_value`.",
             )
         ],
     ),
@@ -1920,7 +1920,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 4,
                 "Step a sets the artifact `end`.",
                 "`self.end` is the step of that name.",
-                "Call it otherwise, for example `end_value`.",
+                "Give it another name, for example `end_value`.",
             ),
         ],
     ),

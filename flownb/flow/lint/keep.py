@@ -62,7 +62,7 @@ def keep(context: LintContext, keeper: Step, name: str, reader: Step | None, *, 
         return why, Fix(f"Assign self.{name} in `{keeper.name}`, which comes from a base class.", ())
     if not can_be_artifact(context, keeper, name):
         new = f"{name.strip('_')}_value"
-        return why, Fix(f"Call it otherwise in `{keeper.name}`, for example `{new}`, and capture and read that.", ())
+        return why, Fix(f"Give it another name in `{keeper.name}`, for example `{new}`, and capture and read that.", ())
     captures = (*keeper.captures, name)
     analysed = analyse_names(keeper.body.tree, captures=captures, methods=keeper.methods)
     if name in analysed.unbound and name not in keeper.body.names.unbound:

@@ -53,7 +53,7 @@ def _artifacts(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         elif name in ("self", step.header.inputs):
             why = f"`{name}` is given to the step by the runtime."
         if why:
-            fix = f"Call it otherwise, for example `{name.strip('_')}_value`."
+            fix = f"Give it another name, for example `{name.strip('_')}_value`."
             what = f"Step {step.name} sets the artifact `{name}`."
             yield context.at(CODE, step, line, what, why, fix, proven=fails and written and context.fails(step))
 
@@ -83,5 +83,5 @@ def _class_names(context: LintContext) -> Iterator[Diagnostic]:
             why = f"Every flow has a step `{name}`."
         if why and header is not None:
             what = f"The %%flow cell defines `{name}`."
-            fix = f"Call it otherwise, for example `{name}_value`."
+            fix = f"Give it another name, for example `{name}_value`."
             yield Diagnostic(CODE, what, why, fix, header, header.body_line, severity=severity)
