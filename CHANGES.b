@@ -3,3 +3,6 @@
 - A second `%%flow` cell is refused (FN031) instead of silently replacing the first one.
 - Step cells can be typed line by line in an IPython terminal: a header asks for more, as that of any cell magic.
 - `%%spin` runs a body to look around with: it may set some of what the step captures, or nothing, and does not lead on to the next step. Its errors name the `%%spin` cell and its lines.
+- Hints pass the check when they are applied literally: the header in a hint keeps what the step captures and its options, a module or function goes to a `%%shared` cell, a cell that is marked by tags is told its tags, names of artifacts, parameters, `Parameter` and `current` are found as nearest match, and what "to keep" lists can be captured.
+- A foreach or switch over a misspelt artifact is found when one step is executed alone, before its tasks are made.
+- `Diagnostic.edits` has a hint as edits of cells (lines, texts, tags, new cells) that a program can make.

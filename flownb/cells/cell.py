@@ -53,6 +53,8 @@ class Cell:
         Cell magics above the mark, such as ``"%%time"``: they apply where the cell is executed, and nowhere else.
     refusal : tuple of (str, str, str) or None
         What happened, why and what to do where the mark cannot be read; then the cell is known by its kind alone.
+    tags : tuple of str
+        All tags of the cell, if they and not a magic mark it.
     label : str
         What messages call the cell, where that is not its kind and name.
     """
@@ -70,6 +72,7 @@ class Cell:
     wrappers: tuple[str, ...] = ()
     refusal: tuple[str, str, str] | None = None
     label: str = ""
+    tags: tuple[str, ...] = ()
 
     @property
     def body(self) -> str:
@@ -159,7 +162,9 @@ def read_cell(
         name, bases = flow_header.name, flow_header.bases
     if filename is None:
         filename = f"<cell {number}: {kind} {name}>" if name else f"<cell {number}: {kind}>"
-    return Cell(source, kind, name, header, body_line, number, cell_id, filename, bases, mark.margin, wrappers)
+    marking = tuple(tags) if mark.kind is None and kind != "scratch" else ()
+    place = (number, cell_id, filename)
+    return Cell(source, kind, name, header, body_line, *place, bases, mark.margin, wrappers, tags=marking)
 
 
 def read_any_cell(

@@ -14,7 +14,7 @@ from typing import Literal
 from flownb.cells.body import unindentable_lines
 from flownb.errors import CellError
 
-__all__ = ["WRAPPERS", "Mark", "MarkKind", "find_mark", "refuse_misplaced"]
+__all__ = ["WRAPPERS", "Mark", "MarkKind", "common_margin", "find_mark", "refuse_misplaced"]
 
 MarkKind = Literal["flow", "shared", "step"]
 # Cell magics that run what is below them as IPython would run it in a cell of its own, so that a mark there counts.
@@ -80,7 +80,7 @@ def find_mark(source: str) -> Mark:
     while True:
         rest = lines[first:]
         first += next((index for index, line in enumerate(rest) if line.strip()), 0)
-        margin += (inner := _margin(lines[first:]))
+        margin += (inner := common_margin(lines[first:]))
         lines[first:] = [line.removeprefix(inner) for line in lines[first:]]
         line = lines[first].lstrip("\v\f")
         if found := _MARK.match(line):
@@ -111,7 +111,7 @@ def refuse_misplaced(source: str) -> None:
         _refuse_misplaced(lines, 0, ("step", "flow", "shared", "spin"))
 
 
-def _margin(lines: list[str]) -> str:
+def common_margin(lines: list[str]) -> str:
     """The indentation that all lines have, blank ones aside, as `textwrap.dedent` finds it."""
     indents = [line[: len(line) - len(line.lstrip(" \t"))] for line in lines if line.strip()]
     first, last = min(indents, default=""), max(indents, default="")

@@ -177,6 +177,7 @@ def status(arguments: argparse.Namespace, rest: list[str]) -> int:
     session = _open(arguments.notebook)
     found = flow_status(session, origin)
     _print_notes(session)
+    _say_what_is_left_out(session)
     print("\n".join(found.lines()).replace("%flow use", "flownb use NOTEBOOK"))
     return 0
 
@@ -193,6 +194,12 @@ def _print_notes(session: Session) -> None:
     """Say beside the command's own output where results come from."""
     for note in session.notes():
         print(f"note: {note}".replace("%flow use", "flownb use NOTEBOOK"), file=sys.stderr)
+
+
+def _say_what_is_left_out(session: Session) -> None:
+    """Say which cells are not part of the flow, where no check does."""
+    for note in session.left_out_cells():
+        print(f"note: {note}", file=sys.stderr)
 
 
 def runs(arguments: argparse.Namespace, rest: list[str]) -> int:
@@ -309,6 +316,7 @@ def show(arguments: argparse.Namespace, rest: list[str]) -> int:
     session = _open(arguments.notebook)
     session.check()  # says so when there are no steps
     _print_notes(session)
+    _say_what_is_left_out(session)
     print(dag_text(session.picture()))
     return 0
 

@@ -63,9 +63,18 @@ def _above_the_first(node: Node) -> Stack:
     return (Frame("start", "foreach", node.name),) if foreach else ()
 
 
-def _problem(name: str, what: str, why: str, fix: str, *, whole: bool = False) -> GraphProblem:
+def _problem(
+    name: str,
+    what: str,
+    why: str,
+    fix: str,
+    *,
+    whole: bool = False,
+    ends: tuple[str, ...] = (),
+    joins: tuple[str, ...] = (),
+) -> GraphProblem:
     """A problem of balance."""
-    return GraphProblem("unbalanced", name, what, why, fix, whole=whole)
+    return GraphProblem("unbalanced", name, what, why, fix, whole=whole, ends=ends, joins=joins)
 
 
 def _meeting_problems(graph: FlowGraph, node: Node, arriving: list[Stack]) -> list[GraphProblem]:
@@ -75,12 +84,18 @@ def _meeting_problems(graph: FlowGraph, node: Node, arriving: list[Stack]) -> li
     if len(set(arriving)) == 1 and all(parent in graph.behind_switch for parent in node.parents):
         return []
     names = ", ".join(node.parents)
+    what = f"Step {node.name} comes after {names}, but is no join."
+    why = "Only the cases of one switch may meet without a join."
+    if _join_problems(graph, node, arriving):
+        fix = f"Let one split lead to all of them, or let only one of them lead to {node.name}."
+        return [_problem(node.name, what, why, fix)]
     return [
         _problem(
             node.name,
-            f"Step {node.name} comes after {names}, but is no join.",
-            "Only the cases of one switch may meet without a join.",
+            what,
+            why,
             f"Write `%%step {node.name} --after {','.join(node.parents)} --join`, and read `inputs` in its body.",
+            joins=node.parents,
         )
     ]
 
@@ -140,6 +155,7 @@ def _open_ends(graph: FlowGraph, frames: dict[str, Stack]) -> list[GraphProblem]
             "Metaflow needs a join for every split and foreach.",
             f"Add a cell `%%step collect --after {','.join(names)} --join` that reads `inputs`.",
             whole=True,
+            ends=tuple(names),
         )
         for split, names in ends.items()
     ]

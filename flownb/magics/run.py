@@ -82,6 +82,7 @@ class RunMagics(Magics):
     def _show(self, words: list[str]) -> None:
         """Display the DAG."""
         self.frontend.session.check(only="")
+        self._say_what_is_left_out()
         self.frontend.say_notes()
         self.frontend.views.show_flow()
 
@@ -127,6 +128,7 @@ class RunMagics(Magics):
         try:
             origin = parse_status(words)
             self._say_what_is_missing()
+            self._say_what_is_left_out()
             status = flow_status(frontend.session, origin)
             frontend.say_notes()
             display(status)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
@@ -156,6 +158,11 @@ class RunMagics(Magics):
         for run in chosen:
             run.join(10)
         print(f"stopped {len(chosen)} run{'s' if len(chosen) > 1 else ''}")
+
+    def _say_what_is_left_out(self) -> None:
+        """Say which cells are not part of the flow, where no check does."""
+        for note in self.frontend.session.left_out_cells():
+            print(f"note: {note}")
 
     def _say_what_is_missing(self) -> None:
         """Say once of each step that was not executed here that its cell's text is used as the notebook has it."""

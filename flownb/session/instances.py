@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from flownb.errors import ForeachError, MissingResults
+from flownb.errors import ForeachError, MissingResults, nearest
 from flownb.runtime.foreach import count_items
 from flownb.runtime.program import Program
 from flownb.session.ways import Place, Ways, place_of
@@ -175,8 +175,8 @@ def _frames(
     else:
         raise ForeachError(
             f"Step {step} runs for each item of `{var}`, which {parent} does not have.",
-            f"`{var}` is no artifact of {where}.",
-            f"Capture it: `%%step {parent} -> {var}`.",
+            f"`{var}` is not an artifact of {where}.{nearest(var, artifacts)}",
+            f"Run {parent} again if it sets `{var}` now, or correct the name.",
         )
     return [ForeachFrame(parent, var, number, index) for index in range(number)]
 

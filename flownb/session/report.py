@@ -8,11 +8,13 @@ over them.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from flownb.cells.header import header_tags
 from flownb.flow.definition import Step
+from flownb.flow.step_name import RESERVED
 from flownb.runtime.task import TaskResult
 from flownb.store.records import TaskRecord
 
@@ -20,7 +22,16 @@ if TYPE_CHECKING:
     from flownb.session.instances import Instance
     from flownb.session.judge import Judge
 
-__all__ = ["StepReport", "as_bundle", "capture_header", "input_notes", "step_report", "uncaptured", "value_kind"]
+__all__ = [
+    "StepReport",
+    "as_bundle",
+    "capture_header",
+    "input_notes",
+    "keepable",
+    "step_report",
+    "uncaptured",
+    "value_kind",
+]
 
 STYLE = "font-family:var(--jp-code-font-family,monospace);font-size:12px;line-height:1.5;opacity:.85"
 # Names that the line lists; the details list all.
@@ -51,7 +62,7 @@ class StepReport:
     local : tuple of str
         Names it kept to itself.
     header : str
-        The header that would capture them.
+        The header that would capture those of them that an artifact can be made of; empty if there is none.
     notes : tuple of str
         What qualifies the result, each a line that is always shown.
     asides : tuple of str
@@ -99,7 +110,8 @@ class StepReport:
         if len(self.artifacts) > NAMED:
             found.append("set: " + ", ".join(f"{name}: {kind}" for name, kind in self.artifacts))
         if self.local and self.hint:
-            found.append(f"local: {', '.join(self.local)} (to keep: {self.header})")
+            keep = f" (to keep: {self.header})" if self.header else ""
+            found.append(f"local: {', '.join(self.local)}{keep}")
         return [*found, *self.asides]
 
     def whole(self) -> WholeReport:
@@ -154,9 +166,20 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + more
 
 
+def keepable(step: Step, local: Sequence[str], taken: Container[str] = ()) -> tuple[str, ...]:
+    """Those of a step's local names that it can capture: they have a value at its end, and nothing else has the name.
+
+    `taken` are names of steps and of the flow's class.
+    """
+    kept = step.body.names.bound_at_end
+    hidden = {*RESERVED, "self", "start", "end", step.header.inputs}
+    return tuple(name for name in local if name in kept and name not in hidden and name not in taken)
+
+
 def capture_header(step: Step, local: Sequence[str]) -> str:
-    """The step's header with its local names captured as well."""
-    return f"%%step {replace(step.header, captures=(*step.captures, *local)).line}"
+    """The step's header with its local names captured as well: a line, or tags where these mark the cell."""
+    header = replace(step.header, captures=(*step.captures, *local))
+    return " ".join(header_tags(header)) if step.cell.tags else f"%%step {header.line}"
 
 
 def value_types(
@@ -218,6 +241,7 @@ def step_report(
     parents: Iterable[TaskRecord] = (),
     inputs: Iterable[str] = (),
     hint: bool = True,
+    taken: Container[str] = (),
 ) -> StepReport:
     """The report of a step's tasks.
 
@@ -231,8 +255,11 @@ def step_report(
         See `StepReport`.
     parents : iterable of TaskRecord
         The tasks that the first one inherited from.
+    taken
+        See `keepable`.
     """
     local = uncaptured(step) if verb == "ran" else ()
+    kept = keepable(step, local, taken)
     first, last = results[0].record, results[-1].record
     refs = {name: first.artifacts[name] for name in results[0].values if name in first.artifacts}
     metadata = {
@@ -247,7 +274,7 @@ def step_report(
         len(results),
         found,
         local,
-        capture_header(step, local) if local else "",
+        capture_header(step, kept) if kept else "",
         tuple(notes),
         (*([f"changed in place: {', '.join(changed)}"] if changed else []), *asides),
         hint,

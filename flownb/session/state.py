@@ -24,6 +24,7 @@ from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.draw import draw_graph
 from flownb.flow.lint import Diagnostic, check_flow, errors_of
 from flownb.flow.module import metaflow_name
+from flownb.flow.step_name import step_name_problem
 from flownb.picture import Dag
 from flownb.runtime.decorators import APPLIED, APPLIED_TO_FLOWS, Recorded
 from flownb.runtime.events import EventStream
@@ -387,6 +388,15 @@ class SessionState:
                 if name is not None and name not in applied:
                     notes.append(f"@{name} of {place} is written to flow.py; it is not applied here")
         return notes
+
+    def left_out_cells(self) -> list[str]:
+        """Marked cells that are not part of the flow, for they cannot be read or their step cannot have its name."""
+        flow = self.flow
+        found = {cell: cell.refusal[0] for cell in flow.refused if cell.refusal is not None}
+        for step in flow.unusable:
+            problem = step_name_problem(step.name, flow.class_names)
+            found[step.cell] = problem[0] if problem is not None else ""
+        return [f"{cell.title} is not part of the flow: {found[cell]}" for cell in flow.marked if cell in found]
 
     def left_out_magics(self) -> list[str]:
         """Cell magics above marks, such as ``%%time``, which no run and no flow.py has."""

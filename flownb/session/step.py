@@ -104,6 +104,7 @@ def run_step(
         asides=asides,
         parents=instances[0].parents,
         inputs=inputs,
+        taken={*program.graph.nodes, *program.flow.class_names},
         hint=session.reports.is_new_text(step.cell.source),
     )
     session.reports.keep(report)

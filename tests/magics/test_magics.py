@@ -179,6 +179,28 @@ def test_bad_headers_say_how_to_write_them(kernel: Kernel) -> None:
     assert "Write %%flow TrainingFlow." in kernel.run("%%flow my flow\npass").error
 
 
+def test_what_the_flow_leaves_out_is_said(kernel: Kernel) -> None:
+    """A header that replaces another one, and cells that are not part of the flow, are named where they matter."""
+    assert "" == kernel.run("%%flow F\na = 1", cellId="f").text
+    assert "" == kernel.run("%%flow F\na = 2", cellId="f").text
+    reply = kernel.run("%%flow F\nb = 1", cellId="g")
+    assert "note: this cell replaces `%%flow F`, which was executed before\n" == reply.text
+    kernel.run("%%step load -> x\nx = self.b", cellId="a")
+    assert "has no option `--fter`" in kernel.run("%%step use --fter load\npass", cellId="b").error
+    assert "cannot be a step's name" in kernel.run("%%step 2_clean\npass", cellId="c").error
+    notes = [
+        "note: cell (step) is not part of the flow: `%%step` has no option `--fter`. Did you mean `--after`?",
+        "note: cell (step 2_clean) is not part of the flow: `2_clean` cannot be a step's name.",
+    ]
+    assert notes == kernel.run("%flow").text.splitlines()
+    assert notes == kernel.run("%flow status").text.splitlines()
+    assert ["✓ load\n  set    x: int"] == kernel.run("%%step load -> x\nx = self.b", cellId="a").plain
+    assert "F: 1 steps, 2 errors" in kernel.run("%flow check").text
+    assert "FN030" in kernel.run("%flow run").error
+    kernel.run("%%step use\npass", cellId="b", deletedCells=["c"])
+    assert "F: 2 steps, no problems\n" == kernel.run("%flow check").text
+
+
 def test_odd_cells(kernel: Kernel) -> None:
     """A step without a body, and a step below another cell magic, work."""
     assert ["✓ hold"] == kernel.run("%%step hold", cellId="a").plain

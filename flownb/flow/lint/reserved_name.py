@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flownb.flow.decorator_call import written_names
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext, Severity
+from flownb.flow.lint.rename import renamed_step
 from flownb.flow.step_name import RESERVED, step_name_problem
 
 CODE = "FN009"
@@ -28,7 +29,9 @@ def _step_name(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     """A step's own name."""
     if found := step_name_problem(step.name, context.flow.class_names):
         what, why, better = found
-        fix = f"Call it `{better}`." if better else "Choose another name."
+        taken = {*context.graph.nodes, *context.flow.class_names}
+        better = next((one for one in (better, f"{better}_step") if one and one not in taken), "")
+        fix = renamed_step(context, step, better) if better else "Choose another name."
         yield context.at(CODE, step, 0, what, why, fix)
 
 
@@ -50,7 +53,7 @@ def _artifacts(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         elif name in ("self", step.header.inputs):
             why = f"`{name}` is given to the step by the runtime."
         if why:
-            fix = f"Call it otherwise, for example `{name.strip('_')}_value`."
+            fix = f"Give it another name, for example `{name.strip('_')}_value`."
             what = f"Step {step.name} sets the artifact `{name}`."
             yield context.at(CODE, step, line, what, why, fix, proven=fails and written and context.fails(step))
 
@@ -80,5 +83,5 @@ def _class_names(context: LintContext) -> Iterator[Diagnostic]:
             why = f"Every flow has a step `{name}`."
         if why and header is not None:
             what = f"The %%flow cell defines `{name}`."
-            fix = f"Call it otherwise, for example `{name}_value`."
+            fix = f"Give it another name, for example `{name}_value`."
             yield Diagnostic(CODE, what, why, fix, header, header.body_line, severity=severity)
