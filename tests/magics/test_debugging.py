@@ -232,3 +232,14 @@ def test_errors_that_ipython_shows_in_its_own_way(kernel: Kernel, line: str) -> 
     assert (line in seen, "flownb/" in seen, "run_cell_magic" in seen) == (True, False, False)
     seen = kernel.run("%debug", "p x + 1", "up", "q")
     assert ("8\n" in seen, "Oldest frame" in seen) == (True, True)
+
+
+def test_a_debugger_that_the_user_chose_is_kept(kernel: Kernel) -> None:
+    """PYTHONBREAKPOINT and a hook of the user's own count in a step as they do elsewhere, and afterwards."""
+    kernel.run("%env PYTHONBREAKPOINT=0")
+    assert "✓ load" in kernel.run("%%step load -> x\nbreakpoint()\nx = 1", allow_stdin=False)
+    kernel.run("%env PYTHONBREAKPOINT=builtins.print")
+    assert "5\n" in kernel.run("%%step load -> x\nbreakpoint(5)\nx = 1")
+    kernel.run("%env PYTHONBREAKPOINT=\nimport sys\nsys.breakpointhook = lambda: print('own')")
+    assert "own\n" in kernel.run("%%step load -> x\nbreakpoint()\nx = 1")
+    assert "own\n" == kernel.run("breakpoint()")
