@@ -157,6 +157,10 @@ def test_a_failed_task_of_a_run_is_debugged_as_it_ran(kernel: Kernel) -> None:
         assert "----> 4 y = 1 / (self.input - 1)" in seen
         assert "flownb/" not in seen
     assert "nobody" in kernel.run("%spin train --from 2 --pdb", allow_stdin=False).lower()
+    edited = "The code of train was edited since 2/train/4 ran; this is what the cells have now."
+    assert edited not in seen
+    kernel.run(cell.replace("self.input - 1", "1 - self.input"))
+    assert edited in kernel.run("%spin train --from 2 --pdb")
     kernel.run(cell.replace("self.input - 1", "self.input"))
     assert "note   2/train/4 failed in its run, and does not fail here" in kernel.run("%spin train --from 2 --pdb")
 
