@@ -294,7 +294,7 @@ def test_load_sets_a_tasks_artifacts(kernel: Kernel) -> None:
     kernel.run("%%step pick --join -> best\nbest = max(one.y for one in inputs)\nbest / 0")
     kernel.run("%flow run --k 1 --max-workers 1")
     kernel.run("del xs, y, k")
-    lines = ["set    half: float, k: int, xs: list, index: int, input: int"]
+    lines = ["set    half: float, k: int, xs: list, input: int, index: int"]
     failed = "it failed (ZeroDivisionError); `%spin train --from 2/train/4 --pdb` shows its local variables, too"
     notes = ["note   this is the first that failed of 2 tasks; --index picks another", f"note   {failed}"]
     for place in ("2/train", "F/2/train", "train"):
