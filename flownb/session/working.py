@@ -114,10 +114,15 @@ class WorkingRuns:
             uses=newest.uses if newest is not None else "",
             used_since=newest.used_since if newest is not None else 0.0,
             notebook=(identity.id, identity.user),
-            old_name=None if identity.is_written else old_name(self.datastore, self.file),
+            **self._old_names(identity),
         )
         found.seen_up_to = self.datastore.last_run(flow)
         return found
+
+    def _old_names(self, identity: Identity) -> dict[str, Any]:
+        """Which runs count that older versions recorded by the name of the file."""
+        name = old_name(self.datastore, self.file)
+        return {"old_name": None if identity.is_written else name, "reads_old": name is not None}
 
     def run(self, flow: str) -> str:
         """Id of the working run, begun if there is none, or if it was removed."""
@@ -166,7 +171,7 @@ class WorkingRuns:
             uses=record.uses,
             used_since=record.used_since,
             notebook=(record.notebook_id, record.user),
-            old_name=None if self.identity(flow).is_written else old_name(self.datastore, self.file),
+            **self._old_names(self.identity(flow)),
         )
         found.seen_up_to = self.datastore.last_run(flow)
         return found
@@ -176,6 +181,9 @@ class WorkingRuns:
         identity = self.identity(flow)
         if not self.file.is_shown or identity.is_written:
             return
+        results = self.results(flow)
+        if results.work is None and not results.before and results.own_runs():
+            self._begin(flow, results)  # what it has so far is found by what goes on from a working run
         own = next(working_runs(self.datastore, flow, identity.id, identity.user), None)
         before = identity.before if own is None or own in identity.before else (own, *identity.before)
         given = secrets.token_hex(10)
@@ -199,8 +207,9 @@ class WorkingRuns:
 
     def facts_of_run(self, flow: str) -> Mapping[str, Any]:
         """`facts` for a run that begins now, which may give the notebook its id."""
-        if self.file.is_shown and not self.identity(flow).is_written:
-            self.run(flow)  # what was recorded before the id is found by the working run that has both
+        self._give_id(flow)
+        if self.identity(flow).before:
+            self.run(flow)  # what was recorded before is found by the working run that goes on from it
         self.has_recorded = True
         return self.facts(flow)
 
