@@ -101,9 +101,12 @@ class WorkingRuns:
         """Look for the notebook's working run, or for those that a new one will go on from."""
         identity = self.identity(flow)
         own = next(working_runs(self.datastore, flow, identity.id, identity.user), None)
-        before = (*identity.before, *([self._begun[flow]] if flow in self._begun else ()))
         if own is not None and (own.path, own.host) != (identity.path, identity.host):
             own = None
+        before, begun = identity.before, self._begun.get(flow)
+        if begun is not None and (own is None or begun.run not in (own.run, *own.continues)):
+            # What this session recorded before it knew the notebook's id.
+            before, own = (*before, *([own] if own is not None else ()), begun), None
         newest = own or next(iter(before), None)
         continued = tuple(dict.fromkeys(one.run for one in before))
         found = LatestResults(
@@ -159,6 +162,7 @@ class WorkingRuns:
             **{"uses": results.uses, "used_since": results.used_since, **self.facts(flow), **changes},
         )
         record = self.datastore.new_run(record)
+        self._begun.pop(flow, None)
         if not self.identity(flow).is_written:
             self._begun[flow] = record
         self.has_recorded = True

@@ -182,6 +182,12 @@ PAIRS: tuple[Pair, ...] = (
 )
 
 
+def runs(opens: Callable[[], Session]) -> set[str]:
+    """Where the runs of a notebook are."""
+    session = opens()
+    return {f"{session.datastore.location}/{run}" for run in session.results().own_runs()}
+
+
 def keep_apart(pair: Pair, folder: Path) -> None:
     """Execute two notebooks in turn, and look for anything that one has of the other."""
     one, two = pair(folder)
@@ -196,7 +202,7 @@ def keep_apart(pair: Pair, folder: Path) -> None:
     assert spun(second) == value[same_text]
     second.run(RunOptions(executor="inline"))
     assert (spun(first), spun(one())) == (2, 2)
-    mine, theirs = ({f"{one.datastore.location}/{run}" for run in one.results().own_runs()} for one in (one(), two()))
+    mine, theirs = runs(one), runs(two)
     assert (len(theirs), mine & theirs) == (1, set())
     assert (spun(two()), status(two())) == (value[same_text], "fresh")
     first.run_step("load")
@@ -306,6 +312,26 @@ def test_a_view_that_speaks_late_loses_nothing(tmp_path: Path) -> None:
     assert spun(session) == 2
     session.run_step("add")
     assert [status(opened(path), step) for step in ("load", "add")] == ["fresh", "fresh"]
+
+
+def test_a_view_that_speaks_after_a_restart_loses_nothing(tmp_path: Path) -> None:
+    """What ran before an unsaved id was known again, and what the id had before, are both the notebook's."""
+    path = write(
+        tmp_path / "n.ipynb", NAMED, LOAD, "%%step other -> z\nz = 3", "%%step add --after load -> y\ny = x + 1"
+    )
+    first, named = viewed(path)
+    first.run_step("load")
+    again = opened(path)  # the file has no id yet
+    assert status(again) == "never"
+    with pytest.raises(MissingResults):
+        again.run_step("other")
+    again.run_step("load")
+    again.run_step("other")
+    again.show_notebook("n.ipynb", named[0])
+    assert [status(again, step) for step in ("load", "other", "add")] == ["fresh", "fresh", "never"]
+    again.run_step("add")
+    later = viewed(path, named[0])[0]
+    assert [status(later, step) for step in ("load", "other", "add")] == ["fresh"] * 3
 
 
 def test_a_rename_while_the_kernel_runs_loses_nothing(tmp_path: Path) -> None:
