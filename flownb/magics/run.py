@@ -91,8 +91,13 @@ class RunMagics(Magics):
         """Display the DAG."""
         from flownb.widgets.live import show_dag
 
-        self.frontend.session.check(only="")
+        session = self.frontend.session
+        session.check(only="")
+        used = session.working.used(session.flow.name)
+        session.mark_noted(used)
         self.frontend.say_notes()
+        if used:
+            print(used)
         show_dag(self.frontend.session.picture(), {})
 
     def _run(self, words: list[str]) -> None:
