@@ -66,11 +66,8 @@ class WorkingRuns:
             if written_id:
                 self.on_named(written_id)
         after = replace(self.file, path=shown, is_shown=True, shown_id=written_id)
-        if after == self.file:
-            return
-        is_same = bool(written_id) and written_id == self.file.written_id and self.file.is_shown
-        self.file = after
-        if not is_same:
+        if after != self.file:  # after a rename too: what is recorded from now on says where the file is
+            self.file = after
             self._identities.clear()
             self._results.clear()
 

@@ -345,7 +345,11 @@ def test_a_rename_while_the_kernel_runs_loses_nothing(tmp_path: Path) -> None:
     assert named == [named[0]] * 2
     session.show_notebook("train.ipynb", named[0])
     session.run_step("add")
-    assert status(session, "add") == "fresh"
+    assert [status(session, step) for step in ("load", "add")] == ["fresh", "fresh"]
+    # The record says where the file is now: a copy of it that has the old name is a copy.
+    write(path, "%%flow UntitledFlow", OTHER, ADD, notebook_id=named[0])
+    write(tmp_path / "train.ipynb", "%%flow UntitledFlow", LOAD, ADD, notebook_id=named[0])
+    assert (spun(opened(path)), spun(opened(tmp_path / "train.ipynb"))) == (None, 2)
 
 
 def test_a_new_default_name_is_said_with_its_remedy(tmp_path: Path) -> None:
