@@ -240,12 +240,19 @@ def judge(
 
 
 def _own_parents(
-    program: Program, task: TaskRecord, parents_of: Callable[[TaskRecord], Sequence[TaskRecord]]
+    program: Program,
+    task: TaskRecord,
+    parents_of: Callable[[TaskRecord], Sequence[TaskRecord]],
+    below: frozenset[str] = frozenset(),
 ) -> list[TaskRecord]:
     """The tasks a task started from; steps that a run adds (start, bridges) only pass on what they inherit."""
     found: list[TaskRecord] = []
+    below |= {task.place}  # damaged records may name each other
     for parent in parents_of(task):
-        found += [parent] if parent.step in program.graph else _own_parents(program, parent, parents_of)
+        if parent.step in program.graph:
+            found.append(parent)
+        elif parent.place not in below:
+            found += _own_parents(program, parent, parents_of, below)
     return found
 
 

@@ -142,8 +142,8 @@ def begin_run(
             constants={name: ref for name, ref in given.items() if name not in parameters},
             origin=origin.run if origin is not None else "",
             environment=environment(session),
-            cells=session.datastore.save(notebook_cells(session), name="cells"),
-            source=session.datastore.save(program.source, name="source"),
+            cells=session.datastore.save_plain(notebook_cells(session), name="cells"),
+            source=session.datastore.save_plain(program.source, name="source"),
             system_tags=system_tags,
         )
         record = session.datastore.new_run(record)

@@ -17,6 +17,8 @@ RESERVED = SELF_ATTRIBUTES | {"cmd", "script_name"}
 # Properties, which cannot be assigned; and what no flow starts without.
 READ_ONLY = frozenset({"index", "input", "script_name"})
 NEEDED = frozenset({"cmd", "foreach_stack", "next", "script_name"})
+# Flows and steps are names of folders, here and in Metaflow's local datastore: no common file system takes longer ones.
+LONGEST = 255
 
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
@@ -40,6 +42,10 @@ def _step_name(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         why = "Metaflow takes lowercase letters, digits and `_`, not first a digit or `_`."
         better = re.sub("[^a-z0-9_]", "_", name.lower()).strip("_")
         fix = f"Call it `{better if better.isidentifier() else f'step_{better}'.strip('_')}`."
+    elif len(name) > LONGEST:
+        what = f"`{name[:20]}…` cannot be a step's name."
+        why = f"It has {len(name)} characters; it is the name of a folder, which has at most {LONGEST}."
+        fix = "Choose a shorter one."
     elif name in context.flow.class_names:
         what = f"`{name}` is a step and a name in the %%flow cell."
         why, fix = "Both would be attributes of one class.", "Rename one of them."
@@ -83,6 +89,10 @@ def _private_shared(context: LintContext, step: Step) -> Iterator[Diagnostic]:
 def _class_names(context: LintContext) -> Iterator[Diagnostic]:
     """Names in the class body of the flow."""
     header = context.flow.header
+    if header is not None and len(header.name.encode()) > LONGEST:
+        what = f"`{header.name[:20]}…` cannot be a flow's name."
+        why = f"It has {len(header.name)} characters; it is the name of a folder, which has at most {LONGEST} bytes."
+        yield Diagnostic(CODE, what, why, "Choose a shorter one.", header)
     # The only step of a flow calls no self.next.
     alone = len(context.graph.nodes) == 1 and all(map(context.is_last, context.flow.all_steps))
     for name in context.flow.class_names if header is not None else ():
