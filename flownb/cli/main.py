@@ -26,6 +26,7 @@ from flownb.session.run import FlowRun
 from flownb.session.session import Session
 from flownb.session.step_options import parse_card, parse_spin
 from flownb.session.transfers import show_transfers
+from flownb.settings import working_folder
 
 __all__ = ["main"]
 
@@ -54,6 +55,7 @@ def main(words: Sequence[str] | None = None) -> int:
     rest += words[position:]
     command: Callable[[argparse.Namespace, list[str]], int] = arguments.command
     try:
+        working_folder()
         return command(arguments, rest)
     except FlownbError as error:
         cause = error.__cause__
@@ -66,7 +68,13 @@ def main(words: Sequence[str] | None = None) -> int:
         return 130
     except (Exception, SystemExit) as error:
         if user_frames(error) is None:
-            raise
+            if isinstance(error, BrokenPipeError) or not isinstance(error, OSError):
+                raise
+            # A full disk, a folder without permission, a file that vanished: the system's doing, and not a bug.
+            about = f" (`{error.filename}`)" if error.filename else ""
+            why = f"The system says: {error.strerror or error}{about}."
+            print(f"flownb: The command stopped. {why} Remove the cause, then try again.", file=sys.stderr)
+            return 1
         _print_user_error(error)  # a step's own, or shared code's
         return 1
 

@@ -267,11 +267,15 @@ class Judge:
             return reason
         return self.made(reason.name, task.artifacts[reason.name], inherited.get(reason.name), "now")
 
-    def _own_parents(self, task: TaskRecord) -> list[TaskRecord]:
+    def _own_parents(self, task: TaskRecord, below: frozenset[str] = frozenset()) -> list[TaskRecord]:
         """The tasks a task started from; steps that a run adds (start, bridges) only pass on what they inherit."""
         found: list[TaskRecord] = []
+        below |= {task.place}  # damaged records may name each other
         for parent in self._results.parents_of(task):
-            found += [parent] if parent.step in self._program.graph else self._own_parents(parent)
+            if parent.step in self._program.graph:
+                found.append(parent)
+            elif parent.place not in below:
+                found += self._own_parents(parent, below)
         return found
 
     def _led(self, step: str) -> list[Reason]:

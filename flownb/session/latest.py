@@ -178,10 +178,10 @@ class LatestResults:
         """
         known = self._chosen.get(task.place)
         if known is None:
-            known = {}
+            known = self._chosen[task.place] = {}  # damaged records may name each other
             record = self._record(task.run)
             if record is not None and record.kind == "run":
-                known = {name: record for name in record.chosen if name in task.artifacts}
+                known |= {name: record for name in record.chosen if name in task.artifacts}
             elif record is not None:
                 with contextlib.suppress(MissingResults):
                     for parent in self.parents_of(task):
@@ -189,7 +189,6 @@ class LatestResults:
                             one, other = task.artifacts.get(name), parent.artifacts.get(name)
                             if one is not None and other is not None and one.key == other.key:
                                 known[name] = run
-            self._chosen[task.place] = known
         return known
 
     def _failed_in_run(self, run: str, step: str) -> tuple[TaskRecord, ...]:

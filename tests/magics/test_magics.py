@@ -45,7 +45,7 @@ class Kernel:
         self.client.shell_channel.send(message)
         reply = Reply()
         while True:
-            seen = self.client.get_iopub_msg(timeout=60)
+            seen = self.client.get_iopub_msg(timeout=240)
             if seen["parent_header"].get("msg_id") != message["header"]["msg_id"]:
                 continue
             kind, body = seen["msg_type"], seen["content"]
@@ -255,7 +255,7 @@ def test_loading_twice_keeps_the_flow(kernel: Kernel) -> None:
 
 def test_a_failing_step_stops_run_all(kernel: Kernel) -> None:
     """The reply to a failing step is an error, which is what makes Run All stop."""
-    reply = kernel.client.execute("%%step a\n1 / 0", reply=True, timeout=60)
+    reply = kernel.client.execute("%%step a\n1 / 0", reply=True, timeout=240)
     assert "error" == reply["content"]["status"]
 
 

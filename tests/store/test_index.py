@@ -782,7 +782,7 @@ def test_a_writer_does_not_wait_for_a_locked_index(tmp_path: Path, monkeypatch: 
 
     writer = threading.Thread(target=tell)
     writer.start()
-    writer.join(30)
+    writer.join(120)
     waited = writer.is_alive()
     alone = list(asked)
     found: list[int] = []
