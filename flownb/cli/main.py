@@ -228,7 +228,7 @@ def spin(arguments: argparse.Namespace, rest: list[str]) -> int:
         options = replace(options, artifacts_module=options.artifacts_module.resolve())
     session = _open(arguments.notebook)
     outcome = session.spin(options, display=_print_value)
-    print("\n".join(outcome.report.lines()))
+    print("\n".join(outcome.report.whole().lines()))
     if outcome.task is not None:
         print(f"  kept   {outcome.task.pathspec} in {session.spin_datastore.location}")
     for name, value in outcome.values.items():
