@@ -263,7 +263,7 @@ def spin(arguments: argparse.Namespace, rest: list[str]) -> int:
     session = _open(arguments.notebook)
     _print_notes(session)
     outcome = session.spin(options, display=_print_value, debug=_debug if sys.stdin.isatty() else None)
-    print("\n".join(outcome.report.lines()))
+    print("\n".join(outcome.report.whole().lines()))
     if outcome.task is not None:
         print(f"  kept   {outcome.task.pathspec} in {session.spin_datastore.location}")
     for name, value in outcome.values.items():
