@@ -202,7 +202,7 @@ def _drive(session: Session, run: FlowRun, *, alone: bool) -> int:
         with view:
             outcome = run.drive()
     finally:
-        print(dag_text(session.picture(progress.states)))
+        print(dag_text(session.picture(session.became(progress.states))))
         print("".join(f"note: {note}\n" for note in run.notes), end="")
     print(f"run {outcome.pathspec}: {outcome.tasks} tasks in {outcome.seconds:.2f} s")
     return 0
