@@ -38,7 +38,7 @@ def test_run_spin_show(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     assert (0, "  m = 20") == (status, out.rstrip().split("\n")[-1])
     status, out, _ = flownb("show", "nb.ipynb", cwd=tmp_path)
     assert (0, "F · 3 steps · 3 fresh") == (status, out.split("\n")[0])
-    assert "fresh, 3 tasks, made with alpha = 3 (" in out
+    assert "fresh, 2 tasks, made with alpha = 3 (" in out
     flownb("run", "nb.ipynb", cwd=tmp_path)
     assert "F · 3 steps · 3 fresh" == flownb("show", "nb.ipynb", cwd=tmp_path)[1].split("\n")[0]
 
