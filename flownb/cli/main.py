@@ -247,7 +247,7 @@ def _drive(session: Session, run: FlowRun, *, alone: bool, lines: Callable[[], l
         with view:
             outcome = run.drive()
     finally:
-        print(dag_text(session.picture(progress.states)))
+        print(dag_text(session.picture(session.became(progress.states))))
         print("".join(f"{line}\n" for line in [*lines(), *(f"note: {note}" for note in run.notes)]), end="")
     print(f"run {outcome.pathspec}: {outcome.tasks} tasks in {outcome.seconds:.2f} s")
     return 0

@@ -187,7 +187,8 @@ class Judge:
         if instances is not None:
             reasons += self._unlike(name, tasks, before, instances)
             above = [parent.step for one in instances for parent in one.parents]
-            if any(self.ways.reached(parent) is False for parent in above):  # the way that is taken has no result
+            elsewhere = any(self.ways.reached(parent) is False for parent in above)
+            if elsewhere and self.ways.reached(name) is not False:  # the way that is taken has no result
                 reasons += [Reason("absent", parent) for parent in absent] or [Reason("inputs")]
         else:
             above = [parent.step for parents in before for parent in parents]

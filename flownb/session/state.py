@@ -311,7 +311,9 @@ class SessionState:
         What ended well is judged like everything else: a cell may have been edited meanwhile. A step that the run did
         not come to has no result of it, for the run broke off, or for a switch led elsewhere.
         """
-        judged = self.freshness(run_code=False)
+        judged: dict[str, Freshness] = {}
+        with contextlib.suppress(FlownbError):  # the store cannot be read, which the run itself has said
+            judged = self.freshness(run_code=False)
         found = {name: judged.get(name, state) if state.state == "fresh" else state for name, state in states.items()}
         untaken = {name: one for name, one in judged.items() if one.state == "untaken" and name not in states}
         return {**untaken, **found}

@@ -39,8 +39,8 @@ def test_run_spin_show(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     status, out, _ = flownb("spin", "--set", "alpha=10", "--index", "1", str(path), "train", cwd=Path("/"))
     assert (0, "  m = 20") == (status, out.rstrip().split("\n")[-1])
     status, out, _ = flownb("show", "nb.ipynb", cwd=tmp_path)
-    assert (0, "F · 3 steps · 3 stale") == (status, out.split("\n")[0])  # a run now would have another alpha
-    assert "`alpha` differs" in out
+    assert (0, "F · 3 steps · 3 fresh") == (status, out.split("\n")[0])
+    assert "fresh, 2 tasks, made with alpha = 3 (" in out
     flownb("run", "nb.ipynb", cwd=tmp_path)
     assert "F · 3 steps · 3 fresh" == flownb("show", "nb.ipynb", cwd=tmp_path)[1].split("\n")[0]
 
