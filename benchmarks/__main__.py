@@ -10,6 +10,7 @@ from benchmarks.table import Row, print_table
 NAMES = (
     "load_ext",
     "check",
+    "long_flow",
     "spin",
     "persist",
     "unchanged",

@@ -44,14 +44,21 @@ __all__ = [
     "TransitionError",
     "UnhandledInMerge",
     "UnpicklableArtifact",
+    "closest",
     "nearest",
 ]
 
 
+def closest(word: str, words: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The closest of `words`, if one is close; `cutoff` says how close, from 0 to 1."""
+    found = difflib.get_close_matches(word, list(words), n=1, cutoff=cutoff)
+    return found[0] if found else None
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """Return ``" Did you mean `x`?"`` for the closest of `words`, or an empty string."""
-    found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
-    return f" Did you mean `{found[0]}`?" if found else ""
+    found = closest(word, words)
+    return f" Did you mean `{found}`?" if found is not None else ""
 
 
 class FlownbError(Catchable):

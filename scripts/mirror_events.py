@@ -16,8 +16,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from flownb.cells.notebook import DocumentCell
 from flownb.picture.payload import DAG_MIME, DagPayload, PayloadEdge, PayloadNode
-from flownb.picture.summary import BY_URGENCY, STATE_WORDS
-from flownb.runtime.events import EVENTS, DocumentChanged, NodeStatus, StepStatus
+from flownb.picture.summary import BY_URGENCY, INTERRUPTED, STATE_WORDS
+from flownb.runtime.events import EVENTS, DocumentChanged, NodeStatus, NotebookFacts, StepStatus
 from flownb.runtime.freshness import StepState
 from flownb.widgets.channel import DOCUMENT_TARGET, EVENTS_TARGET
 
@@ -37,13 +37,14 @@ def _events() -> str:
         _head("flownb/runtime/events.py and flownb/widgets/channel.py", "Durations are seconds."),
         f"/** The comm that the kernel opens and publishes on. */\nexport const EVENTS_TARGET = '{EVENTS_TARGET}';\n",
         f"/** The comm that a view opens and tells on. */\nexport const DOCUMENT_TARGET = '{DOCUMENT_TARGET}';\n",
-        f"export type StepState = {_union(StepState)};\n",
+        f"export type StepState =\n  {_union(StepState)};\n",
     ]
     parts += [_interface(kind, tagged=False) for kind in (StepStatus, NodeStatus)]
     parts += [_interface(kind, tagged=True) for kind in EVENTS]
     names = "".join(f"\n  | {kind.__name__}" for kind in EVENTS)
     parts.append(f"export type FlowEvent ={names};\n")
-    parts += [_interface(DocumentCell, tagged=False), _interface(DocumentChanged, tagged=True)]
+    parts += [_interface(kind, tagged=False) for kind in (DocumentCell, NotebookFacts)]
+    parts.append(_interface(DocumentChanged, tagged=True))
     return "\n".join(parts)
 
 
@@ -59,6 +60,10 @@ def _picture() -> str:
         f"export const STATE_WORDS: Readonly<Record<StepState, string>> = {{\n{words}\n}};\n",
         f"/** The most urgent state first. */\nexport const BY_URGENCY: readonly StepState[] = [\n{urgency}\n];\n",
     ]
+    parts.append(
+        "/** The detail of a failed step that was stopped, and the word that is said of it in place of its state. */\n"
+        f"export const INTERRUPTED = '{INTERRUPTED}';\n"
+    )
     parts += [_interface(kind, tagged=False) for kind in (PayloadNode, PayloadEdge, DagPayload)]
     return "\n".join(parts)
 

@@ -16,7 +16,9 @@ import flownb
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(
-    module.name for module in pkgutil.walk_packages(flownb.__path__, "flownb.") if module.name != "flownb.cli.main"
+    module.name
+    for module in pkgutil.walk_packages(flownb.__path__, "flownb.")
+    if module.name not in ("flownb.__main__", "flownb.cli.main")
 )
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "FlowHeader",
     "StepHeader",
     "header_from_tags",
+    "header_tags",
     "parse_flow_line",
     "parse_step_line",
     "split_names",
@@ -31,6 +32,7 @@ OPTIONS = ("--after", "--foreach", "--join", "--when")
 WORD = re.compile(r"""->|(?:(?!->)[^\s'"]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")+|['"]""")
 FLOW_LINE = re.compile(r"(?P<name>[^\s(]+)\s*(?:\((?P<bases>[^()]*)\)\s*:?)?")
 USAGE = "%%step NAME [--after A,B] [--foreach ARTIFACT] [--join [PARAMETER]] [--when ARTIFACT=VALUE] [-> name, name]"
+TAG_USAGE = "step:train, after:clean, foreach:xs, join, when:kind=big, out:model,score"
 # How a join calls the tasks it brings together, unless its header names them.
 INPUTS = "inputs"
 
@@ -81,6 +83,28 @@ class StepHeader:
         if self.captures:
             words += ["->", ", ".join(self.captures)]
         return " ".join(words)
+
+
+def header_tags(header: StepHeader) -> tuple[str, ...]:
+    """The cell tags that mean what a header says.
+
+    Examples
+    --------
+    >>> header_tags(parse_step_line("train --after a,b -> model, score"))
+    ('step:train', 'after:a,b', 'out:model,score')
+    """
+    tags = [f"step:{header.name}"]
+    if header.after:
+        tags.append(f"after:{','.join(header.after)}")
+    if header.foreach:
+        tags.append(f"foreach:{header.foreach}")
+    if header.join:
+        tags.append(f"join:{header.inputs}" if header.inputs != INPUTS else "join")
+    if header.when:
+        tags.append(f"when:{header.when[0]}={_value_text(header.when[1])}")
+    if header.captures:
+        tags.append(f"out:{','.join(header.captures)}")
+    return tuple(tags)
 
 
 def split_names(text: str) -> tuple[str, ...]:
@@ -344,4 +368,9 @@ def header_from_tags(tags: Sequence[str]) -> StepHeader | None:
             given[f"--{key}"] = values[key][0]
     if "join" in values:
         given["--join"] = values["join"][0] or INPUTS
-    return _header(name, given, split_names(",".join(values.get("out", []))))
+    try:
+        return _header(name, given, split_names(",".join(values.get("out", []))))
+    except CellError as error:
+        if error.fix != f"Write {USAGE}.":
+            raise
+        raise CellError(error.what, error.why, f"Write tags such as {TAG_USAGE}.") from error

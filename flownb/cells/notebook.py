@@ -5,13 +5,12 @@ Takes the path of an ``.ipynb`` file; gives its `Cell` objects in document order
 
 from __future__ import annotations
 
-import contextlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from flownb.cells.cell import Cell, read_cell
-from flownb.errors import CellError, NotFound
+from flownb.cells.cell import Cell, read_any_cell
+from flownb.cells.notebook_file import read_code
+from flownb.errors import NotFound
 
 __all__ = ["DocumentCell", "Notebook", "read_notebook", "saved_cells"]
 
@@ -48,54 +47,34 @@ def read_notebook(path: str | Path) -> Notebook:
     Raises
     ------
     NotFound
-        If there is no such file, or it is no notebook.
-    CellError
-        If a marked cell's header cannot be read.
+        If there is no such file, or it is not a notebook.
     """
     path = Path(path)
-    import nbformat
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise NotFound(
-            f"Notebook `{path}` cannot be read.", f"{error.strerror}.", "Give the path of an .ipynb file."
-        ) from error
-    try:
-        node = nbformat.reads(text, as_version=4)
-    except (json.JSONDecodeError, nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError) as error:
-        raise NotFound(
-            f"`{path}` is not a notebook.", "It does not hold nbformat JSON.", "Give the path of an .ipynb file."
-        ) from error
-    code = [cell for cell in node.cells if cell.cell_type == "code"]
     cells = tuple(
-        read_cell(
+        read_any_cell(
             cell.source,
-            tags=cell.metadata.get("tags", ()),
+            tags=cell.tags,
             number=number,
-            cell_id=cell.get("id"),
+            cell_id=cell.id,
         )
-        for number, cell in enumerate(code, 1)
+        for number, cell in enumerate(read_code(path), 1)
     )
     return Notebook(path, cells)
 
 
 def saved_cells(path: Path) -> list[Cell]:
-    """Read the code cells of a notebook that a kernel runs, without nbformat's checks.
-
-    A cell whose header cannot be read is left out: it will say so when it is executed.
+    """Read the code cells of a notebook that a kernel runs.
 
     Raises
     ------
     OSError, ValueError
         If the file cannot be read, for example because it is being written.
     """
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    cells = [cell for cell in raw.get("cells", ()) if cell.get("cell_type") == "code"]
+    try:
+        cells = read_code(path)
+    except NotFound as error:
+        raise ValueError(str(error)) from error
     found = []
     for number, cell in enumerate(cells, 1):
-        tags = cell.get("metadata", {}).get("tags", ())
-        with contextlib.suppress(CellError):
-            source = "".join(cell.get("source", ""))
-            found.append(read_cell(source, tags=tags, number=number, cell_id=cell.get("id")))
+        found.append(read_any_cell(cell.source, tags=cell.tags, number=number, cell_id=cell.id))
     return found

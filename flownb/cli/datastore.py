@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, get_args
 
 from flownb.cards.default import size_text
+from flownb.cli.help import with_help
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.pathspec import safe_name
 from flownb.settings import datastore_root
@@ -21,7 +22,7 @@ from flownb.store.garbage import Removed, collect, remove_runs, remove_spins
 from flownb.store.index import RunStatus
 from flownb.store.usage import Share, measure
 
-__all__ = ["STORE_COMMANDS", "add_commands", "open_datastore"]
+__all__ = ["STORE_COMMANDS", "add_commands", "open_datastore", "run_filters", "runs"]
 
 # Commands that take no notebook.
 STORE_COMMANDS = ("runs", "timeline", "logs", "index", "gc", "du", "rm")
@@ -43,13 +44,13 @@ def add_commands(commands: Any) -> None:
     """
 
     def add(name: str, text: str, command: Any) -> argparse.ArgumentParser:
-        sub: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        sub = with_help(commands, name, text)
         sub.add_argument("--datastore", help="folder or s3://bucket/prefix; default: $FLOWNB_DATASTORE or .flownb here")
         sub.set_defaults(command=command)
         return sub
 
     sub = add("runs", "List a flow's runs, newest first.", runs)
-    sub.add_argument("flow")
+    sub.add_argument("flow", metavar="NOTEBOOK|FLOW", help="a notebook, or the name of a flow")
     sub.add_argument("--tag", action="append", default=[], help="only runs with this tag; may be repeated")
     sub.add_argument("--user", help="only runs of this user")
     sub.add_argument("--status", help="only runs that are: " + ", ".join(get_args(RunStatus)))
@@ -78,17 +79,7 @@ def runs(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb runs FLOW [--tag T] [--user U] [--status S] [--since WHEN] …``."""
     datastore = open_datastore(arguments, rest)
     flow = _known_flow(datastore, safe_name(arguments.flow))
-    rows = datastore.index.runs(
-        flow,
-        tags=arguments.tag,
-        user=arguments.user,
-        status=arguments.status,
-        kind=arguments.kind,
-        since=arguments.since,
-        until=arguments.until,
-        before=arguments.before,
-        limit=min(arguments.limit, MOST_RUNS),
-    )
+    rows = datastore.index.runs(flow, **run_filters(arguments))
     for row in rows:
         tags = " ".join(f"#{tag}" for tag in row.tags)
         seconds = "died" if row.status == "failed" else ""
@@ -101,6 +92,13 @@ def runs(arguments: argparse.Namespace, rest: list[str]) -> int:
     elif len(rows) == arguments.limit:
         print(f"… older ones: --before {rows[-1].run}")
     return 0
+
+
+def run_filters(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Which runs are to be listed, as arguments of `flownb.store.index.Index.runs`."""
+    names = ("user", "status", "kind", "since", "until", "before")
+    filters = {name: getattr(arguments, name) for name in names}
+    return {**filters, "tags": arguments.tag, "limit": min(arguments.limit, MOST_RUNS)}
 
 
 def timeline(arguments: argparse.Namespace, rest: list[str]) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flownb.cli.datastore import open_datastore
+from flownb.cli.help import with_help
 from flownb.client.logs import failure_piece, settled, task_attempts, task_log
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.pathspec import safe_name
@@ -40,7 +41,7 @@ def add_logs(commands: Any) -> None:
     commands : argparse subparsers
     """
     text = "Print what the tasks of a run, of a step, or one task wrote."
-    sub = commands.add_parser("logs", help=text, description=text, allow_abbrev=False)
+    sub = with_help(commands, "logs", text)
     sub.add_argument("place", metavar="FLOW/RUN[/STEP[/TASK]]")
     sub.add_argument("--datastore", help="folder or s3://bucket/prefix; default: $FLOWNB_DATASTORE or .flownb here")
     sub.add_argument("--follow", "-f", action="store_true", help="go on until the run has ended")

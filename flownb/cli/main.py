@@ -6,6 +6,7 @@ Takes command-line words; gives an exit status: 0 done, 1 the flow or its checks
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 import traceback
@@ -13,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flownb.cli.datastore import STORE_COMMANDS, add_commands
+from flownb.cli.help import with_help
 from flownb.cli.logs import add_logs
 from flownb.errors import FlownbError, ParameterError
 from flownb.runtime.failure import StepError, user_frames
@@ -71,45 +73,35 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     """The parser of the words before a flow's own parameters."""
-    parser = argparse.ArgumentParser(prog="flownb", description="Metaflow flows written one notebook cell at a time.")
+    parser = argparse.ArgumentParser(
+        prog="flownb",
+        description="Metaflow flows written one notebook cell at a time.",
+        epilog="`flownb COMMAND --help` lists a command's options and has examples.",
+    )
+    # By name: the package itself knows the magics, which the command line is beside.
+    version = importlib.import_module("flownb").__version__
+    parser.add_argument("--version", action="version", version=f"flownb {version}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, command: Callable[[argparse.Namespace, list[str]], int], text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text.replace("%%", "%"), allow_abbrev=False)
+    def add(name: str, command: Callable[[argparse.Namespace, list[str]], int]) -> argparse.ArgumentParser:
+        sub = with_help(commands, name)
         sub.add_argument("notebook", type=Path, help="the .ipynb file")
         sub.set_defaults(command=command)
         return sub
 
-    sub = add("run", run, "Run the whole flow; --NAME VALUE sets a parameter, --tag NAME tags the run.")
-    sub.usage = (
-        "flownb run NOTEBOOK [--PARAMETER VALUE] [--config NAME FILE] [--config-value NAME JSON] [--tag NAME] "
-        "[--with DECORATOR] [--branch NAME] [--production] [--max-workers N] [--max-num-splits N] "
-        "[--executor process|inline|dask|dask=tcp://HOST:PORT] [-- --PARAMETER VALUE]"
-    )
-    sub = add("resume", resume, "Run again what is not valid any more of an earlier run.")
-    sub.usage = (
-        "flownb resume NOTEBOOK [STEP] [--origin-run-id RUN] [--tag NAME] [--with DECORATOR] [--branch NAME] "
-        "[--production] [--max-workers N] [--max-num-splits N] "
-        "[--executor process|inline|dask|dask=tcp://HOST:PORT]"
-    )
-    sub = add("status", status, "Say what is stale and why, and what a resume would do.")
-    sub.usage = "flownb status NOTEBOOK [--origin-run-id RUN]"
-    sub = add("spin", spin, "Run one step on persisted parents, recording nothing; options as for %%spin.")
-    sub.usage = (
-        "flownb spin NOTEBOOK STEP [--from RUN[/STEP/TASK]] [--index N] [--set NAME=VALUE] [--artifacts-module FILE] "
-        "[--config NAME FILE] [--config-value NAME JSON] [--with DECORATOR] [--branch NAME] [--production] "
-        "[--persist] [--skip-decorators] [--isolate process]"
-    )
-    sub = add("check", check, "List what the static checks find; fails if there are errors.")
+    for name, command in (("run", run), ("resume", resume), ("status", status), ("use", use)):
+        add(name, command)
+    for name, command in (("spin", spin), ("show", show)):
+        add(name, command)
+    sub = add("check", check)
     sub.add_argument("--strict", action="store_true", help="fail if there are warnings, too")
-    sub = add("export", export, "Write flow.py, which runs on Metaflow.")
+    sub = add("export", export)
     sub.add_argument("-o", "--output", type=Path, default=Path("flow.py"), help="file to write, - for standard output")
     sub.add_argument("--strict", action="store_true", help="refuse artifacts that Metaflow cannot store")
-    add("show", show, "Print the DAG with each step's state.")
-    sub = add("card", card, "Show a step's newest card as text, or write it as an HTML page.")
-    sub.usage = "flownb card NOTEBOOK STEP [--id ID] [--index N] [--from RUN[/STEP/TASK]] [-o FILE.html]"
+    sub = add("card", card)
     sub.add_argument("-o", "--output", type=Path, help="HTML file to write, - for standard output")
     add_commands(commands)
+    commands.choices["runs"].set_defaults(command=runs)
     add_logs(commands)
     return parser
 
@@ -170,11 +162,11 @@ def resume(arguments: argparse.Namespace, rest: list[str]) -> int:
         print(f"note: {note}")
     plan = session.resume(options)
     run = plan.begin()
-    try:
-        return _drive(session, run, alone=options.run.executor == "inline")
-    finally:
-        print(f"resumed {plan.origin.flow}/{plan.origin.run}")
-        print("".join(f"  {line}\n" for line in plan.lines), end="")
+
+    def lines() -> list[str]:
+        return [f"resumed {plan.origin.flow}/{plan.origin.run}", *(f"  {line}" for line in plan.lines)]
+
+    return _drive(session, run, alone=options.run.executor == "inline", lines=lines)
 
 
 def status(arguments: argparse.Namespace, rest: list[str]) -> int:
@@ -182,20 +174,65 @@ def status(arguments: argparse.Namespace, rest: list[str]) -> int:
     from flownb.session.status import flow_status
 
     origin = parse_status(rest)
-    print("\n".join(flow_status(_open(arguments.notebook), origin).lines()))
+    session = _open(arguments.notebook)
+    found = flow_status(session, origin)
+    _print_notes(session)
+    _say_what_is_left_out(session)
+    print("\n".join(found.lines()).replace("%flow use", "flownb use NOTEBOOK"))
     return 0
 
 
-def _drive(session: Session, run: FlowRun, *, alone: bool) -> int:
-    """Drive a run to its end and show what happens."""
+def use(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb use NOTEBOOK [RUN | --none]``."""
+    from flownb.session.use import use_run
+
+    print(use_run(_open(arguments.notebook), rest).replace("%flow use", "flownb use NOTEBOOK"))
+    return 0
+
+
+def _print_notes(session: Session) -> None:
+    """Say beside the command's own output where results come from."""
+    for note in session.notes():
+        print(f"note: {note}".replace("%flow use", "flownb use NOTEBOOK"), file=sys.stderr)
+
+
+def _say_what_is_left_out(session: Session) -> None:
+    """Say which cells are not part of the flow, where no check does."""
+    for note in session.left_out_cells():
+        print(f"note: {note}", file=sys.stderr)
+
+
+def runs(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """``flownb runs NOTEBOOK``, with the runs' parameters, or ``flownb runs FLOW``, of the datastore here."""
+    from flownb.cli.datastore import run_filters
+    from flownb.cli.datastore import runs as runs_of_flow
+
+    if not arguments.flow.endswith(".ipynb"):
+        return runs_of_flow(arguments, rest)
+    from flownb.session.runs import list_runs
+
+    _no_more(rest)
+    if arguments.datastore is not None:
+        raise ParameterError(
+            "`--datastore` is for a flow's name.",
+            "A notebook's runs are where the notebook records them.",
+            "Set FLOWNB_DATASTORE for another place, or name the flow instead of the notebook.",
+        )
+    print("\n".join(list_runs(_open(Path(arguments.flow)), run_filters(arguments)).lines()))
+    return 0
+
+
+def _drive(session: Session, run: FlowRun, *, alone: bool, lines: Callable[[], list[str]] = list) -> int:
+    """Drive a run to its end and show what happens; `lines` are said when it has ended, the run itself last."""
     from flownb.cli.progress import progress_view
     from flownb.picture import dag_text
     from flownb.session.progress import Progress
     from flownb.session.tally import Tally
+    from flownb.session.task_lines import TaskLines
 
     tally = Tally(run.pathspec, session.program(False).graph.order)
     view = progress_view(tally, alone=alone)
-    progress = Progress(run.pathspec, write=view.write)
+    progress = Progress(run.pathspec, TaskLines(view.write))
     for subscriber in (tally, progress, view):
         session.events.subscribe(subscriber)
     try:
@@ -203,7 +240,7 @@ def _drive(session: Session, run: FlowRun, *, alone: bool) -> int:
             outcome = run.drive()
     finally:
         print(dag_text(session.picture(progress.states)))
-        print("".join(f"note: {note}\n" for note in run.notes), end="")
+        print("".join(f"{line}\n" for line in [*lines(), *(f"note: {note}" for note in run.notes)]), end="")
     print(f"run {outcome.pathspec}: {outcome.tasks} tasks in {outcome.seconds:.2f} s")
     return 0
 
@@ -216,13 +253,26 @@ def spin(arguments: argparse.Namespace, rest: list[str]) -> int:
 
         options = replace(options, artifacts_module=options.artifacts_module.resolve())
     session = _open(arguments.notebook)
-    outcome = session.spin(options, display=_print_value)
+    _print_notes(session)
+    outcome = session.spin(options, display=_print_value, debug=_debug if sys.stdin.isatty() else None)
     print("\n".join(outcome.report.lines()))
     if outcome.task is not None:
         print(f"  kept   {outcome.task.pathspec} in {session.spin_datastore.location}")
     for name, value in outcome.values.items():
         print(f"  {name} = {_short(value)}")
     return 0
+
+
+def _debug(error: BaseException) -> None:
+    """Show an error of a step and open the debugger where it was raised."""
+    import pdb
+
+    from flownb.runtime.failure import describe, user_frames
+
+    frames = user_frames(error)
+    if frames is not None:
+        print(describe(error)["traceback"], end="", file=sys.stderr)
+        pdb.post_mortem(frames)
 
 
 def check(arguments: argparse.Namespace, rest: list[str]) -> int:
@@ -234,6 +284,8 @@ def check(arguments: argparse.Namespace, rest: list[str]) -> int:
     found = session.check()
     for diagnostic in found:
         print(diagnostic)
+    for note in session.left_out_magics():
+        print(f"note: {note}")
     print(f"{session.flow.name}: {len(session.flow.all_steps)} steps, {counted(found)}")
     return 1 if errors_of(found) or (found and arguments.strict) else 0
 
@@ -246,6 +298,8 @@ def export(arguments: argparse.Namespace, rest: list[str]) -> int:
     text = session.export("flow.py" if str(output) == "-" else output.name, strict=arguments.strict)
     for found in session.found_at_export():
         print(f"warning: {found}", file=sys.stderr)
+    for note in session.left_out_magics():
+        print(f"note: {note}", file=sys.stderr)
     if str(output) == "-":
         print(text, end="")
         return 0
@@ -261,6 +315,8 @@ def show(arguments: argparse.Namespace, rest: list[str]) -> int:
     _no_more(rest)
     session = _open(arguments.notebook)
     session.check()  # says so when there are no steps
+    _print_notes(session)
+    _say_what_is_left_out(session)
     print(dag_text(session.picture()))
     return 0
 

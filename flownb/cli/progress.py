@@ -30,8 +30,12 @@ FREE = 4
 # Characters of text that wait for the next picture.
 WAITING = 1 << 16
 
-GLYPHS: Mapping[LineState, str] = {"waiting": "○", "running": "◐", "done": "✓", "failed": "✗", "interrupted": "✗"}
-COLOURS: Mapping[LineState, str] = {"waiting": "2", "running": "36", "done": "32", "failed": "31", "interrupted": "33"}
+GLYPHS: Mapping[LineState, str] = {
+    "waiting": "○", "running": "◐", "done": "✓", "failed": "✗", "interrupted": "✗", "untaken": "⊘",
+}  # fmt: skip
+COLOURS: Mapping[LineState, str] = {
+    "waiting": "2", "running": "36", "done": "32", "failed": "31", "interrupted": "33", "untaken": "2",
+}  # fmt: skip
 
 
 def progress_view(tally: Tally, *, alone: bool = False) -> TerminalProgress | LogProgress:
@@ -223,7 +227,7 @@ class LogProgress(AbstractContextManager["LogProgress"]):
         """Whether a step is to be told of now."""
         step, now = self._tally.steps[name], self._tally.seconds
         if step.began is None and not step.over:
-            return False
+            return last and self._tally.ended_well
         before, when = self._said.setdefault(name, (0, now))
         is_long = now - when >= LONG
         ended = step.over != before and step.state in ("done", "failed", "interrupted") and (not before or is_long)
@@ -246,7 +250,7 @@ def _write(file: TextIO, text: str) -> None:
 
 def _facts(line: StepLine) -> tuple[str, ...]:
     """What a line says; that one task of one is done goes without saying."""
-    return line.notes if line.count == "1/1" and line.notes else (line.count, *line.notes)
+    return line.notes if line.count in ("", "1/1") and line.notes else (line.count, *line.notes)
 
 
 def _overwriting(text: str) -> str:

@@ -46,8 +46,9 @@ class Artifacts:
 
     def absent(self, step: str) -> frozenset[str]:
         """Names that `step` inherits on some ways to it, and lacks on others."""
-        lost = self.possible.get(step, frozenset()) - self.certain.get(step, frozenset())
-        return lost | self.caught.get(step, frozenset())
+        possible, certain = self.possible.get(step, frozenset()), self.certain.get(step, frozenset())
+        caught = self.caught.get(step, frozenset())
+        return caught if possible is certain else (possible - certain) | caught
 
     def loads(self, step: Step, flow: FlowDefinition) -> tuple[str, ...]:
         """Plain names of `step` that are shorthand for artifacts, in the order of their first read."""
@@ -94,6 +95,8 @@ def trace_artifacts(flow: FlowDefinition, graph: FlowGraph) -> Artifacts:
             sure = maybe = base
             if node.step is not None and node.step.names.merges:
                 merged = joined[name]
+        elif len(above) == 1:
+            sure, maybe = above[0]  # the same sets: copies of all names at all steps would cost the square of a flow
         elif above:
             sure = base | frozenset.intersection(*(one for one, _ in above))
             maybe = base.union(*(both for _, both in above))
@@ -119,6 +122,7 @@ def trace_artifacts(flow: FlowDefinition, graph: FlowGraph) -> Artifacts:
                 lacking[name] |= added - sure - {caught_name(node.step)}
             else:
                 lacking[name] -= written
-        leaving[name] = (sure | added, maybe | added)
+        passed = maybe if added <= maybe else maybe | added
+        leaving[name] = (passed if sure is maybe else sure if added <= sure else sure | added, passed)
     passed_on = {name: maybe for name, (_, maybe) in leaving.items()}
     return Artifacts(certain, possible, joined, passed_on, frozenset(unknown), caught)

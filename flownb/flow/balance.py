@@ -63,24 +63,39 @@ def _above_the_first(node: Node) -> Stack:
     return (Frame("start", "foreach", node.name),) if foreach else ()
 
 
-def _problem(name: str, what: str, why: str, fix: str, *, whole: bool = False) -> GraphProblem:
+def _problem(
+    name: str,
+    what: str,
+    why: str,
+    fix: str,
+    *,
+    whole: bool = False,
+    ends: tuple[str, ...] = (),
+    joins: tuple[str, ...] = (),
+) -> GraphProblem:
     """A problem of balance."""
-    return GraphProblem("unbalanced", name, what, why, fix, whole=whole)
+    return GraphProblem("unbalanced", name, what, why, fix, whole=whole, ends=ends, joins=joins)
 
 
 def _meeting_problems(graph: FlowGraph, node: Node, arriving: list[Stack]) -> list[GraphProblem]:
     """What is wrong with several ways that meet in a step which is no join."""
     if len(arriving) < 2:
         return []
-    if len(set(arriving)) == 1 and all(_behind_switch(graph, parent) for parent in node.parents):
+    if len(set(arriving)) == 1 and all(parent in graph.behind_switch for parent in node.parents):
         return []
     names = ", ".join(node.parents)
+    what = f"Step {node.name} comes after {names}, but is no join."
+    why = "Only the cases of one switch may meet without a join."
+    if _join_problems(graph, node, arriving):
+        fix = f"Let one split lead to all of them, or let only one of them lead to {node.name}."
+        return [_problem(node.name, what, why, fix)]
     return [
         _problem(
             node.name,
-            f"Step {node.name} comes after {names}, but is no join.",
-            "Only the cases of one switch may meet without a join.",
+            what,
+            why,
             f"Write `%%step {node.name} --after {','.join(node.parents)} --join`, and read `inputs` in its body.",
+            joins=node.parents,
         )
     ]
 
@@ -140,12 +155,7 @@ def _open_ends(graph: FlowGraph, frames: dict[str, Stack]) -> list[GraphProblem]
             "Metaflow needs a join for every split and foreach.",
             f"Add a cell `%%step collect --after {','.join(names)} --join` that reads `inputs`.",
             whole=True,
+            ends=tuple(names),
         )
         for split, names in ends.items()
     ]
-
-
-def _behind_switch(graph: FlowGraph, name: str) -> bool:
-    """Whether a switch leads to `name`, directly or not."""
-    transitions = [graph[above].transition for above in (*graph.ancestors(name), name) if above in graph]
-    return any(transition is not None and transition.kind == "switch" for transition in transitions)

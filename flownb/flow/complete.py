@@ -53,16 +53,17 @@ def complete_graph(graph: FlowGraph) -> FlowGraph:
         nodes[last] = replace(end, parents=(*end.parents, *leaves))
         for name in leaves:
             nodes[name] = replace(nodes[name], transition=Transition("linear", (last,)))
+    bridges = _Bridges(nodes)
     for name in list(nodes):
         transition = nodes[name].transition
         if transition is None or transition.line:
             continue
-        splitting = _bridge(nodes, name) if nodes[name].is_join and transition.kind != "linear" else name
+        splitting = bridges.split_off(name) if nodes[name].is_join and transition.kind != "linear" else name
         if transition.kind in ("split", "switch"):
             for target in transition.targets:
                 if nodes[target].is_join:
-                    _pass_through(nodes, splitting, target)
-    return FlowGraph(nodes)
+                    bridges.pass_through(splitting, target)
+    return FlowGraph(bridges.ordered())
 
 
 def _is_alone(node: Node) -> bool:
@@ -70,48 +71,69 @@ def _is_alone(node: Node) -> bool:
     return node.transition is None and not node.is_join and not (node.step and node.step.header.foreach)
 
 
-def _free_name(nodes: dict[str, Node], name: str) -> str:
-    """`name`, or `name` with the first number that makes it no step's and no artifact's."""
-    taken = set(nodes)
-    for node in nodes.values():
-        if node.step is not None:
-            taken.update(written_names(node.step))
-    numbered = (f"{name}_{number}" for number in count(2))
-    return next(free for free in chain([name], numbered) if free not in taken)
+class _Bridges:
+    """Nodes that get bridge steps between them; each costs the same, however long the flow is.
 
+    Parameters
+    ----------
+    nodes : dict of str to Node
+        Changed in place; `ordered` gives them in document order.
+    """
 
-def _insert(nodes: dict[str, Node], after: str, node: Node) -> None:
-    """Put a node right behind another in document order."""
-    items = list(nodes.items())
-    place = list(nodes).index(after) + 1
-    nodes.clear()
-    nodes.update([*items[:place], (node.name, node), *items[place:]])
+    def __init__(self, nodes: dict[str, Node]) -> None:
+        self._nodes = nodes
+        self._names = list(nodes)
+        # What was put right behind a node, the last one first.
+        self._behind: dict[str, list[str]] = {}
+        # Names of artifacts, which no bridge may have; found when the first bridge is needed.
+        self._written: set[str] | None = None
 
+    def ordered(self) -> dict[str, Node]:
+        """All nodes, each bridge behind the step it was made for."""
+        ahead = self._names[::-1]
+        found: dict[str, Node] = {}
+        while ahead:
+            name = ahead.pop()
+            found[name] = self._nodes[name]
+            ahead += self._behind.get(name, ())
+        return found
 
-def _reparent(nodes: dict[str, Node], child: str, old: str, new: str) -> None:
-    """Replace one parent of a node."""
-    nodes[child] = replace(nodes[child], parents=tuple(new if p == old else p for p in nodes[child].parents))
+    def split_off(self, join: str) -> str:
+        """Move a join's split, foreach or switch to a step of its own, whose name is returned."""
+        node = self._nodes[join]
+        bridge = self._free_name(f"{join}_split")
+        self._insert(join, Node(bridge, None, (join,), node.transition))
+        self._nodes[join] = replace(node, transition=Transition("linear", (bridge,)))
+        for child in node.targets:
+            self._reparent(child, join, bridge)
+        return bridge
 
+    def pass_through(self, split: str, join: str) -> None:
+        """Put a step on an edge that leads from a split straight into a join."""
+        name = self._free_name(f"{split}_to_{join}")
+        self._insert(split, Node(name, None, (split,), Transition("linear", (join,))))
+        transition = self._nodes[split].transition
+        assert transition is not None
+        self._nodes[split] = replace(self._nodes[split], transition=redirect(transition, join, name))
+        self._reparent(join, split, name)
 
-def _bridge(nodes: dict[str, Node], join: str) -> str:
-    """Move a join's split, foreach or switch to a step of its own, whose name is returned."""
-    node = nodes[join]
-    bridge = _free_name(nodes, f"{join}_split")
-    _insert(nodes, join, Node(bridge, None, (join,), node.transition))
-    nodes[join] = replace(node, transition=Transition("linear", (bridge,)))
-    for child in node.targets:
-        _reparent(nodes, child, join, bridge)
-    return bridge
+    def _free_name(self, name: str) -> str:
+        """`name`, or `name` with the first number that makes it no step's and no artifact's."""
+        if self._written is None:
+            steps = [node.step for node in self._nodes.values() if node.step is not None]
+            self._written = {name for step in steps for name in written_names(step)}
+        numbered = (f"{name}_{number}" for number in count(2))
+        return next(free for free in chain([name], numbered) if free not in self._nodes and free not in self._written)
 
+    def _insert(self, after: str, node: Node) -> None:
+        """Put a node right behind another in document order."""
+        self._nodes[node.name] = node
+        self._behind.setdefault(after, []).append(node.name)
 
-def _pass_through(nodes: dict[str, Node], split: str, join: str) -> None:
-    """Put a step on an edge that leads from a split straight into a join."""
-    name = _free_name(nodes, f"{split}_to_{join}")
-    _insert(nodes, split, Node(name, None, (split,), Transition("linear", (join,))))
-    transition = nodes[split].transition
-    assert transition is not None
-    nodes[split] = replace(nodes[split], transition=redirect(transition, join, name))
-    _reparent(nodes, join, split, name)
+    def _reparent(self, child: str, old: str, new: str) -> None:
+        """Replace one parent of a node."""
+        parents = tuple(new if parent == old else parent for parent in self._nodes[child].parents)
+        self._nodes[child] = replace(self._nodes[child], parents=parents)
 
 
 def redirect(transition: Transition, old: str, new: str) -> Transition:

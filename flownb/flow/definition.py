@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from flownb.cells.assignment import analyse_names
@@ -20,6 +20,7 @@ from flownb.cells.names import BodyNames
 from flownb.cells.scopes import import_names
 from flownb.flow.bases import BaseClass, base_classes, inherited_steps
 from flownb.flow.class_methods import ClassMethods, class_methods
+from flownb.flow.step_name import step_name_problem
 
 __all__ = ["CONFIG_ATTRIBUTES", "PYTHON_BUILTINS", "FlowDefinition", "Step", "define_flow"]
 
@@ -48,10 +49,14 @@ CONFIG_ATTRIBUTES = frozenset(
 
 @dataclass(frozen=True)
 class Step:
-    """One step cell, and what the methods do that it can call."""
+    """One step cell, and what the methods do that it can call.
+
+    `is_throw_away` says that the body is to look around with: it need not set what its header captures.
+    """
 
     cell: Cell
     methods: ClassMethods | None = None
+    is_throw_away: bool = False
 
     @property
     def name(self) -> str:
@@ -99,16 +104,56 @@ class FlowDefinition:
         ``%%shared`` cells in document order.
     steps : tuple of Step
         Step cells in document order; two may carry one name, which a check reports.
+    unusable : tuple of Step
+        Step cells whose name no step can have. They are not among `steps`, for as code they would break the others.
+    refused : tuple of Cell
+        Marked cells whose mark cannot be read.
+    marked : tuple of Cell
+        All marked cells in document order.
     """
 
     name: str
     header: Cell | None
     shared: tuple[Cell, ...]
     steps: tuple[Step, ...]
+    unusable: tuple[Step, ...] = ()
+    refused: tuple[Cell, ...] = ()
+    marked: tuple[Cell, ...] = ()
+
+    @property
+    def as_written(self) -> FlowDefinition:
+        """The flow with its unusable steps in their places, for checks to look at; it cannot be made executable."""
+        if not self.unusable:
+            return self
+        left_out = {step.cell: step for step in self.unusable}
+        below: dict[str, list[Step]] = {}
+        above = ""
+        for cell in self.marked:
+            if cell in left_out:
+                below.setdefault(above, []).append(left_out[cell])
+            elif cell.kind == "step" and cell.refusal is None:
+                above = cell.name
+        found = below.pop("", [])
+        for step in self.steps:
+            found += [step, *below.pop(step.name, [])]
+        return replace(self, steps=tuple(found), unusable=())
 
     def step(self, name: str) -> Step | None:
         """The first step of that name, of a cell or else of a base class."""
-        return next((step for step in self.steps if step.name == name), self.inherited.get(name))
+        place = self._places.get(name)
+        return self.steps[place[0]] if place else self.inherited.get(name)
+
+    def steps_named(self, names: Iterable[str]) -> list[Step]:
+        """The step cells of some names, in document order."""
+        return [self.steps[place] for place in sorted(place for name in names for place in self._places.get(name, ()))]
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        """Where the step cells of a name are among all step cells."""
+        found: dict[str, list[int]] = {}
+        for place, step in enumerate(self.steps):
+            found.setdefault(step.name, []).append(place)
+        return found
 
     @cached_property
     def _bases(self) -> tuple[tuple[BaseClass, ...], bool, bool]:
@@ -349,16 +394,24 @@ def define_flow(cells: Iterable[Cell], *, default_name: str = DEFAULT_FLOW_NAME)
     -------
     FlowDefinition
     """
-    cells = tuple(cells)
-    header = next((cell for cell in reversed(cells) if cell.kind == "flow"), None)
-    shared = tuple(cell for cell in cells if cell.kind == "shared")
+    marked = tuple(cell for cell in cells if cell.kind != "scratch")
+    known = [cell for cell in marked if cell.refusal is None]
+    header = next((cell for cell in reversed(known) if cell.kind == "flow"), None)
+    shared = tuple(cell for cell in known if cell.kind == "shared")
     methods = class_methods(header, shared) if header is not None else None
-    return FlowDefinition(
+    flow = FlowDefinition(
         name=header.name if header else default_name,
         header=header,
         shared=shared,
-        steps=tuple(_step(cell, methods) for cell in cells if cell.kind == "step"),
+        steps=tuple(_step(cell, methods) for cell in known if cell.kind == "step"),
+        refused=tuple(cell for cell in marked if cell.refusal is not None),
+        marked=marked,
     )
+    unusable = tuple(step for step in flow.steps if step_name_problem(step.name, flow.class_names))
+    if not unusable:
+        return flow
+    steps = tuple(step for step in flow.steps if step not in unusable)
+    return replace(flow, steps=steps, unusable=unusable)
 
 
 @lru_cache(maxsize=4096)

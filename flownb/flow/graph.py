@@ -7,8 +7,10 @@ one from the user's own steps, `complete_graph` the one that runs and ships.
 from __future__ import annotations
 
 import heapq
+import operator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 from flownb.flow.balance import follow_splits, leaving
 from flownb.flow.node import Frame, GraphProblem, Node
@@ -67,6 +69,11 @@ class FlowGraph:
                 seen.add(name)
                 ahead.extend(self.nodes[name].targets)
         return frozenset(seen)
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """Steps, and what transitions name although it may not be one."""
+        return frozenset((*self.nodes, *(target for node in self.nodes.values() for target in node.targets)))
 
     @cached_property
     def cycle(self) -> tuple[str, ...]:
@@ -135,16 +142,82 @@ class FlowGraph:
         """Steps that run whichever cases the switches of the flow take."""
         if not any(node.kind == "switch" for node in self.nodes.values()):
             return self.reachable
-        return frozenset(name for name in self.reachable if not self._ends_without(name))
-
-    def _ends_without(self, avoided: str) -> bool:
-        """Whether a run can come to its end without executing a step."""
-        ends: dict[str, bool] = {}
+        # For each step the bits of those that run whenever it does: of a switch those that all its cases lead to.
+        bits = self._bits
+        needed: dict[str, int] = {}
         for name in reversed(self.order):
             node = self.nodes[name]
-            ways = [ends.get(target, True) for target in node.targets if target != name]
-            ends[name] = name != avoided and (any(ways) if node.kind == "switch" else all(ways))
-        return self.entry is None or ends.get(self.entry, True)
+            ways = [needed.get(target, 0) for target in node.targets if target != name]
+            if node.kind == "switch":
+                below = reduce(operator.and_, ways, (1 << len(bits)) - 1)
+            else:
+                below = reduce(operator.or_, ways, 0)
+            needed[name] = below | bits[name]
+        certain = needed.get(self.entry, 0) if self.entry is not None else 0
+        return frozenset(name for name in self.reachable if certain & bits[name])
+
+    @cached_property
+    def _bits(self) -> dict[str, int]:
+        """A bit for each step: sets of steps as integers keep questions about all steps of a long flow cheap."""
+        return {name: 1 << place for place, name in enumerate(self.nodes)}
+
+    @cached_property
+    def _above(self) -> dict[str, int]:
+        """For each step the bits of those from which it can be reached; on a graph without a cycle."""
+        bits = self._bits
+        above: dict[str, int] = {}
+        for name in self.order:
+            found = 0
+            for parent in self.nodes[name].parents:
+                if parent in bits:
+                    found |= above.get(parent, 0) | bits[parent]
+            above[name] = found
+        return above
+
+    @cached_property
+    def behind_switch(self) -> frozenset[str]:
+        """Switches, and the steps that one leads to, directly or not."""
+        switches = reduce(operator.or_, (self._bits[one.name] for one in self.nodes.values() if _is_switch(one)), 0)
+        if not switches:
+            return frozenset()
+        return frozenset(
+            name for name, node in self.nodes.items() if _is_switch(node) or self._above_bits(name) & switches
+        )
+
+    def _above_bits(self, name: str) -> int:
+        """The bits of all steps from which one can be reached."""
+        if self.cycle:
+            return reduce(operator.or_, (self._bits[one] for one in self.ancestors(name)), 0)
+        return self._above.get(name, 0)
+
+    def is_above(self, other: str, name: str) -> bool:
+        """Whether `name` can be reached from `other`; cheaper than to look for it among `ancestors`."""
+        return bool(self._bits.get(other, 0) & self._above_bits(name)) if name in self.nodes else False
+
+    def below(self, names: Iterable[str]) -> frozenset[str]:
+        """All steps that can be reached from one of some steps."""
+        seen: set[str] = set()
+        ahead = [target for name in names if name in self.nodes for target in self.nodes[name].targets]
+        while ahead:
+            name = ahead.pop()
+            if name not in seen and name in self.nodes:
+                seen.add(name)
+                ahead.extend(self.nodes[name].targets)
+        return frozenset(seen)
+
+    def between(self, split: str, name: str) -> frozenset[str]:
+        """The steps on the ways from a split to `name`: those above it that are neither the split nor above that."""
+        seen: set[str] = set()
+        ahead = list(self.nodes[name].parents) if name in self.nodes else []
+        while ahead:
+            parent = ahead.pop()
+            if parent in seen or parent == split or parent not in self.nodes:
+                continue
+            if self.is_above(parent, split):
+                continue
+            seen.add(parent)
+            ahead.extend(self.nodes[parent].parents)
+        return frozenset(seen)
 
     def in_foreach(self, name: str) -> bool:
         """Whether a step runs once for each item of a foreach."""
@@ -169,3 +242,8 @@ class FlowGraph:
                 seen.add(parent)
                 ahead.extend(self.nodes[parent].parents)
         return frozenset(seen)
+
+
+def _is_switch(node: Node) -> bool:
+    """Whether a step's transition is a switch, be the step a join or not."""
+    return node.transition is not None and node.transition.kind == "switch"

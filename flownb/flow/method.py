@@ -206,7 +206,11 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
         SourceLine(f"        {guards.get(name, '')}{name} = self.{name}", reads[name] + to_cell, 8) for name in loads
     ]
     written = indent_code(to_metaflow_imports(body.code), 8, first_line=cell.body_line)
-    captured = [SourceLine(f"        self.{name} = {name}", header_line, 8) for name in step.captures]
+    maybe = set(step.captures) - step.body.names.bound_at_end if step.is_throw_away else set()
+    captured = [
+        SourceLine(f"        {_if_set(name) if name in maybe else ''}self.{name} = {name}", header_line, 8)
+        for name in step.captures
+    ]
     explicit = body.transition
     after: list[SourceLine] = []
     if explicit is not None and not behind_semicolon(body):
@@ -216,14 +220,15 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
         after = [SourceLine(f"        {transition_source(node.transition)}", header_line, 8)]
     written, after = _trim(written), _trim(after)
     statements = len(body.tree.body) - (explicit is not None) if body.tree else 0
-    if not (statements or before or captured or after):
-        written.append(SourceLine("        pass", header_line, 8))
+    # Not part of `content`: whether a step without code is the last one does not change its result.
+    filler = [] if statements or before or captured or after else [SourceLine("        pass", header_line, 8)]
     lines = [
         *decorators,
         *_mark(step),
         SourceLine(f"    def {node.name}{arguments}:", header_line, 4),
         *before,
         *written,
+        *filler,
         *captured,
         *after,
     ]
@@ -231,6 +236,11 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
     # In a class, which decides what `__x` means; a body of comments alone needs a statement.
     function = f"class Flow:\n    def step{arguments}:\n{content}\n        pass\n"
     return MethodSource(node.name, tuple(lines), loads, statements, _hash(f"{arguments}\n{content}"), function)
+
+
+def _if_set(name: str) -> str:
+    """A condition that a local name has a value."""
+    return f'if "{name}" in locals(): '
 
 
 def _mark(step: Step) -> list[SourceLine]:

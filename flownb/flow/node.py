@@ -21,7 +21,8 @@ class GraphProblem:
     """Something wrong with the transitions, to be reported by a check.
 
     `line` is 1-based in the step's cell. A problem of the `whole` flow may go away when further cells are run, so it
-    is not held against a single step.
+    is not held against a single step. `ends` are the steps that a new join would end, `joins` those that the step
+    itself would.
     """
 
     kind: ProblemKind
@@ -31,6 +32,8 @@ class GraphProblem:
     fix: str
     line: int = 1
     whole: bool = False
+    ends: tuple[str, ...] = ()
+    joins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

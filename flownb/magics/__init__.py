@@ -13,6 +13,7 @@ __all__ = ["frontend_of", "register"]
 def register(shell: Any) -> None:
     """Register all magics on an IPython shell, once; a second load keeps the session."""
     from flownb.magics.card import CardMagics
+    from flownb.magics.debug import register_debug
     from flownb.magics.frontend import Frontend, tags_to_magic
     from flownb.magics.run import RunMagics
     from flownb.magics.spin import SpinMagics
@@ -23,6 +24,8 @@ def register(shell: Any) -> None:
     frontend = Frontend(shell)
     for magics in (StepMagics, RunMagics, SpinMagics, CardMagics):
         shell.register_magics(magics(shell, frontend))
+    register_debug(shell, frontend)
+    frontend.post_mortem.watch()
     shell.input_transformers_cleanup.append(tags_to_magic(shell))
     shell.events.register("pre_run_cell", frontend.before_cell)
     shell.events.register("post_run_cell", frontend.after_cell)

@@ -7,13 +7,17 @@ The session and all below it are imported with the first cell, so that loading t
 
 from __future__ import annotations
 
-import os
+import contextlib
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flownb.errors import CellError
+from flownb.magics.cell_names import name_cells
+from flownb.magics.notebook_file import kernel_name, notebook_path
+from flownb.magics.post_mortem import PostMortem
 from flownb.widgets.views import Views
 
 if TYPE_CHECKING:
@@ -22,15 +26,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Frontend", "tags_to_magic"]
 
+MARKED = re.compile(r"(%%(?:step|flow|shared|spin))(?=\s|$)(.*)")
+
 
 class Frontend:
     """The shell that executes cells, and the session they belong to."""
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
+        name_cells(shell)
         # The kernel's folder; a step that runs may have gone elsewhere.
         self._folder = Path.cwd()
+        self._kernel_name = kernel_name(shell)
+        self._first_cell = self.cell_id
         self.views = Views(self._open_session)
+        self.post_mortem = PostMortem(shell, lambda: self.session.cells.cells())
+        # What the notebook's namespace has of flownb, by name.
+        self._placed: dict[str, Any] = {}
 
     def _open_session(self) -> Session:
         from flownb.runtime.own_imports import always
@@ -38,7 +50,9 @@ class Frontend:
         from flownb.session.transfers import show_transfers
         from flownb.widgets.transfers import TransferOutput
 
-        session = Session(notebook_path(self.shell, self._folder), folder=self._folder)
+        executed = [self._first_cell, self.cell_id] if self._first_cell else []
+        path = notebook_path(self.shell, self._folder, frozenset(one for one in executed if one))
+        session = Session(path, folder=self._folder, kernel=self._kernel_name)
         session.warn = print
         always()
         show_transfers(session.datastore.location, TransferOutput())
@@ -66,23 +80,65 @@ class Frontend:
         from_a_notebook = "cellId" in request.get("metadata", {}) or "google.colab" in sys.modules
         return bool(request.get("content", {}).get("allow_stdin")) and from_a_notebook
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether cells are typed in a terminal, without a kernel: text scrolls by, and nothing is updated."""
+        return getattr(self.shell, "kernel", None) is None
+
+    @property
+    def is_headless(self) -> bool:
+        """Whether a notebook is executed from its file, whose outputs are then to be the same each time."""
+        asks_nobody = not _request(self.shell).get("content", {}).get("allow_stdin")
+        return asks_nobody and not self.is_terminal and not self.views.live
+
     def define(self, line: str, body: str, magic: str) -> Cell:
-        """Read the cell a magic was called on, and take it over into the session."""
-        from flownb.cells.cell import read_cell
+        """Read the cell a magic was called on, and take it over into the session.
+
+        The cell is read as its file is: what cannot be read there is refused here, too.
+        """
         from flownb.cells.notebook import DocumentCell
 
         request = _request(self.shell)
-        metadata = request.get("metadata", {})
-        raw = str(request.get("content", {}).get("code", ""))
-        own = raw.lstrip().startswith(f"%%{magic}") or not raw.lstrip().startswith("%%")
-        if not own or body.strip("\n") not in raw:  # below another magic (%%time), or called from other code
-            raw = f"%%{magic} {line}\n{body}"
-        tags = [str(tag) for tag in metadata.get("tags", ())]
-        cell = read_cell(raw, tags=tags, cell_id=self.cell_id, filename=self.filename(raw))
+        tags = tuple(str(tag) for tag in request.get("metadata", {}).get("tags", ()))
         code = str(request.get("content", {}).get("code", ""))
-        sent = DocumentCell(self.cell_id, code, tuple(tags)) if self.cell_id else None
-        self.session.define(cell, request=sent)
+        cell = self._read(code, tags, line, body, magic)
+        sent = DocumentCell(self.cell_id, code, tags) if self.cell_id else None
+        if cell.refusal is None or cell.cell_id:  # without an id it could not be taken back
+            replaced = self.session.define(cell, request=sent)
+            if replaced is not None:
+                print(f"note: this cell replaces `%%flow {replaced.full_name}`, which was executed before")
+        if cell.refusal is not None:
+            raise CellError(*cell.refusal)
         return cell
+
+    def _read(self, code: str, tags: tuple[str, ...], line: str, body: str, magic: str) -> Cell:
+        """The cell as it was sent if it is what the magic was called on, else the cell that code made.
+
+        Raises
+        ------
+        CellError
+            If the magic is below another one of which nobody knows, without executing it, that it runs this one.
+        """
+        from flownb.cells.cell import read_any_cell
+
+        place = self.filename(code) if code else None
+        cell = read_any_cell(code, tags=tags, cell_id=self.cell_id, filename=place)
+        if cell.refusal is not None:
+            return cell
+        raw = f"%%{magic} {line}\n{body}"
+        made = read_any_cell(raw, tags=tags, cell_id=self.cell_id, filename=self.filename(raw))
+        same = (cell.kind, cell.header, cell.full_name) == (made.kind, made.header, made.full_name)
+        if same and cell.body.split() == made.body.split():
+            return cell
+        first = code.strip().partition("\n")[0]
+        if first.startswith("%%") and code.rstrip().endswith(body.rstrip()) and f"%%{magic}" in code:
+            raise CellError(
+                f"`%%{magic} {line}` is below `{first}`.",
+                "Whether that magic runs what is below it is not known until it is executed, so a run of the file "
+                "would leave the cell out.",
+                f"Move `%%{magic}` to the first line.",
+            )
+        return made
 
     def before_cell(self, info: Any = None) -> None:
         """Take over what a view shows; forget deleted cells, and the one executed, which its magic then defines anew.
@@ -100,8 +156,14 @@ class Frontend:
             self.session.cells.unmark(gone)
 
     def after_cell(self, result: Any = None) -> None:
-        """Let the views follow."""
+        """Let the views follow, and debuggers find the user's frames."""
+        self.post_mortem.after_cell()
         self.views.after_cell()
+
+    def sent(self, made: str, body: str) -> str:
+        """The cell as it was sent, if it ends with `body`; else `made`, of code that another cell runs."""
+        code = str(_request(self.shell).get("content", {}).get("code", ""))
+        return code if body.strip() and code.rstrip().endswith(body.rstrip()) else made
 
     def filename(self, raw: str) -> str:
         """The name under which the front end's debugger and tracebacks know this cell."""
@@ -110,9 +172,26 @@ class Frontend:
         compiler._filename_map[name] = self.shell.execution_count
         return name
 
+    def say_notes(self) -> None:
+        """Print what a user should know of where results come from."""
+        for note in self.session.notes():
+            print(f"note: {note}")
+
     def kernel_names(self) -> set[str]:
         """Names in the notebook's namespace that the user made."""
         return {name for name in self.shell.user_ns if not name.startswith("_")}
+
+    def users_names(self) -> set[str]:
+        """Names in the notebook's namespace that the user made and flownb did not set, or not to what they are now."""
+        names = self.shell.user_ns
+        return {
+            name for name in self.kernel_names() if name not in self._placed or self._placed[name] is not names[name]
+        }
+
+    def place(self, values: Mapping[str, Any]) -> None:
+        """Set names in the notebook's namespace, for scratch cells."""
+        self.shell.user_ns.update(values)
+        self._placed.update(values)
 
     def show(self, value: Any) -> None:
         """Display the value of a step's last expression."""
@@ -121,38 +200,37 @@ class Frontend:
 
             display(value)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
-    def raise_for_user(self, error: BaseException) -> NoReturn:
-        """Raise an error that shows the user's own frames at the lines of their cells.
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody can answer a prompt: who executes a notebook from its file allows no input."""
+        if getattr(self.shell, "kernel", None) is None:
+            return True
+        return bool(_request(self.shell).get("content", {}).get("allow_stdin"))
+
+    @contextlib.contextmanager
+    def in_kernel(self, again: str = "", opened: Sequence[BaseException] = ()) -> Iterator[None]:
+        """Run code of the user's in the kernel: ``breakpoint()`` stops in it, and its errors show the user's frames.
+
+        `again` has the words of the `%spin` that makes an error of another process again in this one, `opened` errors
+        that the debugger was open for.
+        """
+        from flownb.magics.breakpoints import breakpoints
+
+        try:
+            with breakpoints(self.shell, lambda: self.can_ask):
+                yield
+        except BaseException as error:  # the user's own, KeyboardInterrupt too
+            self.raise_for_user(error, again=again, opened=error in opened)
+
+    def raise_for_user(self, error: BaseException, *, again: str = "", opened: bool = False) -> NoReturn:
+        """Raise an error that shows the user's own frames at the lines of their cells; see `PostMortem`.
 
         Raises
         ------
         BaseException
             Always: `error`.
         """
-        from flownb.runtime.failure import StepError, user_frames
-
-        shown: BaseException | None = error
-        while shown is not None:  # also in errors it was raised from, or while handling
-            kept = user_frames(shown)
-            if kept is not None and shown is not error:
-                shown.__traceback__ = kept
-            shown = shown.__cause__ or shown.__context__
-        if isinstance(error.__cause__, StepError):  # of a worker process, which made its traceback
-            shown_there = error.__cause__._render_traceback_()
-            lines = [*shown_there, "", *getattr(error, "_render_traceback_", list)()]
-            error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]  # IPython looks for it
-            raise error
-        frames, shown = user_frames(error), error
-        cause = error.__cause__
-        if frames is None and cause is not None:
-            frames, shown = user_frames(cause), cause
-        if frames is not None:
-            table = self.shell.InteractiveTB
-            lines = table.structured_traceback(type(shown), shown, frames, tb_offset=0)
-            if shown is not error:
-                lines = [*lines, "", *getattr(error, "_render_traceback_", list)()]
-            error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]  # IPython looks for it
-        raise error
+        self.post_mortem.raise_for_user(error, again=again, opened=opened)
 
 
 def _request(shell: Any) -> dict[str, Any]:
@@ -161,36 +239,39 @@ def _request(shell: Any) -> dict[str, Any]:
     return (get_parent() or {}) if get_parent is not None else {}
 
 
-def notebook_path(shell: Any, folder: Path) -> Path | None:
-    """The notebook's file, where the front end names it (JupyterLab: JPY_SESSION_NAME; VS Code: a variable)."""
-    named = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    if not named:
-        return None
-    path = Path(named)
-    # JupyterLab names it relative to the server's root, and starts the kernel in the notebook's own folder.
-    return path if path.is_absolute() and path.exists() else folder / path.name
-
-
 def tags_to_magic(shell: Any) -> Callable[[list[str]], list[str]]:
-    """An input transformer that puts the magic before a cell whose tags mean the same."""
+    """An input transformer that puts the magic before a cell whose tags mean the same.
+
+    It also refuses a mark where IPython would not find it, as reading the file does.
+    """
 
     def transform(lines: list[str]) -> list[str]:
-        if len(lines) == 1 and lines[0].startswith(("%%step", "%%flow", "%%shared")):
-            return [lines[0].rstrip("\n") + "\n", "\n"]  # a cell magic needs a body, a step need not have one
-        request = _request(shell)
-        tags = request.get("metadata", {}).get("tags")
-        code = request.get("content", {}).get("code", "")
-        if not tags or "".join(lines).strip() != str(code).strip() or "".join(lines).lstrip().startswith("%%"):
-            return lines
-        from flownb.cells.cell import read_cell
+        from flownb.cells.mark import refuse_misplaced
 
-        try:
-            cell = read_cell("", tags=[str(tag) for tag in tags])
-        except CellError:
+        source = "".join(lines)
+        if "%%" in source:
+            refuse_misplaced(source)
+        if lines and (mark := MARKED.match(lines[0])):
+            # IPython ends the magic's name at a space, not at a tab; and it needs a body, which a step need not have.
+            first = f"{mark[1]} {mark[2].strip()}".rstrip() + "\n"
+            return [first, *(lines[1:] or ["\n"])]
+        request = _request(shell)
+        tags = [str(tag) for tag in request.get("metadata", {}).get("tags") or ()]
+        code = request.get("content", {}).get("code", "")
+        if not tags or source.split() != str(code).split():
+            return lines
+        from flownb.cells.cell import read_any_cell
+
+        cell = read_any_cell(source, tags=tags)
+        if cell.refusal is not None:
             return ["%%step\n", *lines]  # the magic reads the tags again and says what is wrong
         if cell.kind == "scratch":
             return lines
         name = cell.header.line if cell.header else cell.full_name
-        return [f"%%{cell.kind} {name}".rstrip() + "\n", *lines]
+        above = cell.body_line - 1  # other magics, such as %%time
+        return [*lines[:above], f"%%{cell.kind} {name}".rstrip() + "\n", *lines[above:]]
 
+    # Else IPython calls it as well to find out whether a cell that is typed in a terminal has ended, and the body that
+    # it adds would end it.
+    transform.has_side_effects = True  # type: ignore[attr-defined]  # IPython looks for it
     return transform

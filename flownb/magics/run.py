@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from flownb.errors import NotFound, ParameterError, nearest
+from flownb.magics.drive import drive
 from flownb.magics.frontend import Frontend
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from flownb.session.run import FlowRun
+from flownb.session.commands import asks_for_help, command_help, overview
 
 __all__ = ["RunMagics"]
 
@@ -29,67 +26,65 @@ class RunMagics(Magics):
     def __init__(self, shell: Any, frontend: Frontend) -> None:
         super().__init__(shell)
         self.frontend = frontend
+        self._said_missing: set[str] = set()
 
     @line_cell_magic
     def flow(self, line: str, cell: str | None = None) -> None:
-        """Name the flow (``%%flow NAME``), show it (``%flow``), or do something with all of it.
-
-        ::
-
-            %%flow NAME              the cell is the class body: Parameter(...), Config(...), constants
-            %flow                    the DAG with each step's state
-            %flow run [--alpha 0.2] [--tag NAME] [--max-num-splits N] [--max-workers N] [--background]
-                      [--config NAME FILE] [--config-value NAME JSON]
-                      [--with DECORATOR] [--branch NAME] [--production]
-                      [--executor process|inline|dask|dask=tcp://HOST:PORT] [-- --alpha 0.2]
-            %flow resume [STEP] [--origin-run-id RUN] [--tag NAME] …
-                                     run again what is not valid any more of the newest run
-            %flow status             what is stale and why, and what a resume would do
-            %flow stop [RUN]         stop what goes on in the background
-            %flow logs STEP [--from RUN[/STEP/TASK]] [--index N] [--attempt N]
-            %flow check              list what the static checks find
-            %flow export flow.py     write a Metaflow file; --strict refuses artifacts that Metaflow cannot store
-        """
+        """Name the flow (``%%flow NAME``), show it (``%flow``), or do something with all of it."""
         if cell is not None:
-            self._define(line, cell)
+            if asks_for_help(line.split()):
+                self._help([])
+            else:
+                self._define(line, cell)
             return
         from flownb.session.option_words import words
 
         command, *rest = words(line) or [""]
+        if command in ("help", "--help", "-h") or asks_for_help(rest):
+            self._help(rest if command in ("help", "--help", "-h") else [command])
+            return
         commands = {
             "": self._show,
             "run": self._run,
             "resume": self._resume,
             "status": self._status,
+            "use": self._use,
+            "runs": self._runs,
             "stop": self._stop,
             "logs": self._logs,
+            "report": self._report,
+            "load": self._load,
             "check": self._check,
             "export": self._export,
         }
         if command not in commands:
             names = [name for name in commands if name]
             raise ParameterError(
-                f"`%flow {command}` is no command.{nearest(command, names)}",
-                f"There are {', '.join(names)}, and %flow alone.",
+                f"`%flow {command}` is not a command.{nearest(command, names)}",
+                f"There are {', '.join(names)}, help, and %flow alone.",
                 "Correct it. To name the flow, write %%flow NAME on a cell's first line.",
             )
         commands[command](rest)
+
+    flow.__doc__ = f"{flow.__doc__}\n\n{overview()}\n"
+
+    def _help(self, words: list[str]) -> None:
+        """Say which commands there are, or what one of them does."""
+        print(command_help(words[0], "magic") if words else overview())
 
     def _define(self, line: str, cell: str) -> None:
         """Take over the flow's header and say what it declares."""
         frontend = self.frontend
         defined = frontend.define(line, cell, "flow")
-        try:
+        with frontend.in_kernel():
             frontend.session.run_shared(defined)
-        except Exception as error:
-            frontend.raise_for_user(error)
 
     def _show(self, words: list[str]) -> None:
         """Display the DAG."""
-        from flownb.widgets.live import show_dag
-
         self.frontend.session.check(only="")
-        show_dag(self.frontend.session.picture(), {})
+        self._say_what_is_left_out()
+        self.frontend.say_notes()
+        self.frontend.views.show_flow()
 
     def _run(self, words: list[str]) -> None:
         """Run the whole flow and show what became of each step."""
@@ -104,7 +99,7 @@ class RunMagics(Magics):
             run = frontend.session.begin(options, kernel_names=frontend.kernel_names())
         except Exception as error:
             frontend.raise_for_user(error)
-        self._drive(run, "run", words, background=options.background)
+        drive(frontend, run, "run", words, background=options.background)
 
     def _resume(self, words: list[str]) -> None:
         """Run again what is not valid any more of an earlier run, and say why each step ran or did not."""
@@ -120,7 +115,7 @@ class RunMagics(Magics):
             run = plan.begin(frontend.kernel_names())
         except Exception as error:
             frontend.raise_for_user(error)
-        self._drive(run, "resume", words, background=options.run.background, lines=lambda: plan.lines)
+        drive(frontend, run, "resume", words, background=options.run.background, lines=lambda: plan.lines)
 
     def _status(self, words: list[str]) -> None:
         """Show what is stale and why, and what a resume would take over."""
@@ -133,68 +128,18 @@ class RunMagics(Magics):
         try:
             origin = parse_status(words)
             self._say_what_is_missing()
-            display(flow_status(frontend.session, origin))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+            self._say_what_is_left_out()
+            status = flow_status(frontend.session, origin)
+            frontend.say_notes()
+            display(status)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         except Exception as error:
             frontend.raise_for_user(error)
 
-    def _drive(
-        self,
-        run: FlowRun,
-        verb: str,
-        words: list[str],
-        *,
-        background: bool,
-        lines: Callable[[], list[str]] = list,
-    ) -> None:
-        """Drive a run and show what happens; `lines` are said when it has ended, however it did."""
-        from flownb.session.progress import Progress
+    def _use(self, words: list[str]) -> None:
+        """Take the results of another run where this notebook has nothing newer."""
+        from flownb.session.use import use_run
 
-        frontend = self.frontend
-        session = frontend.session
-
-        def said_at_end() -> list[str]:
-            return [*lines(), *(f"note: {note}" for note in run.notes)]
-
-        subscriptions: list[Callable[[], None]] = []
-        try:
-            order = session.program(True).graph.order
-            watched = frontend.is_watched and not background
-            held = background or not (frontend.views.live or watched)
-            progress = Progress(run.pathspec, order, held=held, silent=background)
-            live = frontend.views.live_dag(progress, watched=watched)
-            subscriptions += [session.events.subscribe(one) for one in (progress, live)]
-        except BaseException as error:
-            run.abandon(error)
-            raise
-
-        def end() -> None:
-            for unsubscribe in subscriptions:
-                unsubscribe()
-
-        def end_aside() -> None:
-            """What another thread says; it stands below the cell that began the run."""
-            end()
-            live.finish({"run": run.pathspec}, aside=True)
-            became = f"ended: {run.tasks} tasks" if run.error is None else f"stopped: {run.error}"
-            print("\n".join([f"{verb} of {session.flow.name} {became}", *said_at_end()]))
-
-        said = f" ({' '.join(words)})" if words else ""
-        if background:
-            print(f"{verb} of {session.flow.name} goes on in the background{said}; `%flow stop` stops it")
-            session.runs[:] = [*(one for one in session.runs if one.running), run]
-            run.start(end_aside)
-            return
-        try:
-            outcome = run.drive()
-        except BaseException as error:  # a step's own, KeyboardInterrupt too
-            live.finish({"run": run.pathspec})
-            for line in said_at_end():
-                print(line)
-            frontend.raise_for_user(error)
-        finally:
-            end()
-        print("\n".join([f"{verb} of {session.flow.name}: {outcome.tasks} tasks{said}", *said_at_end()]))
-        live.finish({"run": outcome.pathspec, "tasks": outcome.tasks, "seconds": round(outcome.seconds, 3)})
+        print(use_run(self.frontend.session, words))
 
     def _stop(self, words: list[str]) -> None:
         """Stop runs that go on in the background."""
@@ -214,12 +159,19 @@ class RunMagics(Magics):
             run.join(10)
         print(f"stopped {len(chosen)} run{'s' if len(chosen) > 1 else ''}")
 
+    def _say_what_is_left_out(self) -> None:
+        """Say which cells are not part of the flow, where no check does."""
+        for note in self.frontend.session.left_out_cells():
+            print(f"note: {note}")
+
     def _say_what_is_missing(self) -> None:
-        """Say which steps are taken as the notebook has them, for they were not executed like that in this kernel."""
-        names = self.frontend.session.not_executed()
+        """Say once of each step that was not executed here that its cell's text is used as the notebook has it."""
+        names = [name for name in self.frontend.session.not_executed() if name not in self._said_missing]
+        self._said_missing.update(names)
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-            print(f"note: not executed in this kernel, so taken as they stand: {', '.join(names[:NAMED])}{more}")
+            listed = ", ".join(names[:NAMED])
+            print(f"note: not executed in this kernel, so the text of their cells is used: {listed}{more}")
 
     def _check(self, words: list[str]) -> None:
         """Print what the checks find, or that they find nothing."""
@@ -234,6 +186,8 @@ class RunMagics(Magics):
         found = frontend.session.check(kernel_names=frontend.kernel_names())
         for diagnostic in found:
             print(diagnostic)
+        for note in frontend.session.left_out_magics():
+            print(f"note: {note}")
         flow = frontend.session.flow
         print(f"{flow.name}: {len(flow.all_steps)} steps, {counted(found)}")
 
@@ -243,6 +197,29 @@ class RunMagics(Magics):
         from flownb.session.logs import parse_logs, step_log
 
         show_logs(step_log(self.frontend.session, parse_logs(words)))
+
+    def _runs(self, words: list[str]) -> None:
+        """List the flow's runs."""
+        from IPython.display import display
+
+        from flownb.session.runs import list_runs, parse_runs
+
+        display(list_runs(self.frontend.session, parse_runs(words)))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+
+    def _report(self, words: list[str]) -> None:
+        """Show again the report of a step, with its details."""
+        from IPython.display import display
+
+        if len(words) > 1:
+            raise ParameterError("`%flow report` takes one step.", f"It was given {len(words)}.", "Name one.")
+        report = self.frontend.session.reports.find(words[0] if words else None)
+        display(report.whole())  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+
+    def _load(self, words: list[str]) -> None:
+        """Set a task's artifacts as variables of the notebook."""
+        from flownb.magics.load import load_into
+
+        load_into(self.frontend, words)
 
     def _export(self, words: list[str]) -> None:
         """Write flow.py."""
@@ -260,5 +237,7 @@ class RunMagics(Magics):
         text = frontend.session.export(path.name, strict=strict, kernel_names=frontend.kernel_names())
         for found in frontend.session.found_at_export():
             print(f"warning: {found}")
+        for note in frontend.session.left_out_magics():
+            print(f"note: {note}")
         write_output(path, text)
         print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")

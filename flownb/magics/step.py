@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from typing import Any
 
 from IPython.core.magic import Magics, cell_magic, magics_class
 
 from flownb.magics.frontend import Frontend
+from flownb.session.commands import asks_for_help, command_help
 
 __all__ = ["StepMagics"]
 
@@ -25,25 +27,25 @@ class StepMagics(Magics):
     def step(self, line: str, cell: str) -> None:
         """Define a step and run it on its parents' latest results.
 
-        ::
-
-            %%step NAME [--after A,B] [--foreach ARTIFACT] [--join [PARAMETER]] [--when ARTIFACT=VALUE] [-> name, name]
-
         Without ``--after`` the parent is the step cell above. Names after ``->`` are captured: they become artifacts,
         and are put into the notebook's namespace for scratch cells to look at.
         """
+        if asks_for_help(line.split()):
+            print(command_help("step", "magic"))
+            return
         frontend = self.frontend
         defined = frontend.define(line, cell, "step")
-        try:
+        with frontend.in_kernel():
+            frontend.say_notes()
             outcome = frontend.session.run_step(
                 defined.name, display=frontend.show, kernel_names=frontend.kernel_names()
             )
-        except BaseException as error:  # the user's own, KeyboardInterrupt too
-            frontend.raise_for_user(error)
         # Shared names are those of the module the step ran in: its values are then of the classes scratch cells see.
-        self.names.update(frontend.session.shared_values(self.shared_names & self.names.keys()))
-        self.names.update(outcome.values)
+        frontend.place(frontend.session.shared_values(self.shared_names & self.names.keys()))
+        frontend.place(outcome.values)
         frontend.show(outcome.report)
+
+    step.__doc__ = f"{cleandoc(str(step.__doc__))}\n\n{command_help('step', 'magic')}\n"
 
     @cell_magic
     def shared(self, line: str, cell: str) -> None:
@@ -55,9 +57,7 @@ class StepMagics(Magics):
         defined = frontend.define(line, cell, "shared")
         for magic in defined.parsed.magics:
             exec(frontend.shell.transform_cell(magic.text), self.names)
-        try:
+        with frontend.in_kernel():
             names = frontend.session.run_shared(defined)
-        except Exception as error:
-            frontend.raise_for_user(error)
         self.shared_names.update(names)
-        self.names.update(names)
+        frontend.place(names)

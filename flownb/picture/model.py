@@ -13,7 +13,7 @@ from typing import Literal, get_args
 __all__ = ["KINDS", "STATES", "Dag", "DagEdge", "DagNode", "NodeKind", "NodeState"]
 
 NodeKind = Literal["linear", "split", "foreach", "join", "switch"]
-NodeState = Literal["never", "running", "fresh", "stale", "failed"]
+NodeState = Literal["never", "running", "fresh", "stale", "failed", "untaken"]
 
 KINDS: tuple[NodeKind, ...] = get_args(NodeKind)
 STATES: tuple[NodeState, ...] = get_args(NodeState)

@@ -28,11 +28,13 @@ _PAINT = {
     "edge-fresh": ("stroke", "#cbd2da", "#424b57"),
     "edge-stale": ("stroke", "#d2921a", "#d9a13b"),
     "edge-failed": ("stroke", "#d64545", "#ef6a6a"),
+    "edge-untaken": ("stroke", "#a3abb6", "#6b7480"),
     "word-never": ("fill", "#5b6470", "#a3adb9"),
     "word-running": ("fill", "#1f6ac4", "#7db7f9"),
     "word-fresh": ("fill", "#1c7a4a", "#62c592"),
     "word-stale": ("fill", "#96610a", "#e3b45c"),
     "word-failed": ("fill", "#b93434", "#f58a8a"),
+    "word-untaken": ("fill", "#5b6470", "#a3adb9"),
 }
 
 STATE_COLOUR: dict[NodeState, str] = {
@@ -41,6 +43,7 @@ STATE_COLOUR: dict[NodeState, str] = {
     "fresh": "#2f9e68",
     "stale": "#d2921a",
     "failed": "#dc4c4c",
+    "untaken": "#868e99",
 }
 
 
@@ -91,7 +94,7 @@ def state_glyph(state: NodeState, x: float, y: float) -> str:
     str
         One ``<g>`` element, 18 pixels wide. Never: a hollow dashed ring. Running: a ring half
         filled. Fresh: a disc with a check mark. Stale: a turning arrow. Failed: a disc with a
-        cross.
+        cross. Not taken: a ring with a stroke through it.
     """
     colour = STATE_COLOUR[state]
     ring = f'fill="none" stroke="{colour}" stroke-width="1.6"'
@@ -107,5 +110,6 @@ def state_glyph(state: NodeState, x: float, y: float) -> str:
             f'stroke-width="0.8" stroke-linejoin="round"/>'
         ),
         "failed": f'{disc}<path d="M-3 -3L3 3M3 -3L-3 3" {mark}/>',
+        "untaken": f'<circle r="7.7" {ring}/><path d="M-5.4 5.4L5.4 -5.4" {ring}/>',
     }
     return f'<g transform="translate({round(x, 1)} {round(y, 1)})">{shapes[state]}</g>'

@@ -22,6 +22,7 @@ __all__ = [
     "flow_summary",
     "node_sentence",
     "state_counts",
+    "state_word",
     "step_count",
     "step_words",
 ]
@@ -32,12 +33,13 @@ STATE_WORDS: dict[NodeState, str] = {
     "fresh": "fresh",
     "stale": "stale",
     "failed": "failed",
+    "untaken": "not taken",
 }
 
 # The detail of a failed step that did nothing wrong: it was stopped, and that is all that is said of it.
 INTERRUPTED = "interrupted"
 
-BY_URGENCY: tuple[NodeState, ...] = ("failed", "running", "stale", "fresh", "never")
+BY_URGENCY: tuple[NodeState, ...] = ("failed", "running", "stale", "fresh", "untaken", "never")
 
 
 def step_count(dag: Dag) -> str:
@@ -70,9 +72,13 @@ def state_counts(dag: Dag) -> tuple[tuple[NodeState, str], ...]:
 
 def step_words(node: DagNode) -> tuple[str, str]:
     """A step's state in a word, and what else is said of it."""
-    if node.state == "failed" and node.detail == INTERRUPTED:
-        return INTERRUPTED, ""
-    return STATE_WORDS[node.state], node.detail
+    word = state_word(node.state, node.detail)
+    return word, "" if word == INTERRUPTED else node.detail
+
+
+def state_word(state: NodeState, detail: str) -> str:
+    """A state in a word; a step that was only stopped is not said to have failed."""
+    return INTERRUPTED if state == "failed" and detail == INTERRUPTED else STATE_WORDS[state]
 
 
 def node_sentence(node: DagNode) -> str:

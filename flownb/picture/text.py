@@ -14,7 +14,7 @@ from flownb.picture.summary import state_counts, step_count, step_words
 
 __all__ = ["dag_text"]
 
-_GLYPHS = {"never": "○", "running": "◐", "fresh": "✓", "stale": "↻", "failed": "✗"}
+_GLYPHS = {"never": "○", "running": "◐", "fresh": "✓", "stale": "↻", "failed": "✗", "untaken": "⊘"}
 _NAME_LIMIT = 36
 _NOTE_LIMIT = 44
 _MOST_TARGETS = 8

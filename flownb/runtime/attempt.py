@@ -7,8 +7,9 @@ inputs reaches the store, another task or the notebook.
 from __future__ import annotations
 
 import time
+from bdb import BdbQuit
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from types import FunctionType, MethodType
@@ -35,9 +36,9 @@ from flownb.runtime.description import describe_task, graph_info
 from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe, process_died
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.freshness import cells_of, fingerprint, imports_of, settings_hash
-from flownb.runtime.local_modules import loaded_modules
 from flownb.runtime.outside import Outside
 from flownb.runtime.own_imports import own_imports
+from flownb.runtime.own_modules import Carried, OwnModules, carried, loaded_texts
 from flownb.runtime.process import process_state
 from flownb.runtime.program import Program, recorded_decorators
 from flownb.runtime.provenance import imported_distributions
@@ -46,7 +47,9 @@ from flownb.store.artifacts import Saved
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, TaskRecord, TaskStatus
 
-__all__ = ["lost_attempt", "may_be_tried_again", "run_attempt", "run_task"]
+__all__ = ["Debug", "lost_attempt", "may_be_tried_again", "run_attempt", "run_task"]
+
+Debug = Callable[[BaseException], None]
 
 
 def run_task(
@@ -85,9 +88,9 @@ def run_attempt(
     on_card: OnCard | None = None,
     finish: Callable[[], None] = lambda: None,
     alone: bool = False,
-    all_modules: bool = False,
+    debug: Debug | None = None,
 ) -> TaskResult:
-    """Run one attempt of a task in a fresh module.
+    """Run one attempt of a task in a fresh module, with fresh modules of the user's own.
 
     Parameters
     ----------
@@ -108,9 +111,9 @@ def run_attempt(
     alone : bool, default False
         Whether this process is the attempt's own. Then all it imported was imported for the attempt and is recorded
         with it, and telling the datastore's index is left to the process that drives the run.
-    all_modules : bool, default False
-        Whether each of the user's own modules that this process has imported counts as code of the step: its values
-        may be of their classes.
+    debug : callable, optional
+        Given the exception that the step's code raised, before ``@catch`` has its turn, and while environment
+        variables, working folder and `current` are still the task's: opens a debugger, and returns when it is left.
 
     Returns
     -------
@@ -122,6 +125,47 @@ def run_attempt(
     StoreError
         If the task cannot be recorded.
     """
+    run = partial(_attempt, program, datastore=datastore, keep=keep, display=display, decorated=decorated)
+    run = partial(run, on_card=on_card, finish=finish, alone=alone, debug=debug)
+    if alone:
+        return run(spec)
+    own, given = OwnModules(), carried(spec.overrides)
+    with own.entered():
+        if given:
+            spec = replace(spec, overrides={**spec.overrides, **_opened(given)})
+        result = run(spec)
+        # What the notebook holds is to be of the classes that its cells import.
+        stored: Mapping[str, ArtifactRef] = result.record.artifacts if keep is not None else {}
+        taken = carried(result.values, stored) if own.replaces else {}
+    return replace(result, values={**result.values, **_opened(taken, keep)}, notes=tuple(own.notes))
+
+
+def _opened(values: Mapping[str, Carried | ArtifactRef], datastore: Datastore | None = None) -> dict[str, Any]:
+    """Values by name, but those whose classes this process lacks: they then stay as they are."""
+    found = {}
+    for name, value in values.items():
+        with suppress(Exception):
+            if isinstance(value, Carried):
+                found[name] = value.open()
+            elif datastore is not None:
+                found[name] = datastore.load(value, name=name)
+    return found
+
+
+def _attempt(
+    program: Program,
+    spec: TaskSpec,
+    *,
+    datastore: Datastore,
+    keep: Datastore | None,
+    display: Callable[[Any], None] | None,
+    decorated: bool,
+    on_card: OnCard | None,
+    finish: Callable[[], None],
+    alone: bool,
+    debug: Debug | None,
+) -> TaskResult:
+    """Run one attempt where none of the user's own modules is imported yet."""
     flow = program.flow
     started = time.time()
     node = program.graph[spec.step]
@@ -164,11 +208,17 @@ def run_attempt(
                 try:
                     with time_limit(decorators, spec.step), own_imports():
                         execute_step(function, node, flow_self, *arguments)
+                except Exception as raised:
+                    if debug is not None and not isinstance(raised, BdbQuit):
+                        debug(raised)
+                    raise
                 finally:
                     finish()
             finally:
                 current._clear()
     except BaseException as raised:  # recorded, then handed to the caller: also KeyboardInterrupt and SystemExit
+        if isinstance(raised, BdbQuit) and not alone:  # whoever leaves a debugger stops the step; no retry, no catch
+            raised = KeyboardInterrupt("the debugger was left").with_traceback(raised.__traceback__)
         error = happened = raised
     if flow_self is not None:
         error = _catch(decorators, spec, state, flow_self, node.targets, error)
@@ -211,7 +261,7 @@ def run_attempt(
         status: TaskStatus = "done"
         if error is not None:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        mark = fingerprint(program, spec.step, loaded=loaded_modules() if alone or all_modules else (), since=started)
+        mark = fingerprint(program, spec.step, loaded=loaded_texts(started), since=started)
         mark["settings"] = settings_hash(decorators)
         made = [artifacts[name] for name in captured if name in artifacts]
         mark |= _outside_parts(program, spec.step, outside, mark, decorators, made)

@@ -327,9 +327,9 @@ def execute_step(function: Any, node: Node, flow: Any, inputs: Any = None) -> No
                 raised = None
             case Exception():
                 raised = outcome
-            case (first, second):
+            case tuple((first, second)):
                 raised, going = first, second
-            case (_, _, error):
+            case tuple((_, _, error)):
                 raise error
             case _:
                 raise RuntimeError(

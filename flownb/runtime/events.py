@@ -240,17 +240,34 @@ class DagDrawn:
 
 
 @dataclass(frozen=True)
+class NotebookNamed:
+    """The notebook has an id from now on, which its metadata should hold: ``metadata.flownb.id``."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class NotebookFacts:
+    """What a view shows of the notebook itself: the name of its file, and the id in its metadata or an empty text."""
+
+    name: str
+    id: str
+
+
+@dataclass(frozen=True)
 class DocumentChanged:
     """What a view tells the kernel of its document.
 
     Attributes
     ----------
+    notebook : NotebookFacts
     order : tuple of str
         The ids of all code cells, as they stand in the document.
     cells : tuple of DocumentCell
         Those that are new, or whose text or tags are not what the view told before.
     """
 
+    notebook: NotebookFacts
     order: tuple[str, ...]
     cells: tuple[DocumentCell, ...]
 
@@ -268,6 +285,7 @@ Event = (
     | StepsChanged
     | DagChanged
     | DagDrawn
+    | NotebookNamed
 )
 EVENTS: tuple[type[Event], ...] = Event.__args__
 

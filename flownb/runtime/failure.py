@@ -13,6 +13,7 @@ from flownb.errors import FlownbError
 from flownb.metaflow_errors import Catchable, MetaflowException, metaflow_name, stands_for
 
 __all__ = [
+    "CALLS_STEPS",
     "WORKER_DIED",
     "FailureHandledByCatch",
     "MetaflowExceptionWrapper",
@@ -27,6 +28,8 @@ __all__ = [
 
 # The type of what ended an attempt whose process said nothing.
 WORKER_DIED = "WorkerDied"
+# The module that calls a step's method.
+CALLS_STEPS = "flownb.runtime.custom_decorators"
 
 
 # What a step that looks at the type of what @catch kept finds on Metaflow, if Metaflow has no class of its own for it.
@@ -113,12 +116,21 @@ class MetaflowExceptionWrapper(Catchable):
 def user_frames(error: BaseException) -> TracebackType | None:
     """The error's traceback with the step's own frames and those of libraries it called; ours are left out."""
     kept: list[TracebackType] = []
+    start: int | None = None
+    below: int | None = None  # where the frames below the call of a step begin; it may be one of a base class
     frame = error.__traceback__
     while frame is not None:
-        if str(frame.tb_frame.f_globals.get("__name__", "")).split(".")[0] != "flownb":
+        name = str(frame.tb_frame.f_globals.get("__name__", ""))
+        # Of the standard library, bdb is what a debugger stops in that is left with quit.
+        if name.split(".")[0] not in ("flownb", "bdb"):
+            if start is None and _is_flow_code(frame):
+                start = len(kept)
             kept.append(frame)
+        elif name == CALLS_STEPS and below is None:
+            below = len(kept)
         frame = frame.tb_next
-    start = next((i for i, one in enumerate(kept) if _is_flow_code(one)), len(kept))
+    if start is None:
+        start = below if below is not None else len(kept)
     found: TracebackType | None = None
     for one in reversed(kept[start:]):
         found = TracebackType(found, one.tb_frame, one.tb_lasti, one.tb_lineno)

@@ -267,9 +267,9 @@ class FlowSpec:
             items = self._flownb_look(foreach)
         except ArtifactNotFound as error:
             raise ForeachError(
-                f"Step {step} starts a foreach over `{foreach}`, which is no artifact.",
+                f"Step {step} starts a foreach over `{foreach}`, which is not an artifact.",
                 "A foreach runs over an artifact of the step that starts it.",
-                f"Capture it: `-> {foreach}` in the header of {step}.",
+                f"Capture `{foreach}` in {step} as well, or assign self.{foreach}.",
             ) from error
         return count_items(items, var=foreach, step=step)
 

@@ -1,7 +1,7 @@
-"""Whether a step's recorded result is still what running it would give, and if not, why.
+"""What is said of a step's result: its state, the reasons for it, and the fingerprint of the code that made it.
 
-Takes a `Program` and task records; gives a `Freshness`. Content decides, not time: a parent that was re-run to the same
-artifacts leaves its children fresh.
+`flownb.runtime.comparison` compares a task with what it would be now, `flownb.session.judge` judges all steps by that.
+Every view uses the states and words of this module.
 """
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from flownb.cells.cell import Cell
 from flownb.cells.digest import same_decorators
-from flownb.errors import MissingResults
 from flownb.flow.module import metaflow_name
 from flownb.runtime.decorators import Recorded
+from flownb.runtime.imported_text import UNKNOWN, ImportedText
+from flownb.runtime.installed import is_made_up
 from flownb.runtime.local_modules import imported_names, local_modules
 from flownb.runtime.outside import outside_changes
 from flownb.runtime.program import Program
-from flownb.store.records import ArtifactRef, TaskRecord
 
 __all__ = [
     "NEVER",
@@ -31,15 +32,14 @@ __all__ = [
     "ReasonKind",
     "StepState",
     "cells_of",
-    "changes",
     "code_reasons",
     "fingerprint",
     "imports_of",
-    "judge",
     "settings_hash",
 ]
 
-StepState = Literal["never", "running", "fresh", "stale", "failed"]
+# "untaken": the latest result of a switch before the step led elsewhere, so a run does not come to it.
+StepState = Literal["never", "running", "fresh", "stale", "failed", "untaken"]
 # Where something stands in memory differs in each process.
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 # Decorators that change how a task is run, never what it results in.
@@ -47,27 +47,33 @@ WITHOUT_EFFECT = ("retry", "resources", "timeout", "card", "kubernetes", "batch"
 
 
 ReasonKind = Literal[
-    "code", "shared", "module", "artifact", "item", "index", "inputs", "number", "failed", "interrupted", "unrecorded",
-    "removed", "gone", "transition", "asked", "stale", "python", "distribution", "variable", "variables", "zone",
+    "code", "shared", "module", "unsure", "artifact", "item", "fewer", "index", "inputs", "failed", "interrupted",
+    "unrecorded", "removed", "gone", "transition", "asked", "absent", "older", "made", "other", "led",
+    "python", "distribution", "variable", "variables", "zone",
 ]  # fmt: skip
-# What each kind says, of the step, artifact or module that it names.
+# What each kind says, of the step, artifact or module that it names, and of what else is known.
 SAID: Mapping[ReasonKind, str] = {
-    "code": "`{}` changed",
+    "code": "`{0}` changed",
     "shared": "shared code changed",
-    "module": "module `{}` changed",
-    "artifact": "`{}` differs",
+    "module": "module `{0}` changed",
+    "unsure": "module `{0}` may have been another one",
+    "artifact": "`{0}` differs",
     "item": "new items",
+    "fewer": "fewer items",
     "index": "items moved",
     "inputs": "other tasks are joined",
-    "number": "the number of parent tasks differs",
     "failed": "failed before",
     "interrupted": "was interrupted",
     "unrecorded": "had not run",
     "removed": "what it ran on was removed",
-    "gone": "`{}` was removed",
+    "gone": "`{0}` was removed",
     "transition": "its transition changed",
-    "asked": "from `{}` on",
-    "stale": "`{}` is stale",
+    "asked": "from `{0}` on",
+    "absent": "`{0}` has no result",
+    "older": "made from an older result of {0} ({1})",
+    "made": "made with {0} = {1}",
+    "other": "made with another `{0}`",
+    "led": "`{0}` led to {1}",
     "python": "Python {1}",
     "distribution": "`{0}` {1}",
     "variable": "environment variable `{0}` changed",
@@ -75,13 +81,13 @@ SAID: Mapping[ReasonKind, str] = {
     "zone": "the time zone changed",
 }
 # What made a result: where it differs, so may all that comes of the result.
-CODE = ("code", "shared", "module")
+CODE = ("code", "shared", "module", "unsure")
 MADE_BY = (*CODE, "python", "distribution", "variable", "variables", "zone")
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason why a result does not stand for what running its step would give.
+    """One reason why running a step would give something else than its result, or what else is to be said of that.
 
     Attributes
     ----------
@@ -89,7 +95,7 @@ class Reason:
     name : str
         The step, artifact or module it is about, if it is about one.
     more : str
-        What else is known of it, such as the versions of a distribution.
+        What else is known of it, such as why a parent's result is an older one, or the versions of a distribution.
     """
 
     kind: ReasonKind
@@ -98,6 +104,11 @@ class Reason:
 
     def __str__(self) -> str:
         return SAID[self.kind].format(self.name, self.more)
+
+    @property
+    def brief(self) -> str:
+        """The reason where there is room for a few words: of an older result, why it is older."""
+        return self.more if self.kind == "older" else str(self)
 
     @property
     def is_code(self) -> bool:
@@ -112,23 +123,37 @@ class Reason:
     @property
     def is_input(self) -> bool:
         """Whether it is about what the step started from."""
-        return self.kind in ("artifact", "item", "index", "inputs", "number")
+        return self.kind in ("artifact", "item", "index", "inputs")
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """The state of a step's latest result; `reasons` say why it is stale, empty otherwise."""
+    """How a step stands, by its latest result.
+
+    Attributes
+    ----------
+    state : StepState
+    reasons : tuple of str
+        Why it is stale, failed or not taken; empty otherwise.
+    tasks : int
+    brief : str
+        The first reason in a few words; empty where that is what `reasons` says.
+    notes : tuple of str
+        What else is to be said of a result, such as ``"made with k = 15 (default: 5)"``.
+    """
 
     state: StepState
     reasons: tuple[str, ...] = ()
     tasks: int = 0
+    brief: str = ""
+    notes: tuple[str, ...] = ()
 
 
 NEVER = Freshness("never")
 
 
 def fingerprint(
-    program: Program, step: str, *, loaded: Iterable[str] | None = None, since: float = math.inf
+    program: Program, step: str, *, loaded: Mapping[str, ImportedText] | None = None, since: float = math.inf
 ) -> dict[str, str]:
     """Hashes of the code that decides a step's result: its method, the shared code, its decorators, its modules.
 
@@ -139,11 +164,11 @@ def fingerprint(
     ----------
     program : Program
     step : str
-    loaded : iterable of str, optional
-        For a task that ran in this process: modules it imported beside those that its code names (a class may have
-        come with an artifact). The user's own modules then count as this process imported them.
+    loaded : mapping of str to ImportedText, optional
+        For a task that ran in this process: the user's own modules that it imported, also those that its code does not
+        name (a class may have come with an artifact). They count as they were when they were imported.
     since : float, optional
-        When it began: modules that were edited later are like no others.
+        When it began: other modules that its code names, and that were edited later, are like no others.
     """
     own = program.flow.redefined
     decorators = [
@@ -159,8 +184,10 @@ def fingerprint(
     }
     if not program.lines_count:
         found["method_tree"] = program.methods[step].tree_hash
-    names = (*imports_of(program, step), *(loaded or ()))
-    modules = local_modules(names, loaded=loaded is not None, since=since) if names else {}
+    names = imports_of(program, step)
+    modules = local_modules(names, loaded=loaded, since=since) if names or loaded else {}
+    if loaded is not None:
+        modules.update((name, UNKNOWN) for name in names if is_made_up(name))
     if modules:
         found["modules"] = " ".join(f"{name}={digest}" for name, digest in modules.items())
     return found
@@ -200,92 +227,6 @@ def _imports(cell: Cell) -> tuple[str, ...]:
     return imported_names(cell.parsed.tree)
 
 
-def judge(
-    program: Program,
-    latest: Callable[[str], Sequence[TaskRecord]],
-    parents_of: Callable[[TaskRecord], Sequence[TaskRecord]],
-    given: Mapping[str, ArtifactRef],
-) -> dict[str, Freshness]:
-    """Judge every step of the user's graph.
-
-    Parameters
-    ----------
-    program : Program
-    latest : callable
-        Gives a step's latest tasks in foreach order, none if it never ran.
-    parents_of : callable
-        Gives the tasks that a task started from; raises `MissingResults` if one was removed.
-    given : mapping of str to ArtifactRef
-        The parameters and constants that running now would start with.
-
-    Returns
-    -------
-    dict of str to Freshness
-        In the order of the graph.
-    """
-    found: dict[str, Freshness] = {}
-    # Why a step is stale by itself; what comes after it names the same cause.
-    causes: dict[str, list[str]] = {}
-    for name in program.graph.order:
-        tasks = latest(name)
-        above = {parent for parent in program.graph[name].parents if parent != name}
-        if not tasks:
-            found[name] = NEVER
-            continue
-        if any(task.status != "done" for task in tasks):
-            failed = min(tasks, key=lambda task: ("failed", "interrupted", "done").index(task.status))
-            stopped = failed.status == "interrupted"
-            message = failed.status if stopped else (failed.exception or {}).get("type", failed.status)
-            found[name] = Freshness("failed", (message,), len(tasks))
-            continue
-        causes[name] = [str(one) for one in changes(fingerprint(program, name), tasks, name)]
-        try:
-            above_all = [parent for task in tasks for parent in _own_parents(program, task, parents_of)]
-        except MissingResults:
-            causes[name].append(str(Reason("removed")))
-            found[name] = Freshness("stale", tuple(causes[name]), len(tasks))
-            continue
-        before = [parent for parent in above_all if parent.step != name]
-        ran_from = {parent.step for parent in before}
-        if above:
-            now = [task for parent in sorted(above & ran_from) for task in latest(parent)]
-            differs = _artifact_reasons(before, now)
-        else:
-            kept = tasks[0].artifacts
-            differs = [
-                str(Reason("artifact", name))
-                for name, ref in sorted(given.items())
-                if name in kept and kept[name].key != ref.key
-            ]
-        inherited = [
-            cause for parent in program.graph[name].parents if parent in above for cause in causes.get(parent, ())
-        ]
-        causes[name] += inherited
-        reasons = tuple(dict.fromkeys([*causes[name], *differs]))
-        if not reasons and any(found[parent].state == "stale" for parent in above & ran_from):
-            reasons = tuple(
-                str(Reason("stale", parent)) for parent in sorted(above & ran_from) if found[parent].state == "stale"
-            )
-        found[name] = Freshness("stale" if reasons else "fresh", reasons, len(tasks))
-    return {name: found[name] for name in program.graph.nodes if name in found}
-
-
-def _own_parents(
-    program: Program, task: TaskRecord, parents_of: Callable[[TaskRecord], Sequence[TaskRecord]]
-) -> list[TaskRecord]:
-    """The tasks a task started from; steps that a run adds (start, bridges) only pass on what they inherit."""
-    found: list[TaskRecord] = []
-    for parent in parents_of(task):
-        found += [parent] if parent.step in program.graph else _own_parents(program, parent, parents_of)
-    return found
-
-
-def changes(now: Mapping[str, str], tasks: Iterable[TaskRecord], step: str) -> list[Reason]:
-    """What changed since any of a step's tasks ran; tasks with equal fingerprints are compared once."""
-    known = {tuple(task.fingerprint.items()): task.fingerprint for task in tasks}
-    return list(dict.fromkeys(one for before in known.values() for one in code_reasons(now, before, step)))
-
-
 def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -> list[Reason]:
     """What changed in what a step is made by between two fingerprints, the second one of a task."""
     reasons = []
@@ -300,7 +241,7 @@ def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -
     # What a task imported that its code does not name is looked up by name.
     has = {**local_modules(had.keys() - has.keys()), **has}
     changed = {name for name in had.keys() | has.keys() if had.get(name) != has.get(name)}
-    reasons += [Reason("module", name) for name in sorted(changed)]
+    reasons += [Reason("unsure" if had.get(name) == UNKNOWN else "module", unquote(name)) for name in sorted(changed)]
     same_command = "settings" in now and now["settings"] == before.get("settings")
     return reasons + [Reason(*one) for one in outside_changes(before, same_command=same_command)]
 
@@ -309,22 +250,3 @@ def _same_code(part: str, now: Mapping[str, str], before: Mapping[str, str]) -> 
     """Whether a part of the cells has the same text, or says the same."""
     tree = now.get(f"{part}_tree")
     return before.get(part) == now[part] or (tree is not None and before.get(f"{part}_tree") == tree)
-
-
-def _artifact_reasons(before: Sequence[TaskRecord], now: Sequence[TaskRecord]) -> list[str]:
-    """Which inherited artifacts have other content than when the task ran."""
-    old, new = _by_place(before), _by_place(now)
-    if old.keys() != new.keys():
-        return [str(Reason("number"))]
-    reasons: dict[str, None] = {}
-    for place, task in old.items():
-        one, other = task.artifacts, new[place].artifacts
-        for name in sorted(set(one) | set(other)):
-            if name not in one or name not in other or one[name].key != other[name].key:
-                reasons[str(Reason("artifact", name))] = None
-    return list(reasons)
-
-
-def _by_place(tasks: Sequence[TaskRecord]) -> dict[tuple[str, tuple[int, ...]], TaskRecord]:
-    """Tasks by step and foreach indexes; of a step that went back to itself the last one counts."""
-    return {(task.step, tuple(frame.index for frame in task.foreach)): task for task in tasks}

@@ -7,33 +7,31 @@ from file to file as they are written; nothing is executed.
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.util
 import math
 import os
-import struct
 import sys
-import sysconfig
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+import time
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from urllib.parse import quote, unquote
 
-from flownb.cells.digest import code_digest
-from flownb.runtime.new_modules import NewModules
+from flownb.runtime.imported_text import UNKNOWN, ImportedText, file_digest
+from flownb.runtime.installed import NEVER, TOOLS, is_installed
 
-__all__ = ["imported_names", "is_installed", "is_local", "loaded_modules", "local_modules", "outdated_modules"]
+__all__ = ["imported_names", "is_local", "local_modules", "outdated_modules"]
 
-# Our own and Metaflow's are no part of a flow's code, also where they are worked on.
-NEVER = frozenset({"flownb", "metaflow"}) | sys.stdlib_module_names
-INSTALLED = frozenset({"site-packages", "dist-packages"})
+# Seconds for which the time of a file's change says nothing of what it contains.
+COARSE = 2.0
 
-# Top-level names that were found to be installed.
+# Top-level names that were found to be installed, and where that was looked for.
 _installed: set[str] = set()
-# What `loaded_modules` has not looked at, and what it found.
-_modules = NewModules()
-_own: dict[str, None] = {}
-# What was imported in this process: the module's spec, which a reload replaces, and its content when first looked at.
-_loaded: dict[str, tuple[ModuleSpec, str]] = {}
+_installed_at: list[tuple[object, ...]] = [()]
+# Of files: their state, hash, what they import, and when they were read.
+_contents: dict[tuple[str, str], tuple[tuple[int, ...], str, tuple[str, ...], float]] = {}
 
 
 def imported_names(tree: ast.AST | None, package: str = "") -> tuple[str, ...]:
@@ -66,15 +64,17 @@ def imported_names(tree: ast.AST | None, package: str = "") -> tuple[str, ...]:
     return tuple(found)
 
 
-def local_modules(names: Iterable[str], *, loaded: bool = False, since: float = math.inf) -> dict[str, str]:
+def local_modules(
+    names: Iterable[str], *, loaded: Mapping[str, ImportedText] | None = None, since: float = math.inf
+) -> dict[str, str]:
     """Content hashes of the user's own modules among `names`, and of those that they import.
 
     Parameters
     ----------
     names : iterable of str
-        Dotted names; what is no module of the user's own is passed over.
-    loaded : bool, default False
-        Whether a module that this process imported counts as it was then, and not as its file is now.
+        Dotted names, or paths of files; what is no module of the user's own is passed over.
+    loaded : mapping of str to ImportedText, optional
+        Modules that were imported: what they were made from counts, and not what their files contain now.
     since : float, optional
         Seconds since the epoch. A file that was written later counts as one that is like no other: nobody knows which
         of its contents was imported.
@@ -82,32 +82,39 @@ def local_modules(names: Iterable[str], *, loaded: bool = False, since: float = 
     Returns
     -------
     dict of str to str
-        By dotted name, sorted.
+        By dotted name, sorted. Of a file that was loaded as a module and cannot be imported by its name, by its path:
+        below the current folder it begins with ``./``, and characters that are special in a URL are escaped.
     """
+    loaded = loaded or {}
     found: dict[str, str] = {}
     specs: dict[str, ModuleSpec | None] = {}
-    ahead = list(names)
+    ahead = [*names, *loaded]
     while ahead:
         name = ahead.pop()
+        if "/" in name:
+            found.update(_by_path(unquote(name)))
+            continue
         for part in _prefixes(name):
             if part in specs:
                 spec = specs[part]
             else:
                 spec = specs[part] = _find(part, specs.get(part.rpartition(".")[0]))
-                if spec is not None and spec.origin is not None and spec.origin.endswith(".py"):
-                    package = part if spec.submodule_search_locations is not None else part.rpartition(".")[0]
+                if spec is not None and spec.has_location and spec.origin is not None:
                     try:
-                        stat = os.stat(spec.origin)
-                        digest, more = _content(spec.origin, stat.st_mtime_ns, stat.st_size, package)
+                        digest, more = _file_content(spec, part, since)
                     except OSError:
                         spec = specs[part] = None
                     else:
-                        if stat.st_mtime > since:
-                            digest = f"edited-{stat.st_mtime_ns}"
-                        found[part] = _as_loaded(part, digest, stat) if loaded else digest
+                        found[part] = digest
                         ahead += more
             if spec is None:
                 break
+    for name, text in loaded.items():
+        spec = specs.get(name)
+        if spec is not None and spec.origin is not None and Path(spec.origin).absolute() == Path(text.path).absolute():
+            found[name] = text.digest
+        else:  # another file has that name now, or none
+            found[_path_name(text.path)] = text.digest
     return dict(sorted(found.items()))
 
 
@@ -116,23 +123,17 @@ def is_local(name: str) -> bool:
     return _find(name, None) is not None
 
 
-def loaded_modules() -> tuple[str, ...]:
-    """Names of the user's own modules that this process has imported, by whatever way."""
-    for name in reversed(_modules.take()):
-        origin = getattr(getattr(sys.modules.get(name), "__spec__", None), "origin", None)
-        top = name.partition(".")[0]
-        if not origin or not origin.endswith(".py") or top in NEVER or top in _installed:
-            continue
-        if not is_installed(origin):
-            _own[name] = None
-    return tuple(name for name in _own if name in sys.modules)
-
-
-def outdated_modules(names: Iterable[str]) -> list[str]:
-    """Those modules that were edited since this process imported them, and not reloaded."""
-    names = tuple(names)
-    now, then = local_modules(names), local_modules(names, loaded=True)
-    return [name for name, digest in now.items() if then.get(name, digest) != digest]
+def outdated_modules(loaded: Mapping[str, ImportedText]) -> list[str]:
+    """Those modules whose files contain something else than when they were imported."""
+    found = []
+    for name, text in loaded.items():
+        try:
+            same = text.digest == UNKNOWN or text.digest == _read(text.path)[0]
+        except OSError:
+            same = False
+        if not same:
+            found.append(name)
+    return found
 
 
 def _prefixes(name: str) -> Iterator[str]:
@@ -147,7 +148,13 @@ def _find(name: str, parent: ModuleSpec | None) -> ModuleSpec | None:
         places = parent.submodule_search_locations if parent is not None else None
         # By its last part: of a dotted name Python would want the packages around it to be imported.
         return PathFinder.find_spec(name.rpartition(".")[2], list(places)) if places is not None else None
-    if name in NEVER or name in _installed:
+    if name in NEVER or name in sys.builtin_module_names or name.startswith(TOOLS):
+        return None
+    state = _search_state()
+    if _installed_at[0] != state:
+        _installed.clear()
+        _installed_at[0] = state
+    if name in _installed:
         return None
     try:
         spec = PathFinder.find_spec(name) or importlib.util.find_spec(name)
@@ -162,53 +169,79 @@ def _find(name: str, parent: ModuleSpec | None) -> ModuleSpec | None:
     return spec
 
 
-@lru_cache(maxsize=4096)
-def is_installed(place: str) -> bool:
-    """Whether a file belongs to Python or to an installed package."""
-    path = Path(place).absolute()
-    return not INSTALLED.isdisjoint(path.parts) or any(path.is_relative_to(root) for root in _python())
+def _search_state() -> tuple[object, ...]:
+    """What decides where names are found: a new file beside the notebook may hide an installed module."""
+    found: list[object] = [len(sys.meta_path)]
+    for path in sys.path:
+        if not is_installed(path or ".") and "flownb-" not in path:  # not what `child_module` adds while a step runs
+            with contextlib.suppress(OSError):
+                found += [path, os.stat(path or ".").st_mtime_ns]
+    return tuple(found)
 
 
-@lru_cache(maxsize=1)
-def _python() -> tuple[Path, ...]:
-    """Folders of the standard library."""
-    return tuple({Path(path).absolute() for path in map(sysconfig.get_path, ("stdlib", "platstdlib")) if path})
+def _file_content(spec: ModuleSpec, name: str, since: float) -> tuple[str, tuple[str, ...]]:
+    """Hash of a module's file, and what it imports."""
+    package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
+    digest, imports, changed = _read(str(spec.origin), package)
+    return f"edited-{changed}" if changed > since else digest, imports
 
 
-@lru_cache(maxsize=4096)
-def _content(path: str, changed: int, size: int, package: str) -> tuple[str, tuple[str, ...]]:
-    """Hash of a file, and what it imports; read again when it changed."""
-    text = Path(path).read_bytes()
+def _by_path(path: str) -> dict[str, str]:
+    """Hash of a file by its path."""
     try:
-        names = imported_names(ast.parse(text), package)
-    except (SyntaxError, ValueError):
-        names = ()
-    return code_digest(text, is_file=True), names
-
-
-def _as_loaded(name: str, digest: str, stat: os.stat_result) -> str:
-    """A module's content when this process imported it.
-
-    It is what the file holds when it is first looked at, unless the compiled code that Python keeps is of another one.
-    """
-    module = sys.modules.get(name)
-    spec = getattr(module, "__spec__", None)
-    if spec is None:
-        return digest
-    known = _loaded.get(name)
-    if known is None or known[0] is not spec:
-        known = _loaded[name] = (spec, digest if _compiled_from(module, stat) else f"edited-{stat.st_mtime_ns}")
-    return known[1]
-
-
-def _compiled_from(module: object, stat: os.stat_result) -> bool:
-    """Whether the compiled code of a module is that of its file as it is; also if Python kept none."""
-    if not isinstance(getattr(module, "__loader__", None), SourceFileLoader):
-        return True
-    try:
-        head = Path(str(getattr(module, "__cached__", ""))).read_bytes()[:16]
+        return {_path_name(path): _read(path)[0]}
     except OSError:
-        return True
-    flags, changed, size = struct.unpack("<III", head[4:16]) if len(head) == 16 else (1, 0, 0)
-    # See PEP 552: with other flags the file's time is not what counts.
-    return flags != 0 or (changed, size) == (int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF)
+        return {}
+
+
+def _path_name(path: str) -> str:
+    """A path as the name of a module."""
+    whole, here = Path(path).absolute(), Path.cwd()
+    return quote(f"./{whole.relative_to(here).as_posix()}" if whole.is_relative_to(here) else whole.as_posix())
+
+
+def _read(path: str, package: str = "") -> tuple[str, tuple[str, ...], float]:
+    """Hash of a file, what it imports if it is a part of `package`, and when it was changed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    file = Path(path)
+    while not file.exists() and file != file.parent:  # in an archive
+        file = file.parent
+    stat = file.stat()
+    state = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
+    known = _contents.get((path, package))
+    # Clocks of file systems are coarse: what was just written may be written again, and look the same.
+    if known is not None and known[0] == state and known[3] - max(stat.st_mtime, stat.st_ctime) > COARSE:
+        return known[1], known[2], stat.st_mtime
+    looked = time.time()
+    content = file.read_bytes() if file == Path(path) else _member(file, path)
+    digest = file_digest(path, content)
+    if known is None or known[1] != digest:
+        names = _names(content, package) if path.endswith(".py") else ()
+    else:
+        names = known[2]
+    _contents[path, package] = (state, digest, names, looked)
+    return digest, names, stat.st_mtime
+
+
+def _member(archive: Path, path: str) -> bytes:
+    """A file in a zip archive."""
+    if not zipfile.is_zipfile(archive):
+        raise FileNotFoundError(path)
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return opened.read(Path(path).relative_to(archive).as_posix())
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise FileNotFoundError(path) from error
+
+
+def _names(content: bytes, package: str) -> tuple[str, ...]:
+    """What a file imports."""
+    try:
+        return imported_names(ast.parse(content), package)
+    except (SyntaxError, ValueError):
+        return ()

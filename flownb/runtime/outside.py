@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Literal
 
 from flownb.runtime.distributions import changed_distributions
-from flownb.runtime.local_modules import imported_names, is_installed
+from flownb.runtime.installed import is_installed
+from flownb.runtime.local_modules import imported_names
 from flownb.runtime.new_modules import NewModules
 from flownb.runtime.provenance import imported_distributions, used_distributions
 from flownb.runtime.variables import ALL, ZONE, VariableReads, changed_variables, reads_of_modules, watched

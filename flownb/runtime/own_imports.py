@@ -10,14 +10,16 @@ from __future__ import annotations
 import builtins
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 from typing import Any
 
-from flownb.runtime.local_modules import is_installed
+from flownb.runtime.imported_text import watch_imports
+from flownb.runtime.installed import is_installed
 from flownb.runtime.metaflow_names import flow_import
+from flownb.runtime.own_modules import current_modules
 from flownb.runtime.variables import module_executed
 
 __all__ = ["always", "own_imports"]
@@ -61,13 +63,29 @@ class _Finder(MetaPathFinder):
             def exec_module(module: ModuleType) -> None:
                 vars(module)[BUILTINS] = {**vars(builtins), "__import__": flow_import}
                 with module_executed(name):
-                    execute(module)
+                    _execute(module, execute)
 
             loader.exec_module = exec_module  # type: ignore[method-assign]  # of this module's loader alone
         return found
 
 
 _finder = _Finder()
+
+
+def _execute(module: ModuleType, execute: Callable[[ModuleType], None]) -> None:
+    """Execute a module; one that cannot be executed twice is replaced by the copy that the process has."""
+    own = current_modules()
+    if own is None:
+        execute(module)
+        return
+    try:
+        with own.timed(module.__name__):
+            execute(module)
+    except Exception as error:
+        before = own.instead(module.__name__, error)
+        if before is None:
+            raise
+        sys.modules[module.__name__] = before  # what the import then gives
 
 
 def _is_own(name: str, origin: str | None) -> bool:
@@ -100,6 +118,7 @@ def own_imports(adopted: Iterable[str] = ()) -> Iterator[None]:
 
 def _install() -> None:
     """Put the finder before all others."""
+    watch_imports()
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
 

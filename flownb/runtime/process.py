@@ -1,17 +1,21 @@
 """What a task may change in the process it runs in, and gets back when it ends.
 
 Takes nothing; gives the number of processors, the machine's memory, and a context in which a step sees the process as
-Metaflow would start it: no running event loop, and whose working folder, environment variables and recursion limit are
-put back afterwards.
+Metaflow would start it: without an event loop (see `flownb.runtime.event_loop`), and whose working folder, environment
+variables, signal handlers and recursion limit are put back afterwards.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
+from typing import Any
+
+from flownb.runtime.event_loop import own_event_loops
 
 __all__ = ["cores", "machine_memory", "process_state"]
 
@@ -37,13 +41,14 @@ def process_state() -> Iterator[None]:
     folder = os.getcwd()  # noqa: PTH109  # a text is what chdir takes back
     variables = dict(os.environ)
     limit = sys.getrecursionlimit()
-    # A kernel runs cells inside its event loop; a step's own `asyncio.run` must not see that one.
-    loop = asyncio._get_running_loop()
-    asyncio._set_running_loop(None)
+    handlers = _signal_handlers()
     try:
-        yield
+        with own_event_loops():
+            yield
     finally:
-        asyncio._set_running_loop(loop)
+        for number, handler in _signal_handlers().items():
+            if handler != handlers[number] and handlers[number] is not None:  # None was not set by Python
+                signal.signal(number, handlers[number])
         if sys.getrecursionlimit() != limit:
             sys.setrecursionlimit(limit)
         if variables != os.environ:
@@ -51,3 +56,10 @@ def process_state() -> Iterator[None]:
             os.environ.update(variables)
         with contextlib.suppress(OSError):  # the folder itself may be gone
             os.chdir(folder)
+
+
+def _signal_handlers() -> dict[int, Any]:
+    """What is called for each signal; empty outside of the main thread, where nothing can be set."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.getsignal(number) for number in signal.valid_signals()}

@@ -41,11 +41,13 @@ from flownb.flow.module import (
 from flownb.runtime.class_body import BODY_CLASS, keep_body
 from flownb.runtime.custom_decorators import forget_definitions, initialise, step_function
 from flownb.runtime.decorators import Recorded
+from flownb.runtime.event_loop import own_event_loops
 from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.launch import Launch
 from flownb.runtime.metaflow_names import flow_builtins, step
 from flownb.runtime.mutators import apply_mutators, has_mutators, steps_of
 from flownb.runtime.own_imports import own_imports
+from flownb.runtime.own_modules import OwnModules
 from flownb.runtime.parameters.config import plain_configs, resolved_parameters, seen_configs
 from flownb.runtime.parameters.config_choice import default_configs
 from flownb.runtime.parameters.config_expr import configs_read, resolve_settings
@@ -102,7 +104,7 @@ class Program:
     def _again(self, program: Program) -> Program:
         """Give another program what was worked out from the same cells."""
         kept = ["artifacts", "shared_hash", "shared_tree_hash", "lines_count", "features", "methods", "_module_code"]
-        kept += ["_plain_class", "_custom_lines"]
+        kept += ["_plain_class", "_custom_lines", "own_modules"]
         if not self.has_custom:  # else a mutator may make another class of other configs
             kept += ["_class", "declared", "constants"]
         vars(program).update({name: value for name, value in vars(self).items() if name in kept})
@@ -163,16 +165,23 @@ class Program:
         return self.flow.is_open or self._custom_lines
 
     @cached_property
+    def own_modules(self) -> OwnModules:
+        """The user's own modules that the classes to look at have imported, and not those of the kernel."""
+        return OwnModules(quiet=True)
+
+    @cached_property
     def _plain_class(self) -> type[FlowSpec]:
         """The flow's class as its source has it, to look at."""
-        return self.flow_class(mutated=False)
+        with self.own_modules.entered():
+            return self.flow_class(mutated=False)
 
     @cached_property
     def _class(self) -> type[FlowSpec]:
         """The flow's class with all steps and what mutators made of it, to look at."""
         if not self.has_custom:
             return self._plain_class
-        flow_class = self.flow_class(every=True)
+        with self.own_modules.entered():
+            flow_class = self.flow_class(every=True)
         return flow_class if has_mutators(flow_class) else self._plain_class
 
     @cached_property
@@ -191,6 +200,14 @@ class Program:
         if self.known_parameters is not None:
             return self.known_parameters
         return frozenset(self.declared) if self.flow.is_dynamic else self.flow.parameters
+
+    def unexecuted(self) -> Program:
+        """The same program, for questions that must not execute the class: its parameters are those in the source."""
+        if not self.flow.is_dynamic or self.known_parameters is not None or "declared" in vars(self):
+            return self
+        program = replace(self, known_parameters=self.flow.parameters)
+        vars(program).update({name: value for name, value in vars(self).items() if name != "known_parameters"})
+        return program
 
     def settled(self) -> Program:
         """The same program, for processes that are not to find out again what this one knows."""
@@ -211,7 +228,8 @@ class Program:
         if self.configs is not None:
             return self.configs
         if "_defaults" not in vars(self):
-            vars(self)["_defaults"] = default_configs(declared, self.flow.name)
+            with self.own_modules.entered():
+                vars(self)["_defaults"] = default_configs(declared, self.flow.name)
         values: Mapping[str, Any] = vars(self)["_defaults"]
         return values
 
@@ -262,12 +280,13 @@ class Program:
         wanted = [name for name in self.graph.nodes if added or self.decorators(name)]
         if not wanted and not self.has_custom:
             return {}
-        if self.has_custom:
-            flow_class = self._class if has_mutators(self._class) else self.flow_class(every=True)
-            functions = {name: one for name, one in steps_of(flow_class).items() if name in self.graph}
-        else:
-            flow_class = self.flow_class()
-            functions = {name: self._method(name, flow_class, False, True) for name in wanted}
+        with self.own_modules.entered():
+            if self.has_custom:
+                flow_class = self._class if has_mutators(self._class) else self.flow_class(every=True)
+                functions = {name: one for name, one in steps_of(flow_class).items() if name in self.graph}
+            else:
+                flow_class = self.flow_class()
+                functions = {name: self._method(name, flow_class, False, True) for name in wanted}
         found = {name: recorded_decorators(function) for name, function in functions.items()}
         return {name: recorded for name, recorded in found.items() if recorded}
 
@@ -326,7 +345,7 @@ class Program:
         forget_definitions(module_name(""))
         for cell in (*self.flow.shared, *([self.flow.header] if self.flow.header else [])):
             _remember(cell)
-        with own_imports(self._adopted):
+        with own_imports(self._adopted), own_event_loops():
             for code in self._module_code:
                 exec(code, namespace)
             flow_class: type[FlowSpec] = namespace[self.flow.name]
@@ -377,7 +396,8 @@ class Program:
         shown = len(source.loads) + source.statements - 1 if shows and source.statements else -1
         # Decorators can read what the class body defines, as they can in flow.py.
         base = f"(metaclass={BODY_CLASS})" if self.flow.class_names and self.decorators(name) else ""
-        return _compiled((SourceLine(f"class {self.flow.name}{base}:", 1, 0), *lines), filename, self.features, shown)
+        lines = (SourceLine(f"class {self.flow.name}{base}:", 1, 0), *lines)
+        return _compiled(lines, filename, self.features, shown, is_method=True)
 
     def _method(self, name: str, flow_class: type[FlowSpec], shows: bool, decorated: bool) -> Any:
         """Execute the definition of one method, or copy it from the base class that has it."""
@@ -513,7 +533,9 @@ def _imports(names: tuple[str, ...]) -> CodeType:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(lines: tuple[SourceLine, ...], filename: str, flags: int, shown: int = -1) -> CodeType:
+def _compiled(
+    lines: tuple[SourceLine, ...], filename: str, flags: int, shown: int = -1, *, is_method: bool = False
+) -> CodeType:
     """Compile generated source so that each node stands where its cell has it.
 
     `shown` is the position of the method's statement whose value is displayed, -1 for none.
@@ -526,6 +548,8 @@ def _compiled(lines: tuple[SourceLine, ...], filename: str, flags: int, shown: i
     for node in ast.walk(tree):
         if hasattr(node, "lineno"):
             _move(node, lines)
+    if is_method:
+        _begin_at_first_line(tree)
     code: CodeType = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
     return code
 
@@ -551,7 +575,7 @@ def _show(tree: ast.Module, position: int, text: str) -> None:
     assert isinstance(method, ast.FunctionDef)
     body = method.body
     last = body[position]
-    if not isinstance(last, ast.Expr):
+    if not isinstance(last, ast.Expr) or _stops(last.value):
         return
     end = text.split("\n")[(last.end_lineno or 1) - 1].encode()[last.end_col_offset or 0 :]
     if end.strip().startswith(b";"):
@@ -559,6 +583,24 @@ def _show(tree: ast.Module, position: int, text: str) -> None:
     name = ast.Name("__flownb_display__", ast.Load())
     call = ast.copy_location(ast.Call(ast.copy_location(name, last.value), [last.value], []), last.value)
     body[position] = ast.copy_location(ast.Expr(call), last)
+
+
+def _begin_at_first_line(tree: ast.Module) -> None:
+    """Let the code of a class's last method begin at its cell's first line, as `_read_as_cell` says that it does.
+
+    Where code begins is where its first decorator does: a first one is added, which gives back what it is given.
+    """
+    method = tree.body[0].body[-1]  # type: ignore[attr-defined]  # a class
+    if method.decorator_list[0].lineno > 1:
+        same = ast.parse("lambda method: method", mode="eval").body
+        method.decorator_list.insert(0, same)
+
+
+def _stops(value: ast.expr) -> bool:
+    """Whether an expression calls a debugger, which would otherwise stop in the function that displays its value."""
+    called = value.func if isinstance(value, ast.Call) else None
+    name = called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
+    return name in ("breakpoint", "set_trace")
 
 
 def _move(node: Any, lines: Sequence[SourceLine]) -> None:

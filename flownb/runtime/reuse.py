@@ -14,23 +14,18 @@ from typing import Any
 
 from flownb.errors import FlownbError, MissingResults
 from flownb.flow.graph import Node
+from flownb.runtime.comparison import Comparison, ended
 from flownb.runtime.decorators import Recorded
-from flownb.runtime.flowspec import INDEX, INPUT, MERGED, STACK
 from flownb.runtime.foreach import UNORDERED, count_items
-from flownb.runtime.freshness import Reason, code_reasons, fingerprint, settings_hash
+from flownb.runtime.freshness import Reason
 from flownb.runtime.items import ItemKeys
 from flownb.runtime.program import Program
-from flownb.runtime.task import TaskSpec, inherited_refs
+from flownb.runtime.task import TaskSpec
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
 
 __all__ = ["Reuse", "StepReuse"]
 
-Refs = Mapping[str, ArtifactRef]
-# The foreachs around a task, and where their items are.
-Looked = tuple[Sequence[ForeachFrame], Refs]
-# What a task looked at beside artifacts.
-PLACES = frozenset({INDEX, INPUT, STACK, MERGED})
 # Of tasks with equal items, how many are compared.
 ALIKE = 8
 # How many reasons a line names.
@@ -99,10 +94,9 @@ class Reuse:
         self.datastore = datastore
         self.steps: dict[str, StepReuse] = {}
         self._step = step
-        self._decorators: Mapping[str, Sequence[Recorded]] | None = None
         graph = program.graph
         self._before = graph.ancestors(step) - {step} if step is not None else frozenset()
-        self._again = frozenset(name for name in graph.nodes if step == name or step in graph.ancestors(name))
+        self._again = graph.below([step]) | {step} if step is not None else frozenset()
         self._tasks = list(tasks)
         self._first = {task.step: task for task in reversed(self._tasks)}
         self._by_name = {task.place: task for task in self._tasks}
@@ -115,16 +109,13 @@ class Reuse:
         # Of steps that go back to themselves: each round of the origin stands for one round.
         self._taken: set[str] = set()
         self._asked: Counter[tuple[str, tuple[int, ...]]] = Counter()
-        self._fingerprints: dict[str, dict[str, str]] = {}
         self._items = ItemKeys(datastore)
+        self._comparison = Comparison(program, self._items)
         self._values: dict[str, Any] = {}
-        # What tasks with the same parents inherit: the items of a foreach follow each other.
-        self._inherited: tuple[TaskSpec, dict[str, ArtifactRef]] | None = None
 
     def compare_settings(self, decorators: Mapping[str, Sequence[Recorded]]) -> None:
         """Compare also what the steps' decorators are given now, by step; their lines are compared in any case."""
-        self._decorators = decorators
-        self._fingerprints.clear()
+        self._comparison.compare_settings(decorators)
 
     def find(self, spec: TaskSpec) -> TaskRecord | None:
         """Give the clone of a task that is ready to run, as it is to be written; None if it has to run.
@@ -165,7 +156,7 @@ class Reuse:
         for task in here:
             if task.pathspec in self._taken:
                 continue
-            reasons = self._differences(task, spec)
+            reasons = self._differs(task, spec)
             found: TaskRecord | list[Reason] = reasons or self._clone(task, spec)
             if isinstance(found, TaskRecord):
                 if loops:
@@ -175,7 +166,7 @@ class Reuse:
         if spec.frames and not loops and all(reason.kind in ("artifact", "item", "inputs") for reason in first):
             # Its item may have stood at another place.
             for task in islice(self._alike(spec), ALIKE):
-                if not self._differences(task, spec):
+                if not self._differs(task, spec):
                     found = self._clone(task, spec)
                     if isinstance(found, TaskRecord):
                         return found
@@ -194,7 +185,7 @@ class Reuse:
         if enough is not None:
             found = self._clone(enough[number], spec)
         else:
-            found = [_ended(here[-1])] if here else self._missing(spec)
+            found = [ended(here[-1])] if here else self._missing(spec)
         if isinstance(found, TaskRecord):
             return found
         item = f" for item {spec.frames[-1].index}" if spec.frames else ""
@@ -210,92 +201,15 @@ class Reuse:
         if known is None:
             return [Reason("unrecorded")]
         grown = known.foreach and spec.frames and known.foreach[-1].num_splits != spec.frames[-1].num_splits
-        return self._code(known) or [Reason("item" if grown else "unrecorded")]
+        return self._comparison.code(known) or [Reason("item" if grown else "unrecorded")]
 
-    # -- whether a task would give what it gave
-
-    def _differences(self, task: TaskRecord, spec: TaskSpec) -> list[Reason]:
+    def _differs(self, task: TaskRecord, spec: TaskSpec) -> list[Reason]:
         """Why running a task now may give something else than it gave in the origin; none if it would not."""
-        reasons = self._code(task)
-        if reasons:
-            return reasons
-        if task.status != "done":  # what `@catch` took ended well, as on Metaflow
-            return [_ended(task)]
         parents = [self._by_name.get(name) for name in task.parents]
-        if None in parents:
-            return [Reason("removed")]
-        before = [parent for parent in parents if parent is not None]
-        if self.program.graph[spec.step].is_join:
-            return self._joined_differences(task, before, spec)
-        new, old = self._inherit(spec), self._before_task(task, before, spec)
-        names = [*old, *new] if task.read is None else [name for name in task.read if name not in PLACES]
-        reasons += _unlike(names, old, new) + _unlike(self._constants(spec), task.artifacts, spec.given)
-        return reasons or self._places(task.read, (task.foreach, old), (spec.frames, new))
+        known = None if None in parents else [parent for parent in parents if parent is not None]
+        return self._comparison.differences(task, known, spec)
 
-    def _code(self, task: TaskRecord) -> list[Reason]:
-        """What changed in the code of a task's step since it ran."""
-        now = self._fingerprints.get(task.step)
-        if now is None:
-            now = self._fingerprints[task.step] = fingerprint(self.program, task.step)
-            if self._decorators is not None:
-                now["settings"] = settings_hash(self._decorators.get(task.step, ()))
-        return [] if task.fingerprint == now else code_reasons(now, task.fingerprint, task.step)
-
-    def _joined_differences(self, task: TaskRecord, before: Sequence[TaskRecord], spec: TaskSpec) -> list[Reason]:
-        """Why a join may give something else: its inputs are compared place by place."""
-        if [parent.step for parent in before] != [parent.step for parent in spec.parents]:
-            return [Reason("inputs")]
-        reasons = _unlike(self._constants(spec), task.artifacts, spec.given)
-        read = task.read
-        if read is not None:
-            own = [name for name in read if name in self.program.parameter_names]
-            reasons += _unlike(own, task.artifacts, self._inherit(spec))
-        for old, new in zip(before, spec.parents, strict=True):
-            everything = read is None or MERGED in read
-            names = [*old.artifacts, *new.artifacts] if everything else [n for n in read or () if n not in PLACES]
-            reasons += _unlike(names, old.artifacts, new.artifacts)
-            reasons += self._places(read, (old.foreach, old.artifacts), (new.foreach, new.artifacts))
-            if reasons:
-                return reasons
-        return self._places(read, (task.foreach, task.artifacts), (spec.frames, self._inherit(spec)))
-
-    def _constants(self, spec: TaskSpec) -> list[str]:
-        """Names of class-level values: a class body may have read anything, so all of them count."""
-        return [name for name in spec.given if name not in self.program.parameter_names]
-
-    def _inherit(self, spec: TaskSpec) -> dict[str, ArtifactRef]:
-        """What a task that is ready inherits."""
-        known = self._inherited
-        if known is None or known[0].step != spec.step or not _same(known[0].parents, spec.parents):
-            known = self._inherited = (spec, inherited_refs(self.program, spec))
-        return known[1]
-
-    def _before_task(self, task: TaskRecord, parents: Sequence[TaskRecord], spec: TaskSpec) -> dict[str, ArtifactRef]:
-        """What a task of the origin that is no join had inherited."""
-        old = dict(task.artifacts)
-        for name in task.captured:
-            old.pop(name, None)
-        for parent in parents:
-            old.update((name, parent.artifacts[name]) for name in task.captured if name in parent.artifacts)
-        return old
-
-    def _places(self, read: tuple[str, ...] | None, old: Looked, new: Looked) -> list[Reason]:
-        """Whether what a task looked at of its foreachs is the same, given (frames, artifacts) of both."""
-        (before, old_refs), (now, new_refs) = old, new
-        if len(before) != len(now):
-            return [Reason("inputs")]
-        if not now:
-            return []
-        if read is None or STACK in read:
-            if [(one.index, one.num_splits) for one in before] != [(one.index, one.num_splits) for one in now]:
-                return [Reason("index")]
-            levels = list(zip(before, now, strict=True))
-        else:
-            if INDEX in read and before[-1].index != now[-1].index:
-                return [Reason("index")]
-            levels = [(before[-1], now[-1])] if INPUT in read else []
-        same = all(self._items.equal(one, old_refs, other, new_refs) for one, other in levels)
-        return [] if same else [Reason("item")]
+    # -- tasks at other places
 
     def _alike(self, spec: TaskSpec) -> Iterable[TaskRecord]:
         """Tasks of the origin that had the same item of the innermost foreach, wherever it stood."""
@@ -333,7 +247,7 @@ class Reuse:
     def _clone(self, task: TaskRecord, spec: TaskSpec) -> TaskRecord | list[Reason]:
         """A task of the origin as a task of the new run, or why it cannot be one."""
         node = self.program.graph[spec.step]
-        inherited = self._inherit(spec)
+        inherited = self._comparison.inherited(spec)
         own = [name for name in task.artifacts if name not in inherited] if node.is_join else task.captured
         made = {name: task.artifacts[name] for name in own if name in task.artifacts}
         gone = self.datastore.blobs.missing([ref.blob for ref in made.values() if ref.blob is not None])
@@ -358,7 +272,7 @@ class Reuse:
         )
 
     def _transition(
-        self, node: Node, task: TaskRecord, artifacts: Refs
+        self, node: Node, task: TaskRecord, artifacts: Mapping[str, ArtifactRef]
     ) -> tuple[tuple[str, ...], tuple[str, int] | None]:
         """Where a clone leads: the flow's steps may have been put in another order since."""
         transition = node.transition
@@ -387,26 +301,6 @@ class Reuse:
         return self._values[ref.key]
 
 
-def _ended(task: TaskRecord) -> Reason:
-    """That a task of the origin did not end well."""
-    return Reason("interrupted" if task.status == "interrupted" else "failed")
-
-
 def _place(step: str, frames: Sequence[ForeachFrame]) -> tuple[str, tuple[int, ...]]:
     """A step and a position in each foreach around it."""
     return step, tuple(frame.index for frame in frames)
-
-
-def _same(one: Sequence[TaskRecord], other: Sequence[TaskRecord]) -> bool:
-    """Whether two tasks have the very same parents."""
-    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
-
-
-def _unlike(names: Iterable[str], old: Refs, new: Refs) -> list[Reason]:
-    """Which of some artifacts have other content, or are only on one side."""
-    found = []
-    for name in dict.fromkeys(names):
-        before, now = old.get(name), new.get(name)
-        if (before.key if before else None) != (now.key if now else None):
-            found.append(Reason("artifact", name))
-    return sorted(found, key=lambda reason: reason.name)

@@ -16,7 +16,7 @@ from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
 from flownb.runtime.program import Program
 
-__all__ = ["dump_program", "load_program"]
+__all__ = ["dump_program", "load_program", "readable_name"]
 
 LEAN = (Program, FlowDefinition, FlowGraph, Step)
 
@@ -41,13 +41,13 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, thing: Any) -> Any:
         """Rebuild a dataclass from its fields."""
         if isinstance(thing, Cell):
-            thing = replace(thing, filename=_readable(thing))
+            thing = replace(thing, filename=readable_name(thing))
         elif not isinstance(thing, LEAN):
             return NotImplemented
         return type(thing), tuple(getattr(thing, one.name) for one in fields(thing))
 
 
-def _readable(cell: Cell) -> str:
+def readable_name(cell: Cell) -> str:
     """The name a traceback of another process shows for a cell: a kernel's is a temporary file there."""
     if cell.filename.startswith("<"):
         return cell.filename

@@ -76,6 +76,8 @@ class TaskResult:
         Names and settings of the step's decorators.
     cards : tuple of CardContent
         One for each ``@card``, from top to bottom, as far as it was filled.
+    notes : tuple of str
+        What the user should know of how it ran.
     """
 
     record: TaskRecord
@@ -83,6 +85,7 @@ class TaskResult:
     error: BaseException | None = None
     decorators: tuple[Recorded, ...] = ()
     cards: tuple[CardContent, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def inherited_refs(program: Program, spec: TaskSpec) -> dict[str, ArtifactRef]:

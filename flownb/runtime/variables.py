@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 from urllib.parse import quote, unquote
 
-from flownb.runtime.local_modules import is_installed
+from flownb.runtime.installed import is_installed
 
 __all__ = ["ALL", "ZONE", "VariableReads", "changed_variables", "mentioned_variables", "reads_of_modules", "watched"]
 

@@ -5,8 +5,9 @@ where its path is known; gives the flow's cells in document order. A cell is kno
 one, else by what it defines. The newest text of a cell counts: of what the document shows and what was executed the
 later one; of what was saved and what was executed the latter.
 
-Two cells of one step: a view shows that both are there, and a check reports them. Without a view the other cell may
-long be renamed or deleted, so the one that was executed last counts.
+Two cells of one step, or two headers of the flow: a view shows that both are there, and a check reports them. Without a
+view the other cell may long be renamed or deleted, so the one that was executed last counts; of two headers both, if
+the saved file has both.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from flownb.cells.cell import Cell, read_cell
+from flownb.cells.cell import Cell, read_any_cell
 from flownb.cells.notebook import DocumentCell, saved_cells
-from flownb.errors import CellError
 
 __all__ = ["CellBook"]
 
@@ -63,7 +63,7 @@ class CellBook:
         self._shown = {one: shown[one] if one in shown else _read(one) for one in document}
         self._known = None
 
-    def put(self, cell: Cell, *, request: DocumentCell | None = None) -> None:
+    def put(self, cell: Cell, *, request: DocumentCell | None = None) -> Cell | None:
         """Add a cell that was executed, or replace the one it is a new text of.
 
         Parameters
@@ -71,17 +71,30 @@ class CellBook:
         cell : Cell
         request : DocumentCell, optional
             The cell as the front end sent it, which may have other magics above the mark.
+
+        Returns
+        -------
+        Cell or None
+            Another header of the flow that this one replaces, as far as that can be known.
         """
+        if cell.kind == "flow":
+            self._merged()  # reads the file
         key = self._key(cell)
+        replaced: Cell | None = None
         for other, known in list(self._executed.items()):
+            if known is None or cell.kind == "shared" or _defines(known) != _defines(cell):
+                continue
             # Another cell that defines the same step or the header: the one executed last counts, in its own place.
-            if known is not None and other != key and cell.kind != "shared" and _defines(known) == _defines(cell):
+            if cell.kind == "flow" and known.source != cell.source and (other != key or not cell.cell_id):
+                replaced = known
+            if other != key and not (cell.kind == "flow" and cell.cell_id and other in self._saved):
                 del self._executed[other]
         self._executed[key] = cell
         self._since_document.add(key)
         if request is not None:
             self._requests[key] = request
         self._known = None
+        return replaced if replaced is not None and replaced not in self.cells() else None
 
     def unmark(self, cell_ids: Iterable[str]) -> None:
         """Take cells out of the flow, as deleted or no longer marked."""
@@ -99,7 +112,8 @@ class CellBook:
     def unexecuted(self) -> tuple[str, ...]:
         """Names of the steps whose text, as it now counts, was not executed here."""
         executed = {id(cell) for cell in self._executed.values()}
-        return tuple(cell.name for cell in self.cells() if cell.kind == "step" and id(cell) not in executed)
+        steps = (cell for cell in self.cells() if cell.kind == "step" and cell.refusal is None)
+        return tuple(cell.name for cell in steps if id(cell) not in executed)
 
     def _merged(self) -> dict[str, Cell]:
         """Executed and saved cells by key, in document order; worked out anew when one of them changed."""
@@ -139,7 +153,9 @@ class CellBook:
                 # Not in the file yet: it stands behind the cell that was executed before it.
                 order.insert(order.index(before) + 1 if before in order else len(order), key)
             before = key
-        defined = {_defines(cell) for cell in self._executed.values() if cell is not None and cell.kind != "shared"}
+        executed = [cell for cell in self._executed.values() if cell is not None and cell.kind != "shared"]
+        # With ids a second header is known to be another cell.
+        defined = {_defines(cell) for cell in executed if cell.kind != "flow" or not cell.cell_id}
         merged: dict[str, Cell] = {}
         for key in order:
             if key in self._executed:
@@ -174,7 +190,9 @@ class CellBook:
 
 
 def _defines(cell: Cell) -> tuple[str, str]:
-    """What a cell is known by without an id: the step's name, that it is the header, shared code's text."""
+    """What a cell is known by without an id: the step's name, that it is the header, the text of any other."""
+    if cell.refusal is not None:
+        return "refused", cell.source
     return cell.kind, {"step": cell.name, "flow": ""}.get(cell.kind, cell.source)
 
 
@@ -189,9 +207,8 @@ def _numbered(cell: CellOrNone, number: int) -> CellOrNone:
 
 
 def _read(shown: DocumentCell) -> Cell | None:
-    """The marked cell that a view shows; None where its header cannot be read, which executing it would say."""
-    try:
-        cell = read_cell(shown.source, tags=shown.tags, cell_id=shown.id, filename=f"<cell {shown.id[:8]}>")
-    except CellError:
-        return None
+    """The marked cell that a view shows; None if it is scratch."""
+    cell = read_any_cell(shown.source, tags=shown.tags, cell_id=shown.id)
+    # Its position may change, so its id distinguishes it from others.
+    cell = replace(cell, filename=f"<cell {shown.id[:8]}: {cell.kind} {cell.name}".rstrip() + ">")
     return cell if cell.kind != "scratch" else None

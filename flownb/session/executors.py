@@ -86,7 +86,7 @@ def open_executor(session: SessionState, program: Program, options: RunOptions) 
 
             def run(spec: TaskSpec) -> TaskResult:
                 with logged(session.datastore, program.flow.name, spec):
-                    return run_attempt(program, spec, session.datastore, keep=session.datastore, all_modules=True)
+                    return run_attempt(program, spec, session.datastore, keep=session.datastore)
 
             executor = InlineExecutor(run)
         elif name == "dask":

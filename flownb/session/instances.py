@@ -6,16 +6,18 @@ scheduler does for a whole flow, done for one step whose parents ran at another 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from flownb.errors import ForeachError, MissingResults
+from flownb.errors import ForeachError, MissingResults, nearest
 from flownb.runtime.foreach import count_items
 from flownb.runtime.program import Program
+from flownb.session.ways import Place, Ways, place_of
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
 
-__all__ = ["Instance", "step_instances"]
+__all__ = ["Instance", "UnknownSize", "step_instances", "with_parameters"]
 
 ENTRY = "start"
 
@@ -32,6 +34,26 @@ class Instance(NamedTuple):
         return frozenset(name for parent in self.parents for name in parent.artifacts)
 
 
+class UnknownSize(LookupError):
+    """How many items a foreach has is not known without loading its list."""
+
+
+def with_parameters(
+    parent: TaskRecord, given: Mapping[str, ArtifactRef], parameters: Collection[str], chosen: Collection[str]
+) -> TaskRecord:
+    """A parent's task with the parameters that a single step takes from it.
+
+    What a user gave for the run that it comes from stays; else a parameter has its default as it is now, for a file or
+    a config may have changed since.
+    """
+    now = {
+        name: given[name]
+        for name, ref in parent.artifacts.items()
+        if name in parameters and name in given and name not in chosen and given[name].key != ref.key
+    }
+    return replace(parent, artifacts={**parent.artifacts, **now}) if now else parent
+
+
 def step_instances(
     program: Program,
     step: str,
@@ -40,6 +62,8 @@ def step_instances(
     overrides: Mapping[str, Any] | None = None,
     *,
     given: Mapping[str, ArtifactRef] | None = None,
+    ways: Ways | None = None,
+    size: Callable[[str, ArtifactRef], int] | None = None,
 ) -> list[Instance]:
     """Work out a step's tasks.
 
@@ -55,6 +79,11 @@ def step_instances(
         Values that replace inherited artifacts; a foreach then runs over these.
     given : mapping of str to ArtifactRef, optional
         Parameters and constants, which a first step's foreach can run over.
+    ways : Ways, optional
+        Which steps the same results lead to.
+    size : callable, optional
+        Tells the number of items of a foreach, given its artifact's name and reference, in place of loading the list;
+        may raise `UnknownSize`.
 
     Returns
     -------
@@ -69,6 +98,13 @@ def step_instances(
         If the parent's foreach artifact is missing or cannot be iterated.
     """
     node = program.graph[step]
+
+    def load(name: str, ref: ArtifactRef, where: str, parent: str) -> int:
+        return count_items(datastore.load(ref, name=name, where=where), var=name, step=parent)
+
+    def count(name: str, ref: ArtifactRef, where: str, parent: str) -> int:
+        return load(name, ref, where, parent) if size is None else size(name, ref)
+
     if not node.parents:
         foreach = node.step.header.foreach if node.step else None
         if foreach is None:
@@ -81,17 +117,19 @@ def step_instances(
                 f"Run the cell of an earlier step that captures `{foreach}` first.",
             )
         # In a run, the `start` that `complete_graph` adds starts this foreach.
-        frames = _frames(ENTRY, program.flow.name, given or {}, foreach, step, datastore, known)
+        frames = _frames(ENTRY, program.flow.name, given or {}, foreach, step, count, known)
         return [Instance((), (frame,)) for frame in frames]
     # A switch that leads back to its own step is a run's affair; a single step starts from the steps before it.
     parents = tuple(parent for parent in node.parents if parent != step)
     found = {parent: tuple(latest(parent)) for parent in parents}
+    ways = ways if ways is not None else Ways(program, latest, datastore)
     if node.is_join:
-        return _join(program, step, found)
+        return _join(program, step, found, ways)
     have = {parent: tasks for parent, tasks in found.items() if tasks}
     if not have:
         raise _missing(step, parents)
-    parent = _taken(program, have, datastore)
+    sources = _sources(step, have, ways)
+    parent = next(iter(sources.values())).step
     transition = program.graph[parent].transition
     if transition is not None and transition.kind == "foreach":
         if transition.foreach is None:
@@ -102,14 +140,12 @@ def step_instances(
             )
         return [
             Instance((task,), (*task.foreach, frame))
-            for task in have[parent]
+            for task in sources.values()
             for frame in _frames(
-                parent, task.pathspec, task.artifacts, transition.foreach, step, datastore, overrides or {}
+                parent, task.pathspec, task.artifacts, transition.foreach, step, count, overrides or {}
             )
         ]
-    # A step that went back to itself left several tasks; the last one is its result.
-    results = {tuple(frame.index for frame in task.foreach): task for task in have[parent]}
-    return [Instance((task,), task.foreach) for task in results.values()]
+    return [Instance((task,), task.foreach) for task in sources.values()]
 
 
 def _missing(step: str, parents: Sequence[str]) -> MissingResults:
@@ -127,55 +163,45 @@ def _frames(
     artifacts: Mapping[str, ArtifactRef],
     var: str,
     step: str,
-    datastore: Datastore,
+    count: Callable[[str, ArtifactRef, str, str], int],
     overrides: Mapping[str, Any],
 ) -> list[ForeachFrame]:
     """One frame for each item of an artifact of `parent`, whose artifacts are those of `where`."""
     ref = artifacts.get(var)
     if var in overrides:
-        items = overrides[var]
+        number = count_items(overrides[var], var=var, step=parent)
     elif ref is not None:
-        items = datastore.load(ref, name=var, where=where)
+        number = count(var, ref, where, parent)
     else:
         raise ForeachError(
             f"Step {step} runs for each item of `{var}`, which {parent} does not have.",
-            f"`{var}` is no artifact of {where}.",
-            f"Capture it: `%%step {parent} -> {var}`.",
+            f"`{var}` is not an artifact of {where}.{nearest(var, artifacts)}",
+            f"Run {parent} again if it sets `{var}` now, or correct the name.",
         )
-    count = count_items(items, var=var, step=parent)
-    return [ForeachFrame(parent, var, count, index) for index in range(count)]
+    return [ForeachFrame(parent, var, number, index) for index in range(number)]
 
 
-def _taken(program: Program, have: dict[str, tuple[TaskRecord, ...]], datastore: Datastore) -> str:
-    """The parent that a switch above would lead through: its conditions hold, and it is the newest."""
+def _sources(step: str, have: Mapping[str, Sequence[TaskRecord]], ways: Ways) -> dict[Place, TaskRecord]:
+    """For each place the task that a step goes on from: one that a run comes through if there is one, the newest.
 
-    def rank(parent: str) -> tuple[bool, float]:
-        task = have[parent][-1]
-        return conditions_hold(program, parent, task, datastore), task.finished
-
-    return max(have, key=rank)
-
-
-def conditions_hold(program: Program, step: str, task: TaskRecord, datastore: Datastore) -> bool:
-    """Whether every ``--when`` on the way to `step` agrees with the artifacts of `task`."""
-    for name in (step, *program.graph.ancestors(step)):
-        node = program.graph[name]
-        if len(node.parents) != 1:
-            continue
-        transition = program.graph[node.parents[0]].transition
-        if transition is None or transition.kind != "switch" or transition.condition is None:
-            continue
-        ref = task.artifacts.get(transition.condition)
-        if ref is None:
-            continue
-        value = datastore.load(ref, name=transition.condition, where=task.pathspec)
-        if dict(transition.cases).get(value) != name:
-            return False
-    return True
+    Of a switch inside a foreach only some items lead to a step; where none does, all count, for the user asked for it.
+    """
+    best: dict[Place, tuple[tuple[bool, float], TaskRecord]] = {}
+    for parent in have:
+        for place, task in ways.results(parent).items():
+            rank = (ways.reached(parent, place) is not False and ways.leads_to(task, step) is not False, task.finished)
+            if place not in best or rank >= best[place][0]:
+                best[place] = (rank, task)
+    taken = {place: task for place, ((leads, _), task) in sorted(best.items()) if leads}
+    return taken or {place: task for place, (_, task) in sorted(best.items())}
 
 
-def _join(program: Program, step: str, found: dict[str, tuple[TaskRecord, ...]]) -> list[Instance]:
-    """Group the tasks of all branches by the foreachs around the join."""
+def _join(program: Program, step: str, found: dict[str, tuple[TaskRecord, ...]], ways: Ways) -> list[Instance]:
+    """Group the tasks of all branches by the foreachs around the join; those of a way not taken do not count."""
+    found = {
+        parent: tuple(task for task in tasks if ways.reached(parent, place_of(task)) is not False)
+        for parent, tasks in found.items()
+    }
     graph = program.graph
     arriving = graph.arriving(step)
     tops = {parent: arriving[parent][-1:] for parent in found}

@@ -1,12 +1,14 @@
 """Which tasks are a step's latest results.
 
 Takes a datastore and a flow's name; gives task records in foreach order. The latest result is the newest complete one,
-in the notebook's working run or in any run: of the step that was executed, or the run that was started, last.
+in the notebook's working run or in a run of this notebook: of the step that was executed, or the run that was started,
+last. What other notebooks and other users recorded is not looked at, unless the notebook uses a run of theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 
 from flownb.errors import MissingResults, NotFound, StoreError
 from flownb.store.datastore import Datastore
@@ -24,18 +26,54 @@ class LatestResults:
     flow : str
     work : str or None
         Id of the notebook's working run.
+    before : tuple of str
+        Working runs that it goes on from.
+    uses : str
+        Id of a run whose results count where there are no newer ones; empty for none.
+    used_since : float
+        When that began: its results are as new as that. Seconds since the epoch, UTC.
+    notebook : (str, str), optional
+        The notebook's id and the user, whose runs of the whole flow count too.
+    old_name : str
+        The notebook's name if runs that an older version recorded under it count too; else empty.
     only : str or None
         Look in this run alone.
+
+    Attributes
+    ----------
+    seen_up_to : int
+        The flow's highest run id when the working run was looked for.
     """
 
-    def __init__(self, datastore: Datastore, flow: str, *, work: str | None = None, only: str | None = None) -> None:
+    def __init__(
+        self,
+        datastore: Datastore,
+        flow: str,
+        *,
+        work: str | None = None,
+        before: tuple[str, ...] = (),
+        uses: str = "",
+        used_since: float = 0.0,
+        notebook: tuple[str, str] | None = None,
+        old_name: str | None = None,
+        only: str | None = None,
+    ) -> None:
         self.datastore = datastore
         self.flow = flow
         self.work = work
+        self.before = before
+        self.uses = uses
+        self.used_since = used_since
         self.only = only
+        self._notebook = notebook
+        self._old_name = old_name
+        self._own: dict[str, list[str]] = {}
+        self._looked_up_to = 0
+        self.seen_up_to = 0
         self._executions: dict[str, tuple[object, list[Execution]]] = {}
         self._records: dict[str, RunRecord | None] = {}
         self._ends: dict[str, RunEnd] = {}
+        self._chosen: dict[str, dict[str, RunRecord]] = {}
 
     def executions(self, run: str) -> list[Execution]:
         """Executions of a working run, oldest first; read again when another kernel added one."""
@@ -77,10 +115,76 @@ class LatestResults:
         end = self._end(run)
         return tasks if (end is not None and end.status == "done") or is_complete(tasks) else ()
 
-    def notebook_of(self, task: TaskRecord) -> str:
-        """File name of the notebook a task was recorded from, empty when it is not known."""
-        record = self._record(task.run)
-        return record.notebook if record else ""
+    def own_runs(self) -> list[str]:
+        """Ids of the notebook's runs of the whole flow, newest first; read again when there are more runs."""
+        if self._notebook is None:
+            return []
+        notebook_id, user = self._notebook
+        last = self.datastore.last_run(self.flow)
+        ids = {notebook_id, *(one.notebook_id for one in self._records_of(self._working_runs()) if one.notebook_id)}
+        if last != self._looked_up_to or not ids <= self._own.keys():
+            looked = {one: list(self._runs_of(one, user)) for one in sorted(ids)}
+            names = {one.notebook for one in self._records_of(self._working_runs()) if not one.notebook_id}
+            names |= set() if self._old_name is None else {self._old_name}
+            looked[""] = [run for name in names for run in self._runs_of("", user, name=name)]
+            self._own, self._looked_up_to = looked, last
+        return sorted({run for runs in self._own.values() for run in runs}, key=int, reverse=True)
+
+    def is_used(self, task: TaskRecord) -> bool:
+        """Whether a task is of the run that the notebook uses, or of one that it goes on from."""
+        return bool(self.uses) and task.run in self._used_runs()
+
+    def _runs_of(self, notebook_id: str, user: str, *, name: str | None = None) -> Iterator[str]:
+        """Runs of the whole flow that one notebook started."""
+        before: str | None = None
+        while rows := self.datastore.index.runs(self.flow, user=user, notebook_id=notebook_id, before=before):
+            yield from (row.run for row in rows if name in (None, row.notebook))
+            before = rows[-1].run
+
+    def _working_runs(self) -> list[str]:
+        """The working run, and those it goes on from."""
+        return self._with_those_before([self.work] if self.work else self.before)
+
+    def _used_runs(self) -> list[str]:
+        """The run that the notebook uses, and, if that is a working run, those it goes on from."""
+        return self._with_those_before([self.uses] if self.uses else [])
+
+    def _with_those_before(self, runs: Iterable[str]) -> list[str]:
+        found: dict[str, None] = {}
+        waiting = list(runs)
+        while waiting:
+            run = waiting.pop(0)
+            if run not in found:
+                found[run] = None
+                waiting += [before for one in self._records_of([run]) for before in one.continues]
+        return list(found)
+
+    def _records_of(self, runs: Iterable[str]) -> list[RunRecord]:
+        return [record for run in runs if (record := self._record(run)) is not None]
+
+    def chosen(self, task: TaskRecord) -> dict[str, RunRecord]:
+        """The parameters of a task whose values were given for a run, here or where its inputs come from.
+
+        Returns
+        -------
+        dict of str to RunRecord
+            By name, the run that they were given for.
+        """
+        known = self._chosen.get(task.place)
+        if known is None:
+            known = {}
+            record = self._record(task.run)
+            if record is not None and record.kind == "run":
+                known = {name: record for name in record.chosen if name in task.artifacts}
+            elif record is not None:
+                with contextlib.suppress(MissingResults):
+                    for parent in self.parents_of(task):
+                        for name, run in self.chosen(parent).items():
+                            one, other = task.artifacts.get(name), parent.artifacts.get(name)
+                            if one is not None and other is not None and one.key == other.key:
+                                known[name] = run
+            self._chosen[task.place] = known
+        return known
 
     def _failed_in_run(self, run: str, step: str) -> tuple[TaskRecord, ...]:
         """The tasks of a step in one run if the last attempt there failed."""
@@ -123,18 +227,17 @@ class LatestResults:
         return tuple(task for task in found if task is not None)
 
     def _runs(self) -> list[str]:
-        """Runs to look in: the working run first, then from new to old."""
+        """Runs to look in: the working run first, then the notebook's own from new to old, then what it uses."""
         if self.only is not None:
-            return [self.only]
-        runs = [run for run in self.datastore.run_ids(self.flow) if run != self.work]
-        return [self.work, *runs] if self.work else runs
+            return self._with_those_before([self.only])
+        return list(dict.fromkeys([*self._working_runs(), *self.own_runs(), *self._used_runs()]))
 
     def _is_older(self, run: str, found: tuple[TaskRecord, ...]) -> bool:
         """Whether nothing in `run` can be newer: a run of a whole flow that was started before `found` came to be."""
         if run == self.work:
             return False
         record = self._record(run)
-        if record is None or record.kind == "work":
+        if record is None or record.kind == "work" or (self.uses and run in self._used_runs()):
             return False
         return record.started < self._when(found)
 
@@ -145,11 +248,14 @@ class LatestResults:
         return other
 
     def _when(self, tasks: tuple[TaskRecord, ...]) -> float:
-        """When a result came to be: that of a run with the run, whose code it was made by however long that went on."""
+        """When a result came to be: that of a run with the run, whose code it was made by however long that went on.
+
+        What the notebook uses is as new as that it uses it: only what was recorded here since then is newer.
+        """
         record = self._record(tasks[0].run)
-        if record is not None and record.kind == "run":
-            return record.started
-        return max(task.finished for task in tasks)
+        ended = max(task.finished for task in tasks)
+        when = record.started if record is not None and record.kind == "run" else ended
+        return max(when, self.used_since) if self.is_used(tasks[0]) else when
 
     def _record(self, run: str) -> RunRecord | None:
         """A run's record, read once; None when it was removed or is damaged."""

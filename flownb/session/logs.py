@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from flownb.client.logs import settled, source_of, task_attempts, task_log
 from flownb.errors import MissingResults, NotFound, ParameterError
 from flownb.pathspec import Origin, parse_origin
+from flownb.session.commands import option_names
 from flownb.session.latest import LatestResults, no_task
 from flownb.session.option_words import whole_number
 from flownb.session.state import SessionState
@@ -20,8 +21,8 @@ from flownb.store.records import TaskRecord
 
 __all__ = ["LogOptions", "StepLog", "TaskLog", "parse_logs", "step_log"]
 
-LOG_OPTIONS = ("--from", "--index", "--attempt")
-# Tasks whose outputs are shown at once at most.
+LOG_OPTIONS = option_names("logs")
+# Tasks whose outputs are shown at once at most, without `--all`.
 SHOWN = 20
 
 
@@ -39,12 +40,15 @@ class LogOptions:
         results.
     attempt : int or None
         From 0; None means the last one.
+    all : bool
+        Whether to show what all tasks wrote, however many there are.
     """
 
     step: str
     index: int | None = None
     origin: str | None = None
     attempt: int | None = None
+    all: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,20 +86,22 @@ def parse_logs(given: Sequence[str]) -> LogOptions:
     Examples
     --------
     >>> parse_logs(["train", "--index", "2"])
-    LogOptions(step='train', index=2, origin=None, attempt=None)
+    LogOptions(step='train', index=2, origin=None, attempt=None, all=False)
     """
-    step, origin = "", None
+    step, origin, everything = "", None, False
     numbers: dict[str, int | None] = {}
     for option, text in of_one_step(given, LOG_OPTIONS, command="logs", does="shows one step"):
         if not option:
             step = text
         elif option == "--from":
             origin = text
+        elif option == "--all":
+            everything = True
         else:
             numbers[option] = whole_number(option, text)
     if not step:
         raise ParameterError("logs names no step.", "It shows what one step wrote.", "Write logs STEP.")
-    return LogOptions(step, numbers.get("--index"), origin, numbers.get("--attempt"))
+    return LogOptions(step, numbers.get("--index"), origin, numbers.get("--attempt"), everything)
 
 
 def step_log(session: SessionState, options: LogOptions) -> StepLog:
@@ -136,9 +142,10 @@ def step_log(session: SessionState, options: LogOptions) -> StepLog:
         notes.append(f"{silent} more task{'s' if silent > 1 else ''} wrote nothing")
     if gone:
         notes = [f"what {step} wrote was removed with run {', '.join(gone)}, where it ran"]
-    if len(heard) > SHOWN:
-        notes.append(f"{len(heard) - SHOWN} more tasks wrote something; --index picks one")
-    return StepLog(tuple(heard[:SHOWN]), "; ".join(notes))
+    if len(heard) > SHOWN and not options.all:
+        notes.append(f"{len(heard) - SHOWN} more tasks wrote something; --all shows them, --index picks one")
+        heard = heard[:SHOWN]
+    return StepLog(tuple(heard), "; ".join(notes))
 
 
 def _cleared_with(session: SessionState, clones: Sequence[TaskRecord]) -> list[str]:

@@ -33,6 +33,9 @@ def flow_picture(program: Program, states: Mapping[str, Freshness]) -> Dag:
     edges = []
     for name, node in graph.nodes.items():
         transition = node.transition
+        cases: dict[str, list[str]] = {}
+        for value, target in transition.cases if transition is not None else ():
+            cases.setdefault(target, []).append(str(value))
         for target in node.targets:
             if target not in graph or transition is None:
                 continue
@@ -40,14 +43,14 @@ def flow_picture(program: Program, states: Mapping[str, Freshness]) -> Dag:
             if transition.kind == "foreach":
                 label = f"foreach {transition.foreach}"
             elif transition.kind == "switch":
-                values = [str(value) for value, step in transition.cases if step == target]
-                label = f"{transition.condition}={' | '.join(values)}"
+                label = f"{transition.condition}={' | '.join(cases.get(target, ()))}"
             edges.append(DagEdge(name, target, label))
     return Dag(program.flow.name, tuple(nodes), tuple(edges))
 
 
 def step_detail(state: Freshness, in_foreach: bool) -> str:
-    """What stands beside a step's state: why it is so, or how many tasks it has inside a foreach."""
+    """What is said beside a step's state: why it is so, else its tasks inside a foreach and how they were made."""
     if state.reasons:
-        return state.reasons[0]
-    return f"{state.tasks} tasks" if in_foreach and state.tasks else ""
+        return state.brief or state.reasons[0]
+    tasks = [f"{state.tasks} tasks"] if in_foreach and state.tasks else []
+    return ", ".join([*tasks, *state.notes])

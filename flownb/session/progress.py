@@ -1,14 +1,12 @@
-"""What a run says while it runs: how its steps stand, and their output with the step's name in front.
+"""The states of a run's steps while it runs, and who shows what its tasks show.
 
-Takes the stream of events; gives states to draw and prefixed lines.
+Reads the stream of events.
 """
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable
 
 from flownb.runtime.events import (
     Event,
@@ -18,8 +16,6 @@ from flownb.runtime.events import (
     TaskCloned,
     TaskEnded,
     TaskEvent,
-    TaskOutput,
-    TaskRetried,
     TaskStarted,
 )
 from flownb.runtime.freshness import Freshness
@@ -103,59 +99,21 @@ class StepStates:
         return {step: state for step, state in found.items() if state is not None}
 
 
-# Characters of a task that are passed on; its log keeps more.
-SHOWN = 1 << 20
-
-
-@dataclass
-class _Shown:
-    """What one task showed, as far as it was not passed on yet."""
-
-    label: str
-    pieces: list[TaskOutput] = field(default_factory=list)
-    lines: dict[str, str] = field(default_factory=dict)
-    size: int = 0
-    full: bool = False
-
-
 class Progress:
     """One run on a terminal or below a cell: the states of its steps, and what its tasks show.
-
-    Each line of text is passed on with its step's name before it; what tasks display is kept with them, and shown by
-    ``%flow logs``. Tasks that run at the same time show things in an
-    order that is never twice the same; where that matters, what they showed is held back until none runs, and passed
-    on in the flow's order.
 
     Parameters
     ----------
     pathspec : str
         The run, ``Flow/run``; events of other runs are not looked at.
-    order : sequence of str
-        The names of the steps, parents first.
-    held : bool, default False
-        Whether to hold back what tasks show.
-    silent : bool, default False
-        Whether to pass on nothing.
-    write : callable, optional
-        Given ``"stdout"`` or ``"stderr"`` and labelled lines; None writes them to this process's streams at once.
+    show : callable, optional
+        Given each event of the run, shows what tasks show; None shows nothing.
     """
 
-    def __init__(
-        self,
-        pathspec: str,
-        order: Sequence[str] = (),
-        *,
-        held: bool = False,
-        silent: bool = False,
-        write: Callable[[str, str], object] | None = None,
-    ) -> None:
+    def __init__(self, pathspec: str, show: Callable[[Event], object] | None = None) -> None:
         self.steps = StepStates()
         self.pathspec = pathspec
-        self._order = {step: position for position, step in enumerate(order)}
-        self._held = held
-        self._silent = silent
-        self._write = write or _write
-        self._shown: dict[tuple[int, tuple[int, ...], int], _Shown] = {}
+        self._show = show
 
     @property
     def states(self) -> dict[str, Freshness]:
@@ -167,96 +125,11 @@ class Progress:
         if not self.is_about(event):
             return
         self.steps(event)
-        if self._silent:
-            return
-        match event:
-            case TaskOutput():
-                if event.kind in ("stdout", "stderr"):
-                    self._take(event)
-            case TaskRetried():
-                self._say(event, f"attempt {event.attempt + 1} failed ({event.error}); trying again\n")
-            case TaskEnded():
-                if event.mode == "run" and event.status == "failed":
-                    self._say(event, f"failed: {event.error}\n")
-                if not self._held:
-                    shown = self._shown.pop(self._key(event), None)
-                    if shown is not None:
-                        self._pass_on(shown, whole=True)
-                elif self._shown and self.steps.is_idle:
-                    self.flush()
-            case RunEnded():
-                self.flush()
+        if self._show is not None:
+            self._show(event)
 
     def is_about(self, event: Event) -> bool:
         """Whether an event is one of the run's."""
         if not isinstance(event, RunStarted | RunGoesOn | RunEnded | TaskEvent):
             return False
         return f"{event.flow}/{event.run}" == self.pathspec
-
-    def flush(self) -> None:
-        """Pass on all that is held back, in the flow's order."""
-        for key in sorted(self._shown):
-            self._pass_on(self._shown[key], whole=True)
-        self._shown.clear()
-
-    def _say(self, event: TaskEvent, text: str) -> None:
-        """Take a line of our own among what a task shows."""
-        facts = {item.name: getattr(event, item.name) for item in fields(TaskEvent)}
-        self._take(TaskOutput(**facts, kind="stdout", text=text, data={}, metadata={}, display_id="", update=False))
-
-    def _key(self, event: TaskEvent) -> tuple[int, tuple[int, ...], int]:
-        """The place of an event's task in the flow's order."""
-        items = () if event.index is None else (*event.outer, event.index)
-        rank = self._order.get(event.step, len(self._order))
-        return rank, items, int(event.task) if event.task.isdecimal() else 0
-
-    def _take(self, event: TaskOutput) -> None:
-        key = self._key(event)
-        if key not in self._shown:
-            label = "/".join((event.step, *map(str, key[1])))
-            self._shown[key] = _Shown(f"[{label}] ")
-        shown = self._shown[key]
-        shown.size += len(event.text)
-        if shown.size > SHOWN:
-            if shown.full:
-                return
-            shown.full = True
-            event = replace(event, text=f"\n… it writes more than is shown: `%flow logs {event.step}`\n")
-        shown.pieces.append(event)
-        if not self._held:
-            self._pass_on(shown, whole=False)
-
-    def _pass_on(self, shown: _Shown, *, whole: bool) -> None:
-        """Print a task's lines; half a line waits unless all is to be passed on."""
-        pieces, shown.pieces = shown.pieces, []
-        for piece in pieces:
-            *lines, rest = _lines(shown.lines.pop(piece.kind, "") + piece.text)
-            self._print(piece.kind, shown.label, lines)
-            if rest:
-                shown.lines[piece.kind] = rest
-        if whole:
-            self._finish(shown)
-
-    def _finish(self, shown: _Shown) -> None:
-        """End lines that a task left open."""
-        for stream, text in shown.lines.items():
-            self._print(stream, shown.label, [f"{text}\n"])
-        shown.lines.clear()
-
-    def _print(self, stream: str, label: str, lines: Sequence[str]) -> None:
-        """Hand labelled lines on."""
-        if lines:
-            self._write(stream, "".join(label + line for line in lines))
-
-
-def _lines(text: str) -> list[str]:
-    """The whole lines of a text, and what comes after them."""
-    lines = text.splitlines(keepends=True)
-    return lines if lines and not lines[-1].endswith(("\n", "\r")) else [*lines, ""]
-
-
-def _write(stream: str, text: str) -> None:
-    """Write text at once."""
-    file = sys.stderr if stream == "stderr" else sys.stdout
-    file.write(text)
-    file.flush()

@@ -1,22 +1,41 @@
-"""What is shown under a cell after a step ran, was spun, or a flow ran.
+"""What is shown under a cell after a step ran or was spun.
 
-Takes task results; gives MIME bundles whose text is the same in every run of the same code. Durations, ids and times
-go into the output's metadata, where nbval and a reader of diffs do not stumble over them.
+Made from task results; displayed as one line, with the rest below it on demand. The text is the same in every run of
+the same code: durations, ids and times go into the output's metadata, where nbval and a reader of diffs do not stumble
+over them.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from flownb.cells.header import header_tags
 from flownb.flow.definition import Step
+from flownb.flow.step_name import RESERVED
 from flownb.runtime.task import TaskResult
+from flownb.store.records import TaskRecord
 
-__all__ = ["StepReport", "as_bundle", "capture_header", "step_report", "uncaptured"]
+if TYPE_CHECKING:
+    from flownb.session.instances import Instance
+    from flownb.session.judge import Judge
+
+__all__ = [
+    "StepReport",
+    "as_bundle",
+    "capture_header",
+    "input_notes",
+    "keepable",
+    "step_report",
+    "uncaptured",
+    "value_kind",
+]
 
 STYLE = "font-family:var(--jp-code-font-family,monospace);font-size:12px;line-height:1.5;opacity:.85"
+# Names that the line lists; the details list all.
+NAMED = 8
 
 
 def uncaptured(step: Step) -> tuple[str, ...]:
@@ -31,7 +50,7 @@ def uncaptured(step: Step) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class StepReport:
-    """The lines under a step cell.
+    """The report under a step cell: a line, notes that qualify the result, and details.
 
     Attributes
     ----------
@@ -43,9 +62,16 @@ class StepReport:
     local : tuple of str
         Names it kept to itself.
     header : str
-        The header that would capture them.
+        The header that would capture those of them that an artifact can be made of; empty if there is none.
     notes : tuple of str
-        What else the user should know.
+        What qualifies the result, each a line that is always shown.
+    asides : tuple of str
+        What is good to know and true each time; shown with the details.
+    hint : bool
+        Whether the local names are mentioned: once for each text of a cell, and where details are asked for.
+    inputs : tuple of str
+        How what it was made from differs from what a run would take now: an older result of a parent, a way that was
+        not taken, a parameter that is not the default. Always shown too.
     metadata : dict
         Durations in seconds, pathspecs and sizes in bytes.
     """
@@ -57,47 +83,132 @@ class StepReport:
     local: tuple[str, ...] = ()
     header: str = ""
     notes: tuple[str, ...] = ()
+    asides: tuple[str, ...] = ()
+    hint: bool = True
+    inputs: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
 
-    def lines(self) -> list[str]:
-        """The report as plain lines."""
+    @property
+    def line(self) -> str:
+        """The report in one line."""
         count = f" · {self.tasks} tasks" if self.tasks != 1 else ""
-        first = f"✓ {self.step}{count if self.verb == 'ran' else ' (spin, nothing recorded)'}"
-        if self.verb == "persisted":
-            first = f"✓ {self.step} (spin, kept in the spin datastore)"
-        lines = [first]
+        ending = {"spun": " (spin, nothing recorded)", "persisted": " (spin, kept in the spin datastore)"}
+        parts = [f"✓ {self.step}{ending.get(self.verb, count)}"]
         if self.artifacts:
-            lines.append("  set    " + ", ".join(f"{name}: {kind}" for name, kind in self.artifacts))
-        if self.local:
-            lines.append(f"  local  {', '.join(self.local)}  (to keep: {self.header})")
-        lines += [f"  note   {note}" for note in self.notes]
-        return lines
+            parts.append("set " + _listed([f"{name}: {kind}" for name, kind in self.artifacts]))
+        if self.local and self.hint:
+            parts.append("local: " + _listed(self.local))
+        return " · ".join(parts)
+
+    def lines(self) -> list[str]:
+        """What is always shown: the line, and a line for each note."""
+        return [self.line, *(f"  note: {note}" for note in (*self.inputs, *self.notes))]
+
+    def details(self) -> list[str]:
+        """What is shown on demand, as plain lines; empty if the line says all."""
+        found = []
+        if len(self.artifacts) > NAMED:
+            found.append("set: " + ", ".join(f"{name}: {kind}" for name, kind in self.artifacts))
+        if self.local and self.hint:
+            keep = f" (to keep: {self.header})" if self.header else ""
+            found.append(f"local: {', '.join(self.local)}{keep}")
+        return [*found, *self.asides]
+
+    def whole(self) -> WholeReport:
+        """The report with its details shown, those that were shown before included."""
+        return WholeReport(replace(self, hint=True))
 
     def bundle(self) -> dict[str, str]:
-        """``text/plain`` and ``text/html``."""
-        return as_bundle(self.lines())
+        """``text/plain``, which is the lines, and ``text/html``, where the first line opens to the details."""
+        details = self.details()
+        if not details:
+            return as_bundle(self.lines())
+        first, *notes = self.lines()
+        shown = (
+            f'<details style="{STYLE}"><summary>{html.escape(first)}</summary>{_pre(["  " + one for one in details])}'
+            "</details>"
+        )
+        return {"text/plain": "\n".join([first, *notes]), "text/html": shown + (_pre(notes) if notes else "")}
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
         return self.bundle(), {"flownb": self.metadata}
 
 
+@dataclass(frozen=True)
+class WholeReport:
+    """A report whose details were asked for."""
+
+    report: StepReport
+
+    def lines(self) -> list[str]:
+        """The report's lines and its details."""
+        first, *notes = self.report.lines()
+        return [first, *(f"  {one}" for one in self.report.details()), *notes]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
+        return as_bundle(self.lines()), {"flownb": self.report.metadata}
+
+
 def as_bundle(lines: Sequence[str]) -> dict[str, str]:
     """Lines as ``text/plain`` and ``text/html``."""
+    return {"text/plain": "\n".join(lines), "text/html": _pre(lines)}
+
+
+def _pre(lines: Sequence[str]) -> str:
+    """Lines as HTML."""
     body = "\n".join(html.escape(line) for line in lines)
-    return {"text/plain": "\n".join(lines), "text/html": f'<pre style="{STYLE}">{body}</pre>'}
+    return f'<pre style="{STYLE}">{body}</pre>'
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def keepable(step: Step, local: Sequence[str], taken: Container[str] = ()) -> tuple[str, ...]:
+    """Those of a step's local names that it can capture: they have a value at its end, and nothing else has the name.
+
+    `taken` are names of steps and of the flow's class.
+    """
+    kept = step.body.names.bound_at_end
+    hidden = {*RESERVED, "self", "start", "end", step.header.inputs}
+    return tuple(name for name in local if name in kept and name not in hidden and name not in taken)
 
 
 def capture_header(step: Step, local: Sequence[str]) -> str:
-    """The step's header with its local names captured as well."""
-    return f"%%step {replace(step.header, captures=(*step.captures, *local)).line}"
+    """The step's header with its local names captured as well: a line, or tags where these mark the cell."""
+    header = replace(step.header, captures=(*step.captures, *local))
+    return " ".join(header_tags(header)) if step.cell.tags else f"%%step {header.line}"
 
 
-def value_types(results: Sequence[TaskResult]) -> tuple[tuple[str, str], ...]:
-    """Names and types of what a step's first task set, in the order it did."""
-    return tuple((name, _kind(value)) for name, value in results[0].values.items())
+def value_types(
+    step: Step, results: Sequence[TaskResult], parents: Iterable[TaskRecord] = ()
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """What a step's first task set, and what it changed without that, both in the order it did.
+
+    Returns
+    -------
+    tuple of (str, str)
+        Names and types of what the body assigned, and of captures that it changed in place.
+    tuple of str
+        Names of other values that are not as they were: a method of theirs may count its calls.
+    """
+    inherited = {(name, ref.key) for parent in parents for name, ref in parent.artifacts.items()}
+    known = {name for name, _ in inherited}
+    refs, bound = results[0].record.artifacts, {*step.names.assigned, *step.names.self_writes}
+    found, changed = [], []
+    for name, value in results[0].values.items():
+        is_other = name not in known or (name in refs and (name, refs[name].key) not in inherited)
+        if name in bound or name not in known or step.names.self_escapes or (is_other and name in step.captures):
+            found.append((name, value_kind(value)))
+        elif is_other:
+            changed.append(name)
+    return tuple(found), tuple(changed)
 
 
-def _kind(value: Any) -> str:
+def value_kind(value: Any) -> str:
+    """A value's type, with its shape if it has one."""
     kind = type(value)
     shape = getattr(value, "shape", None)
     name = kind.__qualname__
@@ -106,9 +217,49 @@ def _kind(value: Any) -> str:
     return name
 
 
-def step_report(step: Step, verb: str, results: list[TaskResult], notes: list[str]) -> StepReport:
-    """The report of a step's tasks."""
+def input_notes(judge: Judge, step: str, instances: Iterable[Instance]) -> list[str]:
+    """What is said of the results that a step is about to run on: those of a way not taken, those that are older."""
+    led = [str(reason) for reason in judge.untaken(step)]
+    notes = []
+    parents = [parent.step for instance in instances for parent in instance.parents if parent.step != step]
+    if led:
+        notes.append(f"not taken: {', '.join(led)}, so a run would not come to this step; it ran on that all the same")
+    else:
+        for parent in dict.fromkeys(parents):
+            if away := [str(reason) for reason in judge.untaken(parent)]:
+                notes.append(f"made from the result of `{parent}`, which was not taken: {', '.join(away)}")
+    return notes + [str(reason) for reason in judge.older(parents)]
+
+
+def step_report(
+    step: Step,
+    verb: str,
+    results: list[TaskResult],
+    notes: Iterable[str] = (),
+    *,
+    asides: Iterable[str] = (),
+    parents: Iterable[TaskRecord] = (),
+    inputs: Iterable[str] = (),
+    hint: bool = True,
+    taken: Container[str] = (),
+) -> StepReport:
+    """The report of a step's tasks.
+
+    Parameters
+    ----------
+    step : Step
+    verb : {"ran", "spun", "persisted"}
+    results : list of TaskResult
+        In foreach order.
+    notes, asides, inputs, hint
+        See `StepReport`.
+    parents : iterable of TaskRecord
+        The tasks that the first one inherited from.
+    taken
+        See `keepable`.
+    """
     local = uncaptured(step) if verb == "ran" else ()
+    kept = keepable(step, local, taken)
     first, last = results[0].record, results[-1].record
     refs = {name: first.artifacts[name] for name in results[0].values if name in first.artifacts}
     metadata = {
@@ -116,13 +267,17 @@ def step_report(step: Step, verb: str, results: list[TaskResult], notes: list[st
         "tasks": [result.record.pathspec for result in results[:20] if result.record.task],
         "sizes": {name: ref.size for name, ref in refs.items()},
     }
+    found, changed = value_types(step, results, parents)
     return StepReport(
         step.name,
         verb,
         len(results),
-        value_types(results),
+        found,
         local,
-        capture_header(step, local) if local else "",
+        capture_header(step, kept) if kept else "",
         tuple(notes),
+        (*([f"changed in place: {', '.join(changed)}"] if changed else []), *asides),
+        hint,
+        tuple(inputs),
         metadata,
     )

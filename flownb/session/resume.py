@@ -7,7 +7,7 @@ did not.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from flownb.errors import FlownbError, NotFound, StoreError, nearest
 from flownb.pathspec import parse_origin
@@ -65,7 +65,8 @@ class Resume:
                 f"The steps are {', '.join(names)}.",
                 "Name one of these, or none to run again only what changed.",
             )
-        self.origin = find_origin(session.datastore, self._program.flow.name, options.origin)
+        own = session.results().own_runs()
+        self.origin = find_origin(session.datastore, self._program.flow.name, options.origin, own=own)
         tasks = offered_tasks(session.datastore, self.origin)
         self.reuse = Reuse(self._program, session.datastore, tasks, step=options.step)
         if options.step is not None:  # what cannot be cloned is found before a run begins
@@ -98,8 +99,16 @@ class Resume:
         return [one.line for one in self.steps]
 
 
-def find_origin(datastore: Datastore, flow: str, named: str | None) -> RunRecord:
+def find_origin(datastore: Datastore, flow: str, named: str | None, *, own: Sequence[str] | None = None) -> RunRecord:
     """The run to resume: the one that is named, else the newest run of the whole flow, whatever became of it.
+
+    Parameters
+    ----------
+    datastore : Datastore
+    flow : str
+    named : str or None
+    own : sequence of str, optional
+        Runs that count unless one is named: those of the notebook, newest first. None means all.
 
     Raises
     ------
@@ -109,16 +118,12 @@ def find_origin(datastore: Datastore, flow: str, named: str | None) -> RunRecord
         If it is still going on.
     """
     if named is None:
-        rows = datastore.index.runs(flow, kind="run")
+        rows = [row.run for row in datastore.index.runs(flow, kind="run")] if own is None else own
         # One that ended before its first task has nothing to take over.
-        newest = next((row for row in rows if datastore.steps(flow, row.run)), next(iter(rows), None))
+        newest = next((run for run in rows if datastore.steps(flow, run)), next(iter(rows), None))
         if newest is None:
-            raise NotFound(
-                f"There is no run of {flow} to resume.",
-                "A resume starts from an earlier run of the whole flow.",
-                "Run the flow first: `%flow run`, or `flownb run`.",
-            )
-        run = newest.run
+            raise _nothing_to_resume(datastore, flow)
+        run = newest
     else:
         origin = parse_origin(named, flow)
         if origin.step is not None:
@@ -143,6 +148,23 @@ def find_origin(datastore: Datastore, flow: str, named: str | None) -> RunRecord
             "Wait for it, stop it with `%flow stop`, or name another run with --origin-run-id.",
         )
     return record
+
+
+def _nothing_to_resume(datastore: Datastore, flow: str) -> NotFound:
+    """That a notebook has no run yet, and which run of the flow another one has."""
+    other = datastore.index.latest(flow) if flow in datastore.flows() else None
+    if other is None:
+        return NotFound(
+            f"There is no run of {flow} to resume.",
+            "A resume starts from an earlier run of the whole flow.",
+            "Run the flow first: `%flow run`, or `flownb run`.",
+        )
+    notebook = other.notebook or "another notebook"
+    return NotFound(
+        f"There is no run of {flow} by this notebook to resume.",
+        f"The newest run of that flow, {flow}/{other.run}, is of {notebook} by {other.user}.",
+        f"Run the flow first: `%flow run`, or `flownb run`. To resume that one, add --origin-run-id {other.run}.",
+    )
 
 
 def rehearse(session: SessionState, reuse: Reuse, origin: RunRecord) -> dict[str, StepReuse]:

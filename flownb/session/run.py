@@ -34,7 +34,7 @@ from flownb.runtime.exit_hooks import exit_hooks, run_hook
 from flownb.runtime.failure import WORKER_DIED, message, type_name
 from flownb.runtime.launch import Launch, launch
 from flownb.runtime.parameters.context import RunInputs
-from flownb.runtime.parameters.start import start_values
+from flownb.runtime.parameters.start import given_names, known_defaults, start_values
 from flownb.runtime.program import Program
 from flownb.runtime.scheduler import RunStopped, Scheduler
 from flownb.runtime.shipping import dump_program
@@ -44,8 +44,8 @@ from flownb.session.launch import check_project
 from flownb.session.only_here import constants_only_here, only_here
 from flownb.session.options import RunOptions, refuse_ambiguous
 from flownb.session.origin import environment, notebook_cells
+from flownb.session.replay import launch_facts
 from flownb.session.state import SessionState, module_kept
-from flownb.settings import user_name
 from flownb.store.logs import LogBook
 from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord, TaskStatus
 
@@ -106,17 +106,18 @@ def begin_run(
     flow = program.flow.name
     if options.executor == "process" and origin is None:
         session.servers.warm(dump_program(program), session.datastore.location)
-    with module_kept(flow):
+    with module_kept(flow), program.own_modules.entered():
         declared = program.declared  # the module's code may set environment variables, which count from here on
         refuse_ambiguous(options, declared)
         adds = launch(options.decorators, options.branch, options.production, default_decorators=True)
         program = program if adds == Launch() else program.launched(adds)
         known = {} if origin is None else {n: ref for n, ref in origin.parameters.items() if n in declared}
+        inputs = RunInputs(
+            options.parameters, options.config_files, options.config_values, dict(os.environ), options.folder
+        )
         program, chosen = start_values(
             program,
-            RunInputs(
-                options.parameters, options.config_files, options.config_values, dict(os.environ), options.folder
-            ),
+            inputs,
             ds_type=session.datastore_type,
             settled={name: session.datastore.load(ref) for name, ref in known.items()},
         )
@@ -126,25 +127,31 @@ def begin_run(
             check_values(step, recorded)
         exit_hooks(program, successful=True)  # says now what is wrong with them
         values = {**program.constants, **chosen}
+        by_user = [name for name in given_names(program.declared, inputs) if name in chosen]
+        defaults = known_defaults(program.declared, by_user)
     with session.datastore.recording():
-        given = session.datastore.save_given(values)
+        with program.own_modules.entered():  # to pickle values of classes that the flow's module imported
+            given = session.datastore.save_given(values)
         parameters = {**known, **{name: given[name] for name in chosen}}
         given = {**given, **parameters}
+        kept = [] if origin is None else [name for name in origin.chosen if name in known]
+        otherwise = {} if origin is None else {n: ref for n, ref in origin.defaults.items() if n in kept}
         record = RunRecord(
             flow,
             "",
             "run",
-            session.notebook_name,
-            parameters,
-            options.tags,
-            user_name(),
-            time(),
+            parameters=parameters,
+            tags=options.tags,
+            started=time(),
+            **session.working.facts_of_run(flow),
             constants={name: ref for name, ref in given.items() if name not in parameters},
             origin=origin.run if origin is not None else "",
-            environment=environment(session),
+            environment={**environment(session), **launch_facts(adds)},
             cells=session.datastore.save(notebook_cells(session), name="cells"),
             source=session.datastore.save(program.source, name="source"),
             system_tags=system_tags,
+            chosen=(*kept, *by_user),
+            defaults={**otherwise, **(session.datastore.save_given(defaults) if defaults else {})},
         )
         record = session.datastore.new_run(record)
     find = reuse(decorators) if reuse is not None else None
@@ -163,6 +170,9 @@ class FlowRun:
         What ended it otherwise.
     notes : list of str
         What its user should know of the artifacts that were stored, each said once.
+    debugs : str
+        Once a task failed: the words of the `%spin` that runs it again in this process and opens the debugger. Empty
+        if its process died, for this one might, too.
     """
 
     def __init__(
@@ -178,6 +188,7 @@ class FlowRun:
         self.pathspec = f"{record.flow}/{record.run}"
         self.outcome: RunOutcome | None = None
         self.error: BaseException | None = None
+        self.debugs = ""
         self.notes = [str(one) for one in constants_only_here(given)]
         self._session, self._options, self._program, self._record = session, options, program, record
         self._given, self._decorators, self._reuse = given, decorators, reuse
@@ -297,6 +308,7 @@ class FlowRun:
             return RunOutcome(self.pathspec, self._tasks, time() - started, self._cloned)
         if status == "interrupted":
             raise self._stopped() from failed.error
+        self.debugs = _debugs(failed)
         raise _step_failed(failed) from failed.error
 
     def _end(self, status: TaskStatus, started: float) -> None:
@@ -369,14 +381,22 @@ def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
 def _step_failed(failed: TaskResult) -> StepFailed:
     """That a run stopped because a step failed."""
     task = failed.record
-    died = task.exception is not None and task.exception["type"] == WORKER_DIED
-    alone = f"`%spin {task.step} --from {task.place}` runs it alone on the same inputs."
+    debugs = _debugs(failed)
     return StepFailed(
         f"Run {task.flow}/{task.run} stopped: step {task.step} failed.",
         _first_line(failed),
-        "`%flow resume` runs it again, and what comes after it." if died else f"Correct the step; {alone}",
+        f"Correct the step; `%spin {debugs}` runs it on the same inputs in the notebook, and stops where it fails."
+        if debugs
+        else "`%flow resume` runs it again, and what comes after it.",
         pathspec=task.pathspec,
     )
+
+
+def _debugs(failed: TaskResult) -> str:
+    """The words of the `%spin` that debugs a failed task; empty if its process died."""
+    task = failed.record
+    died = task.exception is not None and task.exception["type"] == WORKER_DIED
+    return "" if died else f"{task.step} --from {task.place} --pdb"
 
 
 def _first_line(failed: TaskResult) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from flownb.errors import UnpicklableArtifact
 from flownb.flow.module import requirements
+from flownb.runtime.attempt import Debug
 from flownb.session.only_here import found_at_export, refuse_at_export
 from flownb.session.options import ResumeOptions, RunOptions
 from flownb.session.resume import Resume
@@ -34,12 +35,23 @@ class Session(SessionState):
         options: SpinOptions,
         *,
         body: str | None = None,
+        source: str | None = None,
         filename: str | None = None,
         display: Display | None = None,
         kernel_names: Iterable[str] = (),
+        debug: Debug | None = None,
     ) -> SpinOutcome:
         """Run one step on persisted parents, recording nothing; see `flownb.session.spin.spin_step`."""
-        return spin_step(self, options, body=body, filename=filename, display=display, kernel_names=kernel_names)
+        return spin_step(
+            self,
+            options,
+            body=body,
+            source=source,
+            filename=filename,
+            display=display,
+            kernel_names=kernel_names,
+            debug=debug,
+        )
 
     def begin(self, options: RunOptions, *, kernel_names: Iterable[str] = ()) -> FlowRun:
         """Begin a new run of the whole flow, to be driven; see `flownb.session.run.begin_run`."""

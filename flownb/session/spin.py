@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from time import time
 from typing import Any
 
-from flownb.cells.cell import read_cell
+from flownb.cells.body import parse_body
+from flownb.cells.cell import Cell
 from flownb.client import Task
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.flow.definition import Step
 from flownb.flow.draw import draw_graph
-from flownb.flow.lint import check_flow
+from flownb.flow.lint import capture_never_assigned, check_flow
 from flownb.pathspec import Origin, parse_origin
-from flownb.runtime.attempt import run_attempt
+from flownb.runtime.attempt import Debug, run_attempt
 from flownb.runtime.decorators import APPLIED
 from flownb.runtime.events import task_told
 from flownb.runtime.launch import Launch, launch
@@ -25,7 +26,7 @@ from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.parameters.config_choice import choose_configs
 from flownb.runtime.parameters.context import ParameterContext, RunInputs
 from flownb.runtime.program import Program
-from flownb.runtime.task import TaskSpec
+from flownb.runtime.task import TaskSpec, inherited_refs
 from flownb.session.attempt_log import logged
 from flownb.session.cards import card_hook
 from flownb.session.instances import Instance, step_instances
@@ -33,7 +34,8 @@ from flownb.session.isolated import run_isolated
 from flownb.session.latest import LatestResults, no_task
 from flownb.session.launch import check_project
 from flownb.session.only_here import only_here
-from flownb.session.report import StepReport, step_report
+from flownb.session.replay import launch_of, refuse_pdb, replayed, task_to_debug
+from flownb.session.report import StepReport, input_notes, step_report
 from flownb.session.state import Display, SessionState, module_kept
 from flownb.session.step_options import SpinOptions, literal, load_artifacts_module
 from flownb.settings import user_name
@@ -83,9 +85,11 @@ def spin_step(
     options: SpinOptions,
     *,
     body: str | None = None,
+    source: str | None = None,
     filename: str | None = None,
     display: Display | None = None,
     kernel_names: Iterable[str] = (),
+    debug: Debug | None = None,
 ) -> SpinOutcome:
     """Run one step on persisted parents, recording nothing.
 
@@ -94,11 +98,16 @@ def spin_step(
     session : SessionState
     options : SpinOptions
     body : str, optional
-        A throw-away body in place of the step's own; its header stays.
+        A throw-away body in place of the step's own. It is to look around with: it may set some of what the header
+        captures, or nothing, and does not lead on to the next step.
+    source : str, optional
+        The whole text of the cell that ends with that body, for messages to show its lines.
     filename : str, optional
         The name tracebacks show for that body.
     display, kernel_names
         As for `run_step`.
+    debug : callable, optional
+        Opens a debugger on the step's exception, for ``--pdb``; None where nobody could answer it.
 
     Raises
     ------
@@ -108,18 +117,32 @@ def spin_step(
     """
     step = session.step(options.step)
     program = session.program(False)
+    task_of_run: TaskRecord | None = None
+    if options.pdb:
+        refuse_pdb(debug is not None)
+        options, task_of_run = _debugged(session, program.flow.name, options)
     if body is not None:
-        program = _with_body(program, step, body, filename)
-        session.judge(check_flow(program.flow, graph=program.graph, only=step.name, kernel_names=kernel_names))
+        program = _with_body(program, step, body, source, filename)
+        step = program.graph[step.name].step or step
+        found = check_flow(program.flow, graph=program.graph, only=step.name, kernel_names=kernel_names)
+        # What it captures is only what it may set.
+        session.judge(one for one in found if one.code != capture_never_assigned.CODE)
     else:
         session.require_checked(step.name, kernel_names)
     given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
     adds = launch(options.decorators, options.branch, options.production)
+    if task_of_run is not None and not (options.decorators or options.branch or options.production):
+        adds = launch_of(session.datastore.run(program.flow.name, task_of_run.run))
     program = program if adds == Launch() else program.launched(adds)
     if options.branch is not None or options.production:
         check_project(program, options.branch, options.production)
     overrides, joined = _overrides(program, options)
     instance, origin = _spin_instance(session, program, options, overrides, given)
+    judge = session.judgement()
+    inputs: list[str] = []
+    if options.origin is None:  # else the user said on what to spin it
+        instance = judge.inputs(instance)
+        inputs = input_notes(judge, step.name, [instance])
     instance = _with_inputs(instance, program.flow.name, step.name, joined)
     inherited = instance.inherited
     _refuse_unknown(program, step, options, overrides, inherited | given.keys())
@@ -138,15 +161,20 @@ def spin_step(
             if options.isolate:
                 result = run_isolated(session, configured, spec, keep=keep, decorated=decorated, on_card=on_card)
             else:
+                ran = spec
+                if task_of_run is not None and keep is None:  # what is kept has ids of its own
+                    ran = replayed(spec, task_of_run, session.datastore.run(program.flow.name, task_of_run.run))
                 result = run_attempt(
                     configured,
-                    spec,
+                    ran,
                     session.datastore,
                     keep=keep,
                     display=display,
                     decorated=decorated,
                     on_card=on_card,
+                    debug=debug if options.pdb else None,
                 )
+                result = replace(result, record=replace(result.record, run=spec.run, task=spec.task))
         session.cards.keep_spun(result)
         ended(result)
     if keep is not None:
@@ -156,15 +184,34 @@ def spin_step(
         raise result.error
     set_here = {n: v for n, v in result.values.items() if n not in overrides or n in step.captures}
     result = replace(result, values=set_here)
-    notes = [*_spin_notes(instance, options), *map(str, only_here(result.record).values())]
-    report = step_report(step, "persisted" if keep else "spun", [result], notes)
+    failed = result.record.exception is not None  # also if @catch handled it
+    notes = _spin_notes(instance, options, task_of_run, failed)
+    notes += [*map(str, only_here(result.record).values()), *result.notes]
+    used = judge.used(result.record, {n: r for n, r in inherited_refs(program, spec).items() if n not in overrides})
+    inputs += [f"{one}, as the run that its inputs come from" for one in used]
+    report = step_report(
+        step, "persisted" if keep else "spun", [result], notes, parents=instance.parents, inputs=inputs
+    )
+    session.reports.keep(report)
     kept = Task(result.record.pathspec, datastore=keep) if keep else None
     return SpinOutcome(report, result.values, kept)
 
 
-def _spin_notes(instance: Instance, options: SpinOptions) -> list[str]:
+def _debugged(session: SessionState, flow: str, options: SpinOptions) -> tuple[SpinOptions, TaskRecord | None]:
+    """The options with the very task that is to be debugged, and its record; None if it is one that never ran."""
+    if options.origin is None:
+        return options, None
+    origin = parse_origin(options.origin, flow)
+    session.datastore.run(flow, origin.run)  # says so if there is no such run
+    record = task_to_debug(session.datastore, flow, options.step, origin, options.index)
+    return (replace(options, origin=record.place), record) if record is not None else (options, None)
+
+
+def _spin_notes(instance: Instance, options: SpinOptions, task_of_run: TaskRecord | None, failed: bool) -> list[str]:
     notes = []
-    if instance.frames and options.index is None:
+    if task_of_run is not None and task_of_run.exception is not None and not failed:
+        notes.append(f"{task_of_run.place} failed in its run, and does not fail here")
+    if instance.frames and options.index is None and task_of_run is None:
         frame = instance.frames[-1]
         notes.append(f"item {frame.index} of {frame.num_splits}; --index picks another")
     if not options.skip_decorators:
@@ -175,7 +222,7 @@ def _spin_notes(instance: Instance, options: SpinOptions) -> list[str]:
 
 def _spin_run(session: SessionState, keep: Datastore, flow: str, step: str) -> tuple[str, str]:
     """A new run of one task in the spin datastore."""
-    record = RunRecord(flow, "", "spin", session.notebook_name, {}, (), user_name(), time())
+    record = RunRecord(flow, "", "spin", started=time(), **session.working.facts(flow))
     run = keep.new_run(record).run
     return run, keep.new_task(flow, run, step)
 
@@ -312,11 +359,25 @@ def _refuse_unknown(
             )
 
 
-def _with_body(program: Program, step: Step, body: str, filename: str | None) -> Program:
-    """The same flow with one step's body replaced."""
-    cell = read_cell(f"%%step {step.header.line}\n{body}", number=step.cell.number, filename=filename)
-    steps = tuple(replace(one, cell=cell) if one.name == step.name else one for one in program.flow.steps)
+def _with_body(program: Program, step: Step, body: str, source: str | None, filename: str | None) -> Program:
+    """The same flow with one step's body replaced by one to look around with; the step leads nowhere."""
+    node = program.graph[step.name]
+    if source is None or not source.rstrip().endswith(body.rstrip()):
+        source = f"%%spin {step.name}\n{body}"
+    above = source.rstrip()[: len(source.rstrip()) - len(body.rstrip())]
+    line = above.count("\n") + (1 if body.strip() else 2)
+    label = f"the %%spin cell (step {step.name})"
+    names = parse_body(body, "step").names
+    captures = tuple(one for one in step.captures if one in names.assigned and one not in names.definitions)
+    header = replace(step.header, captures=captures, join=node.is_join)
+    cell = Cell(source, "step", step.name, header, line, 0, None, filename or f"<spin {step.name}>", label=label)
+    spun = replace(step, cell=cell, is_throw_away=True)
+    steps = tuple(spun if one.name == step.name else one for one in program.flow.steps)
     if step.name in program.flow.inherited:  # for this spin a cell takes the place of the base's step
-        steps = (replace(step, cell=cell), *steps)
+        steps = (spun, *steps)
     flow = replace(program.flow, steps=steps)
-    return replace(program, flow=flow, graph=draw_graph(flow))
+    graph = draw_graph(flow)
+    if spun.body.transition is None:
+        nodes = {**graph.nodes, step.name: replace(graph[step.name], transition=None)}
+        graph = replace(graph, nodes=nodes)
+    return replace(program, flow=flow, graph=graph)

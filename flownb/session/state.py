@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from time import time
 from typing import TYPE_CHECKING, Any
 
 from flownb.cells.assignment import analyse_names
@@ -20,14 +19,18 @@ from flownb.cells.cell import Cell
 from flownb.cells.notebook import DocumentCell, read_notebook
 from flownb.errors import CheckFailed, FlownbError, NotFound, ParameterError, nearest
 from flownb.flow.complete import complete_graph
+from flownb.flow.default_name import default_flow_name
 from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.draw import draw_graph
 from flownb.flow.lint import Diagnostic, check_flow, errors_of
 from flownb.flow.module import metaflow_name
+from flownb.flow.step_name import step_name_problem
 from flownb.picture import Dag
 from flownb.runtime.decorators import APPLIED, APPLIED_TO_FLOWS, Recorded
 from flownb.runtime.events import EventStream
-from flownb.runtime.freshness import Freshness, judge
+from flownb.runtime.freshness import Freshness
+from flownb.runtime.local_modules import outdated_modules
+from flownb.runtime.own_modules import is_own
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.parameters.config_choice import config_environment
 from flownb.runtime.parameters.context import RunInputs
@@ -38,11 +41,15 @@ from flownb.runtime.task import TaskSpec, inherited_refs
 from flownb.runtime.workers.server import ServerPool
 from flownb.session.cards import CardShelf
 from flownb.session.cellbook import CellBook
+from flownb.session.identity import NotebookFile
+from flownb.session.judge import Judge
 from flownb.session.latest import LatestResults
 from flownb.session.picture import flow_picture
-from flownb.settings import datastore_root, user_name
+from flownb.session.reports import Reports
+from flownb.session.working import WorkingRuns
+from flownb.settings import datastore_root
 from flownb.store.datastore import Datastore
-from flownb.store.records import ArtifactRef, RunRecord, TaskRecord
+from flownb.store.records import ArtifactRef
 
 if TYPE_CHECKING:
     from flownb.session.run import FlowRun
@@ -63,14 +70,20 @@ class SessionState:
         The notebook's file, if known.
     folder : Path or None
         Where ``.flownb`` is kept unless FLOWNB_DATASTORE says otherwise; None means beside the notebook, or here.
+    kernel : str
+        What distinguishes this kernel from all others, also after a restart: whose results it reads if it is not known
+        which notebook it executes.
     """
 
-    def __init__(self, notebook: Path | None = None, *, folder: Path | None = None) -> None:
-        self.notebook = notebook
+    def __init__(self, notebook: Path | None = None, *, folder: Path | None = None, kernel: str = "") -> None:
         self.cells = CellBook(notebook)
-        self.datastore = Datastore(datastore_root(folder or (notebook.parent if notebook else None)))
+        folder = folder or (notebook.parent if notebook else None)
+        self.datastore = Datastore(datastore_root(folder))
+        self.working = WorkingRuns(self.datastore, NotebookFile(notebook, (folder or Path()).absolute(), kernel))
+        self._default_name = default_flow_name(notebook)
         self.events = EventStream()
         self.cards = CardShelf()
+        self.reports = Reports()
         self.servers = ServerPool()
         self.runs: list[FlowRun] = []  # in the background
         self.events.subscribe(self.cards.watch)  # before any view, which then finds no running card any more
@@ -78,7 +91,7 @@ class SessionState:
         self.warn: Callable[[Diagnostic], None] = lambda diagnostic: None  # shows a warning; each face has its way
         self._checked: dict[str, Program] = {}
         self._warned: set[tuple[str, int, str]] = set()
-        self._results: dict[str, LatestResults] = {}
+        self._noted: set[str] = set()
         self._given: tuple[Program, dict[str, ArtifactRef]] | None = None
 
     @cached_property
@@ -88,13 +101,36 @@ class SessionState:
 
     # -- the flow
 
+    @property
+    def notebook(self) -> Path | None:
+        """The notebook's file, if it is known."""
+        return self.working.file.path
+
+    def show_notebook(self, name: str, written_id: str) -> None:
+        """Take over what a view says of the notebook: the name of its file, and flownb's id in its metadata."""
+        self.working.show(name, written_id)
+        if not self.working.has_recorded and default_flow_name(self.notebook) != self._default_name:
+            # Once something is recorded, the flow keeps its name for as long as the kernel lives.
+            self._default_name = default_flow_name(self.notebook)
+            self._programs.clear()
+
+    def go_on_as(self, other: SessionState) -> None:
+        """Be of the notebook that another session of this kernel is of, under the same default name."""
+        self.working.take_ids(other.working)
+        if other.working.has_recorded:
+            self._default_name = other._default_name
+            self._programs.clear()
+
     def open(self, cells: Iterable[Cell]) -> None:
         """Take over all cells of a notebook file."""
         self.cells.open(cells)
 
-    def define(self, cell: Cell, *, request: DocumentCell | None = None) -> None:
-        """Take over one cell, new or edited, as a kernel does when it is executed; `request` is how it was sent."""
-        self.cells.put(cell, request=request)
+    def define(self, cell: Cell, *, request: DocumentCell | None = None) -> Cell | None:
+        """Take over one cell, new or edited, as a kernel does when it is executed; `request` is how it was sent.
+
+        What is returned is another header of the flow, if this cell replaces it.
+        """
+        return self.cells.put(cell, request=request)
 
     @property
     def flow(self) -> FlowDefinition:
@@ -105,9 +141,9 @@ class SessionState:
         """The flow made executable, anew when a cell changed, or a file that its configs are read from."""
         cells = self.cells.cells()
         known = self._programs.get(complete)
-        if known is not None and known[0] == cells and known[2] == _outside(known[1].flow):
+        if known is not None and known[0] == cells and _is_current(known[1], known[2]):
             return known[1]
-        flow = define_flow(cells)
+        flow = define_flow(cells, default_name=self._default_name)
         graph = draw_graph(flow)
         program = Program(flow, complete_graph(graph) if complete else graph, file=self._export_file)
         self._programs[complete] = (cells, program, _outside(flow))
@@ -135,14 +171,19 @@ class SessionState:
         return {name: names[name] for name in analyse_names(cell.parsed.tree).assigned if name in names}
 
     def shared_values(self, names: Iterable[str]) -> dict[str, Any]:
-        """What names of shared code are in the module that the last step ran in."""
+        """What names of shared code are in the module that the last step ran in, but for the user's own modules.
+
+        Of those, and of what is defined in them, the notebook has its own copies.
+        """
         module = sys.modules.get(module_name(self.flow.name))
-        return {name: vars(module)[name] for name in names if module is not None and name in vars(module)}
+        found = {name: vars(module)[name] for name in names if module is not None and name in vars(module)}
+        return {name: value for name, value in found.items() if not is_own(value)}
 
     def check(self, *, only: str | None = None, kernel_names: Iterable[str] = ()) -> tuple[Diagnostic, ...]:
         """Run the static checks on the whole flow, or on one step."""
         program = self.program(False)
-        if only is None and not program.flow.all_steps:
+        flow = program.flow
+        if only is None and not (flow.all_steps or flow.unusable or flow.refused):
             raise NotFound(
                 "There is no flow here yet.",
                 "No cell begins with %%step.",
@@ -178,17 +219,18 @@ class SessionState:
 
     def step_of(self, cell_id: str) -> str | None:
         """Name of the step that a notebook cell defines; None if it defines none."""
-        return next((step.name for step in self.flow.steps if step.cell.cell_id == cell_id), None)
+        steps = (*self.flow.steps, *self.flow.unusable)
+        return next((step.name for step in steps if step.cell.cell_id == cell_id), None)
 
     def step(self, name: str) -> Step:
-        """A step by name.
+        """A step by name; one whose name no step can have is there for a check to report it.
 
         Raises
         ------
         NotFound
             If no cell defines it.
         """
-        step = self.flow.step(name)
+        step = self.flow.step(name) or next((one for one in self.flow.unusable if one.name == name), None)
         if step is None:
             names = [one.name for one in self.flow.all_steps]
             raise NotFound(
@@ -202,68 +244,73 @@ class SessionState:
 
     def results(self) -> LatestResults:
         """The latest results of the flow's steps."""
-        name = self.flow.name
-        if name not in self._results:
-            self._results[name] = LatestResults(self.datastore, name, work=self._find_working_run(name))
-        return self._results[name]
-
-    def _find_working_run(self, flow: str) -> str | None:
-        """The newest working run of this notebook."""
-        if flow not in self.datastore.flows():
-            return None
-        before: str | None = None
-        while rows := self.datastore.index.runs(flow, kind="work", before=before):
-            for row in rows:
-                if row.notebook == self.notebook_name:
-                    return row.run
-            before = rows[-1].run
-        return None
+        return self.working.results(self.flow.name)
 
     @property
     def notebook_name(self) -> str:
         """File name of the notebook, empty when it is not known."""
-        return self.notebook.name if self.notebook else ""
+        return self.working.file.name
 
     def working_run(self) -> str:
         """Id of the working run, begun if there is none, or if it was removed."""
-        self.datastore.look_again()
+        return self.working.run(self.flow.name)
+
+    def mark_noted(self, note: str) -> None:
+        """Do not say again in `notes` what was said."""
+        self._noted.add(note)
+
+    def notes(self) -> list[str]:
+        """What a user should know of where results come from; each is said once."""
+        found = []
+        flow = self.flow
         results = self.results()
-        if results.work is not None:
-            try:
-                self.datastore.run(self.flow.name, results.work)
-            except NotFound:
-                del self._results[self.flow.name]
-                results = self.results()
-        if results.work is None:
-            record = RunRecord(self.flow.name, "", "work", self.notebook_name, {}, (), user_name(), time())
-            results.work = self.datastore.new_run(record).run
-        return results.work
+        if flow.header is None and flow.all_steps and results.work is None and not results.before:
+            others = self.working.other_flows(flow.name)
+            if others:
+                found.append(
+                    f"this notebook's flow is called {flow.name} now, after its file; its earlier results belong to "
+                    f"{' and '.join(others)}. To go on with them, add a cell `%%flow {others[0]}`"
+                )
+        if used := self.working.used(flow.name):
+            found.append(used)
+        new = [one for one in found if one not in self._noted]
+        self._noted.update(new)
+        return new
 
     def freshness(self, *, run_code: bool = True) -> dict[str, Freshness]:
-        """The state of every step's latest result.
+        """How every step stands, by its latest result.
 
         Parameters
         ----------
         run_code : bool, default True
             Whether shared code and the flow's header may be executed for the defaults of its parameters. Without, a
-            result that was made with other parameters counts as fresh until the code was executed anyhow.
+            result that was made with other defaults counts as fresh until the code was executed anyhow.
         """
-        results = self.results()
-        latest: dict[str, tuple[TaskRecord, ...]] = {}
+        return self.judgement(run_code=run_code).steps()
 
-        def attempted(step: str) -> tuple[TaskRecord, ...]:
-            if step not in latest:
-                latest[step] = results.attempted(step)
-            return latest[step]
-
+    def judgement(self, *, run_code: bool = True) -> Judge:
+        """What judges the steps' latest results as they are now; `run_code` as for `freshness`."""
         program = self.program(False)
-        given: Mapping[str, ArtifactRef] = {}
+        given: Mapping[str, ArtifactRef] | None = None
         if run_code:
             with contextlib.suppress(ParameterError):  # a config's file may be gone; running a step says so
                 given = self.refs(program)
         elif self._given is not None and self._given[0].shared_hash == program.shared_hash:
             given = self._given[1]
-        return judge(program, attempted, results.parents_of, given)
+        if given is None:
+            program = program.unexecuted()
+        return Judge(program, self.results(), self.datastore, given)
+
+    def became(self, states: Mapping[str, Freshness]) -> dict[str, Freshness]:
+        """How steps stand when a run has ended, given how they stand by its events.
+
+        What ended well is judged like everything else: a cell may have been edited meanwhile. A step that the run did
+        not come to has no result of it, for the run broke off, or for a switch led elsewhere.
+        """
+        judged = self.freshness(run_code=False)
+        found = {name: judged.get(name, state) if state.state == "fresh" else state for name, state in states.items()}
+        untaken = {name: one for name, one in judged.items() if one.state == "untaken" and name not in states}
+        return {**untaken, **found}
 
     def picture(self, running: Mapping[str, Freshness] | None = None) -> Dag:
         """The flow's graph with each step's state, to be drawn."""
@@ -279,10 +326,11 @@ class SessionState:
         """
         known = self._given
         if known is None or known[0] is not program or not all(map(self.datastore.holds, known[1].values())):
-            _ = program.declared  # the module's code may set environment variables
-            inputs = RunInputs(environment=config_environment())
-            _, defaults = start_values(program, inputs, ds_type=self.datastore_type, complete=False)
-            known = self._given = (program, self.datastore.save_given({**program.constants, **defaults}))
+            with program.own_modules.entered():
+                _ = program.declared  # the module's code may set environment variables
+                inputs = RunInputs(environment=config_environment())
+                _, defaults = start_values(program, inputs, ds_type=self.datastore_type, complete=False)
+                known = self._given = (program, self.datastore.save_given({**program.constants, **defaults}))
         return known[1]
 
     def configured(self, program: Program, spec: TaskSpec) -> Program:
@@ -330,6 +378,8 @@ class SessionState:
         program = self.program(False)
         flow = program.flow
         places = [(name, program.decorators(name), APPLIED) for name in program.graph.nodes if only in (None, name)]
+        if only is None:
+            notes += self.left_out_magics()
         if flow.header is not None and only is None:
             places.insert(0, ("the flow", flow.header.parsed.decorators, APPLIED_TO_FLOWS))
         for place, decorators, applied in places:
@@ -338,6 +388,23 @@ class SessionState:
                 if name is not None and name not in applied:
                     notes.append(f"@{name} of {place} is written to flow.py; it is not applied here")
         return notes
+
+    def left_out_cells(self) -> list[str]:
+        """Marked cells that are not part of the flow, for they cannot be read or their step cannot have its name."""
+        flow = self.flow
+        found = {cell: cell.refusal[0] for cell in flow.refused if cell.refusal is not None}
+        for step in flow.unusable:
+            problem = step_name_problem(step.name, flow.class_names)
+            found[step.cell] = problem[0] if problem is not None else ""
+        return [f"{cell.title} is not part of the flow: {found[cell]}" for cell in flow.marked if cell in found]
+
+    def left_out_magics(self) -> list[str]:
+        """Cell magics above marks, such as ``%%time``, which no run and no flow.py has."""
+        return [
+            f"`{magic}` of {cell.title} applies where the cell is executed, and not in runs and flow.py"
+            for cell in self.flow.marked
+            for magic in cell.wrappers
+        ]
 
     def not_executed(self) -> tuple[str, ...]:
         """Steps that are taken as they stand in the notebook, for they were not executed here like that."""
@@ -349,6 +416,11 @@ class SessionState:
             with contextlib.suppress(FlownbError):
                 return read_notebook(self.notebook).cells
         return self.cells.cells()
+
+
+def _is_current(program: Program, outside: Outside) -> bool:
+    """Whether what a program's defaults depend on is as it was."""
+    return outside == _outside(program.flow) and not outdated_modules(program.own_modules.texts)
 
 
 def _outside(flow: FlowDefinition) -> Outside:

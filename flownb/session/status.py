@@ -5,12 +5,13 @@ Takes a `SessionState`; gives a `FlowStatus` to show. Nothing runs but shared co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from flownb.errors import FlownbError, NotFound
 from flownb.flow.lint import errors_of
+from flownb.picture.summary import INTERRUPTED, flow_summary, state_word
 from flownb.runtime.freshness import NEVER, Freshness
 from flownb.runtime.reuse import Reuse, StepReuse
 from flownb.session.report import as_bundle
@@ -27,6 +28,8 @@ class FlowStatus:
     Attributes
     ----------
     flow : str
+    summary : str
+        How many steps are in which state, as the picture of the flow says it.
     steps : dict of str to Freshness
         By step, parents first.
     resume : dict of str to StepReuse or None
@@ -34,28 +37,41 @@ class FlowStatus:
         tasks are missing: what becomes of them shows when that has run.
     below : frozenset of str
         Those steps.
+    kept : tuple of str
+        What the run was made with that is not so by default: a resume keeps it.
+    made : dict of str to tuple of str
+        The same for the steps whose tasks read that.
     note : str
         Why nothing can be resumed, empty if it can.
     metadata : dict
         The run that would be resumed.
+    used : str
+        Which other run the notebook uses, empty if it uses none.
     """
 
     flow: str
+    summary: str
     steps: dict[str, Freshness]
     resume: dict[str, StepReuse] | None = None
     below: frozenset[str] = frozenset()
+    kept: tuple[str, ...] = ()
+    made: dict[str, tuple[str, ...]] = field(default_factory=dict)
     note: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    used: str = ""
 
     def lines(self) -> list[str]:
         """The status as plain lines, which name no ids."""
         width = max((len(name) for name in self.steps), default=0)
-        lines = [f"{self.flow}: {_summary(self.steps.values())}"]
+        lines = [f"{self.flow}: {self.summary}"]
         lines += [f"  {name:<{width}}  {_said(state)}".rstrip() for name, state in self.steps.items()]
+        lines += [self.used] if self.used else []
         if self.resume is None:
             return [*lines, f"resume: {self.note}"]
-        lines.append("resume:")
-        lines += [f"  {name:<{width}}  {_planned(self.resume.get(name), name in self.below)}" for name in self.steps]
+        lines.append("resume:" if not self.kept else f"resume, of a run {', '.join(self.kept)}:")
+        for name in self.steps:
+            planned = _planned(self.resume.get(name), name in self.below, self.made.get(name, ()))
+            lines.append(f"  {name:<{width}}  {planned}")
         return lines
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
@@ -79,45 +95,56 @@ def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
     found = session.check()  # says so when there are no steps
     flow, states = session.flow.name, session.freshness()
     steps = {name: states.get(name, NEVER) for name in session.program(False).graph.order}
+    summary = flow_summary(session.picture(states))
+    used = session.working.used(flow)
+    session.mark_noted(used)
     if errors_of(found):
-        return FlowStatus(flow, steps, note="the flow has errors; `%flow check` lists them")
+        return FlowStatus(flow, summary, steps, note="the flow has errors; `%flow check` lists them", used=used)
     try:
-        run = find_origin(session.datastore, flow, origin)
+        run = find_origin(session.datastore, flow, origin, own=session.results().own_runs())
     except FlownbError as error:
         if origin is not None:
             raise
         note = "there is no run yet" if isinstance(error, NotFound) else "the newest run is still going on"
-        return FlowStatus(flow, steps, note=note)
+        return FlowStatus(flow, summary, steps, note=note, used=used)
     program = session.program(True)
-    planned = rehearse(session, Reuse(program, session.datastore, offered_tasks(session.datastore, run)), run)
-    below = {name for name in steps if any(planned[n].ran for n in program.graph.ancestors(name) if n in planned)}
-    return FlowStatus(flow, steps, planned, frozenset(below), metadata={"origin": f"{flow}/{run.run}"})
-
-
-def _summary(states: Iterable[Freshness]) -> str:
-    """``5 steps, 3 fresh, 2 stale``."""
-    names = [one.state for one in states]
-    counts = [f"{names.count(state)} {state}" for state in dict.fromkeys(names)]
-    return ", ".join([f"{len(names)} steps", *counts])
+    tasks = offered_tasks(session.datastore, run)
+    planned = rehearse(session, Reuse(program, session.datastore, tasks), run)
+    below = program.graph.below(name for name, one in planned.items() if one.ran) & steps.keys()
+    judge = session.judgement()
+    made: dict[str, dict[str, None]] = {}
+    for task in tasks:
+        if task.step in steps:
+            made.setdefault(task.step, {}).update(dict.fromkeys(map(str, judge.used(task, task.artifacts))))
+    return FlowStatus(
+        flow,
+        summary,
+        steps,
+        planned,
+        frozenset(below),
+        tuple(map(str, judge.kept(run.parameters))),
+        {name: tuple(found) for name, found in made.items()},
+        metadata={"origin": f"{flow}/{run.run}"},
+        used=used,
+    )
 
 
 def _said(state: Freshness) -> str:
     """How a step stands, and why."""
-    match state.state:
-        case "never":
-            return "never ran"
-        case "fresh":
-            return f"fresh, {state.tasks} tasks" if state.tasks > 1 else "fresh"
-        case other:
-            return f"{other}: {', '.join(state.reasons)}" if state.reasons else other
+    word = state_word(state.state, ", ".join(state.reasons))
+    tasks = [f"{state.tasks} tasks"] if state.state == "fresh" and state.tasks > 1 else []
+    if state.state in ("never", "fresh") or word == INTERRUPTED:
+        return ", ".join([word, *tasks, *state.notes])
+    return f"{word}: {', '.join([*state.reasons, *state.notes])}"
 
 
-def _planned(one: StepReuse | None, below: bool) -> str:
+def _planned(one: StepReuse | None, below: bool, made: Sequence[str]) -> str:
     """What a resume would make of a step, as far as that is known if it is `below` one that would run."""
     if one is None:
         return "depends on what runs above" if below else "would not run"
     rest = "; other tasks depend on what runs above" if below else ""
     if not one.ran:
-        return ("would be cloned" + (f", {one.cloned} tasks" if one.cloned > 1 else "")) + rest
-    tasks = f"{one.ran} of {one.ran + one.cloned} tasks " if one.cloned else ""
-    return f"{tasks}would run: {one.why}{rest}"
+        tasks = [f"{one.cloned} tasks"] if one.cloned > 1 else []
+        return ", ".join(["would be cloned", *tasks, *made]) + rest
+    part = f"{one.ran} of {one.ran + one.cloned} tasks " if one.cloned else ""
+    return f"{part}would run: {one.why}{rest}"

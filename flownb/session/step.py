@@ -12,15 +12,13 @@ from typing import Any
 from flownb.runtime.attempt import run_task
 from flownb.runtime.distributions import changed_distributions
 from flownb.runtime.events import task_retried, task_told
-from flownb.runtime.freshness import imports_of
-from flownb.runtime.local_modules import outdated_modules
 from flownb.runtime.program import Program
-from flownb.runtime.task import TaskResult, TaskSpec
+from flownb.runtime.task import TaskResult, TaskSpec, inherited_refs
 from flownb.session.attempt_log import logged
 from flownb.session.cards import card_hook
-from flownb.session.instances import Instance, conditions_hold, step_instances
+from flownb.session.instances import Instance, step_instances
 from flownb.session.only_here import only_here
-from flownb.session.report import StepReport, step_report
+from flownb.session.report import StepReport, input_notes, step_report
 from flownb.session.state import Display, SessionState
 from flownb.store.records import Execution
 
@@ -60,11 +58,15 @@ def run_step(
     _run_inherited_parents(session, name)
     program, results = session.program(False), session.results()
     given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
+    judge = session.judgement()
     instances = step_instances(program, name, results.latest, session.datastore, given=given)
+    instances = [judge.inputs(instance) for instance in instances]
+    inputs = input_notes(judge, name, instances)
     for instance in instances:
         session.require_parameters(program, name, {*given, *instance.inherited})
     run = session.working_run()
     done: list[TaskResult] = []
+    used: dict[str, None] = {}
     for instance in instances:
         with session.datastore.recording():
             given = session.refs(program)
@@ -75,6 +77,7 @@ def run_step(
         with task_told(session.events.emit, program.flow.name, spec, "work") as ended:
             done.append(_run_logged(session, program, spec, display))
             ended(done[-1])
+        used |= dict.fromkeys(map(str, judge.used(done[-1].record, inherited_refs(program, spec))))
         error = done[-1].error
         if error is not None:
             if instance.frames:
@@ -89,9 +92,23 @@ def run_step(
         raise done[-1].error
     notes = _notes(session, program, name, instances) + _other_versions(done)
     notes += dict.fromkeys(str(one) for result in done for one in only_here(result.record).values())
+    notes += dict.fromkeys(note for result in done for note in result.notes)
+    asides: list[str] = []
     if len(done) > 1 and done[0].values:
-        notes.append(f"the notebook now has {', '.join(done[0].values)} of the first of {len(done)} tasks")
-    report = step_report(step, "ran", done, notes)
+        asides.append(f"the notebook now has {', '.join(done[0].values)} of the first of {len(done)} tasks")
+    inputs += [f"{one}, as the run that its inputs come from" for one in used]
+    report = step_report(
+        step,
+        "ran",
+        done,
+        notes,
+        asides=asides,
+        parents=instances[0].parents,
+        inputs=inputs,
+        taken={*program.graph.nodes, *program.flow.class_names},
+        hint=session.reports.is_new_text(step.cell.source),
+    )
+    session.reports.keep(report)
     return StepOutcome(report, done[0].values)
 
 
@@ -108,6 +125,8 @@ def _run_inherited_parents(session: SessionState, name: str) -> None:
     parents = [one for one in program.graph[name].parents if one in program.flow.inherited and one != name]
     if parents:
         states = session.freshness()
+        if any(states[parent].state != "untaken" for parent in parents):
+            parents = [parent for parent in parents if states[parent].state != "untaken"]
         for parent in parents:
             if states[parent].state != "fresh":
                 run_step(session, parent)
@@ -140,18 +159,11 @@ def _notes(session: SessionState, program: Program, name: str, instances: list[I
         if parent != name and any(task.status != "done" for task in results.attempted(parent)):
             notes.append(f"{parent} failed when it last ran; its result from before was used")
     tasks = [task for instance in instances for task in instance.parents]
-    if len(tasks) == 1 and not conditions_hold(program, name, tasks[0], session.datastore):
-        notes.append("its --when does not hold for the parent's value: a run would not take this step")
-    for module in outdated_modules(imports_of(program, name)):
-        notes.append(f"module {module} was edited since this kernel imported it; reload it, or restart the kernel")
     for parameter in sorted(program.parameters):
         keys = {task.artifacts[parameter].key for task in tasks if parameter in task.artifacts}
-        default = session.refs(program).get(parameter)
         if len(keys) > 1:
             notes.append(f"its parents ran with different values of the parameter {parameter}")
-        elif keys and default is not None and default.key not in keys:
-            notes.append(f"the parameter {parameter} is what its parents ran with, not the default")
-    others = {results.notebook_of(task) for task in tasks} - {"", session.notebook_name}
-    if session.notebook_name and others:
-        notes.append(f"its parents' results come from {', '.join(sorted(others))}")
+    used = list(dict.fromkeys(task.step for task in tasks if results.is_used(task)))
+    if used:
+        notes.append(f"{' and '.join(used)}: taken from run {results.uses}, which this notebook uses")
     return notes

@@ -15,6 +15,7 @@ from typing import Any
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.flow.decorator_spec import decorator_spec
 from flownb.runtime.decorators import Recorded
+from flownb.session.commands import option_names
 from flownb.session.option_words import option_pair, option_value, whole_number
 
 __all__ = [
@@ -27,13 +28,10 @@ __all__ = [
     "parse_spin",
 ]
 
-SPIN_OPTIONS = (
-    *("--from", "--index", "--set", "--config", "--config-value", "--artifacts-module", "--with"),
-    *("--branch", "--production", "--persist", "--skip-decorators", "--isolate"),
-)
-CARD_OPTIONS = ("--id", "--index", "--from")
+SPIN_OPTIONS = option_names("spin")
+CARD_OPTIONS = option_names("card")
 # Options that take no value.
-FLAGS = ("--persist", "--skip-decorators", "--production")
+FLAGS = ("--persist", "--skip-decorators", "--production", "--all", "--pdb")
 # Options that take two words.
 PAIRS = ("--config", "--config-value")
 
@@ -66,6 +64,8 @@ class SpinOptions:
     branch : str or None
     production : bool
         Of the flow's ``@project``.
+    pdb : bool
+        Whether an exception of the step opens the debugger.
     """
 
     step: str
@@ -82,6 +82,7 @@ class SpinOptions:
     decorators: tuple[Recorded, ...] = ()
     branch: str | None = None
     production: bool = False
+    pdb: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,12 @@ def parse_spin(given: Sequence[str]) -> SpinOptions:
                 found[flag[2:].replace("-", "_")] = True
     if "step" not in found:
         raise ParameterError("spin names no step.", "It runs one step.", "Write spin STEP.")
+    if found.get("pdb") and found.get("isolate"):
+        raise ParameterError(
+            "`--pdb` and `--isolate process` cannot be given together.",
+            "A debugger can look only into a step that runs in this process.",
+            "Leave one of them out.",
+        )
     found["config_files"], found["config_values"] = configs.values()
     return SpinOptions(overrides=overrides, decorators=tuple(decorators), **found)
 

@@ -6,6 +6,7 @@ an event costs a few microseconds, for a foreach has thousands; all else is work
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,15 +14,24 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Literal
 
-from flownb.runtime.events import Event, RunStarted, TaskCloned, TaskEnded, TaskEvent, TaskRetried, TaskStarted
+from flownb.runtime.events import (
+    Event,
+    RunEnded,
+    RunStarted,
+    TaskCloned,
+    TaskEnded,
+    TaskEvent,
+    TaskRetried,
+    TaskStarted,
+)
 
-__all__ = ["StepLine", "StepTally", "Tally", "columns", "cut", "duration", "rate_text", "texts"]
+__all__ = ["StepLine", "StepTally", "Tally", "columns", "counts", "cut", "duration", "rate_text", "texts"]
 
 # Seconds that a rate looks back, and the fewest tasks and seconds that make one.
 WINDOW = 5.0
 FEWEST, SHORTEST = 3, 1.0
 
-LineState = Literal["waiting", "running", "done", "failed", "interrupted"]
+LineState = Literal["waiting", "running", "done", "failed", "interrupted", "untaken"]
 
 
 @dataclass(slots=True)
@@ -125,7 +135,10 @@ class Tally:
     def __init__(self, pathspec: str, steps: Sequence[str], *, clock: Callable[[], float] = monotonic) -> None:
         self.pathspec = pathspec
         self.steps = {step: StepTally() for step in steps}
-        self.tasks = 0
+        # Tasks of the whole run, also of steps that only a run has: start, end, a bridge.
+        self.done = self.cloned = self.failed = self.interrupted = 0
+        # Whether the run ended well: then a step that it did not come to is one that a switch led away from.
+        self.ended_well = False
         self._flow, _, self._run = pathspec.partition("/")
         self._clock = clock
         self._began = clock()
@@ -137,12 +150,19 @@ class Tally:
                 self._count(event)
         elif isinstance(event, RunStarted) and f"{event.flow}/{event.run}" == self.pathspec:
             self._began = self._clock()
+        elif isinstance(event, RunEnded) and f"{event.flow}/{event.run}" == self.pathspec:
+            self.ended_well = event.status == "done"
 
     def _count(self, event: TaskEvent) -> None:
         """Count a task."""
         ended = isinstance(event, TaskEnded)
         cloned = isinstance(event, TaskCloned)
-        self.tasks += ended or cloned
+        self.cloned += cloned
+        if ended:
+            assert isinstance(event, TaskEnded)
+            self.done += event.status == "done"
+            self.failed += event.status == "failed"
+            self.interrupted += event.status == "interrupted"
         step = self.steps.get(event.step)
         if step is None:
             return  # one that only a run has: start, end, a bridge
@@ -177,16 +197,16 @@ class Tally:
         return self._clock() - self._began
 
     def head(self) -> str:
-        """The run, its tasks and its time, such as ``"run F/7  41 tasks done  12 s"``."""
-        tasks = f"{self.tasks} task{'' if self.tasks == 1 else 's'} done"
-        return f"run {self.pathspec}  {tasks}  {duration(self.seconds)}"
+        """The run, its tasks and its time, such as ``"run F/7  41 tasks done  1 failed  12 s"``."""
+        tasks = counts(self.done, self.cloned, self.failed, self.interrupted)
+        return "  ".join([f"run {self.pathspec}", *tasks, duration(self.seconds)])
 
     def line(self, name: str) -> StepLine:
         """How one step stands."""
         step, now = self.steps[name], self._clock()
         state, total = step.state, step.total
         if state == "waiting":
-            return StepLine(state, name, "", ())
+            return StepLine("untaken", name, "", ("not taken",)) if self.ended_well else StepLine(state, name, "", ())
         several = total != 1
         count = f"{step.over}/{total}" if total is not None else str(step.over)
         notes: list[str] = []
@@ -255,18 +275,33 @@ def texts(lines: Sequence[StepLine]) -> list[str]:
     found = []
     for line in lines:
         if not line.count:
-            found.append(line.name)
+            found.append("  ".join([line.name, *line.notes]))
             continue
         name = line.name + " " * (names - columns(line.name))
         found.append("  ".join([name, line.count.rjust(counts), *line.notes]))
     return found
 
 
+def counts(done: int, cloned: int, failed: int, interrupted: int) -> list[str]:
+    """How many tasks of a run have ended in which way: ``["41 tasks done", "1 failed"]``.
+
+    The view counts by the same rule (``labextension/src/models/progress.ts``), and formats times and rates alike.
+    """
+    others = ((cloned, "cloned"), (failed, "failed"), (interrupted, "interrupted"))
+    return [f"{done} task{'' if done == 1 else 's'} done", *(f"{n} {word}" for n, word in others if n)]
+
+
+def _rounded(number: float, places: int) -> str:
+    """A number of so many decimal places; halves go up, as in JavaScript."""
+    scale = 10**places
+    return f"{math.floor(number * scale + 0.5) / scale:.{places}f}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as a person reads them: ``"0.4 s"``, ``"12 s"``, ``"2 min 5 s"``, ``"1 h 4 min"``."""
     if seconds < 9.95:
-        return f"{max(seconds, 0.0):.1f} s"
-    whole = round(seconds)
+        return f"{_rounded(max(seconds, 0.0), 1)} s"
+    whole = math.floor(seconds + 0.5)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
@@ -280,7 +315,7 @@ def rate_text(rate: float) -> str:
         if rate * seconds >= 1 or unit == "h":
             break
     number = rate * seconds
-    return f"{number:.0f}/{unit}" if number >= 9.95 else f"{number:.1f}/{unit}"
+    return f"{_rounded(number, 0 if number >= 9.95 else 1)}/{unit}"
 
 
 def cut(text: str, width: int) -> str:

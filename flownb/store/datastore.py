@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from flownb.errors import StoreError
 from flownb.settings import SCHEME
 from flownb.store.artifacts import Artifacts, Loaded, Saved
+from flownb.store.encodings.plain import Plain, PlainData
 from flownb.store.local import LocalBlobs, LocalStorage
 from flownb.store.manifests import ManifestStore
 from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord
@@ -98,7 +99,8 @@ class Datastore(ManifestStore):
         """The derived index, for lists and timelines."""
         from flownb.store.index import Index
 
-        return Index(_index_folder(self.location), self, store=self.token)
+        root = None if self.location.startswith("s3://") else Path(self.outer or self.location)
+        return Index(_index_folder(self.location), self, store=self.token, root=root)
 
     # -- artifacts
 
@@ -302,7 +304,7 @@ def _backend(location: str | Path) -> tuple[Storage, Blobs]:
             "Correct FLOWNB_DATASTORE.",
         )
     root = Path(location)
-    return LocalStorage(root), LocalBlobs(root / "blobs")
+    return LocalStorage(root), LocalBlobs(root, "blobs")
 
 
 def _index_folder(location: str) -> Path:

@@ -214,13 +214,18 @@ def _plan(
     before = now - (older_than or 0.0)
     gone: dict[str, RecordedRun] = {}
     for flow in sorted({run.record.flow for run in runs}):
-        ended = [run for run in runs if run.record.flow == flow and run.record.kind != "work"]
+        of_flow = [run for run in runs if run.record.flow == flow]
+        ended = [run for run in of_flow if run.record.kind != "work"]
         ended.sort(key=lambda run: int(run.record.run), reverse=True)
         best = next((run for run in ended if run.end is not None and run.end.status == "done"), None)
         for rank, run in enumerate(ended):
             old = by_rule and rank >= (keep_last or 0) and run.touched <= before and run is not best
             if old and not run.is_running(now):
                 gone[run.pathspec] = run
+        if by_rule:
+            gone.update({run.pathspec: run for run in _left_by_kernels(of_flow, now, before)})
+        for place in _used(of_flow):
+            gone.pop(place, None)
     gone = {**gone, **{run.pathspec: run for run in runs if run.pathspec in also}}
     plan = _Plan()
     replaced: dict[str, tuple[RecordedRun, TaskRecord]] = {}
@@ -241,6 +246,34 @@ def _plan(
             plan.needed.update(ref.blob[0] for ref in refs if ref.blob is not None)
             plan.needed.update(key for claim in _live_claims(run, now) for key in claim.needs)
     return plan
+
+
+def _left_by_kernels(runs: list[RecordedRun], now: float, before: float) -> Iterator[RecordedRun]:
+    """Working runs of kernels that executed nobody knew which notebook: no other kernel will read them.
+
+    A kernel may wait for its user; the last day is left to it.
+    """
+    continued = {run for one in runs for run in one.record.continues}
+    for run in runs:
+        record = run.record
+        is_of_kernel = record.kind == "work" and record.notebook_id and not record.path
+        is_old = run.touched <= min(before, now - RUNNING_SECONDS) and not run.is_running(now)
+        if is_of_kernel and is_old and record.run not in continued:
+            yield run
+
+
+def _used(runs: list[RecordedRun]) -> Iterator[str]:
+    """Runs whose results a notebook uses beside its own, and those that they go on from."""
+    records = {run.record.run: run.record for run in runs}
+    continued = {run for record in records.values() for run in record.continues}
+    waiting = [one.uses for one in records.values() if one.uses and one.run not in continued]
+    seen: set[str] = set()
+    while waiting:
+        run = waiting.pop()
+        if run in records and run not in seen:
+            seen.add(run)
+            waiting += records[run].continues
+            yield f"{records[run].flow}/{run}"
 
 
 def _keep_origins(

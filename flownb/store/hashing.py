@@ -29,9 +29,9 @@ def hash_parts(parts: Sequence[Part], size: int) -> str:
     return hasher.hexdigest()
 
 
-def hash_file(path: str, size: int) -> str:
-    """The key of a file's content."""
-    with open(path, "rb") as file:  # noqa: PTH123 # as in `LocalStorage.path`
+def hash_file(path: str | int, size: int) -> str:
+    """The key of a file's content; the file is named, or open and closed here."""
+    with open(path, "rb") as file:  # noqa: PTH123 # perhaps a descriptor
         if not size:
             return hash_parts([], 0)
         with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as content:

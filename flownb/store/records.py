@@ -248,6 +248,23 @@ class RunRecord:
         The texts of the marked cells as its tasks record them.
     system_tags : tuple of str
         Tags that no user gave: the project and its branch.
+    chosen : tuple of str
+        Names of the parameters and configs whose values the user gave for this run.
+    defaults : dict of str to ArtifactRef
+        What those would have been otherwise, as far as that is known.
+    notebook_id : str
+        Which notebook it belongs to, whatever its file is called; see `flownb.session.identity`. Empty in records of
+        older versions, and for code that no notebook holds.
+    path : str
+        Where the notebook's file was: relative to the folder that the datastore is in, absolute if it is elsewhere.
+    host : str
+        The machine that an absolute `path` is on.
+    continues : tuple of str
+        Ids of the working runs whose results are the notebook's too: those it had before this one.
+    uses : str
+        Id of the run whose results count where the notebook has no newer ones (``%flow use``); of a working run.
+    used_since : float
+        When that began, in seconds since the epoch, UTC.
     """
 
     flow: str
@@ -267,6 +284,14 @@ class RunRecord:
     cells: ArtifactRef | None = None
     source: ArtifactRef | None = None
     system_tags: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
+    defaults: Mapping[str, ArtifactRef] = field(default_factory=dict)
+    notebook_id: str = ""
+    path: str = ""
+    host: str = ""
+    continues: tuple[str, ...] = ()
+    uses: str = ""
+    used_since: float = 0.0
 
     @property
     def all_tags(self) -> tuple[str, ...]:
@@ -274,9 +299,10 @@ class RunRecord:
         return tuple(sorted({*self.tags, *self.system_tags}))
 
     def refs(self) -> Iterator[tuple[str, ArtifactRef]]:
-        """All it refers to, by name: parameters, constants, the cells' texts."""
+        """All it refers to, by name: parameters and their defaults, constants, the cells' texts."""
         yield from self.parameters.items()
         yield from self.constants.items()
+        yield from self.defaults.items()
         if self.cells is not None:
             yield "cells", self.cells
         if self.source is not None:
@@ -418,7 +444,7 @@ def from_json(kind: type[Record], text: bytes) -> Record:
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in raw.items() if name in known
     }
-    for name in ("artifacts", "constants", "parameters"):
+    for name in ("artifacts", "constants", "parameters", "defaults"):
         if name in values:
             values[name] = {key: _ref(value) for key, value in values[name].items()}
     if "foreach" in values:

@@ -160,16 +160,19 @@ class StatusBoard:
 def _sentence(step: str, state: Freshness) -> str:
     """How a step stands, in a sentence."""
     reasons = ", ".join(state.reasons).replace("`", "")
+    notes = "".join(f" It was {note}." for note in state.notes).replace("`", "")
     match state.state:
         case "never":
             return f"Step {step} has never been run."
         case "running":
             return f"Step {step} is running."
         case "fresh":
-            return f"Step {step} is fresh: its result belongs to its code and its inputs as they are now."
+            return f"Step {step} is fresh: its result belongs to its code and its inputs as they are now.{notes}"
         case "stale":
-            return f"Step {step} is stale: {reasons}."
+            return f"Step {step} is stale: {reasons}.{notes}"
         case "failed" if reasons == INTERRUPTED:
             return f"Step {step} was interrupted when it last ran."
+        case "untaken":
+            return f"Step {step} was not taken by the latest result: {reasons}."
         case "failed":
             return f"Step {step} failed when it last ran: {reasons}."

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flownb.cells.notebook import DocumentCell
-    from flownb.runtime.events import DagChanged, Event, NodeStatus, StepsChanged, StepStatus
+    from flownb.runtime.events import DagChanged, Event, NodeStatus, NotebookFacts, StepsChanged, StepStatus
 
 __all__ = ["DOCUMENT_TARGET", "EVENTS_TARGET", "Channel"]
 
@@ -30,10 +30,14 @@ VIEWS = 8
 
 @dataclass
 class _View:
-    """What one view of the notebook shows: `page` is the client that it speaks for, `cells` go by id, in order."""
+    """What one view of the notebook shows: `page` is the client that it speaks for, `cells` go by id, in order.
+
+    `notebook` is None if the view does not say which notebook it is, as an older extension.
+    """
 
     page: str
     cells: dict[str, DocumentCell] = field(default_factory=dict)
+    notebook: NotebookFacts | None = None
 
 
 class Channel:
@@ -80,6 +84,13 @@ class Channel:
         with self._views_lock:
             last = next(reversed(self._views.values()), None)
         return tuple(last.cells.values()) if last is not None else ()
+
+    @property
+    def notebook(self) -> NotebookFacts | None:
+        """Which notebook it is, as the view that spoke last says."""
+        with self._views_lock:
+            last = next(reversed(self._views.values()), None)
+        return last.notebook if last is not None else None
 
     def push(self, event: Event) -> None:
         """Send an event to all views, at once or together with others that follow closely."""
@@ -149,6 +160,7 @@ class Channel:
     def _take(self, comm_id: str, message: dict[str, Any]) -> None:
         """Take over what a view tells: the order of all cells, and the texts that changed."""
         from flownb.cells.notebook import DocumentCell
+        from flownb.runtime.events import NotebookFacts
 
         data = message["content"]["data"]
         told = [DocumentCell(one["id"], one["source"], tuple(one["tags"])) for one in data["cells"]]
@@ -158,6 +170,8 @@ class Channel:
                 return  # it was given up for newer ones
             known = view.cells | {one.id: one for one in told}
             view.cells = {one: known[one] for one in data["order"] if one in known}
+            if "notebook" in data:
+                view.notebook = NotebookFacts(str(data["notebook"]["name"]), str(data["notebook"]["id"]))
             self._views[comm_id] = view  # the one that spoke last is the one that counts
         self._on_document(tuple(view.cells.values()))
 

@@ -8,7 +8,7 @@ updates has lines of text in the DAG's place until then.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -104,12 +104,23 @@ class LiveDag:
         Whether a view is connected.
     watched : bool, default False
         Whether there is a front end that shows updates of outputs, if no view is connected.
+    on_end : callable, optional
+        Given the id of a DAG that a view shows, its metadata and its steps' states, when it is final.
     """
 
-    def __init__(self, session: Session, progress: Progress, *, live: bool, watched: bool = False) -> None:
+    def __init__(
+        self,
+        session: Session,
+        progress: Progress,
+        *,
+        live: bool,
+        watched: bool = False,
+        on_end: Callable[[str, Mapping[str, Any], Mapping[str, Freshness]], None] | None = None,
+    ) -> None:
         self._session = session
         self._progress = progress
         self._live = live
+        self._on_end = on_end
         self._id = secrets.token_hex(8)
         self._drawing: Drawing | None = None
         self._told: dict[str, NodeStatus] = {}
@@ -150,16 +161,21 @@ class LiveDag:
         """
         if self._drawing is None and not self._progress.states:
             return  # refused before anything ran
-        dag = self._session.picture(self._progress.states)
+        states = self._session.became(self._progress.states)
+        dag = self._session.picture(states)
         if self._drawing is None and self._lines is None:
             if not aside:
                 show_dag(dag, facts)
             return
-        bundle, metadata = dag_bundle(dag), {"flownb": dict(facts)}
+        # A view goes on to draw it as the badges are; for others it is what became of the run.
+        kept = {"follows": self._id} if self._drawing is not None else {}
+        bundle, metadata = dag_bundle(dag), {"flownb": {**facts, **kept}}
         if not aside:
             update_display(bundle, display_id=self._id, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         self._final = DagDrawn(self._id, bundle, metadata)
         self._session.events.emit(self._final)
+        if self._on_end is not None and self._drawing is not None:
+            self._on_end(self._id, facts, states)
 
     def catch_up(self) -> DagChanged | DagDrawn | None:
         """What a page that was loaded anew has missed; None if nothing is displayed. May be called on any thread."""

@@ -27,6 +27,7 @@ GLYPHS: Mapping[LineState, tuple[str, str]] = {
     "done": ("✓", "#2e9e5b"),
     "failed": ("✗", "#d6453d"),
     "interrupted": ("✗", "#c98a1b"),
+    "untaken": ("⊘", "#8a8f98"),
 }
 
 

@@ -11,22 +11,24 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flownb.widgets.channel import Channel
 
 if TYPE_CHECKING:
     from flownb.cells.notebook import DocumentCell
     from flownb.runtime.events import Event, StepStatus
+    from flownb.runtime.freshness import Freshness
     from flownb.session.progress import Progress
     from flownb.session.session import Session
     from flownb.widgets.board import StatusBoard
     from flownb.widgets.cards import CardOutputs
     from flownb.widgets.dag import DagWidget
     from flownb.widgets.live import LiveDag
+    from flownb.widgets.shown import ShownDag
 
 __all__ = ["Views"]
 
@@ -53,6 +55,7 @@ class Views:
         self._board: StatusBoard | None = None
         self._told: dict[str, StepStatus] = {}
         self._dags: deque[LiveDag] = deque(maxlen=DAGS)
+        self._shown_dags: deque[ShownDag] = deque(maxlen=DAGS)
         self._widgets: dict[str, DagWidget] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._refreshing = False
@@ -66,6 +69,7 @@ class Views:
         session = self._open_session()
         self._board = StatusBoard(session, session.events.emit, shown=self._told)
         session.events.subscribe(self._watch)
+        session.working.on_named = self._name
         return session
 
     @property
@@ -103,9 +107,28 @@ class Views:
         """The DAG of a run that begins; `watched` says whether a front end without a view shows updates of outputs."""
         from flownb.widgets.live import LiveDag
 
-        dag = LiveDag(self.session, progress, live=self.live, watched=watched)
+        dag = LiveDag(self.session, progress, live=self.live, watched=watched, on_end=self._keep_dag)
         self._dags.append(dag)
         return dag
+
+    def show_flow(self) -> None:
+        """Display the flow with each step's state; where a view is connected, it then follows the badges."""
+        from flownb.widgets.live import show_dag
+        from flownb.widgets.shown import ShownDag
+
+        judged = self.session.freshness()
+        if self.live:
+            self._shown_dags.append(ShownDag(self.session, self.board, judged))
+        else:
+            show_dag(self.session.picture(judged), {})
+
+    def _keep_dag(self, dag_id: str, facts: Mapping[str, Any], states: Mapping[str, Freshness]) -> None:
+        """Let the picture of a run that has ended follow the badges too."""
+        from flownb.widgets.shown import ShownDag
+
+        judged = self.session.freshness(run_code=False)
+        dag = ShownDag(self.session, self.board, judged, shown=states, dag_id=dag_id, facts=facts)
+        self._shown_dags.append(dag)
 
     def dag_widget(self, place: str) -> DagWidget:
         """A new widget that draws the flow, in place of one that was made at the same place.
@@ -144,8 +167,14 @@ class Views:
             self.board.tell(event)
         if self.live:
             self.cards(event)
-        for widget in self._widgets.values():
-            widget(event)
+        for follower in (*self._widgets.values(), *(self._shown_dags if self.live else ())):
+            follower(event)
+
+    def _name(self, notebook_id: str) -> None:
+        """Have the views write an id into the notebook's metadata."""
+        from flownb.runtime.events import NotebookNamed
+
+        self._channel.push(NotebookNamed(notebook_id))
 
     # -- cells
 
@@ -169,6 +198,9 @@ class Views:
             document, self._document = self._document, None
         if document is not None:
             self.session.cells.show(document)
+            notebook = self._channel.notebook
+            if notebook is not None:
+                self.session.show_notebook(notebook.name, notebook.id)
         return document is not None
 
     # -- the extension, perhaps on another thread
@@ -192,12 +224,18 @@ class Views:
         try:
             aside = self._open_session()
             aside.cells.show(self._channel.document)
+            notebook = self._channel.notebook
+            if notebook is not None:
+                if self.has_session:
+                    aside.go_on_as(self.session)
+                aside.show_notebook(notebook.name, notebook.id)
             board = self._board or StatusBoard(aside, self._channel.push)
             self._told = board.greet(aside, self._channel.push)
         except Exception:
             logging.getLogger(__name__).exception("The states of the steps could not be worked out.")
             self._channel.push(StepsChanged((), True))  # the view waits for an answer
-        for missed in [dag.catch_up() for dag in tuple(self._dags)]:
+        missing = [dag.catch_up() for dag in tuple(self._dags)] + [dag.catch_up() for dag in tuple(self._shown_dags)]
+        for missed in missing:
             if missed is not None:
                 self._channel.push(missed)
         self._channel.flush()
@@ -224,8 +262,8 @@ class Views:
         try:
             self.take_document()
             self.board.refresh()
-            for widget in self._widgets.values():
-                widget.refresh()
+            for follower in (*self._widgets.values(), *(self._shown_dags if self.live else ())):
+                follower.refresh()
         except Exception:
             logging.getLogger(__name__).exception("The states of the steps could not be worked out.")
         # Long flows are judged less often, so that it never takes more than a tenth of the time.

@@ -13,10 +13,12 @@ import {
   DocumentChanged,
   EVENTS_TARGET,
   FlowEvent,
-  NodeStatus
+  NodeStatus,
+  NotebookFacts
 } from './events';
 import { tagsOf } from './models/cells';
 import { ToldDocument } from './models/document';
+import { idIn, METADATA_KEY, withId } from './models/notebook';
 import { DagPatches } from './models/patches';
 import { RunProgress } from './models/progress';
 import { StepStatuses } from './models/statuses';
@@ -41,6 +43,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
   constructor(private _context: DocumentRegistry.IContext<INotebookModel>) {
     const { model, sessionContext } = _context;
     model.sharedModel.changed.connect(this._onNotebookChanged, this);
+    _context.pathChanged.connect(this._touch, this);
     this._watchCells();
     sessionContext.kernelChanged.connect(this._onKernelChanged, this);
     this._attach(sessionContext.session?.kernel ?? null);
@@ -106,7 +109,9 @@ export class FlowConnection implements IFlowConnection, IDisposable {
       return;
     }
     this._send(
-      this._isChanged ? this._told.delta(this._cells()) : this._told.same()
+      this._isChanged
+        ? this._told.delta(this._cells(), this._notebook())
+        : this._told.same()
     );
     this._isChanged = false;
   }
@@ -298,7 +303,10 @@ export class FlowConnection implements IFlowConnection, IDisposable {
         content: {
           comm_id: id,
           target_name: DOCUMENT_TARGET,
-          data: this._told.full(this._cells()) as unknown as JSONObject
+          data: this._told.full(
+            this._cells(),
+            this._notebook()
+          ) as unknown as JSONObject
         }
       }),
       false,
@@ -354,7 +362,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
   /** Tell the kernel what changed, if anything did. */
   private _sendChanges(): void {
     if (this._isReady && this._isChanged) {
-      if (this._told.knows(this._cells())) {
+      if (this._told.knows(this._cells(), this._notebook())) {
         this._isChanged = false;
         this._isDue = false;
       } else {
@@ -398,6 +406,8 @@ export class FlowConnection implements IFlowConnection, IDisposable {
         this._patches.apply(event);
       } else if (event.type === 'DagDrawn') {
         this._end(event);
+      } else if (event.type === 'NotebookNamed') {
+        this._write(event.id);
       } else {
         this.progress.apply(event, performance.now());
       }
@@ -423,12 +433,23 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     }
   }
 
+  /** Keep the notebook's id in its metadata; the next save writes it to the file. */
+  private _write(id: string): void {
+    const model = this._context.model.sharedModel;
+    const metadata: unknown = model.getMetadata(METADATA_KEY);
+    if (!this._context.model.readOnly && idIn(metadata) !== id) {
+      model.setMetadata(METADATA_KEY, withId(metadata, id) as JSONObject);
+    }
+  }
+
   private _onNotebookChanged(
     _: unknown,
-    change: { cellsChange?: unknown }
+    change: { cellsChange?: unknown; metadataChange?: unknown }
   ): void {
     if (change.cellsChange) {
       this._watchCells();
+    }
+    if (change.cellsChange || change.metadataChange) {
       this._touch();
     }
   }
@@ -462,6 +483,15 @@ export class FlowConnection implements IFlowConnection, IDisposable {
         this._sendChanges();
       }
     }, DEBOUNCE);
+  }
+
+  /** Which notebook this is; a rename changes the name alone. */
+  private _notebook(): NotebookFacts {
+    const model = this._context.model.sharedModel;
+    return {
+      name: this._context.localPath.split('/').pop() ?? '',
+      id: idIn(model.getMetadata(METADATA_KEY))
+    };
   }
 
   private _cells(): DocumentCell[] {

@@ -7,7 +7,8 @@ export const EVENTS_TARGET = 'flownb.events';
 /** The comm that a view opens and tells on. */
 export const DOCUMENT_TARGET = 'flownb.document';
 
-export type StepState = 'never' | 'running' | 'fresh' | 'stale' | 'failed';
+export type StepState =
+  'never' | 'running' | 'fresh' | 'stale' | 'failed' | 'untaken';
 
 /**
  * How the step of one cell stands.
@@ -195,6 +196,15 @@ export interface DagDrawn {
   metadata: Record<string, unknown>;
 }
 
+/**
+ * The notebook has an id from now on, which its metadata should hold:
+ * metadata.flownb.id.
+ */
+export interface NotebookNamed {
+  type: 'NotebookNamed';
+  id: string;
+}
+
 export type FlowEvent =
   | RunStarted
   | RunGoesOn
@@ -207,7 +217,8 @@ export type FlowEvent =
   | RunEnded
   | StepsChanged
   | DagChanged
-  | DagDrawn;
+  | DagDrawn
+  | NotebookNamed;
 
 /**
  * A code cell as the notebook's view shows it, saved or not, executed or not.
@@ -219,10 +230,20 @@ export interface DocumentCell {
 }
 
 /**
+ * What a view shows of the notebook itself: the name of its file, and the id
+ * in its metadata or an empty text.
+ */
+export interface NotebookFacts {
+  name: string;
+  id: string;
+}
+
+/**
  * What a view tells the kernel of its document.
  */
 export interface DocumentChanged {
   type: 'DocumentChanged';
+  notebook: NotebookFacts;
   order: string[];
   cells: DocumentCell[];
 }

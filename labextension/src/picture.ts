@@ -11,7 +11,8 @@ export const STATE_WORDS: Readonly<Record<StepState, string>> = {
   running: 'running',
   fresh: 'fresh',
   stale: 'stale',
-  failed: 'failed'
+  failed: 'failed',
+  untaken: 'not taken'
 };
 
 /** The most urgent state first. */
@@ -20,8 +21,12 @@ export const BY_URGENCY: readonly StepState[] = [
   'running',
   'stale',
   'fresh',
+  'untaken',
   'never'
 ];
+
+/** The detail of a failed step that was stopped, and the word that is said of it in place of its state. */
+export const INTERRUPTED = 'interrupted';
 
 /**
  * One step's card.

@@ -7,7 +7,7 @@ import { DagDrawing } from './dag/drawing';
 import { readPayload } from './dag/payload';
 import type { DagDrawn, FlowEvent, NodeStatus } from './events';
 import { jumpToStep } from './jump';
-import { liveDag } from './models/stopped';
+import { liveDag, shownRun } from './models/stopped';
 import { writeDrawn, writeStopped } from './outputs';
 import { DAG_MIME, DagPayload } from './picture';
 import type { IFlowConnections, IFlowNotebook } from './tokens';
@@ -146,7 +146,11 @@ export class DagRenderer extends Widget implements IRenderMime.IRenderer {
 
   private _showProgress(): void {
     const progress = this._source?.connection.progress;
-    const isOurs = !!progress && progress.flow === this._payload?.flow;
+    const run = shownRun(this._model?.metadata ?? {});
+    const isOurs =
+      !!progress &&
+      progress.flow === this._payload?.flow &&
+      (run === null || run === `${progress.flow}/${progress.run}`);
     const text = isOurs ? progress.text(performance.now()) : '';
     if (this._progress.textContent !== text) {
       this._progress.textContent = text;

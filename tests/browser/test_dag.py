@@ -17,9 +17,9 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def run_cell_output(notebook: Any) -> Any:
-    """The one display of a saved notebook's run cell."""
+    """The one DAG of a saved notebook's run cell."""
     outputs = next(cell for cell in notebook.cells if cell.id == "run").outputs
-    displays = [output for output in outputs if output.output_type == "display_data"]
+    displays = [output for output in outputs if DAG in output.get("data", {})]
     assert 1 == len(displays)
     return displays[0]
 

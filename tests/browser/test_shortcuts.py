@@ -38,7 +38,7 @@ def test_the_flow_is_run(lab: Lab, mode: Mode) -> None:
     lab.edit("c", "%%step c -> z\nz = y * 7\nprint('z is', z)")
     lab.select("b", mode)
     lab.press("Control+Alt+r")
-    shown = lab.wait_result("b", "run of Chain")
+    shown = lab.wait_result("b", "run Chain/")
     assert "z is 14" in shown
     lab.wait_states({"a": "fresh", "b": "fresh", "c": "fresh"})
     lab.wait(

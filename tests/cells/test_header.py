@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flownb.cells.header import FlowHeader, StepHeader, header_from_tags, parse_flow_line, parse_step_line, split_names
+from flownb.cells.header import (
+    FlowHeader,
+    StepHeader,
+    header_from_tags,
+    header_tags,
+    parse_flow_line,
+    parse_step_line,
+    split_names,
+)
 from flownb.errors import CellError
 
 NO_FOREACH = "A foreach names one artifact of the parent."
@@ -150,6 +158,16 @@ TAGS = {
 }
 
 
+TAG_USAGE = "Write tags such as step:train, after:clean, foreach:xs, join, when:kind=big, out:model,score."
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_header_can_be_written_as_tags(line: str) -> None:
+    """What a line says can be said by tags, and means the same."""
+    header = parse_step_line(line)
+    assert header == header_from_tags(header_tags(header))
+
+
 @pytest.mark.parametrize("tags", TAGS)
 def test_tags_mean_what_the_line_means(tags: tuple[str, ...]) -> None:
     """Cell tags, Kale's prev: among them, give the same header; without step: they give none."""
@@ -160,10 +178,10 @@ def test_tags_mean_what_the_line_means(tags: tuple[str, ...]) -> None:
     ("tags", "message"),
     [
         (["step:"], "The tag `step:` has no step name. Every step cell names its step. Write the tag step:train."),
-        (["step:a", "out:x-y"], f"Step `a` captures `x-y`. Only plain names can be captured. {USAGE}"),
+        (["step:a", "out:x-y"], f"Step `a` captures `x-y`. Only plain names can be captured. {TAG_USAGE}"),
         (
             ["step:a", "foreach:"],
-            f"`--foreach ` is not an artifact's name. {NO_FOREACH} {USAGE}",
+            f"`--foreach ` is not an artifact's name. {NO_FOREACH} {TAG_USAGE}",
         ),
     ],
 )

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from flownb import __version__
+
 CELLS = (
     "%load_ext flownb",
     '%%flow F\nalpha = Parameter("alpha", default=2)',
@@ -59,9 +61,10 @@ def test_status_and_resume(write_notebook: WriteNotebook, tmp_path: Path) -> Non
         "  train: ran, `train` changed",
         "  pick: ran, `train` changed, `m` differs",
     ]
-    assert said == out.rstrip().split("\n")[-4:]
+    assert said == out.rstrip().split("\n")[-5:-1]
+    assert "run F/2: 6 tasks in" in out.rstrip().split("\n")[-1]
     status, out, _ = flownb("resume", "nb.ipynb", "train", "--origin-run-id", "2", cwd=tmp_path)
-    assert (0, "  train: ran, from `train` on") == (status, out.rstrip().split("\n")[-2])
+    assert (0, "  train: ran, from `train` on") == (status, out.rstrip().split("\n")[-3])
     status, _, err = flownb("resume", "nb.ipynb", "--alpha", "4", cwd=tmp_path)
     assert (2, True) == (status, "A resume has the parameters of the run that it resumes" in err)
 
@@ -143,7 +146,7 @@ def test_a_failing_step(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     assert "✗ load" in out
     assert 'File "<cell 1: step load>", line 3' in err
     assert "flownb/runtime" not in err
-    assert err.rstrip().split("\n")[-1].startswith("flownb: Step failed: Run NotebookFlow/1 stopped: step load failed.")
+    assert err.rstrip().split("\n")[-1].startswith("flownb: Step failed: Run NbFlow/1 stopped: step load failed.")
 
 
 @pytest.mark.parametrize(
@@ -210,3 +213,12 @@ def test_parameters_after_two_dashes(write_notebook: WriteNotebook, tmp_path: Pa
     assert "('c', 'd.ipynb')" in out
     status, _, err = flownb("run", "nb.ipynb", "--executor", "inline", cwd=tmp_path)
     assert (2, True) == (status, "`--executor` can mean two things here" in err)
+
+
+def test_the_package_is_a_command_and_has_a_version(tmp_path: Path) -> None:
+    """`python -m flownb` is the command; `--version` says which."""
+    words = [sys.executable, "-m", "flownb", "--version"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert (0, f"flownb {__version__}\n", "") == (done.returncode, done.stdout, done.stderr)
+    status, out, _ = flownb("--help", cwd=tmp_path)
+    assert (0, True) == (status, "`flownb COMMAND --help` lists a command's options and has examples." in out)

@@ -126,6 +126,8 @@ UNWRITTEN: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("FN010", ("%%step start\nself.next(self.b)\n", "%%step a --after start\npass\n", "%%step b --after a\npass\n")),
     ("FN018", ("%%step start\npass\n", "%%step a\npass\n", "%%step a\nx = 1\n")),
     ("FN020", ("%%step load\npass\n", "%%step start\npass\n")),
+    ("FN030", ("%%step start\npass\n", "%%step a --fter start\npass\n")),
+    ("FN031", ("%%flow F\nx = 1\n", "%%step start\npass\n", "%%flow F\ny = 1\n")),
 )
 
 SAID: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from flownb.cells.cell import read_cell
+from flownb.cells.cell import read_any_cell
 from flownb.client import Run, Task
 from flownb.flow.graph import FlowGraph
 from flownb.session.session import Session
@@ -22,7 +22,7 @@ __all__ = ["cell_by_cell", "differences", "notebook_session", "stacks_in", "stac
 def notebook_session(cells: Sequence[str], folder: Path) -> Session:
     """A session that knows a notebook's cells, with its datastore in `folder`."""
     session = Session(folder=folder)
-    session.open(read_cell(source, number=number) for number, source in enumerate(cells, 1))
+    session.open(read_any_cell(source, number=number) for number, source in enumerate(cells, 1))
     return session
 
 
@@ -51,9 +51,10 @@ def stacks_in(run: Run, targets: Mapping[str, Sequence[str]]) -> Stacks:
 
 
 def cell_by_cell(session: Session, steps: Collection[str]) -> Tasks:
-    """Execute all step cells one after another; give the artifacts of each task of `steps` in the working run."""
+    """Execute the step cells that are on taken ways, one after another; give the artifacts of each task of `steps`."""
     for step in session.flow.steps:
-        session.run_step(step.name)
+        if session.freshness()[step.name].state != "untaken":
+            session.run_step(step.name)
     results = session.results()
     found: Tasks = {}
     for name in steps:

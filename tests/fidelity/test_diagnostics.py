@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from flownb.client import Run
+from flownb.flow.complete import complete_graph
+from flownb.flow.draw import draw_graph
 from flownb.flow.lint import CHECKS, errors_of, warnings_of
 from flownb.flow.module import class_source, exported_shared, hoisted_source, metaflow_imports
+from flownb.runtime.program import Program
 from flownb.session.options import RunOptions
 from tests.fidelity.diagnostic_cases import PROVEN, SAID, UNWRITTEN
 from tests.fidelity.metaflow_peer import MetaflowRun, run_many_in_metaflow
@@ -17,12 +20,13 @@ from tests.fidelity.notebook_side import differences, notebook_session, tasks_of
 # These have no form that is an error, and these none that is a warning.
 NEVER_ERRORS = {"FN013", "FN014", "FN022", "FN027"}
 NEVER_WARNINGS = {"FN003", "FN005", "FN006", "FN007", "FN008", "FN011", "FN018", "FN020", "FN023", "FN024", "FN029"}
+NEVER_WARNINGS |= {"FN030", "FN031"}
 
 
 def flow_text(cells: tuple[str, ...], folder: Path) -> str:
     """What the exporter would write, whatever the checks say; its header comment runs the class, which may fail."""
-    program = notebook_session(cells, folder).program(True)
-    flow = program.flow
+    flow = notebook_session(cells, folder).flow.as_written
+    program = Program(flow, complete_graph(draw_graph(flow)))
     imports = ", ".join(metaflow_imports(flow))
     blocks = [f"from metaflow import {imports}" if imports else "", *map(exported_shared, flow.shared)]
     blocks += [line.text for line in hoisted_source(flow)]

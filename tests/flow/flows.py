@@ -5,7 +5,7 @@ Takes complete sources of cells; gives the definition, the graphs, the program a
 
 from __future__ import annotations
 
-from flownb.cells.cell import read_cell
+from flownb.cells.cell import read_any_cell
 from flownb.flow.artifacts import Artifacts, trace_artifacts
 from flownb.flow.complete import complete_graph
 from flownb.flow.definition import FlowDefinition, define_flow
@@ -18,7 +18,7 @@ __all__ = ["artifacts", "define", "drawn", "method", "shipped"]
 
 def define(*cells: str) -> FlowDefinition:
     """The flow of these cells."""
-    return define_flow(read_cell(source, number=number) for number, source in enumerate(cells, 1))
+    return define_flow(read_any_cell(source, number=number) for number, source in enumerate(cells, 1))
 
 
 def drawn(*cells: str) -> FlowGraph:

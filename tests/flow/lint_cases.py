@@ -12,6 +12,54 @@ __all__ = ["ACCEPTED", "REFUSED"]
 
 REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]] = [
     (
+        ("%%step a", "%%step b --fter a", "%%step c"),
+        [
+            (
+                "FN030",
+                2,
+                1,
+                "`%%step` has no option `--fter`. Did you mean `--after`?",
+                "It takes --after, --foreach, --join, --when.",
+                "Write %%step NAME [--after A,B] [--foreach ARTIFACT] [--join [PARAMETER]] [--when ARTIFACT=VALUE] [-> name, name].",
+            )
+        ],
+    ),
+    (
+        ("%%shared things", "# the first\n%%step a"),
+        [
+            ("FN030", 1, 1, "`%%shared things` has arguments.", "It takes none.", "Write %%shared alone."),
+            (
+                "FN030",
+                2,
+                2,
+                "`%%step a` is below a comment.",
+                "IPython takes a cell magic only on the first line of a cell.",
+                "Move `%%step` to the first line of its cell; the comment can come below it.",
+            ),
+        ],
+    ),
+    (
+        ("%%flow F\nx = 1", "%%step a", "%%flow F\ny = 2", "%%flow G"),
+        [
+            (
+                "FN031",
+                3,
+                1,
+                "The notebook has two cells `%%flow F`.",
+                "A notebook is one flow, and one cell is its header; the other one is cell 1 (flow F).",
+                "Move the lines of this cell to that one, and delete this cell.",
+            ),
+            (
+                "FN031",
+                4,
+                1,
+                "The notebook has two %%flow cells, F and G.",
+                "A notebook is one flow, and one cell is its header; the other one is cell 1 (flow F).",
+                "Move the lines of this cell to that one, and delete this cell.",
+            ),
+        ],
+    ),
+    (
         ("%%step a\n@card\ny = Markdown('# hi')",),
         [
             (
@@ -46,7 +94,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step b reads `valu`, which nothing defines.",
                 "No shared cell, no earlier step and no Python builtin has that name. Did you mean `value`?",
-                "Define `valu` in a %%shared cell, or assign and capture it in an earlier step (`-> valu`).",
+                "Write `value`, or define `valu` in a %%shared cell, or assign and capture it in an earlier step (`-> valu`).",
             )
         ],
     ),
@@ -208,7 +256,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 4,
                 "Shared code reads `matth`, which nothing defines.",
                 "No shared cell and no Python builtin has that name. Did you mean `math`?",
-                "Define `matth` in a %%shared cell, or pass it as an argument.",
+                "Write `math`, or define `matth` in a %%shared cell, or pass it as an argument.",
             )
         ],
     ),
@@ -273,7 +321,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step b reads `self.valu`, which no earlier step sets.",
                 "It inherits `value`. Did you mean `value`?",
-                "Assign self.valu in an earlier step, or correct the name.",
+                "Read self.value.",
             )
         ],
     ),
@@ -312,7 +360,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "Step b runs over `ns`, which a does not pass on.",
                 "It has `n`. Did you mean `n`?",
-                "Capture `ns` in a, or correct the name.",
+                "Write `%%step b --foreach n`.",
             )
         ],
     ),
@@ -325,7 +373,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "The self.next of step a runs over `xs`, which a does not pass on.",
                 "It has no artifacts.",
-                "Capture `xs` in a, or correct the name.",
+                "Assign `xs` in a and capture it, or correct the name.",
             )
         ],
     ),
@@ -338,7 +386,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "The --when of step b looks at `k`, which a does not pass on.",
                 "It has no artifacts.",
-                "Capture `k` in a, or correct the name.",
+                "Assign `k` in a and capture it, or correct the name.",
             )
         ],
     ),
@@ -364,7 +412,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "The %%flow cell has the line `%time x = 1`.",
                 "Only IPython understands it; a flow's class is plain Python.",
-                "Move it to a scratch or %%shared cell.",
+                "Write `x = 1`.",
             )
         ],
     ),
@@ -424,7 +472,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "Step b comes after `trian`, which is no step. Did you mean `train`?",
                 "The steps so far are train, b.",
-                "Correct --after, or run the cell that defines that step first.",
+                "Write `%%step b --after train`.",
             )
         ],
     ),
@@ -435,9 +483,9 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN005",
                 1,
                 2,
-                "Step a goes to `trian`, which is no step. Did you mean `train`?",
+                "Step a goes to `trian`, which is not a step. Did you mean `train`?",
                 "The steps are a, train.",
-                "Correct self.next, or add a cell `%%step trian`.",
+                "Write self.train there.",
             ),
             (
                 "FN010",
@@ -511,11 +559,11 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
     ),
     (
         ("%%step input",),
-        [("FN009", 1, 1, "`input` cannot be a step's name.", "Metaflow keeps it for itself.", "Choose another name.")],
+        [("FN009", 1, 1, "`input` cannot be a step's name.", "Metaflow keeps it for itself.", "Call it `input_step`.")],
     ),
     (
         ("%%step class",),
-        [("FN009", 1, 1, "`class` cannot be a step's name.", "It is a word of Python's own.", "Call it `class_step`.")],
+        [("FN009", 1, 1, "`class` cannot be a step's name.", "It is a keyword of Python.", "Call it `class_step`.")],
     ),
     (
         ("%%step Train-Model",),
@@ -552,7 +600,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "`x` is a step and a name in the %%flow cell.",
                 "Both would be attributes of one class.",
-                "Rename one of them.",
+                "Call it `x_step`.",
             )
         ],
     ),
@@ -565,7 +613,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "Step a sets the artifact `name`.",
                 "`self.name` is Metaflow's own.",
-                "Call it otherwise, for example `name_value`.",
+                "Give it another name, for example `name_value`.",
             )
         ],
     ),
@@ -578,7 +626,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step a sets the artifact `b`.",
                 "`self.b` is the step of that name.",
-                "Call it otherwise, for example `b_value`.",
+                "Give it another name, for example `b_value`.",
             )
         ],
     ),
@@ -591,7 +639,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "Step a sets the artifact `end`.",
                 "`self.end` is the step of that name.",
-                "Call it otherwise, for example `end_value`.",
+                "Give it another name, for example `end_value`.",
             )
         ],
     ),
@@ -604,7 +652,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step a sets the artifact `f`.",
                 "`self.f` is a method of the %%flow cell.",
-                "Call it otherwise, for example `f_value`.",
+                "Give it another name, for example `f_value`.",
             )
         ],
     ),
@@ -617,7 +665,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step a sets the artifact `__x`.",
                 "Python changes names that begin with two underscores inside a class.",
-                "Call it otherwise, for example `x_value`.",
+                "Give it another name, for example `x_value`.",
             )
         ],
     ),
@@ -630,7 +678,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "Step a sets the artifact `inputs`.",
                 "`inputs` is given to the step by the runtime.",
-                "Call it otherwise, for example `inputs_value`.",
+                "Give it another name, for example `inputs_value`.",
             )
         ],
     ),
@@ -656,7 +704,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "The %%flow cell defines `start`.",
                 "Every flow has a step `start`.",
-                "Call it otherwise, for example `start_value`.",
+                "Give it another name, for example `start_value`.",
             )
         ],
     ),
@@ -669,7 +717,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "The %%flow cell defines `name`.",
                 "`self.name` is Metaflow's own.",
-                "Call it otherwise, for example `name_value`.",
+                "Give it another name, for example `name_value`.",
             )
         ],
     ),
@@ -763,7 +811,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step end has a self.next.",
                 "The step end is a flow's last.",
-                "Remove the line, or call the step otherwise.",
+                "Remove the line, or give the step another name.",
             ),
         ],
     ),
@@ -970,7 +1018,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step a declares `global x`.",
                 "Steps run in processes of their own: no other step sees what it is set to.",
-                "Write `nonlocal x` inside a function, or drop the line at the top level.",
+                "Remove the line; `x` is then a variable of the body.",
             )
         ],
     ),
@@ -983,7 +1031,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 3,
                 "Step a declares `global x`.",
                 "Steps run in processes of their own: no other step sees what it is set to.",
-                "Write `nonlocal x` inside a function, or drop the line at the top level.",
+                "Return `x` from the function, and assign what it returns.",
             )
         ],
     ),
@@ -1045,7 +1093,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "The join j reads `inputs.b.x`, which b does not have.",
                 "It has no artifacts.",
-                "Capture `x` in b, or correct the name.",
+                "Assign `x` in b and capture it, or correct the name.",
             )
         ],
     ),
@@ -1110,7 +1158,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "Step a captures `scores`, which its body never assigns. Did you mean `score`?",
                 "No earlier step has it either.",
-                "Assign `scores`, or take it out of the header.",
+                "Write `%%step a -> score`.",
             )
         ],
     ),
@@ -1244,7 +1292,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "Step start comes after a.",
                 "A flow begins with start.",
-                "Remove --after, or call the step otherwise.",
+                "Call it `start_step`, or remove --after and move the cell to the top.",
             )
         ],
     ),
@@ -1257,7 +1305,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "Step start stands below a.",
                 "A flow begins with start.",
-                "Move the cell to the top, or call the step otherwise.",
+                "Call it `start_step`, or move the cell to the top.",
             )
         ],
     ),
@@ -1270,7 +1318,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "Step end is a join.",
                 "Metaflow's end takes no inputs.",
-                "Call the join otherwise; the exporter adds an end.",
+                "Call it `end_step`; the exporter adds an end.",
             )
         ],
     ),
@@ -1283,7 +1331,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 "Step end goes on to b.",
                 "A flow ends with end.",
-                "Move the cell to the bottom, or call the step otherwise.",
+                "Call it `end_step`, or move the cell to the bottom.",
             )
         ],
     ),
@@ -1320,7 +1368,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "A decorator of step a reads the parameter `n`.",
                 "Parameters have no value before steps run, but configs have.",
-                'Write n = Config("n", …) in the %%flow cell.',
+                "Make `n` a Config of the %%flow cell instead of a Parameter.",
             )
         ],
     ),
@@ -1377,7 +1425,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "@retry of step a has no setting `time`.",
                 "It takes times, minutes_between_retries. Did you mean `times`?",
-                "Correct the name, or remove it.",
+                "Write `times`.",
             )
         ],
     ),
@@ -1449,7 +1497,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 3,
                 "@retry of step a says times='many'.",
                 "It takes a number.",
-                "Write @retry(times=2), for example.",
+                "Write @retry(times=2, minutes_between_retries=None), for example.",
             ),
             (
                 "warning FN025",
@@ -1457,7 +1505,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 3,
                 "@retry of step a says minutes_between_retries=None.",
                 "It takes a number.",
-                "Write @retry(minutes_between_retries=2), for example.",
+                "Write @retry(times='many', minutes_between_retries=2), for example.",
             ),
         ],
     ),
@@ -1478,7 +1526,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 3,
                 "@resources of step a says cpu='two'.",
                 "It takes a number.",
-                "Write @resources(cpu=2), for example.",
+                "Write @resources(cpu=2, memory=[1]), for example.",
             ),
             (
                 "warning FN025",
@@ -1486,7 +1534,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 3,
                 "@resources of step a says memory=[1].",
                 "It takes a number.",
-                "Write @resources(memory=2), for example.",
+                "Write @resources(cpu='two', memory=2), for example.",
             ),
         ],
     ),
@@ -1520,7 +1568,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step a sets the artifact `next`.",
                 "`self.next` is Metaflow's own.",
-                "Call it otherwise, for example `next_value`.",
+                "Give it another name, for example `next_value`.",
             )
         ],
     ),
@@ -1872,7 +1920,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 4,
                 "Step a sets the artifact `end`.",
                 "`self.end` is the step of that name.",
-                "Call it otherwise, for example `end_value`.",
+                "Give it another name, for example `end_value`.",
             ),
         ],
     ),
@@ -1902,7 +1950,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "The foreach of step a runs over `xs`, which is zip(…).",
                 "It can be gone through once, and its items are counted before the first task takes one.",
-                "Write xs = list(zip([1], [2])).",
+                "Write self.xs = list(zip([1], [2])).",
             )
         ],
     ),
@@ -1941,7 +1989,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "The foreach of step a runs over `xs`, which is a dict.",
                 "A task asks for the item at its position, and a dict has none there.",
-                "Run over list(xs) or list(xs.items()).",
+                "Write xs = list({'a': 1}), whose items are the keys, or make a list of its items().",
             )
         ],
     ),
@@ -2110,6 +2158,8 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
 ]
 
 ACCEPTED: list[tuple[str, tuple[str, ...]]] = [
+    ("FN030", ("%%time\n%%step a", "  %%step b --after a\n  x = 1", "%%bash\n%%step c")),
+    ("FN031", ("%%flow F", "%%step a", "# %%flow G")),
     ("FN001", ("%%step a\nprint(__name__, sum([1]))\nfor i in []:\n    y = i\nz = [k for k in [1]]",)),
     ("FN001", ("%%shared\nfrom math import *", "%%step a\ny = sqrt(2)")),
     (

@@ -60,6 +60,19 @@ def test_one_step_can_be_checked_alone() -> None:
     assert [("FN001", 1), ("FN008", 4), ("FN001", 4)] == [one[:2] for one in found(*cells)]
 
 
+def test_a_step_alone_is_checked_for_what_its_parent_passes_on() -> None:
+    """A misspelt artifact of --foreach or --when is an error of the step that names it, before its tasks are made."""
+    foreach = ("%%step a -> items\nitems = [1]", "%%step b --foreach item", "%%step c --after a --foreach items")
+    assert [("FN002", 2, 1, "Write `%%step b --foreach items`.")] == [
+        (*one[:3], one[5]) for one in found(*foreach[:2], only="b")
+    ]
+    switch = ("%%step a -> kind\nkind = 1", "%%step b --when kid=1", "%%step c --after a --when kid=2")
+    assert [("FN002", 3)] == [one[:2] for one in found(*switch, only="c")]
+    unsure = ("%%step a -> items\nitems = [1]\nsetattr(self, 'item', [2])", "%%step b --foreach item")
+    assert ["warning FN002"] == [one[0] for one in found(*unsure, only="b")]
+    assert [] == found(*foreach[:2], only="a")
+
+
 def test_a_name_of_the_notebook_is_named_as_such() -> None:
     """A name that only the kernel has is no name a step can read, and the message says so."""
     step = found("%%step a\ny = df", kernel_names=("df",))

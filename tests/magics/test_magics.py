@@ -81,15 +81,17 @@ def test_a_flow_cell_by_cell(kernel: Kernel, tmp_path: Path) -> None:
     assert ("loading\n", "") == (reply.text, reply.error)
     assert [
         "42",
-        "✓ load\n  set    xs: list\n  local  local  (to keep: %%step load -> xs, local)",
+        "✓ load · set xs: list · local: local",
     ] == reply.plain
     assert ["F/1/load/1"] == reply.metadata[-1]["flownb"]["tasks"]
     assert ["([1, 2], 6)"] == kernel.run("xs, twice(3)").plain
     kernel.run("%%step train --foreach xs -> m\nm = twice(self.input) * alpha")
     kernel.run("%%step pick --join -> best\nbest = max(task.m for task in inputs)")
-    assert ["✓ train (spin, nothing recorded)\n  set    m: int"] == kernel.run("%spin train --index 1").plain
+    assert ["✓ train (spin, nothing recorded) · set m: int"] == kernel.run("%spin train --index 1").plain
     assert ["10"] == kernel.run("t = %spin train --set alpha=10 --index 0\nt['m'] // 2").plain
-    assert "FN001" in kernel.run("%%spin train\nm = nowhere").error
+    assert "FN001 the %%spin cell (step train), line 3: " in kernel.run("\n%%spin train\nm = nowhere").error
+    assert "----> 3 1 / 0" in kernel.run("%%spin train --index 1\nprint(self.input)\n1 / 0").error
+    assert ["✓ train (spin, nothing recorded)"] == kernel.run("%%time\n%%spin train --index 1\nprint(xs)").plain
     reply = kernel.run("%flow run --alpha 3")
     assert "F · 3 steps · 3 fresh" == reply.plain[0].split("\n")[0]
     assert reply.displays[0]["image/svg+xml"].startswith("<svg")
@@ -162,7 +164,7 @@ def test_tags_mean_the_same_as_magics(kernel: Kernel) -> None:
     kernel.run("import math", cellId="s", tags=["imports"])
     kernel.run("x = math.floor(2.5)\nxs = [1, 2]", cellId="a", tags=["step:load", "out:x,xs"])
     reply = kernel.run("y = x + self.input", cellId="b", tags=["step:add", "prev:load", "foreach:xs", "out:y"])
-    assert "✓ add · 2 tasks\n  set    y: int" == reply.plain[0].split("\n  note")[0]
+    assert ["✓ add · 2 tasks · set y: int"] == reply.plain
     reply = kernel.run("z = inputs[0].y\n1 / 0", cellId="c", tags=["step:pick", "join", "out:z"])
     assert "----> 2 1 / 0" in reply.error
     assert ["3"] == kernel.run("1 + x", cellId="d", tags=["skip"]).plain
@@ -177,20 +179,50 @@ def test_bad_headers_say_how_to_write_them(kernel: Kernel) -> None:
     assert "Write %%flow TrainingFlow." in kernel.run("%%flow my flow\npass").error
 
 
+def test_what_the_flow_leaves_out_is_said(kernel: Kernel) -> None:
+    """A header that replaces another one, and cells that are not part of the flow, are named where they matter."""
+    assert "" == kernel.run("%%flow F\na = 1", cellId="f").text
+    assert "" == kernel.run("%%flow F\na = 2", cellId="f").text
+    reply = kernel.run("%%flow F\nb = 1", cellId="g")
+    assert "note: this cell replaces `%%flow F`, which was executed before\n" == reply.text
+    kernel.run("%%step load -> x\nx = self.b", cellId="a")
+    assert "has no option `--fter`" in kernel.run("%%step use --fter load\npass", cellId="b").error
+    assert "cannot be a step's name" in kernel.run("%%step 2_clean\npass", cellId="c").error
+    notes = [
+        "note: cell (step) is not part of the flow: `%%step` has no option `--fter`. Did you mean `--after`?",
+        "note: cell (step 2_clean) is not part of the flow: `2_clean` cannot be a step's name.",
+    ]
+    assert notes == kernel.run("%flow").text.splitlines()
+    assert notes == kernel.run("%flow status").text.splitlines()
+    assert ["✓ load\n  set    x: int"] == kernel.run("%%step load -> x\nx = self.b", cellId="a").plain
+    assert "F: 1 steps, 2 errors" in kernel.run("%flow check").text
+    assert "FN030" in kernel.run("%flow run").error
+    kernel.run("%%step use\npass", cellId="b", deletedCells=["c"])
+    assert "F: 2 steps, no problems\n" == kernel.run("%flow check").text
+
+
 def test_odd_cells(kernel: Kernel) -> None:
     """A step without a body, and a step below another cell magic, work."""
     assert ["✓ hold"] == kernel.run("%%step hold", cellId="a").plain
     reply = kernel.run("%%time\n%%step load -> x\nx = 1", cellId="b")
-    assert "✓ load\n  set    x: int" == reply.plain[0]
+    assert "✓ load · set x: int" == reply.plain[0]
     assert "Wall time" in reply.text
     assert "" == kernel.run("%%flow Empty", cellId="c").error
 
 
 def test_a_step_runs_its_own_event_loop(kernel: Kernel) -> None:
-    """asyncio.run works in a step, as it does on Metaflow, though the kernel's loop is running."""
-    code = "%%step load -> x\nimport asyncio\nasync def main():\n    return 5\nx = asyncio.run(main())"
-    assert ["✓ load\n  set    x: int"] == kernel.run(code).plain
-    assert ["3"] == kernel.run("import asyncio\nawait asyncio.sleep(0, 3)").plain
+    """Steps, shared code and defaults of parameters have their own loops, as on Metaflow; the kernel keeps its own."""
+    run = "import asyncio\nasync def main():\n    return 5\n"
+    loop = "import asyncio\n[id(asyncio.get_running_loop()), id(asyncio.get_event_loop())]"
+    before = kernel.run(loop).plain
+    assert "" == kernel.run(f"%%shared\n{run}five = asyncio.new_event_loop().run_until_complete(main())").error
+    assert "" == kernel.run('%%flow F\nn = Parameter("n", default=lambda context: asyncio.run(main()), type=int)').error
+    assert ["✓ load · set x: int"] == kernel.run("%%step load -> x\nx = asyncio.run(main()) + n").plain
+    code = "%%step more -> y\ny = asyncio.get_event_loop().run_until_complete(main()) + five"
+    assert ["✓ more · set y: int"] == kernel.run(code).plain
+    assert ["(10, 10)"] == kernel.run("x, y").plain
+    assert before == kernel.run(loop).plain
+    assert ["3"] == kernel.run("await asyncio.sleep(0, 3)").plain
 
 
 def test_a_restart_forgets_nothing(tmp_path: Path, write_notebook: Callable[..., Path]) -> None:
@@ -205,7 +237,7 @@ def test_a_restart_forgets_nothing(tmp_path: Path, write_notebook: Callable[...,
             made.run("%load_ext flownb")
             if turn == 0:
                 made.run(cells[0], cellId="c0")
-            assert ["✓ add (spin, nothing recorded)\n  set    y: int"] == made.run("%spin add").plain
+            assert ["✓ add (spin, nothing recorded) · set y: int"] == made.run("%spin add").plain
             assert "2 steps · 1 never run · 1 fresh" in made.run("%flow").plain[0].replace(
                 "1 fresh · 1 never run", "1 never run · 1 fresh"
             )
@@ -240,9 +272,9 @@ def test_status_and_resume(kernel: Kernel) -> None:
     assert "  train  would run: `train` changed" in reply.plain[0].split("\n")
     assert [{"flownb": {"origin": "NotebookFlow/2"}}] == reply.metadata
     reply = kernel.run("%flow resume --tag again")
-    assert ("", "resume of NotebookFlow: 6 tasks (--tag again)") == (reply.error, reply.text.split("\n")[0])
+    assert ("", "resume of NotebookFlow: 6 tasks (--tag again)") == (reply.error, reply.text.split("\n")[-2])
     lines = ["load: cloned", "train: ran, `train` changed", "pick: ran, `train` changed, `m` differs"]
-    assert lines == reply.text.split("\n")[1:4]
+    assert lines == reply.text.split("\n")[:3]
     assert "6" in kernel.run("from flownb.client import Flow\nFlow('NotebookFlow').latest_run.data.best").plain[0]
     assert "is not an option of resume" in kernel.run("%flow resume --alpha 3").error
 
@@ -252,3 +284,45 @@ def test_what_a_command_of_the_flow_does_not_take(kernel: Kernel) -> None:
     kernel.run("%%step a -> x\nx = 1")
     assert "`%flow check` does not take `all`. It checks the whole flow." in kernel.run("%flow check all").error
     assert "`none/flow.py` cannot be written. No such file" in kernel.run("%flow export none/flow.py").error
+
+
+def test_load_sets_a_tasks_artifacts(kernel: Kernel) -> None:
+    """%flow load takes every form of a place, says what it set, and does not replace what the user made."""
+    kernel.run('%%flow F\nk = Parameter("k", default=2)')
+    kernel.run("%%step load -> xs\nxs = [3, 1]")
+    kernel.run("%%step train --foreach xs -> y\nself.half = self.input / 2\ny = 1 / (self.input - k)")
+    kernel.run("%%step pick --join -> best\nbest = max(one.y for one in inputs)\nbest / 0")
+    kernel.run("%flow run --k 1 --max-workers 1")
+    kernel.run("del xs, y, k")
+    lines = ["set    half: float, k: int, xs: list, index: int, input: int"]
+    failed = "it failed (ZeroDivisionError); `%spin train --from 2/train/4 --pdb` shows its local variables, too"
+    notes = ["note   this is the first that failed of 2 tasks; --index picks another", f"note   {failed}"]
+    for place in ("2/train", "F/2/train", "train"):
+        assert ["✓ loaded F/2/train/4", *lines, *notes] == _lines(kernel.run(f"%flow load {place}"))
+    for place in ("2/train/4", "F/2/train/4", "F/2/train --index 1"):
+        assert ["✓ loaded F/2/train/4", *lines, notes[1]] == _lines(kernel.run(f"%flow load {place}"))
+    assert ["(1, 1, [3, 1], 0.5, 1)"] == kernel.run("k, input, xs, half, index").plain
+    assert ["✓ loaded F/2/train/3", "set    y: float"] == _lines(kernel.run("%flow load 2/train/3 y"))
+    assert ["✓ loaded F/2/train/3", "set    y: float"] == _lines(kernel.run("%flow load F/2/train/3/y"))
+    kernel.run("y = 'mine'\nhalf = 7")
+    reply = kernel.run("%flow load 2/train/3")
+    assert "F/2/train/3 has `half`, `y`, and so has the notebook." in reply.error
+    assert ["('mine', 7, 1)"] == kernel.run("y, half, input").plain
+    assert "" == kernel.run("%flow load 2/train/3 --overwrite").error
+    assert ["(0.5, 1.5, 3)"] == kernel.run("y, half, input").plain
+    for place, said in {
+        "2": "`2` does not name a task.",
+        "2/trian": "Did you mean `train`?",
+        "9/train": "Run F/9 does not exist.",
+        "2/train/9": "There is no finished task F/2/train/9.",
+        "2/train/3 z": "has no artifact `z`",
+        "2/train --index 7": "There is no finished task for item 7",
+        "--overwrit": "Did you mean `--overwrite`?",
+        "": "load names no task.",
+    }.items():
+        assert (place, True) == (place, said in kernel.run(f"%flow load {place}").error)
+
+
+def _lines(reply: Reply) -> list[str]:
+    """The lines of a report, without the blanks before them."""
+    return [line.strip() for line in reply.text.split("\n") if line]

@@ -48,25 +48,41 @@ class Front:
             self.seen.append((kind, body))
             then(kind, body)
 
+    def text(self) -> str:
+        """What was written."""
+        return "".join(body["text"] for kind, body in self.seen if kind == "stream")
+
     def displays(self) -> list[tuple[str, dict[str, Any]]]:
         """What was displayed, and updated."""
         return [(kind, body) for kind, body in self.seen if kind in ("display_data", "update_display_data")]
 
 
+def name_of(displays: list[tuple[str, dict[str, Any]]], start: str) -> str:
+    """The id of the output whose text begins with a text."""
+    found = (body for _, body in displays if body["data"]["text/plain"].startswith(start))
+    return str(next(found)["transient"]["display_id"])
+
+
 @pytest.fixture
-def front(tmp_path: Path) -> Iterator[Front]:
-    """A front end on a fresh kernel in the test's folder, with a flow whose last item waits."""
+def bare(tmp_path: Path) -> Iterator[Front]:
+    """A front end on a fresh kernel in the test's folder, with the extension loaded."""
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
     try:
         made = Front(client, manager.interrupt_kernel)
         made.run("%load_ext flownb")
-        (tmp_path / "go").touch()
-        for cell in CELLS:
-            made.run(cell)
         yield made
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def front(bare: Front, tmp_path: Path) -> Front:
+    """A front end whose notebook has a flow whose last item waits."""
+    (tmp_path / "go").touch()
+    for cell in CELLS:
+        bare.run(cell)
+    return bare
 
 
 def test_one_output_is_updated_while_somebody_looks(front: Front, tmp_path: Path) -> None:
@@ -79,20 +95,27 @@ def test_one_output_is_updated_while_somebody_looks(front: Front, tmp_path: Path
 
     front.run("%flow run", CELL, then=go_on)
     displays = front.displays()
-    assert ["display_data"] == [kind for kind, _ in displays[:1]]
-    assert {"update_display_data"} == {kind for kind, _ in displays[1:]}
-    assert 1 == len({body["transient"]["display_id"] for _, body in displays})
+    dag = displays[0][1]["transient"]["display_id"]
+    of_dag = [(kind, body) for kind, body in displays if body["transient"]["display_id"] == dag]
+    assert ["display_data"] == [kind for kind, _ in of_dag[:1]]
+    assert {"update_display_data"} == {kind for kind, _ in of_dag[1:]}
     going = next(body["data"] for _, body in displays if "2/3  1 running" in body["data"]["text/plain"])
     lines = going["text/plain"].split("\n")
     assert re.fullmatch(r"run F/2  \d tasks done  \d+(\.\d)? s", lines[0])
     assert ["✓ load   1/1", "◐ train  2/3  1 running", "○ pick"] == [line.split("  done")[0] for line in lines[1:]]
     assert going["text/html"].startswith("<pre>")
-    final = displays[-1][1]
+    final = of_dag[-1][1]
     assert "F · 3 steps · 3 fresh" == final["data"]["text/plain"].split("\n")[0]
     assert {"run": "F/2", "tasks": 7} == {name: final["metadata"]["flownb"][name] for name in ("run", "tasks")}
-    # Text came before the run had ended.
-    places = [place for place, (kind, body) in enumerate(front.seen) if "[train/0] got 0" in body.get("text", "")]
-    assert places[0] < front.seen.index(next(one for one in front.seen if "2/3  1 running" in str(one[1])))
+    # What the tasks wrote has an output for each step, and came before the run had ended.
+    load, train = (name_of(displays, text) for text in ("load:\n  loading", "train:\n  [0] got 0"))
+    assert ["display_data", "display_data"] == [
+        kind for kind, body in displays if body["transient"]["display_id"] in (load, train) and kind == "display_data"
+    ]
+    texts = [body["data"]["text/plain"] for _, body in displays if body["transient"]["display_id"] == train]
+    assert "train:\n  [0] got 0\n  [1] got 1\n  [2] got 2" == texts[-1]
+    assert front.text().startswith("run F/2: 7 tasks in ")
+    assert "stream" == front.seen[-1][0]
     front.run("%flow run", stdin=False)
     assert ["display_data"] == [kind for kind, _ in front.displays()]
     assert final["data"] == front.displays()[0][1]["data"]
@@ -104,7 +127,10 @@ def test_who_cannot_look_has_the_end_alone(front: Front) -> None:
         front.run("%flow run --max-workers 2", metadata, stdin=stdin)
         assert ["display_data"] == [kind for kind, _ in front.displays()]
         text = "".join(body["text"] for kind, body in front.seen if kind == "stream")
-        assert "[load] loading\n[train/0] got 0\n[train/1] got 1\n[train/2] got 2\nrun of F: 7 tasks" in text
+        head, _, summary = text.rstrip("\n").rpartition("\n")
+        assert "load:\n  loading\ntrain:\n  [0] got 0\n  [1] got 1\n  [2] got 2" == head
+        expected = r"run F/2: 7 tasks in \d+(\.\d)? s" if stdin else "run of F: 7 tasks"
+        assert re.fullmatch(rf"{expected} \(--max-workers 2\)", summary)
 
 
 def test_a_run_that_is_interrupted_says_so(front: Front, tmp_path: Path) -> None:
@@ -118,7 +144,7 @@ def test_a_run_that_is_interrupted_says_so(front: Front, tmp_path: Path) -> None
 
     stopped: list[str] = []
     front.run("%flow run", CELL, then=stop)
-    final = front.displays()[-1][1]["data"]
+    final = next(body["data"] for _, body in reversed(front.displays()) if "image/svg+xml" in body["data"])
     assert "F · 3 steps · 1 interrupted · 1 fresh · 1 never run" == final["text/plain"].split("\n")[0]
     assert "interrupted" in final["image/svg+xml"]
     assert "failed" not in final["text/plain"]
@@ -135,3 +161,34 @@ def test_headless_executions_always_say_the_same(write_notebook: Callable[..., P
         outputs.append([dict(one, metadata={}) for one in notebook.cells[-1].outputs])
     assert outputs[0] == outputs[1]
     assert {"stream", "display_data"} == {one["output_type"] for one in outputs[0]}
+
+
+BRANCHES = (
+    "%%flow Wide",
+    "%%shared\nfrom IPython.display import HTML, display",
+    "%%step load -> x\nx = 1",
+    "%%step late --after load -> y\ny = 1\nprint('of late')\ndisplay(HTML('<b>late</b>'))\nprint('more of late')",
+    "%%step soon --after load -> z\nz = 1\nprint('of soon')\ndisplay(HTML('<b>soon</b>'))",
+    "%%step both --after late,soon --join\npass",
+)
+
+
+def test_outputs_are_in_the_flows_order_at_the_end(bare: Front) -> None:
+    """What branches show beside each other is sorted by step when the run has ended, as it is then saved."""
+    for cell in BRANCHES:
+        bare.run(cell)
+        assert [] == [body for kind, body in bare.seen if kind == "error"]
+    bare.run("%flow run", CELL)
+    assert [] == [body for kind, body in bare.seen if kind == "error"]
+    held: dict[str, str] = {}
+    for _, body in bare.displays():
+        held[body["transient"]["display_id"]] = body["data"].get("text/html") or body["data"]["text/plain"]
+    expected = ["late:\n  of late", "<b>late</b>", "  more of late", "soon:\n  of soon", "<b>soon</b>"]
+    assert expected == [text for text in held.values() if not text.startswith("Wide")]
+    bare.run("%flow run", CELL, stdin=False)
+    shown = [
+        body["text"].rstrip() if kind == "stream" else body["data"].get("text/html", "dag")
+        for kind, body in bare.seen
+        if kind in ("stream", "display_data")
+    ]
+    assert [*expected, "dag", "run of Wide: 6 tasks"] == [text for text in shown if text]

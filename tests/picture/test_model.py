@@ -45,7 +45,8 @@ def test_unknown_state_is_refused() -> None:
     with pytest.raises(ValueError) as caught:
         DagNode("load", state="fresch")  # type: ignore[arg-type]  # the mistake under test
     assert (
-        "Step `load` has the state 'fresch'. The picture knows never, running, fresh, stale, failed. Write `fresh`."
+        "Step `load` has the state 'fresch'. "
+        "The picture knows never, running, fresh, stale, failed, untaken. Write `fresh`."
     ) == str(caught.value)
 
 

@@ -90,14 +90,14 @@ def test_state_is_said_in_words(state: NodeState, word: str) -> None:
 
 
 def test_states_differ_without_colour() -> None:
-    """With all colours taken away, the five states' cards still differ from each other."""
+    """With all colours taken away, the six states' cards still differ from each other."""
     drawings = set()
     for state in get_args(NodeState):
         svg = dag_svg(Dag("F", (DagNode("load", state=state),)), caption=False)
         body = svg[svg.index("</style>") :]
         shapes = re.sub(r'(class|fill|stroke)="[^"]*"', "", body)
         drawings.add(re.sub(r"<(title|text|tspan)[ >].*?</\1>", "", shapes))
-    assert 5 == len(drawings)
+    assert 6 == len(drawings)
 
 
 def test_text_is_escaped() -> None:

@@ -101,6 +101,10 @@ class Takes(UserStepDecorator):
 class Odd(UserStepDecorator):
     def post_step(self, step_name, flow, exception=None):
         return "odd"
+
+class Listed(UserStepDecorator):
+    def post_step(self, step_name, flow, exception=None):
+        return [None, {}]
 """
 LAST = "%%step b -> y\ny = getattr(self, 'x', 'unset')"
 
@@ -155,6 +159,7 @@ def test_decorators_change_what_a_step_does(
         ("@marked", "x = 1 / 0", ZeroDivisionError, "division by zero"),
         ("@Watch", "x = 1 / 0", ZeroDivisionError, "division by zero"),
         ("@Odd", "x = 1", RuntimeError, "Invalid return value from a UserStepDecorator"),
+        ("@Listed", "x = 1", RuntimeError, r"got: \[None, {}\]"),
         ("@Stops", "x = 1", TransitionError, "nothing called self.next"),
         ("@Skip(n=1)", "x = 1", DecoratorError, "is used with arguments"),
     ],

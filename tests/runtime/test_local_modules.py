@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from flownb.runtime.local_modules import local_modules
+from flownb.runtime.imported_text import UNKNOWN, ImportedText, noted_apart, watch_imports
+from flownb.runtime.local_modules import local_modules, outdated_modules
+from flownb.runtime.own_modules import loaded_texts
 
 
 @pytest.fixture
@@ -60,11 +63,43 @@ def test_an_edit_anywhere_below_changes_one_hash(folder: Path) -> None:
 
 def test_what_was_imported_counts_as_it_was(folder: Path) -> None:
     """A task that ran on an old import is not taken for one that ran on the edited file, until a reload."""
+    watch_imports()
     rates = importlib.import_module("shop.rates")
-    before = local_modules(["shop.rates"], loaded=True)
+    before = local_modules([], loaded=loaded_texts(0))["shop.rates"]
+    assert before == local_modules(["shop.rates"])["shop.rates"]
     (folder / "shop" / "rates.py").write_text("RATE = 30\n")
-    assert before == local_modules(["shop.rates"], loaded=True)
-    assert before != local_modules(["shop.rates"])
+    assert before == local_modules([], loaded=loaded_texts(0))["shop.rates"]
+    assert before != local_modules(["shop.rates"])["shop.rates"]
+    assert ["shop.rates"] == [name for name in outdated_modules(loaded_texts(0)) if name.startswith("shop")]
     importlib.invalidate_caches()
     importlib.reload(rates)
-    assert local_modules(["shop.rates"]) == local_modules(["shop.rates"], loaded=True)
+    assert local_modules(["shop.rates"])["shop.rates"] == local_modules([], loaded=loaded_texts(0))["shop.rates"]
+
+
+def test_an_edit_that_leaves_size_and_time(folder: Path) -> None:
+    """The content decides, also where a file looks the same."""
+    path = folder / "shop" / "rates.py"
+    digests = []
+    for text in ("RATE = 1\n", "RATE = 2\n", "RATE = 1\n"):
+        path.write_text(text)
+        os.utime(path, (1_000_000, 1_000_000))
+        digests.append(local_modules(["shop.rates"])["shop.rates"])
+    assert [True, False] == [digests[0] == digests[2], digests[0] == digests[1]]
+
+
+def test_a_module_that_was_there_before(folder: Path) -> None:
+    """Of a module that was imported before imports were watched nobody knows the content, if its file may be newer."""
+    watch_imports()
+    importlib.import_module("shop.rates")
+    with noted_apart({}):
+        assert UNKNOWN == loaded_texts(0)["shop.rates"].digest
+
+
+def test_a_file_that_has_no_module_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was loaded from a file under a name of no meaning is known by its path, from the current folder on."""
+    monkeypatch.chdir(folder)
+    (folder / "a plugin.py").write_text("N = 1\n")
+    text = ImportedText(str(folder / "a plugin.py"), "old")
+    assert {"./a%20plugin.py": "old"} == local_modules([], loaded={"anything": text})
+    assert ["./a%20plugin.py"] == list(local_modules(["./a%20plugin.py"]))
+    assert {} == local_modules(["./gone.py"])

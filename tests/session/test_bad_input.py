@@ -195,14 +195,15 @@ def test_a_step_that_raises(make_session: MakeSession) -> None:
 
 
 def test_a_failing_step_in_a_run(make_session: MakeSession) -> None:
-    """A run stops at the failed task, is recorded as failed, and says how to spin that task alone."""
+    """A run stops at the failed task, is recorded as failed, and says how to debug that task."""
     session = make_session(LOAD, "%%step clean -> n\nn = df[7]", "%%step last\nprint(n)")
     with pytest.raises(StepFailed) as caught:
         session.run(RunOptions())
     assert "NotebookFlow/1/clean/3" == caught.value.pathspec
     assert (
         "Run NotebookFlow/1 stopped: step clean failed. IndexError: list index out of range. Correct the step; "
-        "`%spin clean --from 1/clean/3` runs it alone on the same inputs." == str(caught.value)
+        "`%spin clean --from 1/clean/3 --pdb` runs it on the same inputs in the notebook, and stops where it fails."
+        == str(caught.value)
     )
     assert isinstance(caught.value.__cause__, StepError)
     assert "IndexError" == caught.value.__cause__.type

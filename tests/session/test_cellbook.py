@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flownb.cells.cell import Cell, read_cell
 from flownb.cells.notebook import DocumentCell
+from flownb.flow.definition import define_flow
 from flownb.session.cellbook import CellBook
 
 
@@ -17,8 +18,8 @@ def step(name: str, cell_id: str | None = None, body: str = "pass") -> Cell:
 
 
 def names(book: CellBook) -> list[str]:
-    """Step names in order."""
-    return [cell.name for cell in book.cells()]
+    """Step names in order; of a cell whose mark cannot be read a question mark."""
+    return [cell.name if cell.refusal is None else "?" for cell in book.cells()]
 
 
 def test_without_ids_the_first_execution_decides_the_order() -> None:
@@ -70,11 +71,11 @@ def test_saved_cells_are_part_of_the_flow(write_notebook: Callable[..., Path]) -
     """After a restart the flow is what was saved; an executed cell outranks its saved text."""
     path = write_notebook("%%step a\nx = 1", "y", "%%step b\nx = 2", "%%step c", "%%step oops --fter b")
     book = CellBook(path)
-    assert (["a", "b", "c"], ("a", "b", "c")) == (names(book), book.unexecuted())
+    assert (["a", "b", "c", "?"], ("a", "b", "c")) == (names(book), book.unexecuted())
     book.put(step("bb", "c2", "x = 3"))
-    assert (["a", "bb", "c"], ("a", "c")) == (names(book), book.unexecuted())
+    assert (["a", "bb", "c", "?"], ("a", "c")) == (names(book), book.unexecuted())
     book.unmark(["c0"])
-    assert ["bb", "c"] == names(book)
+    assert ["bb", "c", "?"] == names(book)
 
 
 def test_a_cell_that_left_the_file_leaves_the_flow(write_notebook: Callable[..., Path]) -> None:
@@ -176,11 +177,43 @@ def test_cells_that_code_executed_stay_with_a_view() -> None:
     assert ["x"] == names(book)
 
 
-def test_a_half_typed_header_is_no_step_yet() -> None:
-    """A cell whose mark cannot be read is left out until it can be."""
+def test_a_half_typed_header_is_there_to_be_reported() -> None:
+    """A cell whose mark cannot be read is part of what checks look at, and of nothing that runs."""
     book = CellBook()
     book.show(shown(("1", "%%step a\npass"), ("2", "%%step \npass"), ("3", "%%step b --after\npass")))
-    assert ["a"] == names(book)
+    assert ["a", "?", "?"] == names(book)
+    flow = define_flow(book.cells())
+    assert (["a"], 2) == ([one.name for one in flow.steps], len(flow.refused))
+
+
+def flow_cell(name: str, cell_id: str | None, body: str = "pass") -> Cell:
+    """A flow's header."""
+    return read_cell(f"%%flow {name}\n{body}", cell_id=cell_id)
+
+
+def test_a_second_header_is_not_forgotten(write_notebook: Callable[..., Path]) -> None:
+    """With the file or a view at hand both headers are there, for a check to report; an edited one replaces itself."""
+    book = CellBook(write_notebook("%%flow F\nx = 1", "%%flow F\ny = 1"))
+    assert [None, None] == [book.put(flow_cell("F", "c0", "x = 1")), book.put(flow_cell("F", "c1", "y = 1"))]
+    assert ["x = 1", "y = 1"] == [cell.body for cell in book.cells()]
+    assert [None, None] == [book.put(flow_cell("F", "c0", "x = 2")), book.put(flow_cell("G", "c1"))]
+    assert ["F", "G"] == names(book)
+    book = CellBook()
+    book.show(shown(("1", "%%flow F\nx = 1"), ("2", "%%flow F\ny = 1")))
+    assert None is book.put(flow_cell("F", "2", "y = 1"))
+    assert ["x = 1", "y = 1"] == [cell.body for cell in book.cells()]
+
+
+def test_a_header_that_replaces_another_one_names_it() -> None:
+    """Where the other cell may be gone the one executed last counts, and the caller can say what it replaced."""
+    book = CellBook()
+    first = flow_cell("F", "1")
+    assert [None, None, first] == [book.put(first), book.put(first), book.put(flow_cell("G", "2"))]
+    assert ["G"] == names(book)
+    book = CellBook()
+    first = flow_cell("F", None)
+    assert [None, None, first] == [book.put(first), book.put(first), book.put(flow_cell("G", None))]
+    assert ["G"] == names(book)
 
 
 def test_the_same_step_twice_in_the_document_is_left_for_a_check_to_report() -> None:

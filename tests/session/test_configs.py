@@ -57,10 +57,10 @@ def test_a_changed_file_makes_steps_stale(make_session: MakeSession) -> None:
     session = make_session(FLOW, FIRST, SECOND)
     session.run_step("first")
     write(20)
-    assert ("`cfg` differs", "`size` differs") == session.freshness()["first"].reasons
+    assert ("made with another `cfg`", "made with size = 1 (now: 20)") == session.freshness()["first"].reasons
     assert ["20", "10", 20, 20, ["a", "b"]] == session.run_step("first").values["seen"]
     Path("words.txt").write_text("a b c")
-    assert ("`words` differs",) == session.freshness()["first"].reasons
+    assert ("made with words = 'a b' (now: 'a b c')",) == session.freshness()["first"].reasons
 
 
 def test_the_environment_chooses_for_single_steps_too(

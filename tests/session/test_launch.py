@@ -103,7 +103,7 @@ def test_a_spin_takes_them_too(make_session: MakeSession) -> None:
     options = ["a", "--with", 'environment:vars={"ADDED": 1}', "--with", "retry", "--with", "kubernetes"]
     outcome = session.spin(parse_spin(options))
     assert "1" == outcome["b"]
-    notes = [f"note   @{name} of --with is not applied in a spin" for name in ("retry", "kubernetes")]
+    notes = [f"note: @{name} of --with is not applied in a spin" for name in ("retry", "kubernetes")]
     assert notes == [line.strip() for line in outcome.report.lines() if "--with" in line]
     assert session.spin(parse_spin([*options, "--skip-decorators"]))["b"] is None
     assert "1" == session.spin(parse_spin([*options, "--isolate", "process"]))["b"]

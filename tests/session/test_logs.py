@@ -248,7 +248,8 @@ def test_only_some_of_very_many_tasks_are_shown(make_session: MakeSession) -> No
     session.run_step("each")
     lines = logs(session, "each")
     assert (["item 0:", "stdout: 0"], 41) == (lines[:2], len(lines))
-    assert "note: 5 more tasks wrote something; --index picks one" == lines[-1]
+    assert "note: 5 more tasks wrote something; --all shows them, --index picks one" == lines[-1]
+    assert ("stdout: 24", 50) == ((every := logs(session, "each --all"))[-1], len(every))
 
 
 def test_logs_are_left_out_of_what_a_store_holds(make_session: MakeSession) -> None:

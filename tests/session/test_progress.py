@@ -19,6 +19,7 @@ from flownb.runtime.events import (
 from flownb.runtime.freshness import Freshness
 from flownb.session.progress import Progress, StepStates
 from flownb.session.tally import StepLine, Tally, columns, cut, duration, rate_text, texts
+from flownb.session.task_lines import TaskLines
 
 Place = tuple[int | None, int | None, tuple[int, ...]]
 ALONE: Place = (None, None, ())
@@ -78,7 +79,7 @@ def test_a_foreach_has_counts_and_a_rate() -> None:
     assert ["load      1/1  done in 0.5 s", "train  20/100  3 running  10/s  1 failed  1 retried", "pick"] == texts(
         tally.lines(9)
     )
-    assert "run F/1  21 tasks done  2.5 s" == tally.head()
+    assert "run F/1  20 tasks done  1 failed  2.5 s" == tally.head()
 
 
 def test_a_rate_is_that_of_the_last_seconds() -> None:
@@ -124,7 +125,7 @@ def test_other_runs_and_single_steps_are_not_counted() -> None:
     other = TaskStarted("F", "2", "load", "1", "run", 0, None, None, ())
     spin = TaskStarted("F", "1", "load", "1", "spin", 0, None, None, ())
     tally = tallied(RunStarted("F", "1"), other, spin, started("start", 1), ended("start", 1))
-    assert (["load", "train", "pick"], 1) == (texts(tally.lines(9)), tally.tasks)
+    assert (["load", "train", "pick"], 1) == (texts(tally.lines(9)), tally.done)
 
 
 def test_many_steps_take_few_lines() -> None:
@@ -188,7 +189,7 @@ def test_a_stopped_step_was_interrupted() -> None:
 def test_what_tasks_write_is_labelled_at_once() -> None:
     """Each whole line goes on with its step and its items before it; half a line goes on when its task ends."""
     said: list[tuple[str, str]] = []
-    progress = Progress("F/1", write=lambda stream, text: said.append((stream, text)))
+    progress = Progress("F/1", TaskLines(lambda stream, text: said.append((stream, text))))
     inner: Place = (1, 2, (3,))
     for event in (started("a", 1), started("b", 2, inner), wrote("a", 1, "one\ntw"), wrote("b", 2, "x\n", inner)):
         progress(event)
@@ -196,17 +197,16 @@ def test_what_tasks_write_is_labelled_at_once() -> None:
     assert [("stdout", "[a] one\n"), ("stdout", "[b/3/1] x\n"), ("stderr", "[a] oh\n")] == said
     progress(ended("a", 1))
     assert ("stdout", "[a] tw\n") == said[-1]
+    progress(TaskOutput(*facts("b", 2, inner), "display", "a table", {"text/html": "<table>"}, {}, "", False))
+    progress(ended("b", 2, inner, "failed", "ValueError: no"))
+    assert [("stdout", "[b/3/1] a table\n"), ("stdout", "[b/3/1] failed: ValueError: no\n")] == said[-2:]
 
 
-def test_what_is_held_back_follows_the_flows_order() -> None:
-    """Where it matters that two runs say the same, tasks are heard in order once none runs."""
-    said: list[str] = []
-    progress = Progress("F/1", ("a", "b"), held=True, write=lambda stream, text: said.append(text))
-    places: list[Place] = [(i, 3, ()) for i in range(3)]
-    for i in (2, 0, 1):
-        progress(started("b", i, places[i]))
-    for i in (1, 2, 0):
-        progress(wrote("b", i, f"{i}\n", places[i]))
-        assert [] == said
-        progress(ended("b", i, places[i]))
-    assert ["[b/0] 0\n", "[b/1] 1\n", "[b/2] 2\n"] == said
+def test_other_runs_are_not_shown() -> None:
+    """A run's progress hands on its own events, and those of no other run or step cell."""
+    shown: list[Event] = []
+    progress = Progress("F/1", shown.append)
+    other = TaskOutput("F", "2", "a", "1", "run", 0, *ALONE, "stdout", "x\n", {}, {}, "", False)
+    for event in (other, RunStarted("F", "1"), wrote("a", 1, "y\n")):
+        progress(event)
+    assert [RunStarted("F", "1"), wrote("a", 1, "y\n")] == shown

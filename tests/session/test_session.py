@@ -9,7 +9,7 @@ import pytest
 
 from flownb.cells.cell import read_cell
 from flownb.client import Flow, Run
-from flownb.errors import CorruptBlob, MissingResults, ParameterError, StepFailed
+from flownb.errors import CheckFailed, CorruptBlob, MissingResults, ParameterError, StepFailed
 from flownb.session.options import RunOptions, parse_run
 from flownb.session.session import Session
 from flownb.session.step_options import parse_spin
@@ -50,6 +50,24 @@ def test_uncaptured_names_are_listed_with_the_header_to_keep_them(make_session: 
     report = make_session(*CELLS).run_step("load").report
     assert ("scratch",) == report.local
     assert "%%step load -> xs, total, scratch" == report.header
+
+
+def test_the_header_to_keep_names_passes_the_checks(make_session: MakeSession) -> None:
+    """What it would capture can be an artifact: no name of a step or parameter, nothing deleted or perhaps unset."""
+    body = "knn = alpha = end = inputs = gone = index = 1\ndel gone\nif knn > 1:\n    maybe = 2\nfine = 3"
+    session = make_session("%%flow F\nbeta = 1", f"%%step load -> xs\nxs = []\nbeta = 2\n{body}", "%%step knn")
+    report = session.run_step("load").report
+    assert "%%step load -> xs, alpha, fine" == report.header
+    assert {"knn", "end", "inputs", "index", "maybe", "beta"} <= set(report.local)
+    session.define(read_cell(f"{report.header}\nxs = []\n{body}"))
+    assert {"xs", "alpha", "fine"} == session.run_step("load").values.keys()
+    session.define(read_cell("knn = 1", tags=["step:only", "after:load"]))
+    report = session.run_step("only").report
+    assert ("knn", "") == (", ".join(report.local), report.header)
+    assert "  local  knn" in report.lines()
+    session.define(read_cell("fine = 1", tags=["step:only", "out:fine", "after:load"]))
+    session.define(read_cell("fine = good = 1", tags=["step:only", "out:fine", "after:load"]))
+    assert "step:only after:load out:fine,good" == session.run_step("only").report.header
 
 
 def test_steps_never_see_each_others_memory(make_session: MakeSession) -> None:
@@ -105,6 +123,71 @@ def test_spin_a_throw_away_body(make_session: MakeSession) -> None:
     session.run_step("load")
     assert {"m": -1} == session.spin(parse_spin(["train"]), body="m = -self.input").values
     assert {"m": 2} == session.spin(parse_spin(["train"])).values
+
+
+LOOKED_AT = (
+    "%%step load -> xs, k\nxs = [1, 2]\nk = 'a'",
+    "%%step work --foreach xs -> m, n\nm = self.input\nn = 2",
+    "%%step pick -> best, ms\nms = [one.m for one in inputs]\nbest = max(ms)",
+    "%%step last -> z\nz = best",
+)
+# Steps, throw-away bodies, and what they set and display.
+LOOKS: list[tuple[str, str, dict[str, object], list[object]]] = [
+    ("work", "n = 5", {"n": 5}, []),
+    ("work", "self.input", {}, [1]),
+    ("work", "if self.input > 1:\n    m = 7\nn = 1", {"n": 1}, []),
+    ("work", "for m in []:\n    pass\nself.extra = 3", {"extra": 3}, []),
+    ("work", "m = 1\ndel m", {}, []),
+    ("work", "import math as m\nm.floor(2.5)", {}, [2]),
+    ("work", "def m(): pass\nclass n: pass", {}, []),
+    ("work", "try:\n    m = 1 / 0\nexcept ZeroDivisionError as n:\n    pass", {}, []),
+    ("load", "1 + 1", {}, [2]),
+    ("load", "k = 3", {"k": 3}, []),
+    ("load", "xs = {3}", {"xs": {3}}, []),
+    ("pick", "len(list(inputs))", {}, [2]),
+    ("pick", "ms = 'no inputs are read'", {"ms": "no inputs are read"}, []),
+    ("last", "best + 1", {}, [3]),
+    ("last", "", {}, []),
+]
+
+
+@pytest.mark.parametrize(("step", "body", "values", "shown"), LOOKS)
+def test_a_throw_away_body_looks_around(
+    make_session: MakeSession, step: str, body: str, values: dict[str, object], shown: list[object]
+) -> None:
+    """It may set some of what its step captures, or nothing; what it set and displayed is there to see."""
+    session = make_session(*LOOKED_AT)
+    for one in ("load", "work", "pick", "last"):
+        session.run_step(one)
+    displayed: list[object] = []
+    outcome = session.spin(parse_spin([step]), body=body, display=displayed.append)
+    assert (values, shown) == (outcome.values, [one for one in displayed if one is not None])
+    assert list(values) == [name for name, _ in outcome.report.artifacts]
+    assert {"load": "fresh", "work": "fresh", "pick": "fresh", "last": "fresh"} == {
+        name: one.state for name, one in session.freshness().items()
+    }
+
+
+def test_a_throw_away_body_runs_in_a_process_of_its_own(make_session: MakeSession) -> None:
+    """With --isolate the body is the same: what it may leave out it may leave out there."""
+    session = make_session(*LOOKED_AT)
+    session.run_step("load")
+    body = "if self.input > 1:\n    m = 7\nn = xs"
+    assert {"n": [1, 2]} == session.spin(parse_spin(["work", "--isolate", "process"]), body=body).values
+    session.servers.close()
+
+
+def test_an_error_of_a_throw_away_body_is_its_own(make_session: MakeSession) -> None:
+    """Findings name the %%spin cell and its line, not the cell of the step."""
+    session = make_session(*LOOKED_AT)
+    session.run_step("load")
+    body = "m = 1\nn = nowhere"
+    with pytest.raises(CheckFailed) as caught:
+        session.spin(parse_spin(["work"]), body=body, source=f"\n%%time\n%%spin work\n{body}")
+    assert (
+        "FN001 the %%spin cell (step work), line 5: Step work reads `nowhere`, which nothing defines.\n"
+        "    5 | n = nowhere\n"
+    ) in str(caught.value)
 
 
 def test_spin_from_an_earlier_run(make_session: MakeSession) -> None:
@@ -222,11 +305,12 @@ def test_an_override_of_the_foreach(make_session: MakeSession) -> None:
 
 
 def test_notes_say_where_inputs_come_from(make_session: MakeSession) -> None:
-    """A step that goes on from a run with other parameters says so."""
-    session = make_session(*CELLS)
+    """A step that reads a parameter which its parents' run was given says so; one that does not says nothing."""
+    session = make_session(*CELLS, "%%step show --after pick\nprint(self.alpha)")
     session.run(parse_run("--alpha 7".split()))
-    (note,) = session.run_step("pick").report.notes
-    assert "the parameter alpha is what its parents ran with, not the default" == note
+    said = "made with alpha = 7 (default: 2), as the run that its inputs come from"
+    assert ((), (said,)) == (session.run_step("pick").report.inputs, session.run_step("show").report.inputs)
+    assert (said,) == session.spin(parse_spin(["show"])).report.inputs
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -249,7 +333,7 @@ def test_freshness_says_why(make_session: MakeSession) -> None:
     assert {
         "load": ("fresh", ()),
         "train": ("stale", ("`train` changed",)),
-        "pick": ("stale", ("`train` changed",)),
+        "pick": ("stale", ("made from an older result of `train` (`train` changed)",)),
     } == states(session)
     session.run_step("train")
     assert {("fresh", ())} == set(states(session).values())
@@ -263,7 +347,7 @@ def test_content_decides_not_time(make_session: MakeSession) -> None:
     assert {("fresh", ())} == set(states(session).values())
     session.define(read_cell(LOAD.replace("[1, 2, 3]", "[1, 2, 4]"), number=2))
     session.run_step("load")
-    assert ("stale", ("`total` differs", "`xs` differs")) == states(session)["train"]
+    assert ("stale", ("new items",)) == states(session)["train"]
 
 
 def test_a_run_of_the_whole_flow_is_fresh(make_session: MakeSession) -> None:
@@ -338,8 +422,11 @@ def test_a_switch_takes_one_way(make_session: MakeSession) -> None:
     assert run.data is not None
     assert "s" == run.data.out
     run_all(session)
-    assert "its --when does not hold" in session.run_step("big").report.notes[0]
-    assert {"out": "s"} == session.run_step("last").values
+    said = "not taken: `look` led to `small`, so a run would not come to this step; it ran on that all the same"
+    assert (said,) == session.run_step("big").report.inputs
+    last = session.run_step("last")
+    assert ({"out": "s"}, ()) == (last.values, last.report.inputs)
+    assert ("untaken", ("`look` led to `small`",)) == states(session)["big"]
 
 
 def test_retry_starts_again_from_the_store(make_session: MakeSession) -> None:

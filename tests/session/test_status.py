@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flownb.cells.cell import read_cell
 from flownb.errors import StepFailed
 from flownb.runtime.reuse import Reuse
 from flownb.session.options import RunOptions
@@ -20,13 +21,13 @@ INLINE = RunOptions(executor="inline")
 
 
 def test_before_anything_ran(make_session: MakeSession) -> None:
-    """Steps that never ran are said to be so."""
+    """Steps that never run are said to be so."""
     assert [
-        "NotebookFlow: 4 steps, 4 never",
-        "  load   never ran",
-        "  train  never ran",
-        "  score  never ran",
-        "  pick   never ran",
+        "NotebookFlow: 4 steps · 4 never run",
+        "  load   never run",
+        "  train  never run",
+        "  score  never run",
+        "  pick   never run",
         "resume: there is no run yet",
     ] == flow_status(make_session(*FLOW)).lines()
 
@@ -37,7 +38,7 @@ def test_after_a_run(make_session: MakeSession) -> None:
     session.run(INLINE)
     status = flow_status(make_session(*FLOW))
     assert [
-        "NotebookFlow: 4 steps, 4 fresh",
+        "NotebookFlow: 4 steps · 4 fresh",
         "  load   fresh",
         "  train  fresh, 3 tasks",
         "  score  fresh, 3 tasks",
@@ -56,11 +57,11 @@ def test_after_an_edit(make_session: MakeSession) -> None:
     make_session(*FLOW).run(INLINE)
     session = make_session(LOAD, TRAIN.replace("* 2", "* 3"), SCORE, PICK)
     assert [
-        "NotebookFlow: 4 steps, 1 fresh, 3 stale",
+        "NotebookFlow: 4 steps · 3 stale · 1 fresh",
         "  load   fresh",
         "  train  stale: `train` changed",
-        "  score  stale: `train` changed",
-        "  pick   stale: `train` changed",
+        "  score  stale: made from an older result of `train` (`train` changed)",
+        "  pick   stale: made from an older result of `score` (`train` changed)",
         "resume:",
         "  load   would be cloned",
         "  train  would run: `train` changed",
@@ -93,3 +94,11 @@ def test_a_flow_with_errors(make_session: MakeSession) -> None:
     """What cannot run is judged all the same."""
     lines = flow_status(make_session(LOAD, "%%step train\ny = nothing")).lines()
     assert "resume: the flow has errors; `%flow check` lists them" == lines[-1]
+
+
+def test_a_step_without_code_that_is_no_longer_the_last(make_session: MakeSession) -> None:
+    """Its result is the same when a step is written below it."""
+    session = make_session("%%step load")
+    session.run_step("load")
+    session.define(read_cell("%%step train -> x\nx = 1", cell_id="below"))
+    assert flow_status(session).lines()[1] == "  load   fresh"

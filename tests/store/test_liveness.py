@@ -209,7 +209,7 @@ def test_askers_do_not_take_each_other_for_the_run(tmp_path: Path) -> None:
 def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system without hard links."""
 
-    def link(*given: object) -> None:
+    def link(*given: object, **options: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(local_storage.os, "link", link)

@@ -157,7 +157,7 @@ def test_the_root_is_private_and_files_follow_the_umask(tmp_path: Path) -> None:
 def test_a_file_system_without_links_still_gives_a_name_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where hard links are not to be had, creating a file that is there is still refused."""
 
-    def refuse(source: Path, target: Path) -> None:
+    def refuse(source: Path, target: Path, **options: int) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)

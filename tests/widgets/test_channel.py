@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,18 +39,19 @@ class View:
         self.badges: dict[str, str] = {}
         self.titles: dict[str, str] = {}
         self.known: Cells = {}
+        self.notebook: dict[str, str] | None = None
 
     def show(self, cells: Cells) -> None:
         """Tell of the whole document, as a view does when it connects."""
         self.known = dict(cells)
-        data = {"type": "DocumentChanged", "order": list(cells), "cells": self._cells(cells)}
+        data = self._document(cells, cells)
         self._send("comm_open", {"comm_id": self.comm, "target_name": DOCUMENT_TARGET, "data": data})
 
     def change(self, cells: Cells) -> None:
         """Tell of what changed in the document."""
         changed = {one: text for one, text in cells.items() if self.known.get(one) != text}
         self.known = dict(cells)
-        data = {"type": "DocumentChanged", "order": list(cells), "cells": self._cells(changed)}
+        data = self._document(cells, changed)
         self._send("comm_msg", {"comm_id": self.comm, "data": data})
 
     def run(self, cell: str) -> None:
@@ -65,6 +67,20 @@ class View:
         """Take in messages until a cell's badge shows a state, and says why."""
         while self.badges.get(cell, "") != state or title not in self.titles.get(cell, ""):
             self._take(self.client.get_iopub_msg(timeout=30))
+
+    def name(self, name: str, notebook_id: str = "") -> None:
+        """Say which notebook it is, as a view does in each message."""
+        self.notebook = {"name": name, "id": notebook_id}
+        self.change(self.known)
+
+    @property
+    def named(self) -> list[str]:
+        """The ids that the view was asked to write into the notebook's metadata."""
+        return [event["id"] for event in self.events if event["type"] == "NotebookNamed"]
+
+    def _document(self, cells: Cells, changed: Cells) -> dict[str, Any]:
+        data = {"type": "DocumentChanged", "order": list(cells), "cells": self._cells(changed)}
+        return data if self.notebook is None else {**data, "notebook": self.notebook}
 
     def _cells(self, cells: Cells) -> list[dict[str, Any]]:
         return [{"id": one, "source": text, "tags": []} for one, text in cells.items()]
@@ -145,7 +161,7 @@ def test_badges_follow_what_is_executed(view: View) -> None:
     told = [(step["step"], step["state"]) for e in view.events if e["type"] == "StepsChanged" for step in e["steps"]]
     assert ("a", "fresh") in told
     view.change({"1": A.replace("1", "2"), "2": B})
-    view.until("2", "stale", "Step b is stale: a changed.")
+    view.until("2", "stale", "Step b is stale: made from an older result of a (a changed).")
     view.run("1")
     view.until("2", "stale", "Step b is stale: x differs.")
     view.change({"1": A, "2": "%%step b\n1 / 0"})
@@ -206,6 +222,17 @@ def test_the_dag_of_a_run_is_shown_from_its_start(view: View) -> None:
     assert "RunEnded" in [event["type"] for event in view.events]
 
 
+def test_what_tasks_show_is_below_the_dag_by_step(view: View) -> None:
+    """With a view, each step has an output that is updated, tables among its lines, and the run is named last."""
+    show = "from IPython.display import HTML, display\nprint('before')\ndisplay(HTML('<b>bold</b>'))\nprint('after')"
+    view.show({"1": A, "2": f"%%step b -> y\ny = x\n{show}"})
+    view.execute("%flow run")
+    shown = [data.get("text/html") or data["text/plain"] for _, data, _ in view.outputs if "image/svg+xml" not in data]
+    # As it is in the end: what comes behind a display has an output of its own.
+    assert ["b:\n  before", "<b>bold</b>", "  after"] == shown[-3:]
+    assert re.fullmatch(r"run NotebookFlow/1: 4 tasks in \d+(\.\d)? s", view.text.splitlines()[-1])
+
+
 def test_without_a_view_there_is_one_display(view: View) -> None:
     """Nbclient and nbval see one display with the final state, and no update."""
     view.execute(A)
@@ -249,6 +276,25 @@ def test_a_widget_shows_what_turns_stale(view: View) -> None:
     view.execute("pass")
     changed = [node for event in view.events if event["type"] == "DagChanged" for node in event["nodes"]]
     assert ("b", "stale") in [(node["name"], node["state"]) for node in changed]
+
+
+def test_displayed_pictures_follow_the_badges(view: View) -> None:
+    """What ``%flow`` displayed, and the picture of a run, are drawn as the badges are when a cell is edited."""
+    view.show({"1": A, "2": B, "run": "%flow run", "flow": "%flow"})
+    view.run("run")
+    view.run("flow")
+    view.until("2", "fresh")
+    shown = {metadata["flownb"]["follows"] for _, _, metadata in view.outputs[1:]}
+    view.change({**view.known, "1": A.replace("1", "2")})
+    view.until("2", "stale", "older result of a (a changed)")
+    view.execute("pass")
+    drawn = {event["dag"]: event for event in view.events if event["type"] == "DagDrawn"}
+    assert shown == drawn.keys()
+    for event in drawn.values():
+        nodes = event["bundle"]["application/vnd.flownb.dag+json"]["nodes"]
+        assert ["stale", "stale"] == [node["state"] for node in nodes]
+        assert "2 stale" in event["bundle"]["text/plain"]
+        assert event["dag"] == event["metadata"]["flownb"]["follows"]
 
 
 def test_a_page_that_is_loaded_anew_catches_up(view: View) -> None:
@@ -322,3 +368,57 @@ def test_states_that_were_overtaken_are_left_out() -> None:
         DagChanged("d", (NodeStatus("a", "fresh", (), ""), NodeStatus("b", "never", (), ""))),
         DagChanged("other", (node,)),
     ] == coalesced(events)
+
+
+def test_a_notebook_is_named_when_its_first_step_runs(view: View) -> None:
+    """The view is asked once to write an id; scratch and flow cells need none, nor a notebook that has one."""
+    view.notebook = {"name": "Untitled.ipynb", "id": ""}
+    view.show({"f": "%%flow F\nc = 1", "s": "1 + 1", "1": A, "2": B})
+    view.run("f")
+    view.run("s")
+    assert [] == view.named
+    view.run("1")
+    assert 1 == len(view.named)
+    view.name("Untitled.ipynb", view.named[0])
+    view.run("2")
+    assert 1 == len(view.named)
+
+
+def test_an_untitled_notebook_that_is_renamed_keeps_its_steps(view: View) -> None:
+    """While the kernel runs, and for a page that is loaded again: the id counts, not the name."""
+    view.notebook = {"name": "Untitled.ipynb", "id": ""}
+    view.show({"1": A, "2": B})
+    view.run("1")
+    (named,) = view.named
+    view.name("train.ipynb", named)
+    view.run("2")
+    view.until("2", "fresh")
+    assert "UntitledFlow: 2 steps, no problems" in (view.execute("%flow check"), view.text)[1]
+    other = View(view.client, "document-2", "page-2")
+    other.notebook = view.notebook
+    other.show(view.known)
+    assert {"1": "fresh", "2": "fresh"} == other.badges
+
+
+def test_a_copy_of_a_notebook_gets_an_id_of_its_own(view: View, tmp_path: Path) -> None:
+    """The id of a file that is still there is not that of another one, whose view is asked to write a new one."""
+    import nbformat
+
+    for name in ("n.ipynb", "n-Copy1.ipynb"):
+        nbformat.write(nbformat.v4.new_notebook(metadata={"flownb": {"id": "4a1f"}}), tmp_path / name)
+    view.notebook = {"name": "n.ipynb", "id": "4a1f"}
+    view.show({"f": "%%flow F\nc = 1", "1": A, "2": B})
+    view.run("1")
+    assert [] == view.named
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    try:
+        copy = View(client)
+        copy.execute("%load_ext flownb")
+        copy.notebook = {"name": "n-Copy1.ipynb", "id": "4a1f"}
+        copy.show(view.known)
+        assert {"1": "never", "2": "never"} == copy.badges
+        copy.run("1")
+        assert 1 == len(set(copy.named) - {"4a1f"})
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)

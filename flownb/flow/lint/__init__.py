@@ -38,11 +38,13 @@ from flownb.flow.lint import (
     reserved_name,
     syntax_error,
     top_level_flow,
+    two_flow_cells,
     unbalanced,
     uncaptured_artifact,
     undefined_name,
     unknown_parent,
     unreachable_step,
+    unreadable_cell,
 )
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext, counted, errors_of, warnings_of
 
@@ -80,6 +82,8 @@ CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
         order_of_inputs,
         class_value,
         base_class,
+        unreadable_cell,
+        two_flow_cells,
     )
 }
 
@@ -108,6 +112,8 @@ def check_flow(
     tuple of Diagnostic
         In document order, errors and warnings together; see `errors_of`.
     """
+    if flow.unusable:  # they take part in the checks, as they are to take part in the flow
+        flow, graph = flow.as_written, None
     graph = graph or draw_graph(flow)
     context = LintContext(flow, graph, trace_artifacts(flow, graph), frozenset(kernel_names), _importable, only)
     found = [diagnostic for check in CHECKS.values() for diagnostic in check(context)]

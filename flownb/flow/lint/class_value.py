@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from flownb.cells.cell import Cell
 from flownb.flow.definition import FlowDefinition
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+from flownb.flow.lint.fix import Edit, Fix, NewCell, removed, replaced, shared_cell
 
 CODE = "FN028"
 # What these make cannot be pickled.
@@ -31,15 +33,34 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
             kind = _kind(value, imported)
             if kind and not name.startswith("_"):
                 what, line = f"The %%flow cell sets `{name}` to {kind}.", header.body_line + node.lineno - 1
-                fix = f"Make it in a %%shared cell or in a step, or call it `_{name}`: such names are not persisted."
-                yield Diagnostic(CODE, what, WHY, fix, header, line)
+                said = f"Make it in a %%shared cell or in a step, or call it `_{name}`: such names are not persisted."
+                read = any(name in {**one.names.reads, **one.names.self_reads} for one in context.flow.all_steps)
+                yield context.of(CODE, header, line, what, WHY, Fix(said, () if read else _renamed(header, tree, name)))
         if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While):
             for inner in _imports(node):
                 what = "The %%flow cell imports inside a block."
                 why = "Metaflow persists what the class binds, and a module cannot be persisted."
-                line, fix = header.body_line + inner.lineno - 1, "Move the block to a %%shared cell."
+                line, fix = (
+                    header.body_line + inner.lineno - 1,
+                    Fix("Move the block to a %%shared cell.", _moved(header, node)),
+                )
                 # Whether the block runs, and whether a module is what is imported, is not known.
-                yield Diagnostic(CODE, what, why, fix, header, line, severity="warning")
+                yield context.of(CODE, header, line, what, why, fix, severity="warning")
+
+
+def _renamed(header: Cell, tree: ast.Module, name: str) -> tuple[Edit, ...]:
+    """Edits that begin a name of the class body with an underscore."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == name]
+    return replaced(header, nodes, [f"_{name}"] * len(nodes))
+
+
+def _moved(header: Cell, node: ast.stmt) -> tuple[Edit | NewCell, ...]:
+    """Edits that move a statement of the class body to a new shared cell."""
+    edit = removed(header, node)
+    if edit is None:
+        return ()
+    lines = header.body.split("\n")[node.lineno - 1 : node.end_lineno]
+    return (edit, shared_cell("\n".join(lines), header))
 
 
 def _constants(node: ast.stmt) -> Iterator[tuple[str, ast.expr]]:

@@ -6,10 +6,13 @@ Never an error: what is read instead may do, as ``cfg.name`` does, which is the 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
+from flownb.cells.cell import Cell
 from flownb.flow.definition import CONFIG_ATTRIBUTES
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+from flownb.flow.lint.fix import Fix, line_replaced
 
 CODE = "FN022"
 WHY = "There it is Metaflow's own, as it is of every config, and not what the config holds."
@@ -23,7 +26,8 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
         return
     for node in _wrong(header.parsed.tree, configs):
         line = header.body_line + node.lineno - 1
-        yield Diagnostic(CODE, *_said("The %%flow cell", node), header, line, severity="warning")
+        said = _said("The %%flow cell", node, header, line)
+        yield context.of(CODE, header, line, *said, severity="warning")
     for step in context.steps:
         for decorator in step.body.decorators:
             try:
@@ -31,8 +35,9 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
             except SyntaxError:
                 continue
             for node in _wrong(tree, configs):
-                said = _said(f"A decorator of step {step.name}", node)
-                yield context.at(CODE, step, decorator.line + node.lineno - 1, *said, proven=False)
+                line = decorator.line + node.lineno - 1
+                said = _said(f"A decorator of step {step.name}", node, step.cell, step.cell.body_line + line - 1)
+                yield context.at(CODE, step, line, *said, proven=False)
 
 
 def _wrong(tree: ast.Module | None, configs: frozenset[str]) -> Iterator[ast.Attribute]:
@@ -50,7 +55,8 @@ def _wrong(tree: ast.Module | None, configs: frozenset[str]) -> Iterator[ast.Att
             yield node
 
 
-def _said(place: str, node: ast.Attribute) -> tuple[str, str, str]:
+def _said(place: str, node: ast.Attribute, cell: Cell, line: int) -> tuple[str, str, Fix]:
     """What, why and what to do."""
-    text = ast.unparse(node)
-    return f"{place} reads `{text}`.", WHY, f'Write {ast.unparse(node.value)}["{node.attr}"].'
+    text, right = ast.unparse(node), f'{ast.unparse(node.value)}["{node.attr}"]'
+    edits = line_replaced(cell, line, rf"\b{re.escape(text)}\b", right)
+    return f"{place} reads `{text}`.", WHY, Fix(f"Write {right}.", edits)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from flownb.errors import nearest
-from flownb.flow.decorator_call import decorator_calls
+from flownb.errors import closest, nearest
+from flownb.flow.decorator_call import DecoratorCall, Expression, decorator_calls
 from flownb.flow.decorator_rules import REPEATABLE, SETTINGS
+from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+from flownb.flow.lint.fix import Edit, Fix, line_replaced
 
 CODE = "FN024"
 
@@ -25,14 +27,46 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
             if call.name in seen and call.name not in REPEATABLE:
                 what = f"Step {step.name} has @{call.name} twice."
                 why = "Metaflow takes it once for each step."
-                yield context.at(CODE, step, call.line, what, why, "Remove one of them.")
+                yield context.at(
+                    CODE, step, call.line, what, why, decorator_fix(step, call, "Remove one of them.", None)
+                )
             seen.add(call.name)
             if call.positional:
                 what = f"@{call.name} of step {step.name} is given `{call.positional[0]}` without a name."
-                fix = f"Write @{call.name}({known[0]}={call.positional[0]})." if known else f"Write @{call.name}."
-                yield context.at(CODE, step, call.line, what, listed, fix)
+                said = f"Write @{call.name}({known[0]}={call.positional[0]})." if known else f"Write @{call.name}."
+                keywords = {known[0]: call.positional[0]} if known else {}
+                text = written_call(call.name, keywords, call) if len(call.positional) < 2 and not call.unpacked else ""
+                yield context.at(CODE, step, call.line, what, listed, decorator_fix(step, call, said, text))
             for setting in call.settings:
                 if setting not in known:
                     what = f"@{call.name} of step {step.name} has no setting `{setting}`."
                     why = listed + nearest(setting, known)
-                    yield context.at(CODE, step, call.line, what, why, "Correct the name, or remove it.")
+                    near = closest(setting, known)
+                    if near is None or near in call.settings:
+                        yield context.at(CODE, step, call.line, what, why, "Correct the name, or remove it.")
+                        continue
+                    line = step.cell.body_line + call.line - 1
+                    edits = line_replaced(step.cell, line, rf"\b{setting}(\s*=)", rf"{near}\1", last=_last(step, call))
+                    yield context.at(CODE, step, call.line, what, why, Fix(f"Write `{near}`.", edits))
+
+
+def _last(step: Step, call: DecoratorCall) -> int:
+    """The last line of a decorator in its cell."""
+    text = next((one.text for one in step.body.decorators if one.line == call.line), "")
+    return step.cell.body_line + call.line - 1 + text.count("\n")
+
+
+def written_call(name: str, changes: Mapping[str, str], call: DecoratorCall) -> str:
+    """A decorator's call with other settings, as it is written."""
+    kept = {key: value.text if isinstance(value, Expression) else repr(value) for key, value in call.settings.items()}
+    settings = ", ".join(f"{key}={value}" for key, value in {**kept, **changes}.items())
+    return f"@{name}({settings})" if settings else f"@{name}"
+
+
+def decorator_fix(step: Step, call: DecoratorCall, sentence: str, text: str | None) -> Fix:
+    """The fix that writes a decorator differently; None removes it, an empty text is left to the user."""
+    cell, first = step.cell, step.cell.body_line + call.line - 1
+    line = cell.source.split("\n")[first - 1].removeprefix(cell.margin)
+    if text == "" or line.startswith((" ", "\t")) or "." in line.partition("(")[0]:
+        return Fix(sentence, ())
+    return Fix(sentence, (Edit(cell, first, _last(step, call), None if text is None else cell.margin + text),))

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from flownb.cells.cell import Cell
 from flownb.flow.artifacts import Artifacts
-from flownb.flow.decorator_call import catches
+from flownb.flow.decorator_call import catches, written_names
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
+from flownb.flow.lint.fix import Fix
 
 __all__ = ["Diagnostic", "LintContext", "Severity", "counted", "errors_of", "warnings_of"]
 
@@ -32,6 +34,8 @@ class Diagnostic:
         ``FN001`` and so on; stable.
     what, why, fix : str
         One sentence each.
+    edits : Fix or None
+        What `fix` says as edits that a program can make; None where the user has to decide.
     cell : Cell
         Where it is.
     line : int
@@ -53,6 +57,7 @@ class Diagnostic:
     step: str = ""
     severity: Severity = "error"
     here: bool = False
+    edits: Fix | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         lines = self.cell.source.split("\n")
@@ -107,26 +112,60 @@ class LintContext:
         alone = len(self.graph.nodes) == 1 and not (node.targets or node.is_join or step.header.foreach)
         return alone or self.graph.exit == step.name
 
-    @property
+    @cached_property
     def added_steps(self) -> frozenset[str]:
         """Steps that flow.py has although no cell defines them, bridges left out."""
         if len(self.graph.nodes) == 1 and self.is_last(next(iter(self.flow.all_steps))):
             return frozenset()
         missing = {"start": self.graph.marked_start, "end": self.graph.exit}
-        return frozenset(name for name, own in missing.items() if own is None) - self.graph.nodes.keys()
+        return frozenset(name for name, own in missing.items() if own is None and name not in self.graph.nodes)
 
-    @property
+    @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The steps that are checked."""
         return tuple(step for step in self.flow.steps if self.only in (None, step.name))
 
+    @cached_property
+    def assigning(self) -> dict[str, list[Step]]:
+        """The step cells that bind a plain name anywhere in their bodies, by the name, in document order."""
+        found: dict[str, list[Step]] = {}
+        for step in self.flow.steps:
+            for name in step.names.assigned:
+                found.setdefault(name, []).append(step)
+        return found
+
+    @cached_property
+    def setting(self) -> dict[str, list[Step]]:
+        """The step cells that set an artifact, by its name, in document order."""
+        found: dict[str, list[Step]] = {}
+        for step in self.flow.steps:
+            for name in written_names(step):
+                found.setdefault(name, []).append(step)
+        return found
+
     def at(
-        self, code: str, step: Step, body_line: int, what: str, why: str, fix: str, *, proven: bool = True
+        self, code: str, step: Step, body_line: int, what: str, why: str, fix: str | Fix, *, proven: bool = True
     ) -> Diagnostic:
         """A diagnostic at a line of a step's body (0 is the header line): an error if it is proven."""
         line = max(step.cell.body_line + body_line - 1, 1)
         severity: Severity = "error" if proven else "warning"
-        return Diagnostic(code, what, why, fix, step.cell, line, step.name, severity)
+        return self.of(code, step.cell, line, what, why, fix, step=step.name, severity=severity)
+
+    def of(
+        self,
+        code: str,
+        cell: Cell,
+        line: int,
+        what: str,
+        why: str,
+        fix: str | Fix,
+        *,
+        step: str = "",
+        severity: Severity = "error",
+    ) -> Diagnostic:
+        """A diagnostic at a line of a cell."""
+        edits = fix if isinstance(fix, Fix) and fix.edits else None
+        return Diagnostic(code, what, why, str(fix), cell, line, step, severity, edits=edits)
 
 
 def errors_of(found: Iterable[Diagnostic], *, elsewhere: bool = False) -> tuple[Diagnostic, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+from flownb.flow.lint.fix import Fix, replaced
 
 CODE = "FN026"
 # Each child makes its own copy of what the foreach runs over and takes the item at its position from it
@@ -42,11 +43,13 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
             certain = why == UNSTORED or (asked and (why == ONCE or (why == KEYS and _has_texts_as_keys(value))))
             proven = certain and spelled in step.names.definite_writes and step.names.ends and context.fails(step)
             what = f"The foreach of step {step.name} runs over `{name}`, which is {kind}."
-            fix = f"Write {name} = {'sorted' if why == SET else 'list'}({ast.unparse(value)})."
+            text = f"{'sorted' if why == SET else 'list'}({ast.unparse(value)})"
             if isinstance(value, ast.GeneratorExp):
-                fix = f"Write {name} = list{ast.unparse(value)}."
-            elif why == KEYS:
-                fix = f"Run over list({name}) or list({name}.items())."
+                text = f"list{ast.unparse(value)}"
+            said = f"Write {spelled} = {text}."
+            if why == KEYS:
+                said = f"Write {spelled} = {text}, whose items are the keys, or make a list of its items()."
+            fix = Fix(said, replaced(step.cell, [value], [text]))
             yield context.at(CODE, step, value.lineno, what, why, fix, proven=proven)
 
 

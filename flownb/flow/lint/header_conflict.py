@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from flownb.cells.body import is_next_call, next_calls
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+from flownb.flow.lint.fix import Edit, Fix, removed
 from flownb.flow.method import behind_semicolon
 
 CODE = "FN010"
@@ -69,7 +70,25 @@ def _goes_on(body: list[ast.stmt], last: ast.expr | None) -> bool:
     return False
 
 
-def _refused(context: LintContext, step: Step) -> Iterator[tuple[str, str, str]]:
+def _without_next(step: Step) -> tuple[Edit, ...]:
+    """The edit that removes a body's self.next."""
+    tree = step.body.tree
+    edit = removed(step.cell, tree.body[-1]) if tree is not None else None
+    return (edit,) if edit is not None else ()
+
+
+def _own_line(step: Step) -> tuple[Edit, ...]:
+    """The edit that begins a new line with a body's last statement."""
+    tree, cell = step.body.tree, step.cell
+    assert tree is not None
+    last = tree.body[-1]
+    place = cell.body_line + last.lineno - 1
+    line = cell.source.split("\n")[place - 1].removeprefix(cell.margin).encode()
+    before, after = line[: last.col_offset].decode().rstrip("; \t"), line[last.col_offset :].decode()
+    return (Edit(cell, place, place, f"{cell.margin}{before}\n{cell.margin}{after}"),)
+
+
+def _refused(context: LintContext, step: Step) -> Iterator[tuple[str, str, str | Fix]]:
     """What is wrong with the self.next that ends a body, as what, why and what to do."""
     graph, name, transition = context.graph, step.name, step.body.transition
     assert transition is not None
@@ -77,7 +96,7 @@ def _refused(context: LintContext, step: Step) -> Iterator[tuple[str, str, str]]
         yield (
             f"Step {name} has self.next behind a semicolon.",
             "Captures are written between the two statements.",
-            "Give self.next a line of its own.",
+            Fix("Give self.next a line of its own.", _own_line(step)),
         )
     if transition.parallel:
         yield (
@@ -91,7 +110,7 @@ def _refused(context: LintContext, step: Step) -> Iterator[tuple[str, str, str]]
         yield (
             f"Step {name} has a self.next.",
             f"The step {name} is a flow's last.",
-            "Remove the line, or call the step otherwise.",
+            Fix("Remove the line, or give the step another name.", _without_next(step)),
         )
     elif graph[name].is_join and transition.kind != "linear":
         yield (

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from flownb.errors import nearest
+from flownb.errors import closest, nearest
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
-from flownb.flow.lint.self_attributes import SELF_ATTRIBUTES
-from flownb.flow.lint.undefined_name import undefined_reads
+from flownb.flow.lint.fix import Fix, replaced
+from flownb.flow.lint.keep import keep
+from flownb.flow.lint.uncaptured_artifact import attribute_edits
+from flownb.flow.lint.undefined_name import name_edits, undefined_reads
+from flownb.flow.self_attributes import SELF_ATTRIBUTES
 
 CODE = "FN015"
 
@@ -36,11 +39,18 @@ def _inherited(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         if name in context.artifacts.joined[step.name]:
             why = "A join inherits nothing, for its tasks may have different values."
             inputs = step.header.inputs
-            fix = f"Read {inputs}[0].{name} or each task's own (`for task in {inputs}: task.{name}`)"
+            read = f"{inputs}[0].{name}"
+            said = f"Read {read} or each task's own (`for task in {inputs}: task.{name}`)"
             if branches:
                 having = [one for one in branches if name in context.artifacts.leaving.get(one, ())]
-                fix = f"Read {inputs}.{(having or branches)[0]}.{name}"
-            fix += f', or call self.merge_artifacts({inputs}, include=["{name}"]) first and read self.{name}.'
+                read = f"{inputs}.{(having or branches)[0]}.{name}"
+                said = f"Read {read}"
+            said += f', or call self.merge_artifacts({inputs}, include=["{name}"]) first and read self.{name}.'
+            own = spelled != name
+            edits = attribute_edits(step, name, read) if own else name_edits(step.cell, name, read)
+            # A name that the body assigns as well is its own, and captured it is one that it has to assign.
+            taken = name in step.names.assigned or name in step.captures or inputs in step.names.assigned
+            fix = Fix(said, edits if own or not taken else ())
             what = f"The join {step.name} reads `{spelled}`, which only its inputs have."
             # A plain name that is not loaded is missing whatever other code sets on self.
             sure = spelled in step.names.definite and (spelled == name or step.name not in context.artifacts.unknown)
@@ -68,13 +78,15 @@ def _by_branch(context: LintContext, step: Step) -> Iterator[Diagnostic]:
                 what = f"The join {step.name} reads `{inputs}.{branch}`, but no such step comes into it."
                 why = f"Its inputs are {', '.join(parents)}.{nearest(branch, parents)}"
                 named = split_branches(context, step.name)
-                fix = f"Read {inputs}.{named[0]}." if named else f"Read {inputs}[0], or each of them in a loop."
+                read = f"{inputs}.{closest(branch, named) or named[0]}" if named else f"{inputs}[0]"
+                edits = replaced(step.cell, [node], [read])
+                fix = Fix(f"Read {read}." if named else f"Read {read}, or each of them in a loop.", edits)
                 yield context.at(CODE, step, node.lineno, what, why, fix, proven=proven)
             elif len(graph[branch].targets) > 1:
                 what = f"The join {step.name} reads `{inputs}.{branch}`, which splits straight into it."
                 why = "flow.py needs a step between a split and its join, and gives `inputs` that step's name."
-                fix = f"Add a step between {branch} and {step.name}, and read inputs by its name."
-                yield context.at(CODE, step, node.lineno, what, why, fix, proven=proven)
+                said = f"Add a step between {branch} and {step.name}, and read inputs by its name."
+                yield context.at(CODE, step, node.lineno, what, why, said, proven=proven)
         elif isinstance(node.value, ast.Attribute) and isinstance(node.value.value, ast.Name):
             branch = node.value.attr
             if node.value.value.id != inputs or branch not in parents:
@@ -84,8 +96,22 @@ def _by_branch(context: LintContext, step: Step) -> Iterator[Diagnostic]:
             if node.attr not in known | SELF_ATTRIBUTES and not node.attr.startswith("__"):
                 what = f"The join {step.name} reads `{inputs}.{branch}.{node.attr}`, which {branch} does not have."
                 why = f"It has {', '.join(f'`{name}`' for name in sorted(known))}." if known else "It has no artifacts."
-                fix = f"Capture `{node.attr}` in {branch}, or correct the name."
-                yield context.at(CODE, step, node.lineno, what, why + nearest(node.attr, known), fix, proven=proven)
+                why += nearest(node.attr, known)
+                yield context.at(
+                    CODE, step, node.lineno, what, why, _artifact(context, step, node, known), proven=proven
+                )
+
+
+def _artifact(context: LintContext, step: Step, node: ast.Attribute, known: frozenset[str]) -> str | Fix:
+    """What to do where ``inputs.branch.name`` does not exist."""
+    assert isinstance(node.value, ast.Attribute)
+    branch = context.flow.step(node.value.attr)
+    if branch is not None and node.attr in branch.names.assigned:
+        return keep(context, branch, node.attr, None)[1]
+    if near := closest(node.attr, known):
+        read = f"{ast.unparse(node.value)}.{near}"
+        return Fix(f"Read {read}.", replaced(step.cell, [node], [read]))
+    return f"Assign `{node.attr}` in {node.value.attr} and capture it, or correct the name."
 
 
 def split_branches(context: LintContext, join: str) -> tuple[str, ...]:

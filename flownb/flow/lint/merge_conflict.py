@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+from flownb.flow.lint.fix import Edit, Fix
 
 CODE = "FN021"
 
@@ -29,8 +30,9 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
             found = [(branch, known[name]) for branch, known in values if name in known]
             given = {ast.unparse(one.value): branch for branch, one in found}
             first = found[0][0]
-            fix = f"Choose one first, for example `self.{name} = inputs.{first}.{name}`,"
-            fix += f" or merge with exclude=['{name}']."
+            choice = f"self.{name} = {step.header.inputs}.{first}.{name}"
+            said = f"Choose one first, for example `{choice}`, or merge with exclude=['{name}']."
+            fix = Fix(said, _above(step, call, choice))
             if len(found) > 1 and any(_is_set(one.value) for _, one in found):
                 what = f"Step {step.name} merges `{name}`, a set that several branches assign."
                 why = "Metaflow compares how values are stored, and equal sets of texts are stored in different orders."
@@ -42,6 +44,15 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
                 yield context.at(
                     CODE, step, call.lineno, what, f"It is {shown}.", fix, proven=proven and step.name in certain
                 )
+
+
+def _above(step: Step, call: ast.Call, text: str) -> tuple[Edit, ...]:
+    """The edit that writes a line above the statement that merges."""
+    for statement in step.body.tree.body if step.body.tree is not None else ():
+        if isinstance(statement, ast.Expr) and statement.value is call:
+            place = step.cell.body_line + statement.lineno - 1
+            return (Edit(step.cell, place, place - 1, step.cell.margin + text),)
+    return ()
 
 
 def _merges(step: Step) -> Iterator[ast.Call]:
@@ -89,8 +100,8 @@ def _branch_values(context: LintContext, join: str, parent: str) -> dict[str, _V
     if not frames or frames[-1].kind != "split":
         return {}
     split = frames[-1].split
-    branch = ({parent} | graph.ancestors(parent)) - graph.ancestors(split) - {split}
-    steps = [step for step in context.flow.steps if step.name in branch]
+    branch = ({parent} - {split}) | graph.between(split, parent)
+    steps = context.flow.steps_named(branch)
     found: dict[str, _Value] = {}
     for step in steps:
         for name, (spelled, value) in _literals(step).items():

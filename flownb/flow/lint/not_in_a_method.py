@@ -5,9 +5,18 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from flownb.cells.cell import Cell
+from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+from flownb.flow.lint.fix import Edit, Fix, NewCell, removed, shared_cell
 
 CODE = "FN019"
+
+
+def _moved(step: Step, node: ast.ImportFrom, beside: Cell) -> tuple[Edit | NewCell, ...]:
+    """The edits that move an import into a new shared cell."""
+    edit = removed(step.cell, node)
+    return (edit, shared_cell(ast.unparse(node), beside)) if edit is not None else ()
 
 
 def check(context: LintContext) -> Iterator[Diagnostic]:
@@ -16,14 +25,14 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
         for node in ast.walk(step.body.tree) if step.body.tree else ():
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                 what = f"Step {step.name} imports from __future__."
-                why, fix = "Such an import holds for a whole file.", "Move the line to the top of a %%shared cell."
+                why = "Such an import holds for a whole file."
+                first = context.flow.shared[0] if context.flow.shared else step.cell
+                fix = Fix("Move the line to the top of a %%shared cell.", _moved(step, node, first))
                 yield context.at(CODE, step, node.lineno, what, why, fix)
             elif isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
                 what = f"Step {step.name} imports * from {node.module}."
-                why, fix = (
-                    "Python allows that only at module level.",
-                    "Name what you need, or import it in a %%shared cell.",
-                )
+                why = "Python allows that only at module level."
+                fix = Fix("Name what you need, or import it in a %%shared cell.", _moved(step, node, step.cell))
                 yield context.at(CODE, step, node.lineno, what, why, fix)
         if "self" in step.names.assigned:
             # Captures and self.next come after the body; the last step may have neither.

@@ -77,8 +77,7 @@ def _same_in_all(context: LintContext, join: Step) -> frozenset[str]:
     """Artifacts from above the split that no branch sets, so that all inputs have the same."""
     graph = context.graph
     split = next(iter(graph.arriving(join.name).values()))[-1].split
-    inside = graph.ancestors(join.name) - graph.ancestors(split) - {split}
-    steps = [step for step in context.flow.steps if step.name in inside]
+    steps = context.flow.steps_named(graph.between(split, join.name))
     written = {name for step in steps for name in (*step.names.self_writes, *step.captures)}
     return context.artifacts.leaving.get(split, frozenset()) - written
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import keyword
-import re
 from collections.abc import Iterator
 
 from flownb.flow.decorator_call import written_names
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext, Severity
-from flownb.flow.lint.self_attributes import SELF_ATTRIBUTES
+from flownb.flow.lint.rename import renamed_step
+from flownb.flow.step_name import RESERVED, step_name_problem
 
 CODE = "FN009"
-# `metaflow/flowspec.py`, FlowSpec and _NON_PARAMETERS; `metaflow/lint.py`, check_reserved_words (2.19.39).
-RESERVED = SELF_ATTRIBUTES | {"cmd", "script_name"}
 # Properties, which cannot be assigned; and what no flow starts without.
 READ_ONLY = frozenset({"index", "input", "script_name"})
 NEEDED = frozenset({"cmd", "foreach_stack", "next", "script_name"})
@@ -30,20 +27,11 @@ def check(context: LintContext) -> Iterator[Diagnostic]:
 
 def _step_name(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     """A step's own name."""
-    name = step.name
-    what, why, fix = f"`{name}` cannot be a step's name.", "", "Choose another name."
-    if name in RESERVED:
-        why = "Metaflow keeps it for itself."
-    elif keyword.iskeyword(name):
-        why, fix = "It is a word of Python's own.", f"Call it `{name}_step`."
-    elif re.search("[^a-z0-9_]", name) or not name.isidentifier() or name[0] == "_":
-        why = "Metaflow takes lowercase letters, digits and `_`, not first a digit or `_`."
-        better = re.sub("[^a-z0-9_]", "_", name.lower()).strip("_")
-        fix = f"Call it `{better if better.isidentifier() else f'step_{better}'.strip('_')}`."
-    elif name in context.flow.class_names:
-        what = f"`{name}` is a step and a name in the %%flow cell."
-        why, fix = "Both would be attributes of one class.", "Rename one of them."
-    if why:
+    if found := step_name_problem(step.name, context.flow.class_names):
+        what, why, better = found
+        taken = {*context.graph.nodes, *context.flow.class_names}
+        better = next((one for one in (better, f"{better}_step") if one and one not in taken), "")
+        fix = renamed_step(context, step, better) if better else "Choose another name."
         yield context.at(CODE, step, 0, what, why, fix)
 
 
@@ -65,7 +53,7 @@ def _artifacts(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         elif name in ("self", step.header.inputs):
             why = f"`{name}` is given to the step by the runtime."
         if why:
-            fix = f"Call it otherwise, for example `{name.strip('_')}_value`."
+            fix = f"Give it another name, for example `{name.strip('_')}_value`."
             what = f"Step {step.name} sets the artifact `{name}`."
             yield context.at(CODE, step, line, what, why, fix, proven=fails and written and context.fails(step))
 
@@ -95,5 +83,5 @@ def _class_names(context: LintContext) -> Iterator[Diagnostic]:
             why = f"Every flow has a step `{name}`."
         if why and header is not None:
             what = f"The %%flow cell defines `{name}`."
-            fix = f"Call it otherwise, for example `{name}_value`."
+            fix = f"Give it another name, for example `{name}_value`."
             yield Diagnostic(CODE, what, why, fix, header, header.body_line, severity=severity)

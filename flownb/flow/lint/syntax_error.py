@@ -51,9 +51,7 @@ def _around_steps(context: LintContext, cell: Cell) -> Iterator[Diagnostic]:
 def _as_method(context: LintContext, step: Step, refused: Set[str]) -> Iterator[Diagnostic]:
     """What the compiler says of a body as a method, unless a check of its own says it better."""
     named = [step.name, *context.graph[step.name].targets]
-    said = any(word == "await" for _, word in misplaced(step.body.tree)) or any(
-        one.step == step.name for one in not_in_a_method.check(context)
-    )
+    said = step.name in refused or any(word == "await" for _, word in misplaced(step.body.tree))
     if said or not all(name.isidentifier() and not keyword.iskeyword(name) for name in named):
         return
     method = method_source(context.flow, context.graph[step.name], context.artifacts)

@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from flownb.cells.assignment import analyse_names
 from flownb.cells.cell import Cell
 from flownb.cells.header import INPUTS
-from flownb.errors import nearest
-from flownb.flow.decorator_call import written_names
+from flownb.errors import closest
 from flownb.flow.decorator_rules import NUMBERS
 from flownb.flow.definition import PYTHON_BUILTINS, Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext, Severity
+from flownb.flow.lint.fix import Edit, Fix, NewCell, replaced, shared_cell
+from flownb.flow.lint.keep import keep, merge_edit
 from flownb.flow.module import CARD_NAMES, METAFLOW_NAMES, decorator_names, future_features
 
 CODE = "FN001"
+# Metaflow's names that are not decorators.
+WORDS = frozenset({"Config", "IncludeFile", "JSONType", "Parameter", "config_expr", "current"})
 NOWHERE = "No shared cell and no Python builtin has that name."
 
 
@@ -61,7 +64,7 @@ def _in_step(context: LintContext, step: Step) -> Iterator[Diagnostic]:
                 proven = proven and decorator.name in NUMBERS
                 what = f"A decorator of step {step.name} reads the parameter `{name}`."
                 why = "Parameters have no value before steps run, but configs have."
-                fix = f'Write {name} = Config("{name}", …) in the %%flow cell.'
+                fix = f"Make `{name}` a Config of the %%flow cell instead of a Parameter."
             yield context.at(CODE, step, decorator.line, what, why, fix, proven=proven)
 
 
@@ -76,18 +79,21 @@ def _in_cell(context: LintContext, cell: Cell, known: frozenset[str], place: str
         evaluated = analyse_names(_without_annotations(tree)).reads
         reads = {name: line for name, line in reads.items() if name in evaluated}
     for name, line in reads.items():
+        fix: str | Fix
         if name in METAFLOW_NAMES | CARD_NAMES:
-            why, fix = _import_of(name)
+            why, fix = _import_of(name, cell)
         elif name in context.kernel_names:
             why = f"`{name}` exists only in the notebook's namespace, which flows never see."
             fix = f"Define `{name}` in a %%shared cell, or pass it as an argument."
         else:
-            why = NOWHERE + nearest(name, context.flow.shared_names)
+            near = _near(name, context.flow.shared_names)
+            why = NOWHERE + (f" Did you mean `{near}`?" if near is not None else "")
             fix = f"Define `{name}` in a %%shared cell, or pass it as an argument."
+            fix = _or_near(context, cell, name, near, fix)
         what = f"{place} reads `{name}`, which nothing defines."
         # What a function reads is an error only once it is called.
         severity: Severity = "error" if name in names.definite and not context.flow.has_hidden_names else "warning"
-        yield Diagnostic(CODE, what, why, fix, cell, cell.body_line + line - 1, severity=severity)
+        yield context.of(CODE, cell, cell.body_line + line - 1, what, why, fix, severity=severity)
 
 
 def _without_annotations(tree: ast.Module) -> ast.Module:
@@ -110,35 +116,35 @@ def never_defined(context: LintContext, step: Step, name: str) -> bool:
 def undefined_reads(context: LintContext, step: Step) -> dict[str, int]:
     """Plain names of a step that have no source, with the body line of their first read."""
     names = step.names
-    given = context.artifacts.possible.get(step.name, frozenset()) | set(names.globals_declared) | {"self"}
+    inherited = context.artifacts.possible.get(step.name, frozenset())
+    given = {*names.globals_declared, "self"}
     node = context.graph.nodes.get(step.name)
     if node is not None and node.is_join:
-        given |= {step.header.inputs}
+        given.add(step.header.inputs)
     # A name that the body binds anywhere is local everywhere, even if shared code or Python has it too.
     local = {*names.assigned, *names.annotated} - set(names.globals_declared)
-    outside = context.flow.shared_names | PYTHON_BUILTINS
+    shared = context.flow.shared_names
     captured = {name for name in step.captures if name not in step.body.names.reads}  # FN017 says more
     found = {
         name: line
         for name, line in names.reads.items()
-        if (name in names.unbound if name in local else name not in outside)
+        if (name in names.unbound if name in local else name not in shared and name not in PYTHON_BUILTINS)
         and name not in captured
-        and (name not in given or (name in local and name in context.flow.shared_names))
+        and (not (name in given or name in inherited) or (name in local and name in shared))
     }
     return {name: names.definite.get(name, names.unbound.get(name, line)) for name, line in found.items()}
 
 
-def holders(context: LintContext, step: Step, name: str) -> list[str]:
+def holders(context: LintContext, step: Step, name: str) -> list[Step]:
     """Earlier steps that bind `name` but keep it to themselves, the nearest last."""
-    above = context.graph.ancestors(step.name)
     return [
-        other.name
-        for other in context.flow.steps
-        if other.name in above and name in other.names.assigned and name not in other.captures
+        other
+        for other in context.assigning.get(name, ())
+        if name not in other.captures and context.graph.is_above(other.name, step.name)
     ]
 
 
-def _too_early(context: LintContext, step: Step, name: str) -> tuple[str, str]:
+def _too_early(context: LintContext, step: Step, name: str) -> tuple[str, str | Fix]:
     """Why and what to do for a name that is read where it cannot have a value yet."""
     hidden = "shared code" if name in context.flow.shared_names else "Python" if name in PYTHON_BUILTINS else ""
     if hidden:
@@ -148,47 +154,83 @@ def _too_early(context: LintContext, step: Step, name: str) -> tuple[str, str]:
         return why, "Give the step's own value another name."
     keepers = holders(context, step, name)
     if keepers:
-        return f"`{keepers[-1]}` assigns it but keeps it local.", f"Capture `{name}` there (`-> {name}`)."
+        return keep(context, keepers[-1], name, step, spelled="it")
     return (
         "At that line it has no value, and no earlier step captures it.",
         f"Assign `{name}` above that line, or capture it in an earlier step (`-> {name}`).",
     )
 
 
-def _import_of(name: str) -> tuple[str, str]:
+def _import_of(name: str, beside: Cell) -> tuple[str, Fix]:
     """Why a name of Metaflow's is undefined, and the import that it lacks."""
-    module = "flownb.cards" if name in CARD_NAMES else "flownb"
-    return "It is Metaflow's.", f"Write `from {module} import {name}` in a %%shared cell."
+    line = f"from {'flownb.cards' if name in CARD_NAMES else 'flownb'} import {name}"
+    return "It is Metaflow's.", Fix(f"Write `{line}` in a %%shared cell.", (shared_cell(line, beside),))
 
 
-def _advice(context: LintContext, step: Step, name: str) -> tuple[str, str]:
+def _advice(context: LintContext, step: Step, name: str) -> tuple[str, str | Fix]:
     """Why and what to do for one undefined name of a step."""
     if name in METAFLOW_NAMES | CARD_NAMES:
-        return _import_of(name)
+        return _import_of(name, step.cell)
     if name in ("display", "get_ipython"):
-        module = "IPython.display" if name == "display" else "IPython"
+        line = f"from {'IPython.display' if name == 'display' else 'IPython'} import {name}"
         return (
             "IPython adds it to notebooks; flow.py does not have it.",
-            f"Write `from {module} import {name}` in a %%shared cell, or end the body with the value to show.",
+            Fix(
+                f"Write `{line}` in a %%shared cell, or end the body with the value to show.",
+                (shared_cell(line, step.cell),),
+            ),
         )
     fix = f"Define `{name}` in a %%shared cell, or assign and capture it in an earlier step (`-> {name}`)."
     if name in step.names.self_writes:
         why = f"The step sets `self.{name}`, but artifacts are plain names only for the steps that come after it."
-        return why, f"Read self.{name}."
+        return why, Fix(f"Read self.{name}.", name_edits(step.cell, name, f"self.{name}"))
     if step.name in context.artifacts.unknown:
         why = "Only artifacts that the source shows are plain names; one that other code sets is read by self."
-        return why, f"Read self.{name}, or define `{name}` in a %%shared cell."
-    above = context.graph.ancestors(step.name)
-    setters = [other.name for other in context.flow.steps if other.name != step.name and name in written_names(other)]
+        edits = name_edits(step.cell, name, f"self.{name}")
+        return why, Fix(f"Read self.{name}, or define `{name}` in a %%shared cell.", edits)
+    setters = [other.name for other in context.setting.get(name, ()) if other.name != step.name]
     for setter in reversed(setters):
-        if setter in above:
+        if context.graph.is_above(setter, step.name):
+            above = context.graph.ancestors(step.name)
             lost = next((one for one in context.artifacts.joined if one in above and setter != one), setter)
             why = f"`{setter}` sets it, but the join `{lost}` did not carry it on."
-            fix = f'Write `self.merge_artifacts(inputs, include=["{name}"])` in {lost}, or capture `{name}` there.'
-            return why, fix
+            join = context.flow.step(lost)
+            edit = merge_edit(join, name) if join is not None and lost in context.artifacts.joined else None
+            sentence = f'Write `self.merge_artifacts(inputs, include=["{name}"])` in {lost}, or capture `{name}` there.'
+            return why, Fix(sentence, (edit,) if edit is not None else ())
     if setters:
         return f"`{setters[0]}` sets it, but does not come before {step.name}.", fix
     if name in context.kernel_names:
         return f"`{name}` exists only in the notebook's namespace, which steps never see.", fix
-    seen = context.artifacts.possible.get(step.name, frozenset()) | context.flow.shared_names | set(step.names.assigned)
-    return "No shared cell, no earlier step and no Python builtin has that name." + nearest(name, seen), fix
+    inherited = context.artifacts.possible.get(step.name, frozenset())
+    earlier = {one for one, line in step.names.assigned.items() if line < step.names.reads.get(name, 0)}
+    near = _near(name, inherited | context.flow.shared_names | earlier)
+    why = "No shared cell, no earlier step and no Python builtin has that name."
+    why += f" Did you mean `{near}`?" if near is not None else ""
+    return why, _or_near(context, step.cell, name, near, fix)
+
+
+def _near(name: str, own: frozenset[str]) -> str | None:
+    """The closest of the flow's own names, else one of Metaflow's or Python's that is hardly different."""
+    return closest(name, own) or closest(name, {*WORDS, *PYTHON_BUILTINS}, cutoff=0.8)
+
+
+def _or_near(context: LintContext, cell: Cell, name: str, near: str | None, fix: str) -> str | Fix:
+    """The fix that reads another name where one is nearly the same, else what else can be done."""
+    if near is None:
+        return fix
+    edits: tuple[Edit | NewCell, ...] = name_edits(cell, name, near)
+    if near in METAFLOW_NAMES and cell.kind != "flow" and near not in context.flow.shared_names:
+        edits = (*edits, shared_cell(f"from flownb import {near}", cell)) if edits else ()
+        return Fix(f"Write `{near}`, with `from flownb import {near}` in a %%shared cell.", edits)
+    return Fix(f"Write `{near}`, or {fix[0].lower()}{fix[1:]}", edits)
+
+
+def name_edits(cell: Cell, name: str, text: str) -> tuple[Edit, ...]:
+    """Edits that write something else for each read of a plain name in a cell's body."""
+    nodes = [
+        node
+        for node in (ast.walk(cell.parsed.tree) if cell.parsed.tree is not None else ())
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
+    ]
+    return replaced(cell, nodes, [text] * len(nodes))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flownb.errors import ParameterError, nearest
+from flownb.runtime.event_loop import own_event_loops
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.parameters.context import ParameterContext, RunInputs
 from flownb.runtime.parameters.parameter import Parameter
@@ -24,6 +25,7 @@ FILES_VARIABLE = "METAFLOW_FLOW_CONFIG"
 VALUES_VARIABLE = "METAFLOW_FLOW_CONFIG_VALUE"
 
 
+@own_event_loops()
 def choose_configs(
     declared: Iterable[ConfigParameter], inputs: RunInputs, context: ParameterContext, *, complete: bool = True
 ) -> dict[str, Any]:

@@ -5,12 +5,14 @@ Takes a `Program` and what the user chose; gives the program with its configs se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flownb.errors import ParameterError, nearest
 from flownb.runtime.current import current
 from flownb.runtime.description import describe_start
+from flownb.runtime.event_loop import own_event_loops
 from flownb.runtime.parameters.config import ConfigParameter, resolved_parameters, seen_configs
 from flownb.runtime.parameters.config_choice import choose_configs
 from flownb.runtime.parameters.config_value import ConfigValue
@@ -19,7 +21,7 @@ from flownb.runtime.parameters.parameter import Parameter
 from flownb.runtime.program import Program
 from flownb.settings import user_name
 
-__all__ = ["check_names", "resolve_parameters", "start_values"]
+__all__ = ["check_names", "given_names", "known_defaults", "resolve_parameters", "start_values"]
 
 # Names that Metaflow's own options have (`Parameter.init`).
 RESERVED = frozenset(
@@ -43,6 +45,7 @@ RESERVED = frozenset(
 )
 
 
+@own_event_loops()
 def start_values(
     program: Program,
     inputs: RunInputs,
@@ -103,6 +106,35 @@ def start_values(
     if complete:
         _ = program.flow_decorators  # which have no effect here, but must have values all the same
     return program, found
+
+
+def given_names(declared: Mapping[str, Parameter], inputs: RunInputs) -> tuple[str, ...]:
+    """Attribute names of the parameters and configs whose values a user gave, as an option or in METAFLOW_RUN_NAME."""
+    options = {name.replace("-", "_") for name in inputs.parameters}
+    configs = {*inputs.files, *inputs.values}
+    found = []
+    for attribute, one in declared.items():
+        spelled = one.name.replace("-", "_")
+        if isinstance(one, ConfigParameter):
+            given = one.name in configs
+        else:
+            in_environment = f"METAFLOW_RUN_{spelled.upper()}" in inputs.environment
+            given = spelled in options or attribute.replace("-", "_") in options or in_environment
+        if given:
+            found.append(attribute)
+    return tuple(found)
+
+
+def known_defaults(declared: Mapping[str, Parameter], names: Iterable[str]) -> dict[str, Any]:
+    """The defaults of parameters, by attribute name, where neither a file nor a function tells them."""
+    found: dict[str, Any] = {}
+    for name in names:
+        one = declared[name]
+        plain = one.kind_name == "Parameter" and not one.reads and not callable(one.default)
+        if plain and one.default is not None:
+            with contextlib.suppress(ParameterError):  # it does not fit, and was not needed
+                found[name] = one.convert(one.default)
+    return found
 
 
 def check_names(parameters: Mapping[str, Parameter]) -> None:

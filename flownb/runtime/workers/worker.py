@@ -15,6 +15,7 @@ import faulthandler
 import importlib
 import io
 import os
+import pdb
 import pkgutil
 import signal
 import socket
@@ -26,13 +27,15 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from IPython.core import debugger
+
 from flownb.errors import FlownbError, StoreError
 from flownb.runtime.attempt import run_attempt
 from flownb.runtime.failure import describe
 from flownb.runtime.output import Output, OutputKind
 from flownb.runtime.program import Program
 from flownb.runtime.provenance import imported_distributions
-from flownb.runtime.task import TaskResult
+from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.runtime.workers.channel import Ended, NotRecorded, Request, receive, send
 from flownb.runtime.workers.randomness import reseed
 from flownb.runtime.workers.shell import WorkerShell, flush_figures
@@ -51,6 +54,7 @@ PAUSE = 0.05
 def prepare() -> None:
     """Import what every worker needs, before there is one."""
     WorkerShell.make()
+    _refuse_questions(None)  # before code of the user's imports these names
     for package in (encodings, local):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
@@ -74,9 +78,9 @@ def work(fds: list[int], program: Program, location: str) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         faulthandler.enable(2)
         reseed()
-        builtins.input, sys.breakpointhook = _nobody_to_ask("input"), _nobody_to_ask("breakpoint")
         WorkerShell.tell(link.output)
         request, _ = receive(channel)
+        _refuse_questions(request.spec)
         answer = _answer(request, program, location, link)
         if isinstance(answer, Ended):
             answer = replace(answer, lingers=_exit_handlers() != handlers or _lingers())
@@ -221,13 +225,29 @@ class _Raw(io.RawIOBase):
         return len(data)
 
 
-def _nobody_to_ask(name: str) -> Callable[..., Any]:
-    """What a function does here that talks to the user."""
+def _refuse_questions(spec: TaskSpec | None) -> None:
+    """Let what talks to the user say that nobody is here, and where it works: for a task, or before there is one."""
+    again = "%spin STEP"
+    if spec is not None:
+        again = f"%spin {spec.step}" + (f" --from {spec.run}/{spec.step}/{spec.task}" if spec.task else "")
+        builtins.input = _nobody_to_ask("input", "")
+        if not os.environ.get("PYTHONBREAKPOINT"):  # else a debugger that the user chose, such as one behind a socket
+            sys.breakpointhook = _nobody_to_ask("breakpoint", again)
+    for module in (pdb, debugger):
+        module.set_trace = _nobody_to_ask("set_trace", again)  # type: ignore[attr-defined]  # replaced on purpose
+
+
+def _nobody_to_ask(name: str, again: str) -> Callable[..., Any]:
+    """What a function does here that talks to the user; `again` runs the same task where it works."""
+    if name == "input":
+        fix = "It works where a step cell is executed and in `%spin`; for input to a run declare a Parameter."
+    else:
+        fix = f"`{again}` runs it in the notebook, where it stops at this line; with --pdb also at an error."
 
     def ask(*args: Any, **options: Any) -> Any:
         raise EOFError(
-            f"{name}() has nobody to talk to: this is a run, whose tasks have processes of their own. It works where a "
-            "step cell is executed and in %spin; for input to a run declare a Parameter."
+            f"{name}() has nobody to talk to: this task runs in a process of its own, which no front end is connected "
+            f"to. {fix}"
         )
 
     return ask

@@ -21,9 +21,11 @@ from typing import NamedTuple
 
 from flownb.runtime.child_module import module_folder
 from flownb.runtime.freshness import fingerprint
-from flownb.runtime.local_modules import imported_names, is_local, loaded_modules
+from flownb.runtime.imported_text import watch_imports
+from flownb.runtime.local_modules import imported_names, is_local
 from flownb.runtime.metaflow_exceptions import EXCEPTION_MODULES
 from flownb.runtime.outside import look_at_modules
+from flownb.runtime.own_modules import loaded_texts
 from flownb.runtime.program import Program
 from flownb.runtime.provenance import imported_distributions
 from flownb.runtime.shipping import load_program
@@ -70,6 +72,7 @@ class _Zygote:
 
     def serve(self) -> None:
         """Take one message after the other."""
+        watch_imports(one_task=True)
         prepare()
         selector = selectors.DefaultSelector()
         selector.register(self._control, selectors.EVENT_READ)
@@ -258,7 +261,7 @@ def look_ahead(program: Program) -> None:
     for step in program.graph.nodes:
         fingerprint(program, step)
     imported_distributions()
-    loaded_modules()
+    loaded_texts(0)
     look_at_modules()
 
 

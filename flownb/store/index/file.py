@@ -15,6 +15,7 @@ manifests (`flownb.store.index`).
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -56,10 +57,13 @@ class IndexFile:
         Need not exist. If nothing can be written there, the index is a temporary one of this process.
     store : str
         What tells this datastore from others; a file that was made for another one is replaced.
+    root : Path, optional
+        The folder below which there may be no link on the way; None means the one that `folder` is in.
     """
 
-    def __init__(self, folder: Path, *, store: str = "") -> None:
+    def __init__(self, folder: Path, *, store: str = "", root: Path | None = None) -> None:
         self.folder = folder
+        self._root = root or folder.parent
         self._store = store
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
@@ -186,6 +190,7 @@ class IndexFile:
             except (OSError, sqlite3.Error):
                 self.close()
         folder = tempfile.mkdtemp(prefix="flownb-index-")
+        self._root = Path(folder).parent
         weakref.finalize(self, _remove_own, folder, os.getpid())
         self.folder = Path(folder)
 
@@ -204,6 +209,7 @@ class IndexFile:
         path = self._current()
         if path is None:
             raise sqlite3.DatabaseError("there is no current index")
+        self._refuse_links(self.folder, path)
         self._path, self._db = path, _open(path, "rw")
         self._wait(self._db, patience)
         found = [self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
@@ -231,8 +237,19 @@ class IndexFile:
 
     def _made_folder(self) -> Path:
         # What is listed can be private: as the store's root, the folder is the user's alone.
+        self._refuse_links(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self.folder
+
+    def _refuse_links(self, *paths: Path) -> None:
+        """Raise if the folder or a file in it is a link: nothing outside is to be written, or removed as left over.
+
+        SQLite opens its files by their paths, and follows no link in the last part of those beside the index itself.
+        """
+        on_the_way = (path for path in self.folder.parents if self._root in path.parents)
+        for path in (*on_the_way, *paths):
+            if path.is_symlink():
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
 
     def _make(self) -> str:
         """Make an empty index and give its name."""
@@ -253,7 +270,9 @@ class IndexFile:
     def _switch(self, name: str, *, only_if_none: bool = False) -> None:
         """Make a file the one in use; `only_if_none` leaves it to another process that was faster."""
         temporary = self.folder / f".current-{secrets.token_hex(6)}.tmp"
-        temporary.write_text(f"{name}\n", encoding="ascii")
+        self._refuse_links(self.folder)
+        with temporary.open("x", encoding="ascii") as file:
+            file.write(f"{name}\n")
         try:
             if only_if_none:
                 try:
@@ -267,6 +286,7 @@ class IndexFile:
 
     def _sweep(self) -> None:
         """Remove files that are no longer in use."""
+        self._refuse_links(self.folder)
         current, now = self._current(), time.time()
         for path in self.folder.iterdir():
             if path.name.startswith(("current.", f"{current.name if current else ''}")):
@@ -275,7 +295,7 @@ class IndexFile:
                 if path.suffix == ".sqlite":
                     if current is not None and path.stat().st_mtime < current.stat().st_mtime:
                         _remove(path)
-                elif now - path.stat().st_mtime > STALE_SECONDS:
+                elif now - path.lstat().st_mtime > STALE_SECONDS:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

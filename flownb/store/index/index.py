@@ -49,10 +49,12 @@ class Index:
         The truth.
     store : str
         What tells this datastore from one that was at the same place before.
+    root : Path, optional
+        The folder below which there may be no link on the way; None means the one that `folder` is in.
     """
 
-    def __init__(self, folder: Path, manifests: Manifests, *, store: str = "") -> None:
-        self._file = IndexFile(folder, store=store)
+    def __init__(self, folder: Path, manifests: Manifests, *, store: str = "", root: Path | None = None) -> None:
+        self._file = IndexFile(folder, store=store, root=root)
         self._manifests = manifests
         self._refresh = Refresh(self._file, manifests)
         self._silent_until = 0.0
@@ -135,6 +137,7 @@ class Index:
         user: str | None = None,
         status: RunStatus | None = None,
         kind: str | None = "run",
+        notebook_id: str | None = None,
         since: float | None = None,
         until: float | None = None,
         before: str | int | None = None,
@@ -151,6 +154,8 @@ class Index:
         status : {"running", "done", "failed", "interrupted"}, optional
         kind : {"run", "work", "spin"}, optional
             None means all.
+        notebook_id : str, optional
+            Of one notebook; an empty text finds those of none.
         since, until : float, optional
             A run began at `since` or later, and before `until`; seconds since the epoch.
         before : str or int, optional
@@ -165,7 +170,7 @@ class Index:
         StoreError
             If the manifests cannot be read.
         """
-        terms = _terms(tags, user, status, kind)
+        terms = _terms(tags, user, status, kind, notebook_id)
         bounds = {"since": since, "until": until}
         below = None if before is None else int(before)
 
@@ -289,14 +294,17 @@ class Index:
         return self._file.read(lambda db: dict(db.execute(query).fetchall()))
 
 
-def _terms(tags: Iterable[str], user: str | None, status: str | None, kind: str | None) -> list[list[str]]:
+def _terms(
+    tags: Iterable[str], user: str | None, status: str | None, kind: str | None, notebook_id: str | None = None
+) -> list[list[str]]:
     """The marks that a filter asks for, what is likely to be rare first."""
     known = get_args(RunStatus)
     if status is not None and status not in known:
         raise ParameterError(
             f"`{status}` is no status of a run.", f"A run is {', '.join(known)}.", "Ask for one of these."
         )
-    terms = [[f"t:{tag}"] for tag in dict.fromkeys(tags)]
+    terms = [[f"n:{notebook_id}"]] if notebook_id is not None else []
+    terms += [[f"t:{tag}"] for tag in dict.fromkeys(tags)]
     terms += [[f"u:{user}"]] if user is not None else []
     terms += [[f"s:{status}"]] if status is not None else []
     return [*terms, [f"k:{one}" for one in ([kind] if kind is not None else ("run", "work", "spin"))]]

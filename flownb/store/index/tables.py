@@ -4,10 +4,10 @@ Takes and gives records and rows through an open connection, inside the caller's
 
 Notes
 -----
-Each property of a run (a tag, its user, status, kind) is a *mark*. For each mark and each 4,096 runs there is one bit
-map, so any filter is the AND of a few short integers, whatever is rare or frequent: no combination has to be foreseen
-by a compound index, and an empty intersection of three frequent properties costs no more than a full one. A mark that
-few of the 4,096 have (a tag that is unique to its run) is a list of positions instead.
+Each property of a run (a tag, its user, notebook, status, kind) is a *mark*. For each mark and each 4,096 runs there is
+one bit map, so any filter is the AND of a few short integers, whatever is rare or frequent: no combination has to be
+foreseen by a compound index, and an empty intersection of three frequent properties costs no more than a full one. A
+mark that few of the 4,096 have (a tag that is unique to its run) is a list of positions instead.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 
 # "fnbi": what tells our file from another program's.
 APPLICATION = 0x666E6269
-SCHEMA = 3
+SCHEMA = 4
 # Runs for each bit map: 512 bytes stay within a page (SQLite moves more than ~1,000 bytes of a key's row elsewhere).
 CHUNK = 4096
 # Up to so many positions take less room as 16-bit numbers.
@@ -59,7 +59,7 @@ CREATE TABLE flows (
 CREATE TABLE runs (
   flow INTEGER, run INTEGER, kind TEXT NOT NULL, status TEXT NOT NULL, user TEXT NOT NULL, tags TEXT NOT NULL,
   notebook TEXT NOT NULL, started REAL NOT NULL, finished REAL, removed REAL NOT NULL, tasks INTEGER,
-  nonce TEXT NOT NULL,
+  nonce TEXT NOT NULL, notebook_id TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (flow, run)) WITHOUT ROWID;
 CREATE TABLE marks (
   flow INTEGER, mark TEXT, chunk INTEGER, bits BLOB NOT NULL, PRIMARY KEY (flow, mark, chunk)) WITHOUT ROWID;
@@ -119,7 +119,7 @@ def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRe
     spans: dict[int, tuple[float, float]] = {}
     for run, record, end in found:
         if record is None or record.removed:
-            nothing = "INSERT OR IGNORE INTO runs VALUES (?, ?, '', '', '', '[]', '', 0, NULL, 0, NULL, '')"
+            nothing = "INSERT OR IGNORE INTO runs VALUES (?, ?, '', '', '', '[]', '', 0, NULL, 0, NULL, '', '')"
             db.execute(nothing, (flow, run))
             if record is not None:
                 remove_run(db, flow, run, record.removed)
@@ -127,25 +127,26 @@ def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRe
             continue
         status, finished = ("running", None) if end is None else (end.status, end.finished)
         tags = json.dumps(record.all_tags)
-        row = (record.kind, status, record.user, tags, record.notebook, record.started, finished, record.nonce)
+        row = (record.kind, status, record.user, tags, record.notebook, record.started, finished)
         insert = (
-            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, ?) ON CONFLICT DO UPDATE SET "
-            "(kind, status, user, tags, notebook, started, finished, nonce) = (excluded.kind, excluded.status, "
-            "excluded.user, excluded.tags, excluded.notebook, excluded.started, excluded.finished, excluded.nonce) "
+            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, ?, ?) ON CONFLICT DO UPDATE SET "
+            "(kind, status, user, tags, notebook, started, finished, nonce, notebook_id) = (excluded.kind, "
+            "excluded.status, excluded.user, excluded.tags, excluded.notebook, excluded.started, excluded.finished, "
+            "excluded.nonce, excluded.notebook_id) "
             "WHERE kind = '' AND removed = 0"
         )
-        added = db.execute(insert, (flow, run, *row)).rowcount == 1
+        added = db.execute(insert, (flow, run, *row, record.nonce, record.notebook_id)).rowcount == 1
         if not added and run_nonce(db, flow, run) != record.nonce:
             remove_run(db, flow, run, 0.0)
             # Its row may also have been that of a removed run, which nothing else takes the place of.
             db.execute("DELETE FROM runs WHERE flow = ? AND run = ?", (flow, run))
-            added = db.execute(insert, (flow, run, *row)).rowcount == 1
+            added = db.execute(insert, (flow, run, *row, record.nonce, record.notebook_id)).rowcount == 1
         if not added:
             if end is not None:
                 end_run(db, flow, run, end)
             continue
         chunk, bit = run // CHUNK, 1 << run % CHUNK
-        for mark in _marks(record.kind, status, record.user, record.all_tags):
+        for mark in _marks(record.kind, status, record.user, record.all_tags, record.notebook_id):
             marks[mark, chunk] |= bit
         first, last = spans.get(chunk, (record.started, record.started))
         spans[chunk] = min(first, record.started), max(last, record.started)
@@ -222,15 +223,16 @@ def _move(db: sqlite3.Connection, flow: int, run: int, before: str, after: str) 
 def remove_run(db: sqlite3.Connection, flow: int, run: int, removed: float) -> None:
     """Show a run no longer; its number stays known."""
     row = db.execute(
-        "SELECT kind, status, user, tags FROM runs WHERE flow = ? AND run = ? AND removed = 0", (flow, run)
+        "SELECT kind, status, user, tags, notebook_id FROM runs WHERE flow = ? AND run = ? AND removed = 0", (flow, run)
     ).fetchone()
     if row is None:
         return
-    kind, status, user, tags = row
+    kind, status, user, tags, notebook_id = row
     if kind:
-        for mark in _marks(kind, status, user, json.loads(tags)):
+        for mark in _marks(kind, status, user, json.loads(tags), notebook_id):
             _change(db, flow, mark, run // CHUNK, drop=1 << run % CHUNK)
     empty = "kind = '', status = '', user = '', tags = '[]', notebook = '', started = 0, finished = NULL, tasks = NULL"
+    empty += ", notebook_id = ''"
     db.execute(f"UPDATE runs SET {empty}, removed = ? WHERE flow = ? AND run = ?", (removed, flow, run))
     db.execute("DELETE FROM open WHERE flow = ? AND run = ?", (flow, run))
     db.execute("DELETE FROM tasks WHERE flow = ? AND run = ?", (flow, run))
@@ -355,9 +357,9 @@ def run_rows(db: sqlite3.Connection, flow: int, name: str, runs: Sequence[int]) 
     return rows
 
 
-def _marks(kind: str, status: str, user: str, tags: Iterable[str]) -> set[str]:
+def _marks(kind: str, status: str, user: str, tags: Iterable[str], notebook_id: str) -> set[str]:
     """All marks of a run."""
-    return {f"k:{kind}", f"s:{status}", f"u:{user}", *(f"t:{tag}" for tag in tags)}
+    return {f"k:{kind}", f"s:{status}", f"u:{user}", f"n:{notebook_id}", *(f"t:{tag}" for tag in tags)}
 
 
 def _change(db: sqlite3.Connection, flow: int, mark: str, chunk: int, *, add: int = 0, drop: int = 0) -> None:

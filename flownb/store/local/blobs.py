@@ -13,7 +13,8 @@ from pathlib import Path
 
 from flownb.errors import CorruptBlob, StoreError
 from flownb.store.hashing import hash_file, hash_parts
-from flownb.store.local.files import remove_empty, store_error, temporary_file, walk, write_all
+from flownb.store.local.files import store_error, temporary_file, write_all
+from flownb.store.local.place import Place
 from flownb.store.memory import private_memory
 from flownb.store.storage import Entry, Part
 
@@ -38,6 +39,8 @@ class LocalBlobs:
     ----------
     root : Path
         Made when the first blob is written.
+    prefix : str
+        The folder of the blobs below it, which may not be a link.
 
     Notes
     -----
@@ -49,9 +52,9 @@ class LocalBlobs:
 
     shortest_life = 0.0
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._location = str(root)
+    def __init__(self, root: Path, prefix: str = "") -> None:
+        self.root = root / prefix
+        self._place = Place(root, prefix)
         # Blobs this process wrote or verified, by key, as (inode, mtime, size): a file that changed is verified anew.
         self._trusted: dict[str, tuple[int, int, int]] = {}
         self._verifying: dict[tuple[str, tuple[int, int, int]], Future[None]] = {}
@@ -60,13 +63,13 @@ class LocalBlobs:
 
     def path(self, key: str) -> Path:
         """Where the blob of that key is kept."""
-        return Path(self._path(key))
+        return Path(self._place.path(self._name(key)))
 
-    def _path(self, key: str) -> str:
-        """The same as a text, for making a `Path` of it costs more than opening it."""
+    def _name(self, key: str) -> str:
+        """The same below the folder."""
         if not key.isalnum():  # a manifest from elsewhere shall not name another file
             raise CorruptBlob(f"`{key}` is no key of a blob.", key=key)
-        return f"{self._location}/{key[:2]}/{key}"
+        return f"{key[:2]}/{key}"
 
     def put(self, parts: Sequence[Part], key: str, size: int) -> None:
         """Write a blob unless it is there undamaged.
@@ -76,13 +79,13 @@ class LocalBlobs:
         StoreError
             If the folder cannot be written or the disk is full; nothing is left behind.
         """
-        path = self._path(key)
-        if self._is_whole(path, key, size):
+        name = self._name(key)
+        if self._is_whole(name, key, size):
             return
         try:
-            with temporary_file(self.root, path) as (file, temporary):
+            with temporary_file(self._place, name) as (file, temporary, folder):
                 write_all(file, parts)
-                os.replace(temporary, path)
+                folder.rename(temporary, key)
                 self._forget(key)
                 self._trusted[key] = _signature(os.fstat(file))
         except OSError as error:
@@ -108,7 +111,7 @@ class LocalBlobs:
             If the blob is missing, has another length, or does not match its key.
         """
         try:
-            file = os.open(self._path(key), os.O_RDONLY)
+            file = self._place.open(self._name(key), os.O_RDONLY)
         except OSError as error:
             raise self._lost(error, key) from error
         try:
@@ -138,7 +141,7 @@ class LocalBlobs:
             If the blob is missing or too short.
         """
         try:
-            with open(self._path(key), "rb", buffering=0) as file:  # noqa: PTH123 # as in `_path`
+            with open(self._place.open(self._name(key), os.O_RDONLY), "rb", buffering=0) as file:  # noqa: PTH123 # a descriptor
                 if offset + length > os.fstat(file.fileno()).st_size:
                     raise CorruptBlob(f"Blob {key} has less than {size} bytes.", key=key)
                 content = bytearray(length)
@@ -152,7 +155,7 @@ class LocalBlobs:
 
     def missing(self, blobs: Iterable[tuple[str, int]]) -> list[str]:
         """Keys of those blobs (key, length) that are not there."""
-        return [key for key, _ in blobs if not os.path.exists(self._path(key))]  # noqa: PTH110 # as in `_path`
+        return [key for key, _ in blobs if not os.path.lexists(self._place.path(self._name(key)))]
 
     def _lost(self, error: OSError, key: str) -> StoreError:
         """Say that a blob cannot be read; what another setting of the folder would help with is no damage."""
@@ -198,19 +201,25 @@ class LocalBlobs:
 
     def entries(self) -> Iterator[Entry]:
         """All blobs, in no order."""
-        for path, status in walk(self.root):
-            if NAME.match(path.name) and path.parent.name == path.name[:2]:
-                yield Entry(path.name, status.st_size, status.st_mtime)
+        try:
+            for name, status in self._place.walk():
+                folder, _, key = name.rpartition("/")
+                if NAME.match(key) and folder == key[:2]:
+                    yield Entry(key, status.st_size, status.st_mtime)
+        except OSError as error:
+            raise store_error(error, self.root) from error
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove blobs; those that are not there are passed over."""
         for key in keys:
             self._forget(key)
             try:
-                self.path(key).unlink(missing_ok=True)
+                self._place.unlink(self._name(key))
+            except NotADirectoryError:
+                continue
             except OSError as error:
                 raise store_error(error, self.root) from error
-            remove_empty(self.path(key).parent, self.root)
+            self._place.remove_empty(key[:2])
 
     def _forget(self, key: str) -> None:
         """Forget what is known of a file that is replaced or removed."""
@@ -223,15 +232,15 @@ class LocalBlobs:
         if self._pid != os.getpid():
             self._pid, self._verifier, self._verifying = os.getpid(), None, {}
 
-    def _is_whole(self, path: str, key: str, size: int) -> bool:
+    def _is_whole(self, name: str, key: str, size: int) -> bool:
         """Whether the blob is there, whole and undamaged: writing it again is how a damaged one heals."""
         try:
-            status = os.stat(path)
+            status = self._place.lstat(name)
             if status.st_size != size:
                 return False
             if self._trusted.get(key) == _signature(status):
                 return True
-            if hash_file(path, size) != key:
+            if hash_file(self._place.open(name, os.O_RDONLY), size) != key:
                 return False
         except OSError:
             return False

@@ -13,56 +13,51 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from flownb.errors import StoreError
+from flownb.store.local.place import Folder, Place
 from flownb.store.storage import Part
 
-__all__ = ["open_new", "remove_empty", "store_error", "temporary_file", "walk", "write_all"]
+__all__ = ["read_all", "store_error", "temporary_file", "write_all"]
 
 
 @contextlib.contextmanager
-def temporary_file(root: Path, path: str) -> Iterator[tuple[int, str]]:
-    """A new file beside `path`, open for writing, that is gone afterwards unless it was renamed."""
-    folder, _, name = path.rpartition("/")
-    temporary = f"{folder}/.{name[:16]}-{secrets.token_hex(6)}.tmp"
-    file = open_new(root, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+def temporary_file(place: Place, name: str) -> Iterator[tuple[int, str, Folder]]:
+    """A new file beside `name`, open for writing, and its folder; it is gone afterwards unless it was renamed."""
+    outer, _, last = name.rpartition("/")
+    temporary = f".{last[:16]}-{secrets.token_hex(6)}.tmp"
+    for _ in range(100):
+        with contextlib.ExitStack() as stack:
+            try:
+                folder = stack.enter_context(contextlib.closing(place.make(outer)))
+                file = folder.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            except FileNotFoundError:  # another process has just removed the folder because it was empty
+                continue
+            stack.pop_all()
+            break
+    else:
+        raise FileNotFoundError(errno.ENOENT, "The folder vanishes again and again", place.path(outer))
     try:
-        yield file, temporary
+        yield file, temporary, folder
     finally:
         os.close(file)
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)  # noqa: PTH108 # as in `LocalStorage.path`
+        if temporary not in folder.renamed:
+            with contextlib.suppress(OSError):
+                folder.unlink(temporary)
+        folder.close()
 
 
-def open_new(root: Path, path: str, flags: int) -> int:
-    """Open a file below `root` that may be the first of its folder."""
-    folder = path.rpartition("/")[0]
-    for _ in range(100):
-        try:
-            return os.open(path, flags, 0o666)
-        except FileNotFoundError:  # no folder yet, or another process has just removed it because it was empty
-            # Artifacts can hold private data: the root is the user's alone.
-            with contextlib.suppress(FileNotFoundError, FileExistsError):
-                root.mkdir(parents=True, exist_ok=True, mode=0o700)
-                Path(folder).mkdir(parents=True, exist_ok=True)
-    raise FileNotFoundError(errno.ENOENT, "The folder vanishes again and again", folder)
-
-
-def walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """All files below a folder, temporary ones too; those that vanish meanwhile are passed over."""
+def read_all(file: int) -> bytes:
+    """The content of an open file, which is closed; in as few calls as there can be, since manifests are small."""
     try:
-        with os.scandir(folder) as entries:
-            found = list(entries)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise store_error(error, folder) from error
-    for entry in found:
-        try:
-            if entry.is_dir(follow_symlinks=False):
-                yield from walk(Path(entry.path))
-            else:
-                yield Path(entry.path), entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            continue
+        size = os.fstat(file).st_size
+        content = os.read(file, size + 1)
+        if len(content) == size:
+            return content
+        parts = [content]  # it grows, or is larger than one read gives
+        while content := os.read(file, 1 << 20):
+            parts.append(content)
+        return b"".join(parts)
+    finally:
+        os.close(file)
 
 
 def write_all(file: int, parts: Sequence[Part]) -> None:
@@ -71,16 +66,6 @@ def write_all(file: int, parts: Sequence[Part]) -> None:
         view = memoryview(part).cast("B")
         while view.nbytes:
             view = view[os.write(file, view) :]
-
-
-def remove_empty(folder: Path, root: Path) -> None:
-    """Remove a folder and those above it, below `root`, as far as they are empty."""
-    while folder != root and root in folder.parents:
-        try:
-            folder.rmdir()
-        except OSError:
-            return
-        folder = folder.parent
 
 
 def store_error(error: OSError, root: Path) -> StoreError:

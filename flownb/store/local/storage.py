@@ -10,14 +10,17 @@ import contextlib
 import ctypes
 import errno
 import os
+import stat
 import sys
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from flownb.errors import StoreError
-from flownb.store.local.files import open_new, remove_empty, store_error, temporary_file, walk, write_all
+from flownb.store.local.files import read_all, store_error, temporary_file, write_all
+from flownb.store.local.place import Folder, Place
 from flownb.store.storage import Entry
 
 __all__ = ["LocalAppender", "LocalStorage"]
@@ -33,25 +36,27 @@ class LocalStorage:
     Parameters
     ----------
     root : Path
-        Made, for the user alone, when something is first written.
+        Made, for the user alone, when something is first written. It may be a link; links below it are refused.
+    prefix : str
+        Which folder below the root it is, under the same lock.
     """
 
     has_locks = True
 
-    def __init__(self, root: Path, *, lock: Path | None = None) -> None:
-        self.root = root
-        self.location = str(root)
-        self._lock = lock or root / LOCK
+    def __init__(self, root: Path, *, prefix: str = "") -> None:
+        self._outermost = Place(root)
+        self._place = Place(root, prefix)
+        self.root = root / prefix
+        self.location = str(self.root)
 
     def path(self, name: str) -> str:
         """Where a file is kept; a text, for making a `Path` of it costs more than opening it."""
-        return f"{self.location}/{name}"
+        return self._place.path(name)
 
     def read(self, name: str) -> bytes | None:
         """The whole content, None if there is no such file."""
         try:
-            with open(self.path(name), "rb", buffering=0) as file:  # noqa: PTH123 # as above
-                return file.readall()
+            return read_all(self._place.open(name, os.O_RDONLY))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -63,23 +68,22 @@ class LocalStorage:
 
     def write(self, name: str, content: bytes) -> None:
         """Write a whole file or nothing, over one that is there."""
-        self._place(name, content, os.replace)
+        self._put(name, content, Folder.rename)
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a whole file unless the name is taken; of all processes that try, one is told True."""
         try:
-            self._place(name, content, _link)
+            self._put(name, content, _link)
         except FileExistsError:
             return False
         return True
 
-    def _place(self, name: str, content: bytes, put: Callable[[str, str], object]) -> None:
+    def _put(self, name: str, content: bytes, put: Callable[[Folder, str, str], object]) -> None:
         """Write a temporary file and have `put` give it its name."""
-        path = self.path(name)
         try:
-            with temporary_file(self.root, path) as (file, temporary):
+            with temporary_file(self._place, name) as (file, temporary, folder):
                 write_all(file, [content])
-                put(temporary, path)
+                put(folder, temporary, name.rpartition("/")[2])
         except FileExistsError:
             raise
         except OSError as error:
@@ -87,23 +91,28 @@ class LocalStorage:
 
     def appender(self, name: str) -> LocalAppender:
         """What writes a new file piece by piece."""
-        return LocalAppender(self.root, self.path(name))
+        return LocalAppender(self._place, name)
 
     def exists(self, name: str) -> bool:
         """Whether there is such a file."""
-        return os.path.isfile(self.path(name))  # noqa: PTH113 # as above
+        try:
+            return stat.S_ISREG(self._place.lstat(name).st_mode)
+        except (OSError, ValueError):
+            return False
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove files; folders left empty vanish."""
-        for name in names:
-            path = Path(self.path(name))
+        for folder, some in groupby(names, lambda name: name.rpartition("/")[0]):
             try:
-                path.unlink(missing_ok=True)
-            except NotADirectoryError:
+                with self._place.folder(folder) as opened:
+                    for name in some:
+                        with contextlib.suppress(FileNotFoundError):
+                            opened.unlink(name.rpartition("/")[2])
+            except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
                 raise store_error(error, self.root) from error
-            remove_empty(path.parent, self.root)
+            self._place.remove_empty(folder)
 
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders directly below `prefix`, sorted."""
@@ -115,24 +124,25 @@ class LocalStorage:
 
     def _names(self, prefix: str, *, folders: bool) -> list[str]:
         try:
-            with os.scandir(self.path(prefix)) as entries:
-                names = [entry.name for entry in entries if entry.is_dir() == folders and entry.name[0] != "."]
+            return sorted(self._place.names(prefix, folders=folders))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise store_error(error, self.root) from error
-        return sorted(names)
 
     def entries(self, prefix: str) -> Iterator[Entry]:
         """All files below `prefix` at any depth, in no order."""
-        for path, status in walk(Path(self.path(prefix))):
-            if not path.name.startswith("."):
-                yield Entry(path.relative_to(self.root).as_posix(), status.st_size, status.st_mtime)
+        try:
+            for name, status in self._place.walk(prefix):
+                if name[name.rfind("/") + 1] != ".":
+                    yield Entry(name, status.st_size, status.st_mtime)
+        except OSError as error:
+            raise store_error(error, self.root) from error
 
     def stamp(self, prefix: str) -> object:
         """When a file was last added directly below `prefix`, in nanoseconds; 0 if there is none."""
         try:
-            return os.stat(self.path(prefix)).st_mtime_ns
+            return self._place.lstat(prefix).st_mtime_ns
         except OSError:
             return 0
 
@@ -140,10 +150,7 @@ class LocalStorage:
     def lock(self, *, exclusive: bool) -> Iterator[None]:
         """Hold the folder's lock, shared or alone; a process that dies lets go of it."""
         try:
-            file = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o666)
-        except FileNotFoundError:
-            self._make_root()
-            file = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o666)
+            file = self._outermost.open_new(LOCK, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise store_error(error, self.root) from error
         try:
@@ -156,31 +163,35 @@ class LocalStorage:
         """Remove temporary files that nobody can be writing any more; give their bytes."""
         before = time.time() - TEMPORARY_SECONDS
         freed = 0
-        for path, status in walk(self.root):
-            if path.name.startswith(".") and path.name.endswith(".tmp") and status.st_mtime < before:
-                path.unlink(missing_ok=True)
-                remove_empty(path.parent, self.root)
-                freed += status.st_size
+        try:
+            for name, status in self._place.walk():
+                folder, _, last = name.rpartition("/")
+                if last.startswith(".") and last.endswith(".tmp") and status.st_mtime < before:
+                    self._place.unlink(name)
+                    self._place.remove_empty(folder)
+                    freed += status.st_size
+        except OSError as error:
+            raise store_error(error, self.root) from error
         return freed
 
     def below(self, name: str) -> LocalStorage:
         """A folder in this one, under the same lock."""
-        return LocalStorage(self.root / name, lock=self._lock)
+        return LocalStorage(self._place.root, prefix=self._place.below(name).prefix)
 
     def create_held(self, name: str, content: bytes) -> Callable[[], None] | None:
         """Like `create`; a lock marks the file as in use, which a process that dies lets go of."""
         held: int | None = None
 
-        def put(temporary: str, path: str) -> None:
+        def put(folder: Folder, temporary: str, last: str) -> None:
             nonlocal held
-            held = _held(temporary)
-            _link(temporary, path)
-            if not Path(path).samefile(temporary):  # a file system without hard links
+            held = _held(folder, temporary)
+            _link(folder, temporary, last)
+            if not os.path.samestat(folder.lstat(last), os.fstat(held)):  # a file system without hard links
                 os.close(held)
-                held = _held(path)
+                held = _held(folder, last)
 
         try:
-            self._place(name, content, put)
+            self._put(name, content, put)
         except BaseException as error:
             if held is not None:
                 os.close(held)
@@ -196,7 +207,7 @@ class LocalStorage:
         try:
             import fcntl
 
-            with open(self.path(name), "rb", buffering=0) as file:  # noqa: PTH123 # as in `path`
+            with open(self._place.open(name, os.O_RDONLY), "rb", buffering=0) as file:  # noqa: PTH123 # a descriptor
                 # Shared, so that two processes that ask at once do not take each other for the one that is asked for.
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -215,22 +226,15 @@ class LocalStorage:
     def _modified(self, name: str) -> float:
         """When a file was last written, 0 if there is none."""
         try:
-            return os.stat(self.path(name)).st_mtime
+            return self._place.lstat(name).st_mtime
         except OSError:
             return 0.0
-
-    def _make_root(self) -> None:
-        """Make the folder: artifacts can hold private data, so it is the user's alone."""
-        try:
-            self._lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise store_error(error, self.root) from error
 
     def sync(self) -> None:
         """Have the file system write out all it holds back; on Linux only that of the folder."""
         try:
-            file = os.open(self.root, os.O_RDONLY)
-        except OSError:
+            file = self._place.open("", os.O_RDONLY)
+        except (OSError, StoreError):
             return
         try:
             if _syncfs is None or _syncfs(file) != 0:
@@ -245,23 +249,24 @@ class LocalAppender:
     The file is opened for each piece: many can grow at once without as many open files.
     """
 
-    def __init__(self, root: Path, path: str) -> None:
-        self._root = root
-        self._path = path
+    def __init__(self, place: Place, name: str) -> None:
+        self._place = place
+        self._name = name
         self._made = False
 
     def add(self, content: bytes) -> None:
         """Add to the end, at once; a file that was removed since the first piece is not made again."""
         flags = os.O_WRONLY | os.O_APPEND
         try:
-            file = os.open(self._path, flags) if self._made else open_new(self._root, self._path, flags | os.O_CREAT)
+            open_new = self._place.open_new
+            file = self._place.open(self._name, flags) if self._made else open_new(self._name, flags | os.O_CREAT)
             self._made = True
             try:
                 write_all(file, [content])
             finally:
                 os.close(file)
         except OSError as error:
-            raise store_error(error, self._root) from error
+            raise store_error(error, Path(self._place.location)) from error
 
     def flush(self) -> None:
         """Nothing waits."""
@@ -277,25 +282,28 @@ class LocalAppender:
         """Nothing waits."""
 
 
-def _link(temporary: str, path: str) -> None:
+def _link(folder: Folder, temporary: str, name: str) -> None:
     """Give a file its name unless the name is taken."""
     try:
-        os.link(temporary, path)
+        folder.link(temporary, name)
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
             raise
         # A file system without hard links: the name is taken first and filled afterwards.
-        with Path(path).open("xb") as file:
-            file.write(Path(temporary).read_bytes())
+        with (
+            open(folder.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file,  # noqa: PTH123 # descriptors
+            open(folder.open(temporary, os.O_RDONLY), "rb") as content,  # noqa: PTH123
+        ):
+            file.write(content.read())
 
 
 # Open files whose locks say that this process lives.
 _HELD: set[int] = set()
 
 
-def _held(path: str) -> int:
+def _held(folder: Folder, name: str) -> int:
     """Open a file and lock it, where there are locks; writing, for a network file system asks that of such a lock."""
-    file = os.open(path, os.O_WRONLY)
+    file = folder.open(name, os.O_WRONLY)
     with contextlib.suppress(StoreError):
         _flock(file, True)
     return file

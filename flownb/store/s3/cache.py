@@ -13,16 +13,19 @@ import hashlib
 import mmap
 import os
 import re
+import stat
 import threading
 import time
 import warnings
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from flownb.errors import CorruptBlob, StoreError
 from flownb.store.local import LocalBlobs
-from flownb.store.local.files import temporary_file, walk
+from flownb.store.local.files import temporary_file
+from flownb.store.local.place import Folder
 from flownb.store.storage import Part
 
 __all__ = ["BlobCache", "Incoming", "cache_folder", "cache_limit"]
@@ -82,9 +85,44 @@ def cache_limit() -> int:
 class _Folder(LocalBlobs):
     """A local datastore's blobs, which can also take a file that was written by someone else."""
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder.parent, folder.name)
+
+    def holds(self, key: str, size: int) -> bool:
+        """Whether a blob of that length is there."""
+        status = self._place.lstat(self._name(key))
+        return stat.S_ISREG(status.st_mode) and status.st_size == size
+
+    def touch(self, key: str) -> None:
+        """Note that a blob was used: in its access time, since the other is part of why it is trusted."""
+        file = self._place.open(self._name(key), os.O_RDONLY)
+        try:
+            os.utime(
+                file if os.utime in os.supports_fd else self.path(key), ns=(time.time_ns(), os.fstat(file).st_mtime_ns)
+            )
+        finally:
+            os.close(file)
+
+    def new(self, key: str) -> AbstractContextManager[tuple[int, str, Folder]]:
+        """A new file beside a blob's; see `temporary_file`."""
+        return temporary_file(self._place, self._name(key))
+
+    def lock_file(self) -> int:
+        """The open file whose lock whoever evicts holds."""
+        return self._place.open(".evict", os.O_RDWR | os.O_CREAT)
+
+    def walk(self) -> Iterator[tuple[str, os.stat_result]]:
+        """Names of all files in it, temporary ones too."""
+        return self._place.walk()
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        self._place.unlink(name)
+
     def adopt(self, key: str, file: int, temporary: str) -> None:
         """Give a verified temporary file its name."""
-        os.replace(temporary, self.path(key))
+        with self._place.folder(key[:2]) as folder:
+            folder.rename(temporary, key)
         status = os.fstat(file)
         self._trusted[key] = (status.st_ino, status.st_mtime_ns, status.st_size)
 
@@ -114,7 +152,7 @@ class BlobCache:
     def holds(self, key: str, size: int) -> bool:
         """Whether a blob is there; `get` may still find it damaged."""
         try:
-            return self._blobs.path(key).stat().st_size == size
+            return self._blobs.holds(key, size)
         except OSError:
             return False
 
@@ -147,11 +185,14 @@ class BlobCache:
             return
         with contextlib.ExitStack() as stack:
             try:
-                file, temporary = stack.enter_context(temporary_file(self.folder, str(self._blobs.path(key))))
+                file, temporary, folder = stack.enter_context(self._blobs.new(key))
                 _allocate(file, size)
-                incoming: Incoming | None = Incoming(self._blobs, key, size, temporary)
+                incoming: Incoming | None = Incoming(self._blobs, key, size, temporary, folder)
             except OSError as error:
                 self._give_up(f"{error.strerror}.")
+                incoming = None
+            except StoreError as error:
+                self._give_up(f"{error.what} {error.why}")
                 incoming = None
             yield incoming
 
@@ -181,7 +222,7 @@ class BlobCache:
 
     def size(self) -> int:
         """Bytes it holds, temporary files too."""
-        return sum(status.st_size for _, status in walk(self.folder))
+        return sum(status.st_size for _, status in self._blobs.walk())
 
     # -- the limit
 
@@ -203,32 +244,38 @@ class BlobCache:
 
     def _evict(self, wanted: int) -> int:
         """Remove the least recently used blobs until `wanted` bytes fit; give how many are held then."""
-        found: list[tuple[float, int, Path]] = []
+        found: list[tuple[float, int, str]] = []
         now = time.time()
-        for path, status in walk(self.folder):
-            if not path.name.startswith("."):
-                found.append((status.st_atime, status.st_size, path))
-            elif path.name.endswith(".tmp") and now - status.st_mtime > STALE:
-                with contextlib.suppress(OSError):
-                    path.unlink()
+        try:
+            for name, status in self._blobs.walk():
+                last = name.rpartition("/")[2]
+                if not last.startswith("."):
+                    found.append((status.st_atime, status.st_size, name))
+                elif last.endswith(".tmp") and now - status.st_mtime > STALE:
+                    with contextlib.suppress(OSError):
+                        self._blobs.remove(name)
+        except StoreError as error:  # a link in it
+            self._give_up(f"{error.what} {error.why}")
+            return 0
+        except OSError as error:
+            self._give_up(f"{error.strerror}.")
+            return 0
         held = sum(size for _, size, _ in found)
         if held + wanted <= self.limit:
             return held
-        with _alone(self.folder) as alone:
-            for _, size, path in sorted(found) if alone else ():
+        with _alone(self._blobs) as alone:
+            for _, size, name in sorted(found) if alone else ():
                 if held + wanted <= self.limit * EVICT_TO:
                     break
                 with contextlib.suppress(OSError):
-                    path.unlink()
+                    self._blobs.remove(name)
                 held -= size
         return held
 
     def _touch(self, key: str) -> None:
-        """Note that a blob was used: in its access time, since the other is part of why it is trusted."""
-        path = self._blobs.path(key)
-        with contextlib.suppress(OSError):
-            status = path.stat()
-            os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))
+        """Note that a blob was used."""
+        with contextlib.suppress(OSError, StoreError):
+            self._blobs.touch(key)
 
     def _give_up(self, why: str) -> None:
         """Go on without writing, and say so once."""
@@ -254,10 +301,10 @@ class Incoming:
         The whole file, read-only, as far as it is written.
     """
 
-    def __init__(self, blobs: _Folder, key: str, size: int, temporary: str) -> None:
+    def __init__(self, blobs: _Folder, key: str, size: int, temporary: str, folder: Folder) -> None:
         self._blobs, self._key, self._size, self._temporary = blobs, key, size, temporary
         # Threads may still write when the reader was interrupted: the file is closed once the last one let go.
-        self._file = os.open(temporary, os.O_RDWR)
+        self._file = folder.open(temporary, os.O_RDWR)
         weakref.finalize(self, os.close, self._file)
         self.content = memoryview(mmap.mmap(self._file, size, access=mmap.ACCESS_READ))
 
@@ -270,7 +317,7 @@ class Incoming:
     def keep(self) -> memoryview:
         """Keep the file, which the caller has verified, under its key; give a private map of it."""
         view = memoryview(mmap.mmap(self._file, self._size, access=mmap.ACCESS_COPY))
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, StoreError):
             self._blobs.adopt(self._key, self._file, self._temporary)
         return view
 
@@ -289,7 +336,7 @@ def _allocate(file: int, size: int) -> None:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
+def _alone(folder: _Folder) -> Iterator[bool]:
     """Whether no other process evicts at the moment; where there are no locks, processes may evict at once."""
     try:
         import fcntl
@@ -297,8 +344,8 @@ def _alone(folder: Path) -> Iterator[bool]:
         yield True
         return
     try:
-        file = os.open(folder / ".evict", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError:
+        file = folder.lock_file()
+    except (OSError, StoreError):
         yield False
         return
     try:

@@ -1,6 +1,6 @@
-import type { NodeStatus, StepState } from '../events';
-import { INTERRUPTED, summary } from '../models/states';
-import { DagPayload, PayloadEdge, PayloadNode, STATE_WORDS } from '../picture';
+import type { NodeStatus } from '../events';
+import { Counted, counted, summary } from '../models/states';
+import { DagPayload, PayloadEdge, PayloadNode } from '../picture';
 import { stateGlyph, svgElement } from './svg';
 
 // The measures of Python's `flownb/picture/layout.py` and `svg.py`, so that the live picture and the saved one look alike.
@@ -23,7 +23,7 @@ interface Card {
   title: SVGTitleElement;
   glyph: SVGGElement;
   detail: SVGTextElement;
-  state: StepState;
+  counted: Counted;
 }
 
 /**
@@ -165,7 +165,7 @@ export class DagDrawing {
       // JupyterLab would take Enter on a step for "edit the cell".
       group.setAttribute('data-lm-suppress-shortcuts', 'true');
     }
-    const card = { group, title, glyph, detail, state: node.state };
+    const card = { group, title, glyph, detail, counted: counted(node) };
     patch(card, node);
     this._cards.set(node.name, card);
     return group;
@@ -188,9 +188,9 @@ export class DagDrawing {
     });
   }
 
-  private *_states(): Iterable<StepState> {
+  private *_states(): Iterable<Counted> {
     for (const card of this._cards.values()) {
-      yield card.state;
+      yield card.counted;
     }
   }
 
@@ -219,12 +219,11 @@ function layoutOf(payload: DagPayload): string {
 
 /** Bring a card up to a state. */
 function patch(card: Card, node: NodeStatus): void {
-  card.state = node.state;
+  card.counted = counted(node);
   card.group.setAttribute('data-flownb-state', node.state);
   card.title.textContent = node.title;
   card.glyph.replaceChildren(stateGlyph(node.state));
-  const stopped = node.detail[0]?.[0] === INTERRUPTED;
-  const word = stopped ? INTERRUPTED : STATE_WORDS[node.state];
+  const { word } = card.counted;
   card.detail.replaceChildren(
     ...node.detail.flatMap(([text, isCode], index): (Node | string)[] => {
       if (index === 0 && text.startsWith(word)) {

@@ -22,7 +22,7 @@ export function svgElement<Name extends keyof SVGElementTagNameMap>(
  * Draw a state's glyph, 18 pixels wide around its origin; the same shapes as Python's `flownb/picture/paint.py`.
  *
  * Never: a hollow dashed ring. Running: a ring half filled. Fresh: a disc with a check mark. Stale: a turning arrow.
- * Failed: a disc with a cross.
+ * Failed: a disc with a cross. Not taken: a ring with a stroke through it.
  */
 export function stateGlyph(state: StepState): SVGGElement {
   return svgElement(
@@ -55,5 +55,9 @@ const SHAPES: Readonly<Record<StepState, Shape[]>> = {
     ['path', { class: 'flownb-ring', d: 'M5.83 -4.08A7.1 7.1 0 1 0 7.1 0.6' }],
     ['path', { class: 'flownb-solid flownb-tip', d: 'M7.6 -8.2V-2.5H1.9Z' }]
   ],
-  failed: [DISC, ['path', { class: 'flownb-mark', d: 'M-3 -3L3 3M3 -3L-3 3' }]]
+  failed: [DISC, ['path', { class: 'flownb-mark', d: 'M-3 -3L3 3M3 -3L-3 3' }]],
+  untaken: [
+    ['circle', { class: 'flownb-ring', r: 7.7 }],
+    ['path', { class: 'flownb-ring', d: 'M-5.4 5.4L5.4 -5.4' }]
+  ]
 };

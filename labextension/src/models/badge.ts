@@ -1,6 +1,6 @@
 import type { StepStatus } from '../events';
-import { STATE_WORDS } from '../picture';
-import { INTERRUPTED } from './states';
+import { INTERRUPTED } from '../picture';
+import { stateWord } from './states';
 
 /** What a badge shows and what a screen reader says of it. */
 export interface BadgeText {
@@ -13,8 +13,8 @@ export interface BadgeText {
 
 /** Put a badge's words together. */
 export function badgeText(status: StepStatus): BadgeText {
-  const stopped = status.state === 'failed' && status.detail === INTERRUPTED;
-  const state = stopped ? INTERRUPTED : STATE_WORDS[status.state];
+  const state = stateWord(status.state, status.detail);
+  const stopped = state === INTERRUPTED;
   const detail = stopped ? '' : status.detail.replaceAll('`', '');
   return {
     step: status.step,

@@ -1,27 +1,40 @@
-import type { DocumentCell, DocumentChanged } from '../events';
+import type { DocumentCell, DocumentChanged, NotebookFacts } from '../events';
 
 /** Remembers what the kernel was told of the document, and says what it does not know yet. */
 export class ToldDocument {
   /** The whole document; from now on the kernel knows it. */
-  full(cells: readonly DocumentCell[]): DocumentChanged {
+  full(
+    cells: readonly DocumentCell[],
+    notebook: NotebookFacts
+  ): DocumentChanged {
     this._order = [];
     this._cells.clear();
-    return this._tell(cells);
+    return this._tell(cells, notebook);
   }
 
   /** The order of all cells and those that changed since the last message; from now on the kernel knows it. */
-  delta(cells: readonly DocumentCell[]): DocumentChanged {
-    return this._tell(cells);
+  delta(
+    cells: readonly DocumentCell[],
+    notebook: NotebookFacts
+  ): DocumentChanged {
+    return this._tell(cells, notebook);
   }
 
   /** That nothing changed since the last message. */
   same(): DocumentChanged {
-    return { type: 'DocumentChanged', order: this._order, cells: [] };
+    return {
+      type: 'DocumentChanged',
+      notebook: this._notebook,
+      order: this._order,
+      cells: []
+    };
   }
 
   /** Whether the last message said all this. */
-  knows(cells: readonly DocumentCell[]): boolean {
+  knows(cells: readonly DocumentCell[], notebook: NotebookFacts): boolean {
     return (
+      notebook.name === this._notebook.name &&
+      notebook.id === this._notebook.id &&
       cells.length === this._order.length &&
       cells.every(
         (cell, index) => cell.id === this._order[index] && this._knows(cell)
@@ -29,11 +42,20 @@ export class ToldDocument {
     );
   }
 
-  private _tell(cells: readonly DocumentCell[]): DocumentChanged {
+  private _tell(
+    cells: readonly DocumentCell[],
+    notebook: NotebookFacts
+  ): DocumentChanged {
     const changed = cells.filter(cell => !this._knows(cell));
     this._order = cells.map(cell => cell.id);
     this._cells = new Map(cells.map(cell => [cell.id, cell]));
-    return { type: 'DocumentChanged', order: this._order, cells: changed };
+    this._notebook = notebook;
+    return {
+      type: 'DocumentChanged',
+      notebook,
+      order: this._order,
+      cells: changed
+    };
   }
 
   private _knows(cell: DocumentCell): boolean {
@@ -46,6 +68,7 @@ export class ToldDocument {
     );
   }
 
+  private _notebook: NotebookFacts = { name: '', id: '' };
   private _order: string[] = [];
   private _cells = new Map<string, DocumentCell>();
 }

@@ -61,7 +61,7 @@ describe('RunProgress', () => {
     }
     progress.apply(started('train', '5', { index: 1, num_splits: 3 }), 2000);
     expect(progress.text(13900)).toBe(
-      'Run 7 · 4 tasks done · running train (2 of 3) · 12 s'
+      'Run 7 · 4 tasks done · running train (2 of 3) · 13 s'
     );
   });
 
@@ -84,23 +84,26 @@ describe('RunProgress', () => {
       const task = String(index);
       const place = { index, num_splits: 200 };
       progress.apply(started('train', task, place), 1000 + index * 20);
-      progress.apply(ended('train', task), 1000 + index * 20);
+      const end = { ...ended('train', task), ...place };
+      progress.apply(end, 1000 + index * 20);
     }
     progress.apply(started('train', '100', { index: 100, num_splits: 200 }), 0);
     progress.apply(started('train', '101', { index: 101, num_splits: 200 }), 0);
     expect(progress.text(4000)).toBe(
-      'Run 7 · 100 tasks done · running train (100 of 200 done, 2 at once) · 25/s · 4 s'
+      'Run 7 · 100 tasks done · running train (100 of 200 done, 2 at once) · 33/s · 4.0 s'
     );
-    expect(progress.text(60000)).not.toContain('/s');
+    expect(progress.text(60000)).toContain(' · 1.7/s · ');
   });
 
-  it('counts what need not run, and what was interrupted is no failure', () => {
+  it('counts what need not run, and what was interrupted did not fail', () => {
     const progress = new RunProgress();
     progress.apply(runStarted, 0);
     progress.apply({ ...started('a', '1'), type: 'TaskCloned', origin: '' }, 0);
     progress.apply(started('b', '2'), 0);
     progress.apply(ended('b', '2', 'interrupted'), 0);
-    expect(progress.text(0)).toBe('Run 7 · 0 tasks done · 1 cloned · 0 s');
+    expect(progress.text(0)).toBe(
+      'Run 7 · 0 tasks done · 1 cloned · 1 interrupted · 0.0 s'
+    );
   });
 
   it('names three steps and counts the others', () => {
@@ -110,7 +113,7 @@ describe('RunProgress', () => {
       progress.apply(started(step, step), 0);
     }
     expect(progress.text(0)).toBe(
-      'Run 7 · 0 tasks done · running a, b, c and 2 more · 0 s'
+      'Run 7 · 0 tasks done · running a, b, c and 2 more · 0.0 s'
     );
   });
 
@@ -127,7 +130,7 @@ describe('RunProgress', () => {
       0
     );
     expect(progress.text(0)).toBe(
-      'Run 7 · 0 tasks done · running train (2 of 3, again) · 0 s'
+      'Run 7 · 0 tasks done · running train (2 of 3, again) · 0.0 s'
     );
   });
 
@@ -136,7 +139,7 @@ describe('RunProgress', () => {
     progress.apply(runStarted, 0);
     progress.apply(started('a', '1', { mode: 'spin' }), 0);
     progress.apply(started('a', '1', { run: '8' }), 0);
-    expect(progress.text(0)).toBe('Run 7 · 0 tasks done · 0 s');
+    expect(progress.text(0)).toBe('Run 7 · 0 tasks done · 0.0 s');
   });
 
   it('vanishes when the run ends', () => {

@@ -5,6 +5,7 @@ import type {
   TaskRetried,
   TaskStarted
 } from '../events';
+import { TaskCounts, TaskRate, counts, duration } from './tally';
 
 interface RunningTask {
   step: string;
@@ -21,11 +22,6 @@ interface StepCount {
 }
 
 const MOST_STEPS = 3;
-// Milliseconds that a rate looks back and between two looks, and the least of time and tasks that make one.
-const WINDOW = 5000;
-const LOOK = 500;
-const SHORTEST = 1000;
-const FEWEST = 5;
 
 /**
  * What goes on in the run of a whole flow, as one line.
@@ -38,6 +34,11 @@ export class RunProgress {
     return this._flow;
   }
 
+  /** The run that goes on, or an empty text. */
+  get run(): string {
+    return this._flow === null ? '' : this._run;
+  }
+
   /** Take an event in. */
   apply(event: FlowEvent, now: number): void {
     switch (event.type) {
@@ -46,7 +47,6 @@ export class RunProgress {
         this._flow = event.flow;
         this._run = event.run;
         this._started = now;
-        this._looks = [[now, 0]];
         break;
       case 'RunEnded':
         if (this._isOurs(event)) {
@@ -57,6 +57,9 @@ export class RunProgress {
       case 'TaskRetried':
         if (event.mode === 'run' && this._isOurs(event)) {
           this._count(event, 0);
+          if (event.index !== null) {
+            this._rate.begin(now / 1000);
+          }
           this._running.set(`${event.step}/${event.task}`, {
             step: event.step,
             index: event.index,
@@ -69,18 +72,16 @@ export class RunProgress {
         if (event.mode === 'run' && this._isOurs(event)) {
           this._running.delete(`${event.step}/${event.task}`);
           this._count(event, 1);
-          if (event.status === 'done') {
-            this._done += 1;
-          } else if (event.status === 'failed') {
-            this._failed += 1;
+          this._tasks[event.status] += 1;
+          if (event.index !== null) {
+            this._rate.ended();
           }
-          this._look(now);
         }
         break;
       case 'TaskCloned':
         if (this._isOurs(event)) {
           this._count(event, 1);
-          this._cloned += 1;
+          this._tasks.cloned += 1;
         }
         break;
       default:
@@ -93,20 +94,11 @@ export class RunProgress {
     if (this._flow === null) {
       return '';
     }
-    const parts = [
-      `Run ${this._run}`,
-      `${this._done} ${this._done === 1 ? 'task' : 'tasks'} done`
-    ];
-    if (this._cloned) {
-      parts.push(`${this._cloned} cloned`);
-    }
-    if (this._failed) {
-      parts.push(`${this._failed} failed`);
-    }
+    const parts = [`Run ${this._run}`, ...counts(this._tasks)];
     if (this._running.size) {
       parts.push(this._runningText());
     }
-    const rate = this._rate(now);
+    const rate = this._rate.text(now / 1000);
     if (rate) {
       parts.push(rate);
     }
@@ -119,10 +111,8 @@ export class RunProgress {
     this._flow = null;
     this._running.clear();
     this._steps.clear();
-    this._looks = [];
-    this._done = 0;
-    this._cloned = 0;
-    this._failed = 0;
+    this._rate = new TaskRate();
+    this._tasks = { done: 0, cloned: 0, failed: 0, interrupted: 0 };
   }
 
   private _isOurs(event: { flow: string; run: string }): boolean {
@@ -147,29 +137,6 @@ export class RunProgress {
     }
   }
 
-  /** Keep how many tasks are done by now, if that was not done lately. */
-  private _look(now: number): void {
-    const last = this._looks[this._looks.length - 1];
-    if (now - last[0] >= LOOK) {
-      this._looks.push([now, this._done]);
-      while (this._looks.length > 2 && now - this._looks[1][0] >= WINDOW) {
-        this._looks.shift();
-      }
-    }
-  }
-
-  /** Tasks a second of late, such as "12/s"; empty where they are few. */
-  private _rate(now: number): string {
-    this._look(now);
-    const [since, before] = this._looks[0];
-    const tasks = this._done - before;
-    if (now - since < SHORTEST || tasks < FEWEST) {
-      return '';
-    }
-    const rate = (1000 * tasks) / (now - since);
-    return rate >= 10 ? `${Math.round(rate)}/s` : `${rate.toFixed(1)}/s`;
-  }
-
   private _runningText(): string {
     const steps = new Map<string, RunningTask[]>();
     for (const task of this._running.values()) {
@@ -192,10 +159,13 @@ export class RunProgress {
   private _flow: string | null = null;
   private _run = '';
   private _started = 0;
-  private _done = 0;
-  private _cloned = 0;
-  private _failed = 0;
-  private _looks: [number, number][] = [];
+  private _tasks: TaskCounts = {
+    done: 0,
+    cloned: 0,
+    failed: 0,
+    interrupted: 0
+  };
+  private _rate = new TaskRate();
   private _steps = new Map<string, StepCount>();
   private _running = new Map<string, RunningTask>();
 }
@@ -216,12 +186,4 @@ function where(tasks: readonly RunningTask[], step?: StepCount): string {
     notes.push('again');
   }
   return notes.length ? ` (${notes.join(', ')})` : '';
-}
-
-/** Whole seconds, and minutes above one. */
-function duration(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
-  return whole < 60
-    ? `${whole} s`
-    : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }

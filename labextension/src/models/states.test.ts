@@ -1,20 +1,24 @@
 import { describe, expect, it } from 'vitest';
 
-import { codePieces, isState, summary } from './states';
+import type { StepState } from '../events';
+import { codePieces, isState, stateWord, summary } from './states';
+
+const states = (...names: StepState[]): string =>
+  summary(names.map(state => ({ state, word: stateWord(state, '') })));
 
 describe('summary', () => {
   it('counts the states with the most urgent first', () => {
-    expect(summary(['fresh', 'failed', 'fresh', 'fresh'])).toBe(
+    expect(states('fresh', 'failed', 'fresh', 'fresh')).toBe(
       '4 steps · 1 failed · 3 fresh'
     );
-    expect(summary(['never', 'fresh', 'stale', 'running', 'failed'])).toBe(
-      '5 steps · 1 failed · 1 running · 1 stale · 1 fresh · 1 never run'
+    expect(states('never', 'untaken', 'fresh', 'stale', 'running')).toBe(
+      '5 steps · 1 running · 1 stale · 1 fresh · 1 not taken · 1 never run'
     );
   });
 
   it('speaks of one step in the singular and of none without states', () => {
-    expect(summary(['running'])).toBe('1 step · 1 running');
-    expect(summary([])).toBe('0 steps');
+    expect(states('running')).toBe('1 step · 1 running');
+    expect(states()).toBe('0 steps');
   });
 });
 
@@ -33,7 +37,7 @@ describe('codePieces', () => {
 });
 
 describe('isState', () => {
-  it('knows the five states and nothing that objects inherit', () => {
+  it('knows the states and nothing that objects inherit', () => {
     expect(['never', 'failed', 'done', 'toString', 3].map(isState)).toEqual([
       true,
       true,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { StepState } from '../events';
 import { DAG_MIME, DagPayload, PayloadNode } from '../picture';
-import { liveDag, stoppedBundle, withoutDag } from './stopped';
+import { liveDag, shownRun, stoppedBundle, withoutDag } from './stopped';
 
 const node = (name: string, state: StepState): PayloadNode => ({
   name,
@@ -88,7 +88,10 @@ describe('the live id', () => {
     expect(liveDag(metadata)).toBe('d');
     expect(withoutDag(metadata)).toEqual({ tags: 1, flownb: { run: 'F/1' } });
     expect(liveDag(withoutDag(metadata))).toBeNull();
+    expect(liveDag({ flownb: { follows: 'f' } })).toBe('f');
+    expect(withoutDag({ flownb: { follows: 'f' } })).toEqual({ flownb: {} });
     expect(liveDag({ flownb: null })).toBeNull();
     expect(liveDag({})).toBeNull();
+    expect([shownRun(metadata), shownRun({})]).toEqual(['F/1', null]);
   });
 });

@@ -1,7 +1,7 @@
 import { readPayload } from '../dag/payload';
 import type { NodeStatus } from '../events';
 import { DAG_MIME, DagPayload, PayloadNode } from '../picture';
-import { summary } from './states';
+import { counted, summary } from './states';
 
 const WHY = 'kernel stopped';
 // Of a card's second line, in pixels; Python measures letters, here a wide estimate must do.
@@ -11,16 +11,33 @@ const MARGINS = 50;
 /** What an output holds, as far as it matters here. */
 export type Bundle = Record<string, unknown>;
 
-/** The id under which the kernel changes an output, or null when it does not any more. */
+/**
+ * The id under which the kernel changes an output, or null when it does not any more.
+ *
+ * That of a run which goes on is its `dag`; one that shows the flow as the badges do `follows` them.
+ */
 export function liveDag(metadata: Bundle): string | null {
-  const ours = metadata.flownb as { dag?: unknown } | null | undefined;
-  return typeof ours?.dag === 'string' ? ours.dag : null;
+  const ours = metadata.flownb as Live | null | undefined;
+  const id = ours?.dag ?? ours?.follows;
+  return typeof id === 'string' ? id : null;
+}
+
+interface Live {
+  dag?: unknown;
+  follows?: unknown;
+}
+
+/** The run that an output shows, such as "F/7", or null when it shows the flow as it is. */
+export function shownRun(metadata: Bundle): string | null {
+  const ours = metadata.flownb as { run?: unknown } | null | undefined;
+  return typeof ours?.run === 'string' ? ours.run : null;
 }
 
 /** An output's metadata without that id. */
 export function withoutDag(metadata: Bundle): Bundle {
-  const ours = { ...(metadata.flownb as object) } as { dag?: unknown };
+  const ours = { ...(metadata.flownb as object) } as Live;
   delete ours.dag;
+  delete ours.follows;
   return { ...metadata, flownb: ours };
 }
 
@@ -47,8 +64,8 @@ export function stoppedBundle(
   const ended: DagPayload = {
     ...payload,
     nodes,
-    summary: summary(nodes.map(node => node.state)),
-    description: describe(payload, nodes)
+    summary: summary(nodes.map(counted)),
+    description: description(payload, nodes)
   };
   const others = { ...bundle };
   delete others['image/svg+xml'];
@@ -82,7 +99,7 @@ function stopped(node: PayloadNode): PayloadNode {
 }
 
 /** The picture in words, as Python's `flow_description` says it. */
-function describe(
+export function description(
   { edges }: DagPayload,
   nodes: readonly PayloadNode[]
 ): string {

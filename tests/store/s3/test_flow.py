@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from flownb.cells.cell import read_cell
+from flownb.cells.notebook import read_notebook
 from flownb.client import Flow
 from flownb.session.options import RunOptions
 from flownb.session.session import Session
@@ -63,3 +65,38 @@ def test_cells_and_spins(session: Session, tmp_path: Path) -> None:
     (work,) = Flow("F", datastore=session.datastore).working_runs()
     assert 20 == len(list(work["train"]))
     assert [] == [path for path in tmp_path.iterdir() if path.name.startswith(".flownb")]
+
+
+def test_notebooks_and_users_of_one_bucket_are_kept_apart(
+    s3_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Checkouts of one notebook, with and without an id, by one user and by two: each reads its own results alone."""
+    monkeypatch.setenv("FLOWNB_DATASTORE", s3_url)
+
+    def opened(place: str, user: str, x: int, notebook_id: str) -> Session:
+        monkeypatch.setenv("METAFLOW_USER", user)
+        path = tmp_path / place / "n.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cells = [
+            {"cell_type": "code", "id": f"c{number}", "metadata": {}, "outputs": [], "source": source}
+            for number, source in enumerate(("%%flow F", f"%%step load -> x\nx = {x}", "%%step add -> y\ny = x + 1"))
+        ]
+        metadata = {"flownb": {"id": notebook_id}} if notebook_id else {}
+        text = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+        path.write_text(json.dumps(text), encoding="utf-8")
+        session = Session(path)
+        session.open(read_notebook(path).cells)
+        return session
+
+    who = [
+        (f"{notebook_id or 'none'}/{place}", user, notebook_id)
+        for notebook_id in ("", "4a1f")
+        for place in ("a", "b")
+        for user in ("ada", "bob")
+    ]
+    for x, (place, user, notebook_id) in enumerate(who):
+        assert "never" == opened(place, user, x, notebook_id).freshness()["load"].state
+        opened(place, user, x, notebook_id).run_step("load")
+        opened(place, user, x, notebook_id).run(RunOptions(executor="inline"))
+    found = [opened(place, user, x, named).spin(parse_spin(["add"])) for x, (place, user, named) in enumerate(who)]
+    assert [x + 1 for x in range(len(who))] == [one.values["y"] for one in found]

@@ -1,0 +1,3 @@
+- `flownb check`, `show`, `export` and `status` take time in proportion to the number of steps: a flow of 2,000 steps is checked in less than two CPU seconds, which took a minute. The command also starts faster, for it reads notebooks without nbformat.
+- No link below a datastore's folder is followed: `gc`, `gc --spin`, `rm` and every write refuse it by name, where they removed or wrote what it led to. The folder itself may be a link.
+- Notebooks that are damaged, of format 5, not UTF-8, empty, or folders are refused with a message instead of a traceback.

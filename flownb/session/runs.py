@@ -1,0 +1,156 @@
+"""A flow's runs, as a list to look at: ``%flow runs`` and ``flownb runs NOTEBOOK``."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, get_args
+
+from flownb.errors import ParameterError
+from flownb.session.commands import option_names
+from flownb.session.option_words import option_value, whole_number
+from flownb.session.report import STYLE
+from flownb.session.state import SessionState, module_kept
+from flownb.session.tally import columns, cut, duration
+from flownb.store.index import RunStatus
+from flownb.store.records import ArtifactRef, RunRecord
+
+__all__ = ["RunList", "list_runs", "parse_runs"]
+
+LIMIT = 20
+# Columns of one value.
+VALUE = 30
+HEADINGS = ("run", "started", "status", "time", "parameters", "tags")
+
+
+@dataclass(frozen=True)
+class RunList:
+    """Runs, newest first.
+
+    Attributes
+    ----------
+    flow : str
+    rows : tuple of tuple of str
+        Of each run: id, start (local time), status, duration, parameters that are not the default, tags.
+    more : bool
+        Whether there are older ones.
+    """
+
+    flow: str
+    rows: tuple[tuple[str, ...], ...]
+    more: bool = False
+
+    def lines(self) -> list[str]:
+        """The list as plain lines, in columns."""
+        if not self.rows:
+            return [f"{self.flow} has no such runs"]
+        table = [HEADINGS, *self.rows]
+        widths = [max(columns(row[i]) for row in table) for i in range(len(HEADINGS))]
+        lines = [
+            "  ".join(cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in table
+        ]
+        return [*lines, *(["… older ones: a larger --limit"] if self.more else [])]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        lines = self.lines()
+        if not self.rows:
+            return {"text/plain": lines[0]}
+        head = "".join(f"<th>{name}</th>" for name in HEADINGS)
+        body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in self.rows)
+        more = f"<div>{lines[-1]}</div>" if self.more else ""
+        table = f'<table style="{STYLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
+        return {"text/plain": "\n".join(lines), "text/html": table}
+
+
+def parse_runs(given: Sequence[str]) -> dict[str, Any]:
+    """Read ``--tag nightly --status done --limit 5``.
+
+    Returns
+    -------
+    dict
+        Named arguments of `flownb.store.index.Index.runs`.
+
+    Raises
+    ------
+    ParameterError
+        If a word is not an option, or has a value that does not fit.
+    """
+    rest, tags = list(given), list[str]()
+    found: dict[str, Any] = {"limit": LIMIT}
+    while rest:
+        word = rest.pop(0)
+        option, equals, value = word.partition("=")
+        if option not in option_names("runs"):
+            raise ParameterError(
+                f"`{word}` is not an option of runs.", f"It takes {', '.join(option_names('runs'))}.", "Correct it."
+            )
+        value = option_value(rest, option, equals, value)
+        if option == "--tag":
+            tags.append(value)
+        elif option == "--limit":
+            found["limit"] = max(1, whole_number(option, value))
+        elif value not in get_args(RunStatus):
+            known = ", ".join(get_args(RunStatus))
+            raise ParameterError(f"`{value}` is not a status of a run.", f"These are {known}.", "Correct it.")
+        else:
+            found["status"] = value
+    return {**found, "tags": tags}
+
+
+def list_runs(session: SessionState, filters: Mapping[str, Any]) -> RunList:
+    """The newest runs of the notebook's flow.
+
+    Parameters
+    ----------
+    session : SessionState
+    filters : mapping
+        What `parse_runs` gives.
+    """
+    flow, store = session.flow.name, session.datastore
+    if flow not in store.flows():
+        return RunList(flow, ())
+    rows = store.index.runs(flow, **{**filters, "limit": filters["limit"] + 1})
+    shown = rows[: filters["limit"]]
+    records = store.runs(flow, [row.run for row in shown])
+    defaults = _defaults(session)
+    lines = []
+    for row, record in zip(shown, records, strict=True):
+        seconds = (row.finished or time.time()) - row.started
+        is_known = row.finished is not None or row.status == "running"
+        lines.append(
+            (
+                row.run,
+                datetime.fromtimestamp(row.started).strftime("%Y-%m-%d %H:%M:%S"),
+                row.status if row.finished is not None or row.status != "failed" else "died",
+                duration(seconds) if is_known else "",
+                "" if record is None else _parameters(session, record, defaults),
+                " ".join(row.tags) + (f" (resumed {record.origin})" if record is not None and record.origin else ""),
+            )
+        )
+    return RunList(flow, tuple(lines), len(rows) > len(shown))
+
+
+def _defaults(session: SessionState) -> Mapping[str, ArtifactRef]:
+    """The parameters' defaults as the notebook now has them; empty if they cannot be worked out."""
+    with contextlib.suppress(Exception), module_kept(session.flow.name):  # code of the user's, which may raise anything
+        return session.refs(session.program(False))
+    return {}
+
+
+def _parameters(session: SessionState, record: RunRecord, defaults: Mapping[str, ArtifactRef]) -> str:
+    """A run's parameters that are not the default."""
+    found = []
+    for name, ref in record.parameters.items():
+        if name in defaults and defaults[name].key == ref.key:
+            continue
+        try:
+            text = " ".join(repr(session.datastore.load(ref, name=name)).split())
+        except Exception as error:  # one value must not keep the list from being shown
+            text = f"<{type(error).__name__}>"
+        found.append(f"{name}={cut(text, VALUE)}")
+    return " ".join(found)

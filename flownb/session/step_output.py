@@ -1,0 +1,267 @@
+"""What the tasks of a run show, by step and in the flow's order, as much of it as a reader looks at.
+
+Reads a run's events; makes blocks of text and rich outputs. Of each step the first and the last lines and the first
+displays are kept, however many tasks it has; `%flow logs` has all.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from flownb.runtime.events import Event, TaskCloned, TaskEnded, TaskEvent, TaskOutput, TaskRetried, TaskStarted
+from flownb.session.logs import SHOWN
+from flownb.session.task_lines import item_of, told_of
+
+__all__ = ["Block", "Item", "RunOutput", "StepOutput"]
+
+# Lines at the start and at the end of what a step wrote, and displays, that are shown; characters of one line.
+FIRST, LAST, DISPLAYS, WIDTH = 10, 10, 4, 2000
+# Lines of one step that say that an attempt failed.
+FAILURES = 20
+# A widget lives in the process that made it; elsewhere its text is what can be shown.
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+Stream = Literal["stdout", "stderr"]
+OfTask = TaskStarted | TaskRetried | TaskOutput | TaskCloned | TaskEnded
+Key = tuple[tuple[int, ...], int]
+
+
+@dataclass(eq=False)
+class Item:
+    """A line, or something that was displayed; a display has `data`.
+
+    Attributes
+    ----------
+    number : int
+        Its place among what the task showed.
+    stream : {"stdout", "stderr"}
+    text : str
+        Without a line's end.
+    data, metadata : mapping
+        The MIME bundle of a display.
+    name : str
+        Under which the display can be updated.
+    """
+
+    number: int
+    stream: Stream
+    text: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One output: text of a stream, or a display with its MIME bundle."""
+
+    stream: Stream = "stdout"
+    text: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Task:
+    """What is kept of one task."""
+
+    def __init__(self, label: str) -> None:
+        self.label = f"[{label}] " if label else ""
+        self.failures: list[Item] = []
+        self._count = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was shown, for the task cleared its output."""
+        self.first: list[Item] = []
+        self.last: deque[Item] = deque(maxlen=LAST)
+        self.displays: list[Item] = []
+        self.lines = self.displayed = 0
+        self.clearing = False
+        self._open: dict[Stream, str] = {}
+
+    def write(self, stream: Stream, text: str) -> None:
+        """Take text; a line that is written over counts once, as it was in the end."""
+        *lines, rest = (self._open.pop(stream, "") + text).replace("\r\n", "\n").split("\n")
+        for line in lines:
+            self._add(stream, line.rstrip("\r").rpartition("\r")[2])
+        if rest:
+            ending = "\r" if rest.endswith("\r") else ""
+            self._open[stream] = rest.rstrip("\r").rpartition("\r")[2][:WIDTH] + ending
+
+    def finish(self) -> None:
+        """End lines that were left open."""
+        for stream in tuple(self._open):
+            self.write(stream, "\n")
+
+    def fail(self, text: str) -> None:
+        """Take a line that says that an attempt failed."""
+        self.failures.append(self._item("stdout", text))
+
+    def display(self, event: TaskOutput) -> Item | None:
+        """Take a display; gives what is shown of it, None if that is text, or nothing for now."""
+        data = {kind: content for kind, content in event.data.items() if kind != WIDGET}
+        known = [one for one in self.displays if event.display_id and one.name == event.display_id]
+        if event.update and known:
+            known[0].data, known[0].metadata = data, event.metadata
+            return known[0]
+        if not set(data) - {"text/plain"}:
+            if not event.update:
+                self.write("stdout", f"{event.text}\n")
+            return None
+        self.displayed += 1
+        if len(self.displays) >= DISPLAYS:
+            return None
+        item = self._item("stdout", event.text)
+        item.data, item.metadata, item.name = data, event.metadata, event.display_id
+        self.displays.append(item)
+        return item
+
+    def _add(self, stream: Stream, line: str) -> None:
+        text = line if len(line) <= WIDTH else f"{line[:WIDTH]}…"
+        (self.first if self.lines < FIRST else self.last).append(self._item(stream, text))
+        self.lines += 1
+
+    def _item(self, stream: Stream, text: str) -> Item:
+        self._count += 1
+        return Item(self._count, stream, text)
+
+
+class StepOutput:
+    """What the tasks of one step showed."""
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+        self.tasks: dict[Key, _Task] = {}
+
+    def take(self, event: OfTask) -> Item | None:
+        """Take an event of one of its tasks; gives what is to be displayed, if it is rich."""
+        said = told_of(event)
+        if not said and not isinstance(event, TaskOutput):
+            if (task := self.tasks.get(_key(event))) is not None:
+                task.finish()
+            return None
+        task = self.tasks.setdefault(_key(event), _Task(item_of(event)))
+        if said:
+            task.finish()
+            task.fail(said)
+            return None
+        assert isinstance(event, TaskOutput)
+        if event.kind == "clear":
+            task.clearing = True
+            if event.update:
+                return None
+        if task.clearing:
+            task.clear()
+        if event.kind == "display":
+            return task.display(event)
+        if event.kind in ("stdout", "stderr"):
+            task.write(event.kind, event.text)
+        return None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return not any(task.lines or task.displays or task.failures for task in self.tasks.values())
+
+    def displays(self) -> list[Item]:
+        """The displays that are shown, in the order of the tasks."""
+        return [item for _, task in sorted(self.tasks.items()) for item in task.displays][:DISPLAYS]
+
+    def blocks(self, displays: Sequence[Item] | None = None) -> Iterator[Block]:
+        """A heading and what is below it, as outputs.
+
+        Parameters
+        ----------
+        displays : sequence of Item, optional
+            Those that are shown; None means the first ones.
+        """
+        shown = self.displays() if displays is None else displays
+        stream: Stream = "stdout"
+        texts = [f"{self.step}:"]
+        for item, label in self._items({id(one) for one in shown}):
+            if item.data:
+                if label:
+                    texts.append(f"  {label}".rstrip())
+                if texts:
+                    yield Block(stream, "".join(f"{text}\n" for text in texts))
+                yield Block("stdout", item.text, item.data, item.metadata)
+                stream, texts = "stdout", []
+                continue
+            if item.stream != stream:
+                if texts:
+                    yield Block(stream, "".join(f"{text}\n" for text in texts))
+                stream, texts = item.stream, []
+            texts.append(f"  {label}{item.text}".rstrip())
+        if texts:
+            yield Block(stream, "".join(f"{text}\n" for text in texts))
+
+    def text(self, displays: Sequence[Item]) -> str:
+        """All that is text, with the heading, while some displays are shown elsewhere."""
+        items = self._items({id(one) for one in displays})
+        return "\n".join([f"{self.step}:", *(f"  {label}{one.text}".rstrip() for one, label in items if not one.data)])
+
+    def _items(self, displays: set[int]) -> Iterator[tuple[Item, str]]:
+        """What is shown, with the labels of the tasks; where something is left out, a line says so."""
+        tasks = [task for _, task in sorted(self.tasks.items())]
+        lines = [item for task in tasks for item in (*task.first, *task.last)]
+        count = sum(task.lines for task in tasks)
+        kept = {id(item) for item in (lines if count <= FIRST + LAST else [*lines[:FIRST], *lines[-LAST:]])}
+        kept |= displays | {id(item) for item in [item for task in tasks for item in task.failures][:FAILURES]}
+        left_out = self._left_out(count - FIRST - LAST, sum(task.displayed for task in tasks) - len(displays))
+        gap = lines[FIRST - 1] if count > FIRST + LAST else None
+        for task in tasks:
+            items = [*task.first, *task.last, *task.displays, *task.failures]
+            for item in sorted(items, key=lambda one: one.number):
+                if id(item) in kept:
+                    yield item, task.label
+                if item is gap and left_out:
+                    yield Item(0, "stdout", left_out), ""
+        if gap is None and left_out:
+            yield Item(0, "stdout", left_out), ""
+
+    def _left_out(self, lines: int, displays: int) -> str:
+        """The line that says what is not shown, and how to see it; empty if all is shown."""
+        counts = [
+            f"{count} more {word}{'' if count == 1 else 's'}"
+            for count, word in ((lines, "line"), (displays, "display"))
+            if count > 0
+        ]
+        heard = sum(bool(task.lines or task.displayed) for task in self.tasks.values())
+        command = f"%flow logs {self.step}{' --all' if heard > SHOWN else ''}"
+        return f"… {' and '.join(counts)}: `{command}` shows all" if counts else ""
+
+
+class RunOutput:
+    """What the tasks of a run show.
+
+    Parameters
+    ----------
+    order : sequence of str
+        The names of the steps, parents first.
+    """
+
+    def __init__(self, order: Sequence[str]) -> None:
+        self._order = {step: position for position, step in enumerate(order)}
+        self._steps: dict[str, StepOutput] = {}
+
+    def take(self, event: Event) -> tuple[StepOutput, Item | None] | None:
+        """Take an event; gives the step that it is of, and what is to be displayed; None if nothing is to be shown."""
+        if not isinstance(event, OfTask):
+            return None
+        step = self._steps.setdefault(event.step, StepOutput(event.step))
+        item = step.take(event)
+        return None if step.is_empty else (step, item)
+
+    def steps(self) -> list[StepOutput]:
+        """The steps with something to show, in the flow's order."""
+        found = [step for step in self._steps.values() if not step.is_empty]
+        return sorted(found, key=lambda one: (self._order.get(one.step, len(self._order)), one.step))
+
+
+def _key(event: TaskEvent) -> Key:
+    """The place of a task among those of its step."""
+    items = () if event.index is None else (*event.outer, event.index)
+    return items, int(event.task) if event.task.isdecimal() else 0

@@ -1,0 +1,93 @@
+"""What help says of the commands, and that it is so."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flownb.cli.main import main
+from flownb.errors import NotFound
+from flownb.session.commands import COMMANDS, STORE_EXAMPLES, asks_for_help, command_help, option_names, overview
+from flownb.session.options import parse_resume, parse_run
+from flownb.session.runs import parse_runs
+from flownb.session.step_options import parse_card, parse_spin
+
+# A flow in which all that the examples of the help speak of exists.
+FLOW = (
+    "%%flow TrainingFlow\n"
+    "alpha = Parameter('alpha', default=0.1)\ncfg = Config('cfg', default_value={'depth': 3})\nk = 1",
+    "%%step load -> xs\nxs = [1, 2]",
+    "%%step train --foreach xs -> model, score\n"
+    "@card(type='blank', id='curves')\nmodel = self.input * k\nscore = alpha",
+    "%%step pick --join -> best\nbest = max(one.model for one in inputs)",
+)
+
+
+@pytest.fixture
+def notebook(write_notebook: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A notebook of that flow, in the current folder."""
+    path = write_notebook(*FLOW)
+    monkeypatch.chdir(path.parent)
+    return path
+
+
+def test_every_example_of_the_command_line_works(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What help shows as an example is accepted, and ends well."""
+    assert 0 == main(["run", str(notebook)])
+    examples = [
+        (one.name, f"NOTEBOOK {words}")
+        for one in COMMANDS
+        if one.terminal
+        for words, _ in ([] if one.name in STORE_EXAMPLES else one.examples)
+    ]
+    examples += [(name, words) for name, found in STORE_EXAMPLES.items() for words, _ in found]
+    # What removes the run comes last.
+    for name, words in sorted(examples, key=lambda one: one[0] in ("gc", "rm")):
+        said = shlex.split(words.replace("NOTEBOOK", str(notebook)).replace("TrainingFlow/2", "TrainingFlow/1"))
+        assert (0, name, words) == (main([name, *said]), name, words), capsys.readouterr().err
+
+
+def test_help_names_the_options_that_are_accepted() -> None:
+    """Each option that help lists is read by the command's parser."""
+    values = {"--max-workers": "2", "--max-num-splits": "5", "--executor": "inline", "--with": "retry", "--limit": "3"}
+    values |= {"--status": "done", "--set": "k=1", "--isolate": "process", "--index": "1"}
+    pairs, flags = ("--config", "--config-value"), ("--background", "--production", "--persist", "--skip-decorators")
+    for name, parse in (("run", parse_run), ("resume", parse_resume), ("runs", parse_runs)):
+        for option in option_names(name):
+            given = [option, *([] if option in flags else ["a", "b"] if option in pairs else [values.get(option, "x")])]
+            parse(given)  # type: ignore[operator]  # they have nothing in common but what they take
+    for name, parse in (("spin", parse_spin), ("card", parse_card)):
+        for option in option_names(name):
+            given = [option, *([] if option in flags else ["a", "b"] if option in pairs else [values.get(option, "x")])]
+            parse(["step", *given])  # type: ignore[operator]  # as above
+
+
+def test_both_faces_have_the_same_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a notebook and the command line say of an option is one text; each says how it is called there."""
+    assert command_help("resume", "magic").startswith("usage: %flow resume [STEP] [OPTIONS]\n\nRun again what is not")
+    with pytest.raises(SystemExit):
+        main(["resume", "--help"])
+    said = capsys.readouterr().out
+    assert said.startswith("usage: flownb resume NOTEBOOK [STEP] [OPTIONS]\n")
+    lines = command_help("resume", "magic").splitlines()
+    options = [line for line in lines if line.startswith("  --") and "--background" not in line]
+    assert options == [line for line in options if line in said.splitlines()]
+    assert "flownb resume NOTEBOOK train" in said
+    assert "--background" not in said
+
+
+def test_the_overview_names_every_command_of_a_notebook() -> None:
+    """Each has a line, which says what it does."""
+    text = overview()
+    assert [] == [one.name for one in COMMANDS if one.notebook and f"  {one.notebook}" not in text]
+    assert max(map(len, text.splitlines())) < 130
+
+
+def test_who_asks_for_help_of_what_does_not_exist_gets_the_nearest() -> None:
+    """An unknown command is refused; what comes after `--` is never a question."""
+    with pytest.raises(NotFound, match=r"`rnu` is not a command\. Did you mean `run`\?"):
+        command_help("rnu", "magic")
+    assert [True, True, False] == [asks_for_help(words.split()) for words in ("--help", "train -h", "-- --help")]

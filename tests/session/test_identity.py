@@ -1,0 +1,392 @@
+"""Notebooks that could be taken for each other, and what is still the same notebook."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from flownb.cells.notebook import read_notebook, saved_id
+from flownb.errors import MissingResults, NotFound
+from flownb.session.options import ResumeOptions, RunOptions
+from flownb.session.resume import Resume
+from flownb.session.session import Session
+from flownb.session.status import flow_status
+from flownb.session.step_options import parse_spin
+from flownb.session.use import use_run
+from flownb.store.garbage import collect
+from flownb.store.records import RunRecord
+
+NAMED = "%%flow F"
+LOAD, ADD = "%%step load -> x\nx = 1", "%%step add -> y\ny = x + 1"
+OTHER = "%%step load -> x\nx = 10"
+
+
+def write(path: Path, *cells: str, notebook_id: str = "") -> Path:
+    """Write a notebook, with an id in its metadata or without."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source, id=f"c{number}") for number, source in enumerate(cells)],
+        metadata={"flownb": {"id": notebook_id}} if notebook_id else {},
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    return path
+
+
+def opened(path: Path, user: str = "tester") -> Session:
+    """A new session on a notebook's file, as each command and each kernel without a view has one."""
+    os.environ["METAFLOW_USER"] = user
+    session = Session(path)
+    session.open(read_notebook(path).cells)
+    return session
+
+
+def viewed(path: Path, notebook_id: str = "") -> tuple[Session, list[str]]:
+    """A session whose view shows a notebook with an id or without one, and the ids that it has the view write."""
+    session, named = opened(path), list[str]()
+    session.working.on_named = named.append
+    session.show_notebook(path.name, notebook_id or saved_id(path))
+    return session, named
+
+
+def spun(session: Session) -> int | None:
+    """What `add` gives on this notebook's latest results; None if it has none."""
+    try:
+        return int(session.spin(parse_spin(["add"])).values["y"])
+    except MissingResults:
+        return None
+
+
+def status(session: Session, step: str = "load") -> str:
+    """The state of a step."""
+    return flow_status(session).steps[step].state
+
+
+@pytest.fixture(autouse=True)
+def _user_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user is the test's own afterwards."""
+    monkeypatch.setenv("METAFLOW_USER", "tester")
+
+
+Pair = Callable[[Path], tuple[Callable[[], Session], Callable[[], Session]]]
+
+
+def same_folder(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
+    """Two files in one folder with one flow's name."""
+    one, two = write(folder / "a.ipynb", NAMED, LOAD, ADD), write(folder / "b.ipynb", NAMED, OTHER, ADD)
+    return lambda: opened(one), lambda: opened(two)
+
+
+def no_flow_cell(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
+    """Two files whose names give no name to their flows."""
+    one, two = write(folder / "模型.ipynb", LOAD, ADD), write(folder / "数据.ipynb", OTHER, ADD)
+    return lambda: opened(one), lambda: opened(two)
+
+
+def same_words(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
+    """Two files whose names give their flows the same name."""
+    one, two = write(folder / "my model.ipynb", LOAD, ADD), write(folder / "my-model.ipynb", OTHER, ADD)
+    return lambda: opened(one), lambda: opened(two)
+
+
+def two_checkouts(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
+    """The same file's name in two folders."""
+    one, two = write(folder / "a/n.ipynb", NAMED, LOAD, ADD), write(folder / "b/n.ipynb", NAMED, OTHER, ADD)
+    return lambda: opened(one), lambda: opened(two)
+
+
+def two_users(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
+    """One file, executed by two users."""
+    one = write(folder / "n.ipynb", NAMED, LOAD, ADD)
+    return lambda: opened(one, "ada"), lambda: opened(one, "bob")
+
+
+def two_users_with_an_id(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
+    """Two checkouts of one notebook that has an id, of two users."""
+    one = write(folder / "ada/n.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
+    two = write(folder / "bob/n.ipynb", NAMED, OTHER, ADD, notebook_id="4a1f")
+    return lambda: opened(one, "ada"), lambda: opened(two, "bob")
+
+
+def a_copy(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
+    """A file and its duplicate, which has the same id in its metadata."""
+    one = write(folder / "n.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
+    two = write(folder / "n-Copy1.ipynb", NAMED, OTHER, ADD, notebook_id="4a1f")
+    return lambda: opened(one), lambda: opened(two)
+
+
+def a_copy_in_a_view(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
+    """A file and its duplicate, both open in JupyterLab."""
+    one = write(folder / "n.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
+    two = write(folder / "n-Copy1.ipynb", NAMED, OTHER, ADD, notebook_id="4a1f")
+
+    def second() -> Session:
+        session, named = viewed(two)
+        session.working.on_named = lambda given: write(two, NAMED, OTHER, ADD, notebook_id=given) and None
+        assert named == []
+        return session
+
+    return lambda: viewed(one)[0], second
+
+
+def a_worktree(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
+    """Two checkouts of one notebook that has an id, of one user."""
+    one = write(folder / "a/n.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
+    two = write(folder / "b/n.ipynb", NAMED, OTHER, ADD, notebook_id="4a1f")
+    return lambda: opened(one), lambda: opened(two)
+
+
+def two_kernels(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
+    """Two kernels that execute nobody knows which notebook, in one folder."""
+
+    def kernel(name: str, path: Path) -> Session:
+        session = Session(folder=folder, kernel=name)
+        session.open(read_notebook(path).cells)
+        return session
+
+    one, two = write(folder / "a.ipynb", NAMED, LOAD, ADD), write(folder / "b.ipynb", NAMED, OTHER, ADD)
+    return lambda: kernel("k1", one), lambda: kernel("k2", two)
+
+
+def a_kernel_and_a_file(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
+    """A kernel that executes nobody knows which notebook, beside a notebook with the same flow."""
+    _, second = two_kernels(folder)
+    return lambda: opened(folder / "a.ipynb"), second
+
+
+PAIRS: tuple[Pair, ...] = (
+    same_folder,
+    no_flow_cell,
+    same_words,
+    two_checkouts,
+    two_users,
+    two_users_with_an_id,
+    a_copy,
+    a_copy_in_a_view,
+    a_worktree,
+    two_kernels,
+    a_kernel_and_a_file,
+)
+
+
+def keep_apart(pair: Pair, folder: Path) -> None:
+    """Execute two notebooks in turn, and look for anything that one has of the other."""
+    one, two = pair(folder)
+    value = {True: 2, False: 11}
+    first = one()
+    first.run_step("load")
+    assert spun(first) == 2
+    second = two()
+    same_text = second.step("load").cell.source == LOAD
+    assert (status(second), spun(second)) == ("never", None)
+    second.run_step("load")
+    assert spun(second) == value[same_text]
+    second.run(RunOptions(executor="inline"))
+    assert (spun(first), spun(one())) == (2, 2)
+    with pytest.raises(NotFound, match="to resume"):
+        Resume(one(), ResumeOptions())
+    assert (spun(two()), status(two())) == (value[same_text], "fresh")
+    first.run_step("load")
+    assert (spun(one()), spun(two())) == (2, value[same_text])
+    assert (first.working.has_recorded, second.working.has_recorded) == (True, True)
+
+
+@pytest.mark.parametrize("is_shared", [False, True], ids=["beside", "shared"])
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.__name__)
+def test_notebooks_are_kept_apart(pair: Pair, is_shared: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither of two notebooks ever reads the other's steps or runs, in a datastore beside them or in a shared one."""
+    if is_shared:
+        monkeypatch.setenv("FLOWNB_DATASTORE", str(tmp_path / "elsewhere/store"))
+    if pair in (no_flow_cell, same_words):
+        # The flows' names are equal, as the test wants it.
+        one, two = pair(tmp_path / "n")
+        assert one().flow.name == two().flow.name
+    keep_apart(pair, tmp_path / "n")
+
+
+def test_a_renamed_notebook_with_an_id_keeps_its_steps(tmp_path: Path) -> None:
+    """A new kernel on the renamed file goes on with the results of the old name, and so does the next one."""
+    path = write(tmp_path / "Untitled.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
+    opened(path).run_step("load")
+    renamed = path.rename(tmp_path / "train.ipynb")
+    assert spun(opened(renamed)) == 2
+    again = opened(renamed)
+    again.run_step("add")
+    assert [status(opened(renamed), step) for step in ("load", "add")] == ["fresh", "fresh"]
+    # Another notebook may have the old name since.
+    other = write(path, NAMED, OTHER, ADD)
+    assert spun(opened(other)) is None
+    copied = Path(shutil.copy(renamed, tmp_path / "Untitled.ipynb"))
+    assert (spun(opened(copied)), spun(opened(renamed))) == (None, 2)
+
+
+def test_a_folder_that_is_moved_with_its_datastore_keeps_its_steps(tmp_path: Path) -> None:
+    """Where the datastore is beside the notebook, the folder's own place does not matter."""
+    for number, notebook_id in enumerate(("", "4a1f")):
+        path = write(tmp_path / f"a{number}" / "n.ipynb", NAMED, LOAD, ADD, notebook_id=notebook_id)
+        opened(path).run_step("load")
+        moved = path.parent.rename(tmp_path / f"b{number}")
+        assert spun(opened(moved / "n.ipynb")) == 2
+        copied = shutil.copytree(moved, tmp_path / f"c{number}")
+        assert spun(opened(copied / "n.ipynb")) == 2
+
+
+def test_a_notebook_gets_its_id_once_a_view_can_write_it(tmp_path: Path) -> None:
+    """What was recorded before goes on: for this kernel, and for a later one that reads the id from the file."""
+    path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD)
+    opened(path).run_step("load")
+    session, named = viewed(path)
+    assert (spun(session), named) == (2, [])
+    session.run_step("add")
+    assert len(named) == 1
+    session.show_notebook("n.ipynb", named[0])
+    session.run_step("add")
+    assert len(named) == 1
+    write(path, NAMED, LOAD, ADD, notebook_id=named[0])
+    assert [status(opened(path), step) for step in ("load", "add")] == ["fresh", "fresh"]
+    # A file that has the name later is another one, whoever looks at it first.
+    renamed = path.rename(tmp_path / "m.ipynb")
+    write(path, NAMED, OTHER, ADD)
+    assert (spun(opened(path)), spun(viewed(path)[0]), spun(opened(renamed))) == (None, None, 2)
+
+
+def test_a_view_that_speaks_late_loses_nothing(tmp_path: Path) -> None:
+    """Cells that ran before the view said which notebook it is are among the notebook's results."""
+    session = Session(tmp_path / "Untitled.ipynb", folder=tmp_path, kernel="k")
+    path = write(tmp_path / "train.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
+    session.open(read_notebook(path).cells)
+    session.run_step("load")
+    session.show_notebook("train.ipynb", "4a1f")
+    assert spun(session) == 2
+    session.run_step("add")
+    assert [status(opened(path), step) for step in ("load", "add")] == ["fresh", "fresh"]
+
+
+def test_a_rename_while_the_kernel_runs_loses_nothing(tmp_path: Path) -> None:
+    """An untitled notebook without a %%flow cell that is renamed keeps its flow's name, its steps and its id."""
+    path = write(tmp_path / "Untitled.ipynb", LOAD, ADD)
+    session, named = viewed(path)
+    session.run_step("load")
+    path.rename(tmp_path / "train.ipynb")
+    session.show_notebook("train.ipynb", "")  # told before it took the id in
+    assert (session.flow.name, spun(session), session.notebook_name) == ("UntitledFlow", 2, "train.ipynb")
+    assert named == [named[0]] * 2
+    session.show_notebook("train.ipynb", named[0])
+    session.run_step("add")
+    assert status(session, "add") == "fresh"
+
+
+def test_a_new_default_name_is_said_with_its_remedy(tmp_path: Path) -> None:
+    """A kernel on a renamed notebook without a %%flow cell says where its results are, once, and the remedy works."""
+    path = write(tmp_path / "Untitled.ipynb", LOAD, ADD, notebook_id="4a1f")
+    opened(path).run_step("load")
+    renamed = path.rename(tmp_path / "train.ipynb")
+    session = opened(renamed)
+    assert session.flow.name == "TrainFlow"
+    assert session.notes() == [
+        "this notebook's flow is called TrainFlow now, after its file; its earlier results belong to UntitledFlow. "
+        "To go on with them, add a cell `%%flow UntitledFlow`"
+    ]
+    assert session.notes() == []
+    write(renamed, "%%flow UntitledFlow", LOAD, ADD, notebook_id="4a1f")
+    assert (spun(opened(renamed)), opened(renamed).notes()) == (2, [])
+
+
+def test_records_of_older_versions_are_found_by_name_beside_the_notebook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A working run without an id belongs to the notebook of its name, of its user; not in a shared datastore."""
+    for number, store in enumerate(("", str(tmp_path / "elsewhere/store"))):
+        if store:
+            monkeypatch.setenv("FLOWNB_DATASTORE", store)
+        path = write(tmp_path / f"n{number}" / "n.ipynb", NAMED, LOAD, ADD)
+        session = opened(path)
+        session.run_step("load")
+        for record in Path(session.datastore.location).glob("flows/F/*/run.json"):
+            old = json.loads(record.read_text())
+            kept = ("flow", "run", "kind", "notebook", "user", "started", "nonce")
+            record.write_text(json.dumps({name: value for name, value in old.items() if name in kept}))
+        session.datastore.index.rebuild()
+        if store:
+            assert spun(opened(path)) is None
+            continue
+        assert (spun(opened(path)), spun(opened(path, "bob"))) == (2, None)
+        opened(path).run_step("add")
+        assert [status(opened(path), step) for step in ("load", "add")] == ["fresh", "fresh"]
+        # A file of that name that has an id is another one.
+        write(path, NAMED, OTHER, ADD, notebook_id="5b2e")
+        assert spun(opened(path)) is None
+
+
+def test_a_run_of_another_notebook_is_used_where_nothing_is_newer(tmp_path: Path) -> None:
+    """`use` takes a run of anybody, lasts over a restart, yields to newer results, shows in status, and ends."""
+    other = write(tmp_path / "other.ipynb", NAMED, OTHER, ADD)
+    opened(other, "ada").run(RunOptions(executor="inline"))
+    path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD)
+    session = opened(path)
+    session.run_step("load")
+    assert use_run(session, []) == "F: uses the results of this notebook alone"
+    said = "F: uses run F/1 of other.ipynb by ada where this notebook has nothing newer; `%flow use --none` ends that"
+    assert use_run(session, ["1"]) == said
+    assert (spun(session), spun(opened(path)), use_run(opened(path), [])) == (11, 11, said)
+    assert opened(path).notes() == [said.removeprefix("F: ")]
+    report = opened(path).run_step("add").report
+    assert "load: taken from run 1, which this notebook uses" in "\n".join(report.lines())
+    assert opened(path).freshness()["load"].state == "stale"  # its code is another one
+    assert said.removeprefix("F: ") in flow_status(opened(path)).lines()
+    newer = opened(path)
+    newer.run_step("load")
+    assert (spun(newer), spun(session)) == (2, 2)
+    assert use_run(session, ["F/1"]) == said
+    assert (spun(newer), spun(session)) == (11, 11)
+    assert use_run(session, ["--none"]).startswith("F: uses the results of this notebook alone. It used run F/1")
+    assert (spun(newer), spun(session), spun(opened(path))) == (2, 2, 2)
+
+
+def test_a_working_run_can_be_used_too(tmp_path: Path) -> None:
+    """The step results of a kernel that knew no notebook are reached by their run's id."""
+    kernel = Session(folder=tmp_path, kernel="k1")
+    kernel.open(read_notebook(write(tmp_path / "a.ipynb", NAMED, OTHER, ADD)).cells)
+    kernel.run_step("load")
+    session = opened(write(tmp_path / "b.ipynb", NAMED, LOAD, ADD))
+    assert "uses run F/1 of an unknown notebook where" in use_run(session, ["F/1"])
+    assert spun(session) == 11
+
+
+def test_what_use_refuses(tmp_path: Path) -> None:
+    """A run that does not exist, another flow's, a step, and words too many are refused with what to do."""
+    session = opened(write(tmp_path / "n.ipynb", NAMED, LOAD, ADD))
+    for given, message in (
+        (["9"], "Run F/9 does not exist."),
+        (["G/1"], "`G/1` is not a place in flow F."),
+        (["1/load"], "`1/load` names a step."),
+        (["--nothing"], "`--nothing` is not an option of use."),
+        (["1", "2"], "use takes one run, and was given 2 words."),
+    ):
+        with pytest.raises(Exception, match=message.replace("`", ".")):
+            use_run(session, given)
+    assert session.datastore.flows() == []
+
+
+def test_gc_keeps_what_is_used_and_clears_up_after_unknown_kernels(tmp_path: Path) -> None:
+    """A used run stays; a working run of a kernel that nobody can ask again goes when it is older than a day."""
+    path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD)
+    other = opened(write(tmp_path / "other.ipynb", NAMED, OTHER, ADD))
+    other.run(RunOptions(executor="inline"))
+    other.run(RunOptions(executor="inline"))
+    session = opened(path)
+    use_run(session, ["1"])
+    store = session.datastore
+    store.new_run(RunRecord("F", "", "work", user="tester", started=5.0, notebook_id="k1"))
+    store.new_run(RunRecord("F", "", "work", user="tester", started=4e9, notebook_id="k2"))
+    collect(store, keep_last=1)
+    kept = [one.run for one in store.runs("F", store.run_ids("F")) if one is not None and not one.removed]
+    assert kept == ["5", "3", "2", "1"]
+    use_run(session, ["--none"])
+    collect(store, keep_last=1)
+    assert store.runs("F", ["1"])[0].removed  # type: ignore[union-attr]  # it is there

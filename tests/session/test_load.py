@@ -1,0 +1,64 @@
+"""A task's state for scratch cells: what is loaded, what is left out, and what cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flownb.errors import ParameterError
+from flownb.session import load
+from flownb.session.load import LoadOptions, load_task, parse_load
+from flownb.session.options import RunOptions
+from tests.conftest import MakeSession
+
+
+def test_large_artifacts_are_loaded_when_they_are_named(
+    make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is larger than the limit is left out with the command that loads it."""
+    session = make_session("%%step load -> big, small\nbig, small = 'x' * 5000, 'y'")
+    session.run_step("load")
+    monkeypatch.setattr(load, "LARGE", 1000)
+    loaded = load_task(session, LoadOptions("load"))
+    assert {"small": "y"} == loaded.values
+    assert ["`big` has 0.0 GiB and was left out; `%flow load 1/load/1 big` loads it"] == loaded.notes
+    assert {"big": "x" * 5000} == load_task(session, LoadOptions("1/load/1", ("big",))).values
+
+
+def test_one_artifact_that_cannot_be_loaded_leaves_the_others(make_session: MakeSession) -> None:
+    """A damaged blob is named with the reason, and everything else is there."""
+    session = make_session("%%step load -> a, b\na, b = list(range(9)), 'y' * 5000")
+    session.run_step("load")
+    (record,) = session.results().latest("load")
+    key = record.artifacts["b"].key
+    for path in Path(session.datastore.location).rglob(f"*{key[2:]}*"):
+        path.chmod(0o600)
+        path.write_bytes(b"")
+    loaded = load_task(session, LoadOptions("1/load"))
+    assert {"a": list(range(9))} == loaded.values
+    assert ["`b` cannot be loaded: CorruptBlob"] == [note.rpartition(":")[0] for note in loaded.notes]
+
+
+def test_tasks_of_other_flows_and_joins_are_loaded(make_session: MakeSession) -> None:
+    """The flow's name in front reaches another flow of the datastore; a join has what it set and its parameters."""
+    cells = ["%%step load -> xs\nxs = [1, 2]", "%%step fan --foreach xs -> y\ny = self.input"]
+    first = make_session(
+        '%%flow One\nk = Parameter("k", default=4)', *cells, "%%step pick --join -> n\nn = len(inputs)"
+    )
+    first.run(RunOptions())
+    other = make_session("%%flow Two", "%%step start\npass")
+    assert {"k": 4, "n": 2} == load_task(other, LoadOptions("One/1/pick")).values
+    assert {"k": 4, "xs": [1, 2], "y": 2, "input": 2, "index": 1} == load_task(
+        other, LoadOptions("One/1/fan", index=1)
+    ).values
+
+
+def test_nothing_is_loaded_if_a_name_is_taken(make_session: MakeSession) -> None:
+    """Variables of the notebook are named, and only the option replaces them."""
+    session = make_session("%%step load -> a, b\na, b = 1, 2")
+    session.run_step("load")
+    with pytest.raises(ParameterError, match="/1/load/1 has `a`, and so has the notebook"):
+        load_task(session, LoadOptions("load"), taken=["a", "z"])
+    assert {"b": 2} == load_task(session, LoadOptions("load", ("b",)), taken=["a"]).values
+    assert {"a": 1, "b": 2} == load_task(session, parse_load(["load", "--overwrite"]), taken=["a"]).values
