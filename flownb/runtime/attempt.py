@@ -411,7 +411,9 @@ def _input(flow_class: type[FlowSpec], parent: TaskRecord, datastore: Datastore)
 
 def _override(flow_self: FlowSpec, overrides: Mapping[str, Any]) -> None:
     """Replace inherited values; they count as read, not as set by the step."""
-    vars(flow_self).update(overrides)  # a parameter looks there first
+    for name, value in overrides.items():
+        on_class = hasattr(type(flow_self), name)  # a parameter looks into the instance first, a constant only there
+        (vars(flow_self) if on_class else flow_self._flownb_state.aside)[name] = value
 
 
 def _persist(

@@ -186,6 +186,7 @@ def _began() -> float:
 _began()
 
 
+@lru_cache(maxsize=4096)
 def _normal(name: str) -> str:
     """A distribution's name as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()

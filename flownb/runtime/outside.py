@@ -44,7 +44,7 @@ class Outside:
     """What a task uses beside its code and its artifacts."""
 
     def __init__(self) -> None:
-        self._reads = VariableReads()
+        self._reads = VariableReads({})
         self._of_values: set[str] = set()
         self._imported: list[str] = []
         self._origins: dict[str, str] = {}

@@ -59,6 +59,11 @@ _of_modules: dict[str, VariableReads] = {}
 class VariableReads:
     """What a block of code reads of the environment.
 
+    Parameters
+    ----------
+    before : mapping of str to str, optional
+        The environment as it is when the block begins; by default as it is now.
+
     Attributes
     ----------
     read : dict of str to (str or None)
@@ -68,10 +73,10 @@ class VariableReads:
         Whether it looked at all variables.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: Mapping[str, str] | None = None) -> None:
         self.read: dict[str, str | None] = {}
         self.everything = False
-        self.before = dict(os.environ)
+        self.before = dict(os.environ) if before is None else before
         self._written: set[str] = set()
         self._here = threading.get_ident()
         self._others = {one.ident for one in threading.enumerate()} - {self._here}
@@ -162,7 +167,7 @@ def reads_of_modules(names: Iterable[str], texts: Mapping[str, str]) -> Variable
     texts : mapping of str to str
         What is in the files of those that were imported before anybody watched: all that they mention counts.
     """
-    found = VariableReads()
+    found = VariableReads({})
     for name in names:
         if name in _of_modules:
             found.add(_of_modules[name])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flownb.runtime.attempt import run_task
+from flownb.runtime.distributions import changed_distributions
 from flownb.runtime.events import task_retried, task_told
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskResult, TaskSpec, inherited_refs
@@ -89,7 +90,7 @@ def run_step(
     session.datastore.add_execution(program.flow.name, run, execution)
     if done[-1].error is not None:
         raise done[-1].error
-    notes = _notes(session, program, name, instances)
+    notes = _notes(session, program, name, instances) + _other_versions(done)
     notes += dict.fromkeys(str(one) for result in done for one in only_here(result.record).values())
     notes += dict.fromkeys(note for result in done for note in result.notes)
     asides: list[str] = []
@@ -109,6 +110,13 @@ def run_step(
     )
     session.reports.keep(report)
     return StepOutcome(report, done[0].values)
+
+
+def _other_versions(done: Iterable[TaskResult]) -> list[str]:
+    """That packages were installed since this kernel imported them."""
+    used = dict.fromkeys(result.record.fingerprint.get("distributions", "") for result in done)
+    found = dict.fromkeys(one for text in used for one in changed_distributions(text))
+    return [f"`{name}` {what} while this kernel had it imported; restart the kernel to use it" for name, what in found]
 
 
 def _run_inherited_parents(session: SessionState, name: str) -> None:

@@ -27,22 +27,28 @@ CELLS = {
     "flow": '%%flow NotebookFlow\ncfg = Config("cfg", default="cfg.json")\nk = Parameter("k", default=3)\nBASE = 10',
     "shared": "%%shared\nimport os\nMODE = os.environ.get('MODE', 'a')\ndef scale(n):\n    return n * 2",
     "load": "%%step load -> xs, v\nimport fakedist\nxs = [1, 2]\nv = fakedist.value()",
-    "train": "%%step train --foreach xs -> m\nimport helper\nm = [scale(self.input), helper.factor(), os.getenv('RATE')]",
+    "train": "%%step train --foreach xs -> m\nimport helper\nm = scale(self.input), helper.factor(), os.getenv('RATE')",
     "pick": "%%step pick --join -> best, made\nbest = max(i.m[0] for i in inputs) + self.cfg.plus\nmade = inputs[0].v",
     "report": "%%step report -> text\ntext = f'{self.best} {self.k} {MODE} ' + made.shown()",
 }
 FILES = {
-    "helper.py": 'import os\nimport inner\nLEVEL = os.environ.get("LEVEL")\ndef factor():\n    return [2, LEVEL, inner.N]\n',
+    "helper.py": "import os, inner\nLEVEL = os.environ.get('LEVEL')\ndef factor():\n    return [2, LEVEL, inner.N]\n",
     "inner.py": "import fakelow\nN = fakelow.N\n",
     "cfg.json": '{"plus": 1}',
 }
+VALUE = """
+class Value:
+    def __init__(self, n):
+        self.n = n
+    def __repr__(self):
+        return f"V{self.n}"
+    def shown(self):
+        return 'n'
+"""
 # A module of each distribution, and what it requires. `fakedist` makes an object that only later steps use.
 PACKAGES = {
     "fakedist": ("from fakedep import Value\ndef value():\n    return Value(1)\n", ["fakedep>=1", "absent"]),
-    "fakedep": (
-        "class Value:\n    def __init__(self, n):\n        self.n = n\n    def __repr__(self):\n        return f'V{self.n}'\n    def shown(self):\n        return 'n'\n",
-        [],
-    ),
+    "fakedep": (VALUE, []),
     "fakelow": ("N = 1\n", []),
     "fakeother": ("", []),
 }
@@ -98,7 +104,7 @@ COSMETIC = [
     Edit("quotes in shared code", cell("shared", "'MODE', 'a'", '"MODE",\n    "a",\n'), NONE),
     Edit("comment in load", cell("load", "xs = [", "# {}\nxs = ["), NONE),
     Edit("formatting in load", cell("load", "[1, 2]", "[\n    1,  # one\n    2,\n]"), NONE),
-    Edit("comment in train", cell("train", "m = [", "m = [  # {}\n"), NONE),
+    Edit("comment in train", cell("train", "m = scale", "# {}\nm = scale"), NONE),
     Edit("blank line in pick", cell("pick", "\nmade", "\n\n\nmade"), NONE),
     Edit("comment in report", cell("report", "text = f", "# {}\ntext = f"), NONE),
     Edit("comment in a module", file("helper.py", "def factor", "# {}\ndef factor"), NONE),
@@ -116,7 +122,7 @@ SEMANTIC = [
     Edit("docstring", cell("shared", "(n):\n", "(n):\n    'text {}'\n"), ALL),
     Edit("body of load", cell("load", "[1, 2]", "[1, {}]"), frozenset({"load"})),
     Edit("body of load to the same effect", cell("load", "v = fakedist", "v = None or fakedist"), frozenset({"load"})),
-    Edit("body of train", cell("train", "[scale(self.input)", "[{} + scale(self.input)"), frozenset({"train"})),
+    Edit("body of train", cell("train", "m = scale", "m = {} + scale"), frozenset({"train"})),
     Edit("body of pick", cell("pick", "self.cfg.plus", "self.cfg.plus + {}"), frozenset({"pick"})),
     Edit("body of report", cell("report", "{MODE} ", "{MODE} {} "), frozenset({"report"})),
     Edit("function in a module", file("helper.py", "[2,", "[{},"), frozenset({"train"})),

@@ -142,6 +142,8 @@ class Parameter:
         known = vars(instance)
         seen = known.setdefault("_flownb_seen", {})
         if self.attribute not in seen:
+            if self.attribute in known:  # a spin replaced it
+                instance._flownb_state.read[self.attribute] = None
             raw = known[self.attribute] if self.attribute in known else instance.__getattr__(self.attribute)
             seen[self.attribute] = self.load(raw)
         return seen[self.attribute]

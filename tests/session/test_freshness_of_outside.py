@@ -1,0 +1,194 @@
+"""Packages, Python and environment variables: what makes a result stale, row by row of the table in docs/running.md."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flownb.session.options import ResumeOptions, RunOptions, parse_run
+from flownb.session.session import Session
+from flownb.session.status import flow_status
+from tests.conftest import MakeSession
+
+OS = "%%shared\nimport os"
+INLINE = RunOptions(executor="inline")
+
+
+def state(session: Session, step: str = "a") -> tuple[str, tuple[str, ...]]:
+    """A step's state and its reasons."""
+    one = session.freshness()[step]
+    return one.state, one.reasons
+
+
+def parts(session: Session, step: str = "a") -> dict[str, str]:
+    """The fingerprint of a step's latest task."""
+    return dict(session.results().latest(step)[0].fingerprint)
+
+
+def record_other(session: Session, step: str, part: str, old: str, new: str) -> None:
+    """Change what the latest task's record says, as if it had been made elsewhere."""
+    task = session.results().latest(step)[0]
+    changed = {**task.fingerprint, part: task.fingerprint[part].replace(old, new)}
+    assert changed != task.fingerprint
+    session.datastore.write_task(replace(task, attempt=task.attempt + 1, fingerprint=changed), made=())
+
+
+def test_another_version(make_session: MakeSession) -> None:
+    """A package that the step imports, or that one of these requires, in another version; a resume runs the step."""
+    cells = ("%%step a -> x\nimport pandas\nx = 1", "%%step b -> y\ny = x")
+    session = make_session(*cells)
+    session.run(RunOptions())
+    assert "fresh" == state(make_session(*cells))[0]
+    import numpy
+
+    record_other(session, "a", "distributions", f"numpy={numpy.__version__}", "numpy=1.0")
+    reason = f"`numpy` changed from 1.0 to {numpy.__version__}"
+    assert ("stale", (reason,)) == state(make_session(*cells))
+    lines = flow_status(make_session(*cells)).lines()
+    assert f"  a  would run: {reason}" in lines
+    assert "" == parts(session, "b").get("distributions", "")
+    resumed = make_session(*cells).resume(ResumeOptions(run=INLINE))
+    resumed.begin().drive()
+    assert [f"a: ran, {reason}", "b: cloned"] == resumed.lines
+
+
+def test_packages_of_values(make_session: MakeSession) -> None:
+    """A step that reads a value of a package's class, at any depth, depends on the package without importing it."""
+    cells = ("%%step a -> xs\nimport numpy\nxs = [{1: numpy.arange(3)}]", "%%step b -> y\ny = len(self.xs)")
+    session = make_session(*cells)
+    for step in ("a", "b"):
+        session.run_step(step)
+    assert "numpy=" in parts(session, "b")["distributions"]
+
+
+def test_code_that_imports_what_it_does_not_name(make_session: MakeSession) -> None:
+    """With `import_module` or `exec` in a step's code, all that the process has imported counts."""
+    cell = "%%step a -> x\nimport importlib\nx = importlib.import_module('num' + 'py').int8(1).item()"
+    session = make_session(cell)
+    session.run_step("a")
+    assert "numpy=" in parts(session)["distributions"]
+
+
+def test_another_python(make_session: MakeSession) -> None:
+    """Python's own version counts, the last number too."""
+    session = make_session("%%step a -> x\nx = 1")
+    session.run_step("a")
+    now = ".".join(map(str, sys.version_info[:3]))
+    record_other(session, "a", "python", now, "3.11.0")
+    assert ("stale", (f"Python changed from 3.11.0 to {now}",)) == state(make_session("%%step a -> x\nx = 1"))
+
+
+@pytest.mark.parametrize("executor", ["steps", "process"])
+def test_a_variable_that_is_read(executor: str, make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that a step's code reads, in whatever way it runs, and whether it was set or not."""
+    cells = (OS, "%%step a -> x\nx = os.getenv('FLOWNB_TEST_A')", "%%step b -> y\ny = 1")
+    monkeypatch.delenv("FLOWNB_TEST_A", raising=False)
+    session = make_session(*cells)
+    if executor == "steps":
+        session.run_step("a")
+        session.run_step("b")
+    else:
+        session.run(RunOptions())
+    assert {"fresh"} == {one.state for one in make_session(*cells).freshness().values()}
+    monkeypatch.setenv("FLOWNB_TEST_B", "1")
+    assert "fresh" == state(make_session(*cells))[0]
+    monkeypatch.setenv("FLOWNB_TEST_A", "1")
+    assert ("stale", ("environment variable `FLOWNB_TEST_A` changed",)) == state(make_session(*cells))
+
+
+@pytest.fixture
+def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A module beside the notebook that reads a variable when it is imported."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    path = tmp_path / "reads_when_imported.py"
+    path.write_text("import os\nA = os.environ.get('FLOWNB_TEST_A')\ndef b():\n    return os.getenv('FLOWNB_TEST_B')\n")
+    yield path
+    sys.modules.pop(path.stem, None)
+
+
+@pytest.mark.parametrize("name", ["FLOWNB_TEST_A", "FLOWNB_TEST_B"])
+def test_a_variable_that_a_module_reads(
+    name: str, beside: Path, make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a module reads when it is imported counts for each step that uses it, also for the second one."""
+    cells = [f"%%step {step} -> {step}x\nimport {beside.stem} as m\n{step}x = m.A, m.b()" for step in "ab"]
+    session = make_session(*cells)
+    for step in "ab":
+        session.run_step(step)
+    assert {"fresh"} == {one.state for one in make_session(*cells).freshness().values()}
+    monkeypatch.setenv(name, "1")
+    for step in "ab":
+        assert ("stale", f"environment variable `{name}` changed") == (
+            state(make_session(*cells), step)[0],
+            state(make_session(*cells), step)[1][0],
+        )
+
+
+def test_a_variable_of_the_step_itself(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What @environment sets is the step's code; the variable around it does not count. Nor does what a step sets."""
+    cell = (
+        "%%step a -> x\n@environment(vars={'FLOWNB_TEST_A': '1'})\n"
+        "os.environ['FLOWNB_TEST_B'] = '2'\nx = os.environ['FLOWNB_TEST_A'] + os.environ['FLOWNB_TEST_B']"
+    )
+    make_session(OS, cell).run_step("a")
+    monkeypatch.setenv("FLOWNB_TEST_A", "3")
+    monkeypatch.setenv("FLOWNB_TEST_B", "3")
+    assert "fresh" == state(make_session(OS, cell))[0]
+    assert ("stale", ("`a` changed",)) == state(make_session(OS, cell.replace("'1'", "'2'")))
+
+
+def test_a_variable_of_the_command(make_session: MakeSession) -> None:
+    """What `--with environment:…` set for a run is not there without it; a resume with it takes the task over."""
+    cells = (OS, "%%step a -> x\nx = os.environ.get('FLOWNB_TEST_A')")
+    options = parse_run(["--executor", "inline", "--with", 'environment:vars={"FLOWNB_TEST_A": "1"}'])
+    make_session(*cells).run(options)
+    assert ("stale", ("environment variable `FLOWNB_TEST_A` changed",)) == state(make_session(*cells))
+    resumed = make_session(*cells).resume(ResumeOptions(run=options))
+    resumed.begin().drive()
+    assert ["a: cloned"] == resumed.lines
+
+
+def test_all_variables(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code that looks at all variables is held to all, except for those of the terminal or the session."""
+    cells = (OS, "%%step a -> n\nn = len(dict(os.environ))")
+    make_session(*cells).run_step("a")
+    monkeypatch.setenv("TERM_PROGRAM", "other")
+    assert "fresh" == state(make_session(*cells))[0]
+    monkeypatch.setenv("RATE", "1")
+    assert ("stale", ("environment variables changed",)) == state(make_session(*cells))
+
+
+def test_the_time_zone(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time zone counts for code that imports what may ask for it, and for no other."""
+    cells = ("%%step a -> t\nfrom datetime import datetime\nt = str(datetime.fromtimestamp(0))", "%%step b -> y\ny = 1")
+    session = make_session(*cells)
+    session.run_step("a")
+    session.run_step("b")
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        assert ("stale", ("the time zone changed",)) == state(make_session(*cells))
+        assert "environment" not in parts(session, "b")
+    time.tzset()
+    assert "fresh" == state(make_session(*cells))[0]
+
+
+def test_what_packages_look_up_for_themselves(make_session: MakeSession) -> None:
+    """A step that computes, fits, and plots depends on no environment variable."""
+    cell = (
+        "%%step a -> x\nimport matplotlib\nmatplotlib.use('agg')\nimport matplotlib.pyplot as plt\nimport numpy as np\n"
+        "import pandas as pd\nimport subprocess, sys, tempfile\nfrom sklearn.ensemble import RandomForestRegressor\n"
+        "xs = np.arange(10.0).reshape(-1, 1)\nmodel = RandomForestRegressor(3, n_jobs=2, random_state=0)\n"
+        "model.fit(pd.DataFrame(xs), xs.ravel())\nplt.plot([1, 2])\nplt.close('all')\n"
+        "with tempfile.TemporaryDirectory() as folder:\n    subprocess.run([sys.executable, '-c', ''], check=True)\n"
+        "x = float(model.predict(xs)[0])"
+    )
+    session = make_session(cell)
+    session.run_step("a")
+    names = {entry.partition("=")[0] for entry in parts(session).get("environment", "").split()}
+    assert {"@zone"} == names  # pandas knows the local time
