@@ -56,7 +56,7 @@ SAID: Mapping[ReasonKind, str] = {
     "code": "`{0}` changed",
     "shared": "shared code changed",
     "module": "module `{0}` changed",
-    "unsure": "module `{0}` may have been another one",
+    "unsure": "the version of module `{0}` is not known",
     "artifact": "`{0}` differs",
     "item": "new items",
     "fewer": "fewer items",

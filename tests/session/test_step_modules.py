@@ -307,7 +307,7 @@ def test_a_module_that_cannot_be_imported_twice(make_session: MakeSession, write
         "cells left it; since a run may give something else, the result counts as stale"
     )
     assert ({"x": 1}, (note,)) == (outcome.values, outcome.report.notes)
-    assert ("stale", ("module `beside_once` may have been another one",)) == state(session, "a")
+    assert ("stale", ("the version of module `beside_once` is not known",)) == state(session, "a")
 
 
 def test_an_error_of_an_edited_module_is_raised(make_session: MakeSession, write: Write) -> None:
@@ -327,7 +327,7 @@ def test_a_module_that_no_file_has(make_session: MakeSession, write: Write) -> N
     made.N = 1  # type: ignore[attr-defined]  # a module has what is put into it
     session = make_session("%%step a -> x\nimport made_up\nx = made_up.N")
     session.run_step("a")
-    assert ("stale", ("module `made_up` may have been another one",)) == state(session, "a")
+    assert ("stale", ("the version of module `made_up` is not known",)) == state(session, "a")
 
 
 # -- where modules are
