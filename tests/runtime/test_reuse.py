@@ -113,7 +113,11 @@ def test_a_result_that_was_removed_is_made_again(make_session: MakeSession) -> N
 def test_class_level_constants_always_count(make_session: MakeSession, tmp_path: Path) -> None:
     """The flow's class body may read anything, so its values are compared, not only its text."""
     file = tmp_path / "n.txt"
-    cells = (f"%%flow NotebookFlow\nN = int(open({str(file)!r}).read())", "%%step a -> x\nx = N")
+    cells = (
+        "%%shared\nfrom pathlib import Path",
+        f"%%flow NotebookFlow\nN = int(Path({str(file)!r}).read_text())",
+        "%%step a -> x\nx = N",
+    )
     file.write_text("1")
     make_session(*cells).run(INLINE)
     assert {"a": (1, 0, [])} == planned(make_session(*cells))
