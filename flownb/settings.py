@@ -10,7 +10,9 @@ import os
 import re
 from pathlib import Path
 
-__all__ = ["DATASTORE_VARIABLE", "datastore_root", "user_name"]
+from flownb.errors import NotFound
+
+__all__ = ["DATASTORE_VARIABLE", "datastore_root", "user_name", "working_folder"]
 
 DATASTORE_VARIABLE = "FLOWNB_DATASTORE"
 # One letter is a drive of Windows.
@@ -38,7 +40,25 @@ def datastore_root(folder: str | Path | None = None) -> Path | str:
             return Path(chosen).expanduser().absolute()
         except RuntimeError:
             return Path(chosen).absolute()  # no such user: a folder of that name
-    return Path(folder or Path.cwd()).absolute() / ".flownb"
+    return (Path(folder) if folder else working_folder()).absolute() / ".flownb"
+
+
+def working_folder() -> Path:
+    """The folder this process works in.
+
+    Raises
+    ------
+    NotFound
+        If it was removed meanwhile.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise NotFound(
+            "The working folder does not exist any more.",
+            "It was removed or replaced after this process began to work in it.",
+            "Change to another folder (cd; in a notebook %cd or a restart of the kernel), then try again.",
+        ) from error
 
 
 def user_name() -> str:

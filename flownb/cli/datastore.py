@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, get_args
 
@@ -106,9 +108,15 @@ def timeline(arguments: argparse.Namespace, rest: list[str]) -> int:
     datastore = open_datastore(arguments, rest)
     flow, run = _run_place(arguments.run)
     start = datastore.run(flow, run).started
-    for row in datastore.index.timeline(flow, run):
+    rows = datastore.index.timeline(flow, run)
+    for row in rows:
         name = f"{row.step}/{row.task}" + (f" (attempt {row.attempt})" if row.attempt else "")
         print(f"{row.started - start:9.2f} s  {row.finished - row.started:9.2f} s  {row.status:<11} {name}")
+    known = {(row.step, row.task, row.attempt) for row in rows}
+    lost = sorted(set(datastore.task_names(flow, run)) - known)
+    records = datastore.task_records(flow, run, lost)  # one may have ended just now
+    unread = [one for one, record in zip(lost, records, strict=True) if record is None]
+    _say_unread([f"flows/{flow}/{run}/steps/{step}/{task}/{attempt}.json" for step, task, attempt in unread])
     return 0
 
 
@@ -152,6 +160,7 @@ def du(arguments: argparse.Namespace, rest: list[str]) -> int:
     elif run is None:
         _table("run", usage.runs)
     _table("artifact", usage.artifacts)
+    _say_unread(usage.damaged)
     stored = size_text(usage.blobs + usage.logs)
     print(
         f"{stored} in {datastore.location}; storing equal values once saved {size_text(usage.saved)}; "
@@ -257,6 +266,13 @@ def _removed(removed: Removed, *, dry_run: bool) -> str:
     if removed.waiting:
         text += f"; {size_text(removed.waiting)} more when it is two weeks old, for a bucket has no locks"
     return text
+
+
+def _say_unread(names: Sequence[str]) -> None:
+    """Say which manifests are left out because they cannot be read."""
+    if names:
+        more = f" and {_many(len(names) - 1, 'other')}" if len(names) > 1 else ""
+        print(f"note: the manifest `{names[0]}`{more} cannot be read and is left out", file=sys.stderr)
 
 
 def _many(count: int, noun: str) -> str:

@@ -26,6 +26,7 @@ from flownb.session.run import FlowRun
 from flownb.session.session import Session
 from flownb.session.step_options import parse_card, parse_spin
 from flownb.session.transfers import show_transfers
+from flownb.settings import working_folder
 
 __all__ = ["main"]
 
@@ -54,6 +55,7 @@ def main(words: Sequence[str] | None = None) -> int:
     rest += words[position:]
     command: Callable[[argparse.Namespace, list[str]], int] = arguments.command
     try:
+        working_folder()
         return command(arguments, rest)
     except FlownbError as error:
         cause = error.__cause__
@@ -66,7 +68,13 @@ def main(words: Sequence[str] | None = None) -> int:
         return 130
     except (Exception, SystemExit) as error:
         if user_frames(error) is None:
-            raise
+            if isinstance(error, BrokenPipeError) or not isinstance(error, OSError):
+                raise
+            # A full disk, a folder without permission, a file that vanished: the system's doing, and not a bug.
+            about = f" (`{error.filename}`)" if error.filename else ""
+            why = f"The system says: {error.strerror or error}{about}."
+            print(f"flownb: The command stopped. {why} Remove the cause, then try again.", file=sys.stderr)
+            return 1
         _print_user_error(error)  # a step's own, or shared code's
         return 1
 
@@ -239,7 +247,7 @@ def _drive(session: Session, run: FlowRun, *, alone: bool, lines: Callable[[], l
         with view:
             outcome = run.drive()
     finally:
-        print(dag_text(session.picture(progress.states)))
+        print(dag_text(session.picture(session.became(progress.states))))
         print("".join(f"{line}\n" for line in [*lines(), *(f"note: {note}" for note in run.notes)]), end="")
     print(f"run {outcome.pathspec}: {outcome.tasks} tasks in {outcome.seconds:.2f} s")
     return 0
@@ -255,7 +263,7 @@ def spin(arguments: argparse.Namespace, rest: list[str]) -> int:
     session = _open(arguments.notebook)
     _print_notes(session)
     outcome = session.spin(options, display=_print_value, debug=_debug if sys.stdin.isatty() else None)
-    print("\n".join(outcome.report.lines()))
+    print("\n".join(outcome.report.whole().lines()))
     if outcome.task is not None:
         print(f"  kept   {outcome.task.pathspec} in {session.spin_datastore.location}")
     for name, value in outcome.values.items():

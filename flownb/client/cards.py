@@ -46,7 +46,9 @@ class Card:
     def content(self) -> CardContent:
         """What it shows, as plain data."""
         ref = self._record.content
-        return CardContent.from_plain(self._datastore.load(ref, name="card", where=self._task.pathspec))
+        fix = f"Run step {self._task.step} again: its new card can be shown."
+        plain = self._datastore.load_plain(ref, name="card", where=self._task.pathspec, fix=fix)
+        return CardContent.from_plain(plain)
 
     def get(self) -> str:
         """The card as one self-contained HTML page.

@@ -316,7 +316,7 @@ class Run(Named, names=2):
     def cells(self) -> list[dict[str, str]]:
         """All code cells of the notebook as they were: ``source``, ``kind``, ``name`` and ``id`` of each."""
         ref = self._record.cells
-        return [] if ref is None else list(self._datastore.load(ref, name="cells", where=self.pathspec))
+        return [] if ref is None else list(self._datastore.load_plain(ref, name="cells", where=self.pathspec))
 
     def timeline(self) -> list[TaskRow]:
         """All attempts of its tasks that have ended, by their start: step, task, attempt, status, started, finished."""

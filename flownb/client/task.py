@@ -128,7 +128,7 @@ class Task(Named, names=4):
     def cells(self) -> list[dict[str, str]]:
         """The marked cells it ran with: ``source``, ``kind`` and ``name`` of each."""
         ref = self._record.source
-        return [] if ref is None else list(self._datastore.load(ref, name="source", where=self.pathspec))
+        return [] if ref is None else list(self._datastore.load_plain(ref, name="cells", where=self.pathspec))
 
     @property
     def environment_info(self) -> dict[str, Any]:
@@ -137,7 +137,11 @@ class Task(Named, names=4):
         ``distributions`` is empty of a task that ran in the notebook's own process.
         """
         ref = self._record.distributions
-        found = {} if ref is None else dict(self._datastore.load(ref, name="distributions", where=self.pathspec))
+        found = (
+            {}
+            if ref is None
+            else dict(self._datastore.load_plain(ref, name="list of distributions", where=self.pathspec))
+        )
         return {**self._datastore.run(self._record.flow, self._record.run).environment, "distributions": found}
 
     @property

@@ -11,10 +11,12 @@ from collections.abc import Container
 
 from flownb.flow.self_attributes import SELF_ATTRIBUTES
 
-__all__ = ["RESERVED", "step_name_problem"]
+__all__ = ["LONGEST", "RESERVED", "step_name_problem"]
 
 # `metaflow/flowspec.py`, FlowSpec and _NON_PARAMETERS; `metaflow/lint.py`, check_reserved_words (2.19.39).
 RESERVED = SELF_ATTRIBUTES | {"cmd", "script_name"}
+# Flows and steps are names of folders, here and in Metaflow's local datastore: no common file system takes longer ones.
+LONGEST = 255
 
 
 def step_name_problem(name: str, class_names: Container[str]) -> tuple[str, str, str] | None:
@@ -42,7 +44,13 @@ def step_name_problem(name: str, class_names: Container[str]) -> tuple[str, str,
             better = f"step_{better}"
         if keyword.iskeyword(better) or better in RESERVED:
             better += "_step"
-        return what, "Metaflow takes lowercase letters, digits and `_`, not first a digit or `_`.", better
+        return what, "Metaflow takes lowercase letters, digits and `_`, not first a digit or `_`.", better[:LONGEST]
+    if len(name) > LONGEST:
+        return (
+            f"`{name[:20]}…` cannot be a step's name.",
+            f"It has {len(name)} characters; it is the name of a folder, which has at most {LONGEST}.",
+            "",
+        )
     if name in class_names:
         return (
             f"`{name}` is a step and a name in the %%flow cell.",

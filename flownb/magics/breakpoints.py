@@ -53,8 +53,9 @@ def breakpoints(shell: Any, can_ask: Callable[[], bool]) -> Iterator[None]:
             print(header)
         stop("set_trace", frame or sys._getframe(1))
 
-    if not _is_chosen(before[0]):
-        sys.breakpointhook = hook
+    if _is_idle(before[0]):
+        # With PYTHONBREAKPOINT, Python's own hook calls what the user wants, or nothing.
+        sys.breakpointhook = sys.__breakpointhook__ if os.environ.get("PYTHONBREAKPOINT") else hook
     pdb.set_trace = debugger.set_trace = set_trace
     try:
         yield
@@ -62,13 +63,13 @@ def breakpoints(shell: Any, can_ask: Callable[[], bool]) -> Iterator[None]:
         sys.breakpointhook, pdb.set_trace, debugger.set_trace = before
 
 
-def _is_chosen(hook: Any) -> bool:
-    """Whether ``breakpoint()`` does what the user wants it to do already."""
+def _is_idle(hook: Any) -> bool:
+    """Whether a hook is Python's own, or that of a kernel whose debugger is not switched on."""
     if hook is sys.__breakpointhook__:
-        return bool(os.environ.get("PYTHONBREAKPOINT"))
+        return True
     debugpy = sys.modules.get("debugpy")
     is_kernels = str(getattr(hook, "__module__", "")).startswith(("debugpy", "pydevd", "_pydev"))
-    return not is_kernels or (debugpy is not None and bool(debugpy.is_client_connected()))
+    return is_kernels and not (debugpy is not None and debugpy.is_client_connected())
 
 
 def _open(shell: Any, frame: FrameType) -> None:

@@ -81,9 +81,14 @@ class RunMagics(Magics):
 
     def _show(self, words: list[str]) -> None:
         """Display the DAG."""
-        self.frontend.session.check(only="")
+        session = self.frontend.session
+        session.check(only="")
         self._say_what_is_left_out()
+        used = session.working.used(session.flow.name)
+        session.mark_noted(used)
         self.frontend.say_notes()
+        if used:
+            print(used)
         self.frontend.views.show_flow()
 
     def _run(self, words: list[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flownb.picture.model import NodeState
 
-__all__ = ["DARK_STYLE", "INK", "SANS", "STATE_COLOUR", "paint", "state_glyph"]
+__all__ = ["DARK_STYLE", "INK", "SANS", "STATE_COLOUR", "paint", "state_glyph", "state_paint"]
 
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -28,14 +28,15 @@ _PAINT = {
     "edge-fresh": ("stroke", "#cbd2da", "#424b57"),
     "edge-stale": ("stroke", "#d2921a", "#d9a13b"),
     "edge-failed": ("stroke", "#d64545", "#ef6a6a"),
-    "edge-untaken": ("stroke", "#a3abb6", "#6b7480"),
     "word-never": ("fill", "#5b6470", "#a3adb9"),
     "word-running": ("fill", "#1f6ac4", "#7db7f9"),
     "word-fresh": ("fill", "#1c7a4a", "#62c592"),
     "word-stale": ("fill", "#96610a", "#e3b45c"),
     "word-failed": ("fill", "#b93434", "#f58a8a"),
-    "word-untaken": ("fill", "#5b6470", "#a3adb9"),
 }
+
+# A step that was not taken is as quiet as one that never ran; its glyph and its word tell them apart.
+_PAINT_OF: dict[NodeState, NodeState] = {"untaken": "never"}
 
 STATE_COLOUR: dict[NodeState, str] = {
     "never": "#868e99",
@@ -45,6 +46,11 @@ STATE_COLOUR: dict[NodeState, str] = {
     "failed": "#dc4c4c",
     "untaken": "#868e99",
 }
+
+
+def state_paint(part: str, state: NodeState) -> str:
+    """Give the attributes that colour a part of a card, ``"edge"`` or ``"word"``, by the card's state."""
+    return paint(f"{part}-{_PAINT_OF.get(state, state)}")
 
 
 def paint(*names: str) -> str:

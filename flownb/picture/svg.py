@@ -11,7 +11,7 @@ import re
 from flownb.picture.layout import CARD, EdgePath, NodeBox, layout_dag
 from flownb.picture.measure import text_width
 from flownb.picture.model import Dag, DagNode
-from flownb.picture.paint import DARK_STYLE, INK, SANS, paint, state_glyph
+from flownb.picture.paint import DARK_STYLE, INK, SANS, paint, state_glyph, state_paint
 from flownb.picture.pen import number, path_data, strands
 from flownb.picture.summary import edge_sentence, flow_description, flow_summary, node_sentence, step_words
 
@@ -158,7 +158,7 @@ def _card(box: NodeBox) -> str:
     dashes = ' stroke-dasharray="4 3"' if node.state == "never" else ""
     parts = [
         f"<g><title>{_text(node_sentence(node))}</title>",
-        f'<g {paint(f"edge-{node.state}")} stroke-width="{stroke}"{dashes}>',
+        f'<g {state_paint("edge", node.state)} stroke-width="{stroke}"{dashes}>',
     ]
     parts += [
         f'<rect x="{number(box.x + depth * CARD.stack)}" y="{number(box.y - depth * CARD.stack)}" '
@@ -188,9 +188,8 @@ def _detail(box: NodeBox) -> str:
     parts = []
     for index, (text, code) in enumerate(box.detail):
         if index == 0 and text.startswith(word):
-            parts.append(
-                f'<tspan font-weight="600" {paint(f"word-{box.node.state}")}>{word}</tspan>{_text(text[len(word) :])}'
-            )
+            colour = state_paint("word", box.node.state)
+            parts.append(f'<tspan font-weight="600" {colour}>{word}</tspan>{_text(text[len(word) :])}')
         elif code:
             parts.append(f'<tspan font-family="{_MONO}">{_text(text)}</tspan>')
         else:

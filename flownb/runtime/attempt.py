@@ -287,10 +287,10 @@ def _attempt(
             splits=(state.foreach, state.num_splits) if state.foreach is not None and error is None else None,
         )
         if keep is not None:
-            source = spec.source or keep.save(program.source, name="source")
+            source = spec.source or keep.save_plain(program.source, name="source")
             record = replace(record, source=source, cards=store_cards(cards, keep))
             if alone:
-                record = replace(record, distributions=keep.save(imported_distributions(), name="distributions"))
+                record = replace(record, distributions=keep.save_plain(imported_distributions(), name="distributions"))
             keep.write_task(record, made={*captured, *state.loaded}, tell=not alone)
     values = {name: value for name, value in own.items() if name in captured and name != CATCH_EXCEPTION}
     return TaskResult(record, values, error, decorators, cards)

@@ -372,4 +372,4 @@ def store_cards(contents: Sequence[CardContent], keep: Datastore) -> tuple[CardR
     StoreError
         If the store cannot be written; a card's content is never the cause.
     """
-    return tuple(CardRecord(card.type, card.id, keep.save(card.to_plain(), name="card")) for card in contents)
+    return tuple(CardRecord(card.type, card.id, keep.save_plain(card.to_plain(), name="card")) for card in contents)

@@ -28,6 +28,7 @@ __all__ = [
     "UNKNOWN",
     "ImportedText",
     "file_digest",
+    "imported_paths",
     "imported_texts",
     "noted_apart",
     "unwatched_text",
@@ -52,6 +53,8 @@ _texts: dict[str, ImportedText] = {}
 _all_count = False
 # What was imported before imports were watched.
 _before: frozenset[str] = frozenset()
+# Where every module of the user's own was found that this process ever imported.
+_paths: dict[str, str] = {}
 _codes: dict[tuple[str, str], CodeType] = {}
 _watching = False
 
@@ -59,6 +62,11 @@ _watching = False
 def imported_texts() -> dict[str, ImportedText]:
     """By module name, what was imported since `watch_imports`, or in the innermost block of `noted_apart`."""
     return _texts
+
+
+def imported_paths() -> dict[str, str]:
+    """By module name, where all of the user's own modules were found that this process has ever imported."""
+    return _paths
 
 
 @contextlib.contextmanager
@@ -129,6 +137,7 @@ def unwatched_text(name: str, path: str, since: float) -> ImportedText:
 
 def _note(name: str, path: str, digest: str) -> None:
     """Note a module; loaders of plugins may give many files the same name."""
+    _paths[name] = path
     known = _texts.get(name)
     if known is not None and known.path != path:
         _texts[known.path] = known

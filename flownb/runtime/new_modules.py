@@ -10,6 +10,9 @@ import sys
 
 __all__ = ["NewModules"]
 
+# How many modules that are known are looked at before all are compared at once.
+MOST_PASSED = 50
+
 
 class NewModules:
     """Modules that were not told of yet; a process that is forked goes on where its parent was."""
@@ -24,12 +27,19 @@ class NewModules:
         """Names of those imported since the last call, newest first; all at the first."""
         last, count = next(reversed(sys.modules)), len(sys.modules)
         new = []
+        passed = 0
         try:
             for place, name in enumerate(reversed(sys.modules)):
                 if name == self._last and len(sys.modules) - place == self._count:
                     break  # what was there before stands before it
                 if name not in self._known:
                     new.append(name)
+                    continue
+                passed += 1
+                if passed > MOST_PASSED:  # modules were taken out and put back: their order says nothing
+                    unseen = sys.modules.keys() - self._known
+                    new = [name for name in reversed(sys.modules) if name in unseen] if unseen else []
+                    break
         except RuntimeError:  # another thread imports something
             new = [name for name in list(sys.modules) if name not in self._known]
         self._known.update(new)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 from flownb.runtime.distributions import changed_distributions
 from flownb.runtime.installed import is_installed
@@ -88,6 +89,7 @@ class Outside:
         """
         modules = list(modules)
         paths = {name: self._origins.get(name) or _own_file(name) for name in modules}
+        paths |= {name: unquote(name) for name in modules if "/" in name}  # loaded under a name that says nothing
         files = {name: _file(path, *_stamp(path)) for name, path in paths.items() if path}
         names = {*imports, *(name for _, found in files.values() for name in found)}
         texts = {name: text for name, (text, _) in files.items()}

@@ -14,6 +14,7 @@ import zipimport
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from threading import RLock
 from time import perf_counter
 from types import ModuleType
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 from flownb.runtime.imported_text import (
     UNKNOWN,
     ImportedText,
+    imported_paths,
     imported_texts,
     noted_apart,
     unwatched_text,
@@ -43,6 +45,8 @@ STARTUP = frozenset({"sitecustomize", "usercustomize"})
 # Names that are known not to be of the user's own modules: all the many others.
 _others: set[str] = set()
 _entered: list[OwnModules] = []
+# A run in the background and a cell may run steps in one process, but not at once.
+_lock = RLock()
 _said: set[str] = set()
 # Modules of steps that the notebook has taken over, for it had none.
 _taken_over: dict[str, ModuleType] = {}
@@ -107,6 +111,11 @@ class OwnModules:
         if self in _entered:
             yield self
             return
+        with _lock:
+            yield from self._enter()
+
+    def _enter(self) -> Iterator[OwnModules]:
+        """Put the modules of the process aside, and back again."""
         watch_imports()
         _forget_archives()
         self._outer_texts = imported_texts()
@@ -290,19 +299,29 @@ def _is_made_of_own(value: Any, known: dict[str, bool], most: int = MOST_OBJECTS
 
 def _own_names() -> list[str]:
     """Names of all of the user's own modules that are imported."""
+    known = imported_paths().keys()
     found = []
-    for name in sys.modules.keys() - _others:
-        module = sys.modules.get(name)
-        if isinstance(module, ModuleType) and own_places(name, module):
+    for name in sys.modules.keys() - (_others - known):
+        if _places(name):
             found.append(name)
         else:
             _others.add(name)
     return found
 
 
+def _places(name: str) -> list[str]:
+    """Where an imported module of the user's own comes from, also one that put something else into its place."""
+    module = sys.modules.get(name)
+    places = own_places(name, module) if isinstance(module, ModuleType) else []
+    if places or module is None or getattr(module, "__file__", None):
+        return places
+    path = imported_paths().get(name)
+    return [path] if path is not None else []
+
+
 def _kept(names: list[str]) -> dict[str, list[str]]:
     """Modules that stay imported, with their places: those of packages that have compiled parts."""
-    places = {name: own_places(name, sys.modules[name]) for name in names}
+    places = {name: _places(name) for name in names}
     tops = {name.partition(".")[0] for name, where in places.items() if any(map(is_compiled, where))} | STARTUP
     return {name: where for name, where in places.items() if name.partition(".")[0] in tops}
 

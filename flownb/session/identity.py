@@ -118,10 +118,17 @@ def identify(datastore: Datastore, flow: str, file: NotebookFile) -> Identity:
 
 def working_runs(datastore: Datastore, flow: str, notebook_id: str, user: str) -> Iterator[RunRecord]:
     """Working runs of a flow that one notebook began, newest first; of the user alone."""
+    return _recorded(datastore, flow, notebook_id, user, kind="work")
+
+
+def _recorded(
+    datastore: Datastore, flow: str, notebook_id: str, user: str, *, kind: str | None = None
+) -> Iterator[RunRecord]:
+    """Runs of a flow of one notebook and user, newest first; None means working runs and runs of the whole flow."""
     before: str | None = None
     if flow not in datastore.flows():
         return
-    while rows := datastore.index.runs(flow, kind="work", user=user, notebook_id=notebook_id, before=before):
+    while rows := datastore.index.runs(flow, kind=kind, user=user, notebook_id=notebook_id, before=before):
         for row in rows:
             try:
                 yield datastore.run(flow, row.run)
@@ -132,11 +139,14 @@ def working_runs(datastore: Datastore, flow: str, notebook_id: str, user: str) -
 
 def _belongs_elsewhere(datastore: Datastore, flow: str, found: str, user: str, path: str, host: str) -> bool:
     """Whether an id is that of another file: one that is still there, or that got an id of its own since."""
-    newest = next((one for name in _flows(datastore, flow) for one in working_runs(datastore, name, found, user)), None)
+    newest = next((one for name in _flows(datastore, flow) for one in _recorded(datastore, name, found, user)), None)
     if newest is None:
         return False
     if (newest.path, newest.host) == (path, host):
-        return any(one.notebook_id != found for one in _continued_by(datastore, newest))
+        last = (next(working_runs(datastore, name, found, user), None) for name in _flows(datastore, flow))
+        return any(
+            later.notebook_id != found for one in last if one is not None for later in _continued_by(datastore, one)
+        )
     if newest.host != host or not newest.path:
         return False  # nobody can look whether the file is still there; by its id it is the same notebook
     return saved_id(_root(datastore) / newest.path) == found

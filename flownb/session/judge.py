@@ -187,7 +187,8 @@ class Judge:
         if instances is not None:
             reasons += self._unlike(name, tasks, before, instances)
             above = [parent.step for one in instances for parent in one.parents]
-            if any(self.ways.reached(parent) is False for parent in above):  # the way that is taken has no result
+            elsewhere = any(self.ways.reached(parent) is False for parent in above)
+            if elsewhere and self.ways.reached(name) is not False:  # the way that is taken has no result
                 reasons += [Reason("absent", parent) for parent in absent] or [Reason("inputs")]
         else:
             above = [parent.step for parents in before for parent in parents]
@@ -267,11 +268,15 @@ class Judge:
             return reason
         return self.made(reason.name, task.artifacts[reason.name], inherited.get(reason.name), "now")
 
-    def _own_parents(self, task: TaskRecord) -> list[TaskRecord]:
+    def _own_parents(self, task: TaskRecord, below: frozenset[str] = frozenset()) -> list[TaskRecord]:
         """The tasks a task started from; steps that a run adds (start, bridges) only pass on what they inherit."""
         found: list[TaskRecord] = []
+        below |= {task.place}  # damaged records may name each other
         for parent in self._results.parents_of(task):
-            found += [parent] if parent.step in self._program.graph else self._own_parents(parent)
+            if parent.step in self._program.graph:
+                found.append(parent)
+            elif parent.place not in below:
+                found += self._own_parents(parent, below)
         return found
 
     def _led(self, step: str) -> list[Reason]:

@@ -34,8 +34,10 @@ class LatestResults:
         When that began: its results are as new as that. Seconds since the epoch, UTC.
     notebook : (str, str), optional
         The notebook's id and the user, whose runs of the whole flow count too.
-    old_name : str
-        The notebook's name if runs that an older version recorded under it count too; else empty.
+    old_name : str or None
+        The notebook's name if runs that an older version recorded under it count too.
+    reads_old : bool
+        Whether those count that the notebook's working runs under another id counted.
     only : str or None
         Look in this run alone.
 
@@ -56,6 +58,7 @@ class LatestResults:
         used_since: float = 0.0,
         notebook: tuple[str, str] | None = None,
         old_name: str | None = None,
+        reads_old: bool = False,
         only: str | None = None,
     ) -> None:
         self.datastore = datastore
@@ -67,6 +70,7 @@ class LatestResults:
         self.only = only
         self._notebook = notebook
         self._old_name = old_name
+        self._reads_old = reads_old
         self._own: dict[str, list[str]] = {}
         self._looked_up_to = 0
         self.seen_up_to = 0
@@ -124,8 +128,10 @@ class LatestResults:
         ids = {notebook_id, *(one.notebook_id for one in self._records_of(self._working_runs()) if one.notebook_id)}
         if last != self._looked_up_to or not ids <= self._own.keys():
             looked = {one: list(self._runs_of(one, user)) for one in sorted(ids)}
-            names = {one.notebook for one in self._records_of(self._working_runs()) if not one.notebook_id}
-            names |= set() if self._old_name is None else {self._old_name}
+            names = set() if self._old_name is None else {self._old_name}
+            if self._reads_old:
+                chain = self._records_of(self._working_runs())
+                names |= {one.notebook for one in chain if one.notebook_id != notebook_id}
             looked[""] = [run for name in names for run in self._runs_of("", user, name=name)]
             self._own, self._looked_up_to = looked, last
         return sorted({run for runs in self._own.values() for run in runs}, key=int, reverse=True)
@@ -172,10 +178,10 @@ class LatestResults:
         """
         known = self._chosen.get(task.place)
         if known is None:
-            known = {}
+            known = self._chosen[task.place] = {}  # damaged records may name each other
             record = self._record(task.run)
             if record is not None and record.kind == "run":
-                known = {name: record for name in record.chosen if name in task.artifacts}
+                known |= {name: record for name in record.chosen if name in task.artifacts}
             elif record is not None:
                 with contextlib.suppress(MissingResults):
                     for parent in self.parents_of(task):
@@ -183,7 +189,6 @@ class LatestResults:
                             one, other = task.artifacts.get(name), parent.artifacts.get(name)
                             if one is not None and other is not None and one.key == other.key:
                                 known[name] = run
-            self._chosen[task.place] = known
         return known
 
     def _failed_in_run(self, run: str, step: str) -> tuple[TaskRecord, ...]:

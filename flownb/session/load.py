@@ -13,6 +13,7 @@ from typing import Any
 from flownb.client import Task
 from flownb.errors import ArtifactNotFound, NotFound, ParameterError, nearest
 from flownb.pathspec import safe_name
+from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.foreach import item_at
 from flownb.session.option_words import whole_number
 from flownb.session.state import SessionState
@@ -24,8 +25,8 @@ __all__ = ["LoadOptions", "Loaded", "load_task", "parse_load"]
 LOAD_OPTIONS = ("--index", "--overwrite")
 # Bytes: what is larger is loaded only if it is named.
 LARGE = 1 << 30
-# Names of the foreach's item and its position.
-INPUT, INDEX = "input", "index"
+# Names of the foreach's item and its position, and of the tasks that a join brings together.
+INPUT, INDEX, INPUTS = "input", "index", "inputs"
 
 
 @dataclass(frozen=True)
@@ -127,9 +128,10 @@ def load_task(session: SessionState, options: LoadOptions, taken: Collection[str
     names = (*options.names, *([artifact] if artifact else ()))
     task = Task(record.pathspec, datastore=session.datastore)
     found = {one.id: one for one in task}
-    item = [INPUT, INDEX] if record.foreach else []
-    _refuse_unknown(record.pathspec, names, [*found, *item])
-    wanted = [*found, *(name for name in item if name not in found)]
+    more = [*((INPUT, INDEX) if record.foreach else ()), *((INPUTS,) if _is_join(session, record) else ())]
+    more = [name for name in more if name not in found]
+    _refuse_unknown(record.pathspec, names, [*found, *more])
+    wanted = [*found, *more]
     wanted = [name for name in wanted if name in names] if names else wanted
     clash = sorted(set(wanted) & set(taken))
     if clash and not options.overwrite:
@@ -152,16 +154,41 @@ def load_task(session: SessionState, options: LoadOptions, taken: Collection[str
         except Exception as error:  # the others are still worth having
             first = str(error).strip().split("\n")[0]
             notes.append(f"`{name}` cannot be loaded: {type(error).__name__}: {first}")
-    if INDEX in wanted and INDEX not in found:
-        values[INDEX] = record.foreach[-1].index
-    if INPUT in wanted and INPUT not in found:
-        values |= _item(session.datastore, record, notes)
+    for name in more:
+        if name in wanted:
+            values |= {INDEX: _index, INPUT: _item, INPUTS: _inputs}[name](session.datastore, record, notes)
     if record.exception is not None and record.status != "done":
         kind = record.exception["type"]
         notes.append(
             f"it failed ({kind}); `%spin {record.step} --from {record.place} --pdb` shows its local variables, too"
         )
     return Loaded(record.pathspec, values, notes)
+
+
+def _is_join(session: SessionState, record: TaskRecord) -> bool:
+    """Whether a task's step is a join, as far as that is known of a step that is gone or of another flow."""
+    program = session.program(False)
+    if record.flow == program.flow.name and record.step in program.graph:
+        return program.graph[record.step].is_join
+    return len(record.parents) > 1
+
+
+def _inputs(datastore: Datastore, record: TaskRecord, notes: list[str]) -> dict[str, Any]:
+    """What the body of a join calls ``inputs``; each artifact is loaded when it is read."""
+    joined = []
+    for place in record.parents:
+        parent = datastore.task(record.flow, *place.split("/"))
+        if parent is None:
+            notes.append(f"`{INPUTS}` is left out: {record.flow}/{place} is gone")
+            return {}
+        state = TaskState(parent.step, parent.pathspec, datastore, dict(parent.artifacts), parent.foreach)
+        joined.append(FlowSpec(state))
+    return {INPUTS: Inputs(joined)}
+
+
+def _index(datastore: Datastore, record: TaskRecord, notes: list[str]) -> dict[str, Any]:
+    """The position in the innermost foreach, by the name it has on ``self``."""
+    return {INDEX: record.foreach[-1].index}
 
 
 def _item(datastore: Datastore, record: TaskRecord, notes: list[str]) -> dict[str, Any]:

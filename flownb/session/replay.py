@@ -13,12 +13,13 @@ from typing import Any
 from flownb.errors import ParameterError
 from flownb.pathspec import Origin
 from flownb.runtime.launch import Launch
+from flownb.runtime.program import Program
 from flownb.runtime.task import TaskSpec
 from flownb.session.latest import no_task
 from flownb.store.datastore import Datastore
 from flownb.store.records import RunRecord, TaskRecord
 
-__all__ = ["launch_facts", "launch_of", "refuse_pdb", "replayed", "task_to_debug"]
+__all__ = ["edited_since", "launch_facts", "launch_of", "refuse_pdb", "replayed", "task_to_debug"]
 
 LAUNCH = "launch"
 
@@ -75,6 +76,14 @@ def task_to_debug(datastore: Datastore, flow: str, step: str, origin: Origin, in
 def replayed(spec: TaskSpec, record: TaskRecord, run: RunRecord) -> TaskSpec:
     """A spec with the ids, the attempt and the tags that a task had in its run."""
     return replace(spec, run=record.run, task=record.task, attempt=record.attempt, tags=run.tags, origin_run=run.origin)
+
+
+def edited_since(program: Program, record: TaskRecord) -> str:
+    """That the code of a task's step is not the one it ran with, as a sentence; empty if it is, or is not known."""
+    now = {"method": program.methods[record.step].code_hash, "shared": program.shared_hash}
+    if all(record.fingerprint.get(part, known) == known for part, known in now.items()):
+        return ""
+    return f"The code of {record.step} was edited since {record.place} ran; this is what the cells have now."
 
 
 def refuse_pdb(can_debug: bool) -> None:

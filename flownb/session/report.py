@@ -12,6 +12,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from flownb.cells.assignment import analyse_names
 from flownb.cells.header import header_tags
 from flownb.flow.definition import Step
 from flownb.flow.step_name import RESERVED
@@ -167,13 +168,14 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def keepable(step: Step, local: Sequence[str], taken: Container[str] = ()) -> tuple[str, ...]:
-    """Those of a step's local names that it can capture: they have a value at its end, and nothing else has the name.
+    """Those local names that a step can capture: they may have a value at its end, and nothing else has the name.
 
     `taken` are names of steps and of the flow's class.
     """
-    kept = step.body.names.bound_at_end
-    hidden = {*RESERVED, "self", "start", "end", step.header.inputs}
-    return tuple(name for name in local if name in kept and name not in hidden and name not in taken)
+    captures = (*step.captures, *local)
+    gone = analyse_names(step.body.tree, captures=captures, methods=step.methods).unbound.keys()
+    hidden = {*RESERVED, *(gone - step.body.names.unbound.keys()), "self", "start", "end", step.header.inputs}
+    return tuple(name for name in local if name not in hidden and name not in taken)
 
 
 def capture_header(step: Step, local: Sequence[str]) -> str:

@@ -192,7 +192,9 @@ def offered_tasks(datastore: Datastore, origin: RunRecord) -> list[TaskRecord]:
     """The tasks of a run, and, if it did not end well, those of the run that it resumed, and so on."""
     found: list[TaskRecord] = []
     run: RunRecord | None = origin
-    while run is not None:
+    seen: set[str] = set()
+    while run is not None and run.run not in seen:  # records can be damaged so that they name each other
+        seen.add(run.run)
         tasks = last_attempts(datastore, run)
         found += sorted(tasks, key=lambda task: int(task.task) if task.task.isdecimal() else 0)
         end = datastore.run_end(run.flow, run.run)

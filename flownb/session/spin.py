@@ -34,7 +34,7 @@ from flownb.session.isolated import run_isolated
 from flownb.session.latest import LatestResults, no_task
 from flownb.session.launch import check_project
 from flownb.session.only_here import only_here
-from flownb.session.replay import launch_of, refuse_pdb, replayed, task_to_debug
+from flownb.session.replay import edited_since, launch_of, refuse_pdb, replayed, task_to_debug
 from flownb.session.report import StepReport, input_notes, step_report
 from flownb.session.state import Display, SessionState, module_kept
 from flownb.session.step_options import SpinOptions, literal, load_artifacts_module
@@ -172,7 +172,7 @@ def spin_step(
                     display=display,
                     decorated=decorated,
                     on_card=on_card,
-                    debug=debug if options.pdb else None,
+                    debug=_noting(debug, program, task_of_run) if options.pdb else None,
                 )
                 result = replace(result, record=replace(result.record, run=spec.run, task=spec.task))
         session.cards.keep_spun(result)
@@ -205,6 +205,20 @@ def _debugged(session: SessionState, flow: str, options: SpinOptions) -> tuple[S
     session.datastore.run(flow, origin.run)  # says so if there is no such run
     record = task_to_debug(session.datastore, flow, options.step, origin, options.index)
     return (replace(options, origin=record.place), record) if record is not None else (options, None)
+
+
+def _noting(debug: Debug | None, program: Program, task_of_run: TaskRecord | None) -> Debug | None:
+    """A debugger that shows with the error whether its code is not the one that failed in the run."""
+    edited = edited_since(program, task_of_run) if task_of_run is not None else ""
+    if debug is None or not edited:
+        return debug
+    opens = debug
+
+    def noted(error: BaseException) -> None:
+        error.add_note(edited)
+        opens(error)
+
+    return noted
 
 
 def _spin_notes(instance: Instance, options: SpinOptions, task_of_run: TaskRecord | None, failed: bool) -> list[str]:

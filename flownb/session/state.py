@@ -92,6 +92,7 @@ class SessionState:
         self._checked: dict[str, Program] = {}
         self._warned: set[tuple[str, int, str]] = set()
         self._noted: set[str] = set()
+        self._looked_elsewhere: set[tuple[str, NotebookFile]] = set()
         self._given: tuple[Program, dict[str, ArtifactRef]] | None = None
 
     @cached_property
@@ -264,7 +265,10 @@ class SessionState:
         found = []
         flow = self.flow
         results = self.results()
-        if flow.header is None and flow.all_steps and results.work is None and not results.before:
+        place = (flow.name, self.working.file)
+        is_new = flow.header is None and flow.all_steps and results.work is None and not results.before
+        if is_new and place not in self._looked_elsewhere:
+            self._looked_elsewhere.add(place)
             others = self.working.other_flows(flow.name)
             if others:
                 found.append(
@@ -307,7 +311,9 @@ class SessionState:
         What ended well is judged like everything else: a cell may have been edited meanwhile. A step that the run did
         not come to has no result of it, for the run broke off, or for a switch led elsewhere.
         """
-        judged = self.freshness(run_code=False)
+        judged: dict[str, Freshness] = {}
+        with contextlib.suppress(FlownbError):  # the store cannot be read, which the run itself has said
+            judged = self.freshness(run_code=False)
         found = {name: judged.get(name, state) if state.state == "fresh" else state for name, state in states.items()}
         untaken = {name: one for name, one in judged.items() if one.state == "untaken" and name not in states}
         return {**untaken, **found}

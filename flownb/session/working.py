@@ -66,11 +66,8 @@ class WorkingRuns:
             if written_id:
                 self.on_named(written_id)
         after = replace(self.file, path=shown, is_shown=True, shown_id=written_id)
-        if after == self.file:
-            return
-        is_same = bool(written_id) and written_id == self.file.written_id and self.file.is_shown
-        self.file = after
-        if not is_same:
+        if after != self.file:  # after a rename too: what is recorded from now on says where the file is
+            self.file = after
             self._identities.clear()
             self._results.clear()
 
@@ -101,9 +98,12 @@ class WorkingRuns:
         """Look for the notebook's working run, or for those that a new one will go on from."""
         identity = self.identity(flow)
         own = next(working_runs(self.datastore, flow, identity.id, identity.user), None)
-        before = (*identity.before, *([self._begun[flow]] if flow in self._begun else ()))
         if own is not None and (own.path, own.host) != (identity.path, identity.host):
             own = None
+        before, begun = identity.before, self._begun.get(flow)
+        if begun is not None and (own is None or begun.run not in (own.run, *own.continues)):
+            # What this session recorded before it knew the notebook's id.
+            before, own = (*before, *([own] if own is not None else ()), begun), None
         newest = own or next(iter(before), None)
         continued = tuple(dict.fromkeys(one.run for one in before))
         found = LatestResults(
@@ -114,10 +114,15 @@ class WorkingRuns:
             uses=newest.uses if newest is not None else "",
             used_since=newest.used_since if newest is not None else 0.0,
             notebook=(identity.id, identity.user),
-            old_name=None if identity.is_written else old_name(self.datastore, self.file),
+            **self._old_names(identity),
         )
         found.seen_up_to = self.datastore.last_run(flow)
         return found
+
+    def _old_names(self, identity: Identity) -> dict[str, Any]:
+        """Which runs count that older versions recorded by the name of the file."""
+        name = old_name(self.datastore, self.file)
+        return {"old_name": None if identity.is_written else name, "reads_old": name is not None}
 
     def run(self, flow: str) -> str:
         """Id of the working run, begun if there is none, or if it was removed."""
@@ -154,6 +159,7 @@ class WorkingRuns:
             **{"uses": results.uses, "used_since": results.used_since, **self.facts(flow), **changes},
         )
         record = self.datastore.new_run(record)
+        self._begun.pop(flow, None)
         if not self.identity(flow).is_written:
             self._begun[flow] = record
         self.has_recorded = True
@@ -166,7 +172,7 @@ class WorkingRuns:
             uses=record.uses,
             used_since=record.used_since,
             notebook=(record.notebook_id, record.user),
-            old_name=None if self.identity(flow).is_written else old_name(self.datastore, self.file),
+            **self._old_names(self.identity(flow)),
         )
         found.seen_up_to = self.datastore.last_run(flow)
         return found
@@ -176,6 +182,9 @@ class WorkingRuns:
         identity = self.identity(flow)
         if not self.file.is_shown or identity.is_written:
             return
+        results = self.results(flow)
+        if results.work is None and not results.before and results.own_runs():
+            self._begin(flow, results)  # what it has so far is found by what goes on from a working run
         own = next(working_runs(self.datastore, flow, identity.id, identity.user), None)
         before = identity.before if own is None or own in identity.before else (own, *identity.before)
         given = secrets.token_hex(10)
@@ -199,8 +208,9 @@ class WorkingRuns:
 
     def facts_of_run(self, flow: str) -> Mapping[str, Any]:
         """`facts` for a run that begins now, which may give the notebook its id."""
-        if self.file.is_shown and not self.identity(flow).is_written:
-            self.run(flow)  # what was recorded before the id is found by the working run that has both
+        self._give_id(flow)
+        if self.identity(flow).before:
+            self.run(flow)  # what was recorded before is found by the working run that goes on from it
         self.has_recorded = True
         return self.facts(flow)
 

@@ -238,7 +238,10 @@ class Artifacts:
     def _content(self, ref: ArtifactRef) -> memoryview:
         """The encoded value, writable and nobody else's."""
         if ref.inline is not None:
-            content = bytearray(base64.b64decode(ref.inline))
+            try:
+                content = bytearray(base64.b64decode(ref.inline))
+            except ValueError as error:
+                raise CorruptBlob(f"Content {ref.key} is not base64: its manifest was changed.", key=ref.key) from error
         elif ref.packed is not None:
             content = self.blobs.get_part(ref.packed.key, ref.packed.size, ref.packed.offset, ref.size)
         else:

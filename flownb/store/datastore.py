@@ -129,6 +129,43 @@ class Datastore(ManifestStore):
         """
         return self.save_given({name: value}, before={name: before} if before else {})[name]
 
+    def save_plain(self, value: Any, *, name: str) -> ArtifactRef:
+        """Persist texts, numbers, lists, dicts and bytes so that a view can read them without running code.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be written.
+        """
+        return self.save(PlainData(value), name=name)
+
+    def load_plain(self, ref: ArtifactRef, *, name: str = "", where: str = "", fix: str = "") -> Any:
+        """Load what `save_plain` saved, and nothing else: looking at a datastore never runs what is in it.
+
+        Parameters
+        ----------
+        ref : ArtifactRef
+        name, where : str
+            What it is and the pathspec of its task, for messages.
+        fix : str
+            How to get it again if it is not plain data.
+
+        Raises
+        ------
+        CorruptBlob
+            If it is missing or damaged.
+        StoreError
+            If it is not plain data.
+        """
+        if ref.encoding != Plain.name:
+            raise StoreError(
+                f"The {name} of {where} cannot be shown." if where else f"The {name} cannot be shown.",
+                f"It was not stored as plain data, but as `{ref.encoding}` (as older versions of flownb did), "
+                "and to read that can run code.",
+                fix or "Run it again.",
+            )
+        return self.load(ref, name=name, where=where)
+
     def save_all(self, values: Mapping[str, Any], *, before: Mapping[str, Loaded]) -> Saved:
         """Persist values together, which is cheaper than one by one; see `Artifacts.save`."""
         self._check()

@@ -83,9 +83,10 @@ def _own() -> tuple[Encoding, ...]:
     """Encodings that are part of flownb, the most special first."""
     from flownb.store.encodings.arrow import Arrow
     from flownb.store.encodings.pickle5 import Pickle5
+    from flownb.store.encodings.plain import Plain
     from flownb.store.encodings.polars import Polars
 
-    return Arrow(), Polars(), Pickle5()
+    return Plain(), Arrow(), Polars(), Pickle5()
 
 
 def _encodings() -> tuple[Encoding, ...]:

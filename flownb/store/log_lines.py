@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flownb.store.validation import is_moment
+
 __all__ = ["from_line", "to_line"]
 
 
@@ -29,7 +31,7 @@ def from_line(line: bytes) -> dict[str, Any] | None:
     """A line's fields, None for one that is damaged or empty."""
     try:
         fields = json.loads(line.decode("utf-8", "surrogatepass"))
-        return fields if isinstance(fields["k"], str) and isinstance(fields["t"], int | float) else None
+        return fields if isinstance(fields["k"], str) and is_moment(fields["t"]) else None
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from flownb.errors import StoreError
 from flownb.store.records import Record, from_json, seal, to_json, unseal
 from flownb.store.storage import Storage
+from flownb.store.validation import require_place
 
 __all__ = ["UNREADABLE", "ManifestFiles"]
 
@@ -76,7 +77,7 @@ class ManifestFiles:
         try:
             raw = json.loads(text)
             found, self._token = raw["format"], str(raw.get("id", ""))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except UNREADABLE:
             found = "unreadable"
         if type(found) is not int or not 1 <= found <= FORMAT:
             raise StoreError(
@@ -114,7 +115,7 @@ class ManifestFiles:
         """Understand a record that was read."""
         self._check()
         try:
-            return from_json(kind, unseal(text, name))
+            return _understood(kind, name, text)
         except UNREADABLE as error:
             raise StoreError(
                 f"The manifest `{name}` in `{self.location}` cannot be read.",
@@ -125,6 +126,13 @@ class ManifestFiles:
     def _parse_or_none(self, kind: type[Record], name: str, text: bytes | None) -> Record | None:
         """Understand a record; None for one that is missing or damaged."""
         try:
-            return None if text is None else from_json(kind, unseal(text, name))
+            return None if text is None else _understood(kind, name, text)
         except UNREADABLE:
             return None
+
+
+def _understood(kind: type[Record], name: str, text: bytes) -> Record:
+    """A record that is whole, of the declared types, and where it belongs."""
+    record = from_json(kind, unseal(text, name))
+    require_place(record, name)
+    return record

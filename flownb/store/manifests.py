@@ -43,6 +43,7 @@ from flownb.store.records import (
     to_json,
 )
 from flownb.store.storage import Storage
+from flownb.store.validation import is_id
 
 __all__ = ["ManifestStore"]
 
@@ -77,7 +78,7 @@ class ManifestStore(ManifestFiles):
         self._check()
         last = self._last_run.get(flow)
         if last is None:
-            ids = (int(name) for name in self.storage.folders(f"flows/{safe_name(flow)}") if name.isdecimal())
+            ids = (int(name) for name in self.storage.folders(f"flows/{safe_name(flow)}") if is_id(name))
             last = max(ids, default=0)
             # An empty folder is what a process left that was killed before it took the id.
             while last and not any(self.storage.entries(self._run_folder(flow, str(last)))):
@@ -284,7 +285,7 @@ class ManifestStore(ManifestFiles):
         while (text := self.storage.read(f"{self._flow_folder(flow)}/changes/{after + 1}.json")) is not None:
             after += 1
             try:
-                found += json.loads(text)["runs"]
+                found += [run for run in json.loads(text)["runs"] if is_id(run)]
             except UNREADABLE:
                 continue
         return after, found
@@ -415,7 +416,7 @@ class ManifestStore(ManifestFiles):
         prefix = f"{self._run_folder(flow, run)}/steps"
         for entry in self.storage.entries(prefix):
             parts = entry.name.removeprefix(f"{prefix}/").split("/")
-            if len(parts) == 3 and _attempt(parts[2]) >= 0:
+            if len(parts) == 3 and is_id(parts[1]) and 0 <= _attempt(parts[2]) < 1 << 31:
                 yield parts[0], parts[1], _attempt(parts[2])
 
     def task_records(self, flow: str, run: str, names: Sequence[tuple[str, str, int]]) -> list[TaskRecord | None]:

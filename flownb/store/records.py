@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeVar
 
 from blake3 import blake3
 
+from flownb.store.validation import require_texts, require_types
+
 __all__ = [
     "ArtifactRef",
     "CardRecord",
@@ -440,6 +442,7 @@ def from_json(kind: type[Record], text: bytes) -> Record:
         If `text` is not such a record.
     """
     raw = json.loads(text)
+    require_texts(text, raw)
     known = {item.name for item in fields(kind)}
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in raw.items() if name in known
@@ -456,6 +459,6 @@ def from_json(kind: type[Record], text: bytes) -> Record:
     for name in ("source", "cells", "distributions"):
         if values.get(name) is not None:
             values[name] = _ref(values[name])
-    if not isinstance(values.get("environment", {}), dict):
-        raise ValueError("the environment of a run is no dictionary")
-    return kind(**values)
+    record = kind(**values)
+    require_types(record)
+    return record

@@ -52,6 +52,8 @@ class Usage:
         All logs of tasks.
     flows, runs, artifacts : list of Share
         Largest first.
+    damaged : tuple of str
+        Manifests that cannot be read, whose values are left out.
     """
 
     blobs: int
@@ -60,6 +62,7 @@ class Usage:
     flows: list[Share]
     runs: list[Share]
     artifacts: list[Share]
+    damaged: tuple[str, ...] = ()
 
     @property
     def saved(self) -> int:
@@ -94,12 +97,14 @@ def measure(datastore: Datastore, *, flow: str | None = None, run: str | None = 
     artifacts: dict[str, _Group] = {}
     needed: set[str] = set()
     logs = 0
+    damaged: list[str] = []
     datastore.require_outermost("measured")
     stores = (datastore, datastore.spins())
     for store in stores:
         for one in recorded_runs(store):
             needed.update(ref.blob[0] for _, _, ref in one.refs() if ref.blob is not None)
             needed.update(key for claim in one.claims.values() for key in claim.needs)
+            damaged += one.damaged
             log_bytes = sum(entry.size for entry in log_files(store, one.record.flow, one.record.run))
             logs += log_bytes
             if flow not in (None, one.record.flow) or run not in (None, one.record.run):
@@ -113,7 +118,7 @@ def measure(datastore: Datastore, *, flow: str | None = None, run: str | None = 
                     groups.setdefault(group, _Group()).sizes[f"logs of {place}"] = log_bytes
     blobs = {entry.name: entry.size for entry in datastore.blobs.entries()}
     unneeded = sum(size for key, size in blobs.items() if key not in needed)
-    return Usage(sum(blobs.values()), unneeded, logs, _shares(flows), _shares(runs), _shares(artifacts))
+    return Usage(sum(blobs.values()), unneeded, logs, _shares(flows), _shares(runs), _shares(artifacts), tuple(damaged))
 
 
 def _values(run: RecordedRun) -> Iterable[tuple[str, ArtifactRef, bool]]:

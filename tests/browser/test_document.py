@@ -86,6 +86,20 @@ def test_a_moved_cell_has_a_new_parent(lab: Lab) -> None:
     assert (["p", "q", "r"], [("p", "r"), ("r", "q")]) == drawn(lab)
 
 
+def test_a_notebook_gets_an_id_with_its_first_step(lab: Lab) -> None:
+    """The id is in the open document's metadata once a step ran, and in the file after the next save."""
+    lab.open(lab.write("document_id", chain()))
+    lab.run("ext", "flow")
+    assert "flownb" not in lab.saved().metadata
+    lab.run("a")
+    lab.browser.wait_for("() => window.lab.panel.model.sharedModel.getMetadata('flownb')")
+    lab.save()
+    assert 20 == len(lab.saved().metadata["flownb"]["id"])
+    lab.restart()
+    lab.run("ext")
+    lab.wait_states({"a": "fresh", "b": "never", "c": "never"})
+
+
 def test_a_renamed_step_is_renamed(lab: Lab) -> None:
     """A cell with another name in its first line is that step; the old name is gone."""
     lab.open(lab.write("document_rename", chain()))

@@ -7,20 +7,25 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from flownb.client import Flow, Run
 from flownb.store.datastore import Datastore
 
 CELLS = (
     "%%flow F",
     "%%step first -> x\nx = 1",
-    # It ends by itself a while after nobody is there to wait for it.
-    "%%step wait -> y\nimport time\nprint('waiting', flush=True)\ntime.sleep(20)\ny = x",
+    "%%step wait -> y\nimport os, time\nprint('waiting', flush=True)\n"
+    "while not os.path.exists('go'):\n    time.sleep(0.01)\ny = x",
 )
 
 
-def test_a_killed_run_shows_as_failed(write_notebook: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_killed_run_shows_as_failed(
+    write_notebook: Callable[..., Path], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """For the client and `flownb runs`, at once, though nobody could write that it ended; what was done is there."""
     write_notebook(*CELLS)
+    request.addfinalizer((tmp_path / "go").touch)  # the step's own process waits for it
     command = [sys.executable, "-m", "flownb.cli.main"]
     with subprocess.Popen([*command, "run", "nb.ipynb"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -29,7 +34,7 @@ def test_a_killed_run_shows_as_failed(write_notebook: Callable[..., Path], tmp_p
         run = Run("F/1", datastore=store)
         assert ("running", False) == (run.status, run.finished)
         process.kill()
-        process.wait(20)
+        process.wait(120)
         assert ("failed", False, False, None) == (run.status, run.finished, run.successful, run.finished_at)
         assert ["1"] == [one.id for one in Flow("F", datastore=store).runs(status="failed")]
         listed = subprocess.run([*command, "runs", "F"], cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -39,8 +39,8 @@ def test_run_spin_show(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     status, out, _ = flownb("spin", "--set", "alpha=10", "--index", "1", str(path), "train", cwd=Path("/"))
     assert (0, "  m = 20") == (status, out.rstrip().split("\n")[-1])
     status, out, _ = flownb("show", "nb.ipynb", cwd=tmp_path)
-    assert (0, "F · 3 steps · 3 stale") == (status, out.split("\n")[0])  # a run now would have another alpha
-    assert "`alpha` differs" in out
+    assert (0, "F · 3 steps · 3 fresh") == (status, out.split("\n")[0])
+    assert "fresh, 2 tasks, made with alpha = 3 (" in out
     flownb("run", "nb.ipynb", cwd=tmp_path)
     assert "F · 3 steps · 3 fresh" == flownb("show", "nb.ipynb", cwd=tmp_path)[1].split("\n")[0]
 
@@ -222,3 +222,33 @@ def test_the_package_is_a_command_and_has_a_version(tmp_path: Path) -> None:
     assert (0, f"flownb {__version__}\n", "") == (done.returncode, done.stdout, done.stderr)
     status, out, _ = flownb("--help", cwd=tmp_path)
     assert (0, True) == (status, "`flownb COMMAND --help` lists a command's options and has examples." in out)
+
+
+def test_use_another_notebooks_run(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """`use` lets a run of another notebook count, status and spin say so, and --none ends it."""
+    write_notebook(*CELLS, name="other.ipynb")
+    write_notebook(*CELLS)
+    assert 0 == flownb("run", "other.ipynb", "--alpha", "3", cwd=tmp_path)[0]
+    status, _, err = flownb("spin", "nb.ipynb", "train", cwd=tmp_path)
+    assert (1, True) == (status, "`load` has no results yet" in err)
+    said = "uses run F/1 of other.ipynb where this notebook has nothing newer; `flownb use NOTEBOOK --none` ends that"
+    assert (0, f"F: {said}\n", "") == flownb("use", "nb.ipynb", "1", cwd=tmp_path)
+    status, out, err = flownb("spin", "nb.ipynb", "train", "--index", "1", cwd=tmp_path)
+    assert (0, "  m = 6", f"note: {said}\n") == (status, out.rstrip().split("\n")[-1], err)
+    status, out, err = flownb("status", "nb.ipynb", cwd=tmp_path)
+    assert (0, True, "") == (status, said in out.split("\n"), err)
+    status, out, _ = flownb("use", "nb.ipynb", "--none", cwd=tmp_path)
+    assert (0, "F: uses the results of this notebook alone. It used run F/1 before.\n") == (status, out)
+    assert "F · 3 steps · 3 never run" == flownb("show", "nb.ipynb", cwd=tmp_path)[1].split("\n")[0]
+    status, _, err = flownb("use", "nb.ipynb", "9", cwd=tmp_path)
+    assert (1, True) == (status, "Run F/9 does not exist." in err)
+
+
+def test_the_default_name_is_the_file_s(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """check, export and run call a flow without a %%flow cell after the notebook's file."""
+    write_notebook("%%step load -> x\nx = 1", name="train model-2.ipynb")
+    assert "TrainModel2Flow: 1 steps" in flownb("check", "train model-2.ipynb", cwd=tmp_path)[1]
+    assert "class TrainModel2Flow(FlowSpec):" in flownb("export", "train model-2.ipynb", "-o", "-", cwd=tmp_path)[1]
+    assert "run TrainModel2Flow/1: " in flownb("run", "train model-2.ipynb", cwd=tmp_path)[1]
+    (tmp_path / "train model-2.ipynb").rename(tmp_path / "m.ipynb")
+    assert "no problems" in flownb("check", "m.ipynb", cwd=tmp_path)[1]

@@ -51,7 +51,7 @@ class Terminal:
 
     def until(self, seen: Callable[[str], object]) -> str:
         """Read until the screen shows something, or the process ends."""
-        deadline = monotonic() + 60
+        deadline = monotonic() + 240
         while not seen(self.screen):
             ready, _, _ = select.select([self.fd], [], [], max(0.0, deadline - monotonic()))
             assert ready, self.screen
@@ -71,7 +71,7 @@ class Terminal:
     def end(self) -> str:
         """What stands there when the process has ended."""
         screen = self.until(lambda text: False)
-        self.process.wait(30)
+        self.process.wait(120)
         return screen
 
     @property

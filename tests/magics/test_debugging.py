@@ -157,6 +157,10 @@ def test_a_failed_task_of_a_run_is_debugged_as_it_ran(kernel: Kernel) -> None:
         assert "----> 4 y = 1 / (self.input - 1)" in seen
         assert "flownb/" not in seen
     assert "nobody" in kernel.run("%spin train --from 2 --pdb", allow_stdin=False).lower()
+    edited = "The code of train was edited since 2/train/4 ran; this is what the cells have now."
+    assert edited not in seen
+    kernel.run(cell.replace("self.input - 1", "1 - self.input"))
+    assert edited in kernel.run("%spin train --from 2 --pdb")
     kernel.run(cell.replace("self.input - 1", "self.input"))
     assert "note   2/train/4 failed in its run, and does not fail here" in kernel.run("%spin train --from 2 --pdb")
 
@@ -232,3 +236,14 @@ def test_errors_that_ipython_shows_in_its_own_way(kernel: Kernel, line: str) -> 
     assert (line in seen, "flownb/" in seen, "run_cell_magic" in seen) == (True, False, False)
     seen = kernel.run("%debug", "p x + 1", "up", "q")
     assert ("8\n" in seen, "Oldest frame" in seen) == (True, True)
+
+
+def test_a_debugger_that_the_user_chose_is_kept(kernel: Kernel) -> None:
+    """PYTHONBREAKPOINT and a hook of the user's own count in a step as they do elsewhere, and afterwards."""
+    kernel.run("%env PYTHONBREAKPOINT=0")
+    assert "✓ load" in kernel.run("%%step load -> x\nbreakpoint()\nx = 1", allow_stdin=False)
+    kernel.run("%env PYTHONBREAKPOINT=builtins.print")
+    assert "5\n" in kernel.run("%%step load -> x\nbreakpoint(5)\nx = 1")
+    kernel.run("%env PYTHONBREAKPOINT=\nimport sys\nsys.breakpointhook = lambda: print('own')")
+    assert "own\n" in kernel.run("%%step load -> x\nbreakpoint()\nx = 1")
+    assert "own\n" == kernel.run("breakpoint()")

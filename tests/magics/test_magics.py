@@ -45,7 +45,7 @@ class Kernel:
         self.client.shell_channel.send(message)
         reply = Reply()
         while True:
-            seen = self.client.get_iopub_msg(timeout=60)
+            seen = self.client.get_iopub_msg(timeout=240)
             if seen["parent_header"].get("msg_id") != message["header"]["msg_id"]:
                 continue
             kind, body = seen["msg_type"], seen["content"]
@@ -255,7 +255,7 @@ def test_loading_twice_keeps_the_flow(kernel: Kernel) -> None:
 
 def test_a_failing_step_stops_run_all(kernel: Kernel) -> None:
     """The reply to a failing step is an error, which is what makes Run All stop."""
-    reply = kernel.client.execute("%%step a\n1 / 0", reply=True, timeout=60)
+    reply = kernel.client.execute("%%step a\n1 / 0", reply=True, timeout=240)
     assert "error" == reply["content"]["status"]
 
 
@@ -294,7 +294,7 @@ def test_load_sets_a_tasks_artifacts(kernel: Kernel) -> None:
     kernel.run("%%step pick --join -> best\nbest = max(one.y for one in inputs)\nbest / 0")
     kernel.run("%flow run --k 1 --max-workers 1")
     kernel.run("del xs, y, k")
-    lines = ["set    half: float, k: int, xs: list, index: int, input: int"]
+    lines = ["set    half: float, k: int, xs: list, input: int, index: int"]
     failed = "it failed (ZeroDivisionError); `%spin train --from 2/train/4 --pdb` shows its local variables, too"
     notes = ["note   this is the first that failed of 2 tasks; --index picks another", f"note   {failed}"]
     for place in ("2/train", "F/2/train", "train"):

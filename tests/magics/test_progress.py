@@ -39,7 +39,7 @@ class Front:
         self.client.shell_channel.send(message)
         self.seen = []
         while True:
-            told = self.client.get_iopub_msg(timeout=60)
+            told = self.client.get_iopub_msg(timeout=240)
             kind, body = told["msg_type"], told["content"]
             if told["parent_header"].get("msg_id") != message["header"]["msg_id"]:
                 continue

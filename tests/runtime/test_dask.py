@@ -44,7 +44,7 @@ from flownb.session.session import Session
 from tests.conftest import MakeSession
 from tests.store.conftest import S3Server, s3_environment, s3_server, s3_url  # noqa: F401  # fixtures
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 SHARED = "%%shared\nimport os\nfrom pathlib import Path\nfrom flownb import current"
 LOAD = "%%step load -> xs\nxs = [1, 2, 3, 4]"
 TRAIN = "%%step train --foreach xs -> m\nm = self.input * 10"

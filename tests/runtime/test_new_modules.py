@@ -45,3 +45,20 @@ def test_a_module_that_was_removed_hides_no_other(gone: str, names: None, monkey
     monkeypatch.setitem(sys.modules, "fifth", ModuleType("fifth"))
     monkeypatch.setitem(sys.modules, gone, again)
     assert ["fifth"] == modules.take()
+
+
+def test_many_modules_that_were_put_back(names: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new module is found before and behind many that were taken out of the list and put back."""
+    many = [f"many{number}" for number in range(200)]
+    for name in many:
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    modules = NewModules()
+    modules.take()
+    for name in many:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "before", ModuleType("before"))
+    for name in many:
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, "behind", ModuleType("behind"))
+    assert ["behind", "before"] == modules.take()
+    assert [] == modules.take()

@@ -141,6 +141,13 @@ def a_worktree(folder: Path) -> tuple[Callable[[], Session], Callable[[], Sessio
     return lambda: opened(one), lambda: opened(two)
 
 
+def a_worktree_that_only_runs(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
+    """Two checkouts of one notebook that has an id, the first of which has runs of the whole flow alone."""
+    first, second = a_worktree(folder)
+    first().run(RunOptions(executor="inline"))
+    return first, second
+
+
 def two_kernels(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
     """Two kernels that execute nobody knows which notebook, in one folder."""
 
@@ -169,9 +176,16 @@ PAIRS: tuple[Pair, ...] = (
     a_copy,
     a_copy_in_a_view,
     a_worktree,
+    a_worktree_that_only_runs,
     two_kernels,
     a_kernel_and_a_file,
 )
+
+
+def runs(opens: Callable[[], Session]) -> set[str]:
+    """Where the runs of a notebook are."""
+    session = opens()
+    return {f"{session.datastore.location}/{run}" for run in session.results().own_runs()}
 
 
 def keep_apart(pair: Pair, folder: Path) -> None:
@@ -188,8 +202,8 @@ def keep_apart(pair: Pair, folder: Path) -> None:
     assert spun(second) == value[same_text]
     second.run(RunOptions(executor="inline"))
     assert (spun(first), spun(one())) == (2, 2)
-    with pytest.raises(NotFound, match="to resume"):
-        Resume(one(), ResumeOptions())
+    mine, theirs = runs(one), runs(two)
+    assert (len(theirs), mine & theirs) == (1, set())
     assert (spun(two()), status(two())) == (value[same_text], "fresh")
     first.run_step("load")
     assert (spun(one()), spun(two())) == (2, value[same_text])
@@ -255,6 +269,39 @@ def test_a_notebook_gets_its_id_once_a_view_can_write_it(tmp_path: Path) -> None
     assert (spun(opened(path)), spun(viewed(path)[0]), spun(opened(renamed))) == (None, None, 2)
 
 
+def test_runs_of_before_the_id_count_after_it(tmp_path: Path) -> None:
+    """A run of the file by the command line is the notebook's once a view has given it an id, also of old records."""
+    for number in range(2):
+        path = write(tmp_path / f"n{number}" / "n.ipynb", NAMED, LOAD, ADD)
+        done = opened(path)
+        done.run(RunOptions(executor="inline"))
+        if number:
+            record = Path(done.datastore.location) / "flows/F/1/run.json"
+            old = json.loads(record.read_text())
+            kept = {name: old[name] for name in old if name not in ("notebook_id", "path", "host", "sum")}
+            record.write_text(json.dumps(kept))
+            done.datastore.index.rebuild()
+        session, named = viewed(path)
+        assert status(session) == "fresh"
+        session.run(RunOptions(executor="inline"))
+        write(path, NAMED, LOAD, ADD, notebook_id=named[0])
+        assert opened(path).results().own_runs()[-1] == "1"
+        assert (len(opened(path).results().own_runs()), spun(opened(path))) == (2, 2)
+
+
+def test_resume_takes_a_run_of_this_notebook(tmp_path: Path) -> None:
+    """A resume of another notebook's run is offered, and made when it is named."""
+    opened(write(tmp_path / "other.ipynb", NAMED, LOAD, ADD), "ada").run(RunOptions(executor="inline"))
+    path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD)
+    with pytest.raises(NotFound) as caught:
+        Resume(opened(path), ResumeOptions())
+    assert str(caught.value) == (
+        "There is no run of F by this notebook to resume. The newest run of that flow, F/1, is of other.ipynb by ada. "
+        "Run the flow first: `%flow run`, or `flownb run`. To resume that one, add --origin-run-id 1."
+    )
+    assert Resume(opened(path), ResumeOptions(origin="1")).origin.run == "1"
+
+
 def test_a_view_that_speaks_late_loses_nothing(tmp_path: Path) -> None:
     """Cells that ran before the view said which notebook it is are among the notebook's results."""
     session = Session(tmp_path / "Untitled.ipynb", folder=tmp_path, kernel="k")
@@ -265,6 +312,26 @@ def test_a_view_that_speaks_late_loses_nothing(tmp_path: Path) -> None:
     assert spun(session) == 2
     session.run_step("add")
     assert [status(opened(path), step) for step in ("load", "add")] == ["fresh", "fresh"]
+
+
+def test_a_view_that_speaks_after_a_restart_loses_nothing(tmp_path: Path) -> None:
+    """What ran before an unsaved id was known again, and what the id had before, are both the notebook's."""
+    path = write(
+        tmp_path / "n.ipynb", NAMED, LOAD, "%%step other -> z\nz = 3", "%%step add --after load -> y\ny = x + 1"
+    )
+    first, named = viewed(path)
+    first.run_step("load")
+    again = opened(path)  # the file has no id yet
+    assert status(again) == "never"
+    with pytest.raises(MissingResults):
+        again.run_step("other")
+    again.run_step("load")
+    again.run_step("other")
+    again.show_notebook("n.ipynb", named[0])
+    assert [status(again, step) for step in ("load", "other", "add")] == ["fresh", "fresh", "never"]
+    again.run_step("add")
+    later = viewed(path, named[0])[0]
+    assert [status(later, step) for step in ("load", "other", "add")] == ["fresh"] * 3
 
 
 def test_a_rename_while_the_kernel_runs_loses_nothing(tmp_path: Path) -> None:
@@ -278,7 +345,11 @@ def test_a_rename_while_the_kernel_runs_loses_nothing(tmp_path: Path) -> None:
     assert named == [named[0]] * 2
     session.show_notebook("train.ipynb", named[0])
     session.run_step("add")
-    assert status(session, "add") == "fresh"
+    assert [status(session, step) for step in ("load", "add")] == ["fresh", "fresh"]
+    # The record says where the file is now: a copy of it that has the old name is a copy.
+    write(path, "%%flow UntitledFlow", OTHER, ADD, notebook_id=named[0])
+    write(tmp_path / "train.ipynb", "%%flow UntitledFlow", LOAD, ADD, notebook_id=named[0])
+    assert (spun(opened(path)), spun(opened(tmp_path / "train.ipynb"))) == (None, 2)
 
 
 def test_a_new_default_name_is_said_with_its_remedy(tmp_path: Path) -> None:

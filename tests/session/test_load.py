@@ -48,7 +48,9 @@ def test_tasks_of_other_flows_and_joins_are_loaded(make_session: MakeSession) ->
     )
     first.run(RunOptions())
     other = make_session("%%flow Two", "%%step start\npass")
-    assert {"k": 4, "n": 2} == load_task(other, LoadOptions("One/1/pick")).values
+    join = load_task(other, LoadOptions("One/1/pick")).values
+    assert ([1, 2], [1, 2]) == ([one.y for one in join["inputs"]], join.pop("inputs").fan.xs)
+    assert {"k": 4, "n": 2} == join
     assert {"k": 4, "xs": [1, 2], "y": 2, "input": 2, "index": 1} == load_task(
         other, LoadOptions("One/1/fan", index=1)
     ).values

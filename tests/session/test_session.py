@@ -53,14 +53,14 @@ def test_uncaptured_names_are_listed_with_the_header_to_keep_them(make_session: 
 
 
 def test_the_header_to_keep_names_passes_the_checks(make_session: MakeSession) -> None:
-    """What it would capture can be an artifact: no name of a step or parameter, nothing deleted or perhaps unset."""
-    body = "knn = alpha = end = inputs = gone = index = 1\ndel gone\nif knn > 1:\n    maybe = 2\nfine = 3"
+    """What it would capture can be an artifact: no name of a step or parameter, nothing deleted."""
+    body = "knn = alpha = end = inputs = gone = index = 1\ndel gone\nif knn:\n    maybe = 2\nfine = 3"
     session = make_session("%%flow F\nbeta = 1", f"%%step load -> xs\nxs = []\nbeta = 2\n{body}", "%%step knn")
     report = session.run_step("load").report
-    assert "%%step load -> xs, alpha, fine" == report.header
-    assert {"knn", "end", "inputs", "index", "maybe", "beta"} <= set(report.local)
+    assert "%%step load -> xs, alpha, maybe, fine" == report.header
+    assert {"knn", "end", "inputs", "index", "gone", "beta"} <= set(report.local)
     session.define(read_cell(f"{report.header}\nxs = []\n{body}"))
-    assert {"xs", "alpha", "fine"} == session.run_step("load").values.keys()
+    assert {"xs", "alpha", "maybe", "fine"} == session.run_step("load").values.keys()
     session.define(read_cell("knn = 1", tags=["step:only", "after:load"]))
     report = session.run_step("only").report
     assert ("knn", "") == (", ".join(report.local), report.header)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -216,6 +217,11 @@ STATE = {
     "an attribute of a function": ("def add(n):\n    add.t = getattr(add, 't', 0) + n\n    return add.t\n", "add"),
     "a default": ("def add(n, seen=[]):\n    seen.append(n)\n    return sum(seen)\n", "add"),
     "a generator": ("import random\nR = random.Random(0)\ndef add(n): return n + R.randrange(100)\n", "add"),
+    "an object in the module's place": (
+        "import sys\nclass Own:\n    t = 0\n    def add(self, n):\n        self.t += n\n        return self.t\n"
+        "sys.modules[__name__] = Own()\n",
+        "add",
+    ),
     "a closure": (
         "def make():\n    all = []\n    def add(n):\n        all.append(n)\n        return sum(all)\n    return add\n"
         "add = make()\n",
@@ -241,6 +247,18 @@ def test_state_does_not_go_from_step_to_step(make_session: MakeSession, write: W
     assert [in_a_run(session, "one", "x"), in_a_run(session, "two", "y")] == cells
     assert cells == spun
     assert ("fresh", ()) == state(session, "two")
+
+
+def test_steps_in_several_threads(make_session: MakeSession, write: Write) -> None:
+    """A run in the background and a cell may run steps in one process: each has modules of its own."""
+    write("beside_threads.py", STATE["a list"][0])
+    cell = "%%step one -> x\nimport beside_threads\nx = [beside_threads.add(5), beside_threads.add(5)]"
+
+    def spin(number: int) -> object:
+        return make_session(cell).spin(SpinOptions("one"))["x"]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [[5, 10]] * 12 == list(pool.map(spin, range(12)))
 
 
 def test_names_that_a_scratch_cell_sets(make_session: MakeSession, write: Write) -> None:

@@ -67,7 +67,7 @@ def s3_server() -> Iterator[S3Server]:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.close()
-        process.wait(20)
+        process.wait(120)
         process.stdout.close()
 
 

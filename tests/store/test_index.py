@@ -390,6 +390,23 @@ def test_many_runs_are_filtered_as_few(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_chunks")
+def test_runs_of_one_notebook(tmp_path: Path) -> None:
+    """A notebook's runs are found by its id, also after a removal, a restoration and a rebuild."""
+    truth = Memory()
+    index = Index(tmp_path, truth)
+    kept = {name: [truth.begin(notebook_id=name) for _ in range(20)] for name in ("x", "y", "")}
+    for name, records in kept.items():
+        assert [one.run for one in reversed(records)] == ids(index.runs("F", notebook_id=name))
+    removed = kept["x"][7]
+    truth.remove(removed)
+    assert 19 == len(index.runs("F", notebook_id="x"))
+    truth.restore(removed)
+    assert ids(index.runs("F", notebook_id="x")) == [one.run for one in reversed(kept["x"])]
+    index.rebuild()
+    assert (20, 60) == (len(index.runs("F", notebook_id="y")), len(index.runs("F", limit=100)))
+
+
+@pytest.mark.usefixtures("small_chunks")
 def test_pages_have_no_gap_and_no_duplicate(tmp_path: Path) -> None:
     """Following pages gives each run once, also while new runs begin."""
     truth = Memory()
@@ -765,7 +782,7 @@ def test_a_writer_does_not_wait_for_a_locked_index(tmp_path: Path, monkeypatch: 
 
     writer = threading.Thread(target=tell)
     writer.start()
-    writer.join(30)
+    writer.join(120)
     waited = writer.is_alive()
     alone = list(asked)
     found: list[int] = []

@@ -90,9 +90,9 @@ def _fork_all(work: list[tuple[Storage, int, int]]) -> list[list[int]]:
         there.close()
         pipes.append(here)
         processes.append(process)
-    found = [pipe.recv() if pipe.poll(60) else pytest.fail("a forked process hangs") for pipe in pipes]
+    found = [pipe.recv() if pipe.poll(240) else pytest.fail("a forked process hangs") for pipe in pipes]
     for process in processes:
-        process.join(10)
+        process.join(120)
     return found
 
 

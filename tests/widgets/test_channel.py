@@ -66,7 +66,7 @@ class View:
     def until(self, cell: str, state: str, title: str = "") -> None:
         """Take in messages until a cell's badge shows a state, and says why."""
         while self.badges.get(cell, "") != state or title not in self.titles.get(cell, ""):
-            self._take(self.client.get_iopub_msg(timeout=30))
+            self._take(self.client.get_iopub_msg(timeout=120))
 
     def name(self, name: str, notebook_id: str = "") -> None:
         """Say which notebook it is, as a view does in each message."""
@@ -90,7 +90,7 @@ class View:
         message["header"]["session"] = self.page or message["header"]["session"]
         self.client.shell_channel.send(message)
         while True:
-            seen = self.client.get_iopub_msg(timeout=60)
+            seen = self.client.get_iopub_msg(timeout=120)
             self._take(seen)
             mine = seen["parent_header"].get("msg_id") == message["header"]["msg_id"]
             if mine and seen["msg_type"] == "status" and seen["content"]["execution_state"] == "idle":

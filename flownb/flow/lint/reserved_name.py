@@ -8,7 +8,7 @@ from flownb.flow.decorator_call import written_names
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext, Severity
 from flownb.flow.lint.rename import renamed_step
-from flownb.flow.step_name import RESERVED, step_name_problem
+from flownb.flow.step_name import LONGEST, RESERVED, step_name_problem
 
 CODE = "FN009"
 # Properties, which cannot be assigned; and what no flow starts without.
@@ -71,6 +71,10 @@ def _private_shared(context: LintContext, step: Step) -> Iterator[Diagnostic]:
 def _class_names(context: LintContext) -> Iterator[Diagnostic]:
     """Names in the class body of the flow."""
     header = context.flow.header
+    if header is not None and len(header.name.encode()) > LONGEST:
+        what = f"`{header.name[:20]}…` cannot be a flow's name."
+        why = f"It has {len(header.name)} characters; it is the name of a folder, which has at most {LONGEST} bytes."
+        yield Diagnostic(CODE, what, why, "Choose a shorter one.", header)
     # The only step of a flow calls no self.next.
     alone = len(context.graph.nodes) == 1 and all(map(context.is_last, context.flow.all_steps))
     for name in context.flow.class_names if header is not None else ():

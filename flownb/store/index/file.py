@@ -44,6 +44,9 @@ BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 # The place is at fault, not the file: another file there would fare no better.
 PLACE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_FULL, sqlite3.SQLITE_PROTOCOL}
 
+# Values are at fault, not the file.
+DATA = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError)
+
 
 class IndexFile:
     """One SQLite file in a folder of its own.
@@ -148,6 +151,9 @@ class IndexFile:
                             db.execute("ROLLBACK")
                         raise
                     return result
+                except DATA as error:
+                    # The file is as good as another one, which would refuse the same.
+                    raise self._unusable(f"{type(error).__name__}: {error}.") from error
                 except (sqlite3.Error, OSError) as error:
                     tries += 1
                     code = getattr(error, "sqlite_errorcode", 0) & 0xFF

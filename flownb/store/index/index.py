@@ -36,6 +36,9 @@ T = TypeVar("T")
 
 # How long a writer waits for an index that another process holds, and how long it then tells it nothing.
 TELL_SECONDS, SILENT_SECONDS = 0.2, 5.0
+# How often a question is asked again because the index or a run's status changed meanwhile: others may change them all
+# the time, and whatever the reason is, a list is to end.
+TRIES = 100
 
 
 class Index:
@@ -185,11 +188,12 @@ class Index:
             )
             return run_rows(db, number, flow, list(islice(found, limit)))
 
-        while True:
+        for _ in range(TRIES):
             rows, looked = self._ask(flow, work)
             shown = [row.run for row in rows if row.finished is None and row.kind == "run" and row.run not in looked]
             if not shown or not self._refresh.ends(flow, shown):
-                return rows
+                break
+        return rows
 
     def count(
         self,
@@ -236,7 +240,7 @@ class Index:
             row = db.execute(query, (number, int(run))).fetchone()
             return (task_rows(db, number, int(run)), bool(row[0]), row[1]) if row else ([], None, None)
 
-        while True:
+        for _ in range(TRIES):
             path = self._file.opened()
             rows, ended, expected = self._file.read(work)
             if ended is None:
@@ -251,16 +255,18 @@ class Index:
                 rows = self._file.read(work)[0]
             if self._file.opened() == path:
                 return rows
+        return rows
 
     def _ask(self, flow: str, work: Callable[[Connection], T]) -> tuple[T, set[str]]:
         """The answer of an index that is up to date, and the runs whose end was looked for."""
-        while True:
+        for _ in range(TRIES):
             path = self._file.opened()
             looked = self._refresh.flow(flow)
             answer = self._file.read(work)
             # A file that another process switched to in between need not know what was just read into the old one.
             if self._file.opened() == path:
-                return answer, looked
+                break
+        return answer, looked
 
     def rebuild(self) -> dict[str, int]:
         """Read all manifests into a new index, which then takes the old one's place.

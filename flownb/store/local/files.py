@@ -89,8 +89,31 @@ def store_error(error: OSError, root: Path) -> StoreError:
             f"{error.strerror}.",
             "Make the folder writable, or set FLOWNB_DATASTORE to one that is.",
         )
+    if error.errno == errno.ENAMETOOLONG:
+        return StoreError(
+            f"The datastore `{root}` cannot hold a name.",
+            f"{error.strerror}: file systems take 255 bytes, and names of flows and steps are names of folders.",
+            "Give the flow or step a shorter name.",
+        )
+    in_the_way = _file_in_the_way(error, root) if error.errno in (errno.ENOTDIR, errno.EEXIST) else None
+    if in_the_way is not None:
+        return StoreError(
+            f"The datastore `{root}` cannot be used.",
+            f"`{in_the_way}` is a file, where a folder is expected.",
+            "Move that file away, or set FLOWNB_DATASTORE to another folder.",
+        )
     return StoreError(
         f"The datastore `{root}` cannot be used.",
         f"{error.strerror or error}.",
         "Check the folder, or set FLOWNB_DATASTORE to another one.",
     )
+
+
+def _file_in_the_way(error: OSError, root: Path) -> Path | None:
+    """The file that is where a folder of the datastore should be, if that is what an error is about."""
+    named = Path(error.filename) if isinstance(error.filename, str) else root
+    for path in (root, named) if named.is_absolute() else (root,):
+        for part in (*reversed(path.parents), path):
+            if part.is_file() and (part != named or part == root or error.errno == errno.ENOTDIR):
+                return part
+    return None

@@ -55,7 +55,7 @@ def waiting(session: Session, *, without: tuple[int, ...]) -> int:
 
 def until(happened: Callable[[], bool]) -> None:
     """Wait for something to happen."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not happened():
         assert time.monotonic() < end, "it does not happen"
 

@@ -61,7 +61,7 @@ def test_a_fork_amid_requests_harms_neither(s3_url: str) -> None:
     finally:
         stop.set()
         for thread in threads:
-            thread.join(30)
+            thread.join(120)
     assert not wrong
     assert not any(thread.is_alive() for thread in threads)
 

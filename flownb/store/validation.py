@@ -1,0 +1,147 @@
+"""Whether what a manifest holds is of the types that its record declares, so that nobody else has to ask.
+
+A manifest can have been edited, cut, written by another program or planted. What passes here can be shown, compared,
+sorted and put into the index: texts that can be encoded, whole numbers that fit 64 bits, moments that have a date.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+__all__ = ["LATEST", "is_id", "is_moment", "require_place", "require_texts", "require_types"]
+
+# The last moment that has a date wherever one is, in seconds since the epoch: a day before the year 10000.
+LATEST = 253_402_300_800.0 - 2 * 86400
+LARGEST = 1 << 63
+MOST_ATTEMPTS = 100_000
+# Ids have no more digits than that; a folder with more was not made by flownb.
+ID = re.compile(r"[1-9][0-9]{0,8}\Z")
+PLACE = re.compile(r"[1-9][0-9]{0,8}/[A-Za-z0-9_][A-Za-z0-9_.\-]*/[1-9][0-9]{0,8}\Z")
+Check = Callable[[Any], bool]
+
+
+def require_types(record: Any) -> None:
+    """Compare a record's values with the types of its fields, at any depth.
+
+    Raises
+    ------
+    ValueError
+        If one is of another type, or beyond what can be shown.
+    """
+    kind: Any = type(record)
+    for name, check in _checks(kind):
+        if not check(getattr(record, name)):
+            raise ValueError(f"`{name}` is of another type than it should be, or out of range")
+
+
+def require_texts(text: bytes, value: Any) -> None:
+    """Refuse halves of characters, which JSON can hold and nothing can write.
+
+    Raises
+    ------
+    ValueError
+        If a text in `value`, which was read from `text`, has one.
+    """
+    if b"\\u" not in text or not (b"\\ud" in text or b"\\uD" in text):
+        return
+    ahead = [value]
+    while ahead:
+        one = ahead.pop()
+        if isinstance(one, str):
+            one.encode()
+        elif isinstance(one, dict):
+            ahead += [*one, *one.values()]
+        elif isinstance(one, list):
+            ahead += one
+
+
+def require_place(record: Any, name: str) -> None:
+    """Compare a record with the name of its file: ``flows/FLOW/RUN/…``.
+
+    Raises
+    ------
+    ValueError
+        If it is that of another run, task or attempt.
+    """
+    parts = name.split("/")
+    if parts[-1] == "run.json":
+        here, said = parts[1:3], [record.flow, record.run]
+    elif "steps" in parts[3:4]:
+        here = [*parts[1:3], *parts[4:6], parts[6].removesuffix(".json")]
+        said = [record.flow, record.run, record.step, record.task, str(record.attempt)]
+        if record.attempt > MOST_ATTEMPTS:
+            raise ValueError(f"it is attempt {record.attempt} of a task")
+        if not all(PLACE.match(place) for place in (*record.parents, *([record.origin] if record.origin else ()))):
+            raise ValueError("a task it names is not RUN/STEP/TASK")
+    else:
+        return
+    if here != said:
+        raise ValueError(f"it is the record of {'/'.join(said)}")
+
+
+def is_id(value: object) -> bool:
+    """Whether something is the id of a run or task, as flownb gives them."""
+    return isinstance(value, str) and ID.match(value) is not None
+
+
+@cache
+def _checks(kind: type) -> tuple[tuple[str, Check], ...]:
+    """The fields of a record and how their values are judged."""
+    hints = get_type_hints(kind)
+    return tuple((one.name, _check(hints[one.name])) for one in fields(kind))
+
+
+def _check(hint: Any) -> Check:
+    """How values of a type are judged."""
+    if hint in SIMPLE:
+        return SIMPLE[hint]
+    origin, given = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return lambda value: isinstance(value, str) and value in given
+    if origin in (Union, UnionType):
+        some = [_check(one) for one in given]
+        return lambda value: any(check(value) for check in some)
+    if origin is tuple and given[-1] is Ellipsis:
+        item = _check(given[0])
+        return lambda value: isinstance(value, tuple) and all(map(item, value))
+    if origin is tuple:
+        items = [_check(one) for one in given]
+        return lambda value: (
+            isinstance(value, tuple)
+            and len(value) == len(items)
+            and all(check(one) for check, one in zip(items, value, strict=True))
+        )
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        member = _check(given[1])
+        return lambda value: isinstance(value, dict) and all(map(member, value.values()))
+    if is_dataclass(hint):
+        kind: Any = hint
+        return lambda value: (
+            isinstance(value, kind) and all(check(getattr(value, name)) for name, check in _checks(kind))
+        )
+    raise TypeError(f"There is no rule for values of the type {hint}.")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int and 0 <= value < LARGEST
+
+
+def is_moment(value: object) -> bool:
+    """Whether something is a number of seconds since the epoch that has a date."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LATEST
+
+
+SIMPLE: dict[Any, Check] = {
+    str: lambda value: isinstance(value, str),
+    int: _is_number,
+    float: is_moment,
+    bool: lambda value: isinstance(value, bool),
+    NoneType: lambda value: value is None,
+    Any: lambda value: True,
+    object: lambda value: True,
+}

@@ -1,0 +1,92 @@
+"""Steps that the latest result of a switch leads away from: nested switches, switches in foreachs, steps below them."""
+
+from __future__ import annotations
+
+from flownb.picture.summary import flow_summary
+from flownb.runtime.freshness import Freshness
+from flownb.session.options import RunOptions
+from flownb.session.session import Session
+from tests.conftest import MakeSession
+
+NESTED = (
+    "%%step start -> kind, size\nkind = 'a'\nsize = 's'",
+    "%%step a --after start --when kind=a -> r\nr = 'a'",
+    "%%step b --after start --when kind=b -> size, r\nsize = 'l'\nr = 'b'",
+    "%%step b_small --after b --when size=s -> q\nq = 1",
+    "%%step b_large --after b --when size=l -> q\nq = 2",
+    "%%step b_end --after b_small,b_large -> r\nr = q",
+    "%%step last --after a,b_end -> z\nz = r",
+)
+INSIDE = (
+    "%%step start -> xs\nxs = [1, 2, 3, 4]",
+    "%%step look --foreach xs -> n, odd\nn = self.input\nodd = n % 2 == 1",
+    "%%step yes --after look --when odd=True -> r\nr = n * 10",
+    "%%step no --after look --when odd=False -> r\nr = n * 100",
+    "%%step merge --after yes,no -> t\nt = r",
+    "%%step gather --join -> ts\nts = [i.t for i in inputs]",
+)
+INLINE = RunOptions(executor="inline")
+LED_TO_A = ("`start` led to `a`",)
+
+
+def states(session: Session) -> dict[str, str]:
+    """The state of each step."""
+    return {name: one.state for name, one in session.freshness().items()}
+
+
+def test_nested_switches(make_session: MakeSession) -> None:
+    """All below a way that was not taken is not taken, whatever it gave in an earlier run, and names the switch."""
+    other = make_session(NESTED[0].replace("kind = 'a'", "kind = 'b'"), *NESTED[1:])
+    other.run(INLINE)
+    assert {"a": "untaken", "b_small": "untaken"} == {n: one for n, one in states(other).items() if one != "fresh"}
+    assert ("`b` led to `b_large`",) == other.freshness()["b_small"].reasons
+    session = make_session(*NESTED)
+    session.run(INLINE)
+    judged = session.freshness()
+    assert dict.fromkeys(("b", "b_small", "b_large", "b_end"), LED_TO_A) == {
+        name: one.reasons for name, one in judged.items() if one.state == "untaken"
+    }
+    assert {"start": "fresh", "a": "fresh", "last": "fresh"} == {
+        name: one.state for name, one in judged.items() if one.state != "untaken"
+    }
+
+
+def test_cells_of_a_way_that_was_not_taken(make_session: MakeSession) -> None:
+    """They run, say that a run would not come to them, and stay not taken; what is below takes the other way."""
+    session = make_session(*NESTED)
+    for step in ("start", "a", "last"):
+        assert () == session.run_step(step).report.inputs
+    said = "not taken: `start` led to `a`, so a run would not come to this step; it ran on that all the same"
+    assert [(said,)] * 3 == [session.run_step(step).report.inputs for step in ("b", "b_large", "b_end")]
+    assert ("untaken", "fresh") == (states(session)["b_end"], states(session)["last"])
+    assert {"z": "a"} == session.run_step("last").values
+
+
+def test_a_switch_inside_a_foreach(make_session: MakeSession) -> None:
+    """Cells run for the items that lead to them, and give what a run gives; a switch that turns makes them stale."""
+    session = make_session(*INSIDE)
+    tasks = [session.run_step(step.name).report.tasks for step in session.flow.steps]
+    assert [1, 4, 2, 2, 4, 1] == tasks
+    results = session.results()
+    by_cells = session.datastore.load(results.latest("gather")[0].artifacts["ts"])
+    session.run(INLINE)
+    by_run = session.datastore.load(results.latest("gather")[0].artifacts["ts"])
+    assert ([10, 200, 30, 400], [10, 200, 30, 400]) == (by_cells, by_run)
+    assert {"fresh"} == set(states(session).values())
+    turned = make_session(INSIDE[0].replace("3, 4", "3, 5"), *INSIDE[1:])
+    turned.run_step("start")
+    turned.run_step("look")
+    judged = turned.freshness()
+    assert {"yes": ("new items",), "no": ("fewer items",)} == {n: judged[n].reasons for n in ("yes", "no")}
+
+
+def test_the_picture_of_a_run(make_session: MakeSession) -> None:
+    """What a run did not come to is not taken if a switch led elsewhere, and never ran in it if it broke off before."""
+    session = make_session(*NESTED)
+    session.run(INLINE)
+    events = {name: Freshness("fresh", (), 1) for name in ("start", "a", "last")}
+    assert "7 steps · 3 fresh · 4 not taken" == flow_summary(session.picture(session.became(events)))
+    broken = {"start": events["start"], "a": Freshness("failed", ("ValueError",), 1)}
+    assert "7 steps · 1 failed · 1 fresh · 4 not taken · 1 never run" == flow_summary(
+        session.picture(session.became(broken))
+    )
