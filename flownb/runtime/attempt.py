@@ -263,8 +263,8 @@ def _attempt(
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         mark = fingerprint(program, spec.step, loaded=loaded_texts(started), since=started)
         mark["settings"] = settings_hash(decorators)
-        made = [artifacts[name] for name in captured if name in artifacts]
-        mark |= _outside_parts(program, spec.step, outside, mark, decorators, made)
+        touched = [artifacts[name] for name in captured if name in artifacts] + [one.ref for one in read]
+        mark |= _outside_parts(program, spec.step, outside, mark, decorators, touched)
         if happened is not None:  # @catch keeps a traceback, which has the lines
             mark = {part: digest for part, digest in mark.items() if not part.endswith("_tree")}
         record = TaskRecord(
@@ -302,7 +302,7 @@ def _outside_parts(
     outside: Outside,
     mark: Mapping[str, str],
     decorators: Sequence[Recorded],
-    made: Iterable[ArtifactRef],
+    values: Iterable[ArtifactRef],
 ) -> dict[str, str]:
     """What made a task's result beside its code, as parts of its fingerprint."""
     with_command = variables(program.launch.decorators if program.launch else ())
@@ -312,7 +312,7 @@ def _outside_parts(
         imports_of(program, step),
         [cell.source for cell in cells_of(program, step)],
         [entry.partition("=")[0] for entry in mark.get("modules", "").split()],
-        types=[ref.type for ref in made],
+        types=[ref.type for ref in values],
         own=variables(decorators).keys() - with_command.keys(),
         added=with_command,
     )

@@ -83,7 +83,7 @@ class Outside:
         modules : iterable of str
             The user's own modules that the task used.
         types : iterable of str
-            Types of the artifacts that it made.
+            Types of the artifacts that it read or made.
         own, added : iterable of str
             Variables that the step's ``@environment`` sets, and those that a command's ``--with`` sets.
         """

@@ -59,11 +59,12 @@ def test_another_version(make_session: MakeSession) -> None:
 
 def test_packages_of_values(make_session: MakeSession) -> None:
     """A step that reads a value of a package's class, at any depth, depends on the package without importing it."""
-    cells = ("%%step a -> xs\nimport numpy\nxs = [{1: numpy.arange(3)}]", "%%step b -> y\ny = len(self.xs)")
-    session = make_session(*cells)
-    for step in ("a", "b"):
+    load = "%%step a -> xs, df\nimport numpy, pandas\nxs = [{1: numpy.arange(3)}]\ndf = pandas.DataFrame({'a': [1]})"
+    session = make_session(load, "%%step b -> y\ny = len(self.xs)", "%%step c -> z\nz = int(df.a.sum())")
+    for step in "abc":
         session.run_step(step)
-    assert "numpy=" in parts(session, "b")["distributions"]
+    names = [[e.partition("=")[0] for e in parts(session, step)["distributions"].split()] for step in "bc"]
+    assert (["numpy"], True) == (names[0], "pandas" in names[1])
 
 
 def test_code_that_imports_what_it_does_not_name(make_session: MakeSession) -> None:
