@@ -204,6 +204,8 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
         after = [SourceLine(f"        {transition_source(node.transition)}", header_line, 8)]
     written, after = _trim(written), _trim(after)
     statements = len(body.tree.body) - (explicit is not None) if body.tree else 0
+    # Without a statement that is ours: a step that gets a next one stays what it was.
+    content = "\n".join(line.text for line in (*before, *written, *captured))
     if not (statements or before or captured or after):
         written.append(SourceLine("        pass", header_line, 8))
     lines = [
@@ -215,7 +217,6 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
         *captured,
         *after,
     ]
-    content = "\n".join(line.text for line in (*before, *written, *captured))
     return MethodSource(node.name, tuple(lines), loads, statements, _hash(f"{arguments}\n{content}"))
 
 
