@@ -371,11 +371,12 @@ def test_a_failed_step_shows_as_failed(make_session: MakeSession) -> None:
 
 
 def test_a_new_child_leaves_its_parent_fresh(make_session: MakeSession) -> None:
-    """Adding a step below another changes that one's self.next, not its result."""
-    session = make_session("%%step a -> x\nx = 1")
-    session.run_step("a")
-    session.define(read_cell("%%step b\nprint(x)", number=2))
-    assert ("fresh", ()) == states(session)["a"]
+    """Adding a step below another changes that one's self.next, not its result; also if that one has no body."""
+    for number, cell in enumerate(("%%step a -> x\nx = 1", "%%step a")):
+        session = make_session(cell)
+        session.run_step("a")
+        session.define(read_cell(f"%%step b{number}\nprint(1)", number=2))
+        assert ("fresh", ()) == states(session)["a"]
 
 
 def test_runs_have_tags_and_parameters(make_session: MakeSession) -> None:
