@@ -39,7 +39,7 @@ def require_types(record: Any) -> None:
             raise ValueError(f"`{name}` is of another type than it should be, or out of range")
 
 
-def require_texts(text: bytes, value: Any) -> None:
+def require_texts(text: bytes | str, value: Any) -> None:
     """Refuse halves of characters, which JSON can hold and nothing can write.
 
     Raises
@@ -47,7 +47,8 @@ def require_texts(text: bytes, value: Any) -> None:
     ValueError
         If a text in `value`, which was read from `text`, has one.
     """
-    if b"\\u" not in text or not (b"\\ud" in text or b"\\uD" in text):
+    content = text.encode() if isinstance(text, str) else text
+    if b"\\ud" not in content and b"\\uD" not in content:
         return
     ahead = [value]
     while ahead:

@@ -308,7 +308,7 @@ def test_a_stored_card_that_is_damaged_is_drawn(make_session: MakeSession) -> No
     session.run_step("train")
     task = session.results().attempted("train")[0]
     for number, raw in enumerate([5, {"components": [{"type": "table", "rows": 5}, {"type": "note", "text": "n"}]}]):
-        content = session.datastore.save(raw, name="card")
+        content = session.datastore.save_plain(raw, name="card")
         record = replace(task, task=f"9{number}", cards=(CardRecord("default", None, content),))
         session.datastore.write_task(record)
         found = card_view(session, parse_card(["train", "--from", f"{task.run}/train/9{number}"]))
