@@ -128,6 +128,15 @@ def test_a_record_says_what_is_wrong_with_it(change: dict[str, object], why: str
     assert why in str(caught.value)
 
 
+def test_an_error_of_a_step_may_say_half_a_character(tmp_path: Path) -> None:
+    """What a step raised is its own; the record is as whole as any."""
+    store = Datastore(tmp_path)
+    run = store.new_run(RunRecord("F", "", "run", started=1.0)).run
+    record = TaskRecord("F", run, "a", "1", 0, "failed", exception={"message": "\ud800"})
+    store.write_task(record)
+    assert record == Datastore(tmp_path).task("F", run, "a", "1")
+
+
 def test_plain_data_comes_back_without_pickle() -> None:
     """Texts, numbers, lists, dicts and bytes; a tuple is a list, and what is none of these its text."""
     value = {"a": [1, 2.5, None, True, "é\ud800"], "png": [b"\x89PNG", b""], "t": (1, b"x" * 5000), "p": Path("a")}
