@@ -100,6 +100,10 @@ def _text() -> dict[str, Any]:
         ("%%step train\n", ("skip",)),
         ("%%shared\nx = 1", ("step:load",)),
         ("%%time\nx = 1", ("step:load",)),
+        ("%%time\n%%step train", ()),
+        ("%%capture out\n\n%%time\n%%step train", ("step:load",)),
+        ("%%timer\n%%step train", ("step:load",)),
+        ("%%bash\nls", ("step:load",)),
         ("", ("step:load",)),
     ]
     return {
@@ -201,10 +205,11 @@ def _messages() -> dict[str, Any]:
         [cells["a"]],
     ]
     told, known = [], dict[str, Any]()
+    notebook = {"name": "train.ipynb", "id": "5f3c"}
     for document in documents:
         changed = [cell for cell in document if known.get(cell["id"]) != cell]
         known = {cell["id"]: cell for cell in document}
-        told.append({"type": "DocumentChanged", "order": list(known), "cells": changed})
+        told.append({"type": "DocumentChanged", "notebook": notebook, "order": list(known), "cells": changed})
 
     def badge(cell: str, state: NodeState, step: str = "s") -> StepStatus:
         return StepStatus(cell, step, state, "", f"{step} {state}")

@@ -91,8 +91,9 @@ describe('tally', () => {
 describe('messages', () => {
   it('tell what changed of a document', () => {
     const told = new ToldDocument();
-    const sent = messages.documents.map(({ cells }): DocumentChanged =>
-      told.delta(cells)
+    const sent = messages.documents.map(
+      ({ cells, told: { notebook } }): DocumentChanged =>
+        told.delta(cells, notebook)
     );
     expect(sent).toEqual(messages.documents.map(one => one.told));
   });

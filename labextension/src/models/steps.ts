@@ -1,4 +1,7 @@
 const TAG = 'step:';
+/** Cell magics that run what is below them; as in Python's `flownb/cells/mark.py`. */
+const WRAPPER =
+  /^\s*%%(?:capture|memit|prun|pyinstrument|time|timeit)(?=\s|$).*\n?/;
 
 /**
  * The step that a cell's `%%step` line or its tags name, or null; for when there is no kernel to ask.
@@ -9,8 +12,12 @@ export function stepOf(
   source: string,
   tags: readonly string[] = []
 ): string | null {
-  const line = /^\s*%%step\s+([A-Za-z_]\w*)/.exec(source)?.[1];
-  if (line !== undefined || /^\s*%%/.test(source) || tags.includes('skip')) {
+  let body = source;
+  while (WRAPPER.test(body)) {
+    body = body.replace(WRAPPER, '');
+  }
+  const line = /^\s*%%step\s+([A-Za-z_]\w*)/.exec(body)?.[1];
+  if (line !== undefined || /^\s*%%/.test(body) || tags.includes('skip')) {
     return line ?? null;
   }
   return tags.find(tag => tag.startsWith(TAG))?.slice(TAG.length) ?? null;
