@@ -167,8 +167,8 @@ class LiveDag:
             if not aside:
                 show_dag(dag, facts)
             return
-        # A view goes on to draw it as the badges are; for others it is what became of the run. It does so by another id,
-        # for it may know the end before it knows the last states of the run, which have this one.
+        # A view goes on to draw it as the badges are; for others it is what became of the run. The id is another one,
+        # for a view may know the end before it knows the last states of the run.
         follows = secrets.token_hex(8)
         kept = {"follows": follows} if self._drawing is not None else {}
         bundle, metadata = dag_bundle(dag), {"flownb": {**facts, **kept}}
