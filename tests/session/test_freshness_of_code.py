@@ -78,6 +78,15 @@ def test_code_that_sees_its_lines(make_session: MakeSession) -> None:
     assert ("stale", ("`a` changed",)) == states(make_session(shared, "%%step a -> x\n# above\nx = line()"))["a"]
 
 
+def test_a_step_that_sees_lines_of_shared_code(make_session: MakeSession) -> None:
+    """A step that keeps a traceback through a shared function depends on the lines of that function's cell."""
+    shared = "%%shared\ndef fail():\n    raise ValueError"
+    step = "%%step a -> x\nimport traceback\ntry:\n    fail()\nexcept ValueError:\n    x = traceback.format_exc()"
+    make_session(shared, step).run_step("a")
+    assert "fresh" == states(make_session(shared, step))["a"][0]
+    assert ("stale", ("shared code changed",)) == states(make_session(*edited((shared, step), "def", "\ndef")))["a"]
+
+
 def test_a_caught_exception_has_lines(make_session: MakeSession) -> None:
     """What @catch keeps names the lines, so a comment makes such a task stale."""
     cell = "%%step a\n@catch(var='e', print_exception=False)\nx = 1 / 0"
