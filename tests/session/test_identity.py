@@ -11,7 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from flownb.cells.notebook import read_notebook, saved_id
+from flownb.cells.notebook import read_notebook
+from flownb.cells.notebook_file import saved_id
 from flownb.errors import MissingResults, NotFound
 from flownb.session.options import ResumeOptions, RunOptions
 from flownb.session.resume import Resume
