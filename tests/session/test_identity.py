@@ -128,7 +128,11 @@ def a_copy_in_a_view(folder: Path) -> tuple[Callable[[], Session], Callable[[], 
 
     def second() -> Session:
         session, named = viewed(two)
-        session.working.on_named = lambda given: write(two, NAMED, OTHER, ADD, notebook_id=given) and None
+
+        def save(given: str) -> None:
+            write(two, NAMED, OTHER, ADD, notebook_id=given)
+
+        session.working.on_named = save
         assert named == []
         return session
 
@@ -333,6 +337,22 @@ def test_a_view_that_speaks_after_a_restart_loses_nothing(tmp_path: Path) -> Non
     again.run_step("add")
     later = viewed(path, named[0])[0]
     assert [status(later, step) for step in ("load", "other", "add")] == ["fresh"] * 3
+
+
+def test_two_kernels_on_one_notebook_share_its_steps(tmp_path: Path) -> None:
+    """A kernel that looked before the other one recorded anything, or missed several of its runs, goes on with them."""
+    path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
+    one, two = opened(path), opened(path)
+    assert (status(one), status(two)) == ("never", "never")
+    one.run_step("load")
+    assert (status(two), spun(two)) == ("fresh", 2)
+    two.run_step("add")
+    assert [status(one, "add"), status(opened(path), "add")] == ["fresh"] * 2
+    other = opened(write(tmp_path / "other.ipynb", NAMED, OTHER, ADD))
+    other.run(RunOptions(executor="inline"))
+    for used in ("--none", "2", "--none", "2"):
+        use_run(one, [used])
+    assert (spun(one), spun(two)) == (11, 11)
 
 
 def test_a_rename_while_the_kernel_runs_loses_nothing(tmp_path: Path) -> None:
