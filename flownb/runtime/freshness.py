@@ -239,7 +239,10 @@ def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -
         reasons.append(Reason("shared"))
     had, has = (dict(entry.split("=") for entry in one.get("modules", "").split()) for one in (before, now))
     # What a task imported that its code does not name is looked up by name.
-    has = {**local_modules(had.keys() - has.keys()), **has}
+    if "shared_tree" in before:
+        has = {**local_modules(had.keys() - has.keys()), **has}
+    else:
+        has = local_modules([*had, *has], as_bytes=True)
     changed = {name for name in had.keys() | has.keys() if had.get(name) != has.get(name)}
     reasons += [Reason("unsure" if had.get(name) == UNKNOWN else "module", unquote(name)) for name in sorted(changed)]
     same_command = "settings" in now and now["settings"] == before.get("settings")

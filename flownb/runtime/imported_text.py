@@ -27,6 +27,7 @@ from flownb.runtime.installed import NEVER, TOOLS, is_installed
 __all__ = [
     "UNKNOWN",
     "ImportedText",
+    "content_digest",
     "file_digest",
     "imported_paths",
     "imported_texts",
@@ -83,7 +84,7 @@ def noted_apart(texts: dict[str, ImportedText]) -> Iterator[None]:
 
 def file_digest(path: str, content: bytes) -> str:
     """Hash of what a module's file says: of Python code without comments and formatting where these cannot be seen."""
-    return _code_digest(content) if path.endswith(".py") else _content_hash(content)
+    return _code_digest(content) if path.endswith(".py") else content_digest(content)
 
 
 @lru_cache(maxsize=1024)
@@ -91,7 +92,7 @@ def _code_digest(content: bytes) -> str:
     return code_digest(content, is_file=True)
 
 
-def _content_hash(content: bytes) -> str:
+def content_digest(content: bytes) -> str:
     """Hash of a file's bytes."""
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
@@ -155,7 +156,7 @@ def _from_source(get_code: Callable[..., Any]) -> Callable[..., Any]:
             return get_code(self, fullname)
         content = self.get_data(path)
         _note(fullname, path, file_digest(path, content))
-        digest = _content_hash(content)  # code of another text has other lines
+        digest = content_digest(content)  # code of another text has other lines
         if type(self) is not SourceFileLoader:  # one that changes what it compiles
             return self.source_to_code(content, path)
         code = _codes.get((path, digest))

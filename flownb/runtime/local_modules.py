@@ -19,7 +19,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from flownb.runtime.imported_text import UNKNOWN, ImportedText, file_digest
+from flownb.runtime.imported_text import UNKNOWN, ImportedText, content_digest, file_digest
 from flownb.runtime.installed import NEVER, TOOLS, is_installed
 
 __all__ = ["imported_names", "is_local", "local_modules", "outdated_modules"]
@@ -65,7 +65,11 @@ def imported_names(tree: ast.AST | None, package: str = "") -> tuple[str, ...]:
 
 
 def local_modules(
-    names: Iterable[str], *, loaded: Mapping[str, ImportedText] | None = None, since: float = math.inf
+    names: Iterable[str],
+    *,
+    loaded: Mapping[str, ImportedText] | None = None,
+    since: float = math.inf,
+    as_bytes: bool = False,
 ) -> dict[str, str]:
     """Content hashes of the user's own modules among `names`, and of those that they import.
 
@@ -78,6 +82,8 @@ def local_modules(
     since : float, optional
         Seconds since the epoch. A file that was written later counts as one that is like no other: nobody knows which
         of its contents was imported.
+    as_bytes : bool, default False
+        Whether each byte of a file counts, as in records of older versions, and not only what its code says.
 
     Returns
     -------
@@ -102,6 +108,7 @@ def local_modules(
                 if spec is not None and spec.has_location and spec.origin is not None:
                     try:
                         digest, more = _file_content(spec, part, since)
+                        digest = content_digest(Path(spec.origin).read_bytes()) if as_bytes else digest
                     except OSError:
                         spec = specs[part] = None
                     else:
