@@ -13,14 +13,14 @@ import pytest
 
 from flownb.cells.notebook import read_notebook
 from flownb.cells.notebook_file import saved_id
-from flownb.errors import MissingResults, NotFound
+from flownb.errors import MissingResults, NotFound, StoreError
 from flownb.session.options import ResumeOptions, RunOptions
 from flownb.session.resume import Resume
 from flownb.session.session import Session
 from flownb.session.status import flow_status
 from flownb.session.step_options import parse_spin
 from flownb.session.use import use_run
-from flownb.store.garbage import collect
+from flownb.store.garbage import collect, remove_run
 from flownb.store.records import RunRecord
 
 NAMED = "%%flow F"
@@ -482,3 +482,35 @@ def test_gc_keeps_what_is_used_and_clears_up_after_unknown_kernels(tmp_path: Pat
     use_run(session, ["--none"])
     collect(store, keep_last=1)
     assert store.runs("F", ["1"])[0].removed  # type: ignore[union-attr]  # it is there
+
+
+def test_gc_keeps_the_newest_run_of_each_notebook_that_is_worked_on(tmp_path: Path) -> None:
+    """A notebook reads no other one's runs, so theirs are no reason to remove its own; of files only run, none stay."""
+    one, two = (write(tmp_path / name, NAMED, LOAD, ADD) for name in ("a.ipynb", "b.ipynb"))
+    session = opened(one)
+    session.run(RunOptions(executor="inline"))
+    session.run_step("load")
+    for path in (write(tmp_path / "c.ipynb", NAMED, LOAD, ADD), two, two):
+        opened(path).run(RunOptions(executor="inline"))
+    store = session.datastore
+    assert collect(store, keep_last=1).runs == ("F/4", "F/3")
+    assert [status(opened(one), step) for step in ("load", "add")] == ["fresh", "fresh"]
+
+
+def test_rm_refuses_what_a_notebook_takes_results_from(tmp_path: Path) -> None:
+    """A working run that another one goes on from, and a run that is used, are removed with --force alone."""
+    path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
+    session = opened(path)
+    session.run(RunOptions(executor="inline"))
+    session.run_step("load")
+    use_run(session, ["1"])
+    store = session.datastore
+    for run in ("1", "2"):
+        with pytest.raises(StoreError) as caught:
+            remove_run(store, "F", run)
+        assert str(caught.value) == (
+            f"Run F/{run} is needed. n.ipynb takes results of steps from it, by its working run F/3. "
+            "Remove F/3 first, or add --force."
+        )
+    use_run(session, ["--none"])
+    assert remove_run(store, "F", "1").runs == ("F/1",)
