@@ -21,4 +21,4 @@ def load_into(frontend: Frontend, words: list[str]) -> None:
     lines = [f"✓ loaded {loaded.pathspec}"]
     if loaded.values:
         lines.append("  set    " + ", ".join(f"{name}: {value_kind(one)}" for name, one in loaded.values.items()))
-    print("\n".join([*lines, *(f"  note   {note}" for note in loaded.notes)]))
+    print("\n".join([*lines, *(f"  note: {note}" for note in loaded.notes)]))
