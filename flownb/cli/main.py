@@ -61,7 +61,7 @@ def main(words: Sequence[str] | None = None) -> int:
         cause = error.__cause__
         if cause is not None:
             _print_user_error(cause)
-        print(f"flownb: {error.headline}: {error}", file=sys.stderr)
+        print(f"flownb: {error.headline}: {error}".replace("%flow use", "flownb use NOTEBOOK"), file=sys.stderr)
         return 2 if isinstance(error, ParameterError) else 1
     except KeyboardInterrupt as error:
         print(f"flownb: {error}".replace("%flow", "flownb") if str(error) else "flownb: interrupted", file=sys.stderr)
@@ -240,7 +240,7 @@ def _drive(session: Session, run: FlowRun, *, alone: bool, lines: Callable[[], l
 
     tally = Tally(run.pathspec, session.program(False).graph.order)
     view = progress_view(tally, alone=alone)
-    progress = Progress(run.pathspec, TaskLines(view.write))
+    progress = Progress(run.pathspec, TaskLines(view.write, logs=f"flownb logs {run.pathspec}/"))
     for subscriber in (tally, progress, view):
         session.events.subscribe(subscriber)
     try:

@@ -142,28 +142,37 @@ def load_task(session: SessionState, options: LoadOptions, taken: Collection[str
             "These variables were not set by flownb, and would be lost.",
             "Add --overwrite to replace them, or name the artifacts to load after the task.",
         )
+    is_here = record.flow == session.flow.name
     values: dict[str, Any] = {}
     for name in wanted:
         if name not in found:
             continue
         if found[name].size > LARGE and not names:
             size = found[name].size / (1 << 30)
-            notes.append(f"`{name}` has {size:.1f} GiB and was left out; `%flow load {record.place} {name}` loads it")
+            place = record.place if is_here else record.pathspec
+            notes.append(f"`{name}` has {size:.1f} GiB and was left out; `%flow load {place} {name}` loads it")
             continue
         try:
             values[name] = found[name].data
         except Exception as error:  # the others are still worth having
-            first = str(error).strip().split("\n")[0]
-            notes.append(f"`{name}` cannot be loaded: {type(error).__name__}: {first}")
+            notes.append(_not_loaded(name, error))
     for name in more:
         if name in wanted:
-            values |= {INDEX: _index, INPUT: _item, INPUTS: _inputs}[name](session.datastore, record, notes)
+            try:
+                values |= {INDEX: _index, INPUT: _item, INPUTS: _inputs}[name](session.datastore, record, notes)
+            except Exception as error:  # as above
+                notes.append(_not_loaded(name, error))
     if record.exception is not None and record.status != "done":
-        kind = record.exception["type"]
-        notes.append(
-            f"it failed ({kind}); `%spin {record.step} --from {record.place} --pdb` shows its local variables, too"
-        )
+        again = f"; `%spin {record.step} --from {record.place} --pdb` shows its local variables, too"
+        can_spin = is_here and record.step in session.program(False).graph
+        notes.append(f"it failed ({record.exception.get('type', 'error')}){again if can_spin else ''}")
     return Loaded(record.pathspec, values, notes)
+
+
+def _not_loaded(name: str, error: Exception) -> str:
+    """That a value cannot be loaded, and why."""
+    first = str(error).strip().split("\n")[0]
+    return f"`{name}` cannot be loaded: {type(error).__name__}: {first}"
 
 
 def _is_join(session: SessionState, record: TaskRecord) -> bool:

@@ -266,11 +266,17 @@ class SessionState:
         flow = self.flow
         results = self.results()
         place = (flow.name, self.working.file)
-        is_new = flow.header is None and flow.all_steps and results.work is None and not results.before
+        is_new = flow.all_steps and results.work is None and not results.before
         if is_new and place not in self._looked_elsewhere:
             self._looked_elsewhere.add(place)
-            others = self.working.other_flows(flow.name)
-            if others:
+            others = self.working.other_flows(flow.name) if flow.header is None else []
+            left = self.working.left_here(flow.name)
+            if left is not None:
+                found.append(
+                    f"a notebook at this path recorded results under another id, in run {flow.name}/{left.run}; if it "
+                    f"was this one, and its id was not saved, `%flow use {left.run}` takes them"
+                )
+            elif others:
                 found.append(
                     f"this notebook's flow is called {flow.name} now, after its file; its earlier results belong to "
                     f"{' and '.join(others)}. To go on with them, add a cell `%%flow {others[0]}`"

@@ -48,10 +48,13 @@ class TaskLines:
     ----------
     write : callable
         Given ``"stdout"`` or ``"stderr"`` and labelled lines.
+    logs : str
+        The command that shows all that a step wrote, up to the step's name.
     """
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, *, logs: str = "%flow logs ") -> None:
         self._write = write
+        self._logs = logs
         self._open: dict[tuple[str, str, str], _Open] = {}
 
     def __call__(self, event: Event) -> None:
@@ -84,7 +87,7 @@ class TaskLines:
             if shown.full:
                 return
             shown.full = True
-            text = f"\n… it writes more than is shown: `%flow logs {event.step}`\n"
+            text = f"\n… it writes more than is shown: `{self._logs}{event.step}`\n"
         *lines, rest = _lines(shown.lines.pop(stream, "") + text)
         self._print(stream, key, lines)
         if rest:

@@ -262,6 +262,19 @@ class WorkingRuns:
         owner += f" by {record.user}" if record.user != user_name() else ""
         return f"uses run {flow}/{uses}{owner} where this notebook has nothing newer; `%flow use --none` ends that"
 
+    def left_here(self, flow: str) -> RunRecord | None:
+        """A working run of a file at this path that had another id: of another notebook, or an id that was not saved.
+
+        Nobody can tell which, so its results do not count unless the user says so.
+        """
+        identity = self.identity(flow)
+        if not identity.path or flow not in self.datastore.flows():
+            return None
+        rows = self.datastore.index.runs(flow, kind="work", user=identity.user)
+        records = self.datastore.runs(flow, [row.run for row in rows])
+        place = (identity.path, identity.host)
+        return next((one for one in records if one is not None and (one.path, one.host) == place), None)
+
     def other_flows(self, flow: str) -> list[str]:
         """Other flows that this notebook recorded steps of."""
         found = []

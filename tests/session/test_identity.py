@@ -465,6 +465,22 @@ def test_what_use_refuses(tmp_path: Path) -> None:
     assert session.datastore.flows() == []
 
 
+def test_an_id_that_was_not_saved_is_no_silent_loss(tmp_path: Path) -> None:
+    """A file without an id, at a path where another one was given one, is told once of the results that it may want."""
+    path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD)
+    viewed(path)[0].run_step("load")
+    session = viewed(path)[0]  # closed without saving, then opened again
+    assert (spun(session), status(session)) == (None, "never")
+    assert session.notes() == [
+        "a notebook at this path recorded results under another id, in run F/1; if it was this one, and its id was not "
+        "saved, `%flow use 1` takes them"
+    ]
+    assert session.notes() == []
+    use_run(session, ["1"])
+    assert (spun(session), status(session)) == (2, "fresh")
+    assert opened(write(tmp_path / "other.ipynb", NAMED, LOAD, ADD)).notes() == []
+
+
 def test_gc_keeps_what_is_used_and_clears_up_after_unknown_kernels(tmp_path: Path) -> None:
     """A used run stays; a working run of a kernel that nobody can ask again goes when it is older than a day."""
     path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD)

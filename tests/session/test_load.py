@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flownb.errors import ParameterError
+from flownb.errors import ParameterError, StepFailed
 from flownb.session import load
 from flownb.session.load import LoadOptions, load_task, parse_load
 from flownb.session.options import RunOptions
@@ -64,3 +64,37 @@ def test_nothing_is_loaded_if_a_name_is_taken(make_session: MakeSession) -> None
         load_task(session, LoadOptions("load"), taken=["a", "z"])
     assert {"b": 2} == load_task(session, LoadOptions("load", ("b",)), taken=["a"]).values
     assert {"a": 1, "b": 2} == load_task(session, parse_load(["load", "--overwrite"]), taken=["a"]).values
+
+
+def test_hints_fit_the_flow_that_a_task_is_of(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another flow's task its whole place is named, and no spin of a step that is not here."""
+    first = make_session("%%flow One", "%%step load -> big\nbig = 'x' * 5000", "%%step fail\nlen(big) / 0")
+    with pytest.raises(StepFailed):
+        first.run(RunOptions(executor="inline"))
+    monkeypatch.setattr(load, "LARGE", 1000)
+    other = make_session("%%flow Two", "%%step start\npass")
+    assert [
+        "`big` has 0.0 GiB and was left out; `%flow load One/1/fail/3 big` loads it",
+        "it failed (ZeroDivisionError)",
+    ] == load_task(other, LoadOptions("One/1/fail")).notes
+    assert (
+        load_task(first, LoadOptions("1/fail"))
+        .notes[1]
+        .endswith("`%spin fail --from 1/fail/3 --pdb` shows its local variables, too")
+    )
+
+
+def test_an_item_that_cannot_be_loaded_leaves_the_others(make_session: MakeSession) -> None:
+    """Where the foreach's artifact is damaged, the position and what the task set are still there."""
+    session = make_session(
+        "%%step load -> xs\nxs = ['x' * 5000]", "%%step train --foreach xs -> n\nn = len(self.input)"
+    )
+    session.run_step("load")
+    session.run_step("train")
+    (record,) = session.results().latest("train")
+    for path in Path(session.datastore.location).rglob(f"*{record.artifacts['xs'].key[2:]}*"):
+        path.chmod(0o600)
+        path.write_bytes(b"")
+    loaded = load_task(session, LoadOptions("train"))
+    assert {"n": 5000, "index": 0} == loaded.values
+    assert ["`xs` cannot be loaded", "`input` cannot be loaded"] == [note.partition(":")[0] for note in loaded.notes]
