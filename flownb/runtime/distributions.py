@@ -102,11 +102,12 @@ def used_versions(names: Iterable[str], loaded: Mapping[str, str]) -> str:
     known = {_normal(name): name for name in loaded}
     found: dict[str, None] = {}
     ahead = [_normal(name) for name in names]
+    places = _places()
     while ahead:
         name = ahead.pop()
         if name in known and name not in found:
             found[name] = None
-            here = installed(name)
+            here = _installed(name, places)
             ahead += here.requires if here is not None else ()
     return " ".join(f"{quote(known[name])}={loaded[known[name]]}" for name in sorted(found))
 

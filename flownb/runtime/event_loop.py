@@ -17,6 +17,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from flownb.runtime.uninterrupted import uninterrupted
+
 __all__ = ["own_event_loops"]
 
 # Threads whose code has loops of its own already.
@@ -35,22 +37,29 @@ def own_event_loops() -> Iterator[None]:
     The policy is replaced rather than its current loop, for a policy also remembers whether a loop was ever set: in
     Python 3.11 to 3.13 `asyncio.get_event_loop` makes a loop only if none was.
     """
-    thread = threading.get_ident()
-    if thread in _inside:
+    if threading.get_ident() in _inside:
         yield
         return
+    back = contextlib.ExitStack()
+    try:
+        with uninterrupted():
+            _put_aside(back)
+        yield
+    finally:
+        with uninterrupted():
+            back.close()
+
+
+def _put_aside(back: contextlib.ExitStack) -> None:
+    """Put all that a thread has of event loops aside; `back` puts it back."""
+    thread = threading.get_ident()
     _inside.add(thread)
-    running, task = _leave()
-    hooks = sys.get_asyncgen_hooks()
+    back.callback(_inside.discard, thread)
+    back.callback(_enter, *_leave())
+    back.callback(sys.set_asyncgen_hooks, *sys.get_asyncgen_hooks())
     sys.set_asyncgen_hooks(None, None)
     is_main = threading.current_thread() is threading.main_thread()
-    try:
-        with _own_policy() if is_main else _own_loop():
-            yield
-    finally:
-        sys.set_asyncgen_hooks(*hooks)
-        _enter(running, task)
-        _inside.discard(thread)
+    back.enter_context(_own_policy() if is_main else _own_loop())
 
 
 @contextlib.contextmanager

@@ -30,6 +30,7 @@ from flownb.runtime.imported_text import (
 )
 from flownb.runtime.installed import is_compiled, is_installed, own_places
 from flownb.runtime.local_modules import outdated_modules
+from flownb.runtime.uninterrupted import uninterrupted
 from flownb.store.encoding import decode, encode
 from flownb.store.records import ArtifactRef
 
@@ -102,6 +103,7 @@ class OwnModules:
     quiet: bool = False
     _modules: dict[str, ModuleType] = field(default_factory=dict)
     _outside: dict[str, ModuleType] = field(default_factory=dict)
+    _held: dict[tuple[ModuleType, str], Any] = field(default_factory=dict)
     _outer_texts: dict[str, ImportedText] = field(default_factory=dict)
     _seconds: float = 0.0
 
@@ -116,43 +118,55 @@ class OwnModules:
 
     def _enter(self) -> Iterator[OwnModules]:
         """Put the modules of the process aside, and back again."""
+        try:
+            with uninterrupted():
+                self._put_aside()
+            with noted_apart(self.texts):
+                yield self
+        finally:
+            with uninterrupted():
+                if self in _entered:
+                    self._put_back()
+
+    def _put_aside(self) -> None:
+        """Take the modules of the process out of it, and import this set."""
         watch_imports()
         _forget_archives()
         self._outer_texts = imported_texts()
         self._keep_compiled()
-        self._outside = outside = _take_out()
-        held = _attributes(outside)
+        self._outside = _take_out()
+        self._held = _attributes(self._outside)
         sys.modules.update(self._modules)
         _entered.append(self)
-        try:
-            with noted_apart(self.texts):
-                yield self
-        finally:
-            _entered.remove(self)
-            self._modules = _take_out()
-            stays = self.texts.keys() & sys.modules.keys()
-            self._outer_texts.update({name: self.texts[name] for name in stays if name not in outside})
-            if self.quiet or self.replaces:
-                _imported.update(
-                    {n: (one, self.texts[n]) for n, one in self._modules.items() if n in self.texts.keys() - outside}
-                )
-                for module, name in _attributes(self._modules):
-                    vars(module).pop(name, None)
-            else:  # the notebook has none of them: its cells import what the step imported
-                sys.modules.update(self._modules)
-                self._outer_texts.update({n: self.texts[n] for n in self._modules if n in self.texts})
-                _taken_over.update(self._modules)
-            sys.modules.update(outside)
-            for (module, name), value in held.items():
-                setattr(module, name, value)
-            self._say_outdated()
-            self._outside, self._outer_texts = {}, {}
-            if self._seconds > LONG:
-                self.say(
-                    f"importing modules took {self._seconds:.1f} s: each step imports the modules beside the notebook "
-                    "again, as each task of a run does; what takes long can be done in a function",
-                    once="long",
-                )
+
+    def _put_back(self) -> None:
+        """Keep what was imported as this set, and give the process its modules back."""
+        outside = self._outside
+        _entered.remove(self)
+        self._modules = _take_out()
+        stays = self.texts.keys() & sys.modules.keys()
+        self._outer_texts.update({name: self.texts[name] for name in stays if name not in outside})
+        if self.quiet or self.replaces:
+            _imported.update(
+                {n: (one, self.texts[n]) for n, one in self._modules.items() if n in self.texts.keys() - outside}
+            )
+            for module, name in _attributes(self._modules):
+                vars(module).pop(name, None)
+        else:  # the notebook has none of them: its cells import what the step imported
+            sys.modules.update(self._modules)
+            self._outer_texts.update({n: self.texts[n] for n in self._modules if n in self.texts})
+            _taken_over.update(self._modules)
+        sys.modules.update(outside)
+        for (module, name), value in self._held.items():
+            setattr(module, name, value)
+        self._say_outdated()
+        self._outside, self._outer_texts, self._held = {}, {}, {}
+        if self._seconds > LONG:
+            self.say(
+                f"importing modules took {self._seconds:.1f} s: each step imports the modules beside the notebook "
+                "again, as each task of a run does; what takes long can be done in a function",
+                once="long",
+            )
 
     @property
     def replaces(self) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flownb.runtime.event_loop import own_event_loops
+from flownb.runtime.uninterrupted import uninterrupted
 
 __all__ = ["cores", "machine_memory", "process_state"]
 
@@ -49,13 +50,14 @@ def process_state() -> Iterator[None]:
         for number, handler in _signal_handlers().items():
             if handler != handlers[number] and handlers[number] is not None:  # None was not set by Python
                 signal.signal(number, handlers[number])
-        if sys.getrecursionlimit() != limit:
-            sys.setrecursionlimit(limit)
-        if variables != os.environ:
-            os.environ.clear()
-            os.environ.update(variables)
-        with contextlib.suppress(OSError):  # the folder itself may be gone
-            os.chdir(folder)
+        with uninterrupted():
+            if sys.getrecursionlimit() != limit:
+                sys.setrecursionlimit(limit)
+            if variables != os.environ:
+                os.environ.clear()
+                os.environ.update(variables)
+            with contextlib.suppress(OSError):  # the folder itself may be gone
+                os.chdir(folder)
 
 
 def _signal_handlers() -> dict[int, Any]:

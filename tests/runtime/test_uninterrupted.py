@@ -1,0 +1,91 @@
+"""Ctrl-C while the state of a process is put aside or back."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+import pytest
+
+from flownb.runtime import event_loop
+from flownb.runtime.event_loop import own_event_loops
+from flownb.runtime.own_modules import OwnModules, current_modules
+from flownb.runtime.uninterrupted import uninterrupted
+
+
+def interrupted(code: CodeType, line: int, block: Callable[[], AbstractContextManager[Any]]) -> bool:
+    """Enter and leave a block, with a Ctrl-C when a line of some code is reached; give whether one arrived."""
+    sent: list[int] = []
+
+    def each_line(frame: FrameType, event: str, argument: object) -> Any:
+        if event == "line" and frame.f_lineno == line and not sent:
+            sent.append(line)
+            signal.raise_signal(signal.SIGINT)
+        return each_line
+
+    def each_call(frame: FrameType, event: str, argument: object) -> Any:
+        return each_line if frame.f_code is code else None
+
+    before = sys.gettrace()
+    sys.settrace(each_call)
+    try:
+        with block():
+            pass
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def lines(code: CodeType) -> list[int]:
+    """The lines of a function's body."""
+    return sorted({line for _, _, line in code.co_lines() if line is not None and line > code.co_firstlineno})
+
+
+def test_an_interrupt_counts_at_the_end() -> None:
+    """The block goes on to its end; then the interrupt arrives, once."""
+    done = []
+
+    def block() -> None:
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append("after")
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert (["after"], signal.default_int_handler) == (done, signal.getsignal(signal.SIGINT))
+
+
+@pytest.mark.parametrize("part", [OwnModules._put_aside, OwnModules._put_back])
+def test_modules_are_put_back(part: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever an interrupt arrives, the process has its own modules afterwards."""
+    mine = ModuleType("of_the_notebook")
+    mine.__file__ = str(tmp_path / "of_the_notebook.py")
+    monkeypatch.setitem(sys.modules, "of_the_notebook", mine)
+    arrived = []
+    for line in lines(part.__code__):
+        arrived.append(interrupted(part.__code__, line, lambda: OwnModules(quiet=True).entered()))
+        assert (mine, None) == (sys.modules.get("of_the_notebook"), current_modules())
+    assert any(arrived)
+
+
+def test_event_loops_are_put_back() -> None:
+    """Wherever an interrupt arrives, the thread has its policy and its hooks afterwards."""
+    policy, hooks = asyncio.get_event_loop_policy(), sys.get_asyncgen_hooks()
+    arrived = []
+    for code in (
+        event_loop._put_aside.__code__,
+        inspect.unwrap(event_loop._own_policy).__code__,
+        event_loop._enter.__code__,
+    ):
+        for line in lines(code):
+            arrived.append(interrupted(code, line, own_event_loops))
+            assert (policy, hooks) == (asyncio.get_event_loop_policy(), sys.get_asyncgen_hooks())
+    assert any(arrived)
