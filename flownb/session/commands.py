@@ -357,7 +357,7 @@ def overview() -> str:
     """All marks of cells and all commands of a notebook, a line each."""
     found = [one for one in COMMANDS if one.notebook]
     calls = [f"{one.notebook} {one.arguments}".rstrip() for one in found]
-    width = max(map(len, calls))
+    width = sorted(map(len, calls))[-2]  # the longest sticks out, or all lines would be long
     lines = [f"  {call:<{width}}  {one.text}" for call, one in zip(calls, found, strict=True)]
     cells = [
         f"  {f'{one.name} NAME' if one.options or one.examples else one.name:<{width}}  {one.text}" for one in CELLS

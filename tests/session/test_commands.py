@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,16 @@ def notebook(write_notebook: Callable[..., Path], monkeypatch: pytest.MonkeyPatc
     return path
 
 
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A terminal that could answer a debugger."""
+    outer, inner = os.openpty()
+    with os.fdopen(outer, "wb"), os.fdopen(inner) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield
+
+
+@pytest.mark.usefixtures("terminal")
 def test_every_example_of_the_command_line_works(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What help shows as an example is accepted, and ends well."""
     assert 0 == main(["run", str(notebook)])
@@ -47,7 +59,8 @@ def test_every_example_of_the_command_line_works(notebook: Path, capsys: pytest.
     examples += [(name, words) for name, found in STORE_EXAMPLES.items() for words, _ in found]
     # What removes the run comes last.
     for name, words in sorted(examples, key=lambda one: one[0] in ("gc", "rm")):
-        said = shlex.split(words.replace("NOTEBOOK", str(notebook)).replace("TrainingFlow/2", "TrainingFlow/1"))
+        words = words.replace("TrainingFlow/2", "TrainingFlow/1").replace("--from 7", "--from 1")
+        said = shlex.split(words.replace("NOTEBOOK", str(notebook)))
         assert (0, name, words) == (main([name, *said]), name, words), capsys.readouterr().err
 
 
