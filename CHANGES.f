@@ -5,3 +5,4 @@
 - A manifest with values of other types than it should have is an error that names the file: `timeline` does not run for ever, `gc`, `du`, `status` and `logs` show no traceback, and lists go on with the rest.
 - Messages instead of tracebacks for a working folder that was removed, a file where a folder is expected, and flows and steps whose names are too long for a folder (FN009).
 - (Tests) No test's outcome depends on the machine's speed where it was known to: runs of killed processes, beats on S3, waits of less than two minutes.
+- Defaults of parameters and constants that the flow's code takes from environment variables follow them in a kernel; cells and spins kept the first value, and mixed it with the new one.
