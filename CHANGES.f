@@ -6,3 +6,5 @@
 - Messages instead of tracebacks for a working folder that was removed, a file where a folder is expected, and flows and steps whose names are too long for a folder (FN009).
 - (Tests) No test's outcome depends on the machine's speed where it was known to: runs of killed processes, beats on S3, waits of less than two minutes.
 - Defaults of parameters and constants that the flow's code takes from environment variables follow them in a kernel; cells and spins kept the first value, and mixed it with the new one.
+- The first `%%flow` cell counts while a second one is refused: the flow keeps its name and its results.
+- `%flow export --stict` is refused (it wrote a file of that name), `%flow run --backgroud` names `--background`, and no proposal for a step's name is one that a step cannot have.
