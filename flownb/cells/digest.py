@@ -12,7 +12,7 @@ import re
 import warnings
 from functools import lru_cache
 
-__all__ = ["code_digest", "same_decorators", "sees_text", "text_digest"]
+__all__ = ["code_digest", "same_decorators", "sees_others_text", "sees_text", "text_digest"]
 
 # Words by which code comes to see its own text or its lines: modules, attributes of frames and code objects.
 # A hash of the text is never wrong, so a word too many costs a comment that counts, and nothing else.
@@ -23,6 +23,8 @@ SEES_TEXT = re.compile(
 )
 # A module's own file; in a cell it is the path of flow.py, which does not have the cell's text.
 SEES_FILE = re.compile(r"\b__(?:file|cached)__\b")
+# The file of another module.
+SEES_OTHERS_FILE = re.compile(r"\.\s*__(?:file|cached)__\b")
 
 
 def code_digest(source: str | bytes, *, is_file: bool = False) -> str:
@@ -70,6 +72,12 @@ def code_digest(source: str | bytes, *, is_file: bool = False) -> str:
 def sees_text(code: str) -> bool:
     """Whether code may look at the text or the lines of code: its own, or that of its callers."""
     return SEES_TEXT.search(code) is not None
+
+
+@lru_cache(maxsize=1024)
+def sees_others_text(code: str) -> bool:
+    """Whether code may look at the text or the lines of other code, or read the file of another module."""
+    return sees_text(code) or SEES_OTHERS_FILE.search(code) is not None
 
 
 def text_digest(text: str) -> str:

@@ -18,7 +18,7 @@ def load_into(frontend: Frontend, words: list[str]) -> None:
     options = parse_load(words)
     loaded = load_task(frontend.session, options, frontend.users_names())
     frontend.place(loaded.values)
-    lines = [f"✓ loaded {loaded.pathspec}"]
+    parts = [f"✓ loaded {loaded.pathspec}"]
     if loaded.values:
-        lines.append("  set    " + ", ".join(f"{name}: {value_kind(one)}" for name, one in loaded.values.items()))
-    print("\n".join([*lines, *(f"  note   {note}" for note in loaded.notes)]))
+        parts.append("set " + ", ".join(f"{name}: {value_kind(one)}" for name, one in loaded.values.items()))
+    print("\n".join([" · ".join(parts), *(f"  note: {note}" for note in loaded.notes)]))

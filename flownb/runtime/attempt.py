@@ -261,10 +261,12 @@ def _attempt(
         status: TaskStatus = "done"
         if error is not None:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        mark = fingerprint(program, spec.step, loaded=loaded_texts(started), since=started)
-        mark["settings"] = settings_hash(decorators)
-        touched = [artifacts[name] for name in captured if name in artifacts] + [one.ref for one in read]
-        mark |= _outside_parts(program, spec.step, outside, mark, decorators, touched)
+        mark: dict[str, str] = {}
+        if keep is not None:
+            mark = fingerprint(program, spec.step, loaded=loaded_texts(started), since=started)
+            mark["settings"] = settings_hash(decorators)
+            touched = [artifacts[name] for name in captured if name in artifacts] + [one.ref for one in read]
+            mark |= _outside_parts(program, spec.step, outside, mark, decorators, touched)
         if happened is not None:  # @catch keeps a traceback, which has the lines
             mark = {part: digest for part, digest in mark.items() if not part.endswith("_tree")}
         record = TaskRecord(

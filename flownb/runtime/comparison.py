@@ -40,6 +40,8 @@ class Comparison:
         self._items = items
         self._decorators: Mapping[str, Sequence[Recorded]] | None = None
         self._fingerprints: dict[str, dict[str, str]] = {}
+        # The tasks of a foreach have few fingerprints, and to compare one takes longer than all else.
+        self._code: dict[tuple[str, frozenset[tuple[str, str]]], list[Reason]] = {}
         # What tasks with the same parents inherit: the items of a foreach follow each other.
         self._inherited: tuple[TaskSpec, dict[str, ArtifactRef]] | None = None
 
@@ -47,9 +49,17 @@ class Comparison:
         """Compare also what the steps' decorators are given now, by step; their lines are compared in any case."""
         self._decorators = decorators
         self._fingerprints.clear()
+        self._code.clear()
 
     def code(self, task: TaskRecord) -> list[Reason]:
         """What changed in the code of a task's step since it ran."""
+        key = (task.step, frozenset(task.fingerprint.items()))
+        if key not in self._code:
+            self._code[key] = self._code_reasons(task)
+        return self._code[key]
+
+    def _code_reasons(self, task: TaskRecord) -> list[Reason]:
+        """The same, compared."""
         now = self._fingerprints.get(task.step)
         if now is None:
             now = self._fingerprints[task.step] = fingerprint(self.program, task.step)

@@ -121,9 +121,9 @@ def _number(value: object, default: float) -> float:
 
 
 def variables(decorators: Sequence[Recorded]) -> dict[str, str]:
-    """The environment variables of ``@environment(vars=…)``."""
+    """The environment variables of ``@environment(vars=…)``; of wrong settings, which fail the step, there are none."""
     found = [settings.get("vars", {}) for name, settings in decorators if name == "environment"]
-    return {name: str(value) for one in found for name, value in one.items()}
+    return {name: str(value) for one in found if isinstance(one, Mapping) for name, value in one.items()}
 
 
 def written_variables(decorators: Sequence[Decorator]) -> dict[str, str]:

@@ -70,13 +70,13 @@ def _own_policy() -> Iterator[None]:
 @contextlib.contextmanager
 def _own_loop() -> Iterator[None]:
     """Give another thread a loop, as the main one has for the asking; the policy belongs to all threads, and stays."""
-    loop = asyncio.new_event_loop()
+    before, loop = _current(_policy()), asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
         yield
     finally:
         _close(loop)
-        asyncio.set_event_loop(None)
+        asyncio.set_event_loop(before)
 
 
 def _leave() -> tuple[Any, Any]:

@@ -16,10 +16,10 @@ from typing import Any, Literal
 from urllib.parse import unquote
 
 from flownb.cells.cell import Cell
-from flownb.cells.digest import same_decorators
+from flownb.cells.digest import same_decorators, sees_others_text
 from flownb.flow.module import metaflow_name
 from flownb.runtime.decorators import Recorded
-from flownb.runtime.imported_text import UNKNOWN, ImportedText
+from flownb.runtime.imported_text import UNKNOWN, Digests, ImportedText
 from flownb.runtime.installed import is_made_up
 from flownb.runtime.local_modules import imported_names, local_modules
 from flownb.runtime.outside import outside_changes
@@ -82,6 +82,7 @@ SAID: Mapping[ReasonKind, str] = {
 }
 # What made a result: where it differs, so may all that comes of the result.
 CODE = ("code", "shared", "module", "unsure")
+MODULES = ("modules", "modules_tree")
 MADE_BY = (*CODE, "python", "distribution", "variable", "variables", "zone")
 
 
@@ -157,8 +158,8 @@ def fingerprint(
 ) -> dict[str, str]:
     """Hashes of the code that decides a step's result: its method, the shared code, its decorators, its modules.
 
-    Of the cells there are two: of their text, and of what it says (``…_tree``); either may be equal. The first is all
-    that older versions recorded, and all that counts where code can see its lines.
+    There are two of each text: of itself, and of what it says (``…_tree``); either may be equal. The first is all that
+    older versions recorded, and all that counts where code can see its lines or those of other code.
 
     Parameters
     ----------
@@ -179,17 +180,21 @@ def fingerprint(
     found = {
         "method": program.methods[step].code_hash,
         "shared": program.shared_hash,
-        "shared_tree": program.shared_tree_hash,
         "decorators": "\n".join(decorators),
     }
-    if not program.lines_count:
-        found["method_tree"] = program.methods[step].tree_hash
     names = imports_of(program, step)
     modules = local_modules(names, loaded=loaded, since=since) if names or loaded else {}
     if loaded is not None:
         modules.update((name, UNKNOWN) for name in names if is_made_up(name))
     if modules:
-        found["modules"] = " ".join(f"{name}={digest}" for name, digest in modules.items())
+        found["modules"] = " ".join(f"{name}={one.text}" for name, one in modules.items())
+    if any(sees_others_text(cell.source) for cell in cells_of(program, step)) or not all(
+        one.tree for one in modules.values()
+    ):
+        return found
+    found |= {"method_tree": program.methods[step].tree_hash, "shared_tree": program.shared_tree_hash}
+    if modules:
+        found["modules_tree"] = " ".join(f"{name}={one.tree}" for name, one in modules.items())
     return found
 
 
@@ -237,13 +242,22 @@ def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -
         reasons.append(Reason("code", step))
     if not _same_code("shared", now, before):
         reasons.append(Reason("shared"))
-    had, has = (dict(entry.split("=") for entry in one.get("modules", "").split()) for one in (before, now))
+    had, has = _modules(before), _modules(now)
     # What a task imported that its code does not name is looked up by name.
     has = {**local_modules(had.keys() - has.keys()), **has}
-    changed = {name for name in had.keys() | has.keys() if had.get(name) != has.get(name)}
-    reasons += [Reason("unsure" if had.get(name) == UNKNOWN else "module", unquote(name)) for name in sorted(changed)]
+    for name in sorted(had.keys() | has.keys()):
+        then, there = had.get(name), has.get(name)
+        if then is None or there is None or not then.says_same(there):
+            unsure = then is not None and then.text == UNKNOWN.text
+            reasons.append(Reason("unsure" if unsure else "module", unquote(name)))
     same_command = "settings" in now and now["settings"] == before.get("settings")
     return reasons + [Reason(*one) for one in outside_changes(before, same_command=same_command)]
+
+
+def _modules(mark: Mapping[str, str]) -> dict[str, Digests]:
+    """The user's own modules of a fingerprint; without their trees where only the text counts."""
+    texts, trees = (dict(entry.split("=") for entry in mark.get(part, "").split()) for part in MODULES)
+    return {name: Digests(text, trees.get(name, "")) for name, text in texts.items()}
 
 
 def _same_code(part: str, now: Mapping[str, str], before: Mapping[str, str]) -> bool:

@@ -21,13 +21,14 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
 
-from flownb.cells.digest import code_digest
+from flownb.cells.digest import code_digest, sees_others_text
 from flownb.runtime.installed import NEVER, TOOLS, is_installed
 
 __all__ = [
     "UNKNOWN",
+    "Digests",
     "ImportedText",
-    "file_digest",
+    "file_digests",
     "imported_paths",
     "imported_texts",
     "noted_apart",
@@ -35,19 +36,39 @@ __all__ = [
     "watch_imports",
 ]
 
-# Equal to no content: which text a module was made from is not known.
-UNKNOWN = "unknown"
 # How many compiled modules are kept; to import one again then takes a fraction of a millisecond.
 MOST_CODES = 4096
 
 
+class Digests(NamedTuple):
+    """Hashes of a module's file.
+
+    Attributes
+    ----------
+    text : str
+        Of its content.
+    tree : str
+        Of what it says: of Python code without comments and formatting, unless it can see its own. Empty if it can also
+        see those of others.
+    """
+
+    text: str
+    tree: str = ""
+
+    def says_same(self, other: Digests) -> bool:
+        """Whether both are of code that does the same."""
+        return self.text == other.text or (self.tree != "" and self.tree == other.tree)
+
+
 class ImportedText(NamedTuple):
-    """The file of a module, and the hash of what it contained when it was imported."""
+    """The file of a module, and the hashes of what it contained when it was imported."""
 
     path: str
-    digest: str
+    digests: Digests
 
 
+# Equal to no content: which text a module was made from is not known.
+UNKNOWN = Digests("unknown", "unknown")
 _texts: dict[str, ImportedText] = {}
 # Whether all that is noted was used, and not only the last text of a module.
 _all_count = False
@@ -81,14 +102,15 @@ def noted_apart(texts: dict[str, ImportedText]) -> Iterator[None]:
         _texts, _all_count = before, counted
 
 
-def file_digest(path: str, content: bytes) -> str:
-    """Hash of what a module's file says: of Python code without comments and formatting where these cannot be seen."""
-    return _code_digest(content) if path.endswith(".py") else _content_hash(content)
+def file_digests(path: str, content: bytes) -> Digests:
+    """Hashes of a module's file."""
+    text = _content_hash(content)
+    return Digests(text, _tree_digest(content) if path.endswith(".py") else text)
 
 
 @lru_cache(maxsize=1024)
-def _code_digest(content: bytes) -> str:
-    return code_digest(content, is_file=True)
+def _tree_digest(content: bytes) -> str:
+    return "" if sees_others_text(content.decode("latin-1")) else code_digest(content, is_file=True)
 
 
 def _content_hash(content: bytes) -> str:
@@ -128,22 +150,22 @@ def unwatched_text(name: str, path: str, since: float) -> ImportedText:
     since : float
         Seconds since the epoch, before which the module was not imported unless imports were not watched yet.
     """
-    digest = UNKNOWN
+    digests = UNKNOWN
     with contextlib.suppress(OSError):
         if Path(path).stat().st_ctime < (_start if name in _before else since):
-            digest = file_digest(path, Path(path).read_bytes())
-    return ImportedText(path, digest)
+            digests = file_digests(path, Path(path).read_bytes())
+    return ImportedText(path, digests)
 
 
-def _note(name: str, path: str, digest: str) -> None:
+def _note(name: str, path: str, digests: Digests) -> None:
     """Note a module; loaders of plugins may give many files the same name."""
     _paths[name] = path
     known = _texts.get(name)
     if known is not None and known.path != path:
         _texts[known.path] = known
-    elif known is not None and _all_count and known.digest != digest:
-        digest = UNKNOWN
-    _texts[name] = ImportedText(path, digest)
+    elif known is not None and _all_count and known.digests != digests:
+        digests = UNKNOWN
+    _texts[name] = ImportedText(path, digests)
 
 
 def _from_source(get_code: Callable[..., Any]) -> Callable[..., Any]:
@@ -154,7 +176,7 @@ def _from_source(get_code: Callable[..., Any]) -> Callable[..., Any]:
         if not _is_own(fullname, path):
             return get_code(self, fullname)
         content = self.get_data(path)
-        _note(fullname, path, file_digest(path, content))
+        _note(fullname, path, file_digests(path, content))
         digest = _content_hash(content)  # code of another text has other lines
         if type(self) is not SourceFileLoader:  # one that changes what it compiles
             return self.source_to_code(content, path)
@@ -178,7 +200,7 @@ def _noted(load: Callable[..., Any], place: Callable[[Any, Any], str]) -> Callab
         before = self.get_data(path)
         made = load(self, asked)
         unchanged = before == self.get_data(path)
-        _note(name, path, file_digest(path, before) if unchanged else UNKNOWN)
+        _note(name, path, file_digests(path, before) if unchanged else UNKNOWN)
         return made
 
     return own_load
@@ -194,7 +216,7 @@ def _noted_file(load: Callable[..., Any]) -> Callable[..., Any]:
         before = Path(path).read_bytes()
         made = load(*arguments)
         unchanged = before == Path(path).read_bytes()
-        _note(path, path, file_digest(path, before) if unchanged else UNKNOWN)
+        _note(path, path, file_digests(path, before) if unchanged else UNKNOWN)
         return made
 
     return own_load

@@ -19,7 +19,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from flownb.runtime.imported_text import UNKNOWN, ImportedText, file_digest
+from flownb.runtime.imported_text import UNKNOWN, Digests, ImportedText, file_digests
 from flownb.runtime.installed import NEVER, TOOLS, is_installed
 
 __all__ = ["imported_names", "is_local", "local_modules", "outdated_modules"]
@@ -30,8 +30,8 @@ COARSE = 2.0
 # Top-level names that were found to be installed, and where that was looked for.
 _installed: set[str] = set()
 _installed_at: list[tuple[object, ...]] = [()]
-# Of files: their state, hash, what they import, and when they were read.
-_contents: dict[tuple[str, str], tuple[tuple[int, ...], str, tuple[str, ...], float]] = {}
+# Of files: their state, hashes, what they import, and when they were read.
+_contents: dict[tuple[str, str], tuple[tuple[int, ...], Digests, tuple[str, ...], float]] = {}
 
 
 def imported_names(tree: ast.AST | None, package: str = "") -> tuple[str, ...]:
@@ -66,8 +66,8 @@ def imported_names(tree: ast.AST | None, package: str = "") -> tuple[str, ...]:
 
 def local_modules(
     names: Iterable[str], *, loaded: Mapping[str, ImportedText] | None = None, since: float = math.inf
-) -> dict[str, str]:
-    """Content hashes of the user's own modules among `names`, and of those that they import.
+) -> dict[str, Digests]:
+    """Hashes of the user's own modules among `names`, and of those that they import.
 
     Parameters
     ----------
@@ -81,12 +81,12 @@ def local_modules(
 
     Returns
     -------
-    dict of str to str
+    dict of str to Digests
         By dotted name, sorted. Of a file that was loaded as a module and cannot be imported by its name, by its path:
         below the current folder it begins with ``./``, and characters that are special in a URL are escaped.
     """
     loaded = loaded or {}
-    found: dict[str, str] = {}
+    found: dict[str, Digests] = {}
     specs: dict[str, ModuleSpec | None] = {}
     ahead = [*names, *loaded]
     while ahead:
@@ -101,20 +101,20 @@ def local_modules(
                 spec = specs[part] = _find(part, specs.get(part.rpartition(".")[0]))
                 if spec is not None and spec.has_location and spec.origin is not None:
                     try:
-                        digest, more = _file_content(spec, part, since)
+                        digests, more = _file_content(spec, part, since)
                     except OSError:
                         spec = specs[part] = None
                     else:
-                        found[part] = digest
+                        found[part] = digests
                         ahead += more
             if spec is None:
                 break
     for name, text in loaded.items():
         spec = specs.get(name)
         if spec is not None and spec.origin is not None and Path(spec.origin).absolute() == Path(text.path).absolute():
-            found[name] = text.digest
+            found[name] = text.digests
         else:  # another file has that name now, or none
-            found[_path_name(text.path)] = text.digest
+            found[_path_name(text.path)] = text.digests
     return dict(sorted(found.items()))
 
 
@@ -128,7 +128,7 @@ def outdated_modules(loaded: Mapping[str, ImportedText]) -> list[str]:
     found = []
     for name, text in loaded.items():
         try:
-            same = text.digest == UNKNOWN or text.digest == _read(text.path)[0]
+            same = text.digests == UNKNOWN or text.digests.says_same(_read(text.path)[0])
         except OSError:
             same = False
         if not same:
@@ -179,15 +179,15 @@ def _search_state() -> tuple[object, ...]:
     return tuple(found)
 
 
-def _file_content(spec: ModuleSpec, name: str, since: float) -> tuple[str, tuple[str, ...]]:
-    """Hash of a module's file, and what it imports."""
+def _file_content(spec: ModuleSpec, name: str, since: float) -> tuple[Digests, tuple[str, ...]]:
+    """Hashes of a module's file, and what it imports."""
     package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
-    digest, imports, changed = _read(str(spec.origin), package)
-    return f"edited-{changed}" if changed > since else digest, imports
+    digests, imports, changed = _read(str(spec.origin), package)
+    return Digests(*[f"edited-{changed}"] * 2) if changed > since else digests, imports
 
 
-def _by_path(path: str) -> dict[str, str]:
-    """Hash of a file by its path."""
+def _by_path(path: str) -> dict[str, Digests]:
+    """Hashes of a file by its path."""
     try:
         return {_path_name(path): _read(path)[0]}
     except OSError:
@@ -200,8 +200,8 @@ def _path_name(path: str) -> str:
     return quote(f"./{whole.relative_to(here).as_posix()}" if whole.is_relative_to(here) else whole.as_posix())
 
 
-def _read(path: str, package: str = "") -> tuple[str, tuple[str, ...], float]:
-    """Hash of a file, what it imports if it is a part of `package`, and when it was changed.
+def _read(path: str, package: str = "") -> tuple[Digests, tuple[str, ...], float]:
+    """Hashes of a file, what it imports if it is a part of `package`, and when it was changed.
 
     Raises
     ------
@@ -219,13 +219,13 @@ def _read(path: str, package: str = "") -> tuple[str, tuple[str, ...], float]:
         return known[1], known[2], stat.st_mtime
     looked = time.time()
     content = file.read_bytes() if file == Path(path) else _member(file, path)
-    digest = file_digest(path, content)
-    if known is None or known[1] != digest:
+    digests = file_digests(path, content)
+    if known is None or known[1] != digests:
         names = _names(content, package) if path.endswith(".py") else ()
     else:
         names = known[2]
-    _contents[path, package] = (state, digest, names, looked)
-    return digest, names, stat.st_mtime
+    _contents[path, package] = (state, digests, names, looked)
+    return digests, names, stat.st_mtime
 
 
 def _member(archive: Path, path: str) -> bytes:

@@ -54,6 +54,7 @@ class Outside:
     def watched(self) -> Iterator[None]:
         """Note what the block uses."""
         look_at_modules()
+        imported_distributions()  # of what is imported from here on, the version is that which is installed now
         imported_distributions()  # of what is imported from now on it is known which install it is of
         with watched() as self._reads, modules_of_values() as self._of_values:
             try:

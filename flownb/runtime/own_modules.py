@@ -13,7 +13,7 @@ import sys
 import zipimport
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from threading import RLock
 from time import perf_counter
 from types import ModuleType
@@ -174,7 +174,9 @@ class OwnModules:
         if name in self._outside:
             module, before = self._outside[name], self._outer_texts.get(name)
         now = self.texts.get(name)
-        if module is None or now is None or before != now:
+        if module is None or before is None or now is None or before.path != now.path:
+            return None
+        if not before.digests.says_same(now.digests):
             return None
         self.unsure.add(name)
         self.say(
@@ -200,11 +202,11 @@ class OwnModules:
             before = self._outer_texts.get(name)
             if name not in self._outside or _taken_over.get(name) is self._outside[name] or before is None:
                 continue
-            if before.digest != text.digest and UNKNOWN not in (before.digest, text.digest):
+            if not before.digests.says_same(text.digests) and UNKNOWN not in (before.digests, text.digests):
                 self.say(
                     f"module {name} was edited since the notebook imported it: steps use it as it is now, scratch "
                     f"cells as it was, until `importlib.reload({name})`",
-                    once=f"{name} {text.digest}",
+                    once=f"{name} {text.digests.text}",
                 )
 
     def _keep_compiled(self) -> None:
@@ -254,7 +256,10 @@ def carried(values: Mapping[str, Any], stored: Mapping[str, ArtifactRef] | None 
     found: dict[str, Any] = {}
     own: dict[str, bool] = {}
     for name, value in values.items():
-        if not _is_made_of_own(value, own):
+        try:
+            if not _is_made_of_own(value, own):
+                continue
+        except Exception:  # code of the value's own, such as a `__getattr__`
             continue
         if stored and name in stored:
             found[name] = stored[name]
@@ -267,7 +272,10 @@ def carried(values: Mapping[str, Any], stored: Mapping[str, ArtifactRef] | None 
 
 def is_own(value: Any) -> bool:
     """Whether a value is one of the user's own modules, or a class, function or object of one."""
-    return _is_made_of_own(value, {}, 1)
+    try:
+        return _is_made_of_own(value, {}, 1)
+    except Exception:  # code of the value's own, such as a `__getattr__`
+        return False
 
 
 def _is_made_of_own(value: Any, known: dict[str, bool], most: int = MOST_OBJECTS) -> bool:
@@ -286,7 +294,7 @@ def _is_made_of_own(value: Any, known: dict[str, bool], most: int = MOST_OBJECTS
                 if known[module]:
                     return True
         if isinstance(one, dict):
-            ahead += islice((*one.keys(), *one.values()), most)
+            ahead += islice(chain(one.keys(), one.values()), most)
         elif isinstance(one, list | tuple | set | frozenset):
             ahead += islice(one, most)
         elif not isinstance(one, type | ModuleType):

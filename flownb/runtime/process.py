@@ -62,4 +62,4 @@ def _signal_handlers() -> dict[int, Any]:
     """What is called for each signal; empty outside of the main thread, where nothing can be set."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    return {number: signal.getsignal(number) for number in signal.valid_signals()}
+    return {number: signal.getsignal(number) for number in range(1, signal.NSIG)}

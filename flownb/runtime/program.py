@@ -21,7 +21,6 @@ from typing import Any
 
 from flownb.cells.body import STEP_DECORATORS, Decorator
 from flownb.cells.cell import Cell
-from flownb.cells.digest import sees_text
 from flownb.errors import ParameterError
 from flownb.flow.artifacts import Artifacts, trace_artifacts
 from flownb.flow.bases import own_package
@@ -36,7 +35,6 @@ from flownb.flow.module import (
     metaflow_imports,
     shared_hash,
     shared_source,
-    shared_text,
     shared_tree_hash,
 )
 from flownb.runtime.class_body import BODY_CLASS, keep_body
@@ -106,7 +104,7 @@ class Program:
 
     def _again(self, program: Program) -> Program:
         """Give another program what was worked out from the same cells."""
-        kept = ["artifacts", "shared_hash", "shared_tree_hash", "lines_count", "features", "methods", "_module_code"]
+        kept = ["artifacts", "shared_hash", "shared_tree_hash", "features", "methods", "_module_code"]
         kept += ["_plain_class", "_custom_lines", "own_modules", "_variables"]
         if not self.has_custom:  # else a mutator may make another class of other configs
             kept += ["_class", "declared", "constants"]
@@ -127,11 +125,6 @@ class Program:
     def shared_tree_hash(self) -> str:
         """The same of the code alone, without comments and the like."""
         return shared_tree_hash(self.flow)
-
-    @cached_property
-    def lines_count(self) -> bool:
-        """Whether functions of the shared code can see the text or the lines of the steps that call them."""
-        return sees_text(shared_text(self.flow))
 
     @cached_property
     def methods(self) -> dict[str, MethodSource]:

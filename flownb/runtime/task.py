@@ -67,7 +67,8 @@ class TaskResult:
     Attributes
     ----------
     record : TaskRecord
-        As written down, or as it would be for a spin that records nothing (then without artifacts of its own).
+        As written down, or as it would be for a spin that records nothing (then without artifacts of its own, and
+        without a fingerprint).
     values : dict of str to object
         What the step assigned to ``self``, as live objects.
     error : BaseException or None

@@ -169,7 +169,7 @@ COMMANDS = (
     Command(
         "runs",
         "",
-        "List the flow's runs, newest first: id, start, status, time, parameters that are not the default, tags.",
+        "List the flow's runs, newest first: id, start, status, time, changed parameters, tags.",
         (
             Option("--tag", "NAME", "only runs with this tag; can be given several times"),
             Option("--status", "STATUS", "only runs that are running, done, failed or interrupted"),
@@ -182,7 +182,7 @@ COMMANDS = (
     Command(
         "use",
         "[RUN]",
-        "Take another run's results where this notebook has nothing newer; without RUN, say what is used.",
+        "Take another run's results where this notebook has nothing newer, or say which is used.",
         (Option("--none", "", "use no other run again"),),
         (("", "what is used"), ("--none", "only the notebook's own results")),
         "%flow use",
@@ -190,8 +190,8 @@ COMMANDS = (
     ),
     Command(
         "load",
-        "[RUN/]STEP[/TASK] [NAME …]",
-        "Set a task's artifacts as variables of the notebook; STEP alone is its newest result.",
+        "TASK [NAME …]",
+        "Set the artifacts of a task, named by STEP, RUN/STEP or RUN/STEP/TASK, as variables.",
         (_INDEX, Option("--overwrite", "", "also variables that the notebook has already")),
         (("train", "all of the newest result"), ("train --index 1", "those of one item of a foreach")),
         "%flow load",
@@ -254,13 +254,12 @@ COMMANDS = (
             Option("--persist", "", "keep the task in the spin datastore"),
             Option("--skip-decorators", "", "without the step's decorators"),
             Option("--isolate", "process", "in a process of its own, not in the kernel's"),
-            Option("--pdb", "", "open the debugger where the step fails"),
+            Option("--pdb", "", "open the debugger where the step fails; with --from, as in that task"),
         ),
         (
             ("train", "on the newest results"),
             ("train --index 1", "another item of the foreach"),
             ("train --set k=15", "with another value"),
-            ("train --from 7 --pdb", "run a failed task of a run again, as it was, to debug it"),
         ),
         "%spin",
         "flownb spin NOTEBOOK",

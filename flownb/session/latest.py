@@ -125,12 +125,12 @@ class LatestResults:
             return []
         notebook_id, user = self._notebook
         last = self.datastore.last_run(self.flow)
-        ids = {notebook_id, *(one.notebook_id for one in self._records_of(self._working_runs()) if one.notebook_id)}
+        ids = {notebook_id, *(one.notebook_id for one in self._records_of(self.working_runs()) if one.notebook_id)}
         if last != self._looked_up_to or not ids <= self._own.keys():
             looked = {one: list(self._runs_of(one, user)) for one in sorted(ids)}
             names = set() if self._old_name is None else {self._old_name}
             if self._reads_old:
-                chain = self._records_of(self._working_runs())
+                chain = self._records_of(self.working_runs())
                 names |= {one.notebook for one in chain if one.notebook_id != notebook_id}
             looked[""] = [run for name in names for run in self._runs_of("", user, name=name)]
             self._own, self._looked_up_to = looked, last
@@ -147,7 +147,7 @@ class LatestResults:
             yield from (row.run for row in rows if name in (None, row.notebook))
             before = rows[-1].run
 
-    def _working_runs(self) -> list[str]:
+    def working_runs(self) -> list[str]:
         """The working run, and those it goes on from."""
         return self._with_those_before([self.work] if self.work else self.before)
 
@@ -235,7 +235,7 @@ class LatestResults:
         """Runs to look in: the working run first, then the notebook's own from new to old, then what it uses."""
         if self.only is not None:
             return self._with_those_before([self.only])
-        return list(dict.fromkeys([*self._working_runs(), *self.own_runs(), *self._used_runs()]))
+        return list(dict.fromkeys([*self.working_runs(), *self.own_runs(), *self._used_runs()]))
 
     def _is_older(self, run: str, found: tuple[TaskRecord, ...]) -> bool:
         """Whether nothing in `run` can be newer: a run of a whole flow that was started before `found` came to be."""

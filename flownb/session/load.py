@@ -15,6 +15,7 @@ from flownb.errors import ArtifactNotFound, NotFound, ParameterError, nearest
 from flownb.pathspec import safe_name
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.foreach import item_at
+from flownb.session.commands import option_names
 from flownb.session.option_words import whole_number
 from flownb.session.state import SessionState
 from flownb.store.datastore import Datastore
@@ -22,7 +23,7 @@ from flownb.store.records import TaskRecord
 
 __all__ = ["LoadOptions", "Loaded", "load_task", "parse_load"]
 
-LOAD_OPTIONS = ("--index", "--overwrite")
+LOAD_OPTIONS = option_names("load")
 # Bytes: what is larger is loaded only if it is named.
 LARGE = 1 << 30
 # Names of the foreach's item and its position, and of the tasks that a join brings together.

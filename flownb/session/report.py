@@ -34,7 +34,7 @@ __all__ = [
     "value_kind",
 ]
 
-STYLE = "font-family:var(--jp-code-font-family,monospace);font-size:12px;line-height:1.5;opacity:.85"
+STYLE = "margin:0;font-family:var(--jp-code-font-family,monospace);font-size:12px;line-height:1.5;opacity:.85"
 # Names that the line lists; the details list all.
 NAMED = 8
 

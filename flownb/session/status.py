@@ -37,6 +37,8 @@ class FlowStatus:
         tasks are missing: what becomes of them shows when that has run.
     below : frozenset of str
         Those steps.
+    added : tuple of str
+        Steps that a run adds, such as `start`, that would run and that some of those come after.
     kept : tuple of str
         What the run was made with that is not so by default: a resume keeps it.
     made : dict of str to tuple of str
@@ -54,6 +56,7 @@ class FlowStatus:
     steps: dict[str, Freshness]
     resume: dict[str, StepReuse] | None = None
     below: frozenset[str] = frozenset()
+    added: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     made: dict[str, tuple[str, ...]] = field(default_factory=dict)
     note: str = ""
@@ -69,7 +72,8 @@ class FlowStatus:
         if self.resume is None:
             return [*lines, f"resume: {self.note}"]
         lines.append("resume:" if not self.kept else f"resume, of a run {', '.join(self.kept)}:")
-        for name in self.steps:
+        width = max(map(len, (*self.added, *self.steps)), default=0)
+        for name in (*self.added, *self.steps):
             planned = _planned(self.resume.get(name), name in self.below, self.made.get(name, ()))
             lines.append(f"  {name:<{width}}  {planned}")
         return lines
@@ -111,6 +115,7 @@ def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
     tasks = offered_tasks(session.datastore, run)
     planned = rehearse(session, Reuse(program, session.datastore, tasks), run)
     below = program.graph.below(name for name, one in planned.items() if one.ran) & steps.keys()
+    added = [name for name, one in planned.items() if one.ran and name not in steps]
     judge = session.judgement()
     made: dict[str, dict[str, None]] = {}
     for task in tasks:
@@ -122,6 +127,7 @@ def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
         steps,
         planned,
         frozenset(below),
+        tuple(name for name in added if program.graph.below([name]) & steps.keys()),
         tuple(map(str, judge.kept(run.parameters))),
         {name: tuple(found) for name, found in made.items()},
         metadata={"origin": f"{flow}/{run.run}"},

@@ -80,7 +80,7 @@ class WorkingRuns:
     def results(self, flow: str) -> LatestResults:
         """The latest results of a flow's steps."""
         known = self._results.get(flow)
-        if known is None or (known.work is not None and self._is_overtaken(flow, known)):
+        if known is None or self._is_overtaken(flow, known):
             known = self._results[flow] = self._find(flow)
         return known
 
@@ -92,15 +92,20 @@ class WorkingRuns:
         known.seen_up_to = last
         identity = self.identity(flow)
         newest = next(working_runs(self.datastore, flow, identity.id, identity.user), None)
-        return newest is not None and int(newest.run) > int(known.work or 0) and known.work in newest.continues
+        if newest is None or newest.run == known.work:
+            return False
+        if known.work is None:
+            return newest.run not in known.before
+        return known.work in LatestResults(self.datastore, flow, work=newest.run).working_runs()
 
     def _find(self, flow: str) -> LatestResults:
         """Look for the notebook's working run, or for those that a new one will go on from."""
+        seen_up_to = self.datastore.last_run(flow)  # before looking, so that what begins meanwhile is looked for again
         identity = self.identity(flow)
         own = next(working_runs(self.datastore, flow, identity.id, identity.user), None)
-        if own is not None and (own.path, own.host) != (identity.path, identity.host):
-            own = None
         before, begun = identity.before, self._begun.get(flow)
+        if own is not None and (own.path, own.host) != (identity.path, identity.host):
+            before, own = before if own in before else (own, *before), None
         if begun is not None and (own is None or begun.run not in (own.run, *own.continues)):
             # What this session recorded before it knew the notebook's id.
             before, own = (*before, *([own] if own is not None else ()), begun), None
@@ -116,7 +121,7 @@ class WorkingRuns:
             notebook=(identity.id, identity.user),
             **self._old_names(identity),
         )
-        found.seen_up_to = self.datastore.last_run(flow)
+        found.seen_up_to = seen_up_to
         return found
 
     def _old_names(self, identity: Identity) -> dict[str, Any]:

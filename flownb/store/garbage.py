@@ -162,9 +162,10 @@ def remove_runs(datastore: Datastore, places: Sequence[tuple[str, str]], *, forc
 
 
 def _refuse_needed(datastore: Datastore, places: Sequence[tuple[str, str]]) -> None:
-    """Raise if one of some runs is going on, or another run started from it."""
+    """Raise if one of some runs is going on, another run started from it, or a notebook takes results from it."""
     now = time.time()
     going = {f"{flow}/{run}" for flow, run in places}
+    continued: set[str] = set()
     for other in recorded_runs(datastore, flows=sorted({flow for flow, _ in places})):
         if other.pathspec in going:
             if other.is_running(now):
@@ -181,6 +182,17 @@ def _refuse_needed(datastore: Datastore, places: Sequence[tuple[str, str]]) -> N
                 f"A task of {other.pathspec} started from one of its tasks.",
                 f"Remove {other.pathspec} first, or add --force: its artifacts stay readable, but whether it is still "
                 "fresh cannot be told any more.",
+            )
+        record = other.record
+        uses = [record.uses] if record.uses and other.pathspec not in continued else []  # newer runs come first
+        continued.update(f"{record.flow}/{run}" for run in record.continues)
+        taken = {f"{record.flow}/{run}" for run in (*record.continues, *uses)} & going
+        if taken:
+            raise StoreError(
+                f"Run {min(taken)} is needed.",
+                f"{record.notebook or 'A notebook'} takes results of steps from it, by its working run "
+                f"{other.pathspec}.",
+                f"Remove {other.pathspec} first, or add --force.",
             )
 
 
@@ -217,9 +229,9 @@ def _plan(
         of_flow = [run for run in runs if run.record.flow == flow]
         ended = [run for run in of_flow if run.record.kind != "work"]
         ended.sort(key=lambda run: int(run.record.run), reverse=True)
-        best = next((run for run in ended if run.end is not None and run.end.status == "done"), None)
+        best = _best(of_flow, ended)
         for rank, run in enumerate(ended):
-            old = by_rule and rank >= (keep_last or 0) and run.touched <= before and run is not best
+            old = by_rule and rank >= (keep_last or 0) and run.touched <= before and run.pathspec not in best
             if old and not run.is_running(now):
                 gone[run.pathspec] = run
         if by_rule:
@@ -246,6 +258,22 @@ def _plan(
             plan.needed.update(ref.blob[0] for ref in refs if ref.blob is not None)
             plan.needed.update(key for claim in _live_claims(run, now) for key in claim.needs)
     return plan
+
+
+def _best(runs: list[RecordedRun], ended: list[RecordedRun]) -> set[str]:
+    """The newest run that succeeded, and that of each notebook whose steps were executed one by one as well.
+
+    `ended` has the runs of the flow that are no working runs, newest first. A notebook reads no other notebook's runs.
+    """
+    notebooks = {(run.record.notebook_id, run.record.user) for run in runs if run.record.kind == "work"}
+    found: dict[tuple[str, str] | None, str] = {}
+    for run in ended:
+        if run.end is not None and run.end.status == "done":
+            found.setdefault(None, run.pathspec)
+            whose = (run.record.notebook_id, run.record.user)
+            if run.record.path and whose in notebooks:
+                found.setdefault(whose, run.pathspec)
+    return set(found.values())
 
 
 def _left_by_kernels(runs: list[RecordedRun], now: float, before: float) -> Iterator[RecordedRun]:

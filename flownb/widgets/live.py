@@ -105,7 +105,7 @@ class LiveDag:
     watched : bool, default False
         Whether there is a front end that shows updates of outputs, if no view is connected.
     on_end : callable, optional
-        Given the id of a DAG that a view shows, its metadata and its steps' states, when it is final.
+        Given the id by which a view's DAG follows the badges, its metadata and its steps' states, when it is final.
     """
 
     def __init__(
@@ -167,15 +167,17 @@ class LiveDag:
             if not aside:
                 show_dag(dag, facts)
             return
-        # A view goes on to draw it as the badges are; for others it is what became of the run.
-        kept = {"follows": self._id} if self._drawing is not None else {}
+        # A view goes on to draw it as the badges are; for others it is what became of the run. The id is another one,
+        # for a view may know the end before it knows the last states of the run.
+        follows = secrets.token_hex(8)
+        kept = {"follows": follows} if self._drawing is not None else {}
         bundle, metadata = dag_bundle(dag), {"flownb": {**facts, **kept}}
         if not aside:
             update_display(bundle, display_id=self._id, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         self._final = DagDrawn(self._id, bundle, metadata)
         self._session.events.emit(self._final)
         if self._on_end is not None and self._drawing is not None:
-            self._on_end(self._id, facts, states)
+            self._on_end(follows, facts, states)
 
     def catch_up(self) -> DagChanged | DagDrawn | None:
         """What a page that was loaded anew has missed; None if nothing is displayed. May be called on any thread."""

@@ -162,7 +162,7 @@ def test_a_failed_task_of_a_run_is_debugged_as_it_ran(kernel: Kernel) -> None:
     kernel.run(cell.replace("self.input - 1", "1 - self.input"))
     assert edited in kernel.run("%spin train --from 2 --pdb")
     kernel.run(cell.replace("self.input - 1", "self.input"))
-    assert "note   2/train/4 failed in its run, and does not fail here" in kernel.run("%spin train --from 2 --pdb")
+    assert "note: 2/train/4 failed in its run, and does not fail here" in kernel.run("%spin train --from 2 --pdb")
 
 
 def test_what_catch_takes_is_debugged(kernel: Kernel) -> None:

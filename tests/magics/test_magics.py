@@ -194,7 +194,7 @@ def test_what_the_flow_leaves_out_is_said(kernel: Kernel) -> None:
     ]
     assert notes == kernel.run("%flow").text.splitlines()
     assert notes == kernel.run("%flow status").text.splitlines()
-    assert ["✓ load\n  set    x: int"] == kernel.run("%%step load -> x\nx = self.b", cellId="a").plain
+    assert ["✓ load · set x: int"] == kernel.run("%%step load -> x\nx = self.b", cellId="a").plain
     assert "F: 1 steps, 2 errors" in kernel.run("%flow check").text
     assert "FN030" in kernel.run("%flow run").error
     kernel.run("%%step use\npass", cellId="b", deletedCells=["c"])
@@ -296,16 +296,16 @@ def test_load_sets_a_tasks_artifacts(kernel: Kernel) -> None:
     kernel.run("%%step pick --join -> best\nbest = max(one.y for one in inputs)\nbest / 0")
     kernel.run("%flow run --k 1 --max-workers 1")
     kernel.run("del xs, y, k")
-    lines = ["set    half: float, k: int, xs: list, input: int, index: int"]
+    line = "✓ loaded F/2/train/4 · set half: float, k: int, xs: list, input: int, index: int"
     failed = "it failed (ZeroDivisionError); `%spin train --from 2/train/4 --pdb` shows its local variables, too"
-    notes = ["note   this is the first that failed of 2 tasks; --index picks another", f"note   {failed}"]
+    notes = ["note: this is the first that failed of 2 tasks; --index picks another", f"note: {failed}"]
     for place in ("2/train", "F/2/train", "train"):
-        assert ["✓ loaded F/2/train/4", *lines, *notes] == _lines(kernel.run(f"%flow load {place}"))
+        assert [line, *notes] == _lines(kernel.run(f"%flow load {place}"))
     for place in ("2/train/4", "F/2/train/4", "F/2/train --index 1"):
-        assert ["✓ loaded F/2/train/4", *lines, notes[1]] == _lines(kernel.run(f"%flow load {place}"))
+        assert [line, notes[1]] == _lines(kernel.run(f"%flow load {place}"))
     assert ["(1, 1, [3, 1], 0.5, 1)"] == kernel.run("k, input, xs, half, index").plain
-    assert ["✓ loaded F/2/train/3", "set    y: float"] == _lines(kernel.run("%flow load 2/train/3 y"))
-    assert ["✓ loaded F/2/train/3", "set    y: float"] == _lines(kernel.run("%flow load F/2/train/3/y"))
+    assert ["✓ loaded F/2/train/3 · set y: float"] == _lines(kernel.run("%flow load 2/train/3 y"))
+    assert ["✓ loaded F/2/train/3 · set y: float"] == _lines(kernel.run("%flow load F/2/train/3/y"))
     kernel.run("y = 'mine'\nhalf = 7")
     reply = kernel.run("%flow load 2/train/3")
     assert "F/2/train/3 has `half`, `y`, and so has the notebook." in reply.error

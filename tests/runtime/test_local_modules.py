@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flownb.runtime.imported_text import UNKNOWN, ImportedText, noted_apart, watch_imports
+from flownb.runtime.imported_text import UNKNOWN, Digests, ImportedText, noted_apart, watch_imports
 from flownb.runtime.local_modules import local_modules, outdated_modules
 from flownb.runtime.own_modules import loaded_texts
 
@@ -92,14 +92,14 @@ def test_a_module_that_was_there_before(folder: Path) -> None:
     watch_imports()
     importlib.import_module("shop.rates")
     with noted_apart({}):
-        assert UNKNOWN == loaded_texts(0)["shop.rates"].digest
+        assert UNKNOWN == loaded_texts(0)["shop.rates"].digests
 
 
 def test_a_file_that_has_no_module_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was loaded from a file under a name of no meaning is known by its path, from the current folder on."""
     monkeypatch.chdir(folder)
     (folder / "a plugin.py").write_text("N = 1\n")
-    text = ImportedText(str(folder / "a plugin.py"), "old")
-    assert {"./a%20plugin.py": "old"} == local_modules([], loaded={"anything": text})
+    text = ImportedText(str(folder / "a plugin.py"), Digests("old"))
+    assert {"./a%20plugin.py": Digests("old")} == local_modules([], loaded={"anything": text})
     assert ["./a%20plugin.py"] == list(local_modules(["./a%20plugin.py"]))
     assert {} == local_modules(["./gone.py"])

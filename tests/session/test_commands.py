@@ -11,6 +11,7 @@ import pytest
 from flownb.cli.main import main
 from flownb.errors import NotFound, ParameterError
 from flownb.session.commands import COMMANDS, STORE_EXAMPLES, asks_for_help, command_help, option_names, overview
+from flownb.session.load import parse_load
 from flownb.session.options import parse_resume, parse_run
 from flownb.session.runs import parse_runs
 from flownb.session.step_options import parse_card, parse_spin
@@ -54,12 +55,13 @@ def test_help_names_the_options_that_are_accepted() -> None:
     """Each option that help lists is read by the command's parser."""
     values = {"--max-workers": "2", "--max-num-splits": "5", "--executor": "inline", "--with": "retry", "--limit": "3"}
     values |= {"--status": "done", "--set": "k=1", "--isolate": "process", "--index": "1"}
-    pairs, flags = ("--config", "--config-value"), ("--background", "--production", "--persist", "--skip-decorators")
+    pairs = ("--config", "--config-value")
+    flags = ("--background", "--production", "--persist", "--skip-decorators", "--pdb", "--overwrite")
     for name, parse in (("run", parse_run), ("resume", parse_resume), ("runs", parse_runs)):
         for option in option_names(name):
             given = [option, *([] if option in flags else ["a", "b"] if option in pairs else [values.get(option, "x")])]
             parse(given)  # type: ignore[operator]  # they have nothing in common but what they take
-    for name, parse in (("spin", parse_spin), ("card", parse_card)):
+    for name, parse in (("spin", parse_spin), ("card", parse_card), ("load", parse_load)):
         for option in option_names(name):
             given = [option, *([] if option in flags else ["a", "b"] if option in pairs else [values.get(option, "x")])]
             parse(["step", *given])  # type: ignore[operator]  # as above

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +81,15 @@ def test_code_that_sees_its_lines(make_session: MakeSession) -> None:
     assert ("stale", ("`a` changed",)) == states(make_session(shared, "%%step a -> x\n# above\nx = line()"))["a"]
 
 
+def test_a_step_that_sees_lines_of_shared_code(make_session: MakeSession) -> None:
+    """A step that keeps a traceback through a shared function depends on the lines of that function's cell."""
+    shared = "%%shared\ndef fail():\n    raise ValueError"
+    step = "%%step a -> x\nimport traceback\ntry:\n    fail()\nexcept ValueError:\n    x = traceback.format_exc()"
+    make_session(shared, step).run_step("a")
+    assert "fresh" == states(make_session(shared, step))["a"][0]
+    assert ("stale", ("shared code changed",)) == states(make_session(*edited((shared, step), "def", "\ndef")))["a"]
+
+
 def test_a_caught_exception_has_lines(make_session: MakeSession) -> None:
     """What @catch keeps names the lines, so a comment makes such a task stale."""
     cell = "%%step a\n@catch(var='e', print_exception=False)\nx = 1 / 0"
@@ -111,3 +123,21 @@ def test_records_of_the_version_before(done: Session, make_session: MakeSession)
         datastore.write_task(replace(task, attempt=task.attempt + 1, fingerprint=old), made=())
     assert "fresh" == states(make_session(*CELLS))["load"][0]
     assert ("stale", ("`load` changed",)) == states(make_session(*edited(CELLS, "xs = [1", "# one\nxs = [1")))["load"]
+
+
+def test_records_of_older_versions(make_session: MakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They hold hashes of texts and of files alone: what is as it was is fresh, and an edited module is said."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = tmp_path / "older_helper.py"
+    module.write_text("n = 1  # one\n")
+    load = "%%step load -> x\nimport older_helper\nx = older_helper.n"
+    session = make_session(load)
+    session.run_step("load")
+    record = next(Path(session.datastore.location).glob("flows/*/1/steps/load/*/*.json"))
+    old = json.loads(record.read_text())
+    made = {name: one for name, one in old["fingerprint"].items() if name in ("method", "shared", "decorators")}
+    made["modules"] = f"older_helper={hashlib.blake2b(module.read_bytes(), digest_size=8).hexdigest()}"
+    record.write_text(json.dumps({**old, "fingerprint": made, "sum": None}))
+    assert states(make_session(load)) == {"load": ("fresh", ())}
+    module.write_text("n = 2\n")
+    assert states(make_session(load)) == {"load": ("stale", ("module `older_helper` changed",))}

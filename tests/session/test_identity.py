@@ -11,15 +11,16 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from flownb.cells.notebook import read_notebook, saved_id
-from flownb.errors import MissingResults, NotFound
+from flownb.cells.notebook import read_notebook
+from flownb.cells.notebook_file import saved_id
+from flownb.errors import MissingResults, NotFound, StoreError
 from flownb.session.options import ResumeOptions, RunOptions
 from flownb.session.resume import Resume
 from flownb.session.session import Session
 from flownb.session.status import flow_status
 from flownb.session.step_options import parse_spin
 from flownb.session.use import use_run
-from flownb.store.garbage import collect
+from flownb.store.garbage import collect, remove_run
 from flownb.store.records import RunRecord
 
 NAMED = "%%flow F"
@@ -127,7 +128,11 @@ def a_copy_in_a_view(folder: Path) -> tuple[Callable[[], Session], Callable[[], 
 
     def second() -> Session:
         session, named = viewed(two)
-        session.working.on_named = lambda given: write(two, NAMED, OTHER, ADD, notebook_id=given) and None
+
+        def save(given: str) -> None:
+            write(two, NAMED, OTHER, ADD, notebook_id=given)
+
+        session.working.on_named = save
         assert named == []
         return session
 
@@ -334,6 +339,22 @@ def test_a_view_that_speaks_after_a_restart_loses_nothing(tmp_path: Path) -> Non
     assert [status(later, step) for step in ("load", "other", "add")] == ["fresh"] * 3
 
 
+def test_two_kernels_on_one_notebook_share_its_steps(tmp_path: Path) -> None:
+    """A kernel that looked before the other one recorded anything, or missed several of its runs, goes on with them."""
+    path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
+    one, two = opened(path), opened(path)
+    assert (status(one), status(two)) == ("never", "never")
+    one.run_step("load")
+    assert (status(two), spun(two)) == ("fresh", 2)
+    two.run_step("add")
+    assert [status(one, "add"), status(opened(path), "add")] == ["fresh"] * 2
+    other = opened(write(tmp_path / "other.ipynb", NAMED, OTHER, ADD))
+    other.run(RunOptions(executor="inline"))
+    for used in ("--none", "2", "--none", "2"):
+        use_run(one, [used])
+    assert (spun(one), spun(two)) == (11, 11)
+
+
 def test_a_rename_while_the_kernel_runs_loses_nothing(tmp_path: Path) -> None:
     """An untitled notebook without a %%flow cell that is renamed keeps its flow's name, its steps and its id."""
     path = write(tmp_path / "Untitled.ipynb", LOAD, ADD)
@@ -461,3 +482,35 @@ def test_gc_keeps_what_is_used_and_clears_up_after_unknown_kernels(tmp_path: Pat
     use_run(session, ["--none"])
     collect(store, keep_last=1)
     assert store.runs("F", ["1"])[0].removed  # type: ignore[union-attr]  # it is there
+
+
+def test_gc_keeps_the_newest_run_of_each_notebook_that_is_worked_on(tmp_path: Path) -> None:
+    """A notebook reads no other one's runs, so theirs are no reason to remove its own; of files only run, none stay."""
+    one, two = (write(tmp_path / name, NAMED, LOAD, ADD) for name in ("a.ipynb", "b.ipynb"))
+    session = opened(one)
+    session.run(RunOptions(executor="inline"))
+    session.run_step("load")
+    for path in (write(tmp_path / "c.ipynb", NAMED, LOAD, ADD), two, two):
+        opened(path).run(RunOptions(executor="inline"))
+    store = session.datastore
+    assert collect(store, keep_last=1).runs == ("F/4", "F/3")
+    assert [status(opened(one), step) for step in ("load", "add")] == ["fresh", "fresh"]
+
+
+def test_rm_refuses_what_a_notebook_takes_results_from(tmp_path: Path) -> None:
+    """A working run that another one goes on from, and a run that is used, are removed with --force alone."""
+    path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
+    session = opened(path)
+    session.run(RunOptions(executor="inline"))
+    session.run_step("load")
+    use_run(session, ["1"])
+    store = session.datastore
+    for run in ("1", "2"):
+        with pytest.raises(StoreError) as caught:
+            remove_run(store, "F", run)
+        assert str(caught.value) == (
+            f"Run F/{run} is needed. n.ipynb takes results of steps from it, by its working run F/3. "
+            "Remove F/3 first, or add --force."
+        )
+    use_run(session, ["--none"])
+    assert remove_run(store, "F", "1").runs == ("F/1",)

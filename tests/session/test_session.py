@@ -64,7 +64,8 @@ def test_the_header_to_keep_names_passes_the_checks(make_session: MakeSession) -
     session.define(read_cell("knn = 1", tags=["step:only", "after:load"]))
     report = session.run_step("only").report
     assert ("knn", "") == (", ".join(report.local), report.header)
-    assert "  local  knn" in report.lines()
+    assert report.lines() == ["✓ only · local: knn"]
+    assert report.details() == ["local: knn"]
     session.define(read_cell("fine = 1", tags=["step:only", "out:fine", "after:load"]))
     session.define(read_cell("fine = good = 1", tags=["step:only", "out:fine", "after:load"]))
     assert "step:only after:load out:fine,good" == session.run_step("only").report.header

@@ -70,6 +70,19 @@ def test_after_an_edit(make_session: MakeSession) -> None:
     ] == flow_status(session).lines()
 
 
+def test_after_an_edit_of_shared_code(make_session: MakeSession) -> None:
+    """The reason is said at the first step that would run, also if it is one that the run adds."""
+    shared = "%%shared\nfactor = 2"
+    add = "%%step add -> n\nn = len(xs)"
+    make_session(shared, LOAD, add).run(INLINE)
+    assert [
+        "resume:",
+        "  start  would run: shared code changed",
+        "  load   depends on what runs above",
+        "  add    depends on what runs above",
+    ] == flow_status(make_session(shared.replace("2", "3"), LOAD, add)).lines()[3:]
+
+
 def test_it_is_what_a_resume_does(make_session: MakeSession) -> None:
     """A failed foreach: what would be cloned and what would run are told apart, and nothing is recorded."""
     broken = TRAIN + "\nassert self.input != 2 or xs is None"

@@ -89,6 +89,44 @@ def test_the_notebook_keeps_its_own_copy(make_session: MakeSession, write: Write
     assert 100 == importlib.reload(mine).N
 
 
+SEES = {
+    "a traceback": "import traceback, {0}\ntry:\n    {0}.f()\nexcept ValueError:\n    x = traceback.format_exc()",
+    "the source": "import inspect, {0}\nx = inspect.getsource({0})",
+    "the file": "import {0}\nfrom pathlib import Path\nx = Path({0}.__file__).read_text()",
+    "an exception that is kept": "@catch(var='e', print_exception=False)\nimport {0}\n{0}.f()\nx = 1",
+    "a module that sees it": "import lines_of, {0}\nx = lines_of.source({0})",
+    "nothing": "import {0}\nx = {0}.__name__",
+}
+
+
+@pytest.mark.parametrize("sees", SEES)
+@pytest.mark.parametrize("mode", ["cells", "run"])
+def test_comments_of_a_module(make_session: MakeSession, write: Write, sees: str, mode: str) -> None:
+    """A comment in a module makes those steps stale whose code, or whose modules, can see lines or texts of modules."""
+    name = f"commented_{list(SEES).index(sees)}_{mode}"
+    write(f"{name}.py", "def f(): raise ValueError\n")
+    write("lines_of.py", "import inspect\ndef source(module): return inspect.getsource(module)\n")
+    session = make_session(f"%%step a -> x\n{SEES[sees].format(name)}")
+    if mode == "cells":
+        session.run_step("a")
+    else:
+        session.run(RunOptions())
+    assert ("fresh", ()) == state(session, "a")
+    write(f"{name}.py", "# why\n\ndef f(): raise ValueError\n")
+    expected = ("fresh", ()) if sees == "nothing" else ("stale", (f"module `{name}` changed",))
+    assert expected == state(session, "a")
+
+
+def test_values_whose_code_fails_when_it_is_looked_at(make_session: MakeSession, write: Write) -> None:
+    """A value that raises from `__class__` or `__getattr__` does not take the step's other values with it."""
+    write("beside_odd.py", "N = 1\n")
+    importlib.import_module("beside_odd")  # so that the step has another copy
+    odd = "class Odd:\n    @property\n    def __class__(self): raise RuntimeError('no')"
+    odd += "\n    def __reduce__(self): return int, ()"
+    session = make_session(f"%%shared\n{odd}", "%%step a -> x, n\nimport beside_odd\nx, n = [Odd()], beside_odd.N")
+    assert 1 == session.run_step("a").values["n"]
+
+
 LOADED = (
     "%%step make -> m\nimport behind\nm = behind.Model()",
     "%%step use -> p\np = self.m.predict()",

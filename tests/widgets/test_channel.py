@@ -288,7 +288,7 @@ def test_displayed_pictures_follow_the_badges(view: View) -> None:
     view.change({**view.known, "1": A.replace("1", "2")})
     view.until("2", "stale", "older result of a (a changed)")
     view.execute("pass")
-    drawn = {event["dag"]: event for event in view.events if event["type"] == "DagDrawn"}
+    drawn = {event["dag"]: event for event in view.events if event["type"] == "DagDrawn" and event["dag"] in shown}
     assert shown == drawn.keys()
     for event in drawn.values():
         nodes = event["bundle"]["application/vnd.flownb.dag+json"]["nodes"]

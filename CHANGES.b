@@ -1,8 +1,0 @@
-- A step below `%%time`, `%%capture` or another magic that runs its cell is a step of the file as well, and a note says that the magic is left out; a step below a magic of which that is not known is refused in the kernel, too. A mark below a comment, a `#|` line or other code, behind blanks, or after a prompt is refused in kernel and file with the same hint. A tab after `%%step` works in both.
-- A cell whose header or tags cannot be read, or whose step name Metaflow does not accept, concerns that cell and the steps that come after it: other steps run. `%flow check`, `flownb check` and runs report it as an error of that cell (FN030, FN009).
-- A second `%%flow` cell is refused (FN031) instead of silently replacing the first one.
-- Step cells can be typed line by line in an IPython terminal: a header asks for more, as that of any cell magic.
-- `%%spin` runs a body to look around with: it may set some of what the step captures, or nothing, and does not lead on to the next step. Its errors name the `%%spin` cell and its lines.
-- Hints pass the check when they are applied literally: the header in a hint keeps what the step captures and its options, a module or function goes to a `%%shared` cell, a cell that is marked by tags is told its tags, names of artifacts, parameters, `Parameter` and `current` are found as nearest match, and what "to keep" lists can be captured.
-- A foreach or switch over a misspelt artifact is found when one step is executed alone, before its tasks are made.
-- `Diagnostic.edits` has a hint as edits of cells (lines, texts, tags, new cells) that a program can make.

@@ -1,7 +1,0 @@
-- Steps have event loops of their own in a kernel too, as on Metaflow: `asyncio.get_event_loop().run_until_complete()` works in a step cell, a spin, a `%%shared` cell and a parameter's default; afterwards the kernel's loop, its task, its policy and its signal handlers are as they were.
-- `breakpoint()` and `pdb.set_trace()` in a step cell, a spin or a `%%shared` cell open IPython's debugger at the cell's next line (in JupyterLab `breakpoint()` was skipped). Where nobody can answer they are an error that says so; in a run the error names the `%spin` that stops there.
-- `%spin STEP --from RUN/STEP/TASK --pdb` runs a task of a run again in the kernel, as it ran there, and opens the debugger where it fails, also below `@catch`. A failed run names the command; `%debug` right after it offers it. `flownb spin … --pdb` does the same in a terminal.
-- `%debug`, `%pdb on` and `%tb` after a failed step show the user's frames alone, causes of a chain of exceptions included.
-- Tracebacks of steps with decorators or comments above the body show the right line (they were shifted in notebooks).
-- `%flow load RUN/STEP[/TASK]` sets a task's artifacts, parameters and foreach item as variables of the notebook, also of a task that failed; variables of yours are not replaced without `--overwrite`.
-- A failing step that comes from a base class in a module, a SyntaxError that a step causes and a group of exceptions show the user's frames alone.
