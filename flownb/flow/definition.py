@@ -386,7 +386,8 @@ def define_flow(cells: Iterable[Cell], *, default_name: str = DEFAULT_FLOW_NAME)
     Parameters
     ----------
     cells : iterable of Cell
-        In document order; scratch cells are passed over. Of several header cells the last one counts.
+        In document order; scratch cells are passed over. Of several header cells the first one
+        counts, and FN031 reports the others.
     default_name : str
         The flow's name when no cell names it.
 
@@ -396,7 +397,7 @@ def define_flow(cells: Iterable[Cell], *, default_name: str = DEFAULT_FLOW_NAME)
     """
     marked = tuple(cell for cell in cells if cell.kind != "scratch")
     known = [cell for cell in marked if cell.refusal is None]
-    header = next((cell for cell in reversed(known) if cell.kind == "flow"), None)
+    header = next((cell for cell in known if cell.kind == "flow"), None)
     shared = tuple(cell for cell in known if cell.kind == "shared")
     methods = class_methods(header, shared) if header is not None else None
     flow = FlowDefinition(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from collections.abc import Container
 
 from flownb.flow.self_attributes import SELF_ATTRIBUTES
@@ -39,7 +40,8 @@ def step_name_problem(name: str, class_names: Container[str]) -> tuple[str, str,
     if keyword.iskeyword(name):
         return what, "It is a keyword of Python.", f"{name.lower()}_step"
     if re.search("[^a-z0-9_]", name) or not name.isidentifier() or name[0] == "_":
-        better = re.sub("[^a-z0-9_]+", "_", name.lower()).strip("_")
+        plain = "".join(one for one in unicodedata.normalize("NFKD", name.lower()) if not unicodedata.combining(one))
+        better = re.sub("[^a-z0-9_]+", "_", plain).strip("_")
         if better and not better.isidentifier():
             better = f"step_{better}"
         if keyword.iskeyword(better) or better in RESERVED:

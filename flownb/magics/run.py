@@ -232,6 +232,13 @@ class RunMagics(Magics):
 
         strict = "--strict" in words
         words = [word for word in words if word != "--strict"]
+        for word in words:
+            if word.startswith("-"):
+                raise ParameterError(
+                    f"`{word}` is not an option of export.{nearest(word, ['--strict'])}",
+                    "It takes --strict.",
+                    "Correct it or leave it out.",
+                )
         if len(words) > 1:
             raise ParameterError(
                 "`%flow export` takes one file.", f"It was given {len(words)}.", "Write %flow export flow.py."

@@ -7,10 +7,11 @@ compiled is the very text that the exporter writes.
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import linecache
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -42,6 +43,7 @@ from flownb.runtime.decorators import Recorded
 from flownb.runtime.event_loop import own_event_loops
 from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.launch import Launch
+from flownb.runtime.local_modules import outdated_modules
 from flownb.runtime.metaflow_names import flow_builtins, step
 from flownb.runtime.mutators import apply_mutators, has_mutators, steps_of
 from flownb.runtime.own_imports import own_imports
@@ -50,6 +52,7 @@ from flownb.runtime.parameters.config import plain_configs, resolved_parameters,
 from flownb.runtime.parameters.config_choice import default_configs
 from flownb.runtime.parameters.config_expr import configs_read, resolve_settings
 from flownb.runtime.parameters.parameter import Parameter
+from flownb.runtime.variables import changed_variables, watched
 
 __all__ = ["VERSION", "Program", "module_name", "recorded_decorators"]
 
@@ -102,7 +105,7 @@ class Program:
     def _again(self, program: Program) -> Program:
         """Give another program what was worked out from the same cells."""
         kept = ["artifacts", "shared_hash", "shared_tree_hash", "features", "methods", "_module_code"]
-        kept += ["_plain_class", "_custom_lines", "own_modules"]
+        kept += ["_plain_class", "_custom_lines", "own_modules", "_variables"]
         if not self.has_custom:  # else a mutator may make another class of other configs
             kept += ["_class", "declared", "constants"]
         vars(program).update({name: value for name, value in vars(self).items() if name in kept})
@@ -163,9 +166,28 @@ class Program:
         return OwnModules(quiet=True)
 
     @cached_property
+    def _variables(self) -> list[str]:
+        """What `looked_at` has read of the environment, each as a record has it."""
+        return []
+
+    @contextlib.contextmanager
+    def looked_at(self) -> Iterator[None]:
+        """A block that executes the flow's code to see what it defines: with modules of its own, its reads noted."""
+        with self.own_modules.entered(), watched() as reads:
+            yield
+        if text := reads.lasting():
+            self._variables.append(text)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether what was seen of the flow's code may be different now: a module's file, or a variable, changed."""
+        changed = any(changed_variables(text, same_command=True) for text in self._variables)
+        return changed or bool(outdated_modules(self.own_modules.texts))
+
+    @cached_property
     def _plain_class(self) -> type[FlowSpec]:
         """The flow's class as its source has it, to look at."""
-        with self.own_modules.entered():
+        with self.looked_at():
             return self.flow_class(mutated=False)
 
     @cached_property
@@ -173,7 +195,7 @@ class Program:
         """The flow's class with all steps and what mutators made of it, to look at."""
         if not self.has_custom:
             return self._plain_class
-        with self.own_modules.entered():
+        with self.looked_at():
             flow_class = self.flow_class(every=True)
         return flow_class if has_mutators(flow_class) else self._plain_class
 
@@ -221,7 +243,7 @@ class Program:
         if self.configs is not None:
             return self.configs
         if "_defaults" not in vars(self):
-            with self.own_modules.entered():
+            with self.looked_at():
                 vars(self)["_defaults"] = default_configs(declared, self.flow.name)
         values: Mapping[str, Any] = vars(self)["_defaults"]
         return values

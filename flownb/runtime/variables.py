@@ -111,6 +111,13 @@ class VariableReads:
             self.read.setdefault(name, value)
         self.everything |= other.everything
 
+    def lasting(self) -> str:
+        """What `text` says of a block whose variables stay set: one that it read and then set is as it left it."""
+        for name in self._written & self.read.keys():
+            self.read[name] = os.environ.get(name)
+        self.before = dict(os.environ)
+        return self.text(own=(), added=(), zone=False)
+
     def text(self, *, own: Iterable[str], added: Iterable[str], zone: bool) -> str:
         """What a record says.
 

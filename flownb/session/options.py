@@ -137,6 +137,7 @@ def parse_run(given: Sequence[str]) -> RunOptions:
 
 # Options of `run` that Metaflow accepts as the name of a parameter.
 OPTIONS = ("--executor", "--background", "--branch", "--production")
+ALL_OPTIONS = (*OPTIONS, "--tag", "--max-workers", "--max-num-splits", "--with", "--config", "--config-value")
 
 
 def _divided(given: Sequence[str]) -> tuple[list[str], list[str] | None]:
@@ -165,6 +166,8 @@ def _parameter(parameters: dict[str, Any], rest: list[str], option: str, equals:
     name = option[2:]
     if name in parameters:
         raise ParameterError(f"`{option}` is given twice.", "A parameter has one value.", "Remove one.")
+    if not equals and (not rest or rest[0].startswith("--")) and (meant := nearest(option, ALL_OPTIONS)):
+        raise ParameterError(f"`{option}` is not an option of run.{meant}", "A parameter has a value.", "Correct it.")
     parameters[name] = option_value(rest, option, equals, value)
 
 

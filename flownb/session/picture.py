@@ -52,5 +52,5 @@ def step_detail(state: Freshness, in_foreach: bool) -> str:
     """What is said beside a step's state: why it is so, else its tasks inside a foreach and how they were made."""
     if state.reasons:
         return state.brief or state.reasons[0]
-    tasks = [f"{state.tasks} tasks"] if in_foreach and state.tasks else []
+    tasks = [f"{state.tasks} task{'s' * (state.tasks > 1)}"] if in_foreach and state.tasks else []
     return ", ".join([*tasks, *state.notes])

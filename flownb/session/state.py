@@ -29,7 +29,6 @@ from flownb.picture import Dag
 from flownb.runtime.decorators import APPLIED, APPLIED_TO_FLOWS, Recorded
 from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness
-from flownb.runtime.local_modules import outdated_modules
 from flownb.runtime.own_modules import is_own
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.parameters.config_choice import config_environment
@@ -139,7 +138,7 @@ class SessionState:
         return self.program(False).flow
 
     def program(self, complete: bool) -> Program:
-        """The flow made executable, anew when a cell changed, or a file that its configs are read from."""
+        """The flow made executable, anew when a cell changed, or what its code was made from or has read."""
         cells = self.cells.cells()
         known = self._programs.get(complete)
         if known is not None and known[0] == cells and _is_current(known[1], known[2]):
@@ -338,7 +337,7 @@ class SessionState:
         """
         known = self._given
         if known is None or known[0] is not program or not all(map(self.datastore.holds, known[1].values())):
-            with program.own_modules.entered():
+            with program.looked_at():
                 _ = program.declared  # the module's code may set environment variables
                 inputs = RunInputs(environment=config_environment())
                 _, defaults = start_values(program, inputs, ds_type=self.datastore_type, complete=False)
@@ -432,7 +431,7 @@ class SessionState:
 
 def _is_current(program: Program, outside: Outside) -> bool:
     """Whether what a program's defaults depend on is as it was."""
-    return outside == _outside(program.flow) and not outdated_modules(program.own_modules.texts)
+    return outside == _outside(program.flow) and not program.is_outdated
 
 
 def _outside(flow: FlowDefinition) -> Outside:

@@ -135,7 +135,9 @@ class ManifestStore(ManifestFiles):
         if record is None or record.removed:
             what = "does not exist" if record is None else f"was removed on {_day(record.removed)}"
             newest = [one for one in self.runs(flow, self.run_ids(flow)[:20]) if one is not None and not one.removed]
-            known = ", ".join(one.run for one in newest[:5]) or "none"
+            if not newest:
+                raise NotFound(f"Run {flow}/{run} {what}.", f"{flow} has no runs.", "Check the flow's name.")
+            known = ", ".join(one.run for one in newest[:5])
             raise NotFound(f"Run {flow}/{run} {what}.", f"The newest runs are: {known}.", "Name one of these.")
         return record
 

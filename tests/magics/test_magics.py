@@ -284,6 +284,8 @@ def test_what_a_command_of_the_flow_does_not_take(kernel: Kernel) -> None:
     kernel.run("%%step a -> x\nx = 1")
     assert "`%flow check` does not take `all`. It checks the whole flow." in kernel.run("%flow check all").error
     assert "`none/flow.py` cannot be written. No such file" in kernel.run("%flow export none/flow.py").error
+    refused = kernel.run("%flow export --stict").error
+    assert "`--stict` is not an option of export. Did you mean `--strict`?" in refused
 
 
 def test_load_sets_a_tasks_artifacts(kernel: Kernel) -> None:

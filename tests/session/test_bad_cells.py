@@ -102,3 +102,23 @@ def test_two_headers_are_refused_before_a_step_runs(session: Session) -> None:
     assert ["FN031"] == [one.code for one in caught.value.diagnostics]  # type: ignore[attr-defined]
     session.cells.show([DocumentCell(one, source) for one, source in (cells[1], cells[2])])
     assert 1 == session.run_step("load").values["x"]
+
+
+def test_a_refused_second_header_changes_nothing_else(session: Session) -> None:
+    """The first %%flow cell counts: the flow keeps its name, its parameters and its results."""
+    cells = [DocumentCell("f", "%%flow F\nk = 1"), DocumentCell("a", "%%step load -> x\nx = k")]
+    session.cells.show(cells)
+    session.run_step("load")
+    session.cells.show([*cells, DocumentCell("g", "%%flow G\nn = 1")])
+    assert ["FN031"] == [one.code for one in session.check()]
+    assert ("F", "fresh") == (session.flow.name, session.freshness()["load"].state)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("a" * 300, "Choose another name."), ("日本", "Choose another name."), ("Über", "Call it `uber`.")],
+)
+def test_a_better_name_is_one_that_a_step_can_have(session: Session, name: str, hint: str) -> None:
+    """What is proposed in place of a name is a name, or there is no proposal."""
+    show(session, f"%%step {name}\nz = 1", ())
+    assert [hint] == [one.fix for one in session.check() if one.code == "FN009"]

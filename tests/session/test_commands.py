@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flownb.cli.main import main
-from flownb.errors import NotFound
+from flownb.errors import NotFound, ParameterError
 from flownb.session.commands import COMMANDS, STORE_EXAMPLES, asks_for_help, command_help, option_names, overview
 from flownb.session.load import parse_load
 from flownb.session.options import parse_resume, parse_run
@@ -106,3 +106,12 @@ def test_who_asks_for_help_of_what_does_not_exist_gets_the_nearest() -> None:
     with pytest.raises(NotFound, match=r"`rnu` is not a command\. Did you mean `run`\?"):
         command_help("rnu", "magic")
     assert [True, True, False] == [asks_for_help(words.split()) for words in ("--help", "train -h", "-- --help")]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [(["--backgroud"], "--background"), (["--prodution", "--k", "1"], "--production")]
+)
+def test_a_misspelt_switch_is_not_a_parameter_without_value(given: list[str], meant: str) -> None:
+    """An option of run that takes no value is named where its misspelt name stands without one."""
+    with pytest.raises(ParameterError, match=f"is not an option of run. Did you mean `{meant}`"):
+        parse_run(given)

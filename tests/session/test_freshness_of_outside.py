@@ -193,3 +193,37 @@ def test_what_packages_look_up_for_themselves(make_session: MakeSession) -> None
     session.run_step("a")
     names = {entry.partition("=")[0] for entry in parts(session).get("environment", "").split()}
     assert {"@zone"} == names  # pandas knows the local time
+
+
+@pytest.mark.parametrize(
+    ("cells", "step_reads"),
+    [
+        (("%%flow F\nimport os\nk = Parameter('k', default=os.environ.get('WANTED', '1'))",), True),
+        (("%%flow F\nimport os\nk = Parameter('k', default=lambda c=None: os.environ.get('WANTED', '1'))",), False),
+        (("%%shared\nimport os\nV = os.getenv('WANTED', '1')", "%%flow F\nk = V"), True),
+        (
+            (
+                "%%shared\nimport os\nos.environ.setdefault('WANTED', '1')",
+                "%%flow F\nimport os\nk = os.environ['WANTED']",
+            ),
+            True,
+        ),
+        (("%%flow F\nimport ports\nk = Parameter('k', default=ports.WANTED)",), True),
+    ],
+    ids=["default", "function", "constant", "set-by-default", "module"],
+)
+def test_defaults_and_constants_follow_a_variable(
+    cells: tuple[str, ...], step_reads: bool, make_session: MakeSession, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the flow's code takes from a variable is taken again when that changes: in cells as in a run."""
+    (tmp_path / "ports.py").write_text("import os\nWANTED = os.environ.get('WANTED', '1')\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("WANTED", "1")
+    session = make_session(*cells, "%%step a -> x\nx = self.k")
+    assert "1" == session.run_step("a").values["x"]
+    assert ("fresh", ()) == state(session)
+    monkeypatch.setenv("WANTED", "2")
+    assert "stale" == state(session)[0]
+    assert ("environment variable `WANTED` changed" in state(session)[1]) is step_reads
+    assert "2" == session.run_step("a").values["x"]
+    assert ("fresh", ()) == state(session)

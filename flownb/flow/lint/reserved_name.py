@@ -30,7 +30,7 @@ def _step_name(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     if found := step_name_problem(step.name, context.flow.class_names):
         what, why, better = found
         taken = {*context.graph.nodes, *context.flow.class_names}
-        better = next((one for one in (better, f"{better}_step") if one and one not in taken), "")
+        better = next((one for one in (better, f"{better}_step") if better and one not in taken), "")
         fix = renamed_step(context, step, better) if better else "Choose another name."
         yield context.at(CODE, step, 0, what, why, fix)
 

@@ -213,5 +213,5 @@ def _unknown(name: str, parameters: Mapping[str, Parameter], context: ParameterC
     return ParameterError(
         f"Flow {context.flow_name} has no parameter `{name}`.{nearest(name, names)}",
         f"It has {', '.join(f'`{n}`' for n in names)}." if names else "It has no parameters.",
-        f'Add `{name} = Parameter("{name}", default=…)` to the %%flow cell, or leave the option out.',
+        f'Add `{name.replace("-", "_")} = Parameter("{name}", default=…)` to the %%flow cell, or leave the option out.',
     )

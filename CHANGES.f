@@ -1,0 +1,10 @@
+- `flownb check`, `show`, `export` and `status` take time in proportion to the number of steps: a flow of 2,000 steps is checked in less than two CPU seconds, which took a minute. The command also starts faster, for it reads notebooks without nbformat.
+- No link below a datastore's folder is followed: `gc`, `gc --spin`, `rm` and every write refuse it by name, where they removed or wrote what it led to. The folder itself may be a link.
+- Notebooks that are damaged, of format 5, not UTF-8, empty, or folders are refused with a message instead of a traceback.
+- Cards, the texts of cells and lists of distributions are stored as plain data: looking at them runs no code. Cards that older versions stored are not shown until their step runs again.
+- A manifest with values of other types than it should have is an error that names the file: `timeline` does not run for ever, `gc`, `du`, `status` and `logs` show no traceback, and lists go on with the rest.
+- Messages instead of tracebacks for a working folder that was removed, a file where a folder is expected, and flows and steps whose names are too long for a folder (FN009).
+- (Tests) No test's outcome depends on the machine's speed where it was known to: runs of killed processes, beats on S3, waits of less than two minutes.
+- Defaults of parameters and constants that the flow's code takes from environment variables follow them in a kernel; cells and spins kept the first value, and mixed it with the new one.
+- The first `%%flow` cell counts while a second one is refused: the flow keeps its name and its results.
+- `%flow export --stict` is refused (it wrote a file of that name), `%flow run --backgroud` names `--background`, and no proposal for a step's name is one that a step cannot have.
