@@ -8,3 +8,4 @@
 - Defaults of parameters and constants that the flow's code takes from environment variables follow them in a kernel; cells and spins kept the first value, and mixed it with the new one.
 - The first `%%flow` cell counts while a second one is refused: the flow keeps its name and its results.
 - `%flow export --stict` is refused (it wrote a file of that name), `%flow run --backgroud` names `--background`, and no proposal for a step's name is one that a step cannot have.
+- A step late in a chain of some hundred steps can be executed and spun (it was a RecursionError).

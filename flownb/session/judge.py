@@ -92,11 +92,24 @@ class Judge:
 
     def reasons(self, name: str) -> list[Reason]:
         """Why running a step now may give something else than its latest successful result; none if it would not."""
-        if name not in self._reasons:
-            self._reasons[name] = []  # a cycle of the graph is an error of the flow
-            tasks = self.latest(name)
-            self._reasons[name] = list(dict.fromkeys(self._differences(name, tasks))) if tasks else []
+        for one in (*self._above(name), name):
+            if one not in self._reasons:
+                self._reasons[one] = []  # a cycle of the graph is an error of the flow
+                tasks = self.latest(one)
+                self._reasons[one] = list(dict.fromkeys(self._differences(one, tasks))) if tasks else []
         return self._reasons[name]
+
+    def _above(self, name: str) -> list[str]:
+        """Steps before one that are not judged yet, first ones first: a long flow must not be a deep recursion."""
+        graph, found, waiting = self._program.graph, {name}, [name]
+        while waiting and name not in self._reasons:
+            one = waiting.pop()
+            new = [
+                p for p in (graph[one].parents if one in graph.nodes else ()) if not (p in found or p in self._reasons)
+            ]
+            found.update(new)
+            waiting += new
+        return [one for one in graph.order if one in found and one != name] if len(found) > 1 else []
 
     def older(self, parents: Iterable[str]) -> list[Reason]:
         """That the results of some steps are older than their code or inputs: those with one cause in one reason."""
