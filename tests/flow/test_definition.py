@@ -14,9 +14,9 @@ def test_cells_are_sorted_by_what_they_are() -> None:
 
 
 def test_a_flow_has_a_name_without_a_header() -> None:
-    """The default name counts until a %%flow cell gives one; of two the last counts."""
-    assert "NotebookFlow" == define("%%step a").name
-    assert "B" == define("%%flow A", "%%flow B").name
+    """The default name counts until a %%flow cell gives one; of two the first counts, and checks refuse the other."""
+    assert define("%%step a").name == "NotebookFlow"
+    assert define("%%flow A", "%%flow B").name == "A"
 
 
 def test_shared_names_are_those_bound_at_module_level() -> None:

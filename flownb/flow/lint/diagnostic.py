@@ -126,6 +126,12 @@ class LintContext:
         return tuple(step for step in self.flow.steps if self.only in (None, step.name))
 
     @cached_property
+    def joins(self) -> tuple[Step, ...]:
+        """The step cells that are joins, parents first."""
+        nodes = [self.graph[name] for name in self.graph.order]
+        return tuple(node.step for node in nodes if node.is_join and node.step is not None)
+
+    @cached_property
     def assigning(self) -> dict[str, list[Step]]:
         """The step cells that bind a plain name anywhere in their bodies, by the name, in document order."""
         found: dict[str, list[Step]] = {}

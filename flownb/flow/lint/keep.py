@@ -80,11 +80,9 @@ def keep(context: LintContext, keeper: Step, name: str, reader: Step | None, *, 
 
 def _joins_between(context: LintContext, keeper: Step, reader: Step) -> Iterator[Step]:
     """Joins on the way from one step to another, which carry on only what they merge or capture."""
-    above = context.graph.ancestors(reader.name)
-    for name in context.graph.order:
-        node = context.graph[name]
-        if name in above and node.is_join and node.step is not None and keeper.name in context.graph.ancestors(name):
-            yield node.step
+    for join in context.joins:
+        if context.graph.is_above(join.name, reader.name) and context.graph.is_above(keeper.name, join.name):
+            yield join
 
 
 def merge_edit(join: Step, name: str) -> Edit | None:
