@@ -227,3 +227,56 @@ def test_defaults_and_constants_follow_a_variable(
     assert ("environment variable `WANTED` changed" in state(session)[1]) is step_reads
     assert "2" == session.run_step("a").values["x"]
     assert ("fresh", ()) == state(session)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The module of an installed package, which reads variables, files and lines for those who call it."""
+    folder = tmp_path / "lib" / "site-packages"
+    info = folder / "outer_limits-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Name: outer-limits\nVersion: 1.0\n")
+    (info / "RECORD").write_text("outer_limits.py,,\n")
+    path = folder / "outer_limits.py"
+    path.write_text(
+        "import ctypes, locale, os, subprocess, sys\nAT_IMPORT = os.getenv('FLOWNB_TEST_A')\n"
+        "def line():\n    return sys._getframe(1).f_lineno\n"
+        "def in_c():\n    getenv = ctypes.CDLL(None).getenv\n    getenv.restype = ctypes.c_char_p\n"
+        "    return getenv(b'FLOWNB_TEST_A')\n"
+        "def said():\n    return subprocess.run(['printenv', 'FLOWNB_TEST_A'], capture_output=True).stdout\n"
+        "def place():\n    return locale.setlocale(locale.LC_CTYPE)\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    time.sleep(0.05)  # times of files may be behind the clock, and what is installed now may be of another version
+    yield path
+    sys.modules.pop(path.stem, None)
+
+
+@pytest.mark.parametrize(
+    ("row", "body", "variable"),
+    [
+        ("line numbers that a package sees", "x = outer_limits.line()", ""),
+        ("the same version from an index, or a file of", "x = outer_limits.line()", ""),
+        ("one that an installed package reads when it is imported", "x = outer_limits.AT_IMPORT", "FLOWNB_TEST_A"),
+        ("one that an installed package reads when it is imported", "x = outer_limits.in_c()", "FLOWNB_TEST_A"),
+        ("one that an installed package reads when it is imported", "x = outer_limits.said()", "FLOWNB_TEST_A"),
+        ("the locale", "x = outer_limits.place()", "LC_ALL"),
+        ("files, the network, the time", "import pathlib\nx = pathlib.Path('file.txt').read_text()", ""),
+    ],
+)
+def test_what_is_not_seen(
+    row: str, body: str, variable: str, package: Path, make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limits that the table names: the result would be another one, and counts as fresh."""
+    monkeypatch.chdir(package.parents[2])
+    Path("file.txt").write_text("1")
+    make_session(f"%%step a -> x\nimport outer_limits\n{body}").run_step("a")
+    Path("file.txt").write_text("2")
+    if variable:
+        monkeypatch.setenv(variable, "C")
+    elif "file of" in row:
+        package.write_text(package.read_text().replace("f_lineno", "f_lineno + 1"))
+    above = "# one line more\n" if row.startswith("line numbers") else ""
+    assert state(make_session(f"%%step a -> x\n{above}import outer_limits\n{body}")) == ("fresh", ())
+    text = (Path(__file__).parents[2] / "docs" / "running.md").read_text(encoding="utf-8")
+    assert len([line for line in text.splitlines() if line.startswith(f"| {row}") and "| no |" in line]) == 1
