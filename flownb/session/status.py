@@ -71,7 +71,8 @@ class FlowStatus:
         lines += [self.used] if self.used else []
         if self.resume is None:
             return [*lines, f"resume: {self.note}"]
-        lines.append("resume:" if not self.kept else f"resume, of a run {', '.join(self.kept)}:")
+        made = ", ".join(self.kept).replace(", made with ", " and ")
+        lines.append(f"resume, of a run {made}:" if made else "resume:")
         width = max(map(len, (*self.added, *self.steps)), default=0)
         for name in (*self.added, *self.steps):
             planned = _planned(self.resume.get(name), name in self.below, self.made.get(name, ()))

@@ -7,7 +7,7 @@ import pytest
 from flownb.cells.cell import read_cell
 from flownb.errors import StepFailed
 from flownb.runtime.reuse import Reuse
-from flownb.session.options import RunOptions
+from flownb.session.options import RunOptions, parse_run
 from flownb.session.resume import find_origin, offered_tasks, rehearse
 from flownb.session.status import flow_status
 from tests.conftest import MakeSession
@@ -115,3 +115,11 @@ def test_a_step_without_code_that_is_no_longer_the_last(make_session: MakeSessio
     session.run_step("load")
     session.define(read_cell("%%step train -> x\nx = 1", cell_id="below"))
     assert flow_status(session).lines()[1] == "  load   fresh"
+
+
+def test_a_run_with_two_parameters_of_its_own(make_session: MakeSession) -> None:
+    """What the run was given is named in one phrase."""
+    header = "%%flow F\na = Parameter('a', default=1)\nb = Parameter('b', default=2)"
+    session = make_session(header, "%%step load\na, b")
+    session.run(parse_run(["--a", "3", "--b", "4", "--executor", "inline"]))
+    assert "resume, of a run made with a = 3 (default: 1) and b = 4 (default: 2):" in flow_status(session).lines()
