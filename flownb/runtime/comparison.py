@@ -119,7 +119,10 @@ class Comparison:
             reasons += self._places(read, (old.foreach, old.artifacts), (new.foreach, new.artifacts))
             if reasons:
                 return reasons
-        return self._places(read, (task.foreach, task.artifacts), (spec.frames, self.inherited(spec)))
+        if not before:
+            return []
+        # The item of a foreach around the join: it inherits no list of its own, its inputs have it.
+        return self._places(read, (task.foreach, before[0].artifacts), (spec.frames, spec.parents[0].artifacts))
 
     def _places(self, read: tuple[str, ...] | None, old: Looked, new: Looked) -> list[Reason]:
         """Whether what a task looked at of its foreachs is the same, given (frames, artifacts) of both."""

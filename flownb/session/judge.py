@@ -21,7 +21,7 @@ from flownb.session.instances import Instance, UnknownSize, step_instances, with
 from flownb.session.latest import LatestResults
 from flownb.session.ways import PLAIN, Place, Ways, place_of
 from flownb.store.datastore import Datastore
-from flownb.store.records import ArtifactRef, TaskRecord
+from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
 
 __all__ = ["Judge"]
 
@@ -214,7 +214,7 @@ class Judge:
         sizes: dict[tuple[str, str], int] = {}
         for task, parents in zip(tasks, before, strict=True):
             frame = task.foreach[-1] if task.foreach else None
-            if frame is not None and (not parents or parents[0].step == frame.step):
+            if frame is not None and (not parents or self._splits(parents[0].step, frame)):
                 ref = (parents[0] if parents else task).artifacts.get(frame.var)
                 if ref is not None:
                     sizes[frame.var, ref.key] = frame.num_splits
@@ -230,6 +230,13 @@ class Judge:
 
         given = {**self._given, **self._own_given(tasks[0])}
         return step_instances(self._program, name, self.latest, self._datastore, given=given, ways=self.ways, size=size)
+
+    def _splits(self, step: str, frame: ForeachFrame) -> bool:
+        """Whether a step began a foreach, be it that a run added the step that did it for a join."""
+        transition = self._program.graph[step].transition
+        if step == frame.step:
+            return True
+        return frame.step not in self._program.graph and transition is not None and transition.foreach == frame.var
 
     def _own_given(self, task: TaskRecord) -> dict[str, ArtifactRef]:
         """What a first step starts with beside today's defaults: what a user gave for its run.
