@@ -50,8 +50,8 @@ BODIES = {
     "default_policy": "seen = type(asyncio.get_event_loop_policy()).__name__",
     "any": "value = anyio.run(answer)",
     "task": "seen = said(asyncio.current_task)\nvalue = said(asyncio.all_tasks)",
-    "thread": "value = []\nthread = threading.Thread(target=lambda: value.append(said(asyncio.get_event_loop)))\n"
-    "thread.start()\nthread.join()\ndel thread",
+    "thread": "value = []\nlook = lambda: value.append(said(asyncio.get_event_loop))\n"
+    "thread = threading.Thread(target=look, name='other')\nthread.start()\nthread.join()\ndel thread, look",
     "signals": "loop = asyncio.get_event_loop()\nloop.add_signal_handler(signal.SIGUSR1, loop.stop)\n"
     "loop.call_soon(signal.raise_signal, signal.SIGUSR1)\nloop.run_forever()\nvalue = 'stopped'\ndel loop",
     "program": "async def program():\n    process = await asyncio.create_subprocess_exec('true')\n"
