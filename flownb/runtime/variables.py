@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from functools import lru_cache
 from types import FrameType
 from typing import Any
 from urllib.parse import quote, unquote
@@ -187,6 +188,7 @@ def reads_of_modules(names: Iterable[str], texts: Mapping[str, str]) -> Variable
     return found
 
 
+@lru_cache(maxsize=1024)
 def mentioned_variables(code: str) -> tuple[str, ...] | None:
     r"""Names of variables that code reads as far as its text tells; None if it may read any.
 

@@ -27,7 +27,7 @@ from flownb.runtime.metaflow_exceptions import EXCEPTION_MODULES
 from flownb.runtime.outside import look_at_modules
 from flownb.runtime.own_modules import loaded_texts
 from flownb.runtime.program import Program
-from flownb.runtime.provenance import imported_distributions
+from flownb.runtime.provenance import imported_distributions, used_distributions
 from flownb.runtime.shipping import load_program
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Kill, Load, receive, send
 from flownb.runtime.workers.randomness import watched_imports
@@ -261,6 +261,7 @@ def look_ahead(program: Program) -> None:
     for step in program.graph.nodes:
         fingerprint(program, step)
     imported_distributions()
+    used_distributions((), everything=True)  # reads what each of them requires
     loaded_texts(0)
     look_at_modules()
 
