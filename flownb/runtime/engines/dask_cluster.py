@@ -52,7 +52,9 @@ def connect(address: str, *, workers: int) -> tuple[Client, LocalCluster | None]
             threads_per_worker=1,
             processes=True,
             memory_limit=0,
-            dashboard_address=None,
+            # Without a dashboard it still serves its metrics: on a free port, for 8787 may be that of another cluster.
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL,
         )
         client = Client(cluster, set_as_default=False)
