@@ -97,9 +97,8 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command)
         return sub
 
-    for name, command in (("run", run), ("resume", resume), ("status", status), ("use", use)):
-        add(name, command)
-    for name, command in (("spin", spin), ("show", show)):
+    whole = {"run": run, "resume": resume, "status": status, "use": use, "spin": spin, "show": show}
+    for name, command in whole.items():
         add(name, command)
     sub = add("check", check)
     sub.add_argument("--strict", action="store_true", help="fail if there are warnings, too")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
@@ -61,14 +61,7 @@ class FlowGraph:
     @cached_property
     def reachable(self) -> frozenset[str]:
         """Steps that transitions lead to from the entry."""
-        seen: set[str] = set()
-        ahead = [self.entry] if self.entry else []
-        while ahead:
-            name = ahead.pop()
-            if name not in seen and name in self.nodes:
-                seen.add(name)
-                ahead.extend(self.nodes[name].targets)
-        return frozenset(seen)
+        return self._reached([self.entry] if self.entry else [], operator.attrgetter("targets"))
 
     @cached_property
     def named(self) -> frozenset[str]:
@@ -196,14 +189,8 @@ class FlowGraph:
 
     def below(self, names: Iterable[str]) -> frozenset[str]:
         """All steps that can be reached from one of some steps."""
-        seen: set[str] = set()
-        ahead = [target for name in names if name in self.nodes for target in self.nodes[name].targets]
-        while ahead:
-            name = ahead.pop()
-            if name not in seen and name in self.nodes:
-                seen.add(name)
-                ahead.extend(self.nodes[name].targets)
-        return frozenset(seen)
+        first = [target for name in names if name in self.nodes for target in self.nodes[name].targets]
+        return self._reached(first, operator.attrgetter("targets"))
 
     def between(self, split: str, name: str) -> frozenset[str]:
         """The steps on the ways from a split to `name`: those above it that are neither the split nor above that."""
@@ -234,13 +221,17 @@ class FlowGraph:
 
     def ancestors(self, name: str) -> frozenset[str]:
         """All steps from which `name` can be reached."""
+        return self._reached(self.nodes[name].parents if name in self.nodes else (), operator.attrgetter("parents"))
+
+    def _reached(self, first: Iterable[str], onward: Callable[[Node], Iterable[str]]) -> frozenset[str]:
+        """Some steps, and those that lead on from them; names of steps that do not exist are passed over."""
         seen: set[str] = set()
-        ahead = list(self.nodes[name].parents) if name in self.nodes else []
+        ahead = list(first)
         while ahead:
-            parent = ahead.pop()
-            if parent not in seen and parent in self.nodes:
-                seen.add(parent)
-                ahead.extend(self.nodes[parent].parents)
+            name = ahead.pop()
+            if name not in seen and name in self.nodes:
+                seen.add(name)
+                ahead.extend(onward(self.nodes[name]))
         return frozenset(seen)
 
 

@@ -88,8 +88,7 @@ class Frontend:
     @property
     def is_headless(self) -> bool:
         """Whether a notebook is executed from its file, whose outputs are then to be the same each time."""
-        asks_nobody = not _request(self.shell).get("content", {}).get("allow_stdin")
-        return asks_nobody and not self.is_terminal and not self.views.live
+        return not self.can_ask and not self.views.live
 
     def define(self, line: str, body: str, magic: str) -> Cell:
         """Read the cell a magic was called on, and take it over into the session.
@@ -203,9 +202,7 @@ class Frontend:
     @property
     def can_ask(self) -> bool:
         """Whether somebody can answer a prompt: who executes a notebook from its file allows no input."""
-        if getattr(self.shell, "kernel", None) is None:
-            return True
-        return bool(_request(self.shell).get("content", {}).get("allow_stdin"))
+        return self.is_terminal or bool(_request(self.shell).get("content", {}).get("allow_stdin"))
 
     @contextlib.contextmanager
     def in_kernel(self, again: str = "", opened: Sequence[BaseException] = ()) -> Iterator[None]:
