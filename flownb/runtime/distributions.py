@@ -143,9 +143,11 @@ class LoadedVersions:
 
     def marks(self) -> dict[str, str]:
         """What records say of each distribution, by name."""
-        for name, one in self._known.items():
+        for name, one in list(self._known.items()):
             spec = _spec(one.top)
-            if spec is not None and spec is not one.spec:  # imported again
+            if spec is None and one.spec is not None and installed(name) is None:
+                del self._known[name]  # neither in memory nor on disk
+            elif spec is not None and spec is not one.spec:  # imported again
                 here = installed(name)
                 one.mark, one.when, one.spec = self._mark(here, one.top), here.when if here else 0.0, spec
         return {name: one.mark for name, one in self._known.items()}

@@ -215,6 +215,8 @@ def _join(program: Program, step: str, found: dict[str, tuple[TaskRecord, ...]],
     outer_frames: dict[tuple[int, ...], tuple[ForeachFrame, ...]] = {}
     split = next((top[0] for top in tops.values() if top), None)
     order = graph[split.split].targets if split is not None and split.kind == "split" else ()
+    if not order and not all(task.foreach for tasks in found.values() for task in tasks):
+        raise _apart(step, found)
     for parent, tasks in found.items():
         branch = tops[parent][0].branch if tops[parent] else parent
         for task in tasks:
@@ -228,16 +230,20 @@ def _join(program: Program, step: str, found: dict[str, tuple[TaskRecord, ...]],
     for key, group in groups.items():
         expected = len(order) or next(iter(group.values())).foreach[-1].num_splits
         if sorted(group) != list(range(expected)) or not _agree(group.values(), len(key)):
-            names = ", ".join(f"`{parent}`" for parent in found)
-            raise MissingResults(
-                f"Step {step} cannot join {names}: their latest results do not belong together.",
-                "Some were recorded for other items of a foreach than the rest, or for fewer of them.",
-                f"Run the cells of {names} again, or `%flow run`.",
-            )
+            raise _apart(step, found)
     return [
         Instance(tuple(group[place] for place in sorted(group)), outer_frames[key])
         for key, group in sorted(groups.items())
     ]
+
+
+def _apart(step: str, parents: Iterable[str]) -> MissingResults:
+    names = ", ".join(f"`{parent}`" for parent in parents)
+    return MissingResults(
+        f"Step {step} cannot join {names}: their latest results do not belong together.",
+        "Some were recorded for other items of a foreach than the rest, or for fewer of them.",
+        f"Run the cells of {names} again, or `%flow run`.",
+    )
 
 
 def _agree(tasks: Iterable[TaskRecord], levels: int) -> bool:

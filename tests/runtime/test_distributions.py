@@ -110,6 +110,15 @@ SAID = "install(site, 'fakeone', '2.0', '__version__ = \"2.0\"')"
             id="what is in memory says its version",
         ),
         pytest.param("", "", id="not imported"),
+        pytest.param(
+            "import fakeone; imported_distributions(); del sys.modules['fakeone']", "fakeone=1.0", id="imported once"
+        ),
+        pytest.param(
+            "import fakeone, shutil; imported_distributions(); del sys.modules['fakeone']; "
+            "[shutil.rmtree(one) for one in site.glob('*.dist-info')]",
+            "",
+            id="neither in memory nor installed any more",
+        ),
     ],
 )
 def test_the_version_in_memory(code: str, expected: str, site: Path) -> None:
