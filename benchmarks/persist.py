@@ -23,7 +23,7 @@ from benchmarks.table import Row
 from flownb.store.datastore import Datastore
 from flownb.store.encoding import encode
 from flownb.store.hashing import hash_parts, part_size
-from flownb.store.local.files import write_all
+from flownb.store.local.storage import write_all
 
 __all__ = ["measure"]
 

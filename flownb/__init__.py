@@ -36,7 +36,7 @@ HOMES = {
     "get_metadata": "flownb.client",
     "inspect_spin": "flownb.client",
     "Config": "flownb.runtime.parameters.config",
-    "IncludeFile": "flownb.runtime.parameters.include_file",
+    "IncludeFile": "flownb.runtime.parameters.parameter",
     "JSONType": "flownb.runtime.parameters.parameter",
     "Parameter": "flownb.runtime.parameters.parameter",
     "config_expr": "flownb.runtime.parameters.config_expr",

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from flownb.picture.model import STATES
-from flownb.picture.paint import _PAINT, INK, STATE_COLOUR
+from flownb.picture.svg import _PAINT, INK, STATE_COLOUR
 from flownb.widgets.channel import Channel, _View
 
 ROOT = Path(__file__).parents[1]

@@ -17,8 +17,7 @@ from functools import cached_property
 from typing import Literal
 
 from flownb.cells.assignment import analyse_names
-from flownb.cells.names import BodyNames
-from flownb.cells.scopes import Scope
+from flownb.cells.names import BodyNames, Scope
 
 __all__ = [
     "STEP_DECORATORS",

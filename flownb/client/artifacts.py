@@ -12,11 +12,10 @@ from types import ModuleType
 from typing import Any
 
 from flownb.cells.cell import read_cell
-from flownb.client.metadata import default_datastore
-from flownb.client.names import Named, moment, path_parts
+from flownb.client.base import Named, default_datastore, moment, path_parts
 from flownb.errors import ArtifactNotFound, CorruptBlob, NotFound, StoreError, nearest
+from flownb.flow.build_graph import draw_graph
 from flownb.flow.definition import define_flow
-from flownb.flow.draw import draw_graph
 from flownb.runtime.program import VERSION, Program, module_name
 from flownb.store.datastore import Datastore
 from flownb.store.encoding import UnknownEncoding

@@ -12,8 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from flownb.client.artifacts import TaskData
-from flownb.client.metadata import default_datastore
-from flownb.client.names import Named, missing_key, moment, path_parts
+from flownb.client.base import Named, default_datastore, missing_key, moment, path_parts
 from flownb.client.task import Task
 from flownb.errors import NotFound, StoreError, TagError, nearest
 from flownb.runtime.current import current
@@ -309,7 +308,7 @@ class Run(Named, names=2):
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Where and by what it was started; see `flownb.runtime.provenance.run_environment`."""
+        """Where and by what it was started; see `flownb.provenance.record.run_environment`."""
         return dict(self._record.environment)
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flownb.cells.body import STEP_DECORATORS
-from flownb.flow.decorator_call import catches, catches_unnamed, caught_name, decorator_call, written_names
+from flownb.flow.decorators import catches, catches_unnamed, caught_name, decorator_call, written_names
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
 

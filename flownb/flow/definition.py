@@ -16,11 +16,9 @@ from flownb.cells.assignment import analyse_names
 from flownb.cells.body import Decorator, StepBody
 from flownb.cells.cell import DEFAULT_FLOW_NAME, Cell
 from flownb.cells.header import StepHeader
-from flownb.cells.names import BodyNames
-from flownb.cells.scopes import import_names
-from flownb.flow.bases import BaseClass, base_classes, inherited_steps
-from flownb.flow.class_methods import ClassMethods, class_methods
-from flownb.flow.step_name import step_name_problem
+from flownb.cells.names import BodyNames, import_names
+from flownb.flow.base_classes import BaseClass, ClassMethods, base_classes, class_methods, inherited_steps
+from flownb.flow.names import step_name_problem
 
 __all__ = ["CONFIG_ATTRIBUTES", "PYTHON_BUILTINS", "FlowDefinition", "Step", "define_flow"]
 

@@ -15,7 +15,7 @@ from flownb.cells.assignment import analyse_names
 from flownb.cells.body import STEP_DECORATORS, StepBody
 from flownb.cells.cell import Cell
 from flownb.cells.digest import code_digest
-from flownb.flow.bases import ROOT
+from flownb.flow.base_classes import ROOT
 from flownb.flow.definition import FLOW_DECORATORS, PARAMETER_CLASSES, FlowDefinition
 from flownb.flow.method import SourceLine, indent_code, to_metaflow_imports
 

@@ -17,8 +17,10 @@ from typing import Any
 
 from flownb.cards.content import CardContent
 from flownb.errors import CorruptBlob, FlownbError, ParameterError, StoreError, UnpicklableArtifact
+from flownb.provenance.outside import Outside
+from flownb.provenance.own_modules import Carried, OwnModules, carried, loaded_texts
+from flownb.provenance.record import imported_distributions
 from flownb.runtime.cards import CardCollector, OnCard, card_contents, collect_cards, store_cards
-from flownb.runtime.child_module import importable
 from flownb.runtime.current import current
 from flownb.runtime.custom_decorators import execute_step, step_function
 from flownb.runtime.decorators import (
@@ -36,12 +38,10 @@ from flownb.runtime.description import describe_task, graph_info
 from flownb.runtime.failure import FailureHandledByCatch, MetaflowExceptionWrapper, StepError, describe, process_died
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.freshness import cells_of, fingerprint, imports_of, settings_hash
-from flownb.runtime.outside import Outside
-from flownb.runtime.own_imports import own_imports
-from flownb.runtime.own_modules import Carried, OwnModules, carried, loaded_texts
+from flownb.runtime.metaflow_names import own_imports
 from flownb.runtime.process import process_state
 from flownb.runtime.program import Program, recorded_decorators
-from flownb.runtime.provenance import imported_distributions
+from flownb.runtime.shipping import importable
 from flownb.runtime.task import TaskResult, TaskSpec, inherited_refs
 from flownb.store.artifacts import Saved
 from flownb.store.datastore import Datastore

@@ -15,9 +15,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
-from flownb.runtime.output import OnOutput, Output
+from flownb.runtime.task import OnOutput, Output, TaskSpec
+from flownb.store.datastore import Datastore
+from flownb.store.logs import LogBook
 
-__all__ = ["captured"]
+__all__ = ["captured", "logged"]
+
 
 # Seconds that text waits for more, and characters that wait at most.
 EVERY = 0.2
@@ -283,3 +286,46 @@ def _flush_figures() -> None:
     if inline is not None and "matplotlib.pyplot" in sys.modules:
         with contextlib.suppress(Exception):
             inline.flush_figures()
+
+
+# MERGED-DOC session.attempt_log: What a task shows that runs in this process, kept with it: for step cells and for
+# spins that are kept. Takes a datastore and a `TaskSpec`; writes the task's logs.
+
+
+@contextlib.contextmanager
+def logged(keep: Datastore | None, flow: str, spec: TaskSpec) -> Iterator[Callable[[], None]]:
+    """Keep what the attempts of a task show while the block runs them; it is shown all the same.
+
+    Parameters
+    ----------
+    keep : Datastore or None
+        Where the task is recorded; None keeps nothing.
+    flow : str
+    spec : TaskSpec
+        Of the first attempt.
+
+    Yields
+    ------
+    callable
+        To be called between an attempt and the next.
+    """
+    if keep is None:
+        yield lambda: None
+        return
+    book, attempt = LogBook(keep, flow, spec.run), spec.attempt
+
+    def take(output: Output) -> None:
+        book.add(spec.step, spec.task, attempt, output)
+
+    try:
+        with captured(take, book.flush) as settle:
+
+            def next_attempt() -> None:
+                nonlocal attempt
+                settle()
+                book.end(spec.step, spec.task, attempt)
+                attempt += 1
+
+            yield next_attempt
+    finally:
+        book.close()

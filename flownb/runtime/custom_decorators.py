@@ -13,8 +13,8 @@ from types import FunctionType
 from typing import Any
 
 from flownb.errors import DecoratorError, TransitionError
-from flownb.flow.decorator_spec import BETWEEN, spec_value
-from flownb.flow.node import Node
+from flownb.flow.decorators import BETWEEN, spec_value
+from flownb.flow.graph import Node
 from flownb.runtime.parameters.config_expr import resolve_settings
 
 __all__ = [

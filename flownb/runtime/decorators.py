@@ -17,8 +17,7 @@ from typing import Any
 
 from flownb.cells.body import Decorator
 from flownb.errors import ParameterError
-from flownb.flow.decorator_call import decorator_call
-from flownb.flow.decorator_rules import wrong_values
+from flownb.flow.decorators import decorator_call, wrong_values
 from flownb.runtime.failure import TimeoutException
 
 __all__ = [

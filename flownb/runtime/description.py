@@ -14,10 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flownb.cells.body import Decorator
-from flownb.flow.graph import FlowGraph
-from flownb.flow.node import Node
+from flownb.errors import ParameterError
+from flownb.flow.graph import FlowGraph, Node
 from flownb.runtime.flowspec import FlowSpec
-from flownb.runtime.launch import PROJECT, project_facts, project_settings
+from flownb.runtime.launch import PROJECT, project_facts, project_settings, project_tags
 from flownb.runtime.program import Program
 from flownb.settings import user_name
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flownb.runtime.task import TaskSpec
     from flownb.store.datastore import Datastore
 
-__all__ = ["describe_start", "describe_task", "graph_info"]
+__all__ = ["check_project", "describe_start", "describe_task", "graph_info"]
 
 
 def describe_task(
@@ -233,3 +233,35 @@ def _written(text: str) -> dict[str, Any]:
             except ValueError:
                 found[keyword.arg] = ast.unparse(keyword.value)
     return found
+
+
+# MERGED-DOC session.launch: The branch of its project that a run or a spin is asked for, checked before anything
+# runs.
+
+
+def check_project(program: Program, branch: str | None, production: bool) -> tuple[str, ...]:
+    """Check what ``@project`` and the options say, and give the run's system tags.
+
+    Parameters
+    ----------
+    program : Program
+        With its configs and its launch.
+    branch : str or None
+    production : bool
+        The options.
+
+    Raises
+    ------
+    ParameterError
+        If Metaflow would refuse it.
+    """
+    settings = project_settings(program.flow_decorators)
+    if settings is not None:
+        return project_tags(project_facts(program.flow.name, settings, program.launch))
+    if branch is not None or production:
+        raise ParameterError(
+            f"`--{'production' if production else 'branch'}` needs a flow with @project.",
+            f"Flow {program.flow.name} does not belong to a project.",
+            'Write @project(name="NAME") first in the %%flow cell, or leave the option out.',
+        )
+    return ()

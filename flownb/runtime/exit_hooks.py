@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flownb.errors import DecoratorError
-from flownb.runtime.child_module import PROGRAM, module_folder
 from flownb.runtime.program import Program
-from flownb.runtime.shipping import load_program
+from flownb.runtime.shipping import PROGRAM, load_program, module_folder
 
 __all__ = ["exit_hooks", "run_hook"]
 

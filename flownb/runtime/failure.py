@@ -5,15 +5,21 @@ Takes exceptions, also those of another process; gives the user's frames, texts,
 
 from __future__ import annotations
 
+import importlib
 import traceback
+import warnings
 from collections.abc import Mapping
-from types import TracebackType
+from types import ModuleType, TracebackType
+from typing import Any
 
+import flownb.errors
+import flownb.runtime.failure  # noqa: F401  # it has classes that stand for Metaflow's, as the one above does
 from flownb.errors import FlownbError
-from flownb.metaflow_errors import Catchable, MetaflowException, metaflow_name, stands_for
+from flownb.metaflow_errors import STAND_INS, Catchable, MetaflowException, metaflow_name, stands_for
 
 __all__ = [
     "CALLS_STEPS",
+    "EXCEPTION_MODULES",
     "WORKER_DIED",
     "FailureHandledByCatch",
     "MetaflowExceptionWrapper",
@@ -25,6 +31,7 @@ __all__ = [
     "type_name",
     "user_frames",
 ]
+
 
 # The type of what ended an attempt whose process said nothing.
 WORKER_DIED = "WorkerDied"
@@ -184,3 +191,32 @@ def describe(error: BaseException) -> dict[str, str]:
 def _is_flow_code(frame: TracebackType) -> bool:
     """Whether a frame runs a flow's module, where all that a user wrote for it lives."""
     return str(frame.tb_frame.f_globals.get("__name__", "")).startswith("flownb_flow_")
+
+
+# MERGED-DOC runtime.metaflow_exceptions: Metaflow's modules of exceptions, as code of a flow imports them. Takes
+# the name of such a module; gives one whose classes catch ours: Metaflow's own classes where it is installed, else
+# those of `flownb.metaflow_errors`.
+
+
+class _Exceptions(ModuleType):
+    """One of Metaflow's modules; importing it, if it is installed, also lets our errors be its classes' instances."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what Metaflow's own imports warn of
+                return getattr(importlib.import_module(self.__name__), name)
+        except ModuleNotFoundError:
+            known = STAND_INS[self.__name__]
+            if name not in known:
+                raise ImportError(
+                    f"`{name}` of {self.__name__} is not one of the names flownb brings ({', '.join(sorted(known))}), "
+                    "and Metaflow itself is not installed. Install it with `pip install flownb[metaflow]`.",
+                    name=name,
+                ) from None
+            return known[name]
+
+
+EXCEPTION_MODULES: dict[str, ModuleType] = {name: _Exceptions(name) for name in STAND_INS}

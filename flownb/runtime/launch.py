@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flownb.errors import ParameterError
-from flownb.flow.decorator_spec import decorator_spec
+from flownb.flow.decorators import decorator_spec
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.parameters.parameter import FALSE, TRUE
 from flownb.settings import user_name

@@ -13,7 +13,7 @@ from copy import copy
 from typing import Any
 
 from flownb.errors import DecoratorError, nearest
-from flownb.flow.decorator_rules import REPEATABLE, SETTINGS
+from flownb.flow.decorators import REPEATABLE, SETTINGS
 from flownb.flow.definition import FLOW_DECORATORS
 from flownb.runtime.custom_decorators import (
     REGISTERED,

@@ -23,8 +23,8 @@ from flownb.cells.body import STEP_DECORATORS, Decorator
 from flownb.cells.cell import Cell
 from flownb.errors import ParameterError
 from flownb.flow.artifacts import Artifacts, trace_artifacts
-from flownb.flow.bases import own_package
-from flownb.flow.decorator_spec import with_added
+from flownb.flow.base_classes import own_package
+from flownb.flow.decorators import with_added
 from flownb.flow.definition import FlowDefinition
 from flownb.flow.graph import FlowGraph
 from flownb.flow.method import MethodSource, SourceLine, method_source
@@ -37,22 +37,20 @@ from flownb.flow.module import (
     shared_source,
     shared_tree_hash,
 )
+from flownb.provenance.local_modules import outdated_modules
+from flownb.provenance.own_modules import OwnModules
+from flownb.provenance.variables import changed_variables, watched
 from flownb.runtime.class_body import BODY_CLASS, keep_body
 from flownb.runtime.custom_decorators import forget_definitions, initialise, step_function
 from flownb.runtime.decorators import Recorded
-from flownb.runtime.event_loop import own_event_loops
 from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.launch import Launch
-from flownb.runtime.local_modules import outdated_modules
-from flownb.runtime.metaflow_names import flow_builtins, step
+from flownb.runtime.metaflow_names import flow_builtins, own_imports, step
 from flownb.runtime.mutators import apply_mutators, has_mutators, steps_of
-from flownb.runtime.own_imports import own_imports
-from flownb.runtime.own_modules import OwnModules
-from flownb.runtime.parameters.config import plain_configs, resolved_parameters, seen_configs
-from flownb.runtime.parameters.config_choice import default_configs
+from flownb.runtime.parameters.config import default_configs, plain_configs, resolved_parameters, seen_configs
 from flownb.runtime.parameters.config_expr import configs_read, resolve_settings
 from flownb.runtime.parameters.parameter import Parameter
-from flownb.runtime.variables import changed_variables, watched
+from flownb.runtime.process import own_event_loops
 
 __all__ = ["VERSION", "Program", "module_name", "recorded_decorators"]
 

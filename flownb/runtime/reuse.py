@@ -14,11 +14,9 @@ from typing import Any
 
 from flownb.errors import FlownbError, MissingResults
 from flownb.flow.graph import Node
-from flownb.runtime.comparison import Comparison, ended
 from flownb.runtime.decorators import Recorded
-from flownb.runtime.foreach import UNORDERED, count_items
-from flownb.runtime.freshness import Reason
-from flownb.runtime.items import ItemKeys
+from flownb.runtime.foreach import UNORDERED, ItemKeys, count_items
+from flownb.runtime.freshness import Comparison, Reason, ended
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskSpec
 from flownb.store.datastore import Datastore

@@ -52,7 +52,7 @@ class CardView:
 
     def bundle(self) -> dict[str, str]:
         """``text/html`` and ``text/plain``."""
-        from flownb.cards.frame import card_bundle
+        from flownb.cards.bundle import card_bundle
 
         return card_bundle(self.cards, heading=self.step, note=self.note)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from flownb.cells.notebook_file import saved_id
+from flownb.cells.notebook import saved_id
 from flownb.errors import FlownbError
 from flownb.settings import user_name
 from flownb.store.datastore import Datastore

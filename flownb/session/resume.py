@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from flownb.errors import FlownbError, NotFound, StoreError, nearest
 from flownb.pathspec import parse_origin
 from flownb.runtime.decorators import Recorded
-from flownb.runtime.readiness import Readiness, Ready
 from flownb.runtime.reuse import Reuse, StepReuse
+from flownb.runtime.scheduler import Readiness, Ready
 from flownb.runtime.task import TaskSpec
 from flownb.session.options import ResumeOptions
 from flownb.session.run import FlowRun, begin_run

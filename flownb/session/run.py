@@ -13,11 +13,17 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic, time
 from types import FrameType
+from typing import Any
 
+from flownb.cells.cell import Cell
+from flownb.cells.notebook import saved_cells
 from flownb.errors import StepFailed
+from flownb.provenance.record import run_environment
 from flownb.runtime.decorators import Recorded, check_values
+from flownb.runtime.description import check_project
 from flownb.runtime.events import (
     CardRefreshed,
     Event,
@@ -29,27 +35,59 @@ from flownb.runtime.events import (
     TaskOutput,
     TaskRetried,
 )
-from flownb.runtime.executor import CardShown
 from flownb.runtime.exit_hooks import exit_hooks, run_hook
 from flownb.runtime.failure import WORKER_DIED, message, type_name
 from flownb.runtime.launch import Launch, launch
-from flownb.runtime.parameters.context import RunInputs
+from flownb.runtime.parameters.parameter import RunInputs
 from flownb.runtime.parameters.start import given_names, known_defaults, start_values
 from flownb.runtime.program import Program
 from flownb.runtime.scheduler import RunStopped, Scheduler
 from flownb.runtime.shipping import dump_program
-from flownb.runtime.task import TaskResult, TaskSpec
+from flownb.runtime.task import CardShown, TaskResult, TaskSpec
 from flownb.session.executors import open_executor
-from flownb.session.launch import check_project
 from flownb.session.only_here import constants_only_here, only_here
 from flownb.session.options import RunOptions, refuse_ambiguous
-from flownb.session.origin import environment, notebook_cells
 from flownb.session.replay import launch_facts
 from flownb.session.state import SessionState, module_kept
 from flownb.store.logs import LogBook
 from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord, TaskStatus
 
-__all__ = ["FlowRun", "Reuse", "RunOutcome", "begin_run", "run_flow"]
+__all__ = ["FlowRun", "Reuse", "RunOutcome", "begin_run", "environment", "notebook_cells", "run_flow"]
+
+# MERGED-DOC session.origin: What a run is made from, to be recorded with it: the texts of the notebook's cells, and
+# where it is started. Takes a `SessionState`; gives plain values.
+
+
+def environment(session: SessionState) -> dict[str, Any]:
+    """Where and by what a run is started, see `run_environment`."""
+    return run_environment(session.notebook.parent if session.notebook is not None else Path.cwd())
+
+
+def notebook_cells(session: SessionState) -> list[dict[str, str]]:
+    """All code cells of the notebook, in document order.
+
+    Returns
+    -------
+    list of dict
+        ``source``, ``kind``, ``name`` and ``id`` of each. Marked cells are as they run, scratch cells as they are in
+        the notebook's file, if it can be read.
+    """
+    marked = session.cells.cells()
+    saved: list[Cell] = []
+    if session.notebook is not None:
+        with contextlib.suppress(OSError, ValueError):
+            saved = saved_cells(session.notebook)
+    by_id = {cell.cell_id: cell for cell in marked if cell.cell_id}
+    by_text = {cell.source: cell for cell in marked}
+    found: list[Cell] = []
+    for cell in saved:
+        now = by_id.get(cell.cell_id or "") or by_text.get(cell.source)
+        if now is not None or cell.kind == "scratch":
+            found.append(now or cell)
+    there = {id(cell) for cell in found}
+    found += [cell for cell in marked if id(cell) not in there]  # never saved
+    return [{"source": cell.source, "kind": cell.kind, "name": cell.name, "id": cell.cell_id or ""} for cell in found]
+
 
 # Seconds between two signs of life of a run.
 HEARTBEAT = 10.0

@@ -14,25 +14,25 @@ from flownb.cells.body import parse_body
 from flownb.cells.cell import Cell
 from flownb.client import Task
 from flownb.errors import NotFound, ParameterError, nearest
+from flownb.flow.build_graph import draw_graph
 from flownb.flow.definition import Step
-from flownb.flow.draw import draw_graph
-from flownb.flow.lint import capture_never_assigned, check_flow
+from flownb.flow.lint import check_flow
+from flownb.flow.lint.captures import CAPTURE_NEVER_ASSIGNED
 from flownb.pathspec import Origin, parse_origin
 from flownb.runtime.attempt import Debug, run_attempt
+from flownb.runtime.capture import logged
 from flownb.runtime.decorators import APPLIED
+from flownb.runtime.description import check_project
 from flownb.runtime.events import task_told
 from flownb.runtime.launch import Launch, launch
-from flownb.runtime.parameters.config import ConfigParameter
-from flownb.runtime.parameters.config_choice import choose_configs
-from flownb.runtime.parameters.context import ParameterContext, RunInputs
+from flownb.runtime.parameters.config import ConfigParameter, choose_configs
+from flownb.runtime.parameters.parameter import ParameterContext, RunInputs
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskSpec, inherited_refs
-from flownb.session.attempt_log import logged
 from flownb.session.cards import card_hook
+from flownb.session.executors import run_isolated
 from flownb.session.instances import Instance, step_instances
-from flownb.session.isolated import run_isolated
 from flownb.session.latest import LatestResults, no_task
-from flownb.session.launch import check_project
 from flownb.session.only_here import only_here
 from flownb.session.replay import edited_since, launch_of, refuse_pdb, replayed, task_to_debug
 from flownb.session.report import StepReport, input_notes, step_report
@@ -126,7 +126,7 @@ def spin_step(
         step = program.graph[step.name].step or step
         found = check_flow(program.flow, graph=program.graph, only=step.name, kernel_names=kernel_names)
         # What it captures is only what it may set.
-        session.judge(one for one in found if one.code != capture_never_assigned.CODE)
+        session.judge(one for one in found if one.code != CAPTURE_NEVER_ASSIGNED)
     else:
         session.require_checked(step.name, kernel_names)
     given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded

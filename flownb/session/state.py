@@ -18,22 +18,18 @@ from flownb.cells.assignment import analyse_names
 from flownb.cells.cell import Cell
 from flownb.cells.notebook import DocumentCell, read_notebook
 from flownb.errors import CheckFailed, FlownbError, NotFound, ParameterError, nearest
-from flownb.flow.complete import complete_graph
-from flownb.flow.default_name import default_flow_name
+from flownb.flow.build_graph import complete_graph, draw_graph
 from flownb.flow.definition import FlowDefinition, Step, define_flow
-from flownb.flow.draw import draw_graph
 from flownb.flow.lint import Diagnostic, check_flow, errors_of
 from flownb.flow.module import metaflow_name
-from flownb.flow.step_name import step_name_problem
+from flownb.flow.names import default_flow_name, step_name_problem
 from flownb.picture import Dag
+from flownb.provenance.own_modules import is_own
 from flownb.runtime.decorators import APPLIED, APPLIED_TO_FLOWS, Recorded
 from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness
-from flownb.runtime.own_modules import is_own
-from flownb.runtime.parameters.config import ConfigParameter
-from flownb.runtime.parameters.config_choice import config_environment
-from flownb.runtime.parameters.context import RunInputs
-from flownb.runtime.parameters.parameter import Parameter
+from flownb.runtime.parameters.config import ConfigParameter, config_environment
+from flownb.runtime.parameters.parameter import Parameter, RunInputs
 from flownb.runtime.parameters.start import check_names, start_values
 from flownb.runtime.program import Program, module_name
 from flownb.runtime.task import TaskSpec, inherited_refs
@@ -41,10 +37,9 @@ from flownb.runtime.workers.server import ServerPool
 from flownb.session.cards import CardShelf
 from flownb.session.cellbook import CellBook
 from flownb.session.identity import NotebookFile
-from flownb.session.judge import Judge
+from flownb.session.judge import Judge, flow_picture
 from flownb.session.latest import LatestResults
-from flownb.session.picture import flow_picture
-from flownb.session.reports import Reports
+from flownb.session.report import Reports
 from flownb.session.working import WorkingRuns
 from flownb.settings import datastore_root
 from flownb.store.datastore import Datastore

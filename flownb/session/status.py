@@ -11,7 +11,7 @@ from typing import Any
 
 from flownb.errors import FlownbError, NotFound
 from flownb.flow.lint import errors_of
-from flownb.picture.summary import INTERRUPTED, flow_summary, state_word
+from flownb.picture.layout import INTERRUPTED, flow_summary, state_word
 from flownb.runtime.freshness import NEVER, Freshness
 from flownb.runtime.reuse import Reuse, StepReuse
 from flownb.session.report import as_bundle

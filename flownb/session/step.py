@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from flownb.provenance.distributions import changed_distributions
 from flownb.runtime.attempt import run_task
-from flownb.runtime.distributions import changed_distributions
+from flownb.runtime.capture import logged
 from flownb.runtime.events import task_retried, task_told
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskResult, TaskSpec, inherited_refs
-from flownb.session.attempt_log import logged
 from flownb.session.cards import card_hook
 from flownb.session.instances import Instance, step_instances
 from flownb.session.only_here import only_here

@@ -81,10 +81,9 @@ _registered: tuple[Encoding, ...] = ()
 @cache
 def _own() -> tuple[Encoding, ...]:
     """Encodings that are part of flownb, the most special first."""
-    from flownb.store.encodings.arrow import Arrow
+    from flownb.store.encodings.arrow import Arrow, Polars
     from flownb.store.encodings.pickle5 import Pickle5
     from flownb.store.encodings.plain import Plain
-    from flownb.store.encodings.polars import Polars
 
     return Plain(), Arrow(), Polars(), Pickle5()
 

@@ -16,8 +16,8 @@ from flownb.errors import StoreError
 from flownb.store.datastore import Datastore
 from flownb.store.log_reader import log_files
 from flownb.store.records import Claim, TaskRecord
-from flownb.store.references import RUNNING_SECONDS, RecordedRun, recorded_runs, references, removals
 from flownb.store.storage import Entry
+from flownb.store.usage import RUNNING_SECONDS, RecordedRun, recorded_runs, references, removals
 
 __all__ = ["Removed", "collect", "remove_run", "remove_runs", "remove_spins"]
 

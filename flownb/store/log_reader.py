@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from flownb.store.log_lines import from_line
-from flownb.store.logs import Stored, log_folder
+from flownb.store.logs import Stored, from_line, log_folder
 from flownb.store.storage import Entry
 
 __all__ = ["LogPiece", "LogPlace", "LogReader", "log_files", "logged_attempts", "read_log"]

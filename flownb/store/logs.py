@@ -5,26 +5,65 @@ Takes outputs from whoever drives a run; the files are read by `flownb.store.log
     logs/STEP/TASK/ATTEMPT.jsonl            the first part
     logs/STEP/TASK/ATTEMPT.N.jsonl          the last parts of one that wrote very much; older ones are removed
 
-One line is one piece, see `flownb.store.log_lines`. Nobody waits for a log and no task fails for one:
+One line is one piece, see `flownb.store.logs`. Nobody waits for a log and no task fails for one:
 what cannot be written is said once and left out.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from flownb.errors import FlownbError
 from flownb.pathspec import safe_name
-from flownb.store.log_lines import to_line
 from flownb.store.storage import Appender, Storage
+from flownb.store.validation import is_moment
 
-__all__ = ["LogBook", "Shown", "Stored", "log_folder"]
+__all__ = ["LogBook", "Shown", "Stored", "from_line", "log_folder", "to_line"]
+
+# MERGED-DOC store.log_lines: One line of a log: a piece of what an attempt showed, as JSON. Takes and gives fields;
+# ``t`` is the time in seconds since the epoch, ``k`` the kind. A line can be read with any tool.
+
+
+def to_line(fields: Mapping[str, Any]) -> bytes:
+    """A line with its end; half a character that a program wrote stays half a character.
+
+    Raises
+    ------
+    ValueError, TypeError, RecursionError
+        If a value holds itself, or has keys that are no texts.
+    """
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    return text.encode("utf-8", "surrogatepass") + b"\n"
+
+
+def from_line(line: bytes) -> dict[str, Any] | None:
+    """A line's fields, None for one that is damaged or empty."""
+    try:
+        fields = json.loads(line.decode("utf-8", "surrogatepass"))
+        return fields if isinstance(fields["k"], str) and is_moment(fields["t"]) else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _plain(value: object) -> Any:
+    """What JSON cannot hold: bytes of an image in base64, as Jupyter sends them; else a text."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(value).decode()
+    if isinstance(value, tuple | set | frozenset):
+        return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    item: Callable[[], Any] | None = getattr(value, "item", None)  # a number of NumPy's
+    return item() if item is not None and getattr(value, "shape", None) == () else str(value)
+
 
 # Characters of text in the first part, and in each of the two last parts that are kept.
 PART = 1 << 20
@@ -38,7 +77,7 @@ PLAIN = 10_000
 
 
 class Shown(Protocol):
-    """What an attempt showed; see `flownb.runtime.output.Output`."""
+    """What an attempt showed; see `flownb.runtime.task.Output`."""
 
     @property
     def kind(self) -> str:

@@ -243,7 +243,7 @@ class RunRecord:
         Id of the run that it resumed; empty for a run from the start.
     environment : dict of str to object
         Where and by what it was started: Python, platform, host, the notebook's commit; plain values, see
-        `flownb.runtime.provenance.run_environment`.
+        `flownb.provenance.record.run_environment`.
     cells : ArtifactRef or None
         The texts of all code cells of the notebook, scratch cells too where its file could be read.
     source : ArtifactRef or None

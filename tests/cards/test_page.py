@@ -11,12 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flownb.cards import Image, Markdown, Table
+from flownb.cards.bundle import UNTRUSTED, card_bundle, card_text
 from flownb.cards.content import CardContent, failure
 from flownb.cards.default import default_sections, fact
-from flownb.cards.frame import UNTRUSTED, card_bundle
-from flownb.cards.markdown import markdown_html
-from flownb.cards.page import card_page
-from flownb.cards.text import card_text
+from flownb.cards.page import card_page, markdown_html
 
 NASTY = [
     "<script>alert(1)</script>",

@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flownb.cards.bundle import card_bundle
 from flownb.cards.components import CardComponent, Table, render
-from flownb.cards.content import CardContent
+from flownb.cards.content import SHAPES, CardContent, flaw
 from flownb.cards.default import default_sections, fact
-from flownb.cards.frame import card_bundle
 from flownb.cards.page import card_page
-from flownb.cards.shape import SHAPES, flaw
 
 
 class Text(str):

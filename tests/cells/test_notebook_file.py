@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from flownb.cells.notebook import read_notebook, saved_cells
-from flownb.cells.notebook_file import CodeCell, read_code
+from flownb.cells.notebook import CodeCell, read_code, read_notebook, saved_cells
 from flownb.errors import NotFound
 
 CELL = {"cell_type": "code", "source": ["%%step a\n", "x = 1"], "metadata": {"tags": ["t"]}, "id": "one"}

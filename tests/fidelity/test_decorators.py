@@ -12,8 +12,8 @@ import pytest
 
 from flownb.cells.body import STEP_DECORATORS
 from flownb.client import Run
-from flownb.export.flow_file import flow_file
-from flownb.flow.decorator_rules import MAX_RETRIES, REPEATABLE, SETTINGS
+from flownb.export import flow_file
+from flownb.flow.decorators import MAX_RETRIES, REPEATABLE, SETTINGS
 from flownb.session.options import RunOptions
 from tests.fidelity.metaflow_peer import Tasks, run_many_in_metaflow
 from tests.fidelity.notebook_side import cell_by_cell, differences, notebook_session, tasks_of

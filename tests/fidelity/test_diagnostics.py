@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from flownb.client import Run
-from flownb.flow.complete import complete_graph
-from flownb.flow.draw import draw_graph
+from flownb.flow.build_graph import complete_graph, draw_graph
 from flownb.flow.lint import CHECKS, errors_of, warnings_of
 from flownb.flow.module import class_source, exported_shared, hoisted_source, metaflow_imports
 from flownb.runtime.program import Program

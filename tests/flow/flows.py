@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from flownb.cells.cell import read_any_cell
 from flownb.flow.artifacts import Artifacts, trace_artifacts
-from flownb.flow.complete import complete_graph
+from flownb.flow.build_graph import complete_graph, draw_graph
 from flownb.flow.definition import FlowDefinition, define_flow
-from flownb.flow.draw import draw_graph
 from flownb.flow.graph import FlowGraph
 from flownb.flow.method import MethodSource, method_source
 

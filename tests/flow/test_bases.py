@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flownb.cells.cell import Cell, read_cell
-from flownb.flow.bases import base_classes, inherited_steps, own_package
+from flownb.flow.base_classes import base_classes, inherited_steps, own_package
 from tests.flow.flows import define
 
 SHOP = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flownb.flow.complete import complete_graph
+from flownb.flow.build_graph import complete_graph
 from flownb.flow.graph import FlowGraph
 from tests.flow.flows import drawn, shipped
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flownb.flow.default_name import default_flow_name
+from flownb.flow.names import default_flow_name
 from flownb.pathspec import safe_name
 
 

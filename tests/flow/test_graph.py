@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flownb.flow.node import Frame
+from flownb.flow.graph import Frame
 from tests.flow.flows import drawn
 
 DIAMOND = ("%%step a", "%%step b --after a", "%%step c --after a", "%%step d --after b,c --join", "%%step e")

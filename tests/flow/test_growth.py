@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 
 from flownb.cells.cell import read_cell
-from flownb.export.flow_file import flow_file
-from flownb.flow.complete import complete_graph
+from flownb.export import flow_file
+from flownb.flow.build_graph import complete_graph, draw_graph
 from flownb.flow.definition import define_flow
-from flownb.flow.draw import draw_graph
 from flownb.flow.lint import check_flow
 from flownb.picture import dag_text
 from flownb.runtime.program import Program
-from flownb.session.picture import flow_picture
+from flownb.session.judge import flow_picture
 
 # Steps of the two flows that are compared, and how much more work a step of the longer one may take.
 FEW, MANY, MARGIN = 60, 240, 1.15

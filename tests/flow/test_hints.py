@@ -11,7 +11,7 @@ from flownb.cells.cell import Cell, read_any_cell
 from flownb.cells.header import header_tags
 from flownb.flow.definition import define_flow
 from flownb.flow.lint import CHECKS, Diagnostic, check_flow
-from flownb.flow.lint.fix import Edit, apply_fix
+from flownb.flow.lint.edits import Edit, apply_fix
 from tests.fidelity.diagnostic_cases import PROVEN, SAID, UNWRITTEN
 from tests.flow.hint_cases import HINTED, TAGGED
 from tests.flow.lint_cases import REFUSED

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flownb.cells.cell import read_cell
-from flownb.export.flow_file import flow_file
-from flownb.flow.complete import complete_graph
-from flownb.flow.draw import draw_graph
+from flownb.export import flow_file
+from flownb.flow.build_graph import complete_graph, draw_graph
 from flownb.flow.module import (
     class_source,
     decorator_names,

@@ -16,7 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import clear_output, display, update_display
 
 from flownb.runtime.capture import captured
-from flownb.runtime.output import Output
+from flownb.runtime.task import Output
 
 
 class Publisher(CapturingDisplayPublisher):

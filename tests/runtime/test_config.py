@@ -11,12 +11,10 @@ from typing import Any
 import pytest
 
 from flownb.errors import ParameterError
-from flownb.runtime.parameters.config import Config, ConfigParameter, plain_configs, resolved_parameters
-from flownb.runtime.parameters.config_choice import choose_configs
+from flownb.runtime.parameters.config import Config, ConfigParameter, choose_configs, plain_configs, resolved_parameters
 from flownb.runtime.parameters.config_expr import ConfigExpression, config_expr, resolve, resolve_settings
 from flownb.runtime.parameters.config_value import ConfigValue
-from flownb.runtime.parameters.context import ParameterContext, RunInputs
-from flownb.runtime.parameters.parameter import Parameter
+from flownb.runtime.parameters.parameter import Parameter, ParameterContext, RunInputs
 
 CONTEXT = ParameterContext("F", "tester", "")
 SEEN = {"cfg": ConfigValue({"a": {"b": 3}, "opts": {"times": 2}, "which": "a"}), "plain": [1, 2]}

@@ -9,8 +9,8 @@ import pytest
 from flownb.cells.cell import read_cell
 from flownb.client import Run
 from flownb.errors import ParameterError
+from flownb.flow.build_graph import draw_graph
 from flownb.flow.definition import define_flow
-from flownb.flow.draw import draw_graph
 from flownb.runtime.current import Current, current
 from flownb.runtime.description import graph_info
 from flownb.runtime.launch import project_facts

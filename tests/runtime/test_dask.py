@@ -34,9 +34,8 @@ from flownb.runtime.engines.parcels import (
     unpack_spec,
 )
 from flownb.runtime.events import TaskOutput
-from flownb.runtime.output import Output
 from flownb.runtime.scheduler import RunStopped
-from flownb.runtime.task import TaskResult, TaskSpec
+from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.session.executors import open_executor
 from flownb.session.options import parse_resume, parse_run
 from flownb.session.run import FlowRun

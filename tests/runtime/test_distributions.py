@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from flownb.runtime.distributions import changed_distributions, installed, used_versions
+from flownb.provenance.distributions import changed_distributions, installed, used_versions
 
 
 def install(
@@ -82,7 +82,7 @@ PROGRAM = """
     sys.path[:0] = [{folder!r}, {site!r}]
     from pathlib import Path
     from tests.runtime.test_distributions import install
-    from flownb.runtime.provenance import imported_distributions, used_distributions
+    from flownb.provenance.record import imported_distributions, used_distributions
     site = Path({site!r})
     imported_distributions()
     {code}

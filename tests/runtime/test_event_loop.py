@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from flownb.runtime.event_loop import own_event_loops
+from flownb.runtime.process import own_event_loops
 
 
 def test_a_thread_gets_its_loop_back() -> None:

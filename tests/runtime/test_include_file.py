@@ -10,8 +10,7 @@ import pytest
 from flownb.errors import ParameterError
 from flownb.runtime.parameters.config import Config
 from flownb.runtime.parameters.config_value import ConfigValue
-from flownb.runtime.parameters.context import ParameterContext, RunInputs
-from flownb.runtime.parameters.include_file import IncludeFile
+from flownb.runtime.parameters.parameter import IncludeFile, ParameterContext, RunInputs
 
 CONTEXT = ParameterContext("F", "tester", "")
 

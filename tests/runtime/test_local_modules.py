@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from flownb.runtime.imported_text import UNKNOWN, Digests, ImportedText, noted_apart, watch_imports
-from flownb.runtime.local_modules import local_modules, outdated_modules
-from flownb.runtime.own_modules import loaded_texts
+from flownb.provenance.imported_text import UNKNOWN, Digests, ImportedText, noted_apart, watch_imports
+from flownb.provenance.local_modules import local_modules, outdated_modules
+from flownb.provenance.own_modules import loaded_texts
 
 
 @pytest.fixture

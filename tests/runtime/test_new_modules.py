@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from flownb.runtime.new_modules import NewModules
+from flownb.provenance.record import NewModules
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from flownb.runtime import own_imports as tested
+from flownb.runtime import metaflow_names as tested
 from flownb.runtime.current import current
-from flownb.runtime.own_imports import own_imports
+from flownb.runtime.metaflow_names import own_imports
 from flownb.runtime.parameters.parameter import Parameter
 
 HELPER = "from metaflow import current, Parameter\nfrom metaflow.metaflow_current import current as inner\n"

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from flownb.errors import ParameterError
-from flownb.runtime.parameters.context import ParameterContext, RunInputs
-from flownb.runtime.parameters.parameter import JSONType, Parameter
+from flownb.runtime.parameters.parameter import JSONType, Parameter, ParameterContext, RunInputs
 from flownb.runtime.parameters.start import check_names, resolve_parameters
 
 CONTEXT = ParameterContext("F", "tester", "", configs={"cfg": {}})

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import flownb
-from flownb.runtime import provenance
-from flownb.runtime.provenance import git_state, run_environment
+from flownb.provenance import record
+from flownb.provenance.record import git_state, run_environment
 
 
 def git(folder: Path, *words: str) -> str:
@@ -75,7 +75,7 @@ def test_a_slow_status_leaves_the_commit(repository: Path, monkeypatch: pytest.M
             raise subprocess.TimeoutExpired(words, 1.0)
         return real(words, **options)  # type: ignore[call-overload]  # as it was called
 
-    monkeypatch.setattr(provenance.subprocess, "run", run)
+    monkeypatch.setattr(record.subprocess, "run", run)
     assert {"commit": commit, "branch": "trunk", "dirty": None} == git_state(repository)
 
 
@@ -103,7 +103,7 @@ def install(folder: Path, name: str, version: str, files: dict[str, str], *, dir
 
 PROGRAM = """
     import json, os, sys, threading
-    from flownb.runtime.provenance import imported_distributions, known_distributions
+    from flownb.provenance.record import imported_distributions, known_distributions
     known_distributions()
     before = set(imported_distributions())
     {code}
@@ -167,7 +167,7 @@ def test_what_is_installed_while_the_process_runs(installed: Path) -> None:
     install(installed.parent / "later", "later", "7.0", {"later.py": ""})
     code = f"import shutil; shutil.copytree('later', {str(installed)!r}, dirs_exist_ok=True); "
     # Times of files may be behind the clock by some hundredths of a second.
-    looks = "import time; time.sleep(0.1); from flownb.runtime.provenance import *; imported_distributions(); "
+    looks = "import time; time.sleep(0.1); from flownb.provenance.record import *; imported_distributions(); "
     assert imported(installed, code + looks + "import later")["later"] == "7.0"
     assert imported(installed, code + "import later") == {"later": "?"}
 

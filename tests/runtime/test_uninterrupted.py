@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from flownb.runtime import event_loop
-from flownb.runtime.event_loop import own_event_loops
-from flownb.runtime.own_modules import OwnModules, current_modules
-from flownb.runtime.uninterrupted import uninterrupted
+from flownb.interrupts import uninterrupted
+from flownb.provenance.own_modules import OwnModules, current_modules
+from flownb.runtime import process
+from flownb.runtime.process import own_event_loops
 
 
 def interrupted(code: CodeType, line: int, block: Callable[[], AbstractContextManager[Any]]) -> bool:
@@ -81,9 +81,9 @@ def test_event_loops_are_put_back() -> None:
     policy, hooks = asyncio.get_event_loop_policy(), sys.get_asyncgen_hooks()
     arrived = []
     for code in (
-        event_loop._put_aside.__code__,
-        inspect.unwrap(event_loop._own_policy).__code__,
-        event_loop._enter.__code__,
+        process._put_aside.__code__,
+        inspect.unwrap(process._own_policy).__code__,
+        process._enter.__code__,
     ):
         for line in lines(code):
             arrived.append(interrupted(code, line, own_event_loops))

@@ -14,7 +14,7 @@ from unittest import mock
 
 import pytest
 
-from flownb.runtime.variables import VariableReads, changed_variables, mentioned_variables, watched
+from flownb.provenance.variables import VariableReads, changed_variables, mentioned_variables, watched
 
 SETUP = "import os, subprocess, sys, tempfile, threading\nfrom unittest import mock\n"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from flownb.cells.cell import read_cell
-from flownb.runtime.own_imports import always
+from flownb.runtime.metaflow_names import always
 from flownb.session.options import ResumeOptions, RunOptions
 from flownb.session.session import Session
 

@@ -11,15 +11,14 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from flownb.cells.notebook import read_notebook
-from flownb.cells.notebook_file import saved_id
+from flownb.cells.notebook import read_notebook, saved_id
 from flownb.errors import MissingResults, NotFound, StoreError
 from flownb.session.options import ResumeOptions, RunOptions
 from flownb.session.resume import Resume
+from flownb.session.runs import use_run
 from flownb.session.session import Session
 from flownb.session.status import flow_status
 from flownb.session.step_options import parse_spin
-from flownb.session.use import use_run
 from flownb.store.garbage import collect, remove_run
 from flownb.store.records import RunRecord
 

@@ -9,7 +9,7 @@ import pytest
 
 from flownb.client import Run
 from flownb.errors import ParameterError
-from flownb.flow.decorator_spec import decorator_spec
+from flownb.flow.decorators import decorator_spec
 from flownb.runtime.launch import Launch, launch, project_facts
 from flownb.session.options import parse_resume, parse_run
 from flownb.session.step_options import parse_spin

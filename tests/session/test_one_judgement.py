@@ -15,7 +15,7 @@ import pytest
 from flownb.cells.cell import read_cell
 from flownb.errors import StepFailed
 from flownb.picture import dag_text
-from flownb.picture.summary import state_word
+from flownb.picture.layout import state_word
 from flownb.runtime.freshness import Freshness
 from flownb.session.options import RunOptions, parse_run
 from flownb.session.session import Session

@@ -17,9 +17,8 @@ from flownb.runtime.events import (
     TaskStarted,
 )
 from flownb.runtime.freshness import Freshness
-from flownb.session.progress import Progress, StepStates
-from flownb.session.tally import StepLine, Tally, columns, cut, duration, rate_text, texts
-from flownb.session.task_lines import TaskLines
+from flownb.session.progress import Progress, StepLine, StepStates, Tally, columns, cut, duration, rate_text, texts
+from flownb.session.step_output import TaskLines
 
 Place = tuple[int | None, int | None, tuple[int, ...]]
 ALONE: Place = (None, None, ())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from flownb.runtime.imported_text import watch_imports
+from flownb.provenance.imported_text import watch_imports
 from flownb.session.options import RunOptions
 from flownb.session.session import Session
 from flownb.session.step_options import SpinOptions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flownb.picture.summary import flow_summary
+from flownb.picture.layout import flow_summary
 from flownb.runtime.freshness import Freshness
 from flownb.session.options import RunOptions
 from flownb.session.session import Session

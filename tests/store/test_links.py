@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from flownb.errors import FlownbError, StoreError
-from flownb.runtime.output import Output
+from flownb.runtime.task import Output
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import collect, remove_runs, remove_spins
 from flownb.store.local import LocalStorage, place

@@ -14,10 +14,10 @@ from typing import Literal
 
 from flownb.cells.cell import Cell
 from flownb.flow.artifacts import Artifacts
-from flownb.flow.decorator_call import catches, written_names
+from flownb.flow.decorators import catches, written_names
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
-from flownb.flow.lint.fix import Fix
+from flownb.flow.lint.edits import Fix
 
 __all__ = ["Diagnostic", "LintContext", "Severity", "counted", "errors_of", "warnings_of"]
 

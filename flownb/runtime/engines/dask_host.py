@@ -34,9 +34,8 @@ from flownb.runtime.engines.parcels import (
     pack_shown,
     unpack_spec,
 )
-from flownb.runtime.executor import AttemptEnded, AttemptLost, CardShown, OutputShown, Told
 from flownb.runtime.shipping import load_program
-from flownb.runtime.task import TaskSpec
+from flownb.runtime.task import AttemptEnded, AttemptLost, CardShown, OutputShown, TaskSpec, Told
 from flownb.runtime.workers.pool import ProcessExecutor
 from flownb.runtime.workers.server import ServerPool, Surroundings, surroundings
 from flownb.store.datastore import Datastore

@@ -14,8 +14,7 @@ from typing import Any
 from flownb.errors import CorruptBlob, StoreError
 from flownb.runtime.cards import CardUpdate
 from flownb.runtime.failure import StepError
-from flownb.runtime.output import Output
-from flownb.runtime.task import TaskResult, TaskSpec
+from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, TaskRecord
 

@@ -7,16 +7,155 @@ Takes what a ``%%flow`` cell declares and what a user typed; gives the value eac
 from __future__ import annotations
 
 import copy
+import importlib
+import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flownb.errors import ParameterError, nearest
 from flownb.runtime.parameters.config_expr import configs_read, resolve_settings
-from flownb.runtime.parameters.context import ParameterContext, RunInputs, call_default
 
-__all__ = ["JSONType", "Parameter"]
+__all__ = [
+    "IncludeFile",
+    "JSONType",
+    "Parameter",
+    "ParameterContext",
+    "Parser",
+    "RunInputs",
+    "call_default",
+    "call_parser",
+]
+
+# MERGED-DOC runtime.parameters.context: What parameters and configs are told when a run starts: what the user
+# chose, and where. Takes what a magic or a command line understood; gives it to `Parameter` and `Config`, and to
+# functions that compute their defaults.
+
+
+class ParameterContext(NamedTuple):
+    """What a function that computes a default is told, with Metaflow's field names.
+
+    Attributes
+    ----------
+    flow_name, user_name, parameter_name : str
+    logger : callable
+        Prints a line.
+    ds_type : str
+        ``"local"`` or ``"s3"``.
+    configs : ConfigValue or None
+        All configs by name; None while a config itself is computed.
+    """
+
+    flow_name: str
+    user_name: str
+    parameter_name: str
+    logger: Callable[..., None] = print
+    ds_type: str = "local"
+    configs: Any = None
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """What a run was started with, besides its flow.
+
+    Attributes
+    ----------
+    parameters : mapping of str to object
+        What the user set by name; a text is still to be converted.
+    files, values : mapping of str to str
+        ``--config`` and ``--config-value``, by the config's name.
+    environment : mapping of str to str
+        Where ``METAFLOW_RUN_ALPHA``, ``METAFLOW_FLOW_CONFIG`` and ``METAFLOW_FLOW_CONFIG_VALUE`` are looked up.
+    folder : Path or None
+        What relative paths that the user gave start from; None is the current folder, as for paths in the flow.
+    """
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+
+
+def call_default(function: Callable[..., Any], context: ParameterContext, kind_name: str) -> Any:
+    """Call a function that computes a default.
+
+    Raises
+    ------
+    ParameterError
+        If it raises.
+    """
+    try:
+        try:
+            inspect.signature(function).bind(context, False)  # ``deploy_time``, which a function may ask for
+        except (TypeError, ValueError):
+            return function(context)
+        return function(context, False)
+    except Exception as error:
+        raise ParameterError(
+            f"The default of {kind_name} `{context.parameter_name}` cannot be computed.",
+            f"Its function raised {type(error).__name__}: {str(error).rstrip('.')}.",
+            "Correct the function, or give a value.",
+        ) from error
+
+
+# MERGED-DOC runtime.parameters.parsers: Parsers of configs and of included files: a function, or the dotted name of
+# one. Takes a parser and a text; gives what the parser makes of it.
+
+
+Parser = str | Callable[[Any], Any]
+
+
+def call_parser(parser: Parser, content: Any, *, what: str) -> Any:
+    """Parse a text.
+
+    Parameters
+    ----------
+    parser : callable or str
+        ``"tomllib.loads"``; a name that begins with a dot is one of Metaflow's own package.
+    content : str or bytes
+    what : str
+        Whose content it is, for messages: ``"Config `cfg`"``.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such parser, or if it raises.
+    """
+    function = _find(parser, what) if isinstance(parser, str) else parser
+    try:
+        return function(content)
+    except Exception as error:
+        name = parser if isinstance(parser, str) else getattr(parser, "__name__", repr(parser))
+        raise ParameterError(
+            f"{what} cannot be parsed.",
+            f"Its parser {name} raised {type(error).__name__}: {str(error).rstrip('.')}.",
+            "Correct the text, or name another parser.",
+        ) from error
+
+
+def _find(name: str, what: str) -> Callable[[Any], Any]:
+    """The function of a dotted name."""
+    module, _, function = (f"metaflow{name}" if name.startswith(".") else name).rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), function, None) if module else None
+    except ImportError as error:
+        raise ParameterError(
+            f"{what} has the parser {name!r}, which cannot be imported.",
+            f"{type(error).__name__}: {error}.",
+            "Install its package, correct the name, or pass the function itself.",
+        ) from error
+    if not callable(found):
+        raise ParameterError(
+            f"{what} has the parser {name!r}, which is no function.",
+            f"`{module}` has no function `{function}`." if module else "A parser's name has a module in front.",
+            'Write it with its module, as in "tomllib.loads", or pass the function itself.',
+        )
+    parse: Callable[[Any], Any] = found
+    return parse
+
 
 TRUE = ("true", "t", "1", "yes", "y")
 FALSE = ("false", "f", "0", "no", "n")
@@ -270,3 +409,99 @@ def _boolean(value: Any) -> bool:
     if text in TRUE + FALSE:
         return text in TRUE
     raise ValueError("accepted are true and false")
+
+
+# MERGED-DOC runtime.parameters.include_file: ``IncludeFile`` with Metaflow's meaning: a parameter whose value is a
+# file's content. Takes a path; gives the content, read when the run starts. Rules follow
+# ``metaflow/includefile.py`` of 2.19.39.
+
+
+class IncludeFile(Parameter):
+    """A file that a run is started with; every step can read its content.
+
+    Parameters
+    ----------
+    name : str
+        Name on the command line, where it takes a path.
+    required : bool, default False
+    is_text : bool, default True
+        Whether the content is a ``str``; else it is ``bytes``.
+    encoding : str, default "utf-8"
+    help : str, optional
+    parser : callable or str, optional
+        What makes a value of the content, each time a task reads it; a dotted name is imported. The artifact is the
+        content itself.
+    default : str or callable, optional
+        Path of the file, from the notebook's folder; a callable is called with a `ParameterContext`.
+    show_default : bool, default True
+    """
+
+    kind_name = "IncludeFile"
+    accepted = tuple(option for option in OPTIONS if option not in ("type", "separator"))
+
+    def __init__(
+        self,
+        name: str,
+        required: bool | None = None,
+        is_text: bool | None = None,
+        encoding: str | None = None,
+        help: str | None = None,  # noqa: A002  # Metaflow's own name for it
+        parser: Parser | None = None,
+        **options: Any,
+    ) -> None:
+        if configs_read([is_text, encoding, parser]):
+            raise ParameterError(
+                f"IncludeFile `{name}` takes is_text, encoding or parser from a config.",
+                "Metaflow needs them before it knows the configs.",
+                "Write their values out.",
+            )
+        self.is_text = True if is_text is None else bool(is_text)
+        self.encoding = encoding or "utf-8"
+        self.parser = parser
+        super().__init__(name, required=required, help=help, **options)
+
+    @property
+    def kind(self) -> Any:
+        """Paths are given as texts."""
+        return str
+
+    def load(self, raw: Any) -> Any:
+        """The content, parsed if there is a parser."""
+        if raw is None or self.parser is None:
+            return raw
+        return call_parser(self.parser, raw, what=f"IncludeFile `{self.name}`")
+
+    def convert(self, value: Any, *, folder: Path | None = None) -> Any:
+        """Read the file of a path.
+
+        Raises
+        ------
+        ParameterError
+            If it cannot be read, or is no text of the encoding.
+        """
+        if not isinstance(value, str | Path):
+            raise ParameterError(
+                f"IncludeFile `{self.name}` cannot be {value!r}.", "Its value is a path.", "Give the path of a file."
+            )
+        if "://" in str(value):
+            raise ParameterError(
+                f"IncludeFile `{self.name}` cannot be {value!r}.",
+                "Metaflow includes local files only.",
+                "Download the file first, or read it in a step.",
+            )
+        try:
+            path = (folder or Path()) / Path(value).expanduser()
+            return path.read_text(self.encoding) if self.is_text else path.read_bytes()
+        except (OSError, RuntimeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise ParameterError(
+                f"IncludeFile `{self.name}`: `{value}` cannot be read.",
+                f"{str(reason).rstrip('.')}.",
+                f"Give the path of a file, for example --{self.name} PATH.",
+            ) from error
+        except (UnicodeDecodeError, LookupError) as error:
+            raise ParameterError(
+                f"IncludeFile `{self.name}`: `{value}` is no text of the encoding {self.encoding}.",
+                f"{error}.",
+                "Name its encoding, or use is_text=False.",
+            ) from error

@@ -12,12 +12,10 @@ from typing import Any
 from flownb.errors import ParameterError, nearest
 from flownb.runtime.current import current
 from flownb.runtime.description import describe_start
-from flownb.runtime.event_loop import own_event_loops
-from flownb.runtime.parameters.config import ConfigParameter, resolved_parameters, seen_configs
-from flownb.runtime.parameters.config_choice import choose_configs
+from flownb.runtime.parameters.config import ConfigParameter, choose_configs, resolved_parameters, seen_configs
 from flownb.runtime.parameters.config_value import ConfigValue
-from flownb.runtime.parameters.context import ParameterContext, RunInputs
-from flownb.runtime.parameters.parameter import Parameter
+from flownb.runtime.parameters.parameter import Parameter, ParameterContext, RunInputs
+from flownb.runtime.process import own_event_loops
 from flownb.runtime.program import Program
 from flownb.settings import user_name
 

@@ -19,13 +19,21 @@ from typing import Any
 
 from flownb.errors import StoreError
 from flownb.runtime.cards import CardUpdate
-from flownb.runtime.executor import AttemptEnded, AttemptLost, CardShown, OutputShown, Told
 from flownb.runtime.failure import StepError
-from flownb.runtime.output import Output, OutputKind
 from flownb.runtime.process import machine_memory
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import dump_program
-from flownb.runtime.task import TaskResult, TaskSpec
+from flownb.runtime.task import (
+    AttemptEnded,
+    AttemptLost,
+    CardShown,
+    Output,
+    OutputKind,
+    OutputShown,
+    TaskResult,
+    TaskSpec,
+    Told,
+)
 from flownb.runtime.workers.channel import Ended, Exited, Forked, Frames, Keeps, NotRecorded, Request, send
 from flownb.runtime.workers.server import WorkerServer
 from flownb.store.records import TaskRecord, from_json

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flownb.errors import FlownbError
-from flownb.runtime.provenance import install_stamps
+from flownb.provenance.record import install_stamps
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Frames, Kill, Load, send
 
 __all__ = ["ServerPool", "Surroundings", "WorkerServer", "surroundings"]

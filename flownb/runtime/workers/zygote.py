@@ -19,16 +19,15 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from flownb.runtime.child_module import module_folder
+from flownb.provenance.imported_text import watch_imports
+from flownb.provenance.local_modules import imported_names, is_local
+from flownb.provenance.outside import look_at_modules
+from flownb.provenance.own_modules import loaded_texts
+from flownb.provenance.record import imported_distributions, used_distributions
+from flownb.runtime.failure import EXCEPTION_MODULES
 from flownb.runtime.freshness import fingerprint
-from flownb.runtime.imported_text import watch_imports
-from flownb.runtime.local_modules import imported_names, is_local
-from flownb.runtime.metaflow_exceptions import EXCEPTION_MODULES
-from flownb.runtime.outside import look_at_modules
-from flownb.runtime.own_modules import loaded_texts
 from flownb.runtime.program import Program
-from flownb.runtime.provenance import imported_distributions, used_distributions
-from flownb.runtime.shipping import load_program
+from flownb.runtime.shipping import load_program, module_folder
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Kill, Load, receive, send
 from flownb.runtime.workers.randomness import watched_imports
 from flownb.runtime.workers.worker import prepare, work

@@ -18,16 +18,18 @@ from flownb.store.index.file import IndexFile
 from flownb.store.index.refresh import Manifests, Refresh
 from flownb.store.index.tables import (
     RunRow,
+    TaskRow,
     change_run,
     end_run,
     flow_id,
     matches,
     numbers,
     put_runs,
+    put_tasks,
     remove_run,
     run_rows,
+    task_rows,
 )
-from flownb.store.index.task_rows import TaskRow, put_tasks, task_rows
 from flownb.store.records import RunEnd, RunRecord, RunStatus, TaskRecord
 
 __all__ = ["Index", "Manifests", "RunRow", "TaskRow"]

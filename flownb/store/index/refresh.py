@@ -38,14 +38,16 @@ from typing import Protocol
 from flownb.store.index.file import IndexFile
 from flownb.store.index.tables import (
     CHUNK,
+    TaskRow,
     change_run,
     end_run,
     flow_id,
     judge_run,
     put_runs,
+    put_tasks,
+    remove_tasks,
     run_nonce,
 )
-from flownb.store.index.task_rows import TaskRow, put_tasks, remove_tasks
 from flownb.store.records import RunEnd, RunRecord, TaskRecord
 
 __all__ = ["Manifests", "Refresh"]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from flownb.errors import CorruptBlob, StoreError
 from flownb.store.hashing import hash_file, hash_parts
-from flownb.store.local.files import store_error, temporary_file, write_all
 from flownb.store.local.place import Place
+from flownb.store.local.storage import store_error, temporary_file, write_all
 from flownb.store.memory import private_memory
 from flownb.store.storage import Entry, Part
 

@@ -6,11 +6,11 @@ request, not before.
 
 from __future__ import annotations
 
-from flownb.store.s3.address import Options, parse_address
 from flownb.store.s3.blobs import TRUSTED_AGE, S3Blobs
 from flownb.store.s3.bucket import Bucket
 from flownb.store.s3.cache import BlobCache, cache_folder, cache_limit
-from flownb.store.s3.progress import TransferHook, set_transfer_hook
+from flownb.store.s3.connection import Options, parse_address
+from flownb.store.s3.reader import TransferHook, set_transfer_hook
 from flownb.store.s3.storage import S3Storage
 
 __all__ = ["TRUSTED_AGE", "S3Blobs", "S3Storage", "TransferHook", "open_s3", "set_transfer_hook"]

@@ -22,8 +22,7 @@ from flownb.store.s3 import packing
 from flownb.store.s3.bucket import Bucket
 from flownb.store.s3.cache import BlobCache
 from flownb.store.s3.packing import CHUNK
-from flownb.store.s3.progress import TransferHook, transfer
-from flownb.store.s3.reader import Memory, Reader, object_name
+from flownb.store.s3.reader import Memory, Reader, TransferHook, object_name, transfer
 from flownb.store.storage import Entry, Part
 
 __all__ = ["TRUSTED_AGE", "S3Blobs"]
@@ -46,7 +45,7 @@ class S3Blobs:
     Attributes
     ----------
     on_transfer : callable, optional
-        Told of transfers over a second; see `flownb.store.s3.progress`.
+        Told of transfers over a second; see `flownb.store.s3.reader`.
     """
 
     shortest_life = 2 * TRUSTED_AGE

@@ -11,6 +11,7 @@ import contextlib
 import os
 import random
 import re
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,13 +21,20 @@ from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
 from flownb.errors import FlownbError, StoreError
-from flownb.store.s3 import native
-from flownb.store.s3.access import Access, open_access
-from flownb.store.s3.address import Options, S3Address
-from flownb.store.s3.failure import Failure, classify
+from flownb.store.s3.connection import (
+    Access,
+    Failure,
+    Options,
+    S3Address,
+    abandon_store,
+    classify,
+    load_obstore,
+    open_access,
+)
 from flownb.store.storage import Entry
 
-__all__ = ["WORKERS", "Bucket", "Head"]
+__all__ = ["PROBE", "WORKERS", "Bucket", "Head", "require_conditions"]
+
 
 # Requests at once. Threads of obstore's blocking calls did twice the small objects a second that its coroutines did.
 WORKERS = 16
@@ -276,7 +284,7 @@ class Bucket:
         if before is not None:
             before.access.after_fork()
             for store in before.stores.values():
-                native.abandon(store)
+                abandon_store(store)
         access = before.access if before is not None else self._access()
         return _Connection(os.getpid(), access, {}, ThreadPoolExecutor(WORKERS, "flownb-s3"))
 
@@ -316,7 +324,7 @@ class Bucket:
             client["timeout"] = timedelta(seconds=max(300.0, patience))
         if access.certificates:
             client["root_certificate"] = access.certificates
-        return native.load()._store.S3Store(
+        return load_obstore()._store.S3Store(
             self.address.bucket,
             endpoint=access.endpoint,
             region=access.region,
@@ -345,7 +353,7 @@ class Bucket:
         while True:
             connection = self._connection()
             try:
-                return call(native.load(), self._store(connection, way), key)
+                return call(load_obstore(), self._store(connection, way), key)
             except FileNotFoundError as error:
                 if missing is not ... and "NoSuchBucket" not in str(error):
                     return missing
@@ -397,3 +405,48 @@ def _after_fork() -> None:
 
 with contextlib.suppress(AttributeError):
     os.register_at_fork(after_in_child=_after_fork)
+# MERGED-DOC store.s3.conditions: Whether a server has conditional writes, without which two processes could be
+# given one run id. Takes a bucket; raises if it takes an object a second time that was to be written only unless it
+# is there. Some servers do not know ``If-None-Match: *`` and pass over it
+# (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
+
+
+# What the names of probes begin with, directly below the datastore's prefix.
+PROBE = "probe-"
+# Endpoints and buckets that passed.
+_passed: set[tuple[str, str]] = set()
+
+
+def require_conditions(bucket: Bucket) -> None:
+    """Raise unless the server refuses to create what is there; asked once for each process and bucket.
+
+    Threads and processes that ask at once each use an object of their own.
+
+    Raises
+    ------
+    StoreError
+        If the server has no conditional writes, or cannot be used.
+    """
+    place = bucket.endpoint, bucket.address.bucket
+    if place in _passed:
+        return
+    # In the name and in the content, so that nobody else's try is taken for ours.
+    name = f"{PROBE}{secrets.token_hex(8)}"
+    try:
+        # A first try that is refused was preceded by one whose answer was lost, and which may have failed since.
+        while not bucket.create(name, name.encode()) and bucket.head(name) is None:
+            continue
+        refused = not bucket.create(name, name.encode())
+    finally:
+        # Who may write but not delete leaves it to `flownb gc`.
+        with contextlib.suppress(StoreError):
+            bucket.delete([name])
+    if not refused:
+        raise StoreError(
+            f"The datastore `{bucket.location}` cannot be written to: the server at {bucket.endpoint} has no "
+            "conditional writes.",
+            "It wrote an object anew that was to be created only once (`If-None-Match: *`), so two processes could be "
+            "given one run id.",
+            "Use a server that has them: Amazon S3, Ceph RGW, MinIO, Cloudflare R2.",
+        )
+    _passed.add(place)

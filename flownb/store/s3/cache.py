@@ -24,8 +24,8 @@ from pathlib import Path
 
 from flownb.errors import CorruptBlob, StoreError
 from flownb.store.local import LocalBlobs
-from flownb.store.local.files import temporary_file
 from flownb.store.local.place import Folder
+from flownb.store.local.storage import temporary_file
 from flownb.store.storage import Part
 
 __all__ = ["BlobCache", "Incoming", "cache_folder", "cache_limit"]

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from flownb.store.s3.address import Compression
+from flownb.store.s3.connection import Compression
 from flownb.store.storage import Part
 
 __all__ = ["CHUNK", "PACKED_FROM", "SUFFIXES", "cut", "ends", "pack", "pays", "table_size", "unpack"]

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 
-from flownb.store.s3.bucket import Bucket
-from flownb.store.s3.conditions import PROBE, require_conditions
+from flownb.store.s3.bucket import PROBE, Bucket, require_conditions
 from flownb.store.storage import Entry
 
 __all__ = ["S3Appender", "S3Storage"]
@@ -116,7 +115,7 @@ class S3Storage:
     def clear_temporary(self) -> int:
         """Give up multipart uploads that a killed process left unfinished; their parts are stored and billed.
 
-        Probes of such processes go too, see `flownb.store.s3.conditions`.
+        Probes of such processes go too, see `flownb.store.s3.bucket`.
         """
         before = time.time() - ABANDONED
         old = [entry.name for entry in self.bucket.children("")[1] if entry.modified < before]

@@ -12,7 +12,7 @@ import pytest
 
 from flownb.errors import StoreError
 from flownb.store.s3 import open_s3
-from flownb.store.s3.access import open_access
+from flownb.store.s3.connection import open_access
 
 
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", None])

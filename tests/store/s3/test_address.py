@@ -6,7 +6,7 @@ import pytest
 
 from flownb.errors import StoreError
 from flownb.store.s3 import open_s3
-from flownb.store.s3.address import Options, S3Address, parse_address
+from flownb.store.s3.connection import Options, S3Address, parse_address
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,14 @@ import pytest
 from flownb.errors import StoreError
 from flownb.store.datastore import Datastore
 from flownb.store.records import RunRecord
-from flownb.store.s3 import conditions, open_s3
+from flownb.store.s3 import bucket
+from flownb.store.s3 import open_s3
 
 
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test is a process that has asked no server."""
-    monkeypatch.setattr(conditions, "_passed", set())
+    monkeypatch.setattr(bucket, "_passed", set())
 
 
 def probes(proxy: Any) -> Counter[str]:
@@ -25,7 +26,7 @@ def probes(proxy: Any) -> Counter[str]:
     return Counter(
         asked.method
         for asked in proxy.asked
-        if f"/{conditions.PROBE}" in asked.path or (asked.method == "POST" and "delete" in asked.path)
+        if f"/{bucket.PROBE}" in asked.path or (asked.method == "POST" and "delete" in asked.path)
     )
 
 
@@ -104,7 +105,7 @@ def test_who_may_not_delete_can_write(proxy: Any, s3_url: str) -> None:
 def test_probes_of_killed_processes_go(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe is removed once nobody can be using it."""
     storage, _ = open_s3(s3_url)
-    storage.write(f"{conditions.PROBE}0123", b"left")
+    storage.write(f"{bucket.PROBE}0123", b"left")
     storage.write("store.json", b"{}")
     later = time.time() + 30 * 86400.0
     monkeypatch.setattr("flownb.store.s3.storage.time.time", lambda: later)

@@ -16,8 +16,8 @@ from blake3 import blake3
 
 from flownb.errors import CorruptBlob, StoreError
 from flownb.store.s3 import S3Blobs, S3Storage, open_s3
-from flownb.store.s3.address import Options
 from flownb.store.s3.cache import BlobCache
+from flownb.store.s3.connection import Options
 
 ROUNDS = 150
 FAULTS = ("cut before", "cut request", "lost answer", "cut answer", "slow", "503", "500")

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from flownb.store.s3 import native, open_s3
+from flownb.store.s3.connection import load_obstore
+from flownb.store.s3 import open_s3
 
 
 def _in_child(work: Any) -> int:
@@ -75,7 +76,7 @@ def test_modules_of_others_stay_as_they_were(s3_url: str) -> None:
     def child() -> bool:
         storage.exists("a")
         after = {name: module for name, module in sys.modules.items() if name.startswith("obstore")}
-        return before == after and native.load() is not before["obstore._obstore"]
+        return before == after and load_obstore() is not before["obstore._obstore"]
 
     assert 0 == _in_child(child)
 

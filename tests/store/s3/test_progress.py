@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flownb.store.s3 import progress
-from flownb.store.s3.progress import set_transfer_hook, transfer
+from flownb.store.s3 import reader
+from flownb.store.s3.reader import set_transfer_hook, transfer
 
 
 class Clock:
@@ -22,7 +22,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock that transfers look at."""
     found = Clock()
-    monkeypatch.setattr(progress, "time", found)
+    monkeypatch.setattr(reader, "time", found)
     return found
 
 

@@ -1,0 +1,153 @@
+"""FN024: A decorator's settings that it does not have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from flownb.errors import closest, nearest
+from flownb.flow.decorators import (
+    REPEATABLE,
+    SETTINGS,
+    DecoratorCall,
+    Expression,
+    catches,
+    decorator_calls,
+    wrong_values,
+)
+from flownb.flow.definition import Step
+from flownb.flow.lint.diagnostic import Diagnostic, LintContext
+from flownb.flow.lint.edits import Edit, Fix, line_replaced
+
+__all__ = []
+
+
+DECORATOR_SETTINGS = "FN024"
+
+
+def check_decorator_settings(context: LintContext) -> Iterator[Diagnostic]:
+    """Report unknown settings, settings without a name, and decorators that stand twice above a step."""
+    replaced = context.flow.redefined
+    for step in context.steps:
+        seen: set[str] = set()
+        for call in decorator_calls(step):
+            if call.name not in SETTINGS or call.name in replaced:
+                continue
+            known = SETTINGS[call.name]
+            listed = f"It takes {', '.join(known)}." if known else "It takes no settings."
+            if call.name in seen and call.name not in REPEATABLE:
+                what = f"Step {step.name} has @{call.name} twice."
+                why = "Metaflow takes it once for each step."
+                yield context.at(
+                    DECORATOR_SETTINGS,
+                    step,
+                    call.line,
+                    what,
+                    why,
+                    decorator_fix(step, call, "Remove one of them.", None),
+                )
+            seen.add(call.name)
+            if call.positional:
+                what = f"@{call.name} of step {step.name} is given `{call.positional[0]}` without a name."
+                said = f"Write @{call.name}({known[0]}={call.positional[0]})." if known else f"Write @{call.name}."
+                keywords = {known[0]: call.positional[0]} if known else {}
+                text = written_call(call.name, keywords, call) if len(call.positional) < 2 and not call.unpacked else ""
+                yield context.at(
+                    DECORATOR_SETTINGS, step, call.line, what, listed, decorator_fix(step, call, said, text)
+                )
+            for setting in call.settings:
+                if setting not in known:
+                    what = f"@{call.name} of step {step.name} has no setting `{setting}`."
+                    why = listed + nearest(setting, known)
+                    near = closest(setting, known)
+                    if near is None or near in call.settings:
+                        yield context.at(
+                            DECORATOR_SETTINGS, step, call.line, what, why, "Correct the name, or remove it."
+                        )
+                        continue
+                    line = step.cell.body_line + call.line - 1
+                    edits = line_replaced(step.cell, line, rf"\b{setting}(\s*=)", rf"{near}\1", last=_last(step, call))
+                    yield context.at(DECORATOR_SETTINGS, step, call.line, what, why, Fix(f"Write `{near}`.", edits))
+
+
+def _last(step: Step, call: DecoratorCall) -> int:
+    """The last line of a decorator in its cell."""
+    text = next((one.text for one in step.body.decorators if one.line == call.line), "")
+    return step.cell.body_line + call.line - 1 + text.count("\n")
+
+
+def written_call(name: str, changes: Mapping[str, str], call: DecoratorCall) -> str:
+    """A decorator's call with other settings, as it is written."""
+    kept = {key: value.text if isinstance(value, Expression) else repr(value) for key, value in call.settings.items()}
+    settings = ", ".join(f"{key}={value}" for key, value in {**kept, **changes}.items())
+    return f"@{name}({settings})" if settings else f"@{name}"
+
+
+def decorator_fix(step: Step, call: DecoratorCall, sentence: str, text: str | None) -> Fix:
+    """The fix that writes a decorator differently; None removes it, an empty text is left to the user."""
+    cell, first = step.cell, step.cell.body_line + call.line - 1
+    line = cell.source.split("\n")[first - 1].removeprefix(cell.margin)
+    if text == "" or line.startswith((" ", "\t")) or "." in line.partition("(")[0]:
+        return Fix(sentence, ())
+    return Fix(sentence, (Edit(cell, first, _last(step, call), None if text is None else cell.margin + text),))
+
+
+# MERGED-DOC flow.lint.decorator_values: FN025: A decorator's values that it cannot work with.
+
+
+DECORATOR_VALUES = "FN025"
+EXAMPLE = re.compile(r"Write (@\w+\(.*\))")
+
+
+def check_decorator_values(context: LintContext) -> Iterator[Diagnostic]:
+    """Report values of decorators that Metaflow refuses when the flow starts, or fails with when a task does."""
+    replaced = context.flow.redefined
+    for step in context.steps:
+        for call in decorator_calls(step):
+            if call.name not in replaced and not call.positional:
+                for what, why, fix, fails in wrong_values(call.name, call.settings, open_ended=call.unpacked):
+                    proven = fails and (call.name != "environment" or context.fails(step))  # only when its task runs
+                    what = f"@{call.name} of step {step.name} {what}."
+                    text = example[1] if (example := EXAMPLE.match(fix)) else ""
+                    name, _, setting = text.removesuffix(")").partition("(")
+                    key, _, value = setting.partition("=")
+                    if text and not call.unpacked:
+                        # Other settings stay; a duration is made of all of them.
+                        text = text if name == "@timeout" else written_call(call.name, {key: value}, call)
+                        said = fix.replace(example[1], text) if example else fix
+                        yield context.at(
+                            DECORATOR_VALUES,
+                            step,
+                            call.line,
+                            what,
+                            why,
+                            decorator_fix(step, call, said, text),
+                            proven=proven,
+                        )
+                        continue
+                    yield context.at(DECORATOR_VALUES, step, call.line, what, why, fix, proven=proven)
+
+
+# MERGED-DOC flow.lint.caught_split: FN023: An exception caught in a step that starts a foreach or a switch.
+
+
+CAUGHT_SPLIT = "FN023"
+# `metaflow/plugins/catch_decorator.py`, step_init (2.19.39).
+STARTS = {
+    "foreach": ("a foreach", "its items are"),
+    "switch": ("a switch", "the artifact it looks at is"),
+}
+
+
+def check_caught_split(context: LintContext) -> Iterator[Diagnostic]:
+    """Report `@catch` where what comes next hangs on what the step was to set."""
+    if "catch" in context.flow.redefined:
+        return
+    for step in context.steps:
+        call, kind = catches(step), context.graph[step.name].kind
+        if call is not None and kind in STARTS:
+            starts, lost = STARTS[kind]
+            what = f"Step {step.name} has @catch and starts {starts}."
+            why = f"When its code raises, {lost} not set, so Metaflow refuses it."
+            fix = f"Move what may fail into a step before {step.name}, and @catch with it."
+            yield context.at(CAUGHT_SPLIT, step, call.line, what, why, fix)
