@@ -25,14 +25,14 @@ MODULES = sorted(
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name: str) -> None:
     """Every example in a docstring gives what it says."""
-    assert 0 == doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS).failed
+    assert doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS).failed == 0
 
 
 def test_the_readme_s_cells(tmp_path: Path) -> None:
     """The cells of the README's first example run one after the other in a fresh kernel."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     cells = re.findall(r"```python\n(.*?)```", text, flags=re.S)
-    assert 4 == len(cells)
+    assert len(cells) == 4
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert "✓ average (spin, nothing recorded)" in str(notebook.cells[3].outputs)
@@ -44,4 +44,4 @@ def test_the_readme_s_cells(tmp_path: Path) -> None:
 def test_links_lead_somewhere(path: Path) -> None:
     """Every relative link and picture in the documentation names a file of the repository."""
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / path).read_text(encoding="utf-8"))
-    assert [] == [target for target in targets if not ((ROOT / path).parent / target).exists()]
+    assert [target for target in targets if not ((ROOT / path).parent / target).exists()] == []

@@ -25,10 +25,10 @@ TIME_KEYS = """async () => {
 def test_steps_have_badges_as_soon_as_the_extension_is_loaded(lab: Lab) -> None:
     """Loading flownb is enough for every step cell to say that it never ran; other cells have no badge."""
     lab.open(lab.write("badges_never", chain()))
-    assert {} == lab.badges()
+    assert lab.badges() == {}
     lab.run("ext")
     lab.wait_states({"a": "never", "b": "never", "c": "never"})
-    assert ["a", "b", "c"] == list(lab.badges())
+    assert list(lab.badges()) == ["a", "b", "c"]
 
 
 def test_a_badge_tells_its_state_in_words(lab: Lab) -> None:
@@ -96,7 +96,7 @@ def test_a_badge_moves_with_its_cell(lab: Lab) -> None:
     lab.wait_states({"a": "fresh", "b": "fresh", "c": "never"})
     lab.move("c", "up")
     lab.wait("() => Object.values(window.lab.badges()).map(badge => badge.step).join() === 'a,c,b'")
-    assert 3 == lab.browser.evaluate("() => document.querySelectorAll('.jp-Notebook .flownb-badge').length")
+    assert lab.browser.evaluate("() => document.querySelectorAll('.jp-Notebook .flownb-badge').length") == 3
     lab.move("c", "down")
     lab.wait_states({"a": "fresh", "b": "fresh", "c": "never"})
 

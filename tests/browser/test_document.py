@@ -71,7 +71,7 @@ def test_an_inserted_cell_is_a_step_between_its_neighbours(lab: Lab) -> None:
     lab.run("ext", "flow", "a", "b", "c")
     new = lab.insert_below("a", "%%step between -> x\nx = x * 100")
     lab.run(new)
-    assert (["a", "b", "between", "c"], [("a", "between"), ("b", "c"), ("between", "b")]) == drawn(lab)
+    assert drawn(lab) == (["a", "b", "between", "c"], [("a", "between"), ("b", "c"), ("between", "b")])
     lab.run("b", "c")
     assert "z is 1010" in lab.output("c")
     assert "between" not in lab.path.read_text()
@@ -83,7 +83,7 @@ def test_a_moved_cell_has_a_new_parent(lab: Lab) -> None:
     lab.open(lab.write("document_move", [code("%load_ext flownb", id="ext"), *cells, code("%flow", id="dag")]))
     lab.run("ext", "p", "q", "r")
     lab.move("r", "up")
-    assert (["p", "q", "r"], [("p", "r"), ("r", "q")]) == drawn(lab)
+    assert drawn(lab) == (["p", "q", "r"], [("p", "r"), ("r", "q")])
 
 
 def test_a_notebook_gets_an_id_with_its_first_step(lab: Lab) -> None:
@@ -94,7 +94,7 @@ def test_a_notebook_gets_an_id_with_its_first_step(lab: Lab) -> None:
     lab.run("a")
     lab.browser.wait_for("() => window.lab.panel.model.sharedModel.getMetadata('flownb')")
     lab.save()
-    assert 20 == len(lab.saved().metadata["flownb"]["id"])
+    assert len(lab.saved().metadata["flownb"]["id"]) == 20
     lab.restart()
     lab.run("ext")
     lab.wait_states({"a": "fresh", "b": "never", "c": "never"})
@@ -106,8 +106,8 @@ def test_a_renamed_step_is_renamed(lab: Lab) -> None:
     lab.run("ext", "flow", "a", "b", "c")
     lab.edit("b", "%%step middle -> y\ny = x + 1")
     lab.run("b")
-    assert (["a", "c", "middle"], [("a", "middle"), ("middle", "c")]) == drawn(lab)
-    assert ["a", "middle", "c"] == [badge.step for badge in lab.badges().values()]
+    assert drawn(lab) == (["a", "c", "middle"], [("a", "middle"), ("middle", "c")])
+    assert [badge.step for badge in lab.badges().values()] == ["a", "middle", "c"]
 
 
 def test_a_deleted_step_is_gone(lab: Lab) -> None:
@@ -116,8 +116,8 @@ def test_a_deleted_step_is_gone(lab: Lab) -> None:
     lab.open(lab.write("document_delete", [code("%load_ext flownb", id="ext"), *cells, code("%flow", id="dag")]))
     lab.run("ext", "p", "q", "r")
     lab.delete("q")
-    assert (["p", "r"], [("p", "r")]) == drawn(lab)
-    assert ["p", "r"] == [badge.step for badge in lab.badges().values()]
+    assert drawn(lab) == (["p", "r"], [("p", "r")])
+    assert [badge.step for badge in lab.badges().values()] == ["p", "r"]
 
 
 def test_a_cell_that_lost_its_mark_is_no_step(lab: Lab) -> None:
@@ -127,7 +127,7 @@ def test_a_cell_that_lost_its_mark_is_no_step(lab: Lab) -> None:
     lab.edit("c", "print('scratch')")
     lab.run("c")
     lab.wait_states({"a": "fresh", "b": "fresh"})
-    assert (["a", "b"], [("a", "b")]) == drawn(lab)
+    assert drawn(lab) == (["a", "b"], [("a", "b")])
 
 
 def test_tags_are_a_steps_header(lab: Lab) -> None:
@@ -144,4 +144,4 @@ def test_tags_are_a_steps_header(lab: Lab) -> None:
     lab.run("one", "two")
     lab.wait_states({"load": "fresh", "add": "fresh"})
     assert "total 6" in lab.output("two")
-    assert (["add", "load"], [("load", "add")]) == drawn(lab)
+    assert drawn(lab) == (["add", "load"], [("load", "add")])

@@ -144,4 +144,4 @@ def test_older_formats_are_upgraded(file: Path) -> None:
     cell = {"cell_type": "code", "input": "%%step a\nx = 1", "language": "python", "metadata": {}, "outputs": []}
     old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": [cell], "metadata": {}}]}
     file.write_text(json.dumps(old))
-    assert ["%%step a\nx = 1"] == [one.source for one in read_code(file)]
+    assert [one.source for one in read_code(file)] == ["%%step a\nx = 1"]

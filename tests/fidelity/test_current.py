@@ -76,4 +76,4 @@ def test_a_step_is_told_the_same(project: str, tmp_path: Path) -> None:
     outcome = session.run(parse_run(arguments))
     ours = tasks_of(Run(outcome.pathspec, datastore=session.datastore), STEPS)
     theirs = run_in_metaflow(session.export(), tmp_path / "there", *arguments)
-    assert [] == differences(ours, {name: theirs[name] for name in STEPS})
+    assert differences(ours, {name: theirs[name] for name in STEPS}) == []

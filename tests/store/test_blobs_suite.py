@@ -71,7 +71,7 @@ def test_a_missing_blob_is_told_of(blobs: Blobs) -> None:
         missing = blake3(str(size).encode()).hexdigest()
         with pytest.raises(CorruptBlob, match=missing) as caught:
             blobs.get(missing, size)
-        assert missing == caught.value.key
+        assert caught.value.key == missing
     assert blobs.get(key, len(content)) == content
 
 
@@ -97,7 +97,7 @@ def test_content_that_does_not_match_its_key_is_told_of(blobs: Blobs) -> None:
             blobs.put([content], key, size)
             blobs.settle()
             os._exit(0)
-        assert 0 == os.waitpid(pid, 0)[1]
+        assert os.waitpid(pid, 0)[1] == 0
         with pytest.raises(CorruptBlob, match=key):
             read(blobs, key, size)
 
@@ -108,9 +108,9 @@ def test_entries_and_deletion(blobs: Blobs) -> None:
     for key, content in made:
         blobs.put([content], key, len(content))
     blobs.settle()
-    assert {key for key, _ in made} == {entry.name for entry in blobs.entries()}
+    assert {entry.name for entry in blobs.entries()} == {key for key, _ in made}
     blobs.delete([made[1][0], made[3][0], "0" * 64])
-    assert {made[0][0], made[2][0]} == {entry.name for entry in blobs.entries()}
+    assert {entry.name for entry in blobs.entries()} == {made[0][0], made[2][0]}
     with pytest.raises(CorruptBlob):
         blobs.get(made[1][0], 10)
     blobs.put([made[1][1]], made[1][0], 10)
@@ -124,7 +124,7 @@ def test_a_part_is_given(blobs: Blobs) -> None:
         key, content = make(size)
         blobs.put([content], key, size)
         for start, stop in ((0, 1), (0, 0), (17, 1000), (size // 2 - 5, size // 2 + 5), (size - 3, size), (0, size)):
-            assert content[start:stop] == blobs.get_part(key, size, start, stop - start)
+            assert blobs.get_part(key, size, start, stop - start) == content[start:stop]
         blobs.settle()
         missing = blake3(b"missing").hexdigest()
         with pytest.raises(CorruptBlob, match=missing):
@@ -160,8 +160,8 @@ def test_missing_blobs_are_named(blobs: Blobs) -> None:
     for key, content in made[:-1]:
         blobs.put([content], key, len(content))
     blobs.settle()
-    assert [made[-1][0]] == blobs.missing([(key, len(content)) for key, content in made])
-    assert [] == blobs.missing([])
+    assert blobs.missing([(key, len(content)) for key, content in made]) == [made[-1][0]]
+    assert blobs.missing([]) == []
 
 
 def test_many_at_once(blobs: Blobs) -> None:
@@ -190,5 +190,5 @@ def test_a_forked_process_reads_and_writes(blobs: Blobs) -> None:
             blobs.put([more], other, len(more))
             blobs.settle()
             os._exit(0 if good else 1)
-        assert 0 == os.waitpid(pid, 0)[1]
+        assert os.waitpid(pid, 0)[1] == 0
     assert blobs.get(other, len(more)) == more

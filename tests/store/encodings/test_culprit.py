@@ -73,7 +73,7 @@ def test_the_way_to_the_culprit_is_found(name: str) -> None:
     value = make()
     with pytest.raises(Exception, match="pickle"):
         encode(value)
-    assert (path, kind) == find_unpicklable(value)
+    assert find_unpicklable(value) == (path, kind)
 
 
 def test_files_sockets_and_connections_are_found() -> None:
@@ -82,7 +82,7 @@ def test_files_sockets_and_connections_are_found() -> None:
         connection = sqlite3.connect(":memory:")
         try:
             for value in (file, one, connection):
-                assert ("['db'].inside", type(value)) == find_unpicklable({"db": slotted(value)})
+                assert find_unpicklable({"db": slotted(value)}) == ("['db'].inside", type(value))
         finally:
             connection.close()
 
@@ -101,4 +101,4 @@ def test_a_culprit_that_only_pickling_makes_is_told_by_type() -> None:
         def __reduce__(self) -> Any:
             return (list, ([threading.Lock()],))
 
-    assert ("…", type(LOCK)) == find_unpicklable([Hidden()])
+    assert find_unpicklable([Hidden()]) == ("…", type(LOCK))

@@ -20,7 +20,7 @@ from flownb.store.s3.address import Options, S3Address, parse_address
 )
 def test_a_url_names_bucket_and_prefix(url: str, bucket: str, prefix: str) -> None:
     """Slashes at the ends and doubled ones mean nothing."""
-    assert S3Address(bucket, prefix) == parse_address(url)
+    assert parse_address(url) == S3Address(bucket, prefix)
 
 
 @pytest.mark.parametrize("url", ["s3://", "s3:///a", "s3://b", "http://bucket/a", "s3://bucket/../a", "s3://bu cket/a"])
@@ -28,7 +28,7 @@ def test_what_is_no_url_of_a_bucket_is_refused(url: str) -> None:
     """The error says how to write one."""
     with pytest.raises(StoreError) as caught:
         parse_address(url)
-    assert "Write s3://bucket/prefix." == caught.value.fix
+    assert caught.value.fix == "Write s3://bucket/prefix."
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_options_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
     """Both have defaults, and a value that is not accepted is told with those that are."""
     monkeypatch.delenv("FLOWNB_S3_TIMEOUT", raising=False)
     monkeypatch.delenv("FLOWNB_S3_COMPRESSION", raising=False)
-    assert Options(30.0, "none") == Options.from_environment()
+    assert Options.from_environment() == Options(30.0, "none")
     monkeypatch.setenv("FLOWNB_S3_TIMEOUT", "2.5")
     monkeypatch.setenv("FLOWNB_S3_COMPRESSION", "zstd")
-    assert Options(2.5, "zstd") == Options.from_environment()
+    assert Options.from_environment() == Options(2.5, "zstd")
     for name, value in (("FLOWNB_S3_TIMEOUT", "soon"), ("FLOWNB_S3_TIMEOUT", "0"), ("FLOWNB_S3_COMPRESSION", "gzip")):
         with monkeypatch.context() as patch:
             patch.setenv(name, value)

@@ -42,15 +42,15 @@ def test_what_is_there_and_young_is_not_sent(proxy: Any, open_blobs: Any) -> Non
     """A large blob costs a HEAD; a small one the request that would have written it, and a HEAD."""
     blobs = open_blobs()
     put(blobs, SMALL)
-    assert ["PUT"] == requests(proxy)
+    assert requests(proxy) == ["PUT"]
     put(blobs, SMALL)
-    assert [] == requests(proxy)
+    assert requests(proxy) == []
     put(open_blobs(), SMALL)
-    assert ["PUT", "HEAD"] == requests(proxy)
+    assert requests(proxy) == ["PUT", "HEAD"]
     put(blobs, LARGE)
-    assert ["HEAD", "POST"] == requests(proxy)[:2]
+    assert requests(proxy)[:2] == ["HEAD", "POST"]
     put(open_blobs(), LARGE)
-    assert ["HEAD"] == requests(proxy)
+    assert requests(proxy) == ["HEAD"]
 
 
 @pytest.mark.parametrize("content", [SMALL, LARGE])
@@ -72,7 +72,7 @@ def test_what_is_old_is_written_again(
     for blobs in (first, open_blobs()):
         requests(proxy)
         put(blobs, content)
-        assert "PUT" == requests(proxy)[-1] or len(content) > 1000
+        assert requests(proxy)[-1] == "PUT" or len(content) > 1000
         assert blobs.shortest_life == 2 * TRUSTED_AGE
 
 
