@@ -34,7 +34,7 @@ def test_the_vectors_are_what_python_does() -> None:
     assert found == dict(module.vectors())
 
 
-def test_a_kernel_knows_the_document_that_a_view_tells_of() -> None:
+def test_a_kernel_knows_the_document_that_a_view_sends() -> None:
     """Of the messages that a view sends, the kernel makes the documents that the view shows."""
     shown: list[list[dict[str, object]]] = []
     channel = Channel(

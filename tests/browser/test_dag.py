@@ -60,7 +60,7 @@ def waiting_run(lab: Lab, name: str, go: Path) -> None:
 
 
 @pytest.mark.parametrize("during", [True, False])
-def test_a_page_loaded_anew_shows_how_a_run_ends(lab: Lab, tmp_path: Path, during: bool) -> None:
+def test_a_reloaded_page_shows_how_a_run_ends(lab: Lab, tmp_path: Path, during: bool) -> None:
     """A reload during a run shows what runs, and the end, which is saved; also if it came before the page."""
     go = tmp_path / "go"
     waiting_run(lab, f"dag_reload_{during}", go)
@@ -84,7 +84,7 @@ def test_a_page_loaded_anew_shows_how_a_run_ends(lab: Lab, tmp_path: Path, durin
 
 
 def test_an_output_that_is_not_drawn_ends_too(lab: Lab, tmp_path: Path) -> None:
-    """The file is right also if the run's cell was collapsed while the page was loaded anew."""
+    """The file is right also if the run's cell was collapsed while the page was reloaded."""
     go = tmp_path / "go"
     waiting_run(lab, "dag_reload_collapsed", go)
     lab.browser.evaluate("() => { window.lab.cell('run').outputHidden = true; }")
@@ -117,7 +117,7 @@ def test_a_kernel_that_is_restarted_leaves_nothing_running(lab: Lab, tmp_path: P
 
 
 def test_a_run_by_shortcut_shows_that_the_kernel_stopped(lab: Lab, tmp_path: Path) -> None:
-    """A DAG that is not part of the notebook does not go on saying that a step runs either."""
+    """A DAG that is not part of the notebook does not keep saying that a step runs either."""
     cells = chain()
     cells[3] = code(f"%%step b -> y\n{waits_for(tmp_path / 'never')}y = x + 1", id="b")
     lab.open(lab.write("dag_restart_shortcut", cells))
@@ -132,7 +132,7 @@ def test_a_run_by_shortcut_shows_that_the_kernel_stopped(lab: Lab, tmp_path: Pat
 
 
 def test_a_run_that_fails_shows_where(lab: Lab) -> None:
-    """The failed step is marked in the DAG, the steps behind it never ran, and the error stands below."""
+    """The failed step is marked in the DAG, the steps behind it never ran, and the error is shown below."""
     cells = chain()
     cells[3] = code("%%step b -> y\ny = x / 0", id="b")
     lab.open(lab.write("dag_failed", cells))

@@ -13,7 +13,7 @@ MODES: tuple[Mode, ...] = ("command", "edit")
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_step_is_spun_as_it_stands(lab: Lab, mode: Mode) -> None:
+def test_a_step_is_spun_as_the_page_shows_it(lab: Lab, mode: Mode) -> None:
     """Spinning an edited cell saves it, runs the new text under it, and leaves its outputs and its result alone."""
     lab.open(lab.write(f"spin_{mode}", chain()))
     lab.run("ext", "flow", "a", "b", "c")
@@ -66,7 +66,7 @@ def test_an_error_is_shown_under_the_cell(lab: Lab) -> None:
     assert "ZeroDivisionError" not in shown
 
 
-def test_a_cell_that_is_no_step_is_not_spun(lab: Lab) -> None:
+def test_a_cell_that_is_not_a_step_is_not_spun(lab: Lab) -> None:
     """Ctrl+Alt+S says what to do instead, and nothing runs."""
     lab.open(lab.write("spin_scratch", chain()))
     lab.run("ext", "flow", "a")
@@ -78,7 +78,7 @@ def test_a_cell_that_is_no_step_is_not_spun(lab: Lab) -> None:
 
 
 def test_a_result_is_gone_when_its_cell_runs(lab: Lab) -> None:
-    """What a shortcut showed does not stand beside newer outputs of the same cell."""
+    """What a shortcut showed does not stay beside newer outputs of the same cell."""
     lab.open(lab.write("spin_then_run", chain()))
     lab.run("ext", "flow", "a", "b")
     lab.select("c", "command")

@@ -50,7 +50,7 @@ def test_a_table_holds_texts_numbers_and_components() -> None:
 
 
 @pytest.mark.parametrize("data", [None, [], "text", ["text"], [1], ({},)])
-def test_what_is_no_list_of_lists_is_passed_over(data: Any, theirs: Any) -> None:
+def test_what_is_not_a_list_of_lists_is_skipped(data: Any, theirs: Any) -> None:
     """A table of anything else is empty, as in Metaflow."""
     assert Table(data).render()["rows"] == [[]]
     assert theirs.Table(data).render()["data"] == [[]]
@@ -115,7 +115,7 @@ def test_a_polars_frame_says_what_metaflow_draws() -> None:
 
 
 def test_no_frame_is_said_as_in_metaflow(theirs: Any) -> None:
-    """What is no frame becomes a table with one header that says so."""
+    """What is not a frame becomes a table with one header that says so."""
     assert Table.from_dataframe([1]).render()["headers"] == ["Object type list not supported"]
     assert theirs.Table.from_dataframe([1]).render()["columns"] == ["Object type list not supported"]
 
@@ -143,7 +143,7 @@ def test_an_image_is_known_by_its_bytes(source: Any, kind: str) -> None:
     "source",
     [None, b"", b"nothing", 5, bytearray(PNG), "text", "https://example.org/a.png?data:image/png,", "data:text/html,x"],
 )
-def test_what_is_no_picture_is_an_error_line(source: Any) -> None:
+def test_what_is_not_a_picture_is_an_error_line(source: Any) -> None:
     """Anything else shows an error line, and nothing is ever loaded from outside."""
     assert Image(source).render()["type"] == "error"
 
@@ -192,7 +192,7 @@ def test_an_image_made_from_bytes_stays(theirs: Any) -> None:
 
 
 def test_a_component_that_cannot_be_drawn_is_an_error_line() -> None:
-    """A component whose drawing fails shows an error line; one of Metaflow's own one that says so."""
+    """A component that cannot be drawn shows an error line, and so does one of Metaflow's own."""
 
     class Bad(CardComponent):
         def render(self) -> dict[str, Any]:

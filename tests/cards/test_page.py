@@ -124,7 +124,7 @@ def everywhere(text: str) -> CardContent:
 
 @pytest.mark.parametrize("text", NASTY)
 def test_nothing_gets_out(text: str) -> None:
-    """Whatever text stands at whatever place, the page has the elements of a card and no others."""
+    """Whatever the texts of a card are, the page has the elements of a card and no others."""
     card = everywhere(text)
     page = card_page([card, card], heading=text, note=text)
     check_page(page).text.encode()

@@ -110,7 +110,7 @@ VALUES = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from([*SHAPES, "later"]), st.dictionaries(WORDS, VALUES, max_size=5))
 def test_any_data_is_drawn(kind: str, data: dict[str, Any]) -> None:
-    """Whatever stands in a component's data, a card of it is drawn, and the text can be sent."""
+    """Whatever a component's data is, a card of it is drawn, and the text can be sent."""
     card = CardContent(components=({**data, "type": kind},))
     card_page([card, card])
     json.dumps(card_bundle([card, card]), ensure_ascii=False).encode()

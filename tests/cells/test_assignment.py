@@ -179,7 +179,7 @@ def test_lines_are_those_of_the_first_read_and_binding() -> None:
     ],
 )
 def test_attributes_of_self_are_followed_like_names(text: str, reads: set[str], writes: set[str]) -> None:
-    """Artifacts that are read before they are written are told from those that are not."""
+    """Artifacts that are read before they are written are distinguished from those that are not."""
     found = names(text)
     assert (set(found.self_reads), set(found.self_writes)) == (reads, writes)
 
@@ -218,7 +218,7 @@ def test_self_that_escapes_or_merges_is_known(text: str, escapes: bool, merges: 
     ],
 )
 def test_what_cannot_be_persisted_is_known(text: str, definitions: dict[str, str]) -> None:
-    """Functions, classes and modules are told from values, by what a name was bound to last."""
+    """Functions, classes and modules are distinguished from values, by what a name was bound to last."""
     assert names(text).definitions == definitions
 
 
@@ -230,7 +230,7 @@ def test_declared_annotated_and_mentioned_names_are_kept_apart() -> None:
     assert set(names("send('@home')").mentions) == set()
 
 
-def test_a_body_that_is_no_python_has_no_names() -> None:
+def test_a_body_that_is_not_python_has_no_names() -> None:
     """The analysis of a syntax error is empty."""
     assert analyse_names(None) == BodyNames()
 

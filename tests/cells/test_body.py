@@ -49,7 +49,7 @@ def test_decorators_are_blanked_out_of_the_code() -> None:
 
 
 def test_shared_code_keeps_its_decorators() -> None:
-    """A decorator in a shared cell decorates what stands below it."""
+    """A decorator in a shared cell decorates what is below it."""
     assert parse_body("@retry\ndef f(): pass", "shared").decorators == ()
 
 
@@ -74,7 +74,7 @@ MAGICS = {
 
 @pytest.mark.parametrize("text", MAGICS)
 def test_lines_that_only_ipython_understands_are_found(text: str) -> None:
-    """Magics, shell lines and help requests are told from operators, from strings and from plain mistakes."""
+    """Magics, shell lines and help requests are distinguished from operators, from strings and from plain mistakes."""
     assert [(one.text, one.line) for one in parse_body(text, "step").magics] == MAGICS[text]
 
 
@@ -101,7 +101,7 @@ def test_a_magic_in_a_step_leaves_no_tree() -> None:
         ("-" * 20_000 + "1", "too many nested parentheses", 1),
     ],
 )
-def test_what_is_no_python_is_kept_as_a_fact(text: str, message: str, line: int) -> None:
+def test_what_is_not_python_is_kept_as_a_fact(text: str, message: str, line: int) -> None:
     """Nothing raises: the parser's message and line are kept for the checks."""
     problem = parse_body(text, "step").problem
     assert problem is not None
@@ -109,7 +109,7 @@ def test_what_is_no_python_is_kept_as_a_fact(text: str, message: str, line: int)
         assert (problem.message, problem.line) == (message, line)
 
 
-def test_a_warning_of_the_compiler_is_no_error() -> None:
+def test_a_warning_of_the_compiler_is_not_an_error() -> None:
     r"""A text such as "\d" is Python, whatever the compiler thinks of it (warnings are errors in this test)."""
     assert parse_body('x = "\\d"', "step").problem is None
 

@@ -109,7 +109,7 @@ def test_a_magic_outranks_tags() -> None:
 
 
 def test_a_cell_magic_of_ipython_outranks_tags() -> None:
-    """A cell that begins with another cell magic is no Python, so its tags do not make it a step."""
+    """A cell that begins with another cell magic is not Python, so its tags do not make it a step."""
     assert read_cell("%%bash\nls", tags=["step:train"]).kind == "scratch"
 
 
@@ -126,7 +126,7 @@ def test_shared_takes_no_arguments() -> None:
 
 
 def test_messages_name_the_cell() -> None:
-    """A cell's title and file name tell its number and what it is."""
+    """A cell's title and file name have its number and its kind."""
     cell = read_cell("%%step a\n", number=3, cell_id="x1")
     assert (cell.title, cell.filename, cell.cell_id) == ("cell 3 (step a)", "<cell 3: step a>", "x1")
     assert (read_cell("%%shared").title, read_cell("%%shared").filename) == ("cell (shared)", "<cell 0: shared>")

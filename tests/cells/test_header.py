@@ -49,7 +49,7 @@ LINES = {
 
 @pytest.mark.parametrize("line", LINES)
 def test_each_form_of_the_line_is_read(line: str) -> None:
-    """Options may stand in any order, with blanks around commas, quotes around texts and names in Python's spelling."""
+    """Options may be in any order, with blanks around commas, quotes around texts and names in Python's spelling."""
     assert parse_step_line(line) == LINES[line]
 
 
@@ -198,7 +198,7 @@ def test_the_flow_line_gives_the_class_name() -> None:
 
 
 def test_the_flow_line_names_base_classes() -> None:
-    """They stand in parentheses as in a class statement, with blanks, a comma at the end or a colon behind them."""
+    """They are in parentheses as in a class statement, with blanks, a comma at the end or a colon after them."""
     expected = FlowHeader("Train", ("BaseFlow", "settings.Mixin"))
     lines = [
         "Train(BaseFlow, settings.Mixin)",
@@ -217,7 +217,7 @@ def test_a_base_class_is_a_name(line: str) -> None:
 
 
 def test_a_join_can_name_its_inputs() -> None:
-    """The name stands behind --join or its `=`, on the line and in a tag; the header writes it again."""
+    """The name follows --join or its `=`, on the line and in a tag; the header writes it again."""
     headers = [
         parse_step_line("pick --join models -> best"),
         parse_step_line("pick --join=models -> best"),

@@ -81,7 +81,7 @@ def test_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_timeline_and_index(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A timeline has a run's tasks by their start; the index is made anew from the manifests."""
+    """A timeline has a run's tasks by their start; the index is rebuilt from the manifests."""
     capsys.readouterr()
     assert main(["timeline", "F/2"]) == 0
     assert [line.split(" ")[-1] for line in capsys.readouterr().out.splitlines()] == [
@@ -114,7 +114,7 @@ def test_timeline_and_index(here: Path, capsys: pytest.CaptureFixture[str]) -> N
     ],
 )
 def test_wrong_words(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
-    """A wrong word is told, and nothing is removed."""
+    """A wrong word is reported, and nothing is removed."""
     try:
         status = main(words)
     except SystemExit as stop:  # argparse's own

@@ -61,7 +61,7 @@ def test_logs_of_a_step_and_a_stream(here: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_logs_of_a_task_are_as_they_were_written(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One task's text stands as it was written, also with --follow and the number of its attempt."""
+    """One task's text is printed as it was written, also with --follow and the number of its attempt."""
     for more in ([], ["--follow"], ["--attempt", "0"]):
         assert said(capsys, "logs", "F/1/train/3", "--stdout", *more) == ["got 1"]
         assert set(said(capsys, "logs", "F/1/train/3", *more)) == {"got 1", "oh 1"}
@@ -89,7 +89,7 @@ def test_places_that_are_not_there(here: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_whoever_reads_along_may_leave(here: Path) -> None:
-    """A pipe that is closed early is no error."""
+    """A pipe that is closed early is not an error."""
     command = [sys.executable, "-m", "flownb.cli.main", "logs", "F/1"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
@@ -138,7 +138,7 @@ def test_a_running_run_is_followed_to_its_end(running: subprocess.Popen[str], pl
 
 
 def test_following_ends_when_the_process_died(running: subprocess.Popen[str]) -> None:
-    """A killed run is followed no longer; what it wrote until then is there."""
+    """A killed run is no longer followed; what it wrote until then is there."""
     reader = follow("F/1")
     assert reader.stdout is not None
     assert reader.stdout.readline() == "[wait/2] one\n"

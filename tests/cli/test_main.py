@@ -99,7 +99,7 @@ def test_a_module_that_is_missing_here_may_be_exported(write_notebook: WriteNote
 
 
 def test_export(write_notebook: WriteNotebook, tmp_path: Path) -> None:
-    """Exporting writes the file it is told to, or to standard output."""
+    """Exporting writes to the file that is named, or to standard output."""
     write_notebook(*CELLS)
     status, out, _ = flownb("export", "nb.ipynb", "-o", "made.py", cwd=tmp_path)
     assert (status, out.startswith("wrote made.py")) == (0, True)
@@ -110,7 +110,7 @@ def test_export(write_notebook: WriteNotebook, tmp_path: Path) -> None:
 
 
 def test_export_names_what_the_notebook_installs(write_notebook: WriteNotebook, tmp_path: Path) -> None:
-    """Requirements of `%pip install` lines, in scratch cells too, stand in the file's header."""
+    """Requirements of `%pip install` lines, in scratch cells too, are in the file's header."""
     write_notebook("%pip install -q duckdb>=1 'polars==1.2'", *CELLS)
     assert "# It needs: duckdb>=1, polars==1.2.\n" in flownb("export", "nb.ipynb", "-o", "-", cwd=tmp_path)[1]
 

@@ -84,7 +84,7 @@ def test_values_that_stopped_a_command(folder: Path, name: str, path: tuple[str,
 
 
 def test_a_damaged_manifest_is_named_and_the_rest_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Lists go on without it; what would remove things says which file is to blame."""
+    """Lists continue without it; what would remove things says which file is to blame."""
     store = Datastore(tmp_path)
     for _ in range(2):
         run = store.new_run(RunRecord("F", "", "run", started=1.0, user="me")).run

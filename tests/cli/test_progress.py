@@ -69,14 +69,14 @@ class Terminal:
         return self.screen
 
     def end(self) -> str:
-        """What stands there when the process has ended."""
+        """What the terminal shows when the process has ended."""
         screen = self.until(lambda text: False)
         self.process.wait(120)
         return screen
 
     @property
     def screen(self) -> str:
-        """What stands there now."""
+        """What the terminal shows now."""
         return "\n".join(line.rstrip() for line in self.lines).rstrip()
 
     def _take(self, text: str) -> None:
@@ -122,7 +122,7 @@ def terminal(write_notebook: Callable[..., Path], tmp_path: Path) -> Iterator[Ca
 
 
 def test_a_terminal_shows_a_line_a_step(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
-    """Counts stand below what tasks print and are kept up to date; at the end the DAG stands in their place."""
+    """Counts are shown below what tasks print and are kept up to date; at the end the DAG replaces them."""
     run = terminal()
     screen = run.until(lambda text: "2/3  1 running" in text)
     lines = screen.split("\n")
@@ -178,7 +178,7 @@ def test_no_colours_and_dumb_terminals(terminal: Callable[..., Terminal], tmp_pa
 
 
 def test_a_pipe_has_a_line_for_each_step_that_is_done(write_notebook: Callable[..., Path], tmp_path: Path) -> None:
-    """In a log a step is told of once, after what its tasks print."""
+    """A log names a step once, after what its tasks print."""
     write_notebook(*CELLS)
     (tmp_path / "go").touch()
     done = subprocess.run(COMMAND, cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -188,7 +188,7 @@ def test_a_pipe_has_a_line_for_each_step_that_is_done(write_notebook: Callable[.
     assert lines[5:7] == ["train: 3/3, done in 1 s", "pick: done in 1 s"]
 
 
-def test_a_step_that_fails_is_told_of(write_notebook: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_step_that_fails_is_reported(write_notebook: Callable[..., Path], tmp_path: Path) -> None:
     """Its line in a log says how many of its tasks failed."""
     write_notebook(*CELLS[:2], "%%step train --foreach xs -> m\nm = 1 / (self.input - 1)", CELLS[-1])
     done = subprocess.run([*COMMAND, "--max-workers", "1"], cwd=tmp_path, capture_output=True, text=True)

@@ -48,7 +48,7 @@ def test_cards_are_chosen(task: Task) -> None:
 
 
 def test_cards_that_are_not_there(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing card is told with those there are; a task without any has an empty list."""
+    """The error for a missing card lists those that exist; a task without any has an empty list."""
     with pytest.raises(CardNotFound, match=r"has no card with the id `z`\. Its cards are `x`, `y`"):
         get_cards(task, id="z")
     monkeypatch.setenv("FLOWNB_DATASTORE", str(task._datastore.location))

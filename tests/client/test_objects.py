@@ -45,7 +45,7 @@ def session(make_session: MakeSession) -> Session:
 
 
 def test_flow_lists_runs_newest_first(session: Session) -> None:
-    """Runs of the whole flow are iterated from new to old; working runs stand apart."""
+    """Runs of the whole flow are iterated from new to old; working runs are separate."""
     flow = Flow("F", datastore=session.datastore)
     assert [run.id for run in flow] == ["2", "1"]
     assert [run.id for run in flow.working_runs()] == ["3"]

@@ -85,7 +85,7 @@ def test_many_imports_are_written_one_a_line() -> None:
     ],
 )
 def test_future_imports_open_the_file(shared: str) -> None:
-    """However it is written, the import stands once, above all others, and the file compiles."""
+    """However it is written, the import is there once, above all others, and the file compiles."""
     text = exported("%%shared\nx = 1", f"%%shared\n{shared}", "%%step a\nos.getcwd()")
     tree = ast.parse(text)
     imports = [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]

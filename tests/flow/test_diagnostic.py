@@ -25,7 +25,7 @@ def test_a_warning_says_that_it_is_one() -> None:
 
 
 def test_findings_are_parted_and_counted() -> None:
-    """Errors and warnings can be told apart, and a list of findings summed up."""
+    """Errors and warnings can be distinguished, and a list of findings summed up."""
     found = [ERROR, WARNING, ERROR]
     assert (errors_of(found), warnings_of(found)) == ((ERROR, ERROR), (WARNING,))
     assert [

@@ -23,7 +23,7 @@ def found(*cells: str, only: str | None = None, kernel_names: tuple[str, ...] = 
 
 
 @pytest.mark.parametrize(("cells", "expected"), REFUSED, ids=lambda value: repr(value)[:60])
-def test_a_mistake_is_told_in_three_sentences(cells: tuple[str, ...], expected: list[Found]) -> None:
+def test_a_mistake_is_reported_in_three_sentences(cells: tuple[str, ...], expected: list[Found]) -> None:
     """What happened, why, and what to do: with the right code, at the right cell and line, and nothing else."""
     assert found(*cells) == expected
 
@@ -74,7 +74,7 @@ def test_a_step_alone_is_checked_for_what_its_parent_passes_on() -> None:
 
 
 def test_a_name_of_the_notebook_is_named_as_such() -> None:
-    """A name that only the kernel has is no name a step can read, and the message says so."""
+    """A name that only the kernel has is not a name a step can read, and the message says so."""
     step = found("%%step a\ny = df", kernel_names=("df",))
     assert [one[4] for one in step] == ["`df` exists only in the notebook's namespace, which steps never see."]
     shared = found("%%shared\ny = df", "%%step a", kernel_names=("df",))

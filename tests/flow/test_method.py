@@ -113,7 +113,7 @@ def test_the_code_hash_follows_what_the_step_does() -> None:
     assert method("b", "%%shared\nx = 1", "%%step start", "%%step b -> y\ny = x", "%%step end").code_hash != one
 
 
-def test_a_body_that_is_no_python_still_has_a_source() -> None:
+def test_a_body_that_is_not_python_still_has_a_source() -> None:
     """The checks can show it; nothing raises."""
     assert (
         body_of(method("b", START, "%%step b\ny = (", "%%step end").text)

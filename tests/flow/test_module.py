@@ -44,7 +44,7 @@ def test_imports_are_what_decorators_and_the_class_need() -> None:
 
 
 def test_names_of_a_decorator_are_those_it_reads() -> None:
-    """Arguments count; text that is no decorator has no names."""
+    """Arguments count; text that is not a decorator has no names."""
     assert decorator_names("@retry(times=N, minutes_between_retries=[i for i in [1]][0])") == {"retry", "N"}
     assert decorator_names("@") == frozenset()
 
@@ -142,7 +142,7 @@ def test_the_class_line_names_the_bases() -> None:
 
 
 def test_nothing_is_imported_that_shared_code_has() -> None:
-    """With all names taken from metaflow by a shared cell there is no import left to write."""
+    """With all names taken from metaflow by a shared cell, no import is left to write."""
     flow = define(
         "%%shared\nfrom metaflow import FlowSpec, step\nclass Base(FlowSpec): pass",
         "%%flow F(Base)",

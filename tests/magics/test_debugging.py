@@ -82,7 +82,7 @@ def test_a_breakpoint_in_a_last_line_stops_before_the_step_ends(kernel: Kernel) 
     assert ("42\n" in seen, "✓ load" in seen, "flownb/" in seen) == (True, True, False)
 
 
-def test_whoever_leaves_the_debugger_stops_the_step(kernel: Kernel) -> None:
+def test_leaving_the_debugger_stops_the_step(kernel: Kernel) -> None:
     """Quitting is an interrupt: no other attempt is made, and @catch does not take it."""
     seen = kernel.run("%%step load -> x\n@retry(times=2)\n@catch(var='e')\nbreakpoint()\nx = 1", "q")
     assert "KeyboardInterrupt: the debugger was left" in seen
@@ -100,7 +100,7 @@ def test_a_breakpoint_that_nobody_can_answer_is_an_error(kernel: Kernel, call: s
 
 
 def test_a_timeout_does_not_count_while_a_step_is_debugged(kernel: Kernel) -> None:
-    """A step whose @timeout passes while its user looks around goes on."""
+    """A step whose @timeout passes while its user looks around continues."""
     body = "breakpoint()\nimport time\ntime.sleep(1.2)\nx = 1"
     assert "✓ load" in kernel.run(f"%%step load -> x\n@timeout(seconds=1)\n{body}", "c")
 

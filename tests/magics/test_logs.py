@@ -77,7 +77,7 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("outside")
 def test_subprocesses_are_heard(kernel: Kernel) -> None:
-    """What reaches the kernel past Python's streams is kept as well, while the step goes on."""
+    """What reaches the kernel past Python's streams is kept as well, while the step continues."""
     kernel.run("%%flow F")
     reply = kernel.run(
         "%%step load\nimport pathlib, subprocess, sys, time\nsubprocess.run([sys.executable, '-c', 'print(6 * 7)'])\n"

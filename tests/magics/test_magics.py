@@ -142,7 +142,7 @@ def test_ids_tell_a_renamed_and_a_deleted_cell(kernel: Kernel) -> None:
 
 
 def test_deleted_and_unmarked_cells_leave_the_flow(kernel: Kernel) -> None:
-    """A deletion is told with whatever is executed next; a cell that lost its mark is no step any more."""
+    """A deletion is sent with the next execution; a cell that lost its mark is not a step any more."""
     for name in "abc":
         kernel.run(f"%%step {name}\npass", cellId=name)
     kernel.run("1 + 1", cellId="x", deletedCells=["b"])

@@ -98,7 +98,7 @@ def test_kernel_and_file_take_the_same_cells_for_steps(text: str, tags: tuple[st
 
 
 def test_what_an_unknown_magic_runs_is_refused(kernel: Kernel) -> None:
-    """A step below a magic of which the file does not tell that it runs it says so, and is no step."""
+    """Below a magic that is not known to run its cell, a step is refused with that reason."""
     reply = kernel.run("%%twice\n%%step refused -> x\nx = 1", cellId="twice")
     assert "`%%step refused -> x` is below `%%twice`." in reply.error
     assert "Move `%%step` to the first line." in reply.error

@@ -19,7 +19,7 @@ CELL = {"cellId": "run"}
 
 
 class Front:
-    """A front end: sends cells, and keeps what it is told of the last one."""
+    """A front end: sends cells, and keeps the messages about the last one."""
 
     def __init__(self, client: BlockingKernelClient, interrupt: Callable[[], None]) -> None:
         self.client, self.interrupt = client, interrupt
@@ -85,7 +85,7 @@ def front(bare: Front, tmp_path: Path) -> Front:
     return bare
 
 
-def test_one_output_is_updated_while_somebody_looks(front: Front, tmp_path: Path) -> None:
+def test_one_output_is_updated_while_a_front_end_looks(front: Front, tmp_path: Path) -> None:
     """A line a step, and text as it comes; at the end what everybody else has."""
     (tmp_path / "go").unlink()
 

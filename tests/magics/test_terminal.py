@@ -90,7 +90,7 @@ def test_a_step_is_typed_like_any_cell_magic(terminal: Terminal) -> None:
 
 
 def test_a_header_is_not_complete() -> None:
-    """What a front end asks before it executes a line: a header goes on, until a blank line ends the cell."""
+    """What a front end asks before it executes a line: a header continues, until a blank line ends the cell."""
     shell = InteractiveShell()
     shell.extension_manager.load_extension("flownb")
     texts = ["%%step a", "%%step a\nx = 1", "%%step\ta", "%%flow F", "%%shared", "%%spin a", "# c\n%%step a", "x = 1"]
@@ -101,7 +101,7 @@ def test_a_header_is_not_complete() -> None:
 
 
 def test_a_step_stops_and_is_debugged_in_a_terminal(tmp_path: Path) -> None:
-    """breakpoint() stops at the step's next line, %debug is in the step's frame, and the shell goes on."""
+    """breakpoint() stops at the step's next line, %debug is in the step's frame, and the shell continues."""
     command = [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "--colors=nocolor"]
     environment = {**os.environ, "IPYTHONDIR": str(tmp_path / "ipython")}
     done = subprocess.run(

@@ -45,7 +45,7 @@ class Debugger:
         return path
 
     def stops(self, code: str) -> list[tuple[str, int, dict[str, str]]]:
-        """Execute a cell; give the path, the line and the local names of each place where it stops, and go on."""
+        """Execute a cell; give the path, the line and the local names of each place where it stops, and continue."""
         message_id = self.client.execute(code)
         found = []
         while True:

@@ -64,7 +64,7 @@ def test_only_marked_cells_fail(notebook: Any) -> None:
 
 
 def test_steps_show_their_report(notebook: Any) -> None:
-    """Below every step cell stands a report that names the step and each artifact it captures."""
+    """Below every step cell is a report that names the step and each artifact it captures."""
     steps = [read_cell(cell.source) for cell in _code(notebook)]
     for step, cell in zip(steps, _code(notebook), strict=True):
         if step.kind != "step" or step.header is None:

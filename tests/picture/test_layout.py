@@ -24,7 +24,7 @@ def flow(*edges: DagEdge) -> Dag:
 
 
 def onward(dag: Dag) -> Dag:
-    """Keep only the arrows that go on in document order, so that there is no cycle."""
+    """Keep only the arrows that follow document order, so that there is no cycle."""
     place = {node.name: index for index, node in enumerate(dag.nodes)}
     edges = tuple(edge for edge in dag.edges if place[edge.source] < place[edge.target])
     return Dag(dag.name, dag.nodes, edges)
@@ -118,7 +118,7 @@ def test_arrows_pass_beside_cards(dag: Dag, max_width: float) -> None:
 
 @given(st.from_type(Dag))
 def test_flow_without_cycle_has_no_arrow_back(dag: Dag) -> None:
-    """Where every arrow goes on in document order, none is drawn as running back."""
+    """Where every arrow follows document order, none is drawn as running back."""
     ways = {path.way for path in layout_dag(onward(dag)).paths}
     assert ways - {"forward", "wrap"} == set()
 
@@ -137,7 +137,7 @@ def test_each_pair_of_steps_has_one_arrow(dag: Dag) -> None:
 
 
 def test_chain_is_straight() -> None:
-    """Steps in a single file stand at one height in a single row."""
+    """Steps in a chain have one height in a single row."""
     layout = layout_dag(flow(*chain("a", "b", "c", "d")))
     assert (
         {middle(box) for box in layout.boxes},
@@ -146,7 +146,7 @@ def test_chain_is_straight() -> None:
 
 
 def test_split_and_join_are_centred() -> None:
-    """A split stands at the middle of its branches, and so does their join."""
+    """A split is at the middle of its branches, and so does their join."""
     edges = (
         *(DagEdge("start", name) for name in "abcd"),
         *(DagEdge(name, "merge") for name in "abcd"),
@@ -159,14 +159,14 @@ def test_split_and_join_are_centred() -> None:
 
 
 def test_branches_keep_document_order() -> None:
-    """Branches stand from top to bottom in the order the document has them."""
+    """Branches are drawn from top to bottom in document order."""
     boxes = layout_dag(flow(*(DagEdge("start", name) for name in "zay"))).boxes
     branches = sorted(boxes[1:], key=lambda box: box.y)
     assert [box.node.name for box in branches] == ["z", "a", "y"]
 
 
 def test_long_flow_is_broken_into_even_rows() -> None:
-    """A file of thirty steps goes on in new rows that keep within the width."""
+    """A chain of thirty steps continues in new rows that keep within the width."""
     layout = layout_dag(flow(*chain(*(f"s{index}" for index in range(30)))))
     rows = [box.row for box in layout.boxes]
     assert [rows.count(row) for row in range(5)] == [6, 6, 6, 6, 6]
@@ -185,7 +185,7 @@ def test_labels_of_parallel_arrows_are_joined() -> None:
     assert [path.label for path in layout.paths] == ["k=1, k=2"]
 
 
-def test_label_stands_on_its_arrow_between_the_cards() -> None:
+def test_a_label_is_on_its_arrow_between_the_cards() -> None:
     """A label lies level with the arrow's end, clear of both cards."""
     layout = layout_dag(flow(DagEdge("a", "b", "foreach carriers")))
     source, target = layout.boxes

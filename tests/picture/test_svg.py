@@ -117,14 +117,14 @@ def test_text_is_escaped() -> None:
 
 
 def test_detail_sets_code() -> None:
-    """What stands between backticks is set in the monospace font, without the backticks."""
+    """What is between backticks is set in the monospace font, without the backticks."""
     svg = dag_svg(Dag("F", (DagNode("fit", state="stale", detail="`clean` changed"),)))
     assert "stale · clean changed" in texts(svg)
     assert re.search(r'<tspan font-family="ui-monospace[^>]*>clean</tspan> changed', svg)
 
 
 def test_long_name_has_its_full_form_as_tooltip() -> None:
-    """A name that is cut in the picture stands in full in the card's tooltip."""
+    """A name that is cut in the picture is in full in the card's tooltip."""
     name = "a_name_that_goes_on_" * 4
     root = ElementTree.fromstring(dag_svg(Dag("F", (DagNode(name),))))
     tips = [element.text for element in root.iter(f"{SVG}title")]

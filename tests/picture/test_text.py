@@ -101,7 +101,7 @@ def test_branch_that_ends_is_closed() -> None:
 
 
 def test_arrow_back_has_its_own_sign() -> None:
-    """An arrow that closes a cycle is told apart from those that lead on."""
+    """An arrow that closes a cycle is distinguished from those that lead on."""
     dag = Dag(
         "F",
         (DagNode("tune", "switch"), DagNode("end")),

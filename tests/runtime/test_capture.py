@@ -137,7 +137,7 @@ def test_only_the_blocks_own_threads_count(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_text_is_handed_on_while_the_block_runs() -> None:
-    """Somebody who follows sees text soon, without more being written."""
+    """A follower sees text soon, without more being written."""
     seen = threading.Event()
     with captured(lambda output: seen.set()):
         print("x")
@@ -155,7 +155,7 @@ def test_much_text_does_not_pile_up() -> None:
     assert len(got) < 2000
 
 
-def test_what_a_listener_raises_reaches_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_listener_raises_reaches_no_one_else(capsys: pytest.CaptureFixture[str]) -> None:
     """Errors of whoever is handed the outputs do not reach the block."""
 
     def fail(output: Output) -> None:

@@ -129,7 +129,7 @@ def test_one_that_is_not_there_warns_and_shows_nothing(capsys: Capture) -> None:
     assert [part["source"] for part in card.contents()[0].components] == ["now"]
 
 
-def test_a_refresh_is_told_not_too_often() -> None:
+def test_a_refresh_is_not_sent_too_often() -> None:
     """A refresh gives all cards as they are, at most every fifth of a second, unless it is forced."""
     seen: list[CardUpdate] = []
     card = CardCollector("s", [{}, {"id": "a"}], seen.append)
@@ -183,7 +183,7 @@ def cards(session: Session, step: str) -> list[CardContent]:
 
 
 def test_the_default_card_lists_what_the_task_has(make_session: MakeSession) -> None:
-    """Below what was appended stand the step's artifacts, inherited ones, parameters and constants."""
+    """Below what was appended are the step's artifacts, inherited ones, parameters and constants."""
     session = make_session(*CELLS)
     session.run_step("load")
     session.run_step("train")

@@ -1,4 +1,4 @@
-"""``current``: what a step is told of itself, where no other Metaflow is needed to say what is right."""
+"""``current``: what a step learns about itself, where real Metaflow is not needed as the judge."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHARED = "%%shared\nfrom flownb import current"
 
 
 def test_outside_of_a_task_nothing_runs() -> None:
-    """Names are None, there is no project and no card, and nobody is surprised by an error."""
+    """Names are None, there is no project and no card, and nothing raises an error."""
     assert not current.is_running_flow
     assert (
         current.flow_name,
@@ -136,8 +136,8 @@ def test_the_graph_of_an_unfinished_notebook(cells: list[str], structure: list[o
     assert info["graph_structure"] == structure
 
 
-def test_literal_settings_of_decorators_are_told(tmp_path: Path) -> None:
-    """The one nearest to the function comes first; what is no literal is given as it is written."""
+def test_literal_settings_of_decorators_are_reported(tmp_path: Path) -> None:
+    """The one nearest to the function comes first; what is not a literal is given as it is written."""
     session = Session(folder=tmp_path)
     cell = "%%step a -> seen\n@card\n@retry(times=2)\n@resources(memory=size(1))\nseen = current.graph['steps']['a']"
     session.open(read_cell(text) for text in (FLOW, SHARED + "\ndef size(n): return n", cell))

@@ -144,7 +144,7 @@ def test_decorators_are_nested_as_written(make_session: MakeSession) -> None:
 def test_decorators_change_what_a_step_does(
     make_session: MakeSession, line: str, body: str, left: dict[str, Any]
 ) -> None:
-    """A body is left out, replaced or watched, its exception is taken, and the flow goes on to the next step."""
+    """A body is left out, replaced or watched, its exception is taken, and the flow continues to the next step."""
     session = make_session(GENERATORS, CLASSES, f"%%step a -> x\n{line}\n{body}", LAST)
     first, last = values(session, "a", "b")
     assert left == {name: value for name, value in first.items() if not name.startswith("_") and name != "name"}
@@ -295,7 +295,7 @@ def test_a_flow_mutator_adds_parameters(make_session: MakeSession) -> None:
 
 
 def test_a_flow_mutator_replaces_and_removes_parameters(make_session: MakeSession) -> None:
-    """With overwrite=True a parameter gets another default; a removed one is no attribute."""
+    """With overwrite=True a parameter gets another default; a removed one is not an attribute."""
     session = mutated(make_session, "f.add_parameter('alpha', Parameter('alpha', default=5), overwrite=True)")
     assert values(session, "a")[0]["n"] == 5
     session = mutated(make_session, "assert f.remove_parameter('alpha') and not f.remove_parameter('gamma')")

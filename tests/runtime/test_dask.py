@@ -277,7 +277,7 @@ def test_a_step_that_crashes_leaves_its_worker(cluster: Cluster, make_session: M
 def test_a_stopped_run_stops_its_tasks(
     cluster: Cluster, make_session: MakeSession, pipes: MakePipes, tmp_path: Path
 ) -> None:
-    """A stop reaches steps on workers as an interrupt, which is recorded, and the run goes on from there."""
+    """A stop reaches steps on workers as an interrupt, which is recorded, and the run continues from there."""
     cluster.work("one")
     pipes("begun", "go", "told")
     held = HELD.replace(
@@ -321,7 +321,7 @@ def test_a_lost_scheduler_ends_the_run(
     assert run.outcome.cloned == 7
 
 
-def test_no_scheduler_is_told_soon(make_session: MakeSession) -> None:
+def test_a_missing_scheduler_is_reported_soon(make_session: MakeSession) -> None:
     """A scheduler that does not answer is named, before a step has run."""
     session = make_session(*CELLS)
     run = session.begin(parse_run(["--executor", "dask=127.0.0.1:1"]))
@@ -330,7 +330,7 @@ def test_no_scheduler_is_told_soon(make_session: MakeSession) -> None:
     assert caught.value.what == "The dask scheduler at tcp://127.0.0.1:1 cannot be reached."
 
 
-def test_a_worker_without_flownb_is_told(cluster: Cluster, make_session: MakeSession, tmp_path: Path) -> None:
+def test_a_worker_without_flownb_is_reported(cluster: Cluster, make_session: MakeSession, tmp_path: Path) -> None:
     """A worker that lacks flownb is named, with what to do there."""
     for installed in Path(site.getsitepackages()[0]).iterdir():
         if "flownb" not in installed.name and not installed.name.endswith(".pth"):

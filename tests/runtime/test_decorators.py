@@ -142,7 +142,7 @@ def test_a_process_that_dies_is_tried_again(make_session: MakeSession) -> None:
 # -- @catch
 
 
-def test_catch_keeps_the_exception_and_goes_on(make_session: MakeSession, mode: str) -> None:
+def test_catch_keeps_the_exception_and_continues(make_session: MakeSession, mode: str) -> None:
     """The artifact has the exception's type, text and traceback; what was set before it stays."""
     session = make_session(
         IMPORTS,
@@ -174,7 +174,7 @@ def test_a_plain_name_that_was_not_set_fails_where_it_is_used(make_session: Make
     assert "y" in str(fails(session, mode, "b"))
 
 
-def test_catch_prints_the_exception_unless_told_not_to(make_session: MakeSession) -> None:
+def test_catch_prints_the_exception_unless_switched_off(make_session: MakeSession) -> None:
     """print_exception=False leaves the output to the step; without var nothing is kept."""
     session = make_session(
         IMPORTS,
@@ -190,7 +190,7 @@ def test_catch_prints_the_exception_unless_told_not_to(make_session: MakeSession
 
 
 def test_catch_comes_after_all_attempts(make_session: MakeSession, mode: str) -> None:
-    """With @retry only what no attempt helped against is caught, whichever stands first."""
+    """With @retry only what no attempt helped against is caught, whichever is first."""
     both = ["@catch(var='e')", "@retry(times=2, minutes_between_retries=0)"]
     for lines in ("\n".join(both), "\n".join(reversed(both))):
         session = make_session(
@@ -411,7 +411,7 @@ def test_a_value_that_is_known_only_now_is_refused(
 
 
 def test_what_metaflow_refuses_is_refused(make_session: MakeSession) -> None:
-    """A literal mistake is told before anything runs."""
+    """A mistake in a literal is reported before anything runs."""
     session = make_session("%%step a\n@retry(time=3)\nx = 1")
     with pytest.raises(CheckFailed, match="FN024"):
         session.run(RunOptions())

@@ -59,7 +59,7 @@ def brief(events: list[Event]) -> list[str]:
     return found
 
 
-def test_a_run_is_told_from_its_start_to_its_end(make_session: MakeSession) -> None:
+def test_a_run_is_reported_from_its_start_to_its_end(make_session: MakeSession) -> None:
     """Every task of a run starts and ends on the stream, between the run's own start and end."""
     cells = ["%%step a -> xs\nxs = [1, 2]", "%%step b --foreach xs\nself.input", "%%step c --join\npass"]
     session, seen = make_session(*cells), list[Event]()
@@ -78,7 +78,7 @@ def test_a_run_is_told_from_its_start_to_its_end(make_session: MakeSession) -> N
     assert int(told[-1].split()[-1]) == sum(one.startswith("TaskEnded") for one in told)
 
 
-def test_attempts_and_failures_are_told(make_session: MakeSession) -> None:
+def test_attempts_and_failures_are_reported(make_session: MakeSession) -> None:
     """A retried attempt and the failure in the end name the error; the run ends as failed."""
     cell = "%%step a\n@retry(times=1, minutes_between_retries=0)\nraise ValueError('no')"
     session, seen = make_session(cell), list[Event]()
@@ -93,7 +93,7 @@ def test_attempts_and_failures_are_told(make_session: MakeSession) -> None:
     assert getattr(seen[-1], "status", None) == "failed"
 
 
-def test_step_cells_and_spins_are_told(make_session: MakeSession) -> None:
+def test_step_cells_and_spins_are_reported(make_session: MakeSession) -> None:
     """A step cell's task and a spin's say which of the two they are; a spin has no run."""
     session, seen = make_session("%%step a -> x\nx = 1", "%%step b\nx + 1"), list[Event]()
     session.run_step("a")

@@ -1,4 +1,4 @@
-"""Modules of the user's own: found without being executed, and told apart by content."""
+"""Modules of the user's own: found without being executed, and distinguished by content."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_an_edit_that_leaves_size_and_time(folder: Path) -> None:
 
 
 def test_a_module_that_was_there_before(folder: Path) -> None:
-    """Of a module that was imported before imports were watched nobody knows the content, if its file may be newer."""
+    """The content of a module that was imported before imports were watched is unknown, if its file may be newer."""
     watch_imports()
     importlib.import_module("shop.rates")
     with noted_apart({}):

@@ -18,12 +18,12 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_are_new_at_first(names: None) -> None:
-    """The first look tells of every module."""
+    """The first look finds every module."""
     assert set(NewModules().take()) == set(sys.modules)
 
 
-def test_each_is_told_of_once(names: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Later looks tell of what came since, the newest first."""
+def test_each_is_reported_once(names: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later looks find what came since, the newest first."""
     modules = NewModules()
     modules.take()
     assert modules.take() == []
@@ -35,7 +35,7 @@ def test_each_is_told_of_once(names: None, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("gone", ["first", "third"])
 def test_a_module_that_was_removed_hides_no_other(gone: str, names: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Modules are found also when those before them went, or were imported anew behind them."""
+    """Modules are found also when earlier ones were removed, or were imported again after them."""
     modules = NewModules()
     modules.take()
     again = sys.modules[gone]

@@ -103,7 +103,7 @@ def test_the_environment_counts_after_the_command_line_and_before_the_default() 
     ],
 )
 def test_values_that_do_not_fit(parameter: Parameter, given: object, message: str) -> None:
-    """What Metaflow would refuse, or take for something that nobody meant, is refused with the type and the reason."""
+    """What Metaflow would refuse, or take for something that was not meant, is refused with the type and the reason."""
     with pytest.raises(ParameterError) as caught:
         parameter.convert(given)
     assert message in str(caught.value)

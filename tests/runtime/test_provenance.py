@@ -57,7 +57,7 @@ def test_before_the_first_commit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("why", ["no repository", "no git", "no folder"])
 def test_without_git_nothing_is_said(why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that is in no repository or not there, and a machine without git, are no errors."""
+    """A folder that is in no repository or not there, and a machine without git, are not errors."""
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     if why == "no git":
         monkeypatch.setenv("PATH", str(tmp_path))

@@ -1,4 +1,4 @@
-"""Whether a task of an earlier run stands for one that is ready to run."""
+"""Whether a task of an earlier run replaces one that is ready to run."""
 
 from __future__ import annotations
 

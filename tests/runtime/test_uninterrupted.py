@@ -50,7 +50,7 @@ def lines(code: CodeType) -> list[int]:
 
 
 def test_an_interrupt_counts_at_the_end() -> None:
-    """The block goes on to its end; then the interrupt arrives, once."""
+    """The block runs to its end; then the interrupt arrives, once."""
     done = []
 
     def block() -> None:

@@ -101,7 +101,7 @@ def test_corrupted_blob(make_session: MakeSession, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="giving up root's rights needs root; others have no such rights anyway")
 def test_read_only_folder_as_another_user(tmp_path: Path) -> None:
-    """A user who may not write the notebook's folder is told which folder and which setting."""
+    """The error for a folder that the user may not write names the folder and the setting."""
     code = f"""
         import os
         os.chdir({str(tmp_path)!r})
@@ -158,7 +158,7 @@ def test_unpicklable_artifact_keeps_the_others(make_session: MakeSession) -> Non
     assert (record.status, sorted(record.artifacts)) == ("failed", ["a", "b"])
 
 
-def test_a_function_is_no_artifact(make_session: MakeSession) -> None:
+def test_a_function_is_not_an_artifact(make_session: MakeSession) -> None:
     """A function assigned to self is there for the rest of the step and then dropped, as Metaflow does."""
     session = make_session("%%step load\nsetattr(self, 'f', lambda: 1)\nself.x = self.f()")
     assert session.run_step("load").values == {"x": 1}
@@ -324,6 +324,6 @@ def test_a_foreach_of_too_many_items(make_session: MakeSession) -> None:
 
 
 def test_no_steps(tmp_path: Path) -> None:
-    """A notebook without step cells is told how to begin."""
+    """The error for a notebook without step cells says how to begin."""
     with pytest.raises(NotFound, match="Write %%step NAME on a cell's first line"):
         Session(folder=tmp_path).run(RunOptions())

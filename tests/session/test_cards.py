@@ -105,7 +105,7 @@ def test_a_spin_that_failed_shows_what_it_had(make_session: MakeSession) -> None
     ],
 )
 def test_what_cannot_be_shown(session: Session, words: str, kind: type[FlownbError], message: str) -> None:
-    """A card that is not there is told with what there is and what to do."""
+    """The error for a missing card says which cards exist and what to do."""
     with pytest.raises(kind) as caught:
         view(session, words)
     assert str(caught.value).startswith(message)
@@ -122,7 +122,7 @@ def test_a_step_that_never_ran_or_ran_before_its_card(make_session: MakeSession)
 
 
 def test_a_running_card_is_shown_until_its_task_ends(session: Session) -> None:
-    """A refresh is told as an event and shown at once; when the task has ended, what was recorded counts."""
+    """A refresh is an event and is shown at once; when the task has ended, what was recorded counts."""
     seen: list[object] = []
     session.events.subscribe(seen.append)
     card = view(session, "train").cards[0]
@@ -135,7 +135,7 @@ def test_a_running_card_is_shown_until_its_task_ends(session: Session) -> None:
     assert view(session, "train").note == "item 0 of 3; --index picks another"
 
 
-def test_a_spin_tells_of_its_refreshes(make_session: MakeSession) -> None:
+def test_a_spin_reports_its_refreshes(make_session: MakeSession) -> None:
     """current.card.refresh() in a spun step becomes an event, with the card as it is then on the shelf."""
     session = make_session(
         CELLS[1], "%%step a\n@card\ncurrent.card.append(Markdown('1'))\ncurrent.card.refresh()\ncurrent.card.clear()"

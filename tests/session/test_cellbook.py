@@ -58,7 +58,7 @@ def test_deleted_cells_are_forgotten() -> None:
 
 
 def test_a_cell_that_is_marked_again_keeps_its_place() -> None:
-    """A cell that was executed without its mark and then with it stands where it stood."""
+    """A cell that was executed without its mark and then with it stays in its place."""
     book = CellBook()
     for one in (step("a", "1"), step("b", "2")):
         book.put(one)
@@ -89,7 +89,7 @@ def test_a_cell_that_left_the_file_leaves_the_flow(write_notebook: Callable[...,
 
 
 def test_the_saved_file_decides_the_order(write_notebook: Callable[..., Path]) -> None:
-    """A cell that was inserted between two others and executed last stands between them."""
+    """A cell that was inserted between two others and executed last is between them."""
     path = write_notebook("a", "new", "b")  # ids c0, c1, c2
     book = CellBook(path)
     for one in (step("a", "c0"), step("b", "c2"), step("new", "c1")):
@@ -115,7 +115,7 @@ def shown(*cells: tuple[str, str]) -> list[DocumentCell]:
 
 
 def test_a_shown_document_decides_order_and_texts() -> None:
-    """With a view, the flow is the notebook as it stands: order, renamed, inserted and deleted cells, edited texts."""
+    """With a view, the flow is the notebook that it shows: order, renamed, inserted and deleted cells, edited texts."""
     book = CellBook()
     for one in (step("a", "1"), step("b", "2"), step("c", "3")):
         book.put(one)
@@ -135,7 +135,7 @@ def test_an_executed_cell_stays_what_it_was_while_its_text_is_the_same() -> None
     assert book.unexecuted() == ()
 
 
-def test_an_edited_cell_is_not_executed_as_it_stands() -> None:
+def test_an_edited_cell_is_not_executed_as_edited() -> None:
     """Steps whose shown text was not executed are named."""
     book = CellBook()
     book.put(step("a", "1"), request=DocumentCell("1", "%%step a\npass"))
@@ -144,7 +144,7 @@ def test_an_edited_cell_is_not_executed_as_it_stands() -> None:
 
 
 def test_what_is_executed_after_the_document_was_shown_counts() -> None:
-    """A cell that the view has not told of yet is part of the flow, at its end, and its text is the newest."""
+    """A cell that the view has not reported yet is part of the flow, at its end, and its text is the newest."""
     book = CellBook()
     book.show(shown(("1", "%%step a\npass"), ("2", "%%step b\npass")))
     book.put(step("a", "1", body="x = 2"))

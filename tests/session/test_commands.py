@@ -112,6 +112,6 @@ def test_who_asks_for_help_of_what_does_not_exist_gets_the_nearest() -> None:
     ("given", "meant"), [(["--backgroud"], "--background"), (["--prodution", "--k", "1"], "--production")]
 )
 def test_a_misspelt_switch_is_not_a_parameter_without_value(given: list[str], meant: str) -> None:
-    """An option of run that takes no value is named where its misspelt name stands without one."""
+    """An option of run that takes no value is proposed for a misspelt name without one."""
     with pytest.raises(ParameterError, match=f"is not an option of run. Did you mean `{meant}`"):
         parse_run(given)

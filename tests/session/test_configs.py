@@ -157,7 +157,7 @@ def test_declarations_are_looked_at_when_the_header_runs(make_session: MakeSessi
 
 
 def test_the_exported_file_says_what_it_needs(make_session: MakeSession) -> None:
-    """The header comment names files, required configs and parameters, and what Airflow must be told."""
+    """The header comment names files, required configs and parameters, and what Airflow must be given."""
     header = "toml = Config('toml', default='c.toml')\nneed = Config('need', required=True)\n"
     header += "a = Parameter('a', required=True)"
     text = make_session(f"%%flow F\n{header}", "%%step s").export()

@@ -55,7 +55,7 @@ def test_executors_have_names(text: str, name: str) -> None:
     ],
 )
 def test_an_unknown_executor_is_refused(text: str, message: str) -> None:
-    """What is no executor is refused before anything runs, with the names that there are."""
+    """What is not an executor is refused before anything runs, with the names that there are."""
     with pytest.raises(ParameterError) as caught:
         executor_named(text)
     assert str(caught.value) == message

@@ -197,7 +197,7 @@ def test_a_branch_that_metaflow_refuses(settings: dict[str, Any], given: Launch,
 
 
 def test_the_decorator_and_the_command_may_agree() -> None:
-    """A branch that both name is no contradiction; an empty one in the decorator counts as chosen."""
+    """A branch that both name is not a contradiction; an empty one in the decorator counts as chosen."""
     agreed = project_facts("F", {"name": "p", "branch": "own"}, Launch(branch="own", production=True))
     assert list(agreed.values()) == ["p", "prod.own", False, True, "p.prod.own.F"]
     assert list(project_facts("F", {"name": "p", "branch": ""}, Launch()).values()) == [
@@ -209,7 +209,7 @@ def test_the_decorator_and_the_command_may_agree() -> None:
     ]
 
 
-def test_a_variable_that_is_no_truth_value_is_refused() -> None:
+def test_a_variable_that_is_not_a_truth_value_is_refused() -> None:
     """METAFLOW_PRODUCTION takes click's words for true and false."""
     with pytest.raises(ParameterError, match="METAFLOW_PRODUCTION cannot be `maybe`"):
         launch(environment={"METAFLOW_PRODUCTION": "maybe"})

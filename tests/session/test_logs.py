@@ -95,7 +95,7 @@ def test_each_attempt_has_its_own_log(make_session: MakeSession) -> None:
 
 
 def test_a_failed_step_shows_its_error(make_session: MakeSession) -> None:
-    """The traceback stands after what the step wrote, for the client in stderr."""
+    """The traceback comes after what the step wrote; the client has it in stderr."""
     session = make_session("%%flow F", "%%step load -> x\nprint('on the way')\nx = 1 / 0", "%%step last")
     with pytest.raises(ZeroDivisionError):
         session.run_step("load")
@@ -126,7 +126,7 @@ def test_cloned_tasks_show_what_they_wrote_when_they_ran(make_session: MakeSessi
 def test_a_background_run_s_tasks_are_shown_while_they_run(
     make_session: MakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a run goes on in the background its tasks are meant, those that have not ended too."""
+    """While a run is in the background its tasks are meant, those that have not ended too."""
     monkeypatch.chdir(tmp_path)
     wait = "import time\nfrom pathlib import Path\nprint('waits')\nwhile not Path('go').exists():\n    time.sleep(0.01)"
     session = make_session("%%flow F", "%%step load\nprint('loaded')", f"%%step hold\n{wait}")
@@ -193,7 +193,7 @@ def test_logs_go_with_their_tasks(make_session: MakeSession) -> None:
 
 
 def test_logs_are_measured(make_session: MakeSession) -> None:
-    """What logs take is told of the whole store, of flows and of runs, kept spins among them."""
+    """The size of logs is reported for the whole store, for flows and for runs, kept spins among them."""
     session = make_session(*CELLS)
     session.run_step("load")
     session.spin(parse_spin("train --index 0 --persist".split()))
@@ -253,7 +253,7 @@ def test_only_some_of_very_many_tasks_are_shown(make_session: MakeSession) -> No
 
 
 def test_logs_are_left_out_of_what_a_store_holds(make_session: MakeSession) -> None:
-    """A log is no artifact and no manifest: runs, steps and tasks are listed as without it."""
+    """A log is neither an artifact nor a manifest: runs, steps and tasks are listed as without it."""
     session = make_session(*CELLS)
     session.run(parse_run([]))
     fresh = Datastore(session.datastore.location)

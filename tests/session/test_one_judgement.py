@@ -326,7 +326,7 @@ def test_a_spin_says_which_parameters_it_used(notebook: Notebook) -> None:
 
 
 def test_a_file_that_changed_is_read_by_a_single_step(notebook: Notebook) -> None:
-    """A parameter that nobody chose has its default of now, also on a result that was made before its file changed."""
+    """A parameter that was not chosen has its current default, also on a result from before its file changed."""
     notebook.save(load=LOAD.replace("small", "big"))
     notebook.run()
     (notebook.folder / "file.txt").write_text("a b c")

@@ -11,7 +11,7 @@ from flownb.session.step_options import literal, parse_card
 
 
 def test_words_are_a_shells() -> None:
-    """Blanks tell words apart, except between quotes or after a backslash."""
+    """Blanks separate words, except between quotes or after a backslash."""
     assert words(r"""run --tag 'a b' c\ d \" """) == ["run", "--tag", "a b", "c d", '"']
     assert words("") == []
     assert parse_run(words("--tag='a b'")) == RunOptions(tags=("a b",))
@@ -25,7 +25,7 @@ def test_words_are_a_shells() -> None:
         ("a \\", "`a \\` ends with a backslash."),
     ],
 )
-def test_a_forgotten_quote_is_told(line: str, what: str) -> None:
+def test_a_forgotten_quote_is_reported(line: str, what: str) -> None:
     """A quote without a partner, and a backslash before nothing, are the user's mistakes, with what to do."""
     with pytest.raises(ParameterError) as caught:
         words(line)
@@ -45,13 +45,13 @@ def test_configs_take_two_words() -> None:
 
 
 @pytest.mark.parametrize("number", ["-1", "1.0", "x", "²", "9" * 5000])
-def test_what_is_no_whole_number_is_told(number: str) -> None:
-    """Whatever Python cannot read as a number from 0 is refused, also digits that stand above the line."""
+def test_what_is_not_a_whole_number_is_reported(number: str) -> None:
+    """Whatever Python cannot read as a number from 0 is refused, also superscript digits."""
     with pytest.raises(ParameterError, match="It is a whole number from 0"):
         parse_card(["a", f"--index={number}"])
 
 
 @pytest.mark.parametrize("text", ["{[]: 1}", "[" * 5000, "\0", "{", "1 +", "-"])
-def test_a_text_that_is_no_literal_is_itself(text: str) -> None:
+def test_a_text_that_is_not_a_literal_is_itself(text: str) -> None:
     """What is neither Python's nor JSON's way to write a value is meant as a text."""
     assert literal(text) == text

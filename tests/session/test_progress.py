@@ -46,7 +46,7 @@ def wrote(step: str, task: int, text: str, place: Place = ALONE, kind: Any = "st
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that advances when the test says so."""
 
     now = 0.0
 
@@ -110,7 +110,7 @@ def test_nested_foreachs_are_counted_together() -> None:
     assert [tally.line(step).count for step in ("train", "again")] == ["4/4", "4"]
 
 
-def test_cloned_and_interrupted_tasks_are_told_apart() -> None:
+def test_cloned_and_interrupted_tasks_are_distinguished() -> None:
     """A task that need not run is over, and one that was stopped has not failed."""
     tally = tallied(
         TaskCloned(*facts("load", 1, ALONE), origin="0/load/1"),
@@ -193,7 +193,7 @@ def test_a_stopped_step_was_interrupted() -> None:
 
 
 def test_what_tasks_write_is_labelled_at_once() -> None:
-    """Each whole line goes on with its step and its items before it; half a line goes on when its task ends."""
+    """Each whole line continues with its step and its items before it; half a line continues when its task ends."""
     said: list[tuple[str, str]] = []
     progress = Progress("F/1", TaskLines(lambda stream, text: said.append((stream, text))))
     inner: Place = (1, 2, (3,))

@@ -46,7 +46,7 @@ def data(found: Run, step: str, name: str) -> list[Any]:
 
 @pytest.fixture(autouse=True)
 def _no_module_is_left() -> Iterator[None]:
-    """What a test's steps imported in this process is no code of the next test's."""
+    """What a test's steps imported in this process does not count as code of the next test."""
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
@@ -133,7 +133,7 @@ def test_a_change_that_makes_no_difference_ends_there(make_session: MakeSession,
 def test_of_a_foreach_only_new_items_run(
     make_session: MakeSession, count: Any, items: str, executed: list[str]
 ) -> None:
-    """A task is taken over with its item, wherever that stands now, unless it looked at its position."""
+    """A task is taken over with its item, wherever that is now, unless it looked at its position."""
     run(make_session(*FLOW))
     count()
     found, lines = resume(make_session(SHARED, LOAD.replace("[1, 2, 3]", items), TRAIN, PICK, REPORT))
@@ -182,7 +182,7 @@ def test_a_clone_passes_on_what_its_parents_have_now(make_session: MakeSession, 
     assert (count(), data(found, "c", "w"), data(found, "b", "y")) == (["c"], [(1, 5, 1)], [5])
 
 
-def test_a_failed_run_goes_on_where_it_failed(make_session: MakeSession, count: Any) -> None:
+def test_a_failed_run_continues_where_it_failed(make_session: MakeSession, count: Any) -> None:
     """Tasks that ended are kept, also of a foreach that did not end; the rest runs."""
     broken = TRAIN + "\nassert self.input != 2"
     fail(make_session(SHARED, LOAD, broken, PICK, REPORT))
@@ -288,7 +288,7 @@ def test_the_origin_can_be_named(make_session: MakeSession, count: Any) -> None:
 
 
 def test_a_switch_leads_where_it_led(make_session: MakeSession, count: Any) -> None:
-    """The branch is found anew from its condition, and recursion through a switch is cloned task by task."""
+    """The branch is found again from its condition, and recursion through a switch is cloned task by task."""
     cells = (
         SHARED,
         "%%step s\nnote('s')\nself.n = 0\nself.kind = 'deep'\n"
@@ -446,7 +446,7 @@ def test_a_module_that_was_edited_meanwhile_counts_as_neither(
 
 
 def test_what_cannot_be_resumed_is_refused(make_session: MakeSession, count: Any) -> None:
-    """No run, one that goes on, an unknown run or step, a working run: each is said."""
+    """No run, one that is running, an unknown run or step, a working run: each has its message."""
     session = make_session(*FLOW)
     with pytest.raises(NotFound, match="no run of NotebookFlow to resume"):
         resume(session)
@@ -474,7 +474,7 @@ def test_what_cannot_be_resumed_is_refused(make_session: MakeSession, count: Any
     ],
 )
 def test_parse_resume(line: str, expected: ResumeOptions) -> None:
-    """The step may stand anywhere."""
+    """The step may be anywhere in the line."""
     assert parse_resume(line.split()) == expected
 
 
@@ -486,7 +486,7 @@ def test_parse_resume_refuses(line: str) -> None:
 
 
 def test_what_was_cloned_is_the_latest_result(make_session: MakeSession, count: Any) -> None:
-    """A step whose edit was tried in its cell and taken back stands as the resumed run has it."""
+    """A step whose edit was tried in its cell and taken back has the result of the resumed run."""
     session = make_session(*FLOW)
     run(session)
     tried = make_session(SHARED, LOAD, TRAIN + " + 1", PICK, REPORT)
@@ -498,7 +498,7 @@ def test_what_was_cloned_is_the_latest_result(make_session: MakeSession, count: 
 
 
 def test_a_run_that_went_on_for_long_does_not_hide_newer_results(make_session: MakeSession) -> None:
-    """The results of a run are as new as its start: one that began before an edit and ends after it changes nothing."""
+    """The results of a run are as old as its start: one that began before an edit and ends after it changes nothing."""
     old = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x").begin(INLINE)
     edited = ("%%step a -> x\nx = 2", "%%step b -> y\ny = x")
     newer = run(make_session(*edited))

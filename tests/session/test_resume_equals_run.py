@@ -1,4 +1,4 @@
-"""Whatever is edited between two runs: a resume gives what running the whole flow anew would give."""
+"""Whatever is edited between two runs: a resume gives what running the whole flow again would give."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_cells_run_on_their_parents_results(make_session: MakeSession) -> None:
 
 
 def test_uncaptured_names_are_listed_with_the_header_to_keep_them(make_session: MakeSession) -> None:
-    """Under a step cell stands what it kept to itself, and the header that would capture it."""
+    """Under a step cell is shown what it kept to itself, and the header that would capture it."""
     report = make_session(*CELLS).run_step("load").report
     assert report.local == ("scratch",)
     assert report.header == "%%step load -> xs, total, scratch"
@@ -83,7 +83,7 @@ def test_steps_never_see_each_others_memory(make_session: MakeSession) -> None:
 
 
 def test_state_outlives_the_kernel(make_session: MakeSession, tmp_path: Path) -> None:
-    """A new session on the same notebook goes on from what the last one recorded."""
+    """A new session on the same notebook continues from what the last one recorded."""
     run_all(make_session(*CELLS))
     again = make_session(*CELLS)
     assert again.spin(parse_spin(["pick"])).values == {"best": 6}
@@ -267,7 +267,7 @@ def test_a_join_waits_for_all_branches(make_session: MakeSession) -> None:
 
 
 def test_a_damaged_artifact_heals(make_session: MakeSession, tmp_path: Path) -> None:
-    """Running the step again, as the error advises, writes a damaged artifact anew."""
+    """Running the step again, as the error advises, writes a damaged artifact again."""
     cells = ("%%step load -> big\nbig = bytes(5000)", "%%step reads -> n\nn = len(big)")
     make_session(*cells).run_step("load")
     (blob,) = (path for path in (tmp_path / ".flownb/blobs").rglob("*") if path.is_file())
@@ -362,7 +362,7 @@ def test_a_run_of_the_whole_flow_is_fresh(make_session: MakeSession) -> None:
 
 
 def test_a_failed_step_shows_as_failed(make_session: MakeSession) -> None:
-    """A step that raised is failed, its earlier result still serves its children, and they are told."""
+    """A step that raised is failed, its children still use its earlier result, and say so."""
     session = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x + 1")
     run_all(session)
     session.define(read_cell("%%step a -> x\nx = 1 / 0", number=1))
@@ -512,7 +512,7 @@ def test_a_result_whose_origin_was_removed_is_stale(make_session: MakeSession) -
     assert work["b"].task.data.n == 50_000  # type: ignore[union-attr]  # there is one
 
 
-def test_damage_is_told_although_a_card_previews_other_artifacts(make_session: MakeSession, tmp_path: Path) -> None:
+def test_damage_is_reported_although_a_card_previews_other_artifacts(make_session: MakeSession, tmp_path: Path) -> None:
     """A step with a default card that read a large damaged artifact has failed, and nothing of it is kept."""
     cells = (
         "%%step load -> big, small\nbig = bytearray(40_000_000)\nsmall = 5",
@@ -527,8 +527,8 @@ def test_damage_is_told_although_a_card_previews_other_artifacts(make_session: M
     assert session.freshness()["use"].state == "failed"
 
 
-def test_a_notebook_goes_on_after_its_state_was_removed(make_session: MakeSession, tmp_path: Path) -> None:
-    """Whether the working run or the whole folder was removed meanwhile, the next cells are recorded anew."""
+def test_a_notebook_works_after_its_state_was_removed(make_session: MakeSession, tmp_path: Path) -> None:
+    """Whether the working run or the whole folder was removed meanwhile, the next cells are recorded again."""
     session = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x + 1")
     session.run_step("a")
     remove_run(Datastore(tmp_path / ".flownb"), "NotebookFlow", "1", force=True)

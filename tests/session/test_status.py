@@ -84,7 +84,7 @@ def test_after_an_edit_of_shared_code(make_session: MakeSession) -> None:
 
 
 def test_it_is_what_a_resume_does(make_session: MakeSession) -> None:
-    """A failed foreach: what would be cloned and what would run are told apart, and nothing is recorded."""
+    """A failed foreach: what would be cloned and what would run are distinguished, and nothing is recorded."""
     broken = TRAIN + "\nassert self.input != 2 or xs is None"
     session = make_session(LOAD, broken, SCORE, PICK)
     with pytest.raises(StepFailed):

@@ -63,7 +63,7 @@ def test_a_blob_is_there_for_its_writer_at_once(blobs: Blobs) -> None:
     blobs.settle()
 
 
-def test_a_missing_blob_is_told_of(blobs: Blobs) -> None:
+def test_a_missing_blob_is_reported(blobs: Blobs) -> None:
     """The error names the key, small or large; others stay readable."""
     key, content = make(2000)
     blobs.put([content], key, len(content))
@@ -75,7 +75,7 @@ def test_a_missing_blob_is_told_of(blobs: Blobs) -> None:
     assert blobs.get(key, len(content)) == content
 
 
-def test_another_length_is_told_of(blobs: Blobs) -> None:
+def test_another_length_is_reported(blobs: Blobs) -> None:
     """A blob of another length than the manifest says is damaged."""
     for size in (3000, (16 << 20) + 1):
         key, content = make(size)
@@ -86,7 +86,7 @@ def test_another_length_is_told_of(blobs: Blobs) -> None:
                 read(blobs, key, wrong)
 
 
-def test_content_that_does_not_match_its_key_is_told_of(blobs: Blobs) -> None:
+def test_content_that_does_not_match_its_key_is_reported(blobs: Blobs) -> None:
     """Other content under a key is an error at `get` or, of large ones, at `verify`."""
     for size in (3000, 70_000, (16 << 20) + 1):
         _, content = make(size)
@@ -103,7 +103,7 @@ def test_content_that_does_not_match_its_key_is_told_of(blobs: Blobs) -> None:
 
 
 def test_entries_and_deletion(blobs: Blobs) -> None:
-    """All keys are listed; deleted ones are gone, missing ones passed over."""
+    """All keys are listed; deleted ones are gone, missing ones skipped."""
     made = [make(size) for size in (0, 10, 100_000, (8 << 20) + 1)]
     for key, content in made:
         blobs.put([content], key, len(content))
@@ -119,7 +119,7 @@ def test_entries_and_deletion(blobs: Blobs) -> None:
 
 
 def test_a_part_is_given(blobs: Blobs) -> None:
-    """Any piece of a blob can be read alone, also across chunks; a missing blob is told of."""
+    """Any piece of a blob can be read alone, also across chunks; a missing blob is reported."""
     for size in (3000, 100_000, (16 << 20) + 12345):
         key, content = make(size)
         blobs.put([content], key, size)
@@ -135,7 +135,7 @@ def test_a_part_is_given(blobs: Blobs) -> None:
 
 
 @pytest.mark.parametrize("key", ["../../etc/passwd", "ab/../../x", "", "a" * 10 + "/"])
-def test_what_is_no_key_names_nothing(blobs: Blobs, key: str) -> None:
+def test_what_is_not_a_key_names_nothing(blobs: Blobs, key: str) -> None:
     """A key out of a manifest from elsewhere leads to no other file, however long the blob is said to be."""
     for size in (10, 1 << 60):
         with pytest.raises(CorruptBlob):
@@ -177,7 +177,7 @@ def test_many_at_once(blobs: Blobs) -> None:
 
 
 def test_a_forked_process_reads_and_writes(blobs: Blobs) -> None:
-    """A child of a process that used the store can use it too, and the parent goes on."""
+    """A child of a process that used the store can use it too, and the parent continues."""
     made = [make(200_000), make((17 << 20) + 1)]
     other, more = make(150_000, seed=1)
     for key, content in made:

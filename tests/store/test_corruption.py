@@ -217,7 +217,7 @@ def test_saving_again_heals_a_damaged_blob(whole: Path) -> None:
 
 
 def test_damaged_manifests_are_named_and_spare_the_rest(whole: Path) -> None:
-    """A manifest that cannot be understood is named in the error, or passed over in a list; nothing else suffers."""
+    """A manifest that cannot be understood is named in the error, or skipped in a list; nothing else suffers."""
     right = read_all(whole)
     for root, name, how in rounds(whole, lambda name: name.startswith("flows/"), MANIFEST_DAMAGE, ROUNDS * 2):
         for what, outcome in read_all(root).items():
@@ -281,7 +281,7 @@ def test_a_damaged_mark_of_the_format_is_named(whole: Path) -> None:
 
 
 def test_files_that_are_not_ours_do_no_harm(whole: Path) -> None:
-    """What other programs leave in the folders is no run, step, task, attempt or execution, and breaks nothing."""
+    """What other programs leave in the folders is not a run, step, task, attempt or execution, and breaks nothing."""
     right = read_all(whole)
     folders = [path for path in (whole / "flows").rglob("*") if path.is_dir()]
     for folder in [whole / "flows", *folders]:
@@ -337,7 +337,7 @@ def test_nothing_that_came_of_a_damaged_artifact_is_kept(
 
 
 def test_references_that_make_no_sense_are_errors(tmp_path: Path) -> None:
-    """Whatever stands where a reference should be in a manifest of valid JSON, reading it raises no foreign error."""
+    """Whatever is in the place of a reference in a manifest of valid JSON, reading it raises no foreign error."""
     numbers = random.Random(ROUNDS)
     root = tmp_path / "store"
     store = Datastore(root)

@@ -1,7 +1,7 @@
 """A process that is killed while it persists and records: what it had recorded stays, and nothing half is left.
 
-Run as a script, this file is the nursery: it forks one writer for each line it is told, and kills it. A writer notes
-each thing that was reported recorded in a file of its own, before it goes on. `FLOWNB_ROUNDS` sets the random rounds.
+Run as a script, this file is the nursery: it forks one writer for each line that it reads, and kills it. Before
+a writer continues, it notes in a file of its own what is recorded. `FLOWNB_ROUNDS` sets the random rounds.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ Kill = Callable[..., tuple[int, list[list[Any]]]]
 
 @pytest.fixture(scope="module")
 def killed() -> Iterator[Kill]:
-    """Give a function that runs a writer, kills it, and tells its exit code and its notes."""
+    """Give a function that runs a writer, kills it, and returns its exit code and its notes."""
     with subprocess.Popen(
         [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -145,7 +145,7 @@ def test_a_half_written_manifest_spares_the_rest(tmp_path: Path) -> None:
 
 
 def test_left_over_temporary_files_are_not_seen(tmp_path: Path) -> None:
-    """What a killed process left under a temporary name is no run, task or attempt."""
+    """What a killed process left under a temporary name is not a run, task or attempt."""
     store = Datastore(tmp_path)
     run = new_run(store)
     task = store.new_task("F", run, "a")

@@ -239,7 +239,7 @@ def test_spins_hold_what_they_refer_to_until_they_are_cleared(tmp_path: Path) ->
 
 
 def test_a_damaged_manifest_stops_the_clearing_up(tmp_path: Path) -> None:
-    """Where it is not known what a run needs, nothing is removed; removing that run goes on."""
+    """Where it is not known what a run needs, nothing is removed; removing that run continues."""
     store = Datastore(tmp_path)
     for number in range(3):
         record_run(store, float(number))
@@ -347,7 +347,7 @@ def test_two_damaged_runs_can_be_removed(tmp_path: Path) -> None:
 
 
 def test_a_task_of_a_removed_run_is_not_recorded(tmp_path: Path) -> None:
-    """Who still writes to a run that was removed by force is told so, instead of losing what it recorded."""
+    """Writing to a run that was removed by force is an error, instead of losing what was recorded."""
     store = Datastore(tmp_path)
     run = store.new_run(RunRecord("F", "", "run", started=time.time())).run
     remove_run(Datastore(tmp_path), "F", run, force=True)
@@ -382,7 +382,7 @@ def test_the_first_writer_is_waited_for(tmp_path: Path) -> None:
     assert blobs(store) == {ref.key}
 
 
-def test_a_run_cannot_begin_on_what_is_gone(tmp_path: Path) -> None:
+def test_a_run_cannot_begin_on_what_was_removed(tmp_path: Path) -> None:
     """What a run's record refers to has to be there."""
     store = Datastore(tmp_path)
     ref = store.save(np.full(BIG, 1.0), name="x")

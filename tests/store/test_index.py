@@ -314,7 +314,7 @@ rebuild = st.just(("rebuild",))
 def test_queries_give_what_looking_at_all_records_gives(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Any], last: Any
 ) -> None:
-    """Whatever was told and whatever was not, a query answers as if it had read every manifest."""
+    """Whichever records were reported to it, a query answers as if it had read every manifest."""
     truth = Memory()
     index = Index(tmp_path_factory.mktemp("index"), truth)
     for kind, *values in [*steps, last]:
@@ -482,7 +482,7 @@ def test_a_run_whose_process_died_has_failed(tmp_path: Path) -> None:
     assert ids(index.runs("F", status="failed")) == ["1"]
 
 
-def test_runs_that_died_do_not_hide_those_that_go_on(tmp_path: Path) -> None:
+def test_runs_that_died_do_not_hide_running_ones(tmp_path: Path) -> None:
     """However many runs died, one that ends later is found at once, and they are not all looked at each time."""
     truth = Memory()
     index = Index(tmp_path, truth)
@@ -499,7 +499,7 @@ def test_runs_that_died_do_not_hide_those_that_go_on(tmp_path: Path) -> None:
 
 
 def test_a_working_run_never_dies(tmp_path: Path) -> None:
-    """Nobody has to live for a notebook's working run, whose timeline can be asked for."""
+    """A notebook's working run needs no living process, and its timeline can be queried."""
     truth = Memory()
     index = Index(tmp_path, truth)
     work = truth.begin(kind="work")
@@ -525,7 +525,7 @@ def test_a_row_shown_as_running_is_running(tmp_path: Path) -> None:
 
 
 def test_a_timeline_is_read_once(tmp_path: Path) -> None:
-    """Tasks that nobody told of are read when the timeline is asked for; once the run has ended, never again."""
+    """Tasks that were not reported are read when the timeline is queried; once the run has ended, never again."""
     truth = Memory()
     index = Index(tmp_path, truth)
     run = truth.begin()
@@ -559,8 +559,8 @@ def test_a_removed_task_leaves_the_timeline(tmp_path: Path) -> None:
     assert [row.task for row in Index(tmp_path, truth).timeline("F", "1")] == ["2", "3"]
 
 
-def test_a_timeline_that_was_told_needs_no_listing(tmp_path: Path) -> None:
-    """When the writer says how many attempts there are and all were told, the manifests are not asked."""
+def test_a_timeline_that_was_reported_needs_no_listing(tmp_path: Path) -> None:
+    """When the writer says how many attempts there are and all were reported, the manifests are not read."""
     truth = Memory()
     index = Index(tmp_path, truth)
     run = truth.begin()
@@ -633,8 +633,8 @@ def damaged(folder: Path) -> Iterable[tuple[str, Callable[[], object]]]:
 
 @pytest.mark.parametrize("what", [name for name, _ in damaged(Path())])
 @pytest.mark.parametrize("first", ["reader", "writer"])
-def test_a_damaged_index_is_made_anew(tmp_path: Path, what: str, first: str) -> None:
-    """Whatever happened to the file, writers go on and the next query knows all runs."""
+def test_a_damaged_index_is_rebuilt(tmp_path: Path, what: str, first: str) -> None:
+    """Whatever happened to the file, writers continue and the next query knows all runs."""
     truth = Memory()
     index = Index(tmp_path, truth)
     for number in range(40):
@@ -651,7 +651,7 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path, what: str, first: str) -> 
 
 
 @pytest.mark.parametrize("what", ["folder emptied", "file removed", "pointer to nowhere"])
-def test_an_index_removed_while_open_is_made_anew(tmp_path: Path, what: str) -> None:
+def test_an_index_removed_while_open_is_rebuilt(tmp_path: Path, what: str) -> None:
     """Removing the index under a process that uses it loses nothing, and processes meet in the new one."""
     truth = Memory()
     one, other = Index(tmp_path, truth), Index(tmp_path, truth)
@@ -674,7 +674,7 @@ def test_another_stores_index_is_not_used(tmp_path: Path) -> None:
     assert [row.user for row in Index(tmp_path, new, store="new").runs("F")] == ["bob"]
 
 
-def test_a_flow_that_was_removed_by_hand_is_read_anew(tmp_path: Path) -> None:
+def test_a_flow_that_was_removed_by_hand_is_read_again(tmp_path: Path) -> None:
     """When a flow's manifests are gone and others took their place, none of the old is shown."""
     truth = Memory()
     index = Index(tmp_path, truth)
@@ -757,7 +757,7 @@ def test_the_id_of_a_removed_run_may_be_given_again(tmp_path: Path) -> None:
 
 
 def test_a_writer_does_not_wait_for_a_locked_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While another process holds the index, records are told to it once and then not for a while; a reader waits,
+    """While another process holds the index, records are reported to it once and then not for a while; a reader waits,
     and knows them all.
     """
     monkeypatch.setattr(index_file, "BUSY_SECONDS", 60.0)
@@ -864,8 +864,8 @@ def without_wal(connect: Callable[..., sqlite3.Connection]) -> Callable[..., sql
     return lambda *words, **options: connect(*words, **options, factory=Connection)
 
 
-def test_rebuilt_and_told_indices_are_equal(tmp_path: Path) -> None:
-    """An index that was told of everything holds the same rows as one rebuilt from the manifests."""
+def test_rebuilt_and_reported_indices_are_equal(tmp_path: Path) -> None:
+    """An index to which everything was reported has the same rows as one rebuilt from the manifests."""
     truth, rng = Memory(), random.Random(7)
     index = Index(tmp_path, truth)
     for number in range(500):
@@ -974,7 +974,7 @@ def test_a_fork_uses_a_connection_of_its_own(tmp_path: Path, start: Start) -> No
 
 
 def write_runs(root: Path, count: int) -> int:
-    """Begin, work on and end runs; how often the index could not be told."""
+    """Begin, work on and end runs; how often reporting to the index failed."""
     truth = Folder(root / "flows")
     index = Index(root / "index", truth)
     write, lost = index._file.write, 0

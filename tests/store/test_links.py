@@ -157,7 +157,7 @@ def test_the_message_names_the_link(root: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_becomes_a_link_while_a_process_works(root: Path, tmp_path: Path) -> None:
-    """What was opened before is no excuse: the next write is refused."""
+    """A store that was opened before is not an exception: its next write is refused."""
     store, outside = Datastore(root), tmp_path / "outside"
     outside.mkdir()
     run = store.new_run(RunRecord("F", "", "run", started=OLD)).run

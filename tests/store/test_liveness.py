@@ -47,7 +47,7 @@ PROGRAM = """
 
 
 def begin(location: str, *words: str) -> subprocess.Popen[str]:
-    """A process that has begun a run and goes on until its input ends."""
+    """A process that has begun a run and continues until its input ends."""
     program = textwrap.dedent(PROGRAM)
     command = [sys.executable, "-c", program, location, *words]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -120,7 +120,7 @@ def test_a_killed_process_leaves_a_failed_run_in_a_bucket(s3_url: str, silent: C
 
 
 def test_the_clock_here_does_not_count_for_a_bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run goes on, however wrong the reader's clock is."""
+    """A run continues, however wrong the reader's clock is."""
     writer, reader = Datastore(s3_url), Datastore(s3_url)
     run = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
     for wrong in (-1e5, 1e5):
@@ -130,8 +130,10 @@ def test_the_clock_here_does_not_count_for_a_bucket(s3_url: str, monkeypatch: py
             assert reader.run_status("F", run) == "running"
 
 
-def test_a_beat_keeps_a_run_alive_where_nothing_else_tells(datastore_location: str, silent: Callable[[], None]) -> None:
-    """A run that has not said anything for a minute goes on again with its next heartbeat, and ends as it says."""
+def test_a_beat_keeps_a_run_alive_where_nothing_else_shows_it(
+    datastore_location: str, silent: Callable[[], None]
+) -> None:
+    """A run that has not said anything for a minute continues with its next heartbeat, and ends as it says."""
     writer, reader = Datastore(datastore_location), Datastore(datastore_location)
     record = RunRecord("F", "", "run", started=time.time(), environment={"host": "elsewhere"})
     assert writer.new_run(record).run == "1"
@@ -171,7 +173,7 @@ def test_a_beat_waits_for_no_server(s3_url: str, monkeypatch: pytest.MonkeyPatch
     assert writes == ["flows/F/1/heartbeat.json"]
 
 
-def test_a_beat_that_fails_is_no_error(tmp_path: Path) -> None:
+def test_a_beat_that_fails_is_not_an_error(tmp_path: Path) -> None:
     """A store that cannot be written at the moment does not stop a run."""
     (tmp_path / "flows").write_text("in the way")
     Datastore(tmp_path).beat("F", "1")
@@ -199,7 +201,7 @@ def test_a_run_that_ends_right_now_has_not_failed(tmp_path: Path, monkeypatch: p
 
 
 def test_askers_do_not_take_each_other_for_the_run(tmp_path: Path) -> None:
-    """While one process asks whether a dead run is held, another that asks is told the truth."""
+    """While one process asks whether a dead run is held, another that asks gets the right answer."""
     import fcntl
 
     store = Datastore(tmp_path)
@@ -230,8 +232,8 @@ def test_a_run_is_marked_on_a_file_system_without_hard_links(tmp_path: Path) -> 
     assert reader.run_status("F", run) == "failed"
 
 
-def test_on_a_file_system_without_locks_the_heartbeat_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is taken for dead because nobody can be asked."""
+def test_on_a_file_system_without_locks_the_heartbeat_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that cannot be looked up is not taken for dead."""
     monkeypatch.setattr(LocalStorage, "is_held", lambda self, name: None)
     writer, reader = Datastore(tmp_path), Datastore(tmp_path)
     run = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
@@ -241,8 +243,8 @@ def test_on_a_file_system_without_locks_the_heartbeat_tells(tmp_path: Path, monk
     assert reader.run_status("F", run) == "failed"
 
 
-def test_working_runs_need_nobody(tmp_path: Path) -> None:
-    """A notebook's working run goes on after its kernel."""
+def test_working_runs_need_no_process(tmp_path: Path) -> None:
+    """A notebook's working run continues after its kernel."""
     store = Datastore(tmp_path)
     run = store.new_run(RunRecord("F", "", "work", started=time.time())).run
     store.liveness.end(f"flows/F/{run}")

@@ -249,7 +249,7 @@ def test_maps_leave_descriptors_to_the_user(tmp_path: Path) -> None:
     assert [one.value[0] for one in loaded] == [float(number) for number in range(60)]
 
 
-def test_each_reader_is_told_of_damage(tmp_path: Path) -> None:
+def test_each_reader_hears_of_damage(tmp_path: Path) -> None:
     """Reading another value, or the same damaged one again, takes the news away from nobody."""
     store = Datastore(tmp_path)
     good, bad = store.save(np.ones(3_000_000), name="good"), store.save(np.zeros(3_000_000), name="bad")
@@ -273,7 +273,7 @@ def test_equal_small_values_are_stored_once(tmp_path: Path) -> None:
 
 
 def test_what_grows_is_not_made_again(tmp_path: Path) -> None:
-    """A file that was removed while it grew stays removed, and whoever adds to it is told."""
+    """A file that was removed while it grew stays removed, and adding to it is an error."""
     storage = LocalStorage(tmp_path / "store")
     appender = storage.appender("logs/1.jsonl")
     appender.add(b"1")

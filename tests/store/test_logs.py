@@ -218,7 +218,7 @@ def test_pieces_of_several_attempts_are_mixed_by_time(datastore: Datastore) -> N
 
 
 def test_a_damaged_log_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
-    """Half a line at the end, foreign bytes and lines of another meaning are passed over."""
+    """Half a line at the end, foreign bytes and lines of another meaning are skipped."""
     datastore = Datastore(tmp_path)
     write(datastore, Out("stdout", "one\n"))
     path = tmp_path / "flows/F/7/logs/train/1/0.jsonl"
@@ -270,7 +270,7 @@ def test_a_log_that_cannot_be_written_is_said_once(tmp_path: Path, capsys: pytes
     assert said.count("\n") == 1
 
 
-def test_a_server_that_is_gone_is_said_once(s3_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_is_gone_is_reported_once(s3_url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With a bucket that cannot be reached adding never waits; closing says that logs are lost."""
     from flownb.store.s3 import open_s3
 

@@ -41,7 +41,7 @@ which = st.integers(0, 1)
 
 @dataclass(frozen=True)
 class Kept:
-    """A reference and the value it stands for."""
+    """A reference and its value."""
 
     ref: ArtifactRef
     value: Any
@@ -132,7 +132,7 @@ class TwoProcesses(RuleBasedStateMachine):
 
     @rule(one=kept, how=st.sampled_from(["flip", "cut", "remove"]))
     def damage(self, one: Kept, how: str) -> None:
-        """Damage a blob as a new file, for two writes in one tick of the clock cannot be told apart."""
+        """Damage a blob as a new file, for two writes in one tick of the clock cannot be distinguished."""
         if one.ref.blob is None or one.ref.blob[0] in self.damaged:
             return
         key = one.ref.blob[0]

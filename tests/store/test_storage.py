@@ -43,7 +43,7 @@ def test_many_are_read_at_once(storage: Storage) -> None:
 
 
 def test_create_takes_a_name_once(storage: Storage) -> None:
-    """The first gets the name, the next is told so, and the content stays the first one's."""
+    """The first gets the name, the next gets False, and the content stays the first one's."""
     assert storage.create("ids/1", b"one")
     assert not storage.create("ids/1", b"two")
     assert storage.read("ids/1") == b"one"
@@ -97,7 +97,7 @@ def _fork_all(work: list[tuple[Storage, int, int]]) -> list[list[int]]:
 
 
 def test_exists(storage: Storage) -> None:
-    """A file exists from its write to its deletion; a folder is no file."""
+    """A file exists from its write to its deletion; a folder is not a file."""
     assert not storage.exists("a/b")
     storage.write("a/b", b"")
     assert storage.exists("a/b")
@@ -141,7 +141,7 @@ def test_entries_are_all_below(storage: Storage) -> None:
     assert list(storage.entries("none")) == []
 
 
-def test_the_stamp_tells_of_a_new_file(storage: Storage) -> None:
+def test_the_stamp_shows_a_new_file(storage: Storage) -> None:
     """The stamp of a folder differs once a file was added to it, and is equal while nothing happens."""
     before = storage.stamp("executions")
     storage.write("executions/000001.json", b"1")

@@ -28,7 +28,7 @@ def found(store: Datastore, tag: str) -> list[str]:
 
 
 def test_tags_are_changed(datastore_location: str) -> None:
-    """As with Metaflow's client: removed first, then added; told by every reader, and runs are found by them."""
+    """As with Metaflow's client: removed first, then added; every reader sees them, and runs are found by them."""
     store, other = Datastore(datastore_location), Datastore(datastore_location)
     other.index._file.folder = other.index._file.folder.with_name("other-index")  # of another machine
     run = begin(store, "a", "b")
@@ -83,7 +83,7 @@ def test_a_damaged_change_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_removed_run_has_no_tags(tmp_path: Path) -> None:
-    """Nobody finds it by one, and none can be added."""
+    """It cannot be found by a tag, and none can be added."""
     store = Datastore(tmp_path)
     run = begin(store)
     begin(store)
@@ -96,7 +96,7 @@ def test_a_removed_run_has_no_tags(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tag", ["", 3, None])
-def test_what_is_no_tag(tag: object, tmp_path: Path) -> None:
+def test_what_is_not_a_tag(tag: object, tmp_path: Path) -> None:
     """A tag is a text."""
     with pytest.raises(ParameterError, match="is not a tag"):
         begin(Datastore(tmp_path)).add_tag(tag)  # type: ignore[arg-type]  # that is what is tested

@@ -36,7 +36,7 @@ def _refuse(*_: Any) -> bool:
 
 @pytest.fixture(params=["scan", "pagemap", "nothing"], autouse=True)
 def knows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Have the kernel tell of written pages by its newer way, by its older one, or not at all."""
+    """Have Linux report written pages in its newer way, in its older one, or not at all."""
     if request.param != "scan":
         monkeypatch.setattr(flownb.store.memory, "_scan", _refuse)
     if request.param == "nothing":
@@ -410,7 +410,7 @@ def test_a_change_after_a_save_is_noticed_by_the_next(tmp_path: Path) -> None:
 
 
 def test_a_frame_that_was_saved_can_be_changed(tmp_path: Path) -> None:
-    """Saving leaves the live value as it was: its user goes on working with it."""
+    """Saving leaves the live value as it was: its user continues working with it."""
     value = pd.DataFrame({"s": ["a", "b"] * 5})
     save(Artifacts(LocalBlobs(tmp_path)), value)
     value.loc[0, "s"] = "z"

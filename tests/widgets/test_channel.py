@@ -26,7 +26,7 @@ Cells = dict[str, str]
 
 
 class View:
-    """A client that talks to the kernel as the extension does, and keeps what it is told."""
+    """A client that talks to the kernel as the extension does, and keeps what it receives."""
 
     def __init__(self, client: BlockingKernelClient, comm: str = "document-1", page: str = "") -> None:
         self.client = client
@@ -42,13 +42,13 @@ class View:
         self.notebook: dict[str, str] | None = None
 
     def show(self, cells: Cells) -> None:
-        """Tell of the whole document, as a view does when it connects."""
+        """Send the whole document, as a view does when it connects."""
         self.known = dict(cells)
         data = self._document(cells, cells)
         self._send("comm_open", {"comm_id": self.comm, "target_name": DOCUMENT_TARGET, "data": data})
 
     def change(self, cells: Cells) -> None:
-        """Tell of what changed in the document."""
+        """Send what changed in the document."""
         changed = {one: text for one, text in cells.items() if self.known.get(one) != text}
         self.known = dict(cells)
         data = self._document(cells, changed)
@@ -146,7 +146,7 @@ def test_loading_the_extension_opens_the_events(view: View) -> None:
 
 
 def test_a_view_is_answered_with_the_states_of_its_cells(view: View) -> None:
-    """A view that connects is told of all step cells, scratch cells left out."""
+    """A view that connects is notified of all step cells, scratch cells left out."""
     view.show({"1": A, "s": "1 + 1", "2": B})
     assert view.badges == {"1": "never", "2": "never"}
     assert view.events[0]["whole"]
@@ -175,8 +175,8 @@ def test_a_step_that_two_cells_define_says_so(view: View) -> None:
     assert {cell for cell, title in view.titles.items() if title.startswith("2 cells define the step a")} == {"1", "2"}
 
 
-def test_a_cell_that_is_no_step_any_more_loses_its_badge(view: View) -> None:
-    """A view is told of cells that were steps and are not."""
+def test_a_cell_that_is_not_a_step_any_more_loses_its_badge(view: View) -> None:
+    """A view is notified of cells that were steps and no longer are."""
     view.show({"1": A, "2": B})
     view.until("2", "never")
     view.change({"1": A, "2": "y = 2"})
@@ -196,7 +196,7 @@ def test_the_document_is_the_flow(view: View) -> None:
     assert order(view) == ["b", "c"]
 
 
-def test_an_edited_cell_is_spun_as_it_stands(view: View) -> None:
+def test_an_edited_cell_is_spun_as_edited(view: View) -> None:
     """%spin takes the text that the view shows, not the one that was executed last."""
     view.show({"1": A, "2": B})
     view.run("1")
@@ -209,7 +209,7 @@ def test_an_edited_cell_is_spun_as_it_stands(view: View) -> None:
 
 
 def test_the_dag_of_a_run_is_shown_from_its_start(view: View) -> None:
-    """With a view the DAG is displayed before the first task, told of each, and replaced by its final state."""
+    """With a view the DAG is displayed before the first task, updated by each, and replaced by its final state."""
     view.show({"1": A, "2": B})
     view.execute("%flow run")
     (first, begun, facts), (last, done, _) = view.outputs
@@ -297,8 +297,8 @@ def test_displayed_pictures_follow_the_badges(view: View) -> None:
         assert event["metadata"]["flownb"]["follows"] == event["dag"]
 
 
-def test_a_page_that_is_loaded_anew_catches_up(view: View) -> None:
-    """A new view is told of DAGs whose runs ended while no page knew them."""
+def test_a_reloaded_page_catches_up(view: View) -> None:
+    """A new view is notified of DAGs whose runs ended while no page knew them."""
     view.show({"1": A, "2": B})
     view.execute("%flow run")
     dag = view.outputs[0][2]["flownb"]["dag"]
@@ -320,7 +320,7 @@ def test_the_view_that_spoke_last_counts(view: View) -> None:
 
 
 def test_a_step_whose_error_cannot_be_sent_does_no_harm(view: View) -> None:
-    """An error message that is no text leaves the step failed, and later states are told."""
+    """An error message that is not a text leaves the step failed, and later states are sent."""
     view.show({"1": "%%step a\nraise ValueError('\\ud83d')", "2": "%%step b --after a\npass"})
     view.run("1")
     view.until("1", "failed")

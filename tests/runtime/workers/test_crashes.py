@@ -49,7 +49,7 @@ def test_a_crash_leaves_the_other_tasks_alone(make_session: MakeSession) -> None
 
 
 def test_what_forks_workers_may_die(make_session: MakeSession) -> None:
-    """Attempts of a killed zygote are lost attempts; with @retry the run goes on with a new one."""
+    """Attempts of a killed zygote are lost attempts; with @retry the run continues with a new one."""
     body = "n = current.retry_count\nif not n:\n    os.kill(os.getppid(), signal.SIGKILL)\n    time.sleep(60)"
     session = make_session(SHARED, f"%%step a -> n\n@retry(times=1, minutes_between_retries=0)\n{body}")
     assert ran(session)["a"].task["n"].data == 1

@@ -59,7 +59,7 @@ def test_joblib_calls_shared_functions_as_they_are_now(make_session: MakeSession
 def test_threads_and_exit_handlers_end_well(
     make_session: MakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thread that works when the step is done goes on to its end, and what was registered for exit is called."""
+    """A thread that works when the step is done runs to its end, and what was registered for exit is called."""
     monkeypatch.setattr(pool_module, "LINGER", 300.0)  # however slow the machine is
     path = tmp_path / "late"
     session = make_session(

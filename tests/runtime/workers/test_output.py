@@ -35,7 +35,7 @@ def test_whatever_way_text_takes_it_is_kept(make_session: MakeSession, body: str
     assert WRITERS[body] in text_of(run["a"].task)
 
 
-def test_streams_are_told_apart_and_in_order(make_session: MakeSession) -> None:
+def test_streams_are_separate_and_in_order(make_session: MakeSession) -> None:
     """Stdout and stderr of Python code come in the order in which they were written."""
     body = "for n in range(3):\n    print('out', n)\n    print('err', n, file=sys.stderr)"
     task = ran(make_session(SHARED, f"%%step a\n{body}"))["a"].task

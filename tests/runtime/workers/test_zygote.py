@@ -95,7 +95,7 @@ def test_a_worker_that_waits_ends_with_the_zygote(make_session: MakeSession) -> 
     until(lambda: parent(found) is None)
 
 
-def test_what_imports_keep_of_the_streams_goes_on_working() -> None:
+def test_what_imports_keep_of_the_streams_still_works() -> None:
     """A module may make a logging handler when it is imported; nothing is heard of the import, and all of it later."""
     code = (
         "import logging, os\nfrom flownb.runtime.workers.zygote import silence\n"

@@ -286,7 +286,7 @@ def test_what_would_not_be_the_same_is_refused(body: str, message: str) -> None:
 
 
 def test_library_locals_keep_pickles_error() -> None:
-    """A local function of a module that is no flow is refused as always."""
+    """A local function of a module that is not a flow is refused as always."""
     with pytest.raises(AttributeError, match="Can't pickle local object"):
         encode([make.__globals__["pytest"].raises, _library_local()])
 

@@ -77,7 +77,7 @@ def test_the_way_to_the_culprit_is_found(name: str) -> None:
 
 
 def test_files_sockets_and_connections_are_found() -> None:
-    """What belongs to the system is refused, and the way to it told."""
+    """What belongs to the system is refused, and the error names the path to it."""
     with open(__file__) as file, socket.socket() as one:  # noqa: PTH123  # any open file does
         connection = sqlite3.connect(":memory:")
         try:
@@ -94,7 +94,7 @@ def test_what_can_be_pickled_has_no_culprit() -> None:
     assert find_unpicklable(value) is None
 
 
-def test_a_culprit_that_only_pickling_makes_is_told_by_type() -> None:
+def test_a_culprit_that_only_pickling_makes_is_named_by_type() -> None:
     """An object whose state is made on the fly has no path to show."""
 
     class Hidden(Thing):

@@ -204,7 +204,7 @@ FRAMES: dict[str, pd.DataFrame] = {
 
 
 def same_series(one: pd.Series[Any], other: pd.Series[Any]) -> None:
-    """Assert that nothing tells two series apart."""
+    """Assert that two series cannot be distinguished."""
     pd.testing.assert_series_equal(one, other, check_freq=True, check_index_type="exact", check_flags=True)
     assert (other.dtype, repr(other.dtype), type(other.array)) == (one.dtype, repr(one.dtype), type(one.array))
     assert (repr(other.index), other.name) == (repr(one.index), one.name)

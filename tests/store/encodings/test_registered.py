@@ -46,7 +46,7 @@ def _forget() -> Iterator[None]:
 
 
 def test_a_registered_encoding_takes_what_it_accepts() -> None:
-    """Its name stands beside the value, its parts are views, and other values go the usual way."""
+    """Its name is recorded beside the value, its parts are views, and other values go the usual way."""
     register_encoding(Numbers())
     name, parts = encode(array("d", [1.0, 2.0]))
     assert name == "numbers"
@@ -87,7 +87,7 @@ def _made(**attributes: Any) -> Any:
         (_made(name="numbers"), "`numbers` is registered already, by"),
     ],
 )
-def test_what_is_no_encoding_is_refused(given: Any, why: str) -> None:
+def test_what_is_not_an_encoding_is_refused(given: Any, why: str) -> None:
     """The error says what is missing or taken."""
     register_encoding(Numbers())
     with pytest.raises(EncodingError) as caught:
@@ -119,7 +119,7 @@ def _raising(value: Any) -> Any:
         ({"encode": lambda self, value: [memoryview(bytes(9))[::2]]}, "part 0 is a memoryview, where bytes or a cont"),
     ],
 )
-def test_a_failure_is_told_with_the_encodings_name(attributes: dict[str, Any], message: str) -> None:
+def test_a_failure_names_the_encoding(attributes: dict[str, Any], message: str) -> None:
     """An encoding that raises, or gives no bytes, is named in the error; its own error is the cause."""
     register_encoding(_made(name="made", **attributes))
     with pytest.raises(EncodingError) as caught:
@@ -129,7 +129,7 @@ def test_a_failure_is_told_with_the_encodings_name(attributes: dict[str, Any], m
     assert caught.value.__cause__ is not None
 
 
-def test_a_failing_decode_is_told_with_the_encodings_name() -> None:
+def test_a_failing_decode_names_the_encoding() -> None:
     """An error while reading names the encoding; what cannot be imported stays an ImportError."""
     register_encoding(_made(name="made", decode=lambda self, blob: _raising(blob)))
     with pytest.raises(EncodingError, match=r"`made` cannot decode what is stored\. ValueError: broken"):

@@ -24,7 +24,7 @@ def test_a_url_names_bucket_and_prefix(url: str, bucket: str, prefix: str) -> No
 
 
 @pytest.mark.parametrize("url", ["s3://", "s3:///a", "s3://b", "http://bucket/a", "s3://bucket/../a", "s3://bu cket/a"])
-def test_what_is_no_url_of_a_bucket_is_refused(url: str) -> None:
+def test_what_is_not_a_url_of_a_bucket_is_refused(url: str) -> None:
     """The error says how to write one."""
     with pytest.raises(StoreError) as caught:
         parse_address(url)
@@ -50,7 +50,7 @@ def test_a_query_is_refused_without_repeating_it() -> None:
 
 
 def test_options_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both have defaults, and a value that is not accepted is told with those that are."""
+    """Both have defaults, and the error for a value that is not accepted lists those that are."""
     monkeypatch.delenv("FLOWNB_S3_TIMEOUT", raising=False)
     monkeypatch.delenv("FLOWNB_S3_COMPRESSION", raising=False)
     assert Options.from_environment() == Options(30.0, "none")

@@ -27,7 +27,7 @@ def make(size: int, seed: int = 0) -> tuple[str, bytes]:
 
 @pytest.fixture
 def open_blobs(s3_url: str, tmp_path: Path) -> Callable[..., S3Blobs]:
-    """Open the same place anew, with the same cache folder."""
+    """Open the same place again, with the same cache folder."""
 
     def opened(limit: int = 1 << 30) -> S3Blobs:
         return open_s3(s3_url, cache=BlobCache(tmp_path / "blobs", limit))[1]
@@ -57,7 +57,7 @@ def test_what_was_read_or_written_is_read_without_the_server(
 
 
 def test_many_small_ones_come_at_once(open_blobs: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """After `fetch` they are there; what is missing is told of by `get` alone."""
+    """After `fetch` they are there; what is missing is reported by `get` alone."""
     made = [make(1000, seed) for seed in range(30)]
     writer = open_blobs(0)
     for key, content in made:
@@ -73,7 +73,7 @@ def test_many_small_ones_come_at_once(open_blobs: Any, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
-def test_a_damaged_copy_is_read_anew(open_blobs: Any, tmp_path: Path, damage: str) -> None:
+def test_a_damaged_copy_is_read_again(open_blobs: Any, tmp_path: Path, damage: str) -> None:
     """A copy that does not match its key is replaced by what the server has."""
     key, content = make(5000)
     blobs = open_blobs()
@@ -85,7 +85,7 @@ def test_a_damaged_copy_is_read_anew(open_blobs: Any, tmp_path: Path, damage: st
     assert path.read_bytes() == content
 
 
-def test_a_large_damaged_copy_is_told_of_and_removed(open_blobs: Any, tmp_path: Path) -> None:
+def test_a_large_damaged_copy_is_reported_and_removed(open_blobs: Any, tmp_path: Path) -> None:
     """It is verified while the step runs, so `settle` says that the step has to run again; then it is whole."""
     key, content = make((16 << 20) + 1)
     blobs = open_blobs()
@@ -159,7 +159,7 @@ def test_several_processes_share_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(open_blobs: Any, tmp_path: Path) -> None:
-    """A file stands where the folder should be: one warning, and everything is read from the server."""
+    """A file is where the folder should be: one warning, and everything is read from the server."""
     (tmp_path / "blobs").write_text("in the way")
     small, large = make(1000), make(9 << 20)
     blobs = open_blobs()

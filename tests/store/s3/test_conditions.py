@@ -30,7 +30,7 @@ def probes(proxy: Any) -> Counter[str]:
 
 
 def test_a_server_without_conditional_writes_is_refused(proxy: Any, s3_url: str) -> None:
-    """Where the second who creates a name is told that he was first, no run begins, and the error says why."""
+    """Where the second creator of a name is answered that it was the first, no run begins, and the error says why."""
     proxy.plan = lambda asked: "unconditional"
     storage, _ = open_s3(s3_url)
     with pytest.raises(StoreError) as caught:
@@ -70,8 +70,8 @@ def test_reading_asks_nothing(proxy: Any, s3_url: str) -> None:
     assert {asked.method for asked in proxy.asked} <= {"GET", "HEAD"}
 
 
-def test_a_lost_answer_to_a_probe_is_no_success(proxy: Any, s3_url: str) -> None:
-    """A probe whose answers are lost tells the same of a server with conditions and of one without."""
+def test_a_lost_answer_to_a_probe_is_not_a_success(proxy: Any, s3_url: str) -> None:
+    """A probe whose answers are lost has the same result on a server with conditions and on one without."""
     lost: Counter[bool] = Counter()
 
     def lose(asked: Any) -> str | None:

@@ -35,7 +35,7 @@ def test_other_text_is_left_alone() -> None:
     assert scrub(text, [SECRET]) == text
 
 
-def test_errors_of_boto3_are_told_apart() -> None:
+def test_errors_of_boto3_are_distinguished() -> None:
     """A login that ended can be renewed; a profile that is not there has to be named right."""
     from botocore.exceptions import ClientError, NoCredentialsError, ProfileNotFound, SSOTokenLoadError
 

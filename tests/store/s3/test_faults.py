@@ -25,7 +25,7 @@ FAULTS = ("cut before", "cut request", "lost answer", "cut answer", "slow", "503
 
 @pytest.fixture
 def open_store(s3_url: str, tmp_path: Any) -> Callable[..., tuple[S3Storage, S3Blobs]]:
-    """Open the same place anew, as another process would."""
+    """Open the same place again, as another process would."""
 
     def opened(patience: float = 20.0, compression: Any = "none") -> tuple[S3Storage, S3Blobs]:
         return open_s3(s3_url, options=Options(patience, compression), cache=BlobCache(tmp_path / "unused", 0))
@@ -75,7 +75,7 @@ def test_names_are_taken_once_over_broken_requests(proxy: Any, open_store: Any) 
 
 
 def test_a_lost_answer_to_create_is_a_success(proxy: Any, open_store: Any) -> None:
-    """Who created a file but did not hear of it is told True all the same, and the next one False."""
+    """The creator of a file gets True even if the server's answer was lost, and the next one False."""
     storage, _ = open_store()
     for number in range(10):
         lost = []

@@ -1,4 +1,4 @@
-"""Clearing up a datastore in a bucket, where age stands in for locks."""
+"""Clearing up a datastore in a bucket, where age replaces locks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def all_old(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_blobs_wait_until_no_writer_can_name_them(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Manifests of old runs go at once; their blobs are told of as waiting, and go two weeks later."""
+    """Manifests of old runs go at once; their blobs are reported as waiting, and go two weeks later."""
     store = Datastore(s3_url)
     runs = [record_run(store, float(number)) for number in range(3)]
     store.save(np.full(BIG, 9.0), name="lost")
@@ -95,7 +95,7 @@ def test_a_run_that_a_task_begins_to_use_meanwhile_is_kept(s3_url: str, monkeypa
 
 
 @pytest.mark.usefixtures("all_old")
-def test_a_task_that_comes_too_late_is_told_so(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_that_comes_too_late_is_an_error(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A task that takes its id once the run it starts from is marked as removed fails; it reads nothing that goes."""
     store, other = Datastore(s3_url), Datastore(s3_url)
     used = record_run(store, 1.0)

@@ -55,7 +55,7 @@ def test_logs_are_kept_in_a_bucket(session: Session, capsys: pytest.CaptureFixtu
 
 
 def test_a_run_in_a_bucket_is_followed(session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Another process sees what a task wrote while it runs: objects are written anew now and then."""
+    """Another process sees what a task wrote while it runs: objects are written again now and then."""
     monkeypatch.setattr("flownb.store.s3.storage.REWRITTEN", 0.0)
     (tmp_path / "wait").touch()
     run = session.begin(parse_run([]))

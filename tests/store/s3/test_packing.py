@@ -1,4 +1,4 @@
-"""Compressed blobs: what is packed is unpacked, in chunks that stand alone."""
+"""Compressed blobs: what is packed is unpacked, in chunks that are independent."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_each_chunk_is_read_alone(suffix: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_damage_is_noticed() -> None:
-    """A table that is no table and a chunk that cannot be unpacked give None."""
+    """A damaged table and a chunk that cannot be unpacked give None."""
     size = packing.CHUNK + 1
     assert packing.ends(bytes(16), size) is None
     assert packing.ends(bytes(8), size) is None

@@ -1,4 +1,4 @@
-"""What is told of transfers."""
+"""What is reported about transfers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_a_short_transfer_is_silent(clock: Clock) -> None:
-    """Nothing is told of what takes less than a second."""
+    """Transfers of less than a second are not reported."""
     calls: list[object] = []
     with transfer("upload", "k", 100, lambda *call: calls.append(call)) as running:
         for _ in range(10):
@@ -36,7 +36,7 @@ def test_a_short_transfer_is_silent(clock: Clock) -> None:
     assert calls == []
 
 
-def test_a_long_transfer_is_told_ten_times_a_second(clock: Clock) -> None:
+def test_a_long_transfer_is_reported_ten_times_a_second(clock: Clock) -> None:
     """It begins after a second and ends with all bytes done."""
     calls: list[tuple[object, ...]] = []
     with transfer("download", "k", 1000, lambda *call: calls.append(call)) as running:
@@ -49,7 +49,7 @@ def test_a_long_transfer_is_told_ten_times_a_second(clock: Clock) -> None:
 
 
 def test_a_failed_transfer_is_ended(clock: Clock) -> None:
-    """-1 tells that no more will come."""
+    """-1 says that no more will come."""
     calls: list[tuple[object, ...]] = []
 
     def fail() -> None:

@@ -19,7 +19,7 @@ LARGE = bytes(9 << 20)
 
 @pytest.fixture
 def open_blobs(s3_url: str, tmp_path: Path) -> Callable[[], S3Blobs]:
-    """Open the same place anew, as another process would."""
+    """Open the same place again, as another process would."""
     return lambda: open_s3(s3_url, cache=BlobCache(tmp_path / "unused", 0))[1]
 
 
@@ -57,7 +57,7 @@ def test_what_is_there_and_young_is_not_sent(proxy: Any, open_blobs: Any) -> Non
 def test_what_is_old_is_written_again(
     proxy: Any, open_blobs: Any, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
-    """A blob older than the age of trust starts its life anew, also for the process that wrote it."""
+    """A blob older than the age of trust starts its life again, also for the process that wrote it."""
     import time
 
     first = open_blobs()
