@@ -14,7 +14,11 @@ __all__ = ["MOVED", "Gone", "place_now"]
 
 # Earlier place: present place, each a whole module or "module:qualified name". A row for one name goes before the row
 # of its module; what a row leads to may have moved again.
-MOVED: dict[str, str] = {}
+MOVED: dict[str, str] = {
+    "flownb.client.cards": "flownb.client.task",
+    "flownb.client.metadata": "flownb.client.base",
+    "flownb.runtime.parameters.include_file": "flownb.runtime.parameters.parameter",
+}
 
 
 class Gone:

@@ -11,8 +11,7 @@ import pytest
 from flownb.errors import StoreError
 from flownb.store.datastore import Datastore
 from flownb.store.records import RunRecord
-from flownb.store.s3 import bucket
-from flownb.store.s3 import open_s3
+from flownb.store.s3 import bucket, open_s3
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +62,7 @@ def test_reading_asks_nothing(proxy: Any, s3_url: str) -> None:
     store = Datastore(s3_url)
     store.new_run(RunRecord("F", "", "run", started=1.0))
     proxy.asked.clear()
-    conditions._passed.clear()
+    bucket._passed.clear()
     reader = Datastore(s3_url)
     assert reader.run("F", "1").run == "1"
     assert (reader.flows(), [row.run for row in reader.index.runs("F")]) == (["F"], ["1"])
@@ -76,7 +75,7 @@ def test_a_lost_answer_to_a_probe_is_not_a_success(proxy: Any, s3_url: str) -> N
     lost: Counter[bool] = Counter()
 
     def lose(asked: Any) -> str | None:
-        probe = asked.method == "PUT" and conditions.PROBE in asked.path
+        probe = asked.method == "PUT" and bucket.PROBE in asked.path
         lost[probe] += 1
         return "lost answer" if probe and lost[probe] % 2 else None
 
@@ -84,7 +83,7 @@ def test_a_lost_answer_to_a_probe_is_not_a_success(proxy: Any, s3_url: str) -> N
     storage, _ = open_s3(s3_url)
     assert storage.create("ids/1", b"one")
     assert lost[True] > 2
-    conditions._passed.clear()
+    bucket._passed.clear()
     proxy.plan = lambda asked: lose(asked) or "unconditional"
     with pytest.raises(StoreError, match="no conditional writes"):
         storage.create("ids/2", b"two")
@@ -96,7 +95,7 @@ def test_who_may_not_delete_can_write(proxy: Any, s3_url: str) -> None:
     storage, _ = open_s3(s3_url)
     assert storage.create("ids/1", b"one")
     (probe,) = storage.files("")
-    assert probe.startswith(conditions.PROBE)
+    assert probe.startswith(bucket.PROBE)
     proxy.plan = lambda asked: None
     storage.clear_temporary()
     assert storage.files("") == [probe]
