@@ -19,10 +19,9 @@ from flownb.errors import StoreError
 from flownb.runtime.parameters.config_value import ConfigValue
 from flownb.store.datastore import Datastore
 from flownb.store.encoding import decode, encode
-from flownb.store.encodings import moved
+from flownb.store.encodings import moved, rebuild
 from flownb.store.encodings.moved import MOVED, Gone, place_now
-from flownb.store.encodings.rebuild import BYTECODE
-from tests.store.stored.cases import BY_VALUE, CASES, STAND_INS
+from tests.store.stored.cases import BYTECODE, CASES, STAND_INS
 
 ROOT = Path(__file__).parents[2]
 # The bytecode of Python 3.11, which wrote the file.
@@ -59,7 +58,7 @@ def run(stored: Datastore) -> Run:
 def test_artifacts_of_the_first_build_are_loaded(run: Run, step: str, name: str) -> None:
     """A value of every kind that names something of flownb's comes back as it was."""
     artifact = run[step].task[name]
-    if name in BY_VALUE and BYTECODE != WROTE:
+    if name in BYTECODE and rebuild.BYTECODE != WROTE:
         with pytest.raises(StoreError, match=f"was stored as bytecode {WROTE} by another version of Python"):
             _ = artifact.data
         return
