@@ -289,7 +289,7 @@ def _attempt(
             splits=(state.foreach, state.num_splits) if state.foreach is not None and error is None else None,
         )
         if keep is not None:
-            source = spec.source or keep.save_plain(program.source, name="source")
+            source = spec.source or keep.save_plain(program.code.texts, name="source")
             record = replace(record, source=source, cards=store_cards(cards, keep))
             if alone:
                 record = replace(record, distributions=keep.save_plain(imported_distributions(), name="distributions"))

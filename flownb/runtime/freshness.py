@@ -199,7 +199,7 @@ def fingerprint(
         one.tree for one in modules.values()
     ):
         return found
-    found |= {"method_tree": program.methods[step].tree_hash, "shared_tree": program.shared_tree_hash}
+    found |= {"method_tree": program.methods[step].tree_hash, "shared_tree": program.code.shared_tree_hash}
     if modules:
         found["modules_tree"] = " ".join(f"{name}={one.tree}" for name, one in modules.items())
     return found

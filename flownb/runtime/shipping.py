@@ -22,7 +22,7 @@ from typing import Any
 from flownb.cells.cell import Cell
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
-from flownb.runtime.program import Program, module_name
+from flownb.runtime.program import Program, ProgramCache, module_name
 
 __all__ = ["dump_program", "importable", "load_program", "module_folder", "readable_name", "rebuild"]
 
@@ -51,6 +51,8 @@ class _Pickler(pickle.Pickler):
         """Rebuild a dataclass from its fields."""
         if isinstance(thing, Cell):
             thing = replace(thing, filename=readable_name(thing))
+        elif isinstance(thing, ProgramCache):
+            return ProgramCache, ()
         elif not isinstance(thing, LEAN):
             return NotImplemented
         return type(thing), tuple(getattr(thing, one.name) for one in fields(thing))

@@ -186,7 +186,7 @@ def begin_run(
             origin=origin.run if origin is not None else "",
             environment={**environment(session), **launch_facts(adds)},
             cells=session.datastore.save_plain(notebook_cells(session), name="cells"),
-            source=session.datastore.save_plain(program.source, name="source"),
+            source=session.datastore.save_plain(program.code.texts, name="source"),
             system_tags=system_tags,
             chosen=(*kept, *by_user),
             defaults={**otherwise, **(session.datastore.save_given(defaults) if defaults else {})},

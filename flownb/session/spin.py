@@ -394,4 +394,4 @@ def _with_body(program: Program, step: Step, body: str, source: str | None, file
     if spun.body.transition is None:
         nodes = {**graph.nodes, step.name: replace(graph[step.name], transition=None)}
         graph = replace(graph, nodes=nodes)
-    return replace(program, flow=flow, graph=graph)
+    return program.of_cells(flow, graph)

@@ -113,7 +113,7 @@ class _Zygote:
         program = load_program(message.program)
         trees = [cell.parsed.tree for cell in program.flow.shared] + [step.body.tree for step in program.flow.all_steps]
         preload(dict.fromkeys(name for tree in trees for name in imported_names(tree)))
-        program.compile()
+        program.code.compile()
         module_folder(program)
         look_ahead(program)
         self._program, self._location = program, message.location
