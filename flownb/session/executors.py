@@ -20,7 +20,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import publish_display_data
 
 from flownb.errors import ParameterError, nearest
-from flownb.runtime.attempt import run_attempt
+from flownb.runtime.attempt import AttemptOptions, run_attempt
 from flownb.runtime.capture import logged
 from flownb.runtime.cards import OnCard
 from flownb.runtime.failure import process_died
@@ -222,7 +222,7 @@ def open_executor(session: SessionState, program: Program, options: RunOptions) 
 
             def run(spec: TaskSpec) -> TaskResult:
                 with logged(session.datastore, program.flow.name, spec):
-                    return run_attempt(program, spec, session.datastore, keep=session.datastore)
+                    return run_attempt(program, spec, session.datastore, AttemptOptions(session.datastore))
 
             executor = InlineExecutor(run)
         elif name == "dask":

@@ -35,7 +35,7 @@ from traitlets import Type
 
 from flownb.errors import FlownbError, StoreError
 from flownb.provenance.record import imported_distributions
-from flownb.runtime.attempt import run_attempt
+from flownb.runtime.attempt import AttemptOptions, run_attempt
 from flownb.runtime.failure import describe, user_frames
 from flownb.runtime.program import Program
 from flownb.runtime.task import OnOutput, Output, OutputKind, TaskResult, TaskSpec
@@ -179,18 +179,16 @@ def _answer(request: Request, program: Program, location: str, link: _Link) -> E
     """Run the attempt."""
     datastore = Datastore(location)
     keep = {"record": datastore, "spin": datastore.spins(), "values": None}[request.keeps]
+    options = AttemptOptions(
+        keep,
+        display=WorkerShell.show,
+        decorated=request.decorated,
+        on_card=link.send,
+        finish=flush_figures,
+        alone=True,
+    )
     try:
-        result = run_attempt(
-            program,
-            request.spec,
-            datastore,
-            keep=keep,
-            display=WorkerShell.show,
-            decorated=request.decorated,
-            on_card=link.send,
-            finish=flush_figures,
-            alone=True,
-        )
+        result = run_attempt(program, request.spec, datastore, options)
     except StoreError as error:
         return NotRecorded(str(error))
     facts: dict[str, Any] = {} if request.keeps == "record" else {"cards": result.cards}
