@@ -7,7 +7,6 @@ that were known before, thousands with large libraries, are not looked at again.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import platform
 import re
@@ -24,6 +23,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from flownb.provenance.distributions import LoadedVersions, used_versions
+from flownb.version import __version__
 
 __all__ = [
     "NewModules",
@@ -109,7 +109,7 @@ def run_environment(folder: Path | None = None, *, command: str = "") -> dict[st
         "machine": platform.machine(),
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "flownb": importlib.import_module("flownb").__version__,
+        "flownb": __version__,
     }
     command = command or _command()
     if command:

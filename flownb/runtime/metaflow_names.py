@@ -19,6 +19,7 @@ from typing import Any
 
 from flownb import cards
 from flownb.cells.body import STEP_DECORATORS
+from flownb.client_access import client
 from flownb.flow.definition import FLOW_DECORATORS, IPYTHON_BUILTINS
 from flownb.metaflow_errors import STAND_INS
 from flownb.provenance.imported_text import watch_imports
@@ -135,8 +136,7 @@ class _Mirror(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         if name in self._client:
-            # The client stands above the runtime; flow code, above both, reaches it through this door.
-            return getattr(importlib.import_module("flownb.client"), name)
+            return getattr(client(), name)
         try:
             found = getattr(importlib.import_module(self.__name__), name)
             return _decorator(name) if _is_decorator(found) else found
