@@ -19,8 +19,8 @@ from typing import Any
 from flownb.cards.content import CardContent
 from flownb.errors import CorruptBlob, FlownbError, ParameterError, StoreError, UnpicklableArtifact
 from flownb.flow.graph import Node
-from flownb.provenance.outside import Outside
-from flownb.provenance.own_modules import Carried, OwnModules, carried, loaded_texts
+from flownb.provenance.dependencies import Dependencies
+from flownb.provenance.module_copies import Carried, OwnModules, carried, loaded_texts
 from flownb.provenance.record import imported_distributions
 from flownb.runtime.cards import CardCollector, OnCard, card_contents, collect_cards, store_cards
 from flownb.runtime.current import current
@@ -176,7 +176,7 @@ class _Task:
     """A task while it is prepared and executed; what it did not come to has its default."""
 
     state: TaskState
-    outside: Outside = field(default_factory=Outside)
+    dependencies: Dependencies = field(default_factory=Dependencies)
     decorators: tuple[Recorded, ...] = ()
     flow_self: FlowSpec | None = None
     inputs: list[FlowSpec] = field(default_factory=list)
@@ -257,7 +257,7 @@ def _initial_state(job: _Job) -> TaskState:
 def _prepare_and_execute(job: _Job, task: _Task) -> BaseException | None:
     """Run the first two phases in a process that is as if it were the task's; gives what was raised."""
     try:
-        with process_state(), importable(job.program), task.outside.watched():
+        with process_state(), importable(job.program), task.dependencies.watched():
             function = _prepare(job, task)
             _execute(job, task, function)
     except BaseException as raised:  # recorded, then handed to the caller: also KeyboardInterrupt and SystemExit
@@ -486,13 +486,13 @@ def _fingerprint(job: _Job, task: _Task, persisted: _Persisted, started: float) 
     artifacts = persisted.artifacts
     touched = [artifacts[name] for name in persisted.captured if name in artifacts]
     touched += [one.ref for one in task.loaded]
-    return mark | _outside_parts(job.program, job.spec.step, task.outside, mark, task.decorators, touched)
+    return mark | _dependency_parts(job.program, job.spec.step, task.dependencies, mark, task.decorators, touched)
 
 
-def _outside_parts(
+def _dependency_parts(
     program: Program,
     step: str,
-    outside: Outside,
+    dependencies: Dependencies,
     mark: Mapping[str, str],
     decorators: Sequence[Recorded],
     values: Iterable[ArtifactRef],
@@ -501,7 +501,7 @@ def _outside_parts(
     with_command = variables(program.launch.decorators if program.launch else ())
     if any(one.name == "environment" for one in program.decorators(step)):  # it counts, and --with does not
         with_command = {}
-    return outside.parts(
+    return dependencies.parts(
         imports_of(program, step),
         [cell.source for cell in cells_of(program, step)],
         [entry.partition("=")[0] for entry in mark.get("modules", "").split()],

@@ -24,7 +24,7 @@ from flownb.flow.definition import FLOW_DECORATORS, IPYTHON_BUILTINS
 from flownb.metaflow_errors import STAND_INS
 from flownb.provenance.imported_text import watch_imports
 from flownb.provenance.installed import is_installed
-from flownb.provenance.own_modules import current_modules
+from flownb.provenance.module_copies import current_modules
 from flownb.provenance.variables import module_executed
 from flownb.runtime.current import current
 from flownb.runtime.custom_decorators import (

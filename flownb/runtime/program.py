@@ -24,8 +24,8 @@ from flownb.flow.decorators import with_added
 from flownb.flow.definition import FlowDefinition
 from flownb.flow.graph import FlowGraph
 from flownb.flow.method import MethodSource
-from flownb.provenance.local_modules import outdated_modules
-from flownb.provenance.own_modules import OwnModules
+from flownb.provenance.module_copies import OwnModules
+from flownb.provenance.module_hashes import outdated_modules
 from flownb.provenance.variables import changed_variables, watched
 from flownb.runtime.class_body import keep_body
 from flownb.runtime.custom_decorators import forget_definitions, initialise, step_function

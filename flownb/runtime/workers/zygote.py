@@ -19,10 +19,10 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from flownb.provenance.dependencies import look_at_modules
 from flownb.provenance.imported_text import watch_imports
-from flownb.provenance.local_modules import imported_names, is_local
-from flownb.provenance.outside import look_at_modules
-from flownb.provenance.own_modules import loaded_texts
+from flownb.provenance.module_copies import loaded_texts
+from flownb.provenance.module_hashes import imported_names, is_own_module
 from flownb.provenance.record import imported_distributions, used_distributions
 from flownb.runtime.failure import EXCEPTION_MODULES
 from flownb.runtime.freshness import fingerprint
@@ -232,7 +232,7 @@ def preload(names: Iterable[str]) -> None:
         for name in names:
             top = name.partition(".")[0]
             with contextlib.suppress(BaseException):
-                if name in EXCEPTION_MODULES or (top not in OWN and not is_local(top)):
+                if name in EXCEPTION_MODULES or (top not in OWN and not is_own_module(top)):
                     importlib.import_module(name)
 
 

@@ -30,7 +30,7 @@ from flownb.provenance.imported_text import (
     watch_imports,
 )
 from flownb.provenance.installed import is_compiled, is_installed, own_places
-from flownb.provenance.local_modules import outdated_modules
+from flownb.provenance.module_hashes import outdated_modules
 from flownb.store.encoding import decode, encode
 from flownb.store.records import ArtifactRef
 
