@@ -1,4 +1,4 @@
-"""The user's own modules as a new process would import them: what each step in a kernel gets.
+"""Copies of the user's own modules, so that each step in a kernel imports them as a new process would.
 
 A kernel collects state in modules: lists that a step appended to, caches, names that a scratch cell set. In a block of
 `OwnModules.entered` none of the user's own modules is imported, so what the block imports is executed again, from the

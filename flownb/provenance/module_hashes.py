@@ -1,7 +1,7 @@
-"""Modules of the user's own that code imports, such as ``features.py`` beside the notebook, with their content.
+"""Hashes of the user's own modules that code imports, such as ``features.py`` beside the notebook.
 
-Takes syntax trees; gives a hash for each module outside of Python's own and of installed packages. Imports are followed
-from file to file as they are written; nothing is executed.
+Imports are followed from file to file as they are written, and nothing is executed. Python's own modules and those of
+installed packages are left out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which modules a process has imported since it was last asked.
+"""What a run was made by: Python, platform, host, the notebook's commit, and the packages that a process has imported.
 
-Takes nothing; gives names. A process that was just forked pays for each page of memory that it looks at, so the modules
-that were known before, thousands with large libraries, are not looked at again.
+A process that was just forked pays for each page of memory that it looks at. So modules that were known before,
+thousands with large libraries, are not looked at again (`NewModules`).
 """
 
 from __future__ import annotations
@@ -71,11 +71,6 @@ class NewModules:
         self._known.update(new)
         self._last, self._count = last, count
         return new
-
-
-# MERGED-DOC runtime.provenance: What a run was made by: Python, platform, host, the notebook's commit, and the
-# distributions a process has imported. Takes the notebook's folder and this process; gives plain dicts that are
-# recorded with runs and tasks.
 
 
 # Seconds that git is given. On a large work tree whose index is cold it can take longer: then only the commit is asked.

@@ -1,7 +1,7 @@
-"""Which tasks of an earlier run a new run takes over as they are.
+"""Which tasks of its origin run a resume clones.
 
-Takes a `Program`, the tasks of the run that is resumed, and each task that is ready to run; gives the task's clone, or
-None if it has to run, and keeps why. Content decides: the code, and the values that the task read.
+For each task that is ready to run, `Clones.find` gives the task's clone, or None if it has to run, and remembers why.
+What counts is content: the code, and the values that the task read.
 """
 
 from __future__ import annotations

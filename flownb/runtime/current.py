@@ -1,7 +1,7 @@
 """``current``: what a step can know about its own task while it runs.
 
-Takes what the runtime sets before a task (`flownb.runtime.description`); gives Metaflow's attributes
-(``metaflow/metaflow_current.py``, 2.19.39).
+Its attributes are Metaflow's (``metaflow/metaflow_current.py``, 2.19.39); the runtime sets them before a task
+(`flownb.runtime.description`).
 """
 
 from __future__ import annotations

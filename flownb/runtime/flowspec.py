@@ -1,7 +1,7 @@
 """``self`` and ``inputs`` inside a step.
 
-Takes a task's inherited artifacts; gives the object a step's method runs on. Reads are lazy, writes stay in memory
-until the task is recorded; the meaning of each name is Metaflow's (``metaflow/flowspec.py``, 2.19.39).
+Inherited artifacts are loaded when they are first read; what a step sets stays in memory until the task is recorded.
+The meaning of each name is Metaflow's (``metaflow/flowspec.py``, 2.19.39).
 """
 
 from __future__ import annotations

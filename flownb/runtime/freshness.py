@@ -1,7 +1,7 @@
-"""What is said of a step's result: its state, the reasons for it, and the fingerprint of the code that made it.
+"""Whether a recorded task would give the same if it ran now, and the words for it: states, reasons, fingerprints.
 
-`flownb.runtime.freshness` compares a task with what it would be now, `flownb.session.judge` judges all steps by that.
-Every view uses the states and words of this module.
+`Comparison` is the one rule that badges, status and resumes share; `flownb.session.judge` applies it to all steps. What
+counts is content: the code, and the values that the task read. Every view uses the states and words of this module.
 """
 
 from __future__ import annotations
@@ -271,11 +271,6 @@ def _same_code(part: str, now: Mapping[str, str], before: Mapping[str, str]) -> 
     """Whether a part of the cells has the same text, or says the same."""
     tree = now.get(f"{part}_tree")
     return before.get(part) == now[part] or (tree is not None and before.get(f"{part}_tree") == tree)
-
-
-# MERGED-DOC runtime.comparison: Whether a recorded task would give the same if it ran now: the one rule that
-# badges, status and resumes share. Takes a `Program`, a task's record with the tasks it started from, and the
-# `TaskSpec` that it would have now; gives reasons. Content decides: the code, and the values that the task read.
 
 
 Refs = Mapping[str, ArtifactRef]

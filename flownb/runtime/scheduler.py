@@ -1,7 +1,7 @@
 """A whole flow: which task can run next, until none is left.
 
-Takes a `Program` with a complete graph and an `Executor`; gives the tasks of a run in the order they ended. One thread
-does it all: it starts what is ready (see `flownb.runtime.scheduler`), waits for what happens, and follows it up.
+One thread does it all: it starts what is ready, waits for what the executor reports, and follows it up. A join waits
+for all branches of its split, or all tasks of its foreach (`Readiness`).
 """
 
 from __future__ import annotations
@@ -25,10 +25,6 @@ from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStatus
 
 __all__ = ["MAX_NUM_SPLITS", "Readiness", "Ready", "RunStopped", "Scheduler"]
-
-# MERGED-DOC runtime.readiness: Which tasks a finished task makes ready. Takes task records as tasks end; gives what
-# can run next. Joins wait for all branches of their split, or all tasks of their foreach.
-
 
 # Metaflow's own default of --max-num-splits.
 MAX_NUM_SPLITS = 100

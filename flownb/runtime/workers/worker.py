@@ -1,7 +1,7 @@
-"""What a worker does: run one attempt, show what it writes, record it, and say how it ended.
+"""What a worker does: run one attempt, show what it writes, record it, and report how it ended.
 
-Takes a `Request` on its channel; gives `Output`, `CardUpdate` and at the end one `Ended` or `NotRecorded`. A worker is
-a process of one attempt: whatever a step does to it ends with it.
+A worker is a process of one attempt: whatever a step does to it ends with it. It has no kernel, but `WorkerShell` gives
+libraries a shell, so that they make the same rich representations as in a notebook.
 """
 
 from __future__ import annotations
@@ -47,10 +47,6 @@ from flownb.store import encodings, local
 from flownb.store.datastore import Datastore
 
 __all__ = ["WorkerShell", "flush_figures", "prepare", "work"]
-
-# MERGED-DOC runtime.workers.shell: IPython's display machinery in a worker, which has no kernel. Takes what a step
-# displays (`display(x)`, the value of its last expression, figures); gives it as `Output`. Libraries find a shell
-# and make rich representations as they do in a notebook.
 
 
 class _Publisher(DisplayPublisher):

@@ -1,8 +1,8 @@
 """The process that workers are forked from: it has imported what they need and does nothing else.
 
-Takes frames of `flownb.runtime.workers.channel` on the socket whose number is its argument; gives processes. It never
-runs the user's code, starts no thread and makes no network request, so that forking it is safe and cheap. When the
-socket closes, for whatever reason, its children are killed and it ends.
+It obeys the frames of `flownb.runtime.workers.channel` on the socket whose number is its argument. It never runs the
+user's code, starts no thread and makes no network request, so that forking it is safe and cheap. When the socket
+closes, for whatever reason, its children are killed and it ends.
 """
 
 from __future__ import annotations
