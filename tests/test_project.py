@@ -44,7 +44,7 @@ def test_the_version_is_the_same_everywhere(version: ModuleType) -> None:
     """Package, front end and changelog have one version, and the wheel takes it from the package."""
     npm = version.npm_version(flownb.__version__)
     assert {place: version.found(place) for place in version.PLACES} == {
-        "flownb/__init__.py": [flownb.__version__],
+        "flownb/version.py": [flownb.__version__],
         "labextension/package.json": [npm],
         "labextension/package-lock.json": [npm, npm],
     }

@@ -24,7 +24,7 @@ from flownb.flow.lint import Diagnostic, check_flow, errors_of
 from flownb.flow.module import metaflow_name
 from flownb.flow.names import default_flow_name, step_name_problem
 from flownb.picture import Dag
-from flownb.provenance.own_modules import is_own
+from flownb.provenance.module_copies import is_own
 from flownb.runtime.decorators import APPLIED, APPLIED_TO_FLOWS, Recorded
 from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness
