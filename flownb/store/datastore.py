@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
+from operator import methodcaller
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,20 @@ class Datastore(ManifestStore):
         self.blobs = blobs
         self.artifacts = Artifacts(blobs)
         self.outer = outer
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Be pickled as a place: objects of the client can be artifacts, and hold their datastore."""
+        if self.outer:
+            return methodcaller("spins"), (Datastore(self.outer),)
+        return Datastore, (self.location,)
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Open the place of a datastore that the first build pickled with everything it knew."""
+        if state["outer"]:
+            around = Datastore(state["outer"])
+            self._open(around.storage.below(SPINS), around.blobs, outer=around.location)
+        else:
+            self._open(*_backend(state["storage"].location))
 
     def spins(self) -> Datastore:
         """What ``spin --persist`` keeps, one folder further down; its artifacts are among this one's."""

@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from flownb.store.encodings.by_value import Definitions
+from flownb.store.encodings.moved import place_now
 from flownb.store.encodings.reducers import Reducer, library_reducer, ordered
 
 __all__ = ["Parts", "Pickle5", "StorePickler", "content_of", "modules_of_values"]
@@ -135,17 +136,18 @@ def modules_of_values() -> Iterator[set[str]]:
         _listeners.remove(found)
 
 
-class _Telling(pickle.Unpickler):
-    """Says which modules a value needs."""
+class _Unpickler(pickle.Unpickler):
+    """Reports which modules a value needs, and finds what has moved since the value was written."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Find a class, as pickle does."""
+        """Find a class or function."""
+        module, name = place_now(module, name)
         for found in _listeners:
             found.add(module)
         return super().find_class(module, name)
 
 
-class _SetUnpickler(_Telling):
+class _SetUnpickler(_Unpickler):
     """Reads what `_SetPickler` wrote."""
 
     def __init__(self, file: io.BytesIO, buffers: Sequence[memoryview]) -> None:
@@ -271,6 +273,10 @@ class Pickle5:
         stream = blob[start : start + length]
         if flags & HAS_SETS:
             return _SetUnpickler(io.BytesIO(stream), buffers).load()
-        if _listeners:
-            return _Telling(io.BytesIO(stream), buffers=buffers).load()
-        return pickle.loads(stream, buffers=buffers)
+        if not _listeners:
+            try:
+                return pickle.loads(stream, buffers=buffers)  # without a copy of the stream
+            except (ImportError, AttributeError) as error:
+                if "flownb." not in str(error):
+                    raise
+        return _Unpickler(io.BytesIO(stream), buffers=buffers).load()
