@@ -148,7 +148,7 @@ def _opened(values: Mapping[str, Carried | ArtifactRef], datastore: Datastore | 
             if isinstance(value, Carried):
                 found[name] = value.open()
             elif datastore is not None:
-                found[name] = datastore.load(value, name=name)
+                found[name] = datastore.artifacts.load(value, name=name)
     return found
 
 
@@ -196,7 +196,7 @@ def _attempt(
             _override(flow_self, spec.overrides)
             arguments: list[Any] = []
             if node.is_join:
-                datastore.fetch(ref for parent in spec.parents for ref in parent.artifacts.values())
+                datastore.artifacts.fetch(ref for parent in spec.parents for ref in parent.artifacts.values())
                 inputs = [_input(flow_class, parent, datastore) for parent in spec.parents]
                 arguments.append(Inputs(inputs))
             current._set(*describe_task(program, spec, flow_self, keep))
@@ -246,7 +246,7 @@ def _attempt(
                 recording.enter_context(keep.recording())
         read = [*state.loaded.values(), *(one for other in inputs for one in other._flownb_state.loaded.values())]
         try:
-            datastore.verify(read)
+            datastore.artifacts.verify(read)
             artifacts, captured, failure = _persist(own, state, written, keep)
             cards = card_contents(
                 collector, given=spec.given, here=captured, values=own, artifacts=artifacts, datastore=datastore
@@ -289,11 +289,13 @@ def _attempt(
             splits=(state.foreach, state.num_splits) if state.foreach is not None and error is None else None,
         )
         if keep is not None:
-            source = spec.source or keep.save_plain(program.source, name="source")
+            source = spec.source or keep.artifacts.save_plain(program.source, name="source")
             record = replace(record, source=source, cards=store_cards(cards, keep))
             if alone:
-                record = replace(record, distributions=keep.save_plain(imported_distributions(), name="distributions"))
-            keep.write_task(record, made={*captured, *state.loaded}, tell=not alone)
+                record = replace(
+                    record, distributions=keep.artifacts.save_plain(imported_distributions(), name="distributions")
+                )
+            keep.tasks.write_task(record, made={*captured, *state.loaded}, index=not alone)
     values = {name: value for name, value in own.items() if name in captured and name != CATCH_EXCEPTION}
     return TaskResult(record, values, error, decorators, cards)
 
@@ -334,7 +336,7 @@ def lost_attempt(program: Program, spec: TaskSpec, datastore: Datastore, reason:
         What is recorded, unless the process had recorded its attempt before it died.
     """
     flow = program.flow.name
-    (record,) = datastore.task_records(flow, spec.run, [(spec.step, spec.task, spec.attempt)])
+    (record,) = datastore.tasks.task_records(flow, spec.run, [(spec.step, spec.task, spec.attempt)])
     if record is None:
         what = f"Attempt {spec.attempt} of {flow}/{spec.run}/{spec.step}/{spec.task} ended without a result."
         now = time.time()
@@ -353,9 +355,9 @@ def lost_attempt(program: Program, spec: TaskSpec, datastore: Datastore, reason:
             started=now,
             finished=now,
         )
-        datastore.write_task(record, made=())
+        datastore.tasks.write_task(record, made=())
     else:
-        datastore.adopt_task(record)
+        datastore.tasks.adopt_task(record)
     failure: BaseException | None = None
     if record.status == "interrupted":
         failure = KeyboardInterrupt()
@@ -428,7 +430,7 @@ def _persist(
     are those the step wrote (`written`, or new) and those it changed in place.
     """
     captured = [name for name in own if name not in state.loaded or name in written]
-    saved = keep.save_all(own, before=state.loaded) if keep is not None else Saved({}, {})
+    saved = keep.artifacts.save_all(own, before=state.loaded) if keep is not None else Saved({}, {})
     failures = dict(saved.failures)
     changed = [n for n, ref in saved.refs.items() if n in state.loaded and state.loaded[n].ref.key != ref.key]
     captured += [name for name in changed if name not in captured]

@@ -39,5 +39,5 @@ def test_a_killed_run_shows_as_failed(
         assert ["1"] == [one.id for one in Flow("F", datastore=store).runs(status="failed")]
         listed = subprocess.run([*command, "runs", "F"], cwd=tmp_path, capture_output=True, text=True, check=True)
         assert ["F/1", "failed", "died"] == [listed.stdout.split()[place] for place in (0, 1, 4)]
-    assert store.run_end("F", "1") is None
+    assert store.runs.run_end("F", "1") is None
     assert 1 == run["first"].task.data.x  # type: ignore[union-attr]  # there is one

@@ -89,8 +89,8 @@ def test_a_run_whose_steps_are_all_valid_is_cloned(make_session: MakeSession, co
     assert ["load: cloned", "train: cloned, 3 tasks", "pick: cloned", "report: cloned"] == lines
     assert {step.id: len(list(step)) for step in first} == {step.id: len(list(step)) for step in second}
     assert (second.successful, [[10, 20, 30]]) == (True, data(second, "pick", "best"))
-    record = session.datastore.run("NotebookFlow", "2")
-    tasks = session.datastore.tasks("NotebookFlow", "2", "train")
+    record = session.datastore.runs.run("NotebookFlow", "2")
+    tasks = session.datastore.tasks.last_attempts("NotebookFlow", "2", "train")
     assert ("1", ["1/train/3", "1/train/4", "1/train/5"]) == (record.origin, [task.origin for task in tasks])
     assert {("2/load/2",)} == {task.parents for task in tasks}
 
@@ -252,7 +252,7 @@ def test_resume_from_a_step_needs_all_before_it(make_session: MakeSession, count
     session = make_session(SHARED, LOAD, TRAIN + "\nassert self.input != 2", PICK, REPORT)
     with pytest.raises(MissingResults, match="Step train cannot be cloned for item 1: failed before"):
         resume(session, "pick")
-    assert ["1"] == session.datastore.run_ids("NotebookFlow")
+    assert ["1"] == session.datastore.runs.run_ids("NotebookFlow")
 
 
 def test_a_resume_that_got_nowhere_hides_nothing(make_session: MakeSession, count: Any) -> None:

@@ -53,7 +53,9 @@ def test_a_run_that_was_ended_from_outside(
     run = Run("F/2", datastore=store)
     assert [2, 4, 6] == run.data.best  # type: ignore[union-attr]  # it has ended
     before = {
-        task.foreach[-1].index: task.artifacts["process"] for task in store.tasks("F", "1", "train") if task.captured
+        task.foreach[-1].index: task.artifacts["process"]
+        for task in store.tasks.last_attempts("F", "1", "train")
+        if task.captured
     }
-    after = {task.foreach[-1].index: task.artifacts["process"] for task in store.tasks("F", "2", "train")}
+    after = {task.foreach[-1].index: task.artifacts["process"] for task in store.tasks.last_attempts("F", "2", "train")}
     assert [True, True, False] == [before.get(index) == after[index] for index in range(3)]

@@ -88,7 +88,7 @@ def test_state_outlives_the_kernel(make_session: MakeSession, tmp_path: Path) ->
     again = make_session(*CELLS)
     assert {"best": 6} == again.spin(parse_spin(["pick"])).values
     assert {"best": 6} == again.run_step("pick").values
-    assert ["1"] == again.datastore.run_ids("F")
+    assert ["1"] == again.datastore.runs.run_ids("F")
 
 
 def test_spin_records_nothing(make_session: MakeSession, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_spin_persist_keeps_a_task_aside(make_session: MakeSession) -> None:
     assert outcome.task is not None
     assert (2, [1, 2, 3]) == (outcome.task["m"].data, outcome.task["xs"].data)
     assert outcome.task.pathspec == Run("F/1", datastore=session.spin_datastore)["train"].task.pathspec  # type: ignore[union-attr]  # just made
-    assert ["1"] == session.datastore.run_ids("F")
+    assert ["1"] == session.datastore.runs.run_ids("F")
 
 
 def test_the_newest_result_counts_wherever_it_is(make_session: MakeSession) -> None:
@@ -441,7 +441,7 @@ def test_retry_starts_again_from_the_store(make_session: MakeSession) -> None:
     )
     run_all(session)
     (record,) = session.results().latest("b")
-    assert (2, 2) == (record.attempt, session.datastore.load(record.artifacts["n"]))
+    assert (2, 2) == (record.attempt, session.datastore.artifacts.load(record.artifacts["n"]))
 
 
 def test_environment_holds_for_the_task_alone(make_session: MakeSession) -> None:
@@ -464,7 +464,7 @@ def test_a_step_gives_the_process_back(make_session: MakeSession, tmp_path: Path
         "%%step b -> seen\nseen = [os.environ.get('FLOWNB_TEST'), sys.getrecursionlimit() == 5000, os.getcwd() == '/']",
     )
     run_all(session)
-    assert [None, False, False] == session.datastore.load(session.results().latest("b")[0].artifacts["seen"])
+    assert [None, False, False] == session.datastore.artifacts.load(session.results().latest("b")[0].artifacts["seen"])
 
 
 def test_a_failing_item_is_named(make_session: MakeSession) -> None:

@@ -94,7 +94,7 @@ def test_it_is_what_a_resume_does(make_session: MakeSession) -> None:
         status.lines()[7].partition("  train  ")[2],
         find_origin(session.datastore, "NotebookFlow", None).run,
     )
-    assert ["1"] == session.datastore.run_ids("NotebookFlow")
+    assert ["1"] == session.datastore.runs.run_ids("NotebookFlow")
     origin = find_origin(session.datastore, "NotebookFlow", "1")
     reuse = Reuse(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
     planned = rehearse(session, reuse, origin)

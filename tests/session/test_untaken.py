@@ -68,9 +68,9 @@ def test_a_switch_inside_a_foreach(make_session: MakeSession) -> None:
     tasks = [session.run_step(step.name).report.tasks for step in session.flow.steps]
     assert [1, 4, 2, 2, 4, 1] == tasks
     results = session.results()
-    by_cells = session.datastore.load(results.latest("gather")[0].artifacts["ts"])
+    by_cells = session.datastore.artifacts.load(results.latest("gather")[0].artifacts["ts"])
     session.run(INLINE)
-    by_run = session.datastore.load(results.latest("gather")[0].artifacts["ts"])
+    by_run = session.datastore.artifacts.load(results.latest("gather")[0].artifacts["ts"])
     assert ([10, 200, 30, 400], [10, 200, 30, 400]) == (by_cells, by_run)
     assert {"fresh"} == set(states(session).values())
     turned = make_session(INSIDE[0].replace("3, 4", "3, 5"), *INSIDE[1:])

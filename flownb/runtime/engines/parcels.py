@@ -145,7 +145,7 @@ def unpack_spec(text: bytes, datastore: Datastore) -> TaskSpec:
     assert isinstance(spec, TaskSpec)
     if not names:
         return spec
-    found = datastore.task_records(flow, spec.run, names)
+    found = datastore.tasks.task_records(flow, spec.run, names)
     parents = tuple(record for record in found if record is not None)
     if len(parents) < len(names):
         raise StoreError(
@@ -171,7 +171,7 @@ def unpack_result(message: Finished, spec: TaskSpec, flow: str, datastore: Datas
     """What `pack_result` was given, except for live objects; None if it is not recorded any more."""
     record, facts = message.record, message.error
     if record is None:
-        (record,) = datastore.task_records(flow, spec.run, [(spec.step, spec.task, spec.attempt)])
+        (record,) = datastore.tasks.task_records(flow, spec.run, [(spec.step, spec.task, spec.attempt)])
         if record is None:
             return None
         facts = record.exception if record.status == "failed" else None
@@ -187,8 +187,8 @@ def pack_shown(shown: Shown, datastore: Datastore) -> bytes:
     """What an attempt shows, as bytes; of what is large, where it is for now."""
     text = pickle.dumps(shown, protocol=5)
     if len(text) > LARGEST:
-        ref = datastore.save(pickle.dumps(shown.what, protocol=5), name="message")
-        datastore.settle()
+        ref = datastore.artifacts.save(pickle.dumps(shown.what, protocol=5), name="message")
+        datastore.artifacts.settle()
         text = pickle.dumps(Shown(shown.number, ref), protocol=5)
     return text
 
@@ -198,7 +198,7 @@ def unpack_shown(shown: Shown, datastore: Datastore) -> Output | CardUpdate | No
     what: Any = shown.what
     if isinstance(what, ArtifactRef):
         try:
-            what = pickle.loads(datastore.load(what, name="message"))
+            what = pickle.loads(datastore.artifacts.load(what, name="message"))
         except CorruptBlob:
             return None
     assert isinstance(what, Output | CardUpdate)

@@ -195,7 +195,7 @@ def _answer(request: Request, program: Program, location: str, link: _Link) -> E
         return NotRecorded(str(error))
     facts: dict[str, Any] = {} if request.keeps == "record" else {"cards": result.cards}
     if request.keeps == "values":
-        facts["values"] = Datastore(request.values).save_all(result.values, before={}).refs
+        facts["values"] = Datastore(request.values).artifacts.save_all(result.values, before={}).refs
     return ended(result, facts)
 
 

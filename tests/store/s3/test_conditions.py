@@ -11,8 +11,7 @@ import pytest
 from flownb.errors import StoreError
 from flownb.store.datastore import Datastore
 from flownb.store.records import RunRecord
-from flownb.store.s3 import bucket
-from flownb.store.s3 import open_s3
+from flownb.store.s3 import bucket, open_s3
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +43,7 @@ def test_a_server_without_conditional_writes_is_refused(proxy: Any, s3_url: str)
     assert "Amazon S3, Ceph RGW, MinIO" in caught.value.fix
     for _ in range(2):
         with pytest.raises(StoreError, match="no conditional writes"):
-            Datastore(s3_url).new_run(RunRecord("F", "", "run", started=1.0))
+            Datastore(s3_url).runs.new_run(RunRecord("F", "", "run", started=1.0))
     assert [] == list(storage.entries(""))
 
 
@@ -52,8 +51,8 @@ def test_a_server_is_asked_once_a_process(proxy: Any, s3_url: str) -> None:
     """However many datastores and runs a process opens, one probe is written twice and deleted."""
     for _ in range(3):
         store = Datastore(s3_url)
-        store.new_run(RunRecord("F", "", "run", started=1.0))
-        store.spins().new_run(RunRecord("F", "", "spin", started=1.0))
+        store.runs.new_run(RunRecord("F", "", "run", started=1.0))
+        store.spins().runs.new_run(RunRecord("F", "", "spin", started=1.0))
     assert {"PUT": 2, "POST": 1} == probes(proxy)
     assert [] == store.storage.files("")[1:]
 
@@ -61,12 +60,12 @@ def test_a_server_is_asked_once_a_process(proxy: Any, s3_url: str) -> None:
 def test_reading_asks_nothing(proxy: Any, s3_url: str) -> None:
     """A process that only reads writes no probe, so that it needs no permission to."""
     store = Datastore(s3_url)
-    store.new_run(RunRecord("F", "", "run", started=1.0))
+    store.runs.new_run(RunRecord("F", "", "run", started=1.0))
     proxy.asked.clear()
-    conditions._passed.clear()
+    bucket._passed.clear()
     reader = Datastore(s3_url)
-    assert "1" == reader.run("F", "1").run
-    assert (["F"], ["1"]) == (reader.flows(), [row.run for row in reader.index.runs("F")])
+    assert "1" == reader.runs.run("F", "1").run
+    assert (["F"], ["1"]) == (reader.runs.flows(), [row.run for row in reader.index.runs("F")])
     assert not probes(proxy)
     assert {"GET", "HEAD"} >= {asked.method for asked in proxy.asked}
 
@@ -76,7 +75,7 @@ def test_a_lost_answer_to_a_probe_is_no_success(proxy: Any, s3_url: str) -> None
     lost: Counter[bool] = Counter()
 
     def lose(asked: Any) -> str | None:
-        probe = asked.method == "PUT" and conditions.PROBE in asked.path
+        probe = asked.method == "PUT" and bucket.PROBE in asked.path
         lost[probe] += 1
         return "lost answer" if probe and lost[probe] % 2 else None
 
@@ -84,7 +83,7 @@ def test_a_lost_answer_to_a_probe_is_no_success(proxy: Any, s3_url: str) -> None
     storage, _ = open_s3(s3_url)
     assert storage.create("ids/1", b"one")
     assert lost[True] > 2
-    conditions._passed.clear()
+    bucket._passed.clear()
     proxy.plan = lambda asked: lose(asked) or "unconditional"
     with pytest.raises(StoreError, match="no conditional writes"):
         storage.create("ids/2", b"two")
@@ -96,7 +95,7 @@ def test_who_may_not_delete_can_write(proxy: Any, s3_url: str) -> None:
     storage, _ = open_s3(s3_url)
     assert storage.create("ids/1", b"one")
     (probe,) = storage.files("")
-    assert probe.startswith(conditions.PROBE)
+    assert probe.startswith(bucket.PROBE)
     proxy.plan = lambda asked: None
     storage.clear_temporary()
     assert [probe] == storage.files("")
