@@ -180,5 +180,5 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("location", ["gs://bucket/x", "file:///tmp/x", "S3://bucket/x", "s3:/bucket/x"])
 def test_a_place_of_another_kind_is_refused(location: str) -> None:
     """What looks like a URL and is none of S3's makes no folder of that name."""
-    with pytest.raises(StoreError, match="is no place for a datastore"):
+    with pytest.raises(StoreError, match="is not a place for a datastore"):
         new_run(Datastore(location))
