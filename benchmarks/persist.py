@@ -44,7 +44,7 @@ def measure() -> list[Row]:
 
 
 def _cases() -> list[tuple[str, Callable[[], Any], str]]:
-    """The rows of LIMITS.md's table; those whose library is not installed are left out."""
+    """One row for each kind of value; rows whose library is not installed are left out."""
     cases: list[tuple[str, Callable[[], Any], str]] = [
         ("numpy 100 MB", lambda: _array(12_500_000), "100 MB"),
         ("numpy 1 GB", lambda: _array(125_000_000), "limit"),

@@ -68,17 +68,17 @@ def test_artifacts_of_the_first_build_are_loaded(run: Run, step: str, name: str)
 
 def test_a_run_of_the_first_build_is_read(run: Run) -> None:
     """Records, logs, cards, texts of cells and parameters are what they were."""
-    assert (True, True) == (run.successful, run.finished)
-    assert 15 == sum(1 for step in run for _ in step)
-    assert "written by the first build\n" == run["start"].task.stdout
-    assert [10, 20] == sorted(task.data.got for task in run["each"])
-    assert 30 == run["gather"].task.data.total
-    assert ["default"] == [card.type for card in get_cards(run["shown"].task)]
+    assert (run.successful, run.finished) == (True, True)
+    assert sum(1 for step in run for _ in step) == 15
+    assert run["start"].task.stdout == "written by the first build\n"
+    assert sorted(task.data.got for task in run["each"]) == [10, 20]
+    assert run["gather"].task.data.total == 30
+    assert [card.type for card in get_cards(run["shown"].task)] == ["default"]
     assert "Title" in get_cards(run["shown"].task)[0].get()
     data = run["start"].task.data
-    assert (3, "one\ntwo", {"low": 1}, (1, "two")) == (data.size, data.words, data.limits, data.CONSTANT)
-    assert 6 == data.settings["model"]["depth"]
-    assert "builtins.ZeroDivisionError" == run["finish"].task.data.kind
+    assert (data.size, data.words, data.limits, data.CONSTANT) == (3, "one\ntwo", {"low": 1}, (1, "two"))
+    assert data.settings["model"]["depth"] == 6
+    assert run["finish"].task.data.kind == "builtins.ZeroDivisionError"
     assert "flownb" in run.environment
 
 
@@ -125,7 +125,7 @@ def test_what_has_moved_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
         decode(name, blob)
     monkeypatch.setitem(MOVED, old, "flownb.between")
     monkeypatch.setitem(MOVED, "flownb.between:ConfigValue", f"{here}:ConfigValue")
-    assert 6 == decode(name, blob)["config"].depth
+    assert decode(name, blob)["config"].depth == 6
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_what_is_gone_keeps_its_attributes() -> None:
     """An object whose class no longer exists does not keep the rest of a value from being loaded."""
     made = Gone.__new__(Gone)
     made.__setstate__({"location": "there"})
-    assert {"location": "there"} == vars(made)
+    assert vars(made) == {"location": "there"}
     assert moved.Gone is Gone
 
 
