@@ -63,7 +63,7 @@ def test_refused_by_both(case: ParameterCase, tmp_path: Path, monkeypatch: pytes
     if isinstance(caught.value, ParameterError):
         assert all(part.endswith((".", "?")) for part in (caught.value.what, caught.value.why)), str(caught.value)
         assert caught.value.fix
-    assert session.datastore.flows() == []
+    assert session.datastore.runs.flows() == []
     for name in ("here", "there"):
         _folder(tmp_path / name, monkeypatch, case)
     vars(session.program(True)).update(declared={}, constants={})  # a class body that raises is exported as it stands

@@ -93,7 +93,7 @@ def test_an_object_of_the_client_is_kept_with_its_place(stored: Datastore, run: 
 def test_a_datastore_is_pickled_as_its_place(tmp_path: Path) -> None:
     """Neither what it remembers nor the process it is in makes the bytes of an artifact."""
     one, other = Datastore(tmp_path), Datastore(tmp_path)
-    one.save(list(range(10_000)), name="x")
+    one.artifacts.save(list(range(10_000)), name="x")
     assert pickle.dumps(one, 5) == pickle.dumps(other, 5)
     spins = pickle.loads(pickle.dumps(one.spins()))
     assert (one.spins().location, one.location) == (spins.location, spins.outer)
