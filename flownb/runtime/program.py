@@ -22,7 +22,7 @@ from typing import Any
 from flownb.cells.body import STEP_DECORATORS, Decorator
 from flownb.cells.cell import Cell
 from flownb.errors import ParameterError
-from flownb.flow.artifacts import Artifacts, trace_artifacts
+from flownb.flow.artifacts import ArtifactTrace, trace_artifacts
 from flownb.flow.base_classes import own_package
 from flownb.flow.decorators import with_added
 from flownb.flow.definition import FlowDefinition
@@ -110,7 +110,7 @@ class Program:
         return program
 
     @cached_property
-    def artifacts(self) -> Artifacts:
+    def artifacts(self) -> ArtifactTrace:
         """What each step can read."""
         return trace_artifacts(self.flow, self.graph)
 
