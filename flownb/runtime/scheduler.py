@@ -95,7 +95,7 @@ class Readiness:
         """A task of a next step; None if that is a join which waits for more."""
         if not self.graph[target].is_join:
             return Ready(target, (record,), record.foreach)
-        top = self.graph.frames[record.step][-1]
+        top = self.graph.open_splits[record.step][-1]
         if top.kind == "foreach":
             outer, position, expected = record.foreach[:-1], record.foreach[-1].index, record.foreach[-1].num_splits
         else:

@@ -14,7 +14,7 @@ from flownb.cells.body import parse_body
 from flownb.cells.cell import Cell
 from flownb.client import Task
 from flownb.errors import NotFound, ParameterError, nearest
-from flownb.flow.build_graph import draw_graph
+from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import Step
 from flownb.flow.lint import check_flow
 from flownb.flow.lint.captures import CAPTURE_NEVER_ASSIGNED
@@ -388,7 +388,7 @@ def _with_body(program: Program, step: Step, body: str, source: str | None, file
     if step.name in program.flow.inherited:  # for this spin a cell takes the place of the base's step
         steps = (spun, *steps)
     flow = replace(program.flow, steps=steps)
-    graph = draw_graph(flow)
+    graph = build_graph(flow)
     if spun.body.transition is None:
         nodes = {**graph.nodes, step.name: replace(graph[step.name], transition=None)}
         graph = replace(graph, nodes=nodes)
