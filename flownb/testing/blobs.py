@@ -47,7 +47,7 @@ class BlobsSuite:
     ...         return LocalBlobs(tmp_path / "blobs")
     """
 
-    def test_what_was_put_is_given(self, blobs: Blobs) -> None:
+    def test_what_was_put_comes_back(self, blobs: Blobs) -> None:
         """A blob of any length comes back byte for byte, however it was cut into parts."""
         for size in SIZES:
             key, content = _made(size)
@@ -58,7 +58,7 @@ class BlobsSuite:
             assert blobs.get(key, size) == content
         blobs.settle()
 
-    def test_what_is_given_is_private(self, blobs: Blobs) -> None:
+    def test_what_is_read_is_private(self, blobs: Blobs) -> None:
         """Writing to what was read changes nothing that others read."""
         for size in (5000, (8 << 20) + 5):
             key, content = _made(size)
@@ -76,7 +76,7 @@ class BlobsSuite:
         assert blobs.get(key, len(content)) == content
         blobs.settle()
 
-    def test_a_missing_blob_is_told_of(self, blobs: Blobs) -> None:
+    def test_a_missing_blob_is_reported(self, blobs: Blobs) -> None:
         """The error names the key, small or large; others stay readable."""
         key, content = _made(2000)
         blobs.put([content], key, len(content))
@@ -87,7 +87,7 @@ class BlobsSuite:
             assert caught.value.key == missing
         assert blobs.get(key, len(content)) == content
 
-    def test_another_length_is_told_of(self, blobs: Blobs) -> None:
+    def test_another_length_is_reported(self, blobs: Blobs) -> None:
         """A blob of another length than the manifest says is damaged."""
         for size in (3000, (16 << 20) + 1):
             key, content = _made(size)
@@ -97,7 +97,7 @@ class BlobsSuite:
                 with pytest.raises(CorruptBlob, match=key):
                     _read(blobs, key, wrong)
 
-    def test_content_that_does_not_match_its_key_is_told_of(self, blobs: Blobs) -> None:
+    def test_content_that_does_not_match_its_key_is_reported(self, blobs: Blobs) -> None:
         """Other content under a key is an error at `get` or, of large ones, at `verify`."""
         for size in (3000, 70_000, (16 << 20) + 1):
             _, content = _made(size)
@@ -127,8 +127,8 @@ class BlobsSuite:
         blobs.settle()
         assert blobs.get(made[1][0], 10) == made[1][1]
 
-    def test_a_part_is_given(self, blobs: Blobs) -> None:
-        """Any piece of a blob can be read alone, also across chunks; a missing blob is told of."""
+    def test_a_part_can_be_read(self, blobs: Blobs) -> None:
+        """Any piece of a blob can be read alone, also across chunks; a missing blob is reported."""
         for size in (3000, 100_000, (16 << 20) + 12345):
             key, content = _made(size)
             blobs.put([content], key, size)
@@ -150,8 +150,8 @@ class BlobsSuite:
                     blobs.get_part(key, size if length < 100 else 1 << 61, offset, length)
 
     @pytest.mark.parametrize("key", ["../../etc/passwd", "ab/../../x", "", "a" * 10 + "/"])
-    def test_what_is_no_key_names_nothing(self, blobs: Blobs, key: str) -> None:
-        """A key out of a manifest from elsewhere leads to no other file, however long the blob is said to be."""
+    def test_an_invalid_key_names_nothing(self, blobs: Blobs, key: str) -> None:
+        """A key in a manifest from elsewhere leads to no other file, however long the blob is said to be."""
         for size in (10, 1 << 60):
             with pytest.raises(CorruptBlob):
                 blobs.get(key, size)
@@ -168,7 +168,7 @@ class BlobsSuite:
                 blobs.get(key, 1 << 60)
 
     def test_missing_blobs_are_named(self, blobs: Blobs) -> None:
-        """Of some blobs just those that are not there are given."""
+        """Of some blobs, exactly those that are missing are named."""
         made = [_made(size) for size in (10, 100_000, (8 << 20) + 1)]
         for key, content in made[:-1]:
             blobs.put([content], key, len(content))
@@ -188,7 +188,7 @@ class BlobsSuite:
                 assert view == content
 
     def test_a_forked_process_reads_and_writes(self, blobs: Blobs) -> None:
-        """A child of a process that used the store can use it too, and the parent goes on."""
+        """A child of a process that used the store can use it too, and the parent continues."""
         made = [_made(200_000), _made((17 << 20) + 1)]
         other, more = _made(150_000, seed=1)
         for key, content in made:

@@ -14,7 +14,7 @@ __all__ = ["StorageSuite"]
 
 
 def _race(arguments: tuple[Storage, int, int]) -> list[int]:
-    """Try to take the numbers up to `rounds`; give those that were won."""
+    """Try to take the numbers up to `rounds`; return those that were won."""
     storage, rounds, who = arguments
     return [
         number for number in range(rounds) if storage.create(f"ids/{number}", f"{who} {secrets.token_hex(8)}".encode())
@@ -83,7 +83,7 @@ class StorageSuite:
         assert storage.read_many([]) == []
 
     def test_create_takes_a_name_once(self, storage: Storage) -> None:
-        """The first gets the name, the next is told so, and the content stays the first one's."""
+        """The first caller gets the name, the next one False, and the content remains that of the first."""
         assert storage.create("ids/1", b"one")
         assert not storage.create("ids/1", b"two")
         assert storage.read("ids/1") == b"one"
@@ -146,7 +146,7 @@ class StorageSuite:
         assert {entry.name for entry in storage.entries("")} == names | {"other"}
         assert list(storage.entries("none")) == []
 
-    def test_the_stamp_tells_of_a_new_file(self, storage: Storage) -> None:
+    def test_the_stamp_changes_with_a_new_file(self, storage: Storage) -> None:
         """The stamp of a folder differs once a file was added to it, and is equal while nothing happens."""
         before = storage.stamp("executions")
         storage.write("executions/000001.json", b"1")

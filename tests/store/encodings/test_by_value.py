@@ -257,14 +257,14 @@ def test_a_class_has_the_same_bytes_after_its_instances_were_stored() -> None:
     kind = make("class C: pass\nvalue = C")
     first = encoded([kind])
     encoded(kind())
-    assert first == encoded([kind])
+    assert encoded([kind]) == first
     assert again([kind])[0] is type(again(kind()))
 
 
 def test_a_method_of_none_is_not_taken_for_a_users() -> None:
     """A function whose class cannot be found by its name is stored by value, whatever it is called."""
     made = make("def f(self): return 'own'\nf.__qualname__ = 'D.__repr__'\nvalue = [f]")
-    assert "own" == again(made)[0](None)
+    assert again(made)[0](None) == "own"
 
 
 def test_definitions_that_differ_are_kept_apart() -> None:
