@@ -16,7 +16,7 @@ import pytest
 
 from flownb.store import log_book
 from flownb.store.datastore import Datastore
-from flownb.store.logs import LogPiece, LogPlace
+from flownb.store.logs import LogPiece, LogPlace, LogStore
 
 PLACE = LogPlace("train", "1", 0)
 
@@ -272,11 +272,8 @@ def test_a_server_that_is_gone_is_reported_once(s3_url: str, capsys: pytest.Capt
     """With a bucket that cannot be reached adding never waits; closing says that logs are lost."""
     from flownb.store.s3 import open_s3
 
-    datastore = Datastore(s3_url)
-    datastore.storage.exists("opened")
     storage, _ = open_s3(s3_url.replace("flownb-test", "flownb-no-such-bucket"))
-    datastore.storage = storage
-    book = datastore.logs.book("F", "7")
+    book = LogStore(storage).book("F", "7")
     book.add(*PLACE, Out("stdout", "x\n"))
     book.add("train", "2", 0, Out("stdout", "x\n"))
     book.end(*PLACE)
