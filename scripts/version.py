@@ -1,6 +1,6 @@
 """Print the version of flownb, or set it: ``python scripts/version.py [VERSION]``.
 
-``flownb/__init__.py`` has the version; hatchling reads it from there for the wheel. npm wants a copy in each of its two
+``flownb/version.py`` has the version; hatchling reads it from there for the wheel. npm wants a copy in each of its two
 files, in its own spelling (``0.2.0-rc.1`` for ``0.2.0rc1``). A test compares the three files.
 """
 
@@ -19,7 +19,7 @@ NPM_NAMES = {"a": "alpha", "b": "beta", "rc": "rc"}
 _NPM = r'"name": "flownb",\s+"version": "([^"]+)"'
 # Files that have the version, with how it is written there.
 PLACES = {
-    "flownb/__init__.py": r'^__version__ = "([^"]+)"$',
+    "flownb/version.py": r'^__version__ = "([^"]+)"$',
     "labextension/package.json": _NPM,
     "labextension/package-lock.json": _NPM,  # twice: of the file, and of the package that it is about
 }
@@ -94,7 +94,7 @@ def main(words: list[str]) -> int:
             return 2
         for place in PLACES:
             _write(place, words[0] if place.endswith(".py") else npm)
-    print(*found("flownb/__init__.py"))
+    print(*found("flownb/version.py"))
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from flownb.cells.cell import read_cell
 from flownb.client.base import Named, default_datastore, moment, path_parts
 from flownb.errors import ArtifactNotFound, CorruptBlob, NotFound, StoreError, nearest
-from flownb.flow.build_graph import draw_graph
+from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import define_flow
 from flownb.runtime.program import VERSION, Program, module_name
 from flownb.store.datastore import Datastore
@@ -190,7 +190,7 @@ def _version(datastore: Datastore, record: TaskRecord, wanted: str | None) -> Mo
         flow = define_flow(cells, default_name=record.flow)
         before = sys.modules.get(name)
         try:
-            Program(flow, draw_graph(flow)).flow_class()
+            Program(flow, build_graph(flow)).flow_class()
             _versions[name, wanted] = sys.modules[name]
         finally:
             if before is not None:

@@ -1,8 +1,8 @@
-"""What an attempt shows that runs in the kernel's or the command's own process.
+"""What an attempt shows that runs in the kernel's or the command's own process, and its logs.
 
-Takes a block of code; gives what it writes to ``sys.stdout`` and ``sys.stderr`` and displays through IPython as
-`Output`, while all of it goes where it always went. The streams stay the objects they are, for a logging handler made
-long ago writes to them too: only their ``write`` is looked over.
+What it writes to ``sys.stdout`` and ``sys.stderr`` and displays through IPython is also given to a function as
+`Output`. The streams stay the objects they are, for a logging handler made long ago writes to them too: only their
+``write`` is replaced.
 """
 
 from __future__ import annotations
@@ -285,10 +285,6 @@ def _flush_figures() -> None:
     if inline is not None and "matplotlib.pyplot" in sys.modules:
         with contextlib.suppress(Exception):
             inline.flush_figures()
-
-
-# MERGED-DOC session.attempt_log: What a task shows that runs in this process, kept with it: for step cells and for
-# spins that are kept. Takes a datastore and a `TaskSpec`; writes the task's logs.
 
 
 @contextlib.contextmanager

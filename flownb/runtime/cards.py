@@ -1,8 +1,8 @@
 """``current.card``: what a step's ``@card`` lines collect while it runs.
 
-Takes the step's decorators; gives an object with the meaning of Metaflow's
-(``metaflow/plugins/cards/component_serializer.py``, 2.19.39: which card is the one to append to, what is a warning),
-and at the end the cards as plain data. A card never fails its task: what goes wrong is said once and shown in the card.
+It has the meaning of Metaflow's (``metaflow/plugins/cards/component_serializer.py``, 2.19.39: which card is the one to
+append to, what is a warning), and at the end gives the cards as plain data. A card never fails its task: a mistake is
+reported once and shown in the card.
 """
 
 from __future__ import annotations

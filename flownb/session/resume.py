@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from flownb.errors import FlownbError, NotFound, StoreError, nearest
 from flownb.pathspec import parse_origin
+from flownb.runtime.clones import Clones, StepClones
 from flownb.runtime.decorators import Recorded
-from flownb.runtime.reuse import Reuse, StepReuse
 from flownb.runtime.scheduler import Readiness, Ready
 from flownb.runtime.task import TaskSpec
 from flownb.session.options import ResumeOptions
@@ -38,7 +38,7 @@ class Resume:
     ----------
     origin : RunRecord
         The run that is resumed.
-    reuse : Reuse
+    reuse : Clones
         What it offers, and what became of that.
 
     Raises
@@ -68,9 +68,9 @@ class Resume:
         own = session.results().own_runs()
         self.origin = find_origin(session.datastore, self._program.flow.name, options.origin, own=own)
         tasks = offered_tasks(session.datastore, self.origin)
-        self.reuse = Reuse(self._program, session.datastore, tasks, step=options.step)
+        self.reuse = Clones(self._program, session.datastore, tasks, step=options.step)
         if options.step is not None:  # what cannot be cloned is found before a run begins
-            rehearse(session, Reuse(self._program, session.datastore, tasks, step=options.step), self.origin)
+            rehearse(session, Clones(self._program, session.datastore, tasks, step=options.step), self.origin)
 
     def begin(self, kernel_names: Iterable[str] = ()) -> FlowRun:
         """Record that a run begins which resumes the origin; see `flownb.session.run.begin_run`."""
@@ -88,7 +88,7 @@ class Resume:
         return self.reuse.find
 
     @property
-    def steps(self) -> list[StepReuse]:
+    def steps(self) -> list[StepClones]:
         """What became of the user's steps so far, in the order of the flow."""
         graph = self._program.graph
         return [self.reuse.steps[n] for n in graph.order if n in self.reuse.steps and graph[n].step is not None]
@@ -167,12 +167,12 @@ def _nothing_to_resume(datastore: Datastore, flow: str) -> NotFound:
     )
 
 
-def rehearse(session: SessionState, reuse: Reuse, origin: RunRecord) -> dict[str, StepReuse]:
+def rehearse(session: SessionState, reuse: Clones, origin: RunRecord) -> dict[str, StepClones]:
     """What a resume of a run would make of each step, up to those that would run; nothing is recorded.
 
     Returns
     -------
-    dict of str to StepReuse
+    dict of str to StepClones
         By step; tasks that come after one that would run are not counted.
     """
     graph = reuse.program.graph

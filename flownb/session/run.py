@@ -22,6 +22,7 @@ from flownb.cells.cell import Cell
 from flownb.cells.notebook import saved_cells
 from flownb.errors import StepFailed
 from flownb.provenance.record import run_environment
+from flownb.runtime.cards import CardUpdate
 from flownb.runtime.decorators import Recorded, check_values
 from flownb.runtime.description import check_project
 from flownb.runtime.events import (
@@ -43,7 +44,7 @@ from flownb.runtime.parameters.start import given_names, known_defaults, start_v
 from flownb.runtime.program import Program
 from flownb.runtime.scheduler import RunStopped, Scheduler
 from flownb.runtime.shipping import dump_program
-from flownb.runtime.task import CardShown, TaskResult, TaskSpec
+from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.session.executors import open_executor
 from flownb.session.only_here import constants_only_here, only_here
 from flownb.session.options import RunOptions, refuse_ambiguous
@@ -185,7 +186,7 @@ def begin_run(
             origin=origin.run if origin is not None else "",
             environment={**environment(session), **launch_facts(adds)},
             cells=session.datastore.artifacts.save_plain(notebook_cells(session), name="cells"),
-            source=session.datastore.artifacts.save_plain(program.source, name="source"),
+            source=session.datastore.artifacts.save_plain(program.code.texts, name="source"),
             system_tags=system_tags,
             chosen=(*kept, *by_user),
             defaults={**otherwise, **(session.datastore.artifacts.save_given(defaults) if defaults else {})},
@@ -379,11 +380,10 @@ class FlowRun:
         self._cloned += isinstance(event, TaskCloned)
         self._session.events.emit(event)
 
-    def _show_card(self, shown: CardShown) -> None:
+    def _show_card(self, spec: TaskSpec, update: CardUpdate) -> None:
         """Keep the cards of a task that runs, and tell the views."""
-        spec = shown.spec
-        self._session.cards.keep_running(shown.update, spec.frames)
-        self._emit(CardRefreshed(self._record.flow, spec.run, spec.step, spec.task, shown.update.card))
+        self._session.cards.keep_running(update, spec.frames)
+        self._emit(CardRefreshed(self._record.flow, spec.run, spec.step, spec.task, update.card))
 
     def _tick(self) -> None:
         """Write what tasks show; now and then tell the views, and give a sign of life."""

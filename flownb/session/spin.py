@@ -14,12 +14,12 @@ from flownb.cells.body import parse_body
 from flownb.cells.cell import Cell
 from flownb.client import Task
 from flownb.errors import NotFound, ParameterError, nearest
-from flownb.flow.build_graph import draw_graph
+from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import Step
 from flownb.flow.lint import check_flow
 from flownb.flow.lint.captures import CAPTURE_NEVER_ASSIGNED
 from flownb.pathspec import Origin, parse_origin
-from flownb.runtime.attempt import Debug, run_attempt
+from flownb.runtime.attempt import AttemptOptions, Debug, run_attempt
 from flownb.runtime.capture import logged
 from flownb.runtime.decorators import APPLIED
 from flownb.runtime.description import check_project
@@ -164,16 +164,14 @@ def spin_step(
                 ran = spec
                 if task_of_run is not None and keep is None:  # what is kept has ids of its own
                     ran = replayed(spec, task_of_run, session.datastore.runs.run(program.flow.name, task_of_run.run))
-                result = run_attempt(
-                    configured,
-                    ran,
-                    session.datastore,
-                    keep=keep,
+                attempt = AttemptOptions(
+                    keep,
                     display=display,
                     decorated=decorated,
                     on_card=on_card,
                     debug=_noting(debug, program, task_of_run) if options.pdb else None,
                 )
+                result = run_attempt(configured, ran, session.datastore, attempt)
                 result = replace(result, record=replace(result.record, run=spec.run, task=spec.task))
         session.cards.keep_spun(result)
         ended(result)
@@ -390,8 +388,8 @@ def _with_body(program: Program, step: Step, body: str, source: str | None, file
     if step.name in program.flow.inherited:  # for this spin a cell takes the place of the base's step
         steps = (spun, *steps)
     flow = replace(program.flow, steps=steps)
-    graph = draw_graph(flow)
+    graph = build_graph(flow)
     if spun.body.transition is None:
         nodes = {**graph.nodes, step.name: replace(graph[step.name], transition=None)}
         graph = replace(graph, nodes=nodes)
-    return replace(program, flow=flow, graph=graph)
+    return program.of_cells(flow, graph)

@@ -18,13 +18,13 @@ from flownb.cells.assignment import analyse_names
 from flownb.cells.cell import Cell
 from flownb.cells.notebook import DocumentCell, read_notebook
 from flownb.errors import CheckFailed, FlownbError, NotFound, ParameterError, nearest
-from flownb.flow.build_graph import complete_graph, draw_graph
+from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.lint import Diagnostic, check_flow, errors_of
 from flownb.flow.module import metaflow_name
 from flownb.flow.names import default_flow_name, step_name_problem
 from flownb.picture import Dag
-from flownb.provenance.own_modules import is_own
+from flownb.provenance.module_copies import is_own
 from flownb.runtime.decorators import APPLIED, APPLIED_TO_FLOWS, Recorded
 from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness
@@ -139,7 +139,7 @@ class SessionState:
         if known is not None and known[0] == cells and _is_current(known[1], known[2]):
             return known[1]
         flow = define_flow(cells, default_name=self._default_name)
-        graph = draw_graph(flow)
+        graph = build_graph(flow)
         program = Program(flow, complete_graph(graph) if complete else graph, file=self._export_file)
         self._programs[complete] = (cells, program, _outside(flow))
         return program
@@ -400,10 +400,10 @@ class SessionState:
     def left_out_cells(self) -> list[str]:
         """Marked cells that are not part of the flow, for they cannot be read or their step cannot have its name."""
         flow = self.flow
-        found = {cell: cell.refusal[0] for cell in flow.refused if cell.refusal is not None}
+        found = {cell: cell.refusal.what for cell in flow.refused if cell.refusal is not None}
         for step in flow.unusable:
             problem = step_name_problem(step.name, flow.class_names)
-            found[step.cell] = problem[0] if problem is not None else ""
+            found[step.cell] = problem.message.what if problem is not None else ""
         return [f"{cell.title} is not part of the flow: {found[cell]}" for cell in flow.marked if cell in found]
 
     def left_out_magics(self) -> list[str]:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -28,10 +29,12 @@ def test_equal_to_metaflow(case: ParameterCase, tmp_path: Path, monkeypatch: pyt
     here = _folder(tmp_path / "here", monkeypatch, case)
     session = notebook_session(case.cells, here)
     assert session.check() == ()
-    outcome = session.run(parse_run([*case.configs, *case.parameters]))
+    with ThreadPoolExecutor(1) as pool:
+        on_metaflow = pool.submit(_run_on_metaflow, case, session.export(), tmp_path / "there")
+        outcome = session.run(parse_run([*case.configs, *case.parameters]))
+        theirs = on_metaflow.result()
     steps = [step.name for step in session.flow.steps]
     ours = tasks_of(Run(outcome.pathspec, datastore=session.datastore), steps)
-    theirs = _run_on_metaflow(case, session.export(), tmp_path / "there")
     assert differences(ours, {name: theirs[name] for name in steps}) == []
 
 

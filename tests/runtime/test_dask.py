@@ -23,17 +23,10 @@ from distributed import Client
 from flownb.client import Run
 from flownb.errors import ExecutorError, StepFailed, StoreError
 from flownb.runtime.engines.dask_host import require_store
-from flownb.runtime.engines.parcels import (
-    LARGEST,
-    Shown,
-    pack_result,
-    pack_shown,
-    pack_spec,
-    unpack_result,
-    unpack_shown,
-    unpack_spec,
-)
+from flownb.runtime.engines.parcels import LARGEST, pack, pack_spec, unpack, unpack_spec
 from flownb.runtime.events import TaskOutput
+from flownb.runtime.executor import Ended, Message
+from flownb.runtime.failure import StepError
 from flownb.runtime.scheduler import RunStopped
 from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.session.executors import open_executor
@@ -466,11 +459,28 @@ def test_what_is_packed_is_small(make_session: MakeSession) -> None:
     spec = TaskSpec("load", record.run, record.task, (many,), attempt=1)
     assert len(pack_spec(spec)) < LARGEST
     assert unpack_spec(pack_spec(spec), session.datastore) == spec
-    result = TaskResult(many, {})
-    packed = pack_result(3, result)
-    assert len(packed) < LARGEST
-    assert unpack_result(pickle.loads(packed), spec, record.flow, session.datastore) == result
-    shown = Shown(3, Output("display", data={"image/png": "x" * 100_000}))
-    packed = pack_shown(shown, session.datastore)
-    assert len(packed) < LARGEST
-    assert unpack_shown(pickle.loads(packed), session.datastore) == shown.what
+    messages: list[Message] = [
+        Ended(TaskResult(many, {}), elsewhere=True),
+        Output("display", data={"image/png": "x" * 100_000}),
+    ]
+    for message in messages:
+        packed = pack(3, message, session.datastore)
+        assert len(packed) < LARGEST
+        number, sent = pickle.loads(packed)
+        assert number == 3
+        assert unpack(sent, spec, record.flow, session.datastore) == message
+
+
+def test_an_error_arrives_as_plain_data(make_session: MakeSession) -> None:
+    """An attempt that ended arrives with its record; its error as text, with whether another attempt cannot help."""
+    session = make_session("%%step load -> xs\nxs = [1]")
+    session.run_step("load")
+    (run,) = session.datastore.run_ids(session.flow.name)
+    (record,) = session.datastore.tasks(session.flow.name, run, "load")
+    failed = replace(record, status="failed")
+    ended = Ended(TaskResult(failed, {}, StoreError("It is gone.", "Somebody removed it.", "Run it again.")))
+    arrived = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(ended))))
+    assert (arrived.elsewhere, arrived.result.record) == (True, failed)
+    assert isinstance(arrived.result.error, StepError)
+    assert arrived.result.error.final
+    assert arrived.result.error.facts["message"] == "It is gone. Somebody removed it. Run it again."

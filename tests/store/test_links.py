@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,17 +83,29 @@ def replaced(path: Path, outside: Path) -> None:
     path.symlink_to(target, target_is_directory=target.is_dir())
 
 
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give a datastore in which something was recorded in the current way: made once a way, for tests to copy."""
+    folder = tmp_path_factory.mktemp("recorded")
+
+    def make(way: str) -> Path:
+        root = folder / way
+        if not root.exists():
+            record(Datastore(root), 1)
+            record(Datastore(root), 2)
+            record(Datastore(root).spins(), 3)
+            with Datastore(root).recording():
+                Datastore(root).index.runs("F")
+            gc.collect()  # an index is written to when it is closed
+        return root
+
+    return make
+
+
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A datastore in which something was recorded."""
-    root = tmp_path / "store"
-    record(Datastore(root), 1)
-    record(Datastore(root), 2)
-    record(Datastore(root).spins(), 3)
-    with Datastore(root).recording():
-        Datastore(root).index.runs("F")
-    gc.collect()  # an index is written to when it is closed
-    return root
+def root(recorded: Callable[[str], Path], way: str, tmp_path: Path) -> Path:
+    """A datastore in which something was recorded, for this test alone."""
+    return Path(shutil.copytree(recorded(way), tmp_path / "store"))
 
 
 PLACES = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flownb.runtime.reuse import Reuse
+from flownb.runtime.clones import Clones
 from flownb.session.options import ResumeOptions, RunOptions
 from flownb.session.resume import find_origin, offered_tasks, rehearse
 from flownb.session.session import Session
@@ -31,7 +31,7 @@ def planned(
     """How many tasks of each step would be cloned and run, and why, after the tasks of the origin were changed."""
     origin = find_origin(session.datastore, "NotebookFlow", None)
     tasks = [change(task) for task in offered_tasks(session.datastore, origin)]
-    steps = rehearse(session, Reuse(session.program(True), session.datastore, tasks), origin)
+    steps = rehearse(session, Clones(session.program(True), session.datastore, tasks), origin)
     return {
         name: (one.cloned, one.ran, list(map(str, one.reasons)))
         for name, one in steps.items()
@@ -124,7 +124,7 @@ def test_class_level_constants_always_count(make_session: MakeSession, tmp_path:
     file.write_text("2")
     session = make_session(*cells)
     origin = find_origin(session.datastore, "NotebookFlow", None)
-    reuse = Reuse(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
+    reuse = Clones(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
     assert [str(one) for one in rehearse(session, reuse, origin)["a"].reasons] == ["`N` differs"]
 
 
