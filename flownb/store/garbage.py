@@ -315,7 +315,7 @@ def _keep_origins(
     replaced: dict[str, tuple[RecordedRun, TaskRecord]],
     also: frozenset[str],
 ) -> None:
-    """Take back what a kept task started from, however many tasks lie between."""
+    """Keep what a kept task started from too, however many tasks are between."""
     waiting = [run for run in runs if run.pathspec not in gone]
     seen: set[str] = set()
     while waiting:

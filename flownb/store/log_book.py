@@ -6,7 +6,7 @@ Below a run's folder::
     logs/STEP/TASK/ATTEMPT.N.jsonl          the last parts of an attempt that wrote very much; older ones are removed
 
 One line is one piece of output, as JSON that any tool can read: ``t`` is the time in seconds since the epoch, ``k`` the
-kind. Nobody waits for a log and no task fails because of one: what cannot be written is reported once and left out.
+kind. No task waits for a log or fails because of one: what cannot be written is reported once and left out.
 """
 
 from __future__ import annotations

@@ -222,7 +222,7 @@ class RunStore:
         return mark
 
     def restore_run(self, record: RunRecord) -> None:
-        """Take back a removal whose files were not cleared yet."""
+        """Undo a removal whose files were not cleared yet."""
         self._manifests.write(f"{run_folder(record.flow, record.run)}/run.json", record)
         self._index().run_restored(self.tagged(record), self.run_end(record.flow, record.run))
 
