@@ -475,8 +475,8 @@ def test_an_error_arrives_as_plain_data(make_session: MakeSession) -> None:
     """An attempt that ended arrives with its record; its error as text, with whether another attempt cannot help."""
     session = make_session("%%step load -> xs\nxs = [1]")
     session.run_step("load")
-    (run,) = session.datastore.run_ids(session.flow.name)
-    (record,) = session.datastore.tasks(session.flow.name, run, "load")
+    (run,) = session.datastore.runs.run_ids(session.flow.name)
+    (record,) = session.datastore.tasks.last_attempts(session.flow.name, run, "load")
     failed = replace(record, status="failed")
     ended = Ended(TaskResult(failed, {}, StoreError("It is gone.", "Somebody removed it.", "Run it again.")))
     arrived = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(ended))))

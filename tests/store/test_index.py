@@ -276,7 +276,7 @@ def test_an_unknown_status_is_refused(tmp_path: Path) -> None:
     """A status that no run has is a mistake, not an empty list."""
     with pytest.raises(ParameterError) as caught:
         Index(tmp_path, Memory(), Memory()).runs("F", status="finished")  # type: ignore[arg-type]  # what is tested
-    assert caught.value.what == "`finished` is no status of a run."
+    assert caught.value.what == "`finished` is not a status of a run."
 
 
 reported = st.booleans()
