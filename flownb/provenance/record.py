@@ -41,7 +41,7 @@ MOST_PASSED = 50
 
 
 class NewModules:
-    """Modules that were not told of yet; a process that is forked goes on where its parent was."""
+    """Modules that were not returned yet; a forked process continues where its parent was."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
@@ -57,12 +57,12 @@ class NewModules:
         try:
             for place, name in enumerate(reversed(sys.modules)):
                 if name == self._last and len(sys.modules) - place == self._count:
-                    break  # what was there before stands before it
+                    break  # what was there before comes before it
                 if name not in self._known:
                     new.append(name)
                     continue
                 passed += 1
-                if passed > MOST_PASSED:  # modules were taken out and put back: their order says nothing
+                if passed > MOST_PASSED:  # modules were taken out and put back: their order has no meaning
                     unseen = sys.modules.keys() - self._known
                     new = [name for name in reversed(sys.modules) if name in unseen] if unseen else []
                     break
@@ -116,7 +116,7 @@ def run_environment(folder: Path | None = None, *, command: str = "") -> dict[st
 
 
 def _command() -> str:
-    """Command line of this process; empty for a kernel, whose own says nothing of the run."""
+    """Command line of this process; empty for a kernel, whose own has nothing to do with the run."""
     if "ipykernel" in sys.modules or not sys.argv or not sys.argv[0]:
         return ""
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
@@ -207,7 +207,7 @@ _seen = _Seen()
 
 
 def known_distributions() -> Distributions:
-    """What is installed, read once a process; one that forks from it inherits the answer.
+    """What is installed, read once a process; forked processes inherit the answer.
 
     Reading takes about a tenth of a second for two hundred distributions, so a process that is about to fork others
     calls this before.
@@ -261,7 +261,7 @@ def _loaded_versions() -> dict[str, str]:
 
 
 def _distribution(name: str, installed: Distributions) -> str | None:
-    """The distribution of a module; empty if it has none, None if it may be one that was installed since."""
+    """The distribution of a module; empty if it has none, None if it may have been installed since."""
     top = name.partition(".")[0]
     if top in sys.stdlib_module_names or top == "__main__":
         return ""

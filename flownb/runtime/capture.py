@@ -33,7 +33,7 @@ Take = Callable[..., None]
 
 @contextlib.contextmanager
 def captured(on_output: OnOutput, on_tick: Callable[[], None] = lambda: None) -> Iterator[Callable[[], None]]:
-    """Hand on what a block shows.
+    """Pass on what a block shows.
 
     Figures that it left open are displayed at its end, so that they are its own.
 
@@ -43,17 +43,17 @@ def captured(on_output: OnOutput, on_tick: Callable[[], None] = lambda: None) ->
         Given each `Output`, in order and one at a time, on any thread; pieces of text that follow each other within
         0.2 seconds come as one. What it raises is dropped.
     on_tick : callable, optional
-        Called after outputs were handed on, and every 5 seconds from the first one on.
+        Called after outputs were passed on, and every 5 seconds from the first one on.
 
     Yields
     ------
     callable
-        Hands on what waits, figures too, at once: an attempt has ended and the next one begins.
+        Passes on what waits, figures too, at once: an attempt has ended and the next one begins.
 
     Notes
     -----
-    Threads that the block starts belong to it; those that ran before show what is not its own. What other processes and
-    C code write is taken where the kernel reads it, a moment later: the last of it may come too late.
+    Threads that the block starts belong to it, those that ran before do not. What other processes and C code write is
+    taken where the kernel reads it, a moment later: the last of it may come too late.
     """
     capture = _Capture(on_output, on_tick)
     taps = _taps(capture)
@@ -76,7 +76,7 @@ def captured(on_output: OnOutput, on_tick: Callable[[], None] = lambda: None) ->
 
 
 def _taps(capture: _Capture) -> list[tuple[_Tap, Take]]:
-    """Where to listen, and to whom it is told."""
+    """The methods to watch, each with the function to call."""
     found: list[tuple[_Tap, Take]] = []
     if sys.stdout is not None:
         found.append((_tap(sys.stdout, "write"), capture.taker("stdout")))
@@ -94,7 +94,7 @@ def _taps(capture: _Capture) -> list[tuple[_Tap, Take]]:
 
 
 class _Tap:
-    """A method of one object, whose calls are told after they were made."""
+    """A method of one object; functions are called after each of its calls."""
 
     def __init__(self, owner: object, name: str) -> None:
         self.owner, self.name = owner, name
@@ -103,7 +103,7 @@ class _Tap:
         self._call: Callable[..., Any] | None = None
 
     def add(self, take: Take) -> None:
-        """Begin to tell."""
+        """Begin to call a function."""
         with _lock:
             if not self.takers:
                 self._install()
@@ -115,7 +115,7 @@ class _Tap:
             self.takers = tuple(one for one in self.takers if one is not take)
             if not self.takers:
                 _known.pop((id(self.owner), self.name), None)
-                # Another may have put its own over ours meanwhile; then ours stays below, and tells nobody.
+                # Another may have put its own over ours meanwhile; then ours stays below, and calls nothing.
                 if getattr(self.owner, "__dict__", {}).get(self.name) is self._call:
                     with contextlib.suppress(Exception):
                         delattr(self.owner, self.name)
@@ -164,7 +164,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class _Capture:
-    """What waits to be handed on, and the thread that does."""
+    """Outputs that wait, and the thread that passes them on."""
 
     def __init__(self, on_output: OnOutput, on_tick: Callable[[], None]) -> None:
         self._on_output, self._on_tick = on_output, on_tick
@@ -180,7 +180,7 @@ class _Capture:
         self._due = False
 
     def taker(self, kind: Literal["stdout", "stderr"]) -> Take:
-        """What is told of each text of a stream; it costs about as much as the call."""
+        """Called with each text of a stream; it costs about as much as the call."""
         waiting, others, current = self._waiting, self._others, threading.current_thread
 
         def take(text: str) -> None:
@@ -222,7 +222,7 @@ class _Capture:
             self._hurry()
 
     def _hurry(self) -> None:
-        """See to it that what waits is handed on: now if it is much, else soon."""
+        """Let what waits be passed on: now if it is much, else soon."""
         if self._size > WAITING:
             self.drain()
             return

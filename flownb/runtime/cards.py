@@ -210,7 +210,7 @@ class CardCollector:
 
     @property
     def components(self) -> ComponentStore | None:
-        """The card's components; None if no card is the one that is meant."""
+        """The card's components; None if it is not clear which card is meant."""
         card = self._meant("components", shown=False)
         return card.components if card is not None else None
 
@@ -241,7 +241,7 @@ class CardCollector:
     # -- what the runtime uses
 
     def contents(self, sections: tuple[Plain, ...] = ()) -> tuple[CardContent, ...]:
-        """All cards as plain data; `sections` stand below the components of default ones."""
+        """All cards as plain data; `sections` come below the components of default ones."""
         return tuple(card.content(sections) for card in self.cards)
 
     def refreshed(self, card: CardManager) -> None:
@@ -254,7 +254,7 @@ class CardCollector:
             self._once("refresh", f"It could not be refreshed: {type(error).__name__}: {clean(error)}", shown=False)
 
     def warn(self, message: str) -> None:
-        """Say what is wrong with a card; the task goes on."""
+        """Warn of a mistake in a card; the task continues."""
         print(f"warning: card of {self.step}: {message}", file=sys.stderr)
 
     def _once(self, key: str, message: str, *, shown: bool) -> None:
@@ -291,7 +291,7 @@ class _Warning(CardComponent):
 
 
 def collect_cards(step: str, decorators: Sequence[Recorded], on_card: OnCard | None) -> CardCollector | None:
-    """What ``current.card`` is in a step; None if no ``@card`` stands above it."""
+    """What ``current.card`` is in a step; None if there is no ``@card`` above it."""
     settings = [settings for name, settings in decorators if name == "card"]
     # Decorators are recorded from the def upwards.
     return CardCollector(step, settings[::-1], on_card) if settings else None
@@ -333,7 +333,8 @@ def card_contents(
     artifacts : mapping of str to ArtifactRef
         All it has; a spin that records nothing lacks its own.
     datastore : Datastore
-        To look at small inherited values; large ones are told by type and size alone, for looking would load them.
+        To look at small inherited values; of large ones, which would have to be loaded, type and size
+        are enough.
     """
     if collector is None:
         return ()
@@ -365,7 +366,7 @@ def _row(name: str, values: Mapping[str, Any], artifacts: Mapping[str, ArtifactR
 
 
 def store_cards(contents: Sequence[CardContent], keep: Datastore) -> tuple[CardRecord, ...]:
-    """Persist cards and give what a task's record says of them.
+    """Persist cards and return what a task's record says of them.
 
     Raises
     ------

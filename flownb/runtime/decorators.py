@@ -153,7 +153,7 @@ def timeout_seconds(decorators: Sequence[Recorded]) -> int:
 def time_limit(decorators: Sequence[Recorded], step: str) -> Iterator[None]:
     """Raise `TimeoutException` inside the block when the step's ``@timeout`` has passed.
 
-    The signal is heard between two Python instructions: code that hangs in C is ended by whoever watches the process.
+    Python handles the signal between two instructions: code that hangs in C is ended by whoever watches the process.
     Only a process's main thread can be interrupted; in another one nothing is done.
     """
     seconds = timeout_seconds(decorators)

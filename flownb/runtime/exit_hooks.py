@@ -56,7 +56,7 @@ def exit_hooks(program: Program, *, successful: bool) -> tuple[str, ...]:
 
 
 def run_hook(program: Program, name: str, pathspec: str, location: str) -> str:
-    """Call one hook and give what it printed, or what became of it.
+    """Call one hook and return what it printed, or how it failed.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 import flownb.errors
-import flownb.runtime.failure  # noqa: F401  # it has classes that stand for Metaflow's, as the one above does
+import flownb.runtime.failure  # noqa: F401  # it has stand-ins for Metaflow's classes, as the one above does
 from flownb.errors import FlownbError
 from flownb.metaflow_errors import STAND_INS, Catchable, MetaflowException, metaflow_name, stands_for
 
@@ -60,7 +60,7 @@ class TimeoutException(_Stopped):
 
 @stands_for("metaflow.plugins.catch_decorator")
 class FailureHandledByCatch(_Stopped):
-    """All attempts of a step left nothing, for their processes died; ``@catch`` takes this in place of an exception."""
+    """All attempts of a step left no result, because their processes died; ``@catch`` gets this as the exception."""
 
 
 class StepError(Exception):
@@ -168,7 +168,7 @@ def _class_name(error: BaseException) -> str:
 
 
 def message(error: BaseException) -> str:
-    """An error's text; a class of the user's may fail to give one."""
+    """An error's text; a class of the user's may fail to make one."""
     try:
         return str(error)
     except Exception as failure:

@@ -110,7 +110,7 @@ class FlowSpec:
         if ref is None:
             known = sorted(state.refs)
             raise ArtifactNotFound(
-                f"Step {state.step} reads `self.{name}`, which is no artifact here.{nearest(name, known)}",
+                f"Step {state.step} reads `self.{name}`, which is not an artifact here.{nearest(name, known)}",
                 f"It inherits {', '.join(f'`{n}`' for n in known)}." if known else "It inherits no artifacts.",
                 f"Assign self.{name} in an earlier step, or correct the name.",
             )
@@ -128,7 +128,7 @@ class FlowSpec:
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled: ``self`` is the task, not a value."""
-        raise TypeError("a function or object refers to the step's `self`, which is no artifact")
+        raise TypeError("a function or object refers to the step's `self`, which is not an artifact")
 
     @property
     def name(self) -> Any:
@@ -202,7 +202,7 @@ class FlowSpec:
         Raises
         ------
         TransitionError
-            If called twice, with something that is no step, or with a condition that no case matches.
+            If called twice, with something that is not a step, or with a condition that no case matches.
         ForeachError
             If the foreach artifact cannot be iterated or is empty.
         """
@@ -238,7 +238,7 @@ class FlowSpec:
                 ) from error
             if value not in cases:
                 raise TransitionError(
-                    f"{where} switches on `{condition}`, whose value {value!r} is no case.",
+                    f"{where} switches on `{condition}`, whose value {value!r} is not one of its cases.",
                     f"The cases are {', '.join(map(repr, cases))}.",
                     "Add a case, or set the artifact to one of them.",
                 )
@@ -250,11 +250,11 @@ class FlowSpec:
             state.foreach = foreach
 
     def _flownb_step(self, target: Any) -> str:
-        """Name of the step a bound method stands for."""
+        """Name of the step of a bound method."""
         function = getattr(target, "__func__", None)
         if function is None or not getattr(function, "is_step", False):
             raise TransitionError(
-                f"Step {self._flownb_state.step} passes {target!r} to self.next, which is no step.",
+                f"Step {self._flownb_state.step} passes {target!r} to self.next, which is not a step.",
                 "self.next takes steps, such as self.train.",
                 "Name a step.",
             )
@@ -296,7 +296,7 @@ class FlowSpec:
         state = self._flownb_state
         if not state.is_join:
             raise MergeConflict(
-                f"Step {state.step} calls merge_artifacts, but is no join.", "Only joins have inputs.", "Add --join."
+                f"Step {state.step} calls merge_artifacts, but is not a join.", "Only joins have inputs.", "Add --join."
             )
         if include and exclude:
             raise MergeConflict(
@@ -381,7 +381,7 @@ class Inputs:
             raise AttributeError(name)
         steps = list(dict.fromkeys(flow._flownb_state.step for flow in self.flows))
         raise ArtifactNotFound(
-            f"`inputs.{name}` is no joined step.{nearest(name, steps)}",
+            f"`inputs.{name}` is not a joined step.{nearest(name, steps)}",
             f"This join brings together {', '.join(steps)}.",
             f"Write inputs.{steps[0]} or inputs[0]." if steps else "",
         )

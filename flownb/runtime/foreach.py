@@ -30,7 +30,7 @@ def count_items(items: Any, *, var: str, step: str) -> int:
     Parameters
     ----------
     items : object
-        The artifact's value: a list, or anything that can be iterated more than once and gives the same items by
+        The artifact's value: a list, or anything that can be iterated more than once with the same items by
         position.
     var, step : str
         The artifact's name and the step that starts the foreach, for messages.
@@ -75,7 +75,7 @@ _NOTHING = object()
 
 
 def _without_positions(items: Any, var: str) -> _Refusal | None:
-    """Why the items of a value cannot be told by position, as far as its type says so."""
+    """Why the items of a value cannot be found by position, where its type shows that."""
     kind = type(items).__name__
     if isinstance(items, set | frozenset):
         return _Refusal(
@@ -158,7 +158,7 @@ def _unknown_position(items: Any, var: str, position: int, error: Exception) -> 
 
 
 def item_at(items: Any, index: int) -> Any:
-    """The item of a foreach's task; of what has no positions, the one that iteration comes to."""
+    """The item of a foreach's task; of a value without positions, the item at which iteration arrives."""
     try:
         return items[index]
     except TypeError:
@@ -197,13 +197,13 @@ class ItemKeys:
         self._known: dict[str, list[str] | None] = {}
 
     def key(self, ref: ArtifactRef, index: int) -> str | None:
-        """The key of one item of a list; None if it cannot be told."""
+        """The key of one item of a list; None if it is not known."""
         if self._datastore is None:
             return None
         if ref.key not in self._known:
             try:
                 self._known[ref.key] = item_keys(self._datastore.load(ref))
-            except Exception:  # whatever its classes raise here, its tasks then run
+            except Exception:  # its classes may raise anything here; its tasks then run
                 self._known[ref.key] = None
         found = self._known[ref.key]
         return found[index] if found is not None and index < len(found) else None

@@ -47,7 +47,7 @@ __all__ = [
 
 # "untaken": the latest result of a switch before the step led elsewhere, so a run does not come to it.
 StepState = Literal["never", "running", "fresh", "stale", "failed", "untaken"]
-# Where something stands in memory differs in each process.
+# An address in memory differs in each process.
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 # Decorators that change how a task is run, never what it results in.
 WITHOUT_EFFECT = ("retry", "resources", "timeout", "card", "kubernetes", "batch")
@@ -95,7 +95,7 @@ MADE_BY = (*CODE, "python", "distribution", "variable", "variables", "zone")
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason why running a step would give something else than its result, or what else is to be said of that.
+    """One reason why running a step would give another result, or a remark about it.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Freshness:
-    """How a step stands, by its latest result.
+    """The state of a step, by its latest result.
 
     Attributes
     ----------
@@ -206,7 +206,7 @@ def fingerprint(
 
 
 def settings_hash(decorators: Iterable[Recorded]) -> str:
-    """Hash of what a step's decorators were given, as far as it decides the result: their lines may be expressions."""
+    """Hash of those settings of a step's decorators that decide the result: their lines may be expressions."""
     found = [(name, sorted(settings.items())) for name, settings in decorators if name not in WITHOUT_EFFECT]
     text = ADDRESS.sub("", repr(_ordered(found)))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest() if found else ""
@@ -330,7 +330,7 @@ class Comparison:
         return known[1]
 
     def differences(self, task: TaskRecord, before: Sequence[TaskRecord] | None, spec: TaskSpec) -> list[Reason]:
-        """Why running a task now may give something else than it gave; none if it would not.
+        """Why running a task now may give another result; empty if it would not.
 
         Parameters
         ----------
@@ -359,7 +359,7 @@ class Comparison:
         return reasons or self._places(task.read, (task.foreach, old), (spec.frames, new))
 
     def _joined(self, task: TaskRecord, before: Sequence[TaskRecord], spec: TaskSpec) -> list[Reason]:
-        """Why a join may give something else: its inputs are compared place by place."""
+        """Why a join may give another result: its inputs are compared position by position."""
         if [parent.step for parent in before] != [parent.step for parent in spec.parents]:
             return [Reason("inputs")]
         reasons = _unlike(self._constants(spec), task.artifacts, spec.given)
@@ -408,7 +408,7 @@ def ended(task: TaskRecord) -> Reason:
 
 
 def _before_task(task: TaskRecord, parents: Sequence[TaskRecord]) -> dict[str, ArtifactRef]:
-    """What a task that is no join had inherited."""
+    """What a task that is not a join had inherited."""
     old = dict(task.artifacts)
     for name in task.captured:
         old.pop(name, None)

@@ -126,7 +126,7 @@ MODULES: Mapping[str, frozenset[str]] = {
 
 
 class _Mirror(ModuleType):
-    """Stands for ``metaflow``, or one of its modules, inside flow code."""
+    """``metaflow``, or one of its modules, as flow code sees it."""
 
     def __init__(self, name: str, own: Mapping[str, Any], client: frozenset[str] = frozenset()) -> None:
         super().__init__(name)

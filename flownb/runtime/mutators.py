@@ -303,7 +303,7 @@ class MutableFlow(_Mutable):
         Raises
         ------
         DecoratorError
-            If it comes too late, is no parameter, or its name is taken.
+            If it comes too late, is not a parameter, or its name is taken.
         """
         if not self._early:
             raise _too_late("Adding", f"the parameter `{name}`")
@@ -369,7 +369,7 @@ class MutableFlow(_Mutable):
         made = kind(*arguments, **settings)
         made.statically_defined = False
         made._flow_cls = self._flow_cls
-        mutators.append(made)  # its turn comes after those that are there
+        mutators.append(made)  # it runs after those that are there
         initialise(made, self._configs)
         return made
 
@@ -453,7 +453,7 @@ def _too_late(doing: str, what: Any) -> DecoratorError:
 
 
 def _unknown(name: str, where: str) -> DecoratorError:
-    """That a name is no decorator's."""
+    """That a name is not that of a decorator."""
     known = sorted({*SETTINGS, *FLOW_DECORATORS})
     return DecoratorError(
         f"A mutator adds `{name}`, which is not a decorator of {where}.{nearest(name, known)}",

@@ -96,7 +96,7 @@ def test_a_step_may_go_to_one_whose_cell_comes_later(make_session: MakeSession) 
 def test_a_switch_that_cannot_decide(make_session: MakeSession) -> None:
     """A condition whose value is not a case is an error that names the cases."""
     session = make_session("%%step start\nself.k = 'z'\nself.next({'x': self.a, 'y': self.b}, condition='k')")
-    with pytest.raises(TransitionError, match=r"whose value 'z' is no case\. The cases are 'x', 'y'\."):
+    with pytest.raises(TransitionError, match=r"whose value 'z' is not one of its cases\. The cases are 'x', 'y'\."):
         session.run_step("start")
 
 

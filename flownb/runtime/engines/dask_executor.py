@@ -119,7 +119,7 @@ def require_able(client: Client, order: Order) -> None:
 
 
 def write_order(topic: str, location: str, token: str, *, alike: bool) -> Order:
-    """The order of a run, with the surroundings of this process as far as they mean something to its workers.
+    """The order of a run, with those surroundings of this process that its workers can use.
 
     Parameters
     ----------
@@ -139,9 +139,9 @@ def write_order(topic: str, location: str, token: str, *, alike: bool) -> Order:
 
 
 def _ask(client: Client, function: Callable[..., Any], *arguments: Any) -> list[tuple[str, Any]]:
-    """What each worker gives for a call, by address; an exception that it raised is given too.
+    """What each worker returns for a call, by address; also an exception that it raised.
 
-    A worker that cannot be reached has gone meanwhile, and no attempt will run there.
+    A worker that cannot be reached has left meanwhile, and no attempt will run there.
     """
     answers = client.run(function, *arguments, on_error="return")
     return sorted((address, answer) for address, answer in answers.items() if not isinstance(answer, OSError))
@@ -216,7 +216,7 @@ class DaskExecutor:
         self._numbers = itertools.count(1)
         self._attempts: dict[int, _Attempt] = {}
         self._futures: dict[int, Future[Any]] = {}  # until dask has finished with them: it ends what nobody holds
-        self._heard: SimpleQueue[bytes | _Settled | _WorkerChanged] = SimpleQueue()
+        self._arrived: SimpleQueue[bytes | _Settled | _WorkerChanged] = SimpleQueue()
         self._reports: list[Report] = []
         self._failure: ExecutorError | StoreError | None = None
         self._gone = ""
@@ -228,8 +228,8 @@ class DaskExecutor:
             self._order = write_order(self._topic, location, datastore.token, alike=not address)
             require_able(self._client, self._order)
             self._client.set_metadata([self._topic, "program"], dump_program(program))
-            self._client.subscribe_topic("all", self._hear_cluster)
-            self._client.subscribe_topic(self._topic, lambda event: self._heard.put(event[1]))
+            self._client.subscribe_topic("all", self._watch_cluster)
+            self._client.subscribe_topic(self._topic, lambda event: self._arrived.put(event[1]))
             self._count()
         except BaseException:
             self.close()
@@ -260,10 +260,10 @@ class DaskExecutor:
         until = time.monotonic() + (0.0 if self._reports else seconds)
         while True:
             try:
-                heard = self._heard.get(timeout=max(0.0, until - time.monotonic()))
+                arrived = self._arrived.get(timeout=max(0.0, until - time.monotonic()))
             except Empty:
                 break
-            self._take(heard)
+            self._take(arrived)
             until = 0.0
         self._look_at_cluster()
         if self._failure is not None:  # what was reported before that is returned by the next call
@@ -273,7 +273,7 @@ class DaskExecutor:
         return reports
 
     def interrupt(self) -> None:
-        """Interrupt all attempts; those that have not begun never will."""
+        """Interrupt all attempts; the others never begin."""
         self._lose(
             [number for number, one in self._attempts.items() if not one.worker], "The run was stopped before it began."
         )
@@ -323,11 +323,11 @@ class DaskExecutor:
         # Workers of an executor's own have no limits, for they share this machine.
         self.memory = sum(memory for _, memory in self._room.values()) if self._address else machine_memory()
 
-    def _hear_cluster(self, event: tuple[float, Any]) -> None:
+    def _watch_cluster(self, event: tuple[float, Any]) -> None:
         """Take note of workers that come and go; called by dask."""
         message = event[1]
         if isinstance(message, dict) and message.get("action") in ("add-worker", "remove-worker"):
-            self._heard.put(_WorkerChanged(message["worker"], message["action"] == "add-worker"))
+            self._arrived.put(_WorkerChanged(message["worker"], message["action"] == "add-worker"))
 
     def _look_at_cluster(self) -> None:
         """See whether it is still there, and has workers."""
@@ -337,8 +337,8 @@ class DaskExecutor:
             self._end(
                 ExecutorError(
                     f"The dask scheduler{f' at {self._address}' if self._address else ''} is gone.",
-                    "The connection to it broke while the run went on.",
-                    "Start it again; `resume` then goes on from what was done.",
+                    "The connection to it broke during the run.",
+                    "Start it again; `resume` then continues from there.",
                 )
             )
             return
@@ -352,7 +352,7 @@ class DaskExecutor:
                 ExecutorError(
                     "The dask cluster has no workers.",
                     f"None came within {WORKERLESS:.0f} seconds.",
-                    "Start one with `dask worker`; `resume` then goes on from what was done.",
+                    "Start one with `dask worker`; `resume` then continues from there.",
                 )
             )
 
@@ -382,15 +382,15 @@ class DaskExecutor:
 
         def settled(future: Future[Any]) -> None:
             error = future.exception(timeout=CLOSING) if future.status == "error" else None
-            self._heard.put(_Settled(number, future.status, error))
+            self._arrived.put(_Settled(number, future.status, error))
 
         return settled
 
-    def _take(self, heard: bytes | _Settled | _WorkerChanged) -> None:
+    def _take(self, arrived: bytes | _Settled | _WorkerChanged) -> None:
         """Turn what arrived into reports."""
-        match heard:
+        match arrived:
             case bytes():
-                self._take_message(*pickle.loads(heard))
+                self._take_message(*pickle.loads(arrived))
             case _WorkerChanged(address, here):
                 if here:
                     with contextlib.suppress(OSError):
@@ -432,7 +432,7 @@ class DaskExecutor:
                 ExecutorError(
                     "A dask worker cannot run this flow.",
                     "It joined the cluster later, and flownb is not installed there.",
-                    "Run `pip install flownb` there; `resume` then goes on from what was done.",
+                    "Run `pip install flownb` there; `resume` then continues from there.",
                 )
             )
         elif error is not None:

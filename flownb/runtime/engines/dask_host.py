@@ -60,13 +60,13 @@ def require_store(location: str, token: str) -> None:
     Raises
     ------
     StoreError
-        If the datastore at that location is not the one that is meant.
+        If the datastore at that location is another one.
     """
     if Datastore(location).token != token:
         place = "bucket" if location.startswith("s3://") else "folder"
         raise StoreError(
             f"A dask worker does not see the datastore `{location}`.",
-            f"There is no such {place} on its machine, or another one of that name.",
+            f"There is no such {place} on its machine, or it is another one.",
             "Use a folder that all machines share, or s3://bucket/prefix: set FLOWNB_DATASTORE.",
         )
 
@@ -95,14 +95,14 @@ def attempt(order: Order, number: int, key: str, packed: bytes, limit: float | N
         task = worker.state.tasks.get(key)
         return task is not None and task.state in RUNS and worker.status in LIVES
 
-    # Dask gives a task whose worker died to another one, but whether a step may run twice is for @retry to say.
+    # Dask gives a task whose worker died to another one, but only @retry decides whether a step may run twice.
     where = [order.topic, "begun", str(number)]
     before = sync(worker.loop, worker.scheduler.get_metadata, keys=where, default=None)
     if before is not None:
         send(Lost(f"The dask worker {before} that ran it is gone."))
         return
     sync(worker.loop, worker.scheduler.set_metadata, keys=where, value=worker.address)
-    if not wanted():  # the run is over, and perhaps that mark of it is gone, too
+    if not wanted():  # the run is over, and perhaps its mark was removed, too
         return
     send(Started(worker.address))
     try:
@@ -191,7 +191,7 @@ class _Host:
         while not asked.done.wait(LOOK):
             if not self._thread.is_alive():
                 return
-            if not wanted():  # the driver is gone, or this worker is about to go
+            if not wanted():  # the driver is gone, or this worker is about to end
                 self.ask("kill")
 
     def ask(self, what: _Asked | Command) -> None:

@@ -105,7 +105,7 @@ class ConfigParameter(Parameter):
                 found = json.loads(text)
             except json.JSONDecodeError as error:
                 raise ParameterError(
-                    f"{what} is no valid JSON.",
+                    f"{what} is not valid JSON.",
                     f"{error}.",
                     'Correct it, or name a parser, such as parser="tomllib.loads" or "yaml.safe_load".',
                 ) from error
@@ -113,7 +113,7 @@ class ConfigParameter(Parameter):
             return None
         if not self.plain and not isinstance(found, Mapping):
             raise ParameterError(
-                f"{what} is no table of names and values.",
+                f"{what} is not a table of names and values.",
                 f"Its value is a {type(found).__name__}: {_short(found)}.",
                 "Put it under a name, or declare the config with plain=True.",
             )
@@ -130,7 +130,7 @@ class ConfigParameter(Parameter):
             raise ParameterError(
                 f"Config `{self.name}` has a value that JSON cannot hold.",
                 f"Metaflow passes configs to its tasks as JSON ({error}).",
-                "Write dates and the like as texts, and let steps convert them.",
+                "Write dates and the like as text, and convert them in steps.",
             ) from error
 
     def read(self, path: str, folder: Path | None = None) -> Any:
@@ -144,7 +144,7 @@ class ConfigParameter(Parameter):
         try:
             text = ((folder or Path()) / path).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else f"It is no UTF-8 text: {error}"
+            reason = error.strerror if isinstance(error, OSError) else f"It is not UTF-8 text: {error}"
             raise ParameterError(
                 f"Config `{self.name}`: the file `{path}` cannot be read.",
                 f"{str(reason).rstrip('.')}.",
@@ -169,8 +169,8 @@ class ConfigParameter(Parameter):
 class Config(Mapping[str, Any]):
     """Settings that a run is started with, from a file or a value.
 
-    In the class body, in decorators and in parameters, ``cfg.a.b`` and ``cfg["a"]`` stand for values that are known
-    when the run starts, and ``**cfg.a`` unpacks one. In steps ``self.cfg`` is a `ConfigValue`.
+    In the class body, in decorators and in parameters, ``cfg.a.b`` and ``cfg["a"]`` are placeholders of values that are
+    known when the run starts, and ``**cfg.a`` unpacks one. In steps ``self.cfg`` is a `ConfigValue`.
 
     Parameters
     ----------
@@ -403,7 +403,7 @@ def _from_variable(variable: str, environment: Mapping[str, str]) -> dict[str, s
     except (json.JSONDecodeError, AttributeError) as error:
         raise ParameterError(
             f"The environment variable {variable} cannot be read.",
-            f"It is no JSON object ({error}).",
+            f"It is not a JSON object ({error}).",
             """Set it to something like '{"cfg": "config.json"}', or unset it.""",
         ) from error
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in items}

@@ -31,7 +31,7 @@ __all__ = [
 
 
 class ParameterContext(NamedTuple):
-    """What a function that computes a default is told, with Metaflow's field names.
+    """What a function that computes a default gets, with Metaflow's field names.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ def _find(name: str, what: str) -> Callable[[Any], Any]:
         ) from error
     if not callable(found):
         raise ParameterError(
-            f"{what} has the parser {name!r}, which is no function.",
+            f"{what} has the parser {name!r}, which is not a function.",
             f"`{module}` has no function `{function}`." if module else "A parser's name has a module in front.",
             'Write it with its module, as in "tomllib.loads", or pass the function itself.',
         )
@@ -228,7 +228,7 @@ class Parameter:
         if not callable(kind) and not isinstance(kind, JSONType):
             raise ParameterError(
                 f"{self.kind_name} `{self.name}` has the type {kind!r}.",
-                "That is no type.",
+                "That is not a type.",
                 "Use str, int, float, bool or JSONType.",
             )
         if self.separator and (kind is not str or not isinstance(settings.get("default", ""), str)):
@@ -464,7 +464,7 @@ class IncludeFile(Parameter):
         Raises
         ------
         ParameterError
-            If it cannot be read, or is no text of the encoding.
+            If it cannot be read, or is not text of the encoding.
         """
         if not isinstance(value, str | Path):
             raise ParameterError(
@@ -488,7 +488,7 @@ class IncludeFile(Parameter):
             ) from error
         except (UnicodeDecodeError, LookupError) as error:
             raise ParameterError(
-                f"IncludeFile `{self.name}`: `{value}` is no text of the encoding {self.encoding}.",
+                f"IncludeFile `{self.name}`: `{value}` is not text in the encoding {self.encoding}.",
                 f"{error}.",
                 "Name its encoding, or use is_text=False.",
             ) from error

@@ -121,7 +121,7 @@ def given_names(declared: Mapping[str, Parameter], inputs: RunInputs) -> tuple[s
 
 
 def known_defaults(declared: Mapping[str, Parameter], names: Iterable[str]) -> dict[str, Any]:
-    """The defaults of parameters, by attribute name, where neither a file nor a function tells them."""
+    """The defaults of parameters, by attribute name, where neither a file nor a function computes them."""
     found: dict[str, Any] = {}
     for name in names:
         one = declared[name]
@@ -149,14 +149,14 @@ def check_names(parameters: Mapping[str, Parameter]) -> None:
                 "Metaflow has an option of that name.",
                 "Give it another name.",
             )
-        # Configs are told apart exactly, parameters without regard to case.
+        # Names of configs must match exactly, those of parameters without regard to case.
         spelled = (is_config, parameter.name if is_config else parameter.name.lower())
         other = known.setdefault(spelled, attribute)
         if other != attribute:
             raise ParameterError(
                 f"`{other}` and `{attribute}` have the same name `{parameter.name}`.",
                 "An option of the command line sets one of them."
-                + ("" if is_config else " Upper and lower case are not told apart."),
+                + ("" if is_config else " Upper and lower case make no difference."),
                 "Give one of them another name.",
             )
 

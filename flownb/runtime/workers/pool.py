@@ -1,6 +1,6 @@
 """The driver's side of worker processes: the `Executor` that runs attempts in processes of this machine.
 
-A process that dies is a lost attempt with a reason, whatever it died of.
+If a process dies, for whatever reason, its attempt is lost.
 """
 
 from __future__ import annotations
