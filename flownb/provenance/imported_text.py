@@ -70,7 +70,7 @@ class ImportedText(NamedTuple):
 # Equal to no content: the text that a module was made from is not known.
 UNKNOWN = Digests("unknown", "unknown")
 _texts: dict[str, ImportedText] = {}
-# Whether all that is noted was used, and not only the last text of a module.
+# Whether each noted text counts, and not only the last one of a module.
 _all_count = False
 # What was imported before imports were watched.
 _before: frozenset[str] = frozenset()

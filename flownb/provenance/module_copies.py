@@ -174,7 +174,7 @@ class OwnModules:
         return any(name in self._outside for name in self.texts)
 
     def say(self, note: str, *, once: str = "") -> None:
-        """Add a note; of those with the same mark one for each kernel."""
+        """Add a note; with a mark, only once in a kernel."""
         if self.quiet:
             return
         if once not in _said:
@@ -195,7 +195,7 @@ class OwnModules:
         self.unsure.add(name)
         self.say(
             f"module {name} cannot be imported twice in one process ({type(error).__name__}: {error}), so the step "
-            "used it as earlier cells left it; since a run may give another result, it counts as stale"
+            "used it as earlier cells left it; its result counts as stale, because a run may give another"
         )
         return module
 

@@ -23,7 +23,7 @@ from flownb.provenance.installed import is_installed
 
 __all__ = ["ALL", "ZONE", "VariableReads", "changed_variables", "mentioned_variables", "reads_of_modules", "watched"]
 
-# In place of a name: that code looked at all variables; the time zone, which C code reads.
+# Instead of a name: all variables, which code looked at; the time zone, which C code reads.
 ALL, ZONE = "*", "@zone"
 # Behind the name of a variable that a command's `--with environment:…` set.
 FROM_COMMAND = "+"

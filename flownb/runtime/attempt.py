@@ -261,9 +261,8 @@ def _prepare_and_execute(job: _Job, task: _Task) -> BaseException | None:
             function = _prepare(job, task)
             _execute(job, task, function)
     except BaseException as raised:  # recorded, then handed to the caller: also KeyboardInterrupt and SystemExit
-        if (
-            isinstance(raised, BdbQuit) and not job.options.alone
-        ):  # leaving a debugger stops the step: no retry or catch
+        if isinstance(raised, BdbQuit) and not job.options.alone:
+            # Leaving a debugger stops the step: no retry, no catch.
             return KeyboardInterrupt("the debugger was left").with_traceback(raised.__traceback__)
         return raised
     return None

@@ -110,7 +110,7 @@ class _Tap:
             self.takers = (*self.takers, take)
 
     def remove(self, take: Take) -> None:
-        """Tell no more; the last one leaves the object as it was."""
+        """Stop calling a function; after the last one the object is as it was."""
         with _lock:
             self.takers = tuple(one for one in self.takers if one is not take)
             if not self.takers:
@@ -135,7 +135,7 @@ class _Tap:
             return result
 
         self._call = call
-        # An object that takes no attributes is not listened to.
+        # An object without attributes of its own is not watched.
         with contextlib.suppress(AttributeError, TypeError):
             setattr(self.owner, self.name, call)
 
@@ -151,7 +151,7 @@ def _tap(owner: object, name: str) -> _Tap:
 
 
 def _after_fork() -> None:
-    """Tell nothing in a forked process: what it shows comes to its parent, or to nobody."""
+    """Call nothing in a forked process: what it shows reaches its parent, or nobody."""
     global _lock
     _lock = threading.Lock()
     for tap in _known.values():
@@ -173,7 +173,7 @@ class _Capture:
         self._others = frozenset(one for one in threading.enumerate() if one is not here and one not in watching)
         self._waiting: deque[Output | tuple[Literal["stdout", "stderr"], str]] = deque()
         self._size = 0
-        # Handing on may itself write.
+        # Passing on may itself write.
         self._turn = threading.RLock()
         self._thread: threading.Thread | None = None
         self._wake, self._closed = threading.Event(), threading.Event()
@@ -203,7 +203,7 @@ class _Capture:
         update: bool = False,
         **unknown: object,
     ) -> None:
-        """Take a MIME bundle that was displayed; flownb's own views are not the step's."""
+        """Add a MIME bundle that was displayed; flownb's own views are not the step's."""
         name = str((transient or {}).get("display_id") or "")
         metadata = metadata or {}
         if "flownb" in metadata or name.startswith("flownb-") or threading.current_thread() in self._others:
@@ -212,7 +212,7 @@ class _Capture:
         self._put(Output("display", text, dict(data), dict(metadata), name, bool(update)))
 
     def clear(self, wait: bool = False) -> None:
-        """Take that all before was cleared."""
+        """Add that all before was cleared."""
         if threading.current_thread() not in self._others:
             self._put(Output("clear", update=bool(wait)))
 
@@ -231,12 +231,12 @@ class _Capture:
             self._thread = threading.Thread(target=self._run, name="flownb-capture", daemon=True)
             try:
                 self._thread.start()
-            except RuntimeError:  # no more threads, or the interpreter ends: the end of the block hands it on
+            except RuntimeError:  # no more threads, or the interpreter ends: the end of the block passes it on
                 return
         self._wake.set()
 
     def _run(self) -> None:
-        """Hand on what came, a little later."""
+        """Pass on what came, a little later."""
         while not self._closed.is_set():
             if self._wake.wait(IDLE):
                 self._closed.wait(EVERY)
@@ -244,7 +244,7 @@ class _Capture:
             self.drain()
 
     def drain(self) -> None:
-        """Hand on what waits."""
+        """Pass on what waits."""
         with self._turn:
             self._due, self._size = False, 0
             texts: list[str] = []
@@ -272,7 +272,7 @@ class _Capture:
             self._on_output(output)
 
     def close(self) -> None:
-        """Hand on what is left, and end the thread."""
+        """Pass on what is left, and end the thread."""
         self._closed.set()
         self._wake.set()
         if self._thread is not None and self._thread.is_alive():

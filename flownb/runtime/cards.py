@@ -139,7 +139,7 @@ class CardCollector:
     cards : sequence of dict
         The settings of the step's ``@card`` lines, from top to bottom.
     on_card : callable, optional
-        Told of each refresh.
+        Called at each refresh.
     """
 
     def __init__(self, step: str, cards: Sequence[Mapping[str, Any]], on_card: OnCard | None = None) -> None:
@@ -161,7 +161,7 @@ class CardCollector:
         return CardManager(clean(settings.get("type", "default")), name, settings, self)
 
     def _choose(self) -> None:
-        """Find the card that is default editable, and which ids are one card's alone."""
+        """Find the default editable card, and the ids that only one card has."""
         editable = [card for card in self.cards if card.editable]
         if not editable:
             return
@@ -245,7 +245,7 @@ class CardCollector:
         return tuple(card.content(sections) for card in self.cards)
 
     def refreshed(self, card: CardManager) -> None:
-        """Tell of a refresh; whoever shows it must not fail the task."""
+        """Report a refresh; an error while it is shown must not fail the task."""
         if self._on_card is None:
             return
         try:
@@ -267,7 +267,7 @@ class CardCollector:
             card.append(_Warning(message))
 
     def _meant(self, verb: str, *, shown: bool) -> CardManager | None:
-        """The card that is default editable; if there is none, that is said."""
+        """The default editable card; if there is none, a warning says so."""
         if self._default is None:
             if len(self.cards) == 1:
                 what = f"A card of type {self.cards[0].type} takes no components, so current.card.{verb} does nothing."
@@ -360,7 +360,7 @@ def _row(name: str, values: Mapping[str, Any], artifacts: Mapping[str, ArtifactR
     if name in values or ref is None:
         return fact(name, values[name], ref.size if ref else None)
     if ref.size <= PREVIEWED_BYTES:
-        with contextlib.suppress(StoreError):  # one value that cannot be read leaves the others their previews
+        with contextlib.suppress(StoreError):  # if one value cannot be read, the others still have their previews
             return fact(name, datastore.load(ref, name=name), ref.size)
     return {"name": name, "kind": ref.type.rpartition(".")[2], "size": ref.size, "preview": ""}
 

@@ -25,7 +25,7 @@ def keep_body(flow_class: type, namespace: dict[str, Any]) -> None:
     Parameters
     ----------
     flow_class : type
-        As its class statement left it.
+        As its class statement made it.
     namespace : dict of str to object
         Its module's names.
     """

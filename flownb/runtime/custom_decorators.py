@@ -36,7 +36,7 @@ REGISTERED: dict[str, Any] = {}
 
 
 def forget_definitions(prefix: str) -> None:
-    """Forget the decorators of modules whose names begin so, which are about to be executed again."""
+    """Forget the decorators of modules with this prefix, which are about to be executed again."""
     for name in [name for name in REGISTERED if name.startswith(prefix)]:
         del REGISTERED[name]
 
@@ -111,7 +111,7 @@ class _CustomDecorator(metaclass=_Bare):
 
 
 def initialise(decorator: Any, configs: Mapping[str, Any]) -> None:
-    """Hand a decorator its arguments, once, with the values of the configs that they use.
+    """Give a decorator its arguments, once, with the values of the configs that they use.
 
     Raises
     ------
@@ -141,7 +141,7 @@ class UserStepDecorator(_CustomDecorator):
     _skip_step: bool | dict[str, Any] = False
 
     def pre_step(self, step_name: str, flow: Any, inputs: Any = None) -> Callable[..., Any] | None:
-        """Run before the body; a function that is returned runs in its place."""
+        """Run before the body; a returned function runs instead of it."""
         return None
 
     def post_step(self, step_name: str, flow: Any, exception: BaseException | None = None) -> Any:

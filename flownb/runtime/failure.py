@@ -35,18 +35,18 @@ __all__ = [
 ]
 
 
-# The type of what ended an attempt whose process said nothing.
+# The recorded type of exception of an attempt whose process died.
 WORKER_DIED = "WorkerDied"
 # The module that calls a step's method.
 CALLS_STEPS = "flownb.runtime.custom_decorators"
 
 
-# What a step that looks at the type of what @catch kept finds on Metaflow, if Metaflow has no class of its own for it.
+# The type that Metaflow gives what @catch kept, for our classes of which Metaflow has none.
 BUILTIN_TYPES = {"ArtifactNotFound": "builtins.AttributeError", "ItemNotFound": "builtins.KeyError"}
 
 
 class _Stopped(Catchable, MetaflowException):
-    """What ends an attempt from outside; its text is Metaflow's."""
+    """An end of an attempt from outside; its text is Metaflow's."""
 
     def __init__(self, text: str) -> None:
         MetaflowException.__init__(self, text)
@@ -130,7 +130,7 @@ def user_frames(error: BaseException) -> TracebackType | None:
     frame = error.__traceback__
     while frame is not None:
         name = str(frame.tb_frame.f_globals.get("__name__", ""))
-        # Of the standard library, bdb is what a debugger stops in that is left with quit.
+        # A debugger that is left with quit stops in bdb of the standard library.
         if name.split(".")[0] not in ("flownb", "bdb"):
             if start is None and _is_flow_code(frame):
                 start = len(kept)
@@ -147,7 +147,7 @@ def user_frames(error: BaseException) -> TracebackType | None:
 
 
 def process_died(text: str) -> StepError:
-    """That the process of an attempt ended without a result, said in a text."""
+    """The error of an attempt whose process ended without a result, with a text."""
     return StepError({"type": WORKER_DIED, "message": text, "traceback": f"{text}\n"})
 
 
@@ -176,7 +176,7 @@ def message(error: BaseException) -> str:
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """What is written down of an error: ``type``, ``class``, ``message`` and ``traceback`` with the user's frames."""
+    """What is recorded of an error: ``type``, ``class``, ``message`` and ``traceback`` with the user's frames."""
     if isinstance(error, StepError):
         return dict(error.facts)
     frames = user_frames(error)
@@ -203,7 +203,7 @@ class _Exceptions(ModuleType):
             raise AttributeError(name)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what Metaflow's own imports warn of
+                warnings.simplefilter("ignore")  # of Metaflow's own imports
                 return getattr(importlib.import_module(self.__name__), name)
         except ModuleNotFoundError:
             known = STAND_INS[self.__name__]

@@ -30,7 +30,7 @@ from flownb.store.records import ArtifactRef, ForeachFrame
 
 __all__ = ["INDEX", "INPUT", "MERGED", "STACK", "FlowSpec", "Inputs", "TaskState"]
 
-# What a step may look at beside artifacts, in the words of `TaskState.read`: the item of its foreach and the position,
+# What a step may read beside artifacts, as `TaskState.read` names it: the item of its foreach and the position,
 # all open foreachs, and (of a join) the names of all artifacts its inputs have.
 INPUT, INDEX, STACK, MERGED = "self.input", "self.index", "self.foreach_stack", "self.merge_artifacts"
 
@@ -52,17 +52,17 @@ class TaskState:
     loaded : dict of str to Loaded
         Inherited artifacts that were loaded.
     read : dict of str to None
-        Names of inherited artifacts the body read, also of those that do not exist, and what else it looked at.
+        Names of inherited artifacts the body read, also of those that do not exist, and what else it read.
     aside : dict of str to object
         Inherited values that only an item or the transition needed; they count as read when the body asks for them.
     targets : tuple of str or None
-        Where ``self.next`` said to go; None before it was called.
+        The steps that ``self.next`` named; None before it was called.
     foreach : str or None
     num_splits : int
     made : frozenset of str
         Of a joined task, the artifacts that it set itself.
     graph : callable
-        Gives ``current.graph``.
+        Makes ``current.graph``.
     """
 
     step: str
@@ -118,7 +118,7 @@ class FlowSpec:
         return loaded.value
 
     def _flownb_look(self, name: str) -> Any:
-        """The value of an artifact without a read of it: a foreach that grew leaves its other tasks alone."""
+        """The value of an artifact without noting a read: if a foreach grows, its other tasks stay as they are."""
         state = self._flownb_state
         if name in self.__dict__ or hasattr(type(self), name):
             return getattr(self, name)
@@ -132,7 +132,7 @@ class FlowSpec:
 
     @property
     def name(self) -> Any:
-        """The flow's name, or what this step set it to: that is kept as an artifact, which no later step reads."""
+        """The flow's name, or what this step set it to, which is kept as an artifact that no later step reads."""
         return self.__dict__.get("name", type(self).__name__)
 
     @name.setter
@@ -189,7 +189,7 @@ class FlowSpec:
         return item_at(items, frame.index)
 
     def next(self, *targets: Any, foreach: str | None = None, condition: str | None = None, **unknown: Any) -> None:
-        """Say which step or steps come next; the last statement of a step.
+        """Name the step or steps that come next; the last statement of a step.
 
         Parameters
         ----------
@@ -276,13 +276,13 @@ class FlowSpec:
     def merge_artifacts(
         self, inputs: Inputs, exclude: Sequence[str] | None = None, include: Sequence[str] | None = None
     ) -> None:
-        """Take over artifacts of the joined tasks that this step did not set itself.
+        """Merge artifacts of the joined tasks that this step did not set itself.
 
         Parameters
         ----------
         inputs : Inputs
         exclude, include : sequence of str, optional
-            Names to leave out, or the only names to take.
+            Names to leave out, or the only names to merge.
 
         Raises
         ------

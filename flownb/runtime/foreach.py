@@ -57,7 +57,7 @@ def count_items(items: Any, *, var: str, step: str) -> int:
 
 
 class _Refusal(NamedTuple):
-    """What an artifact is, why no foreach can run over it, and what to do."""
+    """The error of a value that no foreach can run over: what it is, why, and what to do."""
 
     what: str
     why: str
@@ -128,7 +128,7 @@ def _lost_item(items: Any, count: int, var: str) -> _Refusal | None:
             "Its items have no positions.",
             f"Make it a list: list({var}) for its keys, list({var}.items()) for keys and values.",
         )
-    if isinstance(items, Iterator) and next(iter(items), _NOTHING) is _NOTHING:  # some begin again
+    if isinstance(items, Iterator) and next(iter(items), _NOTHING) is _NOTHING:  # some start from the beginning
         return _used_up(items, var)
     if isinstance(items, Sequence) or not hasattr(type(items), "__iter__"):
         return None  # what has no `__iter__` was iterated by position

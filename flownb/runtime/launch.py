@@ -55,7 +55,7 @@ def launch(
     *,
     default_decorators: bool = False,
 ) -> Launch:
-    """What options say, and environment variables where an option is not given.
+    """The launch that options describe, and environment variables where an option is not given.
 
     Parameters
     ----------

@@ -243,7 +243,7 @@ class _Finder(MetaPathFinder):
         finally:
             self._busy.discard(name)
         loader = found.loader
-        # Other loaders have reasons of their own, as pytest's has, which rewrites tests.
+        # Other loaders do something of their own: that of pytest rewrites tests.
         if type(loader) is SourceFileLoader and _is_own(name, found.origin):
             execute = loader.exec_module
 
@@ -272,7 +272,7 @@ def _execute(module: ModuleType, execute: Callable[[ModuleType], None]) -> None:
         before = own.instead(module.__name__, error)
         if before is None:
             raise
-        sys.modules[module.__name__] = before  # what the import then gives
+        sys.modules[module.__name__] = before  # what the import then returns
 
 
 def _is_own(name: str, origin: str | None) -> bool:
@@ -325,7 +325,7 @@ def _forget() -> None:
         and _is_own(name, spec.origin)
         and any(_is_real(value) for value in list(vars(module).values()))
     ]
-    # What imported such a module holds it, or what it took of it.
+    # A module that imported such a module holds it, or names of it.
     tops = {name.partition(".")[0] for name in stale}
     for name in list(sys.modules):
         if name in stale or name.partition(".")[0] in tops:
@@ -333,7 +333,7 @@ def _forget() -> None:
 
 
 def _sees_ours(module: ModuleType) -> bool:
-    """Whether a module was executed with our import; of what it took of Metaflow, we pass some on."""
+    """Whether a module was executed with our import, which passes some names of Metaflow on."""
     known = vars(module).get(BUILTINS)
     return isinstance(known, dict) and known.get("__import__") is flow_import
 

@@ -23,7 +23,7 @@ from flownb.interrupts import uninterrupted
 
 __all__ = ["cores", "machine_memory", "own_event_loops", "process_state"]
 
-# Threads whose code has loops of its own already.
+# Threads in which this is entered already.
 _inside: set[int] = set()
 
 
@@ -53,7 +53,7 @@ def own_event_loops() -> Iterator[None]:
 
 
 def _put_aside(back: contextlib.ExitStack) -> None:
-    """Put all that a thread has of event loops aside; `back` puts it back."""
+    """Put a thread's event loops aside; `back` restores them."""
     thread = threading.get_ident()
     _inside.add(thread)
     back.callback(_inside.discard, thread)
@@ -80,7 +80,7 @@ def _own_policy() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _own_loop() -> Iterator[None]:
-    """Give another thread a loop, as the main one has for the asking; the policy belongs to all threads, and stays."""
+    """Give another thread a loop, which the main one gets from its policy; that belongs to all threads, and stays."""
     before, loop = _current(_policy()), asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:

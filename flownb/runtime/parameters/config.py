@@ -123,7 +123,7 @@ class ConfigParameter(Parameter):
         return found
 
     def _require_json(self, value: Any) -> None:
-        """Refuse what Metaflow cannot pass on to its tasks."""
+        """Refuse values that Metaflow cannot pass to its tasks."""
         try:
             json.dumps(value)
         except (TypeError, ValueError) as error:
@@ -254,12 +254,12 @@ class Config(Mapping[str, Any]):
 
 
 def seen_configs(declared: Iterable[Parameter], configs: Mapping[str, Any]) -> dict[str, Any]:
-    """Those configs that have a value, by name, as steps see them.
+    """The configs that have a value, by name, as steps see them.
 
     Parameters
     ----------
     declared : iterable of Parameter
-        Other parameters are passed over.
+        Other parameters are ignored.
     configs : mapping of str to object
         Their artifacts by name.
     """
@@ -410,7 +410,7 @@ def _from_variable(variable: str, environment: Mapping[str, str]) -> dict[str, s
 
 
 def _unknown(option: str, name: str, known: list[str], flow: str) -> ParameterError:
-    """That a flow has no config of a name."""
+    """The error of a name that no config of the flow has."""
     return ParameterError(
         f"Flow {flow} has no config `{name}`.{nearest(name, known)}",
         f"It has {', '.join(f'`{one}`' for one in known)}." if known else "It has no configs.",

@@ -203,13 +203,13 @@ class Parameter:
         self.name = name
         self.attribute = name
         given = {"default": default, "type": type, "help": help, "required": required, "show_default": show_default}
-        # What is unpacked from a config counts less than what is written out.
+        # A setting that is written out counts more than one that is unpacked from a config.
         self._settings = {**options, **{key: value for key, value in given.items() if value is not None}}
         self.reads = configs_read(self._settings)
         self._settle({} if self.reads else self._settings)
 
     def _settle(self, settings: Mapping[str, Any]) -> None:
-        """Take over settings whose expressions are resolved."""
+        """Use settings whose expressions are resolved."""
         unknown = sorted(set(settings) - set(self.accepted))
         if unknown:
             raise ParameterError(
@@ -299,7 +299,7 @@ class Parameter:
         return self.default is not None or not self.required
 
     def load(self, raw: Any) -> Any:
-        """The value as steps see it, made of the artifact."""
+        """The value as steps see it, made from the artifact."""
         return raw
 
     def value(self, inputs: RunInputs, context: ParameterContext) -> Any:
@@ -394,7 +394,7 @@ def _name_of(kind: Any) -> str:
 
 
 def _boolean(value: Any) -> bool:
-    """A truth value from one of the words that click knows."""
+    """A truth value from one of click's words."""
     if isinstance(value, bool):
         return value
     text = str(value).lower()

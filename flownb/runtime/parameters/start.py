@@ -49,7 +49,7 @@ def start_values(
     complete: bool = True,
     settled: Mapping[str, Any] | None = None,
 ) -> tuple[Program, dict[str, Any]]:
-    """Settle configs, then parameters, whose defaults may use them.
+    """Determine the configs, then the parameters, whose defaults may use them.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def resolve_parameters(
 
 
 def _unknown(name: str, parameters: Mapping[str, Parameter], context: ParameterContext) -> ParameterError:
-    """That a flow has no parameter of a name."""
+    """The error of a name that no parameter of the flow has."""
     if name in (context.configs or {}):
         return ParameterError(
             f"Flow {context.flow_name} has no parameter `{name}`, but a config.",

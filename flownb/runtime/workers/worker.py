@@ -12,11 +12,9 @@ import codecs
 import contextlib
 import ctypes
 import faulthandler
-import importlib
 import io
 import os
 import pdb
-import pkgutil
 import signal
 import socket
 import sys
@@ -43,7 +41,6 @@ from flownb.runtime.task import OnOutput, Output, OutputKind, TaskResult, TaskSp
 from flownb.runtime.workers.channel import Request, receive, send
 from flownb.runtime.workers.randomness import reseed
 from flownb.settings import user_name
-from flownb.store import encodings, local
 from flownb.store.datastore import Datastore
 
 __all__ = ["WorkerShell", "flush_figures", "prepare", "work"]
@@ -133,12 +130,16 @@ def prepare() -> None:
     """Import what every worker needs, before there is one."""
     WorkerShell.make()
     _refuse_questions(None)  # before code of the user's imports these names
-    for package in (encodings, local):
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
+    _import_store()
     user_name()
     imported_distributions()
     _flush_c()
+
+
+def _import_store() -> None:
+    """Import what reads and writes values, which is not imported before it is needed elsewhere."""
+    from flownb.store.encodings import arrow, by_value, culprit, moved, pickle5, plain, rebuild, reducers  # noqa: F401
+    from flownb.store.local import blobs, place, storage  # noqa: F401
 
 
 def work(fds: list[int], program: Program, location: str) -> None:
