@@ -312,9 +312,7 @@ class _Watched(_Environ):  # type: ignore[misc]  # the type has no public name
 
     def _plain(self) -> Any:
         """The same environment, which notes nothing."""
-        plain = object.__new__(_Environ)
-        plain.__dict__ = self.__dict__
-        return plain
+        return _Environ(self._data, self.encodekey, self.decodekey, self.encodevalue, self.decodevalue)
 
 
 # By thread: where the keys were taken last.

@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from types import ModuleType, TracebackType
 from typing import Any
 
-import flownb.errors
-import flownb.runtime.failure  # noqa: F401  # it has stand-ins for Metaflow's classes, as the one above does
 from flownb.errors import FlownbError
 from flownb.metaflow_errors import STAND_INS, Catchable, MetaflowException, metaflow_name, stands_for
 
