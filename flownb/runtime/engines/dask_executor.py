@@ -273,7 +273,7 @@ class DaskExecutor:
         return reports
 
     def interrupt(self) -> None:
-        """Interrupt all attempts; the others never begin."""
+        """Interrupt all attempts that have begun; the others never begin."""
         self._lose(
             [number for number, one in self._attempts.items() if not one.worker], "The run was stopped before it began."
         )

@@ -120,9 +120,9 @@ class ProcessExecutor:
         seconds = 0.0 if reports else max(0.0, min(seconds, deadline - time.monotonic()))
         for key, _ in self._selector.select(seconds):
             if key.data is None:
-                reports += self._hear_server()
+                reports += self._read_server()
             elif key.data in self._attempts:
-                reports += self._hear(self._attempts[key.data], key.fd)
+                reports += self._read(self._attempts[key.data], key.fd)
         now = time.monotonic()
         for number, attempt in self._attempts.items():
             if attempt.deadline <= now:
@@ -164,13 +164,13 @@ class ProcessExecutor:
     # -- what arrives
 
     def _connect(self) -> None:
-        """Give the server, or a new one, the program, and listen to it."""
-        self._waiting += self._hear_server()  # of a server that died meanwhile
+        """Give the server, or a new one, the program, and watch it."""
+        self._waiting += self._read_server()  # of a server that died meanwhile
         self._server.load(self._text, self._location)
         self._control = self._server.fileno()
         self._selector.register(self._control, selectors.EVENT_READ, None)
 
-    def _hear_server(self) -> Iterator[Report]:
+    def _read_server(self) -> Iterator[Report]:
         """Processes that were made and that ended; if the server is dead, all are lost."""
         for message in self._server.messages() if self._control is not None else ():
             attempt = self._attempts.get(message.number)
@@ -195,7 +195,7 @@ class ProcessExecutor:
                         os.killpg(attempt.pid, signal.SIGKILL)
                 yield from self._gone(number, "The process that starts workers was killed.")
 
-    def _hear(self, attempt: _Attempt, fd: int) -> Iterator[Report]:
+    def _read(self, attempt: _Attempt, fd: int) -> Iterator[Report]:
         """What an attempt sent on one of its files."""
         if fd in attempt.pipes:
             yield from self._text_of(attempt, fd)
@@ -243,7 +243,7 @@ class ProcessExecutor:
         attempt = self._attempts[number]
         try:
             for fd in (attempt.channel.fileno(), *attempt.pipes):
-                yield from self._hear(attempt, fd)
+                yield from self._read(attempt, fd)
             if attempt.held is not None:
                 yield attempt.spec, attempt.held
             elif not attempt.ended:
