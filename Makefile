@@ -93,12 +93,14 @@ $(VENV)/.torch: $(VENV)/.installed
 torch: setup $(VENV)/.torch
 	$(BIN)/python -m pytest $(PYTEST_ARGS) $(TORCH_TESTS)
 
-# Each process writes a file of its own; [tool.coverage] in pyproject.toml says where.
+# Each process writes a file of its own; [tool.coverage] in pyproject.toml says where. Tests kill processes, also while
+# they write that file: what cannot be read stays behind, and is removed so that the reports do not try it again.
 coverage: setup
 	rm -rf build/coverage
 	mkdir -p build/coverage
 	$(BIN)/coverage run -m pytest $(PYTEST_OPTIONS) --ignore=tests/browser
 	$(BIN)/coverage combine --quiet
+	rm -f build/coverage/data.*
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage xml --quiet
 	$(BIN)/coverage report

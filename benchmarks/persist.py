@@ -68,11 +68,11 @@ def _compare(name: str, value: Any, goal: str) -> list[Row]:
         with tempfile.TemporaryDirectory() as folder:
             store = Datastore(folder)
             started = perf_counter()
-            ref = store.save(value, name="value")
-            store.settle()
+            ref = store.artifacts.save(value, name="value")
+            store.artifacts.settle()
             persist.append(perf_counter() - started)
             started = perf_counter()
-            loaded = store.read(ref)
+            loaded = store.artifacts.read(ref)
             load.append(perf_counter() - started)
             del loaded
         limit.append(_limit(value))

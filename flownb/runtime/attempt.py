@@ -152,7 +152,7 @@ def _opened(values: Mapping[str, Carried | ArtifactRef], datastore: Datastore | 
             if isinstance(value, Carried):
                 found[name] = value.open()
             elif datastore is not None:
-                found[name] = datastore.load(value, name=name)
+                found[name] = datastore.artifacts.load(value, name=name)
     return found
 
 
@@ -284,7 +284,7 @@ def _prepare(job: _Job, task: _Task) -> Any:
     task.flow_self = flow_class(task.state)
     _override(task.flow_self, spec.overrides)
     if job.node.is_join:
-        job.datastore.fetch(ref for parent in spec.parents for ref in parent.artifacts.values())
+        job.datastore.artifacts.fetch(ref for parent in spec.parents for ref in parent.artifacts.values())
         task.inputs = [_input(flow_class, parent, job.datastore) for parent in spec.parents]
     return function
 
@@ -396,7 +396,7 @@ def _persist(job: _Job, task: _Task, outcome: _Outcome) -> _Persisted:
     cards: tuple[CardContent, ...] = ()
     failure: UnpicklableArtifact | None = None
     try:
-        job.datastore.verify(task.loaded)
+        job.datastore.artifacts.verify(task.loaded)
         artifacts, captured, failure = _save(outcome, task.state, job.options.keep)
         cards = card_contents(
             task.collector,
@@ -425,7 +425,7 @@ def _save(
     """
     own = outcome.values
     captured = [name for name in own if name not in state.loaded or name in outcome.written]
-    saved = keep.save_all(own, before=state.loaded) if keep is not None else Saved({}, {})
+    saved = keep.artifacts.save_all(own, before=state.loaded) if keep is not None else Saved({}, {})
     failures = dict(saved.failures)
     changed = [n for n, ref in saved.refs.items() if n in state.loaded and state.loaded[n].ref.key != ref.key]
     captured += [name for name in changed if name not in captured]
@@ -470,11 +470,13 @@ def _record(job: _Job, task: _Task, persisted: _Persisted, raised: BaseException
     )
     if keep is None:
         return record
-    source = spec.source or keep.save_plain(job.program.code.texts, name="source")
+    source = spec.source or keep.artifacts.save_plain(job.program.code.texts, name="source")
     record = replace(record, source=source, cards=store_cards(persisted.cards, keep))
     if job.options.alone:
-        record = replace(record, distributions=keep.save_plain(imported_distributions(), name="distributions"))
-    keep.write_task(record, made={*persisted.captured, *state.loaded}, tell=not job.options.alone)
+        record = replace(
+            record, distributions=keep.artifacts.save_plain(imported_distributions(), name="distributions")
+        )
+    keep.tasks.write_task(record, made={*persisted.captured, *state.loaded}, index=not job.options.alone)
     return record
 
 
@@ -524,7 +526,7 @@ def lost_attempt(program: Program, spec: TaskSpec, datastore: Datastore, reason:
         What is recorded, unless the process had recorded its attempt before it died.
     """
     flow = program.flow.name
-    (record,) = datastore.task_records(flow, spec.run, [(spec.step, spec.task, spec.attempt)])
+    (record,) = datastore.tasks.task_records(flow, spec.run, [(spec.step, spec.task, spec.attempt)])
     if record is None:
         what = f"Attempt {spec.attempt} of {flow}/{spec.run}/{spec.step}/{spec.task} ended without a result."
         now = time.time()
@@ -543,9 +545,9 @@ def lost_attempt(program: Program, spec: TaskSpec, datastore: Datastore, reason:
             started=now,
             finished=now,
         )
-        datastore.write_task(record, made=())
+        datastore.tasks.write_task(record, made=())
     else:
-        datastore.adopt_task(record)
+        datastore.tasks.adopt_task(record)
     failure: BaseException | None = None
     if record.status == "interrupted":
         failure = KeyboardInterrupt()

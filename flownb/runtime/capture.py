@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 from flownb.runtime.task import OnOutput, Output, TaskSpec
 from flownb.store.datastore import Datastore
-from flownb.store.logs import LogBook
 
 __all__ = ["captured", "logged"]
 
@@ -308,7 +307,7 @@ def logged(keep: Datastore | None, flow: str, spec: TaskSpec) -> Iterator[Callab
     if keep is None:
         yield lambda: None
         return
-    book, attempt = LogBook(keep, flow, spec.run), spec.attempt
+    book, attempt = keep.logs.book(flow, spec.run), spec.attempt
 
     def take(output: Output) -> None:
         book.add(spec.step, spec.task, attempt, output)

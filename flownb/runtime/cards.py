@@ -361,7 +361,7 @@ def _row(name: str, values: Mapping[str, Any], artifacts: Mapping[str, ArtifactR
         return fact(name, values[name], ref.size if ref else None)
     if ref.size <= PREVIEWED_BYTES:
         with contextlib.suppress(StoreError):  # if one value cannot be read, the others still have their previews
-            return fact(name, datastore.load(ref, name=name), ref.size)
+            return fact(name, datastore.artifacts.load(ref, name=name), ref.size)
     return {"name": name, "kind": ref.type.rpartition(".")[2], "size": ref.size, "preview": ""}
 
 
@@ -373,4 +373,6 @@ def store_cards(contents: Sequence[CardContent], keep: Datastore) -> tuple[CardR
     StoreError
         If the store cannot be written; a card's content is never the cause.
     """
-    return tuple(CardRecord(card.type, card.id, keep.save_plain(card.to_plain(), name="card")) for card in contents)
+    return tuple(
+        CardRecord(card.type, card.id, keep.artifacts.save_plain(card.to_plain(), name="card")) for card in contents
+    )

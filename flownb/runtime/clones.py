@@ -290,12 +290,12 @@ class Clones:
         return transition.targets, (var, count)
 
     def _count(self, ref: ArtifactRef, var: str, step: str) -> int:
-        return count_items(self.datastore.load(ref, name=var), var=var, step=step)
+        return count_items(self.datastore.artifacts.load(ref, name=var), var=var, step=step)
 
     def _value(self, ref: ArtifactRef) -> Any:
         """The value that a switch compares."""
         if ref.key not in self._values:
-            self._values[ref.key] = self.datastore.load(ref)
+            self._values[ref.key] = self.datastore.artifacts.load(ref)
         return self._values[ref.key]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from flownb.cells.body import STEP_DECORATORS, Decorator
 from flownb.cells.cell import Cell
-from flownb.flow.artifacts import Artifacts, trace_artifacts
+from flownb.flow.artifacts import ArtifactTrace, trace_artifacts
 from flownb.flow.base_classes import own_package
 from flownb.flow.definition import FlowDefinition
 from flownb.flow.graph import FlowGraph
@@ -48,7 +48,7 @@ class FlowCode:
         self.graph = graph
 
     @cached_property
-    def artifacts(self) -> Artifacts:
+    def artifacts(self) -> ArtifactTrace:
         """What each step can read."""
         return trace_artifacts(self.flow, self.graph)
 

@@ -114,7 +114,7 @@ class FlowSpec:
                 f"It inherits {', '.join(f'`{n}`' for n in known)}." if known else "It inherits no artifacts.",
                 f"Assign self.{name} in an earlier step, or correct the name.",
             )
-        loaded = state.loaded[name] = state.datastore.read(ref, name=name, where=state.where)
+        loaded = state.loaded[name] = state.datastore.artifacts.read(ref, name=name, where=state.where)
         return loaded.value
 
     def _flownb_look(self, name: str) -> Any:
@@ -335,7 +335,7 @@ class FlowSpec:
             )
         for name, ref in found.items():
             if ref.type in UNORDERED and sum(name in one._flownb_state.made for one in inputs) > 1:
-                self._flownb_warn_of_set(name, state.datastore.load(ref, name=name, where=state.where))
+                self._flownb_warn_of_set(name, state.datastore.artifacts.load(ref, name=name, where=state.where))
         state.refs.update(found)
 
     def _flownb_warn_of_set(self, name: str, value: Any) -> None:

@@ -202,7 +202,7 @@ class ItemKeys:
             return None
         if ref.key not in self._known:
             try:
-                self._known[ref.key] = item_keys(self._datastore.load(ref))
+                self._known[ref.key] = item_keys(self._datastore.artifacts.load(ref))
             except Exception:  # its classes may raise anything here; its tasks then run
                 self._known[ref.key] = None
         found = self._known[ref.key]

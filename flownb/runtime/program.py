@@ -19,7 +19,7 @@ from typing import Any
 
 from flownb.cells.body import Decorator
 from flownb.errors import ParameterError
-from flownb.flow.artifacts import Artifacts
+from flownb.flow.artifacts import ArtifactTrace
 from flownb.flow.decorators import with_added
 from flownb.flow.definition import FlowDefinition
 from flownb.flow.graph import FlowGraph
@@ -162,7 +162,7 @@ class Program:
         return self.cache.code
 
     @property
-    def artifacts(self) -> Artifacts:
+    def artifacts(self) -> ArtifactTrace:
         """What each step can read."""
         return self.code.artifacts
 

@@ -95,7 +95,7 @@ class Readiness:
         """A task of a next step; None if that is a join which waits for more."""
         if not self.graph[target].is_join:
             return Ready(target, (record,), record.foreach)
-        top = self.graph.frames[record.step][-1]
+        top = self.graph.open_splits[record.step][-1]
         if top.kind == "foreach":
             outer, position, expected = record.foreach[:-1], record.foreach[-1].index, record.foreach[-1].num_splits
         else:
@@ -288,7 +288,7 @@ class Scheduler:
 
     def _spec(self, one: Ready) -> TaskSpec | None:
         """What the next task is to run; None if it was cloned; its clone is then followed up."""
-        task = self.datastore.new_task(self.program.flow.name, self.run_id, one.step)
+        task = self.datastore.tasks.new_task(self.program.flow.name, self.run_id, one.step)
         spec = TaskSpec(
             one.step,
             self.run_id,
@@ -306,7 +306,7 @@ class Scheduler:
             clone = self.clone(spec)
             if clone is None:
                 return spec
-            self.datastore.write_task(clone, made=())
+            self.datastore.tasks.write_task(clone, made=())
         self.emit(task_cloned(clone))
         if time.monotonic() - self._ticked > TICK:
             self._tick()
@@ -342,7 +342,7 @@ class Scheduler:
                 self.on_card(spec, message)
             case Ended():
                 if message.elsewhere:
-                    self.datastore.adopt_task(message.result.record)
+                    self.datastore.tasks.adopt_task(message.result.record)
                 return self._ended(spec, message.result)
             case Lost():
                 return self._ended(spec, self._lost(spec, message.reason, "failed"), lost=message.reason)

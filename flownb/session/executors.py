@@ -106,7 +106,7 @@ def run_isolated(
         values = Datastore(Path(folder))
         if keep is not None:
             values, refs = keep, {name: result.record.artifacts[name] for name in result.record.captured}
-        return replace(result, values={name: values.load(ref, name=name) for name, ref in refs.items()})
+        return replace(result, values={name: values.artifacts.load(ref, name=name) for name, ref in refs.items()})
 
 
 class _Told:

@@ -120,7 +120,7 @@ def find_origin(datastore: Datastore, flow: str, named: str | None, *, own: Sequ
     if named is None:
         rows = [row.run for row in datastore.index.runs(flow, kind="run")] if own is None else own
         # One that ended before its first task has nothing to take over.
-        newest = next((run for run in rows if datastore.steps(flow, run)), next(iter(rows), None))
+        newest = next((run for run in rows if datastore.tasks.steps(flow, run)), next(iter(rows), None))
         if newest is None:
             raise _nothing_to_resume(datastore, flow)
         run = newest
@@ -133,7 +133,7 @@ def find_origin(datastore: Datastore, flow: str, named: str | None, *, own: Sequ
                 f"Write resume {origin.step} --origin-run-id {origin.run}.",
             )
         run = origin.run
-    record = datastore.run(flow, run)
+    record = datastore.runs.run(flow, run)
     if record.kind != "run":
         kind = "the working run of a notebook" if record.kind == "work" else "a spin"
         raise NotFound(
@@ -141,7 +141,7 @@ def find_origin(datastore: Datastore, flow: str, named: str | None, *, own: Sequ
             f"It is {kind}, no run of the whole flow.",
             "Name a run that `%flow run` made.",
         )
-    if datastore.run_status(flow, run) == "running":
+    if datastore.runs.run_status(flow, run) == "running":
         raise StoreError(
             f"Run {flow}/{run} is still going on.",
             "What it leaves is not known before it ends.",
@@ -152,7 +152,7 @@ def find_origin(datastore: Datastore, flow: str, named: str | None, *, own: Sequ
 
 def _nothing_to_resume(datastore: Datastore, flow: str) -> NotFound:
     """That a notebook has no run yet, and which run of the flow another one has."""
-    other = datastore.index.latest(flow) if flow in datastore.flows() else None
+    other = datastore.index.latest(flow) if flow in datastore.runs.flows() else None
     if other is None:
         return NotFound(
             f"There is no run of {flow} to resume.",
@@ -197,11 +197,11 @@ def offered_tasks(datastore: Datastore, origin: RunRecord) -> list[TaskRecord]:
         seen.add(run.run)
         tasks = last_attempts(datastore, run)
         found += sorted(tasks, key=lambda task: int(task.task) if task.task.isdecimal() else 0)
-        end = datastore.run_end(run.flow, run.run)
+        end = datastore.runs.run_end(run.flow, run.run)
         if not run.origin or (end is not None and end.status == "done"):
             return found
         try:
-            run = datastore.run(run.flow, run.origin)
+            run = datastore.runs.run(run.flow, run.origin)
         except FlownbError:  # it was removed
             run = None
     return found
@@ -210,7 +210,7 @@ def offered_tasks(datastore: Datastore, origin: RunRecord) -> list[TaskRecord]:
 def last_attempts(datastore: Datastore, run: RunRecord) -> list[TaskRecord]:
     """The last attempt of each task of a run; tasks whose records are damaged are left out."""
     found: dict[tuple[str, str], TaskRecord] = {}
-    for _, attempt in datastore.attempts(run.flow, run.run):
+    for _, attempt in datastore.tasks.attempts(run.flow, run.run):
         if attempt is not None:
             known = found.get((attempt.step, attempt.task))
             if known is None or attempt.attempt > known.attempt:

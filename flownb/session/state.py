@@ -18,7 +18,7 @@ from flownb.cells.assignment import analyse_names
 from flownb.cells.cell import Cell
 from flownb.cells.notebook import DocumentCell, read_notebook
 from flownb.errors import CheckFailed, FlownbError, NotFound, ParameterError, nearest
-from flownb.flow.build_graph import complete_graph, draw_graph
+from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.lint import Diagnostic, check_flow, errors_of
 from flownb.flow.module import metaflow_name
@@ -139,7 +139,7 @@ class SessionState:
         if known is not None and known[0] == cells and _is_current(known[1], known[2]):
             return known[1]
         flow = define_flow(cells, default_name=self._default_name)
-        graph = draw_graph(flow)
+        graph = build_graph(flow)
         program = Program(flow, complete_graph(graph) if complete else graph, file=self._export_file)
         self._programs[complete] = (cells, program, _outside(flow))
         return program
@@ -331,12 +331,12 @@ class SessionState:
         Parameters that have no default are left out: a single step takes them from its parents.
         """
         known = self._given
-        if known is None or known[0] is not program or not all(map(self.datastore.holds, known[1].values())):
+        if known is None or known[0] is not program or not all(map(self.datastore.artifacts.holds, known[1].values())):
             with program.looked_at():
                 _ = program.declared  # the module's code may set environment variables
                 inputs = RunInputs(environment=config_environment())
                 _, defaults = start_values(program, inputs, ds_type=self.datastore_type, complete=False)
-                known = self._given = (program, self.datastore.save_given({**program.constants, **defaults}))
+                known = self._given = (program, self.datastore.artifacts.save_given({**program.constants, **defaults}))
         return known[1]
 
     def configured(self, program: Program, spec: TaskSpec) -> Program:
@@ -348,7 +348,9 @@ class SessionState:
         for name, one in declared.items():
             if name in spec.overrides or name in refs:
                 known = name in spec.overrides
-                configs[one.name] = spec.overrides[name] if known else self.datastore.load(refs[name], name=name)
+                configs[one.name] = (
+                    spec.overrides[name] if known else self.datastore.artifacts.load(refs[name], name=name)
+                )
         return program.with_configs(configs)
 
     @property
@@ -398,10 +400,10 @@ class SessionState:
     def left_out_cells(self) -> list[str]:
         """Marked cells that are not part of the flow, for they cannot be read or their step cannot have its name."""
         flow = self.flow
-        found = {cell: cell.refusal[0] for cell in flow.refused if cell.refusal is not None}
+        found = {cell: cell.refusal.what for cell in flow.refused if cell.refusal is not None}
         for step in flow.unusable:
             problem = step_name_problem(step.name, flow.class_names)
-            found[step.cell] = problem[0] if problem is not None else ""
+            found[step.cell] = problem.message.what if problem is not None else ""
         return [f"{cell.title} is not part of the flow: {found[cell]}" for cell in flow.marked if cell in found]
 
     def left_out_magics(self) -> list[str]:

@@ -70,7 +70,7 @@ def run_step(
     for instance in instances:
         with session.datastore.recording():
             given = session.refs(program)
-            task = session.datastore.new_task(
+            task = session.datastore.tasks.new_task(
                 program.flow.name, run, name, parents=instance.parents, given=given.values()
             )
         spec = TaskSpec(name, run, task, instance.parents, instance.frames, given)
@@ -87,7 +87,7 @@ def run_step(
             break
     status = done[-1].record.status
     execution = Execution(name, tuple(result.record.task for result in done), status)
-    session.datastore.add_execution(program.flow.name, run, execution)
+    session.datastore.tasks.add_execution(program.flow.name, run, execution)
     if done[-1].error is not None:
         raise done[-1].error
     notes = _notes(session, program, name, instances) + _other_versions(done)

@@ -59,7 +59,7 @@ def recorded(folder: Path) -> Path:
     for step in ("load", "each", "collect"):
         session.run_step(step)
     store = folder / ".flownb"
-    Datastore(store).change_tags("F", "1", add=["more"])
+    Datastore(store).runs.change_tags("F", "1", add=["more"])
     main(["rm", "F/2", "--force"])
     return store
 

@@ -74,7 +74,7 @@ def test_records_without_reads_are_held_to_all(make_session: MakeSession) -> Non
             return old(task)
         return replace(old(task), artifacts={**task.artifacts, "y": task.artifacts["x"]})
 
-    y = session.datastore.save_given({"y": 2})["y"]
+    y = session.datastore.artifacts.save_given({"y": 2})["y"]
     assert planned(session, change=other_y)["b"] == (1, 0, [])  # x and y have equal content
 
     def new_y(task: TaskRecord) -> TaskRecord:
@@ -91,7 +91,7 @@ def test_a_foreach_over_a_set_is_not_cloned(make_session: MakeSession) -> None:
     cells = (*cells, "%%step pick --join\npass")
     make_session(*cells).run(INLINE)
     session = make_session(*cells)
-    items = session.datastore.save_given({"xs": {1, 2}})
+    items = session.datastore.artifacts.save_given({"xs": {1, 2}})
 
     def over_a_set(task: TaskRecord) -> TaskRecord:
         return replace(task, artifacts={name: items.get(name, ref) for name, ref in task.artifacts.items()})

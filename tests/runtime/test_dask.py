@@ -230,7 +230,7 @@ def test_a_killed_worker_is_a_failed_attempt(
         assert run.outcome.cloned == 7
     assert left(session, run, "held") == 5
     assert left(session, run, "pick") == 40
-    attempts = session.datastore.tasks(*run.pathspec.split("/"), "held")
+    attempts = session.datastore.tasks.last_attempts(*run.pathspec.split("/"), "held")
     assert [record.attempt for record in attempts] == [int(retry)]
 
 
@@ -241,7 +241,7 @@ def test_a_cluster_says_how_much_room_there_is(cluster: Cluster, make_session: M
     cluster.work("two", "--nthreads", "1", "--memory-limit", "2 GiB")
     for words, slots in (((), 4), (("--max-workers", "2"), 2)):
         options = parse_run(["--executor", f"dask={cluster.address}", *words])
-        session.datastore.save(1, name="x")
+        session.datastore.artifacts.save(1, name="x")
         with open_executor(session, session.program(True), options) as executor:
             assert (executor.slots, executor.memory) == (slots, 3072)
 
@@ -259,7 +259,7 @@ def test_a_step_that_crashes_leaves_its_worker(cluster: Cluster, make_session: M
     run = begin(session, cluster)
     run.drive()
     assert left(session, run, "a")
-    (record,) = session.datastore.task_records(*run.pathspec.split("/"), [("a", "2", 0)])
+    (record,) = session.datastore.tasks.task_records(*run.pathspec.split("/"), [("a", "2", 0)])
     assert record is not None
     assert record.exception is not None
     assert "exit status 7" in record.exception["message"]
@@ -284,7 +284,7 @@ def test_a_stopped_run_stops_its_tasks(
     run.stop()
     assert isinstance(fails(run), RunStopped)
     assert "interrupted\n" in "".join(heard)
-    (task,) = session.datastore.tasks(*run.pathspec.split("/"), "held")
+    (task,) = session.datastore.tasks.last_attempts(*run.pathspec.split("/"), "held")
     assert task.status == "interrupted"
 
 
@@ -302,7 +302,7 @@ def test_a_lost_scheduler_ends_the_run(
     error = fails(run)
     assert isinstance(error, ExecutorError)
     assert error.what == f"The dask scheduler at {cluster.address} is gone."
-    assert session.datastore.run_status(*run.pathspec.split("/")) == "failed"
+    assert session.datastore.runs.run_status(*run.pathspec.split("/")) == "failed"
     run = session.resume(parse_resume([])).begin()
     run.start()
     assert (tmp_path / "begun").read_text() == "here"
@@ -451,10 +451,10 @@ def test_what_is_packed_is_small(make_session: MakeSession) -> None:
     session = make_session("%%step load -> xs\nxs = [1]")
     session.run_step("load")
     flow = session.flow.name
-    (run,) = session.datastore.run_ids(flow)
-    (record,) = session.datastore.tasks(flow, run, "load")
+    (run,) = session.datastore.runs.run_ids(flow)
+    (record,) = session.datastore.tasks.last_attempts(flow, run, "load")
     many = replace(record, attempt=1, read=tuple(str(number) for number in range(20_000)))
-    session.datastore.write_task(many)
+    session.datastore.tasks.write_task(many)
     spec = TaskSpec("load", record.run, record.task, (many,), attempt=1)
     assert len(pack_spec(spec)) < LARGEST
     assert unpack_spec(pack_spec(spec), session.datastore) == spec

@@ -94,7 +94,7 @@ def test_it_is_what_a_resume_does(make_session: MakeSession) -> None:
         status.lines()[7].partition("  train  ")[2],
         find_origin(session.datastore, "NotebookFlow", None).run,
     ) == ("2 of 3 tasks would run: failed before, had not run", "1")
-    assert session.datastore.run_ids("NotebookFlow") == ["1"]
+    assert session.datastore.runs.run_ids("NotebookFlow") == ["1"]
     origin = find_origin(session.datastore, "NotebookFlow", "1")
     reuse = Clones(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
     planned = rehearse(session, reuse, origin)

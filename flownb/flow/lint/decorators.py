@@ -1,11 +1,15 @@
-"""FN024: A decorator's settings that it does not have."""
+"""Checks of step decorators.
+
+FN023 ``@catch`` on a step that starts a foreach or a switch, FN024 settings that a decorator does not have, FN025
+values that it cannot work with.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 
-from flownb.errors import closest, nearest
+from flownb.errors import Message, closest, nearest
 from flownb.flow.decorators import (
     REPEATABLE,
     SETTINGS,
@@ -26,7 +30,7 @@ DECORATOR_SETTINGS = "FN024"
 
 
 def check_decorator_settings(context: LintContext) -> Iterator[Diagnostic]:
-    """Report unknown settings, settings without a name, and decorators that stand twice above a step."""
+    """Report unknown settings, settings without a name, and decorators that a step has twice."""
     replaced = context.flow.redefined
     for step in context.steps:
         seen: set[str] = set()
@@ -37,23 +41,21 @@ def check_decorator_settings(context: LintContext) -> Iterator[Diagnostic]:
             listed = f"It takes {', '.join(known)}." if known else "It takes no settings."
             if call.name in seen and call.name not in REPEATABLE:
                 what = f"Step {step.name} has @{call.name} twice."
-                why = "Metaflow takes it once for each step."
+                why = "Metaflow accepts it once for each step."
                 yield context.at(
                     DECORATOR_SETTINGS,
                     step,
                     call.line,
-                    what,
-                    why,
-                    decorator_fix(step, call, "Remove one of them.", None),
+                    Message(what, why, decorator_fix(step, call, "Remove one of them.", None)),
                 )
             seen.add(call.name)
             if call.positional:
-                what = f"@{call.name} of step {step.name} is given `{call.positional[0]}` without a name."
-                said = f"Write @{call.name}({known[0]}={call.positional[0]})." if known else f"Write @{call.name}."
+                what = f"@{call.name} of step {step.name} gets `{call.positional[0]}` without a name."
+                advice = f"Write @{call.name}({known[0]}={call.positional[0]})." if known else f"Write @{call.name}."
                 keywords = {known[0]: call.positional[0]} if known else {}
                 text = written_call(call.name, keywords, call) if len(call.positional) < 2 and not call.unpacked else ""
                 yield context.at(
-                    DECORATOR_SETTINGS, step, call.line, what, listed, decorator_fix(step, call, said, text)
+                    DECORATOR_SETTINGS, step, call.line, Message(what, listed, decorator_fix(step, call, advice, text))
                 )
             for setting in call.settings:
                 if setting not in known:
@@ -62,12 +64,14 @@ def check_decorator_settings(context: LintContext) -> Iterator[Diagnostic]:
                     near = closest(setting, known)
                     if near is None or near in call.settings:
                         yield context.at(
-                            DECORATOR_SETTINGS, step, call.line, what, why, "Correct the name, or remove it."
+                            DECORATOR_SETTINGS, step, call.line, Message(what, why, "Correct the name, or remove it.")
                         )
                         continue
                     line = step.cell.body_line + call.line - 1
                     edits = line_replaced(step.cell, line, rf"\b{setting}(\s*=)", rf"{near}\1", last=_last(step, call))
-                    yield context.at(DECORATOR_SETTINGS, step, call.line, what, why, Fix(f"Write `{near}`.", edits))
+                    yield context.at(
+                        DECORATOR_SETTINGS, step, call.line, Message(what, why, Fix(f"Write `{near}`.", edits))
+                    )
 
 
 def _last(step: Step, call: DecoratorCall) -> int:
@@ -90,9 +94,6 @@ def decorator_fix(step: Step, call: DecoratorCall, sentence: str, text: str | No
     if text == "" or line.startswith((" ", "\t")) or "." in line.partition("(")[0]:
         return Fix(sentence, ())
     return Fix(sentence, (Edit(cell, first, _last(step, call), None if text is None else cell.margin + text),))
-
-
-# MERGED-DOC flow.lint.decorator_values: FN025: A decorator's values that it cannot work with.
 
 
 DECORATOR_VALUES = "FN025"
@@ -119,16 +120,11 @@ def check_decorator_values(context: LintContext) -> Iterator[Diagnostic]:
                             DECORATOR_VALUES,
                             step,
                             call.line,
-                            what,
-                            why,
-                            decorator_fix(step, call, said, text),
+                            Message(what, why, decorator_fix(step, call, said, text)),
                             proven=proven,
                         )
                         continue
-                    yield context.at(DECORATOR_VALUES, step, call.line, what, why, fix, proven=proven)
-
-
-# MERGED-DOC flow.lint.caught_split: FN023: An exception caught in a step that starts a foreach or a switch.
+                    yield context.at(DECORATOR_VALUES, step, call.line, Message(what, why, fix), proven=proven)
 
 
 CAUGHT_SPLIT = "FN023"
@@ -140,7 +136,7 @@ STARTS = {
 
 
 def check_caught_split(context: LintContext) -> Iterator[Diagnostic]:
-    """Report `@catch` where what comes next hangs on what the step was to set."""
+    """Report `@catch` on a step whose foreach or switch needs an artifact that the step sets."""
     if "catch" in context.flow.redefined:
         return
     for step in context.steps:
@@ -150,4 +146,4 @@ def check_caught_split(context: LintContext) -> Iterator[Diagnostic]:
             what = f"Step {step.name} has @catch and starts {starts}."
             why = f"When its code raises, {lost} not set, so Metaflow refuses it."
             fix = f"Move what may fail into a step before {step.name}, and @catch with it."
-            yield context.at(CAUGHT_SPLIT, step, call.line, what, why, fix)
+            yield context.at(CAUGHT_SPLIT, step, call.line, Message(what, why, fix))

@@ -91,7 +91,7 @@ def unpack_spec(text: bytes, datastore: Datastore) -> TaskSpec:
     assert isinstance(spec, TaskSpec)
     if not names:
         return spec
-    found = datastore.task_records(flow, spec.run, names)
+    found = datastore.tasks.task_records(flow, spec.run, names)
     parents = tuple(record for record in found if record is not None)
     if len(parents) < len(names):
         raise StoreError(
@@ -111,8 +111,8 @@ def pack(number: int, message: Message, datastore: Datastore | None = None) -> b
         error = message.result.error
         stored = Stored(final=isinstance(error, StepError) and error.final)
     else:
-        stored = Stored(datastore.save(pickle.dumps(message, protocol=5), name="message"))
-        datastore.settle()
+        stored = Stored(datastore.artifacts.save(pickle.dumps(message, protocol=5), name="message"))
+        datastore.artifacts.settle()
     return pickle.dumps((number, stored), protocol=5)
 
 
@@ -138,11 +138,11 @@ def unpack(message: Message | Stored, spec: TaskSpec, flow: str, datastore: Data
         return message
     if message.ref is not None:
         try:
-            found: Message = pickle.loads(datastore.load(message.ref, name="message"))
+            found: Message = pickle.loads(datastore.artifacts.load(message.ref, name="message"))
         except CorruptBlob:
             return None
         return found
-    (record,) = datastore.task_records(flow, spec.run, [(spec.step, spec.task, spec.attempt)])
+    (record,) = datastore.tasks.task_records(flow, spec.run, [(spec.step, spec.task, spec.attempt)])
     if record is None:
         return Lost("What it recorded is gone.")
     error: BaseException | None = None

@@ -190,7 +190,7 @@ def _answer(request: Request, program: Program, location: str, link: _Link) -> E
         return Refused(str(error), store=True)
     values: dict[str, Any] = {}
     if request.keeps == "values":
-        values = dict(Datastore(request.values).save_all(result.values, before={}).refs)
+        values = dict(Datastore(request.values).artifacts.save_all(result.values, before={}).refs)
     failure = result.error
     if failure is not None:
         facts = {**describe(failure), "shown": WorkerShell.traceback(failure)}

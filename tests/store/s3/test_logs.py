@@ -15,7 +15,6 @@ from flownb.session.logs import parse_logs, step_log
 from flownb.session.options import parse_run
 from flownb.session.session import Session
 from flownb.store.garbage import remove_run
-from flownb.store.log_reader import logged_attempts
 
 CELLS = (
     "%%flow F",
@@ -51,7 +50,7 @@ def test_logs_are_kept_in_a_bucket(session: Session, capsys: pytest.CaptureFixtu
     assert main(["logs", "F/2/train/4"]) == 0
     assert capsys.readouterr().out == "got 2\n"
     assert remove_run(session.datastore, "F", "2", force=True).bytes > 0
-    assert logged_attempts(session.datastore, "F", "2") == []
+    assert session.datastore.logs.attempts("F", "2") == []
 
 
 def test_a_run_in_a_bucket_is_followed(session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
