@@ -17,8 +17,8 @@ def record_of(make_session: MakeSession) -> TaskRecord:
     """The record of a task that ran."""
     session = make_session("%%step load -> xs\nxs = [1]")
     session.run_step("load")
-    (run,) = session.datastore.run_ids(session.flow.name)
-    (record,) = session.datastore.tasks(session.flow.name, run, "load")
+    (run,) = session.datastore.runs.run_ids(session.flow.name)
+    (record,) = session.datastore.tasks.last_attempts(session.flow.name, run, "load")
     return record
 
 
