@@ -38,6 +38,12 @@ __all__ = [
 
 # How many modules that are known are looked at before all are compared at once.
 MOST_PASSED = 50
+# Seconds that git is given. On a large work tree whose index is cold it can take longer: then only the commit is asked.
+GIT_SECONDS = 1.0
+HEADER = re.compile(r"^(Name|Version): *(.*?) *$", re.MULTILINE)
+INSTALLED = ("site-packages", "dist-packages")
+# What a module's file is called: `name.py`, or `name.cpython-311-x86_64-linux-gnu.so` and the like.
+MODULE = re.compile(r"([^./]+)(?:\.py|(?:\.[\w-]+)?\.(?:so|pyd))\Z")
 
 
 class NewModules:
@@ -71,14 +77,6 @@ class NewModules:
         self._known.update(new)
         self._last, self._count = last, count
         return new
-
-
-# Seconds that git is given. On a large work tree whose index is cold it can take longer: then only the commit is asked.
-GIT_SECONDS = 1.0
-HEADER = re.compile(r"^(Name|Version): *(.*?) *$", re.MULTILINE)
-INSTALLED = ("site-packages", "dist-packages")
-# What a module's file is called: `name.py`, or `name.cpython-311-x86_64-linux-gnu.so` and the like.
-MODULE = re.compile(r"([^./]+)(?:\.py|(?:\.[\w-]+)?\.(?:so|pyd))\Z")
 
 
 def run_environment(folder: Path | None = None, *, command: str = "") -> dict[str, Any]:

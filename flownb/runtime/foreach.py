@@ -22,6 +22,8 @@ __all__ = ["UNORDERED", "ItemKeys", "count_items", "item_at", "item_keys"]
 
 # Types, by name, whose order differs from process to process.
 UNORDERED = frozenset({"set", "frozenset"})
+_NOTHING = object()
+Refs = Mapping[str, ArtifactRef]
 
 
 def count_items(items: Any, *, var: str, step: str) -> int:
@@ -69,9 +71,6 @@ _EMPTY = _Refusal(
     "Metaflow needs at least one item.",
     "Give it an item, or use a switch (`--when`) to go round the foreach.",
 )
-
-
-_NOTHING = object()
 
 
 def _without_positions(items: Any, var: str) -> _Refusal | None:
@@ -178,9 +177,6 @@ def item_keys(items: Any) -> list[str]:
         _, parts = encode(items[index])
         keys.append(hash_parts(parts, part_size(parts)))
     return keys
-
-
-Refs = Mapping[str, ArtifactRef]
 
 
 class ItemKeys:

@@ -91,6 +91,11 @@ SAID: Mapping[ReasonKind, str] = {
 CODE = ("code", "shared", "module", "unsure")
 MODULES = ("modules", "modules_tree")
 MADE_BY = (*CODE, "python", "distribution", "variable", "variables", "zone")
+Refs = Mapping[str, ArtifactRef]
+# The foreachs around a task, and where their items are.
+Looked = tuple[Sequence[ForeachFrame], Refs]
+# What a task read beside artifacts.
+PLACES = frozenset({INDEX, INPUT, STACK, MERGED})
 
 
 @dataclass(frozen=True)
@@ -271,13 +276,6 @@ def _same_code(part: str, now: Mapping[str, str], before: Mapping[str, str]) -> 
     """Whether a part of the cells has the same text, or the same code."""
     tree = now.get(f"{part}_tree")
     return before.get(part) == now[part] or (tree is not None and before.get(f"{part}_tree") == tree)
-
-
-Refs = Mapping[str, ArtifactRef]
-# The foreachs around a task, and where their items are.
-Looked = tuple[Sequence[ForeachFrame], Refs]
-# What a task read beside artifacts.
-PLACES = frozenset({INDEX, INPUT, STACK, MERGED})
 
 
 class Comparison:

@@ -46,6 +46,11 @@ from flownb.runtime.parameters.parameter import IncludeFile, JSONType, Parameter
 
 __all__ = ["always", "flow_builtins", "flow_import", "metaflow_names", "own_imports"]
 
+BUILTINS = "__builtins__"
+NEVER = frozenset({"flownb", "metaflow", "metaflow_extensions"}) | sys.stdlib_module_names
+# Installed packages that base classes of flows come from.
+_adopted: set[str] = set()
+
 
 def _decorator(name: str) -> Callable[..., Any]:
     """A decorator that records its name and settings, used as ``@card`` or ``@card(type="html")``."""
@@ -209,12 +214,6 @@ def flow_builtins(display: Callable[[Any], None] | None) -> dict[str, Any]:
     names["__import__"] = flow_import
     names["__flownb_display__"] = display or (lambda value: None)
     return names
-
-
-BUILTINS = "__builtins__"
-NEVER = frozenset({"flownb", "metaflow", "metaflow_extensions"}) | sys.stdlib_module_names
-# Installed packages that base classes of flows come from.
-_adopted: set[str] = set()
 
 
 class _Finder(MetaPathFinder):

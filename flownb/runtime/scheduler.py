@@ -28,6 +28,13 @@ __all__ = ["MAX_NUM_SPLITS", "Readiness", "Ready", "RunStopped", "Scheduler"]
 
 # Metaflow's own default of --max-num-splits.
 MAX_NUM_SPLITS = 100
+# Seconds: between two looks at what else there is to do; how long a step may react to its @timeout, running tasks may
+# take to end when another one failed (Metaflow's own), an interrupted one to end, a killed one to be reported.
+TICK = 0.2
+REACTION = 5.0
+PATIENCE = 5.0
+AFTER_INTERRUPT = 0.6
+AFTER_KILL = 2.0
 
 
 class Ready(NamedTuple):
@@ -108,15 +115,6 @@ class Readiness:
             return None
         del self._joins[key]
         return Ready(target, tuple(waiting.arrived[position] for position in sorted(waiting.arrived)), outer)
-
-
-# Seconds: between two looks at what else there is to do; how long a step may react to its @timeout, running tasks may
-# take to end when another one failed (Metaflow's own), an interrupted one to end, a killed one to be reported.
-TICK = 0.2
-REACTION = 5.0
-PATIENCE = 5.0
-AFTER_INTERRUPT = 0.6
-AFTER_KILL = 2.0
 
 
 class RunStopped(KeyboardInterrupt):

@@ -30,6 +30,9 @@ __all__ = ["dump_program", "importable", "load_program", "module_folder", "reada
 
 
 LEAN = (Program, FlowDefinition, FlowGraph, Step)
+PROGRAM = "program.pickle"
+# By module: the hash of what is in it, the folder, and who made it. What is forked finds those of its parent.
+_folders: dict[str, tuple[str, str, int]] = {}
 
 
 def dump_program(program: Program) -> bytes:
@@ -66,11 +69,6 @@ def readable_name(cell: Cell) -> str:
         return cell.filename
     place = f"cell {cell.number}" if cell.number else "cell"
     return f"<{place}: {cell.kind} {cell.name}>" if cell.name else f"<{place}: {cell.kind}>"
-
-
-PROGRAM = "program.pickle"
-# By module: the hash of what is in it, the folder, and who made it. What is forked finds those of its parent.
-_folders: dict[str, tuple[str, str, int]] = {}
 
 
 @contextlib.contextmanager

@@ -46,6 +46,9 @@ __all__ = ["DaskExecutor", "connect", "require_able", "write_order"]
 ANSWER = 5
 # Variables that are taken along to workers elsewhere.
 TAKEN_ALONG = ("METAFLOW_", "FLOWNB_S3_")
+# Seconds: that a run waits for a cluster without workers; that workers have to close.
+WORKERLESS = 120.0
+CLOSING = 2.0
 
 
 def connect(address: str, *, workers: int) -> tuple[Client, LocalCluster | None]:
@@ -151,11 +154,6 @@ def _python() -> tuple[str, ...]:
     """Folders of Python's own modules and of installed packages."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     return (*map(sysconfig.get_path, names), sys.prefix, sys.base_prefix)
-
-
-# Seconds: that a run waits for a cluster without workers; that workers have to close.
-WORKERLESS = 120.0
-CLOSING = 2.0
 
 
 @dataclass

@@ -38,6 +38,9 @@ __all__ = [
     "seen_configs",
 ]
 
+FILES_VARIABLE = "METAFLOW_FLOW_CONFIG"
+VALUES_VARIABLE = "METAFLOW_FLOW_CONFIG_VALUE"
+
 
 class ConfigParameter(Parameter):
     """A config as the flow declares it.
@@ -304,10 +307,6 @@ def plain_configs(configs: Mapping[str, Any]) -> dict[str, Any]:
 def _short(value: Any) -> str:
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-FILES_VARIABLE = "METAFLOW_FLOW_CONFIG"
-VALUES_VARIABLE = "METAFLOW_FLOW_CONFIG_VALUE"
 
 
 @own_event_loops()

@@ -29,6 +29,14 @@ __all__ = [
     "call_parser",
 ]
 
+Parser = str | Callable[[Any], Any]
+TRUE = ("true", "t", "1", "yes", "y")
+FALSE = ("false", "f", "0", "no", "n")
+CONTAINERS = (list, tuple, set, frozenset, dict)
+# Types whose callable default must return exactly that type (`DeployTimeField._check_type`).
+STRICT = (bool, int, float, list, dict)
+OPTIONS = ("default", "type", "help", "required", "show_default", "separator")
+
 
 class ParameterContext(NamedTuple):
     """What a function that computes a default gets, with Metaflow's field names.
@@ -97,9 +105,6 @@ def call_default(function: Callable[..., Any], context: ParameterContext, kind_n
         ) from error
 
 
-Parser = str | Callable[[Any], Any]
-
-
 def call_parser(parser: Parser, content: Any, *, what: str) -> Any:
     """Parse a text.
 
@@ -147,14 +152,6 @@ def _find(name: str, what: str) -> Callable[[Any], Any]:
         )
     parse: Callable[[Any], Any] = found
     return parse
-
-
-TRUE = ("true", "t", "1", "yes", "y")
-FALSE = ("false", "f", "0", "no", "n")
-CONTAINERS = (list, tuple, set, frozenset, dict)
-# Types whose callable default must return exactly that type (`DeployTimeField._check_type`).
-STRICT = (bool, int, float, list, dict)
-OPTIONS = ("default", "type", "help", "required", "show_default", "separator")
 
 
 class JSONType:

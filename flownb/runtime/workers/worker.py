@@ -45,6 +45,10 @@ from flownb.store.datastore import Datastore
 
 __all__ = ["WorkerShell", "flush_figures", "prepare", "work"]
 
+# How many writes are sent at once; later ones are collected for this many seconds.
+PROMPT_WRITES = 1000
+PAUSE = 0.05
+
 
 class _Publisher(DisplayPublisher):
     """Passes on what is displayed."""
@@ -119,11 +123,6 @@ def flush_figures() -> None:
     if inline is not None and "matplotlib.pyplot" in sys.modules:
         with contextlib.suppress(Exception):
             inline.flush_figures()
-
-
-# How many writes are sent at once; later ones are collected for this many seconds.
-PROMPT_WRITES = 1000
-PAUSE = 0.05
 
 
 def prepare() -> None:
