@@ -1,6 +1,6 @@
 """A whole flow: which task can run next, until none is left.
 
-One thread does it all: it starts what is ready, waits for what the executor reports, and follows it up. A join waits
+One thread does it all: it starts what is ready, waits for what the executor notices, and follows it up. A join waits
 for all branches of its split, or all tasks of its foreach (`Readiness`).
 """
 
@@ -18,7 +18,7 @@ from flownb.runtime.attempt import lost_attempt, may_be_tried_again
 from flownb.runtime.cards import CardUpdate
 from flownb.runtime.decorators import Recorded, catch, needs, retries, timeout_seconds
 from flownb.runtime.events import Event, task_cloned, task_ended, task_output, task_retried, task_started
-from flownb.runtime.executor import Ended, Executor, Lost, Report
+from flownb.runtime.executor import Ended, Executor, Lost, Notice
 from flownb.runtime.program import Program
 from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.store.datastore import Datastore
@@ -236,8 +236,8 @@ class Scheduler:
             if not (self._running or self._ready):
                 return None
             failed: TaskResult | None = None
-            for report in self.executor.wait(TICK):
-                result = self._take(report)
+            for notice in self.executor.wait(TICK):
+                result = self._take(notice)
                 if result is not None and result.error is not None:
                     failed, self._leaving = failed or result, True
                 elif result is not None and failed is None:
@@ -330,9 +330,9 @@ class Scheduler:
 
     # -- what happens
 
-    def _take(self, report: Report) -> TaskResult | None:
+    def _take(self, notice: Notice) -> TaskResult | None:
         """Take note of what happened; returns the result of a task that has ended for good."""
-        spec, message = report
+        spec, message = notice
         match message:
             case Output():
                 self.emit(task_output(self.program.flow.name, spec, message))

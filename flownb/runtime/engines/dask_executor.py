@@ -32,7 +32,7 @@ from flownb.errors import ExecutorError, StoreError
 from flownb.runtime.cards import CardUpdate
 from flownb.runtime.engines.dask_host import OwnGroup, attempt, command, require_store
 from flownb.runtime.engines.parcels import Order, Stored, pack_spec, unpack
-from flownb.runtime.executor import Ended, Lost, Message, Refused, Report, Started
+from flownb.runtime.executor import Ended, Lost, Message, Notice, Refused, Started
 from flownb.runtime.process import machine_memory
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import dump_program
@@ -215,7 +215,7 @@ class DaskExecutor:
         self._attempts: dict[int, _Attempt] = {}
         self._futures: dict[int, Future[Any]] = {}  # until dask has finished with them: it ends what nobody holds
         self._arrived: SimpleQueue[bytes | _Settled | _WorkerChanged] = SimpleQueue()
-        self._reports: list[Report] = []
+        self._notices: list[Notice] = []
         self._failure: ExecutorError | StoreError | None = None
         self._gone = ""
         self._room: dict[str, tuple[int, float]] = {}  # threads and MB of each worker
@@ -236,7 +236,7 @@ class DaskExecutor:
     def submit(self, spec: TaskSpec, *, limit: float | None = None) -> None:
         """Hand an attempt to dask; see `Executor.submit`."""
         if self._gone:
-            self._reports.append((spec, Lost(self._gone)))
+            self._notices.append((spec, Lost(self._gone)))
             return
         number = next(self._numbers)
         key = f"{spec.step}-{self._topic}-{number}"
@@ -245,7 +245,7 @@ class DaskExecutor:
         self._attempts[number], self._futures[number] = _Attempt(spec), future
         future.add_done_callback(self._settled(number))
 
-    def wait(self, seconds: float) -> Sequence[Report]:
+    def wait(self, seconds: float) -> Sequence[Notice]:
         """What happened, in order; see `Executor.wait`.
 
         Raises
@@ -255,7 +255,7 @@ class DaskExecutor:
         StoreError
             If an attempt could not be recorded.
         """
-        until = time.monotonic() + (0.0 if self._reports else seconds)
+        until = time.monotonic() + (0.0 if self._notices else seconds)
         while True:
             try:
                 arrived = self._arrived.get(timeout=max(0.0, until - time.monotonic()))
@@ -267,8 +267,8 @@ class DaskExecutor:
         if self._failure is not None:  # what was reported before that is returned by the next call
             failure, self._failure = self._failure, None
             raise failure
-        reports, self._reports = self._reports, []
-        return reports
+        notices, self._notices = self._notices, []
+        return notices
 
     def interrupt(self) -> None:
         """Interrupt all attempts that have begun; the others never begin."""
@@ -385,7 +385,7 @@ class DaskExecutor:
         return settled
 
     def _take(self, arrived: bytes | _Settled | _WorkerChanged) -> None:
-        """Turn what arrived into reports."""
+        """Turn what arrived into notices."""
         match arrived:
             case bytes():
                 self._take_message(*pickle.loads(arrived))
@@ -416,9 +416,9 @@ class DaskExecutor:
             case Started(where):
                 one.worker = where
             case Output() | CardUpdate() as shown:
-                self._reports.append((one.spec, shown))
+                self._notices.append((one.spec, shown))
             case Ended() as ended:
-                self._reports.append((one.spec, ended))
+                self._notices.append((one.spec, ended))
                 del self._attempts[number]
             case Lost(reason):
                 self._lose([number], reason)
@@ -444,7 +444,7 @@ class DaskExecutor:
         """Report that attempts are lost, and keep dask from running them."""
         futures = [self._futures[number] for number in numbers if number in self._futures]
         for number in numbers:
-            self._reports.append((self._attempts.pop(number).spec, Lost(reason)))
+            self._notices.append((self._attempts.pop(number).spec, Lost(reason)))
         if futures and self._client.status == "running":
             with contextlib.suppress(Exception):
                 self._client.cancel(futures)
