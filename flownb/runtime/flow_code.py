@@ -197,7 +197,7 @@ def _imports(names: tuple[str, ...]) -> CodeType:
 def _compiled(
     lines: tuple[SourceLine, ...], filename: str, flags: int, shown: int = -1, *, is_method: bool = False
 ) -> CodeType:
-    """Compile generated source so that each node stands where its cell has it.
+    """Compile generated source so that each node is where its cell has it.
 
     `shown` is the position of the method's statement whose value is displayed, -1 for none.
     """
@@ -249,7 +249,7 @@ def _show(tree: ast.Module, position: int, text: str) -> None:
 def _begin_at_first_line(tree: ast.Module) -> None:
     """Let the code of a class's last method begin at its cell's first line, because its name is ``<module>``.
 
-    Where code begins is where its first decorator does: a first one is added, which gives back what it is given.
+    Where code begins is where its first decorator does: a first one is added, which returns its argument.
     """
     method = tree.body[0].body[-1]  # type: ignore[attr-defined]  # a class
     if method.decorator_list[0].lineno > 1:
@@ -258,7 +258,7 @@ def _begin_at_first_line(tree: ast.Module) -> None:
 
 
 def _stops(value: ast.expr) -> bool:
-    """Whether an expression calls a debugger, which would otherwise stop in the function that displays its value."""
+    """Whether an expression calls a debugger, which would then stop in the function that displays its value."""
     called = value.func if isinstance(value, ast.Call) else None
     name = called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
     return name in ("breakpoint", "set_trace")

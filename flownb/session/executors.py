@@ -23,7 +23,7 @@ from flownb.errors import ParameterError, nearest
 from flownb.runtime.attempt import AttemptOptions, run_attempt
 from flownb.runtime.capture import logged
 from flownb.runtime.cards import CardUpdate, OnCard
-from flownb.runtime.executor import Ended, Executor, InlineExecutor, Lost, Report
+from flownb.runtime.executor import Ended, Executor, InlineExecutor, Lost, Notice
 from flownb.runtime.failure import process_died
 from flownb.runtime.program import Program
 from flownb.runtime.task import Output, TaskResult, TaskSpec
@@ -116,9 +116,9 @@ class _Told:
         self.result: TaskResult | None = None
         self._flow, self._on_card = flow, on_card
 
-    def take(self, reports: Iterable[Report]) -> None:
+    def take(self, notices: Iterable[Notice]) -> None:
         """Show what is to be shown, and remember the result."""
-        for spec, message in reports:
+        for spec, message in notices:
             match message:
                 case Output():
                     _show(message)

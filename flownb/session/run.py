@@ -322,7 +322,7 @@ class FlowRun:
                     decorators=self._decorators,
                     tags=record.tags,
                     max_num_splits=self._options.max_num_splits,
-                    reuse=self._reuse,
+                    clone=self._reuse,
                     origin_run=record.origin,
                     source=record.source,
                     tick=self._tick,

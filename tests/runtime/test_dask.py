@@ -26,7 +26,6 @@ from flownb.runtime.engines.dask_host import require_store
 from flownb.runtime.engines.parcels import LARGEST, pack, pack_spec, unpack, unpack_spec
 from flownb.runtime.events import TaskOutput
 from flownb.runtime.executor import Ended, Message
-from flownb.runtime.failure import StepError
 from flownb.runtime.scheduler import RunStopped
 from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.session.executors import open_executor
@@ -469,18 +468,3 @@ def test_what_is_packed_is_small(make_session: MakeSession) -> None:
         number, sent = pickle.loads(packed)
         assert number == 3
         assert unpack(sent, spec, record.flow, session.datastore) == message
-
-
-def test_an_error_arrives_as_plain_data(make_session: MakeSession) -> None:
-    """An attempt that ended arrives with its record; its error as text, with whether another attempt cannot help."""
-    session = make_session("%%step load -> xs\nxs = [1]")
-    session.run_step("load")
-    (run,) = session.datastore.runs.run_ids(session.flow.name)
-    (record,) = session.datastore.tasks.last_attempts(session.flow.name, run, "load")
-    failed = replace(record, status="failed")
-    ended = Ended(TaskResult(failed, {}, StoreError("It is gone.", "Somebody removed it.", "Run it again.")))
-    arrived = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(ended))))
-    assert (arrived.elsewhere, arrived.result.record) == (True, failed)
-    assert isinstance(arrived.result.error, StepError)
-    assert arrived.result.error.final
-    assert arrived.result.error.facts["message"] == "It is gone. Somebody removed it. Run it again."
