@@ -19,7 +19,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from flownb.cells.body import STEP_DECORATORS, Decorator
+from flownb.cells.body import Decorator
 from flownb.cells.cell import Cell
 from flownb.errors import ParameterError
 from flownb.flow.artifacts import ArtifactTrace, trace_artifacts
@@ -37,6 +37,7 @@ from flownb.flow.module import (
     shared_source,
     shared_tree_hash,
 )
+from flownb.metaflow_decorators import STEP_DECORATORS
 from flownb.provenance.local_modules import outdated_modules
 from flownb.provenance.own_modules import OwnModules
 from flownb.provenance.variables import changed_variables, watched
