@@ -84,7 +84,7 @@ def test_values_that_stopped_a_command(folder: Path, name: str, path: tuple[str,
 
 
 def test_a_damaged_manifest_is_named_and_the_rest_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Lists go on without it; what would remove things says which file is to blame."""
+    """Lists continue without it; what would remove things says which file is to blame."""
     store = Datastore(tmp_path)
     for _ in range(2):
         run = store.new_run(RunRecord("F", "", "run", started=1.0, user="me")).run
@@ -92,14 +92,14 @@ def test_a_damaged_manifest_is_named_and_the_rest_is_shown(tmp_path: Path, capsy
     place = tmp_path / "flows/F/1/steps/a/1/0.json"
     place.write_text(json.dumps({**json.loads(place.read_text()), "parents": 7, "sum": None}))
     capsys.readouterr()
-    assert 0 == main(["runs", "F", "--datastore", str(tmp_path)])
-    assert ["F/2", "F/1"] == [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert main(["runs", "F", "--datastore", str(tmp_path)]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["F/2", "F/1"]
     shutil.rmtree(tmp_path / "index")
     for words in (["timeline", "F/1"], ["du"]):
-        assert 0 == main([*words, "--datastore", str(tmp_path)])
+        assert main([*words, "--datastore", str(tmp_path)]) == 0
         note = "note: the manifest `flows/F/1/steps/a/1/0.json` cannot be read and is left out\n"
-        assert note == capsys.readouterr().err
-    assert 1 == main(["gc", "--datastore", str(tmp_path)])
+        assert capsys.readouterr().err == note
+    assert main(["gc", "--datastore", str(tmp_path)]) == 1
     assert "the manifest `flows/F/1/steps/a/1/0.json` cannot be read" in capsys.readouterr().err
     with pytest.raises(StoreError) as caught:
         store.tasks("F", "1", "a")
@@ -136,14 +136,14 @@ def test_an_error_of_a_step_may_say_half_a_character(tmp_path: Path) -> None:
     run = store.new_run(RunRecord("F", "", "run", started=1.0)).run
     record = TaskRecord("F", run, "a", "1", 0, "failed", exception={"message": "\ud800"})
     store.write_task(record)
-    assert record == Datastore(tmp_path).task("F", run, "a", "1")
+    assert Datastore(tmp_path).task("F", run, "a", "1") == record
 
 
 def test_plain_data_comes_back_without_pickle() -> None:
     """Texts, numbers, lists, dicts and bytes; a tuple is a list, and what is none of these its text."""
     value = {"a": [1, 2.5, None, True, "é\ud800"], "png": [b"\x89PNG", b""], "t": (1, b"x" * 5000), "p": Path("a")}
     blob = b"".join(bytes(part) for part in Plain().encode(PlainData(value)))
-    assert {**value, "t": [1, b"x" * 5000], "p": "a"} == Plain().decode(memoryview(blob))
+    assert Plain().decode(memoryview(blob)) == {**value, "t": [1, b"x" * 5000], "p": "a"}
     for damaged in (b"", blob[:20], b"x" * 40):
         with pytest.raises(ValueError, match=r"plain data|delimiter|Expecting|column"):
             Plain().decode(memoryview(damaged))
@@ -172,7 +172,7 @@ def test_a_card_that_is_a_pickle_is_not_shown(folder: Path, capsys: pytest.Captu
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(copy)
         capsys.readouterr()
-        assert 1 == main(["card", "nb.ipynb", "each", "--from", "1"])
+        assert main(["card", "nb.ipynb", "each", "--from", "1"]) == 1
     error = capsys.readouterr().err
     assert "The card of F/1/each/" in error
     assert "Run step each again: its new card can be shown." in error

@@ -1,6 +1,6 @@
 """Real Metaflow runs the exported flow: the other side of every fidelity test.
 
-Takes the text of flow.py and command-line arguments; gives the artifacts and foreach stacks of every task of the run.
+It runs the text of a flow.py with command-line arguments, and reads the artifacts and foreach stacks of every task.
 """
 
 from __future__ import annotations

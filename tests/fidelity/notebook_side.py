@@ -1,7 +1,7 @@
 """flownb runs the notebook: our side of every fidelity test.
 
-Takes a notebook's cells and runs of a session; gives artifacts and foreach stacks of every task, and says where they
-are not those of real Metaflow.
+It runs a notebook's cells, reads artifacts and foreach stacks of every task, and lists where they differ from those
+of real Metaflow.
 """
 
 from __future__ import annotations

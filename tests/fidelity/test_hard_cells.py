@@ -39,12 +39,12 @@ def test_equal_to_metaflow(case: HardCell, tmp_path: Path, metaflow_runs: dict[s
     """A run here and a run of the exported file on Metaflow leave the same artifacts."""
     session = notebook_session(case.cells, tmp_path)
     found = session.check()
-    assert ((), case.outcome == "warned") == (errors_of(found), bool(found))
+    assert (errors_of(found), bool(found)) == ((), case.outcome == "warned")
     outcome = session.run(RunOptions())
     steps = [step.name for step in session.flow.steps]
     ours = tasks_of(Run(outcome.pathspec, datastore=session.datastore), steps)
     theirs = {name: tasks for name, tasks in metaflow_runs[case.name].tasks().items() if name in steps}
-    assert [] == differences(ours, theirs)
+    assert differences(ours, theirs) == []
 
 
 @pytest.mark.parametrize("case", EQUAL, ids=lambda case: case.name)
@@ -56,7 +56,7 @@ def test_cell_by_cell_is_the_same(case: HardCell, tmp_path: Path) -> None:
     if any(node.kind == "switch" for node in session.picture().nodes):
         pytest.skip("a run takes one case of a switch; cell by cell, all of them are executed")
     cells = notebook_session(case.cells, tmp_path / "cells")
-    assert [] == differences(cell_by_cell(cells, whole), whole)
+    assert differences(cell_by_cell(cells, whole), whole) == []
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
@@ -67,5 +67,5 @@ def test_refused_before_anything_runs(case: HardCell, tmp_path: Path) -> None:
         found = session.check()
     except CellError:
         return
-    assert () != errors_of(found)
+    assert errors_of(found) != ()
     assert not Path(session.datastore.location).exists()

@@ -34,13 +34,13 @@ def run_on_metaflow(text: str, config: pytest.Config, folder: Path, *arguments: 
 def test_shape_is_equal_on_metaflow(case: HardCell, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """Every step, those that flownb adds included, has the same tasks with the same stacks and artifacts."""
     session = notebook_session(watched(case.cells), tmp_path)
-    assert () == errors_of(session.check())
+    assert errors_of(session.check()) == ()
     theirs = run_on_metaflow(session.export(), pytestconfig, tmp_path)
     run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
-    assert theirs.stacks() == stacks_of(run, session.program(True).graph)
-    assert [] == differences(tasks_of(run, [step.id for step in run]), theirs.tasks())
+    assert stacks_of(run, session.program(True).graph) == theirs.stacks()
+    assert differences(tasks_of(run, [step.id for step in run]), theirs.tasks()) == []
     judged = {name: one.state for name, one in session.freshness().items()}
-    assert {name: "fresh" if name in theirs.tasks() else "untaken" for name in judged} == judged
+    assert judged == {name: "fresh" if name in theirs.tasks() else "untaken" for name in judged}
 
 
 @pytest.mark.parametrize("case", SHAPES, ids=lambda case: case.name)
@@ -52,23 +52,23 @@ def test_shape_is_equal_cell_by_cell(case: HardCell, tmp_path: Path) -> None:
     run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
     whole = tasks_of(run, [step.name for step in session.flow.steps if step.name in run])
     cells = notebook_session(watched(case.cells), tmp_path / "cells")
-    assert [] == differences(cell_by_cell(cells, whole), whole)
+    assert differences(cell_by_cell(cells, whole), whole) == []
 
 
 @pytest.mark.parametrize("case", FAILING, ids=lambda case: case.name)
 def test_shape_fails_as_on_metaflow(case: FailingShape, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """What fails while it runs fails in the same step in both, and both say about what."""
     session = notebook_session(case.cells, tmp_path)
-    assert () == errors_of(session.check())
+    assert errors_of(session.check()) == ()
     limit = ("--max-num-splits", str(case.max_num_splits))
     theirs = run_on_metaflow(session.export(), pytestconfig, tmp_path, *limit)
     assert theirs.return_code == 1
-    assert ([case.step] if case.step else []) == re.findall(r"\[\d+/(\w+)/\d+ \(pid \d+\)\] Task failed", theirs.output)
+    assert re.findall(r"\[\d+/(\w+)/\d+ \(pid \d+\)\] Task failed", theirs.output) == ([case.step] if case.step else [])
     assert case.says in theirs.output
     with pytest.raises(FlownbError) as raised:
         session.run(RunOptions(max_num_splits=case.max_num_splits))
     failed = raised.value.pathspec.split("/")[2] if isinstance(raised.value, StepFailed) else None
-    assert case.step == failed
+    assert failed == case.step
     assert case.says in f"{raised.value} {raised.value.__cause__}"
 
 
@@ -84,4 +84,4 @@ def test_branches_come_in_the_order_of_the_split(tmp_path: Path) -> None:
         tmp_path,
     )
     run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
-    assert [{"xs": ["mango", "apple", "plum", "fig"]}] == tasks_of(run, ["gather"])["gather"]
+    assert tasks_of(run, ["gather"])["gather"] == [{"xs": ["mango", "apple", "plum", "fig"]}]

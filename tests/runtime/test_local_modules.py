@@ -1,4 +1,4 @@
-"""Modules of the user's own: found without being executed, and told apart by content."""
+"""Modules of the user's own: found without being executed, and distinguished by content."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 )
 def test_imports_are_followed_and_not_executed(folder: Path, names: list[str], found: list[str]) -> None:
     """Only modules outside of Python and of installed packages count, with all they import in turn."""
-    assert found == list(local_modules(names))
+    assert list(local_modules(names)) == found
 
 
 def test_an_edit_anywhere_below_changes_one_hash(folder: Path) -> None:
@@ -58,7 +58,7 @@ def test_an_edit_anywhere_below_changes_one_hash(folder: Path) -> None:
     before = local_modules(["features"])
     (folder / "shop" / "rates.py").write_text("RATE = 30\n")
     after = local_modules(["features"])
-    assert ["shop.rates"] == [name for name in before if before[name] != after[name]]
+    assert [name for name in before if before[name] != after[name]] == ["shop.rates"]
 
 
 def test_what_was_imported_counts_as_it_was(folder: Path) -> None:
@@ -66,11 +66,11 @@ def test_what_was_imported_counts_as_it_was(folder: Path) -> None:
     watch_imports()
     rates = importlib.import_module("shop.rates")
     before = local_modules([], loaded=loaded_texts(0))["shop.rates"]
-    assert before == local_modules(["shop.rates"])["shop.rates"]
+    assert local_modules(["shop.rates"])["shop.rates"] == before
     (folder / "shop" / "rates.py").write_text("RATE = 30\n")
-    assert before == local_modules([], loaded=loaded_texts(0))["shop.rates"]
-    assert before != local_modules(["shop.rates"])["shop.rates"]
-    assert ["shop.rates"] == [name for name in outdated_modules(loaded_texts(0)) if name.startswith("shop")]
+    assert local_modules([], loaded=loaded_texts(0))["shop.rates"] == before
+    assert local_modules(["shop.rates"])["shop.rates"] != before
+    assert [name for name in outdated_modules(loaded_texts(0)) if name.startswith("shop")] == ["shop.rates"]
     importlib.invalidate_caches()
     importlib.reload(rates)
     assert local_modules(["shop.rates"])["shop.rates"] == local_modules([], loaded=loaded_texts(0))["shop.rates"]
@@ -84,15 +84,15 @@ def test_an_edit_that_leaves_size_and_time(folder: Path) -> None:
         path.write_text(text)
         os.utime(path, (1_000_000, 1_000_000))
         digests.append(local_modules(["shop.rates"])["shop.rates"])
-    assert [True, False] == [digests[0] == digests[2], digests[0] == digests[1]]
+    assert [digests[0] == digests[2], digests[0] == digests[1]] == [True, False]
 
 
 def test_a_module_that_was_there_before(folder: Path) -> None:
-    """Of a module that was imported before imports were watched nobody knows the content, if its file may be newer."""
+    """The content of a module that was imported before imports were watched is unknown, if its file may be newer."""
     watch_imports()
     importlib.import_module("shop.rates")
     with noted_apart({}):
-        assert UNKNOWN == loaded_texts(0)["shop.rates"].digests
+        assert loaded_texts(0)["shop.rates"].digests == UNKNOWN
 
 
 def test_a_file_that_has_no_module_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +100,6 @@ def test_a_file_that_has_no_module_name(folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(folder)
     (folder / "a plugin.py").write_text("N = 1\n")
     text = ImportedText(str(folder / "a plugin.py"), Digests("old"))
-    assert {"./a%20plugin.py": Digests("old")} == local_modules([], loaded={"anything": text})
-    assert ["./a%20plugin.py"] == list(local_modules(["./a%20plugin.py"]))
-    assert {} == local_modules(["./gone.py"])
+    assert local_modules([], loaded={"anything": text}) == {"./a%20plugin.py": Digests("old")}
+    assert list(local_modules(["./a%20plugin.py"])) == ["./a%20plugin.py"]
+    assert local_modules(["./gone.py"]) == {}

@@ -1,4 +1,4 @@
-"""Whatever is edited between two runs: a resume gives what running the whole flow anew would give."""
+"""Whatever is edited between two runs: a resume gives what running the whole flow again would give."""
 
 from __future__ import annotations
 
@@ -96,10 +96,10 @@ def test_a_resume_gives_what_a_run_gives(notebooks: list[tuple[str, ...]]) -> No
         fresh = open_session(Path(other), notebooks[-1])
         expected = attempt(fresh, resume=False)
         run, ended = outcome.split()
-        assert expected.split()[1] == ended
+        assert ended == expected.split()[1]
         resumed, anew = left(session, run), left(fresh, "1")
         if ended == "done":
-            assert anew == resumed
+            assert resumed == anew
         else:  # which tasks were still tried differs, not what they left
             both = anew.keys() & resumed.keys()
-            assert {place: anew[place] for place in both} == {place: resumed[place] for place in both}
+            assert {place: resumed[place] for place in both} == {place: anew[place] for place in both}

@@ -189,15 +189,15 @@ def test_damaged_blobs_are_named_and_spare_the_rest(whole: Path) -> None:
             if same(right[what], outcome):
                 continue
             assert isinstance(outcome, CorruptBlob), (name, how, what, outcome)
-            assert "artifact" == what[0]
+            assert what[0] == "artifact"
             _, run, step, artifact = what
             task = {"a": 1, "b": 2}[step]
-            assert f"Artifact `{artifact}` of F/{run}/{step}/{task} cannot be read." == outcome.what
+            assert outcome.what == f"Artifact `{artifact}` of F/{run}/{step}/{task} cannot be read."
             record = Datastore(root).task("F", run, step, str(task))
             assert record is not None
             ref = record.artifacts[artifact]
             assert ref.blob is not None
-            assert (key, outcome.key in (key, ref.key)) == (ref.blob[0], True)
+            assert (ref.blob[0], True) == (key, outcome.key in (key, ref.key))
             assert outcome.key in outcome.why
             damaged += 1
     assert damaged > ROUNDS // 2
@@ -213,11 +213,11 @@ def test_saving_again_heals_a_damaged_blob(whole: Path) -> None:
         for step in "ab":
             store.save_all({name: (ord(step), value) for name, value in VALUES.items()}, before={})
         healed = read_all(root)
-        assert [] == [what for what in right if not same(right[what], healed[what])], (name, how)
+        assert [what for what in right if not same(right[what], healed[what])] == [], (name, how)
 
 
 def test_damaged_manifests_are_named_and_spare_the_rest(whole: Path) -> None:
-    """A manifest that cannot be understood is named in the error, or passed over in a list; nothing else suffers."""
+    """A manifest that cannot be understood is named in the error, or skipped in a list; nothing else suffers."""
     right = read_all(whole)
     for root, name, how in rounds(whole, lambda name: name.startswith("flows/"), MANIFEST_DAMAGE, ROUNDS * 2):
         for what, outcome in read_all(root).items():
@@ -237,7 +237,7 @@ def assert_excusable(right: Outcome, name: str, how: str, what: tuple[str, ...],
     elif kind == "end.json":
         assert what[0] in ("end", "ends"), told
     elif kind in PASSED_OVER:
-        assert kind == what[0], told
+        assert what[0] == kind, told
     else:
         assert what[0] in ("tasks", "artifact", "client"), told
         assert what[0] == "client" or rest[0] == what[2], told
@@ -264,7 +264,7 @@ def assert_goes_on(root: Path, name: str) -> None:
     assert int(task) > 2
     store.write_task(TaskRecord("F", old, "c", task, 0, "done"))
     store.add_execution("F", old, Execution("c", (task,), "done"))
-    assert "c" == list(Datastore(root).executions("F", old))[-1].step
+    assert list(Datastore(root).executions("F", old))[-1].step == "c"
 
 
 def test_a_damaged_mark_of_the_format_is_named(whole: Path) -> None:
@@ -277,11 +277,11 @@ def test_a_damaged_mark_of_the_format_is_named(whole: Path) -> None:
                 assert isinstance(outcome, StoreError), (how, what, outcome)
         failure = attempt(lambda root=root: Datastore(root).new_run(RunRecord("F", "", "run")))
         assert isinstance(failure, StoreError), (how, (root / name).read_bytes())
-        assert before == files(root)
+        assert files(root) == before
 
 
 def test_files_that_are_not_ours_do_no_harm(whole: Path) -> None:
-    """What other programs leave in the folders is no run, step, task, attempt or execution, and breaks nothing."""
+    """What other programs leave in the folders is not a run, step, task, attempt or execution, and breaks nothing."""
     right = read_all(whole)
     folders = [path for path in (whole / "flows").rglob("*") if path.is_dir()]
     for folder in [whole / "flows", *folders]:
@@ -291,7 +291,7 @@ def test_files_that_are_not_ours_do_no_harm(whole: Path) -> None:
             elif "steps" not in folder.parts:
                 (folder / name).mkdir()
     found = read_all(whole)
-    assert [] == [what for what in right if not same(right[what], found[what])]
+    assert [what for what in right if not same(right[what], found[what])] == []
     assert_goes_on(whole, "")
 
 
@@ -329,15 +329,15 @@ def test_nothing_that_came_of_a_damaged_artifact_is_kept(
         assert blob.name in str(caught.value)
         store = Datastore(tmp_path / ".flownb")
         record = store.tasks("NbFlow" if "NbFlow" in store.flows() else store.flows()[0], "1", "reads")[-1]
-        assert ("failed", ()) == (record.status, record.captured)
-        assert {"big"} == set(record.artifacts)
+        assert (record.status, record.captured) == ("failed", ())
+        assert set(record.artifacts) == {"big"}
         assert record.exception is not None
-        assert CorruptBlob.headline == record.exception["type"]
+        assert record.exception["type"] == CorruptBlob.headline
         shutil.rmtree(tmp_path / ".flownb")
 
 
 def test_references_that_make_no_sense_are_errors(tmp_path: Path) -> None:
-    """Whatever stands where a reference should be in a manifest of valid JSON, reading it raises no foreign error."""
+    """Whatever is in the place of a reference in a manifest of valid JSON, reading it raises no foreign error."""
     numbers = random.Random(ROUNDS)
     root = tmp_path / "store"
     store = Datastore(root)

@@ -30,8 +30,8 @@ def test_small_values_stand_in_the_manifest(tmp_path: Path) -> None:
     small, large = store.save(42, name="x"), store.save(np.zeros(10_000), name="y")
     assert small.inline is not None
     assert large.inline is None
-    assert [large.key] == [path.name for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
-    assert (42, 0.0) == (store.load(small), store.load(large)[7])
+    assert [path.name for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == [large.key]
+    assert (store.load(small), store.load(large)[7]) == (42, 0.0)
 
 
 def test_each_load_is_independent(datastore_location: str) -> None:
@@ -40,7 +40,7 @@ def test_each_load_is_independent(datastore_location: str) -> None:
     ref = store.save(np.arange(1000.0), name="x")
     first = store.load(ref)
     first[:] = -1
-    assert 999.0 == store.load(ref)[-1]
+    assert store.load(ref)[-1] == 999.0
 
 
 def test_equal_values_have_equal_keys(datastore_location: str) -> None:
@@ -55,8 +55,8 @@ def test_unpicklable_value_is_named(datastore_location: str) -> None:
     """A value that cannot be pickled is refused with its name, its type and the reason."""
     with pytest.raises(UnpicklableArtifact) as caught:
         Datastore(datastore_location).save(threading.Lock(), name="lock")
-    assert "lock" == caught.value.artifact
-    assert "Artifact `lock` of type _thread.lock cannot be persisted." == caught.value.what
+    assert caught.value.artifact == "lock"
+    assert caught.value.what == "Artifact `lock` of type _thread.lock cannot be persisted."
 
 
 def test_damage_names_the_artifact_and_spares_the_others(tmp_path: Path) -> None:
@@ -66,17 +66,17 @@ def test_damage_names_the_artifact_and_spares_the_others(tmp_path: Path) -> None
     LocalBlobs(tmp_path / "blobs").path(bad.key).write_bytes(b"x" * bad.size)
     with pytest.raises(CorruptBlob) as caught:
         Datastore(tmp_path).load(bad, name="bad", where="F/1/start/1")
-    assert "Artifact `bad` of F/1/start/1 cannot be read." == caught.value.what
+    assert caught.value.what == "Artifact `bad` of F/1/start/1 cannot be read."
     assert bad.key in caught.value.why
-    assert 1.0 == Datastore(tmp_path).load(good)[0]
+    assert Datastore(tmp_path).load(good)[0] == 1.0
 
 
 def test_run_ids_are_sequential_for_each_flow(datastore_location: str) -> None:
     """Each flow counts its own runs from 1; listing gives the newest first."""
     store = Datastore(datastore_location)
-    assert ["1", "2", "1"] == [new_run(store, "F"), new_run(store, "F"), new_run(store, "G")]
-    assert ["2", "1"] == store.run_ids("F")
-    assert ["F", "G"] == store.flows()
+    assert [new_run(store, "F"), new_run(store, "F"), new_run(store, "G")] == ["1", "2", "1"]
+    assert store.run_ids("F") == ["2", "1"]
+    assert store.flows() == ["F", "G"]
 
 
 def test_racing_writers_never_share_an_id(datastore_location: str) -> None:
@@ -91,7 +91,7 @@ def test_racing_writers_never_share_an_id(datastore_location: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         outputs = list(pool.map(lambda _: subprocess.check_output(command, text=True), range(4)))
     ids = [int(line) for output in outputs for line in output.split()]
-    assert list(range(1, 101)) == sorted(ids)
+    assert sorted(ids) == list(range(1, 101))
 
 
 def test_task_records_come_back_equal(datastore_location: str) -> None:
@@ -103,8 +103,8 @@ def test_task_records_come_back_equal(datastore_location: str) -> None:
     artifacts = {"x": store.save(1, name="x")}
     record = TaskRecord("F", run, "train", task, 0, "done", ("1/start/1",), (frame,), artifacts, ("x",), ("end",))
     store.write_task(record)
-    assert record == Datastore(datastore_location).task("F", run, "train", task)
-    assert record == from_json(TaskRecord, to_json(record))
+    assert Datastore(datastore_location).task("F", run, "train", task) == record
+    assert from_json(TaskRecord, to_json(record)) == record
 
 
 def test_the_last_attempt_counts(datastore_location: str) -> None:
@@ -116,7 +116,7 @@ def test_the_last_attempt_counts(datastore_location: str) -> None:
         store.write_task(TaskRecord("F", run, "train", task, attempt, status))  # type: ignore[arg-type]  # literals
     found = Datastore(datastore_location).task("F", run, "train", task)
     assert found is not None
-    assert (1, "done") == (found.attempt, found.status)
+    assert (found.attempt, found.status) == (1, "done")
 
 
 def test_executions_keep_their_order(datastore_location: str) -> None:
@@ -126,7 +126,7 @@ def test_executions_keep_their_order(datastore_location: str) -> None:
     made = [Execution("a", ("1",), "done"), Execution("b", ("2", "3"), "failed"), Execution("a", ("4",), "done")]
     for execution in made:
         store.add_execution("F", run, execution)
-    assert made == list(Datastore(datastore_location).executions("F", run))
+    assert list(Datastore(datastore_location).executions("F", run)) == made
 
 
 def test_a_half_written_manifest_spares_the_rest(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_half_written_manifest_spares_the_rest(tmp_path: Path) -> None:
 
 
 def test_left_over_temporary_files_are_not_seen(tmp_path: Path) -> None:
-    """What a killed process left under a temporary name is no run, task or attempt."""
+    """What a killed process left under a temporary name is not a run, task or attempt."""
     store = Datastore(tmp_path)
     run = new_run(store)
     task = store.new_task("F", run, "a")
@@ -153,7 +153,7 @@ def test_left_over_temporary_files_are_not_seen(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / ".0.json-abc.tmp").write_text("{")
     assert store.task("F", run, "a", task) is None
-    assert [] == store.tasks("F", run, "a")
+    assert store.tasks("F", run, "a") == []
 
 
 @pytest.mark.parametrize("name", ["..", "../x", "a/b", "", ".hidden", "a\0b"])

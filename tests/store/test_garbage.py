@@ -63,11 +63,11 @@ def test_what_a_run_was_made_by_stays_with_it(tmp_path: Path) -> None:
     refs = {"artifacts": {"x": x}, "distributions": distributions}
     store.write_task(TaskRecord("F", run, "a", "1", 0, "done", **refs))  # type: ignore[arg-type]  # both as they are
     store.end_run("F", run, RunEnd("done", time.time()))
-    assert Removed() == collect(store)
-    assert {cells.key, distributions.key, x.key} == blobs(store)
-    assert {"cells", "distributions", "x"} == {share.name for share in measure(store).artifacts}
+    assert collect(store) == Removed()
+    assert blobs(store) == {cells.key, distributions.key, x.key}
+    assert {share.name for share in measure(store).artifacts} == {"cells", "distributions", "x"}
     remove_run(store, "F", run)
-    assert set() == blobs(store)
+    assert blobs(store) == set()
 
 
 def test_without_a_rule_only_what_nothing_refers_to_goes(tmp_path: Path) -> None:
@@ -76,22 +76,22 @@ def test_without_a_rule_only_what_nothing_refers_to_goes(tmp_path: Path) -> None
     kept = record_run(store, 1.0)
     store.save(np.full(BIG, 2.0), name="lost")
     size = kept.artifacts["x"].size
-    assert Removed((), 0, 1, size, 0) == collect(store)
-    assert {kept.artifacts["x"].key} == blobs(store)
-    assert Removed() == collect(store)
+    assert collect(store) == Removed((), 0, 1, size, 0)
+    assert blobs(store) == {kept.artifacts["x"].key}
+    assert collect(store) == Removed()
 
 
 def test_the_newest_runs_are_kept(tmp_path: Path) -> None:
     """`keep_last` counts from the newest run; what goes is gone for readers, with its blobs."""
     store = Datastore(tmp_path)
     runs = [record_run(store, float(number)) for number in range(5)]
-    assert ("F/3", "F/2", "F/1") == collect(store, keep_last=2).runs
+    assert collect(store, keep_last=2).runs == ("F/3", "F/2", "F/1")
     fresh = Datastore(tmp_path)
-    assert {run.artifacts["x"].key for run in runs[3:]} == blobs(fresh)
+    assert blobs(fresh) == {run.artifacts["x"].key for run in runs[3:]}
     with pytest.raises(NotFound, match=r"Run F/2 was removed on \d{4}-\d\d-\d\d\."):
         fresh.run("F", "2")
     assert fresh.task("F", "2", "a", "1") is None
-    assert 4.0 == fresh.load(runs[4].artifacts["x"])[0]
+    assert fresh.load(runs[4].artifacts["x"])[0] == 4.0
 
 
 def test_a_dry_run_removes_nothing(tmp_path: Path) -> None:
@@ -101,11 +101,11 @@ def test_a_dry_run_removes_nothing(tmp_path: Path) -> None:
         record_run(store, float(number))
     before = sorted(tmp_path.rglob("*"))
     would = collect(store, keep_last=1, dry_run=True)
-    assert ("F/2", "F/1") == would.runs
-    assert [path for path in before if path.name != ".lock"] == [
-        path for path in sorted(tmp_path.rglob("*")) if path.name != ".lock"
+    assert would.runs == ("F/2", "F/1")
+    assert [path for path in sorted(tmp_path.rglob("*")) if path.name != ".lock"] == [
+        path for path in before if path.name != ".lock"
     ]
-    assert would == collect(store, keep_last=1)
+    assert collect(store, keep_last=1) == would
 
 
 def test_age_and_number_both_have_to_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,10 +113,10 @@ def test_age_and_number_both_have_to_hold(tmp_path: Path, monkeypatch: pytest.Mo
     store = Datastore(tmp_path)
     for number in range(3):
         record_run(store, float(number))
-    assert () == collect(store, keep_last=1, older_than=DAY).runs
+    assert collect(store, keep_last=1, older_than=DAY).runs == ()
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 2 * DAY)
-    assert ("F/2", "F/1") == collect(store, keep_last=1, older_than=DAY).runs
+    assert collect(store, keep_last=1, older_than=DAY).runs == ("F/2", "F/1")
 
 
 def test_the_newest_success_is_kept(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_the_newest_success_is_kept(tmp_path: Path) -> None:
     record_run(store, 1.0)
     for number in range(3):
         record_run(store, 2.0 + number, status="failed")
-    assert ("F/4", "F/3", "F/1") == collect(store, keep_last=1).runs
+    assert collect(store, keep_last=1).runs == ("F/4", "F/3", "F/1")
 
 
 def test_a_running_run_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,12 +135,12 @@ def test_a_running_run_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     other = Datastore(tmp_path)
     record_run(other, 0.0, status="")
     record_run(store, 1.0)
-    assert () == collect(store, keep_last=1).runs
+    assert collect(store, keep_last=1).runs == ()
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 2 * DAY)
-    assert () == collect(store, keep_last=1).runs  # `other` is alive
+    assert collect(store, keep_last=1).runs == ()  # `other` is alive
     other.liveness.end("flows/F/1")  # as if it had died
-    assert ("F/1",) == collect(store, keep_last=1).runs
+    assert collect(store, keep_last=1).runs == ("F/1",)
 
 
 def test_what_a_kept_task_started_from_is_kept(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_what_a_kept_task_started_from_is_kept(tmp_path: Path) -> None:
     second = record_run(store, 1.0, parents=(f"{first.run}/a/{first.task}",))
     record_run(store, 2.0)
     record_run(store, 3.0, parents=(f"{second.run}/a/{second.task}",))
-    assert ("F/3",) == collect(store, keep_last=1).runs
+    assert collect(store, keep_last=1).runs == ("F/3",)
 
 
 def test_what_a_task_is_about_to_read_is_kept(tmp_path: Path) -> None:
@@ -161,12 +161,12 @@ def test_what_a_task_is_about_to_read_is_kept(tmp_path: Path) -> None:
     constant = store.save(np.full(BIG, 7.0), name="constant")
     work = working_run(store)
     task = store.new_task("F", work, "b", parents=[old], given=[constant])
-    assert () == collect(store, keep_last=1).runs
+    assert collect(store, keep_last=1).runs == ()
     assert constant.key in blobs(store)
     parents = (f"{old.run}/a/{old.task}",)
     store.write_task(TaskRecord("F", work, "b", task, 0, "done", parents, finished=time.time()))
     store.add_execution("F", work, Execution("b", (task,), "done"))
-    assert 1 == collect(store, keep_last=1).blobs
+    assert collect(store, keep_last=1).blobs == 1
     assert constant.key not in blobs(store)
 
 
@@ -177,13 +177,13 @@ def test_superseded_results_of_a_notebook_go(tmp_path: Path) -> None:
     first = [execute(store, work, "a", float(number)) for number in range(4)]
     origin = (f"{work}/a/{first[1].task}",)
     second = execute(store, work, "b", 10.0, parents=origin)
-    assert 0 == collect(store).tasks
-    assert 2 == collect(store, keep_last=1).tasks
+    assert collect(store).tasks == 0
+    assert collect(store, keep_last=1).tasks == 2
     kept = [first[1], first[3], second]
-    assert {task.artifacts["x"].key for task in kept} == blobs(store)
+    assert blobs(store) == {task.artifacts["x"].key for task in kept}
     left = [execution.tasks for execution in Datastore(tmp_path).executions("F", work)]
-    assert [(first[3].task,), (second.task,)] == left
-    assert "6" == Datastore(tmp_path).new_task("F", work, "a")
+    assert left == [(first[3].task,), (second.task,)]
+    assert Datastore(tmp_path).new_task("F", work, "a") == "6"
 
 
 def test_the_last_success_of_a_step_outlives_failures(tmp_path: Path) -> None:
@@ -195,8 +195,8 @@ def test_the_last_success_of_a_step_outlives_failures(tmp_path: Path) -> None:
         task = store.new_task("F", work, "a")
         store.write_task(TaskRecord("F", work, "a", task, 0, "failed", finished=time.time()))
         store.add_execution("F", work, Execution("a", (task,), "failed"))
-    assert 2 == collect(store, keep_last=1).tasks
-    assert [(good.task,), ("4",)] == [one.tasks for one in store.executions("F", work)]
+    assert collect(store, keep_last=1).tasks == 2
+    assert [one.tasks for one in store.executions("F", work)] == [(good.task,), ("4",)]
 
 
 def test_ids_of_removed_runs_are_not_given_again(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_ids_of_removed_runs_are_not_given_again(tmp_path: Path) -> None:
     store = Datastore(tmp_path)
     record_run(store, 1.0)
     remove_run(store, "F", "1")
-    assert "2" == record_run(Datastore(tmp_path), 2.0).run
+    assert record_run(Datastore(tmp_path), 2.0).run == "2"
     with pytest.raises(NotFound, match="was removed on"):
         remove_run(store, "F", "1")
 
@@ -221,8 +221,8 @@ def test_a_needed_run_is_removed_only_by_force(tmp_path: Path) -> None:
         remove_run(store, "F", "1")
     with pytest.raises(StoreError, match="Run F/2 may still be running"):
         remove_run(store, "F", "2")
-    assert ("F/1",) == remove_run(store, "F", "1", force=True).runs
-    assert 0.0 == Datastore(tmp_path).load(first.artifacts["x"])[0]
+    assert remove_run(store, "F", "1", force=True).runs == ("F/1",)
+    assert Datastore(tmp_path).load(first.artifacts["x"])[0] == 0.0
 
 
 def test_spins_hold_what_they_refer_to_until_they_are_cleared(tmp_path: Path) -> None:
@@ -231,15 +231,15 @@ def test_spins_hold_what_they_refer_to_until_they_are_cleared(tmp_path: Path) ->
     spins = store.spins()
     run = record_run(store, 0.0)
     spun = record_run(spins, 1.0)
-    assert Removed() == collect(store)
-    assert (("spin/F/1",), 1) == ((removed := remove_spins(store)).runs, removed.blobs)
-    assert {run.artifacts["x"].key} == blobs(store)
+    assert collect(store) == Removed()
+    assert ((removed := remove_spins(store)).runs, removed.blobs) == (("spin/F/1",), 1)
+    assert blobs(store) == {run.artifacts["x"].key}
     with pytest.raises(CorruptBlob):
         Datastore(tmp_path).load(spun.artifacts["x"])
 
 
 def test_a_damaged_manifest_stops_the_clearing_up(tmp_path: Path) -> None:
-    """Where it is not known what a run needs, nothing is removed; removing that run goes on."""
+    """Where it is not known what a run needs, nothing is removed; removing that run continues."""
     store = Datastore(tmp_path)
     for number in range(3):
         record_run(store, float(number))
@@ -248,12 +248,12 @@ def test_a_damaged_manifest_stops_the_clearing_up(tmp_path: Path) -> None:
     fresh = Datastore(tmp_path)
     with pytest.raises(StoreError, match=r"flows/F/2/steps/a/1/0\.json.*flownb rm F/2 --force"):
         collect(fresh, keep_last=1)
-    assert 3 == len(blobs(fresh))
-    assert 1 == remove_run(fresh, "F", "2", force=True).blobs
+    assert len(blobs(fresh)) == 3
+    assert remove_run(fresh, "F", "2", force=True).blobs == 1
     (tmp_path / "flows/F/1/run.json").write_text("{")
     with pytest.raises(StoreError, match=r"flows/F/1/run\.json"):
         collect(fresh)
-    assert ("F/1",) == remove_run(fresh, "F", "1", force=True).runs
+    assert remove_run(fresh, "F", "1", force=True).runs == ("F/1",)
 
 
 def test_an_interrupted_removal_is_finished(tmp_path: Path) -> None:
@@ -262,8 +262,8 @@ def test_an_interrupted_removal_is_finished(tmp_path: Path) -> None:
     record = record_run(store, 0.0)
     store.remove_run(store.run("F", record.run), time.time())
     assert (tmp_path / "flows/F/1/steps/a/1/0.json").exists()
-    assert 1 == collect(Datastore(tmp_path)).blobs
-    assert ["run.json"] == [path.name for path in (tmp_path / "flows/F/1").rglob("*")]
+    assert collect(Datastore(tmp_path)).blobs == 1
+    assert [path.name for path in (tmp_path / "flows/F/1").rglob("*")] == ["run.json"]
 
 
 def test_temporary_files_of_killed_processes_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,18 +306,18 @@ def test_clearing_up_while_others_write(tmp_path: Path) -> None:
     while any(writer.poll() is None for writer in writers):
         removed += len(collect(Datastore(tmp_path), keep_last=3).runs)
         rounds += 1
-    assert [0] * 4 == [writer.returncode for writer in writers]
+    assert [writer.returncode for writer in writers] == [0] * 4
     store = Datastore(tmp_path)
-    assert [str(number) for number in range(160, 0, -1)] == list(store.run_ids("F"))
+    assert list(store.run_ids("F")) == [str(number) for number in range(160, 0, -1)]
     left = [record for record in store.runs("F", store.run_ids("F")) if record is not None and not record.removed]
     assert len(left) + removed == 160
     assert rounds > 1
     for record in left:
         tasks = store.tasks("F", record.run, "a")
-        assert ["1", "2"] == [task.task for task in tasks]
+        assert [task.task for task in tasks] == ["1", "2"]
         for task in tasks:
-            assert [record.run, task.task] * 100 == store.load(task.artifacts["y"])
-            assert BIG == store.load(task.artifacts["x"]).size
+            assert store.load(task.artifacts["y"]) == [record.run, task.task] * 100
+            assert store.load(task.artifacts["x"]).size == BIG
 
 
 def test_a_damaged_claim_stops_the_clearing_up(tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ def test_a_damaged_claim_stops_the_clearing_up(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(StoreError, match=r"flows/F/1/ids/1\.json"):
         collect(store)
-    assert {constant.key} == blobs(store)
+    assert blobs(store) == {constant.key}
 
 
 def test_two_damaged_runs_can_be_removed(tmp_path: Path) -> None:
@@ -342,12 +342,12 @@ def test_two_damaged_runs_can_be_removed(tmp_path: Path) -> None:
             (tmp_path / f"flows/F/{number}/steps/a/1/0.json").write_text("{")
     fresh = Datastore(tmp_path)
     removed = remove_run(fresh, "F", "1", force=True)
-    assert (("F/1",), 0, ("flows/F/2/steps/a/1/0.json",)) == (removed.runs, removed.blobs, removed.damaged)
-    assert (("F/2",), 2) == ((last := remove_run(fresh, "F", "2", force=True)).runs, last.blobs)
+    assert (removed.runs, removed.blobs, removed.damaged) == (("F/1",), 0, ("flows/F/2/steps/a/1/0.json",))
+    assert ((last := remove_run(fresh, "F", "2", force=True)).runs, last.blobs) == (("F/2",), 2)
 
 
 def test_a_task_of_a_removed_run_is_not_recorded(tmp_path: Path) -> None:
-    """Who still writes to a run that was removed by force is told so, instead of losing what it recorded."""
+    """Writing to a run that was removed by force is an error, instead of losing what was recorded."""
     store = Datastore(tmp_path)
     run = store.new_run(RunRecord("F", "", "run", started=time.time())).run
     remove_run(Datastore(tmp_path), "F", run, force=True)
@@ -378,11 +378,11 @@ def test_the_first_writer_is_waited_for(tmp_path: Path) -> None:
             with pytest.raises(TimeoutError):
                 clearing.result(0.1)
             store.new_run(RunRecord("F", "", "run", started=time.time(), constants={"x": ref}))
-        assert 0 == clearing.result().blobs
-    assert {ref.key} == blobs(store)
+        assert clearing.result().blobs == 0
+    assert blobs(store) == {ref.key}
 
 
-def test_a_run_cannot_begin_on_what_is_gone(tmp_path: Path) -> None:
+def test_a_run_cannot_begin_on_what_was_removed(tmp_path: Path) -> None:
     """What a run's record refers to has to be there."""
     store = Datastore(tmp_path)
     ref = store.save(np.full(BIG, 1.0), name="x")
@@ -397,5 +397,5 @@ def test_foreign_files_among_blobs_are_left_alone(tmp_path: Path) -> None:
     record = record_run(store, 0.0)
     foreign = tmp_path / f"blobs/{record.artifacts['x'].key[:2]}/Thumbs.db"
     foreign.write_bytes(b"x")
-    assert Removed() == collect(store)
+    assert collect(store) == Removed()
     assert foreign.exists()

@@ -157,7 +157,7 @@ def test_the_message_names_the_link(root: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_becomes_a_link_while_a_process_works(root: Path, tmp_path: Path) -> None:
-    """What was opened before is no excuse: the next write is refused."""
+    """A store that was opened before is not an exception: its next write is refused."""
     store, outside = Datastore(root), tmp_path / "outside"
     outside.mkdir()
     run = store.new_run(RunRecord("F", "", "run", started=OLD)).run
@@ -190,13 +190,13 @@ def test_the_root_itself_may_be_a_link(tmp_path: Path) -> None:
     collect(Datastore(tmp_path / "above" / "linked"), keep_last=1)
     assert (tmp_path / "first/flows").is_dir()
     record(Datastore(root), 5)
-    assert ["work", "run"] == [row.kind for row in Datastore(root).index.runs("F", kind=None)][:2]
+    assert [row.kind for row in Datastore(root).index.runs("F", kind=None)][:2] == ["work", "run"]
     storage = LocalStorage(root)
     storage.write("a/b.json", b"1")
     (tmp_path / "first").rename(tmp_path / "second")
     (tmp_path / "first").symlink_to(tmp_path / "second")
     storage.write("a/c.json", b"2")
-    assert [b"1", b"2"] == storage.read_many(["a/b.json", "a/c.json"])
+    assert storage.read_many(["a/b.json", "a/c.json"]) == [b"1", b"2"]
 
 
 @pytest.mark.parametrize("linked", ["", "ab", "ab/blob", ".evict"])

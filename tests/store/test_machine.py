@@ -41,7 +41,7 @@ which = st.integers(0, 1)
 
 @dataclass(frozen=True)
 class Kept:
-    """A reference and the value it stands for."""
+    """A reference and its value."""
 
     ref: ArtifactRef
     value: Any
@@ -95,7 +95,7 @@ class TwoProcesses(RuleBasedStateMachine):
     def save_together(self, who: int, some: list[Any]) -> Any:
         """Values that share a blob, as long as they are small."""
         saved = self.stores[who].save_all({str(number): value for number, value in enumerate(some)}, before={})
-        assert {} == saved.failures
+        assert saved.failures == {}
         for ref in saved.refs.values():
             self._healed(ref)
         return multiple(*(Kept(saved.refs[str(number)], value) for number, value in enumerate(some)))
@@ -125,14 +125,14 @@ class TwoProcesses(RuleBasedStateMachine):
         else:
             changed = False
         ref = self.stores[who].save(value, name="x", before=loaded)
-        assert changed == (one.ref.key != ref.key)
+        assert (one.ref.key != ref.key) == changed
         assert changed or one.ref == ref
         self._healed(ref)
         return Kept(ref, value)
 
     @rule(one=kept, how=st.sampled_from(["flip", "cut", "remove"]))
     def damage(self, one: Kept, how: str) -> None:
-        """Damage a blob as a new file, for two writes in one tick of the clock cannot be told apart."""
+        """Damage a blob as a new file, for two writes in one tick of the clock cannot be distinguished."""
         if one.ref.blob is None or one.ref.blob[0] in self.damaged:
             return
         key = one.ref.blob[0]
@@ -162,7 +162,7 @@ class TwoProcesses(RuleBasedStateMachine):
     def new_run(self, who: int, flow: str, kind: Literal["run", "work"], tags: list[str]) -> None:
         """The next id, whoever asks."""
         record = self.stores[who].new_run(RunRecord(flow, "", kind, tags=tuple(tags), started=1.5))
-        assert str(len(self.runs[flow]) + 1) == record.run
+        assert record.run == str(len(self.runs[flow]) + 1)
         self.runs[flow].append(record)
         self.owners[flow, record.run] = self.stores[who]
 
@@ -180,7 +180,7 @@ class TwoProcesses(RuleBasedStateMachine):
         step = data.draw(st.sampled_from(STEPS))
         task = store.new_task(*place, step)
         taken = self.ids.setdefault(place, [])
-        assert str(len(taken) + 1) == task
+        assert task == str(len(taken) + 1)
         taken.append(task)
         there = one.ref.blob is None or (self.root / "blobs" / one.ref.blob[0][:2] / one.ref.blob[0]).exists()
         statuses: tuple[Literal["failed", "done"], ...] = ("failed", "done") if failed else ("done",)
@@ -217,25 +217,25 @@ class TwoProcesses(RuleBasedStateMachine):
     def both_see_the_same(self) -> None:
         """Whoever looks finds what was recorded, no more and no less."""
         for store in (*self.stores, Datastore(self.root)):
-            assert [flow for flow in FLOWS if self.runs[flow]] == store.flows()
+            assert store.flows() == [flow for flow in FLOWS if self.runs[flow]]
             for flow in FLOWS:
                 ids = [record.run for record in self.runs[flow]]
-                assert ids[::-1] == list(store.run_ids(flow))
-                assert self.runs[flow] == store.runs(flow, ids) == [store.run(flow, run) for run in ids]
-                assert [self.ends.get((flow, run)) for run in ids] == store.run_ends(flow, ids)
+                assert list(store.run_ids(flow)) == ids[::-1]
+                assert store.runs(flow, ids) == [store.run(flow, run) for run in ids] == self.runs[flow]
+                assert store.run_ends(flow, ids) == [self.ends.get((flow, run)) for run in ids]
                 for run in ids:
                     self._sees_the_run(store, flow, run)
 
     def _sees_the_run(self, store: Datastore, flow: str, run: str) -> None:
-        assert self.executions.get((flow, run), []) == list(store.executions(flow, run))
+        assert list(store.executions(flow, run)) == self.executions.get((flow, run), [])
         mine = {place[2:]: attempts for place, attempts in self.tasks.items() if place[:2] == (flow, run)}
-        assert sorted({step for step, _ in mine}) == store.steps(flow, run)
+        assert store.steps(flow, run) == sorted({step for step, _ in mine})
         for step in store.steps(flow, run):
             expected = sorted((int(task), attempts[-1]) for (one, task), attempts in mine.items() if one == step)
-            assert [record for _, record in expected] == store.tasks(flow, run, step)
-            assert [str(task) for task, _ in expected] == store.task_ids(flow, run, step)
+            assert store.tasks(flow, run, step) == [record for _, record in expected]
+            assert store.task_ids(flow, run, step) == [str(task) for task, _ in expected]
             for task, record in expected:
-                assert record == store.task(flow, run, step, str(task))
+                assert store.task(flow, run, step, str(task)) == record
 
 
 TestTwoProcesses = TwoProcesses.TestCase
@@ -311,8 +311,8 @@ def test_no_name_leads_out_of_the_root(nested: Path, flow: str, run: str, step: 
         except FlownbError:
             continue
         if isinstance(found, RunRecord):
-            assert (str(root),) == found.tags
-    assert before == files(nested)
+            assert found.tags == (str(root),)
+    assert files(nested) == before
     writes: list[Callable[[], object]] = [
         lambda: store.new_run(RunRecord(flow, "", "work")),
         lambda: store.end_run(flow, run, RunEnd("done", 1.0)),
@@ -329,7 +329,7 @@ def test_no_name_leads_out_of_the_root(nested: Path, flow: str, run: str, step: 
                 write()
             except FlownbError:
                 continue
-        assert outside == {name for name in files(nested) if not name.startswith("a/b/c")}
+        assert {name for name in files(nested) if not name.startswith("a/b/c")} == outside
     finally:
         shutil.rmtree(root)
         copy.rename(root)

@@ -105,8 +105,8 @@ def same_content(root: str, me: int, rounds: int) -> list[str]:
             os.kill(children[0], signal.SIGKILL)
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
         assert codes[0] in (0, -signal.SIGKILL)
-        assert [0, 0, 0] == codes[1:]
-        assert content == Datastore(root).blobs.get(key, SIZE)
+        assert codes[1:] == [0, 0, 0]
+        assert Datastore(root).blobs.get(key, SIZE) == content
         ends.append("done" if codes[0] == 0 else "killed")
     return ends
 
@@ -120,7 +120,7 @@ def forked(root: str, me: int, rounds: int) -> int:
         signal.alarm(60)  # a child that waits for threads it does not have ends here
         value = Datastore(root).load(ref)
         value[0] = 1
-        assert ref.key != Datastore(root).save(value, name="x").key
+        assert Datastore(root).save(value, name="x").key != ref.key
 
     with started(change) as (child,):
         pass
@@ -160,7 +160,7 @@ def read_until_there(root: str, content: bytes, key: str) -> None:
     """Read a blob until it is there and undamaged; it is never anything else than the content."""
     while True:
         try:
-            assert content == Datastore(root).blobs.get(key, SIZE)
+            assert Datastore(root).blobs.get(key, SIZE) == content
         except CorruptBlob:
             continue
         return
@@ -179,7 +179,7 @@ def run_together(root: Path, *jobs: tuple[str, int, int], poller: bool = True) -
     ]
     for process in processes:
         assert process.stdout is not None
-        assert "ready\n" == process.stdout.readline()
+        assert process.stdout.readline() == "ready\n"
     for process in processes:
         assert process.stdin is not None
         process.stdin.close()
@@ -189,9 +189,9 @@ def run_together(root: Path, *jobs: tuple[str, int, int], poller: bool = True) -
     if poller:
         (root / "stop").touch()
         results.append(processes[-1].communicate())
-    assert [(0, "")] * len(processes) == [
-        (process.returncode, error) for process, (_, error) in zip(processes, results, strict=True)
-    ]
+    assert [(process.returncode, error) for process, (_, error) in zip(processes, results, strict=True)] == [
+        (0, "")
+    ] * len(processes)
     return [json.loads(output) for output, _ in results]
 
 
@@ -200,15 +200,15 @@ def test_eight_processes_that_write_runs_share_no_id_and_lose_nothing(tmp_path: 
     rounds = max(ROUNDS // 4, 1)
     *ids, seen = run_together(tmp_path, *(("write_runs", me, rounds) for me in range(PROCESSES)))
     total = rounds * PROCESSES
-    assert list(range(1, total + 1)) == sorted(int(run) for mine in ids for run in mine)
-    assert (total, total, total) == (seen["runs"], seen["tasks"], seen["ends"])
+    assert sorted(int(run) for mine in ids for run in mine) == list(range(1, total + 1))
+    assert (seen["runs"], seen["tasks"], seen["ends"]) == (total, total, total)
     store = Datastore(tmp_path)
-    assert [str(number) for number in range(total, 0, -1)] == list(store.run_ids("F"))
+    assert list(store.run_ids("F")) == [str(number) for number in range(total, 0, -1)]
     for me, mine in enumerate(ids):
-        assert [(f"{me}-{number}",) for number in range(rounds)] == [store.run("F", run).tags for run in mine]
+        assert [store.run("F", run).tags for run in mine] == [(f"{me}-{number}",) for number in range(rounds)]
         for number, run in enumerate(mine):
             (record,) = store.tasks("F", run, "start")
-            assert [me, [number] * 500] == [store.load(record.artifacts[name]) for name in ("me", "packed")]
+            assert [store.load(record.artifacts[name]) for name in ("me", "packed")] == [me, [number] * 500]
 
 
 def test_eight_processes_that_add_to_one_working_run_lose_nothing(tmp_path: Path) -> None:
@@ -216,28 +216,28 @@ def test_eight_processes_that_add_to_one_working_run_lose_nothing(tmp_path: Path
     Datastore(tmp_path).new_run(RunRecord("F", "", "work"))
     *ids, seen = run_together(tmp_path, *(("add_tasks", me, ROUNDS) for me in range(PROCESSES)))
     total = ROUNDS * PROCESSES
-    assert list(range(1, total + 1)) == sorted(int(task) for mine in ids for task in mine)
-    assert (total, total) == (seen["tasks"], seen["executions"])
+    assert sorted(int(task) for mine in ids for task in mine) == list(range(1, total + 1))
+    assert (seen["tasks"], seen["executions"]) == (total, total)
     store = Datastore(tmp_path)
     executions = list(store.executions("F", "1"))
     for me, mine in enumerate(ids):
-        assert mine == [one.tasks[0] for one in executions if one.step == f"step{me}"]
+        assert [one.tasks[0] for one in executions if one.step == f"step{me}"] == mine
         records = {record.task: record for record in store.tasks("F", "1", f"step{me}")}
-        assert [(me, number) for number in range(ROUNDS)] == [
-            store.load(records[task].artifacts["value"]) for task in mine
+        assert [store.load(records[task].artifacts["value"]) for task in mine] == [
+            (me, number) for number in range(ROUNDS)
         ]
 
 
 def test_processes_that_persist_the_same_content_race_safely(tmp_path: Path) -> None:
     """Of several that write the same blob one is killed: the others succeed, and no reader sees a part of it."""
     (ends,) = run_together(tmp_path, ("same_content", 1, ROUNDS), poller=False)
-    assert ROUNDS == len(ends)
-    assert {"killed"} <= set(ends)
+    assert len(ends) == ROUNDS
+    assert set(ends) >= {"killed"}
 
 
 def test_a_forked_process_loads_and_saves_what_is_large(tmp_path: Path) -> None:
     """A child of multiprocessing's fork does not wait for hashing threads that only its parent has."""
-    assert [0] == run_together(tmp_path, ("forked", 0, 0), poller=False)
+    assert run_together(tmp_path, ("forked", 0, 0), poller=False) == [0]
 
 
 def main() -> None:

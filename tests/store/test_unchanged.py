@@ -36,7 +36,7 @@ def _refuse(*_: Any) -> bool:
 
 @pytest.fixture(params=["scan", "pagemap", "nothing"], autouse=True)
 def knows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Have the kernel tell of written pages by its newer way, by its older one, or not at all."""
+    """Have Linux report written pages in its newer way, in its older one, or not at all."""
     if request.param != "scan":
         monkeypatch.setattr(flownb.store.memory, "_scan", _refuse)
     if request.param == "nothing":
@@ -275,18 +275,18 @@ def assert_same(expected: Any, actual: Any) -> None:
     elif hasattr(expected, "indptr") or hasattr(expected, "coords"):
         assert (expected != actual).nnz == 0
     elif isinstance(expected, dict):
-        assert list(expected) == list(actual)
+        assert list(actual) == list(expected)
         for name in expected:
             assert_same(expected[name], actual[name])
     elif isinstance(expected, np.ndarray):
-        assert (expected.dtype, expected.shape) == (actual.dtype, actual.shape)
-        assert expected.tobytes() == actual.tobytes()
+        assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape)
+        assert actual.tobytes() == expected.tobytes()
     elif isinstance(expected, list | tuple):
-        assert len(expected) == len(actual)
+        assert len(actual) == len(expected)
         for one, other in zip(expected, actual, strict=True):
             assert_same(one, other)
     else:
-        assert (type(expected), expected) == (type(actual), actual)
+        assert (type(actual), actual) == (type(expected), expected)
 
 
 def examples(tmp_path: Path, kinds: tuple[Any, ...] = KINDS) -> Iterator[tuple[random.Random, Any, Loaded, Artifacts]]:
@@ -305,7 +305,7 @@ def save(store: Artifacts, value: Any, before: Loaded | None = None, *, name: st
     """Persist one value."""
     saved = store.save({name: value}, {"x": before} if before else {})
     store.blobs.settle()
-    assert {} == saved.failures
+    assert saved.failures == {}
     return saved.refs[name]
 
 
@@ -321,7 +321,7 @@ def test_what_was_only_read_keeps_its_reference(tmp_path: Path) -> None:
     """However a value was looked at, saving it again costs no write and gives the same reference."""
     for numbers, value, loaded, store in examples(tmp_path):
         read(loaded.value, numbers)
-        assert loaded.ref == save(store, loaded.value, loaded), type(value)
+        assert save(store, loaded.value, loaded) == loaded.ref, type(value)
         assert_stored(tmp_path, loaded.ref, value)
 
 
@@ -351,7 +351,7 @@ def test_what_was_changed_back_keeps_its_reference(tmp_path: Path) -> None:
                 place = one.ctypes.data + numbers.randrange(one.nbytes)
                 ctypes.c_ubyte.from_address(place).value ^= 255
                 ctypes.c_ubyte.from_address(place).value ^= 255
-        assert loaded.ref == save(store, loaded.value, loaded)
+        assert save(store, loaded.value, loaded) == loaded.ref
         assert_stored(tmp_path, loaded.ref, value)
 
 
@@ -359,19 +359,19 @@ def test_an_equal_copy_keeps_the_reference(tmp_path: Path) -> None:
     """A value that was replaced by an exact copy is the same artifact."""
     for _, value, loaded, store in examples(tmp_path):
         replaced = Artifacts(LocalBlobs(tmp_path)).load(loaded.ref).value
-        assert loaded.ref == save(store, replaced, loaded)
+        assert save(store, replaced, loaded) == loaded.ref
         assert_stored(tmp_path, loaded.ref, value)
 
 
 def test_another_name_for_a_loaded_value_costs_nothing(tmp_path: Path) -> None:
     """A loaded value that is kept under a second name has one reference, before and after it is changed."""
     for numbers, value, loaded, store in examples(tmp_path):
-        assert loaded.ref == save(store, loaded.value, loaded, name="y")
+        assert save(store, loaded.value, loaded, name="y") == loaded.ref
         if change(loaded.value, numbers) is None:
             continue
         saved = store.save({"x": loaded.value, "y": loaded.value}, {"x": loaded})
         assert saved.refs["x"] == saved.refs["y"]
-        assert loaded.ref.key != saved.refs["x"].key
+        assert saved.refs["x"].key != loaded.ref.key
         assert_stored(tmp_path, saved.refs["y"], pickle.loads(pickle.dumps(loaded.value)))
         assert_stored(tmp_path, loaded.ref, value)
 
@@ -410,8 +410,8 @@ def test_a_change_after_a_save_is_noticed_by_the_next(tmp_path: Path) -> None:
 
 
 def test_a_frame_that_was_saved_can_be_changed(tmp_path: Path) -> None:
-    """Saving leaves the live value as it was: its user goes on working with it."""
+    """Saving leaves the live value as it was: its user continues working with it."""
     value = pd.DataFrame({"s": ["a", "b"] * 5})
     save(Artifacts(LocalBlobs(tmp_path)), value)
     value.loc[0, "s"] = "z"
-    assert ["z", "b"] == value["s"].tolist()[:2]
+    assert value["s"].tolist()[:2] == ["z", "b"]

@@ -29,10 +29,10 @@ def test_equal_values_are_counted_once(tmp_path: Path) -> None:
     record(store, "G", runs[2], "1", {"x": np.ones(BIG)})
     store.save(np.full(BIG, 3.0), name="nobody's")
     usage = measure(store)
-    assert (3 * size, size, size) == (usage.blobs, usage.unneeded, usage.saved)
-    assert [Share("F", 2 * size, size, size), Share("G", size, 0, 0)] == usage.flows
-    assert [Share("F/2", 2 * size, 0, 0), Share("F/1", size, 0, 0), Share("G/1", size, 0, 0)] == usage.runs
-    assert [Share("x", 2 * size, size, size), Share("y", size, 0, 0)] == usage.artifacts
+    assert (usage.blobs, usage.unneeded, usage.saved) == (3 * size, size, size)
+    assert usage.flows == [Share("F", 2 * size, size, size), Share("G", size, 0, 0)]
+    assert usage.runs == [Share("F/2", 2 * size, 0, 0), Share("F/1", size, 0, 0), Share("G/1", size, 0, 0)]
+    assert usage.artifacts == [Share("x", 2 * size, size, size), Share("y", size, 0, 0)]
 
 
 def test_inherited_values_save_nothing(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_inherited_values_save_nothing(tmp_path: Path) -> None:
     refs = {"x": store.save(np.zeros(BIG), name="x")}
     store.write_task(TaskRecord("F", run, "a", "1", 0, "done", artifacts=refs, captured=("x",)))
     store.write_task(TaskRecord("F", run, "b", "2", 0, "done", artifacts=refs))
-    assert 0 == measure(store).saved
+    assert measure(store).saved == 0
 
 
 def test_one_flow_or_run(tmp_path: Path) -> None:
@@ -53,4 +53,4 @@ def test_one_flow_or_run(tmp_path: Path) -> None:
     size = record(store, "F", "1", "1", {"x": np.zeros(BIG)})
     record(store, "G", "1", "1", {"y": np.ones(BIG)})
     usage = measure(store, flow="F", run="1")
-    assert ([Share("x", size, size, 0)], 2 * size) == (usage.artifacts, usage.blobs)
+    assert (usage.artifacts, usage.blobs) == ([Share("x", size, size, 0)], 2 * size)
