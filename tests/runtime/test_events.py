@@ -1,35 +1,15 @@
-"""The stream of events and its TypeScript mirror."""
+"""The stream of events."""
 
 from __future__ import annotations
 
 import logging
-import sys
-from pathlib import Path
 
 import pytest
 
-from flownb.runtime.events import CardRefreshed, DagChanged, Event, EventStream, NodeStatus, RunStarted, to_wire
+from flownb.runtime.events import Event, EventStream, RunStarted
 from flownb.session.options import parse_run
 from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
-
-ROOT = Path(__file__).parents[2]
-
-
-def test_the_typescript_names_are_the_python_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the extension knows of events and pictures is what the kernel knows; scripts/mirror_events.py writes it."""
-    monkeypatch.setattr(sys, "path", [str(ROOT / "scripts"), *sys.path])
-    from mirror_events import SOURCE, mirrors
-
-    expected = mirrors()
-    assert {name: (SOURCE / name).read_text(encoding="utf-8") for name in expected} == expected
-
-
-def test_events_travel_as_plain_values() -> None:
-    """On the wire an event is its fields and its type's name."""
-    changed = DagChanged("d1", (NodeStatus("a", "fresh", (("fresh", False),), "a: fresh"),))
-    node = {"name": "a", "state": "fresh", "detail": (("fresh", False),), "title": "a: fresh"}
-    assert to_wire(changed) == {"type": "DagChanged", "dag": "d1", "nodes": ({**node},)}
 
 
 def test_a_view_that_fails_does_not_stop_what_it_watches(caplog: pytest.LogCaptureFixture) -> None:
@@ -107,8 +87,3 @@ def test_step_cells_and_spins_are_reported(make_session: MakeSession) -> None:
         "TaskEnded spin b 0 done",
     ]
     assert [getattr(event, "run", None) for event in seen[2:]] == ["", ""]
-
-
-def test_a_card_that_changes_is_an_event() -> None:
-    """A refreshed card names its task and its id."""
-    assert to_wire(CardRefreshed("F", "1", "a", "2", ""))["type"] == "CardRefreshed"
