@@ -1,7 +1,6 @@
 """A run that takes over what is still valid of an earlier one: ``%flow resume`` and ``flownb resume``.
 
-Takes a `SessionState` and `ResumeOptions`; gives a `Resume`, which begins the run and says for each step why it ran or
-did not.
+A `Resume` begins the run, and afterwards says for each step why it ran or was cloned.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from flownb.runtime.scheduler import Readiness, Ready
 from flownb.runtime.task import TaskSpec
 from flownb.session.options import ResumeOptions
 from flownb.session.run import FlowRun, begin_run
-from flownb.session.state import SessionState
+from flownb.session.session import Session
 from flownb.store.datastore import Datastore
 from flownb.store.records import RunRecord, TaskRecord
 
@@ -29,7 +28,7 @@ class Resume:
 
     Parameters
     ----------
-    session : SessionState
+    session : Session
     options : ResumeOptions
     kernel_names : iterable of str
         For the checks' messages.
@@ -53,8 +52,8 @@ class Resume:
         If the run has not ended.
     """
 
-    def __init__(self, session: SessionState, options: ResumeOptions, *, kernel_names: Iterable[str] = ()) -> None:
-        session.require_checked(None, kernel_names, again=True)
+    def __init__(self, session: Session, options: ResumeOptions, *, kernel_names: Iterable[str] = ()) -> None:
+        session.checks.require(None, kernel_names, again=True)
         self._session = session
         self._options = options
         self._program = session.program(True)
@@ -167,7 +166,7 @@ def _nothing_to_resume(datastore: Datastore, flow: str) -> NotFound:
     )
 
 
-def rehearse(session: SessionState, reuse: Reuse, origin: RunRecord) -> dict[str, StepReuse]:
+def rehearse(session: Session, reuse: Reuse, origin: RunRecord) -> dict[str, StepReuse]:
     """What a resume of a run would make of each step, up to those that would run; nothing is recorded.
 
     Returns
@@ -176,7 +175,7 @@ def rehearse(session: SessionState, reuse: Reuse, origin: RunRecord) -> dict[str
         By step; tasks that come after one that would run are not counted.
     """
     graph = reuse.program.graph
-    given = dict(session.refs(session.program(False)))
+    given = dict(session.start_values.of(session.program(False)))
     given |= {name: ref for name, ref in origin.parameters.items() if name in reuse.program.flow.parameters}
     way = Readiness(graph, max_num_splits=None)
     ahead: deque[Ready] = deque([way.first])

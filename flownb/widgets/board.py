@@ -16,9 +16,9 @@ from flownb.errors import FlownbError
 from flownb.picture.layout import INTERRUPTED
 from flownb.runtime.events import Event, RunEnded, RunGoesOn, TaskCloned, TaskEnded, TaskStarted
 from flownb.runtime.freshness import NEVER, Freshness
-from flownb.session.judge import step_detail
 from flownb.session.progress import StepStates
-from flownb.session.state import SessionState
+from flownb.session.session import Session
+from flownb.session.states import step_detail, step_states
 from flownb.widgets.messages import StepsChanged, StepStatus
 
 __all__ = ["Pace", "StatusBoard"]
@@ -54,7 +54,7 @@ class StatusBoard:
 
     Parameters
     ----------
-    session : SessionState
+    session : Session
     push : callable
         Sends a `StepsChanged` to the views.
     shown : mapping of str to StepStatus, optional
@@ -63,7 +63,7 @@ class StatusBoard:
 
     def __init__(
         self,
-        session: SessionState,
+        session: Session,
         push: Callable[[StepsChanged], None],
         *,
         shown: Mapping[str, StepStatus] | None = None,
@@ -107,7 +107,7 @@ class StatusBoard:
     def refresh(self) -> None:
         """Judge all steps, and push the states that changed; runs no code of the user's."""
         with contextlib.suppress(FlownbError):  # the store cannot be read: running a step will say why
-            self._judged = self._session.freshness(run_code=False)
+            self._judged = step_states(self._session, run_code=False)
             self._since.settle()
         now = {one.cell: one for one in self._statuses(self._cells())}
         with self._lock:
@@ -115,12 +115,12 @@ class StatusBoard:
             self._push_changed([*now.values(), *gone])
             self._shown = now
 
-    def greet(self, session: SessionState, push: Callable[[StepsChanged], None]) -> dict[str, StepStatus]:
+    def greet(self, session: Session, push: Callable[[StepsChanged], None]) -> dict[str, StepStatus]:
         """Push the states of all steps to a new view; may be called on any thread, while a cell runs.
 
         Parameters
         ----------
-        session : SessionState
+        session : Session
             Of the view's document, for this alone: the board's own belongs to the thread that executes cells.
         push : callable
 

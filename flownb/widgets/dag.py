@@ -16,6 +16,7 @@ import traitlets
 from flownb.runtime.events import Event, TaskCloned, TaskEnded, TaskStarted
 from flownb.runtime.freshness import NEVER
 from flownb.session.session import Session
+from flownb.session.states import picture
 from flownb.widgets.board import StatusBoard
 from flownb.widgets.live import Drawing, Push, dag_bundle
 from flownb.widgets.messages import DagChanged, to_wire
@@ -81,5 +82,5 @@ class DagWidget(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget's view, with pictures for where there is none: a reopened notebook, a web page."""
         view, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        bundle = {**view, **dag_bundle(self._session.picture(self._board.states))}
+        bundle = {**view, **dag_bundle(picture(self._session, self._board.states))}
         return bundle, {**metadata, "flownb": {"dag": self._id}}

@@ -18,9 +18,9 @@ from flownb.picture import DAG_MIME, Dag, DagNode, dag_payload, dag_svg, dag_tex
 from flownb.picture.layout import flow_description, flow_summary, node_sentence
 from flownb.runtime.events import Event, RunGoesOn, RunStarted, TaskCloned, TaskEnded, TaskStarted
 from flownb.runtime.freshness import NEVER, Freshness
-from flownb.session.judge import step_detail
 from flownb.session.progress import Progress, Tally
 from flownb.session.session import Session
+from flownb.session.states import picture, states_after_run, step_detail
 from flownb.widgets.board import Pace, StatusBoard
 from flownb.widgets.messages import DagChanged, DagDrawn, Message, NodeStatus
 from flownb.widgets.progress import StepLines
@@ -66,7 +66,7 @@ class FollowingDag:
         self._metadata = {"flownb": {**(facts or {}), "follows": self._id}}
         self._judged = judged
         self._states = dict(judged if drawn is None else drawn)
-        self._picture = session.picture(self._states)
+        self._picture = picture(session, self._states)
         self._drawing = Drawing(session, self._states)
         self._drawn: DagDrawn | None = None
         if dag_id is None:
@@ -87,9 +87,9 @@ class FollowingDag:
         judged = self._board.states
         self._states |= {name: one for name, one in judged.items() if self._judged.get(name) != one}
         self._judged = judged
-        picture = self._session.picture(self._states)
-        if picture != self._picture:
-            self._picture = picture
+        drawn = picture(self._session, self._states)
+        if drawn != self._picture:
+            self._picture = drawn
             self._drawing = Drawing(self._session, self._states)
             self._drawn = DagDrawn(self._id, self._bundle(), self._metadata)
             self._push(self._drawn)
@@ -134,9 +134,9 @@ class Drawing:
     """
 
     def __init__(self, session: Session, states: Mapping[str, Freshness]) -> None:
-        dag = session.picture(states)
+        dag = picture(session, states)
         roomy = {node.name: states.get(node.name, Freshness("running", (), ROOM_FOR_TASKS)) for node in dag.nodes}
-        self.payload = dag_payload(session.picture(roomy))
+        self.payload = dag_payload(picture(session, roomy))
         self._nodes = {node.name: node for node in dag.nodes}
         self._widths = {node["name"]: node["width"] for node in self.payload["nodes"]}
         self.statuses = tuple(self._status(self._nodes[node["name"]]) for node in self.payload["nodes"])
@@ -222,8 +222,8 @@ class LiveDag:
         """
         if self._drawing is None and not self._progress.states:
             return  # refused before anything ran
-        states = self._session.became(self._progress.states)
-        dag = self._session.picture(states)
+        states = states_after_run(self._session, self._progress.states)
+        dag = picture(self._session, states)
         if self._drawing is None and self._lines is None:
             if not aside:
                 show_dag(dag, facts)
@@ -253,7 +253,7 @@ class LiveDag:
         if not self._live:
             return
         drawing = Drawing(self._session, {})
-        bundle = {**dag_bundle(self._session.picture({})), DAG_MIME: drawing.payload}
+        bundle = {**dag_bundle(picture(self._session, {})), DAG_MIME: drawing.payload}
         facts = {"dag": self._id, "run": f"{event.flow}/{event.run}"}
         display(bundle, raw=True, metadata={"flownb": facts}, display_id=self._id)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         self._drawing = drawing

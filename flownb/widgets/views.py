@@ -117,19 +117,21 @@ class Views:
 
     def show_flow(self) -> None:
         """Display the flow with each step's state; where a view is connected, it then follows the badges."""
+        from flownb.session.states import picture, step_states
         from flownb.widgets.live import FollowingDag, show_dag
 
-        judged = self.session.freshness()
+        judged = step_states(self.session)
         if self.live:
             self._following.append(FollowingDag(self.session, self.board, judged, self.push))
         else:
-            show_dag(self.session.picture(judged), {})
+            show_dag(picture(self.session, judged), {})
 
     def _keep_dag(self, dag_id: str, facts: Mapping[str, Any], states: Mapping[str, Freshness]) -> None:
         """Let the picture of a run that has ended follow the badges too."""
+        from flownb.session.states import step_states
         from flownb.widgets.live import FollowingDag
 
-        judged = self.session.freshness(run_code=False)
+        judged = step_states(self.session, run_code=False)
         self._following.append(
             FollowingDag(self.session, self.board, judged, self.push, drawn=states, dag_id=dag_id, facts=facts)
         )
@@ -146,7 +148,7 @@ class Views:
 
         self.take_document()
         if not self.session.flow.all_steps:
-            self.session.check()  # says that there is no flow yet
+            self.session.checks.find()  # says that there is no flow yet
         self.board.refresh()
         old = self._widgets.pop(place, None)
         if old is not None:
@@ -234,7 +236,7 @@ class Views:
             notebook = self._channel.notebook
             if notebook is not None:
                 if self.has_session:
-                    aside.go_on_as(self.session)
+                    aside.continue_as(self.session)
                 aside.show_notebook(notebook.name, notebook.id)
             board = self._board or StatusBoard(aside, self.push)
             self._badges = board.greet(aside, self.push)

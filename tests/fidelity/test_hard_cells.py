@@ -10,7 +10,10 @@ import pytest
 from flownb.client import Run
 from flownb.errors import CellError, CheckFailed
 from flownb.flow.lint import errors_of
+from flownb.session.export import export_flow
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
+from flownb.session.states import picture
 from tests.fidelity.hard_cell import HardCell
 from tests.fidelity.hard_cells import HARD_CELLS
 from tests.fidelity.metaflow_peer import MetaflowRun, run_many_in_metaflow
@@ -27,7 +30,7 @@ def metaflow_runs(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPath
     texts = {}
     for case in EQUAL:
         with contextlib.suppress(CheckFailed):  # its own test says so
-            texts[case.name] = notebook_session(case.cells, folder).export()
+            texts[case.name] = export_flow(notebook_session(case.cells, folder))
     cache = pytestconfig.cache
     home = Path(cache.mkdir("metaflow_runs")) if cache is not None else folder
     return run_many_in_metaflow(texts, home)
@@ -38,9 +41,9 @@ def metaflow_runs(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPath
 def test_equal_to_metaflow(case: HardCell, tmp_path: Path, metaflow_runs: dict[str, MetaflowRun]) -> None:
     """A run here and a run of the exported file on Metaflow leave the same artifacts."""
     session = notebook_session(case.cells, tmp_path)
-    found = session.check()
+    found = session.checks.find()
     assert (errors_of(found), bool(found)) == ((), case.outcome == "warned")
-    outcome = session.run(RunOptions())
+    outcome = run_flow(session, RunOptions())
     steps = [step.name for step in session.flow.steps]
     ours = tasks_of(Run(outcome.pathspec, datastore=session.datastore), steps)
     theirs = {name: tasks for name, tasks in metaflow_runs[case.name].tasks().items() if name in steps}
@@ -51,9 +54,9 @@ def test_equal_to_metaflow(case: HardCell, tmp_path: Path, metaflow_runs: dict[s
 def test_cell_by_cell_is_the_same(case: HardCell, tmp_path: Path) -> None:
     """Executing step cells one after another leaves the same artifacts as a run of the whole flow."""
     session = notebook_session(case.cells, tmp_path)
-    outcome = session.run(RunOptions())
+    outcome = run_flow(session, RunOptions())
     whole = tasks_of(Run(outcome.pathspec, datastore=session.datastore), [s.name for s in session.flow.steps])
-    if any(node.kind == "switch" for node in session.picture().nodes):
+    if any(node.kind == "switch" for node in picture(session).nodes):
         pytest.skip("a run takes one case of a switch; cell by cell, all of them are executed")
     cells = notebook_session(case.cells, tmp_path / "cells")
     assert differences(cell_by_cell(cells, whole), whole) == []
@@ -64,7 +67,7 @@ def test_refused_before_anything_runs(case: HardCell, tmp_path: Path) -> None:
     """What cannot become a Metaflow flow is refused by a check, and nothing is recorded."""
     try:
         session = notebook_session(case.cells, tmp_path)
-        found = session.check()
+        found = session.checks.find()
     except CellError:
         return
     assert errors_of(found) != ()

@@ -10,7 +10,10 @@ import pytest
 from flownb.client import Run
 from flownb.errors import FlownbError, StepFailed
 from flownb.flow.lint import errors_of
+from flownb.session.export import export_flow
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
+from flownb.session.states import step_states
 from tests.fidelity.hard_cell import HardCell
 from tests.fidelity.hard_graphs import GRAPHS
 from tests.fidelity.metaflow_peer import MetaflowRun, run_many_in_metaflow
@@ -34,12 +37,12 @@ def run_on_metaflow(text: str, config: pytest.Config, folder: Path, *arguments: 
 def test_shape_is_equal_on_metaflow(case: HardCell, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """Every step, those that flownb adds included, has the same tasks with the same stacks and artifacts."""
     session = notebook_session(watched(case.cells), tmp_path)
-    assert errors_of(session.check()) == ()
-    theirs = run_on_metaflow(session.export(), pytestconfig, tmp_path)
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    assert errors_of(session.checks.find()) == ()
+    theirs = run_on_metaflow(export_flow(session), pytestconfig, tmp_path)
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
     assert stacks_of(run, session.program(True).graph) == theirs.stacks()
     assert differences(tasks_of(run, [step.id for step in run]), theirs.tasks()) == []
-    judged = {name: one.state for name, one in session.freshness().items()}
+    judged = {name: one.state for name, one in step_states(session).items()}
     assert judged == {name: "fresh" if name in theirs.tasks() else "untaken" for name in judged}
 
 
@@ -49,7 +52,7 @@ def test_shape_is_equal_cell_by_cell(case: HardCell, tmp_path: Path) -> None:
     session = notebook_session(watched(case.cells), tmp_path)
     if any(name in node.targets for name, node in session.program(False).graph.nodes.items()):
         pytest.skip("a run goes back to a step as often as its switch says; a cell is executed once")
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
     whole = tasks_of(run, [step.name for step in session.flow.steps if step.name in run])
     cells = notebook_session(watched(case.cells), tmp_path / "cells")
     assert differences(cell_by_cell(cells, whole), whole) == []
@@ -59,14 +62,14 @@ def test_shape_is_equal_cell_by_cell(case: HardCell, tmp_path: Path) -> None:
 def test_shape_fails_as_on_metaflow(case: FailingShape, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """What fails while it runs fails in the same step in both, and both say about what."""
     session = notebook_session(case.cells, tmp_path)
-    assert errors_of(session.check()) == ()
+    assert errors_of(session.checks.find()) == ()
     limit = ("--max-num-splits", str(case.max_num_splits))
-    theirs = run_on_metaflow(session.export(), pytestconfig, tmp_path, *limit)
+    theirs = run_on_metaflow(export_flow(session), pytestconfig, tmp_path, *limit)
     assert theirs.return_code == 1
     assert re.findall(r"\[\d+/(\w+)/\d+ \(pid \d+\)\] Task failed", theirs.output) == ([case.step] if case.step else [])
     assert case.says in theirs.output
     with pytest.raises(FlownbError) as raised:
-        session.run(RunOptions(max_num_splits=case.max_num_splits))
+        run_flow(session, RunOptions(max_num_splits=case.max_num_splits))
     failed = raised.value.pathspec.split("/")[2] if isinstance(raised.value, StepFailed) else None
     assert failed == case.step
     assert case.says in f"{raised.value} {raised.value.__cause__}"
@@ -83,5 +86,5 @@ def test_branches_come_in_the_order_of_the_split(tmp_path: Path) -> None:
         ),
         tmp_path,
     )
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
     assert tasks_of(run, ["gather"])["gather"] == [{"xs": ["mango", "apple", "plum", "fig"]}]

@@ -8,6 +8,9 @@ import pytest
 
 from flownb.runtime.events import Event, EventStream, RunStarted
 from flownb.session.options import parse_run
+from flownb.session.run import run_flow
+from flownb.session.spin import spin_step
+from flownb.session.step import run_step
 from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
 
@@ -44,7 +47,7 @@ def test_a_run_is_reported_from_its_start_to_its_end(make_session: MakeSession) 
     cells = ["%%step a -> xs\nxs = [1, 2]", "%%step b --foreach xs\nself.input", "%%step c --join\npass"]
     session, seen = make_session(*cells), list[Event]()
     session.events.subscribe(seen.append)
-    session.run(parse_run(["--max-workers", "1"]))
+    run_flow(session, parse_run(["--max-workers", "1"]))
     told = brief(seen)
     assert [told[0], " ".join(told[-1].split()[:2])] == ["RunStarted", "RunEnded done"]
     assert [one for one in told if " b " in one] == [
@@ -64,7 +67,7 @@ def test_attempts_and_failures_are_reported(make_session: MakeSession) -> None:
     session, seen = make_session(cell), list[Event]()
     session.events.subscribe(seen.append)
     with pytest.raises(Exception, match="failed"):
-        session.run(parse_run([]))
+        run_flow(session, parse_run([]))
     assert [one for one in brief(seen) if " a " in one] == [
         "TaskStarted run a 0",
         "TaskRetried run a 0 ValueError: no",
@@ -76,10 +79,10 @@ def test_attempts_and_failures_are_reported(make_session: MakeSession) -> None:
 def test_step_cells_and_spins_are_reported(make_session: MakeSession) -> None:
     """A step cell's task and a spin's say which of the two they are; a spin has no run."""
     session, seen = make_session("%%step a -> x\nx = 1", "%%step b\nx + 1"), list[Event]()
-    session.run_step("a")
+    run_step(session, "a")
     session.events.subscribe(seen.append)
-    session.run_step("b")
-    session.spin(parse_spin(["b"]))
+    run_step(session, "b")
+    spin_step(session, parse_spin(["b"]))
     assert brief(seen) == [
         "TaskStarted work b 0",
         "TaskEnded work b 0 done",

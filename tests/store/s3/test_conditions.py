@@ -11,8 +11,7 @@ import pytest
 from flownb.errors import StoreError
 from flownb.store.datastore import Datastore
 from flownb.store.records import RunRecord
-from flownb.store.s3 import bucket
-from flownb.store.s3 import open_s3
+from flownb.store.s3 import bucket, open_s3
 
 
 @pytest.fixture(autouse=True)

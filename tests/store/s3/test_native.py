@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from flownb.store.s3.connection import load_obstore
 from flownb.store.s3 import open_s3
+from flownb.store.s3.connection import load_obstore
 
 
 def _in_child(work: Any) -> int:
