@@ -22,23 +22,13 @@ from IPython.core.getipython import get_ipython
 from IPython.display import publish_display_data
 
 from flownb.errors import ParameterError, nearest
-from flownb.runtime.attempt import run_attempt
+from flownb.runtime.attempt import AttemptOptions, run_attempt
 from flownb.runtime.capture import logged
-from flownb.runtime.cards import OnCard
+from flownb.runtime.cards import CardUpdate, OnCard
+from flownb.runtime.executor import Ended, Executor, InlineExecutor, Lost, Report
 from flownb.runtime.failure import process_died
 from flownb.runtime.program import Program, module_name
-from flownb.runtime.task import (
-    AttemptEnded,
-    AttemptLost,
-    CardShown,
-    Executor,
-    InlineExecutor,
-    Output,
-    OutputShown,
-    TaskResult,
-    TaskSpec,
-    Told,
-)
+from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.runtime.workers.pool import ProcessExecutor
 from flownb.runtime.workers.server import ServerPool
 from flownb.store.datastore import Datastore
@@ -126,7 +116,7 @@ def run_isolated(
         values = Datastore(Path(folder))
         if keep is not None:
             values, refs = keep, {name: result.record.artifacts[name] for name in result.record.captured}
-        return replace(result, values={name: values.load(ref, name=name) for name, ref in refs.items()})
+        return replace(result, values={name: values.artifacts.load(ref, name=name) for name, ref in refs.items()})
 
 
 class _Heard:
@@ -136,22 +126,19 @@ class _Heard:
         self.result: TaskResult | None = None
         self._flow, self._on_card = flow, on_card
 
-    def take(self, messages: Iterable[Told]) -> None:
-        """Handle messages of the worker."""
-        for message in messages:
-            self._take(message)
-
-    def _take(self, message: Told) -> None:
-        match message:
-            case OutputShown(_, output):
-                _show(output)
-            case CardShown(_, update):
-                self._on_card(update)
-            case AttemptEnded(_, result, _):
-                self.result = result
-            case AttemptLost(spec, reason):
-                error = process_died(f"Step {spec.step} ended without a result. {reason}")
-                self.result = TaskResult(_lost(self._flow, spec), {}, error)
+    def take(self, reports: Iterable[Report]) -> None:
+        """Handle what the worker reports."""
+        for spec, message in reports:
+            match message:
+                case Output():
+                    _show(message)
+                case CardUpdate():
+                    self._on_card(message)
+                case Ended():
+                    self.result = message.result
+                case Lost():
+                    error = process_died(f"Step {spec.step} ended without a result. {message.reason}")
+                    self.result = TaskResult(_lost(self._flow, spec), {}, error)
 
 
 def _show(output: Output) -> None:
@@ -244,7 +231,7 @@ def open_executor(
 
             def run(spec: TaskSpec) -> TaskResult:
                 with logged(datastore, program.flow.name, spec):
-                    return run_attempt(program, spec, datastore, keep=datastore)
+                    return run_attempt(program, spec, datastore, AttemptOptions(datastore))
 
             executor = InlineExecutor(run)
         elif name == "dask":

@@ -17,6 +17,7 @@ from time import monotonic, time
 from types import FrameType
 
 from flownb.errors import StepFailed
+from flownb.runtime.cards import CardUpdate
 from flownb.runtime.decorators import Recorded, check_values
 from flownb.runtime.description import check_project
 from flownb.runtime.events import (
@@ -37,7 +38,7 @@ from flownb.runtime.parameters.start import given_names, known_defaults, start_v
 from flownb.runtime.program import Program
 from flownb.runtime.scheduler import RunStopped, Scheduler
 from flownb.runtime.shipping import dump_program
-from flownb.runtime.task import CardShown, TaskResult, TaskSpec
+from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.session.cards import card_hook
 from flownb.session.executors import module_kept, open_executor
 from flownb.session.export import constants_only_here, only_here
@@ -45,17 +46,17 @@ from flownb.session.options import RunOptions, refuse_ambiguous
 from flownb.session.run_facts import environment, launch_facts, notebook_cells
 from flownb.session.session import Session
 from flownb.session.start import datastore_type
-from flownb.store.logs import LogBook
 from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord, TaskStatus
 
-__all__ = ["FlowRun", "Reuse", "RunOutcome", "begin_run", "run_flow"]
+__all__ = ["FlowRun", "RunOutcome", "begin_run", "run_flow"]
 
 # Seconds between two signs of life of a run.
 HEARTBEAT = 10.0
 # Seconds between two events that a run continues.
 MOMENT = 0.1
 
-Reuse = Callable[[TaskSpec], TaskRecord | None]
+# Finds the record that a task is cloned from; None if it has to run.
+FindClone = Callable[[TaskSpec], TaskRecord | None]
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def begin_run(
     *,
     kernel_names: Iterable[str] = (),
     origin: RunRecord | None = None,
-    reuse: Callable[[Mapping[str, tuple[Recorded, ...]]], Reuse] | None = None,
+    find_clones: Callable[[Mapping[str, tuple[Recorded, ...]]], FindClone] | None = None,
 ) -> FlowRun:
     """Check the flow, resolve its parameters and record that a run starts; no task runs yet.
 
@@ -91,7 +92,7 @@ def begin_run(
         For the checks' messages.
     origin : RunRecord, optional
         The run that is resumed, whose parameters are kept.
-    reuse : callable, optional
+    find_clones : callable, optional
         Called with the recorded decorators of each step, returns the function that finds the tasks to clone.
 
     Raises
@@ -118,7 +119,7 @@ def begin_run(
             program,
             inputs,
             ds_type=datastore_type(session.datastore),
-            settled={name: session.datastore.load(ref) for name, ref in known.items()},
+            settled={name: session.datastore.artifacts.load(ref) for name, ref in known.items()},
         )
         system_tags = check_project(program, options.branch, options.production)
         decorators = program.recorded()
@@ -130,7 +131,7 @@ def begin_run(
         defaults = known_defaults(program.declared, by_user)
     with session.datastore.recording():
         with program.own_modules.entered():  # to pickle values of classes that the flow's module imported
-            given = session.datastore.save_given(values)
+            given = session.datastore.artifacts.save_given(values)
         parameters = {**known, **{name: given[name] for name in chosen}}
         given = {**given, **parameters}
         kept = [] if origin is None else [name for name in origin.chosen if name in known]
@@ -146,14 +147,14 @@ def begin_run(
             constants={name: ref for name, ref in given.items() if name not in parameters},
             origin=origin.run if origin is not None else "",
             environment={**environment(session), **launch_facts(adds)},
-            cells=session.datastore.save_plain(notebook_cells(session), name="cells"),
-            source=session.datastore.save_plain(program.source, name="source"),
+            cells=session.datastore.artifacts.save_plain(notebook_cells(session), name="cells"),
+            source=session.datastore.artifacts.save_plain(program.code.texts, name="source"),
             system_tags=system_tags,
             chosen=(*kept, *by_user),
-            defaults={**kept_defaults, **(session.datastore.save_given(defaults) if defaults else {})},
+            defaults={**kept_defaults, **(session.datastore.artifacts.save_given(defaults) if defaults else {})},
         )
-        record = session.datastore.new_run(record)
-    find = reuse(decorators) if reuse is not None else None
+        record = session.datastore.runs.new_run(record)
+    find = find_clones(decorators) if find_clones is not None else None
     return FlowRun(session, options, program, record, given, decorators, find)
 
 
@@ -182,7 +183,7 @@ class FlowRun:
         record: RunRecord,
         given: Mapping[str, ArtifactRef],
         decorators: Mapping[str, tuple[Recorded, ...]],
-        reuse: Reuse | None,
+        find_clone: FindClone | None,
     ) -> None:
         self.pathspec = f"{record.flow}/{record.run}"
         self.outcome: RunOutcome | None = None
@@ -190,11 +191,11 @@ class FlowRun:
         self.debugs = ""
         self.notes = [str(one) for one in constants_only_here(given)]
         self._session, self._options, self._program, self._record = session, options, program, record
-        self._given, self._decorators, self._reuse = given, decorators, reuse
+        self._given, self._decorators, self._find_clone = given, decorators, find_clone
         self._tasks = self._cloned = 0
         self._beaten = self._noticed = monotonic()
         self._scheduler: Scheduler | None = None
-        self._logs = LogBook(session.datastore, record.flow, record.run)
+        self._logs = session.datastore.logs.book(record.flow, record.run)
         self._stop_asked = False
         self._thread: threading.Thread | None = None
 
@@ -291,7 +292,7 @@ class FlowRun:
                     decorators=self._decorators,
                     tags=record.tags,
                     max_num_splits=options.max_num_splits,
-                    reuse=self._reuse,
+                    reuse=self._find_clone,
                     origin_run=record.origin,
                     source=record.source,
                     tick=self._tick,
@@ -322,7 +323,7 @@ class FlowRun:
         """Record how it ended, and notify all views."""
         try:
             self._logs.close()
-            self._session.datastore.end_run(self._record.flow, self._record.run, RunEnd(status, time()))
+            self._session.datastore.runs.end_run(self._record.flow, self._record.run, RunEnd(status, time()))
         finally:
             self._emit(RunEnded(self._record.flow, self._record.run, status, self._tasks, time() - started))
         for name in exit_hooks(self._program, successful=status == "done"):
@@ -351,9 +352,9 @@ class FlowRun:
         self._cloned += isinstance(event, TaskCloned)
         self._session.events.emit(event)
 
-    def _show_card(self, shown: CardShown) -> None:
+    def _show_card(self, spec: TaskSpec, update: CardUpdate) -> None:
         """Keep the cards of a task that runs, and notify the views."""
-        card_hook(self._session.cards, self._emit, self._record.flow, shown.spec)(shown.update)
+        card_hook(self._session.cards, self._emit, self._record.flow, spec)(update)
 
     def _tick(self) -> None:
         """Write the output of tasks; from time to time notify the views, and give a sign of life."""
@@ -363,7 +364,7 @@ class FlowRun:
             self._emit(RunGoesOn(self._record.flow, self._record.run))
         if monotonic() - self._beaten > HEARTBEAT:
             self._beaten = monotonic()
-            self._session.datastore.beat(self._record.flow, self._record.run)
+            self._session.datastore.runs.beat(self._record.flow, self._record.run)
 
 
 @contextlib.contextmanager

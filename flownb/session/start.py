@@ -35,13 +35,16 @@ class StartValues:
         Parameters without a default are left out: a single step takes them from its parents.
         """
         known = self._latest
-        if known is None or known[0] is not program or not all(map(self._datastore.holds, known[1].values())):
+        if known is None or known[0] is not program or not all(map(self._datastore.artifacts.holds, known[1].values())):
             with program.looked_at():
                 _ = program.declared  # the module's code may set environment variables
                 inputs = RunInputs(environment=config_environment())
                 ds_type = datastore_type(self._datastore)
                 _, defaults = start_values(program, inputs, ds_type=ds_type, complete=False)
-                known = self._latest = (program, self._datastore.save_given({**program.constants, **defaults}))
+                known = self._latest = (
+                    program,
+                    self._datastore.artifacts.save_given({**program.constants, **defaults}),
+                )
         return known[1]
 
     def known(self, program: Program) -> Mapping[str, ArtifactRef] | None:
@@ -59,7 +62,7 @@ def configured(program: Program, spec: TaskSpec, datastore: Datastore) -> Progra
     for name, one in declared.items():
         if name in spec.overrides or name in refs:
             known = name in spec.overrides
-            configs[one.name] = spec.overrides[name] if known else datastore.load(refs[name], name=name)
+            configs[one.name] = spec.overrides[name] if known else datastore.artifacts.load(refs[name], name=name)
     return program.with_configs(configs)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from flownb.cells.assignment import analyse_names
 from flownb.cells.cell import Cell
 from flownb.provenance.distributions import changed_distributions
-from flownb.provenance.own_modules import is_own
-from flownb.runtime.attempt import run_task
+from flownb.provenance.module_copies import is_own
+from flownb.runtime.attempt import AttemptOptions, run_task
 from flownb.runtime.capture import logged
 from flownb.runtime.events import task_retried, task_told
 from flownb.runtime.parameters.parameter import Parameter
@@ -76,7 +76,7 @@ def run_step(
     for instance in instances:
         with session.datastore.recording():
             given = session.start_values.of(program)
-            task = session.datastore.new_task(
+            task = session.datastore.tasks.new_task(
                 program.flow.name, run, name, parents=instance.parents, given=given.values()
             )
         spec = TaskSpec(name, run, task, instance.parents, instance.frames, given)
@@ -93,7 +93,7 @@ def run_step(
             break
     status = done[-1].record.status
     execution = Execution(name, tuple(result.record.task for result in done), status)
-    session.datastore.add_execution(program.flow.name, run, execution)
+    session.datastore.tasks.add_execution(program.flow.name, run, execution)
     if done[-1].error is not None:
         raise done[-1].error
     notes = _notes(session, program, name, instances) + _other_versions(done)
@@ -178,15 +178,10 @@ def _run_logged(session: Session, program: Program, spec: TaskSpec, display: Dis
             next_attempt()
             session.events.emit(task_retried(result, "work"))
 
-        return run_task(
-            configured(program, spec, session.datastore),
-            spec,
-            session.datastore,
-            keep=session.datastore,
-            display=display,
-            on_card=card_hook(session.cards, session.events.emit, program.flow.name, spec),
-            on_retry=on_retry,
-        )
+        on_card = card_hook(session.cards, session.events.emit, program.flow.name, spec)
+        attempts = AttemptOptions(session.datastore, display=display, on_card=on_card)
+        ready = configured(program, spec, session.datastore)
+        return run_task(ready, spec, session.datastore, attempts, on_retry=on_retry)
 
 
 def _notes(session: Session, program: Program, name: str, instances: list[Instance]) -> list[str]:

@@ -60,7 +60,7 @@ def recorded(folder: Path) -> Path:
     for step in ("load", "each", "collect"):
         run_step(session, step)
     store = folder / ".flownb"
-    Datastore(store).change_tags("F", "1", add=["more"])
+    Datastore(store).runs.change_tags("F", "1", add=["more"])
     main(["rm", "F/2", "--force"])
     return store
 

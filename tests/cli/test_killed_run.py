@@ -39,5 +39,5 @@ def test_a_killed_run_shows_as_failed(
         assert [one.id for one in Flow("F", datastore=store).runs(status="failed")] == ["1"]
         listed = subprocess.run([*command, "runs", "F"], cwd=tmp_path, capture_output=True, text=True, check=True)
         assert [listed.stdout.split()[place] for place in (0, 1, 4)] == ["F/1", "failed", "died"]
-    assert store.run_end("F", "1") is None
+    assert store.runs.run_end("F", "1") is None
     assert run["first"].task.data.x == 1  # type: ignore[union-attr]  # there is one

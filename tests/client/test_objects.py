@@ -178,8 +178,8 @@ def test_what_a_run_was_made_by_is_not_cleared_up(session: Session) -> None:
 def test_records_of_earlier_versions_say_less(tmp_path: Path) -> None:
     """Without environment, cells and distributions, nothing is made up."""
     store = Datastore(tmp_path)
-    store.new_run(RunRecord("F", "", "run"))
-    store.write_task(TaskRecord("F", "1", "a", "1", 0, "done"))
+    store.runs.new_run(RunRecord("F", "", "run"))
+    store.tasks.write_task(TaskRecord("F", "1", "a", "1", 0, "done"))
     run = Run("F/1", datastore=store)
     assert (run.environment, run.cells, run.user) == ({}, [], "")
     task = run["a"].task

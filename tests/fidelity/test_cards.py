@@ -84,8 +84,11 @@ def test_the_exported_card_has_the_same_components(make_session: MakeSession, tm
     """Texts, cells, components in cells, updated components and the picture are the same, in the same cards."""
     session = make_session(*CELLS)
     run = run_flow(session, parse_run([]))
-    record = session.datastore.tasks("CardFlow", run.pathspec.split("/")[1], "train")[0]
-    ours = {(card.type, card.id): CardContent.from_plain(session.datastore.load(card.content)) for card in record.cards}
+    record = session.datastore.tasks.last_attempts("CardFlow", run.pathspec.split("/")[1], "train")[0]
+    ours = {
+        (card.type, card.id): CardContent.from_plain(session.datastore.artifacts.load(card.content))
+        for card in record.cards
+    }
     tasks = run_in_metaflow(export_flow(session), tmp_path / "metaflow")
     assert tasks["train"][0]["m"] == 4
     theirs = their_cards(tmp_path / "metaflow")

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -31,10 +32,12 @@ def test_equal_to_metaflow(case: ParameterCase, tmp_path: Path, monkeypatch: pyt
     here = _folder(tmp_path / "here", monkeypatch, case)
     session = notebook_session(case.cells, here)
     assert session.checks.find() == ()
-    outcome = run_flow(session, parse_run([*case.configs, *case.parameters]))
+    with ThreadPoolExecutor(1) as pool:
+        on_metaflow = pool.submit(_run_on_metaflow, case, export_flow(session), tmp_path / "there")
+        outcome = run_flow(session, parse_run([*case.configs, *case.parameters]))
+        theirs = on_metaflow.result()
     steps = [step.name for step in session.flow.steps]
     ours = tasks_of(Run(outcome.pathspec, datastore=session.datastore), steps)
-    theirs = _run_on_metaflow(case, export_flow(session), tmp_path / "there")
     assert differences(ours, {name: theirs[name] for name in steps}) == []
 
 
@@ -63,7 +66,7 @@ def test_refused_by_both(case: ParameterCase, tmp_path: Path, monkeypatch: pytes
     if isinstance(caught.value, ParameterError):
         assert all(part.endswith((".", "?")) for part in (caught.value.what, caught.value.why)), str(caught.value)
         assert caught.value.fix
-    assert session.datastore.flows() == []
+    assert session.datastore.runs.flows() == []
     for name in ("here", "there"):
         _folder(tmp_path / name, monkeypatch, case)
     vars(session.program(True)).update(declared={}, constants={})  # a class body that raises is exported as it stands

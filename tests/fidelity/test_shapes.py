@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from flownb.session.states import step_states
 from tests.fidelity.hard_cell import HardCell
 from tests.fidelity.hard_graphs import GRAPHS
 from tests.fidelity.metaflow_peer import MetaflowRun, run_many_in_metaflow
-from tests.fidelity.notebook_side import cell_by_cell, differences, notebook_session, stacks_of, tasks_of
+from tests.fidelity.notebook_side import RunsHere, cell_by_cell, differences, notebook_session, stacks_of, tasks_of
 from tests.fidelity.shape import FailingShape, watched
 from tests.fidelity.shapes_failing import FAILING
 from tests.fidelity.shapes_foreach import FOREACHS
@@ -33,13 +34,23 @@ def run_on_metaflow(text: str, config: pytest.Config, folder: Path, *arguments: 
     return run_many_in_metaflow({"flow": text}, home, *arguments)["flow"]
 
 
+@pytest.fixture(scope="module")
+def runs_here(tmp_path_factory: pytest.TempPathFactory) -> RunsHere:
+    """Runs of the shapes, which both a comparison with Metaflow and one with single cells look at."""
+    return RunsHere(tmp_path_factory.mktemp("here"))
+
+
 @pytest.mark.parametrize("case", SHAPES, ids=lambda case: case.name)
-def test_shape_is_equal_on_metaflow(case: HardCell, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+def test_shape_is_equal_on_metaflow(
+    case: HardCell, tmp_path: Path, pytestconfig: pytest.Config, runs_here: RunsHere
+) -> None:
     """Every step, those that flownb adds included, has the same tasks with the same stacks and artifacts."""
-    session = notebook_session(watched(case.cells), tmp_path)
-    assert errors_of(session.checks.find()) == ()
-    theirs = run_on_metaflow(export_flow(session), pytestconfig, tmp_path)
-    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
+    exported = notebook_session(watched(case.cells), tmp_path)
+    assert errors_of(exported.checks.find()) == ()
+    with ThreadPoolExecutor(1) as pool:
+        on_metaflow = pool.submit(run_on_metaflow, export_flow(exported), pytestconfig, tmp_path)
+        session, run = runs_here.of(watched(case.cells))
+        theirs = on_metaflow.result()
     assert stacks_of(run, session.program(True).graph) == theirs.stacks()
     assert differences(tasks_of(run, [step.id for step in run]), theirs.tasks()) == []
     judged = {name: one.state for name, one in step_states(session).items()}
@@ -47,14 +58,13 @@ def test_shape_is_equal_on_metaflow(case: HardCell, tmp_path: Path, pytestconfig
 
 
 @pytest.mark.parametrize("case", SHAPES, ids=lambda case: case.name)
-def test_shape_is_equal_cell_by_cell(case: HardCell, tmp_path: Path) -> None:
+def test_shape_is_equal_cell_by_cell(case: HardCell, tmp_path: Path, runs_here: RunsHere) -> None:
     """Executing the cells of the ways that are taken, one after another, leaves the artifacts that a run leaves."""
-    session = notebook_session(watched(case.cells), tmp_path)
-    if any(name in node.targets for name, node in session.program(False).graph.nodes.items()):
+    cells = notebook_session(watched(case.cells), tmp_path)
+    if any(name in node.targets for name, node in cells.program(False).graph.nodes.items()):
         pytest.skip("a run goes back to a step as often as its switch says; a cell is executed once")
-    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
+    session, run = runs_here.of(watched(case.cells))
     whole = tasks_of(run, [step.name for step in session.flow.steps if step.name in run])
-    cells = notebook_session(watched(case.cells), tmp_path / "cells")
     assert differences(cell_by_cell(cells, whole), whole) == []
 
 

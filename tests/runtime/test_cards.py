@@ -184,7 +184,7 @@ CELLS = (
 def cards(session: Session, step: str) -> list[CardContent]:
     """The stored cards of a step's latest task."""
     task = session.results().attempted(step)[0]
-    return [CardContent.from_plain(session.datastore.load(card.content)) for card in task.cards]
+    return [CardContent.from_plain(session.datastore.artifacts.load(card.content)) for card in task.cards]
 
 
 def test_the_default_card_lists_what_the_task_has(make_session: MakeSession) -> None:
@@ -313,9 +313,9 @@ def test_a_stored_card_that_is_damaged_is_drawn(make_session: MakeSession) -> No
     run_step(session, "train")
     task = session.results().attempted("train")[0]
     for number, raw in enumerate([5, {"components": [{"type": "table", "rows": 5}, {"type": "note", "text": "n"}]}]):
-        content = session.datastore.save_plain(raw, name="card")
+        content = session.datastore.artifacts.save_plain(raw, name="card")
         record = replace(task, task=f"9{number}", cards=(CardRecord("default", None, content),))
-        session.datastore.write_task(record)
+        session.datastore.tasks.write_task(record)
         found = card_view(session, parse_card(["train", "--from", f"{task.run}/train/9{number}"]))
         assert "cannot be drawn" in found.bundle()["text/plain"]
         assert "cannot be drawn" in found.page()

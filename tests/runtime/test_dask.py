@@ -23,17 +23,10 @@ from distributed import Client
 from flownb.client import Run
 from flownb.errors import ExecutorError, StepFailed, StoreError
 from flownb.runtime.engines.dask_host import require_store
-from flownb.runtime.engines.parcels import (
-    LARGEST,
-    Shown,
-    pack_result,
-    pack_shown,
-    pack_spec,
-    unpack_result,
-    unpack_shown,
-    unpack_spec,
-)
+from flownb.runtime.engines.parcels import LARGEST, pack, pack_spec, unpack, unpack_spec
 from flownb.runtime.events import TaskOutput
+from flownb.runtime.executor import Ended, Message
+from flownb.runtime.failure import StepError
 from flownb.runtime.scheduler import RunStopped
 from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.session.executors import open_executor
@@ -240,7 +233,7 @@ def test_a_killed_worker_is_a_failed_attempt(
         assert run.outcome.cloned == 7
     assert left(session, run, "held") == 5
     assert left(session, run, "pick") == 40
-    attempts = session.datastore.tasks(*run.pathspec.split("/"), "held")
+    attempts = session.datastore.tasks.last_attempts(*run.pathspec.split("/"), "held")
     assert [record.attempt for record in attempts] == [int(retry)]
 
 
@@ -251,7 +244,7 @@ def test_a_cluster_says_how_much_room_there_is(cluster: Cluster, make_session: M
     cluster.work("two", "--nthreads", "1", "--memory-limit", "2 GiB")
     for words, slots in (((), 4), (("--max-workers", "2"), 2)):
         options = parse_run(["--executor", f"dask={cluster.address}", *words])
-        session.datastore.save(1, name="x")
+        session.datastore.artifacts.save(1, name="x")
         with open_executor(session, session.program(True), options) as executor:
             assert (executor.slots, executor.memory) == (slots, 3072)
 
@@ -269,7 +262,7 @@ def test_a_step_that_crashes_leaves_its_worker(cluster: Cluster, make_session: M
     run = begin(session, cluster)
     run.drive()
     assert left(session, run, "a")
-    (record,) = session.datastore.task_records(*run.pathspec.split("/"), [("a", "2", 0)])
+    (record,) = session.datastore.tasks.task_records(*run.pathspec.split("/"), [("a", "2", 0)])
     assert record is not None
     assert record.exception is not None
     assert "exit status 7" in record.exception["message"]
@@ -294,7 +287,7 @@ def test_a_stopped_run_stops_its_tasks(
     run.stop()
     assert isinstance(fails(run), RunStopped)
     assert "interrupted\n" in "".join(heard)
-    (task,) = session.datastore.tasks(*run.pathspec.split("/"), "held")
+    (task,) = session.datastore.tasks.last_attempts(*run.pathspec.split("/"), "held")
     assert task.status == "interrupted"
 
 
@@ -312,7 +305,7 @@ def test_a_lost_scheduler_ends_the_run(
     error = fails(run)
     assert isinstance(error, ExecutorError)
     assert error.what == f"The dask scheduler at {cluster.address} is gone."
-    assert session.datastore.run_status(*run.pathspec.split("/")) == "failed"
+    assert session.datastore.runs.run_status(*run.pathspec.split("/")) == "failed"
     run = Resume(session, parse_resume([])).begin()
     run.start()
     assert (tmp_path / "begun").read_text() == "here"
@@ -461,18 +454,35 @@ def test_what_is_packed_is_small(make_session: MakeSession) -> None:
     session = make_session("%%step load -> xs\nxs = [1]")
     run_step(session, "load")
     flow = session.flow.name
-    (run,) = session.datastore.run_ids(flow)
-    (record,) = session.datastore.tasks(flow, run, "load")
+    (run,) = session.datastore.runs.run_ids(flow)
+    (record,) = session.datastore.tasks.last_attempts(flow, run, "load")
     many = replace(record, attempt=1, read=tuple(str(number) for number in range(20_000)))
-    session.datastore.write_task(many)
+    session.datastore.tasks.write_task(many)
     spec = TaskSpec("load", record.run, record.task, (many,), attempt=1)
     assert len(pack_spec(spec)) < LARGEST
     assert unpack_spec(pack_spec(spec), session.datastore) == spec
-    result = TaskResult(many, {})
-    packed = pack_result(3, result)
-    assert len(packed) < LARGEST
-    assert unpack_result(pickle.loads(packed), spec, record.flow, session.datastore) == result
-    shown = Shown(3, Output("display", data={"image/png": "x" * 100_000}))
-    packed = pack_shown(shown, session.datastore)
-    assert len(packed) < LARGEST
-    assert unpack_shown(pickle.loads(packed), session.datastore) == shown.what
+    messages: list[Message] = [
+        Ended(TaskResult(many, {}), elsewhere=True),
+        Output("display", data={"image/png": "x" * 100_000}),
+    ]
+    for message in messages:
+        packed = pack(3, message, session.datastore)
+        assert len(packed) < LARGEST
+        number, sent = pickle.loads(packed)
+        assert number == 3
+        assert unpack(sent, spec, record.flow, session.datastore) == message
+
+
+def test_an_error_arrives_as_plain_data(make_session: MakeSession) -> None:
+    """An attempt that ended arrives with its record; its error as text, with whether another attempt cannot help."""
+    session = make_session("%%step load -> xs\nxs = [1]")
+    run_step(session, "load")
+    (run,) = session.datastore.run_ids(session.flow.name)
+    (record,) = session.datastore.tasks(session.flow.name, run, "load")
+    failed = replace(record, status="failed")
+    ended = Ended(TaskResult(failed, {}, StoreError("It is gone.", "Somebody removed it.", "Run it again.")))
+    arrived = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(ended))))
+    assert (arrived.elsewhere, arrived.result.record) == (True, failed)
+    assert isinstance(arrived.result.error, StepError)
+    assert arrived.result.error.final
+    assert arrived.result.error.facts["message"] == "It is gone. Somebody removed it. Run it again."

@@ -98,7 +98,7 @@ def test_retry_tries_again_and_records_each_attempt(make_session: MakeSession, m
     found = execute(session, mode, "b")
     assert (found["n"], found["tries"]) == (2, 2)
     (record,) = session.results().latest("b") if mode == "work" else [session.results().attempted("b")[0]]
-    records = session.datastore.task_records(
+    records = session.datastore.tasks.task_records(
         record.flow, record.run, [(record.step, record.task, number) for number in range(4)]
     )
     assert [one and one.status for one in records] == ["failed", "failed", "done", None]
@@ -410,7 +410,7 @@ def test_a_value_that_is_known_only_now_is_refused(
         execute(session, mode, "a")
     assert says in str(raised.value)
     if mode == "run":
-        assert list(session.datastore.run_ids("NotebookFlow")) == []
+        assert list(session.datastore.runs.run_ids("NotebookFlow")) == []
 
 
 def test_what_metaflow_refuses_is_refused(make_session: MakeSession) -> None:

@@ -86,7 +86,10 @@ def test_a_pasted_method_body_works(make_session: MakeSession) -> None:
     for step in ("start", "a", "b", "both", "end"):
         run_step(session, step)
     (record,) = session.results().latest("end")
-    assert {name: session.datastore.load(ref) for name, ref in record.artifacts.items()} == {"x": 1, "total": 5}
+    assert {name: session.datastore.artifacts.load(ref) for name, ref in record.artifacts.items()} == {
+        "x": 1,
+        "total": 5,
+    }
 
 
 def test_a_step_may_go_to_one_whose_cell_comes_later(make_session: MakeSession) -> None:

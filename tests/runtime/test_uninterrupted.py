@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from flownb.interrupts import uninterrupted
-from flownb.provenance.own_modules import OwnModules, current_modules
+from flownb.provenance.module_copies import OwnModules, current_modules
 from flownb.runtime import process
 from flownb.runtime.process import own_event_loops
 

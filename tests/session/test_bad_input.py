@@ -146,7 +146,7 @@ def test_full_disk(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(StoreError, match=r"is full\. .* Free some space"):
             run_step(session, "grow")
     assert run_step(session, "grow").values == {"big": bytes(100_000)}
-    assert session.datastore.load(session.results().latest("load")[0].artifacts["df"]) == [1, 2, 3]
+    assert session.datastore.artifacts.load(session.results().latest("load")[0].artifacts["df"]) == [1, 2, 3]
 
 
 def test_unpicklable_artifact_keeps_the_others(make_session: MakeSession) -> None:
@@ -212,7 +212,7 @@ def test_a_failing_step_in_a_run(make_session: MakeSession) -> None:
     )
     assert isinstance(caught.value.__cause__, StepError)
     assert caught.value.__cause__.type == "IndexError"
-    end = session.datastore.run_end("NotebookFlow", "1")
+    end = session.datastore.runs.run_end("NotebookFlow", "1")
     assert end is not None
     assert end.status == "failed"
     with pytest.raises(IndexError):
@@ -224,7 +224,7 @@ def test_an_interrupted_run(make_session: MakeSession) -> None:
     session = make_session("%%step load\nraise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
         run_flow(session, RunOptions())
-    end = session.datastore.run_end("NotebookFlow", "1")
+    end = session.datastore.runs.run_end("NotebookFlow", "1")
     assert end is not None
     assert end.status == "interrupted"
 
@@ -248,7 +248,7 @@ def test_bad_parameters(make_session: MakeSession, words: str, message: str) -> 
     with pytest.raises(ParameterError) as caught:
         run_flow(session, parse_run(words.split()))
     assert str(caught.value).startswith(message)
-    assert session.datastore.run_ids("F") == []
+    assert session.datastore.runs.run_ids("F") == []
 
 
 @pytest.mark.parametrize(

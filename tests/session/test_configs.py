@@ -146,7 +146,7 @@ def test_nothing_runs_without_usable_configs(
     with pytest.raises(ParameterError) as caught:
         run_flow(session, parse_run(options))
     assert message in str(caught.value)
-    assert session.datastore.flows() == []
+    assert session.datastore.runs.flows() == []
 
 
 def test_a_required_config_comes_from_a_run(make_session: MakeSession) -> None:

@@ -39,7 +39,7 @@ def record_other(session: Session, step: str, part: str, old: str, new: str) -> 
     task = session.results().latest(step)[0]
     changed = {**task.fingerprint, part: task.fingerprint[part].replace(old, new)}
     assert task.fingerprint != changed
-    session.datastore.write_task(replace(task, attempt=task.attempt + 1, fingerprint=changed), made=())
+    session.datastore.tasks.write_task(replace(task, attempt=task.attempt + 1, fingerprint=changed), made=())
 
 
 def test_another_version(make_session: MakeSession) -> None:

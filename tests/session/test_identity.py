@@ -465,7 +465,7 @@ def test_what_use_refuses(tmp_path: Path) -> None:
     ):
         with pytest.raises(Exception, match=message.replace("`", ".")):
             use_run(session, given)
-    assert session.datastore.flows() == []
+    assert session.datastore.runs.flows() == []
 
 
 def test_an_id_that_was_not_saved_is_not_a_silent_loss(tmp_path: Path) -> None:
@@ -493,14 +493,16 @@ def test_gc_keeps_what_is_used_and_clears_up_after_unknown_kernels(tmp_path: Pat
     session = opened(path)
     use_run(session, ["1"])
     store = session.datastore
-    store.new_run(RunRecord("F", "", "work", user="tester", started=5.0, notebook_id="k1"))
-    store.new_run(RunRecord("F", "", "work", user="tester", started=4e9, notebook_id="k2"))
+    store.runs.new_run(RunRecord("F", "", "work", user="tester", started=5.0, notebook_id="k1"))
+    store.runs.new_run(RunRecord("F", "", "work", user="tester", started=4e9, notebook_id="k2"))
     collect(store, keep_last=1)
-    kept = [one.run for one in store.runs("F", store.run_ids("F")) if one is not None and not one.removed]
+    kept = [
+        one.run for one in store.runs.run_records("F", store.runs.run_ids("F")) if one is not None and not one.removed
+    ]
     assert kept == ["5", "3", "2", "1"]
     use_run(session, ["--none"])
     collect(store, keep_last=1)
-    assert store.runs("F", ["1"])[0].removed  # type: ignore[union-attr]  # it is there
+    assert store.runs.run_records("F", ["1"])[0].removed  # type: ignore[union-attr]  # it is there
 
 
 def test_gc_keeps_the_newest_run_of_each_notebook_that_is_worked_on(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_values_are_checked_before_the_run(make_session: MakeSession) -> None:
     session = make_session("%%step a -> b\nb = 1")
     with pytest.raises(ParameterError, match=r"@retry of step .* says times=9"):
         run_flow(session, parse_run(["--with", "retry:times=9"]))
-    assert session.datastore.flows() == []
+    assert session.datastore.runs.flows() == []
 
 
 @pytest.mark.parametrize("executor", ["process", "inline"])
@@ -183,7 +183,7 @@ def test_a_branch_without_a_project_is_refused(make_session: MakeSession) -> Non
             run_flow(session, parse_run(words))
         with pytest.raises(ParameterError, match="needs a flow with @project"):
             spin_step(session, parse_spin(["a", *words]))
-    assert session.datastore.flows() == []
+    assert session.datastore.runs.flows() == []
 
 
 @pytest.mark.parametrize(

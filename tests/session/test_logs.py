@@ -20,7 +20,7 @@ from flownb.session.step import run_step
 from flownb.session.step_options import parse_spin
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import collect, remove_run, remove_spins
-from flownb.store.log_reader import LogPiece, logged_attempts
+from flownb.store.logs import LogPiece
 from flownb.store.usage import measure
 from tests.conftest import MakeSession
 
@@ -87,7 +87,7 @@ def test_each_attempt_has_its_own_log(make_session: MakeSession) -> None:
     """Of a step that is tried again every attempt is kept, with the error that ended it."""
     session = make_session(*FLAKY)
     run_step(session, "flaky")
-    assert len(logged_attempts(session.datastore, "F", "1")) == 3
+    assert len(session.datastore.logs.attempts("F", "1")) == 3
     last = logs(session, "flaky")
     assert last == ["attempt 2 (there are 0 to 2):", "stdout: try 2"]
     second = logs(session, "flaky --attempt 1")
@@ -120,7 +120,7 @@ def test_cloned_tasks_show_what_they_wrote_when_they_ran(make_session: MakeSessi
     run_flow(session, parse_run([]))
     for run in ("2", "3"):
         Resume(session, ResumeOptions()).begin().drive()
-        assert logged_attempts(session.datastore, "F", run) == []
+        assert session.datastore.logs.attempts("F", run) == []
         assert set(logs(session, f"load --from {run}")) == {"stdout: loaded", "stderr: careful"}
         task = Flow("F", datastore=session.datastore)[run]["load"].task
         assert task is not None
@@ -139,7 +139,7 @@ def test_a_background_run_s_tasks_are_shown_while_they_run(
     session.runs.append(run)
     run.start()
     try:
-        while not logged_attempts(session.datastore, "F", "2", "hold"):
+        while not session.datastore.logs.attempts("F", "2", "hold"):
             assert run.running
         assert logs(session, "hold") == ["running task 1 of 1:", "stdout: waits"]
         assert logs(session, "load") == ["stdout: loaded"]
@@ -187,13 +187,13 @@ def test_logs_go_with_their_tasks(make_session: MakeSession) -> None:
     for _ in range(3):
         run_step(session, "load")
     store = session.datastore
-    assert len(logged_attempts(store, "F", "1")) == 3
+    assert len(store.logs.attempts("F", "1")) == 3
     removed = collect(store, keep_last=1)
     assert (removed.tasks, removed.bytes > 100) == (2, True)
-    assert len(logged_attempts(store, "F", "1")) == 1
+    assert len(store.logs.attempts("F", "1")) == 1
     assert set(logs(session, "load")) == {"stdout: loaded", "stderr: careful"}
     assert remove_run(store, "F", "1", force=True).bytes > 50
-    assert logged_attempts(store, "F", "1") == []
+    assert store.logs.attempts("F", "1") == []
 
 
 def test_logs_are_measured(make_session: MakeSession) -> None:
@@ -261,5 +261,5 @@ def test_logs_are_left_out_of_what_a_store_holds(make_session: MakeSession) -> N
     session = make_session(*CELLS)
     run_flow(session, parse_run([]))
     fresh = Datastore(session.datastore.location)
-    assert fresh.steps("F", "1") == ["end", "load", "pick", "start", "train"]
-    assert len(list(fresh.attempts("F", "1"))) == 7
+    assert fresh.tasks.steps("F", "1") == ["end", "load", "pick", "start", "train"]
+    assert len(list(fresh.tasks.attempts("F", "1"))) == 7

@@ -380,7 +380,7 @@ def test_a_run_goes_by_what_it_was_given(notebook: Notebook) -> None:
     """A run's own record says which parameters its user chose, and a resume passes that on."""
     session = notebook.session()
     run_flow(session, parse_run(f"{INLINE} --k 15".split()))
-    record = session.datastore.run("F", "1")
-    assert (record.chosen, session.datastore.load(record.defaults["k"])) == (("k",), 5)
+    record = session.datastore.runs.run("F", "1")
+    assert (record.chosen, session.datastore.artifacts.load(record.defaults["k"])) == (("k",), 5)
     run_flow(session, RunOptions(executor="inline"))
-    assert (session.datastore.run("F", "2").chosen, session.datastore.run("F", "2").defaults) == ((), {})
+    assert (session.datastore.runs.run("F", "2").chosen, session.datastore.runs.run("F", "2").defaults) == ((), {})

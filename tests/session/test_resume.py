@@ -93,8 +93,8 @@ def test_a_run_whose_steps_are_all_valid_is_cloned(make_session: MakeSession, co
     assert lines == ["load: cloned", "train: cloned, 3 tasks", "pick: cloned", "report: cloned"]
     assert {step.id: len(list(step)) for step in second} == {step.id: len(list(step)) for step in first}
     assert (True, data(second, "pick", "best")) == (second.successful, [[10, 20, 30]])
-    record = session.datastore.run("NotebookFlow", "2")
-    tasks = session.datastore.tasks("NotebookFlow", "2", "train")
+    record = session.datastore.runs.run("NotebookFlow", "2")
+    tasks = session.datastore.tasks.last_attempts("NotebookFlow", "2", "train")
     assert (record.origin, [task.origin for task in tasks]) == ("1", ["1/train/3", "1/train/4", "1/train/5"])
     assert {task.parents for task in tasks} == {("2/load/2",)}
 
@@ -256,7 +256,7 @@ def test_resume_from_a_step_needs_all_before_it(make_session: MakeSession, count
     session = make_session(SHARED, LOAD, TRAIN + "\nassert self.input != 2", PICK, REPORT)
     with pytest.raises(MissingResults, match="Step train cannot be cloned for item 1: failed before"):
         resume(session, "pick")
-    assert session.datastore.run_ids("NotebookFlow") == ["1"]
+    assert session.datastore.runs.run_ids("NotebookFlow") == ["1"]
 
 
 def test_a_resume_that_got_nowhere_hides_nothing(make_session: MakeSession, count: Any) -> None:

@@ -78,10 +78,10 @@ def attempt(session: Session, *, resume: bool) -> str:
 def left(session: Session, run: str) -> dict[Any, Any]:
     """All that a run left: each task's place, where it led, its artifacts' values."""
     found = {}
-    for step in session.datastore.steps("NotebookFlow", run):
-        for task in session.datastore.tasks("NotebookFlow", run, step):
+    for step in session.datastore.tasks.steps("NotebookFlow", run):
+        for task in session.datastore.tasks.last_attempts("NotebookFlow", run, step):
             place = (step, tuple((frame.step, frame.var, frame.num_splits, frame.index) for frame in task.foreach))
-            values = {name: session.datastore.load(ref) for name, ref in task.artifacts.items()}
+            values = {name: session.datastore.artifacts.load(ref) for name, ref in task.artifacts.items()}
             found[place] = (task.status, task.chosen, task.splits, sorted(task.captured), values)
     return found
 

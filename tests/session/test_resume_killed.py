@@ -54,7 +54,9 @@ def test_a_run_that_was_ended_from_outside(
     run = Run("F/2", datastore=store)
     assert run.data.best == [2, 4, 6]  # type: ignore[union-attr]  # it has ended
     before = {
-        task.foreach[-1].index: task.artifacts["process"] for task in store.tasks("F", "1", "train") if task.captured
+        task.foreach[-1].index: task.artifacts["process"]
+        for task in store.tasks.last_attempts("F", "1", "train")
+        if task.captured
     }
-    after = {task.foreach[-1].index: task.artifacts["process"] for task in store.tasks("F", "2", "train")}
+    after = {task.foreach[-1].index: task.artifacts["process"] for task in store.tasks.last_attempts("F", "2", "train")}
     assert [before.get(index) == after[index] for index in range(3)] == [True, True, False]

@@ -92,7 +92,7 @@ def test_state_outlives_the_kernel(make_session: MakeSession, tmp_path: Path) ->
     again = make_session(*CELLS)
     assert spin_step(again, parse_spin(["pick"])).values == {"best": 6}
     assert run_step(again, "pick").values == {"best": 6}
-    assert again.datastore.run_ids("F") == ["1"]
+    assert again.datastore.runs.run_ids("F") == ["1"]
 
 
 def test_spin_records_nothing(make_session: MakeSession, tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_spin_persist_keeps_a_task_aside(make_session: MakeSession) -> None:
     assert outcome.task is not None
     assert (outcome.task["m"].data, outcome.task["xs"].data) == (2, [1, 2, 3])
     assert Run("F/1", datastore=session.spin_datastore)["train"].task.pathspec == outcome.task.pathspec  # type: ignore[union-attr]  # just made
-    assert session.datastore.run_ids("F") == ["1"]
+    assert session.datastore.runs.run_ids("F") == ["1"]
 
 
 def test_the_newest_result_counts_wherever_it_is(make_session: MakeSession) -> None:
@@ -448,7 +448,7 @@ def test_retry_starts_again_from_the_store(make_session: MakeSession) -> None:
     )
     run_all(session)
     (record,) = session.results().latest("b")
-    assert (record.attempt, session.datastore.load(record.artifacts["n"])) == (2, 2)
+    assert (record.attempt, session.datastore.artifacts.load(record.artifacts["n"])) == (2, 2)
 
 
 def test_environment_holds_for_the_task_alone(make_session: MakeSession) -> None:
@@ -471,7 +471,7 @@ def test_a_step_gives_the_process_back(make_session: MakeSession, tmp_path: Path
         "%%step b -> seen\nseen = [os.environ.get('FLOWNB_TEST'), sys.getrecursionlimit() == 5000, os.getcwd() == '/']",
     )
     run_all(session)
-    assert session.datastore.load(session.results().latest("b")[0].artifacts["seen"]) == [None, False, False]
+    assert session.datastore.artifacts.load(session.results().latest("b")[0].artifacts["seen"]) == [None, False, False]
 
 
 def test_a_failing_item_is_named(make_session: MakeSession) -> None:

@@ -97,8 +97,8 @@ def test_a_part_of_a_datastore_is_not_cleared_up_alone(spun: tuple[Session, Task
 def test_a_folder_called_spin_may_be_a_datastore(tmp_path: Path) -> None:
     """Without a datastore around it, a folder of that name is like any other."""
     store = Datastore(tmp_path / "spin")
-    ref = store.save(bytes(100_000), name="x")
-    assert Datastore(tmp_path / "spin").load(ref) == bytes(100_000)
+    ref = store.artifacts.save(bytes(100_000), name="x")
+    assert Datastore(tmp_path / "spin").artifacts.load(ref) == bytes(100_000)
     assert (tmp_path / "spin" / "blobs").exists()
 
 

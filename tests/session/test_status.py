@@ -6,7 +6,7 @@ import pytest
 
 from flownb.cells.cell import read_cell
 from flownb.errors import StepFailed
-from flownb.runtime.reuse import Reuse
+from flownb.runtime.clones import Clones
 from flownb.session.options import RunOptions, parse_run
 from flownb.session.resume import find_origin, offered_tasks, rehearse
 from flownb.session.run import run_flow
@@ -96,9 +96,9 @@ def test_it_is_what_a_resume_does(make_session: MakeSession) -> None:
         status.lines()[7].partition("  train  ")[2],
         find_origin(session.datastore, "NotebookFlow", None).run,
     ) == ("2 of 3 tasks would run: failed before, had not run", "1")
-    assert session.datastore.run_ids("NotebookFlow") == ["1"]
+    assert session.datastore.runs.run_ids("NotebookFlow") == ["1"]
     origin = find_origin(session.datastore, "NotebookFlow", "1")
-    reuse = Reuse(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
+    reuse = Clones(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
     planned = rehearse(session, reuse, origin)
     assert {name: (one.cloned, one.ran) for name, one in planned.items()} == {
         "start": (1, 0),

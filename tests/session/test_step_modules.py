@@ -57,8 +57,8 @@ def in_a_run(session: Session, step: str, name: str) -> object:
     """What a run makes of an artifact."""
     outcome = run_flow(session, RunOptions())
     flow, run = outcome.pathspec.split("/")
-    (task,) = session.datastore.tasks(flow, run, step)
-    return Datastore(session.datastore.location).load(task.artifacts[name])
+    (task,) = session.datastore.tasks.last_attempts(flow, run, step)
+    return Datastore(session.datastore.location).artifacts.load(task.artifacts[name])
 
 
 # -- edits

@@ -73,9 +73,9 @@ def test_a_switch_inside_a_foreach(make_session: MakeSession) -> None:
     tasks = [run_step(session, step.name).report.tasks for step in session.flow.steps]
     assert tasks == [1, 4, 2, 2, 4, 1]
     results = session.results()
-    by_cells = session.datastore.load(results.latest("gather")[0].artifacts["ts"])
+    by_cells = session.datastore.artifacts.load(results.latest("gather")[0].artifacts["ts"])
     run_flow(session, INLINE)
-    by_run = session.datastore.load(results.latest("gather")[0].artifacts["ts"])
+    by_run = session.datastore.artifacts.load(results.latest("gather")[0].artifacts["ts"])
     assert (by_cells, by_run) == ([10, 200, 30, 400], [10, 200, 30, 400])
     assert set(states(session).values()) == {"fresh"}
     turned = make_session(INSIDE[0].replace("3, 4", "3, 5"), *INSIDE[1:])

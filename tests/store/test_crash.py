@@ -50,12 +50,12 @@ def record_task(
 ) -> str:
     """Record a task that failed at first; its second attempt has what `values` gives."""
     with store.recording():
-        task = store.new_task("F", run, step)
+        task = store.tasks.new_task("F", run, step)
         note("id", run, task)
-        store.write_task(TaskRecord("F", run, step, task, 0, "failed"))
+        store.tasks.write_task(TaskRecord("F", run, step, task, 0, "failed"))
         note("task", run, step, task, 0, seed)
-        refs = store.save_all(artifacts, before={}).refs
-        store.write_task(TaskRecord("F", run, step, task, 1, "done", artifacts=refs, captured=tuple(refs)))
+        refs = store.artifacts.save_all(artifacts, before={}).refs
+        store.tasks.write_task(TaskRecord("F", run, step, task, 1, "done", artifacts=refs, captured=tuple(refs)))
         note("task", run, step, task, 1, seed)
     return task
 
@@ -63,18 +63,18 @@ def record_task(
 def write_runs(root: str, seed: int, rounds: int, note: Callable[..., None]) -> None:
     """Record a working run, and whole runs with two tasks each; say what was recorded."""
     store = Datastore(root)
-    work = store.new_run(RunRecord("F", "", "work")).run
+    work = store.runs.new_run(RunRecord("F", "", "work")).run
     note("run", work)
     for seed_here in range(seed, seed + rounds):
-        given = store.save_given({"parameter": "p" * 5000})
-        run = store.new_run(RunRecord("F", "", "run", parameters=given, tags=(str(seed_here),))).run
+        given = store.artifacts.save_given({"parameter": "p" * 5000})
+        run = store.runs.new_run(RunRecord("F", "", "run", parameters=given, tags=(str(seed_here),))).run
         note("run", run)
         for number, step in enumerate(STEPS):
             record_task(store, run, step, seed_here + number, note, values(seed_here + number))
         task = record_task(store, work, "a", seed_here, note, values(seed_here))
-        store.add_execution("F", work, Execution("a", (task,), "done"))
+        store.tasks.add_execution("F", work, Execution("a", (task,), "done"))
         note("execution", work, task)
-        store.end_run("F", run, RunEnd("done", 1.0))
+        store.runs.end_run("F", run, RunEnd("done", 1.0))
         note("end", run)
 
 
@@ -164,8 +164,8 @@ def assert_equal_values(store: Datastore, record: TaskRecord, seed: int) -> None
     expected = values(seed)
     assert set(record.artifacts) == set(expected)
     for name, ref in record.artifacts.items():
-        assert store.holds(ref)
-        np.testing.assert_array_equal(expected[name], store.load(ref, name=name, where=record.pathspec))
+        assert store.artifacts.holds(ref)
+        np.testing.assert_array_equal(expected[name], store.artifacts.load(ref, name=name, where=record.pathspec))
 
 
 def assert_kept(root: Path, notes: list[list[Any]]) -> None:
@@ -174,9 +174,9 @@ def assert_kept(root: Path, notes: list[list[Any]]) -> None:
     executions: dict[str, list[str]] = {}
     for kind, *what in notes:
         if kind == "run":
-            assert store.run("F", what[0]).run == what[0]
+            assert store.runs.run("F", what[0]).run == what[0]
         elif kind == "end":
-            assert store.run_end("F", what[0]) == RunEnd("done", 1.0)
+            assert store.runs.run_end("F", what[0]) == RunEnd("done", 1.0)
         elif kind == "execution":
             executions.setdefault(what[0], []).append(what[1])
         elif kind == "task":
@@ -185,12 +185,12 @@ def assert_kept(root: Path, notes: list[list[Any]]) -> None:
             found = from_json(TaskRecord, text or b"")
             assert (found.attempt, found.status) == (attempt, ("failed", "done")[attempt])
             if attempt:
-                assert store.task("F", run, step, task) == found
+                assert store.tasks.last_attempt("F", run, step, task) == found
                 assert_equal_values(store, found, seed)
         else:
             assert kind == "id"
     for run, tasks in executions.items():
-        assert [one.tasks[0] for one in store.executions("F", run)][: len(tasks)] == tasks
+        assert [one.tasks[0] for one in store.tasks.executions("F", run)][: len(tasks)] == tasks
 
 
 def assert_whole(root: Path) -> None:
@@ -204,7 +204,7 @@ def assert_whole(root: Path) -> None:
         if name in kinds or "/steps/" in entry.name:
             record = from_json(kinds.get(name, TaskRecord), store.storage.read(entry.name) or b"")
             for artifact, ref in getattr(record, "artifacts", {}).items():
-                store.load(ref, name=artifact, where=entry.name)
+                store.artifacts.load(ref, name=artifact, where=entry.name)
 
 
 def assert_goes_on(root: Path, notes: list[list[Any]]) -> None:
@@ -223,7 +223,7 @@ def assert_goes_on(root: Path, notes: list[list[Any]]) -> None:
     # A working run goes on where it was left.
     for run in {what[0] for kind, *what in notes if kind == "id"}:
         store = Datastore(root)
-        if store.run("F", run).kind == "work":
+        if store.runs.run("F", run).kind == "work":
             record_task(store, run, "b", 7000, lambda *what: noted.append(list(what)), values(7000))
             assert ("id", run, noted[-1][3]) not in taken
     assert_kept(root, noted)
@@ -272,8 +272,8 @@ def test_an_id_that_a_killed_process_never_took_is_given_to_the_next(tmp_path: P
         if notes:
             break
         if not any(one.name == "run.json" for one in root.rglob("*.json")):
-            assert list(Datastore(root).run_ids("F")) == []
-            assert Datastore(root).new_run(RunRecord("F", "", "run")).run == "1"
+            assert list(Datastore(root).runs.run_ids("F")) == []
+            assert Datastore(root).runs.new_run(RunRecord("F", "", "run")).run == "1"
             assert [run.id for run in Flow("F", datastore=Datastore(root)).runs()] == ["1"]
     assert number > 5
 

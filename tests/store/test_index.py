@@ -3,7 +3,7 @@
 Run as a program, this file is the processes that its tests race and kill.
 """
 
-# ruff: noqa: D102 - what the stand-ins' methods do is said in `Manifests`
+# ruff: noqa: D102 - what the stand-ins' methods do is said in `Runs` and `Tasks`
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], RunRecord | None] = {}
+        self.newest: dict[str, int] = {}
         self.ended: dict[tuple[str, str], RunEnd] = {}
         self.dead: set[tuple[str, str]] = set()
         self.tags: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -67,8 +68,8 @@ class Memory:
         self._read("last_run")
         return max((int(run) for name, run in self.records if name == flow), default=0)
 
-    def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
-        self._read("runs", len(ids))
+    def run_records(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
+        self._read("run_records", len(ids))
         return [self.records.get((flow, run)) for run in ids]
 
     def run_ends(self, flow: str, ids: Sequence[str]) -> list[RunEnd | None]:
@@ -94,7 +95,11 @@ class Memory:
         return [self.attempts[flow, run].get(name) for name in names]
 
     def begin(self, flow: str = "F", **values: Any) -> RunRecord:
-        run = str(sum(name == flow for name, _ in self.records) + 1)
+        last = self.newest.get(flow, 0)
+        while last and (flow, str(last)) not in self.records:
+            last -= 1
+        self.newest[flow] = last + 1
+        run = str(last + 1)
         record = RunRecord(flow, run, **{"kind": "run", "user": "ada", "started": float(run), **values})
         self.records[flow, run] = record
         return record
@@ -174,7 +179,7 @@ class Folder(Memory):
         folder = self.root / flow
         return max((int(path.parent.name) for path in folder.glob("*/run.json")), default=0)
 
-    def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
+    def run_records(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
         return [self._get(RunRecord, flow, run, "run.json") for run in ids]
 
     def run_ends(self, flow: str, ids: Sequence[str]) -> list[RunEnd | None]:
@@ -246,7 +251,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_is_listed_as_it_was_recorded(tmp_path: Path) -> None:
     """A row holds what the run's record and its end say."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     record = truth.begin(tags=("b", "a"), notebook="nb.ipynb", started=5.0)
     index.run_begun(record)
     row = RunRow("F", "1", "run", "running", "ada", ("a", "b"), "nb.ipynb", 5.0, None)
@@ -259,7 +264,7 @@ def test_a_run_is_listed_as_it_was_recorded(tmp_path: Path) -> None:
 def test_runs_come_in_numeric_order(tmp_path: Path) -> None:
     """Run 10 is newer than run 9, and task 10 later than task 9 when both began at once."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     run = [truth.begin() for _ in range(11)][-1]
     for number in (10, 9):
         truth.write_task(task(run, number, started=1.0))
@@ -270,7 +275,7 @@ def test_runs_come_in_numeric_order(tmp_path: Path) -> None:
 def test_an_unknown_status_is_refused(tmp_path: Path) -> None:
     """A status that no run has is a mistake, not an empty list."""
     with pytest.raises(ParameterError) as caught:
-        Index(tmp_path, Memory()).runs("F", status="finished")  # type: ignore[arg-type]  # what is tested
+        Index(tmp_path, Memory(), Memory()).runs("F", status="finished")  # type: ignore[arg-type]  # what is tested
     assert caught.value.what == "`finished` is no status of a run."
 
 
@@ -316,7 +321,7 @@ def test_queries_give_what_looking_at_all_records_gives(
 ) -> None:
     """Whichever records were reported to it, a query answers as if it had read every manifest."""
     truth = Memory()
-    index = Index(tmp_path_factory.mktemp("index"), truth)
+    index = Index(tmp_path_factory.mktemp("index"), truth, truth)
     for kind, *values in [*steps, last]:
         if kind == "begin":
             told, fields, damaged = values
@@ -327,11 +332,12 @@ def test_queries_give_what_looking_at_all_records_gives(
                 index.run_begun(record)
         elif kind == "query":
             filters, before, limit = values
-            assert (
-                ids(index.runs("F", **filters, before=before, limit=limit))
-                == truth.expected(**filters, before=before)[:limit]
-            )
-            assert index.count("F", **filters) == len(truth.expected(**filters))
+            for bit_maps in ("on", "off"):
+                with pytest.MonkeyPatch.context() as patched:
+                    patched.setenv("FLOWNB_INDEX_BITMAPS", bit_maps)
+                    found = ids(index.runs("F", **filters, before=before, limit=limit))
+                    assert found == truth.expected(**filters, before=before)[:limit]
+                    assert index.count("F", **filters) == len(truth.expected(**filters))
         elif kind == "rebuild":
             index.rebuild()
         elif truth.records:
@@ -361,8 +367,8 @@ def change_run(truth: Memory, index: Index, kind: str, run: str, *, told: bool) 
             index.run_ended("F", run, end)
 
 
-def test_many_runs_are_filtered_as_few(tmp_path: Path) -> None:
-    """Filters over several bit maps, dense and sparse, find what looking at all records finds."""
+def test_many_runs_are_filtered_as_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Filters over several bit maps, dense and sparse, find what looking at all records finds; so they do without."""
     truth, rng = Memory(), random.Random(4)
     for number in range(1, 10_001):
         tags = [f"id:{number}", *(["rare"] if number in (3, 4096, 4097, 8191) else []), *rng.sample("abcdef", 2)]
@@ -374,7 +380,7 @@ def test_many_runs_are_filtered_as_few(tmp_path: Path) -> None:
         )
         if record.kind == "run" and number < 9_990:
             truth.end(record, rng.choice(STATES[1:]))
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     for _ in range(100):
         filters = {
             "tags": rng.sample(["a", "b", "rare", "id:4096", "nowhere"], rng.randrange(2)),
@@ -385,16 +391,19 @@ def test_many_runs_are_filtered_as_few(tmp_path: Path) -> None:
             "until": rng.choice([None, rng.uniform(0, 10_000)]),
         }
         below = rng.choice([None, rng.randrange(10_100)])
-        found = ids(index.runs("F", **filters, before=below, limit=700))
-        assert found == truth.expected(**filters, before=below)[:700]
-        assert index.count("F", **filters) == len(truth.expected(**filters))
+        expected = truth.expected(**filters)
+        lower = [run for run in expected if below is None or int(run) < below]
+        with monkeypatch.context() as patched:
+            patched.setenv("FLOWNB_INDEX_BITMAPS", "off" if rng.random() < 0.1 else "on")
+            assert ids(index.runs("F", **filters, before=below, limit=700)) == lower[:700]
+            assert index.count("F", **filters) == len(expected)
 
 
 @pytest.mark.usefixtures("small_chunks")
 def test_runs_of_one_notebook(tmp_path: Path) -> None:
     """A notebook's runs are found by its id, also after a removal, a restoration and a rebuild."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     kept = {name: [truth.begin(notebook_id=name) for _ in range(20)] for name in ("x", "y", "")}
     for name, records in kept.items():
         assert ids(index.runs("F", notebook_id=name)) == [one.run for one in reversed(records)]
@@ -411,7 +420,7 @@ def test_runs_of_one_notebook(tmp_path: Path) -> None:
 def test_pages_have_no_gap_and_no_duplicate(tmp_path: Path) -> None:
     """Following pages gives each run once, also while new runs begin."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     for number in range(200):
         truth.begin(tags=("x",) if number % 3 else ())
     expected, found, below = truth.expected(tags=["x"]), [], None
@@ -425,19 +434,19 @@ def test_pages_have_no_gap_and_no_duplicate(tmp_path: Path) -> None:
 def test_nothing_new_costs_no_read(tmp_path: Path) -> None:
     """A second query of runs that have ended reads the newest run's record, and probes for the next one."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     for number in range(300):
         truth.end(truth.begin(nonce=str(number)))
     index.runs("F")
     truth.reads.clear()
     index.runs("F")
-    assert truth.reads == {"runs": 1, "has_run": 1}
+    assert truth.reads == {"run_records": 1, "has_run": 1}
 
 
 def test_crashed_runs_do_not_cost_more_and_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of thousands of runs without an end a query looks at a few, yet it finds each one's end in time."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     records = [truth.begin() for _ in range(3000)]
     index.runs("F")
     for _ in range(3000 // index_refresh.LATER + 1):
@@ -457,7 +466,7 @@ def test_crashed_runs_do_not_cost_more_and_more(tmp_path: Path, monkeypatch: pyt
 def test_a_run_whose_process_died_has_failed(tmp_path: Path) -> None:
     """It is found as failed and not as running, by every query and after a rebuild, until it comes back."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     dead, back, alive = truth.begin(), truth.begin(), truth.begin()
     for record in (dead, back, alive):
         index.run_begun(record)
@@ -485,7 +494,7 @@ def test_a_run_whose_process_died_has_failed(tmp_path: Path) -> None:
 def test_runs_that_died_do_not_hide_running_ones(tmp_path: Path) -> None:
     """However many runs died, one that ends later is found at once, and they are not all looked at each time."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     going = truth.begin()
     truth.dead = {("F", truth.begin().run) for _ in range(1000)}
     for _ in range(1 + 1000 // index_refresh.NEWEST):
@@ -501,7 +510,7 @@ def test_runs_that_died_do_not_hide_running_ones(tmp_path: Path) -> None:
 def test_a_working_run_never_dies(tmp_path: Path) -> None:
     """A notebook's working run needs no living process, and its timeline can be queried."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     work = truth.begin(kind="work")
     index.run_begun(work)
     truth.write_task(task(work, 1))
@@ -513,7 +522,7 @@ def test_a_working_run_never_dies(tmp_path: Path) -> None:
 def test_a_row_shown_as_running_is_running(tmp_path: Path) -> None:
     """However many runs have no end, a page shows none as running that has ended."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     records = [truth.begin() for _ in range(1500)]
     for _ in range(8):
         index.runs("F")
@@ -527,7 +536,7 @@ def test_a_row_shown_as_running_is_running(tmp_path: Path) -> None:
 def test_a_timeline_is_read_once(tmp_path: Path) -> None:
     """Tasks that were not reported are read when the timeline is queried; once the run has ended, never again."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     run = truth.begin()
     index.run_begun(run)
     for number in (3, 1, 2):
@@ -548,7 +557,7 @@ def test_a_timeline_is_read_once(tmp_path: Path) -> None:
 def test_a_removed_task_leaves_the_timeline(tmp_path: Path) -> None:
     """A working run's task whose record was removed is shown no longer, one that took its place is."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     run = truth.begin(kind="work")
     index.run_begun(run)
     for number in (1, 2):
@@ -556,13 +565,13 @@ def test_a_removed_task_leaves_the_timeline(tmp_path: Path) -> None:
     assert [row.task for row in index.timeline("F", "1")] == ["1", "2"]
     del truth.attempts["F", "1"]["work", "1", 0]
     truth.write_task(task(run, 3))
-    assert [row.task for row in Index(tmp_path, truth).timeline("F", "1")] == ["2", "3"]
+    assert [row.task for row in Index(tmp_path, truth, truth).timeline("F", "1")] == ["2", "3"]
 
 
 def test_a_timeline_that_was_reported_needs_no_listing(tmp_path: Path) -> None:
     """When the writer says how many attempts there are and all were reported, the manifests are not read."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     run = truth.begin()
     index.run_begun(run)
     for number in range(5):
@@ -575,7 +584,7 @@ def test_a_timeline_that_was_reported_needs_no_listing(tmp_path: Path) -> None:
 def test_a_running_timeline_is_not_listed_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a run runs, listing its tasks takes at most a twentieth of the time."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     run = truth.begin()
     now = [0.0]
     monkeypatch.setattr(index_refresh.time, "monotonic", lambda: now[0])
@@ -636,7 +645,7 @@ def damaged(folder: Path) -> Iterable[tuple[str, Callable[[], object]]]:
 def test_a_damaged_index_is_rebuilt(tmp_path: Path, what: str, first: str) -> None:
     """Whatever happened to the file, writers continue and the next query knows all runs."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     for number in range(40):
         index.run_begun(truth.begin(tags=("x",) * (number % 2)))
     assert index.count("F", tags=["x"]) == 20
@@ -647,20 +656,20 @@ def test_a_damaged_index_is_rebuilt(tmp_path: Path, what: str, first: str) -> No
     assert ids(index.runs("F", tags=["x"])) == truth.expected(tags=["x"])
     assert index.count("F") == len(truth.records)
     index.close()
-    assert Index(tmp_path, truth).count("F") == len(truth.records)
+    assert Index(tmp_path, truth, truth).count("F") == len(truth.records)
 
 
 @pytest.mark.parametrize("what", ["folder emptied", "file removed", "pointer to nowhere"])
 def test_an_index_removed_while_open_is_rebuilt(tmp_path: Path, what: str) -> None:
     """Removing the index under a process that uses it loses nothing, and processes meet in the new one."""
     truth = Memory()
-    one, other = Index(tmp_path, truth), Index(tmp_path, truth)
+    one, other = Index(tmp_path, truth, truth), Index(tmp_path, truth, truth)
     one.run_begun(truth.begin())
     assert other.count("F") == 1
     dict(damaged(tmp_path))[what]()
     one.run_begun(truth.begin())
     assert (other.count("F"), one.count("F")) == (2, 2)
-    third = Index(tmp_path, truth)
+    third = Index(tmp_path, truth, truth)
     assert third.count("F") == 2
 
 
@@ -669,15 +678,15 @@ def test_another_stores_index_is_not_used(tmp_path: Path) -> None:
     old, new = Memory(), Memory()
     for _ in range(3):
         old.begin()
-    assert Index(tmp_path, old, store="old").count("F") == 3
+    assert Index(tmp_path, old, old, store="old").count("F") == 3
     new.begin(user="bob")
-    assert [row.user for row in Index(tmp_path, new, store="new").runs("F")] == ["bob"]
+    assert [row.user for row in Index(tmp_path, new, new, store="new").runs("F")] == ["bob"]
 
 
 def test_a_flow_that_was_removed_by_hand_is_read_again(tmp_path: Path) -> None:
     """When a flow's manifests are gone and others took their place, none of the old is shown."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     for _ in range(10):
         truth.begin(tags=("old",))
     assert index.count("F") == 10
@@ -694,7 +703,7 @@ def test_runs_above_a_hole_are_found(tmp_path: Path) -> None:
         truth.begin(tags=("x",) * (number % 2))
     for run in (1, 2, 10, 11, 12, 29):
         del truth.records["F", str(run)]
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     assert ids(index.runs("F")) == truth.expected()
     assert ids(index.runs("F", tags=["x"])) == truth.expected(tags=["x"])
     assert index.rebuild() == {"F": 30}
@@ -705,7 +714,7 @@ def test_a_datastore_without_its_first_run_is_listed(tmp_path: Path) -> None:
     """Removing a run's folder in a datastore hides that run alone."""
     store = Datastore(tmp_path)
     for _ in range(4):
-        store.new_run(RunRecord("F", "", "run", started=1.0))
+        store.runs.new_run(RunRecord("F", "", "run", started=1.0))
     shutil.rmtree(tmp_path / "flows/F/1")
     shutil.rmtree(tmp_path / "index")
     assert ids(Datastore(tmp_path).index.runs("F")) == ["4", "3", "2"]
@@ -718,7 +727,7 @@ def test_a_datastore_without_its_first_run_is_listed(tmp_path: Path) -> None:
 def test_a_run_whose_id_was_given_again_takes_the_old_ones_place(tmp_path: Path, told: bool) -> None:
     """When a run was removed by hand and another got its id, nothing of the first is shown."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     first, old = (truth.begin(tags=("old",), nonce=f"old {number}", user="bob") for number in range(2))
     truth.end(first)
     for record in (first, old):
@@ -742,7 +751,7 @@ def test_a_run_whose_id_was_given_again_takes_the_old_ones_place(tmp_path: Path,
 def test_the_id_of_a_removed_run_may_be_given_again(tmp_path: Path) -> None:
     """A run whose mark of removal was removed by hand is shown no longer, the one that got its id is."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     old = truth.begin(nonce="old")
     index.run_begun(old)
     truth.remove(old)
@@ -762,7 +771,7 @@ def test_a_writer_does_not_wait_for_a_locked_index(tmp_path: Path, monkeypatch: 
     """
     monkeypatch.setattr(index_file, "BUSY_SECONDS", 60.0)
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     index.run_begun(truth.begin())
     asked: list[float | None] = []
     write = index._file.write
@@ -810,7 +819,7 @@ def test_a_place_that_cannot_be_written_has_a_temporary_index(tmp_path: Path) ->
     """In a read-only folder queries are answered from an index of this process, which leaves nothing behind."""
     truth = Memory()
     (tmp_path / "file").write_text("in the way")
-    index = Index(tmp_path / "file" / "index", truth)
+    index = Index(tmp_path / "file" / "index", truth, truth)
     record = truth.begin()
     index.run_begun(record)
     assert ids(index.runs("F")) == ["1"]
@@ -824,7 +833,7 @@ def test_a_place_that_cannot_be_written_has_a_temporary_index(tmp_path: Path) ->
 def test_a_file_that_cannot_be_written_has_a_temporary_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An index that another user may only let us read is left as it is."""
     truth = Memory()
-    Index(tmp_path, truth).run_begun(truth.begin())
+    Index(tmp_path, truth, truth).run_begun(truth.begin())
     before = sorted(path.name for path in tmp_path.iterdir())
     real = index_file._open
 
@@ -832,7 +841,7 @@ def test_a_file_that_cannot_be_written_has_a_temporary_index(tmp_path: Path, mon
         return real(path, "ro" if path.parent == tmp_path else mode)
 
     monkeypatch.setattr(index_file, "_open", read_only)
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     truth.begin()
     index.run_begun(truth.begin())
     assert index.count("F") == 3
@@ -845,7 +854,7 @@ def test_without_wal_the_index_works(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """Where the file system has no shared memory, SQLite's other journal serves."""
     monkeypatch.setattr(sqlite3, "connect", without_wal(sqlite3.connect))
     truth = Memory()
-    one, other = Index(tmp_path, truth), Index(tmp_path, truth)
+    one, other = Index(tmp_path, truth, truth), Index(tmp_path, truth, truth)
     for _ in range(20):
         one.run_begun(truth.begin())
         other.run_begun(truth.begin())
@@ -867,7 +876,7 @@ def without_wal(connect: Callable[..., sqlite3.Connection]) -> Callable[..., sql
 def test_rebuilt_and_reported_indices_are_equal(tmp_path: Path) -> None:
     """An index to which everything was reported has the same rows as one rebuilt from the manifests."""
     truth, rng = Memory(), random.Random(7)
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     for number in range(500):
         kind = rng.choice(["run", "run", "work"])
         record = truth.begin(rng.choice("FG"), kind=kind, tags=tuple(rng.sample("abc", 2)), user=rng.choice("uv"))
@@ -895,7 +904,7 @@ def test_rebuilt_and_reported_indices_are_equal(tmp_path: Path) -> None:
 def test_threads_share_an_index(tmp_path: Path) -> None:
     """Threads write and read through one index at once."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     records = [truth.begin() for _ in range(400)]
 
     def work(part: list[RunRecord]) -> None:
@@ -941,14 +950,16 @@ def test_eight_writers_and_readers_at_once_lose_nothing(tmp_path: Path, start: S
     readers = [start("read", tmp_path, 480) for _ in range(2)]
     assert [finish(process) for process in writers] == [["0 lost"]] * 8
     assert [finish(process) for process in readers] == [["480"]] * 2
-    index = Index(tmp_path / "index", Folder(tmp_path / "flows"))
+    truth = Folder(tmp_path / "flows")
+    index = Index(tmp_path / "index", truth, truth)
     assert (index.count("F"), index.count("F", status="done")) == (480, 480)
     assert ids(index.runs("F", limit=1000)) == [str(number) for number in range(480, 0, -1)]
 
 
 def test_a_rebuild_while_writers_run_loses_nothing(tmp_path: Path, start: Start) -> None:
     """Runs that begin and end while the index is rebuilt over and over are all in it afterwards."""
-    index = Index(tmp_path / "index", Folder(tmp_path / "flows"))
+    truth = Folder(tmp_path / "flows")
+    index = Index(tmp_path / "index", truth, truth)
     (tmp_path / "flows").mkdir()
     writers = [start("write", tmp_path, 150) for _ in range(3)]
     rounds = 0
@@ -976,7 +987,7 @@ def test_a_fork_uses_a_connection_of_its_own(tmp_path: Path, start: Start) -> No
 def write_runs(root: Path, count: int) -> int:
     """Begin, work on and end runs; how often reporting to the index failed."""
     truth = Folder(root / "flows")
-    index = Index(root / "index", truth)
+    index = Index(root / "index", truth, truth)
     write, lost = index._file.write, 0
 
     def counted(work: Callable[[sqlite3.Connection], Any], *, patience: float | None = None) -> Any:
@@ -1001,7 +1012,7 @@ def write_runs(root: Path, count: int) -> int:
 def main(what: str, root: Path, count: int) -> None:
     """What the processes do that tests start."""
     truth = Folder(root / "flows")
-    index = Index(root / "index", truth)
+    index = Index(root / "index", truth, truth)
     if what == "write":
         print(f"{write_runs(root, count)} lost")
     elif what == "read":

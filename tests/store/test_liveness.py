@@ -30,10 +30,10 @@ PROGRAM = """
     from flownb.store.datastore import Datastore
     from flownb.store.records import RunRecord
     store = Datastore(sys.argv[1])
-    run = store.new_run(RunRecord("F", "", "run", started=time.time())).run
-    store.beat("F", run)
-    if store.liveness._beating:
-        store.liveness._beating.join()
+    run = store.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
+    store.runs.beat("F", run)
+    if store.runs.liveness._beating:
+        store.runs.liveness._beating.join()
     if sys.argv[2:]:
         told, tell = os.pipe()
         if os.fork() == 0:
@@ -69,12 +69,12 @@ def statuses(store: Datastore) -> list[str]:
     """What every way of asking says of run 1, which agree."""
     row = store.index.runs("F")[0]
     run = Run("F/1", datastore=store)
-    said = store.run_status("F", "1")
+    said = store.runs.run_status("F", "1")
     assert row.status == run.status == said
     assert [run.finished, run.successful] == [said == "done"] * 2
     assert [one.id for one in Flow("F", datastore=store).runs(status=said)] == ["1"]
     assert list(Flow("F", datastore=store).runs(status="failed" if said == "running" else "running")) == []
-    return [said, "ended" if store.run_end("F", "1") else "no end"]
+    return [said, "ended" if store.runs.run_end("F", "1") else "no end"]
 
 
 @pytest.fixture
@@ -122,12 +122,12 @@ def test_a_killed_process_leaves_a_failed_run_in_a_bucket(s3_url: str, silent: C
 def test_the_clock_here_does_not_count_for_a_bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run continues, however wrong the reader's clock is."""
     writer, reader = Datastore(s3_url), Datastore(s3_url)
-    run = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
+    run = writer.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
     for wrong in (-1e5, 1e5):
         now = time.time() + wrong
         with monkeypatch.context() as patched:
             patched.setattr(liveness.time, "time", lambda now=now: now)
-            assert reader.run_status("F", run) == "running"
+            assert reader.runs.run_status("F", run) == "running"
 
 
 def test_a_beat_keeps_a_run_alive_where_nothing_else_shows_it(
@@ -136,8 +136,8 @@ def test_a_beat_keeps_a_run_alive_where_nothing_else_shows_it(
     """A run that has not said anything for a minute continues with its next heartbeat, and ends as it says."""
     writer, reader = Datastore(datastore_location), Datastore(datastore_location)
     record = RunRecord("F", "", "run", started=time.time(), environment={"host": "elsewhere"})
-    assert writer.new_run(record).run == "1"
-    writer.liveness._held.popitem()[1]()  # locks of another machine need not be seen
+    assert writer.runs.new_run(record).run == "1"
+    writer.runs.liveness._held.popitem()[1]()  # locks of another machine need not be seen
     assert statuses(reader) == ["running", "no end"]
     heartbeat, run = "flows/F/1/heartbeat.json", "flows/F/1/run.json"
     if datastore_location.startswith("s3:"):
@@ -147,10 +147,10 @@ def test_a_beat_keeps_a_run_alive_where_nothing_else_shows_it(
         os.utime(Path(datastore_location, run), (past, past))
     assert statuses(reader) == ["failed", "no end"]
     if not datastore_location.startswith("s3:"):  # whose clock cannot be put back
-        writer.beat("F", "1")
+        writer.runs.beat("F", "1")
         assert writer.storage.exists(heartbeat)
         assert statuses(reader) == ["running", "no end"]
-    writer.end_run("F", "1", RunEnd("done", time.time()))
+    writer.runs.end_run("F", "1", RunEnd("done", time.time()))
     assert statuses(reader) == ["done", "ended"]
 
 
@@ -165,36 +165,36 @@ def test_a_beat_waits_for_no_server(s3_url: str, monkeypatch: pytest.MonkeyPatch
         let_go.wait()
 
     monkeypatch.setattr(S3Storage, "write", write)
-    store.beat("F", "1")
-    store.beat("F", "1")
+    store.runs.beat("F", "1")
+    store.runs.beat("F", "1")
     let_go.set()
-    assert store.liveness._beating is not None
-    store.liveness._beating.join(120)
+    assert store.runs.liveness._beating is not None
+    store.runs.liveness._beating.join(120)
     assert writes == ["flows/F/1/heartbeat.json"]
 
 
 def test_a_beat_that_fails_is_not_an_error(tmp_path: Path) -> None:
     """A store that cannot be written at the moment does not stop a run."""
     (tmp_path / "flows").write_text("in the way")
-    Datastore(tmp_path).beat("F", "1")
+    Datastore(tmp_path).runs.beat("F", "1")
 
 
 def test_a_run_that_ends_right_now_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever finds neither end nor process looks for the end again: it is written before the mark is taken off."""
     writer, reader = Datastore(tmp_path), Datastore(tmp_path)
-    run = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
+    run = writer.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
     alive = LocalStorage.is_held
 
     def is_held(self: LocalStorage, name: str) -> bool | None:
         if self is reader.storage:
-            writer.end_run("F", run, RunEnd("done", time.time()))
+            writer.runs.end_run("F", run, RunEnd("done", time.time()))
         return alive(self, name)
 
     with monkeypatch.context() as patched:
         patched.setattr(LocalStorage, "is_held", is_held)
         patched.setattr(writer.index._file, "write", lambda *given, **more: None)
-        assert reader.run_status("F", run) == "done"
-    other = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
+        assert reader.runs.run_status("F", run) == "done"
+    other = writer.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
     run = other
     monkeypatch.setattr(LocalStorage, "is_held", is_held)
     assert [row.status for row in reader.index.runs("F")] == ["done", "done"]
@@ -205,11 +205,11 @@ def test_askers_do_not_take_each_other_for_the_run(tmp_path: Path) -> None:
     import fcntl
 
     store = Datastore(tmp_path)
-    run = store.new_run(RunRecord("F", "", "run", started=time.time())).run
-    store.liveness.end(f"flows/F/{run}")
+    run = store.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
+    store.runs.liveness.end(f"flows/F/{run}")
     with (tmp_path / f"flows/F/{run}/run.json").open("rb") as asker:
         fcntl.flock(asker, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        assert store.run_status("F", run) == "failed"
+        assert store.runs.run_status("F", run) == "failed"
 
 
 @pytest.fixture
@@ -226,37 +226,37 @@ def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_is_marked_on_a_file_system_without_hard_links(tmp_path: Path) -> None:
     """The mark is on the file that has the name."""
     writer, reader = Datastore(tmp_path), Datastore(tmp_path)
-    run = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
-    assert reader.run_status("F", run) == "running"
-    writer.liveness.end(f"flows/F/{run}")
-    assert reader.run_status("F", run) == "failed"
+    run = writer.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
+    assert reader.runs.run_status("F", run) == "running"
+    writer.runs.liveness.end(f"flows/F/{run}")
+    assert reader.runs.run_status("F", run) == "failed"
 
 
 def test_on_a_file_system_without_locks_the_heartbeat_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that cannot be looked up is not taken for dead."""
     monkeypatch.setattr(LocalStorage, "is_held", lambda self, name: None)
     writer, reader = Datastore(tmp_path), Datastore(tmp_path)
-    run = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
-    assert reader.run_status("F", run) == "running"
+    run = writer.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
+    assert reader.runs.run_status("F", run) == "running"
     past = time.time() - SILENT_SECONDS - 1
     os.utime(tmp_path / f"flows/F/{run}/run.json", (past, past))
-    assert reader.run_status("F", run) == "failed"
+    assert reader.runs.run_status("F", run) == "failed"
 
 
 def test_working_runs_need_no_process(tmp_path: Path) -> None:
     """A notebook's working run continues after its kernel."""
     store = Datastore(tmp_path)
-    run = store.new_run(RunRecord("F", "", "work", started=time.time())).run
-    store.liveness.end(f"flows/F/{run}")
-    assert store.run_status("F", run) == "running"
+    run = store.runs.new_run(RunRecord("F", "", "work", started=time.time())).run
+    store.runs.liveness.end(f"flows/F/{run}")
+    assert store.runs.run_status("F", run) == "running"
 
 
 def test_a_dead_run_can_be_cleared_up(tmp_path: Path) -> None:
     """Its process is known to be dead, so `flownb gc` need not wait; one of another machine gets a day."""
     store = Datastore(tmp_path)
     for host in (socket.gethostname(), "elsewhere"):
-        run = store.new_run(RunRecord("F", "", "run", started=time.time(), environment={"host": host})).run
-        store.liveness.end(f"flows/F/{run}")
-    done = store.new_run(RunRecord("F", "", "run", started=time.time())).run
-    store.end_run("F", done, RunEnd("done", time.time()))
+        run = store.runs.new_run(RunRecord("F", "", "run", started=time.time(), environment={"host": host})).run
+        store.runs.liveness.end(f"flows/F/{run}")
+    done = store.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
+    store.runs.end_run("F", done, RunEnd("done", time.time()))
     assert collect(store, keep_last=1).runs == ("F/1",)

@@ -216,13 +216,13 @@ def test_without_locks_nothing_is_cleared_up(tmp_path: Path, monkeypatch: pytest
 def test_changes_are_noticed_beyond_the_limit_of_open_files(tmp_path: Path) -> None:
     """A value that was copied because too many files were open is compared like any other; a fork shares none of it."""
     store = Datastore(tmp_path)
-    refs = {f"x{number}": store.save(np.full(60_000, float(number)), name="x") for number in range(40)}
+    refs = {f"x{number}": store.artifacts.save(np.full(60_000, float(number)), name="x") for number in range(40)}
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 20, hard))
     try:
-        loaded = {name: store.read(ref, name=name) for name, ref in refs.items()}
+        loaded = {name: store.artifacts.read(ref, name=name) for name, ref in refs.items()}
         loaded["x39"].value[5] = 7.0
-        saved = store.save_all({name: one.value for name, one in loaded.items()}, before=loaded)
+        saved = store.artifacts.save_all({name: one.value for name, one in loaded.items()}, before=loaded)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert [name for name, ref in saved.refs.items() if ref != refs[name]] == ["x39"]
@@ -237,11 +237,11 @@ def test_changes_are_noticed_beyond_the_limit_of_open_files(tmp_path: Path) -> N
 def test_maps_leave_descriptors_to_the_user(tmp_path: Path) -> None:
     """However many values are loaded, the step can still open files."""
     store = Datastore(tmp_path)
-    refs = [store.save(np.full(60_000, float(number)), name="x") for number in range(60)]
+    refs = [store.artifacts.save(np.full(60_000, float(number)), name="x") for number in range(60)]
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 30, hard))
     try:
-        loaded = [store.read(ref) for ref in refs]
+        loaded = [store.artifacts.read(ref) for ref in refs]
         with (tmp_path / "own").open("w") as file:
             file.write("x")
     finally:
@@ -252,22 +252,25 @@ def test_maps_leave_descriptors_to_the_user(tmp_path: Path) -> None:
 def test_each_reader_hears_of_damage(tmp_path: Path) -> None:
     """Reading another value, or the same damaged one again, takes the news away from nobody."""
     store = Datastore(tmp_path)
-    good, bad = store.save(np.ones(3_000_000), name="good"), store.save(np.zeros(3_000_000), name="bad")
+    good, bad = (
+        store.artifacts.save(np.ones(3_000_000), name="good"),
+        store.artifacts.save(np.zeros(3_000_000), name="bad"),
+    )
     path = LocalBlobs(tmp_path / "blobs").path(bad.key)
     path.write_bytes(path.read_bytes()[:-8] + bytes([1] * 8))
     fresh = Datastore(tmp_path)
-    read = fresh.read(bad, name="bad", where="F/1/a/1")
-    assert fresh.load(good, name="good")[0] == 1.0
+    read = fresh.artifacts.read(bad, name="bad", where="F/1/a/1")
+    assert fresh.artifacts.load(good, name="good")[0] == 1.0
     for _ in range(2):
         with pytest.raises(CorruptBlob, match="Artifact `bad` of F/1/a/1 cannot be read"):
-            fresh.verify([read])
+            fresh.artifacts.verify([read])
 
 
 def test_equal_small_values_are_stored_once(tmp_path: Path) -> None:
     """Values that share a blob are found again by the process that saved them."""
     store = Datastore(tmp_path)
-    first = store.save_all({"x": "a" * 5000, "y": "b" * 300}, before={})
-    second = store.save_all({"x": "a" * 5000, "y": "c" * 300}, before={})
+    first = store.artifacts.save_all({"x": "a" * 5000, "y": "b" * 300}, before={})
+    second = store.artifacts.save_all({"x": "a" * 5000, "y": "c" * 300}, before={})
     assert second.refs["x"] == first.refs["x"]
     assert sum(entry.size for entry in store.blobs.entries()) < 6_000
 

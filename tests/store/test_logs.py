@@ -16,8 +16,7 @@ import pytest
 
 from flownb.store import logs
 from flownb.store.datastore import Datastore
-from flownb.store.log_reader import LogPiece, LogPlace, LogReader, logged_attempts, read_log
-from flownb.store.logs import LogBook
+from flownb.store.logs import LogPiece, LogPlace
 
 PLACE = LogPlace("train", "1", 0)
 
@@ -42,12 +41,12 @@ def datastore(datastore_location: str) -> Datastore:
 
 def write(datastore: Datastore, *outputs: Out, place: LogPlace = PLACE) -> list[LogPiece]:
     """Log what one attempt showed, and read it."""
-    book = LogBook(datastore, "F", "7")
+    book = datastore.logs.book("F", "7")
     for output in outputs:
         book.add(*place, output)
     book.end(*place)
     book.close()
-    return read_log(datastore, "F", "7", place)
+    return datastore.logs.read("F", "7", place)
 
 
 def text(pieces: list[LogPiece], kind: str = "stdout") -> str:
@@ -91,30 +90,30 @@ def test_an_attempt_that_shows_nothing_leaves_nothing(datastore: Datastore) -> N
 def test_what_comes_after_the_end_is_added(datastore: Datastore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Output of a process or thread that an attempt left behind comes after what it wrote itself, however much."""
     monkeypatch.setattr(logs, "PART", 1000)
-    book = LogBook(datastore, "F", "7")
+    book = datastore.logs.book("F", "7")
     for number in range(3):
         book.add(*PLACE, Out("stdout", f"{number}\n"))
         book.end(*PLACE)
     book.add(*PLACE, Out("stdout", "x" * 10_000))
     book.close()
-    found = text(read_log(datastore, "F", "7", PLACE))
+    found = text(datastore.logs.read("F", "7", PLACE))
     assert (found.startswith("0\n1\n2\n"), found.endswith("x" * 1000)) == (True, True)
     assert len(found) < 5000
 
 
 def test_logs_are_apart_by_attempt(datastore: Datastore) -> None:
     """Attempts of many tasks at once each get their own, and are found."""
-    book = LogBook(datastore, "F", "7")
+    book = datastore.logs.book("F", "7")
     places = [LogPlace(step, str(task), attempt) for step in "ab" for task in (2, 10) for attempt in (0, 1)]
     for number in range(3):
         for place in places:
             book.add(*place, Out("stdout", f"{place} {number}\n"))
         book.flush()
     book.close()
-    assert logged_attempts(datastore, "F", "7") == places
-    assert logged_attempts(datastore, "F", "7", "a", "2") == places[:2]
+    assert datastore.logs.attempts("F", "7") == places
+    assert datastore.logs.attempts("F", "7", "a", "2") == places[:2]
     for place in places:
-        assert text(read_log(datastore, "F", "7", place)) == "".join(f"{place} {number}\n" for number in range(3))
+        assert text(datastore.logs.read("F", "7", place)) == "".join(f"{place} {number}\n" for number in range(3))
 
 
 def test_very_much_text_keeps_both_ends(datastore: Datastore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +189,7 @@ def test_a_reader_gives_each_piece_once(datastore: Datastore, monkeypatch: pytes
     """Whoever follows a log gets what is new, over all its parts, and nothing twice."""
     monkeypatch.setattr(logs, "PART", 1000)
     monkeypatch.setattr("flownb.store.s3.storage.REWRITTEN", 0.0)
-    reader, book, seen = LogReader(datastore, "F", "7"), LogBook(datastore, "F", "7"), ""
+    reader, book, seen = datastore.logs.reader("F", "7"), datastore.logs.book("F", "7"), ""
     assert reader.read() == []
     for number in range(300):
         book.add(*PLACE, Out("stdout", f"line {number}\n"))
@@ -206,15 +205,15 @@ def test_a_reader_gives_each_piece_once(datastore: Datastore, monkeypatch: pytes
 
 def test_pieces_of_several_attempts_are_mixed_by_time(datastore: Datastore) -> None:
     """Logs of a run are read in the order things happened; some attempts may be left for later."""
-    book, other = LogBook(datastore, "F", "7"), LogPlace("a", "2", 0)
+    book, other = datastore.logs.book("F", "7"), LogPlace("a", "2", 0)
     for number in range(4):
         book.add(*(PLACE, other)[number % 2], Out("stdout", f"{number}\n"))
         book.flush()
     book.close()
-    reader = LogReader(datastore, "F", "7")
+    reader = datastore.logs.reader("F", "7")
     assert [piece.text for _, piece in reader.read([other])] == ["1\n", "3\n"]
     assert [piece.text for _, piece in reader.read()] == ["0\n", "2\n"]
-    assert [piece.text for _, piece in LogReader(datastore, "F", "7").read()] == ["0\n", "1\n", "2\n", "3\n"]
+    assert [piece.text for _, piece in datastore.logs.reader("F", "7").read()] == ["0\n", "1\n", "2\n", "3\n"]
 
 
 def test_a_damaged_log_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -225,10 +224,10 @@ def test_a_damaged_log_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     whole = path.read_bytes()
     bad = [b"\xff\xfe", b"[]", b"{}", b'{"t":1,"k":"new"}', b'{"t":"x","k":"stdout"}', b'{"t":1,"k":"stdout","s":1}']
     path.write_bytes(whole + b"\n".join(bad) + b"\n" + whole + whole[:-5])
-    assert text(read_log(datastore, "F", "7", PLACE)) == "one\none\n"
+    assert text(datastore.logs.read("F", "7", PLACE)) == "one\none\n"
     (path.parent / "note.txt").write_text("not ours")
     (path.parent / "x.jsonl").write_text("not ours")
-    assert logged_attempts(datastore, "F", "7") == [PLACE]
+    assert datastore.logs.attempts("F", "7") == [PLACE]
 
 
 def test_a_killed_process_leaves_what_was_flushed(tmp_path: Path) -> None:
@@ -236,7 +235,6 @@ def test_a_killed_process_leaves_what_was_flushed(tmp_path: Path) -> None:
     code = f"""
 import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from flownb.store.datastore import Datastore
-from flownb.store.logs import LogBook
 from tests.store.test_logs import Out
 book = LogBook(Datastore({str(tmp_path)!r}), "F", "7")
 number = 0
@@ -251,7 +249,7 @@ while True:
     last = next(int(line) for line in process.stdout if int(line) >= 200)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    lines = text(read_log(Datastore(tmp_path), "F", "7", PLACE)).splitlines()
+    lines = text(Datastore(tmp_path).logs.read("F", "7", PLACE)).splitlines()
     assert len(lines) > last
     assert lines == [f"line {number}" for number in range(len(lines))]
 
@@ -259,7 +257,7 @@ while True:
 def test_a_log_that_cannot_be_written_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A full or forbidden place costs the log, one line on stderr, and nothing else."""
     (tmp_path / "flows").write_text("a file where a folder should be")
-    book = LogBook(Datastore(tmp_path), "F", "7")
+    book = Datastore(tmp_path).logs.book("F", "7")
     for number in range(3):
         book.add("train", str(number), 0, Out("stdout", "x\n"))
         book.flush()
@@ -278,7 +276,7 @@ def test_a_server_that_is_gone_is_reported_once(s3_url: str, capsys: pytest.Capt
     datastore.storage.exists("opened")
     storage, _ = open_s3(s3_url.replace("flownb-test", "flownb-no-such-bucket"))
     datastore.storage = storage
-    book = LogBook(datastore, "F", "7")
+    book = datastore.logs.book("F", "7")
     book.add(*PLACE, Out("stdout", "x\n"))
     book.add("train", "2", 0, Out("stdout", "x\n"))
     book.end(*PLACE)
@@ -288,7 +286,7 @@ def test_a_server_that_is_gone_is_reported_once(s3_url: str, capsys: pytest.Capt
 
 def test_threads_may_log_at_once(tmp_path: Path) -> None:
     """Pieces of several threads are all kept, each whole."""
-    book = LogBook(Datastore(tmp_path), "F", "7")
+    book = Datastore(tmp_path).logs.book("F", "7")
 
     def add(who: int) -> None:
         for number in range(200):
@@ -301,7 +299,7 @@ def test_threads_may_log_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     book.close()
-    lines = text(read_log(Datastore(tmp_path), "F", "7", PLACE)).splitlines()
+    lines = text(Datastore(tmp_path).logs.read("F", "7", PLACE)).splitlines()
     assert sorted(lines) == sorted(f"{who} {number}" for who in range(4) for number in range(200))
 
 

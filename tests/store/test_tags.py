@@ -17,8 +17,8 @@ from flownb.store.records import RunEnd, RunRecord
 
 def begin(store: Datastore, *tags: str) -> Run:
     """A run that has ended."""
-    run = store.new_run(RunRecord("F", "", "run", tags=tags, started=time.time())).run
-    store.end_run("F", run, RunEnd("done", time.time()))
+    run = store.runs.new_run(RunRecord("F", "", "run", tags=tags, started=time.time())).run
+    store.runs.end_run("F", run, RunEnd("done", time.time()))
     return Run(f"F/{run}", datastore=store)
 
 
@@ -47,7 +47,7 @@ def test_tags_are_changed(datastore_location: str) -> None:
         assert reader.index.runs("F")[1].tags == ("c", "d", "g")
     other.index.rebuild()
     assert (found(other, "d"), found(other, "b")) == (["1"], [])
-    assert store.run("F", "1").tags == ("a", "b")  # as it was begun
+    assert store.runs.run("F", "1").tags == ("a", "b")  # as it was begun
 
 
 def test_what_changes_nothing_is_not_written(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 import flownb.store.memory
-from flownb.store.artifacts import Artifacts, Loaded
+from flownb.store.artifacts import ArtifactStore, Loaded
 from flownb.store.local import LocalBlobs
 from flownb.store.records import ArtifactRef
 
@@ -34,13 +34,13 @@ def _refuse(*_: Any) -> bool:
     raise OSError("not supported")
 
 
-@pytest.fixture(params=["scan", "pagemap", "nothing"], autouse=True)
+@pytest.fixture(params=["scan", "pagemap", "off"], autouse=True)
 def knows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Have Linux report written pages in its newer way, in its older one, or not at all."""
-    if request.param != "scan":
+    if request.param == "pagemap":
         monkeypatch.setattr(flownb.store.memory, "_scan", _refuse)
-    if request.param == "nothing":
-        monkeypatch.setattr(flownb.store.memory, "_read_pagemap", lambda start, end: True)
+    if request.param == "off":
+        monkeypatch.setenv("FLOWNB_PAGE_MAP", "off")
     return str(request.param)
 
 
@@ -289,30 +289,32 @@ def assert_same(expected: Any, actual: Any) -> None:
         assert (type(actual), actual) == (type(expected), expected)
 
 
-def examples(tmp_path: Path, kinds: tuple[Any, ...] = KINDS) -> Iterator[tuple[random.Random, Any, Loaded, Artifacts]]:
+def examples(
+    tmp_path: Path, kinds: tuple[Any, ...] = KINDS
+) -> Iterator[tuple[random.Random, Any, Loaded, ArtifactStore]]:
     """Values that were saved by one process and loaded by another: a copy of the original, and the loaded one."""
     for number in range(ROUNDS):
         numbers = random.Random(number)
         value = numbers.choice(kinds)(numbers)
-        ref = save(Artifacts(LocalBlobs(tmp_path)), value)
-        store = Artifacts(LocalBlobs(tmp_path))
-        loaded = store.load(ref)
+        ref = save(ArtifactStore(LocalBlobs(tmp_path)), value)
+        store = ArtifactStore(LocalBlobs(tmp_path))
+        loaded = store.read(ref)
         assert_same(value, loaded.value)
         yield numbers, value, loaded, store
 
 
-def save(store: Artifacts, value: Any, before: Loaded | None = None, *, name: str = "x") -> ArtifactRef:
+def save(store: ArtifactStore, value: Any, before: Loaded | None = None, *, name: str = "x") -> ArtifactRef:
     """Persist one value."""
-    saved = store.save({name: value}, {"x": before} if before else {})
-    store.blobs.settle()
+    saved = store.save_all({name: value}, before={"x": before} if before else {})
+    store.settle()
     assert saved.failures == {}
     return saved.refs[name]
 
 
 def assert_stored(tmp_path: Path, ref: ArtifactRef, expected: Any) -> None:
     """Whether another process loads exactly that value."""
-    store = Artifacts(LocalBlobs(tmp_path))
-    loaded = store.load(ref)
+    store = ArtifactStore(LocalBlobs(tmp_path))
+    loaded = store.read(ref)
     assert_same(expected, loaded.value)
     store.verify([loaded])
 
@@ -358,7 +360,7 @@ def test_what_was_changed_back_keeps_its_reference(tmp_path: Path) -> None:
 def test_an_equal_copy_keeps_the_reference(tmp_path: Path) -> None:
     """A value that was replaced by an exact copy is the same artifact."""
     for _, value, loaded, store in examples(tmp_path):
-        replaced = Artifacts(LocalBlobs(tmp_path)).load(loaded.ref).value
+        replaced = ArtifactStore(LocalBlobs(tmp_path)).load(loaded.ref)
         assert save(store, replaced, loaded) == loaded.ref
         assert_stored(tmp_path, loaded.ref, value)
 
@@ -369,7 +371,7 @@ def test_another_name_for_a_loaded_value_costs_nothing(tmp_path: Path) -> None:
         assert save(store, loaded.value, loaded, name="y") == loaded.ref
         if change(loaded.value, numbers) is None:
             continue
-        saved = store.save({"x": loaded.value, "y": loaded.value}, {"x": loaded})
+        saved = store.save_all({"x": loaded.value, "y": loaded.value}, before={"x": loaded})
         assert saved.refs["x"] == saved.refs["y"]
         assert saved.refs["x"].key != loaded.ref.key
         assert_stored(tmp_path, saved.refs["y"], pickle.loads(pickle.dumps(loaded.value)))
@@ -412,6 +414,6 @@ def test_a_change_after_a_save_is_noticed_by_the_next(tmp_path: Path) -> None:
 def test_a_frame_that_was_saved_can_be_changed(tmp_path: Path) -> None:
     """Saving leaves the live value as it was: its user continues working with it."""
     value = pd.DataFrame({"s": ["a", "b"] * 5})
-    save(Artifacts(LocalBlobs(tmp_path)), value)
+    save(ArtifactStore(LocalBlobs(tmp_path)), value)
     value.loc[0, "s"] = "z"
     assert value["s"].tolist()[:2] == ["z", "b"]

@@ -134,8 +134,8 @@ def test_what_cannot_be_shown_any_more_is_left(outputs: Outputs) -> None:
     outputs.show("train --index 0", "c1")
     task = outputs.session.results().attempted("train")[1]
     damaged = replace(task.cards[0], content=replace(task.cards[0].content, inline="AAAA"))
-    outputs.session.datastore.write_task(replace(task, attempt=1, cards=(damaged, *task.cards[1:])))
-    outputs.session.datastore._tasks.clear()  # as a session that begins now
+    outputs.session.datastore.tasks.write_task(replace(task, attempt=1, cards=(damaged, *task.cards[1:])))
+    outputs.session.datastore.tasks._tasks.clear()  # as a session that begins now
     with pytest.raises(CorruptBlob):
         outputs.show("train --index 1", "c1")
     assert outputs.spin() == [("update", "flownb-card-c1-train--0", "m is 10")]

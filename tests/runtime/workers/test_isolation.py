@@ -239,5 +239,5 @@ def test_an_interrupted_run_ends_its_workers(make_session: MakeSession, tmp_path
     run.join(120)
     assert not run.running
     assert not _lives(int(path.read_text()))
-    assert session.datastore.run_status("NotebookFlow", run.pathspec.split("/")[1]) == "interrupted"
+    assert session.datastore.runs.run_status("NotebookFlow", run.pathspec.split("/")[1]) == "interrupted"
     assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN

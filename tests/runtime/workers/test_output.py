@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flownb.runtime.events import TaskOutput
-from flownb.store.log_reader import LogPlace, read_log
+from flownb.store.logs import LogPlace
 from tests.conftest import MakeSession
 from tests.runtime.workers.runs import SHARED, ran, text_of
 
@@ -77,7 +77,7 @@ def test_output_of_a_task_that_fails_is_kept(make_session: MakeSession) -> None:
     task = ran(session)["a"].task
     assert task.stdout == "first 1\nsecond\n"
     flow, run, step, number = task.pathspec.split("/")
-    pieces = read_log(session.datastore, flow, run, LogPlace(step, number, 0))
+    pieces = session.datastore.logs.read(flow, run, LogPlace(step, number, 0))
     assert "".join(piece.text for piece in pieces) == "first 0\nsecond\n"
 
 

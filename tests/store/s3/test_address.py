@@ -36,7 +36,7 @@ def test_what_is_not_a_url_of_a_bucket_is_refused(url: str) -> None:
 )
 def test_credentials_in_a_url_are_refused(url: str) -> None:
     """They are not repeated in the error."""
-    with pytest.raises(StoreError, match="holds credentials") as caught:
+    with pytest.raises(StoreError, match="contains credentials") as caught:
         open_s3(url)
     assert "hidden-secret" not in str(caught.value)
     assert "AKIAKEY" not in str(caught.value)

@@ -172,7 +172,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(open_blobs: Any, tmp_pat
             assert blobs.get(key, len(content)) == content
         blobs.settle()
     assert len(told) == 1
-    assert "is not written any more" in str(told[0].message)
+    assert "is no longer written" in str(told[0].message)
 
 
 def test_a_full_disk_is_done_without(open_blobs: Any, monkeypatch: pytest.MonkeyPatch) -> None:

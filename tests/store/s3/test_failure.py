@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flownb.store.s3.connection import classify, scrub
+from flownb.store.s3.failure import classify, scrub
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 

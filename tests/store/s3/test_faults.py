@@ -152,10 +152,10 @@ def test_a_busy_server_is_an_error_in_bounded_time(proxy: Any, open_store: Any) 
     storage, blobs = open_store(patience=1.0)
     with pytest.raises(StoreError) as caught:
         storage.read("a")
-    assert caught.value.what == f"The datastore `{storage.location}` did not take a request within 1 s of trying."
+    assert caught.value.what == f"The datastore `{storage.location}` did not accept a request within 1 s."
     assert caught.value.why.endswith("answered SlowDown: As the test says.")
     blobs.put([b"x"], blake3(b"x").hexdigest(), 1)
-    with pytest.raises(StoreError, match="did not take a request"):
+    with pytest.raises(StoreError, match="did not accept a request"):
         blobs.settle()
     proxy.plan = lambda asked: None
     blobs.put([b"x"], blake3(b"x").hexdigest(), 1)

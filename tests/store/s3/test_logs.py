@@ -17,7 +17,6 @@ from flownb.session.run import begin_run, run_flow
 from flownb.session.session import Session
 from flownb.session.step import run_step
 from flownb.store.garbage import remove_run
-from flownb.store.log_reader import logged_attempts
 
 CELLS = (
     "%%flow F",
@@ -53,7 +52,7 @@ def test_logs_are_kept_in_a_bucket(session: Session, capsys: pytest.CaptureFixtu
     assert main(["logs", "F/2/train/4"]) == 0
     assert capsys.readouterr().out == "got 2\n"
     assert remove_run(session.datastore, "F", "2", force=True).bytes > 0
-    assert logged_attempts(session.datastore, "F", "2") == []
+    assert session.datastore.logs.attempts("F", "2") == []
 
 
 def test_a_run_in_a_bucket_is_followed(session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ PROGRAM = """
     import importlib, json, sys
     sys.path[:0] = [{folder!r}, {site!r}]
     from pathlib import Path
-    from tests.runtime.test_distributions import install
+    from tests.provenance.test_distributions import install
     from flownb.provenance.record import imported_distributions, used_distributions
     site = Path({site!r})
     imported_distributions()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flownb.runtime.reuse import Reuse
+from flownb.runtime.clones import Clones
 from flownb.session.options import ResumeOptions, RunOptions
 from flownb.session.resume import Resume, find_origin, offered_tasks, rehearse
 from flownb.session.run import run_flow
@@ -32,7 +32,7 @@ def planned(
     """How many tasks of each step would be cloned and run, and why, after the tasks of the origin were changed."""
     origin = find_origin(session.datastore, "NotebookFlow", None)
     tasks = [change(task) for task in offered_tasks(session.datastore, origin)]
-    steps = rehearse(session, Reuse(session.program(True), session.datastore, tasks), origin)
+    steps = rehearse(session, Clones(session.program(True), session.datastore, tasks), origin)
     return {
         name: (one.cloned, one.ran, list(map(str, one.reasons)))
         for name, one in steps.items()
@@ -75,7 +75,7 @@ def test_records_without_reads_are_held_to_all(make_session: MakeSession) -> Non
             return old(task)
         return replace(old(task), artifacts={**task.artifacts, "y": task.artifacts["x"]})
 
-    y = session.datastore.save_given({"y": 2})["y"]
+    y = session.datastore.artifacts.save_given({"y": 2})["y"]
     assert planned(session, change=other_y)["b"] == (1, 0, [])  # x and y have equal content
 
     def new_y(task: TaskRecord) -> TaskRecord:
@@ -92,7 +92,7 @@ def test_a_foreach_over_a_set_is_not_cloned(make_session: MakeSession) -> None:
     cells = (*cells, "%%step pick --join\npass")
     run_flow(make_session(*cells), INLINE)
     session = make_session(*cells)
-    items = session.datastore.save_given({"xs": {1, 2}})
+    items = session.datastore.artifacts.save_given({"xs": {1, 2}})
 
     def over_a_set(task: TaskRecord) -> TaskRecord:
         return replace(task, artifacts={name: items.get(name, ref) for name, ref in task.artifacts.items()})
@@ -125,7 +125,7 @@ def test_class_level_constants_always_count(make_session: MakeSession, tmp_path:
     file.write_text("2")
     session = make_session(*cells)
     origin = find_origin(session.datastore, "NotebookFlow", None)
-    reuse = Reuse(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
+    reuse = Clones(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
     assert [str(one) for one in rehearse(session, reuse, origin)["a"].reasons] == ["`N` differs"]
 
 
