@@ -169,9 +169,8 @@ class WorkingRuns:
 
     def _find(self, flow: str) -> LatestResults:
         """Look for the notebook's working run, or for those that a new one will go on from."""
-        seen_up_to = self.datastore.runs.last_run(
-            flow
-        )  # before looking, so that what begins meanwhile is looked for again
+        # Before looking, so that a run that begins in the meantime is looked for again.
+        seen_up_to = self.datastore.runs.last_run(flow)
         identity = self.identity(flow)
         own = next(_working_runs(self.datastore, flow, identity.id, identity.user), None)
         before, begun = identity.before, self._begun.get(flow)
