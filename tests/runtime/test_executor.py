@@ -9,6 +9,7 @@ from flownb.errors import StoreError
 from flownb.runtime.executor import Ended
 from flownb.runtime.failure import StepError
 from flownb.runtime.task import TaskResult
+from flownb.session.step import run_step
 from flownb.store.records import TaskRecord
 from tests.conftest import MakeSession
 
@@ -16,7 +17,7 @@ from tests.conftest import MakeSession
 def record_of(make_session: MakeSession) -> TaskRecord:
     """The record of a task that ran."""
     session = make_session("%%step load -> xs\nxs = [1]")
-    session.run_step("load")
+    run_step(session, "load")
     (run,) = session.datastore.runs.run_ids(session.flow.name)
     (record,) = session.datastore.tasks.last_attempts(session.flow.name, run, "load")
     return record

@@ -13,6 +13,8 @@ from flownb.cells.cell import read_cell
 from flownb.errors import StepFailed
 from flownb.runtime.scheduler import RunStopped
 from flownb.session.options import ResumeOptions, RunOptions
+from flownb.session.resume import Resume
+from flownb.session.run import begin_run
 from flownb.session.session import Session
 
 INLINE = RunOptions(executor="inline")
@@ -65,7 +67,7 @@ def open_session(folder: Path, cells: tuple[str, ...]) -> Session:
 
 def attempt(session: Session, *, resume: bool) -> str:
     """Run or resume; give the id of the new run and whether it ended well."""
-    begun = session.resume(ResumeOptions(run=INLINE)).begin() if resume else session.begin(INLINE)
+    begun = Resume(session, ResumeOptions(run=INLINE)).begin() if resume else begin_run(session, INLINE)
     try:
         begun.drive()
     except (StepFailed, RunStopped):

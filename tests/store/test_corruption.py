@@ -21,6 +21,7 @@ import flownb.store.local.blobs
 import flownb.store.local.storage
 from flownb.client import Flow, Run, Task
 from flownb.errors import CorruptBlob, FlownbError, StoreError
+from flownb.session.step import run_step
 from flownb.store.datastore import Datastore
 from flownb.store.hashing import hash_parts
 from flownb.store.records import Execution, RunEnd, RunRecord, TaskRecord
@@ -317,7 +318,7 @@ def test_nothing_that_came_of_a_damaged_artifact_is_kept(
     )
     numbers = random.Random(how)
     for _ in range(max(ROUNDS // 25, 1)):
-        make_session(*cells).run_step("load")
+        run_step(make_session(*cells), "load")
         (blob,) = (path for path in (tmp_path / ".flownb/blobs").rglob("*") if path.is_file() and path.name[0] != ".")
         content = blob.read_bytes()
         damage(blob, how, numbers, [b"[" + b"1," * (len(content) // 2 - 1) + b"1]"])
@@ -325,7 +326,7 @@ def test_nothing_that_came_of_a_damaged_artifact_is_kept(
             blob.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
         session = make_session(*cells)
         with pytest.raises(CorruptBlob) as caught:
-            session.run_step("reads")
+            run_step(session, "reads")
         assert blob.name in str(caught.value)
         store = Datastore(tmp_path / ".flownb")
         record = store.tasks.last_attempts(
