@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from flownb.cells.notebook import DocumentCell
+from flownb.picture.layout import BY_URGENCY, INTERRUPTED, STATE_WORDS
 from flownb.picture.payload import DAG_MIME, DagPayload, PayloadEdge, PayloadNode
-from flownb.picture.summary import BY_URGENCY, INTERRUPTED, STATE_WORDS
 from flownb.runtime.events import EVENTS, DocumentChanged, NodeStatus, NotebookFacts, StepStatus
 from flownb.runtime.freshness import StepState
 from flownb.widgets.channel import DOCUMENT_TARGET, EVENTS_TARGET
@@ -53,7 +53,7 @@ def _picture() -> str:
     words = ",\n".join(f"  {state}: '{text}'" for state, text in STATE_WORDS.items())
     urgency = ",\n".join(f"  '{state}'" for state in BY_URGENCY)
     parts = [
-        _head("flownb/picture/payload.py and flownb/picture/summary.py", "Sizes and places are pixels."),
+        _head("flownb/picture/payload.py and flownb/picture/layout.py", "Sizes and places are pixels."),
         "import type { StepState } from './events';\n",
         "/** The MIME type of a flow's picture: laid out in Python, drawn here. */\n"
         f"export const DAG_MIME = '{DAG_MIME}';\n",

@@ -17,10 +17,10 @@ from typing import Any, get_args
 from flownb.cells.cell import read_cell
 from flownb.errors import CellError
 from flownb.picture import Dag, DagEdge, DagNode, dag_payload, dag_svg
+from flownb.picture.layout import flow_description, flow_summary, step_words
 from flownb.picture.measure import code_spans
 from flownb.picture.model import STATES, NodeKind, NodeState
-from flownb.picture.paint import state_glyph
-from flownb.picture.summary import flow_description, flow_summary, step_words
+from flownb.picture.svg import state_glyph
 from flownb.runtime.events import (
     DagChanged,
     Event,
@@ -33,7 +33,7 @@ from flownb.runtime.events import (
     TaskStarted,
     to_wire,
 )
-from flownb.session.tally import StepTally, Tally, counts, duration, rate_text
+from flownb.session.progress import StepTally, Tally, counts, duration, rate_text
 from flownb.store.records import TaskStatus
 from flownb.widgets.channel import coalesced
 

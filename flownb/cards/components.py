@@ -2,23 +2,200 @@
 
 Takes what Metaflow's components take (``metaflow/plugins/cards/card_modules/components.py``, 2.19.39: names,
 parameters, defaults, what may be updated); each gives plain data when it is rendered, which is when the step ends or
-asks for a refresh. A component that cannot be drawn, or gives data of another shape than `flownb.cards.shape` says,
+asks for a refresh. A component that cannot be drawn, or gives data of another shape than `flownb.cards.content` says,
 gives an error line, never an error.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import io
 import json
+import re
+import sys
 import textwrap
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
-from flownb.cards.content import Plain, clean, failure
-from flownb.cards.frames import frame_cells, frame_kind
-from flownb.cards.images import Picture, from_bytes, from_figure, from_pil, from_url, is_figure
-from flownb.cards.shape import flaw
+from flownb.cards.content import Plain, clean, failure, flaw
 
-__all__ = ["CardComponent", "Image", "Markdown", "Table", "Warned", "is_component", "render"]
+__all__ = [
+    "CardComponent",
+    "Image",
+    "Markdown",
+    "Picture",
+    "Table",
+    "Warned",
+    "frame_cells",
+    "frame_kind",
+    "from_bytes",
+    "from_figure",
+    "from_pil",
+    "from_url",
+    "is_component",
+    "is_figure",
+    "render",
+]
+
+# MERGED-DOC cards.frames: The first rows of a data frame as a table's headers and cells. Takes a pandas or polars
+# frame; gives texts and numbers. How a column of each type is written follows Metaflow
+# (``metaflow/plugins/cards/card_modules/convert_to_native_type.py``, 2.19.39, `_parse_pandas_column`), but the
+# frame itself is left alone, a missing value is ``null`` in columns of any type, and only texts that were cut end
+# in dots.
+
+
+# As many rows as pandas' own `head` gives, which is what Metaflow shows.
+ROWS = 5
+# Longer texts in a column are cut.
+WIDTH = 30
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%Z"
+
+
+def frame_kind(value: Any) -> str | None:
+    """``"pandas"`` or ``"polars"`` for a data frame of theirs, else None."""
+    for base in type(value).__mro__:
+        if base.__name__ == "DataFrame" and base.__module__.split(".")[0] in ("pandas", "polars"):
+            return base.__module__.split(".")[0]
+    return None
+
+
+def frame_cells(frame: Any, *, truncate: bool) -> tuple[list[str], list[list[Any]], str]:
+    """Headers, rows and a line that says what was left out.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame or polars.DataFrame
+    truncate : bool
+        Whether to give the first five rows only.
+
+    Returns
+    -------
+    (list of str, list of list, str)
+        The first column of a pandas frame is its index, without a header; the line is empty if nothing was left out.
+    """
+    total = len(frame)
+    shown = frame.head(ROWS) if truncate else frame
+    if frame_kind(frame) == "polars":
+        headers = [clean(name) for name in shown.columns]
+        columns = [[_native(value) for value in shown.get_column(name)] for name in shown.columns]
+    else:
+        headers = ["", *(clean(name) for name in shown.columns)]
+        columns = [_index(shown.index), *(_column(shown.iloc[:, place]) for place in range(shown.shape[1]))]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    left_out = f"first {ROWS} of {total:,} rows" if truncate and total > ROWS else ""
+    return headers, rows, left_out
+
+
+def _index(index: Any) -> list[Any]:
+    """A pandas index as cells; the levels of a MultiIndex stand in one cell."""
+    if index.nlevels == 1:
+        return _column(index.to_series())
+    levels = [_column(index.get_level_values(level).to_series()) for level in range(index.nlevels)]
+    return [", ".join(str(part) for part in parts) for parts in zip(*levels, strict=True)]
+
+
+def _column(series: Any) -> list[Any]:
+    """A pandas column as cells."""
+    kind = str(series.dtype)
+    missing = series.isna().tolist()
+    if kind in ("int64", "float64", "bool"):
+        values = series.tolist()
+    elif kind.startswith("datetime64"):
+        values = series.dt.strftime(TIME_FORMAT).tolist()
+    elif kind.startswith("timedelta"):
+        values = series.dt.total_seconds().tolist()
+    else:
+        values = [_cut(str(value)) for value in series.tolist()]
+    return ["null" if gone else value for value, gone in zip(values, missing, strict=True)]
+
+
+def _native(value: Any) -> Any:
+    """A polars cell: numbers as they are, all else as text."""
+    if value is None:
+        return "null"
+    return value if type(value) in (bool, int, float) else _cut(str(value))
+
+
+def _cut(text: str) -> str:
+    """A text of a column, cut if it is long."""
+    return clean(text if len(text) <= WIDTH else f"{text[:WIDTH]}...")
+
+
+# MERGED-DOC cards.images: Images a card can hold: bytes of a picture format, data URLs, matplotlib and PIL objects.
+# Takes what a step has; gives ``(MIME type, bytes)`` or the error component that the card then shows. Nothing is
+# ever fetched, and a picture is only ever drawn in an ``<img>``, where an SVG cannot run scripts.
+
+
+Picture = tuple[str, bytes]
+
+DATA_URL = re.compile(r"\s*data:(image/[a-z0-9.+-]{1,40})((?:;[^,;]{0,60})*),(.*)\Z", re.DOTALL | re.IGNORECASE)
+NO_SOURCE = "Image: the source is neither bytes of a picture nor a data URL."
+
+
+def from_bytes(content: Any) -> Picture | Plain:
+    """A PNG, JPEG, GIF or WebP."""
+    if type(content) is not bytes:
+        return failure(NO_SOURCE, f"It is of type {type(content).__qualname__}.")
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png", content
+    if content.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg", content
+    if content.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif", content
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp", content
+    return failure("Image: the bytes are no picture.", "PNG, JPEG, GIF and WebP can be shown.")
+
+
+def from_url(text: str) -> Picture | Plain:
+    """A ``data:image/…`` URL."""
+    found = DATA_URL.match(text)
+    if found is None:
+        shown = text if len(text) <= 60 else f"{text[:57]}..."
+        return failure(NO_SOURCE, f"It is the text `{clean(shown)}`. A card loads nothing from outside.")
+    kind, options, rest = found.groups()
+    content = unquote_to_bytes(rest)
+    if ";base64" in options.lower():
+        try:
+            content = base64.b64decode(content, validate=False)
+        except binascii.Error as error:
+            return failure("Image: the data URL cannot be decoded.", f"{error}.")
+    return kind.lower(), content
+
+
+def is_figure(value: Any) -> bool:
+    """Whether a value is a matplotlib figure."""
+    return any(base.__module__ == "matplotlib.figure" and base.__name__ == "Figure" for base in type(value).__mro__)
+
+
+def from_figure(plot: Any) -> Picture | Plain:
+    """A matplotlib figure, or the figure of axes, which is then closed as in Metaflow.
+
+    The bytes are the same for the same figure: the version of matplotlib is not written into them.
+    """
+    figure = plot
+    if not is_figure(plot):
+        if getattr(plot, "get_figure", None) is None:
+            return failure("Image: no matplotlib figure or axes.", f"It is of type {type(plot).__qualname__}.")
+        figure = plot.get_figure()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close(figure)
+    return "image/png", buffer.getvalue()
+
+
+def from_pil(image: Any) -> Picture | Plain:
+    """A PIL image."""
+    if not any(base.__module__ == "PIL.Image" and base.__name__ == "Image" for base in type(image).__mro__):
+        return failure("Image: no PIL image.", f"It is of type {type(image).__qualname__}.")
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return "image/png", buffer.getvalue()
+
 
 Warned = Callable[[str], None]
 NATIVE = (str, bool, int, float, type(None))

@@ -13,9 +13,7 @@ import ast
 from collections.abc import Iterable, Mapping
 
 from flownb.cells.expressions import Expressions, State, copied, either
-from flownb.cells.hints import constant_truth, lets_exceptions_pass
-from flownb.cells.names import BodyNames
-from flownb.cells.scopes import import_names, is_self_attribute
+from flownb.cells.names import BodyNames, constant_truth, import_names, is_self_attribute, lets_exceptions_pass
 
 __all__ = ["analyse_names"]
 

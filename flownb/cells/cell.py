@@ -1,6 +1,9 @@
 """One notebook cell and what its mark says it is.
 
-Takes a code cell's source text and tags; gives a `Cell` whose body knows its place in the cell.
+A mark is a ``%%step``, ``%%flow`` or ``%%shared`` line, or tags that mean the same. The line is found as IPython finds
+a cell magic: IPython drops blank lines above the first line and the indentation that all lines have, and then takes
+``%%name`` as a cell magic only at the very beginning. Anywhere else it would be a line magic, which does not exist, so
+such a cell is refused here as well, and the kernel and a notebook file agree on which cells are steps.
 """
 
 from __future__ import annotations
@@ -11,12 +14,158 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from flownb.cells.body import StepBody, parse_body
+from flownb.cells.body import StepBody, parse_body, unindentable_lines
 from flownb.cells.header import FlowHeader, StepHeader, header_from_tags, parse_flow_line, parse_step_line
-from flownb.cells.mark import MarkKind, find_mark
-from flownb.errors import CellError
+from flownb.errors import CellError, Message
 
-__all__ = ["DEFAULT_FLOW_NAME", "Cell", "CellKind", "read_any_cell", "read_cell"]
+__all__ = [
+    "DEFAULT_FLOW_NAME",
+    "WRAPPERS",
+    "Cell",
+    "CellKind",
+    "Mark",
+    "MarkKind",
+    "common_margin",
+    "find_mark",
+    "read_any_cell",
+    "read_cell",
+    "refuse_misplaced",
+]
+
+MarkKind = Literal["flow", "shared", "step"]
+# Cell magics that execute the text below them as a cell of its own, so that a mark there counts.
+WRAPPERS = frozenset({"capture", "memit", "prun", "pyinstrument", "time", "timeit"})
+_MARK = re.compile(r"%%(step|flow|shared)(?=\s|$)(.*)")
+_ALMOST = re.compile(r"[^\S\n]*(?:>>>\s?|In \[\d*\]:\s?)?[^\S\n]*%%[ \t]*(step|flow|shared|spin)(?=\s|$)")
+_WRAPPER = re.compile(r"%%(\w+)")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a cell is marked as.
+
+    Attributes
+    ----------
+    kind : {"flow", "shared", "step"} or None
+        None if nothing in the text marks the cell; tags may mark it.
+    text : str
+        What follows the magic on its line.
+    body_line : int
+        1-based line of the cell on which the body begins.
+    margin : str
+        The indentation that all lines have; it is not part of the code.
+    wrappers : tuple of str
+        Cell magics above the mark, or above the body, such as ``"%%time"``.
+    is_magic : bool
+        Whether the cell begins with another cell magic, whose text below it need not be Python.
+    """
+
+    kind: MarkKind | None
+    text: str
+    body_line: int
+    margin: str = ""
+    wrappers: tuple[str, ...] = ()
+    is_magic: bool = False
+
+
+def find_mark(source: str) -> Mark:
+    r"""Find the mark of a cell.
+
+    Parameters
+    ----------
+    source : str
+        The cell's text; lines end in ``\n``.
+
+    Returns
+    -------
+    Mark
+
+    Raises
+    ------
+    CellError
+        If there is a mark at a place where IPython does not take it for a cell magic.
+
+    Examples
+    --------
+    >>> find_mark("%%time\n%%step train -> model\nmodel = 1")
+    Mark(kind='step', text='train -> model', body_line=3, margin='', wrappers=('%%time',), is_magic=False)
+    """
+    lines = source.split("\n")
+    wrappers: list[str] = []
+    margin, first = "", 0
+    while True:
+        rest = lines[first:]
+        first += next((index for index, line in enumerate(rest) if line.strip()), 0)
+        margin += (inner := common_margin(lines[first:]))
+        lines[first:] = [line.removeprefix(inner) for line in lines[first:]]
+        line = lines[first].lstrip("\v\f")
+        if found := _MARK.match(line):
+            kind: MarkKind = found[1]  # type: ignore[assignment]  # the pattern has just these three
+            return Mark(kind, found[2].strip(), first + 2, margin, tuple(wrappers))
+        wrapper = _WRAPPER.match(line)
+        if wrapper is None or wrapper[1] not in WRAPPERS:
+            break
+        wrappers.append(line.strip())
+        first += 1
+        if first == len(lines):
+            lines.append("")
+    if wrapper is None:
+        _refuse_misplaced(lines, first, ("step", "flow", "shared"))
+    return Mark(None, "", first + 1 if wrappers else 1, margin, tuple(wrappers), wrapper is not None)
+
+
+def refuse_misplaced(source: str) -> None:
+    """Raise if a mark, or ``%%spin``, is where IPython takes it for a line magic; `source` is what IPython has cleaned.
+
+    Raises
+    ------
+    CellError
+        What `find_mark` raises for the same cell of a file.
+    """
+    lines = source.split("\n")
+    if not lines[0].startswith("%%") or _ALMOST.match(lines[0]):
+        _refuse_misplaced(lines, 0, ("step", "flow", "shared", "spin"))
+
+
+def common_margin(lines: list[str]) -> str:
+    """The indentation that all lines have, apart from blank ones, as `textwrap.dedent` finds it."""
+    indents = [line[: len(line) - len(line.lstrip(" \t"))] for line in lines if line.strip()]
+    first, last = min(indents, default=""), max(indents, default="")
+    length = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    return first[:length]
+
+
+def _refuse_misplaced(lines: list[str], first: int, magics: tuple[str, ...]) -> None:
+    """Raise if a line from `first` on is a mark, unless it is inside a string."""
+    found = [(number, one) for number, line in enumerate(lines[first:]) if (one := _ALMOST.match(line))]
+    found = [(number, one) for number, one in found if one[1] in magics]
+    if not found or re.match(rf"%%{found[0][1][1]}\s", lines[first] + " "):
+        return
+    inside = unindentable_lines("\n".join(lines[first:]))
+    for number, one in found:
+        if number + 1 in inside:
+            continue
+        shown, magic = lines[first + number].strip(), one[1]
+        above = [line.strip() for line in lines[first : first + number] if line.strip()]
+        fix = f"Move `%%{magic}` to the first line of its cell"
+        if above and all(line.startswith("#") for line in above):
+            raise CellError(
+                f"`{shown}` is below a comment.",
+                "IPython takes a cell magic only on the first line of a cell.",
+                f"{fix}; the comment can be below it.",
+            )
+        if above:
+            raise CellError(
+                f"`{shown}` is below other code.",
+                "IPython takes a cell magic only on the first line of a cell.",
+                f"{fix}, and give the code above it a cell of its own.",
+            )
+        raise CellError(
+            f"`{shown}` does not begin with `%%{magic}`.",
+            "IPython takes a cell magic only at the very beginning of a cell.",
+            f"Write `%%{magic}` without anything before it, and without a blank after `%%`.",
+        )
+
 
 CellKind = Literal["flow", "shared", "step", "scratch"]
 DEFAULT_FLOW_NAME = "NotebookFlow"
@@ -51,12 +200,12 @@ class Cell:
         The indentation that all lines of the cell have; it is not part of the body.
     wrappers : tuple of str
         Cell magics above the mark, such as ``"%%time"``: they apply where the cell is executed, and nowhere else.
-    refusal : tuple of (str, str, str) or None
-        What happened, why and what to do where the mark cannot be read; then the cell is known by its kind alone.
+    refusal : Message or None
+        Why the mark cannot be read; of such a cell only the kind is known.
     tags : tuple of str
         All tags of the cell, if they and not a magic mark it.
     label : str
-        What messages call the cell, where that is not its kind and name.
+        What messages call the cell, if that is not its kind and name.
     """
 
     source: str
@@ -70,7 +219,7 @@ class Cell:
     bases: tuple[str, ...] = ()
     margin: str = ""
     wrappers: tuple[str, ...] = ()
-    refusal: tuple[str, str, str] | None = None
+    refusal: Message | None = None
     label: str = ""
     tags: tuple[str, ...] = ()
 
@@ -112,7 +261,7 @@ def read_cell(
     cell_id: str | None = None,
     filename: str | None = None,
 ) -> Cell:
-    """Tell what a code cell is.
+    """Read what a code cell is.
 
     Parameters
     ----------
@@ -175,7 +324,7 @@ def read_any_cell(
     cell_id: str | None = None,
     filename: str | None = None,
 ) -> Cell:
-    """Tell what a code cell is, as `read_cell` does; where its mark cannot be read, the cell says so itself.
+    """Read what a code cell is, as `read_cell` does; if the mark cannot be read, the cell holds the reason.
 
     Parameters
     ----------
@@ -193,8 +342,7 @@ def read_any_cell(
         text = _with_newlines(source)
         kind, line = _meant(text, tags)
         filename = filename or f"<cell {number}: {kind}>"
-        refusal = (error.what, error.why, error.fix)
-        return Cell(text, kind, "", None, line + 1, number, cell_id, filename, refusal=refusal)
+        return Cell(text, kind, "", None, line + 1, number, cell_id, filename, refusal=error.sentences)
 
 
 def _with_newlines(source: str) -> str:

@@ -9,9 +9,17 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from flownb.cells.hints import OPEN_ENDED, hands_out_self, query_names
-from flownb.cells.names import BodyNames
-from flownb.cells.scopes import Comprehension, Scope, ScopeNode, evaluated_outside, is_self_attribute
+from flownb.cells.names import (
+    OPEN_ENDED,
+    BodyNames,
+    Comprehension,
+    Scope,
+    ScopeNode,
+    evaluated_outside,
+    hands_out_self,
+    is_self_attribute,
+    query_names,
+)
 
 __all__ = ["Expressions", "State", "copied", "either"]
 

@@ -5,14 +5,158 @@ Takes the path of an ``.ipynb`` file; gives its `Cell` objects in document order
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flownb.cells.cell import Cell, read_any_cell
-from flownb.cells.notebook_file import read_code
 from flownb.errors import NotFound
 
-__all__ = ["DocumentCell", "Notebook", "read_notebook", "saved_cells"]
+__all__ = ["CodeCell", "DocumentCell", "Notebook", "read_code", "read_notebook", "saved_cells", "saved_id"]
+
+# MERGED-DOC cells.notebook_file: A notebook file as it is on disk: its code cells, checked, whatever the file
+# holds. `read_code` is for a file that a user named: what is wrong with it is an error that says what, why and what
+# to do.
+
+
+# The format of notebooks that is read here; nbformat upgrades older ones.
+FORMAT = 4
+FIX = "Give the path of an .ipynb file."
+REPAIR = "Open the notebook in JupyterLab and save it again, or restore the file."
+
+
+@dataclass(frozen=True)
+class CodeCell:
+    """A code cell as the file has it."""
+
+    source: str
+    tags: tuple[str, ...]
+    id: str | None
+
+
+def read_code(path: Path) -> list[CodeCell]:
+    """Read the code cells of a notebook file.
+
+    Parameters
+    ----------
+    path : Path
+        An ``.ipynb`` file of nbformat 4 (older ones are upgraded in memory).
+
+    Returns
+    -------
+    list of CodeCell
+        In document order.
+
+    Raises
+    ------
+    NotFound
+        If there is no such file, or it is not a notebook.
+    """
+    return [_code(path, number, cell) for number, cell in enumerate(_cells(path), 1) if _is_code(path, number, cell)]
+
+
+def saved_id(path: Path) -> str:
+    """Read flownb's id of a notebook from its metadata; empty if it has none, or the file cannot be read."""
+    try:
+        found = _content(path)["metadata"]["flownb"]["id"]
+    except (NotFound, LookupError, TypeError):
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+def _cells(path: Path) -> list[Any]:
+    """The cells of a file, of any kind."""
+    raw = _content(path)
+    found = raw.get("nbformat")
+    if type(found) is not int or found < 1:
+        raise _no_notebook(path, "It is JSON without the number `nbformat`, which all notebooks have.")
+    if found > FORMAT:
+        raise NotFound(
+            f"Notebook `{path}` cannot be read.",
+            f"It has notebook format {found}, and this version of flownb reads formats up to {FORMAT}.",
+            "Save it in format 4, or use a newer version of flownb.",
+        )
+    if found < FORMAT:
+        raw = _upgraded(path, raw)
+    cells = raw.get("cells")
+    if not isinstance(cells, list):
+        raise _no_notebook(path, "It has no list of cells.")
+    return cells
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """The JSON object in a file."""
+    try:
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:  # a name with a null character is a ValueError
+        why = getattr(error, "strerror", None) or str(error)
+        raise NotFound(f"Notebook `{path}` cannot be read.", f"{why}.", FIX) from error
+    if not content.strip():
+        raise _no_notebook(path, "The file is empty.")
+    try:
+        raw = json.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        encoding = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "another encoding"
+        raise NotFound(
+            f"Notebook `{path}` cannot be read.",
+            f"Notebooks are UTF-8 text, and byte {error.start} of this file is not: it may be in {encoding}.",
+            "Save it as UTF-8.",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise _no_notebook(path, "It does not hold nbformat JSON.") from error
+    if not isinstance(raw, dict):
+        raise _no_notebook(path, "It does not hold nbformat JSON.")
+    return raw
+
+
+def _upgraded(path: Path, raw: dict[str, Any]) -> dict[str, Any]:
+    """A notebook of an older format as one of format 4."""
+    import nbformat
+
+    try:
+        upgraded: dict[str, Any] = nbformat.reads(json.dumps(raw), as_version=FORMAT)
+    except Exception as error:  # nbformat checks little before it takes a notebook apart
+        raise _no_notebook(path, f"It cannot be upgraded from notebook format {raw['nbformat']}.") from error
+    return upgraded
+
+
+def _is_code(path: Path, number: int, cell: Any) -> bool:
+    """Whether a cell is a code cell."""
+    if not isinstance(cell, dict):
+        raise _damaged(path, number, f"it is {_kind(cell)} instead of an object")
+    return cell.get("cell_type") == "code"
+
+
+def _code(path: Path, number: int, cell: dict[str, Any]) -> CodeCell:
+    """One code cell; tags and an id that are of no use are left out, as JupyterLab does."""
+    source = cell.get("source")
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if not isinstance(source, str):
+        raise _damaged(path, number, f"its source is {_kind(source)} instead of text")
+    metadata = cell.get("metadata")
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    known = tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
+    cell_id = cell.get("id")
+    return CodeCell(source, known, cell_id if isinstance(cell_id, str) else None)
+
+
+def _kind(value: Any) -> str:
+    """What a JSON value is, for a message."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool | int | float):
+        return "true or false" if isinstance(value, bool) else "a number"
+    return "text" if isinstance(value, str) else "a list" if isinstance(value, list) else "an object"
+
+
+def _damaged(path: Path, number: int, why: str) -> NotFound:
+    return NotFound(f"Notebook `{path}` cannot be read.", f"Cell {number} is damaged: {why}.", REPAIR)
+
+
+def _no_notebook(path: Path, why: str) -> NotFound:
+    return NotFound(f"`{path}` is not a notebook.", why, FIX)
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from flownb.cli.help import with_help
 from flownb.cli.logs import add_logs
 from flownb.errors import FlownbError, ParameterError
 from flownb.runtime.failure import StepError, user_frames
-from flownb.runtime.own_imports import always
+from flownb.runtime.metaflow_names import always
 from flownb.session.cards import card_view
+from flownb.session.commands import write_output
 from flownb.session.options import RunOptions, parse_resume, parse_run, parse_status
-from flownb.session.output import write_output
 from flownb.session.run import FlowRun
 from flownb.session.session import Session
 from flownb.session.step_options import parse_card, parse_spin
@@ -191,7 +191,7 @@ def status(arguments: argparse.Namespace, rest: list[str]) -> int:
 
 def use(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb use NOTEBOOK [RUN | --none]``."""
-    from flownb.session.use import use_run
+    from flownb.session.runs import use_run
 
     print(use_run(_open(arguments.notebook), rest).replace("%flow use", "flownb use NOTEBOOK"))
     return 0
@@ -233,9 +233,8 @@ def _drive(session: Session, run: FlowRun, *, alone: bool, lines: Callable[[], l
     """Drive a run to its end and show what happens; `lines` are said when it has ended, the run itself last."""
     from flownb.cli.progress import progress_view
     from flownb.picture import dag_text
-    from flownb.session.progress import Progress
-    from flownb.session.tally import Tally
-    from flownb.session.task_lines import TaskLines
+    from flownb.session.progress import Progress, Tally
+    from flownb.session.step_output import TaskLines
 
     tally = Tally(run.pathspec, session.program(False).graph.order)
     view = progress_view(tally, alone=alone)

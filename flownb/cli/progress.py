@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from typing import TextIO
 
 from flownb.runtime.events import Event, TaskCloned, TaskEnded
-from flownb.session.tally import LineState, StepLine, Tally, columns, cut, texts
+from flownb.session.progress import LineState, StepLine, Tally, columns, cut, texts
 
 __all__ = ["LogProgress", "TerminalProgress", "progress_view"]
 

@@ -6,9 +6,9 @@ Names and meaning are those of Metaflow's client (``metaflow/client/core.py``, 2
 from __future__ import annotations
 
 from flownb.client.artifacts import DataArtifact, TaskData
-from flownb.client.cards import Card, CardContainer, get_cards
-from flownb.client.metadata import default_metadata, get_metadata, inspect_spin
+from flownb.client.base import default_metadata, get_metadata, inspect_spin
 from flownb.client.objects import Flow, Metaflow, Run, Step, Task
+from flownb.client.task import Card, CardContainer, get_cards
 
 __all__ = [
     "Card",

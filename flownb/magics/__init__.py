@@ -12,12 +12,9 @@ __all__ = ["frontend_of", "register"]
 
 def register(shell: Any) -> None:
     """Register all magics on an IPython shell, once; a second load keeps the session."""
-    from flownb.magics.card import CardMagics
-    from flownb.magics.debug import register_debug
+    from flownb.magics.flow import RunMagics
     from flownb.magics.frontend import Frontend, tags_to_magic
-    from flownb.magics.run import RunMagics
-    from flownb.magics.spin import SpinMagics
-    from flownb.magics.step import StepMagics
+    from flownb.magics.step import CardMagics, SpinMagics, StepMagics, register_debug
 
     if frontend_of(shell) is not None:
         return

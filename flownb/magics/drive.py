@@ -42,7 +42,7 @@ def drive(
     BaseException
         What ended the run, with the user's own frames.
     """
-    from flownb.magics.breakpoints import breakpoints
+    from flownb.magics.debugging import breakpoints
 
     session = frontend.session
     flow = session.flow.name
@@ -111,7 +111,7 @@ def _progress(frontend: Frontend, run: FlowRun, *, background: bool, watched: bo
 
 def _counted(run: FlowRun, frontend: Frontend) -> str:
     """How many tasks a run had, and how long it took where that may be said."""
-    from flownb.session.tally import duration
+    from flownb.session.progress import duration
 
     counted = f"{run.tasks} task{'' if run.tasks == 1 else 's'}"
     if frontend.is_headless or run.outcome is None:

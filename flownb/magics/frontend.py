@@ -8,23 +8,95 @@ The session and all below it are imported with the first cell, so that loading t
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import re
+import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from blake3 import blake3
+
 from flownb.errors import CellError
-from flownb.magics.cell_names import name_cells
-from flownb.magics.notebook_file import kernel_name, notebook_path
-from flownb.magics.post_mortem import PostMortem
+from flownb.magics.debugging import PostMortem, name_cells
 from flownb.widgets.views import Views
 
 if TYPE_CHECKING:
     from flownb.cells.cell import Cell
     from flownb.session.session import Session
 
-__all__ = ["Frontend", "tags_to_magic"]
+__all__ = ["Frontend", "kernel_name", "notebook_path", "tags_to_magic"]
+
+# MERGED-DOC magics.notebook_file: Which notebook a kernel executes, as far as anybody says. Takes the shell and the
+# kernel's folder; gives the notebook's path, and what distinguishes the kernel from others.
+
+
+NAMED = "JPY_SESSION_NAME"
+
+
+def notebook_path(shell: Any, folder: Path, cells: frozenset[str] = frozenset()) -> Path | None:
+    """The notebook's file, where the front end names it (JupyterLab: JPY_SESSION_NAME; VS Code: a variable).
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+    folder : Path
+        The kernel's folder.
+    cells : frozenset of str
+        Ids of cells that were executed, the first one of the kernel among them; none if that is not known.
+    """
+    told = shell.user_ns.get("__vsc_ipynb_file__")
+    if told:
+        return _found(str(told), folder)
+    named = os.environ.get(NAMED)
+    if not named or getattr(shell, "kernel", None) is None or _is_inherited(named):
+        return None
+    path = _found(named, folder)
+    return None if cells and _is_another(path, cells) else path
+
+
+def _found(named: str, folder: Path) -> Path:
+    """A path as it was named: absolute, or relative to the server's root, in whose terms the folder is not known."""
+    path = Path(named)
+    return path if path.is_absolute() and path.exists() else folder / path.name
+
+
+def _is_inherited(named: str) -> bool:
+    """Whether the variable was set for another kernel, below which this one was started.
+
+    A server sets it for each kernel that it starts, and does not have it itself. nbconvert or papermill that a notebook
+    starts have it, and pass it on to the kernel of the notebook that they execute.
+    """
+    starter = os.environ.get("JPY_PARENT_PID", "") if sys.platform != "win32" else ""  # there it is a handle
+    number = int(starter) if starter.isdecimal() else os.getppid()
+    try:
+        import psutil  # type: ignore[import-untyped]  # ipykernel needs it, so it is there
+
+        return bool(psutil.Process(number).environ().get(NAMED) == named)
+    except Exception:  # it is on another machine or another user's: then it is no tool that a notebook started
+        return False
+
+
+def _is_another(path: Path, cells: frozenset[str]) -> bool:
+    """Whether a file has cells, and none of those that were executed.
+
+    A kernel that is restarted is named as it was at first: the file of that name may be another one by now.
+    """
+    try:
+        saved = {cell.get("id") for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return False
+    return bool(saved) and None not in saved and not cells & saved
+
+
+def kernel_name(shell: Any) -> str:
+    """What distinguishes a kernel from all others; a restart keeps it, for the front end's connection stays."""
+    session = getattr(getattr(shell, "kernel", None), "session", None)
+    key = getattr(session, "key", b"")
+    return blake3(key).hexdigest(10) if key else secrets.token_hex(10)
+
 
 MARKED = re.compile(r"(%%(?:step|flow|shared|spin))(?=\s|$)(.*)")
 
@@ -45,10 +117,10 @@ class Frontend:
         self._placed: dict[str, Any] = {}
 
     def _open_session(self) -> Session:
-        from flownb.runtime.own_imports import always
+        from flownb.runtime.metaflow_names import always
         from flownb.session.session import Session
         from flownb.session.transfers import show_transfers
-        from flownb.widgets.transfers import TransferOutput
+        from flownb.widgets.progress import TransferOutput
 
         executed = [self._first_cell, self.cell_id] if self._first_cell else []
         path = notebook_path(self.shell, self._folder, frozenset(one for one in executed if one))
@@ -107,7 +179,7 @@ class Frontend:
             if replaced is not None:
                 print(f"note: this cell replaces `%%flow {replaced.full_name}`, which was executed before")
         if cell.refusal is not None:
-            raise CellError(*cell.refusal)
+            raise CellError.of(cell.refusal)
         return cell
 
     def _read(self, code: str, tags: tuple[str, ...], line: str, body: str, magic: str) -> Cell:
@@ -211,7 +283,7 @@ class Frontend:
         `again` has the words of the `%spin` that makes an error of another process again in this one, `opened` errors
         that the debugger was open for.
         """
-        from flownb.magics.breakpoints import breakpoints
+        from flownb.magics.debugging import breakpoints
 
         try:
             with breakpoints(self.shell, lambda: self.can_ask):
@@ -243,7 +315,7 @@ def tags_to_magic(shell: Any) -> Callable[[list[str]], list[str]]:
     """
 
     def transform(lines: list[str]) -> list[str]:
-        from flownb.cells.mark import refuse_misplaced
+        from flownb.cells.cell import refuse_misplaced
 
         source = "".join(lines)
         if "%%" in source:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from inspect import cleandoc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from IPython.core.magic import Magics, cell_magic, magics_class
+from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class
 
 from flownb.magics.frontend import Frontend
 from flownb.session.commands import asks_for_help, command_help
 
-__all__ = ["StepMagics"]
+if TYPE_CHECKING:
+    from flownb.session.session import SpinOutcome
+
+__all__ = ["CardMagics", "SpinMagics", "StepMagics", "register_debug"]
 
 
 @magics_class
@@ -61,3 +66,120 @@ class StepMagics(Magics):
             names = frontend.session.run_shared(defined)
         self.shared_names.update(names)
         frontend.place(names)
+
+
+# MERGED-DOC magics.spin: ``%spin`` and ``%%spin``: one step again, in milliseconds.
+
+
+@magics_class
+class SpinMagics(Magics):
+    """Magics that run a step and record nothing."""
+
+    def __init__(self, shell: Any, frontend: Frontend) -> None:
+        super().__init__(shell)
+        self.frontend = frontend
+
+    @line_cell_magic
+    def spin(self, line: str, cell: str | None = None) -> SpinOutcome | None:
+        """Run one step on its parents' persisted artifacts, recording nothing.
+
+        As a cell magic, the cell is a throw-away body in place of the step's own, to look around with: it may set some
+        of what the step captures, or nothing. ``result = %spin train`` gives the outcome: ``result["model"]`` is the
+        model. ``--pdb`` opens the debugger where the step fails; with ``--from`` it runs with the ids, attempt, tags
+        and decorators that the task had in its run.
+        """
+        from flownb.session.option_words import words
+        from flownb.session.step_options import parse_spin
+
+        frontend = self.frontend
+        given = words(line)
+        if asks_for_help(given):
+            print(command_help("spin", "magic"))
+            return None
+        options = parse_spin(given)
+        source = filename = None
+        if cell is not None:
+            source = frontend.sent(f"%%spin {line}\n{cell}", cell)
+            filename = frontend.filename(source)
+        opened: list[BaseException] = []
+
+        def debug(error: BaseException) -> None:
+            opened.append(error)
+            frontend.post_mortem.open(error)
+
+        with frontend.in_kernel(again=_here(line), opened=opened):
+            frontend.say_notes()
+            return frontend.session.spin(
+                options,
+                body=cell,
+                source=source,
+                filename=filename,
+                display=frontend.show,
+                kernel_names=frontend.kernel_names(),
+                debug=debug if frontend.can_ask else None,
+            )
+
+    spin.__doc__ = f"{cleandoc(str(spin.__doc__))}\n\n{command_help('spin', 'magic')}\n"
+
+
+def _here(line: str) -> str:
+    """The words of a spin in a process of its own, for one in the kernel that opens the debugger."""
+    return f"{re.sub(r'--isolate[ =]+process', '', line).strip()} --pdb"
+
+
+# MERGED-DOC magics.card: ``%card``: what a step shows of its result.
+
+
+@magics_class
+class CardMagics(Magics):
+    """The magic that shows a card."""
+
+    def __init__(self, shell: Any, frontend: Frontend) -> None:
+        super().__init__(shell)
+        self.frontend = frontend
+
+    @line_magic
+    def card(self, line: str) -> None:
+        """Show the newest card of a step, recorded or spun.
+
+        In JupyterLab the output is refreshed in place when the step is run or spun again.
+        """
+        from flownb.session.option_words import words
+        from flownb.session.step_options import parse_card
+
+        given = words(line)
+        if asks_for_help(given):
+            print(command_help("card", "magic"))
+            return
+        self.frontend.views.cards.show(parse_card(given), cell_id=self.frontend.cell_id)
+
+    card.__doc__ = f"{cleandoc(str(card.__doc__))}\n\n{command_help('card', 'magic')}\n"
+
+
+# MERGED-DOC magics.debug: ``%debug`` after a run: a failed task ran in a process of its own, and is run again in
+# the kernel to look into it. Takes IPython's own ``%debug``, which serves every other error; gives the one that
+# replaces it.
+
+
+def register_debug(shell: Any, frontend: Frontend) -> None:
+    """Let ``%debug`` offer to run again what failed elsewhere."""
+    original = shell.find_line_magic("debug")
+    if original is None:
+        return
+
+    @functools.wraps(original)
+    def debug(line: str = "", cell: str | None = None, **options: Any) -> Any:
+        elsewhere = None if line.strip() or cell else frontend.post_mortem.failed_elsewhere()
+        if elsewhere is None:
+            return original(line, cell, **options)
+        words = elsewhere[1]
+        what = "The failed task ran in a process of its own, which has ended."
+        if not frontend.can_ask:
+            print(f"{what} Where a front end takes input, `%spin {words}` runs it again and opens the debugger.")
+            return None
+        answer = input(f"{what} Run it again here, on the same inputs (`%spin {words}`)? [y/N] ")
+        if answer.strip().lower() in ("y", "yes"):
+            return shell.run_line_magic("spin", words)
+        return None
+
+    shell.register_magic_function(debug, magic_kind="line_cell", magic_name="debug")

@@ -10,10 +10,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from flownb.picture.layout import CARD, EdgePath, NodeBox, card_detail, layout_dag
+from flownb.picture.layout import (
+    CARD,
+    EdgePath,
+    NodeBox,
+    card_detail,
+    edge_sentence,
+    flow_description,
+    flow_summary,
+    layout_dag,
+    node_sentence,
+)
 from flownb.picture.model import Dag, DagNode, NodeKind, NodeState
-from flownb.picture.pen import path_data, strands
-from flownb.picture.summary import edge_sentence, flow_description, flow_summary, node_sentence
+from flownb.picture.svg import path_data, strands
 
 __all__ = ["DAG_MIME", "DagPayload", "PayloadEdge", "PayloadNode", "dag_payload", "node_detail"]
 

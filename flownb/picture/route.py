@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from flownb.picture.order import Chain, Layered
-from flownb.picture.rows import TURN, Column, Rows
+from flownb.picture.place import TURN, Column, Rows
 
 __all__ = ["JOIN_BAR", "SWITCH_PORT", "Point", "Surface", "route"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 
+from flownb.picture.layout import state_counts, step_count, step_words
 from flownb.picture.model import Dag, DagNode
 from flownb.picture.order import forward_successors
-from flownb.picture.summary import state_counts, step_count, step_words
 
 __all__ = ["dag_text"]
 

@@ -1,8 +1,8 @@
-"""What `current` is told of a task that begins: names, tags, parameters, the project, the flow's graph.
+"""What `current` knows of a task: names, tags, parameters, the project, the flow's graph.
 
-Takes a `Program`, a `TaskSpec` and the task's ``self``; gives facts, of which those that cost something are worked out
-when they are first asked for. Each has the type and value it has on Metaflow (2.19.39): ``metaflow/task.py``,
-``graph.py`` (``output_steps``), ``flowspec.py`` (``_graph_info``), ``plugins/project_decorator.py``.
+Facts that cost something are worked out when they are first asked for. Each has the type and value it has on Metaflow
+(2.19.39): ``metaflow/task.py``, ``graph.py`` (``output_steps``), ``flowspec.py`` (``_graph_info``),
+``plugins/project_decorator.py``. The project's branch is checked before anything runs (`check_project`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flownb.cells.body import Decorator
-from flownb.flow.graph import FlowGraph
-from flownb.flow.node import Node
+from flownb.errors import ParameterError
+from flownb.flow.graph import FlowGraph, Node
 from flownb.runtime.flowspec import FlowSpec
-from flownb.runtime.launch import PROJECT, project_facts, project_settings
+from flownb.runtime.launch import PROJECT, project_facts, project_settings, project_tags
 from flownb.runtime.program import Program
 from flownb.settings import user_name
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flownb.runtime.task import TaskSpec
     from flownb.store.datastore import Datastore
 
-__all__ = ["describe_start", "describe_task", "graph_info"]
+__all__ = ["check_project", "describe_start", "describe_task", "graph_info"]
 
 
 def describe_task(
@@ -45,7 +45,7 @@ def describe_task(
     Returns
     -------
     dict, dict
-        Facts, and functions that give further ones.
+        Facts, and functions that compute further ones.
     """
     facts = {
         "flow_name": program.flow.name,
@@ -108,7 +108,7 @@ def graph_info(program: Program, flow_class: type[FlowSpec]) -> dict[str, Any]:
     Parameters
     ----------
     program : Program
-        Of a single step of an unfinished notebook, the graph is as far as it goes.
+        For a single step of an unfinished notebook: the part of the graph that exists.
     flow_class : type
 
     Notes
@@ -233,3 +233,31 @@ def _written(text: str) -> dict[str, Any]:
             except ValueError:
                 found[keyword.arg] = ast.unparse(keyword.value)
     return found
+
+
+def check_project(program: Program, branch: str | None, production: bool) -> tuple[str, ...]:
+    """Check what ``@project`` and the options say, and give the run's system tags.
+
+    Parameters
+    ----------
+    program : Program
+        With its configs and its launch.
+    branch : str or None
+    production : bool
+        The options.
+
+    Raises
+    ------
+    ParameterError
+        If Metaflow would refuse it.
+    """
+    settings = project_settings(program.flow_decorators)
+    if settings is not None:
+        return project_tags(project_facts(program.flow.name, settings, program.launch))
+    if branch is not None or production:
+        raise ParameterError(
+            f"`--{'production' if production else 'branch'}` needs a flow with @project.",
+            f"Flow {program.flow.name} does not belong to a project.",
+            'Write @project(name="NAME") first in the %%flow cell, or leave the option out.',
+        )
+    return ()

@@ -16,8 +16,7 @@ from typing import Any, Literal
 from flownb.cells.notebook import DocumentCell
 from flownb.runtime.failure import message, type_name
 from flownb.runtime.freshness import StepState
-from flownb.runtime.output import Output, OutputKind
-from flownb.runtime.task import TaskResult, TaskSpec
+from flownb.runtime.task import Output, OutputKind, TaskResult, TaskSpec
 from flownb.store.records import ForeachFrame, TaskRecord, TaskStatus
 
 __all__ = [

@@ -1,7 +1,7 @@
-"""What is said of a step's result: its state, the reasons for it, and the fingerprint of the code that made it.
+"""Whether a recorded task would give the same if it ran now, and the words for it: states, reasons, fingerprints.
 
-`flownb.runtime.comparison` compares a task with what it would be now, `flownb.session.judge` judges all steps by that.
-Every view uses the states and words of this module.
+`Comparison` is the one rule that badges, status and resumes share; `flownb.session.judge` applies it to all steps. What
+counts is content: the code, and the values that the task read. Every view uses the states and words of this module.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -18,31 +18,38 @@ from urllib.parse import unquote
 from flownb.cells.cell import Cell
 from flownb.cells.digest import same_decorators, sees_others_text
 from flownb.flow.module import metaflow_name
+from flownb.provenance.dependencies import dependency_changes
+from flownb.provenance.imported_text import UNKNOWN, Digests, ImportedText
+from flownb.provenance.installed import is_made_up
+from flownb.provenance.module_hashes import imported_names, own_module_hashes
 from flownb.runtime.decorators import Recorded
-from flownb.runtime.imported_text import UNKNOWN, Digests, ImportedText
-from flownb.runtime.installed import is_made_up
-from flownb.runtime.local_modules import imported_names, local_modules
-from flownb.runtime.outside import outside_changes
+from flownb.runtime.flowspec import INDEX, INPUT, MERGED, STACK
+from flownb.runtime.foreach import ItemKeys
 from flownb.runtime.program import Program
+from flownb.runtime.task import TaskSpec, inherited_refs
+from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
 
 __all__ = [
     "NEVER",
+    "Comparison",
     "Freshness",
     "Reason",
     "ReasonKind",
     "StepState",
     "cells_of",
     "code_reasons",
+    "ended",
     "fingerprint",
     "imports_of",
     "settings_hash",
 ]
 
-# "untaken": the latest result of a switch before the step led elsewhere, so a run does not come to it.
+
+# "untaken": the latest result of a switch before the step led elsewhere, so a run does not reach it.
 StepState = Literal["never", "running", "fresh", "stale", "failed", "untaken"]
-# Where something stands in memory differs in each process.
+# An address in memory differs in each process.
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-# Decorators that change how a task is run, never what it results in.
+# Decorators that change how a task is run, never its result.
 WITHOUT_EFFECT = ("retry", "resources", "timeout", "card", "kubernetes", "batch")
 
 
@@ -51,7 +58,7 @@ ReasonKind = Literal[
     "unrecorded", "removed", "gone", "transition", "asked", "absent", "older", "made", "other", "led",
     "python", "distribution", "variable", "variables", "zone",
 ]  # fmt: skip
-# What each kind says, of the step, artifact or module that it names, and of what else is known.
+# The text of each kind, with the step, artifact or module that it names, and further facts.
 SAID: Mapping[ReasonKind, str] = {
     "code": "`{0}` changed",
     "shared": "shared code changed",
@@ -80,23 +87,28 @@ SAID: Mapping[ReasonKind, str] = {
     "variables": "environment variables changed",
     "zone": "the time zone changed",
 }
-# What made a result: where it differs, so may all that comes of the result.
+# What made a result: where it differs, all that was made from the result may differ, too.
 CODE = ("code", "shared", "module", "unsure")
 MODULES = ("modules", "modules_tree")
 MADE_BY = (*CODE, "python", "distribution", "variable", "variables", "zone")
+Refs = Mapping[str, ArtifactRef]
+# The foreachs around a task, and where their items are.
+Looked = tuple[Sequence[ForeachFrame], Refs]
+# What a task read beside artifacts.
+PLACES = frozenset({INDEX, INPUT, STACK, MERGED})
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason why running a step would give something else than its result, or what else is to be said of that.
+    """One reason why running a step would give another result, or a remark about it.
 
     Attributes
     ----------
     kind : ReasonKind
     name : str
-        The step, artifact or module it is about, if it is about one.
+        The step, artifact or module that it is about, if any.
     more : str
-        What else is known of it, such as why a parent's result is an older one, or the versions of a distribution.
+        A further fact, such as why a parent's result is an older one, or the versions of a distribution.
     """
 
     kind: ReasonKind
@@ -129,7 +141,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Freshness:
-    """How a step stands, by its latest result.
+    """The state of a step, by its latest result.
 
     Attributes
     ----------
@@ -140,7 +152,7 @@ class Freshness:
     brief : str
         The first reason in a few words; empty where that is what `reasons` says.
     notes : tuple of str
-        What else is to be said of a result, such as ``"made with k = 15 (default: 5)"``.
+        Remarks about a result, such as ``"made with k = 15 (default: 5)"``.
     """
 
     state: StepState
@@ -169,7 +181,7 @@ def fingerprint(
         For a task that ran in this process: the user's own modules that it imported, also those that its code does not
         name (a class may have come with an artifact). They count as they were when they were imported.
     since : float, optional
-        When it began: other modules that its code names, and that were edited later, are like no others.
+        When it began: other modules that its code names, and that were edited later, equal no others.
     """
     own = program.flow.redefined
     decorators = [
@@ -183,7 +195,7 @@ def fingerprint(
         "decorators": "\n".join(decorators),
     }
     names = imports_of(program, step)
-    modules = local_modules(names, loaded=loaded, since=since) if names or loaded else {}
+    modules = own_module_hashes(names, loaded=loaded, since=since) if names or loaded else {}
     if loaded is not None:
         modules.update((name, UNKNOWN) for name in names if is_made_up(name))
     if modules:
@@ -192,14 +204,14 @@ def fingerprint(
         one.tree for one in modules.values()
     ):
         return found
-    found |= {"method_tree": program.methods[step].tree_hash, "shared_tree": program.shared_tree_hash}
+    found |= {"method_tree": program.methods[step].tree_hash, "shared_tree": program.code.shared_tree_hash}
     if modules:
         found["modules_tree"] = " ".join(f"{name}={one.tree}" for name, one in modules.items())
     return found
 
 
 def settings_hash(decorators: Iterable[Recorded]) -> str:
-    """Hash of what a step's decorators were given, as far as it decides the result: their lines may be expressions."""
+    """Hash of those settings of a step's decorators that decide the result: their lines may be expressions."""
     found = [(name, sorted(settings.items())) for name, settings in decorators if name not in WITHOUT_EFFECT]
     text = ADDRESS.sub("", repr(_ordered(found)))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest() if found else ""
@@ -233,7 +245,7 @@ def _imports(cell: Cell) -> tuple[str, ...]:
 
 
 def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -> list[Reason]:
-    """What changed in what a step is made by between two fingerprints, the second one of a task."""
+    """What changed in a step's code between two fingerprints, the second one of a task."""
     reasons = []
     # Settings are known where the decorator lines were executed.
     other = "settings" in before and "settings" in now and before["settings"] != now["settings"]
@@ -244,14 +256,14 @@ def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -
         reasons.append(Reason("shared"))
     had, has = _modules(before), _modules(now)
     # What a task imported that its code does not name is looked up by name.
-    has = {**local_modules(had.keys() - has.keys()), **has}
+    has = {**own_module_hashes(had.keys() - has.keys()), **has}
     for name in sorted(had.keys() | has.keys()):
         then, there = had.get(name), has.get(name)
         if then is None or there is None or not then.says_same(there):
             unsure = then is not None and then.text == UNKNOWN.text
             reasons.append(Reason("unsure" if unsure else "module", unquote(name)))
     same_command = "settings" in now and now["settings"] == before.get("settings")
-    return reasons + [Reason(*one) for one in outside_changes(before, same_command=same_command)]
+    return reasons + [Reason(*one) for one in dependency_changes(before, same_command=same_command)]
 
 
 def _modules(mark: Mapping[str, str]) -> dict[str, Digests]:
@@ -261,6 +273,158 @@ def _modules(mark: Mapping[str, str]) -> dict[str, Digests]:
 
 
 def _same_code(part: str, now: Mapping[str, str], before: Mapping[str, str]) -> bool:
-    """Whether a part of the cells has the same text, or says the same."""
+    """Whether a part of the cells has the same text, or the same code."""
     tree = now.get(f"{part}_tree")
     return before.get(part) == now[part] or (tree is not None and before.get(f"{part}_tree") == tree)
+
+
+class Comparison:
+    """Compares recorded tasks of one program with what they would be now.
+
+    Parameters
+    ----------
+    program : Program
+    items : ItemKeys
+        Distinguishes the items of foreachs.
+    """
+
+    def __init__(self, program: Program, items: ItemKeys) -> None:
+        self.program = program
+        self._items = items
+        self._decorators: Mapping[str, Sequence[Recorded]] | None = None
+        self._fingerprints: dict[str, dict[str, str]] = {}
+        # The tasks of a foreach have few fingerprints, and comparing one takes longer than everything else.
+        self._code: dict[tuple[str, frozenset[tuple[str, str]]], list[Reason]] = {}
+        # What tasks with the same parents inherit: the items of a foreach follow each other.
+        self._inherited: tuple[TaskSpec, dict[str, ArtifactRef]] | None = None
+
+    def compare_settings(self, decorators: Mapping[str, Sequence[Recorded]]) -> None:
+        """Compare the settings of the steps' decorators too, by step; their lines are compared in any case."""
+        self._decorators = decorators
+        self._fingerprints.clear()
+        self._code.clear()
+
+    def code(self, task: TaskRecord) -> list[Reason]:
+        """What changed in the code of a task's step since it ran."""
+        key = (task.step, frozenset(task.fingerprint.items()))
+        if key not in self._code:
+            self._code[key] = self._code_reasons(task)
+        return self._code[key]
+
+    def _code_reasons(self, task: TaskRecord) -> list[Reason]:
+        """The same, compared."""
+        now = self._fingerprints.get(task.step)
+        if now is None:
+            now = self._fingerprints[task.step] = fingerprint(self.program, task.step)
+            if self._decorators is not None:
+                now["settings"] = settings_hash(self._decorators.get(task.step, ()))
+        return [] if task.fingerprint == now else code_reasons(now, task.fingerprint, task.step)
+
+    def inherited(self, spec: TaskSpec) -> dict[str, ArtifactRef]:
+        """What a task that would run now inherits."""
+        known = self._inherited
+        if known is None or known[0].step != spec.step or not _same(known[0].parents, spec.parents):
+            known = self._inherited = (spec, inherited_refs(self.program, spec))
+        return known[1]
+
+    def differences(self, task: TaskRecord, before: Sequence[TaskRecord] | None, spec: TaskSpec) -> list[Reason]:
+        """Why running a task now may give another result; empty if it would not.
+
+        Parameters
+        ----------
+        task : TaskRecord
+        before : sequence of TaskRecord or None
+            The tasks it started from; None if one of them was removed.
+        spec : TaskSpec
+            What it would start from now.
+        """
+        reasons = self.code(task)
+        if reasons:
+            return reasons
+        if task.status != "done":  # what `@catch` took ended well, as on Metaflow
+            return [ended(task)]
+        if before is None:
+            return [Reason("removed")]
+        return self.inputs(task, before, spec)
+
+    def inputs(self, task: TaskRecord, before: Sequence[TaskRecord], spec: TaskSpec) -> list[Reason]:
+        """Which values that a task read are not what it would read now."""
+        if self.program.graph[spec.step].is_join:
+            return self._joined(task, before, spec)
+        new, old = self.inherited(spec), _before_task(task, before)
+        names = [*old, *new] if task.read is None else [name for name in task.read if name not in PLACES]
+        reasons = _unlike(names, old, new) + _unlike(self._constants(spec), task.artifacts, spec.given)
+        return reasons or self._places(task.read, (task.foreach, old), (spec.frames, new))
+
+    def _joined(self, task: TaskRecord, before: Sequence[TaskRecord], spec: TaskSpec) -> list[Reason]:
+        """Why a join may give another result: its inputs are compared position by position."""
+        if [parent.step for parent in before] != [parent.step for parent in spec.parents]:
+            return [Reason("inputs")]
+        reasons = _unlike(self._constants(spec), task.artifacts, spec.given)
+        read = task.read
+        if read is not None:
+            own = [name for name in read if name in self.program.parameter_names]
+            reasons += _unlike(own, task.artifacts, self.inherited(spec))
+        for old, new in zip(before, spec.parents, strict=True):
+            everything = read is None or MERGED in read
+            names = [*old.artifacts, *new.artifacts] if everything else [n for n in read or () if n not in PLACES]
+            reasons += _unlike(names, old.artifacts, new.artifacts)
+            reasons += self._places(read, (old.foreach, old.artifacts), (new.foreach, new.artifacts))
+            if reasons:
+                return reasons
+        if not before:
+            return []
+        # The item of a foreach around the join: it inherits no list of its own, its inputs have it.
+        return self._places(read, (task.foreach, before[0].artifacts), (spec.frames, spec.parents[0].artifacts))
+
+    def _places(self, read: tuple[str, ...] | None, old: Looked, new: Looked) -> list[Reason]:
+        """Whether what a task read of its foreachs is the same, given (frames, artifacts) of both."""
+        (before, old_refs), (now, new_refs) = old, new
+        if len(before) != len(now):
+            return [Reason("inputs")]
+        if not now:
+            return []
+        if read is None or STACK in read:
+            if [(one.index, one.num_splits) for one in before] != [(one.index, one.num_splits) for one in now]:
+                return [Reason("index")]
+            levels = list(zip(before, now, strict=True))
+        else:
+            if INDEX in read and before[-1].index != now[-1].index:
+                return [Reason("index")]
+            levels = [(before[-1], now[-1])] if INPUT in read else []
+        same = all(self._items.equal(one, old_refs, other, new_refs) for one, other in levels)
+        return [] if same else [Reason("item")]
+
+    def _constants(self, spec: TaskSpec) -> list[str]:
+        """Names of class-level values: a class body may have read anything, so all of them count."""
+        return [name for name in spec.given if name not in self.program.parameter_names]
+
+
+def ended(task: TaskRecord) -> Reason:
+    """That a task did not end well."""
+    return Reason("interrupted" if task.status == "interrupted" else "failed")
+
+
+def _before_task(task: TaskRecord, parents: Sequence[TaskRecord]) -> dict[str, ArtifactRef]:
+    """What a task that is not a join had inherited."""
+    old = dict(task.artifacts)
+    for name in task.captured:
+        old.pop(name, None)
+    for parent in parents:
+        old.update((name, parent.artifacts[name]) for name in task.captured if name in parent.artifacts)
+    return old
+
+
+def _same(one: Sequence[TaskRecord], other: Sequence[TaskRecord]) -> bool:
+    """Whether two tasks have the very same parents."""
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
+
+
+def _unlike(names: Iterable[str], old: Refs, new: Refs) -> list[Reason]:
+    """Which of some artifacts have other content, or are only on one side."""
+    found = []
+    for name in dict.fromkeys(names):
+        before, now = old.get(name), new.get(name)
+        if (before.key if before else None) != (now.key if now else None):
+            found.append(Reason("artifact", name))
+    return sorted(found, key=lambda reason: reason.name)

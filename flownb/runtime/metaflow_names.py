@@ -1,22 +1,33 @@
-"""What ``from metaflow import …`` gives a step that flownb runs.
+"""What ``from metaflow import …`` gives to flow code: cells, and the user's own modules that they import.
 
-Takes the import of a name inside flow code; gives flownb's implementation where there is one, else the installed
-Metaflow's own. The source of a step says ``metaflow`` because that is the source that ships (DESIGN.md, "the law").
+The source of a step says ``metaflow`` because that is the source that ships. A name is flownb's implementation where
+there is one, else the installed Metaflow's own. A helper module beside the notebook must get the same objects as a
+cell, so it is executed with builtins of its own, whose import is `flow_import`. Installed packages keep the real
+Metaflow, except those that a base class of the flow comes from.
 """
 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 from typing import Any
 
 from flownb import cards
-from flownb.cells.body import STEP_DECORATORS
-from flownb.flow.definition import FLOW_DECORATORS, IPYTHON_BUILTINS
+from flownb.client_access import client
+from flownb.flow.definition import IPYTHON_BUILTINS
+from flownb.metaflow_decorators import FLOW_DECORATORS, STEP_DECORATORS
 from flownb.metaflow_errors import STAND_INS
+from flownb.provenance.imported_text import watch_imports
+from flownb.provenance.installed import is_installed
+from flownb.provenance.module_copies import current_modules
+from flownb.provenance.variables import module_executed
 from flownb.runtime.current import current
 from flownb.runtime.custom_decorators import (
     USER_SKIP_STEP,
@@ -25,16 +36,20 @@ from flownb.runtime.custom_decorators import (
     UserStepDecorator,
     user_step_decorator,
 )
+from flownb.runtime.failure import EXCEPTION_MODULES
 from flownb.runtime.flowspec import FlowSpec
-from flownb.runtime.metaflow_exceptions import EXCEPTION_MODULES
 from flownb.runtime.mutators import MutableFlow, MutableStep
 from flownb.runtime.parameters.config import Config
 from flownb.runtime.parameters.config_expr import config_expr
 from flownb.runtime.parameters.config_value import ConfigValue
-from flownb.runtime.parameters.include_file import IncludeFile
-from flownb.runtime.parameters.parameter import JSONType, Parameter
+from flownb.runtime.parameters.parameter import IncludeFile, JSONType, Parameter
 
-__all__ = ["flow_builtins", "flow_import", "metaflow_names"]
+__all__ = ["always", "flow_builtins", "flow_import", "metaflow_names", "own_imports"]
+
+BUILTINS = "__builtins__"
+NEVER = frozenset({"flownb", "metaflow", "metaflow_extensions"}) | sys.stdlib_module_names
+# Installed packages that base classes of flows come from.
+_adopted: set[str] = set()
 
 
 def _decorator(name: str) -> Callable[..., Any]:
@@ -116,7 +131,7 @@ MODULES: Mapping[str, frozenset[str]] = {
 
 
 class _Mirror(ModuleType):
-    """Stands for ``metaflow``, or one of its modules, inside flow code."""
+    """``metaflow``, or one of its modules, as flow code sees it."""
 
     def __init__(self, name: str, own: Mapping[str, Any], client: frozenset[str] = frozenset()) -> None:
         super().__init__(name)
@@ -128,8 +143,7 @@ class _Mirror(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         if name in self._client:
-            # The client stands above the runtime; flow code, above both, reaches it through this door.
-            return getattr(importlib.import_module("flownb.client"), name)
+            return getattr(client(), name)
         try:
             found = getattr(importlib.import_module(self.__name__), name)
             return _decorator(name) if _is_decorator(found) else found
@@ -200,3 +214,130 @@ def flow_builtins(display: Callable[[Any], None] | None) -> dict[str, Any]:
     names["__import__"] = flow_import
     names["__flownb_display__"] = display or (lambda value: None)
     return names
+
+
+class _Finder(MetaPathFinder):
+    """Finds what the other finders find, and lets a module of the user's own see our names."""
+
+    def __init__(self) -> None:
+        self.always = False
+        self.open = 0
+        self._busy: set[str] = set()
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Ask the others, once."""
+        if not (self.always or self.open) or name in self._busy or name.partition(".")[0] in NEVER:
+            return None
+        self._busy.add(name)
+        try:
+            for finder in sys.meta_path:
+                find = getattr(finder, "find_spec", None) if finder is not self else None
+                found: ModuleSpec | None = find(name, path, target) if find is not None else None
+                if found is not None:
+                    break
+            else:
+                return None
+        finally:
+            self._busy.discard(name)
+        loader = found.loader
+        # Other loaders do something of their own: that of pytest rewrites tests.
+        if type(loader) is SourceFileLoader and _is_own(name, found.origin):
+            execute = loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                vars(module)[BUILTINS] = {**vars(builtins), "__import__": flow_import}
+                with module_executed(name):
+                    _execute(module, execute)
+
+            loader.exec_module = exec_module  # type: ignore[method-assign]  # of this module's loader alone
+        return found
+
+
+_finder = _Finder()
+
+
+def _execute(module: ModuleType, execute: Callable[[ModuleType], None]) -> None:
+    """Execute a module; one that cannot be executed twice is replaced by the copy that the process has."""
+    own = current_modules()
+    if own is None:
+        execute(module)
+        return
+    try:
+        with own.timed(module.__name__):
+            execute(module)
+    except Exception as error:
+        before = own.instead(module.__name__, error)
+        if before is None:
+            raise
+        sys.modules[module.__name__] = before  # what the import then returns
+
+
+def _is_own(name: str, origin: str | None) -> bool:
+    """Whether a module is the user's own, or of a package that a flow's base class comes from."""
+    return origin is not None and (not is_installed(origin) or name.partition(".")[0] in _adopted)
+
+
+def always() -> None:
+    """From now on all modules of the user's own see our names, in a process that is a flow's: a kernel, a command."""
+    if not _finder.always:
+        _finder.always = True
+        _install()
+        _forget()
+
+
+@contextlib.contextmanager
+def own_imports(adopted: Iterable[str] = ()) -> Iterator[None]:
+    """Let what is imported in the block see our names; `adopted` are installed packages that must, too."""
+    new = set(adopted) - _adopted
+    _adopted.update(new)
+    if new or not (_finder.always or _finder.open):
+        _forget()
+    _install()
+    _finder.open += 1
+    try:
+        yield
+    finally:
+        _finder.open -= 1
+
+
+def _install() -> None:
+    """Put the finder before all others."""
+    watch_imports()
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+
+
+def _forget() -> None:
+    """Let modules of the user's own that were imported with the real Metaflow be imported again."""
+    if "metaflow" not in sys.modules:
+        return
+    stale = [
+        name
+        for name, module in list(sys.modules.items())
+        if (spec := getattr(module, "__spec__", None)) is not None
+        and type(spec.loader) is SourceFileLoader
+        and name.partition(".")[0] not in NEVER
+        and name != "__main__"
+        and not _sees_ours(module)
+        and _is_own(name, spec.origin)
+        and any(_is_real(value) for value in list(vars(module).values()))
+    ]
+    # A module that imported such a module holds it, or names of it.
+    tops = {name.partition(".")[0] for name in stale}
+    for name in list(sys.modules):
+        if name in stale or name.partition(".")[0] in tops:
+            del sys.modules[name]
+
+
+def _sees_ours(module: ModuleType) -> bool:
+    """Whether a module was executed with our import, which passes some names of Metaflow on."""
+    known = vars(module).get(BUILTINS)
+    return isinstance(known, dict) and known.get("__import__") is flow_import
+
+
+def _is_real(value: Any) -> bool:
+    """Whether a value of a module is the real Metaflow, or something of it."""
+    module = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+    return isinstance(module, str) and module.partition(".")[0] == "metaflow"

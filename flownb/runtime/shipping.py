@@ -1,24 +1,38 @@
-"""A program as bytes, for processes that run its tasks.
+"""A program for other processes: as bytes for workers, and as a module for processes that a step starts.
 
-Takes a `Program`; gives bytes that `load_program` makes the same program of elsewhere. What was worked out from the
-cells (trees, code) stays behind, and cells get names that mean something outside of the kernel.
+What was worked out from the cells (trees, code) is left out, and cells get names that have a meaning outside of the
+kernel. A step may start processes of its own, such as pools of multiprocessing and joblib. They import the flow's
+module from a folder, so that shared functions and classes can be sent to them; on Metaflow they are in flow.py, which
+such a process runs as well.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import io
+import os
 import pickle
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 from flownb.cells.cell import Cell
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
-from flownb.runtime.program import Program
+from flownb.runtime.program import Program, ProgramCache, module_name
 
-__all__ = ["dump_program", "load_program", "readable_name"]
+__all__ = ["dump_program", "importable", "load_program", "module_folder", "readable_name", "rebuild"]
+
 
 LEAN = (Program, FlowDefinition, FlowGraph, Step)
+PROGRAM = "program.pickle"
+# By module: the hash of what is in it, the folder, and who made it. What is forked finds those of its parent.
+_folders: dict[str, tuple[str, str, int]] = {}
 
 
 def dump_program(program: Program) -> bytes:
@@ -42,6 +56,8 @@ class _Pickler(pickle.Pickler):
         """Rebuild a dataclass from its fields."""
         if isinstance(thing, Cell):
             thing = replace(thing, filename=readable_name(thing))
+        elif isinstance(thing, ProgramCache):
+            return ProgramCache, ()
         elif not isinstance(thing, LEAN):
             return NotImplemented
         return type(thing), tuple(getattr(thing, one.name) for one in fields(thing))
@@ -53,3 +69,51 @@ def readable_name(cell: Cell) -> str:
         return cell.filename
     place = f"cell {cell.number}" if cell.number else "cell"
     return f"<{place}: {cell.kind} {cell.name}>" if cell.name else f"<{place}: {cell.kind}>"
+
+
+@contextlib.contextmanager
+def importable(program: Program) -> Iterator[None]:
+    """Let processes that are started in the block import the flow's module."""
+    folder = module_folder(program)
+    sys.path.append(folder)  # which such a process gets
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(folder)
+        _end_pool()
+
+
+def module_folder(program: Program) -> str:
+    """The folder with the flow's module, made again when shared code changed."""
+    name = module_name(program.flow.name)
+    content, folder, owner = _folders.get(name, ("", "", 0))
+    if content != program.shared_hash or not Path(folder).is_dir():
+        _remove(folder, owner)
+        folder = tempfile.mkdtemp(prefix="flownb-")
+        atexit.register(_remove, folder, os.getpid())
+        Path(folder, PROGRAM).write_bytes(dump_program(program))
+        text = "from flownb.runtime.shipping import rebuild\n\nrebuild(__file__)\n"
+        Path(folder, f"{name}.py").write_text(text, encoding="utf-8")
+        _folders[name] = program.shared_hash, folder, os.getpid()
+    return folder
+
+
+def rebuild(file: str) -> None:
+    """Replace the module that is being imported from `file` with the flow's module, made from its cells."""
+    load_program(Path(file).with_name(PROGRAM).read_bytes()).flow_class()
+
+
+def _remove(folder: str, owner: int) -> None:
+    """Remove a folder, in the process that made it."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_pool() -> None:
+    """End the processes that joblib keeps for later: they have this task's version of the flow's module."""
+    kept = sys.modules.get("joblib.externals.loky.reusable_executor")
+    pool = getattr(kept, "_executor", None)
+    if pool is not None:
+        with contextlib.suppress(Exception):
+            pool.shutdown(wait=True, kill_workers=True)

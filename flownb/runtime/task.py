@@ -1,21 +1,59 @@
-"""A task: what it is to run, and what it left.
+"""A task as plain values: what it is to run, what it shows while it runs, and what it left.
 
-Takes a `Program` and records; gives the values `TaskSpec` and `TaskResult`; `flownb.runtime.attempt` makes the second
-of the first.
+`flownb.runtime.attempt` turns a `TaskSpec` into a `TaskResult`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from flownb.cards.content import CardContent
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.program import Program
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
 
-__all__ = ["TaskResult", "TaskSpec", "inherited_refs"]
+__all__ = [
+    "OnOutput",
+    "Output",
+    "OutputKind",
+    "TaskResult",
+    "TaskSpec",
+    "inherited_refs",
+]
+
+OutputKind = Literal["stdout", "stderr", "display", "clear"]
+
+
+@dataclass(frozen=True)
+class Output:
+    """One piece of what an attempt showed.
+
+    Attributes
+    ----------
+    kind : {"stdout", "stderr", "display", "clear"}
+        ``clear`` takes away all that was shown before, as IPython's `clear_output` does.
+    text : str
+        Of a stream: what was written, perhaps half a line; of a display its ``text/plain``.
+    data, metadata : dict
+        Of a display: its MIME bundle.
+    display_id : str
+        Names a display that can be updated, else empty.
+    update : bool
+        Whether it takes the place of what was displayed under that name; of a ``clear``, whether it waits until the
+        next output.
+    """
+
+    kind: OutputKind
+    text: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    display_id: str = ""
+    update: bool = False
+
+
+OnOutput = Callable[[Output], None]
 
 
 @dataclass(frozen=True)
@@ -76,7 +114,7 @@ class TaskResult:
     decorators : tuple of (str, dict)
         Names and settings of the step's decorators.
     cards : tuple of CardContent
-        One for each ``@card``, from top to bottom, as far as it was filled.
+        One for each ``@card``, from top to bottom, with what it has so far.
     notes : tuple of str
         What the user should know of how it ran.
     """

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from flownb.errors import NotFound, nearest
+from flownb.errors import NotFound, ParameterError, nearest
 
 __all__ = [
     "CELLS",
@@ -22,7 +23,9 @@ __all__ = [
     "command_help",
     "option_names",
     "overview",
+    "write_output",
 ]
+
 
 Face = Literal["magic", "command"]
 
@@ -387,3 +390,22 @@ def _find(name: str, face: Face | None = None) -> Command:
             f"`{name}` is not a command.{nearest(name, known)}", f"The commands are {', '.join(known)}.", "Correct it."
         )
     return known[name]
+
+
+# MERGED-DOC session.output: Files that a user names to be written: ``flow.py``, a card's page.
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write a text file in UTF-8.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ParameterError(
+            f"`{path}` cannot be written.", f"{error.strerror}.", "Name a file in a folder that exists."
+        ) from error

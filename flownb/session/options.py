@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from flownb.errors import ParameterError, nearest
-from flownb.flow.decorator_spec import decorator_spec
+from flownb.flow.decorators import decorator_spec
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.parameters.parameter import Parameter
 from flownb.runtime.process import cores
-from flownb.runtime.readiness import MAX_NUM_SPLITS
+from flownb.runtime.scheduler import MAX_NUM_SPLITS
 from flownb.session.executors import executor_named
 from flownb.session.option_words import option_pair, option_value, whole_number
 

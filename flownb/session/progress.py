@@ -5,8 +5,13 @@ Reads the stream of events.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+import math
+import unicodedata
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Literal
 
 from flownb.runtime.events import (
     Event,
@@ -16,11 +21,24 @@ from flownb.runtime.events import (
     TaskCloned,
     TaskEnded,
     TaskEvent,
+    TaskRetried,
     TaskStarted,
 )
 from flownb.runtime.freshness import Freshness
 
-__all__ = ["Progress", "StepStates"]
+__all__ = [
+    "Progress",
+    "StepLine",
+    "StepStates",
+    "StepTally",
+    "Tally",
+    "columns",
+    "counts",
+    "cut",
+    "duration",
+    "rate_text",
+    "texts",
+]
 
 
 class StepStates:
@@ -133,3 +151,317 @@ class Progress:
         if not isinstance(event, RunStarted | RunGoesOn | RunEnded | TaskEvent):
             return False
         return f"{event.flow}/{event.run}" == self.pathspec
+
+
+# MERGED-DOC session.tally: How many tasks of each step of a run are done, run, failed, and how fast they go. Takes
+# the stream of events; gives one line a step, for terminals and for notebooks that show no more than text. Taking
+# an event costs a few microseconds, for a foreach has thousands; all else is worked out when somebody looks.
+
+
+# Seconds that a rate looks back, and the fewest tasks and seconds that make one.
+WINDOW = 5.0
+FEWEST, SHORTEST = 3, 1.0
+
+LineState = Literal["waiting", "running", "done", "failed", "interrupted", "untaken"]
+
+
+@dataclass(slots=True)
+class StepTally:
+    """The tasks of one step.
+
+    Attributes
+    ----------
+    running, done, cloned, failed, interrupted : int
+        Tasks.
+    retried : int
+        Attempts that failed and were made again.
+    items : int
+        Of its foreachs that have begun; `foreachs` names them by the items of the foreachs around them.
+    began, ended : float or None
+        When its first task began and its latest ended, in seconds of the tally's clock.
+    """
+
+    running: int = 0
+    done: int = 0
+    cloned: int = 0
+    failed: int = 0
+    interrupted: int = 0
+    retried: int = 0
+    items: int = 0
+    foreachs: set[tuple[int, ...]] = field(default_factory=set)
+    began: float | None = None
+    ended: float | None = None
+    samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    @property
+    def executed(self) -> int:
+        """Tasks that ran and ended."""
+        return self.done + self.failed + self.interrupted
+
+    @property
+    def over(self) -> int:
+        """Tasks that have ended, or need not run."""
+        return self.executed + self.cloned
+
+    @property
+    def total(self) -> int | None:
+        """How many tasks there will be; None where that is not known before."""
+        known = self.items if self.foreachs else 1
+        return known if self.over + self.running <= known else None
+
+    @property
+    def state(self) -> LineState:
+        """How the step stands."""
+        if self.running > 0:
+            return "running"
+        if self.failed:
+            return "failed"
+        if self.interrupted:
+            return "interrupted"
+        if not self.over:
+            return "waiting"
+        return "done" if self.over >= (self.total or 0) else "running"
+
+    def sample(self, now: float) -> None:
+        """Keep how many tasks have ended by now."""
+        samples = self.samples
+        samples.append((now, self.executed))
+        while len(samples) > 2 and now - samples[1][0] >= WINDOW:
+            samples.popleft()
+
+    def rate(self, now: float) -> float | None:
+        """Tasks a second in the last seconds, else since it began; None while that says nothing."""
+        if self.samples:
+            since, before = self.samples[0]
+            if now - since >= SHORTEST and self.executed - before >= FEWEST:
+                return (self.executed - before) / (now - since)
+        if self.began is None or self.executed < FEWEST or now - self.began < SHORTEST:
+            return None
+        return self.executed / (now - self.began)
+
+
+@dataclass(frozen=True)
+class StepLine:
+    """One line of a run's progress: how far a step is, such as ``"37/100"``, and what else there is to say."""
+
+    state: LineState
+    name: str
+    count: str
+    notes: tuple[str, ...]
+
+
+class Tally:
+    """The tasks of one run, by step.
+
+    Parameters
+    ----------
+    pathspec : str
+        The run, ``Flow/run``; events of other runs are not looked at.
+    steps : sequence of str
+        The steps that are told of, in the order of their lines.
+    clock : callable, optional
+        Gives seconds.
+    """
+
+    def __init__(self, pathspec: str, steps: Sequence[str], *, clock: Callable[[], float] = monotonic) -> None:
+        self.pathspec = pathspec
+        self.steps = {step: StepTally() for step in steps}
+        # Tasks of the whole run, also of steps that only a run has: start, end, a bridge.
+        self.done = self.cloned = self.failed = self.interrupted = 0
+        # Whether the run ended well: then a step that it did not come to is one that a switch led away from.
+        self.ended_well = False
+        self._flow, _, self._run = pathspec.partition("/")
+        self._clock = clock
+        self._began = clock()
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        if isinstance(event, TaskEvent):
+            if event.run == self._run and event.flow == self._flow and event.mode == "run":
+                self._count(event)
+        elif isinstance(event, RunStarted) and f"{event.flow}/{event.run}" == self.pathspec:
+            self._began = self._clock()
+        elif isinstance(event, RunEnded) and f"{event.flow}/{event.run}" == self.pathspec:
+            self.ended_well = event.status == "done"
+
+    def _count(self, event: TaskEvent) -> None:
+        """Count a task."""
+        ended = isinstance(event, TaskEnded)
+        cloned = isinstance(event, TaskCloned)
+        self.cloned += cloned
+        if ended:
+            assert isinstance(event, TaskEnded)
+            self.done += event.status == "done"
+            self.failed += event.status == "failed"
+            self.interrupted += event.status == "interrupted"
+        step = self.steps.get(event.step)
+        if step is None:
+            return  # one that only a run has: start, end, a bridge
+        if ended:
+            assert isinstance(event, TaskEnded)
+            step.running -= 1
+            step.ended = self._clock()
+            if event.status == "done":
+                step.done += 1
+            elif event.status == "failed":
+                step.failed += 1
+            else:
+                step.interrupted += 1
+        elif cloned or isinstance(event, TaskStarted):
+            if event.num_splits is not None and event.outer not in step.foreachs:
+                step.foreachs.add(event.outer)
+                step.items += event.num_splits
+            if cloned:
+                step.cloned += 1
+            else:
+                step.running += 1
+                if step.began is None:
+                    step.began = self._clock()
+        elif isinstance(event, TaskRetried):
+            step.retried += 1
+
+    # -- what is shown
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has gone on."""
+        return self._clock() - self._began
+
+    def head(self) -> str:
+        """The run, its tasks and its time, such as ``"run F/7  41 tasks done  1 failed  12 s"``."""
+        tasks = counts(self.done, self.cloned, self.failed, self.interrupted)
+        return "  ".join([f"run {self.pathspec}", *tasks, duration(self.seconds)])
+
+    def line(self, name: str) -> StepLine:
+        """How one step stands."""
+        step, now = self.steps[name], self._clock()
+        state, total = step.state, step.total
+        if state == "waiting":
+            return StepLine("untaken", name, "", ("not taken",)) if self.ended_well else StepLine(state, name, "", ())
+        several = total != 1
+        count = f"{step.over}/{total}" if total is not None else str(step.over)
+        notes: list[str] = []
+        if state == "running":
+            step.sample(now)
+            if several:
+                notes += [f"{step.running} running"] if step.running else []
+                rate = step.rate(now)
+                notes += [rate_text(rate)] if rate is not None else []
+            elif step.began is not None:
+                notes.append(duration(now - step.began))
+        elif state == "done" and step.executed and step.began is not None and step.ended is not None:
+            took = step.ended - step.began
+            notes.append(f"done in {duration(took)}")
+            notes += [rate_text(step.executed / took)] if step.executed >= FEWEST and took >= SHORTEST else []
+        for number, word in ((step.failed, "failed"), (step.interrupted, "interrupted")):
+            if number:
+                notes.append(f"{number} {word}" if several else word)
+        if step.cloned:
+            notes.append(f"{step.cloned} cloned" if several else "cloned")
+        if step.retried:
+            notes.append(f"{step.retried} retried")
+        return StepLine(state, name, count, tuple(notes))
+
+    def lines(self, room: int) -> list[StepLine]:
+        """How the steps stand, in so many lines at most; else those that are over, then those that wait, are counted.
+
+        Parameters
+        ----------
+        room : int
+            From 4.
+        """
+        lines = [self.line(name) for name in self.steps]
+        if len(lines) <= room:
+            return lines
+        told: list[StepLine] = []
+        done = [one for one in lines if one.state == "done"]
+        waiting = [one for one in lines if one.state == "waiting"]
+        others = [one for one in lines if one.state not in ("done", "waiting")]
+        spare = room - len(others) - bool(done) - bool(waiting)
+        if spare < 0:
+            kept = max(1, len(others) + spare - 1)
+            left = len(others) - kept
+            others = [*others[:kept], StepLine("running", f"{left} more step{'' if left == 1 else 's'}", "", ())]
+            spare = 0
+        next_waiting = waiting[: min(spare, len(waiting))] if len(waiting) > 1 else []
+        if done:
+            told.append(_many("done", len(done), "done"))
+        told += others
+        told += next_waiting
+        if len(waiting) > len(next_waiting):
+            told.append(_many("waiting", len(waiting) - len(next_waiting), "to come"))
+        return told
+
+
+def _many(state: LineState, number: int, word: str) -> StepLine:
+    """One line for many steps."""
+    return StepLine(state, f"{number} step{'' if number == 1 else 's'} {word}", "", ())
+
+
+def texts(lines: Sequence[StepLine]) -> list[str]:
+    """Lines as text, their columns below each other."""
+    counted = [line for line in lines if line.count]
+    names = max((columns(line.name) for line in counted), default=0)
+    counts = max((len(line.count) for line in counted), default=0)
+    found = []
+    for line in lines:
+        if not line.count:
+            found.append("  ".join([line.name, *line.notes]))
+            continue
+        name = line.name + " " * (names - columns(line.name))
+        found.append("  ".join([name, line.count.rjust(counts), *line.notes]))
+    return found
+
+
+def counts(done: int, cloned: int, failed: int, interrupted: int) -> list[str]:
+    """How many tasks of a run have ended in which way: ``["41 tasks done", "1 failed"]``.
+
+    The view counts by the same rule (``labextension/src/models/progress.ts``), and formats times and rates alike.
+    """
+    others = ((cloned, "cloned"), (failed, "failed"), (interrupted, "interrupted"))
+    return [f"{done} task{'' if done == 1 else 's'} done", *(f"{n} {word}" for n, word in others if n)]
+
+
+def _rounded(number: float, places: int) -> str:
+    """A number of so many decimal places; halves go up, as in JavaScript."""
+    scale = 10**places
+    return f"{math.floor(number * scale + 0.5) / scale:.{places}f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: ``"0.4 s"``, ``"12 s"``, ``"2 min 5 s"``, ``"1 h 4 min"``."""
+    if seconds < 9.95:
+        return f"{_rounded(max(seconds, 0.0), 1)} s"
+    whole = math.floor(seconds + 0.5)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def rate_text(rate: float) -> str:
+    """Tasks a second, a minute or an hour, whichever is a number of one or more: ``"12/s"``, ``"3.4/min"``."""
+    for unit, seconds in (("s", 1), ("min", 60), ("h", 3600)):
+        if rate * seconds >= 1 or unit == "h":
+            break
+    number = rate * seconds
+    return f"{_rounded(number, 0 if number >= 9.95 else 1)}/{unit}"
+
+
+def cut(text: str, width: int) -> str:
+    """A text in so many columns of a terminal."""
+    if columns(text) <= width:
+        return text
+    while text and columns(text) > width - 1:
+        text = text[:-1]
+    return f"{text}…" if width > 0 else ""
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text
+    )

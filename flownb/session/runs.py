@@ -13,13 +13,52 @@ from typing import Any, get_args
 from flownb.errors import ParameterError
 from flownb.session.commands import option_names
 from flownb.session.option_words import option_value, whole_number
+from flownb.session.progress import columns, cut, duration
 from flownb.session.report import STYLE
 from flownb.session.state import SessionState, module_kept
-from flownb.session.tally import columns, cut, duration
 from flownb.store.index import RunStatus
 from flownb.store.records import ArtifactRef, RunRecord
 
-__all__ = ["RunList", "list_runs", "parse_runs"]
+__all__ = ["RunList", "list_runs", "parse_runs", "use_run"]
+
+# MERGED-DOC session.use: Another run's results as inputs: ``%flow use RUN`` and ``flownb use``. Takes a session and
+# what was typed; gives a line that says what holds now.
+
+
+def use_run(session: SessionState, given: Sequence[str]) -> str:
+    """Take the results of a run where the notebook has nothing newer, end that (``--none``), or say what holds.
+
+    Raises
+    ------
+    NotFound
+        If there is no such run of the flow.
+    ParameterError
+        If more than one run is named, or an option that `use` does not take.
+    """
+    flow, working = session.flow.name, session.working
+    if len(given) > 1:
+        raise ParameterError(
+            f"use takes one run, and was given {len(given)} words.",
+            "A notebook uses the results of one run at a time.",
+            "Write `%flow use RUN`, or `%flow use --none` to go back to the notebook's own results.",
+        )
+    if not given:
+        return f"{flow}: {working.used(flow) or 'uses the results of this notebook alone'}"
+    if given[0] == "--none":
+        before = working.use_none(flow)
+        was = f" It used run {flow}/{before} before." if before else ""
+        return f"{flow}: uses the results of this notebook alone.{was}"
+    if given[0].startswith("-"):
+        raise ParameterError(
+            f"`{given[0]}` is not an option of use.",
+            "It takes a run, or --none.",
+            "Write `%flow use RUN` or `%flow use --none`.",
+        )
+    working.use(flow, given[0])
+    used = working.used(flow)
+    session.mark_noted(used)
+    return f"{flow}: {used}"
+
 
 LIMIT = 20
 # Columns of one value.
@@ -112,11 +151,11 @@ def list_runs(session: SessionState, filters: Mapping[str, Any]) -> RunList:
         What `parse_runs` gives.
     """
     flow, store = session.flow.name, session.datastore
-    if flow not in store.flows():
+    if flow not in store.runs.flows():
         return RunList(flow, ())
     rows = store.index.runs(flow, **{**filters, "limit": filters["limit"] + 1})
     shown = rows[: filters["limit"]]
-    records = store.runs(flow, [row.run for row in shown])
+    records = store.runs.run_records(flow, [row.run for row in shown])
     defaults = _defaults(session)
     lines = []
     for row, record in zip(shown, records, strict=True):
@@ -149,7 +188,7 @@ def _parameters(session: SessionState, record: RunRecord, defaults: Mapping[str,
         if name in defaults and defaults[name].key == ref.key:
             continue
         try:
-            text = " ".join(repr(session.datastore.load(ref, name=name)).split())
+            text = " ".join(repr(session.datastore.artifacts.load(ref, name=name)).split())
         except Exception as error:  # one value must not keep the list from being shown
             text = f"<{type(error).__name__}>"
         found.append(f"{name}={cut(text, VALUE)}")

@@ -87,7 +87,7 @@ class Session(SessionState):
         UnpicklableArtifact
             If it is strict, and there is such an artifact.
         """
-        from flownb.export.flow_file import flow_file
+        from flownb.export import flow_file
 
         self.require_checked(None, kernel_names, again=True, elsewhere=True)
         if strict:

@@ -14,25 +14,25 @@ from flownb.cells.body import parse_body
 from flownb.cells.cell import Cell
 from flownb.client import Task
 from flownb.errors import NotFound, ParameterError, nearest
+from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import Step
-from flownb.flow.draw import draw_graph
-from flownb.flow.lint import capture_never_assigned, check_flow
+from flownb.flow.lint import check_flow
+from flownb.flow.lint.captures import CAPTURE_NEVER_ASSIGNED
+from flownb.metaflow_decorators import APPLIED_TO_STEPS
 from flownb.pathspec import Origin, parse_origin
-from flownb.runtime.attempt import Debug, run_attempt
-from flownb.runtime.decorators import APPLIED
+from flownb.runtime.attempt import AttemptOptions, Debug, run_attempt
+from flownb.runtime.capture import logged
+from flownb.runtime.description import check_project
 from flownb.runtime.events import task_told
 from flownb.runtime.launch import Launch, launch
-from flownb.runtime.parameters.config import ConfigParameter
-from flownb.runtime.parameters.config_choice import choose_configs
-from flownb.runtime.parameters.context import ParameterContext, RunInputs
+from flownb.runtime.parameters.config import ConfigParameter, choose_configs
+from flownb.runtime.parameters.parameter import ParameterContext, RunInputs
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskSpec, inherited_refs
-from flownb.session.attempt_log import logged
 from flownb.session.cards import card_hook
+from flownb.session.executors import run_isolated
 from flownb.session.instances import Instance, step_instances
-from flownb.session.isolated import run_isolated
 from flownb.session.latest import LatestResults, no_task
-from flownb.session.launch import check_project
 from flownb.session.only_here import only_here
 from flownb.session.replay import edited_since, launch_of, refuse_pdb, replayed, task_to_debug
 from flownb.session.report import StepReport, input_notes, step_report
@@ -46,7 +46,7 @@ from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord
 __all__ = ["SpinOutcome", "spin_step"]
 
 # Decorators that a spin applies: it makes one attempt, and nothing runs beside it.
-APPLIED_TO_SPINS = APPLIED - {"retry", "resources"}
+APPLIED_TO_SPINS = APPLIED_TO_STEPS - {"retry", "resources"}
 
 
 @dataclass(frozen=True)
@@ -126,13 +126,13 @@ def spin_step(
         step = program.graph[step.name].step or step
         found = check_flow(program.flow, graph=program.graph, only=step.name, kernel_names=kernel_names)
         # What it captures is only what it may set.
-        session.judge(one for one in found if one.code != capture_never_assigned.CODE)
+        session.judge(one for one in found if one.code != CAPTURE_NEVER_ASSIGNED)
     else:
         session.require_checked(step.name, kernel_names)
     given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
     adds = launch(options.decorators, options.branch, options.production)
     if task_of_run is not None and not (options.decorators or options.branch or options.production):
-        adds = launch_of(session.datastore.run(program.flow.name, task_of_run.run))
+        adds = launch_of(session.datastore.runs.run(program.flow.name, task_of_run.run))
     program = program if adds == Launch() else program.launched(adds)
     if options.branch is not None or options.production:
         check_project(program, options.branch, options.production)
@@ -163,23 +163,21 @@ def spin_step(
             else:
                 ran = spec
                 if task_of_run is not None and keep is None:  # what is kept has ids of its own
-                    ran = replayed(spec, task_of_run, session.datastore.run(program.flow.name, task_of_run.run))
-                result = run_attempt(
-                    configured,
-                    ran,
-                    session.datastore,
-                    keep=keep,
+                    ran = replayed(spec, task_of_run, session.datastore.runs.run(program.flow.name, task_of_run.run))
+                attempt = AttemptOptions(
+                    keep,
                     display=display,
                     decorated=decorated,
                     on_card=on_card,
                     debug=_noting(debug, program, task_of_run) if options.pdb else None,
                 )
+                result = run_attempt(configured, ran, session.datastore, attempt)
                 result = replace(result, record=replace(result.record, run=spec.run, task=spec.task))
         session.cards.keep_spun(result)
         ended(result)
     if keep is not None:
         status = "done" if result.error is None else "failed"
-        keep.end_run(program.flow.name, run, RunEnd(status, time()))  # type: ignore[arg-type]  # one of its three
+        keep.runs.end_run(program.flow.name, run, RunEnd(status, time()))  # type: ignore[arg-type]  # one of its three
     if result.error is not None:
         raise result.error
     set_here = {n: v for n, v in result.values.items() if n not in overrides or n in step.captures}
@@ -202,7 +200,7 @@ def _debugged(session: SessionState, flow: str, options: SpinOptions) -> tuple[S
     if options.origin is None:
         return options, None
     origin = parse_origin(options.origin, flow)
-    session.datastore.run(flow, origin.run)  # says so if there is no such run
+    session.datastore.runs.run(flow, origin.run)  # says so if there is no such run
     record = task_to_debug(session.datastore, flow, options.step, origin, options.index)
     return (replace(options, origin=record.place), record) if record is not None else (options, None)
 
@@ -237,8 +235,8 @@ def _spin_notes(instance: Instance, options: SpinOptions, task_of_run: TaskRecor
 def _spin_run(session: SessionState, keep: Datastore, flow: str, step: str) -> tuple[str, str]:
     """A new run of one task in the spin datastore."""
     record = RunRecord(flow, "", "spin", started=time(), **session.working.facts(flow))
-    run = keep.new_run(record).run
-    return run, keep.new_task(flow, run, step)
+    run = keep.runs.new_run(record).run
+    return run, keep.tasks.new_task(flow, run, step)
 
 
 def _spin_instance(
@@ -258,7 +256,7 @@ def _spin_instance(
     parameters: dict[str, ArtifactRef] = {}
     if options.origin is not None:
         origin = parse_origin(options.origin, flow)
-        parameters = dict(session.datastore.run(flow, origin.run).parameters)  # says so if there is no such run
+        parameters = dict(session.datastore.runs.run(flow, origin.run).parameters)  # says so if there is no such run
         results = LatestResults(session.datastore, flow, only=origin.run)
     if origin is not None and origin.step == step:
         record = _recorded(session, flow, origin, options.index)
@@ -302,9 +300,9 @@ def _recorded(session: SessionState, flow: str, origin: Origin, index: int | Non
     """A task that ran before, by id, or by its position in the innermost foreach."""
     assert origin.step is not None
     if origin.task is not None:
-        record = session.datastore.task(flow, origin.run, origin.step, origin.task)
+        record = session.datastore.tasks.last_attempt(flow, origin.run, origin.step, origin.task)
     else:
-        tasks = session.datastore.tasks(flow, origin.run, origin.step)
+        tasks = session.datastore.tasks.last_attempts(flow, origin.run, origin.step)
         record = next((t for t in tasks if index is None or (t.foreach and t.foreach[-1].index == index)), None)
         if record is None and tasks and index is not None:
             raise _no_item(origin.step, index, [task.foreach[-1].index for task in tasks if task.foreach])
@@ -390,8 +388,8 @@ def _with_body(program: Program, step: Step, body: str, source: str | None, file
     if step.name in program.flow.inherited:  # for this spin a cell takes the place of the base's step
         steps = (spun, *steps)
     flow = replace(program.flow, steps=steps)
-    graph = draw_graph(flow)
+    graph = build_graph(flow)
     if spun.body.transition is None:
         nodes = {**graph.nodes, step.name: replace(graph[step.name], transition=None)}
         graph = replace(graph, nodes=nodes)
-    return replace(program, flow=flow, graph=graph)
+    return program.of_cells(flow, graph)

@@ -18,22 +18,19 @@ from flownb.cells.assignment import analyse_names
 from flownb.cells.cell import Cell
 from flownb.cells.notebook import DocumentCell, read_notebook
 from flownb.errors import CheckFailed, FlownbError, NotFound, ParameterError, nearest
-from flownb.flow.complete import complete_graph
-from flownb.flow.default_name import default_flow_name
+from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.definition import FlowDefinition, Step, define_flow
-from flownb.flow.draw import draw_graph
 from flownb.flow.lint import Diagnostic, check_flow, errors_of
 from flownb.flow.module import metaflow_name
-from flownb.flow.step_name import step_name_problem
+from flownb.flow.names import default_flow_name, step_name_problem
+from flownb.metaflow_decorators import APPLIED_TO_FLOWS, APPLIED_TO_STEPS
 from flownb.picture import Dag
-from flownb.runtime.decorators import APPLIED, APPLIED_TO_FLOWS, Recorded
+from flownb.provenance.module_copies import is_own
+from flownb.runtime.decorators import Recorded
 from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness
-from flownb.runtime.own_modules import is_own
-from flownb.runtime.parameters.config import ConfigParameter
-from flownb.runtime.parameters.config_choice import config_environment
-from flownb.runtime.parameters.context import RunInputs
-from flownb.runtime.parameters.parameter import Parameter
+from flownb.runtime.parameters.config import ConfigParameter, config_environment
+from flownb.runtime.parameters.parameter import Parameter, RunInputs
 from flownb.runtime.parameters.start import check_names, start_values
 from flownb.runtime.program import Program, module_name
 from flownb.runtime.task import TaskSpec, inherited_refs
@@ -41,10 +38,9 @@ from flownb.runtime.workers.server import ServerPool
 from flownb.session.cards import CardShelf
 from flownb.session.cellbook import CellBook
 from flownb.session.identity import NotebookFile
-from flownb.session.judge import Judge
+from flownb.session.judge import Judge, flow_picture
 from flownb.session.latest import LatestResults
-from flownb.session.picture import flow_picture
-from flownb.session.reports import Reports
+from flownb.session.report import Reports
 from flownb.session.working import WorkingRuns
 from flownb.settings import datastore_root
 from flownb.store.datastore import Datastore
@@ -144,7 +140,7 @@ class SessionState:
         if known is not None and known[0] == cells and _is_current(known[1], known[2]):
             return known[1]
         flow = define_flow(cells, default_name=self._default_name)
-        graph = draw_graph(flow)
+        graph = build_graph(flow)
         program = Program(flow, complete_graph(graph) if complete else graph, file=self._export_file)
         self._programs[complete] = (cells, program, _outside(flow))
         return program
@@ -336,12 +332,12 @@ class SessionState:
         Parameters that have no default are left out: a single step takes them from its parents.
         """
         known = self._given
-        if known is None or known[0] is not program or not all(map(self.datastore.holds, known[1].values())):
+        if known is None or known[0] is not program or not all(map(self.datastore.artifacts.holds, known[1].values())):
             with program.looked_at():
                 _ = program.declared  # the module's code may set environment variables
                 inputs = RunInputs(environment=config_environment())
                 _, defaults = start_values(program, inputs, ds_type=self.datastore_type, complete=False)
-                known = self._given = (program, self.datastore.save_given({**program.constants, **defaults}))
+                known = self._given = (program, self.datastore.artifacts.save_given({**program.constants, **defaults}))
         return known[1]
 
     def configured(self, program: Program, spec: TaskSpec) -> Program:
@@ -353,7 +349,9 @@ class SessionState:
         for name, one in declared.items():
             if name in spec.overrides or name in refs:
                 known = name in spec.overrides
-                configs[one.name] = spec.overrides[name] if known else self.datastore.load(refs[name], name=name)
+                configs[one.name] = (
+                    spec.overrides[name] if known else self.datastore.artifacts.load(refs[name], name=name)
+                )
         return program.with_configs(configs)
 
     @property
@@ -385,10 +383,12 @@ class SessionState:
             What ``--with`` adds to all steps.
         """
         names = dict.fromkeys(name for name, _ in added)
-        notes = [f"@{name} of --with is not applied here" for name in names if name not in APPLIED]
+        notes = [f"@{name} of --with is not applied here" for name in names if name not in APPLIED_TO_STEPS]
         program = self.program(False)
         flow = program.flow
-        places = [(name, program.decorators(name), APPLIED) for name in program.graph.nodes if only in (None, name)]
+        places = [
+            (name, program.decorators(name), APPLIED_TO_STEPS) for name in program.graph.nodes if only in (None, name)
+        ]
         if only is None:
             notes += self.left_out_magics()
         if flow.header is not None and only is None:
@@ -403,10 +403,10 @@ class SessionState:
     def left_out_cells(self) -> list[str]:
         """Marked cells that are not part of the flow, for they cannot be read or their step cannot have its name."""
         flow = self.flow
-        found = {cell: cell.refusal[0] for cell in flow.refused if cell.refusal is not None}
+        found = {cell: cell.refusal.what for cell in flow.refused if cell.refusal is not None}
         for step in flow.unusable:
             problem = step_name_problem(step.name, flow.class_names)
-            found[step.cell] = problem[0] if problem is not None else ""
+            found[step.cell] = problem.message.what if problem is not None else ""
         return [f"{cell.title} is not part of the flow: {found[cell]}" for cell in flow.marked if cell in found]
 
     def left_out_magics(self) -> list[str]:

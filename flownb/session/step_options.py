@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flownb.errors import NotFound, ParameterError, nearest
-from flownb.flow.decorator_spec import decorator_spec
+from flownb.flow.decorators import decorator_spec
 from flownb.runtime.decorators import Recorded
 from flownb.session.commands import option_names
 from flownb.session.option_words import option_pair, option_value, whole_number

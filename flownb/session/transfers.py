@@ -1,6 +1,6 @@
 """What is shown of transfers to and from S3 that take more than a second.
 
-Takes what a transfer tells (`flownb.store.s3.progress`); gives one line for all that are under way, to a terminal or to
+Takes what a transfer tells (`flownb.store.s3.reader`); gives one line for all that are under way, to a terminal or to
 a notebook's output, which is empty again when they are over.
 """
 

@@ -136,12 +136,12 @@ class EncodingSuite:
     def test_the_datastore_keeps_values(self, value_name: str, tmp_path: Path) -> None:
         """Saved in a datastore, loaded from it by another one, and saved again unchanged under the same key."""
         datastore = Datastore(tmp_path / "store")
-        ref = datastore.save(self.values()[value_name], name="value")
-        datastore.settle()
-        found = Datastore(tmp_path / "store").read(ref, name="value")
+        ref = datastore.artifacts.save(self.values()[value_name], name="value")
+        datastore.artifacts.settle()
+        found = Datastore(tmp_path / "store").artifacts.read(ref, name="value")
         assert ref.encoding == self.encoding.name
         assert self.equal(found.value, self.loaded(self.values()[value_name]))
-        assert datastore.save(self.to_save(found.value), name="value", before=found) == ref
+        assert datastore.artifacts.save(self.to_save(found.value), name="value", before=found) == ref
 
 
 def _blob(value: Any) -> tuple[str, memoryview]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 from flownb.errors import FlownbError
-from flownb.picture.summary import INTERRUPTED
+from flownb.picture.layout import INTERRUPTED
 from flownb.runtime.events import (
     Event,
     RunEnded,
@@ -25,7 +25,7 @@ from flownb.runtime.events import (
     TaskStarted,
 )
 from flownb.runtime.freshness import NEVER, Freshness
-from flownb.session.picture import step_detail
+from flownb.session.judge import step_detail
 from flownb.session.progress import StepStates
 from flownb.session.state import SessionState
 

@@ -6,15 +6,17 @@ Takes a `Tally`; gives one output that is updated in place, until what became of
 from __future__ import annotations
 
 import html
+import secrets
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
 from IPython.display import display, update_display
 
-from flownb.session.tally import LineState, Tally, texts
+from flownb.session.progress import LineState, Tally, texts
 
-__all__ = ["StepLines"]
+__all__ = ["StepLines", "TransferOutput"]
+
 
 # Seconds between two updates, each of which the front end keeps in the notebook; lines of steps.
 INTERVAL = 0.5
@@ -60,3 +62,25 @@ class StepLines:
             plain.append(f"{glyph} {text}")
             rich.append(f'<span style="color:{colour}">{glyph}</span> {html.escape(text)}')
         return {"text/plain": "\n".join(plain), "text/html": "<pre>{}</pre>".format("\n".join(rich))}
+
+
+# MERGED-DOC widgets.transfers: A bar in the cell's output while artifacts travel to or from S3. Takes texts; shows
+# the newest in one output, which is empty when nothing is under way.
+
+
+class TransferOutput:
+    """One updating output; a new one for each time that transfers begin."""
+
+    def __init__(self) -> None:
+        self._id = ""
+
+    def __call__(self, text: str) -> None:
+        """Show a text in place of the one before; an empty one ends the output."""
+        bundle: dict[str, Any] = {"text/plain": text}
+        if not self._id:
+            self._id = f"flownb-transfers-{secrets.token_hex(8)}"
+            display(bundle, raw=True, display_id=self._id)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+        else:
+            update_display(bundle, raw=True, display_id=self._id)  # type: ignore[no-untyped-call]  # as above
+        if not text:
+            self._id = ""

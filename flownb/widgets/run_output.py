@@ -16,8 +16,7 @@ from typing import Any
 from IPython.display import display, update_display
 
 from flownb.runtime.events import Event, RunEnded, RunGoesOn
-from flownb.session.step_output import DISPLAYS, Block, Item, RunOutput, StepOutput
-from flownb.session.task_lines import TaskLines
+from flownb.session.step_output import DISPLAYS, Block, Item, RunOutput, StepOutput, TaskLines
 
 __all__ = ["HeldOutput", "UpdatedOutput", "terminal_output"]
 

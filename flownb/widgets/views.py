@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from flownb.widgets.board import StatusBoard
     from flownb.widgets.cards import CardOutputs
     from flownb.widgets.dag import DagWidget
-    from flownb.widgets.live import LiveDag
-    from flownb.widgets.shown import ShownDag
+    from flownb.widgets.live import LiveDag, ShownDag
 
 __all__ = ["Views"]
 
@@ -113,8 +112,7 @@ class Views:
 
     def show_flow(self) -> None:
         """Display the flow with each step's state; where a view is connected, it then follows the badges."""
-        from flownb.widgets.live import show_dag
-        from flownb.widgets.shown import ShownDag
+        from flownb.widgets.live import ShownDag, show_dag
 
         judged = self.session.freshness()
         if self.live:
@@ -124,7 +122,7 @@ class Views:
 
     def _keep_dag(self, dag_id: str, facts: Mapping[str, Any], states: Mapping[str, Freshness]) -> None:
         """Let the picture of a run that has ended follow the badges too."""
-        from flownb.widgets.shown import ShownDag
+        from flownb.widgets.live import ShownDag
 
         judged = self.session.freshness(run_code=False)
         dag = ShownDag(self.session, self.board, judged, shown=states, dag_id=dag_id, facts=facts)

@@ -1,4 +1,4 @@
-// Mirrors flownb/picture/payload.py and flownb/picture/summary.py;
+// Mirrors flownb/picture/payload.py and flownb/picture/layout.py;
 // written by scripts/mirror_events.py, do not edit. Sizes and places are pixels.
 
 import type { StepState } from './events';

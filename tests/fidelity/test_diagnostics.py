@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from flownb.client import Run
-from flownb.flow.complete import complete_graph
-from flownb.flow.draw import draw_graph
+from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.lint import CHECKS, errors_of, warnings_of
 from flownb.flow.module import class_source, exported_shared, hoisted_source, metaflow_imports
 from flownb.runtime.program import Program
@@ -26,7 +25,7 @@ NEVER_WARNINGS |= {"FN030", "FN031"}
 def flow_text(cells: tuple[str, ...], folder: Path) -> str:
     """What the exporter would write, whatever the checks say; its header comment runs the class, which may fail."""
     flow = notebook_session(cells, folder).flow.as_written
-    program = Program(flow, complete_graph(draw_graph(flow)))
+    program = Program(flow, complete_graph(build_graph(flow)))
     imports = ", ".join(metaflow_imports(flow))
     blocks = [f"from metaflow import {imports}" if imports else "", *map(exported_shared, flow.shared)]
     blocks += [line.text for line in hoisted_source(flow)]
@@ -61,7 +60,7 @@ def test_an_error_is_proven(
     found = errors_of(notebook_session(cells, tmp_path).check())
     assert code in [one.code for one in found]
     run = refused[str(cells)]
-    assert (True, True) == (run.return_code not in (0, None), says in run.output), run.output[-1500:]
+    assert (run.return_code not in (0, None), says in run.output) == (True, True), run.output[-1500:]
 
 
 @pytest.mark.parametrize(("code", "cells"), UNWRITTEN, ids=lambda value: repr(value)[:50])
@@ -80,16 +79,16 @@ def test_a_warning_blocks_nothing(
     shown: list[str] = []
     session.warn = lambda diagnostic: shown.append(diagnostic.code)
     found = session.check()
-    assert ((), True) == (errors_of(found), code in [one.code for one in warnings_of(found)])
+    assert (errors_of(found), code in [one.code for one in warnings_of(found)]) == ((), True)
     outcome = session.run(RunOptions())
-    assert shown == [one.code for one in found]
+    assert [one.code for one in found] == shown
     steps = [step.name for step in session.flow.steps]
     ours = tasks_of(Run(outcome.pathspec, datastore=session.datastore), steps)
     theirs = {name: tasks for name, tasks in accepted[str(cells)].tasks().items() if name in steps}
-    assert [] == differences(ours, theirs)
+    assert differences(ours, theirs) == []
 
 
 def test_every_code_is_shown_here() -> None:
     """Each check has a flow that fails by its error, and one that runs in spite of its warning, where it has them."""
-    assert set(CHECKS) - NEVER_ERRORS == {code for code, *_ in (*PROVEN, *UNWRITTEN)}
-    assert set(CHECKS) - NEVER_WARNINGS - {"FN026"} == {code for code, _ in SAID}
+    assert {code for code, *_ in (*PROVEN, *UNWRITTEN)} == set(CHECKS) - NEVER_ERRORS
+    assert {code for code, _ in SAID} == set(CHECKS) - NEVER_WARNINGS - {"FN026"}

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from flownb.flow.node import Frame
-from tests.flow.flows import drawn
+from flownb.flow.graph import OpenSplit
+from tests.flow.flows import built
 
 DIAMOND = ("%%step a", "%%step b --after a", "%%step c --after a", "%%step d --after b,c --join", "%%step e")
 
 
 def test_parents_come_first_and_cells_keep_their_order() -> None:
     """The order is topological, and that of the notebook where the graph leaves it free."""
-    assert ("a", "b", "c", "d", "e") == drawn(*DIAMOND).order
+    assert built(*DIAMOND).order == ("a", "b", "c", "d", "e")
 
 
 def test_a_cell_may_stand_above_its_parent() -> None:
     """Order follows --after, whatever the order of the cells."""
-    graph = drawn("%%step last --after mid", "%%step start", "%%step mid --after start")
-    assert (("start", "mid", "last"), "start") == (graph.order, graph.entry)
+    graph = built("%%step last --after mid", "%%step start", "%%step mid --after start")
+    assert (graph.order, graph.entry) == (("start", "mid", "last"), "start")
 
 
 @pytest.mark.parametrize(
@@ -33,22 +33,22 @@ def test_a_cell_may_stand_above_its_parent() -> None:
 )
 def test_a_cycle_is_found(cells: tuple[str, ...], cycle: tuple[str, ...]) -> None:
     """Only a switch may lead back, and only to itself."""
-    graph = drawn(*cells)
-    assert cycle == graph.cycle
+    graph = built(*cells)
+    assert graph.cycle == cycle
     assert set(graph.nodes) == set(graph.order)
 
 
 def test_reach_and_ancestors_follow_the_transitions() -> None:
     """What the entry leads to, and all from which a step can be reached."""
-    graph = drawn("%%step a\nself.next(self.c)", "%%step b\nself.next(self.c)", "%%step c", "%%step d")
-    assert {"a", "c", "d"} == graph.reachable
-    assert {"a", "b", "c"} == graph.ancestors("d")
-    assert frozenset() == graph.ancestors("nowhere")
+    graph = built("%%step a\nself.next(self.c)", "%%step b\nself.next(self.c)", "%%step c", "%%step d")
+    assert graph.reachable == {"a", "c", "d"}
+    assert graph.ancestors("d") == {"a", "b", "c"}
+    assert graph.ancestors("nowhere") == frozenset()
 
 
 def test_open_splits_are_known_step_by_step() -> None:
     """Each step knows the splits open above it, outermost first, and a join each branch's."""
-    graph = drawn(
+    graph = built(
         "%%step a -> xs",
         "%%step b --foreach xs",
         "%%step l --after b",
@@ -56,28 +56,32 @@ def test_open_splits_are_known_step_by_step() -> None:
         "%%step j --after l,r --join",
         "%%step k --join",
     )
-    each = Frame("a", "foreach", "b")
-    assert {
+    each = OpenSplit("a", "foreach", "b")
+    assert graph.open_splits == {
         "a": (),
         "b": (each,),
-        "l": (each, Frame("b", "split", "l")),
-        "r": (each, Frame("b", "split", "r")),
+        "l": (each, OpenSplit("b", "split", "l")),
+        "r": (each, OpenSplit("b", "split", "r")),
         "j": (each,),
         "k": (),
-    } == graph.frames
-    assert {"l": (each, Frame("b", "split", "l")), "r": (each, Frame("b", "split", "r"))} == graph.arriving("j")
-    assert () == graph.balance_problems
+    }
+    assert graph.arriving("j") == {"l": (each, OpenSplit("b", "split", "l")), "r": (each, OpenSplit("b", "split", "r"))}
+    assert graph.balance_problems == ()
 
 
 def test_an_empty_notebook_has_an_empty_graph() -> None:
     """No question fails on a graph without steps."""
-    graph = drawn("x = 1")
-    assert (None, frozenset(), (), (), ()) == (
-        graph.entry,
-        graph.reachable,
-        graph.cycle,
-        graph.order,
-        graph.balance_problems,
+    graph = built("x = 1")
+    assert (
+        (None, frozenset(), (), (), ())
+        == (
+            graph.entry,
+            graph.reachable,
+            graph.cycle,
+            graph.order,
+            graph.balance_problems,
+        )
+        == (None, frozenset(), (), (), ())
     )
 
 
@@ -91,7 +95,7 @@ def test_an_empty_notebook_has_an_empty_graph() -> None:
 )
 def test_each_node_has_metaflows_type(cells: tuple[str, ...], kinds: list[str]) -> None:
     """A node is what Metaflow's graph calls it."""
-    assert kinds == [node.kind for node in drawn(*cells).nodes.values()]
+    assert [node.kind for node in built(*cells).nodes.values()] == kinds
 
 
 def test_steps_that_run_whichever_cases_are_taken() -> None:
@@ -105,6 +109,6 @@ def test_steps_that_run_whichever_cases_are_taken() -> None:
         "%%step f --after d",
         "%%step g --after e,f --join",
     )
-    assert {"a", "d", "e", "f", "g"} == drawn(*cells).unavoidable
+    assert built(*cells).unavoidable == {"a", "d", "e", "f", "g"}
     loop = ("%%step a -> k\nk = 1\nself.next({1: self.a, 2: self.b}, condition='k')", "%%step b")
-    assert {"a", "b"} == drawn(*loop).unavoidable
+    assert built(*loop).unavoidable == {"a", "b"}

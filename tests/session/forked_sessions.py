@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from flownb.cells.cell import read_cell
-from flownb.runtime.own_imports import always
+from flownb.runtime.metaflow_names import always
 from flownb.session.options import ResumeOptions, RunOptions
 from flownb.session.session import Session
 
@@ -113,7 +113,7 @@ def _do(what: str, folder: str, world: dict[str, Any]) -> Any:
     for step in STEPS:
         tasks = results.latest(step)
         found[step] = [
-            {name: repr(session.datastore.load(task.artifacts[name])) for name in sorted(task.captured)}
+            {name: repr(session.datastore.artifacts.load(task.artifacts[name])) for name in sorted(task.captured)}
             for task in tasks
         ]
     return found

@@ -91,13 +91,13 @@ def test_an_object_of_the_client_is_kept_with_its_place(stored: Datastore, run: 
     assert (kept["gather"].task.data.total, kept._datastore.location) == (30, stored.location)
     of_first = run["client"].task["run"].data
     assert of_first._datastore.location.endswith("flownb-stored/.flownb")
-    assert type(stored.storage) is type(of_first._datastore.storage)
+    assert type(of_first._datastore.storage) is type(stored.storage)
 
 
 def test_a_datastore_is_pickled_as_its_place(tmp_path: Path) -> None:
     """Neither what it remembers nor the process it is in makes the bytes of an artifact."""
     one, other = Datastore(tmp_path), Datastore(tmp_path)
-    one.save(list(range(10_000)), name="x")
+    one.artifacts.save(list(range(10_000)), name="x")
     assert pickle.dumps(one, 5) == pickle.dumps(other, 5)
     spins = pickle.loads(pickle.dumps(one.spins()))
     assert (spins.location, spins.outer) == (one.spins().location, one.location)

@@ -1,6 +1,6 @@
 """Static checks: everything that can be told wrong before anything runs.
 
-Takes a `FlowDefinition`; gives `Diagnostic` objects. One check is one file with one rule and one code.
+Each module holds the checks of one topic; each check is one function with one code.
 """
 
 from __future__ import annotations
@@ -10,81 +10,47 @@ import sys
 from collections.abc import Callable, Iterable
 
 from flownb.flow.artifacts import trace_artifacts
+from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import FlowDefinition
-from flownb.flow.draw import draw_graph
 from flownb.flow.graph import FlowGraph
-from flownb.flow.lint import (
-    assigned_parameter,
-    base_class,
-    capture_never_assigned,
-    caught_split,
-    class_value,
-    config_attribute,
-    cycle,
-    decorator_settings,
-    decorator_values,
-    duplicate_step,
-    end_step,
-    foreach_items,
-    global_statement,
-    header_conflict,
-    join_without_merge,
-    magic_in_step,
-    merge_conflict,
-    missing_module,
-    not_in_a_method,
-    order_of_inputs,
-    partial_artifact,
-    reserved_name,
-    syntax_error,
-    top_level_flow,
-    two_flow_cells,
-    unbalanced,
-    uncaptured_artifact,
-    undefined_name,
-    unknown_parent,
-    unreachable_step,
-    unreadable_cell,
-)
+from flownb.flow.lint import captures, decorators, flow_class, joins, names, syntax
+from flownb.flow.lint import graph as graph_checks
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext, counted, errors_of, warnings_of
 
 __all__ = ["CHECKS", "Diagnostic", "check_flow", "counted", "errors_of", "warnings_of"]
 
 CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
-    module.CODE: module.check
-    for module in (
-        undefined_name,
-        uncaptured_artifact,
-        magic_in_step,
-        top_level_flow,
-        unknown_parent,
-        cycle,
-        unreachable_step,
-        unbalanced,
-        reserved_name,
-        header_conflict,
-        syntax_error,
-        assigned_parameter,
-        partial_artifact,
-        global_statement,
-        join_without_merge,
-        missing_module,
-        capture_never_assigned,
-        duplicate_step,
-        not_in_a_method,
-        end_step,
-        merge_conflict,
-        config_attribute,
-        caught_split,
-        decorator_settings,
-        decorator_values,
-        foreach_items,
-        order_of_inputs,
-        class_value,
-        base_class,
-        unreadable_cell,
-        two_flow_cells,
-    )
+    "FN001": names.check_undefined_name,
+    "FN002": captures.check_uncaptured_artifact,
+    "FN003": syntax.check_magic_in_step,
+    "FN004": syntax.check_top_level_flow,
+    "FN005": graph_checks.check_unknown_parent,
+    "FN006": graph_checks.check_cycle,
+    "FN007": graph_checks.check_unreachable_step,
+    "FN008": graph_checks.check_unbalanced,
+    "FN009": names.check_reserved_name,
+    "FN010": graph_checks.check_header_conflict,
+    "FN011": syntax.check_syntax_error,
+    "FN012": captures.check_assigned_parameter,
+    "FN013": captures.check_partial_artifact,
+    "FN014": syntax.check_global_statement,
+    "FN015": joins.check_join_without_merge,
+    "FN016": names.check_missing_module,
+    "FN017": captures.check_capture_never_assigned,
+    "FN018": graph_checks.check_duplicate_step,
+    "FN019": syntax.check_not_in_a_method,
+    "FN020": graph_checks.check_end_step,
+    "FN021": joins.check_merge_conflict,
+    "FN022": flow_class.check_config_attribute,
+    "FN023": decorators.check_caught_split,
+    "FN024": decorators.check_decorator_settings,
+    "FN025": decorators.check_decorator_values,
+    "FN026": graph_checks.check_foreach_items,
+    "FN027": joins.check_order_of_inputs,
+    "FN028": flow_class.check_class_value,
+    "FN029": flow_class.check_base_class,
+    "FN030": syntax.check_unreadable_cell,
+    "FN031": flow_class.check_two_flow_cells,
 }
 
 
@@ -114,7 +80,7 @@ def check_flow(
     """
     if flow.unusable:  # they take part in the checks, as they are to take part in the flow
         flow, graph = flow.as_written, None
-    graph = graph or draw_graph(flow)
+    graph = graph or build_graph(flow)
     context = LintContext(flow, graph, trace_artifacts(flow, graph), frozenset(kernel_names), _importable, only)
     found = [diagnostic for check in CHECKS.values() for diagnostic in check(context)]
     if only is not None:

@@ -1,31 +1,45 @@
 """``Config`` with Metaflow's meaning: settings that are known before a run starts, also to decorators.
 
-Takes what a ``%%flow`` cell declares; gives configs that read their texts, and expressions where they are used. Rules
-follow ``metaflow/user_configs/config_parameters.py`` of 2.19.39.
+Each config's value is that of an option, of the environment, or its default (`choose_configs`). The rules follow
+``metaflow/user_configs/config_parameters.py`` and ``config_options.py`` of 2.19.39.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from flownb.errors import ParameterError
+from flownb.errors import ParameterError, nearest
 from flownb.flow.definition import CONFIG_ATTRIBUTES
 from flownb.runtime.parameters.config_expr import ConfigExpression, configs_read
 from flownb.runtime.parameters.config_value import ConfigValue
-from flownb.runtime.parameters.context import ParameterContext, call_default
-from flownb.runtime.parameters.parameter import Parameter
-from flownb.runtime.parameters.parsers import Parser, call_parser
+from flownb.runtime.parameters.parameter import (
+    Parameter,
+    ParameterContext,
+    Parser,
+    RunInputs,
+    call_default,
+    call_parser,
+)
+from flownb.runtime.process import own_event_loops
+from flownb.settings import user_name
 
 __all__ = [
     "Config",
     "ConfigParameter",
+    "choose_configs",
+    "config_environment",
+    "default_configs",
     "plain_configs",
     "resolved_parameters",
     "seen_configs",
 ]
+
+FILES_VARIABLE = "METAFLOW_FLOW_CONFIG"
+VALUES_VARIABLE = "METAFLOW_FLOW_CONFIG_VALUE"
 
 
 class ConfigParameter(Parameter):
@@ -94,7 +108,7 @@ class ConfigParameter(Parameter):
                 found = json.loads(text)
             except json.JSONDecodeError as error:
                 raise ParameterError(
-                    f"{what} is no valid JSON.",
+                    f"{what} is not valid JSON.",
                     f"{error}.",
                     'Correct it, or name a parser, such as parser="tomllib.loads" or "yaml.safe_load".',
                 ) from error
@@ -102,7 +116,7 @@ class ConfigParameter(Parameter):
             return None
         if not self.plain and not isinstance(found, Mapping):
             raise ParameterError(
-                f"{what} is no table of names and values.",
+                f"{what} is not a table of names and values.",
                 f"Its value is a {type(found).__name__}: {_short(found)}.",
                 "Put it under a name, or declare the config with plain=True.",
             )
@@ -112,14 +126,14 @@ class ConfigParameter(Parameter):
         return found
 
     def _require_json(self, value: Any) -> None:
-        """Refuse what Metaflow cannot pass on to its tasks."""
+        """Refuse values that Metaflow cannot pass to its tasks."""
         try:
             json.dumps(value)
         except (TypeError, ValueError) as error:
             raise ParameterError(
                 f"Config `{self.name}` has a value that JSON cannot hold.",
                 f"Metaflow passes configs to its tasks as JSON ({error}).",
-                "Write dates and the like as texts, and let steps convert them.",
+                "Write dates and the like as text, and convert them in steps.",
             ) from error
 
     def read(self, path: str, folder: Path | None = None) -> Any:
@@ -133,7 +147,7 @@ class ConfigParameter(Parameter):
         try:
             text = ((folder or Path()) / path).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else f"It is no UTF-8 text: {error}"
+            reason = error.strerror if isinstance(error, OSError) else f"It is not UTF-8 text: {error}"
             raise ParameterError(
                 f"Config `{self.name}`: the file `{path}` cannot be read.",
                 f"{str(reason).rstrip('.')}.",
@@ -158,8 +172,8 @@ class ConfigParameter(Parameter):
 class Config(Mapping[str, Any]):
     """Settings that a run is started with, from a file or a value.
 
-    In the class body, in decorators and in parameters, ``cfg.a.b`` and ``cfg["a"]`` stand for values that are known
-    when the run starts, and ``**cfg.a`` unpacks one. In steps ``self.cfg`` is a `ConfigValue`.
+    In the class body, in decorators and in parameters, ``cfg.a.b`` and ``cfg["a"]`` are placeholders of values that are
+    known when the run starts, and ``**cfg.a`` unpacks one. In steps ``self.cfg`` is a `ConfigValue`.
 
     Parameters
     ----------
@@ -243,12 +257,12 @@ class Config(Mapping[str, Any]):
 
 
 def seen_configs(declared: Iterable[Parameter], configs: Mapping[str, Any]) -> dict[str, Any]:
-    """Those configs that have a value, by name, as steps see them.
+    """The configs that have a value, by name, as steps see them.
 
     Parameters
     ----------
     declared : iterable of Parameter
-        Other parameters are passed over.
+        Other parameters are ignored.
     configs : mapping of str to object
         Their artifacts by name.
     """
@@ -293,3 +307,111 @@ def plain_configs(configs: Mapping[str, Any]) -> dict[str, Any]:
 def _short(value: Any) -> str:
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@own_event_loops()
+def choose_configs(
+    declared: Iterable[ConfigParameter], inputs: RunInputs, context: ParameterContext, *, complete: bool = True
+) -> dict[str, Any]:
+    """Each config's value, as its artifact.
+
+    Parameters
+    ----------
+    declared : iterable of ConfigParameter
+    inputs : RunInputs
+        An option that the user gave hides its environment variable altogether, as in Metaflow.
+    context : ParameterContext
+        For defaults that are computed.
+    complete : bool, default True
+        Whether required configs must have a value; else they are left out without one.
+
+    Returns
+    -------
+    dict of str to object
+        By name; None where there is none.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown, a file cannot be read, a text cannot be parsed, or a required config is missing.
+    """
+    by_name = {config.name: config for config in declared}
+    files = {name: _at_home(path) for name, path in inputs.files.items()} or (
+        _from_variable(FILES_VARIABLE, inputs.environment) if by_name else {}
+    )
+    values = dict(inputs.values) or (_from_variable(VALUES_VARIABLE, inputs.environment) if by_name else {})
+    for option, name in (*(("--config", name) for name in files), *(("--config-value", name) for name in values)):
+        if name not in by_name:
+            raise _unknown(option, name, list(by_name), context.flow_name)
+    for name in files.keys() & values.keys():
+        raise ParameterError(
+            f"Config `{name}` is given a file and a value.", "It can have one of them.", "Leave one out."
+        )
+    found: dict[str, Any] = {}
+    for name, config in by_name.items():
+        if name in files:
+            found[name] = config.read(files[name], inputs.folder)
+        elif name in values:
+            found[name] = config.convert(values[name])
+        elif config.default is not None:
+            found[name] = config.default_value(context)
+        elif not config.required:
+            found[name] = None
+        if found.get(name) is None and config.required and name not in files and name not in values:
+            found.pop(name, None)
+            if complete:
+                raise ParameterError(
+                    f"Config `{name}` has no value.",
+                    "It is required and has no default.",
+                    f"Give one with --config {name} FILE, or --config-value {name} JSON.",
+                )
+    return found
+
+
+def config_environment() -> dict[str, str]:
+    """The environment variables that choose configs, also of steps that run alone."""
+    return {name: os.environ[name] for name in (FILES_VARIABLE, VALUES_VARIABLE) if os.environ.get(name)}
+
+
+def default_configs(declared: Iterable[Parameter], flow: str) -> dict[str, Any]:
+    """The values that configs have when a run does not choose any, as artifacts by name.
+
+    Required ones without a default are left out. Parameters and errors are those of `choose_configs`.
+    """
+    configs = [one for one in declared if isinstance(one, ConfigParameter)]
+    context = ParameterContext(flow, user_name(), "")
+    return choose_configs(configs, RunInputs(environment=config_environment()), context, complete=False)
+
+
+def _at_home(path: str) -> str:
+    """A path of an option with its ``~`` replaced, as a shell does; a magic's line has none."""
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:
+        return path
+
+
+def _from_variable(variable: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """What an environment variable chooses: JSON, from a config's name to its file or value."""
+    text = environment.get(variable, "")
+    if not text:
+        return {}
+    try:
+        loaded = json.loads(text)
+        items = loaded.items()
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise ParameterError(
+            f"The environment variable {variable} cannot be read.",
+            f"It is not a JSON object ({error}).",
+            """Set it to something like '{"cfg": "config.json"}', or unset it.""",
+        ) from error
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in items}
+
+
+def _unknown(option: str, name: str, known: list[str], flow: str) -> ParameterError:
+    """The error of a name that no config of the flow has."""
+    return ParameterError(
+        f"Flow {flow} has no config `{name}`.{nearest(name, known)}",
+        f"It has {', '.join(f'`{one}`' for one in known)}." if known else "It has no configs.",
+        f"Correct {option}, or leave it out; a parameter of the name `config` is given as --config=VALUE.",
+    )

@@ -14,7 +14,15 @@ __all__ = ["MOVED", "Gone", "place_now"]
 
 # Earlier place: present place, each a whole module or "module:qualified name". A row for one name goes before the row
 # of its module; what a row leads to may have moved again.
-MOVED: dict[str, str] = {}
+MOVED: dict[str, str] = {
+    # A datastore of the first build was pickled with all its parts; it is opened again by its location.
+    "flownb.store.artifacts:Artifacts": "flownb.store.encodings.moved:Gone",
+    "flownb.store.log_reader": "flownb.store.logs",
+    "flownb.client.cards": "flownb.client.task",
+    "flownb.client.metadata": "flownb.client.base",
+    "flownb.runtime.parameters.include_file": "flownb.runtime.parameters.parameter",
+    "flownb.runtime.internals": "flownb.runtime.metaflow_attributes",
+}
 
 
 class Gone:

@@ -1,16 +1,16 @@
 """The datastore in S3: small named files and blobs of one bucket.
 
-Takes a URL; gives the two parts that `flownb.store.storage` asks for. boto3 and obstore are imported with the first
+`open_s3` makes the two parts that `flownb.store.storage` describes. boto3 and obstore are imported with the first
 request, not before.
 """
 
 from __future__ import annotations
 
-from flownb.store.s3.address import Options, parse_address
 from flownb.store.s3.blobs import TRUSTED_AGE, S3Blobs
 from flownb.store.s3.bucket import Bucket
 from flownb.store.s3.cache import BlobCache, cache_folder, cache_limit
-from flownb.store.s3.progress import TransferHook, set_transfer_hook
+from flownb.store.s3.connection import Options, parse_address
+from flownb.store.s3.reader import TransferHook, set_transfer_hook
 from flownb.store.s3.storage import S3Storage
 
 __all__ = ["TRUSTED_AGE", "S3Blobs", "S3Storage", "TransferHook", "open_s3", "set_transfer_hook"]

@@ -1,8 +1,8 @@
 """Requests to one bucket: concurrent, retried, and the same in a process forked from one that made some.
 
-Takes names below the datastore's prefix; gives contents and listings. All that fails becomes a `StoreError` that says
-what to do. obstore retries what breaks within one request; what it cannot (a write whose answer was lost, credentials
-that were renewed meanwhile) is tried again here, until `Options.patience` is over.
+Names are below the datastore's prefix. Every failure becomes a `StoreError` that says what to do. obstore retries what
+breaks within one request; what it cannot retry (a write whose answer was lost, credentials that were renewed meanwhile)
+is tried again here, for `Options.patience` seconds.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
 from flownb.errors import FlownbError, StoreError
-from flownb.store.s3 import native
-from flownb.store.s3.access import Access, open_access
-from flownb.store.s3.address import Options, S3Address
+from flownb.store.s3.connection import Access, Options, S3Address, abandon_store, load_obstore, open_access
 from flownb.store.s3.failure import Failure, classify
 from flownb.store.storage import Entry
 
@@ -36,17 +34,17 @@ BACKOFF = 4.0
 PIECE = 256 << 10
 Result = TypeVar("Result")
 Item = TypeVar("Item")
-# Small requests must be answered soon; a body that comes or goes may take long as long as it moves.
+# Small requests must be answered soon; a download or upload may take long while it makes progress.
 Way = Literal["quick", "down", "up"]
 
 
-# How servers and object_store say that a range begins behind the end.
+# How servers and object_store say that a range begins beyond the end.
 _BEYOND = re.compile(r"InvalidRange|status code: 416|Wanted range starting at")
 
 
 @dataclass(frozen=True)
 class Head:
-    """What S3 tells of an object: length in bytes, seconds since the epoch, and for one written at once its MD5."""
+    """An object's length in bytes, its time in seconds since the epoch, and its MD5 if one request wrote it."""
 
     size: int
     modified: float
@@ -91,7 +89,7 @@ class Bucket:
         return None if found is None else memoryview(found)
 
     def get_into(self, name: str, start: int, stop: int, take: Callable[[int, memoryview], object]) -> int:
-        """Give a range of an object to `take` piece by piece, with the offset of each; again from the start on a retry.
+        """Pass a range of an object to `take` piece by piece, each with its offset; on a retry from the start again.
 
         Returns
         -------
@@ -173,7 +171,7 @@ class Bucket:
         return bool(self._try(place, name, way=way))
 
     def upload(self, name: str, pieces: Callable[[], Iterator[bytes | memoryview]], part: int) -> None:
-        """Write an object of any length, several parts at once; `pieces` is called anew on a retry."""
+        """Write an object of any length, several parts at once; `pieces` is called again on a retry."""
         self._try(
             lambda obs, store, key: obs.put(
                 store, key, pieces(), use_multipart=True, chunk_size=part, max_concurrency=WORKERS // 2
@@ -183,7 +181,7 @@ class Bucket:
         )
 
     def delete(self, names: Iterable[str]) -> None:
-        """Remove objects; those that are not there are passed over."""
+        """Remove objects; missing ones are ignored."""
         gone = list(names)
         for first in range(0, len(gone), 1000):
             keys = [self.address.key(name) for name in gone[first : first + 1000]]
@@ -220,7 +218,7 @@ class Bucket:
 
     def entries(self, prefix: str) -> Iterator[Entry]:
         """All objects below a prefix."""
-        # Pages come as they are asked for: a listing of millions is neither held nor restarted as a whole.
+        # One request a page: a listing of millions is neither held in memory nor restarted as a whole.
         last = ""
         while True:
 
@@ -241,11 +239,11 @@ class Bucket:
     # -- threads
 
     def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
-        """Call in one of the threads for requests; the function must not wait for others of them."""
+        """Call a function in one of the threads for requests; it must not wait for another one of them."""
         return self._connection().workers.submit(function, *arguments)
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """Call for each item, `WORKERS` at once, in order."""
+        """Call a function for each item, `WORKERS` at once; results in the order of the items."""
         futures = [self.submit(function, item) for item in items]
         try:
             return [future.result() for future in futures]
@@ -276,7 +274,7 @@ class Bucket:
         if before is not None:
             before.access.after_fork()
             for store in before.stores.values():
-                native.abandon(store)
+                abandon_store(store)
         access = before.access if before is not None else self._access()
         return _Connection(os.getpid(), access, {}, ThreadPoolExecutor(WORKERS, "flownb-s3"))
 
@@ -316,7 +314,7 @@ class Bucket:
             client["timeout"] = timedelta(seconds=max(300.0, patience))
         if access.certificates:
             client["root_certificate"] = access.certificates
-        return native.load()._store.S3Store(
+        return load_obstore()._store.S3Store(
             self.address.bucket,
             endpoint=access.endpoint,
             region=access.region,
@@ -339,13 +337,13 @@ class Bucket:
     def _try(
         self, call: Callable[[Any, Any, str], Result], name: str, *, way: Way = "quick", missing: Any = ...
     ) -> Any:
-        """Make a request until it succeeds, cannot, or patience is over; `missing` is given for 404."""
+        """Make a request until it succeeds, cannot succeed, or the time is over; for 404 `missing` is returned."""
         key = self.address.key(name)
         started, pause, renewed = time.monotonic(), 0.1, False
         while True:
             connection = self._connection()
             try:
-                return call(native.load(), self._store(connection, way), key)
+                return call(load_obstore(), self._store(connection, way), key)
             except FileNotFoundError as error:
                 if missing is not ... and "NoSuchBucket" not in str(error):
                     return missing
@@ -365,7 +363,7 @@ class Bucket:
         raise self._explain(failure, connection.access) from failure
 
     def _renew(self, connection: _Connection) -> bool:
-        """Open anew with the credentials that are there now; False if they are the ones that expired."""
+        """Open again with the present credentials; False if they are the ones that expired."""
         try:
             access = open_access(self.address.bucket)
             fresh = access.secrets() != connection.access.secrets()

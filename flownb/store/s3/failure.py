@@ -1,7 +1,4 @@
-"""What went wrong in S3, said so that a user can act on it.
-
-Takes an exception of obstore or boto3; gives its kind and a `StoreError` of three sentences. No text holds credentials.
-"""
+"""What went wrong in S3, explained so that a user can act on it; no text contains credentials."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from flownb.errors import StoreError
-from flownb.store.s3.access import NoCredentials
+from flownb.store.s3.connection import NoCredentials
 
 __all__ = ["Failure", "Kind", "classify", "scrub"]
 
@@ -46,7 +43,7 @@ _CODES: dict[str, Kind] = {
     "ConditionalRequestConflict": "conflict",
     "OperationAborted": "conflict",
 }
-# How boto3 names that a login has ended or cannot be renewed.
+# Parts of the names of boto3's errors when a login has ended or cannot be renewed.
 _LOGIN = ("SSO", "TokenRetrieval", "CredentialRetrieval", "RefreshWithMFA", "MetadataRetrieval")
 _TRANSIENT: frozenset[Kind] = frozenset({"busy", "unreachable", "conflict"})
 _SECRETS = re.compile(
@@ -59,7 +56,7 @@ _SECRETS = re.compile(
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
-    """Take credentials out of a text: those given, and whatever looks like one."""
+    """Remove credentials from a text: the given ones, and everything that looks like one."""
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "…")
     return _SECRETS.sub(lambda found: (found["keep"] or "") + "…", text)
@@ -72,7 +69,7 @@ class Failure(Exception):
     ----------
     kind : str
     detail : str
-        What the server or the network said, in a few words.
+        What the server or the network reported, in a few words.
     """
 
     def __init__(self, kind: Kind, detail: str) -> None:
@@ -114,7 +111,7 @@ class Failure(Exception):
             "region": (
                 f"The bucket `{bucket}` is not in region {region}.",
                 f"{endpoint} answered {said}.",
-                "Set AWS_DEFAULT_REGION to the bucket's region (`aws s3api get-bucket-location` tells it).",
+                "Set AWS_DEFAULT_REGION to the bucket's region (`aws s3api get-bucket-location` shows it).",
             ),
             "clock": (
                 f"The datastore `{location}` refuses requests because this machine's clock is wrong.",
@@ -122,14 +119,14 @@ class Failure(Exception):
                 "Set the clock (`timedatectl set-ntp true`), then run the cell again.",
             ),
             "busy": (
-                f"The datastore `{location}` did not take a request within {patience:g} s of trying.",
+                f"The datastore `{location}` did not accept a request within {patience:g} s.",
                 f"{endpoint} answered {said}.",
-                "Run the cell again later; FLOWNB_S3_TIMEOUT sets how many seconds are tried.",
+                "Run the cell again later; FLOWNB_S3_TIMEOUT sets for how many seconds it is tried.",
             ),
             "unreachable": (
                 f"The datastore `{location}` cannot be reached.",
                 f"{endpoint}: {said} for {patience:g} s.",
-                "Check the network and AWS_ENDPOINT_URL; FLOWNB_S3_TIMEOUT sets how many seconds are tried.",
+                "Check the network and AWS_ENDPOINT_URL; FLOWNB_S3_TIMEOUT sets for how many seconds it is tried.",
             ),
             "no credentials": (
                 f"There are no credentials for `{location}`.",
@@ -151,7 +148,7 @@ class Failure(Exception):
 
 
 def classify(error: BaseException, secrets: Iterable[str] = ()) -> Failure:
-    """Tell what an exception of obstore or boto3 means."""
+    """What an exception of obstore or boto3 means."""
     kind, detail = _classify(error)
     return Failure(kind, scrub(detail, secrets).strip().rstrip("."))
 

@@ -19,7 +19,7 @@ export function svgElement<Name extends keyof SVGElementTagNameMap>(
 }
 
 /**
- * Draw a state's glyph, 18 pixels wide around its origin; the same shapes as Python's `flownb/picture/paint.py`.
+ * Draw a state's glyph, 18 pixels wide around its origin; the same shapes as Python's `flownb/picture/svg.py`.
  *
  * Never: a hollow dashed ring. Running: a ring half filled. Fresh: a disc with a check mark. Stale: a turning arrow.
  * Failed: a disc with a cross. Not taken: a ring with a stroke through it.

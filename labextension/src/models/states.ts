@@ -8,7 +8,7 @@ export function isState(value: unknown): value is StepState {
 
 /**
  * A state in a word, by the state and the first words of its detail: a step that was only stopped is not said to have
- * failed. The rule of Python's `flownb/picture/summary.py`.
+ * failed. The rule of Python's `flownb/picture/layout.py`.
  */
 export function stateWord(state: StepState, detail: string): string {
   return state === 'failed' && detail === INTERRUPTED

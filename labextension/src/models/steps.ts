@@ -1,5 +1,5 @@
 const TAG = 'step:';
-/** Cell magics that run what is below them; as in Python's `flownb/cells/mark.py`. */
+/** Cell magics that run what is below them; as in Python's `flownb/cells/cell.py`. */
 const WRAPPER =
   /^\s*%%(?:capture|memit|prun|pyinstrument|time|timeit)(?=\s|$).*\n?/;
 

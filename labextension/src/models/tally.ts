@@ -1,5 +1,5 @@
 /*
- * How tasks are counted, and how times and rates are written: the rules of Python's `flownb/session/tally.py`. Both are
+ * How tasks are counted, and how times and rates are written: the rules of Python's `flownb/session/progress.py`. Both are
  * tested with the vectors in `src/vectors`, which Python writes.
  */
 

@@ -1,0 +1,305 @@
+"""``%flow load``: a task's artifacts as variables of the notebook.
+
+Takes words; sets names in the notebook's namespace and shows which.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+
+from flownb.errors import NotFound, ParameterError, nearest
+from flownb.magics.drive import drive
+from flownb.magics.frontend import Frontend
+from flownb.session.commands import asks_for_help, command_help, overview
+
+if TYPE_CHECKING:
+    from flownb.session.logs import StepLog
+
+__all__ = ["RunMagics", "load_into", "show_logs"]
+
+
+def load_into(frontend: Frontend, words: list[str]) -> None:
+    """Load a task's state into the notebook's namespace and say what was set."""
+    from flownb.session.load import load_task, parse_load
+    from flownb.session.report import value_kind
+
+    options = parse_load(words)
+    loaded = load_task(frontend.session, options, frontend.users_names())
+    frontend.place(loaded.values)
+    parts = [f"✓ loaded {loaded.pathspec}"]
+    if loaded.values:
+        parts.append("set " + ", ".join(f"{name}: {value_kind(one)}" for name, one in loaded.values.items()))
+    print("\n".join([" · ".join(parts), *(f"  note: {note}" for note in loaded.notes)]))
+
+
+# MERGED-DOC magics.logs: What steps wrote and displayed, shown again below a cell: ``%flow logs``.
+
+
+# A widget lives in the kernel that made it; elsewhere its text is what can be shown.
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def show_logs(log: StepLog) -> None:
+    """Write text to where it was written, and display what was displayed."""
+    from IPython.display import display
+
+    for task in log.tasks:
+        if task.heading:
+            print(f"{task.heading}:")
+        open_lines: set[str] = set()
+        for piece in task.pieces:
+            if piece.kind == "display":
+                data = {kind: content for kind, content in piece.data.items() if kind != WIDGET}
+                display(data, raw=True, metadata=dict(piece.metadata))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+            else:
+                stream = "stderr" if piece.kind == "stderr" else "stdout"
+                print(piece.text, end="", file=getattr(sys, stream))
+                (open_lines.discard if piece.text.endswith("\n") else open_lines.add)(stream)
+        for stream in sorted(open_lines):
+            print(file=getattr(sys, stream))
+    if log.note:
+        print(f"note: {log.note}")
+
+
+# MERGED-DOC magics.run: ``%%flow`` and ``%flow``: the flow as a whole.
+
+
+# Steps that a note lists by name.
+NAMED = 8
+
+
+@magics_class
+class RunMagics(Magics):
+    """Magics on the whole flow."""
+
+    def __init__(self, shell: Any, frontend: Frontend) -> None:
+        super().__init__(shell)
+        self.frontend = frontend
+        self._said_missing: set[str] = set()
+
+    @line_cell_magic
+    def flow(self, line: str, cell: str | None = None) -> None:
+        """Name the flow (``%%flow NAME``), show it (``%flow``), or do something with all of it."""
+        if cell is not None:
+            if asks_for_help(line.split()):
+                self._help([])
+            else:
+                self._define(line, cell)
+            return
+        from flownb.session.option_words import words
+
+        command, *rest = words(line) or [""]
+        if command in ("help", "--help", "-h") or asks_for_help(rest):
+            self._help(rest if command in ("help", "--help", "-h") else [command])
+            return
+        commands = {
+            "": self._show,
+            "run": self._run,
+            "resume": self._resume,
+            "status": self._status,
+            "use": self._use,
+            "runs": self._runs,
+            "stop": self._stop,
+            "logs": self._logs,
+            "report": self._report,
+            "load": self._load,
+            "check": self._check,
+            "export": self._export,
+        }
+        if command not in commands:
+            names = [name for name in commands if name]
+            raise ParameterError(
+                f"`%flow {command}` is not a command.{nearest(command, names)}",
+                f"There are {', '.join(names)}, help, and %flow alone.",
+                "Correct it. To name the flow, write %%flow NAME on a cell's first line.",
+            )
+        commands[command](rest)
+
+    flow.__doc__ = f"{flow.__doc__}\n\n{overview()}\n"
+
+    def _help(self, words: list[str]) -> None:
+        """Say which commands there are, or what one of them does."""
+        print(command_help(words[0], "magic") if words else overview())
+
+    def _define(self, line: str, cell: str) -> None:
+        """Take over the flow's header and say what it declares."""
+        frontend = self.frontend
+        defined = frontend.define(line, cell, "flow")
+        with frontend.in_kernel():
+            frontend.session.run_shared(defined)
+
+    def _show(self, words: list[str]) -> None:
+        """Display the DAG."""
+        session = self.frontend.session
+        session.check(only="")
+        self._say_what_is_left_out()
+        used = session.working.used(session.flow.name)
+        session.mark_noted(used)
+        self.frontend.say_notes()
+        if used:
+            print(used)
+        self.frontend.views.show_flow()
+
+    def _run(self, words: list[str]) -> None:
+        """Run the whole flow and show what became of each step."""
+        from flownb.session.options import parse_run
+
+        frontend = self.frontend
+        try:
+            options = parse_run(words)
+            self._say_what_is_missing()
+            for note in frontend.session.not_applied(added=options.decorators):
+                print(f"note: {note}")
+            run = frontend.session.begin(options, kernel_names=frontend.kernel_names())
+        except Exception as error:
+            frontend.raise_for_user(error)
+        drive(frontend, run, "run", words, background=options.background)
+
+    def _resume(self, words: list[str]) -> None:
+        """Run again what is not valid any more of an earlier run, and say why each step ran or did not."""
+        from flownb.session.options import parse_resume
+
+        frontend = self.frontend
+        try:
+            options = parse_resume(words)
+            self._say_what_is_missing()
+            for note in frontend.session.not_applied(added=options.run.decorators):
+                print(f"note: {note}")
+            plan = frontend.session.resume(options, kernel_names=frontend.kernel_names())
+            run = plan.begin(frontend.kernel_names())
+        except Exception as error:
+            frontend.raise_for_user(error)
+        drive(frontend, run, "resume", words, background=options.run.background, lines=lambda: plan.lines)
+
+    def _status(self, words: list[str]) -> None:
+        """Show what is stale and why, and what a resume would take over."""
+        from IPython.display import display
+
+        from flownb.session.options import parse_status
+        from flownb.session.status import flow_status
+
+        frontend = self.frontend
+        try:
+            origin = parse_status(words)
+            self._say_what_is_missing()
+            self._say_what_is_left_out()
+            status = flow_status(frontend.session, origin)
+            frontend.say_notes()
+            display(status)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+        except Exception as error:
+            frontend.raise_for_user(error)
+
+    def _use(self, words: list[str]) -> None:
+        """Take the results of another run where this notebook has nothing newer."""
+        from flownb.session.runs import use_run
+
+        print(use_run(self.frontend.session, words))
+
+    def _stop(self, words: list[str]) -> None:
+        """Stop runs that go on in the background."""
+        names = {word if "/" in word else f"{self.frontend.session.flow.name}/{word}" for word in words}
+        running = [run for run in self.frontend.session.runs if run.running]
+        chosen = [run for run in running if not names or run.pathspec in names]
+        if not chosen:
+            known = ", ".join(run.pathspec for run in running) or "none"
+            raise NotFound(
+                f"No run{' ' + ', '.join(sorted(names)) if names else ''} goes on in the background.",
+                f"Runs of this kernel that go on: {known}.",
+                "Name one of these." if running else "Start one with `%flow run --background`.",
+            )
+        for run in chosen:
+            run.stop()
+        for run in chosen:
+            run.join(10)
+        print(f"stopped {len(chosen)} run{'s' if len(chosen) > 1 else ''}")
+
+    def _say_what_is_left_out(self) -> None:
+        """Say which cells are not part of the flow, where no check does."""
+        for note in self.frontend.session.left_out_cells():
+            print(f"note: {note}")
+
+    def _say_what_is_missing(self) -> None:
+        """Say once of each step that was not executed here that its cell's text is used as the notebook has it."""
+        names = [name for name in self.frontend.session.not_executed() if name not in self._said_missing]
+        self._said_missing.update(names)
+        if names:
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            listed = ", ".join(names[:NAMED])
+            print(f"note: not executed in this kernel, so the text of their cells is used: {listed}{more}")
+
+    def _check(self, words: list[str]) -> None:
+        """Print what the checks find, or that they find nothing."""
+        frontend = self.frontend
+        if words:
+            raise ParameterError(
+                f"`%flow check` does not take `{words[0]}`.", "It checks the whole flow.", "Leave it out."
+            )
+        from flownb.flow.lint import counted
+
+        self._say_what_is_missing()
+        found = frontend.session.check(kernel_names=frontend.kernel_names())
+        for diagnostic in found:
+            print(diagnostic)
+        for note in frontend.session.left_out_magics():
+            print(f"note: {note}")
+        flow = frontend.session.flow
+        print(f"{flow.name}: {len(flow.all_steps)} steps, {counted(found)}")
+
+    def _logs(self, words: list[str]) -> None:
+        """Show again what a step's tasks wrote and displayed."""
+        from flownb.session.logs import parse_logs, step_log
+
+        show_logs(step_log(self.frontend.session, parse_logs(words)))
+
+    def _runs(self, words: list[str]) -> None:
+        """List the flow's runs."""
+        from IPython.display import display
+
+        from flownb.session.runs import list_runs, parse_runs
+
+        display(list_runs(self.frontend.session, parse_runs(words)))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+
+    def _report(self, words: list[str]) -> None:
+        """Show again the report of a step, with its details."""
+        from IPython.display import display
+
+        if len(words) > 1:
+            raise ParameterError("`%flow report` takes one step.", f"It was given {len(words)}.", "Name one.")
+        report = self.frontend.session.reports.find(words[0] if words else None)
+        display(report.whole())  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+
+    def _load(self, words: list[str]) -> None:
+        """Set a task's artifacts as variables of the notebook."""
+        load_into(self.frontend, words)
+
+    def _export(self, words: list[str]) -> None:
+        """Write flow.py."""
+        from flownb.session.commands import write_output
+
+        strict = "--strict" in words
+        words = [word for word in words if word != "--strict"]
+        for word in words:
+            if word.startswith("-"):
+                raise ParameterError(
+                    f"`{word}` is not an option of export.{nearest(word, ['--strict'])}",
+                    "It takes --strict.",
+                    "Correct it or leave it out.",
+                )
+        if len(words) > 1:
+            raise ParameterError(
+                "`%flow export` takes one file.", f"It was given {len(words)}.", "Write %flow export flow.py."
+            )
+        path = Path(words[0] if words else "flow.py")
+        frontend = self.frontend
+        self._say_what_is_missing()
+        text = frontend.session.export(path.name, strict=strict, kernel_names=frontend.kernel_names())
+        for found in frontend.session.found_at_export():
+            print(f"warning: {found}")
+        for note in frontend.session.left_out_magics():
+            print(f"note: {note}")
+        write_output(path, text)
+        print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")
