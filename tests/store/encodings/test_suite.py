@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from flownb.store.encodings.polars import Polars
 
-from flownb.store.encodings.arrow import Arrow
+from flownb.store.encodings.arrow import Arrow, Polars
 from flownb.store.encodings.pickle5 import Pickle5
 from flownb.store.encodings.plain import Plain, PlainData
 from flownb.testing import EncodingSuite
