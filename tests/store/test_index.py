@@ -805,14 +805,14 @@ def test_a_writer_does_not_wait_for_a_locked_index(tmp_path: Path, monkeypatch: 
     reader.join()
     writer.join()
     assert not waited
-    assert alone == [index_module.TELL_SECONDS]
+    assert alone == [index_module.NOTIFY_SECONDS]
     assert found == [20]
     assert len(index.timeline("F", "7")) == 1
     now = time.monotonic() + index_module.SILENT_SECONDS
     monkeypatch.setattr(index_module.time, "monotonic", lambda: now)
     asked.clear()
     index.run_begun(truth.begin())
-    assert asked == [index_module.TELL_SECONDS]
+    assert asked == [index_module.NOTIFY_SECONDS]
 
 
 def test_a_place_that_cannot_be_written_has_a_temporary_index(tmp_path: Path) -> None:
