@@ -1,7 +1,7 @@
 """What Metaflow's decorators do to a task that runs here, with Metaflow's meaning.
 
-Which decorators there are, and what values they take, is in `flownb.flow.decorators`. Those of `APPLIED` have an effect
-here; all others are written to flow.py and have no effect on a local task.
+Which decorators there are, what values they take, and which of them have an effect here is in
+`flownb.metaflow_decorators`; all others are written to flow.py and have no effect on a local task.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from typing import Any
 
 from flownb.cells.body import Decorator
 from flownb.errors import ParameterError
-from flownb.flow.decorators import decorator_call, wrong_values
+from flownb.flow.decorators import decorator_call
+from flownb.metaflow_decorators import defaults_of, wrong_values
 from flownb.runtime.failure import TimeoutException
 
 __all__ = [
-    "APPLIED",
-    "APPLIED_TO_FLOWS",
     "CATCH_EXCEPTION",
     "Catch",
     "Needs",
@@ -39,13 +38,8 @@ __all__ = [
 ]
 
 Recorded = tuple[str, Mapping[str, Any]]
-APPLIED = frozenset({"card", "catch", "environment", "resources", "retry", "timeout"})
-# Above the class.
-APPLIED_TO_FLOWS = frozenset({"exit_hook", "project"})
 # The artifact in which @catch keeps what it caught, beside the one its `var` names.
 CATCH_EXCEPTION = "_catch_exception"
-# Metaflow's own default (`metaflow/plugins/retry_decorator.py`, 2.19.39).
-DEFAULT_TIMES = 3
 
 
 @dataclass(frozen=True)
@@ -73,9 +67,9 @@ def check_values(step: str, decorators: Sequence[Recorded]) -> None:
         As Metaflow would refuse it before anything runs.
     """
     for name, settings in decorators:
-        for what, why, fix, fails in wrong_values(name, settings):
-            if fails:
-                raise ParameterError(f"@{name} of step {step} {what}.", why, fix)
+        for wrong in wrong_values(step, name, settings):
+            if wrong.fails:
+                raise ParameterError.of(wrong.message)
 
 
 def retries(decorators: Sequence[Recorded]) -> int:
@@ -88,7 +82,7 @@ def retries(decorators: Sequence[Recorded]) -> int:
     """
     for name, settings in decorators:
         if name == "retry":
-            return int(settings.get("times", DEFAULT_TIMES))
+            return int({**defaults_of(name), **settings}["times"])
     return 0
 
 

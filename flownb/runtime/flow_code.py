@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from types import CodeType
 from typing import Any
 
-from flownb.cells.body import STEP_DECORATORS, Decorator
+from flownb.cells.body import Decorator
 from flownb.cells.cell import Cell
 from flownb.flow.artifacts import ArtifactTrace, trace_artifacts
 from flownb.flow.base_classes import own_package
@@ -29,6 +29,7 @@ from flownb.flow.module import (
     shared_source,
     shared_tree_hash,
 )
+from flownb.metaflow_decorators import STEP_DECORATORS
 from flownb.runtime.parameters.config import Config
 
 __all__ = ["FlowCode", "keep_body", "remember_cell"]

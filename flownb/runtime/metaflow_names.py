@@ -20,9 +20,9 @@ from types import ModuleType
 from typing import Any
 
 from flownb import cards
-from flownb.cells.body import STEP_DECORATORS
 from flownb.client_access import client
-from flownb.flow.definition import FLOW_DECORATORS, IPYTHON_BUILTINS
+from flownb.flow.definition import IPYTHON_BUILTINS
+from flownb.metaflow_decorators import FLOW_DECORATORS, STEP_DECORATORS
 from flownb.metaflow_errors import STAND_INS
 from flownb.provenance.imported_text import watch_imports
 from flownb.provenance.installed import is_installed

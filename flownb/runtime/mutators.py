@@ -13,8 +13,7 @@ from copy import copy
 from typing import Any
 
 from flownb.errors import DecoratorError, nearest
-from flownb.flow.decorators import REPEATABLE, SETTINGS
-from flownb.flow.definition import FLOW_DECORATORS
+from flownb.metaflow_decorators import CHECKED, FLOW_DECORATORS, defaults_of, dotted_name, is_repeatable
 from flownb.runtime.custom_decorators import (
     REGISTERED,
     FlowMutator,
@@ -27,46 +26,9 @@ from flownb.runtime.custom_decorators import (
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.parameters.parameter import Parameter
 
-__all__ = ["DEFAULTS", "MutableFlow", "MutableStep", "apply_mutators", "has_mutators", "steps_of"]
+__all__ = ["MutableFlow", "MutableStep", "apply_mutators", "has_mutators", "steps_of"]
 
 Spec = tuple[str, str, list[Any], dict[str, Any]]
-# Settings of Metaflow's decorators that a mutator finds although nobody wrote them (`defaults` of each class, 2.19.39).
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "environment": {"vars": {}},
-    "card": {
-        "type": "default",
-        "options": {},
-        "scope": "task",
-        "rank": None,
-        "timeout": 45,
-        "id": None,
-        "save_errors": True,
-        "customize": False,
-        "refresh_interval": 5,
-    },
-    "resources": {"cpu": "1", "gpu": None, "disk": None, "memory": "4096", "shared_memory": None},
-    "retry": {"times": "3", "minutes_between_retries": "2"},
-    "catch": {"var": None, "print_exception": True},
-    "timeout": {"seconds": 0, "minutes": 0, "hours": 0},
-    "project": {"name": None, "production": False, "branch": None},
-    "schedule": {"cron": None, "weekly": False, "daily": True, "hourly": False, "timezone": None},
-}
-# Classes whose dotted names a mutator may ask for.
-CLASSES = {
-    "environment": "environment_decorator.EnvironmentDecorator",
-    "card": "cards.card_decorator.CardDecorator",
-    "resources": "resources_decorator.ResourcesDecorator",
-    "retry": "retry_decorator.RetryDecorator",
-    "catch": "catch_decorator.CatchDecorator",
-    "timeout": "timeout_decorator.TimeoutDecorator",
-    "kubernetes": "kubernetes.kubernetes_decorator.KubernetesDecorator",
-    "batch": "aws.batch.batch_decorator.BatchDecorator",
-    "pypi": "pypi.pypi_decorator.PyPIStepDecorator",
-    "conda": "pypi.conda_decorator.CondaStepDecorator",
-    "secrets": "secrets.secrets_decorator.SecretsDecorator",
-    "project": "project_decorator.ProjectDecorator",
-    "schedule": "aws.step_functions.schedule_decorator.ScheduleDecorator",
-}
 
 
 def steps_of(flow_class: type) -> dict[str, Any]:
@@ -128,7 +90,7 @@ class _Mutable:
     def decorator_specs(self) -> Iterator[Spec]:
         """Short name, dotted name, positional and keyword arguments of each decorator."""
         for name, settings in getattr(self._target, "flownb_decorators", ()):
-            yield name, _dotted(name), [], {**DEFAULTS.get(name, {}), **settings}
+            yield name, dotted_name(name), [], {**defaults_of(name), **settings}
         seen: set[int] = set()
         for one in self._custom():
             if id(one) not in seen:
@@ -165,7 +127,7 @@ class _Mutable:
         kept = tuple(
             (one, given)
             for one, given in recorded
-            if one != name or (settings is not None and {**DEFAULTS.get(one, {}), **given} != dict(settings))
+            if one != name or (settings is not None and {**defaults_of(one), **given} != dict(settings))
         )
         self._target.flownb_decorators = kept
         return len(kept) < len(recorded)
@@ -211,7 +173,7 @@ class MutableStep(_Mutable):
                 raise _unknown(kind, "steps")
             if arguments:
                 raise DecoratorError(f"@{kind} takes no positional arguments.", "A mutator passes some.", "Name them.")
-            added = self._add_recorded(kind, settings, duplicates, kind in REPEATABLE)
+            added = self._add_recorded(kind, settings, duplicates, is_repeatable(kind))
             return (kind, settings) if added else None
         if not self._early and issubclass(kind, StepMutator):
             raise _too_late("Adding", kind)
@@ -357,7 +319,7 @@ class MutableFlow(_Mutable):
         if isinstance(kind, str):
             if kind not in FLOW_DECORATORS:
                 raise _unknown(kind, "flows")
-            added = self._add_recorded(kind, settings, duplicates, kind == "exit_hook")
+            added = self._add_recorded(kind, settings, duplicates, is_repeatable(kind))
             return (kind, settings) if added else None
         if not issubclass(kind, FlowMutator):
             raise _unknown(kind.__name__, "flows")
@@ -401,7 +363,7 @@ def _chosen(
                 "Pass all of them in the text, or all of them as deco_args and deco_kwargs.",
             )
         arguments, settings = arguments or written, settings or named
-        if name not in SETTINGS and name not in FLOW_DECORATORS:
+        if name not in CHECKED and name not in FLOW_DECORATORS:
             return _registered(name), list(arguments), dict(settings)
         return name, list(arguments), dict(settings)
     known = getattr(kind, "flownb_decorator", None)
@@ -437,11 +399,6 @@ def _short(decorator: Any) -> str:
     return str(decorator.decorator_name)
 
 
-def _dotted(name: str) -> str:
-    """The dotted name of the class that Metaflow has for a decorator."""
-    return f"metaflow.plugins.{CLASSES.get(name, f'{name}_decorator')}"
-
-
 def _too_late(doing: str, what: Any) -> DecoratorError:
     """The error of a change that only ``pre_mutate`` may make."""
     named = getattr(what, "__name__", what)
@@ -454,7 +411,7 @@ def _too_late(doing: str, what: Any) -> DecoratorError:
 
 def _unknown(name: str, where: str) -> DecoratorError:
     """The error of a name that is not a decorator's."""
-    known = sorted({*SETTINGS, *FLOW_DECORATORS})
+    known = sorted({*CHECKED, *FLOW_DECORATORS})
     return DecoratorError(
         f"A mutator adds `{name}`, which is not a decorator of {where}.{nearest(name, known)}",
         f"Metaflow's are {', '.join(known)}; one of your own is known once its module is imported.",

@@ -18,10 +18,10 @@ from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import Step
 from flownb.flow.lint import check_flow
 from flownb.flow.lint.captures import CAPTURE_NEVER_ASSIGNED
+from flownb.metaflow_decorators import APPLIED_TO_STEPS
 from flownb.pathspec import Origin, parse_origin
 from flownb.runtime.attempt import AttemptOptions, Debug, run_attempt
 from flownb.runtime.capture import logged
-from flownb.runtime.decorators import APPLIED
 from flownb.runtime.description import check_project
 from flownb.runtime.events import task_told
 from flownb.runtime.launch import Launch, launch
@@ -46,7 +46,7 @@ from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord
 __all__ = ["SpinOutcome", "spin_step"]
 
 # Decorators that a spin applies: it makes one attempt, and nothing runs beside it.
-APPLIED_TO_SPINS = APPLIED - {"retry", "resources"}
+APPLIED_TO_SPINS = APPLIED_TO_STEPS - {"retry", "resources"}
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.lint import Diagnostic, check_flow, errors_of
 from flownb.flow.module import metaflow_name
 from flownb.flow.names import default_flow_name, step_name_problem
+from flownb.metaflow_decorators import APPLIED_TO_FLOWS, APPLIED_TO_STEPS
 from flownb.picture import Dag
 from flownb.provenance.module_copies import is_own
-from flownb.runtime.decorators import APPLIED, APPLIED_TO_FLOWS, Recorded
+from flownb.runtime.decorators import Recorded
 from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness
 from flownb.runtime.parameters.config import ConfigParameter, config_environment
@@ -382,10 +383,12 @@ class SessionState:
             What ``--with`` adds to all steps.
         """
         names = dict.fromkeys(name for name, _ in added)
-        notes = [f"@{name} of --with is not applied here" for name in names if name not in APPLIED]
+        notes = [f"@{name} of --with is not applied here" for name in names if name not in APPLIED_TO_STEPS]
         program = self.program(False)
         flow = program.flow
-        places = [(name, program.decorators(name), APPLIED) for name in program.graph.nodes if only in (None, name)]
+        places = [
+            (name, program.decorators(name), APPLIED_TO_STEPS) for name in program.graph.nodes if only in (None, name)
+        ]
         if only is None:
             notes += self.left_out_magics()
         if flow.header is not None and only is None:
