@@ -1,7 +1,7 @@
 """What Metaflow's decorators do to a task that runs here, with Metaflow's meaning.
 
-Which decorators there are, what values they take, and which of them have an effect here is in
-`flownb.metaflow_decorators`; all others are written to flow.py and have no effect on a local task.
+Which decorators there are, and what values they take, is in `flownb.metaflow_decorators`. Those of `APPLIED_TO_STEPS`
+have an effect here; all others are written to flow.py and have no effect on a local task.
 """
 
 from __future__ import annotations

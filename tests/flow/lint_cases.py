@@ -4,7 +4,7 @@
 and `ACCEPTED`, flows without any beside the code that they come near to.
 """
 
-# ruff: noqa: E501  # messages stand on one line here, so that they can be searched for
+# ruff: noqa: E501  # messages are on one line here, so that they can be searched for
 
 from __future__ import annotations
 

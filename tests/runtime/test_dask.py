@@ -41,7 +41,7 @@ LOAD = "%%step load -> xs\nxs = [1, 2, 3, 4]"
 TRAIN = "%%step train --foreach xs -> m\nm = self.input * 10"
 PICK = "%%step pick --join -> best\nbest = max(task.m for task in inputs)"
 CELLS = (SHARED, LOAD, TRAIN, PICK)
-# Says on which worker it runs, then goes on when the test lets it.
+# Says on which worker it runs, then continues when the test lets it.
 HELD = (
     "%%step held -> best\nPath('begun').write_text(os.environ.get('TEST_WORKER', 'here'))\n"
     "Path('go').read_text()\nbest = 5"
