@@ -27,10 +27,9 @@ from flownb.flow.method import MethodSource
 from flownb.provenance.module_copies import OwnModules
 from flownb.provenance.module_hashes import outdated_modules
 from flownb.provenance.variables import changed_variables, watched
-from flownb.runtime.class_body import keep_body
 from flownb.runtime.custom_decorators import forget_definitions, initialise, step_function
 from flownb.runtime.decorators import Recorded
-from flownb.runtime.flow_code import FlowCode, remember_cell
+from flownb.runtime.flow_code import FlowCode, keep_body, remember_cell
 from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.launch import Launch
 from flownb.runtime.metaflow_names import flow_builtins, own_imports, step
