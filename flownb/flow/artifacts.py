@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flownb.cells.body import STEP_DECORATORS
 from flownb.flow.decorators import catches, catches_unnamed, caught_name, decorator_call, written_names
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
+from flownb.metaflow_decorators import STEP_DECORATORS
 
 __all__ = ["ArtifactTrace", "trace_artifacts"]
 

@@ -1,7 +1,7 @@
 """What the datastore asks of the place it lives in: a folder or a bucket.
 
 Two roles. A `Storage` keeps small named files (manifests); a `Blobs` keeps large content by its hash. Both have two
-implementations, `flownb.store.local` and `flownb.store.s3`, which pass one behaviour suite.
+implementations, `flownb.store.local` and `flownb.store.s3`, which pass the suites of `flownb.testing`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import flownb
 from flownb.client import Flow, Task, get_cards
 from flownb.errors import CardNotFound, InvalidPathspec
 from flownb.session.options import parse_run
+from flownb.session.run import run_flow
 from tests.conftest import MakeSession
 
 
@@ -19,7 +20,7 @@ def task(make_session: MakeSession) -> Task:
         "%%step a\n@card(id='x')\n@card(type='blank', id='y')\ncurrent.card['x'].append(Markdown('*hello* <b>'))",
         "%%step b\npass",
     )
-    session.run(parse_run([]))
+    run_flow(session, parse_run([]))
     run = Flow("NotebookFlow", datastore=session.datastore).latest_run
     assert run is not None
     found = run["a"].task

@@ -40,12 +40,12 @@ def test_only_errors_block(tmp_path: Path) -> None:
     """Errors are raised without the warnings beside them; warnings alone are shown, and shown once."""
     session = Session(folder=tmp_path)
     shown: list[Diagnostic] = []
-    session.warn = shown.append
+    session.checks.warn = shown.append
     with pytest.raises(CheckFailed) as caught:
-        session.judge([WARNING, ERROR])
+        session.checks.raise_errors([WARNING, ERROR])
     assert (caught.value.diagnostics, shown) == ((ERROR,), [])
-    session.judge([WARNING])
-    session.judge([WARNING])
+    session.checks.raise_errors([WARNING])
+    session.checks.raise_errors([WARNING])
     assert shown == [WARNING]
-    session.judge([WARNING], again=True)
+    session.checks.raise_errors([WARNING], again=True)
     assert shown == [WARNING, WARNING]

@@ -16,7 +16,9 @@ from flownb.runtime.description import graph_info
 from flownb.runtime.launch import project_facts
 from flownb.runtime.program import Program
 from flownb.session.options import parse_run
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
 from flownb.session.step_options import SpinOptions
 from tests.conftest import MakeSession
 
@@ -75,7 +77,7 @@ def test_the_task_and_its_run(make_session: MakeSession) -> None:
         "seen = [run.id, run.status, run['a'].task.data.x, task.pathspec, task.finished, [*task.artifacts], "
         "task.index]",
     )
-    run = Run(session.run(parse_run([])).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, parse_run([])).pathspec, datastore=session.datastore)
     assert run.data is not None
     assert run.data.seen == ["1", "running", 5, "F/1/b/3", False, [], None]
 
@@ -85,7 +87,7 @@ def test_a_spin_is_not_recorded(make_session: MakeSession) -> None:
     session = make_session(
         FLOW, SHARED, "%%step a -> seen\nseen = [current.run, current.task, current.graph['start_step']]"
     )
-    assert session.spin(SpinOptions("a")).values["seen"] == [None, None, "a"]
+    assert spin_step(session, SpinOptions("a")).values["seen"] == [None, None, "a"]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,7 @@ def test_literal_settings_of_decorators_are_reported(tmp_path: Path) -> None:
     session = Session(folder=tmp_path)
     cell = "%%step a -> seen\n@card\n@retry(times=2)\n@resources(memory=size(1))\nseen = current.graph['steps']['a']"
     session.open(read_cell(text) for text in (FLOW, SHARED + "\ndef size(n): return n", cell))
-    found = session.spin(SpinOptions("a")).values["seen"]["decorators"]
+    found = spin_step(session, SpinOptions("a")).values["seen"]["decorators"]
     assert [(one["name"], one["attributes"]) for one in found] == [
         ("resources", {"memory": "size(1)"}),
         ("retry", {"times": 2}),

@@ -16,11 +16,16 @@ import pytest
 from flownb import errors
 from flownb.client import Run, get_cards
 from flownb.errors import StoreError
+from flownb.picture.payload import DAG_MIME
+from flownb.runtime.failure import WORKER_DIED
 from flownb.runtime.parameters.config_value import ConfigValue
+from flownb.runtime.program import module_name
 from flownb.store.datastore import Datastore
-from flownb.store.encoding import decode, encode
+from flownb.store.encoding import _own, decode, encode
 from flownb.store.encodings import moved, rebuild
 from flownb.store.encodings.moved import MOVED, Gone, place_now
+from flownb.store.encodings.plain import PlainData
+from flownb.widgets.channel import DOCUMENT_TARGET, EVENTS_TARGET
 from tests.store.stored.cases import BYTECODE, CASES, STAND_INS
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +101,7 @@ def test_a_datastore_is_pickled_as_its_place(tmp_path: Path) -> None:
     one.artifacts.save(list(range(10_000)), name="x")
     assert pickle.dumps(one, 5) == pickle.dumps(other, 5)
     spins = pickle.loads(pickle.dumps(one.spins()))
-    assert (one.spins().location, one.location) == (spins.location, spins.outer)
+    assert (spins.location, spins.outer) == (one.spins().location, one.location)
 
 
 @pytest.mark.parametrize(("module", "name"), NAMES)
@@ -173,6 +178,19 @@ def test_code_that_the_extension_executes_names_what_is_there() -> None:
     }
     for module, name in found:
         assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_names_of_data_are_what_is_documented(run: Run) -> None:
+    """Names in records, documents and messages are those in docs/compatibility.md."""
+    text = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    names = {*(one.name for one in _own()), DAG_MIME, DOCUMENT_TARGET, EVENTS_TARGET, WORKER_DIED}
+    assert {name for name in names if f"`{name}`" not in text} == set()
+    assert module_name("Stored") == "flownb_flow_Stored"
+    data = run["libraries"].task.data
+    assert bytes(_encoded(data.array)[1][:8]) == b"FNBPKL5\n"
+    assert bytes(_encoded(PlainData({}))[1][:8]) == b"FNBPLAIN"
+    assert b"flownb.kind" in bytes(_encoded(data.arrow)[1])
+    assert b"flownb.polars" in bytes(_encoded(data.polars)[1])
 
 
 def _encoded(value: Any) -> tuple[str, memoryview]:

@@ -6,22 +6,15 @@ values that it cannot work with.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from flownb.errors import Message, closest, nearest
-from flownb.flow.decorators import (
-    REPEATABLE,
-    SETTINGS,
-    DecoratorCall,
-    Expression,
-    catches,
-    decorator_calls,
-    wrong_values,
-)
+from flownb.flow.decorators import DecoratorCall, catches, decorator_calls
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 from flownb.flow.lint.edits import Edit, Fix, line_replaced
+from flownb.metaflow_decorators import Expression, WrongValue, is_repeatable, settings_of, wrong_values
 
 __all__ = []
 
@@ -35,11 +28,11 @@ def check_decorator_settings(context: LintContext) -> Iterator[Diagnostic]:
     for step in context.steps:
         seen: set[str] = set()
         for call in decorator_calls(step):
-            if call.name not in SETTINGS or call.name in replaced:
+            known = settings_of(call.name)
+            if known is None or call.name in replaced:
                 continue
-            known = SETTINGS[call.name]
             listed = f"It takes {', '.join(known)}." if known else "It takes no settings."
-            if call.name in seen and call.name not in REPEATABLE:
+            if call.name in seen and not is_repeatable(call.name):
                 what = f"Step {step.name} has @{call.name} twice."
                 why = "Metaflow accepts it once for each step."
                 yield context.at(
@@ -97,7 +90,6 @@ def decorator_fix(step: Step, call: DecoratorCall, sentence: str, text: str | No
 
 
 DECORATOR_VALUES = "FN025"
-EXAMPLE = re.compile(r"Write (@\w+\(.*\))")
 
 
 def check_decorator_values(context: LintContext) -> Iterator[Diagnostic]:
@@ -106,25 +98,22 @@ def check_decorator_values(context: LintContext) -> Iterator[Diagnostic]:
     for step in context.steps:
         for call in decorator_calls(step):
             if call.name not in replaced and not call.positional:
-                for what, why, fix, fails in wrong_values(call.name, call.settings, open_ended=call.unpacked):
-                    proven = fails and (call.name != "environment" or context.fails(step))  # only when its task runs
-                    what = f"@{call.name} of step {step.name} {what}."
-                    text = example[1] if (example := EXAMPLE.match(fix)) else ""
-                    name, _, setting = text.removesuffix(")").partition("(")
-                    key, _, value = setting.partition("=")
-                    if text and not call.unpacked:
-                        # Other settings stay; a duration is made of all of them.
-                        text = text if name == "@timeout" else written_call(call.name, {key: value}, call)
-                        said = fix.replace(example[1], text) if example else fix
-                        yield context.at(
-                            DECORATOR_VALUES,
-                            step,
-                            call.line,
-                            Message(what, why, decorator_fix(step, call, said, text)),
-                            proven=proven,
-                        )
-                        continue
-                    yield context.at(DECORATOR_VALUES, step, call.line, Message(what, why, fix), proven=proven)
+                for wrong in wrong_values(step.name, call.name, call.settings, open_ended=call.unpacked):
+                    proven = wrong.fails and (call.name != "environment" or context.fails(step))  # when its task runs
+                    message = _with_example(step, call, wrong)
+                    yield context.at(DECORATOR_VALUES, step, call.line, message, proven=proven)
+
+
+def _with_example(step: Step, call: DecoratorCall, wrong: WrongValue) -> Message:
+    """The message about a wrong value, with a fix that writes the example together with the other settings."""
+    if wrong.better is None or call.unpacked:
+        return wrong.message
+    setting, value = wrong.better
+    example = f"@{call.name}({setting}={value})"
+    # The settings of a timeout add up, so the wrong ones must not stay.
+    text = example if call.name == "timeout" else written_call(call.name, {setting: value}, call)
+    fix = decorator_fix(step, call, wrong.message.fix.replace(example, text), text)
+    return replace(wrong.message, fix=fix)
 
 
 CAUGHT_SPLIT = "FN023"

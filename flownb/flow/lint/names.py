@@ -16,13 +16,14 @@ from flownb.cells.body import Decorator
 from flownb.cells.cell import Cell
 from flownb.cells.header import INPUTS
 from flownb.errors import Message, closest
-from flownb.flow.decorators import NUMBERS, written_names
+from flownb.flow.decorators import written_names
 from flownb.flow.definition import PYTHON_BUILTINS, Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext, Severity
 from flownb.flow.lint.edits import Edit, Fix, NewCell, replaced, shared_cell
 from flownb.flow.lint.fixes import merge_edit, renamed_step, why_local
 from flownb.flow.module import CARD_NAMES, METAFLOW_NAMES, decorator_names, future_features
 from flownb.flow.names import LONGEST_NAME, RESERVED, step_name_problem
+from flownb.metaflow_decorators import needs_numbers
 
 __all__ = []
 
@@ -71,7 +72,7 @@ def _in_step(context: LintContext, step: Step) -> Iterator[Diagnostic]:
             why, fix = "Decorators see shared code and the flow's configs.", f"Define `{name}` in a %%shared cell."
             if name in context.flow.parameters:
                 # A decorator that does not need a number may accept the object.
-                proven = proven and decorator.name in NUMBERS
+                proven = proven and needs_numbers(decorator.name)
                 what = f"A decorator of step {step.name} reads the parameter `{name}`."
                 why = "A parameter has no value before the steps run; a config has one."
                 fix = f"Make `{name}` a Config of the %%flow cell instead of a Parameter."

@@ -13,6 +13,7 @@ import pytest
 
 from flownb.client import Run
 from flownb.session.options import parse_run
+from flownb.session.run import run_flow
 from flownb.store.encoding import decode, encode
 from flownb.store.encodings import rebuild
 from tests.conftest import MakeSession
@@ -221,7 +222,7 @@ def test_a_step_and_the_client_load_what_a_body_defined(make_session: MakeSessio
         "table = {'double': lambda v: v * 2}",
         "%%step end -> seen\nseen = [type(one) is type(many[0]), one.root(), add(1), table['double'](2)]\none.x = 16",
     )
-    session.run(parse_run([]))
+    run_flow(session, parse_run([]))
     end = Run("F/1", datastore=session.datastore)["end"].task
     assert end is not None
     assert end.data.seen == [True, 7.0, 9, 4]
@@ -240,7 +241,7 @@ def test_a_step_that_only_reads_such_a_value_changes_nothing(make_session: MakeS
         "%%step start -> one\nclass C:\n    def f(self):\n        return 1\none = C()",
         "%%step end -> n\nn = one.f()",
     )
-    session.run(parse_run([]))
+    run_flow(session, parse_run([]))
     run = Run("F/1", datastore=session.datastore)
     tasks = [run[name].task for name in ("start", "end")]
     assert len({task["one"].sha for task in tasks if task is not None}) == 1
