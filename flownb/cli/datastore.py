@@ -107,14 +107,14 @@ def timeline(arguments: argparse.Namespace, rest: list[str]) -> int:
     """``flownb timeline FLOW/RUN``."""
     datastore = open_datastore(arguments, rest)
     flow, run = _run_place(arguments.run)
-    start = datastore.run(flow, run).started
+    start = datastore.runs.run(flow, run).started
     rows = datastore.index.timeline(flow, run)
     for row in rows:
         name = f"{row.step}/{row.task}" + (f" (attempt {row.attempt})" if row.attempt else "")
         print(f"{row.started - start:9.2f} s  {row.finished - row.started:9.2f} s  {row.status:<11} {name}")
     known = {(row.step, row.task, row.attempt) for row in rows}
-    lost = sorted(set(datastore.task_names(flow, run)) - known)
-    records = datastore.task_records(flow, run, lost)  # one may have ended just now
+    lost = sorted(set(datastore.tasks.task_names(flow, run)) - known)
+    records = datastore.tasks.task_records(flow, run, lost)  # one may have ended just now
     unread = [one for one, record in zip(lost, records, strict=True) if record is None]
     _say_unread([f"flows/{flow}/{run}/steps/{step}/{task}/{attempt}.json" for step, task, attempt in unread])
     return 0
@@ -153,7 +153,7 @@ def du(arguments: argparse.Namespace, rest: list[str]) -> int:
     if flow is not None:
         _known_flow(datastore, flow)
         if run is not None:
-            datastore.run(flow, run)
+            datastore.runs.run(flow, run)
     usage = measure(datastore, flow=flow, run=run)
     if flow is None:
         _table("flow", usage.flows)
@@ -209,7 +209,7 @@ def _run_place(text: str) -> tuple[str, str]:
 
 def _known_flow(datastore: Datastore, flow: str) -> str:
     """A flow that is there."""
-    known = datastore.flows()
+    known = datastore.runs.flows()
     if flow not in known:
         raise NotFound(
             f"Flow `{flow}` is not in `{datastore.location}`.{nearest(flow, known)}",

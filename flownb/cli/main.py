@@ -20,10 +20,15 @@ from flownb.errors import FlownbError, ParameterError
 from flownb.runtime.failure import StepError, user_frames
 from flownb.runtime.metaflow_names import always
 from flownb.session.cards import card_view
+from flownb.session.checks import left_out_cells, left_out_magics, not_applied
 from flownb.session.commands import write_output
+from flownb.session.export import export_flow, found_at_export
 from flownb.session.options import RunOptions, parse_resume, parse_run, parse_status
-from flownb.session.run import FlowRun
+from flownb.session.resume import Resume
+from flownb.session.run import FlowRun, begin_run
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.states import picture, states_after_run
 from flownb.session.step_options import parse_card, parse_spin
 from flownb.session.transfers import show_transfers
 from flownb.settings import working_folder
@@ -119,7 +124,7 @@ def _open(path: Path) -> Session:
 
     notebook = read_notebook(path)
     session = Session(path.resolve(), folder=path.resolve().parent)
-    session.warn = _print_warning
+    session.checks.warn = _print_warning
     show_transfers(session.datastore.location)
     session.open(notebook.cells)
     os.environ.setdefault("MPLBACKEND", "agg")
@@ -146,9 +151,9 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     options = parse_run(rest)
     _refuse_background(options)
     session = _open(arguments.notebook)
-    for note in session.not_applied(added=options.decorators):
+    for note in not_applied(session.program(False), added=options.decorators):
         print(f"note: {note}")
-    run = session.begin(options)
+    run = begin_run(session, options)
     return _drive(session, run, alone=options.executor == "inline")
 
 
@@ -165,9 +170,9 @@ def resume(arguments: argparse.Namespace, rest: list[str]) -> int:
     options = parse_resume(rest)
     _refuse_background(options.run)
     session = _open(arguments.notebook)
-    for note in session.not_applied(added=options.run.decorators):
+    for note in not_applied(session.program(False), added=options.run.decorators):
         print(f"note: {note}")
-    plan = session.resume(options)
+    plan = Resume(session, options)
     run = plan.begin()
 
     def lines() -> list[str]:
@@ -205,7 +210,7 @@ def _print_notes(session: Session) -> None:
 
 def _say_what_is_left_out(session: Session) -> None:
     """Say which cells are not part of the flow, where no check does."""
-    for note in session.left_out_cells():
+    for note in left_out_cells(session.flow):
         print(f"note: {note}", file=sys.stderr)
 
 
@@ -245,7 +250,7 @@ def _drive(session: Session, run: FlowRun, *, alone: bool, lines: Callable[[], l
         with view:
             outcome = run.drive()
     finally:
-        print(dag_text(session.picture(session.became(progress.states))))
+        print(dag_text(picture(session, states_after_run(session, progress.states))))
         print("".join(f"{line}\n" for line in [*lines(), *(f"note: {note}" for note in run.notes)]), end="")
     print(f"run {outcome.pathspec}: {outcome.tasks} tasks in {outcome.seconds:.2f} s")
     return 0
@@ -260,7 +265,7 @@ def spin(arguments: argparse.Namespace, rest: list[str]) -> int:
         options = replace(options, artifacts_module=options.artifacts_module.resolve())
     session = _open(arguments.notebook)
     _print_notes(session)
-    outcome = session.spin(options, display=_print_value, debug=_debug if sys.stdin.isatty() else None)
+    outcome = spin_step(session, options, display=_print_value, debug=_debug if sys.stdin.isatty() else None)
     print("\n".join(outcome.report.whole().lines()))
     if outcome.task is not None:
         print(f"  kept   {outcome.task.pathspec} in {session.spin_datastore.location}")
@@ -287,10 +292,10 @@ def check(arguments: argparse.Namespace, rest: list[str]) -> int:
 
     _no_more(rest)
     session = _open(arguments.notebook)
-    found = session.check()
+    found = session.checks.find()
     for diagnostic in found:
         print(diagnostic)
-    for note in session.left_out_magics():
+    for note in left_out_magics(session.flow):
         print(f"note: {note}")
     print(f"{session.flow.name}: {len(session.flow.all_steps)} steps, {counted(found)}")
     return 1 if errors_of(found) or (found and arguments.strict) else 0
@@ -301,10 +306,10 @@ def export(arguments: argparse.Namespace, rest: list[str]) -> int:
     _no_more(rest)
     output: Path = arguments.output if str(arguments.output) == "-" else arguments.output.resolve()
     session = _open(arguments.notebook)
-    text = session.export("flow.py" if str(output) == "-" else output.name, strict=arguments.strict)
-    for found in session.found_at_export():
+    text = export_flow(session, "flow.py" if str(output) == "-" else output.name, strict=arguments.strict)
+    for found in found_at_export(session):
         print(f"warning: {found}", file=sys.stderr)
-    for note in session.left_out_magics():
+    for note in left_out_magics(session.flow):
         print(f"note: {note}", file=sys.stderr)
     if str(output) == "-":
         print(text, end="")
@@ -320,10 +325,10 @@ def show(arguments: argparse.Namespace, rest: list[str]) -> int:
 
     _no_more(rest)
     session = _open(arguments.notebook)
-    session.check()  # says so when there are no steps
+    session.checks.find()  # says so when there are no steps
     _print_notes(session)
     _say_what_is_left_out(session)
-    print(dag_text(session.picture()))
+    print(dag_text(picture(session)))
     return 0
 
 

@@ -1,8 +1,4 @@
-"""What tasks wrote and displayed, put together to be shown.
-
-Takes records of tasks and the pieces of their logs; gives text, lines and outputs as a notebook would have them in the
-end: updates applied, cleared outputs gone.
-"""
+"""What tasks wrote and displayed, as a notebook would show it in the end: updates applied, cleared outputs removed."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from datetime import UTC, datetime
 
 from flownb.errors import ParameterError
 from flownb.store.datastore import Datastore
-from flownb.store.log_reader import LogPiece, LogPlace, logged_attempts, read_log
+from flownb.store.logs import LogPiece, LogPlace
 from flownb.store.records import TaskRecord
 
 __all__ = ["failure_piece", "log_lines", "log_text", "settled", "source_of", "task_attempts", "task_log"]
@@ -23,7 +19,7 @@ def source_of(datastore: Datastore, record: TaskRecord) -> TaskRecord:
     seen = {record.pathspec}
     while record.origin:
         run, step, task = record.origin.split("/")
-        found = datastore.task(record.flow, run, step, task)
+        found = datastore.tasks.last_attempt(record.flow, run, step, task)
         if found is None or found.pathspec in seen:
             return record
         record = found
@@ -33,33 +29,33 @@ def source_of(datastore: Datastore, record: TaskRecord) -> TaskRecord:
 
 def task_attempts(datastore: Datastore, record: TaskRecord) -> list[int]:
     """Attempts of a task that were recorded or left a log."""
-    found = {place.attempt for place in logged_attempts(datastore, record.flow, record.run, record.step, record.task)}
+    found = {place.attempt for place in datastore.logs.attempts(record.flow, record.run, record.step, record.task)}
     return sorted(found | set(range(record.attempt + 1)))
 
 
 def task_log(datastore: Datastore, record: TaskRecord, attempt: int | None = None) -> list[LogPiece]:
-    """All that an attempt showed, with the traceback of the error that ended it.
+    """All output of an attempt, and the traceback of the error that ended it.
 
     Parameters
     ----------
     datastore : Datastore
     record : TaskRecord
-        The task's last attempt; of a cloned task the one it was cloned from is looked at.
+        The task's last attempt; for a cloned task, the task it was cloned from is used.
     attempt : int, optional
         None means the last one.
     """
     record = source_of(datastore, record)
     place = LogPlace(record.step, record.task, record.attempt if attempt is None else attempt)
-    pieces = read_log(datastore, record.flow, record.run, place)
+    pieces = datastore.logs.read(record.flow, record.run, place)
     if place.attempt == record.attempt:
         ended: TaskRecord | None = record
     else:
-        (ended,) = datastore.task_records(record.flow, record.run, [place])
+        (ended,) = datastore.tasks.task_records(record.flow, record.run, [place])
     return [*pieces, *failure_piece(ended, pieces)] if ended is not None else pieces
 
 
 def failure_piece(record: TaskRecord, before: Sequence[LogPiece]) -> list[LogPiece]:
-    """The traceback of an attempt that failed, as the last it wrote; nothing of one that did not."""
+    """The traceback of a failed attempt, as its last output; empty if it did not fail."""
     if record.exception is None or record.status == "done":
         return []
     text = record.exception.get("traceback") or f"{record.exception.get('type')}: {record.exception.get('message')}"
@@ -69,14 +65,14 @@ def failure_piece(record: TaskRecord, before: Sequence[LogPiece]) -> list[LogPie
 
 
 def settled(pieces: Iterable[LogPiece], *, joined: bool = True) -> list[LogPiece]:
-    """What is left to be seen: updates in their places, nothing that was cleared.
+    """The pieces that are visible in the end: updates in their places, nothing that was cleared.
 
     Parameters
     ----------
     pieces : iterable of LogPiece
         Of one attempt, in order.
     joined : bool, default True
-        Whether neighbouring text is put into one piece, which has the time of the first.
+        Whether neighbouring text becomes one piece, with the time of the first.
     """
     shown: list[LogPiece] = []
     texts: list[list[str]] = []  # of each piece, joined in the end

@@ -125,7 +125,7 @@ class Frontend:
         executed = [self._first_cell, self.cell_id] if self._first_cell else []
         path = notebook_path(self.shell, self._folder, frozenset(one for one in executed if one))
         session = Session(path, folder=self._folder, kernel=self._kernel_name)
-        session.warn = print
+        session.checks.warn = print
         always()
         show_transfers(session.datastore.location, TransferOutput())
         return session

@@ -13,7 +13,7 @@ from flownb.magics.frontend import Frontend
 from flownb.session.commands import asks_for_help, command_help
 
 if TYPE_CHECKING:
-    from flownb.session.session import SpinOutcome
+    from flownb.session.spin import SpinOutcome
 
 __all__ = ["CardMagics", "SpinMagics", "StepMagics", "register_debug"]
 
@@ -35,6 +35,8 @@ class StepMagics(Magics):
         Without ``--after`` the parent is the step cell above. Names after ``->`` are captured: they become artifacts,
         and are put into the notebook's namespace for scratch cells to look at.
         """
+        from flownb.session.step import run_step, shared_values
+
         if asks_for_help(line.split()):
             print(command_help("step", "magic"))
             return
@@ -42,11 +44,11 @@ class StepMagics(Magics):
         defined = frontend.define(line, cell, "step")
         with frontend.in_kernel():
             frontend.say_notes()
-            outcome = frontend.session.run_step(
-                defined.name, display=frontend.show, kernel_names=frontend.kernel_names()
+            outcome = run_step(
+                frontend.session, defined.name, display=frontend.show, kernel_names=frontend.kernel_names()
             )
         # Shared names are those of the module the step ran in: its values are then of the classes scratch cells see.
-        frontend.place(frontend.session.shared_values(self.shared_names & self.names.keys()))
+        frontend.place(shared_values(frontend.session, self.shared_names & self.names.keys()))
         frontend.place(outcome.values)
         frontend.show(outcome.report)
 
@@ -58,12 +60,14 @@ class StepMagics(Magics):
 
         Its names are put into the notebook's namespace as well. Magics in it run here and are comments in flow.py.
         """
+        from flownb.session.step import run_shared_cell
+
         frontend = self.frontend
         defined = frontend.define(line, cell, "shared")
         for magic in defined.parsed.magics:
             exec(frontend.shell.transform_cell(magic.text), self.names)
         with frontend.in_kernel():
-            names = frontend.session.run_shared(defined)
+            names = run_shared_cell(frontend.session, defined)
         self.shared_names.update(names)
         frontend.place(names)
 
@@ -89,6 +93,7 @@ class SpinMagics(Magics):
         and decorators that the task had in its run.
         """
         from flownb.session.option_words import words
+        from flownb.session.spin import spin_step
         from flownb.session.step_options import parse_spin
 
         frontend = self.frontend
@@ -109,7 +114,8 @@ class SpinMagics(Magics):
 
         with frontend.in_kernel(again=_here(line), opened=opened):
             frontend.say_notes()
-            return frontend.session.spin(
+            return spin_step(
+                frontend.session,
                 options,
                 body=cell,
                 source=source,

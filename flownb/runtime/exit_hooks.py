@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from flownb.client_access import client
 from flownb.errors import DecoratorError
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import PROGRAM, load_program, module_folder
@@ -29,7 +30,7 @@ def exit_hooks(program: Program, *, successful: bool) -> tuple[str, ...]:
     Raises
     ------
     DecoratorError
-        If an ``@exit_hook`` names no function, or something that is none.
+        If an ``@exit_hook`` names nothing, or something that is not a function.
     """
     found: list[str] = []
     for name, settings in program.flow_decorators:
@@ -45,7 +46,7 @@ def exit_hooks(program: Program, *, successful: bool) -> tuple[str, ...]:
         for function in (*chosen["on_success"], *chosen["on_error"]):
             if not (isinstance(function, str) or (callable(function) and hasattr(function, "__name__"))):
                 raise DecoratorError(
-                    f"@exit_hook is to call {function!r}.",
+                    f"@exit_hook cannot call {function!r}.",
                     "That is not a function, nor the name of one.",
                     "Name a function of a %%shared cell.",
                 )
@@ -55,7 +56,7 @@ def exit_hooks(program: Program, *, successful: bool) -> tuple[str, ...]:
 
 
 def run_hook(program: Program, name: str, pathspec: str, location: str) -> str:
-    """Call one hook and give what it printed, or what became of it.
+    """Call one hook and return what it printed, or how it failed.
 
     Parameters
     ----------
@@ -91,7 +92,6 @@ def main(program_file: str, name: str, pathspec: str) -> None:
         sys.exit(f"[exit_hook] Could not load function '{name}'")
     arguments: Sequence[str] = inspect.getfullargspec(function).args
     if "run" in arguments or inspect.getfullargspec(function).varkw is not None:
-        # The client stands above the runtime; this process stands above both.
-        function(run=importlib.import_module("flownb.client").Run(pathspec))
+        function(run=client().Run(pathspec))
     else:
         function()

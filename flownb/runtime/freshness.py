@@ -1,7 +1,7 @@
-"""What is said of a step's result: its state, the reasons for it, and the fingerprint of the code that made it.
+"""Whether a recorded task would give the same if it ran now, and the words for it: states, reasons, fingerprints.
 
-`flownb.runtime.freshness` compares a task with what it would be now, `flownb.session.judge` judges all steps by that.
-Every view uses the states and words of this module.
+`Comparison` is the one rule that badges, status and resumes share; `flownb.session.judge` applies it to all steps. What
+counts is content: the code, and the values that the task read. Every view uses the states and words of this module.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from urllib.parse import unquote
 from flownb.cells.cell import Cell
 from flownb.cells.digest import same_decorators, sees_others_text
 from flownb.flow.module import metaflow_name
+from flownb.provenance.dependencies import dependency_changes
 from flownb.provenance.imported_text import UNKNOWN, Digests, ImportedText
 from flownb.provenance.installed import is_made_up
-from flownb.provenance.local_modules import imported_names, local_modules
-from flownb.provenance.outside import outside_changes
+from flownb.provenance.module_hashes import imported_names, own_module_hashes
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.flowspec import INDEX, INPUT, MERGED, STACK
 from flownb.runtime.foreach import ItemKeys
@@ -45,11 +45,11 @@ __all__ = [
 ]
 
 
-# "untaken": the latest result of a switch before the step led elsewhere, so a run does not come to it.
+# "untaken": the latest result of a switch before the step led elsewhere, so a run does not reach it.
 StepState = Literal["never", "running", "fresh", "stale", "failed", "untaken"]
-# Where something stands in memory differs in each process.
+# An address in memory differs in each process.
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-# Decorators that change how a task is run, never what it results in.
+# Decorators that change how a task is run, never its result.
 WITHOUT_EFFECT = ("retry", "resources", "timeout", "card", "kubernetes", "batch")
 
 
@@ -58,7 +58,7 @@ ReasonKind = Literal[
     "unrecorded", "removed", "gone", "transition", "asked", "absent", "older", "made", "other", "led",
     "python", "distribution", "variable", "variables", "zone",
 ]  # fmt: skip
-# What each kind says, of the step, artifact or module that it names, and of what else is known.
+# The text of each kind, with the step, artifact or module that it names, and further facts.
 SAID: Mapping[ReasonKind, str] = {
     "code": "`{0}` changed",
     "shared": "shared code changed",
@@ -87,23 +87,28 @@ SAID: Mapping[ReasonKind, str] = {
     "variables": "environment variables changed",
     "zone": "the time zone changed",
 }
-# What made a result: where it differs, so may all that comes of the result.
+# What made a result: where it differs, all that was made from the result may differ, too.
 CODE = ("code", "shared", "module", "unsure")
 MODULES = ("modules", "modules_tree")
 MADE_BY = (*CODE, "python", "distribution", "variable", "variables", "zone")
+Refs = Mapping[str, ArtifactRef]
+# The foreachs around a task, and where their items are.
+Looked = tuple[Sequence[ForeachFrame], Refs]
+# What a task read beside artifacts.
+PLACES = frozenset({INDEX, INPUT, STACK, MERGED})
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason why running a step would give something else than its result, or what else is to be said of that.
+    """One reason why running a step would give another result, or a remark about it.
 
     Attributes
     ----------
     kind : ReasonKind
     name : str
-        The step, artifact or module it is about, if it is about one.
+        The step, artifact or module that it is about, if any.
     more : str
-        What else is known of it, such as why a parent's result is an older one, or the versions of a distribution.
+        A further fact, such as why a parent's result is an older one, or the versions of a distribution.
     """
 
     kind: ReasonKind
@@ -136,7 +141,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Freshness:
-    """How a step stands, by its latest result.
+    """The state of a step, by its latest result.
 
     Attributes
     ----------
@@ -147,7 +152,7 @@ class Freshness:
     brief : str
         The first reason in a few words; empty where that is what `reasons` says.
     notes : tuple of str
-        What else is to be said of a result, such as ``"made with k = 15 (default: 5)"``.
+        Remarks about a result, such as ``"made with k = 15 (default: 5)"``.
     """
 
     state: StepState
@@ -176,7 +181,7 @@ def fingerprint(
         For a task that ran in this process: the user's own modules that it imported, also those that its code does not
         name (a class may have come with an artifact). They count as they were when they were imported.
     since : float, optional
-        When it began: other modules that its code names, and that were edited later, are like no others.
+        When it began: other modules that its code names, and that were edited later, equal no others.
     """
     own = program.flow.redefined
     decorators = [
@@ -190,7 +195,7 @@ def fingerprint(
         "decorators": "\n".join(decorators),
     }
     names = imports_of(program, step)
-    modules = local_modules(names, loaded=loaded, since=since) if names or loaded else {}
+    modules = own_module_hashes(names, loaded=loaded, since=since) if names or loaded else {}
     if loaded is not None:
         modules.update((name, UNKNOWN) for name in names if is_made_up(name))
     if modules:
@@ -199,14 +204,14 @@ def fingerprint(
         one.tree for one in modules.values()
     ):
         return found
-    found |= {"method_tree": program.methods[step].tree_hash, "shared_tree": program.shared_tree_hash}
+    found |= {"method_tree": program.methods[step].tree_hash, "shared_tree": program.code.shared_tree_hash}
     if modules:
         found["modules_tree"] = " ".join(f"{name}={one.tree}" for name, one in modules.items())
     return found
 
 
 def settings_hash(decorators: Iterable[Recorded]) -> str:
-    """Hash of what a step's decorators were given, as far as it decides the result: their lines may be expressions."""
+    """Hash of those settings of a step's decorators that decide the result: their lines may be expressions."""
     found = [(name, sorted(settings.items())) for name, settings in decorators if name not in WITHOUT_EFFECT]
     text = ADDRESS.sub("", repr(_ordered(found)))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest() if found else ""
@@ -240,7 +245,7 @@ def _imports(cell: Cell) -> tuple[str, ...]:
 
 
 def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -> list[Reason]:
-    """What changed in what a step is made by between two fingerprints, the second one of a task."""
+    """What changed in a step's code between two fingerprints, the second one of a task."""
     reasons = []
     # Settings are known where the decorator lines were executed.
     other = "settings" in before and "settings" in now and before["settings"] != now["settings"]
@@ -251,14 +256,14 @@ def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -
         reasons.append(Reason("shared"))
     had, has = _modules(before), _modules(now)
     # What a task imported that its code does not name is looked up by name.
-    has = {**local_modules(had.keys() - has.keys()), **has}
+    has = {**own_module_hashes(had.keys() - has.keys()), **has}
     for name in sorted(had.keys() | has.keys()):
         then, there = had.get(name), has.get(name)
         if then is None or there is None or not then.says_same(there):
             unsure = then is not None and then.text == UNKNOWN.text
             reasons.append(Reason("unsure" if unsure else "module", unquote(name)))
     same_command = "settings" in now and now["settings"] == before.get("settings")
-    return reasons + [Reason(*one) for one in outside_changes(before, same_command=same_command)]
+    return reasons + [Reason(*one) for one in dependency_changes(before, same_command=same_command)]
 
 
 def _modules(mark: Mapping[str, str]) -> dict[str, Digests]:
@@ -268,21 +273,9 @@ def _modules(mark: Mapping[str, str]) -> dict[str, Digests]:
 
 
 def _same_code(part: str, now: Mapping[str, str], before: Mapping[str, str]) -> bool:
-    """Whether a part of the cells has the same text, or says the same."""
+    """Whether a part of the cells has the same text, or the same code."""
     tree = now.get(f"{part}_tree")
     return before.get(part) == now[part] or (tree is not None and before.get(f"{part}_tree") == tree)
-
-
-# MERGED-DOC runtime.comparison: Whether a recorded task would give the same if it ran now: the one rule that
-# badges, status and resumes share. Takes a `Program`, a task's record with the tasks it started from, and the
-# `TaskSpec` that it would have now; gives reasons. Content decides: the code, and the values that the task read.
-
-
-Refs = Mapping[str, ArtifactRef]
-# The foreachs around a task, and where their items are.
-Looked = tuple[Sequence[ForeachFrame], Refs]
-# What a task looked at beside artifacts.
-PLACES = frozenset({INDEX, INPUT, STACK, MERGED})
 
 
 class Comparison:
@@ -292,7 +285,7 @@ class Comparison:
     ----------
     program : Program
     items : ItemKeys
-        Tells the items of foreachs apart.
+        Distinguishes the items of foreachs.
     """
 
     def __init__(self, program: Program, items: ItemKeys) -> None:
@@ -300,13 +293,13 @@ class Comparison:
         self._items = items
         self._decorators: Mapping[str, Sequence[Recorded]] | None = None
         self._fingerprints: dict[str, dict[str, str]] = {}
-        # The tasks of a foreach have few fingerprints, and to compare one takes longer than all else.
+        # The tasks of a foreach have few fingerprints, and comparing one takes longer than everything else.
         self._code: dict[tuple[str, frozenset[tuple[str, str]]], list[Reason]] = {}
         # What tasks with the same parents inherit: the items of a foreach follow each other.
         self._inherited: tuple[TaskSpec, dict[str, ArtifactRef]] | None = None
 
     def compare_settings(self, decorators: Mapping[str, Sequence[Recorded]]) -> None:
-        """Compare also what the steps' decorators are given now, by step; their lines are compared in any case."""
+        """Compare the settings of the steps' decorators too, by step; their lines are compared in any case."""
         self._decorators = decorators
         self._fingerprints.clear()
         self._code.clear()
@@ -335,7 +328,7 @@ class Comparison:
         return known[1]
 
     def differences(self, task: TaskRecord, before: Sequence[TaskRecord] | None, spec: TaskSpec) -> list[Reason]:
-        """Why running a task now may give something else than it gave; none if it would not.
+        """Why running a task now may give another result; empty if it would not.
 
         Parameters
         ----------
@@ -364,7 +357,7 @@ class Comparison:
         return reasons or self._places(task.read, (task.foreach, old), (spec.frames, new))
 
     def _joined(self, task: TaskRecord, before: Sequence[TaskRecord], spec: TaskSpec) -> list[Reason]:
-        """Why a join may give something else: its inputs are compared place by place."""
+        """Why a join may give another result: its inputs are compared position by position."""
         if [parent.step for parent in before] != [parent.step for parent in spec.parents]:
             return [Reason("inputs")]
         reasons = _unlike(self._constants(spec), task.artifacts, spec.given)
@@ -385,7 +378,7 @@ class Comparison:
         return self._places(read, (task.foreach, before[0].artifacts), (spec.frames, spec.parents[0].artifacts))
 
     def _places(self, read: tuple[str, ...] | None, old: Looked, new: Looked) -> list[Reason]:
-        """Whether what a task looked at of its foreachs is the same, given (frames, artifacts) of both."""
+        """Whether what a task read of its foreachs is the same, given (frames, artifacts) of both."""
         (before, old_refs), (now, new_refs) = old, new
         if len(before) != len(now):
             return [Reason("inputs")]
@@ -413,7 +406,7 @@ def ended(task: TaskRecord) -> Reason:
 
 
 def _before_task(task: TaskRecord, parents: Sequence[TaskRecord]) -> dict[str, ArtifactRef]:
-    """What a task that is no join had inherited."""
+    """What a task that is not a join had inherited."""
     old = dict(task.artifacts)
     for name in task.captured:
         old.pop(name, None)

@@ -54,7 +54,7 @@ def apply_mutators(flow_class: type, configs: Mapping[str, Any]) -> None:
     configs : mapping of str to object
         The configs' values by attribute name, as steps see them.
     """
-    # Those of a base class in a module serve other runs of this process, too, whose configs may differ.
+    # Methods of a base class in a module are used by other runs of this process too, whose configs may differ.
     mutators: list[Any] = [copy(one) for one in flow_class._flownb_mutators]  # type: ignore[attr-defined]  # as above
     flow_class._flownb_mutators = mutators  # type: ignore[attr-defined]  # a mutator may add others, whose turn comes
     for mutator in mutators:
@@ -106,7 +106,7 @@ class _Mutable:
         return [spec for spec in self.decorator_specs if spec[1 if "." in name else 0] == name]
 
     def _add_recorded(self, name: str, settings: Mapping[str, Any], duplicates: int, repeatable: bool) -> bool:
-        """Add one of Metaflow's decorators, unless there is one already; whether it was added."""
+        """Add one of Metaflow's decorators, unless there is one already; returns whether it was added."""
         recorded = tuple(getattr(self._target, "flownb_decorators", ()))
         if not repeatable and any(one == name for one, _ in recorded):
             if duplicates == self.ERROR:
@@ -265,7 +265,7 @@ class MutableFlow(_Mutable):
         Raises
         ------
         DecoratorError
-            If it comes too late, is no parameter, or its name is taken.
+            If it comes too late, is not a parameter, or its name is taken.
         """
         if not self._early:
             raise _too_late("Adding", f"the parameter `{name}`")
@@ -284,7 +284,7 @@ class MutableFlow(_Mutable):
         setattr(self._flow_cls, name, value)
 
     def remove_parameter(self, parameter_name: str) -> bool:
-        """Take a parameter away, by its own name; only in ``pre_mutate``; whether there was one."""
+        """Remove a parameter, by its own name; only in ``pre_mutate``; whether there was one."""
         if not self._early:
             raise _too_late("Removing", f"the parameter `{parameter_name}`")
         for name, one in self.parameters:
@@ -331,7 +331,7 @@ class MutableFlow(_Mutable):
         made = kind(*arguments, **settings)
         made.statically_defined = False
         made._flow_cls = self._flow_cls
-        mutators.append(made)  # its turn comes after those that are there
+        mutators.append(made)  # it runs after those that are there
         initialise(made, self._configs)
         return made
 
@@ -390,7 +390,7 @@ def _registered(name: str) -> Any:
 
 
 def _short(decorator: Any) -> str:
-    """The end of a decorator's dotted name that no other one has."""
+    """The shortest end of a decorator's dotted name that no other has."""
     parts = str(decorator.decorator_name).split(".")
     for count in range(1, len(parts)):
         end = ".".join(parts[-count:])
@@ -400,7 +400,7 @@ def _short(decorator: Any) -> str:
 
 
 def _too_late(doing: str, what: Any) -> DecoratorError:
-    """That only ``pre_mutate`` may do something."""
+    """The error of a change that only ``pre_mutate`` may make."""
     named = getattr(what, "__name__", what)
     return DecoratorError(
         f"{doing} {named} is too late in `mutate`.",
@@ -410,7 +410,7 @@ def _too_late(doing: str, what: Any) -> DecoratorError:
 
 
 def _unknown(name: str, where: str) -> DecoratorError:
-    """That a name is no decorator's."""
+    """The error of a name that is not a decorator's."""
     known = sorted({*CHECKED, *FLOW_DECORATORS})
     return DecoratorError(
         f"A mutator adds `{name}`, which is not a decorator of {where}.{nearest(name, known)}",

@@ -1,8 +1,9 @@
-"""What a task may change in the process it runs in, and gets back when it ends.
+"""What a task may change in the process it runs in, and what the process gets back when it ends.
 
-Takes nothing; gives the number of processors, the machine's memory, and a context in which a step sees the process as
-Metaflow would start it: without an event loop (see `flownb.runtime.process`), and whose working folder, environment
-variables, signal handlers and recursion limit are put back afterwards.
+A step sees the process as Metaflow would start it: working folder, environment variables, signal handlers and recursion
+limit are put back afterwards (`process_state`). A kernel executes cells inside its running event loop, whereas on
+Metaflow no loop is running, none is set, and the first `asyncio.get_event_loop` of the main thread makes one.
+`own_event_loops` gives code that state, and afterwards gives the thread back its loop, its current task and its policy.
 """
 
 from __future__ import annotations
@@ -22,14 +23,7 @@ from flownb.interrupts import uninterrupted
 
 __all__ = ["cores", "machine_memory", "own_event_loops", "process_state"]
 
-# MERGED-DOC runtime.event_loop: The event loops of a step that runs in a process which has a loop of its own, such
-# as a kernel. A kernel executes cells inside its running loop. On Metaflow a step runs in a fresh process: no loop
-# is running, none is set, and the first `asyncio.get_event_loop` of the main thread makes one. `own_event_loops`
-# gives code that state, and afterwards gives the thread back its loop, its current task and its policy as they
-# were.
-
-
-# Threads whose code has loops of its own already.
+# Threads in which this is entered already.
 _inside: set[int] = set()
 
 
@@ -38,7 +32,7 @@ def own_event_loops() -> Iterator[None]:
     """Run code as if no event loop had ever been running or set in this process.
 
     Blocks may be nested: the inner one shares what the outer one set. A loop that the code leaves as the current one is
-    closed at the end, as the end of a process does: what is still pending there never goes on.
+    closed at the end, as the end of a process does: what is still pending there never continues.
 
     Notes
     -----
@@ -59,7 +53,7 @@ def own_event_loops() -> Iterator[None]:
 
 
 def _put_aside(back: contextlib.ExitStack) -> None:
-    """Put all that a thread has of event loops aside; `back` puts it back."""
+    """Put a thread's event loops aside; `back` restores them."""
     thread = threading.get_ident()
     _inside.add(thread)
     back.callback(_inside.discard, thread)
@@ -72,7 +66,7 @@ def _put_aside(back: contextlib.ExitStack) -> None:
 
 @contextlib.contextmanager
 def _own_policy() -> Iterator[None]:
-    """Give the main thread a new policy, and the descriptor that signals are told to back."""
+    """Give the main thread a new policy, and its descriptor for signals back."""
     policy, wakeup = _policy(), _wakeup_fd(-1)
     _set_policy(None)
     try:
@@ -86,7 +80,7 @@ def _own_policy() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _own_loop() -> Iterator[None]:
-    """Give another thread a loop, as the main one has for the asking; the policy belongs to all threads, and stays."""
+    """Give another thread a loop, which the main one gets from its policy; that belongs to all threads, and stays."""
     before, loop = _current(_policy()), asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
@@ -97,7 +91,7 @@ def _own_loop() -> Iterator[None]:
 
 
 def _leave() -> tuple[Any, Any]:
-    """Hide the running loop and its current task, and give both."""
+    """Hide the running loop and its current task, and return both."""
     running: Any = asyncio._get_running_loop()
     task = asyncio.current_task(running) if running is not None else None
     if task is not None:
@@ -127,7 +121,7 @@ def _set_policy(policy: Any) -> None:
 
 
 def _current(policy: Any) -> Any:
-    """The current loop of a policy in this thread, without making one; None if there is none, or it cannot be told."""
+    """The current loop of a policy in this thread, without making one; None if there is none, or if it is not known."""
     return getattr(getattr(policy, "_local", None), "_loop", None)
 
 
@@ -139,7 +133,7 @@ def _close(loop: Any) -> None:
 
 
 def _wakeup_fd(number: int) -> int | None:
-    """Set the descriptor that signals are told to, and give the one before; None if the given one cannot be set."""
+    """Set the descriptor for signals, and return the one before; None if it cannot be set."""
     try:
         return signal.set_wakeup_fd(number, warn_on_full_buffer=False)
     except (ValueError, OSError):  # the descriptor was closed meanwhile
@@ -154,7 +148,7 @@ def cores() -> int:
 
 
 def machine_memory() -> float:
-    """The machine's memory in MB; infinity where it cannot be told."""
+    """The machine's memory in MB; infinity where it is not known."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20
     except (ValueError, OSError, AttributeError):

@@ -1,7 +1,7 @@
 """A task's state for the notebook's scratch cells: ``%flow load RUN/STEP[/TASK]``.
 
-Takes a `SessionState` and a place; gives the values of the task's artifacts, as far as they were set, and the item of
-its foreach. Nothing is put into a namespace here.
+That is the values of its artifacts, as far as they were set, and the item of its foreach. The caller puts them into the
+namespace.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.foreach import item_at
 from flownb.session.commands import option_names
 from flownb.session.option_words import whole_number
-from flownb.session.state import SessionState
+from flownb.session.session import Session
 from flownb.store.datastore import Datastore
 from flownb.store.records import TaskRecord
 
@@ -107,12 +107,12 @@ def parse_load(given: Sequence[str]) -> LoadOptions:
     return LoadOptions(places[0], tuple(places[1:]), index, "--overwrite" in given)
 
 
-def load_task(session: SessionState, options: LoadOptions, taken: Collection[str] = ()) -> Loaded:
+def load_task(session: Session, options: LoadOptions, taken: Collection[str] = ()) -> Loaded:
     """Load a task's artifacts, also of one that failed: it has what it inherited and what it set on ``self``.
 
     Parameters
     ----------
-    session : SessionState
+    session : Session
     options : LoadOptions
     taken : collection of str
         Names of the notebook's variables that are not to be replaced.
@@ -175,7 +175,7 @@ def _not_loaded(name: str, error: Exception) -> str:
     return f"`{name}` cannot be loaded: {type(error).__name__}: {first}"
 
 
-def _is_join(session: SessionState, record: TaskRecord) -> bool:
+def _is_join(session: Session, record: TaskRecord) -> bool:
     """Whether a task's step is a join, as far as that is known of a step that is gone or of another flow."""
     program = session.program(False)
     if record.flow == program.flow.name and record.step in program.graph:
@@ -187,7 +187,7 @@ def _inputs(datastore: Datastore, record: TaskRecord, notes: list[str]) -> dict[
     """What the body of a join calls ``inputs``; each artifact is loaded when it is read."""
     joined = []
     for place in record.parents:
-        parent = datastore.task(record.flow, *place.split("/"))
+        parent = datastore.tasks.last_attempt(record.flow, *place.split("/"))
         if parent is None:
             notes.append(f"`{INPUTS}` is left out: {record.flow}/{place} is gone")
             return {}
@@ -208,10 +208,10 @@ def _item(datastore: Datastore, record: TaskRecord, notes: list[str]) -> dict[st
     if ref is None:
         notes.append(f"the item of `{frame.var}` is not known: the task does not inherit that artifact")
         return {}
-    return {INPUT: item_at(datastore.load(ref, name=frame.var, where=record.pathspec), frame.index)}
+    return {INPUT: item_at(datastore.artifacts.load(ref, name=frame.var, where=record.pathspec), frame.index)}
 
 
-def _tasks_at(session: SessionState, place: str) -> tuple[list[TaskRecord], str]:
+def _tasks_at(session: Session, place: str) -> tuple[list[TaskRecord], str]:
     """The tasks that a place names, and the artifact after a task's id."""
     parts = [safe_name(part) for part in place.strip("/").split("/")]
     flow, datastore = session.flow.name, session.datastore
@@ -233,8 +233,8 @@ def _tasks_at(session: SessionState, place: str) -> tuple[list[TaskRecord], str]
             "Write for example %flow load 7/train/3.",
         )
     run, step, *rest = parts
-    datastore.run(flow, run)  # says so if there is no such run
-    steps = datastore.steps(flow, run)
+    datastore.runs.run(flow, run)  # says so if there is no such run
+    steps = datastore.tasks.steps(flow, run)
     if step not in steps:
         raise NotFound(
             f"Run {flow}/{run} has no step `{step}`.{nearest(step, steps)}",
@@ -242,7 +242,7 @@ def _tasks_at(session: SessionState, place: str) -> tuple[list[TaskRecord], str]
             "Correct the name.",
         )
     if not rest:
-        return list(datastore.tasks(flow, run, step)), ""
+        return list(datastore.tasks.last_attempts(flow, run, step)), ""
     record = Task(f"{flow}/{run}/{step}/{rest[0]}", datastore=datastore)._record
     return [record], rest[1] if len(rest) > 1 else ""
 

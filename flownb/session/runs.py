@@ -1,4 +1,4 @@
-"""A flow's runs, as a list to look at: ``%flow runs`` and ``flownb runs NOTEBOOK``."""
+"""A flow's runs: a list of them (``%flow runs``, ``flownb runs``), and one whose results are used (``%flow use``)."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ from typing import Any, get_args
 
 from flownb.errors import ParameterError
 from flownb.session.commands import option_names
+from flownb.session.executors import module_kept
 from flownb.session.option_words import option_value, whole_number
 from flownb.session.progress import columns, cut, duration
 from flownb.session.report import STYLE
-from flownb.session.state import SessionState, module_kept
+from flownb.session.session import Session
 from flownb.store.index import RunStatus
 from flownb.store.records import ArtifactRef, RunRecord
 
 __all__ = ["RunList", "list_runs", "parse_runs", "use_run"]
 
-# MERGED-DOC session.use: Another run's results as inputs: ``%flow use RUN`` and ``flownb use``. Takes a session and
-# what was typed; gives a line that says what holds now.
 
-
-def use_run(session: SessionState, given: Sequence[str]) -> str:
-    """Take the results of a run where the notebook has nothing newer, end that (``--none``), or say what holds.
+def use_run(session: Session, given: Sequence[str]) -> str:
+    """Use the results of a run where the notebook has nothing newer, end that (``--none``), or say which run is used.
 
     Raises
     ------
@@ -141,21 +139,21 @@ def parse_runs(given: Sequence[str]) -> dict[str, Any]:
     return {**found, "tags": tags}
 
 
-def list_runs(session: SessionState, filters: Mapping[str, Any]) -> RunList:
+def list_runs(session: Session, filters: Mapping[str, Any]) -> RunList:
     """The newest runs of the notebook's flow.
 
     Parameters
     ----------
-    session : SessionState
+    session : Session
     filters : mapping
         What `parse_runs` gives.
     """
     flow, store = session.flow.name, session.datastore
-    if flow not in store.flows():
+    if flow not in store.runs.flows():
         return RunList(flow, ())
     rows = store.index.runs(flow, **{**filters, "limit": filters["limit"] + 1})
     shown = rows[: filters["limit"]]
-    records = store.runs(flow, [row.run for row in shown])
+    records = store.runs.run_records(flow, [row.run for row in shown])
     defaults = _defaults(session)
     lines = []
     for row, record in zip(shown, records, strict=True):
@@ -174,21 +172,21 @@ def list_runs(session: SessionState, filters: Mapping[str, Any]) -> RunList:
     return RunList(flow, tuple(lines), len(rows) > len(shown))
 
 
-def _defaults(session: SessionState) -> Mapping[str, ArtifactRef]:
+def _defaults(session: Session) -> Mapping[str, ArtifactRef]:
     """The parameters' defaults as the notebook now has them; empty if they cannot be worked out."""
     with contextlib.suppress(Exception), module_kept(session.flow.name):  # code of the user's, which may raise anything
-        return session.refs(session.program(False))
+        return session.start_values.of(session.program(False))
     return {}
 
 
-def _parameters(session: SessionState, record: RunRecord, defaults: Mapping[str, ArtifactRef]) -> str:
+def _parameters(session: Session, record: RunRecord, defaults: Mapping[str, ArtifactRef]) -> str:
     """A run's parameters that are not the default."""
     found = []
     for name, ref in record.parameters.items():
         if name in defaults and defaults[name].key == ref.key:
             continue
         try:
-            text = " ".join(repr(session.datastore.load(ref, name=name)).split())
+            text = " ".join(repr(session.datastore.artifacts.load(ref, name=name)).split())
         except Exception as error:  # one value must not keep the list from being shown
             text = f"<{type(error).__name__}>"
         found.append(f"{name}={cut(text, VALUE)}")

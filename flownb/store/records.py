@@ -1,22 +1,21 @@
 """What the datastore writes down about runs, tasks and artifacts: small immutable JSON manifests.
 
-Takes and gives frozen dataclasses; times are seconds since the epoch, UTC.
+Times are seconds since the epoch, UTC. Values that are stored can contain these classes: a field is only ever added,
+with a plain default (docs/compatibility.md).
 """
 
 from __future__ import annotations
 
 import functools
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, Literal, TypeVar
-
-from blake3 import blake3
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from flownb.store.validation import require_texts, require_types
 
 __all__ = [
+    "AnyRecord",
     "ArtifactRef",
     "CardRecord",
     "Claim",
@@ -30,20 +29,18 @@ __all__ = [
     "TaskRecord",
     "TaskStatus",
     "from_json",
-    "seal",
     "to_json",
-    "unseal",
 ]
 
-SUM = re.compile(rb',"sum":"([0-9a-f]{16})"}\Z')
 TaskStatus = Literal["done", "failed", "interrupted"]
 RunStatus = Literal["running", "done", "failed", "interrupted"]
-Record = TypeVar("Record", bound="TaskRecord | RunRecord | RunEnd | Execution | Claim | TagChange")
+AnyRecord: TypeAlias = "TaskRecord | RunRecord | RunEnd | Execution | Claim | TagChange"
+Record = TypeVar("Record", bound="AnyRecord")
 
 
 @dataclass(frozen=True)
 class Packed:
-    """Where a value stands in a blob that it shares.
+    """Where a value is in a blob that it shares.
 
     Attributes
     ----------
@@ -233,10 +230,10 @@ class RunRecord:
     started : float
         Seconds since the epoch, UTC.
     nonce : str
-        Unlike that of any other run: tells who of several took an id.
+        Unlike that of any other run: shows which of several processes took an id.
     removed : float
         When the run was removed, in seconds since the epoch, UTC; 0 while it is there. Of a removed run nothing but
-        this record stays, so that its id is never given again.
+        this record stays, so that its id is never used again.
     cleared : bool
         Whether the files of a removed run are gone.
     origin : str
@@ -253,7 +250,7 @@ class RunRecord:
     chosen : tuple of str
         Names of the parameters and configs whose values the user gave for this run.
     defaults : dict of str to ArtifactRef
-        What those would have been otherwise, as far as that is known.
+        The values those would have had without that, as far as they are known.
     notebook_id : str
         Which notebook it belongs to, whatever its file is called; see `flownb.session.identity`. Empty in records of
         older versions, and for code that no notebook holds.
@@ -369,35 +366,9 @@ class TagChange:
     nonce: str = ""
 
 
-def to_json(record: TaskRecord | RunRecord | RunEnd | Execution | Claim | TagChange) -> bytes:
+def to_json(record: AnyRecord) -> bytes:
     """A record as JSON; fields that have their default value are left out."""
     return json.dumps(_plain(record), separators=(",", ":")).encode()
-
-
-def seal(text: bytes, name: str) -> bytes:
-    """Add a checksum to a record as JSON: of it and of its file's name, so that it cannot pass for another one."""
-    return b'%b,"sum":"%b"}' % (text[:-1], _checksum(text, name))
-
-
-def unseal(text: bytes, name: str) -> bytes:
-    """Compare a record with its checksum; one without (it was written by hand, or by an older version) is trusted.
-
-    Raises
-    ------
-    ValueError
-        If the file was changed, damaged, or belongs elsewhere.
-    """
-    found = SUM.search(text)
-    if found is None:
-        return text
-    record = text[: found.start()] + b"}"
-    if found[1] != _checksum(record, name):
-        raise ValueError("it does not match its checksum: it was changed, damaged, or belongs to another place")
-    return record
-
-
-def _checksum(text: bytes, name: str) -> bytes:
-    return blake3(name.encode() + b"\0" + text).hexdigest(8).encode()
 
 
 def _plain(value: Any) -> Any:
@@ -434,7 +405,7 @@ def _ref(value: Any) -> ArtifactRef:
 
 
 def from_json(kind: type[Record], text: bytes) -> Record:
-    """Rebuild a record; unknown keys of a later version are passed over.
+    """Rebuild a record; unknown keys of a later version are ignored.
 
     Raises
     ------

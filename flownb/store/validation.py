@@ -1,7 +1,7 @@
-"""Whether what a manifest holds is of the types that its record declares, so that nobody else has to ask.
+"""Whether what a manifest holds is of the types that its record declares, so that no other code has to check.
 
-A manifest can have been edited, cut, written by another program or planted. What passes here can be shown, compared,
-sorted and put into the index: texts that can be encoded, whole numbers that fit 64 bits, moments that have a date.
+A manifest may have been edited, cut, written by another program or planted. What passes here can be shown, compared,
+sorted and put into the index: texts that can be encoded, whole numbers that fit 64 bits, times that have a date.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["LATEST", "is_id", "is_moment", "require_place", "require_texts", "require_types"]
+__all__ = ["LATEST", "is_id", "is_moment", "is_place", "require_texts", "require_types"]
 
-# The last moment that has a date wherever one is, in seconds since the epoch: a day before the year 10000.
+# The last time that has a date in every time zone, in seconds since the epoch: a day before the year 10000.
 LATEST = 253_402_300_800.0 - 2 * 86400
 LARGEST = 1 << 63
-MOST_ATTEMPTS = 100_000
 # Ids have no more digits than that; a folder with more was not made by flownb.
 ID = re.compile(r"[1-9][0-9]{0,8}\Z")
 PLACE = re.compile(r"[1-9][0-9]{0,8}/[A-Za-z0-9_][A-Za-z0-9_.\-]*/[1-9][0-9]{0,8}\Z")
@@ -36,11 +35,11 @@ def require_types(record: Any) -> None:
     kind: Any = type(record)
     for name, check in _checks(kind):
         if not check(getattr(record, name)):
-            raise ValueError(f"`{name}` is of another type than it should be, or out of range")
+            raise ValueError(f"`{name}` has the wrong type, or is out of range")
 
 
 def require_texts(text: bytes | str, value: Any) -> None:
-    """Refuse halves of characters, which JSON can hold and nothing can write.
+    """Refuse halves of characters, which JSON can contain and nothing can write.
 
     Raises
     ------
@@ -50,7 +49,7 @@ def require_texts(text: bytes | str, value: Any) -> None:
     content = text.encode() if isinstance(text, str) else text
     if b"\\ud" not in content and b"\\uD" not in content:
         return
-    # What a step raised may say anything, and whoever shows it knows.
+    # The text of a step's exception may contain anything; code that shows it expects that.
     ahead = [{name: one for name, one in value.items() if name != "exception"} if isinstance(value, dict) else value]
     while ahead:
         one = ahead.pop()
@@ -62,33 +61,14 @@ def require_texts(text: bytes | str, value: Any) -> None:
             ahead += one
 
 
-def require_place(record: Any, name: str) -> None:
-    """Compare a record with the name of its file: ``flows/FLOW/RUN/…``.
-
-    Raises
-    ------
-    ValueError
-        If it is that of another run, task or attempt.
-    """
-    parts = name.split("/")
-    if parts[-1] == "run.json":
-        here, said = parts[1:3], [record.flow, record.run]
-    elif "steps" in parts[3:4]:
-        here = [*parts[1:3], *parts[4:6], parts[6].removesuffix(".json")]
-        said = [record.flow, record.run, record.step, record.task, str(record.attempt)]
-        if record.attempt > MOST_ATTEMPTS:
-            raise ValueError(f"it is attempt {record.attempt} of a task")
-        if not all(PLACE.match(place) for place in (*record.parents, *([record.origin] if record.origin else ()))):
-            raise ValueError("a task it names is not RUN/STEP/TASK")
-    else:
-        return
-    if here != said:
-        raise ValueError(f"it is the record of {'/'.join(said)}")
-
-
 def is_id(value: object) -> bool:
-    """Whether something is the id of a run or task, as flownb gives them."""
+    """Whether a value is the id of a run or task as flownb gives them."""
     return isinstance(value, str) and ID.match(value) is not None
+
+
+def is_place(value: str) -> bool:
+    """Whether a text names a task by ``run/step/task``."""
+    return PLACE.match(value) is not None
 
 
 @cache

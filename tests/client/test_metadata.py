@@ -8,6 +8,9 @@ import pytest
 
 from flownb.client import Run, get_metadata
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
+from flownb.session.spin import spin_step
+from flownb.session.step import run_step
 from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
 
@@ -21,20 +24,20 @@ READ = (
 
 def test_steps_read_the_notebooks_datastore(make_session: MakeSession, tmp_path: Path) -> None:
     """In a run, a step cell and a spin, from whatever folder, the client's names read the notebook's datastore."""
-    make_session("%%flow OtherFlow", "%%step start -> x\nx = 1").run(RunOptions())
+    run_flow(make_session("%%flow OtherFlow", "%%step start -> x\nx = 1"), RunOptions())
     expected = {"x": [1, 1, 1, 1], "place": f"flownb@{tmp_path / '.flownb'}"}
     session = make_session("%%flow ReadingFlow", f"%%step start -> x, place\n{READ}")
-    data = Run(session.run(RunOptions()).pathspec, datastore=session.datastore).data
+    data = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore).data
     assert data is not None
-    assert expected == {"x": data.x, "place": data.place}
-    assert expected == session.run_step("start").values
-    assert expected == session.spin(parse_spin(["start"])).values
-    assert expected == session.spin(parse_spin(["start", "--persist"])).values
+    assert {"x": data.x, "place": data.place} == expected
+    assert run_step(session, "start").values == expected
+    assert spin_step(session, parse_spin(["start"])).values == expected
+    assert spin_step(session, parse_spin(["start", "--persist"])).values == expected
 
 
 def test_outside_of_a_step_the_folder_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Elsewhere it is .flownb in the current folder, or what FLOWNB_DATASTORE names."""
     monkeypatch.chdir(tmp_path)
-    assert f"flownb@{tmp_path / '.flownb'}" == get_metadata()
+    assert get_metadata() == f"flownb@{tmp_path / '.flownb'}"
     monkeypatch.setenv("FLOWNB_DATASTORE", str(tmp_path / "other"))
-    assert f"flownb@{tmp_path / 'other'}" == get_metadata()
+    assert get_metadata() == f"flownb@{tmp_path / 'other'}"

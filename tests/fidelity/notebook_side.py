@@ -1,22 +1,27 @@
 """flownb runs the notebook: our side of every fidelity test.
 
-Takes a notebook's cells and runs of a session; gives artifacts and foreach stacks of every task, and says where they
-are not those of real Metaflow.
+It runs a notebook's cells, reads artifacts and foreach stacks of every task, and lists where they differ from those
+of real Metaflow.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from flownb.cells.cell import read_any_cell
 from flownb.client import Run, Task
 from flownb.flow.graph import FlowGraph
+from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.states import step_states
+from flownb.session.step import run_step
 from tests.fidelity.equality import same_value
 from tests.fidelity.metaflow_peer import Frame, Stacks, Tasks
 
-__all__ = ["cell_by_cell", "differences", "notebook_session", "stacks_in", "stacks_of", "tasks_of"]
+__all__ = ["RunsHere", "cell_by_cell", "differences", "notebook_session", "stacks_in", "stacks_of", "tasks_of"]
 
 
 def notebook_session(cells: Sequence[str], folder: Path) -> Session:
@@ -24,6 +29,29 @@ def notebook_session(cells: Sequence[str], folder: Path) -> Session:
     session = Session(folder=folder)
     session.open(read_any_cell(source, number=number) for number, source in enumerate(cells, 1))
     return session
+
+
+class RunsHere:
+    """Whole runs of notebooks, each recorded once for all tests that look at it.
+
+    Parameters
+    ----------
+    folder
+        Where the runs are recorded, each in a folder of its own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folders = (folder / str(number) for number in itertools.count())
+        self._runs: dict[tuple[str, ...], tuple[Path, str]] = {}
+
+    def of(self, cells: tuple[str, ...]) -> tuple[Session, Run]:
+        """A session on a notebook of which a run is recorded, and that run."""
+        if cells not in self._runs:
+            folder = next(self._folders)
+            self._runs[cells] = folder, run_flow(notebook_session(cells, folder), RunOptions()).pathspec
+        folder, pathspec = self._runs[cells]
+        session = notebook_session(cells, folder)
+        return session, Run(pathspec, datastore=session.datastore)
 
 
 def tasks_of(run: Run, steps: Collection[str]) -> Tasks:
@@ -53,8 +81,8 @@ def stacks_in(run: Run, targets: Mapping[str, Sequence[str]]) -> Stacks:
 def cell_by_cell(session: Session, steps: Collection[str]) -> Tasks:
     """Execute the step cells that are on taken ways, one after another; give the artifacts of each task of `steps`."""
     for step in session.flow.steps:
-        if session.freshness()[step.name].state != "untaken":
-            session.run_step(step.name)
+        if step_states(session)[step.name].state != "untaken":
+            run_step(session, step.name)
     results = session.results()
     found: Tasks = {}
     for name in steps:

@@ -13,7 +13,9 @@ import pytest
 from flownb.client import Run
 from flownb.export import flow_file
 from flownb.metaflow_decorators import CHECKED, FLOW_DECORATORS, MAX_RETRIES, STEP_DECORATORS, TABLE, dotted_name
+from flownb.session.export import export_flow
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from tests.fidelity.metaflow_peer import Tasks, run_many_in_metaflow
 from tests.fidelity.notebook_side import cell_by_cell, differences, notebook_session, tasks_of
 
@@ -96,7 +98,7 @@ def comparable(tasks: Tasks) -> Tasks:
 def on_metaflow(cells: tuple[str, ...], config: pytest.Config, folder: Path) -> Tasks:
     """Artifacts of real Metaflow's run of the exported flow."""
     home = Path(config.cache.mkdir("metaflow_runs")) if config.cache is not None else folder / "metaflow"
-    text = notebook_session(cells, folder / "export").export()
+    text = export_flow(notebook_session(cells, folder / "export"))
     return comparable(run_many_in_metaflow({"flow": text}, home)["flow"].tasks())
 
 
@@ -105,18 +107,18 @@ def test_decorated_steps_are_equal_on_metaflow(name: str, tmp_path: Path, pytest
     """A run, and the cells executed one after another, leave what Metaflow's tasks leave."""
     theirs = on_metaflow(FLOWS[name], pytestconfig, tmp_path)
     session = notebook_session(FLOWS[name], tmp_path / "run")
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
-    assert [] == differences(comparable(tasks_of(run, [step.id for step in run])), theirs)
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
+    assert differences(comparable(tasks_of(run, [step.id for step in run])), theirs) == []
     own = {step.name: theirs[step.name] for step in session.flow.steps}
-    assert [] == differences(comparable(cell_by_cell(notebook_session(FLOWS[name], tmp_path / "work"), own)), own)
+    assert differences(comparable(cell_by_cell(notebook_session(FLOWS[name], tmp_path / "work"), own)), own) == []
 
 
 def test_crashes_are_equal_on_metaflow(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """A process that dies is tried again and caught as on Metaflow."""
     theirs = on_metaflow(CRASHING, pytestconfig, tmp_path)
     session = notebook_session(CRASHING, tmp_path / "run")
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
-    assert [] == differences(comparable(tasks_of(run, [step.id for step in run])), theirs)
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
+    assert differences(comparable(tasks_of(run, [step.id for step in run])), theirs) == []
 
 
 REFUSED = {
@@ -148,14 +150,14 @@ REFUSED = {
 def test_what_is_refused_here_fails_on_metaflow(tmp_path: Path) -> None:
     """Each is a finding of one of the three checks of decorators, and ends real Metaflow's run with an error."""
     sessions = {name: notebook_session(cells, tmp_path / name) for name, (_, cells) in REFUSED.items()}
-    codes = {name: [one.code for one in session.check()] for name, session in sessions.items()}
-    assert dict.fromkeys(REFUSED, True) == {
-        name: bool(set(c) & {"FN023", "FN024", "FN025"}) for name, c in codes.items()
-    }
+    codes = {name: [one.code for one in session.checks.find()] for name, session in sessions.items()}
+    assert {name: bool(set(c) & {"FN023", "FN024", "FN025"}) for name, c in codes.items()} == dict.fromkeys(
+        REFUSED, True
+    )
     texts = {name: flow_file(session.program(True)) for name, session in sessions.items()}
     runs = run_many_in_metaflow(texts, tmp_path / "metaflow", workers=2)
     for name, (says, _) in REFUSED.items():
-        assert (name, 1, True) == (name, runs[name].return_code, says in " ".join(runs[name].output.split()))
+        assert (name, runs[name].return_code, says in " ".join(runs[name].output.split())) == (name, 1, True)
 
 
 def test_settings_are_those_of_metaflow(tmp_path: Path) -> None:

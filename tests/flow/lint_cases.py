@@ -1,10 +1,10 @@
 """What the checks find and what they let pass.
 
-Takes nothing; gives `REFUSED`, the cells of flows with each diagnostic as (code, cell, line, what, why, what to do),
+`REFUSED` has the cells of flows with each diagnostic as (code, cell, line, what, why, what to do),
 and `ACCEPTED`, flows without any beside the code that they come near to.
 """
 
-# ruff: noqa: E501  # messages stand on one line here, so that they can be searched for
+# ruff: noqa: E501  # messages are on one line here, so that they can be searched for
 
 from __future__ import annotations
 

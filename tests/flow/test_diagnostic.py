@@ -18,33 +18,34 @@ WARNING = Diagnostic("FN002", Message("This may fail.", "Who knows.", "Look at i
 
 def test_a_warning_says_that_it_is_one() -> None:
     """The text of a warning begins with that word, the text of an error with its code."""
-    assert ["FN001 cell 1 (step a), line 2: This fails.", "warning FN002 cell 1 (step a), line 2: This may fail."] == [
-        str(one).split("\n")[0] for one in (ERROR, WARNING)
+    assert [str(one).split("\n")[0] for one in (ERROR, WARNING)] == [
+        "FN001 cell 1 (step a), line 2: This fails.",
+        "warning FN002 cell 1 (step a), line 2: This may fail.",
     ]
 
 
 def test_findings_are_parted_and_counted() -> None:
-    """Errors and warnings can be told apart, and a list of findings summed up."""
+    """Errors and warnings can be distinguished, and a list of findings summed up."""
     found = [ERROR, WARNING, ERROR]
-    assert ((ERROR, ERROR), (WARNING,)) == (errors_of(found), warnings_of(found))
-    assert ["2 errors, 1 warning", "1 error", "2 warnings", "no problems"] == [
+    assert (errors_of(found), warnings_of(found)) == ((ERROR, ERROR), (WARNING,))
+    assert [
         counted(found),
         counted([ERROR]),
         counted([WARNING, WARNING]),
         counted([]),
-    ]
+    ] == ["2 errors, 1 warning", "1 error", "2 warnings", "no problems"]
 
 
 def test_only_errors_block(tmp_path: Path) -> None:
     """Errors are raised without the warnings beside them; warnings alone are shown, and shown once."""
     session = Session(folder=tmp_path)
     shown: list[Diagnostic] = []
-    session.warn = shown.append
+    session.checks.warn = shown.append
     with pytest.raises(CheckFailed) as caught:
-        session.judge([WARNING, ERROR])
-    assert ((ERROR,), []) == (caught.value.diagnostics, shown)
-    session.judge([WARNING])
-    session.judge([WARNING])
-    assert [WARNING] == shown
-    session.judge([WARNING], again=True)
-    assert [WARNING, WARNING] == shown
+        session.checks.raise_errors([WARNING, ERROR])
+    assert (caught.value.diagnostics, shown) == ((ERROR,), [])
+    session.checks.raise_errors([WARNING])
+    session.checks.raise_errors([WARNING])
+    assert shown == [WARNING]
+    session.checks.raise_errors([WARNING], again=True)
+    assert shown == [WARNING, WARNING]

@@ -12,13 +12,13 @@ DIAMOND = ("%%step a", "%%step b --after a", "%%step c --after a", "%%step d --a
 
 def test_parents_come_first_and_cells_keep_their_order() -> None:
     """The order is topological, and that of the notebook where the graph leaves it free."""
-    assert ("a", "b", "c", "d", "e") == built(*DIAMOND).order
+    assert built(*DIAMOND).order == ("a", "b", "c", "d", "e")
 
 
 def test_a_cell_may_stand_above_its_parent() -> None:
     """Order follows --after, whatever the order of the cells."""
     graph = built("%%step last --after mid", "%%step start", "%%step mid --after start")
-    assert (("start", "mid", "last"), "start") == (graph.order, graph.entry)
+    assert (graph.order, graph.entry) == (("start", "mid", "last"), "start")
 
 
 @pytest.mark.parametrize(
@@ -34,16 +34,16 @@ def test_a_cell_may_stand_above_its_parent() -> None:
 def test_a_cycle_is_found(cells: tuple[str, ...], cycle: tuple[str, ...]) -> None:
     """Only a switch may lead back, and only to itself."""
     graph = built(*cells)
-    assert cycle == graph.cycle
+    assert graph.cycle == cycle
     assert set(graph.nodes) == set(graph.order)
 
 
 def test_reach_and_ancestors_follow_the_transitions() -> None:
     """What the entry leads to, and all from which a step can be reached."""
     graph = built("%%step a\nself.next(self.c)", "%%step b\nself.next(self.c)", "%%step c", "%%step d")
-    assert {"a", "c", "d"} == graph.reachable
-    assert {"a", "b", "c"} == graph.ancestors("d")
-    assert frozenset() == graph.ancestors("nowhere")
+    assert graph.reachable == {"a", "c", "d"}
+    assert graph.ancestors("d") == {"a", "b", "c"}
+    assert graph.ancestors("nowhere") == frozenset()
 
 
 def test_open_splits_are_known_step_by_step() -> None:
@@ -57,27 +57,31 @@ def test_open_splits_are_known_step_by_step() -> None:
         "%%step k --join",
     )
     each = OpenSplit("a", "foreach", "b")
-    assert {
+    assert graph.open_splits == {
         "a": (),
         "b": (each,),
         "l": (each, OpenSplit("b", "split", "l")),
         "r": (each, OpenSplit("b", "split", "r")),
         "j": (each,),
         "k": (),
-    } == graph.open_splits
-    assert {"l": (each, OpenSplit("b", "split", "l")), "r": (each, OpenSplit("b", "split", "r"))} == graph.arriving("j")
-    assert () == graph.balance_problems
+    }
+    assert graph.arriving("j") == {"l": (each, OpenSplit("b", "split", "l")), "r": (each, OpenSplit("b", "split", "r"))}
+    assert graph.balance_problems == ()
 
 
 def test_an_empty_notebook_has_an_empty_graph() -> None:
     """No question fails on a graph without steps."""
     graph = built("x = 1")
-    assert (None, frozenset(), (), (), ()) == (
-        graph.entry,
-        graph.reachable,
-        graph.cycle,
-        graph.order,
-        graph.balance_problems,
+    assert (
+        (None, frozenset(), (), (), ())
+        == (
+            graph.entry,
+            graph.reachable,
+            graph.cycle,
+            graph.order,
+            graph.balance_problems,
+        )
+        == (None, frozenset(), (), (), ())
     )
 
 
@@ -91,7 +95,7 @@ def test_an_empty_notebook_has_an_empty_graph() -> None:
 )
 def test_each_node_has_metaflows_type(cells: tuple[str, ...], kinds: list[str]) -> None:
     """A node is what Metaflow's graph calls it."""
-    assert kinds == [node.kind for node in built(*cells).nodes.values()]
+    assert [node.kind for node in built(*cells).nodes.values()] == kinds
 
 
 def test_steps_that_run_whichever_cases_are_taken() -> None:
@@ -105,6 +109,6 @@ def test_steps_that_run_whichever_cases_are_taken() -> None:
         "%%step f --after d",
         "%%step g --after e,f --join",
     )
-    assert {"a", "d", "e", "f", "g"} == built(*cells).unavoidable
+    assert built(*cells).unavoidable == {"a", "d", "e", "f", "g"}
     loop = ("%%step a -> k\nk = 1\nself.next({1: self.a, 2: self.b}, condition='k')", "%%step b")
-    assert {"a", "b"} == built(*loop).unavoidable
+    assert built(*loop).unavoidable == {"a", "b"}

@@ -28,6 +28,8 @@ from flownb.cells.cell import read_cell
 from flownb.errors import StepFailed
 from flownb.runtime.events import Event, TaskEnded
 from flownb.session.options import ResumeOptions, RunOptions
+from flownb.session.resume import Resume
+from flownb.session.run import begin_run, run_flow
 from flownb.session.session import Session
 from flownb.store.datastore import Datastore
 from flownb.store.records import TaskRecord
@@ -132,7 +134,7 @@ def nursery() -> None:
                         os.write(notes, json.dumps([event.run, event.step, event.task]).encode() + b"\n")
 
                 session.events.subscribe(note)
-                run = session.begin(RunOptions({"seed": job["seed"]}, **OPTIONS))
+                run = begin_run(session, RunOptions({"seed": job["seed"]}, **OPTIONS))
                 os.write(notes, json.dumps([run.pathspec.rpartition("/")[2], "", ""]).encode() + b"\n")
                 run.drive()
             finally:
@@ -220,7 +222,7 @@ def assert_right(store: Datastore, record: TaskRecord, seed: int) -> None:
     wanted = expected(seed, record.step, record.foreach[-1].index if record.foreach else 0)
     assert wanted.keys() <= record.artifacts.keys(), record.pathspec
     for name, value in wanted.items():
-        found = store.load(record.artifacts[name], name=name, where=record.pathspec)
+        found = store.artifacts.load(record.artifacts[name], name=name, where=record.pathspec)
         np.testing.assert_array_equal(value, found, err_msg=f"{record.pathspec} {name}")
 
 
@@ -229,7 +231,7 @@ def assert_recorded(root: Path, run: str, seed: int, done: list[tuple[str, str]]
     store = Datastore(root)
     counts: Counter[str] = Counter()
     last: dict[tuple[str, str], TaskRecord] = {}
-    for _, record in store.attempts(FLOW, run):
+    for _, record in store.tasks.attempts(FLOW, run):
         assert record is not None, "a record is damaged"
         counts[record.status] += 1
         if record.status == "done":
@@ -241,14 +243,14 @@ def assert_recorded(root: Path, run: str, seed: int, done: list[tuple[str, str]]
 
 def assert_resumes(root: Path, session: Session, run: str, seed: int) -> Counter[str]:
     """Whether a resume ends well, executes no task that was done, and has the right answer."""
-    plan = session.resume(ResumeOptions(origin=run, run=RunOptions(**OPTIONS)))
+    plan = Resume(session, ResumeOptions(origin=run, run=RunOptions(**OPTIONS)))
     outcome = plan.begin().drive()
     counts = assert_recorded(root, outcome.pathspec.rpartition("/")[2], seed, [])
     assert len(session.program(True).graph.nodes) + ITEMS - 1 == outcome.tasks == counts["done"]
     store = Datastore(root)
     before = {
         (record.step, record.foreach)
-        for _, record in store.attempts(FLOW, run)
+        for _, record in store.tasks.attempts(FLOW, run)
         if record is not None and record.status == "done"
     }
     assert outcome.cloned == len(before)
@@ -272,7 +274,7 @@ def one_round(root: Path, session: Session, number: int, numbers: random.Random,
     counts: Counter[str] = Counter()
     unsubscribe = session.events.subscribe(note)
     try:
-        run = session.begin(RunOptions({"seed": number}, **OPTIONS))
+        run = begin_run(session, RunOptions({"seed": number}, **OPTIONS))
         with Killer(moments, choose, numbers) as killer, contextlib.suppress(StepFailed):
             run.drive()
     finally:
@@ -297,9 +299,9 @@ def test_killed_processes_lose_nothing(
     numbers = random.Random(ROUNDS)
     root = tmp_path / "notebook"
     session = flow_session(root)
-    session.run(RunOptions({"seed": 10**6}, **OPTIONS))
+    run_flow(session, RunOptions({"seed": 10**6}, **OPTIONS))
     start = time.monotonic()
-    session.run(RunOptions({"seed": 10**6}, **OPTIONS))
+    run_flow(session, RunOptions({"seed": 10**6}, **OPTIONS))
     seconds = time.monotonic() - start
     counts: Counter[str] = Counter()
     for number in range(ROUNDS):
@@ -312,7 +314,7 @@ def test_killed_processes_lose_nothing(
         counts["drivers killed"] += code != 0
         if notes:
             run = notes[0][0]
-            status = Datastore(root / ".flownb").run_status(FLOW, run)
+            status = Datastore(root / ".flownb").runs.run_status(FLOW, run)
             assert status in (("done",) if code == 0 else ("done", "failed"))
             done = [(step, task) for _, step, task in notes if step]
             assert_recorded(root / ".flownb", run, number, done)

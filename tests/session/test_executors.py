@@ -25,8 +25,8 @@ from flownb.session.options import parse_run
 )
 def test_executors_have_names(text: str, name: str) -> None:
     """An executor is named by a word; dask's scheduler by its address, whose protocol can be left out."""
-    assert name == parse_run(["--executor", text]).executor
-    assert name == parse_run([f"--executor={text}"]).executor
+    assert parse_run(["--executor", text]).executor == name
+    assert parse_run([f"--executor={text}"]).executor == name
 
 
 @pytest.mark.parametrize(
@@ -44,21 +44,21 @@ def test_executors_have_names(text: str, name: str) -> None:
         ),
         (
             "dask=host",
-            "`--executor dask=host` names no dask scheduler. Its address has a host and a port. "
+            "`--executor dask=host` does not name a dask scheduler. Its address has a host and a port. "
             "Write --executor dask=tcp://HOST:8786, as `dask scheduler` prints it.",
         ),
         (
             "dask=",
-            "`--executor dask=` names no dask scheduler. Its address has a host and a port. "
+            "`--executor dask=` does not name a dask scheduler. Its address has a host and a port. "
             "Write --executor dask=tcp://HOST:8786, as `dask scheduler` prints it.",
         ),
     ],
 )
 def test_an_unknown_executor_is_refused(text: str, message: str) -> None:
-    """What is no executor is refused before anything runs, with the names that there are."""
+    """What is not an executor is refused before anything runs, with the names that there are."""
     with pytest.raises(ParameterError) as caught:
         executor_named(text)
-    assert message == str(caught.value)
+    assert str(caught.value) == message
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,6 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ParameterError) as caught:
         executor_named("dask")
-    assert (
+    assert str(caught.value) == (
         "`--executor dask` needs the package distributed. It is not installed here. Run `pip install 'flownb[dask]'`."
-        == str(caught.value)
     )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.step import run_step
 from flownb.session.step_options import SpinOptions
 from flownb.store.records import TaskRecord
 from tests.conftest import MakeSession
@@ -26,9 +29,9 @@ def recorded(session: Session, how: str) -> dict[str, TaskRecord]:
     """Run the flow in one way; give a task of each step."""
     if how == "steps":
         for step in STEPS:
-            session.run_step(step)
+            run_step(session, step)
     else:
-        session.run(RunOptions(executor=how))
+        run_flow(session, RunOptions(executor=how))
     return {step: session.results().latest(step)[0] for step in STEPS}
 
 
@@ -37,8 +40,10 @@ def test_what_a_task_read(how: str, make_session: MakeSession) -> None:
     """Parameters, configs and artifacts are recorded where the body, or a method it calls, read them; no others."""
     found = recorded(make_session(*CELLS), how)
     names = {step: {*(task.read or ())} for step, task in found.items()}
-    assert {"load": set(), "pick": {"m"}, "report": {"best", "cfg"}} == {
-        step: names[step] for step in ("load", "pick", "report")
+    assert {step: names[step] for step in ("load", "pick", "report")} == {
+        "load": set(),
+        "pick": {"m"},
+        "report": {"best", "cfg"},
     }
     assert "k" in names["train"]
     assert not {"unused", "other", "xs", "cfg"} & names["train"]
@@ -48,9 +53,9 @@ def test_what_a_spin_read(make_session: MakeSession) -> None:
     """A spin that is kept records the same, also of values that its command replaced."""
     session = make_session(*CELLS)
     recorded(session, "steps")
-    kept = session.spin(SpinOptions("report", persist=True, overrides={"best": "3"})).task
+    kept = spin_step(session, SpinOptions("report", persist=True, overrides={"best": "3"})).task
     assert kept is not None
-    assert {"best", "cfg"} == {*(kept._record.read or ())}
-    kept = session.spin(SpinOptions("train", persist=True, overrides={"k": "3"})).task
+    assert {*(kept._record.read or ())} == {"best", "cfg"}
+    kept = spin_step(session, SpinOptions("train", persist=True, overrides={"k": "3"})).task
     assert kept is not None
     assert "k" in {*(kept._record.read or ())}

@@ -1,7 +1,8 @@
-"""The driver's side of ``--executor dask``: attempts as tasks of `distributed`.
+"""The driver's side of ``--executor dask``: the `Executor` that runs attempts as tasks of `distributed`.
 
-Takes attempts; gives messages of what happens to them, as every `Executor`. Dask says where an attempt runs; whether it
-is tried again is the scheduler's matter here, so nothing runs twice because dask thinks it should.
+A run connects to the scheduler of a dask cluster, or starts a cluster of its own; workers that cannot run the flow are
+refused before the first attempt. Dask decides where an attempt runs. Whether it is tried again is decided by flownb's
+scheduler, so nothing runs twice because dask would repeat it.
 """
 
 from __future__ import annotations
@@ -30,36 +31,24 @@ from distributed import Client, Future, LocalCluster
 from flownb.errors import ExecutorError, StoreError
 from flownb.runtime.cards import CardUpdate
 from flownb.runtime.engines.dask_host import OwnGroup, attempt, command, require_store
-from flownb.runtime.engines.parcels import (
-    Begun,
-    Finished,
-    Gone,
-    Message,
-    Order,
-    Refused,
-    Shown,
-    pack_spec,
-    unpack_result,
-    unpack_shown,
-)
+from flownb.runtime.engines.parcels import Order, Stored, pack_spec, unpack
+from flownb.runtime.executor import Ended, Lost, Message, Notice, Refused, Started
 from flownb.runtime.process import machine_memory
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import dump_program
-from flownb.runtime.task import AttemptEnded, AttemptLost, CardShown, OutputShown, TaskSpec, Told
+from flownb.runtime.task import Output, TaskSpec
 from flownb.settings import user_name
 from flownb.store.datastore import Datastore
 
 __all__ = ["DaskExecutor", "connect", "require_able", "write_order"]
 
-# MERGED-DOC runtime.engines.dask_cluster: A dask cluster, as a run finds it or starts it. Takes the address of a
-# scheduler, or how many workers to start; gives a client of it, whose workers are known to be able to run the flow,
-# and what they are to take over from here.
-
-
 # Seconds for a scheduler to answer.
 ANSWER = 5
 # Variables that are taken along to workers elsewhere.
 TAKEN_ALONG = ("METAFLOW_", "FLOWNB_S3_")
+# Seconds: that a run waits for a cluster without workers; that workers have to close.
+WORKERLESS = 120.0
+CLOSING = 2.0
 
 
 def connect(address: str, *, workers: int) -> tuple[Client, LocalCluster | None]:
@@ -133,7 +122,7 @@ def require_able(client: Client, order: Order) -> None:
 
 
 def write_order(topic: str, location: str, token: str, *, alike: bool) -> Order:
-    """The order of a run, with the surroundings of this process as far as they mean something to its workers.
+    """The order of a run, with those surroundings of this process that its workers can use.
 
     Parameters
     ----------
@@ -153,9 +142,9 @@ def write_order(topic: str, location: str, token: str, *, alike: bool) -> Order:
 
 
 def _ask(client: Client, function: Callable[..., Any], *arguments: Any) -> list[tuple[str, Any]]:
-    """What each worker gives for a call, by address; an exception that it raised is given too.
+    """What each worker returns for a call, by address; also an exception that it raised.
 
-    A worker that cannot be reached has gone meanwhile, and no attempt will run there.
+    A worker that cannot be reached has left meanwhile, and no attempt will run there.
     """
     answers = client.run(function, *arguments, on_error="return")
     return sorted((address, answer) for address, answer in answers.items() if not isinstance(answer, OSError))
@@ -165,11 +154,6 @@ def _python() -> tuple[str, ...]:
     """Folders of Python's own modules and of installed packages."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     return (*map(sysconfig.get_path, names), sys.prefix, sys.base_prefix)
-
-
-# Seconds: that a run waits for a cluster without workers; for workers to say goodbye.
-WORKERLESS = 120.0
-GOODBYE = 2.0
 
 
 @dataclass
@@ -182,7 +166,7 @@ class _Attempt:
 
 @dataclass(frozen=True)
 class _Settled:
-    """Dask has done with an attempt."""
+    """Dask has finished with an attempt."""
 
     number: int
     status: str | None
@@ -229,9 +213,9 @@ class DaskExecutor:
         self._topic = f"flownb-{secrets.token_hex(6)}"
         self._numbers = itertools.count(1)
         self._attempts: dict[int, _Attempt] = {}
-        self._futures: dict[int, Future[Any]] = {}  # until dask has done with them: it ends what nobody holds
-        self._heard: SimpleQueue[bytes | _Settled | _WorkerChanged] = SimpleQueue()
-        self._told: list[Told] = []
+        self._futures: dict[int, Future[Any]] = {}  # until dask has finished with them: it ends what nobody holds
+        self._arrived: SimpleQueue[bytes | _Settled | _WorkerChanged] = SimpleQueue()
+        self._notices: list[Notice] = []
         self._failure: ExecutorError | StoreError | None = None
         self._gone = ""
         self._room: dict[str, tuple[int, float]] = {}  # threads and MB of each worker
@@ -242,8 +226,8 @@ class DaskExecutor:
             self._order = write_order(self._topic, location, datastore.token, alike=not address)
             require_able(self._client, self._order)
             self._client.set_metadata([self._topic, "program"], dump_program(program))
-            self._client.subscribe_topic("all", self._hear_cluster)
-            self._client.subscribe_topic(self._topic, lambda event: self._heard.put(event[1]))
+            self._client.subscribe_topic("all", self._watch_cluster)
+            self._client.subscribe_topic(self._topic, lambda event: self._arrived.put(event[1]))
             self._count()
         except BaseException:
             self.close()
@@ -252,7 +236,7 @@ class DaskExecutor:
     def submit(self, spec: TaskSpec, *, limit: float | None = None) -> None:
         """Hand an attempt to dask; see `Executor.submit`."""
         if self._gone:
-            self._told.append(AttemptLost(spec, self._gone))
+            self._notices.append((spec, Lost(self._gone)))
             return
         number = next(self._numbers)
         key = f"{spec.step}-{self._topic}-{number}"
@@ -261,7 +245,7 @@ class DaskExecutor:
         self._attempts[number], self._futures[number] = _Attempt(spec), future
         future.add_done_callback(self._settled(number))
 
-    def wait(self, seconds: float) -> Sequence[Told]:
+    def wait(self, seconds: float) -> Sequence[Notice]:
         """What happened, in order; see `Executor.wait`.
 
         Raises
@@ -271,23 +255,23 @@ class DaskExecutor:
         StoreError
             If an attempt could not be recorded.
         """
-        until = time.monotonic() + (0.0 if self._told else seconds)
+        until = time.monotonic() + (0.0 if self._notices else seconds)
         while True:
             try:
-                heard = self._heard.get(timeout=max(0.0, until - time.monotonic()))
+                arrived = self._arrived.get(timeout=max(0.0, until - time.monotonic()))
             except Empty:
                 break
-            self._take(heard)
+            self._take(arrived)
             until = 0.0
         self._look_at_cluster()
-        if self._failure is not None:  # what was told before is told at the next call
+        if self._failure is not None:  # what was reported before that is returned by the next call
             failure, self._failure = self._failure, None
             raise failure
-        told, self._told = self._told, []
-        return told
+        notices, self._notices = self._notices, []
+        return notices
 
     def interrupt(self) -> None:
-        """Interrupt all attempts; those that have not begun never will."""
+        """Interrupt all attempts that have begun; the others never begin."""
         self._lose(
             [number for number, one in self._attempts.items() if not one.worker], "The run was stopped before it began."
         )
@@ -303,7 +287,7 @@ class DaskExecutor:
         with contextlib.suppress(Exception):
             if self._client.status == "running":
                 self._client.cancel(list(self._futures.values()))
-                self._command("close").join(GOODBYE)
+                self._command("close").join(CLOSING)
                 if self._cluster is None:  # a cluster of others keeps nothing of this run
                     self._client.run_on_scheduler(
                         lambda dask_scheduler: (
@@ -314,10 +298,10 @@ class DaskExecutor:
         with contextlib.suppress(Exception):
             self._client.unsubscribe_topic("all")
         with contextlib.suppress(Exception):
-            self._client.close(GOODBYE)
+            self._client.close(CLOSING)
         if self._cluster is not None:
             with contextlib.suppress(Exception):
-                self._cluster.close(GOODBYE)
+                self._cluster.close(CLOSING)
 
     # -- the cluster
 
@@ -337,11 +321,11 @@ class DaskExecutor:
         # Workers of an executor's own have no limits, for they share this machine.
         self.memory = sum(memory for _, memory in self._room.values()) if self._address else machine_memory()
 
-    def _hear_cluster(self, event: tuple[float, Any]) -> None:
+    def _watch_cluster(self, event: tuple[float, Any]) -> None:
         """Take note of workers that come and go; called by dask."""
         message = event[1]
         if isinstance(message, dict) and message.get("action") in ("add-worker", "remove-worker"):
-            self._heard.put(_WorkerChanged(message["worker"], message["action"] == "add-worker"))
+            self._arrived.put(_WorkerChanged(message["worker"], message["action"] == "add-worker"))
 
     def _look_at_cluster(self) -> None:
         """See whether it is still there, and has workers."""
@@ -351,8 +335,8 @@ class DaskExecutor:
             self._end(
                 ExecutorError(
                     f"The dask scheduler{f' at {self._address}' if self._address else ''} is gone.",
-                    "The connection to it broke while the run went on.",
-                    "Start it again; `resume` then goes on from what was done.",
+                    "The connection to it broke during the run.",
+                    "Start it again; `resume` then continues from there.",
                 )
             )
             return
@@ -366,7 +350,7 @@ class DaskExecutor:
                 ExecutorError(
                     "The dask cluster has no workers.",
                     f"None came within {WORKERLESS:.0f} seconds.",
-                    "Start one with `dask worker`; `resume` then goes on from what was done.",
+                    "Start one with `dask worker`; `resume` then continues from there.",
                 )
             )
 
@@ -377,34 +361,34 @@ class DaskExecutor:
         self._lose(list(self._attempts), self._gone)
 
     def _command(self, what: Any) -> threading.Thread:
-        """Tell all workers that have attempts of this run what to do, without waiting for them."""
+        """Send a command to all workers that have attempts of this run, without waiting for them."""
         addresses = sorted({one.worker for one in self._attempts.values() if one.worker})
         workers = None if what == "close" else addresses
 
-        def tell() -> None:
-            with contextlib.suppress(Exception):  # gone: then there is nothing to be told
+        def send() -> None:
+            with contextlib.suppress(Exception):  # the cluster is gone: then there is nothing to do
                 self._client.run(command, self._topic, what, workers=workers, on_error="ignore")
 
-        thread = threading.Thread(target=tell, daemon=True, name=f"flownb-dask-{what}")
+        thread = threading.Thread(target=send, daemon=True, name=f"flownb-dask-{what}")
         thread.start()
         return thread
 
     # -- attempts
 
     def _settled(self, number: int) -> Callable[[Future[Any]], None]:
-        """What dask calls when it has done with an attempt."""
+        """What dask calls when it has finished with an attempt."""
 
-        def tell(future: Future[Any]) -> None:
-            error = future.exception(timeout=GOODBYE) if future.status == "error" else None
-            self._heard.put(_Settled(number, future.status, error))
+        def settled(future: Future[Any]) -> None:
+            error = future.exception(timeout=CLOSING) if future.status == "error" else None
+            self._arrived.put(_Settled(number, future.status, error))
 
-        return tell
+        return settled
 
-    def _take(self, heard: bytes | _Settled | _WorkerChanged) -> None:
-        """Turn what was heard into what is told."""
-        match heard:
+    def _take(self, arrived: bytes | _Settled | _WorkerChanged) -> None:
+        """Turn what arrived into notices."""
+        match arrived:
             case bytes():
-                self._take_message(pickle.loads(heard))
+                self._take_message(*pickle.loads(arrived))
             case _WorkerChanged(address, here):
                 if here:
                     with contextlib.suppress(OSError):
@@ -419,33 +403,25 @@ class DaskExecutor:
                 if number in self._attempts and self._client.status == "running":
                     self._take_end(number, status, error)
 
-    def _take_message(self, message: Message) -> None:
-        """Take what a host says of an attempt; what is said of one that was given up does not matter."""
-        if isinstance(message, Refused):
-            kind = StoreError if message.store else ExecutorError
-            self._end(kind(message.message))
+    def _take_message(self, number: int, sent: Message | Stored) -> None:
+        """Take a host's message about an attempt; what is sent of one that was given up does not matter."""
+        if isinstance(sent, Refused):
+            kind = StoreError if sent.store else ExecutorError
+            self._end(kind(sent.message))
             return
-        one = self._attempts.get(message.number)
+        one = self._attempts.get(number)
         if one is None:
             return
-        match message:
-            case Begun(_, address):
-                one.worker = address
-            case Shown():
-                what = unpack_shown(message, self._datastore)
-                if isinstance(what, CardUpdate):
-                    self._told.append(CardShown(one.spec, what))
-                elif what is not None:
-                    self._told.append(OutputShown(one.spec, what))
-            case Finished():
-                result = unpack_result(message, one.spec, self._flow, self._datastore)
-                if result is None:
-                    self._lose([message.number], "What it recorded is gone.")
-                else:
-                    self._told.append(AttemptEnded(one.spec, result, elsewhere=True))
-                    del self._attempts[message.number]
-            case Gone(_, reason):
-                self._lose([message.number], reason)
+        match unpack(sent, one.spec, self._flow, self._datastore):
+            case Started(where):
+                one.worker = where
+            case Output() | CardUpdate() as shown:
+                self._notices.append((one.spec, shown))
+            case Ended() as ended:
+                self._notices.append((one.spec, ended))
+                del self._attempts[number]
+            case Lost(reason):
+                self._lose([number], reason)
 
     def _take_end(self, number: int, status: str | None, error: BaseException | None) -> None:
         """An attempt of which dask says that it ended, but its host did not."""
@@ -454,7 +430,7 @@ class DaskExecutor:
                 ExecutorError(
                     "A dask worker cannot run this flow.",
                     "It joined the cluster later, and flownb is not installed there.",
-                    "Run `pip install flownb` there; `resume` then goes on from what was done.",
+                    "Run `pip install flownb` there; `resume` then continues from there.",
                 )
             )
         elif error is not None:
@@ -465,10 +441,10 @@ class DaskExecutor:
             self._lose([number], f"It was {status} on the dask cluster.")
 
     def _lose(self, numbers: Sequence[int], reason: str) -> None:
-        """Tell that attempts are lost, and keep dask from running them."""
+        """Report that attempts are lost, and keep dask from running them."""
         futures = [self._futures[number] for number in numbers if number in self._futures]
         for number in numbers:
-            self._told.append(AttemptLost(self._attempts.pop(number).spec, reason))
+            self._notices.append((self._attempts.pop(number).spec, Lost(reason)))
         if futures and self._client.status == "running":
             with contextlib.suppress(Exception):
                 self._client.cancel(futures)

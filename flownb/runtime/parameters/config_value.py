@@ -1,6 +1,6 @@
 """``ConfigValue``: the value of a config as steps see it.
 
-Takes a nested dictionary; gives one that cannot be changed and that is read with dots or brackets. Behaviour follows
+It is a nested dictionary that cannot be changed and that is read with dots or brackets. Its behaviour follows
 ``metaflow/user_configs/config_parameters.py`` of 2.19.39.
 """
 
@@ -70,7 +70,7 @@ class ConfigValue(_Bases):
         return (type(self), (self.to_dict(),))
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
-        """Stand for everything that would change the value."""
+        """Refuse everything that would change the value."""
         raise TypeError("ConfigValue is immutable")
 
     __setattr__ = __delattr__ = __setitem__ = __delitem__ = __ior__ = _refuse

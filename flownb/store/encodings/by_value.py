@@ -1,8 +1,8 @@
-"""Classes and functions that no name leads to, pickled by what they are made of.
+"""Classes and functions that cannot be imported by name, pickled by what they are made of.
 
-Takes what a step's body or a shared cell defines inside of something else (``F.step.<locals>.C``, lambdas, closures);
-gives reductions from which they are built anew in another process. What can be found by its name is left to pickle, and
-so is everything that no flow defined: a library's local function keeps pickle's error.
+These are what a step's body or a shared cell defines inside of something else (``F.step.<locals>.C``, lambdas,
+closures); another process builds them again from their reductions. What can be found by its name is left to pickle, and
+so is everything that no flow defined: for a library's local function pickle's error remains.
 
 Code is kept as bytecode, which only the Python version that made it can run: loading it elsewhere is refused. Globals
 are those of the module of the same name in the process that loads, never a copy. `flownb.store.encodings.rebuild` has
@@ -11,6 +11,7 @@ what pickles name.
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import enum
 import functools
@@ -39,6 +40,7 @@ from flownb.store.encodings.rebuild import (
     mapping_proxy,
     namedtuple_class,
     plain_class,
+    type_variable,
 )
 
 __all__ = ["Definitions"]
@@ -46,8 +48,10 @@ __all__ = ["Definitions"]
 FLOW = "flownb_flow_"
 # Version 2 writes no back references, which depend on how often an object happens to be referred to.
 MARSHAL = 2
-# What a class statement makes by itself.
-MADE = frozenset(("__dict__", "__weakref__", "__module__", "__qualname__", "__abstractmethods__", "_abc_impl"))
+# What a class statement makes by itself, and what pickling an instance leaves in its class.
+MADE = frozenset(
+    ("__dict__", "__weakref__", "__module__", "__qualname__", "__abstractmethods__", "_abc_impl", "__slotnames__")
+)
 # What has to be there when the class is made.
 FIRST = ("__doc__", "__slots__", "__orig_bases__")
 MEMBER = frozenset(("_value_", "_name_", "__objclass__", "_sort_order_"))
@@ -56,6 +60,7 @@ DATACLASS_CONSTANTS = {
     for name, value in vars(dataclasses).items()
     if type(value).__module__ == "dataclasses" and not isinstance(value, type | FunctionType)
 }
+VARIANCE = ("covariant", "contravariant", "infer_variance")
 FIELD: tuple[str, ...] = tuple(vars(dataclasses.Field)["__slots__"])
 PARTS: tuple[type, ...] = (
     dataclasses.Field,
@@ -75,9 +80,9 @@ PARTS: tuple[type, ...] = (
 class _Strings(dict[str, str]):
     """One string object for each text that a definition is made of.
 
-    pickle tells strings apart by identity. Here it must not depend on which of them this process has interned, nor on
-    whether the user's own data happen to be the same objects: equal definitions are to have equal bytes. (Of strings of
-    one letter a process may have two, which cannot be helped.)
+    pickle writes equal strings once only if they are one object. Here it must not depend on which of them this process
+    has interned, nor on whether the user's own data happen to be the same objects: equal definitions are to have equal
+    bytes. (Of strings of one letter a process may have two, which cannot be helped.)
     """
 
     def __missing__(self, text: str) -> str:
@@ -85,7 +90,7 @@ class _Strings(dict[str, str]):
         return made
 
     def one(self, value: Any) -> Any:
-        """Give the one object for equal strings, and all else as it is."""
+        """The one object for equal strings; other values as they are."""
         return self[value] if type(value) is str else value
 
     def table(self, content: Any) -> Any:
@@ -105,8 +110,8 @@ class Definitions:
     Parameters
     ----------
     dump : callable, optional
-        Pickles a class alone, giving parts; their hash tells equal definitions, so that artifacts loaded by one
-        process share the class. None leaves every class its own.
+        Pickles a class alone and returns parts; equal definitions have equal hashes of them, so that artifacts loaded
+        by one process share the class. With None no classes are shared.
 
     Attributes
     ----------
@@ -125,10 +130,10 @@ class Definitions:
     @staticmethod
     def concern(kind: type) -> bool:
         """Whether values of this type may be pickled by value."""
-        return issubclass(kind, (type, FunctionType, *PARTS))
+        return issubclass(kind, (type, FunctionType, typing.TypeVar, *PARTS))
 
     def reduce(self, value: Any) -> Any:
-        """Give a reduction, or NotImplemented to leave the value to pickle.
+        """A reduction, or NotImplemented to leave the value to pickle.
 
         Raises
         ------
@@ -141,12 +146,14 @@ class Definitions:
             return self._class(value) if _is_flows(value) and not _is_found(value) else NotImplemented
         if isinstance(value, functools._lru_cache_wrapper):
             return self._cached(value)
+        if isinstance(value, typing.TypeVar):
+            return self._type_variable(value)
         return self._part(value) if self._any else NotImplemented
 
     def _function(self, value: FunctionType) -> Any:
         home = value.__globals__.get("__name__")
         if home is None or not (_is_flow(home) or vars(sys.modules.get(home, object)) is value.__globals__):
-            raise pickle.PicklingError(f"{_label(value)} runs in a namespace that is no module's")
+            raise pickle.PicklingError(f"{_label(value)} runs in a namespace that does not belong to a module")
         self._any, self.first = True, self.first or _called(value)
         cells = value.__closure__ or ()
         contents = []
@@ -191,7 +198,7 @@ class Definitions:
             if isinstance(hook, MethodType):
                 inspect.signature(hook).bind()
         except TypeError as error:
-            raise pickle.PicklingError(f"{_label(value)} was made with keywords that are not known any more") from error
+            raise pickle.PicklingError(f"{_label(value)} was made with keywords that are no longer known") from error
         attributes = vars(value)
         first = {name: self._strings.table(attributes[name]) for name in FIRST if name in attributes}
         rest = {
@@ -200,7 +207,9 @@ class Definitions:
             if name not in MADE and name not in FIRST and not isinstance(content, MemberDescriptorType)
         }
         args = (type(value), *self._strings.names(value), value.__bases__, first, token)
-        return plain_class, args, (self._attributes(rest), token), None, None, fill_class
+        registered = _registered(value)
+        extras: tuple[Any, ...] = ({}, registered) if registered else ()
+        return plain_class, args, (self._attributes(rest), token, *extras), None, None, fill_class
 
     def _enum(self, value: Any, token: str) -> Any:
         attributes = vars(value)
@@ -238,6 +247,16 @@ class Definitions:
             return NotImplemented
         return lru_cache, (wrapped, tuple(value.cache_parameters().values()))
 
+    def _type_variable(self, value: Any) -> Any:
+        """A variable of types that a body made; those of modules are found by their name."""
+        module = value.__module__
+        if not _is_flow(module) or getattr(sys.modules.get(module), value.__name__, None) is value:
+            return NotImplemented
+        self._any, self.first = True, self.first or f"the type variable `{value.__name__}`"
+        variance = {name: True for name in VARIANCE if getattr(value, f"__{name}__", False)}
+        args = (self._strings[value.__name__], self._strings[module], value.__constraints__, value.__bound__, variance)
+        return type_variable, args
+
     def _part(self, value: Any) -> Any:
         """What definitions are made of and pickle does not know."""
         if isinstance(value, CellType):
@@ -273,7 +292,7 @@ class Definitions:
             self._parts.add(id(content))
 
     def _token(self, value: type) -> str:
-        """Tell equal definitions of a class."""
+        """A hash that equal definitions of a class share."""
         if self._dump is None:
             return ""
         digest = hashlib.blake2b(digest_size=16)
@@ -299,7 +318,9 @@ def _is_found(value: Any) -> bool:
     found: Any = module
     for name in value.__qualname__.split("."):
         found = getattr(found, name, None)
-    if found is None or "<locals>" in value.__qualname__:
+        if found is None:
+            return False
+    if "<locals>" in value.__qualname__:
         return False
     # A function behind its decorator has the name of what the decorator made of it. But a class, or a function of an
     # earlier copy of the module, was replaced: pickle says so.
@@ -312,6 +333,14 @@ def _is_users(content: Any) -> bool:
         return any(_is_users(part) for part in (content.fget, content.fset, content.fdel))
     content = getattr(content, "__func__", content)
     return isinstance(content, FunctionType) and _is_flow(content.__globals__.get("__name__"))
+
+
+def _registered(value: type) -> list[type]:
+    """Classes that were registered with an abstract one, in an order that does not depend on the process."""
+    if not isinstance(value, abc.ABCMeta):
+        return []
+    found = [one for reference in abc._get_dump(value)[0] if (one := reference()) is not None]  # type: ignore[attr-defined]  # not in typeshed; CPython has it for its own tests
+    return sorted(found, key=lambda kind: (kind.__module__, kind.__qualname__))
 
 
 def _is_added(name: str, content: Any, made: Mapping[str, Any]) -> bool:

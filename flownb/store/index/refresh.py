@@ -1,31 +1,29 @@
-"""What keeps the index true: reading the manifests that no writer told it of.
-
-Takes the index's file and the manifests; changes the file.
+"""Keeping the index true: reading the manifests that no writer notified it of.
 
 Notes
 -----
-Writers tell the index of each run and task as a courtesy, which may be lost: the process dies in between, or writes
-from another machine. So each query first asks the manifests what is new, in as few reads as the layout allows:
+Writers notify the index of each run and task. A notification may be missing: the process died in between, or wrote from
+another machine. So each query first looks for what is new in the manifests, in as few reads as the layout allows:
 
-- *New runs.* Run ids are given without gaps, so there is one above the newest known only if the next id exists: one
-  probe when nothing is new, a doubling search otherwise. Gaps that lost calls left are read too. The newest known run's
-  record is read to see whether it is still the same: if not, someone removed files by hand, and the flow is read from
-  nothing. What is then the newest run a listing tells, since the first ones may be gone (expired, in a bucket).
-- *Runs that were removed, restored or tagged anew.* The flow's log of them is asked for entries after the last one
-  taken over, and the records of the runs it names are read again, with their tags as they are.
+- *New runs.* Run ids are taken without gaps, so there is one above the newest known only if the next id exists: one
+  probe when nothing is new, a doubling search when something is. Gaps that lost notifications left are read too. The
+  newest known run's record is read to see whether it is still the same: if not, someone removed files by hand, and the
+  whole flow is read again. A listing then shows which run is newest, since the first ones may be gone (expired, in a
+  bucket).
+- *Runs that were removed, restored or tagged again.* The flow's log of them is asked for entries after the last one
+  read, and the records of the runs it names are read again, with their tags as they are.
 - *Runs that ended, or whose process died.* A crashed run never ends, so looking at all that have no end would cost more
-  with every crash. The `NEWEST` youngest that seem to go on are looked at each time: whether they have ended, and if
-  not, whether they live; one that does not counts as failed. An older one, and a dead one (whose process may have been
-  cut off only), is looked at when a 64th of its age has passed since the last look (one that began a day ago every 22
-  minutes), at most `LATER` each time. Moreover every row without an end that a query is about to show is looked at, and
-  the query repeated if one of them has another status.
+  with every crash. The `NEWEST` youngest that seem to be running are checked each time: whether they have ended, and
+  if not, whether their process is alive; if it is dead, the run counts as failed. An older run, and one with a dead
+  process (which may only have been cut off), is checked when a 64th of its age has passed since the last check (every
+  22 minutes for a run that began a day ago), at most `LATER` each time. Every row without an end that a query is about
+  to show is checked too, and the query is repeated if one of them has another status.
 - *Tasks*, only when a timeline is asked for: their names are listed until the run has ended and all of them were read.
   While it runs, they are listed again only once 20 times the last listing's duration has passed.
 
-What can be missed is therefore only this: a run that has gone without an end for long while 64 younger ones have none
-either, and that ended on another machine or by a process killed just then, still counts as running in queries for other
-states until its turn comes; and one that was taken for dead counts as failed until its turn comes or it says that it
-has ended.
+Only this can be missed: a run that has had no end for long, while 64 younger ones have none either, and that ended on
+another machine or because its process was killed, still counts as running in queries for other states until its turn
+comes; and a run that was judged dead by mistake counts as failed until its turn comes or its end is recorded.
 """
 
 from __future__ import annotations
@@ -50,9 +48,9 @@ from flownb.store.index.tables import (
 )
 from flownb.store.records import RunEnd, RunRecord, TaskRecord
 
-__all__ = ["Manifests", "Refresh"]
+__all__ = ["Refresh", "Runs", "Tasks"]
 
-# Runs without an end that are looked at in each query: the youngest, and older ones whose turn it is.
+# Runs without an end that are checked in each query: the youngest, and older ones whose turn it is.
 NEWEST, LATER = 64, 256
 # Manifests read at once.
 BATCH = 1000
@@ -60,8 +58,8 @@ BATCH = 1000
 PAUSE = 20
 
 
-class Manifests(Protocol):
-    """What the index reads of the datastore; ids are strings of digits.
+class Runs(Protocol):
+    """What the index reads of a datastore's runs; ids are strings of digits.
 
     Any method may raise `StoreError`, which a query passes on.
     """
@@ -78,7 +76,7 @@ class Manifests(Protocol):
         """The highest run id that is there, 0 if none is; lower ones may be missing."""
         ...
 
-    def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
+    def run_records(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
         """Records, in the order asked for, of removed runs too; None for one that is not there or damaged."""
         ...
 
@@ -87,19 +85,24 @@ class Manifests(Protocol):
         ...
 
     def alive(self, flow: str, runs: Sequence[str]) -> list[bool]:
-        """Whether the processes of runs without an end live; of one that does not, the end is looked for again."""
+        """Whether the processes of runs without an end are alive; if one is not, its end is looked for again."""
         ...
 
     def changes(self, flow: str, after: int) -> tuple[int, Sequence[str]]:
-        """What was removed, restored or tagged anew: the flow's log of it from entry `after` + 1 on.
+        """What was removed, restored or tagged again: the flow's log of it from entry `after` + 1 on.
 
-        An entry is written after the runs' records. Gives the last entry's number, and the runs that the entries name.
+        An entry is written after the runs' records. Returns the last entry's number, and the runs that the entries
+        name.
         """
         ...
 
     def tagged(self, record: RunRecord) -> RunRecord:
         """A run's record with the tags it has now."""
         ...
+
+
+class Tasks(Protocol):
+    """What the index reads of a datastore's tasks; errors as in `Runs`."""
 
     def task_names(self, flow: str, run: str) -> Iterable[tuple[str, str, int]]:
         """Step, task and attempt of each attempt that has ended, in any order."""
@@ -116,12 +119,14 @@ class Refresh:
     Parameters
     ----------
     file : IndexFile
-    manifests : Manifests
+    runs : Runs
+    tasks : Tasks
     """
 
-    def __init__(self, file: IndexFile, manifests: Manifests) -> None:
+    def __init__(self, file: IndexFile, runs: Runs, tasks: Tasks) -> None:
         self._file = file
-        self._manifests = manifests
+        self._runs = runs
+        self._tasks = tasks
         # When the tasks of a run may be listed again, by `time.monotonic`.
         self._listing: dict[tuple[str, str], float] = {}
 
@@ -142,7 +147,7 @@ class Refresh:
         if newest and not self._is_same(flow, str(newest), nonce):
             self._write(flow, _forget)
             upto, newest, entry = 0, 0, 0
-        top = self._top(flow, newest) if newest else self._manifests.last_run(flow)
+        top = self._top(flow, newest) if newest else self._runs.last_run(flow)
         for first in range(upto + 1, top + 1, CHUNK):
             self._read_runs(flow, first, min(first + CHUNK - 1, top))
         if top:
@@ -155,7 +160,7 @@ class Refresh:
         return {*young, *older}
 
     def ends(self, flow: str, runs: Sequence[str], *, note: bool = False) -> bool:
-        """Look whether runs have ended or died; whether one has another status now.
+        """Check whether runs have ended or died; whether one has another status now.
 
         Parameters
         ----------
@@ -163,14 +168,14 @@ class Refresh:
         runs : sequence of str
             Without an end, as far as it is known.
         note : bool, default False
-            Whether to put those that go on back in the queue.
+            Whether to put those that are running back in the queue.
         """
-        ends = dict(zip(runs, self._manifests.run_ends(flow, runs), strict=True))
+        ends = dict(zip(runs, self._runs.run_ends(flow, runs), strict=True))
         going = [run for run, end in ends.items() if end is None]
-        alive = dict(zip(going, self._manifests.alive(flow, going) if going else (), strict=True))
+        alive = dict(zip(going, self._runs.alive(flow, going) if going else (), strict=True))
         dead = [run for run in going if not alive[run]]
         if dead:
-            ends.update(zip(dead, self._manifests.run_ends(flow, dead), strict=True))
+            ends.update(zip(dead, self._runs.run_ends(flow, dead), strict=True))
         ended = {run: end for run, end in ends.items() if end is not None}
         later = [run for run in going if run not in ended and (note or not alive[run])]
         now = time.time()
@@ -195,7 +200,7 @@ class Refresh:
         return changed
 
     def _were_dead(self, flow: str, runs: Sequence[str]) -> bool:
-        """Whether one of some runs was taken for dead."""
+        """Whether one of some runs was judged dead."""
         if not runs:
             return False
         query = f"SELECT 1 FROM open WHERE flow = ? AND dead = 1 AND run IN ({','.join('?' * len(runs))}) LIMIT 1"
@@ -213,13 +218,13 @@ class Refresh:
         """
         began = time.monotonic()
         known = {(row.task, row.attempt) for row in rows}
-        there = list(self._manifests.task_names(flow, run))
+        there = list(self._tasks.task_names(flow, run))
         names = [name for name in there if name[1:] not in known]
         gone = known - {name[1:] for name in there}
         now = time.monotonic()
         self._listing[flow, run] = now + PAUSE * (now - began)
         for first in range(0, len(names), BATCH):
-            read = self._manifests.task_records(flow, run, names[first : first + BATCH])
+            read = self._tasks.task_records(flow, run, names[first : first + BATCH])
             self._put_tasks(flow, [record for record in read if record is not None])
         if gone:
             self._write(flow, lambda db, number: remove_tasks(db, number, int(run), gone))
@@ -229,18 +234,18 @@ class Refresh:
 
     def _is_same(self, flow: str, run: str, nonce: str) -> bool:
         """Whether a known run is still there, and not another one under its id."""
-        record = self._manifests.runs(flow, [run])[0] if nonce else None
-        # Of a damaged record, and of one that cannot be told from others, only that it is there.
-        return self._manifests.has_run(flow, run) if record is None else record.nonce == nonce
+        record = self._runs.run_records(flow, [run])[0] if nonce else None
+        # Of a damaged record, and of one without a nonce, only that it exists is known.
+        return self._runs.has_run(flow, run) if record is None else record.nonce == nonce
 
     def _top(self, flow: str, known: int) -> int:
         """The highest run id: doubling steps upwards from a known one, then halving ones."""
         step = 1
-        while self._manifests.has_run(flow, str(known + step)):
+        while self._runs.has_run(flow, str(known + step)):
             known += step
             step *= 2
         while step := step // 2:
-            if self._manifests.has_run(flow, str(known + step)):
+            if self._runs.has_run(flow, str(known + step)):
                 known += step
         return known
 
@@ -249,9 +254,9 @@ class Refresh:
         query = "SELECT run FROM runs WHERE flow = (SELECT id FROM flows WHERE name = ?) AND run BETWEEN ? AND ?"
         there = self._file.read(lambda db: {run for (run,) in db.execute(query, (flow, first, last))})
         lost = [str(run) for run in range(first, last + 1) if run not in there]
-        records = self._manifests.runs(flow, lost)
+        records = self._runs.run_records(flow, lost)
         runs = [run for run, record in zip(lost, records, strict=True) if record is not None and record.kind == "run"]
-        ends = dict(zip(runs, self._manifests.run_ends(flow, runs), strict=True))
+        ends = dict(zip(runs, self._runs.run_ends(flow, runs), strict=True))
 
         def work(db: Connection) -> None:
             number = flow_id(db, flow, make=True)
@@ -263,12 +268,12 @@ class Refresh:
 
     def _changes(self, flow: str, after: int) -> None:
         """Read the records again that the log of changes names."""
-        last, changed = self._manifests.changes(flow, after)
+        last, changed = self._runs.changes(flow, after)
         if last <= after:
             return
         runs = list(dict.fromkeys(changed))
-        records = [record and self._manifests.tagged(record) for record in self._manifests.runs(flow, runs)]
-        ends = self._manifests.run_ends(flow, runs)
+        records = [record and self._runs.tagged(record) for record in self._runs.run_records(flow, runs)]
+        ends = self._runs.run_ends(flow, runs)
 
         def work(db: Connection, number: int) -> None:
             for record, end in zip(records, ends, strict=True):
@@ -282,7 +287,7 @@ class Refresh:
         self._write(flow, lambda db, number: put_tasks(db, number, records))
 
     def _write(self, flow: str, work: Callable[[Connection, int], None]) -> None:
-        """Change what is known of a flow, if anything is."""
+        """Change what is known of a flow, if anything is known."""
 
         def of_flow(db: Connection) -> None:
             number = flow_id(db, flow)
@@ -293,7 +298,7 @@ class Refresh:
 
 
 def _known(db: Connection, flow: str) -> tuple[int, int, str, int]:
-    """Up to which run there is no gap, the highest run and its nonce, and the last change taken over."""
+    """Up to which run there is no gap, the highest run and its nonce, and the last change that was read."""
     row = db.execute("SELECT id, upto, changes FROM flows WHERE name = ?", (flow,)).fetchone()
     if row is None:
         return 0, 0, "", 0

@@ -15,7 +15,11 @@ from flownb.cells.cell import read_cell
 from flownb.cells.notebook import read_notebook
 from flownb.client import Flow
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.states import step_states
+from flownb.session.step import run_step
 from flownb.session.step_options import parse_spin
 
 CELLS = (
@@ -39,7 +43,7 @@ def session(s3_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ses
 
 def test_a_flow_runs_and_is_read_elsewhere(session: Session) -> None:
     """A run in S3 gives what it gives in a folder; another process without any cache reads it through the client."""
-    assert 24 == session.run(RunOptions()).tasks
+    assert run_flow(session, RunOptions()).tasks == 24
     code = """
         from flownb import Flow
         run = Flow("F").latest_successful_run
@@ -50,21 +54,21 @@ def test_a_flow_runs_and_is_read_elsewhere(session: Session) -> None:
     command = [sys.executable, "-c", textwrap.dedent(code)]
     environment = {**os.environ, "FLOWNB_CACHE_SIZE": "0"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    assert "F/1 38.0 7.0 0.0\n38.0\n" == done.stdout
+    assert done.stdout == "F/1 38.0 7.0 0.0\n38.0\n"
 
 
 def test_cells_and_spins(session: Session, tmp_path: Path) -> None:
     """Step cells, spins and kept spins work as in a folder, and nothing is written beside the notebook."""
     for step in ("load", "train", "pick"):
-        session.run_step(step)
-    assert 38.0 == session.spin(parse_spin(["pick"])).values["best"]
-    kept = session.spin(parse_spin(["train", "--index", "3", "--persist"]))
+        run_step(session, step)
+    assert spin_step(session, parse_spin(["pick"])).values["best"] == 38.0
+    kept = spin_step(session, parse_spin(["train", "--index", "3", "--persist"]))
     assert kept.task is not None
-    assert 6.0 == kept.task.data.model.weights
-    assert {"fresh"} == {one.state for one in session.freshness().values()}
+    assert kept.task.data.model.weights == 6.0
+    assert {one.state for one in step_states(session).values()} == {"fresh"}
     (work,) = Flow("F", datastore=session.datastore).working_runs()
-    assert 20 == len(list(work["train"]))
-    assert [] == [path for path in tmp_path.iterdir() if path.name.startswith(".flownb")]
+    assert len(list(work["train"])) == 20
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(".flownb")] == []
 
 
 def test_notebooks_and_users_of_one_bucket_are_kept_apart(
@@ -95,8 +99,10 @@ def test_notebooks_and_users_of_one_bucket_are_kept_apart(
         for user in ("ada", "bob")
     ]
     for x, (place, user, notebook_id) in enumerate(who):
-        assert "never" == opened(place, user, x, notebook_id).freshness()["load"].state
-        opened(place, user, x, notebook_id).run_step("load")
-        opened(place, user, x, notebook_id).run(RunOptions(executor="inline"))
-    found = [opened(place, user, x, named).spin(parse_spin(["add"])) for x, (place, user, named) in enumerate(who)]
-    assert [x + 1 for x in range(len(who))] == [one.values["y"] for one in found]
+        assert step_states(opened(place, user, x, notebook_id))["load"].state == "never"
+        run_step(opened(place, user, x, notebook_id), "load")
+        run_flow(opened(place, user, x, notebook_id), RunOptions(executor="inline"))
+    found = [
+        spin_step(opened(place, user, x, named), parse_spin(["add"])) for x, (place, user, named) in enumerate(who)
+    ]
+    assert [one.values["y"] for one in found] == [x + 1 for x in range(len(who))]
