@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 __all__ = ["STAND_INS", "Catchable", "InvalidNextException", "MetaflowException", "MetaflowInvalidPathspec",
            "MetaflowNotFound", "MetaflowTaggingError", "MissingInMergeArtifactsException",
-           "UnhandledInMergeArtifactsException", "metaflow_name", "stands_for"]  # fmt: skip
+           "UnhandledInMergeArtifactsException", "metaflow_name", "replaces"]  # fmt: skip
 
 # By module and name of Metaflow's: the class that replaces it.
 STAND_INS: dict[str, dict[str, type[Exception]]] = {}
@@ -23,7 +23,7 @@ _mixed: dict[tuple[type, type], type] = {}
 Kind = TypeVar("Kind", bound=type[Exception])
 
 
-def stands_for(module: str, name: str = "") -> Callable[[Kind], Kind]:
+def replaces(module: str, name: str = "") -> Callable[[Kind], Kind]:
     """Mark a class as the one that replaces a class of Metaflow's, of the same name unless another is given."""
 
     def mark(kind: Kind) -> Kind:
@@ -83,7 +83,7 @@ def _again(kind: type[Exception], args: Iterable[Any], state: dict[str, Any]) ->
     return made
 
 
-_exception = stands_for("metaflow.exception")
+_exception = replaces("metaflow.exception")
 
 
 @_exception
@@ -209,7 +209,7 @@ class MissingInMergeArtifactsException(_MergeException):
     headline = "Missing artifacts in merge"
 
 
-@stands_for("metaflow.flowspec")
+@replaces("metaflow.flowspec")
 class InvalidNextException(MetaflowException):
     """``self.next`` was called in a way that is not accepted."""
 

@@ -45,7 +45,7 @@ CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
     "FN023": decorators.check_caught_split,
     "FN024": decorators.check_decorator_settings,
     "FN025": decorators.check_decorator_values,
-    "FN026": graph_checks.check_foreach_items,
+    "FN026": captures.check_foreach_items,
     "FN027": joins.check_order_of_inputs,
     "FN028": flow_class.check_class_value,
     "FN029": flow_class.check_base_class,
