@@ -1,8 +1,4 @@
-"""The exporter: a flow as a Metaflow file.
-
-Takes a `Program` with a complete graph; gives the text of ``flow.py``, which holds exactly the source that the runtime
-executes, and runs unmodified on Metaflow.
-"""
+"""Export a flow as a Metaflow file, ``flow.py``, which contains exactly the source that the runtime executes."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from flownb.runtime.program import Program
 
 __all__ = ["flow_file"]
 
-# What Metaflow takes along of a folder by default (`metaflow/metaflow_config.py`, 2.19.39).
+# Files of a folder that Metaflow packages by default (`metaflow/metaflow_config.py`, 2.19.39).
 PACKAGED = (".py", ".R", ".RDS")
 LINE_LENGTH = 88  # ruff's and black's default, so that formatting the file changes none of our lines
 
@@ -28,6 +24,7 @@ def flow_file(program: Program, *, notebook: str = "", filename: str = "flow.py"
     Parameters
     ----------
     program : Program
+        With a complete graph.
     notebook : str
         File name of the notebook, named in the header comment.
     filename : str
@@ -38,7 +35,7 @@ def flow_file(program: Program, *, notebook: str = "", filename: str = "flow.py"
     Returns
     -------
     str
-        Ending in a newline.
+        The file's text, ending in a newline.
 
     Raises
     ------
@@ -64,7 +61,7 @@ def flow_file(program: Program, *, notebook: str = "", filename: str = "flow.py"
 
 
 def _require_constants(program: Program) -> None:
-    """Refuse a class-level value that Metaflow could not persist, so that not even the first step would run."""
+    """Refuse a class-level value that Metaflow cannot persist, since not even the first step would run there."""
     for name, value in program.constants.items():
         try:
             pickle.dumps(value)
@@ -72,7 +69,7 @@ def _require_constants(program: Program) -> None:
             raise UnpicklableArtifact(
                 f"The constant `{name}` of the %%flow cell cannot be pickled.",
                 f"Metaflow persists it before the first step runs ({type(error).__name__}: {error}).",
-                f"Make it in a %%shared cell or in a step, or call it `_{name}`: such names are not persisted.",
+                f"Create it in a %%shared cell or in a step, or call it `_{name}`: such names are not persisted.",
                 artifact=name,
             ) from error
 

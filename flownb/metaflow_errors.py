@@ -1,8 +1,8 @@
 """Metaflow's exceptions, so that code which catches them catches ours.
 
-Takes nothing; gives classes with the names, attributes and bases of ``metaflow/exception.py`` (2.19.39) for where
-Metaflow is not installed, and `Catchable`, whose instances are also instances of Metaflow's own classes where those are
-loaded.
+Where Metaflow is not installed, the classes here replace its own: they have the names, attributes and bases of
+``metaflow/exception.py`` (2.19.39). If Metaflow's own classes are loaded, an instance of `Catchable` is an instance of
+them, too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 __all__ = ["STAND_INS", "Catchable", "InvalidNextException", "MetaflowException", "MetaflowInvalidPathspec",
            "MetaflowNotFound", "MetaflowTaggingError", "MissingInMergeArtifactsException",
-           "UnhandledInMergeArtifactsException", "metaflow_name", "stands_for"]  # fmt: skip
+           "UnhandledInMergeArtifactsException", "metaflow_name", "replaces"]  # fmt: skip
 
 # By module and name of Metaflow's: the class that replaces it.
 STAND_INS: dict[str, dict[str, type[Exception]]] = {}
@@ -23,7 +23,7 @@ _mixed: dict[tuple[type, type], type] = {}
 Kind = TypeVar("Kind", bound=type[Exception])
 
 
-def stands_for(module: str, name: str = "") -> Callable[[Kind], Kind]:
+def replaces(module: str, name: str = "") -> Callable[[Kind], Kind]:
     """Mark a class as the one that replaces a class of Metaflow's, of the same name unless another is given."""
 
     def mark(kind: Kind) -> Kind:
@@ -35,14 +35,14 @@ def stands_for(module: str, name: str = "") -> Callable[[Kind], Kind]:
 
 
 class Catchable(Exception):
-    """An exception that is caught by the names of Metaflow's that its bases stand for.
+    """An exception that is caught by the classes of Metaflow's that its bases replace.
 
-    ``except`` looks only at real base classes. So an instance is made of a class that has Metaflow's own one among its
-    bases, too, if that was imported: flownb never imports Metaflow for it.
+    ``except`` looks only at real base classes. So the class of an instance also has Metaflow's own class as a base, if
+    that was imported; flownb never imports Metaflow for it.
     """
 
     def __new__(cls, *args: Any, **options: Any) -> Catchable:
-        """Make an instance that Metaflow's own names catch, too."""
+        """Make an instance that Metaflow's own classes catch, too."""
         return super().__new__(_with_real(cls), *args)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -66,12 +66,12 @@ def _with_real(cls: type) -> type:
 
 
 def metaflow_name(kind: type) -> str:
-    """The dotted name of Metaflow's class that a class stands for; empty if there is none."""
+    """The dotted name of Metaflow's class that a class replaces; empty if there is none."""
     return next((".".join(_places[base]) for base in kind.__mro__ if base in _places), "")
 
 
 def _importable(kind: type) -> type:
-    """The class that one of `_with_real` was made of."""
+    """The class that `_with_real` started from."""
     return next(base for base in kind.__mro__ if base not in _mixed.values())
 
 
@@ -83,7 +83,7 @@ def _again(kind: type[Exception], args: Iterable[Any], state: dict[str, Any]) ->
     return made
 
 
-_exception = stands_for("metaflow.exception")
+_exception = replaces("metaflow.exception")
 
 
 @_exception
@@ -109,7 +109,7 @@ class ParameterFieldFailed(MetaflowException):
 
 @_exception
 class ParameterFieldTypeMismatch(MetaflowException):
-    """A function that computes a parameter's field gave another type."""
+    """A function that computes a parameter's field returned another type."""
 
     headline = "Parameter field with a mismatching type"
 
@@ -188,7 +188,7 @@ class MetaflowDataMissing(MetaflowException):
 
 
 class _MergeException(MetaflowException):
-    """What both errors of ``merge_artifacts`` have."""
+    """The base of both errors of ``merge_artifacts``."""
 
     def __init__(self, msg: str, unhandled: list[str]) -> None:
         super().__init__(msg)
@@ -209,7 +209,7 @@ class MissingInMergeArtifactsException(_MergeException):
     headline = "Missing artifacts in merge"
 
 
-@stands_for("metaflow.flowspec")
+@replaces("metaflow.flowspec")
 class InvalidNextException(MetaflowException):
     """``self.next`` was called in a way that is not accepted."""
 

@@ -1,8 +1,8 @@
 """Cards: what a step shows of its result.
 
 Components have Metaflow's names and parameters; ``from flownb.cards import Markdown`` in a cell is
-``from metaflow.cards import Markdown`` in flow.py. A name of ``metaflow.cards`` that is not drawn here comes from the
-installed Metaflow, and the card shows one line in its place.
+``from metaflow.cards import Markdown`` in flow.py. Any other name of ``metaflow.cards`` comes from the installed
+Metaflow; such a component is not drawn here, and the card shows one line instead.
 """
 
 from __future__ import annotations

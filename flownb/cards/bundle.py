@@ -1,6 +1,6 @@
-"""A card as text, for terminals and for whoever reads a notebook's file.
+"""A card as the output of a notebook's cell: ``text/html`` in a sandboxed frame, and ``text/plain``.
 
-Takes plain data; gives lines. Markdown stays as it was written, which was made for that.
+The same card always has the same output. The text is also what terminals show; Markdown stays in it as it was written.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _part(part: Any) -> list[str]:
 
 
 def _line(part: Plain) -> str:
-    """A component that has only one line."""
+    """A component that is shown in one line."""
     kind = part.get("type")
     if kind == "image":
         label = f": {part['label']}" if part.get("label") else ""
@@ -96,7 +96,7 @@ def _cell(value: Any) -> str:
 
 
 def _aligned(rows: list[list[str]], *, right: set[int], cut: bool, indent: str) -> list[str]:
-    """Rows with their columns under each other."""
+    """Rows as lines of text, with aligned columns."""
     if cut:
         rows = [[cell if len(cell) <= WIDTH else f"{cell[: WIDTH - 1]}…" for cell in row] for row in rows]
     widths: dict[int, int] = {}
@@ -112,10 +112,6 @@ def _aligned(rows: list[list[str]], *, right: set[int], cut: bool, indent: str) 
     ]
 
 
-# MERGED-DOC cards.frame: A card inside a notebook: a MIME bundle with a sandboxed frame. Takes plain data; gives
-# ``text/html`` and ``text/plain``, both the same each time for the same card.
-
-
 # The page runs no script; `allow-same-origin` lets the notebook's page measure it, the others let links open a tab.
 SANDBOX = "allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 # Runs in the notebook's page, not in the card: the frame gets the height of its page, again when its width changes.
@@ -124,7 +120,7 @@ FIT = (
     "var h=Math.ceil(b.getBoundingClientRect().height);if(h>0)f.style.height=h+'px'};r();"
     "if(window.ResizeObserver)new ResizeObserver(r).observe(f)"
 )
-# What is left where a notebook is not trusted and JupyterLab takes the frame away.
+# What is shown instead of the frame where a notebook is not trusted.
 UNTRUSTED = "A card is shown in a trusted notebook only: run the cell again, or trust the notebook."
 # Pixels, for the estimate before the page is measured.
 LINE, CHARACTERS, ROW, LIMIT = 25, 95, 32, 20_000
@@ -144,7 +140,7 @@ def card_bundle(cards: Sequence[CardContent], *, heading: str = "", note: str = 
 
 
 def _height(card: CardContent) -> int:
-    """About how high a card is, in pixels."""
+    """The approximate height of a card, in pixels."""
     return (50 if card.title else 0) + sum(_part_height(part) for part in card.parts)
 
 
@@ -163,7 +159,7 @@ def _part_height(part: Any) -> int:
 
 
 def _picture_height(content: Any) -> int:
-    """A PNG's height as it says itself, at most as it is wide on a page; others are guessed."""
+    """A PNG's height on a page, from its own header; the height of other formats is guessed."""
     if isinstance(content, bytes) and content.startswith(b"\x89PNG") and len(content) > 24:
         width, height = (int.from_bytes(content[at : at + 4]) for at in (16, 20))
         return round(height * min(1.0, 900 / max(width, 1)))

@@ -1,7 +1,6 @@
 """The components of one card, in order, each by its id: what ``current.card.components`` is.
 
-Takes components; gives them in order. The meaning is that of Metaflow's ``ComponentStore``
-(``metaflow/plugins/cards/component_serializer.py``, 2.19.39).
+It means the same as Metaflow's ``ComponentStore`` (``metaflow/plugins/cards/component_serializer.py``, 2.19.39).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from flownb.errors import CardError
 
 __all__ = ["ComponentStore", "Missing"]
 
-# For the ids of components that were given none; no card shows them.
+# For the ids of components that get none from the user; no card shows them.
 NUMBERS = itertools.count()
 
 
@@ -30,11 +29,11 @@ class ComponentStore:
         self.extend(components)
 
     def append(self, component: Any, id: str | None = None) -> None:  # noqa: A002  # Metaflow's name
-        """Add a component, which `id` names; one that is there under this id is replaced."""
+        """Add a component under `id`; a component that has this id is replaced."""
         if not is_component(component):
             kind, preview = describe(component)
             self._warn(
-                f"{preview[:80] or f'A value of type {kind}'} is no card component, so it is left out. "
+                f"{preview[:80] or f'A value of type {kind}'} is not a card component, so it is left out. "
                 "Append Markdown(text), Table(rows) or Image(bytes)."
             )
             return
@@ -54,7 +53,7 @@ class ComponentStore:
             self.append(component)
 
     def clear(self) -> None:
-        """Take all components away."""
+        """Remove all components."""
         self._found.clear()
 
     def keys(self) -> list[str]:
@@ -98,13 +97,13 @@ class ComponentStore:
 
 
 class Missing(CardComponent):
-    """Stands for a component that was asked for by an id nothing has; Metaflow shows nothing of it either."""
+    """What an unknown id gives instead of a component; like Metaflow, a card shows nothing of it."""
 
     def __init__(self, key: str) -> None:
         self._key = key
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        """Say that there is nothing to update."""
+        """Warn that there is nothing to update."""
         self._say(
             f"There is no component `{self._key}`, so nothing is updated. Append one with id={self._key!r} first."
         )

@@ -1,9 +1,15 @@
-"""The components a step puts into its card.
+"""The components a step puts into its card: text, tables and pictures.
 
-Takes what Metaflow's components take (``metaflow/plugins/cards/card_modules/components.py``, 2.19.39: names,
-parameters, defaults, what may be updated); each gives plain data when it is rendered, which is when the step ends or
-asks for a refresh. A component that cannot be drawn, or gives data of another shape than `flownb.cards.content` says,
-gives an error line, never an error.
+Names, parameters, defaults and what may be updated are those of Metaflow's components
+(``metaflow/plugins/cards/card_modules/components.py``, 2.19.39). A component is rendered to plain data when the step
+ends or asks for a refresh. If it cannot be drawn, or its data does not have the shape that `flownb.cards.content`
+describes, the card shows an error line; no error is raised.
+
+A data frame's columns are written as Metaflow writes them
+(``metaflow/plugins/cards/card_modules/convert_to_native_type.py``, 2.19.39, `_parse_pandas_column`), with three
+differences: the frame itself is not changed, a missing value is ``null`` in columns of any type, and only strings that
+were cut end in dots. A picture may be bytes, a data URL, or an object of matplotlib or PIL. Nothing is ever fetched,
+and a picture is only drawn in an ``<img>``, where an SVG cannot run scripts.
 """
 
 from __future__ import annotations
@@ -39,14 +45,7 @@ __all__ = [
     "render",
 ]
 
-# MERGED-DOC cards.frames: The first rows of a data frame as a table's headers and cells. Takes a pandas or polars
-# frame; gives texts and numbers. How a column of each type is written follows Metaflow
-# (``metaflow/plugins/cards/card_modules/convert_to_native_type.py``, 2.19.39, `_parse_pandas_column`), but the
-# frame itself is left alone, a missing value is ``null`` in columns of any type, and only texts that were cut end
-# in dots.
-
-
-# As many rows as pandas' own `head` gives, which is what Metaflow shows.
+# As many rows as pandas' `head` returns, which is what Metaflow shows.
 ROWS = 5
 # Longer texts in a column are cut.
 WIDTH = 30
@@ -54,7 +53,7 @@ TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%Z"
 
 
 def frame_kind(value: Any) -> str | None:
-    """``"pandas"`` or ``"polars"`` for a data frame of theirs, else None."""
+    """The library of a data frame, ``"pandas"`` or ``"polars"``; None for any other value."""
     for base in type(value).__mro__:
         if base.__name__ == "DataFrame" and base.__module__.split(".")[0] in ("pandas", "polars"):
             return base.__module__.split(".")[0]
@@ -68,7 +67,7 @@ def frame_cells(frame: Any, *, truncate: bool) -> tuple[list[str], list[list[Any
     ----------
     frame : pandas.DataFrame or polars.DataFrame
     truncate : bool
-        Whether to give the first five rows only.
+        Whether to return the first five rows only.
 
     Returns
     -------
@@ -89,7 +88,7 @@ def frame_cells(frame: Any, *, truncate: bool) -> tuple[list[str], list[list[Any
 
 
 def _index(index: Any) -> list[Any]:
-    """A pandas index as cells; the levels of a MultiIndex stand in one cell."""
+    """A pandas index as cells; the levels of a MultiIndex share a cell."""
     if index.nlevels == 1:
         return _column(index.to_series())
     levels = [_column(index.get_level_values(level).to_series()) for level in range(index.nlevels)]
@@ -123,11 +122,7 @@ def _cut(text: str) -> str:
     return clean(text if len(text) <= WIDTH else f"{text[:WIDTH]}...")
 
 
-# MERGED-DOC cards.images: Images a card can hold: bytes of a picture format, data URLs, matplotlib and PIL objects.
-# Takes what a step has; gives ``(MIME type, bytes)`` or the error component that the card then shows. Nothing is
-# ever fetched, and a picture is only ever drawn in an ``<img>``, where an SVG cannot run scripts.
-
-
+# MIME type and bytes.
 Picture = tuple[str, bytes]
 
 DATA_URL = re.compile(r"\s*data:(image/[a-z0-9.+-]{1,40})((?:;[^,;]{0,60})*),(.*)\Z", re.DOTALL | re.IGNORECASE)
@@ -171,9 +166,9 @@ def is_figure(value: Any) -> bool:
 
 
 def from_figure(plot: Any) -> Picture | Plain:
-    """A matplotlib figure, or the figure of axes, which is then closed as in Metaflow.
+    """A matplotlib figure, or the figure of axes; the figure is closed afterwards, as in Metaflow.
 
-    The bytes are the same for the same figure: the version of matplotlib is not written into them.
+    The same figure always has the same bytes: the version of matplotlib is not written into them.
     """
     figure = plot
     if not is_figure(plot):
@@ -220,7 +215,7 @@ class CardComponent:
         raise NotImplementedError
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        """Change what it shows; a component that cannot be changed says so once."""
+        """Change what it shows; a component that cannot be changed warns once."""
         self._say(f"{type(self).__name__} cannot be updated: append another one, or clear the card first.")
 
     def _say(self, message: str) -> None:
@@ -236,7 +231,7 @@ class Markdown(CardComponent):
     Parameters
     ----------
     text : str, optional
-        CommonMark with tables; blanks that all its lines begin with are taken away. HTML in it is shown, not obeyed.
+        CommonMark with tables; indentation that all its lines have is removed. HTML in it is shown as text.
     """
 
     REALTIME_UPDATABLE = True
@@ -259,7 +254,7 @@ class Table(CardComponent):
     Parameters
     ----------
     data : list of list, optional
-        Rows of cells: texts, numbers, or other components. What is no list of lists is passed over, as in Metaflow.
+        Rows of cells: strings, numbers, or other components. Anything but a list of lists is ignored, as in Metaflow.
     headers : list of str, optional
         The row above.
     disable_updates : bool, default False
@@ -300,7 +295,7 @@ class Table(CardComponent):
             headers, rows, left_out = frame_cells(dataframe, truncate=truncate)
         except Exception as error:  # of a type of column that is not foreseen
             table = cls(disable_updates=True)
-            table._failed = failure("Table: the data frame cannot be drawn.", _told(error))
+            table._failed = failure("Table: the data frame cannot be drawn.", _error_text(error))
             return table
         table = cls(rows, headers, disable_updates=True)
         table._left_out = left_out
@@ -311,7 +306,7 @@ class Table(CardComponent):
     _failed: Plain | None = None
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        """Say that only the components in a table can be updated."""
+        """Warn that only the components in a table can be updated."""
         self._say("A Table cannot be updated: keep the components in its cells and update these.")
 
     def render(self) -> Plain:
@@ -325,7 +320,7 @@ class Table(CardComponent):
         return {"type": "table", "headers": headers, "rows": rows, "left_out": self._left_out}
 
     def _cell(self, value: Any) -> Any:
-        """A cell's plain data; what Metaflow cannot show it shows as ``<object>``, and so does this."""
+        """A cell's plain data; a value that Metaflow cannot show is ``<object>`` there and here."""
         if is_component(value):
             return render(value)
         if type(value) is str:
@@ -349,7 +344,7 @@ class Image(CardComponent):
     label : str, optional
         The line below.
     disable_updates : bool, default True
-        Whether `update` does nothing but say so.
+        Whether `update` only warns.
     """
 
     REALTIME_UPDATABLE = True
@@ -379,7 +374,7 @@ class Image(CardComponent):
     def update(self, image: Any, label: str | None = None) -> None:
         """Show another picture: bytes, a data URL, a PIL image or a matplotlib figure."""
         if not self.REALTIME_UPDATABLE:
-            self._say("This Image was made with disable_updates=True, so it stays as it is.")
+            self._say("This Image was made with disable_updates=True, so it cannot be updated.")
             return
         if label is not None:
             self._label = label
@@ -402,15 +397,15 @@ class Image(CardComponent):
 
 
 def _read_safely(read: Callable[[Any], Picture | Plain], value: Any) -> Picture | Plain:
-    """Read a picture; what goes wrong is shown in the card."""
+    """Read a picture; if that fails, the card shows why."""
     try:
         return read(value)
     except Exception as error:
-        return failure("Image: it cannot be drawn.", _told(error))
+        return failure("Image: it cannot be drawn.", _error_text(error))
 
 
 def is_component(value: Any) -> bool:
-    """Whether a value can be part of a card: a component of ours, or one of Metaflow's own."""
+    """Whether a value can be part of a card: a component of flownb's or of Metaflow's."""
     return isinstance(value, CardComponent) or any(
         base.__name__ == "MetaflowCardComponent" and base.__module__.startswith("metaflow.")
         for base in type(value).__mro__
@@ -418,7 +413,7 @@ def is_component(value: Any) -> bool:
 
 
 def render(component: Any) -> Plain:
-    """A component's plain data; one that is Metaflow's own, or cannot be drawn, becomes a line that says so."""
+    """A component's plain data; a component of Metaflow's, or one that cannot be drawn, becomes a line that says so."""
     name = type(component).__name__
     if not isinstance(component, CardComponent):
         return {"type": "note", "text": f"{name}: this component is drawn by Metaflow only."}
@@ -426,14 +421,14 @@ def render(component: Any) -> Plain:
         plain = component.render()
         bad = flaw(plain)
         detail = f"What render() gave is no component: {bad}." if bad else ""
-    except (Exception, SystemExit) as error:  # also of a class of the user's own
-        detail = _told(error)
+    except (Exception, SystemExit) as error:  # a class of the user's own may raise anything
+        detail = _error_text(error)
     if not detail:
         return plain
     component._say(f"{name} cannot be drawn, so the card says this in its place: {detail}")
     return failure(f"{name}: it cannot be drawn.", detail)
 
 
-def _told(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     """An error's type and text."""
     return f"{type(error).__name__}: {clean(error)}"

@@ -1,7 +1,9 @@
-"""What a card shows, as plain data: what is stored with a task and what every drawing starts from.
+"""What a card shows, as plain data: it is stored with a task, and pages and texts are made of it.
 
-Takes and gives dicts of texts, numbers, lists and bytes. No HTML is stored: an old card gains from a better page, and
-nothing that a store holds is ever trusted to be markup.
+Plain data is dicts of strings, numbers, lists and bytes. No HTML is stored: an old card benefits from a better page,
+and nothing from a datastore is ever trusted to be markup. `flaw` says what is wrong with data. A component type that is
+not known here passes if its data is plain: a later version may have written it, and pages and texts say that they do
+not know it.
 """
 
 from __future__ import annotations
@@ -12,22 +14,17 @@ from typing import Any
 
 __all__ = ["CardContent", "Plain", "clean", "failure", "flaw"]
 
-# MERGED-DOC cards.shape: The shapes of plain data that a card is stored as and drawn from. Takes what a component
-# rendered, or what a store holds; gives what is wrong with it, as a sentence. A type that is not known here passes
-# if its data is plain: a later version may have written it, and the drawings say that they do not know it.
-
-
 SCALARS = (str, bool, int, float, type(None))
-# Levels of lists and dicts inside each other; no card is meant that deep, and drawing goes down by calls.
+# Levels of nested lists and dicts; no real card is that deep, and drawing is recursive.
 DEPTH = 60
-# Bits of a whole number; Python refuses to write a longer one in digits.
+# Bits of an integer; Python refuses to write a longer one in digits.
 LONGEST = 14_000
 
 Check = Callable[[Any], bool]
 
 
 def flaw(part: object) -> str:
-    """What keeps a component's plain data from being stored and drawn; empty if nothing does.
+    """Say why a component's data cannot be stored and drawn; empty if it can.
 
     Examples
     --------
@@ -58,7 +55,7 @@ def flaw(part: object) -> str:
 
 
 def _unplain(value: Any, depth: int) -> str:
-    """What in a value is no plain data; subclasses count, for reading them back may need the user's own code."""
+    """What in a value is not plain data; an instance of a subclass is not, as reading it may need the user's code."""
     kind = type(value)
     if kind is int and value.bit_length() > LONGEST:
         return "a number that is too long to be written"
@@ -126,7 +123,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class CardContent:
-    """One card, which can be stored and drawn whatever it was made of: a part that cannot is an error line instead.
+    """One card. It can always be stored and drawn: an error line replaces a part that cannot.
 
     Attributes
     ----------
@@ -135,7 +132,7 @@ class CardContent:
     id : str or None
         As in ``@card(id=…)``.
     title : str
-        A heading above all, empty for none.
+        A heading above everything; empty if there is none.
     components : tuple of Plain
         What the step appended, in order.
     sections : tuple of Plain
@@ -157,7 +154,7 @@ class CardContent:
 
     @property
     def parts(self) -> tuple[Plain, ...]:
-        """All it shows, from top to bottom."""
+        """Everything it shows, from top to bottom."""
         return (*self.components, *self.sections)
 
     def to_plain(self) -> Plain:
@@ -173,7 +170,7 @@ class CardContent:
 
     @classmethod
     def from_plain(cls, raw: object) -> CardContent:
-        """Rebuild a stored card; what a later version added is passed over, what is no card is shown as an error."""
+        """Rebuild a stored card; additions of a later version are ignored, data that is not a card is an error line."""
         if not isinstance(raw, Mapping):
             return cls(components=(failure("The card cannot be drawn.", "What is stored of it is no card."),))
         return cls(
@@ -186,7 +183,7 @@ class CardContent:
 
 
 def _sound(parts: object) -> tuple[Plain, ...]:
-    """The parts of a card, each that cannot be drawn replaced by a line that says so."""
+    """The parts of a card, with an error line in place of each part that cannot be drawn."""
     if not isinstance(parts, list | tuple):
         parts = (parts,)
     headline = "A part of this card cannot be drawn."
@@ -194,12 +191,12 @@ def _sound(parts: object) -> tuple[Plain, ...]:
 
 
 def failure(headline: str, detail: str = "") -> Plain:
-    """A component that stands for one that cannot be drawn."""
+    """The component that is shown in place of one that cannot be drawn."""
     return {"type": "error", "headline": headline, "detail": detail}
 
 
 def clean(text: object) -> str:
-    """A text that can be encoded and put into a page: no lone surrogates, no NUL; of what has no text, its type."""
+    """A text that can be encoded and put into a page, without lone surrogates and NUL; a type if `str` fails."""
     try:
         shown = str(text)
     except Exception:  # a class of the user's may fail to give one

@@ -1,7 +1,7 @@
 """What the default card shows below the appended components: the flow's parameters and the step's artifacts.
 
-Takes names, values and sizes; gives sections of plain data. The texts are the same in every run of the same code: no
-addresses, no times, no order that hashing decides, so a notebook's saved output changes only when a result does.
+The texts are the same in every run of the same code: they have no addresses, no times and no order that depends on
+hashing, so a notebook's saved output changes only when a result does.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Fact = dict[str, Any]
 
 
 def default_sections(parameters: Iterable[Fact], here: Iterable[Fact], inherited: Iterable[Fact]) -> tuple[Plain, ...]:
-    """The sections of the default card; one that has nothing to show is left out.
+    """The sections of the default card, without those that are empty.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def default_sections(parameters: Iterable[Fact], here: Iterable[Fact], inherited
 
 
 def fact(name: str, value: Any, size: int | None = None) -> Fact:
-    """The row of a value that is at hand."""
+    """The row of a value in memory."""
     kind, preview = describe(value)
     return {"name": name, "kind": kind, "size": size, "preview": preview}
 
@@ -157,7 +157,7 @@ class _Short(reprlib.Repr):
 
 
 def frame_like(value: Any) -> bool:
-    """Whether a value is so large a thing that inside of another its shape says enough."""
+    """Whether a value is an array or a frame, of which the shape is shown when it is inside another value."""
     return hasattr(value, "shape") and bool(value.shape)
 
 

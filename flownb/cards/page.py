@@ -1,8 +1,9 @@
-"""One self-contained HTML page of cards.
+"""One self-contained HTML page of cards, in light and dark, for screen and paper.
 
-Takes plain data; gives a page without scripts and without anything from outside, in light and dark, for screen and
-paper. Every text is escaped here, at the one place where it becomes HTML; a policy in the page forbids the browser
-whatever should get past that.
+A page has no scripts, and loads nothing from outside. Every text is escaped here, at the one place where it becomes
+HTML; a policy in the page forbids the browser anything that gets past that. In Markdown, HTML is shown as text, a link
+leads to http, https or mailto and opens a tab of its own, and a picture is shown if it is a ``data:`` URL; any other
+picture becomes a link.
 """
 
 from __future__ import annotations
@@ -24,11 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["STYLE", "card_page", "markdown_html", "number_text"]
 
-# MERGED-DOC cards.style: The look of a card's page. Takes nothing; gives one style sheet. Colours are variables,
-# set once for light and once for dark; text columns are as wide as is good to read, tables and pictures as wide as
-# they need.
-
-
+# Colours are variables, set once for light and once for dark. Text columns are as wide as is good to read, tables and
+# pictures as wide as they need.
 STYLE = """
 :root{--ink:#1b1f24;--soft:#5f6873;--line:#e3e7eb;--strong:#c9d0d7;--paper:#fff;--code:#f3f5f7;--link:#0b62c4;
 --bad:#9b1c1c;--badpaper:#fdf3f2;--badline:#f0c6c2;--mark:#7a5200;--markpaper:#fff6dc}
@@ -94,17 +92,12 @@ padding:.3rem 0;border-bottom:1px solid var(--line)}
 @media print{body{padding:0;font-size:10.5pt}figure,tr,.error{break-inside:avoid}h1,h2,h3{break-after:avoid}
 .wide,.markdown table{overflow:visible}a{color:inherit}}
 """.replace("\n", "")
-# MERGED-DOC cards.markdown: Markdown as HTML that cannot do anything. Takes a text; gives a fragment of HTML. HTML
-# in the text is shown as text; a link goes to http, https or mailto and opens a tab of its own; a picture is shown
-# if it is a ``data:`` URL, otherwise it becomes a link, for a card loads nothing from outside.
-
-
 LINKS = re.compile(r"(?:https?|mailto):", re.IGNORECASE)
 PICTURES = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=%\s]*\Z", re.IGNORECASE)
 
 
 def markdown_html(text: str) -> str:
-    r"""The text as HTML.
+    r"""Convert Markdown to HTML that cannot do anything.
 
     Parameters
     ----------
@@ -126,10 +119,10 @@ def _parser() -> MarkdownIt:
     from markdown_it.renderer import RendererHTML
 
     class Renderer(RendererHTML):
-        """Links and pictures as this module's first lines say."""
+        """Links and pictures as the module's docstring describes them."""
 
         def link_open(self, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
-            """A link that opens a tab of its own, or an inert one."""
+            """A link that opens a tab of its own, or leads nowhere."""
             target = str(tokens[at].attrGet("href") or "")
             if not LINKS.match(target):
                 return "<a>"
@@ -148,7 +141,7 @@ def _parser() -> MarkdownIt:
             return label
 
         def fence(self, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
-            """A block of code; its language is said to nobody."""
+            """A block of code, without its language."""
             return f"<pre><code>{html.escape(tokens[at].content)}</code></pre>\n"
 
     parser = MarkdownIt("commonmark", {"html": False}, renderer_cls=Renderer)
@@ -166,14 +159,14 @@ def card_page(cards: Sequence[CardContent], *, heading: str = "", note: str = ""
     ----------
     cards : sequence of CardContent
     heading : str, optional
-        Whose card it is, in small letters above.
+        Whose card it is, in small letters above it.
     note : str, optional
-        What should be known of it, beside the heading, such as ``spin, not recorded``.
+        A remark beside the heading, such as ``spin, not recorded``.
 
     Returns
     -------
     str
-        A whole document; the same cards give the same text.
+        A whole document; the same cards always have the same text.
     """
     body = "".join(_card(card, several=len(cards) > 1) for card in cards)
     top = ""
@@ -199,7 +192,7 @@ def _card(card: CardContent, *, several: bool) -> str:
 
 
 def _part(part: Any) -> str:
-    """A component as HTML; one of a type this version does not know is said to be so."""
+    """A component as HTML, or a line that says that this version does not know its type."""
     kind = str(part.get("type", "")) if isinstance(part, dict) else ""
     draw = PARTS.get(kind)
     if draw is None:
@@ -239,7 +232,7 @@ def _cell(value: Any) -> str:
 
 
 def _is_numeric(values: Any) -> bool:
-    """Whether a column is one of numbers, as far as it has values."""
+    """Whether all values of a column are numbers."""
     found = [value for value in values if value not in (None, "", "null")]
     return bool(found) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in found)
 
@@ -293,7 +286,7 @@ def _note(part: Plain) -> str:
 
 
 def _escape(text: object) -> str:
-    """A text as it may stand in an element or a quoted attribute."""
+    """A text as it may be in an element or a quoted attribute."""
     return html.escape(clean(text), quote=True)
 
 

@@ -1,1 +1,1 @@
-"""Source text, names, tags, notebook files: what a cell says, before it means anything with others."""
+"""What one cell says: its mark, its code and its names, read from source text, tags and notebook files."""

@@ -1,10 +1,9 @@
-"""Which names a body reads before it surely assigned them, and which it binds.
+"""Which names a body reads before they are definitely assigned, and which it binds.
 
-Takes the syntax tree of a cell's body; gives `BodyNames`. The body is judged as the body of a function, because that
-is what it becomes (Python reference, "Naming and binding"; CPython's `LOAD_FAST_CHECK` decides the same question). The
-analysis errs on one side only: a name may be reported as "perhaps read before assigned" when it never is (the step then
-loads an artifact that it overwrites), never the other way round. What is called definite is the opposite: a read is
-definite only if the body cannot be executed without it.
+The body is analysed as the body of a function, because that is what it becomes (Python reference, "Naming and
+binding"; CPython's `LOAD_FAST_CHECK` decides the same question). The analysis errs on one side only: a name may be
+reported as "perhaps read before assigned" when it never is (the step then loads an artifact that it overwrites), never
+the other way round. A read is called definite only if the body cannot be executed without it.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def analyse_names(
         walk.block(tree.body)
         names.ends = walk.state is not None and walk.state.certain
         if not walk.returns and walk.state is not None:
-            names.bound_at_end = frozenset(walk.state.sure)
+            names.bound_at_end = frozenset(walk.state.definite)
         last = max((node.end_lineno or 1 for node in tree.body), default=1)
         for name in captures:
             walk.read(name, last)
@@ -57,21 +56,21 @@ def analyse_names(
 
 
 class _Walk(Expressions):
-    """Walks statements in the order they run."""
+    """Visits statements in the order in which they are executed."""
 
     def block(self, body: Iterable[ast.stmt]) -> None:
-        """Walk statements one after the other."""
+        """Visit statements one after the other."""
         for statement in body:
             self.statement(statement)
 
     def branch(self, state: State | None, body: Iterable[ast.stmt]) -> State | None:
-        """Walk `body` from a copy of `state`; give the state it ends in."""
+        """Visit `body` from a copy of `state`, and return the state at its end."""
         self.state = copied(state)
         self.block(body)
         return self.state
 
     def interrupted(self, body: Iterable[ast.stmt]) -> State | None:
-        """Walk `body` from here; give the state in which it may be left at any point."""
+        """Visit `body` from here, and return the state in which any statement of it may leave it."""
         left = copied(self.state)
         self.bound_inside.append(set())
         self.block(body)
@@ -81,7 +80,7 @@ class _Walk(Expressions):
         return left
 
     def statement(self, node: ast.stmt) -> None:
-        """Walk one statement."""
+        """Visit one statement."""
         method = getattr(self, f"on_{type(node).__name__}", None)
         if method is not None:
             method(node)
@@ -190,7 +189,7 @@ class _Walk(Expressions):
     def loop(
         self, body: list[ast.stmt], orelse: list[ast.stmt], *, target: ast.expr | None = None, begins: bool = False
     ) -> None:
-        """Walk a loop's body, which may run not at all (unless it `begins`), once or often, and its else."""
+        """Visit a loop's body, which is executed never (unless it `begins`), once or often, and its else."""
         before = copied(self.state)
         certain, returns, jumps = self.uncertain(), self.returns, self.jumps
         if self.state is not None:
@@ -211,7 +210,7 @@ class _Walk(Expressions):
         self.state = before
         if before is not None and ended is not None:
             before.maybe |= ended.maybe
-        self.jumps = jumps  # these led out of this loop, or to its top
+        self.jumps = jumps  # breaks and continues in the loop end there
         self.certain_again(certain, returns)
 
     def on_With(self, node: ast.With | ast.AsyncWith) -> None:
@@ -234,7 +233,7 @@ class _Walk(Expressions):
     def on_Try(self, node: ast.Try) -> None:
         self.bound_inside.append(set())
         certain, returns, jumps = self.state is not None and self.state.certain, self.returns, self.jumps
-        if node.handlers:  # any line of the body may be the last one that is executed
+        if node.handlers:  # any line of the body may be the last that is executed
             self.uncertain()
         left = self.interrupted(node.body)
         self.block(node.orelse)
@@ -254,7 +253,7 @@ class _Walk(Expressions):
         self.certain_again(certain, returns, jumps)
         if not node.finalbody:
             return
-        # `finally` may run with no more than what was assigned before the try, and then leaves the rest as it was.
+        # `finally` may be executed with only what was assigned before the try; whatever it deletes is gone in any case.
         self.state = left
         if left is not None:
             left.maybe |= inside
@@ -264,8 +263,8 @@ class _Walk(Expressions):
         if self.state is None or after is None or start is None:
             self.state = None
         else:
-            gone = (start.sure - self.state.sure) | (start.maybe - self.state.maybe)
-            self.state = State((after.sure | self.state.sure) - gone, (after.maybe | self.state.maybe) - gone)
+            gone = (start.definite - self.state.definite) | (start.maybe - self.state.maybe)
+            self.state = State((after.definite | self.state.definite) - gone, (after.maybe | self.state.maybe) - gone)
             self.certain_again(certain, returns, jumps)
 
     on_TryStar = on_Try

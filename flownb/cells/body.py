@@ -1,6 +1,5 @@
-"""The body of a marked cell, parsed once.
+"""The body of a marked cell, parsed once: its decorators, syntax tree, magics and ``self.next``.
 
-Takes the text below the header; gives its leading decorators, syntax tree, magics and ``self.next`` transition.
 Syntax errors and magics are kept as facts, so that the checks can report them; nothing here raises.
 """
 
@@ -33,7 +32,7 @@ __all__ = [
     "unindentable_lines",
 ]
 
-# How the decorator that marks a step is spelled where a body has it, although its cell's header says as much.
+# Spellings of the decorator that marks a step; a body may have it although its cell's header says the same.
 STEP_MARKS = frozenset({"step", "metaflow.step", "flownb.step"})
 MAGIC = re.compile(r"^\s*(?:%{1,2}[A-Za-z_]|!|\?[\w.]|[\w.]+\?{1,2}\s*$)")
 ASSIGNED_MAGIC = re.compile(r"^\s*[\w.,\s\[\]'\"]+=\s*(?:%[A-Za-z_]|!)")
@@ -115,7 +114,7 @@ class StepBody:
         None after a syntax error.
     problem : SyntaxProblem or None
     magics : tuple of MagicLine
-        Found only when the text is not plain Python.
+        Searched for only if the text is not plain Python.
     mark : Decorator or None
         A ``@step`` line of the body's own, such as ``@step(start=True)``; it is not one of `decorators`.
     """
@@ -167,7 +166,7 @@ def _calls_next(node: ast.AST) -> bool:
 
 
 def next_calls(node: ast.AST | None) -> Iterator[ast.Call]:
-    """All calls of ``self.next`` in a body, other than of a function's own ``self``."""
+    """All calls of ``self.next`` in a body, except in functions with a ``self`` of their own."""
     for child in ast.iter_child_nodes(node) if node is not None else ():
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and "self" in Scope(child).bound:
             continue
@@ -241,7 +240,7 @@ def _other(call: ast.Call) -> Transition | None:
 
 
 def unindentable_lines(text: str) -> frozenset[int]:
-    """Lines (1-based) that begin inside a string, where added blanks would change a value.
+    """Lines (1-based) that begin inside a string, where blanks at the beginning would change a value.
 
     An incomplete text gives the lines known so far.
     """
@@ -290,7 +289,8 @@ def _leading_decorators(text: str) -> list[Decorator]:
             break
         found.append((Decorator("\n".join(lines[first - 1 : last]).strip(), first), last))
     if following and following[1] in ("def", "class", "async") and found:
-        # `@lru_cache` right above `def`: the def's. A blank line, or a decorator only steps know, makes it the step's.
+        # `@lru_cache` right above `def` is the def's. With a blank line in between, or if only steps have it, it is the
+        # step's.
         touching = following[0]
         while (
             found
@@ -303,7 +303,7 @@ def _leading_decorators(text: str) -> list[Decorator]:
 
 
 def _magic_lines(code: str) -> tuple[MagicLine, ...]:
-    """Lines that look like IPython's and stand in no string."""
+    """Lines that look like IPython's and do not begin inside a string."""
     lines = code.split("\n")
     found: list[MagicLine] = []
     inside: frozenset[int] | None = None
@@ -314,7 +314,7 @@ def _magic_lines(code: str) -> tuple[MagicLine, ...]:
         if not (MAGIC.match(line) or ASSIGNED_MAGIC.match(line)):
             continue
         if inside is None:
-            # Python's tokenizer stops at what it does not know: the magics found so far must be out of its way.
+            # Python's tokenizer stops at what it does not know, so the magics found so far are replaced before.
             inside = unindentable_lines("\n".join(lines))
         if number in inside:
             continue
@@ -333,7 +333,7 @@ def _blanks(line: str) -> str:
 
 
 def _without(code: str, magics: tuple[MagicLine, ...]) -> str:
-    """Turn magic lines into comments; an indented one leaves a `pass`, for it may be all its block has."""
+    """Turn magic lines into comments; an indented one leaves a `pass`, as it may be the only line of its block."""
     lines = code.split("\n")
     for magic in magics:
         blanks = _blanks(lines[magic.line - 1])
@@ -344,7 +344,7 @@ def _without(code: str, magics: tuple[MagicLine, ...]) -> str:
 
 
 def _parse(code: str) -> ast.Module | SyntaxProblem:
-    """The syntax tree, or what is wrong; warnings are left to the moment the code is run."""
+    """The syntax tree, or what is wrong; warnings are shown when the code is executed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -361,10 +361,10 @@ def parse_body(text: str, kind: Literal["flow", "shared", "step", "scratch"]) ->
     Parameters
     ----------
     text : str
-        All below the header line.
+        Everything below the header line.
     kind : {"flow", "shared", "step", "scratch"}
-        What the cell is. Leading decorators belong to a step or flow, elsewhere to defs; magics are commented out in
-        shared code.
+        What the cell is. In a step or flow cell, leading decorators are those of the step or flow. In a shared cell,
+        magics are commented out.
 
     Returns
     -------
@@ -384,7 +384,7 @@ def parse_body(text: str, kind: Literal["flow", "shared", "step", "scratch"]) ->
         without = _without(code, candidates)
         reparsed = _parse(without)
         if not isinstance(reparsed, ast.Module):
-            # Both a magic and a mistake: the magic is named if Python stopped there.
+            # There is a magic and a mistake: the magic is reported if Python stopped there.
             magics = tuple(magic for magic in candidates if magic.line == parsed.line)
         else:
             magics = candidates

@@ -1,7 +1,7 @@
-"""A hash of what Python code says, whatever it looks like.
+"""A hash of Python code that depends on what the code says, and not on its layout.
 
-Takes source text; gives a hash of its syntax tree, which comments, blank lines, quotes and line breaks leave as it is.
-Where code can see its own text or its line numbers, the text is hashed.
+The syntax tree is hashed, so comments, blank lines, quotes and line breaks do not change the hash. If code can see its
+own text or its line numbers, the text is hashed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from functools import lru_cache
 
 __all__ = ["code_digest", "same_decorators", "sees_others_text", "sees_text", "text_digest"]
 
-# Words by which code comes to see its own text or its lines: modules, attributes of frames and code objects.
-# A hash of the text is never wrong, so a word too many costs a comment that counts, and nothing else.
+# Words with which code can see its own text or its lines: modules, attributes of stack frames and code objects. A hash
+# of the text is never wrong, so a word too many only makes comments count.
 SEES_TEXT = re.compile(
     r"\b(?:inspect|traceback|linecache|tokenize|getsource\w*|_getframe|currentframe|exc_info|settrace|setprofile"
     r"|[ft]b_\w+|f_lineno|co_\w+|__code__|__traceback__|__loader__|__spec__|get_data|get_source|findsource|lineno"
@@ -28,7 +28,7 @@ SEES_OTHERS_FILE = re.compile(r"\.\s*__(?:file|cached)__\b")
 
 
 def code_digest(source: str | bytes, *, is_file: bool = False) -> str:
-    r"""Hash code by its syntax tree; code that has none, or that can see its text, by its text.
+    r"""Hash code by its syntax tree, or by its text if it has no tree or can see its text.
 
     Parameters
     ----------
@@ -70,13 +70,13 @@ def code_digest(source: str | bytes, *, is_file: bool = False) -> str:
 
 
 def sees_text(code: str) -> bool:
-    """Whether code may look at the text or the lines of code: its own, or that of its callers."""
+    """Whether code may look at the text or the lines of code: its own or its callers'."""
     return SEES_TEXT.search(code) is not None
 
 
 @lru_cache(maxsize=1024)
 def sees_others_text(code: str) -> bool:
-    """Whether code may look at the text or the lines of other code, or read the file of another module."""
+    """Whether code may look at the text or the lines of other code, or read another module's file."""
     return sees_text(code) or SEES_OTHERS_FILE.search(code) is not None
 
 

@@ -1,6 +1,6 @@
-"""What the expressions of a body read and bind, at one point of it.
+"""What the expressions of a body read and bind.
 
-`Expressions` keeps the state at that point; `flownb.cells.assignment` walks the statements with it.
+`Expressions` keeps the state at the current point of the body; `flownb.cells.assignment` visits the statements with it.
 """
 
 from __future__ import annotations
@@ -26,15 +26,23 @@ __all__ = ["Expressions", "State", "copied", "either"]
 
 @dataclass
 class State:
-    """Names surely assigned, and names that may be, at one point of a body, and whether it is certainly reached."""
+    """The state at one point of a body.
 
-    sure: set[str] = field(default_factory=set)
+    Attributes
+    ----------
+    definite, maybe : set of str
+        Names that are definitely assigned there, and names that may be.
+    certain : bool
+        Whether that point is certainly reached.
+    """
+
+    definite: set[str] = field(default_factory=set)
     maybe: set[str] = field(default_factory=set)
     certain: bool = True
 
     def copy(self) -> State:
-        """A state that changes on its own."""
-        return State(set(self.sure), set(self.maybe), self.certain)
+        """A copy that changes independently."""
+        return State(set(self.definite), set(self.maybe), self.certain)
 
 
 def copied(state: State | None) -> State | None:
@@ -43,10 +51,10 @@ def copied(state: State | None) -> State | None:
 
 
 def either(one: State | None, other: State | None) -> State | None:
-    """The state whichever of two ways was taken; None is a way that is never left."""
+    """The state after one of two branches; None is the state of a branch whose end is never reached."""
     if one is None or other is None:
         return one if other is None else other
-    return State(one.sure & other.sure, one.maybe | other.maybe, one.certain and other.certain)
+    return State(one.definite & other.definite, one.maybe | other.maybe, one.certain and other.certain)
 
 
 class Expressions:
@@ -55,7 +63,7 @@ class Expressions:
     Parameters
     ----------
     names : BodyNames
-        Filled on the way.
+        Filled during the visit.
     methods : mapping of str to BodyNames
         Methods of ``self`` whose code is known.
     """
@@ -67,14 +75,14 @@ class Expressions:
         self.returns = self.jumps = 0
         # None: this point cannot be reached.
         self.state: State | None = State()
-        # All names bound so far in each statement that may be left at any point; the innermost is last.
+        # The names bound so far in each open statement that an exception may leave; the innermost is last.
         self.bound_inside: list[set[str]] = []
         # How many loops and nested scopes are open: a read there may come after an assignment further down.
         self.open_loops = 0
 
     def read(self, name: str, line: int) -> None:
-        """Note a read unless the name is surely assigned."""
-        if self.state is None or name in self.state.sure:
+        """Note a read unless the name is definitely assigned."""
+        if self.state is None or name in self.state.definite:
             return
         if self.state.certain and name not in self.state.maybe and name != "self":
             self.names.definite.setdefault(name, line)
@@ -98,7 +106,7 @@ class Expressions:
                 self.names.variables.setdefault(name, line)
         self.may_bind([name])
         if self.state is not None:
-            self.state.sure.add(name)
+            self.state.definite.add(name)
 
     def may_bind(self, names: Iterable[str]) -> None:
         """Note that names may be assigned from now on."""
@@ -111,7 +119,7 @@ class Expressions:
     def unbind(self, name: str) -> None:
         """Note that `name` is deleted now."""
         if self.state is not None:
-            self.state.sure.discard(name)
+            self.state.definite.discard(name)
             self.state.maybe.discard(name)
 
     def executed(self, node: ast.AST) -> None:
@@ -120,14 +128,14 @@ class Expressions:
             self.names.evaluated.add(node)
 
     def uncertain(self) -> bool:
-        """Note that what comes now may not be executed; give whether this point is certainly reached."""
+        """Note that what follows may not be executed; return whether this point is certainly reached."""
         certain = self.state is not None and self.state.certain
         if self.state is not None:
             self.state.certain = False
         return certain
 
     def certain_again(self, certain: bool, returns: int, jumps: int | None = None) -> None:
-        """Come out of what may not be executed: this point is as certain as before unless something left the body."""
+        """Leave code that may not be executed: this point is as certain as before unless a jump left the body."""
         if self.state is not None:
             self.state.certain = certain and returns == self.returns and jumps in (None, self.jumps)
 
@@ -189,7 +197,7 @@ class Expressions:
         self.names.merges |= scope.merges and not own_self
 
     def perhaps(self, nodes: Iterable[ast.AST]) -> None:
-        """Visit expressions that may not be evaluated: what they assign is not sure."""
+        """Visit expressions that may not be evaluated: what they assign is not definite."""
         before = copied(self.state)
         certain = self.uncertain()
         for node in nodes:
@@ -224,7 +232,7 @@ class Expressions:
         if isinstance(node.func, ast.Name) and node.func.id in OPEN_ENDED:
             self.names.self_escapes = True
         for name, line in query_names(node):
-            if self.state is not None and name not in self.state.sure:
+            if self.state is not None and name not in self.state.definite:
                 self.names.mentions.setdefault(name, line)
         own = isinstance(node.func, ast.Attribute) and is_self_attribute(node.func)
         for child in ast.iter_child_nodes(node):

@@ -1,7 +1,4 @@
-"""The header of a marked cell: the ``%%step`` line, or the cell tags that mean the same.
-
-Takes the text after ``%%step`` or a list of tags; gives a `StepHeader`.
-"""
+"""The header of a marked cell: the ``%%step`` or ``%%flow`` line, or the cell tags that mean the same."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ __all__ = [
 
 Value = str | int | float | bool
 OPTIONS = ("--after", "--foreach", "--join", "--when")
-# A word ends at a blank outside of quotes; `->` is a word wherever it stands outside of quotes.
+# A word ends at a blank outside of quotes; outside of quotes, `->` is always a word of its own.
 WORD = re.compile(r"""->|(?:(?!->)[^\s'"]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")+|['"]""")
 FLOW_LINE = re.compile(r"(?P<name>[^\s(]+)\s*(?:\((?P<bases>[^()]*)\)\s*:?)?")
 USAGE = "%%step NAME [--after A,B] [--foreach ARTIFACT] [--join [PARAMETER]] [--when ARTIFACT=VALUE] [-> name, name]"
@@ -39,7 +36,7 @@ INPUTS = "inputs"
 
 @dataclass(frozen=True)
 class StepHeader:
-    """What the header of a step cell says, before anything is known about other cells.
+    """What the header of a step cell says.
 
     Attributes
     ----------
@@ -52,7 +49,7 @@ class StepHeader:
     join : bool
         Whether the step sees ``inputs``.
     inputs : str
-        What a join calls them: the name of the method's second parameter.
+        The name that a join has for its inputs, the method's second parameter.
     when : tuple of (str, value) or None
         The parent's artifact and the value for which a switch takes this step.
     captures : tuple of str
@@ -142,7 +139,7 @@ def parse_when(text: str) -> tuple[str, Value]:
         # `metaflow/graph.py`, _parse_switch_dict (2.19.39): a negative number is no ast.Constant.
         raise _refuse(
             f"`--when {text}` has a negative number.",
-            "The cases of Metaflow's switch are texts, numbers from 0 on, True and False.",
+            "The cases of Metaflow's switch are strings, numbers that are not negative, True and False.",
             f'Let the step above set `{artifact}` to a word, for example "low", and write --when {artifact}=low.',
         )
     return artifact, literal
@@ -158,7 +155,7 @@ def _literal(text: str) -> Value:
 
 
 def _value_text(value: Value) -> str:
-    """How a value of ``--when`` is written so that `parse_when` gives it back."""
+    """How a value of ``--when`` is written so that `parse_when` reads the same value."""
     if not isinstance(value, str):
         return str(value)
     return value if value and not re.search(r"""[\s'",]|->""", value) and _literal(value) == value else repr(value)
@@ -229,7 +226,7 @@ def parse_step_line(line: str) -> StepHeader:
         if option in given:
             raise _refuse(f"`{option}` is given twice.", "Each option is given once.")
         if option == "--join":
-            # Its value may be left out; a word behind it is one only where the step has its name already.
+            # Its value is optional; a word after it is its value only if the step has its name already.
             if not equals and name is not None and rest and not rest[0].startswith("-"):
                 value = rest.pop(0)
             given[option] = value or INPUTS
@@ -237,7 +234,7 @@ def parse_step_line(line: str) -> StepHeader:
         if not equals:
             value = rest.pop(0) if rest else ""
         if not value or value.startswith("--"):
-            raise _refuse(f"`{option}` has no value.", "It needs one.")
+            raise _refuse(f"`{option}` has no value.", "It needs a value.")
         given[option] = value
     if name is None:
         raise _refuse("`%%step` has no step name.", "Every step cell names its step.")
@@ -259,7 +256,7 @@ def _header(name: str, given: dict[str, str], captures: tuple[str, ...]) -> Step
     if not _is_name(header.inputs) or header.inputs == "self":
         raise _refuse(
             f"`--join {header.inputs}` does not name a parameter.",
-            "What follows --join is the name that the step's body has for its inputs.",
+            "After --join comes the name that the step's body has for its inputs.",
         )
     for captured in captures:
         if not _is_name(captured):

@@ -1,6 +1,8 @@
-"""What a body does with names, as facts.
+"""What a body does with names: the facts, and what single pieces of syntax say about names.
 
-`flownb.cells.assignment` fills a `BodyNames`; the checks and the method source read it.
+`flownb.cells.assignment` fills a `BodyNames`; the checks and the source of methods read it. The functions here say
+which names an import binds, whether a context manager lets exceptions pass, and what a nested scope takes from around
+it. Where the source only hints at something, the answer is the one that causes no wrong error.
 """
 
 from __future__ import annotations
@@ -39,38 +41,38 @@ class BodyNames:
     reads : dict of str to int
         Plain names that may be read before the body assigned them, with the first such line.
     unbound : dict of str to int
-        Those of `reads` that no way through the body can have assigned at that line.
+        The names in `reads` that no path through the body has assigned at that line.
     mentions : dict of str to int
-        Names that only a text speaks of, as ``df.query("a > @limit")`` does.
+        Names that occur only in a string, as in ``df.query("a > @limit")``.
     assigned : dict of str to int
         Plain names the body binds in its own scope, with the first such line.
     variables : dict of str to int
-        Those of `assigned` that hold values: no imports, definitions, loop targets or ``except … as`` names.
+        The names in `assigned` that hold values: no imports, definitions, loop targets or ``except … as`` names.
     annotated : dict of str to int
         Names with an annotation and no value, which makes them local too.
     self_reads, self_writes : dict of str to int
-        Attributes of ``self`` that may be read before written, and those written.
+        Attributes of ``self`` that may be read before they are written, and attributes that are written.
     self_deletes : dict of str to int
         Attributes of ``self`` deleted with ``del``.
     self_escapes : bool
-        Whether ``self`` is used other than as ``self.name``, so that it may gain or lose any attribute.
+        Whether ``self`` is used in another form than ``self.name``, so that it may gain or lose any attribute.
     merges : bool
         Whether ``self.merge_artifacts`` is called.
     globals_declared : dict of str to int
         Names in ``global`` statements, at any depth.
     definitions : dict of str to {"function", "class", "module"}
-        Names that hold, at the body's end, what cannot be persisted; attributes as ``"self.x"``.
+        Names that hold something that cannot be persisted at the body's end; attributes as ``"self.x"``.
     definite : dict of str to int
         Names (attributes as ``"self.x"``) that are certainly read, with the first such line, where the body cannot have
         assigned them: whenever the body is executed, that line is reached or an exception ends it before.
     definite_writes : dict of str to int
         Names (attributes as ``"self.x"``) that are certainly assigned, with the first such line.
     bound_at_end : frozenset of str
-        Names (attributes as ``"self.x"``) that have a value whichever way the body was left.
+        Names (attributes as ``"self.x"``) that have a value on every path to the body's end.
     evaluated : set of ast.AST
         Attributes, calls, imports and returns that are certainly executed.
     is_property, is_value : bool
-        Of a method: whether reading the attribute calls it; whether it may be a value that is no method at all.
+        Of a method: whether reading the attribute calls it; whether it may be a value instead of a method.
     ends : bool
         Whether the end of the body is certainly reached, unless an exception is raised.
     """
@@ -102,11 +104,7 @@ class BodyNames:
         return frozenset(name for name, kind in self.definitions.items() if kind == "function")
 
 
-# MERGED-DOC cells.hints: What source text hints at without saying it: managers that swallow exceptions, names
-# inside query texts. Takes syntax nodes; gives what the walk of a body needs to stay on the safe side.
-
-
-# Context managers that let every exception pass; any other may swallow one and go on behind its block.
+# Context managers that let every exception pass; any other may swallow one, and execution continues after its block.
 TRANSPARENT = frozenset(
     {
         "Client",
@@ -136,11 +134,11 @@ TRANSPARENT = frozenset(
         "urlopen",
     }
 )
-# Builtins that take an object and set nothing on it.
+# Builtins that set nothing on the object they get.
 LOOKS_ONLY = frozenset({"bool", "callable", "getattr", "hasattr", "id", "isinstance", "print", "repr", "str", "type"})
-# What code that sees `self` without naming an attribute is called with.
+# Builtins that can use `self` without naming it.
 OPEN_ENDED = frozenset({"eval", "exec", "super"})
-# Methods whose texts take names from the frame that calls them (pandas' ``DataFrame.query``).
+# Methods with strings that name variables of the caller (pandas' ``DataFrame.query``).
 QUERIES = frozenset({"query", "eval"})
 QUERIED = re.compile(r"@([^\W\d]\w*)")
 
@@ -175,18 +173,12 @@ def hands_out_self(node: ast.Call) -> tuple[bool, str]:
 
 
 def query_names(node: ast.AST) -> Iterator[tuple[str, int]]:
-    """Names, each with its line, that the texts of a call like ``df.query("a > @limit")`` speak of."""
+    """Names, each with its line, that occur in the strings of a call like ``df.query("a > @limit")``."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in QUERIES:
         for child in (part for argument in node.args for part in ast.walk(argument)):
             if isinstance(child, ast.Constant) and isinstance(child.value, str):
                 for name in QUERIED.findall(child.value):
                     yield name, child.lineno
-
-
-# MERGED-DOC cells.scopes: Nested scopes: what a function, lambda, class or comprehension takes from around it.
-# Takes the syntax node of a nested scope; gives a `Scope` with its free names, its bindings and what it does to
-# ``self``. Python's own rules decide: a class body hides its names from itself, never from its methods; ``:=`` in a
-# comprehension binds outside of it.
 
 
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
@@ -218,7 +210,7 @@ def _type_parameters(node: ast.AST) -> frozenset[str]:
 
 
 def evaluated_outside(node: ast.AST) -> Iterator[ast.AST]:
-    """Parts of a nested scope that run in the enclosing one: decorators, defaults, bases, annotations."""
+    """Parts of a nested scope that are evaluated in the enclosing one: decorators, defaults, bases, annotations."""
     generic = _type_parameters(node)
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield from node.decorator_list
@@ -240,7 +232,10 @@ def _mentions(node: ast.AST, names: frozenset[str]) -> bool:
 
 
 class Scope:
-    """One nested scope.
+    """A function, lambda, class or comprehension inside a body: what it binds, and what it takes from around it.
+
+    Python's own rules decide: the names of a class body are visible in the body itself, never in its methods; ``:=`` in
+    a comprehension binds outside of it.
 
     Attributes
     ----------
@@ -255,7 +250,7 @@ class Scope:
     walrus : set of str
         For comprehensions: names that ``:=`` binds outside.
     escapes : bool
-        Whether ``self`` is used other than as ``self.name``.
+        Whether ``self`` is used in another form than ``self.name``.
     merges : bool
         Whether ``self.merge_artifacts`` is called.
     """
@@ -299,7 +294,7 @@ class Scope:
         self.bound.update(_type_parameters(node))
 
     def _visit(self, node: ast.AST) -> None:
-        """Note what one node and all below it do, as far as they belong to this scope."""
+        """Note what a node and all nodes below it do, as far as they belong to this scope."""
         if isinstance(node, ast.Name):
             if isinstance(node.ctx, ast.Load):
                 self._own.setdefault(node.id, node.lineno)

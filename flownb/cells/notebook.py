@@ -1,6 +1,7 @@
-"""Read the code cells of a notebook file.
+"""Read the code cells of a notebook file, as they are in the file and as the cells of a flow.
 
-Takes the path of an ``.ipynb`` file; gives its `Cell` objects in document order.
+`read_code` and `read_notebook` are for a file that a user named: whatever is wrong with the file becomes an error in
+three sentences. `saved_cells` is for the file of a running kernel, which may be written at the same moment.
 """
 
 from __future__ import annotations
@@ -15,12 +16,7 @@ from flownb.errors import NotFound
 
 __all__ = ["CodeCell", "DocumentCell", "Notebook", "read_code", "read_notebook", "saved_cells", "saved_id"]
 
-# MERGED-DOC cells.notebook_file: A notebook file as it is on disk: its code cells, checked, whatever the file
-# holds. `read_code` is for a file that a user named: what is wrong with it is an error that says what, why and what
-# to do.
-
-
-# The format of notebooks that is read here; nbformat upgrades older ones.
+# The notebook format that is read here; nbformat upgrades older ones.
 FORMAT = 4
 FIX = "Give the path of an .ipynb file."
 REPAIR = "Open the notebook in JupyterLab and save it again, or restore the file."
@@ -28,7 +24,7 @@ REPAIR = "Open the notebook in JupyterLab and save it again, or restore the file
 
 @dataclass(frozen=True)
 class CodeCell:
-    """A code cell as the file has it."""
+    """A code cell as it is in the file."""
 
     source: str
     tags: tuple[str, ...]
@@ -70,7 +66,7 @@ def _cells(path: Path) -> list[Any]:
     raw = _content(path)
     found = raw.get("nbformat")
     if type(found) is not int or found < 1:
-        raise _no_notebook(path, "It is JSON without the number `nbformat`, which all notebooks have.")
+        raise _not_a_notebook(path, "It is JSON without the number `nbformat`, which every notebook has.")
     if found > FORMAT:
         raise NotFound(
             f"Notebook `{path}` cannot be read.",
@@ -81,7 +77,7 @@ def _cells(path: Path) -> list[Any]:
         raw = _upgraded(path, raw)
     cells = raw.get("cells")
     if not isinstance(cells, list):
-        raise _no_notebook(path, "It has no list of cells.")
+        raise _not_a_notebook(path, "It does not have a list of cells.")
     return cells
 
 
@@ -93,7 +89,7 @@ def _content(path: Path) -> dict[str, Any]:
         why = getattr(error, "strerror", None) or str(error)
         raise NotFound(f"Notebook `{path}` cannot be read.", f"{why}.", FIX) from error
     if not content.strip():
-        raise _no_notebook(path, "The file is empty.")
+        raise _not_a_notebook(path, "The file is empty.")
     try:
         raw = json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -104,9 +100,9 @@ def _content(path: Path) -> dict[str, Any]:
             "Save it as UTF-8.",
         ) from error
     except (ValueError, RecursionError) as error:
-        raise _no_notebook(path, "It does not hold nbformat JSON.") from error
+        raise _not_a_notebook(path, "It does not contain nbformat JSON.") from error
     if not isinstance(raw, dict):
-        raise _no_notebook(path, "It does not hold nbformat JSON.")
+        raise _not_a_notebook(path, "It does not contain nbformat JSON.")
     return raw
 
 
@@ -116,8 +112,8 @@ def _upgraded(path: Path, raw: dict[str, Any]) -> dict[str, Any]:
 
     try:
         upgraded: dict[str, Any] = nbformat.reads(json.dumps(raw), as_version=FORMAT)
-    except Exception as error:  # nbformat checks little before it takes a notebook apart
-        raise _no_notebook(path, f"It cannot be upgraded from notebook format {raw['nbformat']}.") from error
+    except Exception as error:  # nbformat hardly checks a notebook before it reads it
+        raise _not_a_notebook(path, f"It cannot be upgraded from notebook format {raw['nbformat']}.") from error
     return upgraded
 
 
@@ -129,7 +125,7 @@ def _is_code(path: Path, number: int, cell: Any) -> bool:
 
 
 def _code(path: Path, number: int, cell: dict[str, Any]) -> CodeCell:
-    """One code cell; tags and an id that are of no use are left out, as JupyterLab does."""
+    """One code cell; tags and an id of a wrong type are left out, as JupyterLab does."""
     source = cell.get("source")
     if isinstance(source, list) and all(isinstance(line, str) for line in source):
         source = "".join(source)
@@ -155,7 +151,7 @@ def _damaged(path: Path, number: int, why: str) -> NotFound:
     return NotFound(f"Notebook `{path}` cannot be read.", f"Cell {number} is damaged: {why}.", REPAIR)
 
 
-def _no_notebook(path: Path, why: str) -> NotFound:
+def _not_a_notebook(path: Path, why: str) -> NotFound:
     return NotFound(f"`{path}` is not a notebook.", why, FIX)
 
 
@@ -194,16 +190,7 @@ def read_notebook(path: str | Path) -> Notebook:
         If there is no such file, or it is not a notebook.
     """
     path = Path(path)
-    cells = tuple(
-        read_any_cell(
-            cell.source,
-            tags=cell.tags,
-            number=number,
-            cell_id=cell.id,
-        )
-        for number, cell in enumerate(read_code(path), 1)
-    )
-    return Notebook(path, cells)
+    return Notebook(path, tuple(_read_cells(read_code(path))))
 
 
 def saved_cells(path: Path) -> list[Cell]:
@@ -218,7 +205,12 @@ def saved_cells(path: Path) -> list[Cell]:
         cells = read_code(path)
     except NotFound as error:
         raise ValueError(str(error)) from error
-    found = []
-    for number, cell in enumerate(cells, 1):
-        found.append(read_any_cell(cell.source, tags=cell.tags, number=number, cell_id=cell.id))
-    return found
+    return _read_cells(cells)
+
+
+def _read_cells(cells: list[CodeCell]) -> list[Cell]:
+    """Code cells of a file, read as the cells of a flow."""
+    return [
+        read_any_cell(cell.source, tags=cell.tags, number=number, cell_id=cell.id)
+        for number, cell in enumerate(cells, 1)
+    ]

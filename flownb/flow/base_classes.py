@@ -1,7 +1,8 @@
-"""Base classes of a flow's class, as far as their source can be read.
+"""Base classes of a flow's class and methods of the flow, read from source without executing anything.
 
-Reads the classes that a ``%%flow Train(BaseFlow, Mixin)`` line names in the shared cells, or in the modules that these
-import; nothing is executed. Steps, parameters and methods of a base are part of the flow, as they are on Metaflow.
+The classes that a ``%%flow Train(BaseFlow, Mixin)`` line names are looked up in the shared cells, and in the modules
+that these import. Steps, parameters and methods of a base are part of the flow, as they are on Metaflow. What a method
+does to ``self`` counts as done by the step that calls it.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class BaseClass:
 
 @dataclass
 class _Source:
-    """A text that classes are looked up in, and where what it imports is found."""
+    """A text in which classes are looked up, and the module that it is, from which relative imports start."""
 
     tree: ast.Module
     place: str
@@ -72,7 +73,7 @@ class _Source:
 
 @dataclass
 class _Found:
-    """Classes in the order in which Python asks them for a name, and whether all of them are known."""
+    """Classes in the order in which Python looks a name up in them, and whether all of them are known."""
 
     classes: dict[tuple[str, str], BaseClass] = field(default_factory=dict)
     complete: bool = True
@@ -92,8 +93,8 @@ def base_classes(names: Sequence[str], shared: Iterable[Cell]) -> tuple[tuple[Ba
     Returns
     -------
     (tuple of BaseClass, bool, bool)
-        The classes in the order in which Python asks them for a name; whether the source of every one was found; and
-        whether one of them is Metaflow's ``FlowSpec``, as far as that is known.
+        The classes in the order in which Python looks a name up in them; whether the source of all of them was found;
+        and whether one of them is Metaflow's ``FlowSpec``, as far as that is known.
     """
     sources = [_Source(cell.parsed.tree, cell.filename) for cell in shared if cell.parsed.tree is not None]
     found = _Found()
@@ -103,7 +104,7 @@ def base_classes(names: Sequence[str], shared: Iterable[Cell]) -> tuple[tuple[Ba
 
 
 def _follow(name: str, sources: Sequence[_Source], found: _Found, above: frozenset[str]) -> None:
-    """Add a class and its bases; a base that several classes share comes behind the last of them, as in Python."""
+    """Add a class and its bases; a base that several classes share comes after the last of them, as in Python."""
     where = _locate(name, sources)
     if where == ROOT:
         found.is_flow = True
@@ -123,7 +124,7 @@ def _follow(name: str, sources: Sequence[_Source], found: _Found, above: frozens
 
 
 def _locate(name: str, sources: Sequence[_Source], depth: int = 0) -> tuple[_Source, ast.ClassDef] | str | None:
-    """The class statement that a name stands for, `ROOT` for Metaflow's class, None if it is not found."""
+    """The class statement that a name refers to, `ROOT` for Metaflow's class, None if it is not found."""
     if depth > 20:
         return None
     first, _, rest = name.partition(".")
@@ -161,7 +162,7 @@ def _in_module(module: str, wanted: str, depth: int) -> tuple[_Source, ast.Class
 
 
 def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements of a module, those in its ``if`` and ``try`` blocks too."""
+    """Statements of a module, also in its ``if`` and ``try`` blocks."""
     for node in body:
         yield node
         if isinstance(node, ast.If | ast.Try):
@@ -235,7 +236,7 @@ def own_package(base: BaseClass) -> str:
 
 
 def inherited_steps(bases: Iterable[BaseClass]) -> dict[str, Cell]:
-    """Steps that base classes define, each as the cell that would define it; the first class that has a name counts."""
+    """Steps that base classes define, each as the cell that would define it; the first class with a name counts."""
     found: dict[str, Cell] = {}
     hidden: set[str] = set()
     for base in bases:
@@ -267,25 +268,22 @@ def _as_cell(base: BaseClass, node: ast.FunctionDef | ast.AsyncFunctionDef) -> C
     return read_cell(f"%%step {header.line}\n{above}{code}", filename=base.place)
 
 
-# MERGED-DOC flow.class_methods: What the methods of the ``%%flow`` cell do to ``self``: a step that calls one does
-# the same. `class_methods` reads the class body; the analysis of a step's body takes what it gives.
-
-
-# Decorators that leave a method's body as it is, and those that make reading the attribute a call of it.
+# Decorators that leave a method's body as it is, and decorators with which reading the attribute calls the method.
 HARMLESS = frozenset({"cache", "contextmanager", "lru_cache", "override", "wraps"})
 PROPERTIES = frozenset({"cached_property", "property"})
 WITHOUT_SELF = frozenset({"classmethod", "staticmethod"})
 
 
 class ClassMethods(Mapping[str, BodyNames]):
-    """What each method does to ``self``, calls of other methods included; each is read when it is first asked for.
+    """What each method does to ``self``, calls of other methods included; a method is analysed when it is first needed.
 
     Parameters
     ----------
     definitions : mapping of str to ast.FunctionDef, ast.AsyncFunctionDef or ast.expr
         Methods by name; an expression is a class attribute that may be called.
     made_of : (Cell, tuple of Cell), optional
-        The flow's cell and the shared cells, of which another process makes the same; syntax trees are large.
+        The flow's cell and the shared cells, from which another process makes the same object: a pickle of them is much
+        smaller than one of syntax trees.
     """
 
     def __init__(
@@ -306,7 +304,7 @@ class ClassMethods(Mapping[str, BodyNames]):
     def __getitem__(self, name: str) -> BodyNames:
         if name not in self._known:
             definition = self._definitions[name]
-            self._known[name] = BodyNames()  # what a method that calls itself adds to what it does
+            self._known[name] = BodyNames()  # for a method that calls itself
             self._known[name] = self._read(definition)
         return self._known[name]
 
@@ -322,7 +320,7 @@ class ClassMethods(Mapping[str, BodyNames]):
             returned = ast.copy_location(ast.Expr(definition.body), definition.body)
             return self._analyse(definition.args, [returned])
         if not isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef):
-            return BodyNames(self_escapes=True, is_value=True)  # if a function from elsewhere, it gets `self`
+            return BodyNames(self_escapes=True, is_value=True)  # a function from elsewhere would get `self`
         names = {_decorator(one) for one in definition.decorator_list}
         if names & WITHOUT_SELF:
             return BodyNames()
@@ -343,7 +341,7 @@ class ClassMethods(Mapping[str, BodyNames]):
 
 
 class _Renamed(ast.NodeTransformer):
-    """Calls one name ``self``."""
+    """Renames one name to ``self``."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -382,7 +380,7 @@ def class_methods(cell: Cell, shared: tuple[Cell, ...] = ()) -> ClassMethods:
 
 @lru_cache(maxsize=256)
 def _methods(cell: Cell, shared: tuple[Cell, ...], bases: tuple[BaseClass, ...]) -> ClassMethods:
-    """The same, read again when a base class is another one."""
+    """The same for given base classes, so that an edit of one is noticed."""
     found: dict[str, ast.stmt | ast.expr] = {}
     for base in reversed(bases):
         found.update(methods_of(base.node.body))

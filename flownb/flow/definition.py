@@ -1,7 +1,7 @@
 """A flow as its cells define it: header, shared code and steps, before anything is checked.
 
-Takes cells in document order; gives a `FlowDefinition`. What the cells mean together (order, artifacts, source) is
-worked out in the sibling modules, each from a `FlowDefinition`.
+`define_flow` makes a `FlowDefinition` of the cells of a notebook. What the cells mean together (order, artifacts,
+source) is worked out in the sibling modules, each from a `FlowDefinition`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PARAMETER_CLASSES = {"Parameter", "IncludeFile", "Config"}
 VISIBLE = ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set | ast.JoinedStr | ast.ListComp | ast.DictComp
 # With these, and with sys.modules, code can define names without writing them down.
 HIDING = frozenset({"__builtins__", "builtins", "exec", "globals", "vars"})
-# What `cfg.NAME` is in a class body of Metaflow when it is no value of the config: attributes of its own class
+# Attributes that every config has in a class body on Metaflow, so that `cfg.NAME` is not a value of the config
 # (`metaflow/user_configs/config_parameters.py`, 2.19.39).
 CONFIG_ATTRIBUTES = frozenset(
     {"IS_CONFIG_PARAMETER", "get", "init", "is_string_type", "items", "keys", "kwargs", "load_parameter", "name"}
@@ -46,7 +46,8 @@ CONFIG_ATTRIBUTES = frozenset(
 class Step:
     """One step cell, and what the methods do that it can call.
 
-    `is_throw_away` says that the body is to look around with: it need not set what its header captures.
+    `is_throw_away` says that the body is not the cell's own but one to try something with, which need not set what the
+    header captures.
     """
 
     cell: Cell
@@ -71,12 +72,12 @@ class Step:
 
     @cached_property
     def names(self) -> BodyNames:
-        """Names the body reads and binds, its captures counted as read at the end, what methods do as done by it."""
+        """Names the body reads and binds; captures count as read at its end, what methods do as done by the body."""
         return analyse_names(self.body.tree, captures=self.header.captures, methods=self.methods)
 
     @property
     def is_last(self) -> bool:
-        """Whether its name, or its own ``@step(end=True)``, makes it the flow's last one."""
+        """Whether its name, or its own ``@step(end=True)``, makes it the flow's last step."""
         return self.name == "end" or self.body.is_end
 
     @property
@@ -98,9 +99,9 @@ class FlowDefinition:
     shared : tuple of Cell
         ``%%shared`` cells in document order.
     steps : tuple of Step
-        Step cells in document order; two may carry one name, which a check reports.
+        Step cells in document order; two may have the same name, which a check reports.
     unusable : tuple of Step
-        Step cells whose name no step can have. They are not among `steps`, for as code they would break the others.
+        Step cells whose name no step can have. They are not in `steps`, because as code they would break the others.
     refused : tuple of Cell
         Marked cells whose mark cannot be read.
     marked : tuple of Cell
@@ -117,7 +118,7 @@ class FlowDefinition:
 
     @property
     def as_written(self) -> FlowDefinition:
-        """The flow with its unusable steps in their places, for checks to look at; it cannot be made executable."""
+        """The flow with its unusable steps in their places; only checks use it, as it cannot be executed."""
         if not self.unusable:
             return self
         left_out = {step.cell: step for step in self.unusable}
@@ -158,7 +159,7 @@ class FlowDefinition:
 
     @property
     def bases(self) -> tuple[BaseClass, ...]:
-        """Base classes of the user's own whose source is known, in the order in which Python asks them for a name."""
+        """Base classes of the user's own whose source is known, in the order in which Python looks names up in them."""
         return self._bases[0]
 
     @property
@@ -182,15 +183,15 @@ class FlowDefinition:
 
     @cached_property
     def is_dynamic(self) -> bool:
-        """Whether only the executed class tells which of its attributes are parameters.
+        """Whether only the executed class shows which of its attributes are parameters.
 
-        So it is where the class is open, and where a class body takes a value from a function or from other code.
+        That is so if the class is open, and if a class body takes a value from a function or from other code.
         """
         return self.is_open or any(not _is_plain(node) for body in self._class_bodies for node in body)
 
     @property
     def _class_bodies(self) -> list[list[ast.stmt]]:
-        """Statements of the class body and of those of its bases."""
+        """Statements of the class body and of the class bodies of its bases."""
         bodies = [base.node.body for base in self.bases]
         if self.header is not None and self.header.parsed.tree is not None:
             bodies.append(self.header.parsed.tree.body)
@@ -198,7 +199,7 @@ class FlowDefinition:
 
     @property
     def _class_decorators(self) -> tuple[Decorator, ...]:
-        """Decorators of the flow's class, its own and those of its bases."""
+        """Decorators of the flow's class and of its bases."""
         own = self.header.parsed.decorators if self.header is not None else ()
         above = [Decorator(f"@{ast.unparse(one)}", 1) for base in self.bases for one in base.node.decorator_list]
         return (*own, *above)
@@ -226,7 +227,7 @@ class FlowDefinition:
     def is_open(self) -> bool:
         """Whether the flow's class may have attributes that its source does not show.
 
-        So it is below a base class whose source is not found, and below a decorator that is not Metaflow's.
+        That is so if the source of a base class is not found, or the class has a decorator that is not Metaflow's.
         """
         known = FLOW_DECORATORS - self.redefined
         if not self._bases[1] or any(one.name.rpartition(".")[2] not in known for one in self._class_decorators):
@@ -248,7 +249,7 @@ class FlowDefinition:
 
     @cached_property
     def has_hidden_names(self) -> bool:
-        """Whether code of the flow may define names at module level that are not written there as assigned."""
+        """Whether code of the flow may define names at module level without an assignment that names them."""
         cells = [*([self.header] if self.header else []), *self.shared, *(step.cell for step in self.steps)]
         return any(
             (isinstance(node, ast.Name) and node.id in HIDING)
@@ -284,7 +285,7 @@ class FlowDefinition:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in self.inherited:
                 continue
             if node in inherited and getattr(node, "name", "") in replaced:
-                continue  # a step cell takes the place of what a base has by that name
+                continue  # a step cell replaces what a base has under that name
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 found[node.name] = ("method", None)
             elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
@@ -306,7 +307,7 @@ class FlowDefinition:
 
     @cached_property
     def default_files(self) -> tuple[str, ...]:
-        """Paths that configs and included files have as their default, as far as they are written out."""
+        """Paths that configs and included files have as their default, if they are written out."""
         return tuple(
             keyword.value.value
             for _, value in self._class_body.values()
@@ -328,7 +329,7 @@ class FlowDefinition:
         return frozenset(name for name, kind in self.class_names.items() if kind != "method")
 
 
-# Functions whose results are values and never parameters, where a class body calls them.
+# Functions that a class body may call whose results are values and never parameters.
 _VALUES = frozenset(
     {"abs", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "range", "round", "set", "sorted", "str"}
     | {"sum", "tuple", "zip"}
@@ -336,7 +337,7 @@ _VALUES = frozenset(
 
 
 def _is_plain(node: ast.stmt) -> bool:
-    """Whether a statement of a class body binds just the names that are written in it, and nothing unknown to them."""
+    """Whether a statement of a class body binds only the names that are written in it, to values that are visible."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.Pass):
         return True
     if isinstance(node, ast.ImportFrom):
@@ -355,7 +356,7 @@ def _is_plain(node: ast.stmt) -> bool:
 
 
 def _class_called(node: ast.expr) -> str:
-    """Parameter, IncludeFile or Config, if that is what an expression constructs; else an empty text."""
+    """Parameter, IncludeFile or Config, if an expression constructs one; otherwise empty."""
     if not isinstance(node, ast.Call):
         return ""
     function = node.func
@@ -381,8 +382,8 @@ def define_flow(cells: Iterable[Cell], *, default_name: str = DEFAULT_FLOW_NAME)
     Parameters
     ----------
     cells : iterable of Cell
-        In document order; scratch cells are passed over. Of several header cells the first one
-        counts, and FN031 reports the others.
+        In document order; scratch cells are left out. Of several ``%%flow`` cells the first one counts, and FN031
+        reports the others.
     default_name : str
         The flow's name when no cell names it.
 
@@ -412,5 +413,5 @@ def define_flow(cells: Iterable[Cell], *, default_name: str = DEFAULT_FLOW_NAME)
 
 @lru_cache(maxsize=4096)
 def _step(cell: Cell, methods: ClassMethods | None) -> Step:
-    """One `Step` for each cell text, so that an edit of one cell analyses one cell."""
+    """One `Step` for each cell, so that after an edit only the edited cell is analysed again."""
     return Step(cell, methods or None)

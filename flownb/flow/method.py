@@ -1,7 +1,6 @@
 """The one function that turns a step cell into the source of its method.
 
-Takes a step and its place in the graph; gives `MethodSource`. The runtime executes exactly this text, the exporter
-writes exactly this text (DESIGN.md, "the law").
+The runtime executes exactly this text, and the exporter writes exactly this text: what you run is what you ship.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ __all__ = [
     "transition_source",
 ]
 
-# Modules with Metaflow's names: what stands for `flownb` where `import` alone binds it.
+# Modules with Metaflow's names, and what replaces `flownb` in `import flownb` and `import flownb.cards`.
 MIRRORED = {"flownb": "metaflow as flownb", "flownb.cards": "metaflow as flownb, metaflow"}
 
 
@@ -38,7 +37,7 @@ MIRRORED = {"flownb": "metaflow as flownb", "flownb.cards": "metaflow as flownb,
 class SourceLine:
     """A line of generated source.
 
-    `origin` is the 1-based line of the step's cell it stands for, `added` the number of columns put before it.
+    `origin` is the 1-based line of the cell that it comes from, `added` the number of columns that were put before it.
     """
 
     text: str
@@ -48,7 +47,7 @@ class SourceLine:
 
 @dataclass(frozen=True)
 class MethodSource:
-    """The source of one ``@step`` method, indented by four blanks to stand in a class.
+    """The source of one ``@step`` method, indented by four blanks as in a class.
 
     Attributes
     ----------
@@ -74,7 +73,7 @@ class MethodSource:
 
     @cached_property
     def tree_hash(self) -> str:
-        """Hash of `content` as code, which comments and line breaks leave as it is."""
+        """Hash of `content` as code, which comments and line breaks do not change."""
         return code_digest(self.content)
 
     @property
@@ -87,7 +86,7 @@ def to_metaflow_imports(code: str) -> str:
     """Make ``from flownb import …`` read ``from metaflow import …``, also of ``flownb.cards``; no line moves.
 
     ``import flownb`` becomes ``import metaflow as flownb``, and ``import flownb.cards`` ``import metaflow as flownb,
-    metaflow.cards``. Text that is no Python is given back as it is.
+    metaflow.cards``. Text that is not valid Python is returned unchanged.
     """
     if "flownb" not in code:
         return code
@@ -97,14 +96,14 @@ def to_metaflow_imports(code: str) -> str:
             tree = ast.parse(code)
     except (SyntaxError, ValueError):
         return code
-    # Each place as (line, column in UTF-8 bytes, what stands there instead of `flownb`).
+    # Each place as (line, column in UTF-8 bytes, what replaces `flownb` there).
     places: list[tuple[int, int, str]] = []
     lines = [line.encode() for line in code.split("\n")]
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module in MIRRORED and not node.level:
             line, column = node.lineno, node.col_offset
             while (found := lines[line - 1].find(b"flownb", column)) < 0:
-                line, column = line + 1, 0  # the name stands behind a backslash
+                line, column = line + 1, 0  # the name is on a continuation line
             places.append((line, found, "metaflow"))
         elif isinstance(node, ast.Import):
             places += [
@@ -142,8 +141,8 @@ def indent_code(code: str, width: int, *, first_line: int = 1) -> list[SourceLin
         elif not line.strip():
             lines.append(SourceLine("", origin, 0))
         else:
-            # A form feed sets Python's column count back to zero, and Metaflow cannot dedent a method that has one in
-            # its indentation (`metaflow/graph.py`, deindent_docstring); it means nothing there, so it is left out.
+            # A form feed resets Python's column count to zero, and Metaflow cannot dedent a method with a form feed in
+            # its indentation (`metaflow/graph.py`, deindent_docstring). It has no meaning there, so it is left out.
             code = line.lstrip(" \t\f")
             blanks = line[: len(line) - len(code)].rpartition("\f")
             lines.append(SourceLine(" " * width + blanks[2] + code, origin, width - len(blanks[0] + blanks[1])))
@@ -151,7 +150,7 @@ def indent_code(code: str, width: int, *, first_line: int = 1) -> list[SourceLin
 
 
 def transition_source(transition: Transition) -> str:
-    """The ``self.next(...)`` statement of a transition that headers asked for."""
+    """The ``self.next(...)`` statement of a transition that headers describe."""
     if transition.kind == "switch":
         cases = ", ".join(f"{_literal(value)}: self.{step}" for value, step in transition.cases)
         return f'self.next({{{cases}}}, condition="{transition.condition}")'
@@ -162,13 +161,13 @@ def transition_source(transition: Transition) -> str:
 
 
 def _literal(value: str | int | float) -> str:
-    """A value as Python writes it, a text in double quotes where that needs no backslash."""
+    """A value as Python writes it, a string in double quotes unless that needs a backslash."""
     text = repr(value)
     return f'"{text[1:-1]}"' if text.startswith("'") and '"' not in text else text
 
 
 def method_source(flow: FlowDefinition, node: Node, artifacts: ArtifactTrace) -> MethodSource:
-    """Give the source of a step's method.
+    """Write the source of a step's method.
 
     Parameters
     ----------
@@ -176,7 +175,7 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: ArtifactTrace) ->
     node : Node
         The step's place in the graph; a node without a step gives a method that only passes on.
     artifacts : ArtifactTrace
-        What can be read where, to tell which plain names are shorthand.
+        What can be read where; it decides which plain names are artifacts.
 
     Returns
     -------
@@ -200,7 +199,7 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: ArtifactTrace) ->
         decorators += indent_code(decorator.text, 4, first_line=decorator.line + to_cell)
     loads = artifacts.loads(step, flow)
     reads = {**step.names.mentions, **step.names.reads}
-    # What another case of a switch sets, or a caught exception kept from being set, is an error only where it is used.
+    # An artifact that only another case of a switch sets, or that a caught exception prevented, fails only when used.
     guards = {name: f'if hasattr(self, "{name}"): ' for name in artifacts.absent(node.name)}
     before = [
         SourceLine(f"        {guards.get(name, '')}{name} = self.{name}", reads[name] + to_cell, 8) for name in loads
@@ -233,7 +232,7 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: ArtifactTrace) ->
         *after,
     ]
     content = "\n".join(line.text for line in (*before, *written, *captured))
-    # In a class, which decides what `__x` means; a body of comments alone needs a statement.
+    # In a class, because that changes the meaning of `__x`; a body with only comments needs a statement.
     function = f"class Flow:\n    def step{arguments}:\n{content}\n        pass\n"
     return MethodSource(node.name, tuple(lines), loads, statements, _hash(f"{arguments}\n{content}"), function)
 
@@ -269,5 +268,5 @@ def _trim(lines: list[SourceLine]) -> list[SourceLine]:
 
 
 def _hash(text: str) -> str:
-    """A short content hash; the transition is not part of it, so a new child leaves a step fresh."""
+    """A short content hash; the transition is not part of it, so a step stays fresh when a step is added after it."""
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

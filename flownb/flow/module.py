@@ -1,7 +1,6 @@
-"""The source of the module around the methods: imports, shared code, the head of the class.
+"""The source of the module around the methods: imports, shared code, the class line and body.
 
-Takes a `FlowDefinition`; gives the texts that the runtime executes and the exporter writes, each line beside the cell
-line it came from.
+The runtime executes these texts and the exporter writes them; each line knows the line of the cell that it comes from.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ __all__ = [
     "shared_tree_hash",
 ]
 
-# What decorator lines and `%%flow` cells may use without an import of their own.
+# Names that decorator lines and `%%flow` cells may use without an import.
 METAFLOW_NAMES = frozenset(
     {"FlowSpec", "JSONType", "config_expr", "current", "step"} | PARAMETER_CLASSES | STEP_DECORATORS | FLOW_DECORATORS
 )
@@ -79,12 +78,12 @@ def metaflow_imports(flow: FlowDefinition) -> tuple[str, ...]:
 
 
 def metaflow_name(flow: FlowDefinition, written: str) -> str | None:
-    """The name in metaflow of what a decorator line begins with, None if it comes from elsewhere.
+    """The name that a decorator has in Metaflow; None if the decorator comes from elsewhere.
 
     Parameters
     ----------
     flow : FlowDefinition
-        Its shared cells may import the name under another one.
+        Its shared cells may import the decorator under another name.
     written : str
         As after ``@``: ``schedule``, ``metaflow.schedule``, ``mf.schedule``.
     """
@@ -113,12 +112,12 @@ def decorator_names(text: str) -> frozenset[str]:
 
 
 def shared_source(cell: Cell) -> list[SourceLine]:
-    """The module-level source of a ``%%shared`` cell; one line for each line of its body."""
+    """The module-level source of a ``%%shared`` cell, one line for each line of its body."""
     return indent_code(to_metaflow_imports(cell.parsed.code), 0, first_line=cell.body_line)
 
 
 def exported_shared(cell: Cell) -> str:
-    """The source of a ``%%shared`` cell without its ``from __future__`` statements, which must open the file."""
+    """The source of a ``%%shared`` cell without its ``from __future__`` statements, which come first in the file."""
     code = "\n".join(line.text for line in shared_source(cell))
     features = [
         node
@@ -129,13 +128,13 @@ def exported_shared(cell: Cell) -> str:
 
 
 def _without(code: str, statements: Sequence[ast.stmt], *, blank: bool) -> str:
-    """Code without some of its top-level statements; with `blank`, lines stay where they were."""
+    """Code without some of its top-level statements; with `blank`, empty lines replace them."""
     lines = code.encode().split(b"\n")
     for node in reversed(statements):
         first, last = lines[node.lineno - 1], lines[(node.end_lineno or node.lineno) - 1]
         rest = re.sub(rb"^\s*;\s*|^\s+", b"", last[node.end_col_offset :])
         before = first[: node.col_offset]
-        if not rest or rest.startswith(b"#"):  # of `x = 1; import os` the semicolon goes, too
+        if not rest or rest.startswith(b"#"):  # in `x = 1; import os` the semicolon is removed, too
             before = re.sub(rb"\s*;\s*$", b"  " if rest else b"", before)
         kept = before + rest
         empty = [b""] * ((node.end_lineno or node.lineno) - node.lineno)
@@ -186,7 +185,7 @@ def future_features(flow: FlowDefinition) -> tuple[str, ...]:
 
 
 def requirements(cells: tuple[Cell, ...]) -> tuple[str, ...]:
-    """What ``%pip install`` and ``!pip install`` lines of scratch and shared cells name, options left out."""
+    """The packages that ``%pip install`` and ``!pip install`` lines of scratch and shared cells name."""
     found: dict[str, None] = {}
     for cell in cells:
         if cell.kind in ("scratch", "shared"):
@@ -220,5 +219,5 @@ def shared_text(flow: FlowDefinition) -> str:
 
 
 def shared_tree_hash(flow: FlowDefinition) -> str:
-    """The same as code, which comments and line breaks leave as it is."""
+    """Hash of the same as code, which comments and line breaks do not change."""
     return code_digest(f"{shared_text(flow)}\n    pass\n")

@@ -1,6 +1,6 @@
 """A picture of a flow: steps, arrows and states, as SVG and as text.
 
-Takes a `Dag` of plain values; gives text. It imports nothing else of flownb.
+A `Dag` of plain values is all that it needs; it imports nothing else of flownb.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Where every step and arrow of the picture goes.
+"""Where every step and arrow of a picture is, and what the picture says in words.
 
-Takes a `Dag`; gives boxes and curves in pixels, left to right, in as many rows as the width asks
-for.
+The layout has boxes and curves in pixels, from left to right, in as many rows as the width requires. The words are
+shared by the SVG and the text.
 """
 
 from __future__ import annotations
@@ -37,10 +37,6 @@ __all__ = [
     "step_words",
 ]
 
-# MERGED-DOC picture.summary: What a picture of a flow says in words, shared by its SVG and its text. Takes a `Dag`
-# or a step of one; gives short phrases.
-
-
 STATE_WORDS: dict[NodeState, str] = {
     "never": "never run",
     "running": "running",
@@ -50,7 +46,7 @@ STATE_WORDS: dict[NodeState, str] = {
     "untaken": "not taken",
 }
 
-# The detail of a failed step that did nothing wrong: it was stopped, and that is all that is said of it.
+# The detail of a failed step that was only stopped; nothing more is shown of it.
 INTERRUPTED = "interrupted"
 
 BY_URGENCY: tuple[NodeState, ...] = ("failed", "running", "stale", "fresh", "untaken", "never")
@@ -85,18 +81,18 @@ def state_counts(dag: Dag) -> tuple[tuple[NodeState, str], ...]:
 
 
 def step_words(node: DagNode) -> tuple[str, str]:
-    """A step's state in a word, and what else is said of it."""
+    """A step's state in a word, and the detail that is shown after it."""
     word = state_word(node.state, node.detail)
     return word, "" if word == INTERRUPTED else node.detail
 
 
 def state_word(state: NodeState, detail: str) -> str:
-    """A state in a word; a step that was only stopped is not said to have failed."""
+    """A state in a word; a step that was only stopped is not called failed."""
     return INTERRUPTED if state == "failed" and detail == INTERRUPTED else STATE_WORDS[state]
 
 
 def node_sentence(node: DagNode) -> str:
-    """Say in one phrase what a step is and how it stands.
+    """Say in one phrase what a step is and in which state.
 
     Parameters
     ----------
@@ -115,7 +111,7 @@ def node_sentence(node: DagNode) -> str:
 
 
 def edge_sentence(path: EdgePath) -> str:
-    """Say in one phrase from where to where an arrow leads."""
+    """Say in one phrase which steps an arrow connects."""
     return f"{path.source} → {path.target}" + (f": {path.label}" if path.label else "")
 
 
@@ -199,7 +195,7 @@ class EdgePath:
 
 @dataclass(frozen=True)
 class DagLayout:
-    """The whole picture: its size in pixels, its boxes in document order, its arrows."""
+    """The whole picture: its size in pixels, its boxes in document order, and its arrows."""
 
     width: float
     height: float
@@ -215,8 +211,8 @@ def layout_dag(dag: Dag, *, max_width: float = 1000.0) -> DagLayout:
     dag
         The flow.
     max_width
-        Pixels after which the picture goes on in a new row. It is a wish: where many arrows run
-        side by side, a row stays whole and grows wider.
+        Pixels after which the picture continues in a new row. A row may be wider: it is not broken
+        where many arrows run side by side.
 
     Returns
     -------
@@ -293,7 +289,7 @@ def _card_text(node: DagNode) -> tuple[str, tuple[tuple[str, bool], ...], float]
 
 
 def card_detail(node: DagNode, limit: float) -> tuple[tuple[tuple[str, bool], ...], float]:
-    """Cut a card's second line, the state and its detail, to so many pixels.
+    """Cut a card's second line, the state and its detail, to `limit` pixels.
 
     Returns
     -------
@@ -308,7 +304,7 @@ def card_detail(node: DagNode, limit: float) -> tuple[tuple[tuple[str, bool], ..
 
 
 def _extents(dag: Dag, graph: Layered) -> list[float]:
-    """Give each vertex its height."""
+    """The height of each vertex."""
     extents = [CARD.height + (4 * CARD.stack if node.in_foreach else 0.0) for node in dag.nodes]
     extents += [CARD.pass_height] * (len(graph.layer) - graph.steps)
     return extents

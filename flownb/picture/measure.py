@@ -1,6 +1,6 @@
-"""How wide text will be in a font nobody has chosen yet, and where to cut it.
+"""How wide text is in a font that is not known yet, and where to cut it.
 
-Takes text and a size in pixels; gives widths in pixels that hold for the usual system fonts.
+Widths are in pixels, and hold for the usual system fonts.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def fit_spans(
     size
         Font size in pixels.
     limit
-        Pixels there are.
+        The pixels that are available.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def fit(text: str, size: float, limit: float) -> tuple[str, float]:
     size
         Font size in pixels.
     limit
-        Pixels there are.
+        The pixels that are available.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """What a picture of a flow shows: its steps, their states, and the arrows between them.
 
-Takes plain values from whoever knows the flow; gives frozen values that layout, SVG and text read.
+Layout, SVG and text read these frozen values, and know nothing else of the flow.
 """
 
 from __future__ import annotations
@@ -140,4 +140,4 @@ def _known_names(names: tuple[str, ...]) -> str:
 def _advice(value: str, accepted: tuple[str, ...]) -> str:
     """Say what to write instead, naming the nearest match."""
     near = difflib.get_close_matches(value, accepted, n=1)
-    return f"Write `{near[0]}`." if near else "Write one of those."
+    return f"Write `{near[0]}`." if near else "Write one of these."

@@ -1,7 +1,7 @@
-"""Which column each step stands in, and in which order within it.
+"""In which column each step is, and in which order within it.
 
-Takes a `Dag`; gives a layered graph in which every link joins neighbouring columns. Method:
-Sugiyama, Tagawa, Toda 1981 (longest-path layering, barycentre sweeps).
+The result is a layered graph in which every link joins neighbouring columns. Method: Sugiyama,
+Tagawa, Toda 1981 (longest-path layering, barycentre sweeps).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _SWEEPS = 6
 class Chain:
     """One arrow as the vertices it passes, from its source to its target.
 
-    A forward chain visits one vertex a column. A back chain turns round in its source's column,
-    runs leftwards through stand-ins, and turns again in its target's column.
+    A forward chain has one vertex in each column. A back chain turns round in its source's column,
+    runs leftwards through added vertices, and turns again in its target's column.
     """
 
     vertices: tuple[int, ...]
@@ -35,7 +35,7 @@ class Chain:
 class Layered:
     """Columns of vertices.
 
-    Vertices below `steps` are the steps, by index; the rest stand in for arrows that pass a column.
+    Vertices below `steps` are the steps, by index; the others are added where an arrow passes a column.
     """
 
     steps: int
@@ -46,7 +46,7 @@ class Layered:
     chains: list[Chain] = field(default_factory=list)
     anchor: dict[int, int] = field(default_factory=dict)
 
-    def add_stand_in(self, layer: int) -> int:
+    def add_vertex(self, layer: int) -> int:
         """Add a vertex to a column and return it."""
         vertex = len(self.layer)
         self.layer.append(layer)
@@ -64,7 +64,7 @@ class Layered:
 def forward_successors(
     dag: Dag,
 ) -> tuple[dict[tuple[int, int], list[str]], list[list[int]], set[tuple[int, int]]]:
-    """Tell arrows that go on from arrows that go back.
+    """Separate forward arrows from arrows that lead back.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def _closing_arrows(every: list[list[int]], entered: list[bool]) -> set[tuple[in
 
 
 def _longest_path(successors: list[list[int]]) -> list[int]:
-    """Give each step the length of the longest way to it; a source moves next to its target."""
+    """The length of the longest path to each step; a source moves next to its target."""
     count = len(successors)
     waiting = [0] * count
     for targets in successors:
@@ -181,7 +181,7 @@ def _longest_path(successors: list[list[int]]) -> list[int]:
 def _add_forward_chain(graph: Layered, source: int, target: int, label: str) -> None:
     """Lead an arrow through every column between its ends."""
     between = range(graph.layer[source] + 1, graph.layer[target])
-    vertices = (source, *(graph.add_stand_in(column) for column in between), target)
+    vertices = (source, *(graph.add_vertex(column) for column in between), target)
     for left, right in pairwise(vertices):
         graph.link(left, right)
     graph.chains.append(Chain(vertices, label, back=False))
@@ -190,7 +190,7 @@ def _add_forward_chain(graph: Layered, source: int, target: int, label: str) -> 
 def _add_back_chain(graph: Layered, source: int, target: int, label: str) -> None:
     """Lead an arrow back through every column from its source's to its target's, both included."""
     columns = range(graph.layer[source], graph.layer[target] - 1, -1)
-    inner = [graph.add_stand_in(column) for column in columns]
+    inner = [graph.add_vertex(column) for column in columns]
     for right, left in pairwise(inner):
         graph.link(left, right)
     graph.anchor[inner[0]] = source
@@ -199,7 +199,7 @@ def _add_back_chain(graph: Layered, source: int, target: int, label: str) -> Non
 
 
 def _reduce_crossings(graph: Layered) -> None:
-    """Order columns by barycentre sweeps, keeping the best order seen."""
+    """Order columns by barycentre sweeps, and keep the best order."""
     _start_depth_first(graph)
     position = [0] * len(graph.layer)
     for column in graph.layers:
@@ -219,11 +219,11 @@ def _reduce_crossings(graph: Layered) -> None:
             fewest = crossings
             best = [list(column) for column in graph.layers]
     graph.layers = best
-    _seat_loops(graph)
+    _place_loops(graph)
 
 
 def _start_depth_first(graph: Layered) -> None:
-    """Order columns as a depth-first walk meets them, which draws trees without a crossing."""
+    """Order columns as a depth-first traversal meets them, which draws trees without a crossing."""
     met: dict[int, int] = {}
     starts = [vertex for column in graph.layers for vertex in sorted(column)]
     for start in starts:
@@ -270,15 +270,15 @@ def _insert_all(seen: list[int], places: Iterable[int]) -> None:
         insort(seen, place)
 
 
-def _seat_loops(graph: Layered) -> None:
-    """Seat a stand-in without links, the loop of a step onto itself, directly after its step."""
+def _place_loops(graph: Layered) -> None:
+    """Put an added vertex without links, the loop of a step onto itself, directly after its step."""
     loops = {vertex: step for vertex, step in graph.anchor.items() if not graph.up[vertex] and not graph.down[vertex]}
     for index, column in enumerate(graph.layers):
         if any(vertex in loops for vertex in column):
             following = {step: vertex for vertex, step in loops.items()}
             graph.layers[index] = [
-                seat
+                placed
                 for vertex in column
                 if vertex not in loops
-                for seat in ((vertex, following[vertex]) if vertex in following else (vertex,))
+                for placed in ((vertex, following[vertex]) if vertex in following else (vertex,))
             ]

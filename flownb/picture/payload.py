@@ -1,7 +1,7 @@
 """The picture of a flow as plain values, for views that draw and update it themselves.
 
-Takes a `Dag`; gives what the MIME type ``application/vnd.flownb.dag+json`` holds. Layout is done here, so that a view
-only draws; the same flow always gives the same values. ``labextension/src/picture.ts`` mirrors the classes
+They are the content of the MIME type ``application/vnd.flownb.dag+json``. Layout is done here, so that a view only
+draws; the same flow always has the same values. ``labextension/src/picture.ts`` mirrors the classes
 (`scripts/mirror_events.py` writes it).
 """
 
@@ -103,7 +103,7 @@ def dag_payload(dag: Dag, *, max_width: float = 1000.0) -> dict[str, Any]:
     ----------
     dag : Dag
     max_width : float
-        Pixels after which the picture goes on in a new row.
+        Pixels after which the picture continues in a new row.
 
     Returns
     -------

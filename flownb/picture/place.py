@@ -1,8 +1,9 @@
-"""How high each vertex stands in its column.
+"""Where the vertices and columns of a layered graph are, in pixels.
 
-Takes a layered graph and the vertices' heights; gives the height of every centre line. Method:
-Brandes and Köpf, "Fast and Simple Horizontal Coordinate Assignment", 2001, turned by 90 degrees:
-four packings that keep chains straight, each vertex at the mean of the middle two.
+The height of each vertex's centre line follows Brandes and Köpf, "Fast and Simple Horizontal
+Coordinate Assignment", 2001, turned by 90 degrees: four packings that keep chains straight, each
+vertex at the mean of the middle two. Columns are broken into rows like the words of a paragraph into
+lines, where few arrows cross.
 """
 
 from __future__ import annotations
@@ -13,10 +14,6 @@ from itertools import pairwise
 from flownb.picture.order import Layered
 
 __all__ = ["Column", "Rows", "break_rows", "centre_lines"]
-
-# MERGED-DOC picture.rows: Which columns share a row, and where each column stands. Takes columns from left to right
-# and a width to keep within; gives rows, broken like the lines of a paragraph where few arrows cross.
-
 
 MARGIN = 10.0
 TURN = 34.0
@@ -31,7 +28,7 @@ class Column:
 
     The gap is `bend`, where arrows curve, then `label_room`, where they run level under their
     labels. Turns are arrows that run back: they need room beside the column. A column that `holds`
-    stands in a foreach together with the next one.
+    is in a foreach together with the next one.
     """
 
     width: float
@@ -45,7 +42,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Rows:
-    """Where columns stand, in pixels.
+    """Where columns are, in pixels.
 
     Each column's row, left edge and shift downwards; each row's y of the first lane beneath it and
     its links to the next row, the outermost lane's last; the picture's size.
@@ -238,7 +235,7 @@ def centre_lines(graph: Layered, extents: list[float], *, gap: float) -> list[fl
 
 
 def _refused_links(graph: Layered, position: list[int]) -> set[tuple[int, int]]:
-    """Find the links that cross a link between two stand-ins, which shall stay straight."""
+    """Find the links that cross a link between two added vertices, which has to stay straight."""
     refused: set[tuple[int, int]] = set()
     steps = graph.steps
     for left, right in pairwise(graph.layers):

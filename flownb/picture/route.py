@@ -1,7 +1,6 @@
-"""Which way each arrow takes between its two steps.
+"""The cubic curves of each arrow between its two steps.
 
-Takes placed columns; gives cubic curves. Arrows leave at the right and enter at the left, always
-level, so that arrowheads need no turning.
+Arrows leave at the right and enter at the left, always level, so that arrowheads are never turned.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ class _Pen:
         self.points += [(here + reach, above), (here + reach, y), (here, y)]
 
     def rounded(self) -> tuple[Point, ...]:
-        """Give the points in tenths of a pixel."""
+        """The points in tenths of a pixel."""
         return tuple((round(x, 1) + 0.0, round(y, 1) + 0.0) for x, y in self.points)
 
 
@@ -103,7 +102,7 @@ def route(surface: Surface, number: int) -> tuple[str, tuple[Point, ...], Point]
 
 
 def _route_forward(surface: Surface, chain: Chain) -> tuple[str, tuple[Point, ...], Point]:
-    """Draw an arrow that goes on, over as many rows as its ends are apart."""
+    """Draw an arrow that leads on, over as many rows as its ends are apart."""
     vertices = chain.vertices
     layer = surface.graph.layer
     rows = surface.rows

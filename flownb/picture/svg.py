@@ -1,7 +1,8 @@
 """The picture of a flow as static SVG, for notebooks, reports and web pages.
 
-Takes a `Dag`; gives SVG text that reads the same on light and on dark pages, as an image or inlined
-in HTML.
+It is readable on light and on dark pages, as an image or inside HTML: presentation attributes are for light pages, one
+style sheet makes them dark. The glyph of each state is drawn as a path, so that it does not depend on a font. The
+payload of the live view uses the same path data.
 """
 
 from __future__ import annotations
@@ -37,10 +38,6 @@ __all__ = [
     "strands",
 ]
 
-# MERGED-DOC picture.pen: Lines of the picture as SVG path data, shared by the static SVG and the payload of the
-# live view. Takes an arrow's points; gives text.
-
-
 _STRAND = 5.0
 
 
@@ -63,7 +60,7 @@ def strands(path: EdgePath, nodes: Mapping[str, DagNode]) -> str:
 
 
 def path_data(path: EdgePath, start: float = 0.0, end: float = 0.0) -> str:
-    """Write an arrow's line, so many pixels below its middle at its start and at its end."""
+    """Write an arrow's line, shifted down by `start` pixels at its start and by `end` pixels at its end."""
     points = path.points
     last = len(points) - 1
     between = start if abs(start) >= abs(end) else end
@@ -84,10 +81,6 @@ def path_data(path: EdgePath, start: float = 0.0, end: float = 0.0) -> str:
         else:
             data.append("C" + " ".join(f"{number(x)} {number(y)}" for x, y in group))
     return "".join(data)
-
-
-# MERGED-DOC picture.paint: The picture's colours and glyphs. Gives presentation attributes for light pages, one
-# style sheet that turns them dark, and a glyph for each state drawn as paths, so that no font decides how it looks.
 
 
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -115,7 +108,7 @@ _PAINT = {
     "word-failed": ("fill", "#b93434", "#f58a8a"),
 }
 
-# A step that was not taken is as quiet as one that never ran; its glyph and its word tell them apart.
+# A step that was not taken has the colours of one that never ran; its glyph and its word differ.
 _PAINT_OF: dict[NodeState, NodeState] = {"untaken": "never"}
 
 STATE_COLOUR: dict[NodeState, str] = {
@@ -129,12 +122,12 @@ STATE_COLOUR: dict[NodeState, str] = {
 
 
 def state_paint(part: str, state: NodeState) -> str:
-    """Give the attributes that colour a part of a card, ``"edge"`` or ``"word"``, by the card's state."""
+    """The attributes that colour a part of a card, ``"edge"`` or ``"word"``, by the card's state."""
     return paint(f"{part}-{_PAINT_OF.get(state, state)}")
 
 
 def paint(*names: str) -> str:
-    """Give the attributes that colour one part of a card.
+    """The attributes that colour one part of a card.
 
     Parameters
     ----------
@@ -215,10 +208,10 @@ def dag_svg(dag: Dag, *, max_width: float = 1000.0, caption: bool = True) -> str
     dag
         The flow.
     max_width
-        Pixels after which the picture goes on in a new row. A picture that is still wider, or that
-        stands in a narrower place, is scaled down by the page.
+        Pixels after which the picture continues in a new row. A picture that is still wider, or that
+        is in a narrower place, is scaled down by the page.
     caption
-        Whether the flow's name and how many steps are in which state stand above the picture.
+        Whether the flow's name and how many steps are in which state are shown above the picture.
 
     Returns
     -------
@@ -270,7 +263,7 @@ def dag_svg(dag: Dag, *, max_width: float = 1000.0, caption: bool = True) -> str
 
 
 def _size(width: float, height: float) -> str:
-    """Width and height of the whole picture: its own, or for a wide one all there is.
+    """Width and height of the whole picture: its own size, or the full width that a page has for a wide picture.
 
     Where the picture is shown as an ``<img>`` (JupyterLab, GitHub), styles inside it do not count: one with a width of
     its own is cut off in a narrow place, one of 100% is scaled.
@@ -279,7 +272,7 @@ def _size(width: float, height: float) -> str:
 
 
 def _limit(width: float) -> str:
-    """How wide the picture may get where it stands in the page itself."""
+    """How wide the picture may be inside a page."""
     return f"{number(width)}px" if width > _FIXED_UP_TO else "100%"
 
 
@@ -297,7 +290,7 @@ def _caption_width(dag: Dag) -> float:
 
 
 def _caption(dag: Dag) -> str:
-    """Write the flow's name and how it stands."""
+    """Write the flow's name and how many steps are in which state."""
     return (
         f'<text x="10" y="19" font-size="13" font-weight="600" fill="{INK["caption"]}">'
         f"{_text(dag.name)}"
@@ -382,7 +375,7 @@ def _detail(box: NodeBox) -> str:
 
 
 def _kind_mark(box: NodeBox) -> str:
-    """Draw what tells a join, a split and a switch apart from a plain step."""
+    """Draw the mark of a join or a switch."""
     middle = box.y + box.height / 2
     right = box.x + box.width
     line = INK["line"]

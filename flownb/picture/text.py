@@ -1,12 +1,13 @@
 """The picture of a flow as plain text, for terminals and ``text/plain``.
 
-Takes a `Dag`; gives one line a step, indented by the splits, switches and foreaches it stands in.
+Each step has a line, indented by the splits, switches and foreaches that the step is in.
 """
 
 from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 from flownb.picture.layout import state_counts, step_count, step_words
 from flownb.picture.model import Dag, DagNode
@@ -47,9 +48,9 @@ def dag_text(dag: Dag) -> str:
 
     Notes
     -----
-    A branch starts with ``├─`` or ``╰─`` and its further steps stand below its first. A step that
-    gathers branches stands below the step that opened them. ``→`` leads on, ``⇉`` leads on once for
-    each item of a foreach, ``↺`` leads back. Beyond eight, the steps led to are counted, not named.
+    A branch starts with ``├─`` or ``╰─``, and its further steps are below its first. A step that
+    gathers branches is below the step that opened them. ``→`` leads on, ``⇉`` leads on once for each
+    item of a foreach, ``↺`` leads back. If a step leads to more than eight, the others are counted.
 
     Examples
     --------
@@ -102,7 +103,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _arrows(arrows: list[tuple[str, str]]) -> str:
-    """Write a step's arrows, one sign before all the steps it stands for."""
+    """Write a step's arrows, one sign for all steps that the step leads to in that way."""
     texts = []
     for sign in ("→", "⇉", "↺"):
         targets = [" ".join(target.split()) for arrow, target in arrows if arrow == sign]
@@ -114,9 +115,9 @@ def _arrows(arrows: list[tuple[str, str]]) -> str:
 
 
 def _lines(dag: Dag, successors: list[list[int]]) -> list[_Line]:
-    """Order the steps so that every branch's steps stand together, and say how deep each stands.
+    """Order the steps so that the steps of a branch are together, and say how deep each step is.
 
-    A step stands under its immediate dominator, the last step that every way to it passes.
+    A step is below its immediate dominator, the last step that every path to it passes.
     """
     order, parents = _topological(successors)
     dominator = _dominators(order, parents)
@@ -156,21 +157,21 @@ def _closed(dag: Dag, step: int, parents: list[int], stack: tuple[int, ...]) -> 
 
 
 def _topological(successors: list[list[int]]) -> tuple[list[int], list[list[int]]]:
-    """Order steps so that each follows its parents, else by document order; list the parents."""
+    """Order steps so that each follows its parents, in document order where that leaves a choice; list the parents."""
     parents: list[list[int]] = [[] for _ in successors]
     for source, targets in enumerate(successors):
         for target in targets:
             parents[target].append(source)
-    waiting = [len(sources) for sources in parents]
-    ready = [step for step, count in enumerate(waiting) if not count]
+    sorter = TopologicalSorter(dict(enumerate(parents)))
+    sorter.prepare()
+    ready = sorted(sorter.get_ready())
     order = []
     while ready:
         step = heapq.heappop(ready)
         order.append(step)
-        for target in successors[step]:
-            waiting[target] -= 1
-            if not waiting[target]:
-                heapq.heappush(ready, target)
+        sorter.done(step)
+        for following in sorter.get_ready():
+            heapq.heappush(ready, following)
     return order, parents
 
 
@@ -193,17 +194,17 @@ def _dominators(order: list[int], parents: list[list[int]]) -> dict[int, int | N
 
 
 def _guides(lines: list[_Line]) -> list[str]:
-    """Draw what stands before each line's glyph, from the last line up."""
+    """Draw what is before each line's glyph, from the last line up."""
     deepest = max((line.depth for line in lines), default=0)
-    goes_on = [False] * (deepest + 1)
+    continues = [False] * (deepest + 1)
     guides = []
     for line in reversed(lines):
-        columns = ["│ " if goes_on[column] else "  " for column in range(line.depth)]
+        columns = ["│ " if continues[column] else "  " for column in range(line.depth)]
         if line.opens:
-            columns[-1] = "├─" if goes_on[line.depth - 1] else "╰─"
+            columns[-1] = "├─" if continues[line.depth - 1] else "╰─"
         guides.append("".join(columns))
         for column in range(line.depth, deepest + 1):
-            goes_on[column] = column == line.depth and not line.opens and not line.is_root
+            continues[column] = column == line.depth and not line.opens and not line.is_root
         if line.opens:
-            goes_on[line.depth - 1] = True
+            continues[line.depth - 1] = True
     return guides[::-1]

@@ -15,7 +15,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from flownb.errors import FlownbError
-from flownb.metaflow_errors import STAND_INS, Catchable, MetaflowException, metaflow_name, stands_for
+from flownb.metaflow_errors import STAND_INS, Catchable, MetaflowException, metaflow_name, replaces
 
 __all__ = [
     "CALLS_STEPS",
@@ -51,12 +51,12 @@ class _Stopped(Catchable, MetaflowException):
         self.args = (text,)
 
 
-@stands_for("metaflow.plugins.timeout_decorator")
+@replaces("metaflow.plugins.timeout_decorator")
 class TimeoutException(_Stopped):
     """A step ran longer than its ``@timeout``; Metaflow's name for it."""
 
 
-@stands_for("metaflow.plugins.catch_decorator")
+@replaces("metaflow.plugins.catch_decorator")
 class FailureHandledByCatch(_Stopped):
     """All attempts of a step left no result, because their processes died; ``@catch`` gets this as the exception."""
 
@@ -88,7 +88,7 @@ class StepError(Exception):
         return (self.facts.get("shown") or self.facts["traceback"]).rstrip("\n").split("\n")
 
 
-@stands_for("metaflow.exception")
+@replaces("metaflow.exception")
 class MetaflowExceptionWrapper(Catchable):
     """What ``@catch(var=…)`` keeps of an exception (``metaflow/exception.py``, 2.19.39): it can always be pickled.
 

@@ -24,17 +24,17 @@ def notebook(*cells: Any, **other: Any) -> bytes:
 
 REFUSED: dict[str, tuple[bytes, str]] = {
     "empty": (b" \n", f"`nb.ipynb` is not a notebook. The file is empty. {FIX}"),
-    "no JSON": (b"hello", f"`nb.ipynb` is not a notebook. It does not hold nbformat JSON. {FIX}"),
-    "half": (notebook(CELL)[:40], f"`nb.ipynb` is not a notebook. It does not hold nbformat JSON. {FIX}"),
-    "a list": (b"[]", f"`nb.ipynb` is not a notebook. It does not hold nbformat JSON. {FIX}"),
-    "brackets": (b"[" * 100_000, f"`nb.ipynb` is not a notebook. It does not hold nbformat JSON. {FIX}"),
+    "no JSON": (b"hello", f"`nb.ipynb` is not a notebook. It does not contain nbformat JSON. {FIX}"),
+    "half": (notebook(CELL)[:40], f"`nb.ipynb` is not a notebook. It does not contain nbformat JSON. {FIX}"),
+    "a list": (b"[]", f"`nb.ipynb` is not a notebook. It does not contain nbformat JSON. {FIX}"),
+    "brackets": (b"[" * 100_000, f"`nb.ipynb` is not a notebook. It does not contain nbformat JSON. {FIX}"),
     "other JSON": (
         b"{}",
-        f"`nb.ipynb` is not a notebook. It is JSON without the number `nbformat`, which all notebooks have. {FIX}",
+        f"`nb.ipynb` is not a notebook. It is JSON without the number `nbformat`, which every notebook has. {FIX}",
     ),
     "format as text": (
         notebook(nbformat="4"),
-        f"`nb.ipynb` is not a notebook. It is JSON without the number `nbformat`, which all notebooks have. {FIX}",
+        f"`nb.ipynb` is not a notebook. It is JSON without the number `nbformat`, which every notebook has. {FIX}",
     ),
     "format 5": (
         notebook(CELL, nbformat=5),
@@ -57,7 +57,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "cells that are an object": (
         notebook(cells={}),
-        f"`nb.ipynb` is not a notebook. It has no list of cells. {FIX}",
+        f"`nb.ipynb` is not a notebook. It does not have a list of cells. {FIX}",
     ),
     "a cell that is a number": (
         notebook(CELL, 7),

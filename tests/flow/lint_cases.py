@@ -664,7 +664,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "Step a sets the artifact `__x`.",
-                "Python changes names that begin with two underscores inside a class.",
+                "Inside a class, Python changes names that begin with two underscores.",
                 "Give it another name, for example `x_value`.",
             )
         ],
@@ -690,7 +690,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 2,
                 "Step a reads `__f` of the shared code.",
-                "Python changes names that begin with two underscores inside a class.",
+                "Inside a class, Python changes names that begin with two underscores.",
                 "Call it `_f`.",
             )
         ],

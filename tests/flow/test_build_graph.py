@@ -146,6 +146,6 @@ PROBLEMS = {
 
 @pytest.mark.parametrize("cells", PROBLEMS)
 def test_what_contradicts_itself_is_a_problem(cells: tuple[str, ...]) -> None:
-    """Headers and self.next that do not fit are told in three sentences, at the step that has to change."""
+    """Headers and self.next that do not fit are reported in three sentences, at the step that has to change."""
     found = [(p.kind, p.step, p.message.what, p.message.why, p.message.fix) for p in built(*cells).problems]
     assert found == PROBLEMS[cells]

@@ -55,7 +55,7 @@ def test_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError) as caught:
         DagNode("load", kind="xyz")  # type: ignore[arg-type]  # the mistake under test
     assert str(caught.value) == (
-        "Step `load` has the kind 'xyz'. The picture knows linear, split, foreach, join, switch. Write one of those."
+        "Step `load` has the kind 'xyz'. The picture knows linear, split, foreach, join, switch. Write one of these."
     )
 
 

@@ -1,6 +1,6 @@
-"""Static checks: everything that can be told wrong before anything runs.
+"""Static checks: what is wrong with a flow, found before anything runs.
 
-Each module holds the checks of one topic; each check is one function with one code.
+Each module has the checks of one topic; each check is one function with one code.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
     "FN023": decorators.check_caught_split,
     "FN024": decorators.check_decorator_settings,
     "FN025": decorators.check_decorator_values,
-    "FN026": graph_checks.check_foreach_items,
+    "FN026": captures.check_foreach_items,
     "FN027": joins.check_order_of_inputs,
     "FN028": flow_class.check_class_value,
     "FN029": flow_class.check_base_class,
@@ -67,18 +67,18 @@ def check_flow(
     ----------
     flow : FlowDefinition
     graph : FlowGraph, optional
-        The graph of the user's own steps, if it is drawn already.
+        The graph of the user's own steps, if it is built already.
     only : str, optional
-        Check one step and the shared code, and do not ask for a complete flow.
+        Check one step and the shared code, and do not require a complete flow.
     kernel_names : iterable of str
-        Names in the notebook's namespace, to say when a name exists only there.
+        Names in the notebook's namespace, so that a message can say that a name exists only there.
 
     Returns
     -------
     tuple of Diagnostic
         In document order, errors and warnings together; see `errors_of`.
     """
-    if flow.unusable:  # they take part in the checks, as they are to take part in the flow
+    if flow.unusable:  # checks look at all steps, also at those whose name cannot be used
         flow, graph = flow.as_written, None
     graph = graph or build_graph(flow)
     context = LintContext(flow, graph, trace_artifacts(flow, graph), frozenset(kernel_names), _importable, only)

@@ -1,7 +1,8 @@
 """Checks of artifacts: who sets them, who captures them, and which path through the graph has them.
 
 FN002 artifacts that no earlier step captures, FN012 parameters and constants that a step assigns, FN013 artifacts that
-only some paths set, FN017 captures without a value or of what cannot be persisted.
+only some paths set, FN017 captures without a value or of what cannot be persisted, FN026 foreachs over a value that has
+no order or can be iterated only once.
 """
 
 from __future__ import annotations
@@ -287,3 +288,88 @@ def check_assigned_parameter(context: LintContext) -> Iterator[Diagnostic]:
                 written = f"self.{name}" in step.names.definite_writes or (name in step.captures and step.names.ends)
                 proven = written and context.fails(step) and context.flow.keeps(name)
                 yield context.at(ASSIGNED_PARAMETER, step, line, Message(what, UNCHANGED[kind], fix), proven=proven)
+
+
+FOREACH_ITEMS = "FN026"
+# Each child makes its own copy of what the foreach runs over and takes the item at its position from it
+# (`metaflow/flowspec.py`, _get_foreach_item_value, 2.19.39).
+SET = "Each task iterates over the set again, in its own order, so some items are repeated and others are lost."
+ONCE = "It can be iterated only once, and its items are counted before the first task takes one."
+KEYS = "Each task takes the item at its position, and a dict has no positions."
+UNSTORED = "It cannot be pickled, so the step cannot pass it on."
+CALLS = {
+    **dict.fromkeys(("set", "frozenset"), ("a set", SET)),
+    **{name: (f"{name}(…)", ONCE) for name in ("enumerate", "filter", "iter", "map", "reversed", "zip")},
+    "dict": ("a dict", KEYS),
+}
+VIEWS = frozenset({"items", "keys", "values"})
+
+
+def check_foreach_items(context: LintContext) -> Iterator[Diagnostic]:
+    """Report foreachs over a value that is visibly a set, a dict, a generator or another iterator."""
+    for step in context.steps:
+        transition = context.graph[step.name].transition
+        if transition is None or transition.kind != "foreach" or transition.foreach is None:
+            continue
+        name = transition.foreach
+        for spelled, value in _assigned(step, name):
+            found = _unordered_kind(value)
+            called = value.func.id if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else ""
+            if found is None or called in context.flow.shared_names or called in step.names.assigned:
+                continue
+            kind, why = found
+            # A missing item does no harm if no task reads it.
+            child = context.flow.step(transition.targets[0])
+            asked = child is not None and "self.input" in child.names.definite and context.fails(child)
+            certain = why == UNSTORED or (asked and (why == ONCE or (why == KEYS and _has_texts_as_keys(value))))
+            proven = certain and spelled in step.names.definite_writes and step.names.ends and context.fails(step)
+            what = f"The foreach of step {step.name} runs over `{name}`, which is {kind}."
+            text = f"{'sorted' if why == SET else 'list'}({ast.unparse(value)})"
+            if isinstance(value, ast.GeneratorExp):
+                text = f"list{ast.unparse(value)}"
+            advice = f"Write {spelled} = {text}."
+            if why == KEYS:
+                advice = f"Write {spelled} = {text}, whose items are the keys, or make a list of its items()."
+            fix = Fix(advice, replaced(step.cell, [value], [text]))
+            yield context.at(FOREACH_ITEMS, step, value.lineno, Message(what, why, fix), proven=proven)
+
+
+def _assigned(step: Step, name: str) -> Iterator[tuple[str, ast.expr]]:
+    """The name as it is written and the value, if the body assigns an artifact once and at its top level."""
+    tree = step.body.tree
+    spellings = [f"self.{name}", *([name] if name in step.captures else [])]
+    stores = [
+        ast.unparse(node)
+        for node in (ast.walk(tree) if tree is not None else ())
+        if isinstance(node, ast.Name | ast.Attribute) and not isinstance(node.ctx, ast.Load)
+    ]
+    if tree is None or sum(stores.count(one) for one in spellings) != 1:
+        return
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign):
+            for target in statement.targets:
+                if ast.unparse(target) in spellings:
+                    yield ast.unparse(target), statement.value
+
+
+def _unordered_kind(value: ast.expr) -> tuple[str, str] | None:
+    """What an expression visibly is, and why a foreach cannot run over it; None if it may be all right."""
+    if isinstance(value, ast.Set | ast.SetComp):
+        return "a set", SET
+    if isinstance(value, ast.Dict | ast.DictComp):
+        keys = value.keys if isinstance(value, ast.Dict) else [value.key]
+        numbered = isinstance(value, ast.Dict) and all(isinstance(getattr(key, "value", None), int) for key in keys)
+        return None if numbered else ("a dict", KEYS)
+    if isinstance(value, ast.GeneratorExp):
+        return "a generator", UNSTORED
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
+        return CALLS.get(value.func.id)
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and isinstance(value.func.value, ast.Dict):
+        return (f"a dict's {value.func.attr}()", UNSTORED) if value.func.attr in VIEWS else None
+    return None
+
+
+def _has_texts_as_keys(value: ast.expr) -> bool:
+    """Whether all keys of a dict are strings, so that none of them is a position."""
+    keys = value.keys if isinstance(value, ast.Dict) else []
+    return bool(keys) and all(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in keys)

@@ -102,7 +102,7 @@ def apply_edits(edits: Edits, cells: Sequence[Cell]) -> list[tuple[str, tuple[st
 
 
 def header_text(step: Step, header: StepHeader) -> str:
-    """How a header is written in the cell of `step`: its ``%%step`` line, or the tags that a cell is marked by."""
+    """How a header is written in the cell of `step`: as a ``%%step`` line, or as tags."""
     if step.cell.tags:
         return "the tags " + " ".join(header_tags(header))
     return f"%%step {header.line}"
@@ -119,7 +119,7 @@ def header_edit(step: Step, header: StepHeader) -> Edit:
 
 
 def header_fix(step: Step, more: Iterable[Edit | NewCell] = (), **changes: object) -> Fix:
-    """A fix that changes a step's header, and says how it is written then."""
+    """A fix that changes a step's header, and says how the new one is written."""
     header = replace(step.header, **changes)  # type: ignore[arg-type]  # fields of StepHeader, checked by its tests
     text = header_text(step, header)
     return Fix(
@@ -133,15 +133,15 @@ def shared_cell(text: str, beside: Cell) -> NewCell:
 
 
 def replaced(cell: Cell, nodes: Iterable[ast.AST], texts: Iterable[str]) -> tuple[Edit, ...]:
-    """Edits that write other texts in place of expressions of a cell's body; empty if that cannot be done line by line.
+    """Edits that replace expressions of a cell's body; empty if an expression has several lines.
 
     Parameters
     ----------
     cell : Cell
     nodes : iterable of ast.AST
-        Of the tree of the cell's body; none is inside another one.
+        Nodes of the cell's body; none is inside another one.
     texts : iterable of str
-        One for each.
+        One for each node.
     """
     lines = cell.source.split("\n")
     found: dict[int, list[tuple[int, int, str]]] = {}
@@ -174,7 +174,7 @@ def removed(cell: Cell, node: ast.stmt) -> Edit | None:
 
 
 def line_replaced(cell: Cell, line: int, pattern: str, text: str, *, last: int = 0) -> tuple[Edit, ...]:
-    """The edit that replaces the first text that fits a pattern in a line of the cell, or in those up to `last`."""
+    """The edit that replaces the first match of a pattern in a line of the cell, or in the lines up to `last`."""
     lines = cell.source.split("\n")
     for number in range(line, max(last, line) + 1):
         new, count = re.subn(pattern, text, lines[number - 1], count=1)

@@ -356,7 +356,7 @@ def _artifacts(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         elif context.flow.class_names.get(name) == "method":
             why = f"`self.{name}` is a method of the %%flow cell."
         elif name.startswith("__"):
-            why = "Python changes names that begin with two underscores inside a class."
+            why = "Inside a class, Python changes names that begin with two underscores."
         elif name in ("self", step.header.inputs):
             why = f"The runtime sets `{name}` in the step."
         if why:
@@ -372,7 +372,7 @@ def _private_shared(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     for name, line in step.names.reads.items():
         if name in context.flow.shared_names and name.startswith("__") and not name.endswith("__"):
             what = f"Step {step.name} reads `{name}` of the shared code."
-            why = "Python changes names that begin with two underscores inside a class."
+            why = "Inside a class, Python changes names that begin with two underscores."
             proven = context.fails(step) and name in step.names.definite
             yield context.at(RESERVED_NAME, step, line, Message(what, why, f"Call it `{name[1:]}`."), proven=proven)
 
