@@ -179,7 +179,7 @@ class Frontend:
             if replaced is not None:
                 print(f"note: this cell replaces `%%flow {replaced.full_name}`, which was executed before")
         if cell.refusal is not None:
-            raise CellError(*cell.refusal)
+            raise CellError.of(cell.refusal)
         return cell
 
     def _read(self, code: str, tags: tuple[str, ...], line: str, body: str, magic: str) -> Cell:

@@ -20,12 +20,12 @@ NOT_FROM_THE_BODY = frozenset(
 
 
 def keep_body(flow_class: type, namespace: dict[str, Any]) -> None:
-    """Keep the names of a class body in its module, and let the class itself hold what configs declare.
+    """Keep the names of a class body in its module, and set in the class itself what configs declare.
 
     Parameters
     ----------
     flow_class : type
-        As its class statement left it.
+        As its class statement made it.
     namespace : dict of str to object
         Its module's names.
     """

@@ -13,9 +13,9 @@ from functools import cached_property, lru_cache
 from types import CodeType
 from typing import Any
 
-from flownb.cells.body import STEP_DECORATORS, Decorator
+from flownb.cells.body import Decorator
 from flownb.cells.cell import Cell
-from flownb.flow.artifacts import Artifacts, trace_artifacts
+from flownb.flow.artifacts import ArtifactTrace, trace_artifacts
 from flownb.flow.base_classes import own_package
 from flownb.flow.definition import FlowDefinition
 from flownb.flow.graph import FlowGraph
@@ -29,6 +29,7 @@ from flownb.flow.module import (
     shared_source,
     shared_tree_hash,
 )
+from flownb.metaflow_decorators import STEP_DECORATORS
 from flownb.runtime.class_body import BODY_CLASS
 
 __all__ = ["FlowCode", "remember_cell"]
@@ -48,7 +49,7 @@ class FlowCode:
         self.graph = graph
 
     @cached_property
-    def artifacts(self) -> Artifacts:
+    def artifacts(self) -> ArtifactTrace:
         """What each step can read."""
         return trace_artifacts(self.flow, self.graph)
 
@@ -197,7 +198,7 @@ def _imports(names: tuple[str, ...]) -> CodeType:
 def _compiled(
     lines: tuple[SourceLine, ...], filename: str, flags: int, shown: int = -1, *, is_method: bool = False
 ) -> CodeType:
-    """Compile generated source so that each node stands where its cell has it.
+    """Compile generated source so that each node is where its cell has it.
 
     `shown` is the position of the method's statement whose value is displayed, -1 for none.
     """
@@ -249,7 +250,7 @@ def _show(tree: ast.Module, position: int, text: str) -> None:
 def _begin_at_first_line(tree: ast.Module) -> None:
     """Let the code of a class's last method begin at its cell's first line, because its name is ``<module>``.
 
-    Where code begins is where its first decorator does: a first one is added, which gives back what it is given.
+    Where code begins is where its first decorator does: a first one is added, which returns its argument.
     """
     method = tree.body[0].body[-1]  # type: ignore[attr-defined]  # a class
     if method.decorator_list[0].lineno > 1:
@@ -258,7 +259,7 @@ def _begin_at_first_line(tree: ast.Module) -> None:
 
 
 def _stops(value: ast.expr) -> bool:
-    """Whether an expression calls a debugger, which would otherwise stop in the function that displays its value."""
+    """Whether an expression calls a debugger, which would then stop in the function that displays its value."""
     called = value.func if isinstance(value, ast.Call) else None
     name = called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
     return name in ("breakpoint", "set_trace")

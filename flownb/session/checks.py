@@ -13,7 +13,8 @@ from flownb.flow.definition import FlowDefinition
 from flownb.flow.lint import Diagnostic, check_flow, errors_of
 from flownb.flow.module import metaflow_name
 from flownb.flow.names import step_name_problem
-from flownb.runtime.decorators import APPLIED, APPLIED_TO_FLOWS, Recorded
+from flownb.metaflow_decorators import APPLIED_TO_FLOWS, APPLIED_TO_STEPS
+from flownb.runtime.decorators import Recorded
 from flownb.runtime.program import Program
 
 __all__ = ["Checks", "left_out_cells", "left_out_magics", "not_applied"]
@@ -114,8 +115,10 @@ def not_applied(program: Program, only: str | None = None, added: Iterable[Recor
     """
     flow = program.flow
     names = dict.fromkeys(name for name, _ in added)
-    notes = [f"@{name} of --with is not applied here" for name in names if name not in APPLIED]
-    places = [(name, program.decorators(name), APPLIED) for name in program.graph.nodes if only in (None, name)]
+    notes = [f"@{name} of --with is not applied here" for name in names if name not in APPLIED_TO_STEPS]
+    places = [
+        (name, program.decorators(name), APPLIED_TO_STEPS) for name in program.graph.nodes if only in (None, name)
+    ]
     if only is None:
         notes += left_out_magics(flow)
     if flow.header is not None and only is None:
@@ -130,10 +133,10 @@ def not_applied(program: Program, only: str | None = None, added: Iterable[Recor
 
 def left_out_cells(flow: FlowDefinition) -> list[str]:
     """Marked cells that are not part of the flow: they cannot be read, or their step cannot have its name."""
-    found = {cell: cell.refusal[0] for cell in flow.refused if cell.refusal is not None}
+    found = {cell: cell.refusal.what for cell in flow.refused if cell.refusal is not None}
     for step in flow.unusable:
         problem = step_name_problem(step.name, flow.class_names)
-        found[step.cell] = problem[0] if problem is not None else ""
+        found[step.cell] = problem.message.what if problem is not None else ""
     return [f"{cell.title} is not part of the flow: {found[cell]}" for cell in flow.marked if cell in found]
 
 

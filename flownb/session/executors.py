@@ -25,7 +25,7 @@ from flownb.errors import ParameterError, nearest
 from flownb.runtime.attempt import AttemptOptions, run_attempt
 from flownb.runtime.capture import logged
 from flownb.runtime.cards import CardUpdate, OnCard
-from flownb.runtime.executor import Ended, Executor, InlineExecutor, Lost, Report
+from flownb.runtime.executor import Ended, Executor, InlineExecutor, Lost, Notice
 from flownb.runtime.failure import process_died
 from flownb.runtime.program import Program, module_name
 from flownb.runtime.task import Output, TaskResult, TaskSpec
@@ -126,9 +126,9 @@ class _Heard:
         self.result: TaskResult | None = None
         self._flow, self._on_card = flow, on_card
 
-    def take(self, reports: Iterable[Report]) -> None:
-        """Handle what the worker reports."""
-        for spec, message in reports:
+    def take(self, notices: Iterable[Notice]) -> None:
+        """Handle what the worker sends."""
+        for spec, message in notices:
             match message:
                 case Output():
                     _show(message)

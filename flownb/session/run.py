@@ -292,7 +292,7 @@ class FlowRun:
                     decorators=self._decorators,
                     tags=record.tags,
                     max_num_splits=options.max_num_splits,
-                    reuse=self._find_clone,
+                    clone=self._find_clone,
                     origin_run=record.origin,
                     source=record.source,
                     tick=self._tick,

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from flownb.cells.cell import Cell
 from flownb.cells.notebook import DocumentCell, read_notebook
 from flownb.errors import FlownbError, NotFound, nearest
-from flownb.flow.build_graph import complete_graph, draw_graph
+from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.definition import FlowDefinition, Step, define_flow
 from flownb.flow.names import default_flow_name
 from flownb.runtime.events import EventStream
@@ -181,7 +181,7 @@ class Session:
         if known is not None and known[0] == cells and _is_current(known[1], known[2]):
             return known[1]
         flow = define_flow(cells, default_name=self._default_name)
-        graph = draw_graph(flow)
+        graph = build_graph(flow)
         program = Program(flow, complete_graph(graph) if complete else graph, file=self._export_file)
         self._programs[complete] = (cells, program, _outside(flow))
         return program

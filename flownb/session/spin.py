@@ -15,14 +15,14 @@ from flownb.cells.body import parse_body
 from flownb.cells.cell import Cell
 from flownb.client import Task
 from flownb.errors import NotFound, ParameterError, nearest
-from flownb.flow.build_graph import draw_graph
+from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import Step
 from flownb.flow.lint import check_flow
 from flownb.flow.lint.captures import CAPTURE_NEVER_ASSIGNED
+from flownb.metaflow_decorators import APPLIED_TO_STEPS
 from flownb.pathspec import Origin, parse_origin
 from flownb.runtime.attempt import AttemptOptions, Debug, run_attempt
 from flownb.runtime.capture import logged
-from flownb.runtime.decorators import APPLIED
 from flownb.runtime.description import check_project
 from flownb.runtime.events import task_told
 from flownb.runtime.launch import Launch, launch
@@ -49,7 +49,7 @@ from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord
 __all__ = ["SpinOutcome", "spin_step"]
 
 # Decorators that a spin applies: it makes one attempt, and nothing runs beside it.
-APPLIED_TO_SPINS = APPLIED - {"retry", "resources"}
+APPLIED_TO_SPINS = APPLIED_TO_STEPS - {"retry", "resources"}
 
 
 @dataclass(frozen=True)
@@ -440,7 +440,7 @@ def _with_body(program: Program, step: Step, body: str, source: str | None, file
     if step.name in program.flow.inherited:  # for this spin a cell takes the place of the base's step
         steps = (spun, *steps)
     flow = replace(program.flow, steps=steps)
-    graph = draw_graph(flow)
+    graph = build_graph(flow)
     if spun.body.transition is None:
         nodes = {**graph.nodes, step.name: replace(graph[step.name], transition=None)}
         graph = replace(graph, nodes=nodes)

@@ -102,7 +102,7 @@ def test_timeline_and_index(here: Path, capsys: pytest.CaptureFixture[str]) -> N
         (["rm", "../F/1"], "is no flow, run, step or task"),
         (["du", "G"], "Flow `G` is not in"),
         (["runs", "G"], "Flow `G` is not in"),
-        (["runs", "F", "--status", "fine"], "`fine` is no status of a run."),
+        (["runs", "F", "--status", "fine"], "`fine` is not a status of a run."),
         (["runs", "F", "--since", "lately"], "`lately` is no moment; write 2d, 2026-01-31 or 2026-01-31T12:00"),
         (["timeline", "F"], "`F` names no run."),
         (["timeline", "F/9"], "Run F/9 does not exist."),

@@ -56,7 +56,7 @@ def test_cards_that_are_not_there(task: Task, monkeypatch: pytest.MonkeyPatch) -
     flow = task.pathspec.split("/")[0]
     start = f"{flow}/1/start/1"
     assert list(Task(start).cards) == []
-    with pytest.raises(CardNotFound, match="No @card stood above its step when it ran"):
+    with pytest.raises(CardNotFound, match="Its step had no @card when it ran"):
         get_cards(start)
     with pytest.raises(InvalidPathspec):
         get_cards("F/1")

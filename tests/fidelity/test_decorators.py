@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from flownb.cells.body import STEP_DECORATORS
 from flownb.client import Run
 from flownb.export import flow_file
-from flownb.flow.decorators import MAX_RETRIES, REPEATABLE, SETTINGS
+from flownb.metaflow_decorators import CHECKED, FLOW_DECORATORS, MAX_RETRIES, STEP_DECORATORS, TABLE, dotted_name
 from flownb.session.export import export_flow
 from flownb.session.options import RunOptions
 from flownb.session.run import run_flow
@@ -162,11 +161,12 @@ def test_what_is_refused_here_fails_on_metaflow(tmp_path: Path) -> None:
 
 
 def test_settings_are_those_of_metaflow(tmp_path: Path) -> None:
-    """The settings that the checks know are those of the installed Metaflow's classes."""
+    """The table of decorators says what the installed Metaflow's classes say: settings, defaults and class names."""
     code = (
-        "import json, sys; from metaflow.decorators import get_all_step_decos as d; "
+        "import json; from metaflow.decorators import get_all_flow_decos as f, get_all_step_decos as s; "
         "from metaflow.metaflow_config import MAX_ATTEMPTS as m; "
-        "print(json.dumps([{n: [list(c.defaults), c.allow_multiple] for n, c in d().items()}, m]))"
+        "facts = lambda c: [dict(c.defaults), c.allow_multiple, f'{c.__module__}.{c.__name__}']; "
+        "print(json.dumps([{n: facts(c) for n, c in s().items()}, {n: facts(c) for n, c in f().items()}, m]))"
     )
     found = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
@@ -176,8 +176,15 @@ def test_settings_are_those_of_metaflow(tmp_path: Path) -> None:
         cwd=tmp_path,
         env={"METAFLOW_USER": "tester", "HOME": str(tmp_path), "PATH": ""},
     )
-    theirs, attempts = json.loads(found.stdout)
-    public = {name: one for name, one in theirs.items() if name in STEP_DECORATORS and not name.endswith("_internal")}
-    assert {name: set(settings) for name, settings in SETTINGS.items()} == {n: set(one[0]) for n, one in public.items()}
-    assert set(REPEATABLE) == {name for name, one in public.items() if one[1]}
+    steps, flows, attempts = json.loads(found.stdout)
     assert attempts - 2 == MAX_RETRIES
+    public = {name for name in steps if name in STEP_DECORATORS and not name.endswith("_internal")}
+    assert public == CHECKED
+    assert {name for name in flows if not name.startswith("airflow_")} == FLOW_DECORATORS
+    for name, (defaults, is_repeatable, class_name) in {**{name: steps[name] for name in public}, **flows}.items():
+        if name in TABLE:
+            ours = TABLE[name]
+            assert (name, ours.is_repeatable) == (name, is_repeatable)
+            assert (name, set(defaults if ours.settings is None else ours.settings)) == (name, set(defaults))
+            assert (name, dict(ours.defaults or defaults)) == (name, defaults)
+            assert (name, dotted_name(name) if ours.class_name else class_name) == (name, class_name)

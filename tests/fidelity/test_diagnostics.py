@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flownb.client import Run
-from flownb.flow.build_graph import complete_graph, draw_graph
+from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.lint import CHECKS, errors_of, warnings_of
 from flownb.flow.module import class_source, exported_shared, hoisted_source, metaflow_imports
 from flownb.runtime.program import Program
@@ -27,7 +27,7 @@ NEVER_WARNINGS |= {"FN030", "FN031"}
 def flow_text(cells: tuple[str, ...], folder: Path) -> str:
     """What the exporter would write, whatever the checks say; its header comment runs the class, which may fail."""
     flow = notebook_session(cells, folder).flow.as_written
-    program = Program(flow, complete_graph(draw_graph(flow)))
+    program = Program(flow, complete_graph(build_graph(flow)))
     imports = ", ".join(metaflow_imports(flow))
     blocks = [f"from metaflow import {imports}" if imports else "", *map(exported_shared, flow.shared)]
     blocks += [line.text for line in hoisted_source(flow)]

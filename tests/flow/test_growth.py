@@ -14,7 +14,7 @@ import pytest
 
 from flownb.cells.cell import read_cell
 from flownb.export import flow_file
-from flownb.flow.build_graph import complete_graph, draw_graph
+from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.definition import define_flow
 from flownb.flow.lint import check_flow
 from flownb.picture import dag_text
@@ -93,7 +93,7 @@ def calls(work: Callable[[], object]) -> int:
 def all_of(texts: list[str]) -> None:
     """All that is worked out of a flow before a step runs."""
     flow = define_flow(read_cell(text, number=number) for number, text in enumerate(texts, 1))
-    graph = draw_graph(flow)
+    graph = build_graph(flow)
     assert check_flow(flow, graph=graph) == ()
     program = Program(flow, complete_graph(graph))
     assert program.flow.name in flow_file(program)

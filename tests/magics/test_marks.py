@@ -96,7 +96,7 @@ def test_kernel_and_file_take_the_same_cells_for_steps(text: str, tags: tuple[st
     file = [cell.header.line, cell.body] if cell.header is not None else None
     assert in_kernel(kernel).get(name) == file
     if cell.refusal is not None:
-        assert cell.refusal[0] in reply.error
+        assert cell.refusal.what in reply.error
 
 
 def test_what_an_unknown_magic_runs_is_refused(kernel: Kernel) -> None:

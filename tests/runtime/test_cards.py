@@ -95,7 +95,7 @@ def test_components_go_where_metaflow_puts_them(cards: list[dict[str, Any]], cap
         for found in (ours.cards, their._card_component_store.values())
     ]
     assert counts[1] == counts[0]
-    # A warning stands in the cards of both too. Replacing a list by hand makes Metaflow forget to warn again.
+    # A warning is in the cards of both, too. Replacing a list by hand makes Metaflow forget to warn again.
     shown = [[len(list(card)) for card in found] for found in (ours.cards, their._card_component_store.values())]
     assert shown[1] == shown[0]
     assert len(capsys.readouterr().err.splitlines()) == len(said)

@@ -9,7 +9,7 @@ import pytest
 from flownb.cells.cell import read_cell
 from flownb.client import Run
 from flownb.errors import ParameterError
-from flownb.flow.build_graph import draw_graph
+from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import define_flow
 from flownb.runtime.current import Current, current
 from flownb.runtime.description import graph_info
@@ -131,7 +131,7 @@ def test_a_project_that_metaflow_refuses(settings: dict[str, object]) -> None:
 def test_the_graph_of_an_unfinished_notebook(cells: list[str], structure: list[object]) -> None:
     """A single step can ask for the graph before the flow is whole, and even before it is right."""
     flow = define_flow([read_cell(FLOW), *(read_cell(cell) for cell in cells)])
-    program = Program(flow, draw_graph(flow))
+    program = Program(flow, build_graph(flow))
     info = graph_info(program, program.flow_class())
     assert info["start_step"] == "a"
     assert set(info["steps"]) == set(program.graph.nodes)

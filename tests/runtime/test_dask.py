@@ -26,7 +26,6 @@ from flownb.runtime.engines.dask_host import require_store
 from flownb.runtime.engines.parcels import LARGEST, pack, pack_spec, unpack, unpack_spec
 from flownb.runtime.events import TaskOutput
 from flownb.runtime.executor import Ended, Message
-from flownb.runtime.failure import StepError
 from flownb.runtime.scheduler import RunStopped
 from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.session.executors import open_executor
@@ -44,7 +43,7 @@ LOAD = "%%step load -> xs\nxs = [1, 2, 3, 4]"
 TRAIN = "%%step train --foreach xs -> m\nm = self.input * 10"
 PICK = "%%step pick --join -> best\nbest = max(task.m for task in inputs)"
 CELLS = (SHARED, LOAD, TRAIN, PICK)
-# Says on which worker it runs, then goes on when the test lets it.
+# Says on which worker it runs, then continues when the test lets it.
 HELD = (
     "%%step held -> best\nPath('begun').write_text(os.environ.get('TEST_WORKER', 'here'))\n"
     "Path('go').read_text()\nbest = 5"
@@ -471,18 +470,3 @@ def test_what_is_packed_is_small(make_session: MakeSession) -> None:
         number, sent = pickle.loads(packed)
         assert number == 3
         assert unpack(sent, spec, record.flow, session.datastore) == message
-
-
-def test_an_error_arrives_as_plain_data(make_session: MakeSession) -> None:
-    """An attempt that ended arrives with its record; its error as text, with whether another attempt cannot help."""
-    session = make_session("%%step load -> xs\nxs = [1]")
-    run_step(session, "load")
-    (run,) = session.datastore.run_ids(session.flow.name)
-    (record,) = session.datastore.tasks(session.flow.name, run, "load")
-    failed = replace(record, status="failed")
-    ended = Ended(TaskResult(failed, {}, StoreError("It is gone.", "Somebody removed it.", "Run it again.")))
-    arrived = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(ended))))
-    assert (arrived.elsewhere, arrived.result.record) == (True, failed)
-    assert isinstance(arrived.result.error, StepError)
-    assert arrived.result.error.final
-    assert arrived.result.error.facts["message"] == "It is gone. Somebody removed it. Run it again."

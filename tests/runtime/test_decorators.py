@@ -394,10 +394,10 @@ def test_a_card_is_recorded_with_the_attempt(make_session: MakeSession, mode: st
 @pytest.mark.parametrize(
     ("decorator", "says"),
     [
-        ("@retry(times=N)", "@retry of step a says times=9"),
-        ("@timeout(seconds=0 * N)", "@timeout of step a says no duration"),
-        ("@environment(vars=[N])", "@environment of step a says vars=[9]"),
-        ("@catch(var=N)", "@catch of step a says var=9"),
+        ("@retry(times=N)", "@retry of step a has times=9"),
+        ("@timeout(seconds=0 * N)", "@timeout of step a has no duration"),
+        ("@environment(vars=[N])", "@environment of step a has vars=[9]"),
+        ("@catch(var=N)", "@catch of step a has var=9"),
     ],
 )
 def test_a_value_that_is_known_only_now_is_refused(

@@ -48,9 +48,9 @@ def test_a_run_is_reported_from_its_start_to_its_end(make_session: MakeSession) 
     session, seen = make_session(*cells), list[Event]()
     session.events.subscribe(seen.append)
     run_flow(session, parse_run(["--max-workers", "1"]))
-    told = brief(seen)
-    assert [told[0], " ".join(told[-1].split()[:2])] == ["RunStarted", "RunEnded done"]
-    assert [one for one in told if " b " in one] == [
+    sent = brief(seen)
+    assert [sent[0], " ".join(sent[-1].split()[:2])] == ["RunStarted", "RunEnded done"]
+    assert [one for one in sent if " b " in one] == [
         "TaskStarted run b 0 0",
         "TaskOutput run b 0 0",
         "TaskEnded run b 0 0 done",
@@ -58,7 +58,7 @@ def test_a_run_is_reported_from_its_start_to_its_end(make_session: MakeSession) 
         "TaskOutput run b 1 0",
         "TaskEnded run b 1 0 done",
     ]
-    assert int(told[-1].split()[-1]) == sum(one.startswith("TaskEnded") for one in told)
+    assert int(sent[-1].split()[-1]) == sum(one.startswith("TaskEnded") for one in sent)
 
 
 def test_attempts_and_failures_are_reported(make_session: MakeSession) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from flownb.errors import TransitionError
 from flownb.runtime.failure import user_frames
+from flownb.runtime.launch import Launch
+from flownb.runtime.shipping import dump_program, load_program
 from flownb.session.session import Session
 from flownb.session.step import run_step
 from tests.conftest import MakeSession
@@ -100,7 +102,7 @@ def test_a_step_may_go_to_one_whose_cell_comes_later(make_session: MakeSession) 
 def test_a_switch_that_cannot_decide(make_session: MakeSession) -> None:
     """A condition whose value is not a case is an error that names the cases."""
     session = make_session("%%step start\nself.k = 'z'\nself.next({'x': self.a, 'y': self.b}, condition='k')")
-    with pytest.raises(TransitionError, match=r"whose value 'z' is no case\. The cases are 'x', 'y'\."):
+    with pytest.raises(TransitionError, match=r"whose value 'z' is not one of its cases\. The cases are 'x', 'y'\."):
         run_step(session, "start")
 
 
@@ -129,3 +131,37 @@ def test_classes_of_shared_code_are_pickled_by_name(make_session: MakeSession) -
     run_step(session, "a")
     assert value_of(session, "b", "same")
     assert "flownb_flow_NotebookFlow" in sys.modules
+
+
+def test_programs_of_the_same_cells_share_what_was_worked_out(make_session: MakeSession) -> None:
+    """Other configs and another command change neither the code nor the class of a flow; other cells share nothing."""
+    program = make_session("%%flow F\nN = 1", "%%step start -> x\nx = 1").program(True)
+    launched, configured = program.launched(Launch()), program.with_configs({})
+    assert launched.constants == {"N": 1}
+    for other in (launched, configured, configured.settled()):
+        assert other.code is program.code
+        assert other.own_modules is program.own_modules
+        assert other.constants is program.constants
+    fresh = program.of_cells(program.flow, program.graph)
+    assert fresh.code is not program.code
+    assert fresh.own_modules is not program.own_modules
+
+
+def test_a_class_that_mutators_change_is_not_shared(make_session: MakeSession) -> None:
+    """A decorator of the user's own may make another class of other configs, so each program makes its own."""
+    program = make_session("%%step start -> x\n@mine\nx = 1").program(True)
+    assert program.has_custom
+    configured = program.with_configs({})
+    assert configured.code is program.code
+    assert configured.cache.declared is not program.cache.declared
+
+
+def test_a_program_is_shipped_without_its_cache(make_session: MakeSession) -> None:
+    """Another process gets what defines a program, and works out the rest itself."""
+    program = make_session("%%flow F\nN = 1", "%%step start -> x\nx = 1").program(True)
+    before = dump_program(program)
+    assert program.constants == {"N": 1}
+    assert dump_program(program) == before
+    shipped = load_program(before)
+    assert shipped.cache.code is None
+    assert shipped.constants == {"N": 1}

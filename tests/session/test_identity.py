@@ -364,7 +364,7 @@ def test_a_rename_while_the_kernel_runs_loses_nothing(tmp_path: Path) -> None:
     session, named = viewed(path)
     run_step(session, "load")
     path.rename(tmp_path / "train.ipynb")
-    session.show_notebook("train.ipynb", "")  # told before it took the id in
+    session.show_notebook("train.ipynb", "")  # sent before the view took over the id
     assert (session.flow.name, spun(session), session.working.file.name) == ("UntitledFlow", 2, "train.ipynb")
     assert named == [named[0]] * 2
     session.show_notebook("train.ipynb", named[0])

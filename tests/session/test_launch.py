@@ -61,7 +61,7 @@ def test_a_decorator_that_metaflow_refuses(text: str, what: str) -> None:
 def test_values_are_checked_before_the_run(make_session: MakeSession) -> None:
     """A value that the decorator cannot work with ends the command; no run is recorded."""
     session = make_session("%%step a -> b\nb = 1")
-    with pytest.raises(ParameterError, match=r"@retry of step .* says times=9"):
+    with pytest.raises(ParameterError, match=r"@retry of step .* has times=9"):
         run_flow(session, parse_run(["--with", "retry:times=9"]))
     assert session.datastore.runs.flows() == []
 

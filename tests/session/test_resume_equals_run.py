@@ -99,9 +99,9 @@ def test_a_resume_gives_what_a_run_gives(notebooks: list[tuple[str, ...]]) -> No
         expected = attempt(fresh, resume=False)
         run, ended = outcome.split()
         assert ended == expected.split()[1]
-        resumed, anew = left(session, run), left(fresh, "1")
+        resumed, whole = left(session, run), left(fresh, "1")
         if ended == "done":
-            assert resumed == anew
+            assert resumed == whole
         else:  # which tasks were still tried differs, not what they left
-            both = anew.keys() & resumed.keys()
-            assert {place: resumed[place] for place in both} == {place: anew[place] for place in both}
+            both = whole.keys() & resumed.keys()
+            assert {place: resumed[place] for place in both} == {place: whole[place] for place in both}

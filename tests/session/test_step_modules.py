@@ -350,7 +350,7 @@ def test_a_module_that_cannot_be_imported_twice(make_session: MakeSession, write
         importlib.import_module("json").__dict__.pop("beside_once", None)
     note = (
         "module beside_once cannot be imported twice in one process (AssertionError: ), so the step used it as earlier "
-        "cells left it; since a run may give something else, the result counts as stale"
+        "cells left it; its result counts as stale, because a run may give another"
     )
     assert (outcome.values, outcome.report.notes) == ({"x": 1}, (note,))
     assert state(session, "a") == ("stale", ("the version of module `beside_once` is not known",))

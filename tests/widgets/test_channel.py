@@ -149,8 +149,8 @@ def test_badges_follow_what_is_executed(view: View) -> None:
     view.run("1")
     view.run("2")
     view.until("2", "fresh")
-    told = [(step["step"], step["state"]) for e in view.events if e["type"] == "StepsChanged" for step in e["steps"]]
-    assert ("a", "fresh") in told
+    sent = [(step["step"], step["state"]) for e in view.events if e["type"] == "StepsChanged" for step in e["steps"]]
+    assert ("a", "fresh") in sent
     view.change({"1": A.replace("1", "2"), "2": B})
     view.until("2", "stale", "Step b is stale: made from an older result of a (a changed).")
     view.run("1")

@@ -258,7 +258,7 @@ def test_a_class_has_the_same_bytes_after_its_instances_were_stored() -> None:
     kind = make("class C: pass\nvalue = C")
     first = encoded([kind])
     encoded(kind())
-    assert first == encoded([kind])
+    assert encoded([kind]) == first
     assert again([kind])[0] is type(again(kind()))
 
 
