@@ -1,8 +1,8 @@
 """The marked cells of a notebook as a kernel comes to know them.
 
-Takes cells as they are executed, the document as a view shows it where one is connected, else the saved notebook file
-where its path is known; gives the flow's cells in document order. A cell is known by its id where the front end sends
-one, else by what it defines. The newest text of a cell counts: of what the document shows and what was executed the
+They come from cells as they are executed, and from the document as a connected view sends it, else from the saved
+notebook file where its path is known. A cell is known by its id where the front end sends one, else by what it
+defines. The newest text of a cell counts: of what the document shows and what was executed the
 later one; of what was saved and what was executed the latter.
 
 Two cells of one step, or two headers of the flow: a view shows that both are there, and a check reports them. Without a
@@ -36,7 +36,7 @@ class CellBook:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
-        # None stands for a cell that was deleted or lost its mark: marked again, it has its old place.
+        # None is a cell that was deleted or lost its mark: marked again, it has its old place.
         self._executed: dict[str, Cell | None] = {}
         self._requests: dict[str, DocumentCell] = {}
         self._document: tuple[DocumentCell, ...] | None = None
@@ -53,7 +53,7 @@ class CellBook:
         self._executed = {cell.cell_id or f"position {position}": cell for position, cell in enumerate(cells)}
 
     def show(self, document: Sequence[DocumentCell]) -> None:
-        """Take over the document as a view shows it now: all code cells, in order."""
+        """Take over the document as a view has sent it: all code cells, in order."""
         document = tuple(document)
         if document == self._document and not self._since_document:
             return
@@ -116,7 +116,7 @@ class CellBook:
         return tuple(cell.name for cell in steps if id(cell) not in executed)
 
     def _merged(self) -> dict[str, Cell]:
-        """Executed and saved cells by key, in document order; worked out anew when one of them changed."""
+        """Executed and saved cells by key, in document order; worked out again when one of them changed."""
         if self._document is None:
             self._read_file()
         if self._known is None:
@@ -136,7 +136,7 @@ class CellBook:
                 merged[one.id] = cell
         defined = {_defines(cell) for cell in merged.values() if cell.kind != "shared"}
         for key, cell in self._executed.items():
-            # Cells that code executed, not the view, and those that the view is about to tell of.
+            # Cells that code executed, not the view, and cells that the view is about to send.
             new = key in self._since_document or (cell is not None and cell.cell_id is None)
             if cell is not None and key not in merged and new and _defines(cell) not in defined:
                 merged[key] = cell
@@ -150,7 +150,7 @@ class CellBook:
             if key not in self._saved:
                 if key in self._ever_saved:
                     continue  # the file had it once: it was deleted
-                # Not in the file yet: it stands behind the cell that was executed before it.
+                # Not in the file yet: its place is behind the cell that was executed before it.
                 order.insert(order.index(before) + 1 if before in order else len(order), key)
             before = key
         executed = [cell for cell in self._executed.values() if cell is not None and cell.kind != "shared"]
@@ -182,7 +182,7 @@ class CellBook:
             if stamp == self._stamp:
                 return
             cells = saved_cells(self.path)
-        except (OSError, ValueError):  # being written just now: what was known holds
+        except (OSError, ValueError):  # being written just now: what was known still counts
             return
         self._stamp, self._known = stamp, None
         self._saved = {cell.cell_id: cell for cell in cells if cell.cell_id}
@@ -197,7 +197,7 @@ def _defines(cell: Cell) -> tuple[str, str]:
 
 
 def _numbered(cell: CellOrNone, number: int) -> CellOrNone:
-    """The same cell with its position among the notebook's code cells, for messages; it is not parsed anew."""
+    """The same cell with its position among the notebook's code cells, for messages; it is not parsed again."""
     if cell is None or cell.number == number:
         return cell
     moved = replace(cell, number=number)

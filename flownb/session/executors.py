@@ -127,7 +127,7 @@ class _Heard:
         self._flow, self._on_card = flow, on_card
 
     def take(self, notices: Iterable[Notice]) -> None:
-        """Handle what the worker reports."""
+        """Handle what the worker sends."""
         for spec, message in notices:
             match message:
                 case Output():

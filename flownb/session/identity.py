@@ -82,7 +82,7 @@ class Identity:
     is_written : bool
         Whether the notebook's metadata holds the id.
     before : tuple of RunRecord
-        Working runs of the flow that it goes on from, because they were recorded under another path or id.
+        Working runs of the flow that it continues, because they were recorded under another path or id.
     """
 
     id: str
@@ -168,7 +168,7 @@ class WorkingRuns:
         return known.work in LatestResults(self.datastore, flow, work=newest.run).working_runs()
 
     def _find(self, flow: str) -> LatestResults:
-        """Look for the notebook's working run, or for those that a new one will go on from."""
+        """Look for the notebook's working run, or for those that a new one will continue."""
         # Before looking, so that a run that begins in the meantime is looked for again.
         seen_up_to = self.datastore.runs.last_run(flow)
         identity = self.identity(flow)
@@ -222,7 +222,7 @@ class WorkingRuns:
         self._begun.pop(flow, None)
 
     def _begin(self, flow: str, results: LatestResults, **changes: Any) -> LatestResults:
-        """Begin a working run that goes on from those before."""
+        """Begin a working run that continues those before."""
         before = (results.work,) if results.work is not None else results.before
         there = {
             one.run for one in self.datastore.runs.run_records(flow, before) if one is not None and not one.removed
@@ -261,7 +261,7 @@ class WorkingRuns:
             return
         results = self.results(flow)
         if results.work is None and not results.before and results.own_runs():
-            self._begin(flow, results)  # what it has so far is found by what goes on from a working run
+            self._begin(flow, results)  # what it has so far is found by the runs that continue a working run
         own = next(_working_runs(self.datastore, flow, identity.id, identity.user), None)
         before = identity.before if own is None or own in identity.before else (own, *identity.before)
         given = secrets.token_hex(10)
@@ -287,14 +287,14 @@ class WorkingRuns:
         """`facts` for a run that begins now, which may give the notebook its id."""
         self._give_id(flow)
         if self.identity(flow).before:
-            self.run(flow)  # what was recorded before is found by the working run that goes on from it
+            self.run(flow)  # what was recorded before is found by the working run that continues it
         self.has_recorded = True
         return self.facts(flow)
 
     # -- another run's results
 
     def use(self, flow: str, named: str) -> RunRecord:
-        """From now on take what a run has where this notebook has nothing newer.
+        """From now on use the results of a run where this notebook has nothing newer.
 
         Raises
         ------
@@ -337,7 +337,7 @@ class WorkingRuns:
     def left_here(self, flow: str) -> RunRecord | None:
         """A working run of a file at this path that had another id: of another notebook, or an id that was not saved.
 
-        Nobody can tell which, so its results do not count unless the user says so.
+        Which of the two is not known, so its results do not count unless the user says so.
         """
         identity = self.identity(flow)
         if not identity.path or flow not in self.datastore.runs.flows():
@@ -408,7 +408,7 @@ def _recorded(
 
 
 def _belongs_elsewhere(datastore: Datastore, flow: str, found: str, user: str, path: str, host: str) -> bool:
-    """Whether an id is that of another file: one that is still there, or that got an id of its own since."""
+    """Whether an id belongs to another file: one that is still there, or that got an id of its own since."""
     newest = next((one for name in _flows(datastore, flow) for one in _recorded(datastore, name, found, user)), None)
     if newest is None:
         return False
@@ -431,7 +431,7 @@ def _flows(datastore: Datastore, first: str) -> Iterator[str]:
 
 
 def _old_runs(datastore: Datastore, flow: str, file: NotebookFile, user: str) -> tuple[RunRecord, ...]:
-    """The working run of an older version, unless a newer one goes on from it already."""
+    """The working run of an older version, unless a newer one continues it already."""
     name = _old_name(datastore, file)
     if name is None:
         return ()
@@ -479,5 +479,5 @@ def _root(datastore: Datastore) -> Path:
 
 
 def _digest(*parts: str) -> str:
-    """A short text that stands for others."""
+    """A short hash of texts."""
     return blake3("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest(10)

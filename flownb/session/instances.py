@@ -1,7 +1,7 @@
 """The tasks that a single step would have now, given its parents' results.
 
-Takes a `Program`, a step and its parents' tasks; gives the (parents, foreach frames) of each task. This is what the
-scheduler does for a whole flow, done for one step whose parents ran at another time.
+This is what the scheduler does for a whole flow, done for one step whose parents ran at another time. Where switches
+led, by the latest results, says which of the parents count.
 """
 
 from __future__ import annotations
@@ -17,11 +17,7 @@ from flownb.runtime.program import Program
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
 
-__all__ = ["PLAIN", "Instance", "Place", "UnknownSize", "Ways", "place_of", "step_instances", "with_parameters"]
-
-# MERGED-DOC session.ways: Which steps the latest results of switches lead to. Takes a `Program` and what gives a
-# step's latest tasks; says for a step, or for one place in its foreachs, whether a run would come to it.
-
+__all__ = ["PLAIN", "Instance", "Place", "SwitchPaths", "UnknownSize", "place_of", "step_instances", "with_parameters"]
 
 # A task's positions in the foreachs around it, outermost first.
 Place = tuple[int, ...]
@@ -34,8 +30,8 @@ def place_of(task: TaskRecord) -> Place:
     return tuple(frame.index for frame in task.foreach)
 
 
-class Ways:
-    """The ways that runs take through a graph, by the latest results.
+class SwitchPaths:
+    """The paths that runs take through a graph, by what switches looked at in the latest results.
 
     Parameters
     ----------
@@ -86,7 +82,7 @@ class Ways:
         return (target,) if target is not None else ()
 
     def leads_to(self, task: TaskRecord, step: str) -> bool | None:
-        """Whether a run that came to a task goes on to a step; None if that is not known.
+        """Whether a run that reached a task continues with a step; None if that is not known.
 
         A step that goes back to itself leads elsewhere in a later round.
         """
@@ -96,7 +92,7 @@ class Ways:
         return step in targets
 
     def reached(self, step: str, place: Place = ()) -> bool | None:
-        """Whether a run comes to a step, at one place or at any that begins like it; None if that is not known."""
+        """Whether a run reaches a step, at one place or at any that begins like it; None if that is not known."""
         if step not in self._below_switches:
             return True
         key = (step, place)
@@ -128,12 +124,12 @@ class Ways:
         return [task for at, task in results.items() if at[: len(place)] == place]
 
     def _comes_through(self, task: TaskRecord, step: str) -> bool | None:
-        """Whether a run comes to a task and goes on to a step."""
+        """Whether a run reaches a task and continues with a step."""
         here = self.reached(task.step, place_of(task))
         return self.leads_to(task, step) if here else here
 
     def switches(self, step: str) -> list[TaskRecord]:
-        """The results of switches that led away from every way to a step: the nearest on each way."""
+        """The results of switches that led away from every path to a step: the nearest one on each path."""
         found: dict[str, TaskRecord] = {}
         ahead, seen = [step], {step}
         while ahead:
@@ -150,7 +146,7 @@ class Ways:
 
     @cached_property
     def _below_switches(self) -> frozenset[str]:
-        """Steps that a run may not come to."""
+        """Steps that a run may not reach."""
         graph = self.program.graph
         switches = {n for n, node in graph.nodes.items() if node.transition and node.transition.kind == "switch"}
         return frozenset(name for name in graph.nodes if switches & (graph.ancestors(name) - {name}))
@@ -199,7 +195,7 @@ def step_instances(
     overrides: Mapping[str, Any] | None = None,
     *,
     given: Mapping[str, ArtifactRef] | None = None,
-    ways: Ways | None = None,
+    paths: SwitchPaths | None = None,
     size: Callable[[str, ArtifactRef], int] | None = None,
 ) -> list[Instance]:
     """Work out a step's tasks.
@@ -216,10 +212,10 @@ def step_instances(
         Values that replace inherited artifacts; a foreach then runs over these.
     given : mapping of str to ArtifactRef, optional
         Parameters and constants, which a first step's foreach can run over.
-    ways : Ways, optional
+    paths : SwitchPaths, optional
         Which steps the same results lead to.
     size : callable, optional
-        Tells the number of items of a foreach, given its artifact's name and reference, in place of loading the list;
+        Returns the number of items of a foreach, given its artifact's name and reference, in place of loading the list;
         may raise `UnknownSize`.
 
     Returns
@@ -256,16 +252,16 @@ def step_instances(
         # In a run, the `start` that `complete_graph` adds starts this foreach.
         frames = _frames(ENTRY, program.flow.name, given or {}, foreach, step, count, known)
         return [Instance((), (frame,)) for frame in frames]
-    # A switch that leads back to its own step is a run's affair; a single step starts from the steps before it.
+    # A switch that leads back to its own step matters in runs only; a single step starts from the steps before it.
     parents = tuple(parent for parent in node.parents if parent != step)
     found = {parent: tuple(latest(parent)) for parent in parents}
-    ways = ways if ways is not None else Ways(program, latest, datastore)
+    paths = paths if paths is not None else SwitchPaths(program, latest, datastore)
     if node.is_join:
-        return _join(program, step, found, ways)
+        return _join(program, step, found, paths)
     have = {parent: tasks for parent, tasks in found.items() if tasks}
     if not have:
         raise _missing(step, parents)
-    sources = _sources(step, have, ways)
+    sources = _sources(step, have, paths)
     parent = next(iter(sources.values())).step
     transition = program.graph[parent].transition
     if transition is not None and transition.kind == "foreach":
@@ -318,25 +314,28 @@ def _frames(
     return [ForeachFrame(parent, var, number, index) for index in range(number)]
 
 
-def _sources(step: str, have: Mapping[str, Sequence[TaskRecord]], ways: Ways) -> dict[Place, TaskRecord]:
-    """For each place the task that a step goes on from: one that a run comes through if there is one, the newest.
+def _sources(step: str, have: Mapping[str, Sequence[TaskRecord]], paths: SwitchPaths) -> dict[Place, TaskRecord]:
+    """For each place the task that a step continues from: the newest on a path that runs take, else the newest.
 
     Of a switch inside a foreach only some items lead to a step; where none does, all count, for the user asked for it.
     """
     best: dict[Place, tuple[tuple[bool, float], TaskRecord]] = {}
     for parent in have:
-        for place, task in ways.results(parent).items():
-            rank = (ways.reached(parent, place) is not False and ways.leads_to(task, step) is not False, task.finished)
+        for place, task in paths.results(parent).items():
+            rank = (
+                paths.reached(parent, place) is not False and paths.leads_to(task, step) is not False,
+                task.finished,
+            )
             if place not in best or rank >= best[place][0]:
                 best[place] = (rank, task)
     taken = {place: task for place, ((leads, _), task) in sorted(best.items()) if leads}
     return taken or {place: task for place, (_, task) in sorted(best.items())}
 
 
-def _join(program: Program, step: str, found: dict[str, tuple[TaskRecord, ...]], ways: Ways) -> list[Instance]:
-    """Group the tasks of all branches by the foreachs around the join; those of a way not taken do not count."""
+def _join(program: Program, step: str, found: dict[str, tuple[TaskRecord, ...]], paths: SwitchPaths) -> list[Instance]:
+    """Group the tasks of all branches by the foreachs around the join; those of a path not taken do not count."""
     found = {
-        parent: tuple(task for task in tasks if ways.reached(parent, place_of(task)) is not False)
+        parent: tuple(task for task in tasks if paths.reached(parent, place_of(task)) is not False)
         for parent, tasks in found.items()
     }
     graph = program.graph

@@ -19,8 +19,8 @@ from flownb.session.instances import (
     PLAIN,
     Instance,
     Place,
+    SwitchPaths,
     UnknownSize,
-    Ways,
     place_of,
     step_instances,
     with_parameters,
@@ -31,12 +31,12 @@ from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
 
 __all__ = ["Judge"]
 
-# Characters of a parameter's value that are said; what is longer is only said to be another one.
+# Characters of a parameter's value that are shown; a longer value is only said to be another one.
 LONGEST = 30
 
 
 class Judge:
-    """Judges the steps of one program; made anew for each judgement.
+    """Judges the steps of one program; a new one is made for each judgement.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Judge:
         self._settled: dict[str, TaskRecord] = {}
         self._reasons: dict[str, list[Reason]] = {}
         self._comparison = Comparison(program, ItemKeys(None))
-        self.ways = Ways(program, self.latest, datastore, plain=True)
+        self.paths = SwitchPaths(program, self.latest, datastore, plain=True)
 
     def latest(self, step: str) -> tuple[TaskRecord, ...]:
         """A step's newest complete and successful tasks."""
@@ -78,7 +78,7 @@ class Judge:
         return {name: found[name] for name in self._program.graph.nodes if name in found}
 
     def step(self, name: str) -> Freshness:
-        """How one step stands."""
+        """The state of one step."""
         tasks = self._results.attempted(name)
         if led := self.untaken(name):
             return Freshness("untaken", tuple(map(str, led)), len(tasks))
@@ -118,7 +118,7 @@ class Judge:
         return [one for one in graph.order if one in found and one != name] if len(found) > 1 else []
 
     def older(self, parents: Iterable[str]) -> list[Reason]:
-        """That the results of some steps are older than their code or inputs: those with one cause in one reason."""
+        """Reasons that the results of some steps are older than their code or inputs; one reason for each cause."""
         causes: dict[str, list[str]] = {}
         for parent in dict.fromkeys(parents):
             if reasons := self.reasons(parent):
@@ -155,8 +155,8 @@ class Judge:
         ]
 
     def untaken(self, name: str) -> list[Reason]:
-        """Where switches led in place of a step; none if a run may come to it."""
-        return self._led(name) if self.ways.reached(name) is False else []
+        """Where switches led instead of to a step; none if a run may reach it."""
+        return self._led(name) if self.paths.reached(name) is False else []
 
     def parameter_notes(self, task: TaskRecord, reasons: Sequence[Reason] = ()) -> list[Reason]:
         """Which parameters that a task read are not what they are by default, for a user gave others for its run."""
@@ -172,7 +172,7 @@ class Judge:
         return found
 
     def made(self, name: str, ref: ArtifactRef, other: ArtifactRef | None, word: str) -> Reason:
-        """That a result was made with a value of a parameter, and what the other value is."""
+        """The reason that a result was made with one value of a parameter, and what the other value is."""
         one, another = self._text(ref), self._text(other)
         if one is None or another is None:
             return Reason("other", name)
@@ -191,7 +191,7 @@ class Judge:
         absent = [
             parent
             for parent in self._program.graph[name].parents
-            if parent != name and not self.latest(parent) and self.ways.reached(parent) is not False
+            if parent != name and not self.latest(parent) and self.paths.reached(parent) is not False
         ]
         try:
             instances = self._instances(name, tasks, before)
@@ -206,8 +206,8 @@ class Judge:
         if instances is not None:
             reasons += self._unlike(name, tasks, before, instances)
             above = [parent.step for one in instances for parent in one.parents]
-            elsewhere = any(self.ways.reached(parent) is False for parent in above)
-            if elsewhere and self.ways.reached(name) is not False:  # the way that is taken has no result
+            elsewhere = any(self.paths.reached(parent) is False for parent in above)
+            if elsewhere and self.paths.reached(name) is not False:  # the path that is taken has no result
                 reasons += [Reason("absent", parent) for parent in absent] or [Reason("inputs")]
         else:
             above = [parent.step for parents in before for parent in parents]
@@ -235,10 +235,12 @@ class Judge:
             return sizes[var, ref.key]
 
         given = {**self._given, **self._own_given(tasks[0])}
-        return step_instances(self._program, name, self.latest, self._datastore, given=given, ways=self.ways, size=size)
+        return step_instances(
+            self._program, name, self.latest, self._datastore, given=given, paths=self.paths, size=size
+        )
 
     def _splits(self, step: str, frame: ForeachFrame) -> bool:
-        """Whether a step began a foreach, be it that a run added the step that did it for a join."""
+        """Whether a step began a foreach; also if a run added the step that did, for a join."""
         transition = self._program.graph[step].transition
         if step == frame.step:
             return True
@@ -306,10 +308,10 @@ class Judge:
         return found
 
     def _led(self, step: str) -> list[Reason]:
-        """Where the switches led whose results lead away from a step."""
+        """Where the switches led that led away from a step."""
         found: dict[str, dict[str, None]] = {}
-        for task in self.ways.switches(step):
-            targets = self.ways.leads(task) or ()
+        for task in self.paths.switches(step):
+            targets = self.paths.leads(task) or ()
             found.setdefault(task.step, {}).update(dict.fromkeys(targets))
         return [
             Reason("led", switch, " and ".join(f"`{one}`" for one in targets) or "none of its cases")

@@ -1,6 +1,6 @@
 """Which tasks are a step's latest results.
 
-Takes a datastore and a flow's name; gives task records in foreach order. The latest result is the newest complete one,
+The latest result is the newest complete one,
 in the notebook's working run or in a run of this notebook: of the step that was executed, or the run that was started,
 last. What other notebooks and other users recorded is not looked at, unless the notebook uses a run of theirs.
 """
@@ -27,7 +27,7 @@ class LatestResults:
     work : str or None
         Id of the notebook's working run.
     before : tuple of str
-        Working runs that it goes on from.
+        Working runs that it continues.
     uses : str
         Id of a run whose results count where there are no newer ones; empty for none.
     used_since : float
@@ -137,7 +137,7 @@ class LatestResults:
         return sorted({run for runs in self._own.values() for run in runs}, key=int, reverse=True)
 
     def is_used(self, task: TaskRecord) -> bool:
-        """Whether a task is of the run that the notebook uses, or of one that it goes on from."""
+        """Whether a task is of the run that the notebook uses, or of a working run that it continues."""
         return bool(self.uses) and task.run in self._used_runs()
 
     def _runs_of(self, notebook_id: str, user: str, *, name: str | None = None) -> Iterator[str]:
@@ -148,11 +148,11 @@ class LatestResults:
             before = rows[-1].run
 
     def working_runs(self) -> list[str]:
-        """The working run, and those it goes on from."""
+        """The working run, and those it continues."""
         return self._with_those_before([self.work] if self.work else self.before)
 
     def _used_runs(self) -> list[str]:
-        """The run that the notebook uses, and, if that is a working run, those it goes on from."""
+        """The run that the notebook uses, and, if that is a working run, those it continues."""
         return self._with_those_before([self.uses] if self.uses else [])
 
     def _with_those_before(self, runs: Iterable[str]) -> list[str]:
@@ -217,7 +217,7 @@ class LatestResults:
             record = self.datastore.tasks.last_attempt(task.flow, run, step, name)
             if record is None:
                 raise MissingResults(
-                    f"Task {task.pathspec} started from {task.flow}/{parent}, which is gone.",
+                    f"Task {task.pathspec} started from {task.flow}/{parent}, which was removed.",
                     "A task runs on what its parents persisted.",
                     f"Run {step} again, or name another task.",
                 )
@@ -253,7 +253,7 @@ class LatestResults:
         return other
 
     def _when(self, tasks: tuple[TaskRecord, ...]) -> float:
-        """When a result came to be: that of a run with the run, whose code it was made by however long that went on.
+        """When a result came to be: that of a run with the run, whose code it was made by, however long it took.
 
         What the notebook uses is as new as that it uses it: only what was recorded here since then is newer.
         """
@@ -284,7 +284,7 @@ class LatestResults:
 
 
 def no_task(datastore: Datastore, flow: str, run: str, step: str, task: str) -> NotFound:
-    """That a step of a run has no finished task of an id, and which it has."""
+    """The error that a step of a run has no finished task of an id, and which it has."""
     ids = ", ".join(datastore.tasks.task_ids(flow, run, step)) or "none"
     return NotFound(
         f"There is no finished task {flow}/{run}/{step}/{task}.",

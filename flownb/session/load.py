@@ -100,7 +100,7 @@ def parse_load(given: Sequence[str]) -> LoadOptions:
             )
     if not places:
         raise ParameterError(
-            "load names no task.",
+            "load needs a task.",
             "It loads the artifacts of one.",
             "Write %flow load RUN/STEP/TASK, or %flow load STEP.",
         )
@@ -189,7 +189,7 @@ def _inputs(datastore: Datastore, record: TaskRecord, notes: list[str]) -> dict[
     for place in record.parents:
         parent = datastore.tasks.last_attempt(record.flow, *place.split("/"))
         if parent is None:
-            notes.append(f"`{INPUTS}` is left out: {record.flow}/{place} is gone")
+            notes.append(f"`{INPUTS}` is left out: {record.flow}/{place} was removed")
             return {}
         state = TaskState(parent.step, parent.pathspec, datastore, dict(parent.artifacts), parent.foreach)
         joined.append(FlowSpec(state))

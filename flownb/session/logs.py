@@ -36,7 +36,7 @@ class LogOptions:
     index : int or None
         Which item of the innermost foreach; None means all.
     origin : str or None
-        ``RUN``, ``RUN/STEP`` or ``RUN/STEP/TASK``; None means a run that goes on in the background, else the newest
+        ``RUN``, ``RUN/STEP`` or ``RUN/STEP/TASK``; None means a run that is active in the background, else the newest
         results.
     attempt : int or None
         From 0; None means the last one.
@@ -53,7 +53,7 @@ class LogOptions:
 
 @dataclass(frozen=True)
 class TaskLog:
-    """What one task showed.
+    """The output of one task.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class TaskLog:
 
 @dataclass(frozen=True)
 class StepLog:
-    """What a step's tasks showed, and what should be known of it; both may be empty."""
+    """The output of a step's tasks, and a note on it; both may be empty."""
 
     tasks: tuple[TaskLog, ...]
     note: str = ""
@@ -100,12 +100,12 @@ def parse_logs(given: Sequence[str]) -> LogOptions:
         else:
             numbers[option] = whole_number(option, text)
     if not step:
-        raise ParameterError("logs names no step.", "It shows what one step wrote.", "Write logs STEP.")
+        raise ParameterError("logs needs a step.", "It shows what one step wrote.", "Write logs STEP.")
     return LogOptions(step, numbers.get("--index"), origin, numbers.get("--attempt"), everything)
 
 
 def step_log(session: Session, options: LogOptions) -> StepLog:
-    """What the newest tasks of a step showed, or those of a run.
+    """The output of the newest tasks of a step, or of those of a run.
 
     Raises
     ------
@@ -149,14 +149,14 @@ def step_log(session: Session, options: LogOptions) -> StepLog:
 
 
 def _cleared_with(session: Session, clones: Sequence[TaskRecord]) -> list[str]:
-    """Runs in which cloned tasks ran that are not there any more, nor are their logs."""
+    """Removed runs in which cloned tasks ran; their logs were removed with them."""
     runs = dict.fromkeys(one.origin.partition("/")[0] for one in clones if one.origin)
     found = session.datastore.runs.run_records(session.flow.name, list(runs))
     return [run for run, record in zip(runs, found, strict=True) if record is None or record.removed]
 
 
 def _origin(session: Session, options: LogOptions) -> Origin | None:
-    """The run or task that is asked for; a run of this kernel that goes on counts as asked for."""
+    """The run or task that is asked for; a run of this kernel that is active counts as asked for."""
     flow = session.flow.name
     if options.origin is None:
         going = [run for run in session.runs if run.running and run.pathspec.split("/")[0] == flow]

@@ -1,6 +1,7 @@
-"""The states of a run's steps while it runs, and who shows what its tasks show.
+"""How far a run is, by its events: the states of its steps, the counts of their tasks, and these as lines of text.
 
-Reads the stream of events.
+The lines are for terminals and for notebooks that show no more than text. Handling an event costs a few microseconds,
+for a foreach has thousands; everything else is worked out when it is shown.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ __all__ = [
 
 
 class StepStates:
-    """How steps stand by the events alone.
+    """The states of steps by the events alone.
 
-    A step with a task that runs is running; else it failed if one of its tasks did, for whatever the others became.
-    Each run counts anew, and so does each execution of a step cell. A spin leaves a step as it was.
+    A step with a running task is running; else it failed if one of its tasks did, whatever the others did. Each run
+    starts counting from zero, and so does each execution of a step cell. A spin leaves a step as it was.
     """
 
     def __init__(self) -> None:
@@ -55,7 +56,7 @@ class StepStates:
         self._all_running = 0
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the stream."""
+        """Count an event of the stream."""
         match event:
             case RunStarted():
                 self._done.clear()
@@ -77,7 +78,7 @@ class StepStates:
                     elif event.status == "interrupted":
                         self._failed.setdefault(event.step, "interrupted")
             case RunEnded():
-                for step in self.running:  # of a run that broke off
+                for step in self.running:  # of a run that was stopped
                     self._failed.setdefault(step, "interrupted")
                 self._running.clear()
                 self._all_running = 0
@@ -93,17 +94,17 @@ class StepStates:
         return tuple(step for step, tasks in self._running.items() if tasks > 0)
 
     def forget(self, step: str) -> None:
-        """Count a step's tasks anew."""
+        """Start counting a step's tasks from zero."""
         self._done.pop(step, None)
         self._failed.pop(step, None)
 
     def settle(self) -> None:
-        """Count all steps anew, for their results were judged; those that run go on."""
+        """Start counting all steps from zero, for their results were judged; running tasks still count."""
         self._done.clear()
         self._failed.clear()
 
     def state(self, step: str) -> Freshness | None:
-        """How a step stands; None if no event told of it."""
+        """The state of a step; None if no event was about it."""
         tasks = self._done[step]
         if self._running[step] > 0:
             return Freshness("running", (), tasks)
@@ -112,20 +113,20 @@ class StepStates:
         return Freshness("fresh", (), tasks) if tasks else None
 
     def states(self) -> dict[str, Freshness]:
-        """How all steps stand that an event told of."""
+        """The states of all steps that an event was about."""
         found = {step: self.state(step) for step in (*self._done, *self._running, *self._failed)}
         return {step: state for step, state in found.items() if state is not None}
 
 
 class Progress:
-    """One run on a terminal or below a cell: the states of its steps, and what its tasks show.
+    """One run on a terminal or below a cell: the states of its steps, and the output of its tasks.
 
     Parameters
     ----------
     pathspec : str
         The run, ``Flow/run``; events of other runs are not looked at.
     show : callable, optional
-        Given each event of the run, shows what tasks show; None shows nothing.
+        Called with each event of the run, shows the output of its tasks; None shows nothing.
     """
 
     def __init__(self, pathspec: str, show: Callable[[Event], object] | None = None) -> None:
@@ -135,7 +136,7 @@ class Progress:
 
     @property
     def states(self) -> dict[str, Freshness]:
-        """How the run's steps stand; empty before its first task."""
+        """The states of the run's steps; empty before its first task."""
         return self.steps.states()
 
     def __call__(self, event: Event) -> None:
@@ -151,11 +152,6 @@ class Progress:
         if not isinstance(event, RunStarted | RunGoesOn | RunEnded | TaskEvent):
             return False
         return f"{event.flow}/{event.run}" == self.pathspec
-
-
-# MERGED-DOC session.tally: How many tasks of each step of a run are done, run, failed, and how fast they go. Takes
-# the stream of events; gives one line a step, for terminals and for notebooks that show no more than text. Taking
-# an event costs a few microseconds, for a foreach has thousands; all else is worked out when somebody looks.
 
 
 # Seconds that a rate looks back, and the fewest tasks and seconds that make one.
@@ -200,7 +196,7 @@ class StepTally:
 
     @property
     def over(self) -> int:
-        """Tasks that have ended, or need not run."""
+        """Tasks that ran and ended."""
         return self.executed + self.cloned
 
     @property
@@ -211,7 +207,7 @@ class StepTally:
 
     @property
     def state(self) -> LineState:
-        """How the step stands."""
+        """The state of the step."""
         if self.running > 0:
             return "running"
         if self.failed:
@@ -242,7 +238,7 @@ class StepTally:
 
 @dataclass(frozen=True)
 class StepLine:
-    """One line of a run's progress: how far a step is, such as ``"37/100"``, and what else there is to say."""
+    """One line of a run's progress: how far a step is, such as ``"37/100"``, and notes beside it."""
 
     state: LineState
     name: str
@@ -258,7 +254,7 @@ class Tally:
     pathspec : str
         The run, ``Flow/run``; events of other runs are not looked at.
     steps : sequence of str
-        The steps that are told of, in the order of their lines.
+        The steps that have a line, in the order of the lines.
     clock : callable, optional
         Gives seconds.
     """
@@ -268,7 +264,7 @@ class Tally:
         self.steps = {step: StepTally() for step in steps}
         # Tasks of the whole run, also of steps that only a run has: start, end, a bridge.
         self.done = self.cloned = self.failed = self.interrupted = 0
-        # Whether the run ended well: then a step that it did not come to is one that a switch led away from.
+        # Whether the run ended well: then a step that it did not reach is one that a switch led away from.
         self.ended_well = False
         self._flow, _, self._run = pathspec.partition("/")
         self._clock = clock
@@ -296,7 +292,7 @@ class Tally:
             self.interrupted += event.status == "interrupted"
         step = self.steps.get(event.step)
         if step is None:
-            return  # one that only a run has: start, end, a bridge
+            return  # a step that only a run has: start, end, a bridge
         if ended:
             assert isinstance(event, TaskEnded)
             step.running -= 1
@@ -324,7 +320,7 @@ class Tally:
 
     @property
     def seconds(self) -> float:
-        """How long the run has gone on."""
+        """How long the run has been running."""
         return self._clock() - self._began
 
     def head(self) -> str:
@@ -333,7 +329,7 @@ class Tally:
         return "  ".join([f"run {self.pathspec}", *tasks, duration(self.seconds)])
 
     def line(self, name: str) -> StepLine:
-        """How one step stands."""
+        """The line of one step."""
         step, now = self.steps[name], self._clock()
         state, total = step.state, step.total
         if state == "waiting":
@@ -363,7 +359,7 @@ class Tally:
         return StepLine(state, name, count, tuple(notes))
 
     def lines(self, room: int) -> list[StepLine]:
-        """How the steps stand, in so many lines at most; else those that are over, then those that wait, are counted.
+        """The lines of the steps, `room` at most; if there are more, finished steps, then waiting ones, share a line.
 
         Parameters
         ----------
@@ -373,7 +369,7 @@ class Tally:
         lines = [self.line(name) for name in self.steps]
         if len(lines) <= room:
             return lines
-        told: list[StepLine] = []
+        kept_lines: list[StepLine] = []
         done = [one for one in lines if one.state == "done"]
         waiting = [one for one in lines if one.state == "waiting"]
         others = [one for one in lines if one.state not in ("done", "waiting")]
@@ -385,12 +381,12 @@ class Tally:
             spare = 0
         next_waiting = waiting[: min(spare, len(waiting))] if len(waiting) > 1 else []
         if done:
-            told.append(_many("done", len(done), "done"))
-        told += others
-        told += next_waiting
+            kept_lines.append(_many("done", len(done), "done"))
+        kept_lines += others
+        kept_lines += next_waiting
         if len(waiting) > len(next_waiting):
-            told.append(_many("waiting", len(waiting) - len(next_waiting), "to come"))
-        return told
+            kept_lines.append(_many("waiting", len(waiting) - len(next_waiting), "to come"))
+        return kept_lines
 
 
 def _many(state: LineState, number: int, word: str) -> StepLine:
@@ -423,7 +419,7 @@ def counts(done: int, cloned: int, failed: int, interrupted: int) -> list[str]:
 
 
 def _rounded(number: float, places: int) -> str:
-    """A number of so many decimal places; halves go up, as in JavaScript."""
+    """A number with `places` decimal places; halves go up, as in JavaScript."""
     scale = 10**places
     return f"{math.floor(number * scale + 0.5) / scale:.{places}f}"
 
@@ -450,7 +446,7 @@ def rate_text(rate: float) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """A text in so many columns of a terminal."""
+    """A text cut to `width` columns of a terminal."""
     if columns(text) <= width:
         return text
     while text and columns(text) > width - 1:

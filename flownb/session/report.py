@@ -71,12 +71,12 @@ class StepReport:
     notes : tuple of str
         What qualifies the result, each a line that is always shown.
     asides : tuple of str
-        What is good to know and true each time; shown with the details.
+        What is true each time; shown with the details.
     hint : bool
         Whether the local names are mentioned: once for each text of a cell, and where details are asked for.
     inputs : tuple of str
-        How what it was made from differs from what a run would take now: an older result of a parent, a way that was
-        not taken, a parameter that is not the default. Always shown too.
+        How its inputs differ from those of a run now: an older result of a parent, a branch that was not taken, a
+        parameter that is not the default. Always shown too.
     metadata : dict
         Durations in seconds, pathspecs and sizes in bytes.
     """
@@ -110,7 +110,7 @@ class StepReport:
         return [self.line, *(f"  note: {note}" for note in (*self.inputs, *self.notes))]
 
     def details(self) -> list[str]:
-        """What is shown on demand, as plain lines; empty if the line says all."""
+        """What is shown on demand, as plain lines; empty if the line says everything."""
         found = []
         if len(self.artifacts) > NAMED:
             found.append("set: " + ", ".join(f"{name}: {kind}" for name, kind in self.artifacts))
@@ -120,7 +120,7 @@ class StepReport:
         return [*found, *self.asides]
 
     def whole(self) -> WholeReport:
-        """The report with its details shown, those that were shown before included."""
+        """The report with its details shown, also those that were shown before."""
         return WholeReport(replace(self, hint=True))
 
     def bundle(self) -> dict[str, str]:
@@ -172,7 +172,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def keepable(step: Step, local: Sequence[str], taken: Container[str] = ()) -> tuple[str, ...]:
-    """Those local names that a step can capture: they may have a value at its end, and nothing else has the name.
+    """The local names that a step can capture: they may have a value at its end, and nothing else has the name.
 
     `taken` are names of steps and of the flow's class.
     """

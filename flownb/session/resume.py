@@ -1,4 +1,4 @@
-"""A run that takes over what is still valid of an earlier one: ``%flow resume`` and ``flownb resume``.
+"""A run that clones the tasks of an earlier run that would give the same now: ``%flow resume``, ``flownb resume``.
 
 A `Resume` begins the run, and afterwards says for each step why it ran or was cloned.
 """
@@ -24,7 +24,7 @@ __all__ = ["Resume", "find_origin", "offered_tasks", "rehearse"]
 
 
 class Resume:
-    """What a run can take over of an earlier one.
+    """What a run can clone from an earlier one.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Resume:
 
 
 def find_origin(datastore: Datastore, flow: str, named: str | None, *, own: Sequence[str] | None = None) -> RunRecord:
-    """The run to resume: the one that is named, else the newest run of the whole flow, whatever became of it.
+    """The run to resume: the one that is named, else the newest run of the whole flow, however it ended.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def find_origin(datastore: Datastore, flow: str, named: str | None, *, own: Sequ
     NotFound
         If there is no such run.
     StoreError
-        If it is still going on.
+        If it is still running.
     """
     if named is None:
         rows = [row.run for row in datastore.index.runs(flow, kind="run")] if own is None else own
@@ -137,20 +137,20 @@ def find_origin(datastore: Datastore, flow: str, named: str | None, *, own: Sequ
         kind = "the working run of a notebook" if record.kind == "work" else "a spin"
         raise NotFound(
             f"Run {flow}/{run} cannot be resumed.",
-            f"It is {kind}, no run of the whole flow.",
+            f"It is {kind}, not a run of the whole flow.",
             "Name a run that `%flow run` made.",
         )
     if datastore.runs.run_status(flow, run) == "running":
         raise StoreError(
-            f"Run {flow}/{run} is still going on.",
-            "What it leaves is not known before it ends.",
+            f"Run {flow}/{run} is still running.",
+            "Its results are not known before it ends.",
             "Wait for it, stop it with `%flow stop`, or name another run with --origin-run-id.",
         )
     return record
 
 
 def _nothing_to_resume(datastore: Datastore, flow: str) -> NotFound:
-    """That a notebook has no run yet, and which run of the flow another one has."""
+    """The error that a notebook has no run yet, and which run of the flow another notebook has."""
     other = datastore.index.latest(flow) if flow in datastore.runs.flows() else None
     if other is None:
         return NotFound(
@@ -167,12 +167,12 @@ def _nothing_to_resume(datastore: Datastore, flow: str) -> NotFound:
 
 
 def rehearse(session: Session, clones: Clones, origin: RunRecord) -> dict[str, StepClones]:
-    """What a resume of a run would make of each step, up to those that would run; nothing is recorded.
+    """What a resume would do with each step, up to the steps that would run; nothing is recorded.
 
     Returns
     -------
     dict of str to StepClones
-        By step; tasks that come after one that would run are not counted.
+        By step; tasks after one that would run are not counted.
     """
     graph = clones.program.graph
     given = dict(session.start_values.of(session.program(False)))

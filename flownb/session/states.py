@@ -114,7 +114,7 @@ def input_notes(judge: Judge, step: str, instances: Iterable[Instance]) -> list[
     notes = []
     parents = [parent.step for instance in instances for parent in instance.parents if parent.step != step]
     if led:
-        notes.append(f"not taken: {', '.join(led)}, so a run would not come to this step; it ran on that all the same")
+        notes.append(f"not taken: {', '.join(led)}, so a run would not reach this step; it ran anyway")
     else:
         for parent in dict.fromkeys(parents):
             if away := [str(reason) for reason in judge.untaken(parent)]:

@@ -24,7 +24,7 @@ __all__ = ["FlowStatus", "flow_status"]
 
 @dataclass(frozen=True)
 class FlowStatus:
-    """How a flow's steps stand.
+    """The states of a flow's steps.
 
     Attributes
     ----------
@@ -34,16 +34,16 @@ class FlowStatus:
     steps : dict of str to Freshness
         By step, parents first.
     resume : dict of str to StepClones or None
-        What a resume would make of each step; None if there is no run to resume. Of steps after one that would run,
-        tasks are missing: what becomes of them shows when that has run.
+        What a resume would do with each step; None if there is no run to resume. Of steps after one that would run,
+        tasks are missing: whether they run is known when that step has run.
     below : frozenset of str
         Those steps.
     added : tuple of str
         Steps that a run adds, such as `start`, that would run and that some of those come after.
     kept : tuple of str
-        What the run was made with that is not so by default: a resume keeps it.
+        The values that the run was made with and that are not the default: a resume keeps them.
     made : dict of str to tuple of str
-        The same for the steps whose tasks read that.
+        The same for the steps whose tasks read those values.
     note : str
         Why nothing can be resumed, empty if it can.
     metadata : dict
@@ -85,7 +85,7 @@ class FlowStatus:
 
 
 def flow_status(session: Session, origin: str | None = None) -> FlowStatus:
-    """Judge the latest results of all steps, and what a resume would take over.
+    """Judge the latest results of all steps, and what a resume would clone.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def flow_status(session: Session, origin: str | None = None) -> FlowStatus:
     except FlownbError as error:
         if origin is not None:
             raise
-        note = "there is no run yet" if isinstance(error, NotFound) else "the newest run is still going on"
+        note = "there is no run yet" if isinstance(error, NotFound) else "the newest run is still running"
         return FlowStatus(flow, summary, steps, note=note, used=used)
     program = session.program(True)
     tasks = offered_tasks(session.datastore, run)
@@ -138,7 +138,7 @@ def flow_status(session: Session, origin: str | None = None) -> FlowStatus:
 
 
 def _said(state: Freshness) -> str:
-    """How a step stands, and why."""
+    """The state of a step, and why."""
     word = state_word(state.state, ", ".join(state.reasons))
     tasks = [f"{state.tasks} tasks"] if state.state == "fresh" and state.tasks > 1 else []
     if state.state in ("never", "fresh") or word == INTERRUPTED:
@@ -147,7 +147,7 @@ def _said(state: Freshness) -> str:
 
 
 def _planned(one: StepClones | None, below: bool, made: Sequence[str]) -> str:
-    """What a resume would make of a step, as far as that is known if it is `below` one that would run."""
+    """What a resume would do with a step, as far as that is known if it is `below` one that would run."""
     if one is None:
         return "depends on what runs above" if below else "would not run"
     rest = "; other tasks depend on what runs above" if below else ""

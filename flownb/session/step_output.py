@@ -1,7 +1,7 @@
-"""What the tasks of a run show, by step and in the flow's order, as much of it as a reader looks at.
+"""The output of a run's tasks: labelled lines for terminals, and blocks by step, in the flow's order, for cells.
 
-Reads a run's events; makes blocks of text and rich outputs. Of each step the first and the last lines and the first
-displays are kept, however many tasks it has; `%flow logs` has all.
+A terminal gets each whole line as it comes, with its step before it; of a display it gets the text. For cells the first
+and the last lines and the first displays of each step are kept, however many tasks it has; `%flow logs` has all.
 """
 
 from __future__ import annotations
@@ -23,12 +23,7 @@ from flownb.runtime.events import (
 )
 from flownb.session.logs import SHOWN
 
-__all__ = ["Block", "Item", "RunOutput", "StepOutput", "TaskLines", "item_of", "told_of"]
-
-# MERGED-DOC session.task_lines: What the tasks of a run write, line by line with their step before each, as it
-# comes: for terminals. Reads a run's events; writes labelled lines. Text that a display has instead of a rich form
-# is written as well.
-
+__all__ = ["Block", "Item", "RunOutput", "StepOutput", "TaskLines", "failure_line", "item_of"]
 
 # Characters of a task that are passed on; its log keeps more.
 PASSED_ON = 1 << 20
@@ -41,8 +36,8 @@ def item_of(event: TaskEvent) -> str:
     return "/".join(map(str, [] if event.index is None else [*event.outer, event.index]))
 
 
-def told_of(event: Event) -> str:
-    """The line that says of an attempt that it failed; empty for all other events."""
+def failure_line(event: Event) -> str:
+    """The line that says that an attempt failed; empty for all other events."""
     if isinstance(event, TaskRetried):
         return f"attempt {event.attempt + 1} failed ({event.error}); trying again"
     if isinstance(event, TaskEnded) and event.mode == "run" and event.status == "failed":
@@ -65,7 +60,7 @@ class TaskLines:
     Parameters
     ----------
     write : callable
-        Given ``"stdout"`` or ``"stderr"`` and labelled lines.
+        Called with ``"stdout"`` or ``"stderr"`` and labelled lines.
     logs : str
         The command that shows all that a step wrote, up to the step's name.
     """
@@ -76,7 +71,7 @@ class TaskLines:
         self._open: dict[tuple[str, str, str], _Open] = {}
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the run."""
+        """Write what an event of the run brings."""
         match event:
             case TaskOutput():
                 if event.kind in ("stdout", "stderr"):
@@ -84,10 +79,10 @@ class TaskLines:
                 elif event.kind == "display" and not event.update and event.text:
                     self._take(event, "stdout", f"{event.text}\n")
             case TaskRetried():
-                self._take(event, "stdout", f"{told_of(event)}\n")
+                self._take(event, "stdout", f"{failure_line(event)}\n")
             case TaskEnded():
-                if said := told_of(event):
-                    self._take(event, "stdout", f"{said}\n")
+                if failure := failure_line(event):
+                    self._take(event, "stdout", f"{failure}\n")
                 shown = self._open.pop(_key(event), None)
                 if shown is not None:
                     self._finish(_key(event), shown)
@@ -97,7 +92,7 @@ class TaskLines:
                 self._open.clear()
 
     def _take(self, event: TaskEvent, stream: str, text: str) -> None:
-        """Take text of a task."""
+        """Add text of a task."""
         key = _key(event)
         shown = self._open.setdefault(key, _Open())
         shown.size += len(text)
@@ -146,12 +141,12 @@ Key = tuple[tuple[int, ...], int]
 
 @dataclass(eq=False)
 class Item:
-    """A line, or something that was displayed; a display has `data`.
+    """A line, or a display; a display has `data`.
 
     Attributes
     ----------
     number : int
-        Its place among what the task showed.
+        Its position in the task's output.
     stream : {"stdout", "stderr"}
     text : str
         Without a line's end.
@@ -189,7 +184,7 @@ class _Task:
         self.clear()
 
     def clear(self) -> None:
-        """Forget what was shown, for the task cleared its output."""
+        """Forget the output, for the task cleared it."""
         self.first: list[Item] = []
         self.last: deque[Item] = deque(maxlen=LAST)
         self.displays: list[Item] = []
@@ -198,7 +193,7 @@ class _Task:
         self._open: dict[Stream, str] = {}
 
     def write(self, stream: Stream, text: str) -> None:
-        """Take text; a line that is written over counts once, as it was in the end."""
+        """Add text; a line that is overwritten counts once, as it was in the end."""
         *lines, rest = (self._open.pop(stream, "") + text).replace("\r\n", "\n").split("\n")
         for line in lines:
             self._add(stream, line.rstrip("\r").rpartition("\r")[2])
@@ -212,11 +207,11 @@ class _Task:
             self.write(stream, "\n")
 
     def fail(self, text: str) -> None:
-        """Take a line that says that an attempt failed."""
+        """Add a line that says that an attempt failed."""
         self.failures.append(self._item("stdout", text))
 
     def display(self, event: TaskOutput) -> Item | None:
-        """Take a display; gives what is shown of it, None if that is text, or nothing for now."""
+        """Add a display; return the item to show, None if its text was written or nothing is to be shown now."""
         data = {kind: content for kind, content in event.data.items() if kind != WIDGET}
         known = [one for one in self.displays if event.display_id and one.name == event.display_id]
         if event.update and known:
@@ -245,23 +240,23 @@ class _Task:
 
 
 class StepOutput:
-    """What the tasks of one step showed."""
+    """The output of the tasks of one step."""
 
     def __init__(self, step: str) -> None:
         self.step = step
         self.tasks: dict[Key, _Task] = {}
 
     def take(self, event: OfTask) -> Item | None:
-        """Take an event of one of its tasks; gives what is to be displayed, if it is rich."""
-        said = told_of(event)
-        if not said and not isinstance(event, TaskOutput):
+        """Add an event of one of its tasks; return the item to display, if it is not text."""
+        failure = failure_line(event)
+        if not failure and not isinstance(event, TaskOutput):
             if (task := self.tasks.get(_step_output_key(event))) is not None:
                 task.finish()
             return None
         task = self.tasks.setdefault(_step_output_key(event), _Task(item_of(event)))
-        if said:
+        if failure:
             task.finish()
-            task.fail(said)
+            task.fail(failure)
             return None
         assert isinstance(event, TaskOutput)
         if event.kind == "clear":
@@ -319,7 +314,7 @@ class StepOutput:
         return "\n".join([f"{self.step}:", *(f"  {label}{one.text}".rstrip() for one, label in items if not one.data)])
 
     def _items(self, displays: set[int]) -> Iterator[tuple[Item, str]]:
-        """What is shown, with the labels of the tasks; where something is left out, a line says so."""
+        """The items that are shown, with the labels of their tasks; where something is left out, a line says so."""
         tasks = [task for _, task in sorted(self.tasks.items())]
         lines = [item for task in tasks for item in (*task.first, *task.last)]
         count = sum(task.lines for task in tasks)
@@ -350,7 +345,7 @@ class StepOutput:
 
 
 class RunOutput:
-    """What the tasks of a run show.
+    """The output of the tasks of a run.
 
     Parameters
     ----------
@@ -363,7 +358,7 @@ class RunOutput:
         self._steps: dict[str, StepOutput] = {}
 
     def take(self, event: Event) -> tuple[StepOutput, Item | None] | None:
-        """Take an event; gives the step that it is of, and what is to be displayed; None if nothing is to be shown."""
+        """Add an event; return its step and the item to display; None if there is nothing to show."""
         if not isinstance(event, OfTask):
             return None
         step = self._steps.setdefault(event.step, StepOutput(event.step))

@@ -1,7 +1,6 @@
-"""What is shown of transfers to and from S3 that take more than a second.
+"""A progress bar for transfers to and from S3 that take more than a second.
 
-Takes what a transfer tells (`flownb.store.s3.reader`); gives one line for all that are under way, to a terminal or to
-a notebook's output, which is empty again when they are over.
+One line for all active transfers, on a terminal or in a notebook's output, which is empty again when they are over.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ class TransferLine:
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
-        # By blob: bytes done and in all, and when the transfer was first told of.
+        # By blob: bytes done and in all, and when the transfer was first reported.
         self._going: dict[tuple[str, str], tuple[int, int]] = {}
         self._first = (0.0, 0)
         self._lock = threading.Lock()
 
     def __call__(self, kind: Literal["upload", "download"], key: str, done: int, total: int) -> None:
-        """Take what a transfer tells: bytes done of all, -1 if it failed. On any thread."""
+        """Handle the report of a transfer: bytes done of all, -1 if it failed. On any thread."""
         with self._lock:
             if not self._going:
                 self._first = (time.monotonic(), done)
@@ -69,7 +68,7 @@ def show_transfers(location: str, write: Callable[[str], object] | None = None) 
     location : str
         The datastore's.
     write : callable, optional
-        None writes to standard error if that is a terminal, and shows nothing otherwise.
+        None writes to standard error if that is a terminal, and shows nothing if it is not.
     """
     if not location.startswith("s3://"):
         return

@@ -1,7 +1,7 @@
 """Cards in the notebook's outputs, refreshed in place.
 
-Takes the session and its events; gives the outputs of ``%card``, and updates of those that show a step's newest card.
-Updates are sent only where a view is connected: nbclient and nbval know none.
+The outputs of ``%card`` that show a step's newest card are updated when it changes. Updates are sent only where a view
+is connected: nbclient and nbval ignore them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flownb.session.step_options import CardOptions
 
 __all__ = ["CardOutputs"]
 
-# Outputs that are refreshed in place; the oldest are given up, for most of them were deleted.
+# Outputs that are refreshed in place; the oldest are dropped, for most of them were deleted.
 DISPLAYS = 50
 
 
@@ -64,7 +64,7 @@ class CardOutputs:
         )
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the stream: a card that its step refreshes is shown at once."""
+        """Handle an event of the stream: a card that its step refreshes is shown at once."""
         if isinstance(event, CardRefreshed):
             self._update(event.step)
         elif isinstance(event, TaskEnded):

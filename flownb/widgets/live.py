@@ -47,7 +47,7 @@ class FollowingDag:
     dag_id : str, optional
         The id that its output has already; None displays it.
     facts : mapping, optional
-        What its output's metadata hold beside the id.
+        The metadata of its output beside the id.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Drawing:
     Attributes
     ----------
     payload : dict
-        What `DAG_MIME` holds.
+        The content for `DAG_MIME`.
     statuses : tuple of NodeStatus
         How each step is drawn in it.
     """

@@ -1,6 +1,6 @@
-"""The progress of a run in a cell's output, for front ends that show no more than text and HTML: a line a step.
+"""Progress in a cell's output, for front ends that show only text and HTML: a line for each step, a bar for transfers.
 
-Takes a `Tally`; gives one output that is updated in place, until what became of the run takes its place.
+Each is one output that is updated in place; the outcome of the run replaces the lines, and the bar ends empty.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ GLYPHS: Mapping[LineState, tuple[str, str]] = {
 
 
 class StepLines:
-    """One output.
+    """The lines of a run's steps.
 
     Parameters
     ----------
     tally : Tally
     display_id : str
-        Under which the output is updated.
+        The id under which the output is updated.
     """
 
     def __init__(self, tally: Tally, display_id: str) -> None:
@@ -49,7 +49,7 @@ class StepLines:
         display(self._bundle(), raw=True, display_id=self._id)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
     def refresh(self) -> None:
-        """Show how the steps stand now, if they were not shown just before."""
+        """Show the lines as they are now, if they were not shown just before."""
         if monotonic() - self._shown >= INTERVAL:
             self._shown = monotonic()
             update_display(self._bundle(), raw=True, display_id=self._id)  # type: ignore[no-untyped-call]  # as above
@@ -64,18 +64,14 @@ class StepLines:
         return {"text/plain": "\n".join(plain), "text/html": "<pre>{}</pre>".format("\n".join(rich))}
 
 
-# MERGED-DOC widgets.transfers: A bar in the cell's output while artifacts travel to or from S3. Takes texts; shows
-# the newest in one output, which is empty when nothing is under way.
-
-
 class TransferOutput:
-    """One updating output; a new one for each time that transfers begin."""
+    """The bar of transfers to and from S3; a new output each time that transfers begin."""
 
     def __init__(self) -> None:
         self._id = ""
 
     def __call__(self, text: str) -> None:
-        """Show a text in place of the one before; an empty one ends the output."""
+        """Replace the text; an empty one ends the output."""
         bundle: dict[str, Any] = {"text/plain": text}
         if not self._id:
             self._id = f"flownb-transfers-{secrets.token_hex(8)}"

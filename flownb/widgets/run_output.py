@@ -1,8 +1,8 @@
-"""What the tasks of a run show, below the cell that runs it: one group for each step.
+"""The output of a run's tasks below the cell that runs it: one group for each step.
 
-Reads a run's events; displays. Whoever cannot see updates gets all at the end, in the flow's order, so that two
-executions of a notebook show the same. Elsewhere each step has an output of its own, which is updated while it runs;
-at the end the outputs are put into the flow's order, as they are then saved.
+A front end without updates gets everything at the end, in the flow's order, so that two executions of a notebook show
+the same. Elsewhere each step has an output of its own, which is updated while it runs; at the end the outputs are put
+into the flow's order, as they are then saved.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def terminal_output() -> TaskLines:
 
 
 class HeldOutput:
-    """Shows all when the run has ended.
+    """Shows everything when the run has ended.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class HeldOutput:
         self._output = RunOutput(order)
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the run."""
+        """Handle an event of the run."""
         self._output.take(event)
         if isinstance(event, RunEnded):
             for step in self._output.steps():
@@ -50,7 +50,7 @@ class HeldOutput:
 
 
 class UpdatedOutput:
-    """Shows what comes as it comes, in outputs that are updated.
+    """Shows output as it comes, in outputs that are updated.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class UpdatedOutput:
 
     def __init__(self, order: Sequence[str]) -> None:
         self._output = RunOutput(order)
-        # What each output holds, by its id, in the order they are below the cell.
+        # The content of each output, by its id, in the order they are below the cell.
         self._held: dict[str, Mapping[str, Any]] = {}
         self._texts: dict[str, str] = {}
         self._displays: dict[str, dict[str, Item]] = {}
@@ -68,7 +68,7 @@ class UpdatedOutput:
         self._late: dict[str, StepOutput] = {}
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the run."""
+        """Handle an event of the run."""
         taken = self._output.take(event)
         if isinstance(event, RunEnded):
             self._arrange()
@@ -114,7 +114,7 @@ class UpdatedOutput:
             self._put(name, {"text/plain": ""}, {})
 
     def _put(self, name: str, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
-        """Display what an output holds now, if it held something else."""
+        """Display the content of an output, if it changed."""
         if self._held.get(name) == data:
             return
         if name in self._held:

@@ -17,7 +17,7 @@ import {
   NotebookFacts
 } from './events';
 import { tagsOf } from './models/cells';
-import { ToldDocument } from './models/document';
+import { SentDocument } from './models/document';
 import { idIn, METADATA_KEY, withId } from './models/notebook';
 import { DagPatches } from './models/patches';
 import { RunProgress } from './models/progress';
@@ -110,8 +110,8 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     }
     this._send(
       this._isChanged
-        ? this._told.delta(this._cells(), this._notebook())
-        : this._told.same()
+        ? this._sent.delta(this._cells(), this._notebook())
+        : this._sent.same()
     );
     this._isChanged = false;
   }
@@ -147,12 +147,12 @@ export class FlowConnection implements IFlowConnection, IDisposable {
       kernel.registerCommTarget(EVENTS_TARGET, this._onEventsOpen);
       kernel.statusChanged.connect(this._onStatusChanged, this);
       this._findEvents(kernel).catch(() => {
-        // The kernel went away before it answered; the next one is asked anew.
+        // The kernel went away before it answered; the next one is asked again.
       });
     }
   }
 
-  /** The kernel is gone, and with it what ran; no output may go on saying that something does. */
+  /** The kernel died, and with it what ran; no output may still say that something runs. */
   private _stop(): void {
     for (const [output, dag] of liveOutputs(this._context.model)) {
       writeStopped(output, this._patches.of(dag));
@@ -215,7 +215,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     await onMain;
   }
 
-  /** Follow the kernel's events if it has any, and tell it of the document. */
+  /** Follow the kernel's events if it has any, and send it the document. */
   private async _askForEvents(
     kernel: Kernel.IKernelConnection,
     subshell: string | null
@@ -272,19 +272,19 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     };
   }
 
-  /** Tell the kernel of the whole document; it answers with the states of all steps. */
+  /** Send the kernel the whole document; it answers with the states of all steps. */
   private async _openDocument(
     kernel: Kernel.IKernelConnection,
     subshell: string | null
   ): Promise<void> {
-    // If the kernel's side was loaded anew, what it knew by an earlier comm is gone with it.
+    // If the kernel's side was reloaded, what it knew from an earlier comm is lost.
     const id = (this._document = UUID.uuid4());
     this._setReady(false);
     await this._context.ready;
     if (this._document !== id || kernel.isDisposed) {
       return;
     }
-    // What the kernel told while the notebook was being read.
+    // What the kernel sent while the notebook was being read.
     for (const [output, dag] of liveOutputs(this._context.model)) {
       const drawn = this._patches.drawn(dag);
       if (drawn) {
@@ -303,7 +303,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
         content: {
           comm_id: id,
           target_name: DOCUMENT_TARGET,
-          data: this._told.full(
+          data: this._sent.full(
             this._cells(),
             this._notebook()
           ) as unknown as JSONObject
@@ -319,7 +319,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
   }
 
   /**
-   * Tell the kernel that this view is gone, as far as it can still be told.
+   * Tell the kernel that this view is closed, if it can still be reached.
    *
    * The socket closes right after this. The server passes on what it has received only if no other socket to the kernel
    * is open; where one is, the view there is the one that speaks next.
@@ -362,7 +362,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
   /** Tell the kernel what changed, if anything did. */
   private _sendChanges(): void {
     if (this._isReady && this._isChanged) {
-      if (this._told.knows(this._cells(), this._notebook())) {
+      if (this._sent.knows(this._cells(), this._notebook())) {
         this._isChanged = false;
         this._isDue = false;
       } else {
@@ -421,7 +421,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
   /**
    * A DAG has its final state.
    *
-   * Usually its output has it already. But where the page was loaded anew, JupyterLab does not know the output's display
+   * Usually its output has it already. But where the page was reloaded, JupyterLab does not know the output's display
    * id any more and leaves it as it was.
    */
   private _end(event: DagDrawn): void {
@@ -472,7 +472,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
     }
   }
 
-  /** The document changed: tell the kernel when nobody types any more and the kernel listens. */
+  /** The document changed: send it when nobody is typing and the kernel is idle. */
   private _touch(): void {
     this._isChanged = true;
     window.clearTimeout(this._timer);
@@ -511,7 +511,7 @@ export class FlowConnection implements IFlowConnection, IDisposable {
   private _kernel: Kernel.IKernelConnection | null = null;
   private _eventsComm: Kernel.IComm | null = null;
   private _document = '';
-  private _told = new ToldDocument();
+  private _sent = new SentDocument();
   private _patches = new DagPatches();
   private _timer: number | undefined;
   private _isChanged = false;

@@ -24,7 +24,7 @@ export function jumpToStep(
   notebook.deselectAll();
   notebook.mode = 'command';
   notebook.activeCellIndex = index;
-  // Not `scrollToCell`, which goes on to put the cursor into the cell.
+  // Not `scrollToCell`, which then puts the cursor into the cell.
   notebook.scrollToItem(index, 'smart').catch(() => {
     // Something else was scrolled to meanwhile.
   });

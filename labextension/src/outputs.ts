@@ -25,7 +25,7 @@ export function* liveOutputs(
   }
 }
 
-/** Let an output hold what its DAG ended with; whoever draws it and saves it has that from then on. */
+/** Write the final state of a DAG into its output, which is drawn and saved like that from then on. */
 export function writeDrawn(
   output: IRenderMime.IMimeModel,
   { bundle, metadata }: DagDrawn
@@ -40,13 +40,13 @@ export function writeDrawn(
   }
 }
 
-/** Let an output hold what was known of its DAG when its kernel stopped. */
+/** Write what was known of a DAG when its kernel stopped into its output. */
 export function writeStopped(
   output: IRenderMime.IMimeModel,
-  told: readonly NodeStatus[]
+  last: readonly NodeStatus[]
 ): void {
   output.setData({
-    data: stoppedBundle(output.data, told) as PartialJSONObject,
+    data: stoppedBundle(output.data, last) as PartialJSONObject,
     metadata: withoutDag(output.metadata) as PartialJSONObject
   });
 }

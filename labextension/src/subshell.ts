@@ -3,7 +3,7 @@ import { Kernel, KernelMessage } from '@jupyterlab/services';
 /**
  * Talk to a kernel on a shell of its own, where it answers while a cell runs.
  *
- * JupyterLab makes subshells only when it knows that the kernel has them, for which a page that was loaded anew waits
+ * JupyterLab makes subshells only when it knows that the kernel has them, for which a page that was reloaded waits
  * until the cell has ended. Here the kernel is asked at once, on its control channel. One that has none is talked to on
  * its main shell: `talk` is given null.
  */

@@ -8,7 +8,7 @@ import type { StepStatuses } from './models/statuses';
 
 /** What is known of the flow of one notebook, and the way to its kernel. */
 export interface IFlowConnection {
-  /** Everything the kernel tells, as it arrives. */
+  /** Everything the kernel sends, as it arrives. */
   readonly events: ISignal<IFlowConnection, readonly FlowEvent[]>;
 
   /** The ids of the cells whose state changed, appeared or vanished. */
@@ -17,10 +17,10 @@ export interface IFlowConnection {
   /** The latest state of each step cell. */
   readonly statuses: StepStatuses;
 
-  /** The run of the whole flow that goes on. */
+  /** The active run of the whole flow. */
   readonly progress: RunProgress;
 
-  /** The kernel is gone or starts anew; what it told is known until all have been called. */
+  /** The kernel died or restarts; what it sent is known until all have been called. */
   readonly stopped: ISignal<IFlowConnection, void>;
 
   /** All steps of a displayed DAG that changed since it was displayed. */
@@ -37,7 +37,7 @@ export interface IFlowConnection {
   connect(): Promise<void>;
 
   /**
-   * Tell the kernel at once what the document is, also if nothing changed: of several views the one that spoke last counts.
+   * Send the document to the kernel at once, also if nothing changed: of several views the last one to send counts.
    *
    * What is sent to the kernel after this call finds the document up to date.
    */

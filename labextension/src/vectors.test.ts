@@ -11,7 +11,7 @@ import type {
   StepsChanged
 } from './events';
 import { badgeText } from './models/badge';
-import { ToldDocument } from './models/document';
+import { SentDocument } from './models/document';
 import { DagPatches } from './models/patches';
 import { RunProgress } from './models/progress';
 import { codePieces, counted, stateWord, summary } from './models/states';
@@ -90,10 +90,10 @@ describe('tally', () => {
 
 describe('messages', () => {
   it('tell what changed of a document', () => {
-    const told = new ToldDocument();
+    const sent = new SentDocument();
     const sent = messages.documents.map(
       ({ cells, told: { notebook } }): DocumentChanged =>
-        told.delta(cells, notebook)
+        sent.delta(cells, notebook)
     );
     expect(sent).toEqual(messages.documents.map(one => one.told));
   });

@@ -385,7 +385,7 @@ def test_a_new_default_name_is_said_with_its_remedy(tmp_path: Path) -> None:
     assert session.flow.name == "TrainFlow"
     assert session.notes() == [
         "this notebook's flow is called TrainFlow now, after its file; its earlier results belong to UntitledFlow. "
-        "To go on with them, add a cell `%%flow UntitledFlow`"
+        "To continue with them, add a cell `%%flow UntitledFlow`"
     ]
     assert session.notes() == []
     write(renamed, "%%flow UntitledFlow", LOAD, ADD, notebook_id="4a1f")

@@ -371,7 +371,7 @@ def test_a_report_says_that_it_used_a_way_that_was_not_taken(notebook: Notebook)
     ) == ("stale", ("`words` has no result",))
     assert run_step(session, "words").report.inputs == ()
     assert (run_step(session, "pick").values, run_step(session, "pick").report.inputs) == ({"best": "b"}, ())
-    untaken = "not taken: `load` led to `words`, so a run would not come to this step; it ran on that all the same"
+    untaken = "not taken: `load` led to `words`, so a run would not reach this step; it ran anyway"
     assert run_step(session, "train").report.inputs == (untaken,)
     assert step_states(session)["train"].state == "untaken"
 

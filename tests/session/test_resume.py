@@ -458,7 +458,7 @@ def test_what_cannot_be_resumed_is_refused(make_session: MakeSession, count: Any
     with pytest.raises(NotFound, match="working run"):
         resume(session, origin="1")
     going_on = begin_run(session, INLINE)
-    with pytest.raises(StoreError, match="NotebookFlow/2 is still going on"):
+    with pytest.raises(StoreError, match="NotebookFlow/2 is still running"):
         resume(make_session(*FLOW))
     going_on.drive()
     with pytest.raises(NotFound, match="does not exist"):

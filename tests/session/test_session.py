@@ -431,7 +431,7 @@ def test_a_switch_takes_one_way(make_session: MakeSession) -> None:
     assert run.data is not None
     assert run.data.out == "s"
     run_all(session)
-    said = "not taken: `look` led to `small`, so a run would not come to this step; it ran on that all the same"
+    said = "not taken: `look` led to `small`, so a run would not reach this step; it ran anyway"
     assert run_step(session, "big").report.inputs == (said,)
     last = run_step(session, "last")
     assert (last.values, last.report.inputs) == ({"out": "s"}, ())

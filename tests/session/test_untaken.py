@@ -61,7 +61,7 @@ def test_cells_of_a_way_that_was_not_taken(make_session: MakeSession) -> None:
     session = make_session(*NESTED)
     for step in ("start", "a", "last"):
         assert run_step(session, step).report.inputs == ()
-    said = "not taken: `start` led to `a`, so a run would not come to this step; it ran on that all the same"
+    said = "not taken: `start` led to `a`, so a run would not reach this step; it ran anyway"
     assert [run_step(session, step).report.inputs for step in ("b", "b_large", "b_end")] == [(said,)] * 3
     assert (states(session)["b_end"], states(session)["last"]) == ("untaken", "fresh")
     assert run_step(session, "last").values == {"z": "a"}

@@ -11,7 +11,7 @@ const FIXED_UP_TO = 640;
 // Steps of a picture whose running steps may pulse, see dag.css.
 const SMALL = 24;
 
-/** What a drawing may be told. */
+/** The options of a drawing. */
 export interface DrawingOptions {
   /** Called with a step's name when it is clicked, or when Enter is pressed on it. */
   onSelect?: (step: string) => void;
@@ -72,7 +72,7 @@ export class DagDrawing {
 
   private _draw(payload: DagPayload): SVGSVGElement {
     const height = payload.height + CAPTION;
-    // A flow of a step or two is narrower than its caption; an estimate is enough, since nothing stands beside it.
+    // A flow of a step or two is narrower than its caption; an estimate is enough, since nothing is beside it.
     const caption = 42 + 7.8 * payload.flow.length + 6 * payload.summary.length;
     const width = Math.max(payload.width, Math.ceil(caption));
     const size: Record<string, string | number> =
@@ -288,7 +288,7 @@ function drawLabel(
   );
 }
 
-/** What tells a join and a switch apart from a plain step. */
+/** What distinguishes a join and a switch from a plain step. */
 function kindMark(node: PayloadNode): SVGElement[] {
   const middle = node.y + node.height / 2;
   if (node.kind === 'join') {

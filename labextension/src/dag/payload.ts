@@ -3,7 +3,7 @@ import { isState } from '../models/states';
 import type { DagPayload } from '../picture';
 
 /**
- * Read what the DAG's MIME type holds, which may come from a file that somebody else wrote.
+ * Read the content of the DAG's MIME type, which may come from a file that somebody else wrote.
  *
  * Returns the payload, or a sentence that says why it cannot be drawn. It never throws.
  */

@@ -1,6 +1,6 @@
 import type { INotebookModel } from '@jupyterlab/notebook';
 
-/** The tags of a cell, whatever its metadata holds. */
+/** The tags of a cell, whatever its metadata contains. */
 export function tagsOf(
   cell: INotebookModel['sharedModel']['cells'][number]
 ): string[] {

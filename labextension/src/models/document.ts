@@ -1,7 +1,7 @@
 import type { DocumentCell, DocumentChanged, NotebookFacts } from '../events';
 
-/** Remembers what the kernel was told of the document, and says what it does not know yet. */
-export class ToldDocument {
+/** Remembers what the kernel was sent of the document, and returns what it does not know yet. */
+export class SentDocument {
   /** The whole document; from now on the kernel knows it. */
   full(
     cells: readonly DocumentCell[],
@@ -59,12 +59,12 @@ export class ToldDocument {
   }
 
   private _knows(cell: DocumentCell): boolean {
-    const told = this._cells.get(cell.id);
+    const sent = this._cells.get(cell.id);
     return (
-      told !== undefined &&
-      told.source === cell.source &&
-      told.tags.length === cell.tags.length &&
-      told.tags.every((tag, index) => tag === cell.tags[index])
+      sent !== undefined &&
+      sent.source === cell.source &&
+      sent.tags.length === cell.tags.length &&
+      sent.tags.every((tag, index) => tag === cell.tags[index])
     );
   }
 

@@ -2,13 +2,13 @@ import type { DagChanged, DagDrawn, NodeStatus } from '../events';
 import { readNodeStatuses } from '../dag/payload';
 
 const MOST_DAGS = 16;
-// They are large; the kernel tells a new view of as many.
+// They are large; the kernel sends as many to a new view.
 const MOST_DRAWN = 4;
 
 /**
  * The latest states of the steps of live DAGs, and what those that ended look like.
  *
- * A patch can come before its picture is drawn, and a picture can be drawn anew from its first payload when its cell
+ * A patch can come before its picture is drawn, and a picture can be drawn again from its first payload when its cell
  * scrolls back into view; so the patches are kept. Only the DAGs that changed last are, for they may never end.
  */
 export class DagPatches {

@@ -24,17 +24,17 @@ interface StepCount {
 const MOST_STEPS = 3;
 
 /**
- * What goes on in the run of a whole flow, as one line.
+ * How far the run of a whole flow is, as one line.
  *
  * Times are milliseconds of one clock, which the caller chooses.
  */
 export class RunProgress {
-  /** The flow whose run goes on, or null. */
+  /** The flow whose run is active, or null. */
   get flow(): string | null {
     return this._flow;
   }
 
-  /** The run that goes on, or an empty text. */
+  /** The active run, or an empty text. */
   get run(): string {
     return this._flow === null ? '' : this._run;
   }
@@ -89,7 +89,7 @@ export class RunProgress {
     }
   }
 
-  /** The line, such as "Run 7 · 4 tasks done · running train (2 of 3) · 12 s"; empty while no run goes on. */
+  /** The line, such as "Run 7 · 4 tasks done · running train (2 of 3) · 12 s"; empty while no run is active. */
   text(now: number): string {
     if (this._flow === null) {
       return '';

@@ -17,7 +17,7 @@ export class StepStatuses {
     return undefined;
   }
 
-  /** Take a message in; gives the ids of the cells whose badge must change. */
+  /** Apply a message; return the ids of the cells whose badge must change. */
   apply(event: StepsChanged): Set<string> {
     const changed = new Set<string>();
     const gone = new Set(event.whole ? this._statuses.keys() : []);
@@ -42,7 +42,7 @@ export class StepStatuses {
     return changed;
   }
 
-  /** Forget everything; gives the ids of the cells that had a badge. */
+  /** Forget everything; return the ids of the cells that had a badge. */
   clear(): Set<string> {
     const cells = new Set(this._statuses.keys());
     this._statuses.clear();

@@ -8,13 +8,13 @@ const WHY = 'kernel stopped';
 const LETTER = 6.2;
 const MARGINS = 50;
 
-/** What an output holds, as far as it matters here. */
+/** The content of an output, as far as it matters here. */
 export type Bundle = Record<string, unknown>;
 
 /**
  * The id under which the kernel changes an output, or null when it does not any more.
  *
- * That of a run which goes on is its `dag`; one that shows the flow as the badges do `follows` them.
+ * That of an active run is its `dag`; one that shows the flow as the badges do `follows` them.
  */
 export function liveDag(metadata: Bundle): string | null {
   const ours = metadata.flownb as Live | null | undefined;
@@ -42,19 +42,19 @@ export function withoutDag(metadata: Bundle): Bundle {
 }
 
 /**
- * What an output holds whose kernel has stopped: each step as the kernel told last, and what ran as failed.
+ * The content of an output whose kernel has stopped: each step as the kernel sent it last, and what ran as failed.
  *
- * The SVG and the text still show the flow as it was displayed first, so the one goes and the other is written anew.
+ * The SVG and the text still show the flow as it was displayed first, so the SVG is removed and the text is written again.
  */
 export function stoppedBundle(
   bundle: Bundle,
-  told: readonly NodeStatus[]
+  sent: readonly NodeStatus[]
 ): Bundle {
   const payload = readPayload(bundle[DAG_MIME]);
   if (typeof payload === 'string') {
     return bundle;
   }
-  const last = new Map(told.map(status => [status.name, status]));
+  const last = new Map(sent.map(status => [status.name, status]));
   const nodes = payload.nodes.map(node =>
     stopped({ ...node, ...last.get(node.name) })
   );

@@ -97,7 +97,7 @@ export class TaskRate {
   private _samples: [number, number][] = [];
 }
 
-/** A number of so many decimal places; halves go up. */
+/** A number with `places` decimal places; halves go up. */
 function rounded(number: number, places: number): string {
   const scale = 10 ** places;
   return (Math.floor(number * scale + 0.5) / scale).toFixed(places);

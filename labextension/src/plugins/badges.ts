@@ -16,7 +16,7 @@ import { IFlowConnection, IFlowConnections } from '../tokens';
 const HEADER_SELECTOR = ':scope > .jp-CellHeader';
 const BADGED_CLASS = 'flownb-mod-badged';
 
-/** Shows at each step's cell how the step stands. */
+/** Shows the state of each step above its cell. */
 export const badgesPlugin: JupyterFrontEndPlugin<void> = {
   id: 'flownb:badges',
   description: 'Shows the name and the state of each step above its cell.',

@@ -60,7 +60,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
         if (cell.model.type !== 'code') {
           advise(
             trans.__(
-              'The active cell holds no code, so there is no step to spin. Select the cell of a step and try again.'
+              'The active cell has no code, so there is no step to spin. Select the cell of a step and try again.'
             )
           );
           return;
