@@ -5,26 +5,30 @@ Takes command-line words; gives an exit status: 0 done, 1 the flow or its checks
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from flownb.cli.datastore import STORE_COMMANDS, add_commands
-from flownb.cli.help import with_help
-from flownb.cli.logs import add_logs
-from flownb.errors import FlownbError, ParameterError
+import click
+import click.shell_completion
+
+from flownb.cli import datastore as store
+from flownb.cli.logs import logs
+from flownb.errors import FlownbError, ParameterError, nearest
 from flownb.runtime.failure import StepError, user_frames
 from flownb.runtime.metaflow_names import always
 from flownb.session.cards import card_view
-from flownb.session.commands import write_output
-from flownb.session.options import RunOptions, parse_resume, parse_run, parse_status
+from flownb.session.commands import COMMANDS
+from flownb.session.completion import parameter_options, source_parameters
+from flownb.session.options import RunOptions, card_options, resume_options, run_options, spin_options, write_output
+from flownb.session.parser import refused
 from flownb.session.run import FlowRun
 from flownb.session.session import Session
-from flownb.session.step_options import parse_card, parse_spin
 from flownb.session.transfers import show_transfers
 from flownb.settings import working_folder
 
@@ -45,18 +49,18 @@ def main(words: Sequence[str] | None = None) -> int:
         Exit status.
     """
     words = list(sys.argv[1:] if words is None else words)
-    # The notebook may stand behind options, whose values argparse cannot tell from it: they are the flow's own.
-    named = next((position for position, word in enumerate(words) if word.endswith(".ipynb")), None)
-    if named is not None and named > 1 and "--" not in words[:named] and words[0] not in STORE_COMMANDS:
-        words.insert(1, words.pop(named))
-    # What is after `--` are the flow's own options, also if one of them is called --help.
-    position = words.index("--") if "--" in words else len(words)
-    arguments, rest = _parser().parse_known_args(words[:position])
-    rest += words[position:]
-    command: Callable[[argparse.Namespace, list[str]], int] = arguments.command
+    group = _group()
+    if "_FLOWNB_COMPLETE" in os.environ:
+        return click.shell_completion.shell_complete(
+            group, {}, "flownb", "_FLOWNB_COMPLETE", os.environ["_FLOWNB_COMPLETE"]
+        )
     try:
+        command = _read(group, _with_notebook_first(words))
+        if command is None:
+            return 0
         working_folder()
-        return command(arguments, rest)
+        # Outside of click's contexts: a step that uses click itself finds none of ours.
+        return command()
     except FlownbError as error:
         cause = error.__cause__
         if cause is not None:
@@ -79,38 +83,87 @@ def main(words: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    """The parser of the words before a flow's own parameters."""
-    parser = argparse.ArgumentParser(
-        prog="flownb",
-        description="Metaflow flows written one notebook cell at a time.",
+def _with_notebook_first(words: list[str]) -> list[str]:
+    """The words with the notebook right after the command.
+
+    It may be written behind options of the flow, whose values click cannot distinguish from it.
+    """
+    place = next((place for place, word in enumerate(words) if word.endswith(".ipynb")), None)
+    if place is None or place < 2 or "--" in words[:place] or words[0] in WITHOUT_NOTEBOOK:
+        return words
+    return [words[0], words[place], *words[1:place], *words[place + 1 :]]
+
+
+def _read(group: click.Group, words: list[str]) -> Callable[[], int] | None:
+    """The command that words call, with what they say; None if they asked for help, which is printed."""
+    try:
+        with group.make_context("flownb", words) as context:
+            found: Callable[[], int] = group.invoke(context)
+            return found
+    except click.exceptions.Exit:
+        return None
+    except click.UsageError as error:
+        raise refused(error) from None
+
+
+class _Group(click.Group):
+    """All commands, in the order of the table, with a message of ours for one that does not exist."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return list(self.commands)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Find a command.
+
+        Raises
+        ------
+        ParameterError
+            If there is none of that name.
+        """
+        found = super().get_command(ctx, cmd_name)
+        if found is None and not ctx.resilient_parsing:
+            raise ParameterError(
+                f"`{cmd_name}` is not a command.{nearest(cmd_name, self.commands)}",
+                f"The commands are {', '.join(self.commands)}.",
+                "Correct it; `flownb --help` says what they do.",
+            )
+        return found
+
+
+def _group() -> click.Group:
+    """What reads the words of the command line."""
+    group = _Group(
+        "flownb",
+        help="Metaflow flows written one notebook cell at a time.",
         epilog="`flownb COMMAND --help` lists a command's options and has examples.",
+        no_args_is_help=False,
+        context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]},
     )
     # By name: the package itself knows the magics, which the command line is beside.
     version = importlib.import_module("flownb").__version__
-    parser.add_argument("--version", action="version", version=f"flownb {version}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    click.version_option(version, prog_name="flownb", message="%(prog)s %(version)s")(group)
+    for command in COMMANDS:
+        if command.terminal:
+            parser = command.parser("command", _call(CALLS[command.name]))
+            parser.flow_options = _flow_options
+            group.add_command(parser)
+    return group
 
-    def add(name: str, command: Callable[[argparse.Namespace, list[str]], int]) -> argparse.ArgumentParser:
-        sub = with_help(commands, name)
-        sub.add_argument("notebook", type=Path, help="the .ipynb file")
-        sub.set_defaults(command=command)
-        return sub
 
-    whole = {"run": run, "resume": resume, "status": status, "use": use, "spin": spin, "show": show}
-    for name, command in whole.items():
-        add(name, command)
-    sub = add("check", check)
-    sub.add_argument("--strict", action="store_true", help="fail if there are warnings, too")
-    sub = add("export", export)
-    sub.add_argument("-o", "--output", type=Path, default=Path("flow.py"), help="file to write, - for standard output")
-    sub.add_argument("--strict", action="store_true", help="refuse artifacts that Metaflow cannot store")
-    sub = add("card", card)
-    sub.add_argument("-o", "--output", type=Path, help="HTML file to write, - for standard output")
-    add_commands(commands)
-    commands.choices["runs"].set_defaults(command=runs)
-    add_logs(commands)
-    return parser
+def _call(function: Callable[..., int]) -> Callable[..., Callable[[], int]]:
+    """What makes a call that is still to be made of the values that a command read."""
+    return lambda **values: partial(function, **values)
+
+
+def _flow_options(given: Sequence[str]) -> list[tuple[str, str]]:
+    """The parameters of the flow of a notebook, for the help of ``run``; for a shell by their names alone."""
+    named = next((word for word in given if word.endswith(".ipynb")), None)
+    if named is None:
+        return []
+    if "_FLOWNB_COMPLETE" in os.environ:
+        return source_parameters(Path(named))
+    return parameter_options(_open(Path(named)).program(False))
 
 
 def _open(path: Path) -> Session:
@@ -135,17 +188,11 @@ def _print_warning(diagnostic: object) -> None:
     print(diagnostic, file=sys.stderr)
 
 
-def _no_more(rest: list[str]) -> None:
-    """Refuse words that a command does not take."""
-    if rest:
-        raise ParameterError(f"`{rest[0]}` is not understood.", "This command does not take it.", "Leave it out.")
-
-
-def run(arguments: argparse.Namespace, rest: list[str]) -> int:
+def run(notebook: Path, **values: Any) -> int:
     """``flownb run NOTEBOOK [--alpha 0.2] [--tag x]``."""
-    options = parse_run(rest)
+    options = run_options(values)
     _refuse_background(options)
-    session = _open(arguments.notebook)
+    session = _open(notebook)
     for note in session.not_applied(added=options.decorators):
         print(f"note: {note}")
     run = session.begin(options)
@@ -160,11 +207,11 @@ def _refuse_background(options: RunOptions) -> None:
         )
 
 
-def resume(arguments: argparse.Namespace, rest: list[str]) -> int:
+def resume(notebook: Path, **values: Any) -> int:
     """``flownb resume NOTEBOOK [STEP] [--origin-run-id 7]``."""
-    options = parse_resume(rest)
+    options = resume_options(values)
     _refuse_background(options.run)
-    session = _open(arguments.notebook)
+    session = _open(notebook)
     for note in session.not_applied(added=options.run.decorators):
         print(f"note: {note}")
     plan = session.resume(options)
@@ -176,12 +223,11 @@ def resume(arguments: argparse.Namespace, rest: list[str]) -> int:
     return _drive(session, run, alone=options.run.executor == "inline", lines=lines)
 
 
-def status(arguments: argparse.Namespace, rest: list[str]) -> int:
+def status(notebook: Path, origin: str | None) -> int:
     """``flownb status NOTEBOOK [--origin-run-id 7]``."""
     from flownb.session.status import flow_status
 
-    origin = parse_status(rest)
-    session = _open(arguments.notebook)
+    session = _open(notebook)
     found = flow_status(session, origin)
     _print_notes(session)
     _say_what_is_left_out(session)
@@ -189,11 +235,12 @@ def status(arguments: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
-def use(arguments: argparse.Namespace, rest: list[str]) -> int:
+def use(notebook: Path, run: str | None, none: bool) -> int:
     """``flownb use NOTEBOOK [RUN | --none]``."""
     from flownb.session.runs import use_run
 
-    print(use_run(_open(arguments.notebook), rest).replace("%flow use", "flownb use NOTEBOOK"))
+    given = [*([run] if run is not None else []), *(["--none"] if none else [])]
+    print(use_run(_open(notebook), given).replace("%flow use", "flownb use NOTEBOOK"))
     return 0
 
 
@@ -209,23 +256,19 @@ def _say_what_is_left_out(session: Session) -> None:
         print(f"note: {note}", file=sys.stderr)
 
 
-def runs(arguments: argparse.Namespace, rest: list[str]) -> int:
+def runs(flow: str, **filters: Any) -> int:
     """``flownb runs NOTEBOOK``, with the runs' parameters, or ``flownb runs FLOW``, of the datastore here."""
-    from flownb.cli.datastore import run_filters
-    from flownb.cli.datastore import runs as runs_of_flow
-
-    if not arguments.flow.endswith(".ipynb"):
-        return runs_of_flow(arguments, rest)
+    if not flow.endswith(".ipynb"):
+        return store.runs(flow, **filters)
     from flownb.session.runs import list_runs
 
-    _no_more(rest)
-    if arguments.datastore is not None:
+    if filters.pop("datastore") is not None:
         raise ParameterError(
             "`--datastore` is for a flow's name.",
             "A notebook's runs are where the notebook records them.",
             "Set FLOWNB_DATASTORE for another place, or name the flow instead of the notebook.",
         )
-    print("\n".join(list_runs(_open(Path(arguments.flow)), run_filters(arguments)).lines()))
+    print("\n".join(list_runs(_open(Path(flow)), store.run_filters(**filters)).lines()))
     return 0
 
 
@@ -251,14 +294,14 @@ def _drive(session: Session, run: FlowRun, *, alone: bool, lines: Callable[[], l
     return 0
 
 
-def spin(arguments: argparse.Namespace, rest: list[str]) -> int:
+def spin(notebook: Path, **values: Any) -> int:
     """``flownb spin NOTEBOOK STEP [--from …] [--set …]``."""
-    options = parse_spin(rest)
+    options = spin_options(values)
     if options.artifacts_module is not None:
         from dataclasses import replace
 
         options = replace(options, artifacts_module=options.artifacts_module.resolve())
-    session = _open(arguments.notebook)
+    session = _open(notebook)
     _print_notes(session)
     outcome = session.spin(options, display=_print_value, debug=_debug if sys.stdin.isatty() else None)
     print("\n".join(outcome.report.whole().lines()))
@@ -281,27 +324,25 @@ def _debug(error: BaseException) -> None:
         pdb.post_mortem(frames)
 
 
-def check(arguments: argparse.Namespace, rest: list[str]) -> int:
+def check(notebook: Path, strict: bool) -> int:
     """``flownb check NOTEBOOK [--strict]``."""
     from flownb.flow.lint import counted, errors_of
 
-    _no_more(rest)
-    session = _open(arguments.notebook)
+    session = _open(notebook)
     found = session.check()
     for diagnostic in found:
         print(diagnostic)
     for note in session.left_out_magics():
         print(f"note: {note}")
     print(f"{session.flow.name}: {len(session.flow.all_steps)} steps, {counted(found)}")
-    return 1 if errors_of(found) or (found and arguments.strict) else 0
+    return 1 if errors_of(found) or (found and strict) else 0
 
 
-def export(arguments: argparse.Namespace, rest: list[str]) -> int:
+def export(notebook: Path, output: Path, strict: bool) -> int:
     """``flownb export NOTEBOOK -o flow.py``."""
-    _no_more(rest)
-    output: Path = arguments.output if str(arguments.output) == "-" else arguments.output.resolve()
-    session = _open(arguments.notebook)
-    text = session.export("flow.py" if str(output) == "-" else output.name, strict=arguments.strict)
+    place = output if str(output) == "-" else output.resolve()
+    session = _open(notebook)
+    text = session.export("flow.py" if str(output) == "-" else output.name, strict=strict)
     for found in session.found_at_export():
         print(f"warning: {found}", file=sys.stderr)
     for note in session.left_out_magics():
@@ -309,17 +350,16 @@ def export(arguments: argparse.Namespace, rest: list[str]) -> int:
     if str(output) == "-":
         print(text, end="")
         return 0
-    write_output(output, text)
-    print(f"wrote {arguments.output} ({len(text.splitlines())} lines); run it with: python {arguments.output} run")
+    write_output(place, text)
+    print(f"wrote {output} ({len(text.splitlines())} lines); run it with: python {output} run")
     return 0
 
 
-def show(arguments: argparse.Namespace, rest: list[str]) -> int:
+def show(notebook: Path) -> int:
     """``flownb show NOTEBOOK``."""
     from flownb.picture import dag_text
 
-    _no_more(rest)
-    session = _open(arguments.notebook)
+    session = _open(notebook)
     session.check()  # says so when there are no steps
     _print_notes(session)
     _say_what_is_left_out(session)
@@ -327,20 +367,25 @@ def show(arguments: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
-def card(arguments: argparse.Namespace, rest: list[str]) -> int:
+def card(notebook: Path, output: Path | None, **values: Any) -> int:
     """``flownb card NOTEBOOK STEP [-o card.html]``."""
-    options = parse_card(rest)
-    output: Path | None = arguments.output
-    if output is not None and str(output) != "-":
-        output = output.resolve()
-    view = card_view(_open(arguments.notebook), options)
+    place = output.resolve() if output is not None and str(output) != "-" else None
+    view = card_view(_open(notebook), card_options(values))
     if output is None:
         print(view.bundle()["text/plain"])
-    elif str(output) == "-":
+    elif place is None:
         print(view.page())
     else:
-        write_output(output, view.page())
-        print(f"wrote {arguments.output}")
+        write_output(place, view.page())
+        print(f"wrote {output}")
+    return 0
+
+
+def completion(shell: str) -> int:
+    """``flownb completion SHELL``."""
+    kind = click.shell_completion.get_completion_class(shell)
+    assert kind is not None  # the command reads no other name
+    print(kind(_group(), {}, "flownb", "_FLOWNB_COMPLETE").source())
     return 0
 
 
@@ -363,6 +408,30 @@ def _print_user_error(error: BaseException) -> None:
         print(error.facts["traceback"], file=sys.stderr, end="")
     elif frames is not None:
         print("".join(traceback.format_exception(type(error), error, frames)), file=sys.stderr, end="")
+
+
+# The function of each command, by its name.
+CALLS: Mapping[str, Callable[..., int]] = {
+    "run": run,
+    "resume": resume,
+    "status": status,
+    "use": use,
+    "spin": spin,
+    "check": check,
+    "export": export,
+    "show": show,
+    "card": card,
+    "runs": runs,
+    "logs": logs,
+    "timeline": store.timeline,
+    "du": store.du,
+    "gc": store.gc,
+    "rm": store.rm,
+    "index": store.index,
+    "completion": completion,
+}
+# Those that take no notebook.
+WITHOUT_NOTEBOOK = ("runs", "timeline", "logs", "index", "gc", "du", "rm", "completion")
 
 
 if __name__ == "__main__":

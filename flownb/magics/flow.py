@@ -1,73 +1,24 @@
-"""``%flow load``: a task's artifacts as variables of the notebook.
-
-Takes words; sets names in the notebook's namespace and shows which.
-"""
+"""``%%flow`` and ``%flow``: the flow as a whole."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.magics.drive import drive
-from flownb.magics.frontend import Frontend
-from flownb.session.commands import asks_for_help, command_help, overview
+from flownb.magics.frontend import Frontend, with_help
 
 if TYPE_CHECKING:
     from flownb.session.logs import StepLog
 
-__all__ = ["RunMagics", "load_into", "show_logs"]
-
-
-def load_into(frontend: Frontend, words: list[str]) -> None:
-    """Load a task's state into the notebook's namespace and say what was set."""
-    from flownb.session.load import load_task, parse_load
-    from flownb.session.report import value_kind
-
-    options = parse_load(words)
-    loaded = load_task(frontend.session, options, frontend.users_names())
-    frontend.place(loaded.values)
-    parts = [f"✓ loaded {loaded.pathspec}"]
-    if loaded.values:
-        parts.append("set " + ", ".join(f"{name}: {value_kind(one)}" for name, one in loaded.values.items()))
-    print("\n".join([" · ".join(parts), *(f"  note: {note}" for note in loaded.notes)]))
-
-
-# MERGED-DOC magics.logs: What steps wrote and displayed, shown again below a cell: ``%flow logs``.
+__all__ = ["RunMagics"]
 
 
 # A widget lives in the kernel that made it; elsewhere its text is what can be shown.
 WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-def show_logs(log: StepLog) -> None:
-    """Write text to where it was written, and display what was displayed."""
-    from IPython.display import display
-
-    for task in log.tasks:
-        if task.heading:
-            print(f"{task.heading}:")
-        open_lines: set[str] = set()
-        for piece in task.pieces:
-            if piece.kind == "display":
-                data = {kind: content for kind, content in piece.data.items() if kind != WIDGET}
-                display(data, raw=True, metadata=dict(piece.metadata))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
-            else:
-                stream = "stderr" if piece.kind == "stderr" else "stdout"
-                print(piece.text, end="", file=getattr(sys, stream))
-                (open_lines.discard if piece.text.endswith("\n") else open_lines.add)(stream)
-        for stream in sorted(open_lines):
-            print(file=getattr(sys, stream))
-    if log.note:
-        print(f"note: {log.note}")
-
-
-# MERGED-DOC magics.run: ``%%flow`` and ``%flow``: the flow as a whole.
-
-
 # Steps that a note lists by name.
 NAMED = 8
 
@@ -81,17 +32,18 @@ class RunMagics(Magics):
         self.frontend = frontend
         self._said_missing: set[str] = set()
 
+    @with_help()
     @line_cell_magic
     def flow(self, line: str, cell: str | None = None) -> None:
         """Name the flow (``%%flow NAME``), show it (``%flow``), or do something with all of it."""
+        from flownb.session.parser import asks_for_help, words
+
         if cell is not None:
             if asks_for_help(line.split()):
                 self._help([])
             else:
                 self._define(line, cell)
             return
-        from flownb.session.option_words import words
-
         command, *rest = words(line) or [""]
         if command in ("help", "--help", "-h") or asks_for_help(rest):
             self._help(rest if command in ("help", "--help", "-h") else [command])
@@ -119,11 +71,22 @@ class RunMagics(Magics):
             )
         commands[command](rest)
 
-    flow.__doc__ = f"{flow.__doc__}\n\n{overview()}\n"
-
     def _help(self, words: list[str]) -> None:
         """Say which commands there are, or what one of them does."""
-        print(command_help(words[0], "magic") if words else overview())
+        from flownb.session.commands import command_help, overview
+
+        if not words:
+            print(overview())
+        elif words[0] == "run" and self.frontend.views.has_session:
+            from flownb.session.completion import parameter_options
+            from flownb.session.state import module_kept
+
+            session = self.frontend.session
+            with module_kept(session.flow.name):
+                options = parameter_options(session.program(False))
+            print(command_help("run", options))
+        else:
+            print(command_help(words[0]))
 
     def _define(self, line: str, cell: str) -> None:
         """Take over the flow's header and say what it declares."""
@@ -179,12 +142,12 @@ class RunMagics(Magics):
         """Show what is stale and why, and what a resume would take over."""
         from IPython.display import display
 
-        from flownb.session.options import parse_status
+        from flownb.session.commands import read
         from flownb.session.status import flow_status
 
         frontend = self.frontend
         try:
-            origin = parse_status(words)
+            origin = read("status", words)["origin"]
             self._say_what_is_missing()
             self._say_what_is_left_out()
             status = flow_status(frontend.session, origin)
@@ -200,15 +163,18 @@ class RunMagics(Magics):
         print(use_run(self.frontend.session, words))
 
     def _stop(self, words: list[str]) -> None:
-        """Stop runs that go on in the background."""
-        names = {word if "/" in word else f"{self.frontend.session.flow.name}/{word}" for word in words}
+        """Stop runs that continue in the background."""
+        from flownb.session.commands import read
+
+        given = read("stop", words)["runs"]
+        names = {word if "/" in word else f"{self.frontend.session.flow.name}/{word}" for word in given}
         running = [run for run in self.frontend.session.runs if run.running]
         chosen = [run for run in running if not names or run.pathspec in names]
         if not chosen:
             known = ", ".join(run.pathspec for run in running) or "none"
             raise NotFound(
-                f"No run{' ' + ', '.join(sorted(names)) if names else ''} goes on in the background.",
-                f"Runs of this kernel that go on: {known}.",
+                f"No run{' ' + ', '.join(sorted(names)) if names else ''} continues in the background.",
+                f"Runs of this kernel that continue: {known}.",
                 "Name one of these." if running else "Start one with `%flow run --background`.",
             )
         for run in chosen:
@@ -233,12 +199,11 @@ class RunMagics(Magics):
 
     def _check(self, words: list[str]) -> None:
         """Print what the checks find, or that they find nothing."""
-        frontend = self.frontend
-        if words:
-            raise ParameterError(
-                f"`%flow check` does not take `{words[0]}`.", "It checks the whole flow.", "Leave it out."
-            )
         from flownb.flow.lint import counted
+        from flownb.session.commands import read
+
+        read("check", words)
+        frontend = self.frontend
 
         self._say_what_is_missing()
         found = frontend.session.check(kernel_names=frontend.kernel_names())
@@ -253,7 +218,7 @@ class RunMagics(Magics):
         """Show again what a step's tasks wrote and displayed."""
         from flownb.session.logs import parse_logs, step_log
 
-        show_logs(step_log(self.frontend.session, parse_logs(words)))
+        _show_logs(step_log(self.frontend.session, parse_logs(words)))
 
     def _runs(self, words: list[str]) -> None:
         """List the flow's runs."""
@@ -267,33 +232,22 @@ class RunMagics(Magics):
         """Show again the report of a step, with its details."""
         from IPython.display import display
 
-        if len(words) > 1:
-            raise ParameterError("`%flow report` takes one step.", f"It was given {len(words)}.", "Name one.")
-        report = self.frontend.session.reports.find(words[0] if words else None)
+        from flownb.session.commands import read
+
+        report = self.frontend.session.reports.find(read("report", words)["step"])
         display(report.whole())  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
     def _load(self, words: list[str]) -> None:
         """Set a task's artifacts as variables of the notebook."""
-        load_into(self.frontend, words)
+        _load_into(self.frontend, words)
 
     def _export(self, words: list[str]) -> None:
         """Write flow.py."""
-        from flownb.session.commands import write_output
+        from flownb.session.commands import read
+        from flownb.session.options import write_output
 
-        strict = "--strict" in words
-        words = [word for word in words if word != "--strict"]
-        for word in words:
-            if word.startswith("-"):
-                raise ParameterError(
-                    f"`{word}` is not an option of export.{nearest(word, ['--strict'])}",
-                    "It takes --strict.",
-                    "Correct it or leave it out.",
-                )
-        if len(words) > 1:
-            raise ParameterError(
-                "`%flow export` takes one file.", f"It was given {len(words)}.", "Write %flow export flow.py."
-            )
-        path = Path(words[0] if words else "flow.py")
+        values = read("export", words)
+        path, strict = values["output"], values["strict"]
         frontend = self.frontend
         self._say_what_is_missing()
         text = frontend.session.export(path.name, strict=strict, kernel_names=frontend.kernel_names())
@@ -303,3 +257,39 @@ class RunMagics(Magics):
             print(f"note: {note}")
         write_output(path, text)
         print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")
+
+
+def _load_into(frontend: Frontend, words: list[str]) -> None:
+    """Load a task's state into the notebook's namespace and say what was set."""
+    from flownb.session.load import load_task, parse_load
+    from flownb.session.report import value_kind
+
+    options = parse_load(words)
+    loaded = load_task(frontend.session, options, frontend.users_names())
+    frontend.place(loaded.values)
+    parts = [f"✓ loaded {loaded.pathspec}"]
+    if loaded.values:
+        parts.append("set " + ", ".join(f"{name}: {value_kind(one)}" for name, one in loaded.values.items()))
+    print("\n".join([" · ".join(parts), *(f"  note: {note}" for note in loaded.notes)]))
+
+
+def _show_logs(log: StepLog) -> None:
+    """Write text to where it was written, and display what was displayed."""
+    from IPython.display import display
+
+    for task in log.tasks:
+        if task.heading:
+            print(f"{task.heading}:")
+        open_lines: set[str] = set()
+        for piece in task.pieces:
+            if piece.kind == "display":
+                data = {kind: content for kind, content in piece.data.items() if kind != WIDGET}
+                display(data, raw=True, metadata=dict(piece.metadata))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+            else:
+                stream = "stderr" if piece.kind == "stderr" else "stdout"
+                print(piece.text, end="", file=getattr(sys, stream))
+                (open_lines.discard if piece.text.endswith("\n") else open_lines.add)(stream)
+        for stream in sorted(open_lines):
+            print(file=getattr(sys, stream))
+    if log.note:
+        print(f"note: {log.note}")

@@ -1,7 +1,7 @@
-"""What the front end says of the cell that is being executed.
+"""What a notebook's front end and kernel say: which cell is executed, and of which notebook.
 
-Takes the execute request; gives the `Cell` with its id, tags, exact text and the file name that tracebacks and the
-debugger know it by. JupyterLab and VS Code send ids and tags with each request; nbclient and nbval send neither.
+From an execute request come the cell's id, its tags, its exact text, and the file name by which tracebacks and the
+debugger know it. JupyterLab and VS Code send ids and tags with each request; nbclient and nbval send neither.
 The session and all below it are imported with the first cell, so that loading the extension stays instant.
 """
 
@@ -14,8 +14,9 @@ import re
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from inspect import cleandoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from blake3 import blake3
 
@@ -27,12 +28,9 @@ if TYPE_CHECKING:
     from flownb.cells.cell import Cell
     from flownb.session.session import Session
 
-__all__ = ["Frontend", "kernel_name", "notebook_path", "tags_to_magic"]
+__all__ = ["Frontend", "kernel_name", "notebook_path", "printed_help", "tags_to_magic", "with_help"]
 
-# MERGED-DOC magics.notebook_file: Which notebook a kernel executes, as far as anybody says. Takes the shell and the
-# kernel's folder; gives the notebook's path, and what distinguishes the kernel from others.
-
-
+# The variable in which a Jupyter server names the notebook of a kernel.
 NAMED = "JPY_SESSION_NAME"
 
 
@@ -98,6 +96,7 @@ def kernel_name(shell: Any) -> str:
     return blake3(key).hexdigest(10) if key else secrets.token_hex(10)
 
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 MARKED = re.compile(r"(%%(?:step|flow|shared|spin))(?=\s|$)(.*)")
 
 
@@ -344,3 +343,34 @@ def tags_to_magic(shell: Any) -> Callable[[list[str]], list[str]]:
     # it adds would end it.
     transform.has_side_effects = True  # type: ignore[attr-defined]  # IPython looks for it
     return transform
+
+
+def with_help(name: str | None = None) -> Callable[[Function], Function]:
+    """Let ``?`` show the help of a command below a magic's docstring; it is made only then.
+
+    Parameters
+    ----------
+    name : str, optional
+        None means the list of all commands.
+    """
+
+    def decorate(function: Function) -> Function:
+        def getdoc() -> str:
+            from flownb.session.commands import command_help, overview
+
+            return f"{cleandoc(str(function.__doc__))}\n\n{command_help(name) if name else overview()}\n"
+
+        function.getdoc = getdoc  # type: ignore[attr-defined]  # IPython looks for it
+        return function
+
+    return decorate
+
+
+def printed_help(name: str, given: Sequence[str]) -> bool:
+    """Print the help of a command if its words ask for it; whether they do."""
+    from flownb.session.commands import asks_for_help, command_help
+
+    if not asks_for_help(given):
+        return False
+    print(command_help(name))
+    return True

@@ -19,7 +19,7 @@ from flownb.runtime.cards import CardUpdate, OnCard
 from flownb.runtime.events import CardRefreshed, Event, TaskEnded
 from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.session.latest import LatestResults, no_task
-from flownb.session.step_options import CardOptions
+from flownb.session.options import CardOptions
 from flownb.store.records import ForeachFrame, TaskRecord
 
 if TYPE_CHECKING:

@@ -6,8 +6,6 @@ Takes that name; gives an `Executor`. An engine's own packages are imported only
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.getipython import get_ipython
 from IPython.display import publish_display_data
 
-from flownb.errors import ParameterError, nearest
 from flownb.runtime.attempt import run_attempt
 from flownb.runtime.capture import logged
 from flownb.runtime.cards import OnCard
@@ -46,7 +43,7 @@ if TYPE_CHECKING:
     from flownb.session.options import RunOptions
     from flownb.session.state import SessionState
 
-__all__ = ["executor_named", "open_executor", "run_isolated"]
+__all__ = ["open_executor", "run_isolated"]
 
 # MERGED-DOC session.isolated: One attempt in a process of its own: ``%spin --isolate process``. Takes what a spin
 # in the kernel takes; gives a `TaskResult` of the same shape. A step that crashes, or changes libraries for good,
@@ -158,49 +155,6 @@ def _show(output: Output) -> None:
 def _lost(flow: str, spec: TaskSpec) -> TaskRecord:
     """What is known of an attempt that left nothing."""
     return TaskRecord(flow, spec.run, spec.step, spec.task, spec.attempt, "failed", foreach=spec.frames)
-
-
-EXECUTORS = ("process", "inline", "dask")
-# How `dask scheduler` says where it is; dask's own protocol can be left out.
-ADDRESS = re.compile(r"(?P<protocol>[a-z]+://)?(?P<place>[^\s/:]+:\d+|\[[0-9a-fA-F:]+\]:\d+)")
-
-
-def executor_named(text: str) -> str:
-    """The executor that a text names, in full.
-
-    Raises
-    ------
-    ParameterError
-        If there is none, or its package is not installed.
-
-    Examples
-    --------
-    >>> executor_named("process")
-    'process'
-    """
-    name, equals, address = text.partition("=")
-    if name not in EXECUTORS or (equals and name != "dask"):
-        raise ParameterError(
-            f"`--executor {text}` is not known.{nearest(name, EXECUTORS)}",
-            f"The executors are {', '.join(EXECUTORS)} and dask=tcp://HOST:PORT.",
-            "Correct it or leave it out.",
-        )
-    if name == "dask" and importlib.util.find_spec("distributed") is None:
-        raise ParameterError(
-            f"`--executor {text}` needs the package distributed.",
-            "It is not installed here.",
-            "Run `pip install 'flownb[dask]'`.",
-        )
-    if not equals:
-        return text
-    found = ADDRESS.fullmatch(address)
-    if found is None:
-        raise ParameterError(
-            f"`--executor {text}` names no dask scheduler.",
-            "Its address has a host and a port.",
-            "Write --executor dask=tcp://HOST:8786, as `dask scheduler` prints it.",
-        )
-    return f"dask={found['protocol'] or 'tcp://'}{found['place']}"
 
 
 @contextlib.contextmanager

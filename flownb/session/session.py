@@ -8,13 +8,12 @@ from flownb.errors import UnpicklableArtifact
 from flownb.flow.module import requirements
 from flownb.runtime.attempt import Debug
 from flownb.session.only_here import found_at_export, refuse_at_export
-from flownb.session.options import ResumeOptions, RunOptions
+from flownb.session.options import ResumeOptions, RunOptions, SpinOptions
 from flownb.session.resume import Resume
 from flownb.session.run import FlowRun, RunOutcome, begin_run, run_flow
 from flownb.session.spin import SpinOutcome, spin_step
 from flownb.session.state import Display, SessionState
 from flownb.session.step import StepOutcome, run_step
-from flownb.session.step_options import SpinOptions
 
 __all__ = ["RunOutcome", "Session", "SpinOutcome", "StepOutcome"]
 

@@ -34,10 +34,10 @@ from flownb.session.executors import run_isolated
 from flownb.session.instances import Instance, step_instances
 from flownb.session.latest import LatestResults, no_task
 from flownb.session.only_here import only_here
+from flownb.session.options import SpinOptions, literal, load_artifacts_module
 from flownb.session.replay import edited_since, launch_of, refuse_pdb, replayed, task_to_debug
 from flownb.session.report import StepReport, input_notes, step_report
 from flownb.session.state import Display, SessionState, module_kept
-from flownb.session.step_options import SpinOptions, literal, load_artifacts_module
 from flownb.settings import user_name
 from flownb.store.artifacts import inline_refs
 from flownb.store.datastore import Datastore

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from flownb.client import Run, get_metadata
-from flownb.session.options import RunOptions
-from flownb.session.step_options import parse_spin
+from flownb.session.options import RunOptions, parse_spin
 from tests.conftest import MakeSession
 
 READ = (

@@ -15,9 +15,8 @@ from flownb.errors import CardError, CardNotFound
 from flownb.runtime.cards import CardCollector, CardUpdate, collect_cards
 from flownb.runtime.current import current
 from flownb.session.cards import card_view
-from flownb.session.options import parse_run
+from flownb.session.options import CardOptions, parse_card, parse_run, parse_spin
 from flownb.session.session import Session
-from flownb.session.step_options import CardOptions, parse_card, parse_spin
 from flownb.store.records import CardRecord, TaskRecord, from_json, to_json
 from tests.conftest import MakeSession
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from flownb.runtime.events import CardRefreshed, DagChanged, Event, EventStream, NodeStatus, RunStarted, to_wire
-from flownb.session.options import parse_run
-from flownb.session.step_options import parse_spin
+from flownb.session.options import parse_run, parse_spin
 from tests.conftest import MakeSession
 
 ROOT = Path(__file__).parents[2]

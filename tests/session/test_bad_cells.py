@@ -8,9 +8,8 @@ import pytest
 
 from flownb.cells.notebook import DocumentCell
 from flownb.errors import CheckFailed, MissingResults
-from flownb.session.options import RunOptions
+from flownb.session.options import RunOptions, parse_spin
 from flownb.session.session import Session
-from flownb.session.step_options import parse_spin
 
 GOOD = (("a", "%%step load -> x\nx = 1"), ("c", "%%step use -> y\ny = x + 1"))
 # Text and tags of the bad cell, and the code and line of its error.

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from flownb.client import Run
-from flownb.session.options import parse_run
+from flownb.session.options import parse_run, parse_spin
 from flownb.session.session import Session
-from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
 
 BASE = """%%shared

@@ -10,9 +10,8 @@ import pytest
 
 from flownb.client import Run
 from flownb.errors import ParameterError
-from flownb.session.options import ResumeOptions, parse_run
+from flownb.session.options import ResumeOptions, parse_run, parse_spin
 from flownb.session.session import Session
-from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
 
 FLOW = """%%flow F

@@ -7,7 +7,7 @@ import importlib.util
 import pytest
 
 from flownb.errors import ParameterError
-from flownb.session.executors import executor_named
+from flownb.session.options import executor_named
 from flownb.session.options import parse_run
 
 

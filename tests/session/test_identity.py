@@ -13,12 +13,11 @@ import pytest
 
 from flownb.cells.notebook import read_notebook, saved_id
 from flownb.errors import MissingResults, NotFound, StoreError
-from flownb.session.options import ResumeOptions, RunOptions
+from flownb.session.options import ResumeOptions, RunOptions, parse_spin
 from flownb.session.resume import Resume
 from flownb.session.runs import use_run
 from flownb.session.session import Session
 from flownb.session.status import flow_status
-from flownb.session.step_options import parse_spin
 from flownb.store.garbage import collect, remove_run
 from flownb.store.records import RunRecord
 
@@ -457,7 +456,7 @@ def test_what_use_refuses(tmp_path: Path) -> None:
         (["G/1"], "`G/1` is not a place in flow F."),
         (["1/load"], "`1/load` names a step."),
         (["--nothing"], "`--nothing` is not an option of use."),
-        (["1", "2"], "use takes one run, and was given 2 words."),
+        (["1", "2"], "`2` is one run too many."),
     ):
         with pytest.raises(Exception, match=message.replace("`", ".")):
             use_run(session, given)

@@ -11,8 +11,7 @@ from flownb.client import Run
 from flownb.errors import ParameterError
 from flownb.flow.decorators import decorator_spec
 from flownb.runtime.launch import Launch, launch, project_facts
-from flownb.session.options import parse_resume, parse_run
-from flownb.session.step_options import parse_spin
+from flownb.session.options import parse_resume, parse_run, parse_spin
 from tests.conftest import MakeSession
 
 READ = "import os\nfrom metaflow import current\n"

@@ -11,9 +11,8 @@ from flownb.client import Flow, Task
 from flownb.client.logs import settled
 from flownb.errors import MissingResults, NotFound, ParameterError, StepFailed
 from flownb.session.logs import StepLog, parse_logs, step_log
-from flownb.session.options import ResumeOptions, parse_run
+from flownb.session.options import ResumeOptions, parse_run, parse_spin
 from flownb.session.session import Session
-from flownb.session.step_options import parse_spin
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import collect, remove_run, remove_spins
 from flownb.store.log_reader import LogPiece, logged_attempts

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from flownb.session.options import RunOptions
-from flownb.session.step_options import parse_spin
+from flownb.session.options import RunOptions, parse_spin
 from tests.conftest import MakeSession
 
 

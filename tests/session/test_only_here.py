@@ -10,8 +10,7 @@ import pytest
 
 from flownb.cells.cell import read_cell
 from flownb.errors import UnpicklableArtifact
-from flownb.session.options import parse_resume, parse_run
-from flownb.session.step_options import parse_spin
+from flownb.session.options import parse_resume, parse_run, parse_spin
 from tests.cli.test_main import flownb
 from tests.conftest import MakeSession
 

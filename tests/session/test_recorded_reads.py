@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flownb.session.options import RunOptions
+from flownb.session.options import RunOptions, SpinOptions
 from flownb.session.session import Session
-from flownb.session.step_options import SpinOptions
 from flownb.store.records import TaskRecord
 from tests.conftest import MakeSession
 

@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 
 from flownb.provenance.imported_text import watch_imports
-from flownb.session.options import RunOptions
+from flownb.session.options import RunOptions, SpinOptions
 from flownb.session.session import Session
-from flownb.session.step_options import SpinOptions
 from flownb.store.datastore import Datastore
 from tests.conftest import MakeSession
 

@@ -14,9 +14,8 @@ import pytest
 from flownb.cells.cell import read_cell
 from flownb.cells.notebook import read_notebook
 from flownb.client import Flow
-from flownb.session.options import RunOptions
+from flownb.session.options import RunOptions, parse_spin
 from flownb.session.session import Session
-from flownb.session.step_options import parse_spin
 
 CELLS = (
     "%%flow F",
