@@ -1,10 +1,29 @@
-# flownb: `make demo` and `make test` need Python 3.11+, git and make, nothing else (Node comes from PyPI if need be).
+# flownb: every target needs Python 3.11+, git and make, nothing else (Node comes from PyPI if need be).
+#
+#   make setup      the virtual environment, the front end and the extension; all other targets do this first
+#   make quick      at most 2 minutes on 2 cores: `check`, and the fast tests; run it before each commit
+#   make test       everything that must pass: `check`, all tests, both notebooks, the wheel; .ci/run does the same
+#   make headless   all tests except those in a browser
+#   make check      linters, types, layers of imports; the front end's linters and tests
+#   make torch      install PyTorch and run the tests that are skipped without it
+#   make coverage   line and branch coverage of `headless`, subprocesses included: build/coverage/html/index.html
+#   make bench      speed as ratios to named peers
+#   make demo lab   the real notebook from a run to flow.py on Metaflow; JupyterLab on the tutorial
+#   make dist       wheel and source distribution in dist/, and the tests of that wheel
+#   make clean      remove all that these targets made
+#
+# PYTHON is the Python to make the environment with, VENV its folder, JOBS the number of processes that run tests,
+# PYTEST_ARGS what pytest gets in addition: make quick PYTEST_ARGS="-k foreach -x".
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 2
+PYTEST_ARGS ?=
 BIN := $(VENV)/bin
+PYTEST_OPTIONS = -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+PYTEST = $(BIN)/python -m pytest $(PYTEST_OPTIONS)
 export JUPYTER_PLATFORM_DIRS := 1
 
-.PHONY: demo test lab bench check clean setup
+.PHONY: bench check clean coverage demo dist headless lab quick setup test torch
 
 # JupyterLab reads the extension from the environment's share/jupyter; pip puts it there once, and a rebuilt one is copied.
 LABEXTENSION := flownb/labextension/package.json
@@ -47,9 +66,50 @@ demo: setup
 
 test: setup check
 	scripts/install_browser.sh
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(PYTEST)
 	$(BIN)/python scripts/test_notebooks.py
 	$(BIN)/python scripts/test_wheel.py
+
+# What the text of cells means, what is stored of a value, what is drawn, and what the documentation shows: folders
+# whose tests need no worker, no server and no browser.
+QUICK := tests/cells tests/flow tests/export tests/picture tests/cards tests/notebooks tests/store/encodings \
+  $(wildcard tests/test_*.py)
+
+quick: setup check
+	$(PYTEST) $(QUICK)
+
+headless: setup
+	$(PYTEST) --ignore=tests/browser
+
+# The package index has PyTorch for Linux with 3 GB of CUDA. Where pip also knows an index with CPU builds (its variable
+# PIP_EXTRA_INDEX_URL), TORCH='torch==2.13.0+cpu' takes one of these; for macOS every build is a CPU build.
+TORCH ?= torch
+TORCH_TESTS := $(shell find tests -name test_torch.py)
+
+$(VENV)/.torch: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt '$(TORCH)'
+	@touch $@
+
+torch: setup $(VENV)/.torch
+	$(BIN)/python -m pytest $(PYTEST_ARGS) $(TORCH_TESTS)
+
+# Each process writes a file of its own; [tool.coverage] in pyproject.toml says where. Tests kill processes, also while
+# they write that file: what cannot be read stays behind, and is removed so that the reports do not try it again.
+coverage: setup
+	rm -rf build/coverage
+	mkdir -p build/coverage
+	$(BIN)/coverage run -m pytest $(PYTEST_OPTIONS) --ignore=tests/browser
+	$(BIN)/coverage combine --quiet
+	rm -f build/coverage/data.*
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage xml --quiet
+	$(BIN)/coverage report
+
+dist: setup
+	rm -rf dist
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt build
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python scripts/test_wheel.py dist/*.whl
 
 check: setup
 	$(BIN)/ruff check .

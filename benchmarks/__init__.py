@@ -1,1 +1,1 @@
-"""Speed, always beside a named peer in the same run (CONVENTIONS.md, rule 15)."""
+"""Speed, always beside a named peer in the same run."""

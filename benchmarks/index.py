@@ -89,7 +89,7 @@ class Truth:
     def has_run(self, flow: str, run: str) -> bool:
         return (self.there if int(run) <= self.runs else self.missing).exists()
 
-    def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
+    def run_records(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
         raise AssertionError("the index is complete")
 
     def run_ends(self, flow: str, ids: Sequence[str]) -> list[RunEnd | None]:
@@ -117,7 +117,7 @@ def measure() -> list[Row]:
         page, tagged, latest = _metaflow(Path(name) / "metaflow")
         truth = Truth(Path(name))
         _fill(IndexFile(Path(name) / "index"))
-        index = Index(Path(name) / "index", truth)
+        index = Index(Path(name) / "index", truth, truth)
         rng = random.Random(1)
 
         def deep() -> int:

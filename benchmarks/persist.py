@@ -44,7 +44,7 @@ def measure() -> list[Row]:
 
 
 def _cases() -> list[tuple[str, Callable[[], Any], str]]:
-    """The rows of LIMITS.md's table; those whose library is not installed are left out."""
+    """One row for each kind of value; rows whose library is not installed are left out."""
     cases: list[tuple[str, Callable[[], Any], str]] = [
         ("numpy 100 MB", lambda: _array(12_500_000), "100 MB"),
         ("numpy 1 GB", lambda: _array(125_000_000), "limit"),
@@ -68,11 +68,11 @@ def _compare(name: str, value: Any, goal: str) -> list[Row]:
         with tempfile.TemporaryDirectory() as folder:
             store = Datastore(folder)
             started = perf_counter()
-            ref = store.save(value, name="value")
-            store.settle()
+            ref = store.artifacts.save(value, name="value")
+            store.artifacts.settle()
             persist.append(perf_counter() - started)
             started = perf_counter()
-            loaded = store.read(ref)
+            loaded = store.artifacts.read(ref)
             load.append(perf_counter() - started)
             del loaded
         limit.append(_limit(value))

@@ -22,7 +22,7 @@ class Row:
     ours, theirs : float
         Medians, in seconds; bytes if the unit is MB.
     goal : str
-        From LIMITS.md or the issue.
+        The goal or limit that the measured ratio is compared with.
     met : bool
     unit : {"ms", "MB"}
     """

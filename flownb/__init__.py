@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
+from flownb.client_access import register_client
+from flownb.version import __version__ as __version__
+
 __all__ = [
     "Config",
     "Flow",
@@ -50,6 +52,16 @@ def __getattr__(name: str) -> Any:
     if name in HOMES:
         return getattr(importlib.import_module(HOMES[name]), name)
     raise AttributeError(f"module 'flownb' has no attribute {name!r}")
+
+
+def _client() -> Any:
+    """The client, imported when a lower layer first asks for it."""
+    from flownb import client
+
+    return client
+
+
+register_client(_client)
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -1,7 +1,8 @@
 """Build the wheel where Node fails, install it, and ask JupyterLab and Python what they find.
 
-Takes nothing; gives an exit status, 0 when a user who has no Node gets all of flownb. The tests run on the tree, which
-an editable install shows whole; what the wheel leaves out only shows here.
+Run without arguments, or with the path of a wheel that is built already (``make dist`` does that). The exit status is 0
+when a user who has no Node gets all of flownb. The tests run on the tree, which an editable install shows whole; what
+the wheel leaves out only shows here.
 
 The wheel is installed by pip into a fresh virtual environment, so that JupyterLab finds the extension where a user's
 does, under its own prefix. The dependencies are those of the environment that runs this script, lent by lines in a
@@ -27,6 +28,7 @@ from time import perf_counter
 from zipfile import ZipFile
 
 from execute_notebooks import ROOT, kernel_environment
+from version import npm_version
 
 __all__ = ["main"]
 
@@ -138,8 +140,13 @@ def _check_package(python: Path, home: Path, environment: dict[str, str]) -> dic
     return answer
 
 
-def main() -> int:
+def main(wheels: Sequence[str] = ()) -> int:
     """Build, install and ask.
+
+    Parameters
+    ----------
+    wheels : sequence of str
+        The path of a wheel to test instead of building one from the tree.
 
     Returns
     -------
@@ -153,14 +160,16 @@ def main() -> int:
         environment = {name: value for name, value in kernel_environment(home).items() if name not in dropped}
         environment["JUPYTER_DATA_DIR"] = str(home / "data")
         try:
-            wheel = _build(home, environment)
+            wheel = Path(wheels[0]).resolve() if wheels else _build(home, environment)
             built = perf_counter()
             count = _check_contents(wheel)
             size = wheel.stat().st_size / 1000
-            print(f"{wheel.name}: {count} files, {size:.0f} KB, built in {built - started:.1f} s without Node")
+            made = "given" if wheels else f"built in {built - started:.1f} s without Node"
+            print(f"{wheel.name}: {count} files, {size:.0f} KB, {made}")
             python = _install(wheel, home, environment)
             environment["PATH"] = str(python.parent)
-            print(f"jupyter labextension list: {_check_extension(python, wheel.name.split('-')[1], home, environment)}")
+            version = npm_version(wheel.name.split("-")[1])
+            print(f"jupyter labextension list: {_check_extension(python, version, home, environment)}")
             found = _check_package(python, home, environment)
             print(f"flownb is imported from the wheel; its widget has {found['js']} characters of JavaScript")
         except Unfit as unfit:
@@ -171,4 +180,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -7,11 +7,16 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from hypothesis import settings
 
 from flownb.cells.cell import read_cell
 from flownb.session.session import Session
 
 MakeSession = Callable[..., Session]
+
+# A test passes on a machine that is ten times slower.
+settings.register_profile("flownb", deadline=None)
+settings.load_profile("flownb")
 
 
 @pytest.fixture(autouse=True)

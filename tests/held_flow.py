@@ -1,6 +1,6 @@
 """A flow whose run can be looked at in its middle.
 
-Takes a file called ``go`` in the run's folder; until it is there, the last item's task waits.
+The last item's task waits until the run's folder has a file called ``go``.
 """
 
 from __future__ import annotations

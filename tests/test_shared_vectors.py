@@ -31,10 +31,10 @@ def test_the_vectors_are_what_python_does() -> None:
     """The files that the tests of the extension read hold what Python's rules give: ``scripts/shared_vectors.py``."""
     module = script()
     found = {path.name: path.read_text(encoding="utf-8") for path in module.FOLDER.glob("*.json")}
-    assert dict(module.vectors()) == found
+    assert found == dict(module.vectors())
 
 
-def test_a_kernel_knows_the_document_that_a_view_tells_of() -> None:
+def test_a_kernel_knows_the_document_that_a_view_sends() -> None:
     """Of the messages that a view sends, the kernel makes the documents that the view shows."""
     shown: list[list[dict[str, object]]] = []
     channel = Channel(
@@ -44,7 +44,7 @@ def test_a_kernel_knows_the_document_that_a_view_tells_of() -> None:
     documents = json.loads(script().vectors()["messages.json"])["documents"]
     for one in documents:
         channel._take("view", {"content": {"data": one["told"]}})
-    assert [one["cells"] for one in documents] == shown
+    assert shown == [one["cells"] for one in documents]
 
 
 # What is not taken has the colours of what never ran.
@@ -60,7 +60,7 @@ def test_live_pictures_have_the_colours_of_saved_ones(name: str) -> None:
     css = (ROOT / "labextension" / "style" / "dag.css").read_text(encoding="utf-8")
     values = re.findall(rf"--flownb-{name}: (#\w+);", css)
     _, day, night = _PAINT[name]
-    assert [_long(day), _long(night), _long(night)] == [_long(value) for value in values]
+    assert [_long(value) for value in values] == [_long(day), _long(night), _long(night)]
 
 
 def test_states_have_the_same_colours_everywhere() -> None:
@@ -69,8 +69,8 @@ def test_states_have_the_same_colours_everywhere() -> None:
     found = {}
     for names, colour in re.findall(r"((?:\.flownb-glyph-\w+,?\s*)+)\{\s*--flownb-glyph: (#\w+);", css):
         found.update(dict.fromkeys(re.findall(r"glyph-(\w+)", names), colour))
-    assert dict(STATE_COLOUR) == found
-    assert INK == {name: re.search(rf"--flownb-{name}: (#\w+);", css)[1] for name in INK}  # type: ignore[index]
+    assert found == dict(STATE_COLOUR)
+    assert {name: re.search(rf"--flownb-{name}: (#\w+);", css)[1] for name in INK} == INK  # type: ignore[index]
 
 
 def _long(colour: str) -> str:

@@ -11,6 +11,7 @@ import importlib
 from typing import Any
 
 from flownb.cards.components import Image, Markdown, Table
+from flownb.client_access import client
 
 __all__ = ["Image", "Markdown", "Table"]
 
@@ -19,7 +20,7 @@ def __getattr__(name: str) -> Any:
     if name.startswith("_"):
         raise AttributeError(f"module 'flownb.cards' has no attribute {name!r}")
     if name == "get_cards":  # the client is above this package; Metaflow has the name here
-        return importlib.import_module("flownb.client").get_cards
+        return client().get_cards
     try:
         theirs = importlib.import_module("metaflow.cards")
     except ModuleNotFoundError as error:

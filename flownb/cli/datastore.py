@@ -55,14 +55,14 @@ def timeline(run: str, *, datastore: str | None) -> int:
     """``flownb timeline FLOW/RUN``."""
     store = open_datastore(datastore)
     flow, run = _run_place(run)
-    start = store.run(flow, run).started
+    start = store.runs.run(flow, run).started
     rows = store.index.timeline(flow, run)
     for row in rows:
         name = f"{row.step}/{row.task}" + (f" (attempt {row.attempt})" if row.attempt else "")
         print(f"{row.started - start:9.2f} s  {row.finished - row.started:9.2f} s  {row.status:<11} {name}")
     known = {(row.step, row.task, row.attempt) for row in rows}
-    lost = sorted(set(store.task_names(flow, run)) - known)
-    records = store.task_records(flow, run, lost)  # one may have ended just now
+    lost = sorted(set(store.tasks.task_names(flow, run)) - known)
+    records = store.tasks.task_records(flow, run, lost)  # one may have ended just now
     unread = [one for one, record in zip(lost, records, strict=True) if record is None]
     _say_unread([f"flows/{flow}/{run}/steps/{step}/{task}/{attempt}.json" for step, task, attempt in unread])
     return 0
@@ -101,7 +101,7 @@ def du(place: str | None, *, datastore: str | None) -> int:
     if flow is not None:
         _known_flow(store, flow)
         if run is not None:
-            store.run(flow, run)
+            store.runs.run(flow, run)
     usage = measure(store, flow=flow, run=run)
     if flow is None:
         _table("flow", usage.flows)
@@ -154,7 +154,7 @@ def _run_place(text: str) -> tuple[str, str]:
 
 def _known_flow(datastore: Datastore, flow: str) -> str:
     """A flow that is there."""
-    known = datastore.flows()
+    known = datastore.runs.flows()
     if flow not in known:
         raise NotFound(
             f"Flow `{flow}` is not in `{datastore.location}`.{nearest(flow, known)}",

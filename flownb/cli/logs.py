@@ -17,7 +17,7 @@ from flownb.client.logs import failure_piece, settled, task_attempts, task_log
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.pathspec import safe_name
 from flownb.store.datastore import Datastore
-from flownb.store.log_reader import LogPiece, LogPlace, LogReader, logged_attempts
+from flownb.store.logs import LogPiece, LogPlace, LogReader
 from flownb.store.records import TaskRecord
 
 __all__ = ["logs"]
@@ -44,18 +44,18 @@ class _Place:
     def records(self) -> list[TaskRecord]:
         """Last attempts of the tasks that have ended."""
         if self.step is not None and self.task is not None:
-            found = self.datastore.task(self.flow, self.run, self.step, self.task)
+            found = self.datastore.tasks.last_attempt(self.flow, self.run, self.step, self.task)
             return [] if found is None else [found]
-        steps = [self.step] if self.step is not None else self.datastore.steps(self.flow, self.run)
-        return [record for step in steps for record in self.datastore.tasks(self.flow, self.run, step)]
+        steps = [self.step] if self.step is not None else self.datastore.tasks.steps(self.flow, self.run)
+        return [record for step in steps for record in self.datastore.tasks.last_attempts(self.flow, self.run, step)]
 
     def logged(self) -> list[LogPlace]:
         """Attempts that have logs."""
-        return logged_attempts(self.datastore, self.flow, self.run, self.step, self.task)
+        return self.datastore.logs.attempts(self.flow, self.run, self.step, self.task)
 
     def reader(self) -> LogReader:
         """What reads these logs."""
-        return LogReader(self.datastore, self.flow, self.run, step=self.step, task=self.task, attempt=self.attempt)
+        return self.datastore.logs.reader(self.flow, self.run, step=self.step, task=self.task, attempt=self.attempt)
 
 
 def logs(place: str, *, follow: bool, attempt: int | None, stdout: bool, stderr: bool, datastore: str | None) -> int:
@@ -77,7 +77,7 @@ def logs(place: str, *, follow: bool, attempt: int | None, stdout: bool, stderr:
     flow, run, step, task = [*names, None, None][:4]
     assert flow is not None
     assert run is not None
-    store.run(flow, run)  # says so if there is no such run
+    store.runs.run(flow, run)  # says so if there is no such run
     meant = _Place(store, flow, run, step, task, attempt)
     printer = _Printer("stdout" if stdout else "stderr" if stderr else None, labelled=task is None)
     try:
@@ -143,10 +143,10 @@ def _is_over(place: _Place) -> bool:
     """Whether nothing more will come: the run has ended, or the one task has."""
     if place.task is not None:
         record = next(iter(place.records()), None)
-        work = place.datastore.run(place.flow, place.run).kind == "work"
+        work = place.datastore.runs.run(place.flow, place.run).kind == "work"
         if record is not None and (record.status == "done" or work):
             return True
-    return place.datastore.run_status(place.flow, place.run) != "running"
+    return place.datastore.runs.run_status(place.flow, place.run) != "running"
 
 
 def _nothing(place: _Place) -> NotFound:
@@ -155,14 +155,14 @@ def _nothing(place: _Place) -> NotFound:
     if place.step is None:
         return NotFound(f"Run {name} has no tasks yet.", "None of them has begun.", "Add --follow to wait for them.")
     everything = _Place(place.datastore, place.flow, place.run, None, None, None)
-    steps = sorted({*place.datastore.steps(place.flow, place.run), *(one.step for one in everything.logged())})
+    steps = sorted({*place.datastore.tasks.steps(place.flow, place.run), *(one.step for one in everything.logged())})
     if place.task is None or place.step not in steps:
         return NotFound(
             f"Run {place.flow}/{place.run} has no step `{place.step}`.{nearest(place.step, steps)}",
             f"Steps that have begun are {', '.join(steps)}." if steps else "None of its steps has begun.",
             "Correct the name, or add --follow to wait for it.",
         )
-    ids = ", ".join(place.datastore.task_ids(place.flow, place.run, place.step)) or "none"
+    ids = ", ".join(place.datastore.tasks.task_ids(place.flow, place.run, place.step)) or "none"
     return NotFound(f"There is no task {name}.", f"The tasks of that step that ended are: {ids}.", "Name one of these.")
 
 

@@ -59,7 +59,7 @@ class DataArtifact(Named, names=5):
     def __init__(self, pathspec: str, *, datastore: Datastore | None = None) -> None:
         flow, run, step, task, name = path_parts(pathspec, 5, "Flow/run/step/task/artifact")
         self._datastore = datastore or default_datastore()
-        record = self._datastore.task(flow, run, step, task)
+        record = self._datastore.tasks.last_attempt(flow, run, step, task)
         if record is None:
             raise NotFound(
                 f"There is no finished task {flow}/{run}/{step}/{task}.",
@@ -145,7 +145,7 @@ def load_artifact(datastore: Datastore, record: TaskRecord, ref: ArtifactRef, na
             if datastore.artifacts.mentions(ref, module):
                 return _load_with(_version(datastore, record, wanted), datastore, record, ref, name)
     try:
-        return datastore.load(ref, name=name, where=record.pathspec)
+        return datastore.artifacts.load(ref, name=name, where=record.pathspec)
     except StoreError as error:
         lacks = isinstance(error.__cause__, ModuleNotFoundError) and error.__cause__.name == module
         needed = (lacks and module not in sys.modules) or isinstance(error.__cause__, UnknownEncoding)
@@ -163,7 +163,9 @@ def _version(datastore: Datastore, record: TaskRecord, wanted: str | None) -> Mo
     name = module_name(record.flow)
     if (name, wanted) not in _versions:
         assert record.source is not None
-        cells = [read_cell(one["source"], tags=_tags(one)) for one in datastore.load(record.source, name="source")]
+        cells = [
+            read_cell(one["source"], tags=_tags(one)) for one in datastore.artifacts.load(record.source, name="source")
+        ]
         flow = define_flow(cells, default_name=record.flow)
         before = sys.modules.get(name)
         try:
@@ -180,7 +182,7 @@ def _load_with(module: ModuleType, datastore: Datastore, record: TaskRecord, ref
     before = sys.modules.get(module.__name__)
     sys.modules[module.__name__] = module
     try:
-        return datastore.load(ref, name=name, where=record.pathspec)
+        return datastore.artifacts.load(ref, name=name, where=record.pathspec)
     finally:
         if before is not None:
             sys.modules[module.__name__] = before

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from flownb.errors import ParameterError
 from flownb.store.datastore import Datastore
-from flownb.store.log_reader import LogPiece, LogPlace, logged_attempts, read_log
+from flownb.store.logs import LogPiece, LogPlace
 from flownb.store.records import TaskRecord
 
 __all__ = ["failure_piece", "log_lines", "log_text", "settled", "source_of", "task_attempts", "task_log"]
@@ -23,7 +23,7 @@ def source_of(datastore: Datastore, record: TaskRecord) -> TaskRecord:
     seen = {record.pathspec}
     while record.origin:
         run, step, task = record.origin.split("/")
-        found = datastore.task(record.flow, run, step, task)
+        found = datastore.tasks.last_attempt(record.flow, run, step, task)
         if found is None or found.pathspec in seen:
             return record
         record = found
@@ -33,7 +33,7 @@ def source_of(datastore: Datastore, record: TaskRecord) -> TaskRecord:
 
 def task_attempts(datastore: Datastore, record: TaskRecord) -> list[int]:
     """Attempts of a task that were recorded or left a log."""
-    found = {place.attempt for place in logged_attempts(datastore, record.flow, record.run, record.step, record.task)}
+    found = {place.attempt for place in datastore.logs.attempts(record.flow, record.run, record.step, record.task)}
     return sorted(found | set(range(record.attempt + 1)))
 
 
@@ -50,11 +50,11 @@ def task_log(datastore: Datastore, record: TaskRecord, attempt: int | None = Non
     """
     record = source_of(datastore, record)
     place = LogPlace(record.step, record.task, record.attempt if attempt is None else attempt)
-    pieces = read_log(datastore, record.flow, record.run, place)
+    pieces = datastore.logs.read(record.flow, record.run, place)
     if place.attempt == record.attempt:
         ended: TaskRecord | None = record
     else:
-        (ended,) = datastore.task_records(record.flow, record.run, [place])
+        (ended,) = datastore.tasks.task_records(record.flow, record.run, [place])
     return [*pieces, *failure_piece(ended, pieces)] if ended is not None else pieces
 
 

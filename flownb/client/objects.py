@@ -35,13 +35,13 @@ class Metaflow:
     @property
     def flows(self) -> list[Flow]:
         """Every flow that has runs, in the order of their names."""
-        return [Flow(name, datastore=self._datastore) for name in sorted(self._datastore.flows())]
+        return [Flow(name, datastore=self._datastore) for name in sorted(self._datastore.runs.flows())]
 
     def __iter__(self) -> Iterator[Flow]:
         return iter(self.flows)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._datastore.flows()
+        return name in self._datastore.runs.flows()
 
     def __getitem__(self, name: str) -> Flow:
         with missing_key():
@@ -70,8 +70,8 @@ class Flow(Named, names=1):
         (self.id,) = path_parts(name, 1, "Flow")
         self.pathspec = name
         self._datastore = datastore or default_datastore()
-        if not self._datastore.run_ids(name):
-            known = self._datastore.flows()
+        if not self._datastore.runs.run_ids(name):
+            known = self._datastore.runs.flows()
             raise NotFound(
                 f"Flow `{name}` has no runs in `{self._datastore.location}`.{nearest(name, known)}",
                 f"The flows there are {', '.join(known)}." if known else "Nothing was recorded there yet.",
@@ -149,7 +149,7 @@ class Flow(Named, names=1):
             return Run(f"{self.id}/{run}", datastore=self._datastore)
 
     def __contains__(self, run: str) -> bool:
-        return run in self._datastore.run_ids(self.id)
+        return run in self._datastore.runs.run_ids(self.id)
 
     @property
     def latest_run(self) -> Run | None:
@@ -174,7 +174,7 @@ class Run(Named, names=2):
     def __init__(self, pathspec: str, *, datastore: Datastore | None = None) -> None:
         flow, run = path_parts(pathspec, 2, "Flow/run")
         self._datastore = datastore or default_datastore()
-        self._record = self._datastore.run(flow, run)
+        self._record = self._datastore.runs.run(flow, run)
         self.pathspec = pathspec
         self.id = run
 
@@ -192,7 +192,7 @@ class Run(Named, names=2):
 
     def _names(self) -> list[str]:
         """Names of its steps; a step that asks for its own run is one of them before any of its tasks has ended."""
-        names = self._datastore.steps(self._record.flow, self.id)
+        names = self._datastore.tasks.steps(self._record.flow, self.id)
         inside = (current.pathspec or "").startswith(f"{self.pathspec}/") and self._datastore is default_datastore()
         return sorted({*names, str(current.step_name)}) if inside else names
 
@@ -206,7 +206,7 @@ class Run(Named, names=2):
     @property
     def status(self) -> RunStatus:
         """``running``, ``done``, ``failed`` or ``interrupted``; a run whose process died has failed."""
-        return self._datastore.run_status(self._record.flow, self.id)
+        return self._datastore.runs.run_status(self._record.flow, self.id)
 
     @property
     def finished(self) -> bool:
@@ -238,7 +238,7 @@ class Run(Named, names=2):
     @property
     def user_tags(self) -> frozenset[str]:
         """Tags it was started with, as they were changed since."""
-        return frozenset(self._datastore.tagged(self._record).tags)
+        return frozenset(self._datastore.runs.tagged(self._record).tags)
 
     @property
     def system_tags(self) -> frozenset[str]:
@@ -289,7 +289,7 @@ class Run(Named, names=2):
                 raise TagError(f"The tag `{tag}` cannot be removed.", "It was not given by a user.", "Leave it out.")
         added = [tag for tag in added if tag not in fixed]
         if set(removed) & now or set(added) - now:
-            self._datastore.change_tags(self._record.flow, self.id, remove=removed, add=added)
+            self._datastore.runs.change_tags(self._record.flow, self.id, remove=removed, add=added)
 
     @property
     def user(self) -> str:
@@ -315,7 +315,7 @@ class Run(Named, names=2):
     def cells(self) -> list[dict[str, str]]:
         """All code cells of the notebook as they were: ``source``, ``kind``, ``name`` and ``id`` of each."""
         ref = self._record.cells
-        return [] if ref is None else list(self._datastore.load_plain(ref, name="cells", where=self.pathspec))
+        return [] if ref is None else list(self._datastore.artifacts.load_plain(ref, name="cells", where=self.pathspec))
 
     def timeline(self) -> list[TaskRow]:
         """All attempts of its tasks that have ended, by their start: step, task, attempt, status, started, finished."""
@@ -350,7 +350,7 @@ class Step(Named, names=3):
         self._flow, self._run, self.id = path_parts(pathspec, 3, "Flow/run/step")
         self._datastore = datastore or default_datastore()
         self.pathspec = pathspec
-        names = self._datastore.steps(self._flow, self._run)
+        names = self._datastore.tasks.steps(self._flow, self._run)
         # A step may ask for itself before any of its tasks has ended.
         runs_here = (current.pathspec or "").startswith(f"{pathspec}/") and self._datastore is default_datastore()
         if self.id not in names and not runs_here:
@@ -375,7 +375,7 @@ class Step(Named, names=3):
             return Task(f"{self.pathspec}/{task}", datastore=self._datastore)
 
     def __contains__(self, task: str) -> bool:
-        return task in self._datastore.task_ids(self._flow, self._run, self.id)
+        return task in self._datastore.tasks.task_ids(self._flow, self._run, self.id)
 
     @property
     def created_at(self) -> datetime:
@@ -398,14 +398,14 @@ class Step(Named, names=3):
     def child_steps(self) -> Iterator[Step]:
         """Steps whose tasks started from its own."""
         places = {record.place for record in self._records}
-        for name in self._datastore.steps(self._flow, self._run):
-            tasks = self._datastore.tasks(self._flow, self._run, name)
+        for name in self._datastore.tasks.steps(self._flow, self._run):
+            tasks = self._datastore.tasks.last_attempts(self._flow, self._run, name)
             if any(places.intersection(task.parents) for task in tasks):
                 yield Step(f"{self._flow}/{self._run}/{name}", datastore=self._datastore)
 
     @property
     def _records(self) -> Sequence[TaskRecord]:
-        return self._datastore.tasks(self._flow, self._run, self.id)
+        return self._datastore.tasks.last_attempts(self._flow, self._run, self.id)
 
     @property
     def task(self) -> Task | None:

@@ -19,7 +19,7 @@ from flownb.errors import CardNotFound, NotFound
 from flownb.runtime.current import current
 from flownb.runtime.failure import MetaflowExceptionWrapper, StepError
 from flownb.store.datastore import Datastore
-from flownb.store.log_reader import LogPiece
+from flownb.store.logs import LogPiece
 from flownb.store.records import CardRecord, ForeachFrame, TaskRecord
 
 __all__ = ["Card", "CardContainer", "Metadata", "Task", "get_cards", "running_task"]
@@ -56,7 +56,7 @@ class Card:
         """What it shows, as plain data."""
         ref = self._record.content
         fix = f"Run step {self._task.step} again: its new card can be shown."
-        plain = self._datastore.load_plain(ref, name="card", where=self._task.pathspec, fix=fix)
+        plain = self._datastore.artifacts.load_plain(ref, name="card", where=self._task.pathspec, fix=fix)
         return CardContent.from_plain(plain)
 
     def get(self) -> str:
@@ -166,11 +166,11 @@ class Task(Named, names=4):
     def __init__(self, pathspec: str, *, datastore: Datastore | None = None) -> None:
         flow, run, step, task = path_parts(pathspec, 4, "Flow/run/step/task")
         self._datastore = datastore or default_datastore()
-        record = self._datastore.task(flow, run, step, task)
+        record = self._datastore.tasks.last_attempt(flow, run, step, task)
         if datastore is None and pathspec == current.pathspec:
             self._ended, record = False, _so_far(current.retry_count, current._frames, pathspec)
         if record is None:
-            ids = ", ".join(self._datastore.task_ids(flow, run, step)) or "none"
+            ids = ", ".join(self._datastore.tasks.task_ids(flow, run, step)) or "none"
             raise NotFound(
                 f"There is no finished task {pathspec}.", f"The tasks of that step are: {ids}.", "Check the id."
             )
@@ -246,7 +246,7 @@ class Task(Named, names=4):
     def cells(self) -> list[dict[str, str]]:
         """The marked cells it ran with: ``source``, ``kind`` and ``name`` of each."""
         ref = self._record.source
-        return [] if ref is None else list(self._datastore.load_plain(ref, name="cells", where=self.pathspec))
+        return [] if ref is None else list(self._datastore.artifacts.load_plain(ref, name="cells", where=self.pathspec))
 
     @property
     def environment_info(self) -> dict[str, Any]:
@@ -258,15 +258,15 @@ class Task(Named, names=4):
         found = (
             {}
             if ref is None
-            else dict(self._datastore.load_plain(ref, name="list of distributions", where=self.pathspec))
+            else dict(self._datastore.artifacts.load_plain(ref, name="list of distributions", where=self.pathspec))
         )
-        return {**self._datastore.run(self._record.flow, self._record.run).environment, "distributions": found}
+        return {**self._datastore.runs.run(self._record.flow, self._record.run).environment, "distributions": found}
 
     @property
     def metadata_dict(self) -> dict[str, str]:
         """What Metaflow calls its metadata, as far as there is such a thing here, under Metaflow's names."""
         record = self._record
-        run = self._datastore.run(record.flow, record.run)
+        run = self._datastore.runs.run(record.flow, record.run)
         found = {
             "attempt": str(record.attempt),
             "ds-type": "s3" if self._datastore.location.startswith("s3://") else "local",
@@ -303,8 +303,8 @@ class Task(Named, names=4):
     def child_task_pathspecs(self) -> Iterator[str]:
         """Pathspecs of the tasks of its run that started from it."""
         record = self._record
-        steps = self._datastore.steps(record.flow, record.run)
-        tasks = [task for step in steps for task in self._datastore.tasks(record.flow, record.run, step)]
+        steps = self._datastore.tasks.steps(record.flow, record.run)
+        tasks = [task for step in steps for task in self._datastore.tasks.last_attempts(record.flow, record.run, step)]
         return iter([task.pathspec for task in tasks if record.place in task.parents])
 
     @property

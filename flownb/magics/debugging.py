@@ -86,8 +86,8 @@ class PostMortem:
     """The errors of one shell, shown with the user's frames alone.
 
     A magic's error is raised so that IPython shows the user's lines, and so that ``%debug`` and ``%pdb`` find the
-    user's frames where they look: in the exception and in ``sys.last_traceback``. A task of a run failed in a process of its
-    own, which has ended; ``%debug`` offers to run it again in the kernel.
+    user's frames where they look: in the exception and in ``sys.last_traceback``. A task of a run failed in a process
+    of its own, which has ended; ``%debug`` offers to run it again in the kernel.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Which versions of installed distributions made a result, and which of them are others now.
+"""Which versions of installed distributions made a result, and which of them have another version now.
 
-Takes names of modules; gives a text of names and versions for the task's record, and compares such a text with what is
-installed. A version is that of the code in memory: what was installed after its import did not make the result.
+A task's record has their names and versions as one text, which is later compared with what is installed. A version is
+that of the code in memory: what was installed after its import did not make the result.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""Which modules a process has imported since it was last asked.
+"""What a run was made by: Python, platform, host, the notebook's commit, and the packages that a process has imported.
 
-Takes nothing; gives names. A process that was just forked pays for each page of memory that it looks at, so the modules
-that were known before, thousands with large libraries, are not looked at again.
+A process that was just forked pays for each page of memory that it looks at. So modules that were known before,
+thousands with large libraries, are not looked at again (`NewModules`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import platform
 import re
@@ -24,6 +23,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from flownb.provenance.distributions import LoadedVersions, used_versions
+from flownb.version import __version__
 
 __all__ = [
     "NewModules",
@@ -73,11 +73,6 @@ class NewModules:
         return new
 
 
-# MERGED-DOC runtime.provenance: What a run was made by: Python, platform, host, the notebook's commit, and the
-# distributions a process has imported. Takes the notebook's folder and this process; gives plain dicts that are
-# recorded with runs and tasks.
-
-
 # Seconds that git is given. On a large work tree whose index is cold it can take longer: then only the commit is asked.
 GIT_SECONDS = 1.0
 HEADER = re.compile(r"^(Name|Version): *(.*?) *$", re.MULTILINE)
@@ -109,7 +104,7 @@ def run_environment(folder: Path | None = None, *, command: str = "") -> dict[st
         "machine": platform.machine(),
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "flownb": importlib.import_module("flownb").__version__,
+        "flownb": __version__,
     }
     command = command or _command()
     if command:

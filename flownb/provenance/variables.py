@@ -1,7 +1,7 @@
 """Which environment variables a task read, and which of them have another value now.
 
-Takes the code of a block; gives names with hashes of values, never the values. While a task runs, ``os.environ`` is
-of a subclass that notes who reads what. What Python and installed packages read for themselves does not count.
+What is recorded are names with hashes of the values, never the values. While a task runs, ``os.environ`` is of a
+subclass that notes who reads what. What Python and installed packages read for themselves does not count.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What an attempt shows that runs in the kernel's or the command's own process.
+"""What an attempt shows that runs in the kernel's or the command's own process, and its logs.
 
-Takes a block of code; gives what it writes to ``sys.stdout`` and ``sys.stderr`` and displays through IPython as
-`Output`, while all of it goes where it always went. The streams stay the objects they are, for a logging handler made
-long ago writes to them too: only their ``write`` is looked over.
+What it writes to ``sys.stdout`` and ``sys.stderr`` and displays through IPython is also given to a function as
+`Output`. The streams stay the objects they are, for a logging handler made long ago writes to them too: only their
+``write`` is replaced.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 from flownb.runtime.task import OnOutput, Output, TaskSpec
 from flownb.store.datastore import Datastore
-from flownb.store.logs import LogBook
 
 __all__ = ["captured", "logged"]
 
@@ -288,10 +287,6 @@ def _flush_figures() -> None:
             inline.flush_figures()
 
 
-# MERGED-DOC session.attempt_log: What a task shows that runs in this process, kept with it: for step cells and for
-# spins that are kept. Takes a datastore and a `TaskSpec`; writes the task's logs.
-
-
 @contextlib.contextmanager
 def logged(keep: Datastore | None, flow: str, spec: TaskSpec) -> Iterator[Callable[[], None]]:
     """Keep what the attempts of a task show while the block runs them; it is shown all the same.
@@ -312,7 +307,7 @@ def logged(keep: Datastore | None, flow: str, spec: TaskSpec) -> Iterator[Callab
     if keep is None:
         yield lambda: None
         return
-    book, attempt = LogBook(keep, flow, spec.run), spec.attempt
+    book, attempt = keep.logs.book(flow, spec.run), spec.attempt
 
     def take(output: Output) -> None:
         book.add(spec.step, spec.task, attempt, output)

@@ -1,8 +1,8 @@
 """``current.card``: what a step's ``@card`` lines collect while it runs.
 
-Takes the step's decorators; gives an object with the meaning of Metaflow's
-(``metaflow/plugins/cards/component_serializer.py``, 2.19.39: which card is the one to append to, what is a warning),
-and at the end the cards as plain data. A card never fails its task: what goes wrong is said once and shown in the card.
+It has the meaning of Metaflow's (``metaflow/plugins/cards/component_serializer.py``, 2.19.39: which card is the one to
+append to, what is a warning), and at the end gives the cards as plain data. A card never fails its task: a mistake is
+reported once and shown in the card.
 """
 
 from __future__ import annotations
@@ -360,7 +360,7 @@ def _row(name: str, values: Mapping[str, Any], artifacts: Mapping[str, ArtifactR
         return fact(name, values[name], ref.size if ref else None)
     if ref.size <= PREVIEWED_BYTES:
         with contextlib.suppress(StoreError):  # one value that cannot be read leaves the others their previews
-            return fact(name, datastore.load(ref, name=name), ref.size)
+            return fact(name, datastore.artifacts.load(ref, name=name), ref.size)
     return {"name": name, "kind": ref.type.rpartition(".")[2], "size": ref.size, "preview": ""}
 
 
@@ -372,4 +372,6 @@ def store_cards(contents: Sequence[CardContent], keep: Datastore) -> tuple[CardR
     StoreError
         If the store cannot be written; a card's content is never the cause.
     """
-    return tuple(CardRecord(card.type, card.id, keep.save_plain(card.to_plain(), name="card")) for card in contents)
+    return tuple(
+        CardRecord(card.type, card.id, keep.artifacts.save_plain(card.to_plain(), name="card")) for card in contents
+    )

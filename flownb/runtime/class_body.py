@@ -1,7 +1,7 @@
-"""What a flow's class body defines, for the decorators of its steps.
+"""The names of a flow's class body, as the decorators of its steps see them.
 
-Takes the flow's class; gives a metaclass whose classes begin with the same names, so that a step's method, which is
-compiled in a class statement of its own, sees what it would see in flow.py.
+A step's method is compiled in a class statement of its own. A metaclass lets that class begin with the names of the
+flow's class, so that decorators see what they would see in flow.py.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
 """``current``: what a step can know about its own task while it runs.
 
-Takes what the runtime sets before a task (`flownb.runtime.description`); gives Metaflow's attributes
-(``metaflow/metaflow_current.py``, 2.19.39).
+Its attributes are Metaflow's (``metaflow/metaflow_current.py``, 2.19.39); the runtime sets them before a task
+(`flownb.runtime.description`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from flownb.client_access import client
 from flownb.runtime.cards import CardCollector, no_card
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Current:
     def run(self) -> Any:
         """The run as a client object."""
         datastore = self._datastore
-        return _client("objects").Run(f"{self.flow_name}/{self.run_id}", datastore=datastore) if datastore else None
+        return client().Run(f"{self.flow_name}/{self.run_id}", datastore=datastore) if datastore else None
 
     @property
     def task(self) -> Any:
@@ -154,7 +154,7 @@ class Current:
         datastore = self._datastore
         if datastore is None:
             return None
-        return _client("task").running_task(str(self.pathspec), self.retry_count, self._facts["frames"], datastore)
+        return client().task.running_task(str(self.pathspec), self.retry_count, self._facts["frames"], datastore)
 
     @property
     def _frames(self) -> tuple[ForeachFrame, ...]:
@@ -204,11 +204,6 @@ class Current:
         if found is None:
             raise no_card(self.step_name)
         return found
-
-
-def _client(module: str) -> Any:
-    """The client, which is a layer above: it is asked for when a step wants its objects, as `flownb.Run` is."""
-    return importlib.import_module(f"flownb.client.{module}")
 
 
 current = Current()

@@ -1,7 +1,7 @@
-"""Step decorators that change how a task is run here, with Metaflow's meaning.
+"""What Metaflow's decorators do to a task that runs here, with Metaflow's meaning.
 
-Takes the decorators a step's method recorded; gives their effect. Those of `APPLIED` have one; all others are written
-to flow.py and are without effect on a local task.
+Which decorators there are, and what values they take, is in `flownb.flow.decorators`. Those of `APPLIED` have an effect
+here; all others are written to flow.py and have no effect on a local task.
 """
 
 from __future__ import annotations

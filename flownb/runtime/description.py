@@ -1,8 +1,8 @@
-"""What `current` is told of a task that begins: names, tags, parameters, the project, the flow's graph.
+"""What `current` knows of a task: names, tags, parameters, the project, the flow's graph.
 
-Takes a `Program`, a `TaskSpec` and the task's ``self``; gives facts, of which those that cost something are worked out
-when they are first asked for. Each has the type and value it has on Metaflow (2.19.39): ``metaflow/task.py``,
-``graph.py`` (``output_steps``), ``flowspec.py`` (``_graph_info``), ``plugins/project_decorator.py``.
+Facts that cost something are worked out when they are first asked for. Each has the type and value it has on Metaflow
+(2.19.39): ``metaflow/task.py``, ``graph.py`` (``output_steps``), ``flowspec.py`` (``_graph_info``),
+``plugins/project_decorator.py``. The project's branch is checked before anything runs (`check_project`).
 """
 
 from __future__ import annotations
@@ -233,10 +233,6 @@ def _written(text: str) -> dict[str, Any]:
             except ValueError:
                 found[keyword.arg] = ast.unparse(keyword.value)
     return found
-
-
-# MERGED-DOC session.launch: The branch of its project that a run or a spin is asked for, checked before anything
-# runs.
 
 
 def check_project(program: Program, branch: str | None, production: bool) -> tuple[str, ...]:

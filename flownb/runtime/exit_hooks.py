@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from flownb.client_access import client
 from flownb.errors import DecoratorError
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import PROGRAM, load_program, module_folder
@@ -91,7 +92,6 @@ def main(program_file: str, name: str, pathspec: str) -> None:
         sys.exit(f"[exit_hook] Could not load function '{name}'")
     arguments: Sequence[str] = inspect.getfullargspec(function).args
     if "run" in arguments or inspect.getfullargspec(function).varkw is not None:
-        # The client stands above the runtime; this process stands above both.
-        function(run=importlib.import_module("flownb.client").Run(pathspec))
+        function(run=client().Run(pathspec))
     else:
         function()

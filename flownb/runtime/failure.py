@@ -1,6 +1,8 @@
-"""What ended an attempt, said to users and to the datastore.
+"""What ended an attempt, as users see it and as it is recorded.
 
-Takes exceptions, also those of another process; gives the user's frames, texts, and what is written down.
+An exception, also one of another process, becomes texts with the frames of the user's code alone. `EXCEPTION_MODULES`
+are Metaflow's modules of exceptions as code of a flow imports them: their classes catch ours, and are Metaflow's own
+where it is installed, else those of `flownb.metaflow_errors`.
 """
 
 from __future__ import annotations
@@ -191,11 +193,6 @@ def describe(error: BaseException) -> dict[str, str]:
 def _is_flow_code(frame: TracebackType) -> bool:
     """Whether a frame runs a flow's module, where all that a user wrote for it lives."""
     return str(frame.tb_frame.f_globals.get("__name__", "")).startswith("flownb_flow_")
-
-
-# MERGED-DOC runtime.metaflow_exceptions: Metaflow's modules of exceptions, as code of a flow imports them. Takes
-# the name of such a module; gives one whose classes catch ours: Metaflow's own classes where it is installed, else
-# those of `flownb.metaflow_errors`.
 
 
 class _Exceptions(ModuleType):

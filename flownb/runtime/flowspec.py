@@ -1,7 +1,7 @@
 """``self`` and ``inputs`` inside a step.
 
-Takes a task's inherited artifacts; gives the object a step's method runs on. Reads are lazy, writes stay in memory
-until the task is recorded; the meaning of each name is Metaflow's (``metaflow/flowspec.py``, 2.19.39).
+Inherited artifacts are loaded when they are first read; what a step sets stays in memory until the task is recorded.
+The meaning of each name is Metaflow's (``metaflow/flowspec.py``, 2.19.39).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from flownb.errors import (
     UnhandledInMerge,
     nearest,
 )
-from flownb.runtime import internals
+from flownb.runtime import metaflow_attributes
 from flownb.runtime.decorators import CATCH_EXCEPTION
 from flownb.runtime.foreach import UNORDERED, count_items, item_at
-from flownb.runtime.internals import GraphView
+from flownb.runtime.metaflow_attributes import GraphView
 from flownb.store.artifacts import Loaded
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame
@@ -114,7 +114,7 @@ class FlowSpec:
                 f"It inherits {', '.join(f'`{n}`' for n in known)}." if known else "It inherits no artifacts.",
                 f"Assign self.{name} in an earlier step, or correct the name.",
             )
-        loaded = state.loaded[name] = state.datastore.read(ref, name=name, where=state.where)
+        loaded = state.loaded[name] = state.datastore.artifacts.read(ref, name=name, where=state.where)
         return loaded.value
 
     def _flownb_look(self, name: str) -> Any:
@@ -157,9 +157,9 @@ class FlowSpec:
         return GraphView(self._graph_info)
 
     @property
-    def _foreach_stack(self) -> list[internals.ForeachFrame]:
+    def _foreach_stack(self) -> list[metaflow_attributes.ForeachFrame]:
         items = [item for _, _, item in self.foreach_stack()]
-        return internals.foreach_frames(self._flownb_state.frames, items, self._graph_info)
+        return metaflow_attributes.foreach_frames(self._flownb_state.frames, items, self._graph_info)
 
     @property
     def index(self) -> int | None:
@@ -335,7 +335,7 @@ class FlowSpec:
             )
         for name, ref in found.items():
             if ref.type in UNORDERED and sum(name in one._flownb_state.made for one in inputs) > 1:
-                self._flownb_warn_of_set(name, state.datastore.load(ref, name=name, where=state.where))
+                self._flownb_warn_of_set(name, state.datastore.artifacts.load(ref, name=name, where=state.where))
         state.refs.update(found)
 
     def _flownb_warn_of_set(self, name: str, value: Any) -> None:

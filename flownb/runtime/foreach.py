@@ -1,7 +1,7 @@
-"""The items of a foreach.
+"""The items of a foreach: how many there are, each of them, and keys that distinguish them by content.
 
-Takes the value of a foreach artifact; gives the number of its items, with the reasons why there may be none or why a
-task would not find its own, each of them, and what tells them apart by content.
+A value that has no items, or in which a task would not find its own item again, is refused with the reason. Keys are
+computed only when two lists differ and an item is asked for.
 """
 
 from __future__ import annotations
@@ -180,10 +180,6 @@ def item_keys(items: Any) -> list[str]:
     return keys
 
 
-# MERGED-DOC runtime.items: The items of foreachs, told apart by content. Takes references to lists; gives keys of
-# their items, computed when two lists differ and an item is asked for.
-
-
 Refs = Mapping[str, ArtifactRef]
 
 
@@ -206,7 +202,7 @@ class ItemKeys:
             return None
         if ref.key not in self._known:
             try:
-                self._known[ref.key] = item_keys(self._datastore.load(ref))
+                self._known[ref.key] = item_keys(self._datastore.artifacts.load(ref))
             except Exception:  # whatever its classes raise here, its tasks then run
                 self._known[ref.key] = None
         found = self._known[ref.key]

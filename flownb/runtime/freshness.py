@@ -1,7 +1,7 @@
-"""What is said of a step's result: its state, the reasons for it, and the fingerprint of the code that made it.
+"""Whether a recorded task would give the same if it ran now, and the words for it: states, reasons, fingerprints.
 
-`flownb.runtime.freshness` compares a task with what it would be now, `flownb.session.judge` judges all steps by that.
-Every view uses the states and words of this module.
+`Comparison` is the one rule that badges, status and resumes share; `flownb.session.judge` applies it to all steps. What
+counts is content: the code, and the values that the task read. Every view uses the states and words of this module.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from urllib.parse import unquote
 from flownb.cells.cell import Cell
 from flownb.cells.digest import same_decorators, sees_others_text
 from flownb.flow.module import metaflow_name
+from flownb.provenance.dependencies import dependency_changes
 from flownb.provenance.imported_text import UNKNOWN, Digests, ImportedText
 from flownb.provenance.installed import is_made_up
-from flownb.provenance.local_modules import imported_names, local_modules
-from flownb.provenance.outside import outside_changes
+from flownb.provenance.module_hashes import imported_names, own_module_hashes
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.flowspec import INDEX, INPUT, MERGED, STACK
 from flownb.runtime.foreach import ItemKeys
@@ -190,7 +190,7 @@ def fingerprint(
         "decorators": "\n".join(decorators),
     }
     names = imports_of(program, step)
-    modules = local_modules(names, loaded=loaded, since=since) if names or loaded else {}
+    modules = own_module_hashes(names, loaded=loaded, since=since) if names or loaded else {}
     if loaded is not None:
         modules.update((name, UNKNOWN) for name in names if is_made_up(name))
     if modules:
@@ -199,7 +199,7 @@ def fingerprint(
         one.tree for one in modules.values()
     ):
         return found
-    found |= {"method_tree": program.methods[step].tree_hash, "shared_tree": program.shared_tree_hash}
+    found |= {"method_tree": program.methods[step].tree_hash, "shared_tree": program.code.shared_tree_hash}
     if modules:
         found["modules_tree"] = " ".join(f"{name}={one.tree}" for name, one in modules.items())
     return found
@@ -251,14 +251,14 @@ def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -
         reasons.append(Reason("shared"))
     had, has = _modules(before), _modules(now)
     # What a task imported that its code does not name is looked up by name.
-    has = {**local_modules(had.keys() - has.keys()), **has}
+    has = {**own_module_hashes(had.keys() - has.keys()), **has}
     for name in sorted(had.keys() | has.keys()):
         then, there = had.get(name), has.get(name)
         if then is None or there is None or not then.says_same(there):
             unsure = then is not None and then.text == UNKNOWN.text
             reasons.append(Reason("unsure" if unsure else "module", unquote(name)))
     same_command = "settings" in now and now["settings"] == before.get("settings")
-    return reasons + [Reason(*one) for one in outside_changes(before, same_command=same_command)]
+    return reasons + [Reason(*one) for one in dependency_changes(before, same_command=same_command)]
 
 
 def _modules(mark: Mapping[str, str]) -> dict[str, Digests]:
@@ -271,11 +271,6 @@ def _same_code(part: str, now: Mapping[str, str], before: Mapping[str, str]) -> 
     """Whether a part of the cells has the same text, or says the same."""
     tree = now.get(f"{part}_tree")
     return before.get(part) == now[part] or (tree is not None and before.get(f"{part}_tree") == tree)
-
-
-# MERGED-DOC runtime.comparison: Whether a recorded task would give the same if it ran now: the one rule that
-# badges, status and resumes share. Takes a `Program`, a task's record with the tasks it started from, and the
-# `TaskSpec` that it would have now; gives reasons. Content decides: the code, and the values that the task read.
 
 
 Refs = Mapping[str, ArtifactRef]

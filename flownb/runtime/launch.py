@@ -1,6 +1,6 @@
 """What the command that starts a run adds to its flow: decorators for all steps, and the branch of its project.
 
-Takes options and environment variables; gives a `Launch`, which a program carries to its tasks. Rules follow
+It comes from options and environment variables, and a program carries it to its tasks. The rules follow
 ``metaflow/decorators.py`` and ``metaflow/plugins/project_decorator.py`` of 2.19.39.
 """
 

@@ -1,7 +1,9 @@
-"""What ``from metaflow import …`` gives a step that flownb runs.
+"""What ``from metaflow import …`` gives to flow code: cells, and the user's own modules that they import.
 
-Takes the import of a name inside flow code; gives flownb's implementation where there is one, else the installed
-Metaflow's own. The source of a step says ``metaflow`` because that is the source that ships (DESIGN.md, "the law").
+The source of a step says ``metaflow`` because that is the source that ships. A name is flownb's implementation where
+there is one, else the installed Metaflow's own. A helper module beside the notebook must get the same objects as a
+cell, so it is executed with builtins of its own, whose import is `flow_import`. Installed packages keep the real
+Metaflow, except those that a base class of the flow comes from.
 """
 
 from __future__ import annotations
@@ -19,11 +21,12 @@ from typing import Any
 
 from flownb import cards
 from flownb.cells.body import STEP_DECORATORS
+from flownb.client_access import client
 from flownb.flow.definition import FLOW_DECORATORS, IPYTHON_BUILTINS
 from flownb.metaflow_errors import STAND_INS
 from flownb.provenance.imported_text import watch_imports
 from flownb.provenance.installed import is_installed
-from flownb.provenance.own_modules import current_modules
+from flownb.provenance.module_copies import current_modules
 from flownb.provenance.variables import module_executed
 from flownb.runtime.current import current
 from flownb.runtime.custom_decorators import (
@@ -135,8 +138,7 @@ class _Mirror(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         if name in self._client:
-            # The client stands above the runtime; flow code, above both, reaches it through this door.
-            return getattr(importlib.import_module("flownb.client"), name)
+            return getattr(client(), name)
         try:
             found = getattr(importlib.import_module(self.__name__), name)
             return _decorator(name) if _is_decorator(found) else found
@@ -207,12 +209,6 @@ def flow_builtins(display: Callable[[Any], None] | None) -> dict[str, Any]:
     names["__import__"] = flow_import
     names["__flownb_display__"] = display or (lambda value: None)
     return names
-
-
-# MERGED-DOC runtime.own_imports: Modules of the user's own see the ``metaflow`` that cells see. A helper module
-# beside the notebook says ``from metaflow import current`` as a cell does, and must get the same object. A module
-# is executed with builtins of its own, whose import gives `flownb.runtime.metaflow_names`. Installed packages keep
-# the real Metaflow, but for those that a base class of the flow comes from.
 
 
 BUILTINS = "__builtins__"

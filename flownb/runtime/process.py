@@ -1,8 +1,9 @@
-"""What a task may change in the process it runs in, and gets back when it ends.
+"""What a task may change in the process it runs in, and what the process gets back when it ends.
 
-Takes nothing; gives the number of processors, the machine's memory, and a context in which a step sees the process as
-Metaflow would start it: without an event loop (see `flownb.runtime.process`), and whose working folder, environment
-variables, signal handlers and recursion limit are put back afterwards.
+A step sees the process as Metaflow would start it: working folder, environment variables, signal handlers and recursion
+limit are put back afterwards (`process_state`). A kernel executes cells inside its running event loop, whereas on
+Metaflow no loop is running, none is set, and the first `asyncio.get_event_loop` of the main thread makes one.
+`own_event_loops` gives code that state, and afterwards gives the thread back its loop, its current task and its policy.
 """
 
 from __future__ import annotations
@@ -21,13 +22,6 @@ from typing import Any
 from flownb.interrupts import uninterrupted
 
 __all__ = ["cores", "machine_memory", "own_event_loops", "process_state"]
-
-# MERGED-DOC runtime.event_loop: The event loops of a step that runs in a process which has a loop of its own, such
-# as a kernel. A kernel executes cells inside its running loop. On Metaflow a step runs in a fresh process: no loop
-# is running, none is set, and the first `asyncio.get_event_loop` of the main thread makes one. `own_event_loops`
-# gives code that state, and afterwards gives the thread back its loop, its current task and its policy as they
-# were.
-
 
 # Threads whose code has loops of its own already.
 _inside: set[int] = set()

@@ -1,7 +1,7 @@
 """A whole flow: which task can run next, until none is left.
 
-Takes a `Program` with a complete graph and an `Executor`; gives the tasks of a run in the order they ended. One thread
-does it all: it starts what is ready (see `flownb.runtime.scheduler`), waits for what happens, and follows it up.
+One thread does it all: it starts what is ready, waits for what the executor reports, and follows it up. A join waits
+for all branches of its split, or all tasks of its foreach (`Readiness`).
 """
 
 from __future__ import annotations
@@ -15,18 +15,16 @@ from typing import NamedTuple
 from flownb.errors import ForeachError
 from flownb.flow.graph import FlowGraph
 from flownb.runtime.attempt import lost_attempt, may_be_tried_again
+from flownb.runtime.cards import CardUpdate
 from flownb.runtime.decorators import Recorded, catch, needs, retries, timeout_seconds
 from flownb.runtime.events import Event, task_cloned, task_ended, task_output, task_retried, task_started
+from flownb.runtime.executor import Ended, Executor, Lost, Report
 from flownb.runtime.program import Program
-from flownb.runtime.task import AttemptEnded, AttemptLost, CardShown, Executor, OutputShown, TaskResult, TaskSpec, Told
+from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStatus
 
 __all__ = ["MAX_NUM_SPLITS", "Readiness", "Ready", "RunStopped", "Scheduler"]
-
-# MERGED-DOC runtime.readiness: Which tasks a finished task makes ready. Takes task records as tasks end; gives what
-# can run next. Joins wait for all branches of their split, or all tasks of their foreach.
-
 
 # Metaflow's own default of --max-num-splits.
 MAX_NUM_SPLITS = 100
@@ -173,7 +171,7 @@ class Scheduler:
         run: str,
         given: Mapping[str, ArtifactRef],
         emit: Callable[[Event], None],
-        on_card: Callable[[CardShown], None] = lambda shown: None,
+        on_card: Callable[[TaskSpec, CardUpdate], None] = lambda spec, update: None,
         decorators: Mapping[str, tuple[Recorded, ...]] | None = None,
         tags: tuple[str, ...] = (),
         max_num_splits: int = MAX_NUM_SPLITS,
@@ -240,8 +238,8 @@ class Scheduler:
             if not (self._running or self._ready):
                 return None
             failed: TaskResult | None = None
-            for told in self.executor.wait(TICK):
-                result = self._hear(told)
+            for report in self.executor.wait(TICK):
+                result = self._take(report)
                 if result is not None and result.error is not None:
                     failed, self._leaving = failed or result, True
                 elif result is not None and failed is None:
@@ -290,7 +288,7 @@ class Scheduler:
 
     def _spec(self, one: Ready) -> TaskSpec | None:
         """What the next task is to run; None if its result is known, which is then followed up."""
-        task = self.datastore.new_task(self.program.flow.name, self.run_id, one.step)
+        task = self.datastore.tasks.new_task(self.program.flow.name, self.run_id, one.step)
         spec = TaskSpec(
             one.step,
             self.run_id,
@@ -308,7 +306,7 @@ class Scheduler:
             clone = self.reuse(spec)
             if clone is None:
                 return spec
-            self.datastore.write_task(clone, made=())
+            self.datastore.tasks.write_task(clone, made=())
         self.emit(task_cloned(clone))
         if time.monotonic() - self._ticked > TICK:
             self._tick()
@@ -334,19 +332,20 @@ class Scheduler:
 
     # -- what happens
 
-    def _hear(self, told: Told) -> TaskResult | None:
+    def _take(self, report: Report) -> TaskResult | None:
         """Take note of what happened; gives the result of a task that has ended for good."""
-        match told:
-            case OutputShown(spec, output):
-                self.emit(task_output(self.program.flow.name, spec, output))
-            case CardShown():
-                self.on_card(told)
-            case AttemptEnded(spec, result, elsewhere):
-                if elsewhere:
-                    self.datastore.adopt_task(result.record)
-                return self._ended(spec, result)
-            case AttemptLost(spec, reason):
-                return self._ended(spec, self._lost(spec, reason, "failed"), lost=reason)
+        spec, message = report
+        match message:
+            case Output():
+                self.emit(task_output(self.program.flow.name, spec, message))
+            case CardUpdate():
+                self.on_card(spec, message)
+            case Ended():
+                if message.elsewhere:
+                    self.datastore.tasks.adopt_task(message.result.record)
+                return self._ended(spec, message.result)
+            case Lost():
+                return self._ended(spec, self._lost(spec, message.reason, "failed"), lost=message.reason)
         return None
 
     def _lost(self, spec: TaskSpec, reason: str, status: TaskStatus) -> TaskResult:
@@ -378,7 +377,7 @@ class Scheduler:
         end = time.monotonic() + FAREWELL
         try:
             while self._running and time.monotonic() < end and not self._stopping:
-                self._hear_until(min(end, time.monotonic() + TICK))
+                self._wait_until(min(end, time.monotonic() + TICK))
         finally:
             self._end_all()
 
@@ -388,21 +387,21 @@ class Scheduler:
         if not self._running:
             return
         self.executor.interrupt()
-        self._hear_until(time.monotonic() + INTERRUPTION)
+        self._wait_until(time.monotonic() + INTERRUPTION)
         if self._running:
             self.executor.kill()
-            self._hear_until(time.monotonic() + BURIAL)
+            self._wait_until(time.monotonic() + BURIAL)
         for spec in list(self._running.values()):
             self._ended(spec, self._lost(spec, "The run was stopped.", "interrupted"))
 
-    def _hear_until(self, end: float) -> None:
-        """Hear of tasks that end; none is started, nothing is followed up."""
+    def _wait_until(self, end: float) -> None:
+        """Take note of tasks that end; none is started, nothing is followed up."""
         while self._running and (left := end - time.monotonic()) > 0:
-            for told in self.executor.wait(min(left, TICK)):
-                if isinstance(told, AttemptLost) and self._stopping:
-                    self._ended(told.spec, self._lost(told.spec, told.reason, "interrupted"))
+            for spec, message in self.executor.wait(min(left, TICK)):
+                if isinstance(message, Lost) and self._stopping:
+                    self._ended(spec, self._lost(spec, message.reason, "interrupted"))
                 else:
-                    self._hear(told)
+                    self._take((spec, message))
             self._tick()
 
 

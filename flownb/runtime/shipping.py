@@ -1,7 +1,9 @@
-"""A program as bytes, for processes that run its tasks.
+"""A program for other processes: as bytes for workers, and as a module for processes that a step starts.
 
-Takes a `Program`; gives bytes that `load_program` makes the same program of elsewhere. What was worked out from the
-cells (trees, code) stays behind, and cells get names that mean something outside of the kernel.
+What was worked out from the cells (trees, code) is left out, and cells get names that have a meaning outside of the
+kernel. A step may start processes of its own, such as pools of multiprocessing and joblib. They import the flow's
+module from a folder, so that shared functions and classes can be sent to them; on Metaflow they are in flow.py, which
+such a process runs as well.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Any
 from flownb.cells.cell import Cell
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
-from flownb.runtime.program import Program, module_name
+from flownb.runtime.program import Program, ProgramCache, module_name
 
 __all__ = ["dump_program", "importable", "load_program", "module_folder", "readable_name", "rebuild"]
 
@@ -51,6 +53,8 @@ class _Pickler(pickle.Pickler):
         """Rebuild a dataclass from its fields."""
         if isinstance(thing, Cell):
             thing = replace(thing, filename=readable_name(thing))
+        elif isinstance(thing, ProgramCache):
+            return ProgramCache, ()
         elif not isinstance(thing, LEAN):
             return NotImplemented
         return type(thing), tuple(getattr(thing, one.name) for one in fields(thing))
@@ -62,12 +66,6 @@ def readable_name(cell: Cell) -> str:
         return cell.filename
     place = f"cell {cell.number}" if cell.number else "cell"
     return f"<{place}: {cell.kind} {cell.name}>" if cell.name else f"<{place}: {cell.kind}>"
-
-
-# MERGED-DOC runtime.child_module: The flow's module as a file, for processes that a step starts: pools of
-# multiprocessing and joblib. Takes a `Program`; gives a folder in which such a process finds the module that shared
-# functions and classes say they are from, so that they can be sent to it. On Metaflow they are from flow.py, which
-# such a process runs as well.
 
 
 PROGRAM = "program.pickle"

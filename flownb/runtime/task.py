@@ -1,41 +1,27 @@
-"""A task: what it is to run, and what it left.
+"""A task as plain values: what it is to run, what it shows while it runs, and what it left.
 
-Takes a `Program` and records; gives the values `TaskSpec` and `TaskResult`; `flownb.runtime.attempt` makes the second
-of the first.
+`flownb.runtime.attempt` turns a `TaskSpec` into a `TaskResult`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from flownb.cards.content import CardContent
-from flownb.runtime.cards import CardUpdate
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.program import Program
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
 
 __all__ = [
-    "AttemptEnded",
-    "AttemptLost",
-    "CardShown",
-    "Executor",
-    "InlineExecutor",
     "OnOutput",
     "Output",
     "OutputKind",
-    "OutputShown",
     "TaskResult",
     "TaskSpec",
-    "Told",
     "inherited_refs",
 ]
-
-# MERGED-DOC runtime.output: What an attempt shows while it runs: pieces of text, and rich outputs. Takes what a
-# step writes and displays; gives `Output` objects in the order they were made.
-
 
 OutputKind = Literal["stdout", "stderr", "display", "clear"]
 
@@ -153,127 +139,3 @@ def inherited_refs(program: Program, spec: TaskSpec) -> dict[str, ArtifactRef]:
             if name in parameters or not (is_join or name in spec.given):
                 refs[name] = ref
     return refs
-
-
-# MERGED-DOC runtime.executor: Where the attempts of a run are executed. Takes `TaskSpec` objects; gives what
-# happens to them as messages, in order. The scheduler knows only this protocol: one thread submits, waits and
-# stops.
-
-
-@dataclass(frozen=True)
-class OutputShown:
-    """An attempt wrote or displayed something."""
-
-    spec: TaskSpec
-    output: Output
-
-
-@dataclass(frozen=True)
-class CardShown:
-    """An attempt asked for its cards to be drawn again."""
-
-    spec: TaskSpec
-    update: CardUpdate
-
-
-@dataclass(frozen=True)
-class AttemptEnded:
-    """An attempt ended, well or not, and is recorded; `elsewhere` if another process did so."""
-
-    spec: TaskSpec
-    result: TaskResult
-    elsewhere: bool = False
-
-
-@dataclass(frozen=True)
-class AttemptLost:
-    """What ran an attempt is gone, for the reason given; it is recorded only if that happened right at the end."""
-
-    spec: TaskSpec
-    reason: str
-
-
-Told = OutputShown | CardShown | AttemptEnded | AttemptLost
-
-
-class Executor(Protocol):
-    """Executes attempts.
-
-    Attributes
-    ----------
-    slots : int
-        How many attempts it executes at once.
-    memory : float
-        How much memory they may ask for together, in MB; infinity where it cannot be told.
-    """
-
-    slots: int
-    memory: float
-
-    def submit(self, spec: TaskSpec, *, limit: float | None = None) -> None:
-        """Start an attempt.
-
-        Parameters
-        ----------
-        spec : TaskSpec
-        limit : float, optional
-            Seconds after which it is ended by force.
-        """
-        ...
-
-    def wait(self, seconds: float) -> Sequence[Told]:
-        """What happened, in order; waits up to so many seconds for something to happen.
-
-        Raises
-        ------
-        StoreError
-            If an attempt could not be recorded.
-        """
-        ...
-
-    def interrupt(self) -> None:
-        """Interrupt all attempts, as Ctrl-C does; each then ends, and `wait` tells of it."""
-        ...
-
-    def kill(self) -> None:
-        """End all attempts by force; `wait` tells of each."""
-        ...
-
-    def close(self) -> None:
-        """Release what is held; what still runs is ended by force."""
-        ...
-
-
-class InlineExecutor:
-    """Executes each attempt at once in this process: for debuggers, and where processes cannot be forked.
-
-    Parameters
-    ----------
-    run : callable
-        Runs one attempt.
-    """
-
-    slots = 1
-    memory = math.inf
-
-    def __init__(self, run: Callable[[TaskSpec], TaskResult]) -> None:
-        self._run = run
-        self._told: list[Told] = []
-
-    def submit(self, spec: TaskSpec, *, limit: float | None = None) -> None:
-        """Run the attempt now."""
-        self._told.append(AttemptEnded(spec, self._run(spec)))
-
-    def wait(self, seconds: float) -> Sequence[Told]:
-        """What happened since the last call."""
-        told, self._told = self._told, []
-        return told
-
-    def interrupt(self) -> None:
-        """Nothing runs between two calls."""
-
-    def kill(self) -> None:
-        """Nothing runs between two calls."""
-
-    def close(self) -> None:
-        """Nothing is held."""

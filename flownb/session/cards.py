@@ -160,7 +160,7 @@ def _recorded(session: SessionState, options: CardOptions) -> tuple[TaskRecord, 
         return session.results().attempted(options.step)
     flow = session.flow.name
     origin = parse_origin(options.origin, flow)
-    session.datastore.run(flow, origin.run)  # says so if there is no such run
+    session.datastore.runs.run(flow, origin.run)  # says so if there is no such run
     if origin.step is not None and origin.step != options.step:
         raise NotFound(
             f"`--from {options.origin}` names step {origin.step}, not {options.step}.",
@@ -169,7 +169,7 @@ def _recorded(session: SessionState, options: CardOptions) -> tuple[TaskRecord, 
         )
     if origin.task is None:
         return LatestResults(session.datastore, flow, only=origin.run).attempted(options.step)
-    record = session.datastore.task(flow, origin.run, options.step, origin.task)
+    record = session.datastore.tasks.last_attempt(flow, origin.run, options.step, origin.task)
     if record is None:
         raise no_task(session.datastore, flow, origin.run, options.step, origin.task)
     return (record,)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -17,23 +17,13 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.getipython import get_ipython
 from IPython.display import publish_display_data
 
-from flownb.runtime.attempt import run_attempt
+from flownb.runtime.attempt import AttemptOptions, run_attempt
 from flownb.runtime.capture import logged
-from flownb.runtime.cards import OnCard
+from flownb.runtime.cards import CardUpdate, OnCard
+from flownb.runtime.executor import Ended, Executor, InlineExecutor, Lost, Report
 from flownb.runtime.failure import process_died
 from flownb.runtime.program import Program
-from flownb.runtime.task import (
-    AttemptEnded,
-    AttemptLost,
-    CardShown,
-    Executor,
-    InlineExecutor,
-    Output,
-    OutputShown,
-    TaskResult,
-    TaskSpec,
-    Told,
-)
+from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.runtime.workers.pool import ProcessExecutor
 from flownb.session.state import SessionState
 from flownb.store.datastore import Datastore
@@ -113,7 +103,7 @@ def run_isolated(
         values = Datastore(Path(folder))
         if keep is not None:
             values, refs = keep, {name: result.record.artifacts[name] for name in result.record.captured}
-        return replace(result, values={name: values.load(ref, name=name) for name, ref in refs.items()})
+        return replace(result, values={name: values.artifacts.load(ref, name=name) for name, ref in refs.items()})
 
 
 class _Told:
@@ -123,22 +113,19 @@ class _Told:
         self.result: TaskResult | None = None
         self._flow, self._on_card = flow, on_card
 
-    def take(self, messages: Any) -> None:
+    def take(self, reports: Iterable[Report]) -> None:
         """Show what is to be shown, and remember the result."""
-        for told in messages:
-            self._take(told)
-
-    def _take(self, told: Told) -> None:
-        match told:
-            case OutputShown(_, output):
-                _show(output)
-            case CardShown(_, update):
-                self._on_card(update)
-            case AttemptEnded(_, result, _):
-                self.result = result
-            case AttemptLost(spec, reason):
-                error = process_died(f"Step {spec.step} ended without a result. {reason}")
-                self.result = TaskResult(_lost(self._flow, spec), {}, error)
+        for spec, message in reports:
+            match message:
+                case Output():
+                    _show(message)
+                case CardUpdate():
+                    self._on_card(message)
+                case Ended():
+                    self.result = message.result
+                case Lost():
+                    error = process_died(f"Step {spec.step} ended without a result. {message.reason}")
+                    self.result = TaskResult(_lost(self._flow, spec), {}, error)
 
 
 def _show(output: Output) -> None:
@@ -176,7 +163,7 @@ def open_executor(session: SessionState, program: Program, options: RunOptions) 
 
             def run(spec: TaskSpec) -> TaskResult:
                 with logged(session.datastore, program.flow.name, spec):
-                    return run_attempt(program, spec, session.datastore, keep=session.datastore)
+                    return run_attempt(program, spec, session.datastore, AttemptOptions(session.datastore))
 
             executor = InlineExecutor(run)
         elif name == "dask":

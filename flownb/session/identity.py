@@ -126,12 +126,12 @@ def _recorded(
 ) -> Iterator[RunRecord]:
     """Runs of a flow of one notebook and user, newest first; None means working runs and runs of the whole flow."""
     before: str | None = None
-    if flow not in datastore.flows():
+    if flow not in datastore.runs.flows():
         return
     while rows := datastore.index.runs(flow, kind=kind, user=user, notebook_id=notebook_id, before=before):
         for row in rows:
             try:
-                yield datastore.run(flow, row.run)
+                yield datastore.runs.run(flow, row.run)
             except FlownbError:  # removed meanwhile, or damaged
                 continue
         before = rows[-1].run
@@ -154,7 +154,7 @@ def _belongs_elsewhere(datastore: Datastore, flow: str, found: str, user: str, p
 
 def _flows(datastore: Datastore, first: str) -> Iterator[str]:
     """Names of the recorded flows, one of them first."""
-    names = datastore.flows()
+    names = datastore.runs.flows()
     if first in names:
         yield first
     yield from (name for name in names if name != first)
@@ -187,7 +187,7 @@ def _continued_by(datastore: Datastore, record: RunRecord) -> Iterator[RunRecord
             if int(row.run) <= int(record.run):
                 return
             try:
-                other = datastore.run(record.flow, row.run)
+                other = datastore.runs.run(record.flow, row.run)
             except FlownbError:
                 continue
             if record.run in other.continues:

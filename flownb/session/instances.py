@@ -78,7 +78,7 @@ class Ways:
         ref = task.artifacts.get(transition.condition or "")
         if ref is None or (self._plain and ref.type not in PLAIN):
             return task.chosen if task.chosen and set(task.chosen) <= set(transition.targets) else None
-        value = self._datastore.load(ref, name=transition.condition or "", where=task.pathspec)
+        value = self._datastore.artifacts.load(ref, name=transition.condition or "", where=task.pathspec)
         try:
             target = dict(transition.cases).get(value)
         except TypeError:  # not hashable: no case
@@ -237,7 +237,7 @@ def step_instances(
     node = program.graph[step]
 
     def load(name: str, ref: ArtifactRef, where: str, parent: str) -> int:
-        return count_items(datastore.load(ref, name=name, where=where), var=name, step=parent)
+        return count_items(datastore.artifacts.load(ref, name=name, where=where), var=name, step=parent)
 
     def count(name: str, ref: ArtifactRef, where: str, parent: str) -> int:
         return load(name, ref, where, parent) if size is None else size(name, ref)

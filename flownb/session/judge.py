@@ -369,6 +369,6 @@ class Judge:
         if ref is None or ref.type not in PLAIN:
             return None
         with contextlib.suppress(FlownbError):
-            text = repr(self._datastore.load(ref))
+            text = repr(self._datastore.artifacts.load(ref))
             return text if len(text) <= LONGEST else None
         return None

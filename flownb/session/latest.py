@@ -81,10 +81,10 @@ class LatestResults:
 
     def executions(self, run: str) -> list[Execution]:
         """Executions of a working run, oldest first; read again when another kernel added one."""
-        stamp = self.datastore.executions_stamp(self.flow, run)
+        stamp = self.datastore.tasks.executions_stamp(self.flow, run)
         known = self._executions.get(run)
         if known is None or known[0] != stamp:
-            known = self._executions[run] = (stamp, list(self.datastore.executions(self.flow, run)))
+            known = self._executions[run] = (stamp, list(self.datastore.tasks.executions(self.flow, run)))
         return known[1]
 
     def latest(self, step: str) -> tuple[TaskRecord, ...]:
@@ -124,7 +124,7 @@ class LatestResults:
         if self._notebook is None:
             return []
         notebook_id, user = self._notebook
-        last = self.datastore.last_run(self.flow)
+        last = self.datastore.runs.last_run(self.flow)
         ids = {notebook_id, *(one.notebook_id for one in self._records_of(self.working_runs()) if one.notebook_id)}
         if last != self._looked_up_to or not ids <= self._own.keys():
             looked = {one: list(self._runs_of(one, user)) for one in sorted(ids)}
@@ -205,7 +205,7 @@ class LatestResults:
     def _all_tasks(self, run: str, step: str) -> tuple[TaskRecord, ...]:
         """A step's recorded tasks in foreach order; a damaged manifest makes them none."""
         try:
-            return tuple(sorted(self.datastore.tasks(self.flow, run, step), key=_position))
+            return tuple(sorted(self.datastore.tasks.last_attempts(self.flow, run, step), key=_position))
         except StoreError:
             return ()
 
@@ -214,7 +214,7 @@ class LatestResults:
         found = []
         for parent in task.parents:
             run, step, name = parent.split("/")
-            record = self.datastore.task(task.flow, run, step, name)
+            record = self.datastore.tasks.last_attempt(task.flow, run, step, name)
             if record is None:
                 raise MissingResults(
                     f"Task {task.pathspec} started from {task.flow}/{parent}, which is gone.",
@@ -226,7 +226,7 @@ class LatestResults:
 
     def _tasks(self, run: str, step: str, ids: Sequence[str]) -> tuple[TaskRecord, ...]:
         try:
-            found = [self.datastore.task(self.flow, run, step, task) for task in ids]
+            found = [self.datastore.tasks.last_attempt(self.flow, run, step, task) for task in ids]
         except StoreError:
             return ()
         return tuple(task for task in found if task is not None)
@@ -266,7 +266,7 @@ class LatestResults:
         """A run's record, read once; None when it was removed or is damaged."""
         if run not in self._records:
             try:
-                self._records[run] = self.datastore.run(self.flow, run)
+                self._records[run] = self.datastore.runs.run(self.flow, run)
             except NotFound:
                 self._records[run] = None
             except StoreError:
@@ -276,7 +276,7 @@ class LatestResults:
     def _end(self, run: str) -> RunEnd | None:
         """How a run ended, read once, for it does not change; None while it runs."""
         if run not in self._ends:
-            end = self.datastore.run_end(self.flow, run)
+            end = self.datastore.runs.run_end(self.flow, run)
             if end is None:
                 return None
             self._ends[run] = end
@@ -285,7 +285,7 @@ class LatestResults:
 
 def no_task(datastore: Datastore, flow: str, run: str, step: str, task: str) -> NotFound:
     """That a step of a run has no finished task of an id, and which it has."""
-    ids = ", ".join(datastore.task_ids(flow, run, step)) or "none"
+    ids = ", ".join(datastore.tasks.task_ids(flow, run, step)) or "none"
     return NotFound(
         f"There is no finished task {flow}/{run}/{step}/{task}.",
         f"The tasks of that step are: {ids}.",

@@ -165,7 +165,7 @@ def _inputs(datastore: Datastore, record: TaskRecord, notes: list[str]) -> dict[
     """What the body of a join calls ``inputs``; each artifact is loaded when it is read."""
     joined = []
     for place in record.parents:
-        parent = datastore.task(record.flow, *place.split("/"))
+        parent = datastore.tasks.last_attempt(record.flow, *place.split("/"))
         if parent is None:
             notes.append(f"`{INPUTS}` is left out: {record.flow}/{place} is gone")
             return {}
@@ -186,7 +186,7 @@ def _item(datastore: Datastore, record: TaskRecord, notes: list[str]) -> dict[st
     if ref is None:
         notes.append(f"the item of `{frame.var}` is not known: the task does not inherit that artifact")
         return {}
-    return {INPUT: item_at(datastore.load(ref, name=frame.var, where=record.pathspec), frame.index)}
+    return {INPUT: item_at(datastore.artifacts.load(ref, name=frame.var, where=record.pathspec), frame.index)}
 
 
 def _tasks_at(session: SessionState, place: str) -> tuple[list[TaskRecord], str]:
@@ -211,8 +211,8 @@ def _tasks_at(session: SessionState, place: str) -> tuple[list[TaskRecord], str]
             "Write for example %flow load 7/train/3.",
         )
     run, step, *rest = parts
-    datastore.run(flow, run)  # says so if there is no such run
-    steps = datastore.steps(flow, run)
+    datastore.runs.run(flow, run)  # says so if there is no such run
+    steps = datastore.tasks.steps(flow, run)
     if step not in steps:
         raise NotFound(
             f"Run {flow}/{run} has no step `{step}`.{nearest(step, steps)}",
@@ -220,7 +220,7 @@ def _tasks_at(session: SessionState, place: str) -> tuple[list[TaskRecord], str]
             "Correct the name.",
         )
     if not rest:
-        return list(datastore.tasks(flow, run, step)), ""
+        return list(datastore.tasks.last_attempts(flow, run, step)), ""
     record = Task(f"{flow}/{run}/{step}/{rest[0]}", datastore=datastore)._record
     return [record], rest[1] if len(rest) > 1 else ""
 

@@ -14,7 +14,7 @@ from flownb.pathspec import Origin, parse_origin
 from flownb.session.commands import read
 from flownb.session.latest import LatestResults, no_task
 from flownb.session.state import SessionState
-from flownb.store.log_reader import LogPiece, LogPlace, logged_attempts, read_log
+from flownb.store.logs import LogPiece, LogPlace
 from flownb.store.records import TaskRecord
 
 __all__ = ["LogOptions", "StepLog", "TaskLog", "parse_logs", "step_log"]
@@ -113,7 +113,7 @@ def step_log(session: SessionState, options: LogOptions) -> StepLog:
         records, running = _at_index(records, options), []
     logs = [TaskLog(heading, pieces) for heading, pieces in (_recorded(session, one, options) for one in records)]
     for number, place in enumerate(running, 1):
-        pieces = settled(read_log(session.datastore, flow, origin.run if origin else "", place))
+        pieces = settled(session.datastore.logs.read(flow, origin.run if origin else "", place))
         logs.append(TaskLog(f"running task {number} of {len(running)}", tuple(pieces)))
     gone = _cleared_with(session, [one for one, log in zip(records, logs, strict=False) if not log.pieces])
     silent = sum(not log.pieces for log in logs)
@@ -135,7 +135,7 @@ def step_log(session: SessionState, options: LogOptions) -> StepLog:
 def _cleared_with(session: SessionState, clones: Sequence[TaskRecord]) -> list[str]:
     """Runs in which cloned tasks ran that are not there any more, nor are their logs."""
     runs = dict.fromkeys(one.origin.partition("/")[0] for one in clones if one.origin)
-    found = session.datastore.runs(session.flow.name, list(runs))
+    found = session.datastore.runs.run_records(session.flow.name, list(runs))
     return [run for run, record in zip(runs, found, strict=True) if record is None or record.removed]
 
 
@@ -146,7 +146,7 @@ def _origin(session: SessionState, options: LogOptions) -> Origin | None:
         going = [run for run in session.runs if run.running and run.pathspec.split("/")[0] == flow]
         return Origin(going[-1].pathspec.split("/")[1]) if going else None
     origin = parse_origin(options.origin, flow)
-    session.datastore.run(flow, origin.run)  # says so if there is no such run
+    session.datastore.runs.run(flow, origin.run)  # says so if there is no such run
     if origin.step not in (None, options.step):
         raise NotFound(
             f"`--from {options.origin}` names step {origin.step}, not {options.step}.",
@@ -164,18 +164,19 @@ def _tasks(
     if origin is None:
         return session.results().attempted(options.step), []
     if origin.task is not None:
-        record = store.task(flow, origin.run, options.step, origin.task)
-        places = logged_attempts(store, flow, origin.run, options.step, origin.task)
+        record = store.tasks.last_attempt(flow, origin.run, options.step, origin.task)
+        places = store.logs.attempts(flow, origin.run, options.step, origin.task)
         if record is None and not places:
             raise no_task(store, flow, origin.run, options.step, origin.task)
         return ([record], []) if record is not None else ([], places[-1:])
-    if store.run(flow, origin.run).kind == "work":
+    if store.runs.run(flow, origin.run).kind == "work":
         return LatestResults(store, flow, only=origin.run).attempted(options.step), []
     records = sorted(
-        store.tasks(flow, origin.run, options.step), key=lambda one: tuple(frame.index for frame in one.foreach)
+        store.tasks.last_attempts(flow, origin.run, options.step),
+        key=lambda one: tuple(frame.index for frame in one.foreach),
     )
     ended = {record.task for record in records}
-    last = {place.task: place for place in logged_attempts(store, flow, origin.run, options.step)}
+    last = {place.task: place for place in store.logs.attempts(flow, origin.run, options.step)}
     return records, [place for task, place in last.items() if task not in ended]
 
 

@@ -63,11 +63,11 @@ def task_to_debug(datastore: Datastore, flow: str, step: str, origin: Origin, in
     if origin.step not in (None, step):
         return None
     if origin.task is not None:
-        record = datastore.task(flow, origin.run, step, origin.task)
+        record = datastore.tasks.last_attempt(flow, origin.run, step, origin.task)
         if record is None:
             raise no_task(datastore, flow, origin.run, step, origin.task)
         return record
-    tasks = list(datastore.tasks(flow, origin.run, step))
+    tasks = list(datastore.tasks.last_attempts(flow, origin.run, step))
     if index is not None:
         tasks = [task for task in tasks if task.foreach and task.foreach[-1].index == index]
     return next((task for task in tasks if task.exception is not None), next(iter(tasks), None))

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from flownb.errors import FlownbError, NotFound, StoreError, nearest
 from flownb.pathspec import parse_origin
+from flownb.runtime.clones import Clones, StepClones
 from flownb.runtime.decorators import Recorded
-from flownb.runtime.reuse import Reuse, StepReuse
 from flownb.runtime.scheduler import Readiness, Ready
 from flownb.runtime.task import TaskSpec
 from flownb.session.options import ResumeOptions
@@ -38,7 +38,7 @@ class Resume:
     ----------
     origin : RunRecord
         The run that is resumed.
-    reuse : Reuse
+    reuse : Clones
         What it offers, and what became of that.
 
     Raises
@@ -68,9 +68,9 @@ class Resume:
         own = session.results().own_runs()
         self.origin = find_origin(session.datastore, self._program.flow.name, options.origin, own=own)
         tasks = offered_tasks(session.datastore, self.origin)
-        self.reuse = Reuse(self._program, session.datastore, tasks, step=options.step)
+        self.reuse = Clones(self._program, session.datastore, tasks, step=options.step)
         if options.step is not None:  # what cannot be cloned is found before a run begins
-            rehearse(session, Reuse(self._program, session.datastore, tasks, step=options.step), self.origin)
+            rehearse(session, Clones(self._program, session.datastore, tasks, step=options.step), self.origin)
 
     def begin(self, kernel_names: Iterable[str] = ()) -> FlowRun:
         """Record that a run begins which resumes the origin; see `flownb.session.run.begin_run`."""
@@ -88,7 +88,7 @@ class Resume:
         return self.reuse.find
 
     @property
-    def steps(self) -> list[StepReuse]:
+    def steps(self) -> list[StepClones]:
         """What became of the user's steps so far, in the order of the flow."""
         graph = self._program.graph
         return [self.reuse.steps[n] for n in graph.order if n in self.reuse.steps and graph[n].step is not None]
@@ -120,7 +120,7 @@ def find_origin(datastore: Datastore, flow: str, named: str | None, *, own: Sequ
     if named is None:
         rows = [row.run for row in datastore.index.runs(flow, kind="run")] if own is None else own
         # One that ended before its first task has nothing to take over.
-        newest = next((run for run in rows if datastore.steps(flow, run)), next(iter(rows), None))
+        newest = next((run for run in rows if datastore.tasks.steps(flow, run)), next(iter(rows), None))
         if newest is None:
             raise _nothing_to_resume(datastore, flow)
         run = newest
@@ -133,7 +133,7 @@ def find_origin(datastore: Datastore, flow: str, named: str | None, *, own: Sequ
                 f"Write resume {origin.step} --origin-run-id {origin.run}.",
             )
         run = origin.run
-    record = datastore.run(flow, run)
+    record = datastore.runs.run(flow, run)
     if record.kind != "run":
         kind = "the working run of a notebook" if record.kind == "work" else "a spin"
         raise NotFound(
@@ -141,7 +141,7 @@ def find_origin(datastore: Datastore, flow: str, named: str | None, *, own: Sequ
             f"It is {kind}, no run of the whole flow.",
             "Name a run that `%flow run` made.",
         )
-    if datastore.run_status(flow, run) == "running":
+    if datastore.runs.run_status(flow, run) == "running":
         raise StoreError(
             f"Run {flow}/{run} is still going on.",
             "What it leaves is not known before it ends.",
@@ -152,7 +152,7 @@ def find_origin(datastore: Datastore, flow: str, named: str | None, *, own: Sequ
 
 def _nothing_to_resume(datastore: Datastore, flow: str) -> NotFound:
     """That a notebook has no run yet, and which run of the flow another one has."""
-    other = datastore.index.latest(flow) if flow in datastore.flows() else None
+    other = datastore.index.latest(flow) if flow in datastore.runs.flows() else None
     if other is None:
         return NotFound(
             f"There is no run of {flow} to resume.",
@@ -167,12 +167,12 @@ def _nothing_to_resume(datastore: Datastore, flow: str) -> NotFound:
     )
 
 
-def rehearse(session: SessionState, reuse: Reuse, origin: RunRecord) -> dict[str, StepReuse]:
+def rehearse(session: SessionState, reuse: Clones, origin: RunRecord) -> dict[str, StepClones]:
     """What a resume of a run would make of each step, up to those that would run; nothing is recorded.
 
     Returns
     -------
-    dict of str to StepReuse
+    dict of str to StepClones
         By step; tasks that come after one that would run are not counted.
     """
     graph = reuse.program.graph
@@ -197,11 +197,11 @@ def offered_tasks(datastore: Datastore, origin: RunRecord) -> list[TaskRecord]:
         seen.add(run.run)
         tasks = last_attempts(datastore, run)
         found += sorted(tasks, key=lambda task: int(task.task) if task.task.isdecimal() else 0)
-        end = datastore.run_end(run.flow, run.run)
+        end = datastore.runs.run_end(run.flow, run.run)
         if not run.origin or (end is not None and end.status == "done"):
             return found
         try:
-            run = datastore.run(run.flow, run.origin)
+            run = datastore.runs.run(run.flow, run.origin)
         except FlownbError:  # it was removed
             run = None
     return found
@@ -210,7 +210,7 @@ def offered_tasks(datastore: Datastore, origin: RunRecord) -> list[TaskRecord]:
 def last_attempts(datastore: Datastore, run: RunRecord) -> list[TaskRecord]:
     """The last attempt of each task of a run; tasks whose records are damaged are left out."""
     found: dict[tuple[str, str], TaskRecord] = {}
-    for _, attempt in datastore.attempts(run.flow, run.run):
+    for _, attempt in datastore.tasks.attempts(run.flow, run.run):
         if attempt is not None:
             known = found.get((attempt.step, attempt.task))
             if known is None or attempt.attempt > known.attempt:

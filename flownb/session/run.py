@@ -22,6 +22,7 @@ from flownb.cells.cell import Cell
 from flownb.cells.notebook import saved_cells
 from flownb.errors import StepFailed
 from flownb.provenance.record import run_environment
+from flownb.runtime.cards import CardUpdate
 from flownb.runtime.decorators import Recorded, check_values
 from flownb.runtime.description import check_project
 from flownb.runtime.events import (
@@ -43,13 +44,12 @@ from flownb.runtime.parameters.start import given_names, known_defaults, start_v
 from flownb.runtime.program import Program
 from flownb.runtime.scheduler import RunStopped, Scheduler
 from flownb.runtime.shipping import dump_program
-from flownb.runtime.task import CardShown, TaskResult, TaskSpec
+from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.session.executors import open_executor
 from flownb.session.only_here import constants_only_here, only_here
 from flownb.session.options import RunOptions, refuse_ambiguous
 from flownb.session.replay import launch_facts
 from flownb.session.state import SessionState, module_kept
-from flownb.store.logs import LogBook
 from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord, TaskStatus
 
 __all__ = ["FlowRun", "Reuse", "RunOutcome", "begin_run", "environment", "notebook_cells", "run_flow"]
@@ -157,7 +157,7 @@ def begin_run(
             program,
             inputs,
             ds_type=session.datastore_type,
-            settled={name: session.datastore.load(ref) for name, ref in known.items()},
+            settled={name: session.datastore.artifacts.load(ref) for name, ref in known.items()},
         )
         system_tags = check_project(program, options.branch, options.production)
         decorators = program.recorded()
@@ -169,7 +169,7 @@ def begin_run(
         defaults = known_defaults(program.declared, by_user)
     with session.datastore.recording():
         with program.own_modules.entered():  # to pickle values of classes that the flow's module imported
-            given = session.datastore.save_given(values)
+            given = session.datastore.artifacts.save_given(values)
         parameters = {**known, **{name: given[name] for name in chosen}}
         given = {**given, **parameters}
         kept = [] if origin is None else [name for name in origin.chosen if name in known]
@@ -185,13 +185,13 @@ def begin_run(
             constants={name: ref for name, ref in given.items() if name not in parameters},
             origin=origin.run if origin is not None else "",
             environment={**environment(session), **launch_facts(adds)},
-            cells=session.datastore.save_plain(notebook_cells(session), name="cells"),
-            source=session.datastore.save_plain(program.source, name="source"),
+            cells=session.datastore.artifacts.save_plain(notebook_cells(session), name="cells"),
+            source=session.datastore.artifacts.save_plain(program.code.texts, name="source"),
             system_tags=system_tags,
             chosen=(*kept, *by_user),
-            defaults={**otherwise, **(session.datastore.save_given(defaults) if defaults else {})},
+            defaults={**otherwise, **(session.datastore.artifacts.save_given(defaults) if defaults else {})},
         )
-        record = session.datastore.new_run(record)
+        record = session.datastore.runs.new_run(record)
     find = reuse(decorators) if reuse is not None else None
     return FlowRun(session, options, program, record, given, decorators, find)
 
@@ -233,7 +233,7 @@ class FlowRun:
         self._tasks = self._cloned = 0
         self._beaten = self._told = monotonic()
         self._scheduler: Scheduler | None = None
-        self._logs = LogBook(session.datastore, record.flow, record.run)
+        self._logs = session.datastore.logs.book(record.flow, record.run)
         self._stop_asked = False
         self._thread: threading.Thread | None = None
 
@@ -353,7 +353,7 @@ class FlowRun:
         """Record how it ended, and tell all views."""
         try:
             self._logs.close()
-            self._session.datastore.end_run(self._record.flow, self._record.run, RunEnd(status, time()))
+            self._session.datastore.runs.end_run(self._record.flow, self._record.run, RunEnd(status, time()))
         finally:
             self._emit(RunEnded(self._record.flow, self._record.run, status, self._tasks, time() - started))
         for name in exit_hooks(self._program, successful=status == "done"):
@@ -380,11 +380,10 @@ class FlowRun:
         self._cloned += isinstance(event, TaskCloned)
         self._session.events.emit(event)
 
-    def _show_card(self, shown: CardShown) -> None:
+    def _show_card(self, spec: TaskSpec, update: CardUpdate) -> None:
         """Keep the cards of a task that runs, and tell the views."""
-        spec = shown.spec
-        self._session.cards.keep_running(shown.update, spec.frames)
-        self._emit(CardRefreshed(self._record.flow, spec.run, spec.step, spec.task, shown.update.card))
+        self._session.cards.keep_running(update, spec.frames)
+        self._emit(CardRefreshed(self._record.flow, spec.run, spec.step, spec.task, update.card))
 
     def _tick(self) -> None:
         """Write what tasks show; now and then tell the views, and give a sign of life."""
@@ -394,7 +393,7 @@ class FlowRun:
             self._emit(RunGoesOn(self._record.flow, self._record.run))
         if monotonic() - self._beaten > HEARTBEAT:
             self._beaten = monotonic()
-            self._session.datastore.beat(self._record.flow, self._record.run)
+            self._session.datastore.runs.beat(self._record.flow, self._record.run)
 
 
 @contextlib.contextmanager

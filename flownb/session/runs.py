@@ -126,11 +126,11 @@ def list_runs(session: SessionState, filters: Mapping[str, Any]) -> RunList:
         What `parse_runs` gives.
     """
     flow, store = session.flow.name, session.datastore
-    if flow not in store.flows():
+    if flow not in store.runs.flows():
         return RunList(flow, ())
     rows = store.index.runs(flow, **{**filters, "limit": filters["limit"] + 1})
     shown = rows[: filters["limit"]]
-    records = store.runs(flow, [row.run for row in shown])
+    records = store.runs.run_records(flow, [row.run for row in shown])
     defaults = _defaults(session)
     lines = []
     for row, record in zip(shown, records, strict=True):
@@ -163,7 +163,7 @@ def _parameters(session: SessionState, record: RunRecord, defaults: Mapping[str,
         if name in defaults and defaults[name].key == ref.key:
             continue
         try:
-            text = " ".join(repr(session.datastore.load(ref, name=name)).split())
+            text = " ".join(repr(session.datastore.artifacts.load(ref, name=name)).split())
         except Exception as error:  # one value must not keep the list from being shown
             text = f"<{type(error).__name__}>"
         found.append(f"{name}={cut(text, VALUE)}")

@@ -19,7 +19,7 @@ from flownb.flow.definition import Step
 from flownb.flow.lint import check_flow
 from flownb.flow.lint.captures import CAPTURE_NEVER_ASSIGNED
 from flownb.pathspec import Origin, parse_origin
-from flownb.runtime.attempt import Debug, run_attempt
+from flownb.runtime.attempt import AttemptOptions, Debug, run_attempt
 from flownb.runtime.capture import logged
 from flownb.runtime.decorators import APPLIED
 from flownb.runtime.description import check_project
@@ -132,7 +132,7 @@ def spin_step(
     given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
     adds = launch(options.decorators, options.branch, options.production)
     if task_of_run is not None and not (options.decorators or options.branch or options.production):
-        adds = launch_of(session.datastore.run(program.flow.name, task_of_run.run))
+        adds = launch_of(session.datastore.runs.run(program.flow.name, task_of_run.run))
     program = program if adds == Launch() else program.launched(adds)
     if options.branch is not None or options.production:
         check_project(program, options.branch, options.production)
@@ -163,23 +163,21 @@ def spin_step(
             else:
                 ran = spec
                 if task_of_run is not None and keep is None:  # what is kept has ids of its own
-                    ran = replayed(spec, task_of_run, session.datastore.run(program.flow.name, task_of_run.run))
-                result = run_attempt(
-                    configured,
-                    ran,
-                    session.datastore,
-                    keep=keep,
+                    ran = replayed(spec, task_of_run, session.datastore.runs.run(program.flow.name, task_of_run.run))
+                attempt = AttemptOptions(
+                    keep,
                     display=display,
                     decorated=decorated,
                     on_card=on_card,
                     debug=_noting(debug, program, task_of_run) if options.pdb else None,
                 )
+                result = run_attempt(configured, ran, session.datastore, attempt)
                 result = replace(result, record=replace(result.record, run=spec.run, task=spec.task))
         session.cards.keep_spun(result)
         ended(result)
     if keep is not None:
         status = "done" if result.error is None else "failed"
-        keep.end_run(program.flow.name, run, RunEnd(status, time()))  # type: ignore[arg-type]  # one of its three
+        keep.runs.end_run(program.flow.name, run, RunEnd(status, time()))  # type: ignore[arg-type]  # one of its three
     if result.error is not None:
         raise result.error
     set_here = {n: v for n, v in result.values.items() if n not in overrides or n in step.captures}
@@ -202,7 +200,7 @@ def _debugged(session: SessionState, flow: str, options: SpinOptions) -> tuple[S
     if options.origin is None:
         return options, None
     origin = parse_origin(options.origin, flow)
-    session.datastore.run(flow, origin.run)  # says so if there is no such run
+    session.datastore.runs.run(flow, origin.run)  # says so if there is no such run
     record = task_to_debug(session.datastore, flow, options.step, origin, options.index)
     return (replace(options, origin=record.place), record) if record is not None else (options, None)
 
@@ -237,8 +235,8 @@ def _spin_notes(instance: Instance, options: SpinOptions, task_of_run: TaskRecor
 def _spin_run(session: SessionState, keep: Datastore, flow: str, step: str) -> tuple[str, str]:
     """A new run of one task in the spin datastore."""
     record = RunRecord(flow, "", "spin", started=time(), **session.working.facts(flow))
-    run = keep.new_run(record).run
-    return run, keep.new_task(flow, run, step)
+    run = keep.runs.new_run(record).run
+    return run, keep.tasks.new_task(flow, run, step)
 
 
 def _spin_instance(
@@ -258,7 +256,7 @@ def _spin_instance(
     parameters: dict[str, ArtifactRef] = {}
     if options.origin is not None:
         origin = parse_origin(options.origin, flow)
-        parameters = dict(session.datastore.run(flow, origin.run).parameters)  # says so if there is no such run
+        parameters = dict(session.datastore.runs.run(flow, origin.run).parameters)  # says so if there is no such run
         results = LatestResults(session.datastore, flow, only=origin.run)
     if origin is not None and origin.step == step:
         record = _recorded(session, flow, origin, options.index)
@@ -302,9 +300,9 @@ def _recorded(session: SessionState, flow: str, origin: Origin, index: int | Non
     """A task that ran before, by id, or by its position in the innermost foreach."""
     assert origin.step is not None
     if origin.task is not None:
-        record = session.datastore.task(flow, origin.run, origin.step, origin.task)
+        record = session.datastore.tasks.last_attempt(flow, origin.run, origin.step, origin.task)
     else:
-        tasks = session.datastore.tasks(flow, origin.run, origin.step)
+        tasks = session.datastore.tasks.last_attempts(flow, origin.run, origin.step)
         record = next((t for t in tasks if index is None or (t.foreach and t.foreach[-1].index == index)), None)
         if record is None and tasks and index is not None:
             raise _no_item(origin.step, index, [task.foreach[-1].index for task in tasks if task.foreach])
@@ -394,4 +392,4 @@ def _with_body(program: Program, step: Step, body: str, source: str | None, file
     if spun.body.transition is None:
         nodes = {**graph.nodes, step.name: replace(graph[step.name], transition=None)}
         graph = replace(graph, nodes=nodes)
-    return replace(program, flow=flow, graph=graph)
+    return program.of_cells(flow, graph)

@@ -24,7 +24,7 @@ from flownb.flow.lint import Diagnostic, check_flow, errors_of
 from flownb.flow.module import metaflow_name
 from flownb.flow.names import default_flow_name, step_name_problem
 from flownb.picture import Dag
-from flownb.provenance.own_modules import is_own
+from flownb.provenance.module_copies import is_own
 from flownb.runtime.decorators import APPLIED, APPLIED_TO_FLOWS, Recorded
 from flownb.runtime.events import EventStream
 from flownb.runtime.freshness import Freshness
@@ -331,12 +331,12 @@ class SessionState:
         Parameters that have no default are left out: a single step takes them from its parents.
         """
         known = self._given
-        if known is None or known[0] is not program or not all(map(self.datastore.holds, known[1].values())):
+        if known is None or known[0] is not program or not all(map(self.datastore.artifacts.holds, known[1].values())):
             with program.looked_at():
                 _ = program.declared  # the module's code may set environment variables
                 inputs = RunInputs(environment=config_environment())
                 _, defaults = start_values(program, inputs, ds_type=self.datastore_type, complete=False)
-                known = self._given = (program, self.datastore.save_given({**program.constants, **defaults}))
+                known = self._given = (program, self.datastore.artifacts.save_given({**program.constants, **defaults}))
         return known[1]
 
     def configured(self, program: Program, spec: TaskSpec) -> Program:
@@ -348,7 +348,9 @@ class SessionState:
         for name, one in declared.items():
             if name in spec.overrides or name in refs:
                 known = name in spec.overrides
-                configs[one.name] = spec.overrides[name] if known else self.datastore.load(refs[name], name=name)
+                configs[one.name] = (
+                    spec.overrides[name] if known else self.datastore.artifacts.load(refs[name], name=name)
+                )
         return program.with_configs(configs)
 
     @property

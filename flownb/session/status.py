@@ -12,8 +12,8 @@ from typing import Any
 from flownb.errors import FlownbError, NotFound
 from flownb.flow.lint import errors_of
 from flownb.picture.layout import INTERRUPTED, flow_summary, state_word
+from flownb.runtime.clones import Clones, StepClones
 from flownb.runtime.freshness import NEVER, Freshness
-from flownb.runtime.reuse import Reuse, StepReuse
 from flownb.session.report import as_bundle
 from flownb.session.resume import find_origin, offered_tasks, rehearse
 from flownb.session.state import SessionState
@@ -32,7 +32,7 @@ class FlowStatus:
         How many steps are in which state, as the picture of the flow says it.
     steps : dict of str to Freshness
         By step, parents first.
-    resume : dict of str to StepReuse or None
+    resume : dict of str to StepClones or None
         What a resume would make of each step; None if there is no run to resume. Of steps after one that would run,
         tasks are missing: what becomes of them shows when that has run.
     below : frozenset of str
@@ -54,7 +54,7 @@ class FlowStatus:
     flow: str
     summary: str
     steps: dict[str, Freshness]
-    resume: dict[str, StepReuse] | None = None
+    resume: dict[str, StepClones] | None = None
     below: frozenset[str] = frozenset()
     added: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
@@ -114,7 +114,7 @@ def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
         return FlowStatus(flow, summary, steps, note=note, used=used)
     program = session.program(True)
     tasks = offered_tasks(session.datastore, run)
-    planned = rehearse(session, Reuse(program, session.datastore, tasks), run)
+    planned = rehearse(session, Clones(program, session.datastore, tasks), run)
     below = program.graph.below(name for name, one in planned.items() if one.ran) & steps.keys()
     added = [name for name, one in planned.items() if one.ran and name not in steps]
     judge = session.judgement()
@@ -145,7 +145,7 @@ def _said(state: Freshness) -> str:
     return f"{word}: {', '.join([*state.reasons, *state.notes])}"
 
 
-def _planned(one: StepReuse | None, below: bool, made: Sequence[str]) -> str:
+def _planned(one: StepClones | None, below: bool, made: Sequence[str]) -> str:
     """What a resume would make of a step, as far as that is known if it is `below` one that would run."""
     if one is None:
         return "depends on what runs above" if below else "would not run"

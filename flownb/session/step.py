@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flownb.provenance.distributions import changed_distributions
-from flownb.runtime.attempt import run_task
+from flownb.runtime.attempt import AttemptOptions, run_task
 from flownb.runtime.capture import logged
 from flownb.runtime.events import task_retried, task_told
 from flownb.runtime.program import Program
@@ -70,7 +70,7 @@ def run_step(
     for instance in instances:
         with session.datastore.recording():
             given = session.refs(program)
-            task = session.datastore.new_task(
+            task = session.datastore.tasks.new_task(
                 program.flow.name, run, name, parents=instance.parents, given=given.values()
             )
         spec = TaskSpec(name, run, task, instance.parents, instance.frames, given)
@@ -87,7 +87,7 @@ def run_step(
             break
     status = done[-1].record.status
     execution = Execution(name, tuple(result.record.task for result in done), status)
-    session.datastore.add_execution(program.flow.name, run, execution)
+    session.datastore.tasks.add_execution(program.flow.name, run, execution)
     if done[-1].error is not None:
         raise done[-1].error
     notes = _notes(session, program, name, instances) + _other_versions(done)
@@ -140,15 +140,9 @@ def _run_logged(session: SessionState, program: Program, spec: TaskSpec, display
             next_attempt()
             session.events.emit(task_retried(result, "work"))
 
-        return run_task(
-            session.configured(program, spec),
-            spec,
-            session.datastore,
-            keep=session.datastore,
-            display=display,
-            on_card=card_hook(session, program.flow.name, spec),
-            on_retry=on_retry,
-        )
+        on_card = card_hook(session, program.flow.name, spec)
+        attempts = AttemptOptions(session.datastore, display=display, on_card=on_card)
+        return run_task(session.configured(program, spec), spec, session.datastore, attempts, on_retry=on_retry)
 
 
 def _notes(session: SessionState, program: Program, name: str, instances: list[Instance]) -> list[str]:

@@ -86,7 +86,7 @@ class WorkingRuns:
 
     def _is_overtaken(self, flow: str, known: LatestResults) -> bool:
         """Whether another kernel or a command of this notebook has begun a newer working run."""
-        last = self.datastore.last_run(flow)
+        last = self.datastore.runs.last_run(flow)
         if last == known.seen_up_to:
             return False
         known.seen_up_to = last
@@ -100,7 +100,9 @@ class WorkingRuns:
 
     def _find(self, flow: str) -> LatestResults:
         """Look for the notebook's working run, or for those that a new one will go on from."""
-        seen_up_to = self.datastore.last_run(flow)  # before looking, so that what begins meanwhile is looked for again
+        seen_up_to = self.datastore.runs.last_run(
+            flow
+        )  # before looking, so that what begins meanwhile is looked for again
         identity = self.identity(flow)
         own = next(working_runs(self.datastore, flow, identity.id, identity.user), None)
         before, begun = identity.before, self._begun.get(flow)
@@ -136,7 +138,7 @@ class WorkingRuns:
         results = self.results(flow)
         if results.work is not None:
             try:
-                self.datastore.run(flow, results.work)
+                self.datastore.runs.run(flow, results.work)
             except NotFound:
                 self._forget(flow)
                 results = self.results(flow)
@@ -154,7 +156,9 @@ class WorkingRuns:
     def _begin(self, flow: str, results: LatestResults, **changes: Any) -> LatestResults:
         """Begin a working run that goes on from those before."""
         before = (results.work,) if results.work is not None else results.before
-        there = {one.run for one in self.datastore.runs(flow, before) if one is not None and not one.removed}
+        there = {
+            one.run for one in self.datastore.runs.run_records(flow, before) if one is not None and not one.removed
+        }
         record = RunRecord(
             flow,
             "",
@@ -163,7 +167,7 @@ class WorkingRuns:
             continues=tuple(one for one in before if one in there),
             **{"uses": results.uses, "used_since": results.used_since, **self.facts(flow), **changes},
         )
-        record = self.datastore.new_run(record)
+        record = self.datastore.runs.new_run(record)
         self._begun.pop(flow, None)
         if not self.identity(flow).is_written:
             self._begun[flow] = record
@@ -179,7 +183,7 @@ class WorkingRuns:
             notebook=(record.notebook_id, record.user),
             **self._old_names(self.identity(flow)),
         )
-        found.seen_up_to = self.datastore.last_run(flow)
+        found.seen_up_to = self.datastore.runs.last_run(flow)
         return found
 
     def _give_id(self, flow: str) -> None:
@@ -236,7 +240,7 @@ class WorkingRuns:
                 "A notebook uses the results of a whole run.",
                 f"Write `%flow use {origin.run}`.",
             )
-        record = self.datastore.run(flow, origin.run)
+        record = self.datastore.runs.run(flow, origin.run)
         self._give_id(flow)
         self._begin(flow, self.results(flow), uses=record.run, used_since=time())
         return record
@@ -255,7 +259,7 @@ class WorkingRuns:
         if not uses:
             return ""
         try:
-            record = self.datastore.run(flow, uses)
+            record = self.datastore.runs.run(flow, uses)
         except NotFound:
             return f"uses run {flow}/{uses}, which was removed; `%flow use --none` ends that"
         owner = f" of {record.notebook or 'an unknown notebook'}"
@@ -268,17 +272,17 @@ class WorkingRuns:
         Nobody can tell which, so its results do not count unless the user says so.
         """
         identity = self.identity(flow)
-        if not identity.path or flow not in self.datastore.flows():
+        if not identity.path or flow not in self.datastore.runs.flows():
             return None
         rows = self.datastore.index.runs(flow, kind="work", user=identity.user)
-        records = self.datastore.runs(flow, [row.run for row in rows])
+        records = self.datastore.runs.run_records(flow, [row.run for row in rows])
         place = (identity.path, identity.host)
         return next((one for one in records if one is not None and (one.path, one.host) == place), None)
 
     def other_flows(self, flow: str) -> list[str]:
         """Other flows that this notebook recorded steps of."""
         found = []
-        for name in self.datastore.flows():
+        for name in self.datastore.runs.flows():
             if name != flow:
                 identity = identify(self.datastore, name, self.file)
                 own = next(working_runs(self.datastore, name, identity.id, identity.user), None)

@@ -1,24 +1,26 @@
-"""Values as artifacts: encoded, told from what they were before, and kept as blobs.
+"""Values kept as artifacts: each is encoded, compared with what it was when it was loaded, and stored by its content.
 
-Takes values and gives references (`ArtifactRef`), and the other way round. A reference holds small values itself;
-those a little larger share one blob with others that were saved together; each of the rest has its own.
+A reference (`ArtifactRef`) says where a value is. It holds a very small value itself; small values that are saved
+together share one blob; every other value has a blob of its own.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from flownb.errors import CorruptBlob, StoreError, UnpicklableArtifact
 from flownb.store.encoding import EncodingError, decode, encode, find_unpicklable, mentions
+from flownb.store.encodings.plain import Plain, PlainData
 from flownb.store.hashing import hash_parts, part_size
-from flownb.store.memory import Region, address_of, same_memory
+from flownb.store.memory import Region, equals_blob, equals_parts, head_equals
 from flownb.store.records import ArtifactRef, Packed
 from flownb.store.storage import Blobs, Part
 
-__all__ = ["Artifacts", "Loaded", "Saved", "inline_refs"]
+__all__ = ["ArtifactStore", "Loaded", "Saved", "inline_refs"]
 
 # Encoded values up to this many bytes stand in the manifest itself: a key and a place would take as much.
 INLINE_BYTES = 256
@@ -26,10 +28,10 @@ INLINE_BYTES = 256
 PACKED_BYTES = 16 << 10
 # What one shared blob holds at most.
 PACK_BYTES = 4 << 20
+# Larger values are read only when a step asks for them.
+FETCHED_BYTES = 1 << 20
 # Places of small values that a process remembers.
 MOST_PLACES = 100_000
-# From here on a part of a changed map is worth asking the kernel whether that part was written to.
-ASKED_FROM = 64 << 10
 # For another object than the one that was loaded the stored value is encoded again, to see whether both have the same
 # content, up to this many bytes of pickle stream.
 DRIFT_BYTES = 64 << 20
@@ -82,26 +84,68 @@ class _Small:
     by_value: str
 
 
-class Artifacts:
+class ArtifactStore:
     """Values in `blobs`.
 
     Parameters
     ----------
     blobs : Blobs
+    location : str, optional
+        The datastore's folder or URL, for messages.
+    check : callable, optional
+        Called before values are saved: it raises if the place must not be written to.
     """
 
-    def __init__(self, blobs: Blobs) -> None:
-        self.blobs = blobs
+    def __init__(self, blobs: Blobs, *, location: str = "", check: Callable[[], None] = lambda: None) -> None:
+        self._blobs = blobs
+        self._location = location
+        self._check = check
         # Where small values are that this process saved, by key: equal ones share a place.
         self._places: dict[str, Packed] = {}
 
-    def save(self, values: Mapping[str, Any], before: Mapping[str, Loaded]) -> Saved:
-        """Persist values; those that have not changed since they were loaded cost no write.
+    # -- saving
+
+    def save(self, value: Any, *, name: str, before: Loaded | None = None) -> ArtifactRef:
+        """Persist one value.
+
+        Parameters
+        ----------
+        value : object
+        name : str
+            The artifact's name, for messages.
+        before : Loaded, optional
+            What was loaded as `value`, perhaps to be changed in place since.
+
+        Returns
+        -------
+        ArtifactRef
+            That of `before` if the value's content is still the same.
+
+        Raises
+        ------
+        UnpicklableArtifact
+            If the value cannot be pickled.
+        StoreError
+            If the store cannot be written.
+        """
+        return self.save_given({name: value}, before={name: before} if before else {})[name]
+
+    def save_given(
+        self, values: Mapping[str, Any], *, before: Mapping[str, Loaded] = MappingProxyType({})
+    ) -> dict[str, ArtifactRef]:
+        """Persist values that must all be kept, such as those every task of a flow starts with; see `save`."""
+        saved = self.save_all(values, before=before)
+        for failure in saved.failures.values():
+            raise failure
+        return saved.refs
+
+    def save_all(self, values: Mapping[str, Any], *, before: Mapping[str, Loaded]) -> Saved:
+        """Persist values together, which is cheaper than one by one; unchanged ones cost no write.
 
         Parameters
         ----------
         values : mapping of str to object
-            By artifact name. They must not change until the blobs are settled.
+            By artifact name. They must not change until `settle` returns.
         before : mapping of str to Loaded
             What was loaded, by name; a value may have been changed in place since.
 
@@ -115,6 +159,7 @@ class Artifacts:
         StoreError
             If the store cannot be written.
         """
+        self._check()
         saved = Saved({}, {})
         small: list[_Small] = []
         same_object = {id(loaded.value): loaded for loaded in before.values()}
@@ -140,7 +185,7 @@ class Artifacts:
             elif size <= PACKED_BYTES:
                 small.append(_Small(name, key, encoding, _type_name(value), b"".join(parts), by_value))
             else:
-                self.blobs.put(parts, key, size)
+                self._blobs.put(parts, key, size)
                 saved.refs[name] = ArtifactRef(key, encoding, size, _type_name(value), by_value=by_value)
         self._pack(small, saved)
         return saved
@@ -148,7 +193,7 @@ class Artifacts:
     def _place(self, key: str) -> Packed | None:
         """Where this process put equal content, unless it was removed since."""
         place = self._places.get(key)
-        if place is not None and self.blobs.missing([(place.key, place.size)]):
+        if place is not None and self._blobs.missing([(place.key, place.size)]):
             del self._places[key]
             return None
         return place
@@ -167,7 +212,7 @@ class Artifacts:
                 taken += 1
             blob = bytes(content)
             key = hash_parts([blob], len(blob))
-            self.blobs.put([blob], key, len(blob))
+            self._blobs.put([blob], key, len(blob))
             for one in small[:taken]:
                 packed = Packed(key, len(blob), places[one.key]) if len(places) > 1 else None
                 if packed is not None and len(self._places) < MOST_PLACES:
@@ -177,11 +222,36 @@ class Artifacts:
                 )
             del small[:taken]
 
-    def load(self, ref: ArtifactRef, *, name: str = "", where: str = "") -> Loaded:
-        """Load a value; each call gives an independent object.
+    def save_plain(self, value: Any, *, name: str) -> ArtifactRef:
+        """Persist texts, numbers, lists, dicts and bytes so that a view can read them without running code.
 
-        A large blob may still be verified when this returns: call `verify` before anything is made of the value that
-        lasts.
+        Raises
+        ------
+        StoreError
+            If the store cannot be written.
+        """
+        return self.save(PlainData(value), name=name)
+
+    def settle(self) -> None:
+        """Wait until everything that was saved is kept.
+
+        Raises
+        ------
+        StoreError
+            If a value could not be kept.
+        """
+        self._blobs.settle()
+
+    # -- loading
+
+    def load(self, ref: ArtifactRef, *, name: str = "", where: str = "") -> Any:
+        """Load and verify a value; each call gives an independent object.
+
+        Parameters
+        ----------
+        ref : ArtifactRef
+        name, where : str
+            The artifact's name and the pathspec of its task, for messages.
 
         Raises
         ------
@@ -189,6 +259,42 @@ class Artifacts:
             If the value is missing or damaged.
         StoreError
             If it cannot be rebuilt.
+        """
+        loaded = self.read(ref, name=name, where=where)
+        self.verify([loaded])
+        return loaded.value
+
+    def load_plain(self, ref: ArtifactRef, *, name: str = "", where: str = "", fix: str = "") -> Any:
+        """Load what `save_plain` saved, and nothing else: looking at a datastore never runs what is in it.
+
+        Parameters
+        ----------
+        ref : ArtifactRef
+        name, where : str
+            What it is and the pathspec of its task, for messages.
+        fix : str
+            How to get it again if it is not plain data.
+
+        Raises
+        ------
+        CorruptBlob
+            If it is missing or damaged.
+        StoreError
+            If it is not plain data.
+        """
+        if ref.encoding != Plain.name:
+            raise StoreError(
+                f"The {name} of {where} cannot be shown." if where else f"The {name} cannot be shown.",
+                f"It is stored as `{ref.encoding}`, not as plain data (older versions of flownb did that), "
+                "and reading that can run code.",
+                fix or "Run it again.",
+            )
+        return self.load(ref, name=name, where=where)
+
+    def read(self, ref: ArtifactRef, *, name: str = "", where: str = "") -> Loaded:
+        """Like `load`, but a large value may still be being verified when this returns.
+
+        Call `verify` before anything lasting is made of the value.
         """
         label = f"Artifact `{name}` of {where}" if where else f"Artifact `{name}`"
         try:
@@ -221,6 +327,10 @@ class Artifacts:
         """
         return mentions(ref.encoding, self._content(ref), word)
 
+    def fetch(self, refs: Iterable[ArtifactRef]) -> None:
+        """Bring small values near before they are read one by one: in a bucket each read is a round trip."""
+        self._blobs.fetch(ref.blob for ref in refs if ref.blob is not None and ref.blob[1] <= FETCHED_BYTES)
+
     def verify(self, values: Iterable[Loaded]) -> None:
         """Wait until loaded values are verified.
 
@@ -231,9 +341,37 @@ class Artifacts:
         """
         labels = {loaded.ref.key: loaded.label for loaded in values if loaded.region is not None}
         try:
-            self.blobs.verify(labels)
+            self._blobs.verify(labels)
         except CorruptBlob as error:
             raise _unreadable(labels.get(error.key, "An artifact"), error) from error
+
+    # -- what is there
+
+    def holds(self, ref: ArtifactRef) -> bool:
+        """Whether what a reference needs is there; `flownb gc` may have removed what no run refers to."""
+        return ref.blob is None or not self._blobs.missing([ref.blob])
+
+    def require(self, refs: Sequence[ArtifactRef], what: str) -> None:
+        """Refuse to record something that refers to what is gone.
+
+        Parameters
+        ----------
+        refs : sequence of ArtifactRef
+        what : str
+            What cannot be done then, for the message.
+
+        Raises
+        ------
+        StoreError
+            If one of them is gone.
+        """
+        gone = self._blobs.missing([ref.blob for ref in refs if ref.blob is not None])
+        if gone:
+            raise StoreError(
+                f"{what}: an artifact that it needs is gone.",
+                f"Blob {gone[0]} is no longer in `{self._location}`: it was removed by hand, or with `flownb rm`.",
+                "Run the steps above again, then this one.",
+            )
 
     def _content(self, ref: ArtifactRef) -> memoryview:
         """The encoded value, writable and nobody else's."""
@@ -243,9 +381,9 @@ class Artifacts:
             except ValueError as error:
                 raise CorruptBlob(f"Content {ref.key} is not base64: its manifest was changed.", key=ref.key) from error
         elif ref.packed is not None:
-            content = self.blobs.get_part(ref.packed.key, ref.packed.size, ref.packed.offset, ref.size)
+            content = self._blobs.get_part(ref.packed.key, ref.packed.size, ref.packed.offset, ref.size)
         else:
-            return self.blobs.get(ref.key, ref.size)
+            return self._blobs.get(ref.key, ref.size)
         if hash_parts([bytes(content)], len(content)) != ref.key:
             raise CorruptBlob(f"Content {ref.key} does not match its key: it was changed or damaged.", key=ref.key)
         return memoryview(content)
@@ -264,16 +402,16 @@ class Artifacts:
                 # It stands on the damaged blob: what is saved now would be damaged as well.
                 raise _unreadable(loaded.label, error) from error
             return False  # then it is written again
-        if _equals_blob(parts, loaded.region, stored):
+        if equals_blob(parts, loaded.region, stored):
             return True
         head = parts[0]
-        if _head_equals(head, stored) or (value is not loaded.value and len(head) > DRIFT_BYTES):
+        if head_equals(head, stored) or (value is not loaded.value and len(head) > DRIFT_BYTES):
             return False
         try:
             _, again = encode(decode(loaded.ref.encoding, stored.view))
         except Exception:  # whatever stands in the way, the value then counts as changed
             return False
-        return _equals_parts(parts, loaded.region, again, stored)
+        return equals_parts(parts, loaded.region, again, stored)
 
 
 def inline_refs(values: Mapping[str, Any]) -> dict[str, ArtifactRef]:
@@ -294,51 +432,6 @@ def inline_refs(values: Mapping[str, Any]) -> dict[str, ArtifactRef]:
         inline = base64.b64encode(b"".join(parts)).decode()
         refs[name] = ArtifactRef(hash_parts(parts, size), encoding, size, _type_name(value), inline)
     return refs
-
-
-def _equals_blob(parts: Sequence[Part], region: Region | None, stored: Region) -> bool:
-    """Whether `parts` make the content of a stored blob; what stands untouched in its map is not read."""
-    if part_size(parts) != stored.view.nbytes:
-        return False
-    is_clean = _cleanness(region)
-    position = 0
-    for part in parts:
-        size, address = len(memoryview(part).cast("B")), address_of(part)
-        in_place = region is not None and region.offset(part, address) == position and is_clean(position, size)
-        if not in_place and not same_memory(address, stored.start + position, size):
-            return False
-        position += size
-    return True
-
-
-def _equals_parts(parts: Sequence[Part], region: Region | None, again: Sequence[Part], stored: Region) -> bool:
-    """Whether a value's parts equal those of the stored value, which was loaded and encoded anew."""
-    if len(parts) != len(again):
-        return False
-    is_clean = _cleanness(region)
-    for one, other in zip(parts, again, strict=True):
-        size = part_size([one])
-        if size != part_size([other]):
-            return False
-        here, there = address_of(one), address_of(other)
-        offset = region.offset(one, here) if region is not None else None
-        in_place = offset is not None and offset == stored.offset(other, there) and is_clean(offset, size)
-        if not in_place and not same_memory(here, there, size):
-            return False
-    return True
-
-
-def _cleanness(region: Region | None) -> Any:
-    """A function that says whether a part of a region was never written to."""
-    if region is None or region.is_untouched(0, region.view.nbytes):
-        return lambda offset, size: region is not None
-    return lambda offset, size: size >= ASKED_FROM and region.is_untouched(offset, size)
-
-
-def _head_equals(head: Part, stored: Region) -> bool:
-    """Whether a blob begins with `head`, which holds all but the large buffers."""
-    size = part_size([head])
-    return size <= stored.view.nbytes and same_memory(address_of(head), stored.start, size)
 
 
 def _unpicklable(name: str, value: Any, error: Exception) -> UnpicklableArtifact:

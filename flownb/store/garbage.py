@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 from flownb.errors import StoreError
 from flownb.store.datastore import Datastore
-from flownb.store.log_reader import log_files
 from flownb.store.records import Claim, TaskRecord
 from flownb.store.storage import Entry
 from flownb.store.usage import RUNNING_SECONDS, RecordedRun, recorded_runs, references, removals
@@ -112,8 +111,9 @@ def collect(
         logs = [entry for plan in plans for entry in _logs(plan)]
         if not dry_run:
             for mark in list(removals(datastore)):  # of a removal that was killed
-                datastore.clear_run(mark)
-                datastore.tell_changed(mark.flow, [mark.run])
+                datastore.runs.clear_run(mark)
+                datastore.tasks.forget_run(mark.flow, mark.run)
+                datastore.runs.note_changes(mark.flow, [mark.run])
             for plan in plans:
                 _remove(plan, now)
         blobs, waiting = ([], 0) if damaged else _unneeded(datastore, plans[0].needed | plans[1].needed, now)
@@ -154,8 +154,8 @@ def remove_run(datastore: Datastore, flow: str, run: str, *, force: bool = False
 def remove_runs(datastore: Datastore, places: Sequence[tuple[str, str]], *, force: bool = False) -> Removed:
     """Remove several runs at once, given as flow and run; see `remove_run`."""
     for flow, run in places:
-        if not (force and datastore.has_run(flow, run)):
-            datastore.run(flow, run)  # says so if there is no such run, or it cannot be read
+        if not (force and datastore.runs.has_run(flow, run)):
+            datastore.runs.run(flow, run)  # says so if there is no such run, or it cannot be read
     if not force:
         _refuse_needed(datastore, places)
     return collect(datastore, also=[f"{flow}/{run}" for flow, run in places])
@@ -200,9 +200,14 @@ def remove_spins(datastore: Datastore) -> Removed:
     """Remove all that ``spin --persist`` kept."""
     datastore.require_outermost("cleared up")
     spins = datastore.spins()
-    runs = tuple(f"spin/{flow}/{run}" for flow in spins.flows() for run in spins.run_ids(flow))
+    runs = tuple(f"spin/{flow}/{run}" for flow in spins.runs.flows() for run in spins.runs.run_ids(flow))
     with datastore.storage.lock(exclusive=True):
-        logs = [entry for flow in spins.flows() for run in spins.run_ids(flow) for entry in log_files(spins, flow, run)]
+        logs = [
+            entry
+            for flow in spins.runs.flows()
+            for run in spins.runs.run_ids(flow)
+            for entry in spins.logs.files(flow, run)
+        ]
         spins.storage.delete([entry.name for entry in spins.storage.entries("")])
     removed = collect(datastore)
     size = removed.bytes + sum(entry.size for entry in logs)
@@ -360,33 +365,34 @@ def _live_claims(run: RecordedRun, now: float) -> Iterator[Claim]:
 
 def _remove(plan: _Plan, now: float) -> None:
     """Carry a plan out; where there are no locks, a run that a task has begun to use meanwhile is left."""
-    marks = [(run, run.datastore.remove_run(run.record, now)) for run in plan.runs]
+    marks = [(run, run.datastore.runs.remove_run(run.record, now)) for run in plan.runs]
     for flow in {run.record.flow for run in plan.runs}:
         ids = [run.record.run for run in plan.runs if run.record.flow == flow]
-        plan.runs[0].datastore.tell_changed(flow, ids)
+        plan.runs[0].datastore.runs.note_changes(flow, ids)
     for run, mark in marks:
         if not run.datastore.storage.has_locks and _is_used(run):
-            run.datastore.restore_run(run.record)
-            run.datastore.tell_changed(run.record.flow, [run.record.run])
+            run.datastore.runs.restore_run(run.record)
+            run.datastore.runs.note_changes(run.record.flow, [run.record.run])
             plan.runs.remove(run)
             plan.needed.update(ref.blob[0] for _, _, ref in run.refs() if ref.blob is not None)
             continue
-        run.datastore.clear_run(mark)
+        run.datastore.runs.clear_run(mark)
+        run.datastore.tasks.forget_run(mark.flow, mark.run)
     for run, name in plan.executions:
         run.datastore.storage.delete([name])
     for run, task in plan.tasks:
-        run.datastore.remove_task(task)
-        names = [entry.name for entry in log_files(run.datastore, task.flow, task.run, task.step, task.task)]
+        run.datastore.tasks.remove_task(task)
+        names = [entry.name for entry in run.datastore.logs.files(task.flow, task.run, task.step, task.task)]
         run.datastore.storage.delete(names)
 
 
 def _logs(plan: _Plan) -> Iterator[Entry]:
     """The files of the logs of what a plan removes."""
     for run in plan.runs:
-        yield from log_files(run.datastore, run.record.flow, run.record.run)
+        yield from run.datastore.logs.files(run.record.flow, run.record.run)
     tasks = {task.pathspec: (run, task) for run, task in plan.tasks}
     for run, task in tasks.values():
-        yield from log_files(run.datastore, task.flow, task.run, task.step, task.task)
+        yield from run.datastore.logs.files(task.flow, task.run, task.step, task.task)
 
 
 def _is_used(removed: RecordedRun) -> bool:

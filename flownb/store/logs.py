@@ -1,428 +1,225 @@
-"""What attempts wrote and displayed, kept as files that grow while an attempt runs.
+"""The logs of a datastore: what attempts wrote and displayed, read again, also while they run.
 
-Takes outputs from whoever drives a run; the files are read by `flownb.store.log_reader`. Below a run's folder stand::
-
-    logs/STEP/TASK/ATTEMPT.jsonl            the first part
-    logs/STEP/TASK/ATTEMPT.N.jsonl          the last parts of one that wrote very much; older ones are removed
-
-One line is one piece, see `flownb.store.logs`. Nobody waits for a log and no task fails for one:
-what cannot be written is said once and left out.
+`flownb.store.log_book` writes the files. A line that a killed process left unfinished is skipped.
 """
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import json
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple
 
-from flownb.errors import FlownbError
-from flownb.pathspec import safe_name
-from flownb.store.storage import Appender, Storage
-from flownb.store.validation import is_moment
+from flownb.store.log_book import LogBook, from_line, log_folder
+from flownb.store.storage import Entry, Storage
 
-__all__ = ["LogBook", "Shown", "Stored", "from_line", "log_folder", "to_line"]
+__all__ = ["LogPiece", "LogPlace", "LogReader", "LogStore"]
 
-# MERGED-DOC store.log_lines: One line of a log: a piece of what an attempt showed, as JSON. Takes and gives fields;
-# ``t`` is the time in seconds since the epoch, ``k`` the kind. A line can be read with any tool.
-
-
-def to_line(fields: Mapping[str, Any]) -> bytes:
-    """A line with its end; half a character that a program wrote stays half a character.
-
-    Raises
-    ------
-    ValueError, TypeError, RecursionError
-        If a value holds itself, or has keys that are no texts.
-    """
-    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=_plain)
-    return text.encode("utf-8", "surrogatepass") + b"\n"
+# Files that are read at once.
+AT_ONCE = 64
+PieceKind = Literal["stdout", "stderr", "display", "clear", "note"]
 
 
-def from_line(line: bytes) -> dict[str, Any] | None:
-    """A line's fields, None for one that is damaged or empty."""
-    try:
-        fields = json.loads(line.decode("utf-8", "surrogatepass"))
-        return fields if isinstance(fields["k"], str) and is_moment(fields["t"]) else None
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
+class LogPlace(NamedTuple):
+    """Which attempt a log is of."""
+
+    step: str
+    task: str
+    attempt: int
 
 
-def _plain(value: object) -> Any:
-    """What JSON cannot hold: bytes of an image in base64, as Jupyter sends them; else a text."""
-    if isinstance(value, bytes | bytearray | memoryview):
-        return base64.b64encode(value).decode()
-    if isinstance(value, tuple | set | frozenset):
-        return list(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    item: Callable[[], Any] | None = getattr(value, "item", None)  # a number of NumPy's
-    return item() if item is not None and getattr(value, "shape", None) == () else str(value)
-
-
-# Characters of text in the first part, and in each of the two last parts that are kept.
-PART = 1 << 20
-# Bytes of what is displayed, as JSON, and of these the share that updates in place may take.
-RICH = 64 << 20
-UPDATES = RICH // 2
-# Text that waits for the next flush at most, in characters.
-WAITING = 1 << 18
-# A display's own text, for one that is kept without the rest, in characters.
-PLAIN = 10_000
-
-
-class Shown(Protocol):
-    """What an attempt showed; see `flownb.runtime.task.Output`."""
-
-    @property
-    def kind(self) -> str:
-        """``stdout``, ``stderr``, ``display`` or ``clear``."""
-        ...
-
-    @property
-    def text(self) -> str:
-        """Of a stream: what was written."""
-        ...
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """Of a display: its MIME bundle."""
-        ...
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """Of a display: that of its bundle."""
-        ...
-
-    @property
-    def display_id(self) -> str:
-        """Of a display: its name, else empty."""
-        ...
-
-    @property
-    def update(self) -> bool:
-        """Of a display: whether it takes the place of an earlier one; of a clear: whether it waits."""
-        ...
-
-
-class Stored(Protocol):
-    """A datastore, as far as logs are concerned."""
-
-    storage: Storage
-
-
-def log_folder(flow: str, run: str, step: str | None = None, task: str | None = None) -> str:
-    """Where the logs of a run, a step or a task are, below the datastore's root.
-
-    Raises
-    ------
-    NotFound
-        If a name could lead elsewhere.
-    """
-    parts = [safe_name(part) for part in (step, task) if part is not None]
-    return "/".join(["flows", safe_name(flow), safe_name(run), "logs", *parts])
-
-
-class LogBook:
-    """The logs of one run's attempts.
-
-    Parameters
-    ----------
-    datastore : Datastore
-    flow, run : str
-
-    Notes
-    -----
-    An attempt's file is made with its first output. Of very much text the first and the last part are kept, and of
-    displays their text alone once they take too much room; what is left out is counted. Any thread may call.
-    """
-
-    def __init__(self, datastore: Stored, flow: str, run: str) -> None:
-        self._storage = datastore.storage
-        self._folder = log_folder(flow, run)
-        self._run = f"{flow}/{run}"
-        self._lock = threading.RLock()
-        self._open: dict[tuple[str, str, int], _Log] = {}
-        self._ended: list[_Log] = []
-        # What is known of attempts that have ended, should more come from them.
-        self._last: dict[tuple[str, str, int], _Part] = {}
-        self._complained = False
-
-    def add(self, step: str, task: str, attempt: int, output: Shown) -> None:
-        """Take one piece of what an attempt showed; it is written with the next flush."""
-        with self._lock, self._best_effort():
-            key = (step, task, attempt)
-            log = self._open.get(key)
-            if log is None:
-                place = f"{self._folder}/{safe_name(step)}/{safe_name(task)}/{attempt}"
-                log = self._open[key] = _Log(self._storage, place, self._last.get(key))
-            log.add(output)
-
-    def flush(self) -> None:
-        """Write what waits."""
-        with self._lock:
-            for log in self._open.values():
-                with self._best_effort():
-                    log.flush()
-            self._forget_written()
-
-    def end(self, step: str, task: str, attempt: int) -> None:
-        """Write what an attempt left, for it has ended; in a bucket this goes on in the background."""
-        with self._lock:
-            log = self._open.pop((step, task, attempt), None)
-            if log is not None:
-                with self._best_effort():
-                    last = log.end()
-                    if last is not None:
-                        self._last[step, task, attempt] = last
-                        self._ended.append(log)
-            if len(self._ended) >= 100:
-                self._forget_written()
-
-    def close(self) -> None:
-        """Write what all attempts left, and wait until it is kept."""
-        with self._lock:
-            for key in list(self._open):
-                self.end(*key)
-            while self._ended:
-                with self._best_effort():
-                    self._ended.pop().settle()
-
-    def _forget_written(self) -> None:
-        """Settle what has been written since."""
-        waiting = []
-        for log in self._ended:
-            if log.is_written():
-                with self._best_effort():
-                    log.settle()
-            else:
-                waiting.append(log)
-        self._ended = waiting
-
-    @contextlib.contextmanager
-    def _best_effort(self) -> Iterator[None]:
-        """Say once what goes wrong, and go on."""
-        try:
-            yield
-        except Exception as error:
-            if not self._complained:
-                self._complained = True
-                why = str(error) if isinstance(error, FlownbError) else f"{type(error).__name__}: {error}"
-                with contextlib.suppress(Exception):
-                    print(f"note: not all logs of run {self._run} are kept. {why}", file=sys.stderr)
-
-
-class _Log:
-    """One attempt's log; `before` is the last part of what it wrote before it was ended too early."""
-
-    def __init__(self, storage: Storage, place: str, before: _Part | None) -> None:
-        self._storage = storage
-        self._place = place
-        self._before = before
-        self._parts: list[_Part] = []
-        self._waiting: list[tuple[float, str, list[str]]] = []
-        self._waits = 0
-        self._rich = 0
-        # Displays of which only the text is kept, and their size.
-        self._reduced = self._reduced_bytes = 0
-        # The last state of displays that are updated too often to keep each.
-        self._held: dict[str, bytes] = {}
-        self._last = 0.0
-        self._broken = False
-
-    def add(self, output: Shown) -> None:
-        """Take a piece."""
-        if self._broken:
-            return
-        now = self._last = max(time.time(), self._last)
-        if output.kind in ("stdout", "stderr"):
-            if not output.text:
-                return
-            if self._waiting and self._waiting[-1][1] == output.kind:
-                self._waiting[-1][2].append(output.text)
-            else:
-                self._waiting.append((now, output.kind, [output.text]))
-            self._waits += len(output.text)
-            if self._waits > WAITING:
-                self.flush()
-            return
-        self._write_waiting()
-        if output.kind == "clear":
-            self._put({"t": now, "k": "clear", "wait": output.update})
-        else:
-            self._display(now, output)
-
-    def flush(self) -> None:
-        """Write what waits."""
-        if not self._broken:
-            self._write_waiting()
-            with self._breaking():
-                for part in self._parts[-1:]:  # those before are closed
-                    part.write()
-
-    def end(self) -> _Part | None:
-        """Write what is left and close the file; give the last part, None if nothing was or can be written."""
-        if not self._broken:
-            self._write_waiting()
-            self._part(self._last).lines += self._held.values()
-            if self._reduced:
-                self._put({"t": self._last, "k": "out", "reduced": self._reduced, "bytes": self._reduced_bytes})
-            with self._breaking():
-                for part in self._parts[-1:]:
-                    part.write()
-                    part.appender.close()
-        return None if self._broken or not self._parts else self._parts[-1]
-
-    def is_written(self) -> bool:
-        """Whether `settle` need not wait."""
-        return self._broken or all(part.appender.is_settled() for part in self._parts)
-
-    def settle(self) -> None:
-        """Wait until all is kept."""
-        if not self._broken:
-            for part in self._parts:
-                part.appender.settle()
-
-    @contextlib.contextmanager
-    def _breaking(self) -> Iterator[None]:
-        """Write nothing more after an error: what follows would stand behind half a line."""
-        try:
-            yield
-        except Exception:
-            self._broken = True
-            raise
-
-    def _write_waiting(self) -> None:
-        """Turn the text that waits into lines."""
-        waiting, self._waiting, self._waits = self._waiting, [], 0
-        for at, kind, texts in waiting:
-            self._text(at, kind, "".join(texts))
-
-    def _text(self, at: float, kind: str, text: str) -> None:
-        """Add text, over as many parts as it needs."""
-        while text:
-            part = self._part(at)
-            room = PART - part.chars
-            if len(self._parts) > 1 and len(text) > room + 2 * PART:
-                skipped = len(text) - 2 * PART  # it would be removed again
-                part.left_out[kind] = part.left_out.get(kind, 0) + skipped
-                part.lines.append(to_line({"t": at, "k": "out", kind: skipped}))
-                text = text[skipped:]
-                continue
-            piece, text = text[:room], text[room:]
-            part.chars += len(piece)
-            part.streams[kind] = part.streams.get(kind, 0) + len(piece)
-            part.lines.append(to_line({"t": at, "k": kind, "s": piece}))
-
-    def _display(self, at: float, output: Shown) -> None:
-        """Add a display, or what there is room for."""
-        fields: dict[str, Any] = {"t": at, "k": "display"}
-        if output.display_id:
-            fields["id"] = output.display_id
-        if output.update:
-            fields["update"] = True
-        try:
-            line = to_line({**fields, "data": dict(output.data), "metadata": dict(output.metadata)})
-        except (ValueError, TypeError, RecursionError):  # such as a circle
-            line = to_line({**fields, "data": {"text/plain": output.text[:PLAIN]}})
-        self._held.pop(output.display_id, None)
-        part = self._part(at)
-        if self._rich + len(line) > RICH:
-            self._reduced += 1
-            self._reduced_bytes += len(line)
-            text = str(output.data.get("text/plain", output.text))[:PLAIN]
-            line = to_line({**fields, "data": {"text/plain": text}})
-            part.chars += len(line)
-        elif output.update and self._rich + len(line) > UPDATES:
-            self._held[output.display_id] = line
-            return
-        else:
-            self._rich += len(line)
-        part.displays += 1
-        part.lines.append(line)
-
-    def _put(self, fields: dict[str, Any]) -> None:
-        self._part(fields["t"]).lines.append(to_line(fields))
-
-    def _part(self, at: float) -> _Part:
-        """The part that is being written; a new one when it is full."""
-        if self._parts and self._parts[-1].chars < PART:
-            return self._parts[-1]
-        before = self._parts[-1] if self._parts else self._before
-        number = before.number + 1 if before is not None else 0
-        name = f"{self._place}.{number}.jsonl" if number else f"{self._place}.jsonl"
-        part = _Part(number, name, self._storage.appender(name))
-        if self._parts:
-            with self._breaking():
-                self._parts[-1].write()
-                self._parts[-1].appender.close()
-        if before is not None:
-            if number > 1:
-                part.before = before.all_before()
-            part.lines.append(to_line({"t": at, "k": "before", **part.before}))
-        self._parts.append(part)
-        first = int(self._parts[0].number == 0)  # it stays, and two of the last
-        if len(self._parts) > first + 2:
-            gone = self._parts.pop(first)
-            with self._breaking():
-                gone.appender.settle()
-                self._storage.delete([gone.name])
-        return part
-
-
-@dataclass
-class _Part:
-    """One file of a log.
+@dataclass(frozen=True)
+class LogPiece:
+    """One piece of what an attempt showed.
 
     Attributes
     ----------
-    number : int
-    name : str
-    appender : Appender
-    lines : list of bytes
-        What waits to be written.
-    chars : int
-        Its text's length.
-    streams : dict
-        The same by stream.
-    displays : int
-    left_out : dict
-        Characters by stream that were never written to it.
-    before : dict
-        What stands in the parts between the first one and this, by stream, and displays.
+    at : float
+        When, in seconds since the epoch, UTC.
+    kind : {"stdout", "stderr", "display", "clear", "note"}
+        ``clear`` takes away all before; a ``note`` says in its text what was not kept.
+    text : str
+        Of a stream: what was written; of a display its ``text/plain``.
+    data, metadata : dict
+        Of a display: its MIME bundle.
+    display_id : str
+        Of a display that can be updated: its name.
+    update : bool
+        Of a display: whether it takes the place of that name's earlier one; of a clear: whether it waits until the
+        next output.
     """
 
-    number: int
-    name: str
-    appender: Appender
-    lines: list[bytes] = field(default_factory=list)
-    chars: int = 0
-    streams: dict[str, int] = field(default_factory=dict)
-    displays: int = 0
-    left_out: dict[str, int] = field(default_factory=dict)
-    before: dict[str, int] = field(default_factory=dict)
-    torn: bool = False
+    at: float
+    kind: PieceKind
+    text: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    display_id: str = ""
+    update: bool = False
 
-    def write(self) -> None:
-        """Write what waits."""
-        if self.lines:
-            lines, self.lines = self.lines, []
-            content = (b"\n" if self.torn else b"") + b"".join(lines)
-            self.torn = True
-            self.appender.add(content)
-            self.torn = False
-        else:
-            self.appender.flush()
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        return (dict(self.data) or {"text/plain": self.text}), dict(self.metadata)
 
-    def all_before(self) -> dict[str, int]:
-        """What stands in the parts between the first one and the next."""
-        found = dict(self.before)
-        for counts in (self.streams, self.left_out, {"displays": self.displays}):
-            for name, count in counts.items():
-                found[name] = found.get(name, 0) + count
-        return {name: count for name, count in found.items() if count}
+
+class LogStore:
+    """The logs of all runs in one place.
+
+    Parameters
+    ----------
+    storage : Storage
+        The files of the datastore.
+
+    Notes
+    -----
+    Where a method takes a step and a task, None means all of them.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def book(self, flow: str, run: str) -> LogBook:
+        """What writes the logs of a run."""
+        return LogBook(self._storage, flow, run)
+
+    def reader(
+        self, flow: str, run: str, *, step: str | None = None, task: str | None = None, attempt: int | None = None
+    ) -> LogReader:
+        """What reads the logs of a run, step, task or attempt, again and again."""
+        return LogReader(self._storage, flow, run, step=step, task=task, attempt=attempt)
+
+    def read(self, flow: str, run: str, place: LogPlace) -> list[LogPiece]:
+        """All that one attempt wrote and displayed, by time; empty if it has no log."""
+        reader = self.reader(flow, run, step=place.step, task=place.task, attempt=place.attempt)
+        return [piece for _, piece in reader.read()]
+
+    def attempts(self, flow: str, run: str, step: str | None = None, task: str | None = None) -> list[LogPlace]:
+        """The attempts that have logs, sorted by step, task and attempt."""
+        above = log_folder(flow, run)
+        places = (_place_of(entry.name.removeprefix(f"{above}/")) for entry in self.files(flow, run, step, task))
+        return sorted(
+            {found[0] for found in places if found}, key=lambda place: (place.step, _number(place.task), place)
+        )
+
+    def files(self, flow: str, run: str, step: str | None = None, task: str | None = None) -> list[Entry]:
+        """The files of the logs."""
+        return list(self._storage.entries(log_folder(flow, run, step, task)))
+
+
+class LogReader:
+    """What attempts of a run showed, each piece given once.
+
+    Parameters
+    ----------
+    storage : Storage
+        The files of the datastore.
+    flow, run : str
+    step, task : str, optional
+        Only of this step or task.
+    attempt : int, optional
+        Only of this attempt.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        flow: str,
+        run: str,
+        *,
+        step: str | None = None,
+        task: str | None = None,
+        attempt: int | None = None,
+    ) -> None:
+        self._storage = storage
+        self._run_folder = log_folder(flow, run)
+        self._folder = log_folder(flow, run, step, task)
+        self._attempt = attempt
+        # Of each file: bytes that were looked at, and of these the ones that were whole lines.
+        self._seen: dict[str, tuple[int, int]] = {}
+
+    def read(self, only: Iterable[LogPlace] | None = None) -> list[tuple[LogPlace, LogPiece]]:
+        """The pieces that were not given yet, by time.
+
+        Parameters
+        ----------
+        only : iterable of LogPlace, optional
+            Attempts to read; what others showed is given another time.
+        """
+        wanted = None if only is None else set(only)
+        grown: list[tuple[LogPlace, int, Entry]] = []
+        for entry in self._storage.entries(self._folder):
+            found = _place_of(entry.name.removeprefix(f"{self._run_folder}/"))
+            if found is None or (wanted is not None and found[0] not in wanted):
+                continue
+            if self._attempt in (None, found[0].attempt) and entry.size > self._seen.get(entry.name, (0, 0))[0]:
+                grown.append((*found, entry))
+        grown.sort(key=lambda one: one[:2])
+        pieces = []
+        for start in range(0, len(grown), AT_ONCE):
+            some = grown[start : start + AT_ONCE]
+            contents = self._storage.read_many([entry.name for _, _, entry in some])
+            for (place, number, entry), content in zip(some, contents, strict=True):
+                if content is not None:
+                    pieces += [(place, piece) for piece in self._new(entry.name, content, number)]
+        pieces.sort(key=lambda one: one[1].at)
+        return pieces
+
+    def _new(self, name: str, content: bytes, number: int) -> list[LogPiece]:
+        """The pieces that a file did not have when it was last read."""
+        start = self._seen.get(name, (0, 0))[1]
+        end = content.rfind(b"\n") + 1
+        self._seen[name] = (len(content), max(start, end))
+        stem = name.removesuffix(f".{number}.jsonl" if number else ".jsonl")
+        has_before = number < 2 or f"{stem}.{number - 1}.jsonl" in self._seen
+        found: list[LogPiece] = []
+        for line in content[start:end].split(b"\n"):
+            fields = from_line(line)
+            if fields and not (fields["k"] == "before" and has_before):
+                found += _pieces(fields)
+        return found
+
+
+def _number(task: str) -> int:
+    return int(task) if task.isdecimal() else 1 << 60
+
+
+def _place_of(name: str) -> tuple[LogPlace, int] | None:
+    """Attempt and part of a file's name; None for files that are no logs."""
+    parts = name.split("/")
+    if len(parts) != 3:
+        return None
+    numbers = parts[2].removesuffix(".jsonl").split(".")
+    if parts[2].endswith(".jsonl") and len(numbers) <= 2 and all(number.isdecimal() for number in numbers):
+        return LogPlace(parts[0], parts[1], int(numbers[0])), int(numbers[1]) if len(numbers) == 2 else 0
+    return None
+
+
+def _pieces(fields: dict[str, Any]) -> list[LogPiece]:
+    """What a line says."""
+    at, kind = float(fields["t"]), fields["k"]
+    if kind in ("stdout", "stderr"):
+        text = fields.get("s")
+        return [LogPiece(at, kind, text)] if isinstance(text, str) else []
+    if kind == "clear":
+        return [LogPiece(at, "clear", update=bool(fields.get("wait")))]
+    if kind == "display":
+        data, metadata = fields.get("data"), fields.get("metadata", {})
+        if not isinstance(data, dict) or not isinstance(metadata, dict):
+            return []
+        name, update = str(fields.get("id", "")), bool(fields.get("update"))
+        return [LogPiece(at, "display", str(data.get("text/plain", "")), data, metadata, name, update)]
+    return _left_out(at, fields) if kind in ("before", "out") else []
+
+
+def _left_out(at: float, fields: dict[str, Any]) -> list[LogPiece]:
+    """What was not kept, said where it is missing: of a stream in that stream."""
+    counts = {name: count for name, count in fields.items() if name not in ("t", "k") and isinstance(count, int)}
+    found = [
+        LogPiece(at, stream, f"\n… {counts[stream]:,} characters are left out here …\n")
+        for stream in ("stdout", "stderr")
+        if counts.get(stream)
+    ]
+    if counts.get("displays"):
+        found.append(LogPiece(at, "note", f"… outputs that are left out here: {counts['displays']:,} …\n"))
+    if counts.get("reduced"):
+        size = f"{counts.get('bytes', 0) / 1e6:,.1f} MB"
+        found.append(LogPiece(at, "note", f"… outputs kept as text only: {counts['reduced']:,} ({size}) …\n"))
+    return found

@@ -1,8 +1,9 @@
-"""Where a value's memory is, and whether it was written to.
+"""Whether a loaded value still has the content it was loaded with, found without reading what nobody wrote to.
 
-A blob is mapped privately; a page of such a map that someone wrote to is the process's own from then on, and the kernel
-knows. So a large value that a step only read is told from one it changed in place without reading it again (LIMITS.md:
-0.4 to 39 ms for 5 GB, against 577 ms to hash it).
+A blob is mapped privately: a page of the map that is written to becomes a copy of the process's own, and the kernel
+knows which pages those are (docs/adr/0014-page-map.md). Memory that was perhaps written to is compared byte by byte
+with the stored blob. With ``FLOWNB_PAGE_MAP=off``, and where the kernel cannot say, all of it is compared: slower, with
+the same result.
 """
 
 from __future__ import annotations
@@ -10,15 +11,29 @@ from __future__ import annotations
 import ctypes
 import functools
 import mmap
+import os
 import struct
 import sys
+from collections.abc import Sequence
 from typing import Any
 
+from flownb.store.hashing import part_size
 from flownb.store.storage import Part
 
-__all__ = ["Region", "address_of", "private_memory", "same_memory", "was_written"]
+__all__ = [
+    "Region",
+    "address_of",
+    "equals_blob",
+    "equals_parts",
+    "head_equals",
+    "private_memory",
+    "same_memory",
+    "was_written",
+]
 
 PAGE = mmap.PAGESIZE
+# From here on a part of a changed map is worth asking the kernel whether that part was written to.
+ASKED_FROM = 64 << 10
 # <linux/fs.h>: struct pm_scan_arg, PAGEMAP_SCAN and the categories of pages (Linux 6.7).
 SCAN_ARGUMENT = struct.Struct("<12Q")
 PAGEMAP_SCAN = 0xC0000000 | SCAN_ARGUMENT.size << 16 | ord("f") << 8 | 16
@@ -53,7 +68,7 @@ def same_memory(one: int, other: int, size: int) -> bool:
 def private_memory(size: int) -> mmap.mmap:
     """Empty memory of this process alone.
 
-    Python's own default is shared with forked processes, and the kernel tells its pages as a file's.
+    Python's own default is shared with forked processes, and the kernel reports its pages as a file's.
     """
     if hasattr(mmap, "MAP_ANONYMOUS"):
         return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -66,7 +81,7 @@ class Region:
     Parameters
     ----------
     view : memoryview
-        The map or copy that its value stands on; kept alive.
+        The map or copy that the value's memory is in; kept alive.
     """
 
     def __init__(self, view: memoryview) -> None:
@@ -76,7 +91,7 @@ class Region:
         self._is_map = isinstance(view.obj, mmap.mmap)
 
     def offset(self, part: Part, address: int) -> int | None:
-        """Where a buffer stands in the region, None if it is elsewhere."""
+        """Where a buffer is in the region; None if it is elsewhere."""
         size = len(part) if isinstance(part, bytes) else part.nbytes
         return address - self.start if self.start <= address and address + size <= self.end else None
 
@@ -87,6 +102,51 @@ class Region:
         start = (self.start + offset) // PAGE * PAGE
         end = -(-(self.start + offset + size) // PAGE) * PAGE
         return not was_written(start, end)
+
+
+def equals_blob(parts: Sequence[Part], region: Region | None, stored: Region) -> bool:
+    """Whether `parts` make the content of a stored blob; what is untouched in its map is not read."""
+    if part_size(parts) != stored.view.nbytes:
+        return False
+    is_clean = _cleanness(region)
+    position = 0
+    for part in parts:
+        size, address = len(memoryview(part).cast("B")), address_of(part)
+        in_place = region is not None and region.offset(part, address) == position and is_clean(position, size)
+        if not in_place and not same_memory(address, stored.start + position, size):
+            return False
+        position += size
+    return True
+
+
+def equals_parts(parts: Sequence[Part], region: Region | None, again: Sequence[Part], stored: Region) -> bool:
+    """Whether a value's parts equal those of the stored value, which was loaded and encoded again."""
+    if len(parts) != len(again):
+        return False
+    is_clean = _cleanness(region)
+    for one, other in zip(parts, again, strict=True):
+        size = part_size([one])
+        if size != part_size([other]):
+            return False
+        here, there = address_of(one), address_of(other)
+        offset = region.offset(one, here) if region is not None else None
+        in_place = offset is not None and offset == stored.offset(other, there) and is_clean(offset, size)
+        if not in_place and not same_memory(here, there, size):
+            return False
+    return True
+
+
+def _cleanness(region: Region | None) -> Any:
+    """A function that says whether a part of a region was never written to."""
+    if region is None or region.is_untouched(0, region.view.nbytes):
+        return lambda offset, size: region is not None
+    return lambda offset, size: size >= ASKED_FROM and region.is_untouched(offset, size)
+
+
+def head_equals(head: Part, stored: Region) -> bool:
+    """Whether a blob begins with `head`, which holds all but the large buffers."""
+    size = part_size([head])
+    return size <= stored.view.nbytes and same_memory(address_of(head), stored.start, size)
 
 
 def was_written(start: int, end: int) -> bool:
@@ -100,10 +160,12 @@ def was_written(start: int, end: int) -> bool:
     Returns
     -------
     bool
-        Also true when this system cannot tell.
+        Also true when this system cannot say, and with ``FLOWNB_PAGE_MAP=off``.
     """
     if start == end:
         return False
+    if os.environ.get("FLOWNB_PAGE_MAP") == "off":
+        return True
     try:
         return _scan(start, end)
     except OSError:  # Linux before 6.7, or none
@@ -136,7 +198,7 @@ def _scan(start: int, end: int) -> bool:
 
 
 def _read_pagemap(start: int, end: int) -> bool:
-    """The same from the table of all pages, which Linux has had for longer; elsewhere nothing is known."""
+    """The same from the table of all pages, which Linux has had for longer; on other systems nothing is known."""
     try:
         with open("/proc/self/pagemap", "rb", buffering=0) as file:  # noqa: PTH123
             position, last = start // PAGE * 8, end // PAGE * 8

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, Literal, TypeVar
-
-from blake3 import blake3
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from flownb.store.validation import require_texts, require_types
 
 __all__ = [
+    "AnyRecord",
     "ArtifactRef",
     "CardRecord",
     "Claim",
@@ -30,15 +28,13 @@ __all__ = [
     "TaskRecord",
     "TaskStatus",
     "from_json",
-    "seal",
     "to_json",
-    "unseal",
 ]
 
-SUM = re.compile(rb',"sum":"([0-9a-f]{16})"}\Z')
 TaskStatus = Literal["done", "failed", "interrupted"]
 RunStatus = Literal["running", "done", "failed", "interrupted"]
-Record = TypeVar("Record", bound="TaskRecord | RunRecord | RunEnd | Execution | Claim | TagChange")
+AnyRecord: TypeAlias = "TaskRecord | RunRecord | RunEnd | Execution | Claim | TagChange"
+Record = TypeVar("Record", bound="AnyRecord")
 
 
 @dataclass(frozen=True)
@@ -369,35 +365,9 @@ class TagChange:
     nonce: str = ""
 
 
-def to_json(record: TaskRecord | RunRecord | RunEnd | Execution | Claim | TagChange) -> bytes:
+def to_json(record: AnyRecord) -> bytes:
     """A record as JSON; fields that have their default value are left out."""
     return json.dumps(_plain(record), separators=(",", ":")).encode()
-
-
-def seal(text: bytes, name: str) -> bytes:
-    """Add a checksum to a record as JSON: of it and of its file's name, so that it cannot pass for another one."""
-    return b'%b,"sum":"%b"}' % (text[:-1], _checksum(text, name))
-
-
-def unseal(text: bytes, name: str) -> bytes:
-    """Compare a record with its checksum; one without (it was written by hand, or by an older version) is trusted.
-
-    Raises
-    ------
-    ValueError
-        If the file was changed, damaged, or belongs elsewhere.
-    """
-    found = SUM.search(text)
-    if found is None:
-        return text
-    record = text[: found.start()] + b"}"
-    if found[1] != _checksum(record, name):
-        raise ValueError("it does not match its checksum: it was changed, damaged, or belongs to another place")
-    return record
-
-
-def _checksum(text: bytes, name: str) -> bytes:
-    return blake3(name.encode() + b"\0" + text).hexdigest(8).encode()
 
 
 def _plain(value: Any) -> Any:

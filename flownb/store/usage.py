@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from flownb.store.datastore import Datastore
-from flownb.store.log_reader import log_files
 from flownb.store.records import ArtifactRef, Claim, Execution, RunEnd, RunRecord, TaskRecord
 
 __all__ = ["RecordedRun", "Share", "Usage", "measure", "recorded_runs", "references", "removals"]
@@ -66,7 +65,7 @@ class RecordedRun:
             return False
         if self.record.kind == "run":
             # A minute without a heartbeat, which a list calls dead, can be a process that was cut off and comes back.
-            if self.datastore.alive(self.record.flow, [self.record.run], silent=RUNNING_SECONDS)[0]:
+            if self.datastore.runs.alive(self.record.flow, [self.record.run], silent=RUNNING_SECONDS)[0]:
                 return True
             if self.datastore.storage.has_locks:
                 return False
@@ -92,7 +91,7 @@ def references(attempt: TaskRecord) -> Iterator[tuple[str, ArtifactRef]]:
 
 def recorded_runs(datastore: Datastore, *, flows: Iterable[str] | None = None) -> Iterator[RecordedRun]:
     """All runs of some flows, or of all, that were not removed."""
-    for flow in datastore.flows() if flows is None else flows:
+    for flow in datastore.runs.flows() if flows is None else flows:
         for run, record, end in _records(datastore, flow):
             if record is None:
                 found = _read(datastore, RunRecord(flow, run, "run"), end)
@@ -104,17 +103,19 @@ def recorded_runs(datastore: Datastore, *, flows: Iterable[str] | None = None) -
 
 def removals(datastore: Datastore) -> Iterator[RunRecord]:
     """Marks of removed runs whose files are not all gone."""
-    for flow in datastore.flows():
+    for flow in datastore.runs.flows():
         yield from (mark for _, mark, _ in _records(datastore, flow) if mark and mark.removed and not mark.cleared)
 
 
 def _records(datastore: Datastore, flow: str) -> Iterator[tuple[str, RunRecord | None, RunEnd | None]]:
     """Ids and records of a flow's runs, newest first; None for a record that cannot be read."""
-    ids = datastore.run_ids(flow)
+    ids = datastore.runs.run_ids(flow)
     for start in range(0, len(ids), 1000):
         some = ids[start : start + 1000]
-        for run, record, end in zip(some, datastore.runs(flow, some), datastore.run_ends(flow, some), strict=True):
-            if record is not None or datastore.has_run(flow, run):
+        for run, record, end in zip(
+            some, datastore.runs.run_records(flow, some), datastore.runs.run_ends(flow, some), strict=True
+        ):
+            if record is not None or datastore.runs.has_run(flow, run):
                 yield run, record, end
 
 
@@ -122,15 +123,15 @@ def _read(datastore: Datastore, record: RunRecord, end: RunEnd | None) -> Record
     """All that was recorded of a run."""
     flow, run = record.flow, record.run
     found = RecordedRun(datastore, record, end)
-    for name, attempt in datastore.attempts(flow, run):
+    for name, attempt in datastore.tasks.attempts(flow, run):
         if attempt is None:
             found.damaged.append(name)
         else:
             found.attempts.append(attempt)
     times = [record.started, *(attempt.finished for attempt in found.attempts)]
     if record.kind == "work":
-        found.executions = list(datastore.numbered_executions(flow, run))
-        claims = datastore.claims(flow, run, without={attempt.task for attempt in found.attempts})
+        found.executions = list(datastore.tasks.numbered_executions(flow, run))
+        claims = datastore.tasks.claims(flow, run, without={attempt.task for attempt in found.attempts})
         found.claims = {task: claim for task, claim in claims.items() if claim is not None}
         found.damaged += [f"flows/{flow}/{run}/ids/{task}.json" for task, claim in claims.items() if claim is None]
         times += [claim.started for claim in found.claims.values()]
@@ -227,7 +228,7 @@ def measure(datastore: Datastore, *, flow: str | None = None, run: str | None = 
             needed.update(ref.blob[0] for _, _, ref in one.refs() if ref.blob is not None)
             needed.update(key for claim in one.claims.values() for key in claim.needs)
             damaged += one.damaged
-            log_bytes = sum(entry.size for entry in log_files(store, one.record.flow, one.record.run))
+            log_bytes = sum(entry.size for entry in store.logs.files(one.record.flow, one.record.run))
             logs += log_bytes
             if flow not in (None, one.record.flow) or run not in (None, one.record.run):
                 continue

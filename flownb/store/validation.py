@@ -13,12 +13,11 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["LATEST", "is_id", "is_moment", "require_place", "require_texts", "require_types"]
+__all__ = ["LATEST", "is_id", "is_moment", "is_place", "require_texts", "require_types"]
 
 # The last moment that has a date wherever one is, in seconds since the epoch: a day before the year 10000.
 LATEST = 253_402_300_800.0 - 2 * 86400
 LARGEST = 1 << 63
-MOST_ATTEMPTS = 100_000
 # Ids have no more digits than that; a folder with more was not made by flownb.
 ID = re.compile(r"[1-9][0-9]{0,8}\Z")
 PLACE = re.compile(r"[1-9][0-9]{0,8}/[A-Za-z0-9_][A-Za-z0-9_.\-]*/[1-9][0-9]{0,8}\Z")
@@ -62,33 +61,14 @@ def require_texts(text: bytes | str, value: Any) -> None:
             ahead += one
 
 
-def require_place(record: Any, name: str) -> None:
-    """Compare a record with the name of its file: ``flows/FLOW/RUN/…``.
-
-    Raises
-    ------
-    ValueError
-        If it is that of another run, task or attempt.
-    """
-    parts = name.split("/")
-    if parts[-1] == "run.json":
-        here, said = parts[1:3], [record.flow, record.run]
-    elif "steps" in parts[3:4]:
-        here = [*parts[1:3], *parts[4:6], parts[6].removesuffix(".json")]
-        said = [record.flow, record.run, record.step, record.task, str(record.attempt)]
-        if record.attempt > MOST_ATTEMPTS:
-            raise ValueError(f"it is attempt {record.attempt} of a task")
-        if not all(PLACE.match(place) for place in (*record.parents, *([record.origin] if record.origin else ()))):
-            raise ValueError("a task it names is not RUN/STEP/TASK")
-    else:
-        return
-    if here != said:
-        raise ValueError(f"it is the record of {'/'.join(said)}")
-
-
 def is_id(value: object) -> bool:
-    """Whether something is the id of a run or task, as flownb gives them."""
+    """Whether a value is the id of a run or task as flownb gives them."""
     return isinstance(value, str) and ID.match(value) is not None
+
+
+def is_place(value: str) -> bool:
+    """Whether a text names a task by ``run/step/task``."""
+    return PLACE.match(value) is not None
 
 
 @cache

@@ -1,8 +1,7 @@
 """A Chromium and one page in it, driven from a thread of its own.
 
-Takes JavaScript, keys and addresses; gives what the page answers. Playwright's own synchronous API leaves an event loop
-running in the thread that uses it, in which no other test of the process could then use asyncio; here the loop is in a
-thread beside the tests.
+Playwright's own synchronous API leaves an event loop running in the thread that uses it, in which no other test of the
+process could then use asyncio; here the loop is in a thread beside the tests.
 """
 
 from __future__ import annotations
@@ -83,7 +82,7 @@ class Chromium:
         self.do(self.page.goto(url))
 
     def reload(self) -> None:
-        """Load the page anew, as F5 does."""
+        """Reload the page, as F5 does."""
         self.do(self.page.reload())
 
     def evaluate(self, script: str, argument: Any = None) -> Any:

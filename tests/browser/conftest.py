@@ -50,7 +50,7 @@ def lab(server: LabServer, browser: Chromium, request: pytest.FixtureRequest) ->
         browser.screenshot(picture)
         picture.with_suffix(".txt").write_text("\n".join(browser.errors), encoding="utf-8")
     made.close()
-    assert [] == ours(browser.errors)
+    assert ours(browser.errors) == []
 
 
 def ours(errors: list[str]) -> list[str]:

@@ -1,7 +1,4 @@
-"""Small flows for the browser tests, and a step that a test holds up.
-
-Takes nothing; gives cells.
-"""
+"""Cells of small flows for the browser tests, and of a step that a test holds up."""
 
 from __future__ import annotations
 

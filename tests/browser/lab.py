@@ -1,6 +1,6 @@
 """A notebook in JupyterLab in a browser, as a user has it before them.
 
-Takes cells and what a user does with them; gives what the page shows. Cells are named by their ids. Nothing here
+Methods do what a user does with cells, and read what the page shows. Cells are named by their ids. Nothing here
 sleeps: each method returns when what it did is done, and `wait` waits for what comes by itself.
 """
 
@@ -25,7 +25,7 @@ Mode = Literal["command", "edit"]
 
 @dataclass(frozen=True)
 class Badge:
-    """What stands beside a step cell."""
+    """What is shown beside a step cell."""
 
     step: str
     state: str
@@ -97,7 +97,7 @@ class Lab:
         self._wait_open(kernel)
 
     def reload(self, *, wait: bool = True) -> None:
-        """Load the page anew, with its notebook; the kernel goes on. Without `wait` it may be busy."""
+        """Reload the page with its notebook; the kernel keeps running. Without `wait` it may be busy."""
         where = self.path.relative_to(self.server.folder).as_posix()
         self.browser.goto(f"{self.server.url}/lab/workspaces/{self.workspace}/tree/{where}?reset")
         self._wait_open(kernel=wait)

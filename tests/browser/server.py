@@ -1,7 +1,4 @@
-"""A JupyterLab server of one's own: nobody's configuration, nobody's extensions but flownb's.
-
-Takes a folder; gives a running server's address.
-"""
+"""A JupyterLab server for the tests alone: without any user's configuration, and with no extension but flownb's."""
 
 from __future__ import annotations
 

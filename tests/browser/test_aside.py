@@ -9,4 +9,4 @@ from tests.browser.lab import Lab
 
 def test_asyncio_is_free_while_a_browser_is_open(lab: Lab) -> None:
     """A test after a browser test, in the same process, can run an event loop of its own."""
-    assert "done" == asyncio.run(asyncio.sleep(0, "done"))
+    assert asyncio.run(asyncio.sleep(0, "done")) == "done"

@@ -25,13 +25,13 @@ TIME_KEYS = """async () => {
 def test_steps_have_badges_as_soon_as_the_extension_is_loaded(lab: Lab) -> None:
     """Loading flownb is enough for every step cell to say that it never ran; other cells have no badge."""
     lab.open(lab.write("badges_never", chain()))
-    assert {} == lab.badges()
+    assert lab.badges() == {}
     lab.run("ext")
     lab.wait_states({"a": "never", "b": "never", "c": "never"})
-    assert ["a", "b", "c"] == list(lab.badges())
+    assert list(lab.badges()) == ["a", "b", "c"]
 
 
-def test_a_badge_tells_its_state_in_words(lab: Lab) -> None:
+def test_a_badge_has_its_state_in_words(lab: Lab) -> None:
     """Name and state are text, for screen readers too, and not only a colour."""
     lab.open(lab.write("badges_text", chain()))
     lab.run("ext", "a")
@@ -78,7 +78,7 @@ def test_an_edited_cell_is_stale_before_it_is_run(lab: Lab) -> None:
 
 
 def test_badges_are_back_after_a_reload(lab: Lab) -> None:
-    """A page that is loaded anew shows the states without a cell being run."""
+    """A page that is reloaded shows the states without a cell being run."""
     lab.open(lab.write("badges_reload", chain()))
     lab.run("ext", "flow", "a", "b")
     lab.wait_states({"a": "fresh", "b": "fresh", "c": "never"})
@@ -96,13 +96,13 @@ def test_a_badge_moves_with_its_cell(lab: Lab) -> None:
     lab.wait_states({"a": "fresh", "b": "fresh", "c": "never"})
     lab.move("c", "up")
     lab.wait("() => Object.values(window.lab.badges()).map(badge => badge.step).join() === 'a,c,b'")
-    assert 3 == lab.browser.evaluate("() => document.querySelectorAll('.jp-Notebook .flownb-badge').length")
+    assert lab.browser.evaluate("() => document.querySelectorAll('.jp-Notebook .flownb-badge').length") == 3
     lab.move("c", "down")
     lab.wait_states({"a": "fresh", "b": "fresh", "c": "never"})
 
 
 def test_a_badge_is_back_when_a_deletion_is_undone(lab: Lab) -> None:
-    """A step that was deleted and brought back stands as it stood."""
+    """A step that was deleted and brought back has the state that it had."""
     lab.open(lab.write("badges_undo", chain()))
     lab.run("ext", "flow", "a", "b", "c")
     lab.wait_states({"a": "fresh", "b": "fresh", "c": "fresh"})
@@ -150,7 +150,7 @@ def test_steps_to_come_have_badges_while_the_first_one_runs(lab: Lab, tmp_path: 
 
 
 def test_badges_come_back_while_a_cell_runs(lab: Lab, tmp_path: Path) -> None:
-    """A page that is loaded anew shows the states at once, also those that change, though the kernel is busy."""
+    """A page that is reloaded shows the states at once, also those that change, though the kernel is busy."""
     go = tmp_path / "go"
     cells = chain()
     cells[3] = code(f"%%step b -> y\n{waits_for(go)}y = x + 1", id="b")

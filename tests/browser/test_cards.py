@@ -1,4 +1,4 @@
-"""Cards: what a step tells of itself, in a frame that cannot do anything."""
+"""Cards: what a step shows about itself, in a frame that cannot do anything."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ current.card.append(Image.from_matplotlib(figure))"""
 
 
 def test_a_card_with_a_plot(lab: Lab) -> None:
-    """The card stands in a sandboxed frame without scripts, its picture is there, and the frame fits its content."""
+    """The card is in a sandboxed frame without scripts, its picture is there, and the frame fits its content."""
     lab.open(lab.write("card_plot", cells(PLOT)))
     lab.run("ext", "shared", "report", "card")
-    assert {} == lab.failed()
+    assert lab.failed() == {}
     frame = lab.browser.frame_of(FRAME)
     assert frame is not None
     do = lab.browser.do
@@ -60,17 +60,17 @@ def test_markup_in_a_card_does_not_run(lab: Lab) -> None:
     body = f"current.card.append(Markdown({'Harmless ' + evil!r}))"
     lab.open(lab.write("card_script", cells(body)))
     lab.run("ext", "shared", "report", "card")
-    assert {} == lab.failed()
+    assert lab.failed() == {}
     frame = lab.browser.frame_of(FRAME)
     assert frame is not None
     lab.browser.do(frame.wait_for_function("() => document.body.innerText.includes('Harmless')"))
-    assert 0 == lab.browser.do(frame.evaluate("() => document.querySelectorAll('script, [onerror]').length"))
-    assert "evil" != lab.browser.evaluate("() => document.title")
+    assert lab.browser.do(frame.evaluate("() => document.querySelectorAll('script, [onerror]').length")) == 0
+    assert lab.browser.evaluate("() => document.title") != "evil"
 
 
 @pytest.mark.parametrize("by", ["shortcut", "magic"])
 def test_a_spin_refreshes_a_card_in_place(lab: Lab, by: str) -> None:
-    """A card that is shown somewhere in the notebook shows the newest spin of its step, where it stands."""
+    """A card that is shown somewhere in the notebook shows the newest spin of its step, in its place."""
     lab.open(lab.write(f"card_spin_{by}", cells("current.card.append(Markdown('Edition one'))")))
     lab.run("ext", "shared", "report", "card")
     lab.wait(SHOWN, "Edition one")
@@ -81,4 +81,4 @@ def test_a_spin_refreshes_a_card_in_place(lab: Lab, by: str) -> None:
         lab.select("report", "command")
         lab.press("Control+Alt+s")
     lab.wait(SHOWN, "Edition two")
-    assert 1 == lab.browser.evaluate("() => window.lab.cell('card').node.querySelectorAll('iframe').length")
+    assert lab.browser.evaluate("() => window.lab.cell('card').node.querySelectorAll('iframe').length") == 1

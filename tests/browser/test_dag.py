@@ -20,7 +20,7 @@ def run_cell_output(notebook: Any) -> Any:
     """The one DAG of a saved notebook's run cell."""
     outputs = next(cell for cell in notebook.cells if cell.id == "run").outputs
     displays = [output for output in outputs if DAG in output.get("data", {})]
-    assert 1 == len(displays)
+    assert len(displays) == 1
     return displays[0]
 
 
@@ -42,8 +42,8 @@ def test_the_dag_shows_a_run_while_its_cell_blocks(lab: Lab, tmp_path: Path) -> 
     lab.wait_idle()
     lab.save()
     output = run_cell_output(lab.saved())
-    assert {DAG, "image/svg+xml", "text/plain"} == set(output.data)
-    assert {"a": "fresh", "b": "fresh", "c": "fresh"} == {n["name"]: n["state"] for n in output.data[DAG]["nodes"]}
+    assert set(output.data) == {DAG, "image/svg+xml", "text/plain"}
+    assert {n["name"]: n["state"] for n in output.data[DAG]["nodes"]} == {"a": "fresh", "b": "fresh", "c": "fresh"}
     assert "dag" not in output.metadata.get("flownb", {})
     assert "3 steps · 3 fresh" in output.data["image/svg+xml"]
 
@@ -60,7 +60,7 @@ def waiting_run(lab: Lab, name: str, go: Path) -> None:
 
 
 @pytest.mark.parametrize("during", [True, False])
-def test_a_page_loaded_anew_shows_how_a_run_ends(lab: Lab, tmp_path: Path, during: bool) -> None:
+def test_a_reloaded_page_shows_how_a_run_ends(lab: Lab, tmp_path: Path, during: bool) -> None:
     """A reload during a run shows what runs, and the end, which is saved; also if it came before the page."""
     go = tmp_path / "go"
     waiting_run(lab, f"dag_reload_{during}", go)
@@ -78,13 +78,13 @@ def test_a_page_loaded_anew_shows_how_a_run_ends(lab: Lab, tmp_path: Path, durin
     lab.wait(f"() => window.lab.outputs('run').some({ENDED})")
     lab.save()
     output = run_cell_output(lab.saved())
-    assert {"a": "fresh", "b": "fresh", "c": "fresh"} == {n["name"]: n["state"] for n in output.data[DAG]["nodes"]}
+    assert {n["name"]: n["state"] for n in output.data[DAG]["nodes"]} == {"a": "fresh", "b": "fresh", "c": "fresh"}
     assert "3 steps · 3 fresh" in output.data["image/svg+xml"]
     assert "dag" not in output.metadata["flownb"]
 
 
 def test_an_output_that_is_not_drawn_ends_too(lab: Lab, tmp_path: Path) -> None:
-    """The file is right also if the run's cell was collapsed while the page was loaded anew."""
+    """The file is right also if the run's cell was collapsed while the page was reloaded."""
     go = tmp_path / "go"
     waiting_run(lab, "dag_reload_collapsed", go)
     lab.browser.evaluate("() => { window.lab.cell('run').outputHidden = true; }")
@@ -95,7 +95,7 @@ def test_an_output_that_is_not_drawn_ends_too(lab: Lab, tmp_path: Path) -> None:
     go.touch()
     lab.wait(f"() => window.lab.outputs('run').some({ENDED})")
     nodes = next(one["data"][DAG]["nodes"] for one in lab.outputs("run") if one["output_type"] == "display_data")
-    assert {"a": "fresh", "b": "fresh", "c": "fresh"} == {node["name"]: node["state"] for node in nodes}
+    assert {node["name"]: node["state"] for node in nodes} == {"a": "fresh", "b": "fresh", "c": "fresh"}
     lab.browser.evaluate("() => { window.lab.cell('run').outputHidden = false; }")
     lab.wait_dag("run", {"a": "fresh", "b": "fresh", "c": "fresh"})
 
@@ -108,16 +108,16 @@ def test_a_kernel_that_is_restarted_leaves_nothing_running(lab: Lab, tmp_path: P
     lab.save()
     output = run_cell_output(lab.saved())
     nodes = {node["name"]: node for node in output.data[DAG]["nodes"]}
-    assert {"a": "fresh", "b": "failed", "c": "never"} == {name: node["state"] for name, node in nodes.items()}
-    assert "b: failed, kernel stopped" == nodes["b"]["title"]
-    assert "3 steps · 1 failed · 1 fresh · 1 never run" == output.data[DAG]["summary"]
+    assert {name: node["state"] for name, node in nodes.items()} == {"a": "fresh", "b": "failed", "c": "never"}
+    assert nodes["b"]["title"] == "b: failed, kernel stopped"
+    assert output.data[DAG]["summary"] == "3 steps · 1 failed · 1 fresh · 1 never run"
     assert "b: failed, kernel stopped" in output.data["text/plain"]
     assert "image/svg+xml" not in output.data
     assert "dag" not in output.metadata["flownb"]
 
 
 def test_a_run_by_shortcut_shows_that_the_kernel_stopped(lab: Lab, tmp_path: Path) -> None:
-    """A DAG that is not part of the notebook does not go on saying that a step runs either."""
+    """A DAG that is not part of the notebook does not keep saying that a step runs either."""
     cells = chain()
     cells[3] = code(f"%%step b -> y\n{waits_for(tmp_path / 'never')}y = x + 1", id="b")
     lab.open(lab.write("dag_restart_shortcut", cells))
@@ -132,7 +132,7 @@ def test_a_run_by_shortcut_shows_that_the_kernel_stopped(lab: Lab, tmp_path: Pat
 
 
 def test_a_run_that_fails_shows_where(lab: Lab) -> None:
-    """The failed step is marked in the DAG, the steps behind it never ran, and the error stands below."""
+    """The failed step is marked in the DAG, the steps behind it never ran, and the error is shown below."""
     cells = chain()
     cells[3] = code("%%step b -> y\ny = x / 0", id="b")
     lab.open(lab.write("dag_failed", cells))
@@ -168,7 +168,7 @@ def test_a_saved_notebook_shows_its_dag_untrusted_and_without_a_kernel(lab: Lab)
     lab.open(lab.write("dag_sent", sent.cells), kernel=False)
     lab.wait_dag("run", {"a": "fresh", "b": "fresh", "c": "fresh"})
     assert not lab.browser.evaluate("() => window.lab.cell('run').model.trusted")
-    assert [] == lab.server.sessions()
+    assert lab.server.sessions() == []
 
 
 def test_text_in_a_dag_is_text(lab: Lab) -> None:
@@ -187,7 +187,7 @@ def test_text_in_a_dag_is_text(lab: Lab) -> None:
     output.data[DAG].update(summary=evil, description=evil)
     lab.open(lab.write("dag_markup_sent", notebook.cells), kernel=False)
     lab.wait_dag("dag", {"a": "fresh", "b": "fresh", "c": "fresh"})
-    assert 0 == lab.browser.evaluate("() => document.querySelectorAll('svg.flownb-dag-live :is(img, script)').length")
+    assert lab.browser.evaluate("() => document.querySelectorAll('svg.flownb-dag-live :is(img, script)').length") == 0
     assert lab.browser.evaluate("() => window.evil === undefined")
 
 
@@ -197,18 +197,18 @@ def test_flownb_dag_is_drawn_now_and_later(lab: Lab) -> None:
     cells[5] = code("import flownb\nflownb.dag()", id="dag")
     lab.open(lab.write("dag_call", cells))
     lab.run("ext", "flow", "a", "b", "dag")
-    assert {} == lab.failed()
-    assert {DAG, WIDGET, "image/svg+xml", "text/plain"} == set(lab.outputs("dag")[0]["data"])
+    assert lab.failed() == {}
+    assert set(lab.outputs("dag")[0]["data"]) == {DAG, WIDGET, "image/svg+xml", "text/plain"}
     lab.wait_dag("dag", {"a": "fresh", "b": "fresh", "c": "never"})
     drawn = "() => window.lab.cell('dag').node.querySelectorAll('.flownb-dag-output svg.flownb-dag-live').length"
-    assert 1 == lab.browser.evaluate(drawn)
+    assert lab.browser.evaluate(drawn) == 1
     lab.run("c")
     lab.wait_dag("dag", {"a": "fresh", "b": "fresh", "c": "fresh"})
     lab.save()
     lab.close()
     lab.open(lab.path, kernel=False)
     lab.wait_dag("dag", {"a": "fresh", "b": "fresh", "c": "never"})
-    assert 1 == lab.browser.evaluate(drawn)
+    assert lab.browser.evaluate(drawn) == 1
     assert "widget" not in lab.output("dag")
 
 
@@ -226,7 +226,7 @@ def test_the_widget_draws_the_same_dag(lab: Lab) -> None:
     )
     lab.open(lab.write("dag_widget", cells))
     lab.run("ext", "flow", "a", "b", "dag")
-    assert {} == lab.failed()
+    assert lab.failed() == {}
     lab.wait(
         """() => {
              const nodes = window.lab.cell('dag').node.querySelectorAll('.jp-Cell-outputArea g[data-flownb-node]');

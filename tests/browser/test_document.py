@@ -1,4 +1,4 @@
-"""The kernel knows the notebook as it stands in the page: order, names and texts of cells, saved or not."""
+"""The kernel knows the notebook as the page shows it: order, names and texts of cells, saved or not."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_of_two_tabs_the_one_that_runs_counts(lab: Lab) -> None:
 
 @pytest.mark.parametrize("leave", ["close the notebook", "load the page anew"])
 def test_a_view_that_goes_says_so(lab: Lab, leave: str) -> None:
-    """The kernel does not go on counting a view that is closed, while no other is open."""
+    """The kernel stops counting a view that is closed, while no other is open."""
     lab.open(lab.write(f"document_gone_{leave[:4]}", [*chain(), code(VIEWS, id="views")]))
     lab.run("ext")
     lab.wait_states({"a": "never", "b": "never", "c": "never"})
@@ -66,12 +66,12 @@ def test_a_view_that_goes_says_so(lab: Lab, leave: str) -> None:
 
 
 def test_an_inserted_cell_is_a_step_between_its_neighbours(lab: Lab) -> None:
-    """A step cell that was inserted and run, and never saved, stands between the steps above and below it."""
+    """A step cell that was inserted and run, and never saved, is between the steps above and below it."""
     lab.open(lab.write("document_insert", chain()))
     lab.run("ext", "flow", "a", "b", "c")
     new = lab.insert_below("a", "%%step between -> x\nx = x * 100")
     lab.run(new)
-    assert (["a", "b", "between", "c"], [("a", "between"), ("b", "c"), ("between", "b")]) == drawn(lab)
+    assert drawn(lab) == (["a", "b", "between", "c"], [("a", "between"), ("b", "c"), ("between", "b")])
     lab.run("b", "c")
     assert "z is 1010" in lab.output("c")
     assert "between" not in lab.path.read_text()
@@ -83,7 +83,7 @@ def test_a_moved_cell_has_a_new_parent(lab: Lab) -> None:
     lab.open(lab.write("document_move", [code("%load_ext flownb", id="ext"), *cells, code("%flow", id="dag")]))
     lab.run("ext", "p", "q", "r")
     lab.move("r", "up")
-    assert (["p", "q", "r"], [("p", "r"), ("r", "q")]) == drawn(lab)
+    assert drawn(lab) == (["p", "q", "r"], [("p", "r"), ("r", "q")])
 
 
 def test_a_notebook_gets_an_id_with_its_first_step(lab: Lab) -> None:
@@ -94,20 +94,20 @@ def test_a_notebook_gets_an_id_with_its_first_step(lab: Lab) -> None:
     lab.run("a")
     lab.browser.wait_for("() => window.lab.panel.model.sharedModel.getMetadata('flownb')")
     lab.save()
-    assert 20 == len(lab.saved().metadata["flownb"]["id"])
+    assert len(lab.saved().metadata["flownb"]["id"]) == 20
     lab.restart()
     lab.run("ext")
     lab.wait_states({"a": "fresh", "b": "never", "c": "never"})
 
 
 def test_a_renamed_step_is_renamed(lab: Lab) -> None:
-    """A cell with another name in its first line is that step; the old name is gone."""
+    """A cell with another name in its first line is that step; the old name no longer exists."""
     lab.open(lab.write("document_rename", chain()))
     lab.run("ext", "flow", "a", "b", "c")
     lab.edit("b", "%%step middle -> y\ny = x + 1")
     lab.run("b")
-    assert (["a", "c", "middle"], [("a", "middle"), ("middle", "c")]) == drawn(lab)
-    assert ["a", "middle", "c"] == [badge.step for badge in lab.badges().values()]
+    assert drawn(lab) == (["a", "c", "middle"], [("a", "middle"), ("middle", "c")])
+    assert [badge.step for badge in lab.badges().values()] == ["a", "middle", "c"]
 
 
 def test_a_deleted_step_is_gone(lab: Lab) -> None:
@@ -116,18 +116,18 @@ def test_a_deleted_step_is_gone(lab: Lab) -> None:
     lab.open(lab.write("document_delete", [code("%load_ext flownb", id="ext"), *cells, code("%flow", id="dag")]))
     lab.run("ext", "p", "q", "r")
     lab.delete("q")
-    assert (["p", "r"], [("p", "r")]) == drawn(lab)
-    assert ["p", "r"] == [badge.step for badge in lab.badges().values()]
+    assert drawn(lab) == (["p", "r"], [("p", "r")])
+    assert [badge.step for badge in lab.badges().values()] == ["p", "r"]
 
 
-def test_a_cell_that_lost_its_mark_is_no_step(lab: Lab) -> None:
+def test_a_cell_that_lost_its_mark_is_not_a_step(lab: Lab) -> None:
     """Without its %%step line a cell is scratch, and has no badge."""
     lab.open(lab.write("document_unmark", chain()))
     lab.run("ext", "flow", "a", "b")
     lab.edit("c", "print('scratch')")
     lab.run("c")
     lab.wait_states({"a": "fresh", "b": "fresh"})
-    assert (["a", "b"], [("a", "b")]) == drawn(lab)
+    assert drawn(lab) == (["a", "b"], [("a", "b")])
 
 
 def test_tags_are_a_steps_header(lab: Lab) -> None:
@@ -144,4 +144,4 @@ def test_tags_are_a_steps_header(lab: Lab) -> None:
     lab.run("one", "two")
     lab.wait_states({"load": "fresh", "add": "fresh"})
     assert "total 6" in lab.output("two")
-    assert (["add", "load"], [("load", "add")]) == drawn(lab)
+    assert drawn(lab) == (["add", "load"], [("load", "add")])

@@ -19,4 +19,4 @@ def test_the_tutorial_runs_from_top_to_bottom(lab: Lab) -> None:
             cell.outputs, cell.execution_count = [], None
     lab.open(lab.write("first_flow", cells))
     lab.run_all()
-    assert ["caught"] == list(lab.failed())
+    assert list(lab.failed()) == ["caught"]

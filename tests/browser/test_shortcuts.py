@@ -13,7 +13,7 @@ MODES: tuple[Mode, ...] = ("command", "edit")
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_step_is_spun_as_it_stands(lab: Lab, mode: Mode) -> None:
+def test_a_step_is_spun_as_the_page_shows_it(lab: Lab, mode: Mode) -> None:
     """Spinning an edited cell saves it, runs the new text under it, and leaves its outputs and its result alone."""
     lab.open(lab.write(f"spin_{mode}", chain()))
     lab.run("ext", "flow", "a", "b", "c")
@@ -22,7 +22,7 @@ def test_a_step_is_spun_as_it_stands(lab: Lab, mode: Mode) -> None:
     lab.select("c", mode)
     lab.press("Control+Alt+s")
     lab.wait_result("c", "spun 2000")
-    assert before == lab.outputs("c")
+    assert lab.outputs("c") == before
     saved = {cell.id: cell for cell in lab.saved().cells}
     assert "y * 1000" in saved["c"].source
     assert "spun" not in str(saved["c"].outputs)
@@ -44,10 +44,10 @@ def test_the_flow_is_run(lab: Lab, mode: Mode) -> None:
     lab.wait(
         "id => window.lab.cell(id).node.querySelectorAll('.flownb-result svg g[data-flownb-node]').length === 3", "b"
     )
-    assert [] == lab.outputs("b")
+    assert lab.outputs("b") == []
     saved = {cell.id: cell for cell in lab.saved().cells}
     assert "y * 7" in saved["c"].source
-    assert [] == saved["b"].outputs
+    assert saved["b"].outputs == []
 
 
 def test_an_error_is_shown_under_the_cell(lab: Lab) -> None:
@@ -59,14 +59,14 @@ def test_an_error_is_shown_under_the_cell(lab: Lab) -> None:
     lab.press("Control+Alt+s")
     shown = lab.wait_result("c", "ZeroDivisionError")
     assert "z = y / 0" in shown
-    assert [] == lab.outputs("c")
+    assert lab.outputs("c") == []
     lab.edit("c", "%%step c -> z\nz = y / 2\nprint('half', z)")
     lab.press("Control+Alt+s")
     shown = lab.wait_result("c", "half 1.0")
     assert "ZeroDivisionError" not in shown
 
 
-def test_a_cell_that_is_no_step_is_not_spun(lab: Lab) -> None:
+def test_a_cell_that_is_not_a_step_is_not_spun(lab: Lab) -> None:
     """Ctrl+Alt+S says what to do instead, and nothing runs."""
     lab.open(lab.write("spin_scratch", chain()))
     lab.run("ext", "flow", "a")
@@ -74,11 +74,11 @@ def test_a_cell_that_is_no_step_is_not_spun(lab: Lab) -> None:
     lab.select(scratch, "edit")
     lab.press("Control+Alt+s")
     lab.wait_result(scratch, "no step")
-    assert [] == lab.outputs(scratch)
+    assert lab.outputs(scratch) == []
 
 
 def test_a_result_is_gone_when_its_cell_runs(lab: Lab) -> None:
-    """What a shortcut showed does not stand beside newer outputs of the same cell."""
+    """What a shortcut showed does not stay beside newer outputs of the same cell."""
     lab.open(lab.write("spin_then_run", chain()))
     lab.run("ext", "flow", "a", "b")
     lab.select("c", "command")

@@ -29,10 +29,10 @@ def theirs() -> Any:
 def test_markdown_is_dedented() -> None:
     """Blanks that all lines begin with are taken away, also when the text is replaced."""
     text = Markdown("\n    # a\n      b\n")
-    assert {"type": "markdown", "source": "\n# a\n  b\n"} == text.render()
+    assert text.render() == {"type": "markdown", "source": "\n# a\n  b\n"}
     text.update("  c")
-    assert {"type": "markdown", "source": "c"} == text.render()
-    assert {"type": "markdown", "source": ""} == Markdown().render()
+    assert text.render() == {"type": "markdown", "source": "c"}
+    assert Markdown().render() == {"type": "markdown", "source": ""}
 
 
 def test_a_table_holds_texts_numbers_and_components() -> None:
@@ -42,18 +42,18 @@ def test_a_table_holds_texts_numbers_and_components() -> None:
     table = Table(rows, headers=["x", 3])  # type: ignore[list-item]  # any label will do
     table._warn = said.append
     plain = table.render()
-    assert ["x", "3"] == plain["headers"]
-    assert ["a", 1, 2.5, None, True] == plain["rows"][0]
-    assert [{"type": "markdown", "source": "*b*"}, '{"k": [1]}', "<object>"] == plain["rows"][1]
+    assert plain["headers"] == ["x", "3"]
+    assert plain["rows"][0] == ["a", 1, 2.5, None, True]
+    assert plain["rows"][1] == [{"type": "markdown", "source": "*b*"}, '{"k": [1]}', "<object>"]
     what = "A table cell of type builtins.object is shown as <object>, as in Metaflow: give str() or float() of it."
-    assert [what] == said
+    assert said == [what]
 
 
 @pytest.mark.parametrize("data", [None, [], "text", ["text"], [1], ({},)])
-def test_what_is_no_list_of_lists_is_passed_over(data: Any, theirs: Any) -> None:
+def test_what_is_not_a_list_of_lists_is_skipped(data: Any, theirs: Any) -> None:
     """A table of anything else is empty, as in Metaflow."""
-    assert [[]] == Table(data).render()["rows"]
-    assert [[]] == theirs.Table(data).render()["data"]
+    assert Table(data).render()["rows"] == [[]]
+    assert theirs.Table(data).render()["data"] == [[]]
 
 
 def frames() -> list[Any]:
@@ -80,8 +80,8 @@ def test_a_frame_has_metaflows_cells(number: int, theirs: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         their = theirs.Table.from_dataframe(frame.copy()).render()
-    assert [str(header) for header in their["columns"]] == plain["headers"]
-    assert [row for row in their["data"] if row] == [row for row in plain["rows"] if row]
+    assert plain["headers"] == [str(header) for header in their["columns"]]
+    assert [row for row in plain["rows"] if row] == [row for row in their["data"] if row]
 
 
 def test_a_frames_gaps_and_long_texts() -> None:
@@ -92,14 +92,14 @@ def test_a_frames_gaps_and_long_texts() -> None:
         {"a": [None, 1.5] * 3, "b": ["short", "long " * 10] * 3, "c": pd.to_datetime(["2020", None] * 3)}
     )
     plain = Table.from_dataframe(frame).render()
-    assert [0, "null", "short", "2020-01-01T00:00:00"] == plain["rows"][0]
-    assert [1, 1.5, "long " * 6 + "...", "null"] == plain["rows"][1]
-    assert (5, "first 5 of 6 rows") == (len(plain["rows"]), plain["left_out"])
+    assert plain["rows"][0] == [0, "null", "short", "2020-01-01T00:00:00"]
+    assert plain["rows"][1] == [1, 1.5, "long " * 6 + "...", "null"]
+    assert (len(plain["rows"]), plain["left_out"]) == (5, "first 5 of 6 rows")
     whole = Table.from_dataframe(frame, truncate=False).render()
-    assert (6, "") == (len(whole["rows"]), whole["left_out"])
+    assert (len(whole["rows"]), whole["left_out"]) == (6, "")
     twice = pd.DataFrame([[1, "x"]], columns=["a", "a"], index=pd.MultiIndex.from_tuples([("u", 2)]))
     plain = Table.from_dataframe(twice).render()
-    assert (["", "a", "a"], [["u, 2", 1, "x"]]) == (plain["headers"], plain["rows"])
+    assert (plain["headers"], plain["rows"]) == (["", "a", "a"], [["u, 2", 1, "x"]])
 
 
 def test_a_polars_frame_says_what_metaflow_draws() -> None:
@@ -110,14 +110,14 @@ def test_a_polars_frame_says_what_metaflow_draws() -> None:
     table = Table.from_dataframe(pl.DataFrame({"a": [1, None], "b": ["x", "y"]}))
     table._warn = said.append
     plain = table.render()
-    assert (["a", "b"], [[1, "x"], ["null", "y"]]) == (plain["headers"], plain["rows"])
+    assert (plain["headers"], plain["rows"]) == (["a", "b"], [[1, "x"], ["null", "y"]])
     assert "to_pandas()" in said[0]
 
 
 def test_no_frame_is_said_as_in_metaflow(theirs: Any) -> None:
-    """What is no frame becomes a table with one header that says so."""
-    assert ["Object type list not supported"] == Table.from_dataframe([1]).render()["headers"]
-    assert ["Object type list not supported"] == theirs.Table.from_dataframe([1]).render()["columns"]
+    """What is not a frame becomes a table with one header that says so."""
+    assert Table.from_dataframe([1]).render()["headers"] == ["Object type list not supported"]
+    assert theirs.Table.from_dataframe([1]).render()["columns"] == ["Object type list not supported"]
 
 
 @pytest.mark.parametrize(
@@ -134,18 +134,18 @@ def test_no_frame_is_said_as_in_metaflow(theirs: Any) -> None:
 def test_an_image_is_known_by_its_bytes(source: Any, kind: str) -> None:
     """PNG, JPEG, GIF and WebP bytes and data URLs become pictures."""
     plain = Image(source, "label").render()
-    assert ("image", kind, "label") == (plain["type"], plain["mime"], plain["label"])
+    assert (plain["type"], plain["mime"], plain["label"]) == ("image", kind, "label")
     if kind == "image/png":
-        assert PNG == plain["content"]
+        assert plain["content"] == PNG
 
 
 @pytest.mark.parametrize(
     "source",
     [None, b"", b"nothing", 5, bytearray(PNG), "text", "https://example.org/a.png?data:image/png,", "data:text/html,x"],
 )
-def test_what_is_no_picture_is_an_error_line(source: Any) -> None:
+def test_what_is_not_a_picture_is_an_error_line(source: Any) -> None:
     """Anything else shows an error line, and nothing is ever loaded from outside."""
-    assert "error" == Image(source).render()["type"]
+    assert Image(source).render()["type"] == "error"
 
 
 def test_a_figure_is_the_same_picture_each_time() -> None:
@@ -161,13 +161,13 @@ def test_a_figure_is_the_same_picture_each_time() -> None:
         return figure, axes
 
     first, second = Image.from_matplotlib(draw()[0], "l").render(), Image.from_matplotlib(draw()[1], "l").render()
-    assert first == second
+    assert second == first
     assert b"matplotlib" not in first["content"].lower()
-    assert [] == plt.get_fignums()
-    assert "error" == Image.from_matplotlib("no figure").render()["type"]
+    assert plt.get_fignums() == []
+    assert Image.from_matplotlib("no figure").render()["type"] == "error"
     image = Image(PNG, disable_updates=False)
     image.update(draw()[0])
-    assert first["content"] == image.render()["content"]
+    assert image.render()["content"] == first["content"]
 
 
 def test_a_pil_image() -> None:
@@ -175,8 +175,8 @@ def test_a_pil_image() -> None:
     from PIL import Image as Pictures
 
     plain = Image.from_pil_image(Pictures.new("RGB", (2, 1)), "l").render()
-    assert (2, 1) == Pictures.open(io.BytesIO(plain["content"])).size
-    assert "error" == Image.from_pil_image(b"no image").render()["type"]
+    assert Pictures.open(io.BytesIO(plain["content"])).size == (2, 1)
+    assert Image.from_pil_image(b"no image").render()["type"] == "error"
 
 
 def test_an_image_made_from_bytes_stays(theirs: Any) -> None:
@@ -186,20 +186,20 @@ def test_an_image_made_from_bytes_stays(theirs: Any) -> None:
     image._warn = said.append
     image.update(b"GIF89a")
     image.update(b"GIF89a")
-    assert ("image/png", 1) == (image.render()["mime"], len(said))
+    assert (image.render()["mime"], len(said)) == ("image/png", 1)
     for made, their in ((Image(PNG), theirs.Image(PNG)), (Table(), theirs.Table()), (Markdown(), theirs.Markdown())):
-        assert their.REALTIME_UPDATABLE == made.REALTIME_UPDATABLE  # type: ignore[attr-defined]  # one each has it
+        assert made.REALTIME_UPDATABLE == their.REALTIME_UPDATABLE  # type: ignore[attr-defined]  # one each has it
 
 
 def test_a_component_that_cannot_be_drawn_is_an_error_line() -> None:
-    """A component whose drawing fails shows an error line; one of Metaflow's own one that says so."""
+    """A component that cannot be drawn shows an error line, and so does one of Metaflow's own."""
 
     class Bad(CardComponent):
         def render(self) -> dict[str, Any]:
             raise ZeroDivisionError("no")
 
-    assert {"type": "error", "headline": "Bad: it cannot be drawn.", "detail": "ZeroDivisionError: no"} == render(Bad())
-    assert "error" == render(Table([[1], 2]))["type"]  # type: ignore[list-item]  # the mistake
+    assert render(Bad()) == {"type": "error", "headline": "Bad: it cannot be drawn.", "detail": "ZeroDivisionError: no"}
+    assert render(Table([[1], 2]))["type"] == "error"  # type: ignore[list-item]  # the mistake
 
 
 def test_components_of_metaflow_are_known(theirs: Any) -> None:
@@ -209,7 +209,7 @@ def test_components_of_metaflow_are_known(theirs: Any) -> None:
     chart = cards.VegaChart({"mark": "bar"})
     assert cards.VegaChart is theirs.VegaChart
     assert is_component(chart)
-    assert {"type": "note", "text": "VegaChart: this component is drawn by Metaflow only."} == render(chart)
+    assert render(chart) == {"type": "note", "text": "VegaChart: this component is drawn by Metaflow only."}
     with pytest.raises(AttributeError):
         cards.Markdwon  # noqa: B018
     with pytest.raises(AttributeError):

@@ -64,7 +64,7 @@ class Bad:
 def test_a_value_in_one_line(value: Any, kind: str, preview: str) -> None:
     """Each value has a kind with its shape or length and a preview without an address."""
     found = describe(value)
-    assert (kind, preview) == (found[0], found[1].replace(f"{__name__}.", "test_default."))
+    assert (found[0], found[1].replace(f"{__name__}.", "test_default.")) == (kind, preview)
 
 
 @given(
@@ -91,18 +91,23 @@ def test_a_preview_does_not_depend_on_the_process() -> None:
         ).stdout
         for seed in ("1", "2", "3")
     }
-    assert 1 == len(found)
+    assert len(found) == 1
 
 
 def test_sections_with_nothing_are_left_out() -> None:
     """Only groups that have rows are shown; a step without artifacts says so."""
     row = {"name": "x", "kind": "int", "size": 3, "preview": "1"}
-    assert ["Artifacts", "Parameters"] == [one["title"] for one in default_sections([row], [row], [])]
-    assert ({"type": "note", "text": "This step has no artifacts."},) == default_sections([], [], [])
+    assert [one["title"] for one in default_sections([row], [row], [])] == ["Artifacts", "Parameters"]
+    assert default_sections([], [], []) == ({"type": "note", "text": "This step has no artifacts."},)
 
 
 def test_sizes_are_for_people() -> None:
     """Sizes have a unit; one that is not known is empty."""
-    assert ["", "0 B", "999 B", "1.0 kB", "54.0 MB", "1200.0 TB"] == [
-        size_text(size) for size in (None, 0, 999, 1000, 54_000_000, 1_200_000_000_000_000)
+    assert [size_text(size) for size in (None, 0, 999, 1000, 54_000_000, 1_200_000_000_000_000)] == [
+        "",
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "54.0 MB",
+        "1200.0 TB",
     ]

@@ -86,10 +86,10 @@ def check_page(page: str) -> Reader:
         assert (attributes.get("src") or "data:image/").startswith("data:image/")
         assert re.match(r"https?:|mailto:", attributes.get("href") or "http:", re.IGNORECASE)
         if tag == "a" and "href" in attributes:
-            assert ("noopener noreferrer", "_blank") == (attributes["rel"], attributes["target"])
+            assert (attributes["rel"], attributes["target"]) == ("noopener noreferrer", "_blank")
         if "style" in attributes:
             assert re.fullmatch(r"text-align:(left|right|center)", attributes["style"] or "")
-    assert 1 == sum(tag == "style" for tag, _ in read.found)
+    assert sum(tag == "style" for tag, _ in read.found) == 1
     return read
 
 
@@ -122,17 +122,17 @@ def everywhere(text: str) -> CardContent:
 
 @pytest.mark.parametrize("text", NASTY)
 def test_nothing_gets_out(text: str) -> None:
-    """Whatever text stands at whatever place, the page has the elements of a card and no others."""
+    """Whatever the texts of a card are, the page has the elements of a card and no others."""
     card = everywhere(text)
     page = card_page([card, card], heading=text, note=text)
     check_page(page).text.encode()
     bundle = card_bundle([card], heading=text, note=text)
     frame = Reader(bundle["text/html"])
-    assert [("iframe", ["onload", "sandbox", "srcdoc", "style", "title"])] == [(t, sorted(a)) for t, a in frame.found]
+    assert [(t, sorted(a)) for t, a in frame.found] == [("iframe", ["onload", "sandbox", "srcdoc", "style", "title"])]
     attributes = frame.found[0][1]
-    assert "allow-same-origin allow-popups allow-popups-to-escape-sandbox" == attributes["sandbox"]
-    assert card_page([card], heading=text, note=text) == attributes["srcdoc"]
-    assert UNTRUSTED == frame.text
+    assert attributes["sandbox"] == "allow-same-origin allow-popups allow-popups-to-escape-sandbox"
+    assert attributes["srcdoc"] == card_page([card], heading=text, note=text)
+    assert frame.text == UNTRUSTED
     bundle["text/plain"].encode("utf-8", "surrogatepass")
 
 
@@ -170,7 +170,7 @@ def test_a_page_is_whole_and_still() -> None:
     page = card_page([card], heading="train")
     assert "default-src &#x27;none&#x27;; img-src data:" in page
     assert "<h1>Title</h1>" in page
-    assert page == card_page([card], heading="train")
+    assert card_page([card], heading="train") == page
     assert card_bundle([card]) == card_bundle([card])
     assert "Nothing was appended" in card_page([CardContent("blank")])
 
@@ -212,11 +212,11 @@ Artifacts
 
 Parameters
   alpha  int  30 B  2"""
-    assert expected == card_text([card], heading="train", note="spin")
-    assert "(nothing was appended to this card)" == card_text([CardContent("blank")])
+    assert card_text([card], heading="train", note="spin") == expected
+    assert card_text([CardContent("blank")]) == "(nothing was appended to this card)"
 
 
 def test_a_card_is_read_back() -> None:
     """A card is the same after it was stored, also when a later version wrote more."""
     card = everywhere("x")
-    assert card == CardContent.from_plain({**card.to_plain(), "later": 1})
+    assert CardContent.from_plain({**card.to_plain(), "later": 1}) == card

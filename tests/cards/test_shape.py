@@ -62,10 +62,10 @@ BAD = [
 @pytest.mark.parametrize(("part", "said"), BAD, ids=lambda value: value if isinstance(value, str) else "")
 def test_what_is_wrong_is_said(part: Any, said: str) -> None:
     """Data that cannot be stored or drawn is known, and a card that was made of it shows that instead."""
-    assert said == flaw(part)
+    assert flaw(part) == said
     card = CardContent("default", None, "", (part, {"type": "note", "text": "whole"}))
-    assert f"{said[0].upper()}{said[1:]}." == card.components[0]["detail"]
-    assert card == CardContent.from_plain(pickle.loads(pickle.dumps(card.to_plain())))
+    assert card.components[0]["detail"] == f"{said[0].upper()}{said[1:]}."
+    assert CardContent.from_plain(pickle.loads(pickle.dumps(card.to_plain()))) == card
     shown = card_bundle([card])["text/plain"]
     assert "! A part of this card cannot be drawn." in shown
     assert "whole" in shown
@@ -89,8 +89,8 @@ def test_what_is_stored_is_never_an_error(raw: object) -> None:
 )
 def test_what_is_well_formed_passes(part: dict[str, Any]) -> None:
     """Data of known shapes passes as it is, and plain data of a type of a later version too."""
-    assert "" == flaw(part)
-    assert (part,) == CardContent(components=(part,)).components
+    assert flaw(part) == ""
+    assert CardContent(components=(part,)).components == (part,)
 
 
 WORDS = st.sampled_from(["type", "x", *{key for fields in SHAPES.values() for part in fields for key in part}])
@@ -109,7 +109,7 @@ VALUES = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from([*SHAPES, "later"]), st.dictionaries(WORDS, VALUES, max_size=5))
 def test_any_data_is_drawn(kind: str, data: dict[str, Any]) -> None:
-    """Whatever stands in a component's data, a card of it is drawn, and the text can be sent."""
+    """Whatever a component's data is, a card of it is drawn, and the text can be sent."""
     card = CardContent(components=({**data, "type": kind},))
     card_page([card, card])
     json.dumps(card_bundle([card, card]), ensure_ascii=False).encode()
@@ -135,9 +135,9 @@ def test_a_component_of_the_users_own_that_gives_something_else() -> None:
     odd._warn = said.append
     why = "What render() gave is no component: its `rows` is not a list of lists of texts, numbers and components."
     expected = {"type": "error", "headline": "Odd: it cannot be drawn.", "detail": why}
-    assert [expected, expected] == [render(odd), render(odd)]
-    assert [f"Odd cannot be drawn, so the card says this in its place: {why}"] == said
-    assert [[expected, 1]] == Table([[odd, 1]]).render()["rows"]
-    assert "SystemExit: 3" == render(Odd(SystemExit(3)))["detail"]
+    assert [render(odd), render(odd)] == [expected, expected]
+    assert said == [f"Odd cannot be drawn, so the card says this in its place: {why}"]
+    assert Table([[odd, 1]]).render()["rows"] == [[expected, 1]]
+    assert render(Odd(SystemExit(3)))["detail"] == "SystemExit: 3"
     with pytest.raises(KeyboardInterrupt):
         render(Odd(KeyboardInterrupt()))

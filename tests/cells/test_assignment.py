@@ -126,7 +126,7 @@ READS = {
 @pytest.mark.parametrize("text", READS)
 def test_what_may_be_read_before_it_is_assigned(text: str) -> None:
     """Every construct that binds, skips or repeats is followed as a function's locals are."""
-    assert READS[text] == set(names(text).reads)
+    assert set(names(text).reads) == READS[text]
 
 
 UNBOUND = {
@@ -152,16 +152,16 @@ UNBOUND = {
 def test_what_cannot_be_assigned_yet(text: str) -> None:
     """Only a name that no way through the body can have bound at that point is unbound for sure."""
     found = names(text)
-    assert UNBOUND[text] == set(found.unbound)
+    assert set(found.unbound) == UNBOUND[text]
 
 
 def test_lines_are_those_of_the_first_read_and_binding() -> None:
     """Each fact carries the line that a message points at."""
     found = names("a = 1\nb = x\nc = x\nfor i in b:\n    import os\nself.z = self.y\ndel self.w", "k")
-    assert {"x": 2, "k": 7} == found.reads
-    assert {"a": 1, "b": 2, "c": 3, "i": 4, "os": 5} == found.assigned
-    assert {"a": 1, "b": 2, "c": 3} == found.variables
-    assert ({"y": 6}, {"z": 6}, {"w": 7}) == (found.self_reads, found.self_writes, found.self_deletes)
+    assert found.reads == {"x": 2, "k": 7}
+    assert found.assigned == {"a": 1, "b": 2, "c": 3, "i": 4, "os": 5}
+    assert found.variables == {"a": 1, "b": 2, "c": 3}
+    assert (found.self_reads, found.self_writes, found.self_deletes) == ({"y": 6}, {"z": 6}, {"w": 7})
 
 
 @pytest.mark.parametrize(
@@ -179,9 +179,9 @@ def test_lines_are_those_of_the_first_read_and_binding() -> None:
     ],
 )
 def test_attributes_of_self_are_followed_like_names(text: str, reads: set[str], writes: set[str]) -> None:
-    """Artifacts that are read before they are written are told from those that are not."""
+    """Artifacts that are read before they are written are distinguished from those that are not."""
     found = names(text)
-    assert (reads, writes) == (set(found.self_reads), set(found.self_writes))
+    assert (set(found.self_reads), set(found.self_writes)) == (reads, writes)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_attributes_of_self_are_followed_like_names(text: str, reads: set[str], 
 def test_self_that_escapes_or_merges_is_known(text: str, escapes: bool, merges: bool) -> None:
     """Only the step's own `self` counts, not that of a class inside the body."""
     found = names(text)
-    assert (escapes, merges) == (found.self_escapes, found.merges)
+    assert (found.self_escapes, found.merges) == (escapes, merges)
 
 
 @pytest.mark.parametrize(
@@ -218,21 +218,21 @@ def test_self_that_escapes_or_merges_is_known(text: str, escapes: bool, merges: 
     ],
 )
 def test_what_cannot_be_persisted_is_known(text: str, definitions: dict[str, str]) -> None:
-    """Functions, classes and modules are told from values, by what a name was bound to last."""
-    assert definitions == names(text).definitions
+    """Functions, classes and modules are distinguished from values, by what a name was bound to last."""
+    assert names(text).definitions == definitions
 
 
 def test_declared_annotated_and_mentioned_names_are_kept_apart() -> None:
     """`global`, bare annotations and names in query texts are facts of their own."""
     found = names("x: int\ndef f():\n    global a\nglobal b\nk = 1\ndf.query('c > @lim and d < @k')")
-    assert ({"a": 3, "b": 4}, {"x": 1}, {"lim": 6}) == (found.globals_declared, found.annotated, found.mentions)
-    assert {"lim"} == set(names("df.eval(f'a > @lim')").mentions)
-    assert set() == set(names("send('@home')").mentions)
+    assert (found.globals_declared, found.annotated, found.mentions) == ({"a": 3, "b": 4}, {"x": 1}, {"lim": 6})
+    assert set(names("df.eval(f'a > @lim')").mentions) == {"lim"}
+    assert set(names("send('@home')").mentions) == set()
 
 
-def test_a_body_that_is_no_python_has_no_names() -> None:
+def test_a_body_that_is_not_python_has_no_names() -> None:
     """The analysis of a syntax error is empty."""
-    assert BodyNames() == analyse_names(None)
+    assert analyse_names(None) == BodyNames()
 
 
 # -- the property: what is not in `reads` need not be loaded
@@ -394,7 +394,7 @@ DEFINITE = {
 @pytest.mark.parametrize("text", DEFINITE)
 def test_definite_reads(text: str) -> None:
     """A read is definite only if the body cannot be executed to its end without it."""
-    assert DEFINITE[text] == set(names(text).definite)
+    assert set(names(text).definite) == DEFINITE[text]
 
 
 @pytest.mark.parametrize(
@@ -409,16 +409,16 @@ def test_definite_reads(text: str) -> None:
 )
 def test_definite_writes(text: str, written: set[str], ends: bool) -> None:
     """A write is definite, and the end reached, only if no way through the body leaves it out."""
-    assert (written, ends) == (set(names(text).definite_writes), names(text).ends)
+    assert (set(names(text).definite_writes), names(text).ends) == (written, ends)
 
 
 @pytest.mark.parametrize("text", ["exec('x = 1')", "self.__dict__['x'] = 1", "vars(self)", "super().f()", "f(self)"])
 def test_what_may_set_anything(text: str) -> None:
     """Code that may set attributes of self without naming them is noticed, also in a nested function."""
-    assert (True, True) == (names(text).self_escapes, names(f"def f():\n    {text}").self_escapes)
+    assert (names(text).self_escapes, names(f"def f():\n    {text}").self_escapes) == (True, True)
 
 
 @pytest.mark.parametrize("text", ["hasattr(self, 'x')", "print(self)", "getattr(self, 'x')", "isinstance(self, int)"])
 def test_what_only_looks_at_self(text: str) -> None:
     """Builtins that set nothing on self do not count as such code."""
-    assert (False, False) == (names(text).self_escapes, names(f"def f():\n    {text}").self_escapes)
+    assert (names(text).self_escapes, names(f"def f():\n    {text}").self_escapes) == (False, False)

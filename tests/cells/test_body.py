@@ -34,21 +34,23 @@ DECORATED = {
 @pytest.mark.parametrize("text", DECORATED)
 def test_leading_decorators_belong_to_the_step(text: str) -> None:
     """Decorator lines above the body are the step's, unless they touch a def and are none of Metaflow's."""
-    assert DECORATED[text] == [(one.text, one.line) for one in parse_body(text, "step").decorators]
+    assert [(one.text, one.line) for one in parse_body(text, "step").decorators] == DECORATED[text]
 
 
 def test_decorators_are_blanked_out_of_the_code() -> None:
     """What stays of the body keeps its line numbers."""
     body = parse_body("@retry(\n    times=3)\nx = 1", "step")
-    assert ("\n\nx = 1", 3) == (body.code, body.tree.body[0].lineno if body.tree else 0)
-    assert ("retry", "a.b", "") == tuple(
-        parse_body(text, "step").decorators[0].name for text in ("@ retry(1)\n", "@a.b\n", "@\n")
+    assert (body.code, body.tree.body[0].lineno if body.tree else 0) == ("\n\nx = 1", 3)
+    assert tuple(parse_body(text, "step").decorators[0].name for text in ("@ retry(1)\n", "@a.b\n", "@\n")) == (
+        "retry",
+        "a.b",
+        "",
     )
 
 
 def test_shared_code_keeps_its_decorators() -> None:
-    """A decorator in a shared cell decorates what stands below it."""
-    assert () == parse_body("@retry\ndef f(): pass", "shared").decorators
+    """A decorator in a shared cell decorates what is below it."""
+    assert parse_body("@retry\ndef f(): pass", "shared").decorators == ()
 
 
 MAGICS = {
@@ -72,14 +74,14 @@ MAGICS = {
 
 @pytest.mark.parametrize("text", MAGICS)
 def test_lines_that_only_ipython_understands_are_found(text: str) -> None:
-    """Magics, shell lines and help requests are told from operators, from strings and from plain mistakes."""
-    assert MAGICS[text] == [(one.text, one.line) for one in parse_body(text, "step").magics]
+    """Magics, shell lines and help requests are distinguished from operators, from strings and from plain mistakes."""
+    assert [(one.text, one.line) for one in parse_body(text, "step").magics] == MAGICS[text]
 
 
 def test_magics_in_shared_code_become_comments() -> None:
     """Shared code stays Python: a magic is a comment, in a block one that leaves a statement behind."""
     body = parse_body("%load_ext x\nif a:\n    !ls \\\n      -l\nb = 1", "shared")
-    assert "# %load_ext x\nif a:\n    pass  # !ls \\\n    # -l\nb = 1" == body.code
+    assert body.code == "# %load_ext x\nif a:\n    pass  # !ls \\\n    # -l\nb = 1"
     assert body.tree is not None
     assert body.problem is None
 
@@ -87,7 +89,7 @@ def test_magics_in_shared_code_become_comments() -> None:
 def test_a_magic_in_a_step_leaves_no_tree() -> None:
     """A step with a magic is not run as if the line were not there."""
     body = parse_body("!ls\nx = 1", "step")
-    assert (None, 1) == (body.tree, body.problem.line if body.problem else 0)
+    assert (body.tree, body.problem.line if body.problem else 0) == (None, 1)
 
 
 @pytest.mark.parametrize(
@@ -99,15 +101,15 @@ def test_a_magic_in_a_step_leaves_no_tree() -> None:
         ("-" * 20_000 + "1", "too many nested parentheses", 1),
     ],
 )
-def test_what_is_no_python_is_kept_as_a_fact(text: str, message: str, line: int) -> None:
+def test_what_is_not_python_is_kept_as_a_fact(text: str, message: str, line: int) -> None:
     """Nothing raises: the parser's message and line are kept for the checks."""
     problem = parse_body(text, "step").problem
     assert problem is not None
     if "nested" not in message:
-        assert (message, line) == (problem.message, problem.line)
+        assert (problem.message, problem.line) == (message, line)
 
 
-def test_a_warning_of_the_compiler_is_no_error() -> None:
+def test_a_warning_of_the_compiler_is_not_an_error() -> None:
     r"""A text such as "\d" is Python, whatever the compiler thinks of it (warnings are errors in this test)."""
     assert parse_body('x = "\\d"', "step").problem is None
 
@@ -167,7 +169,7 @@ def test_each_form_of_self_next_is_read(text: str) -> None:
     """A body's last statement gives its transition, and its lines."""
     transition = parse_body(f"x = 1\n{text}  # go\n# the end\n", "step").transition
     assert transition is not None
-    assert (*TRANSITIONS[text], 2, 2) == (*place(transition), transition.line, transition.end_line)
+    assert (*place(transition), transition.line, transition.end_line) == (*TRANSITIONS[text], 2, 2)
 
 
 @pytest.mark.parametrize("text", INVALID)
@@ -175,7 +177,7 @@ def test_a_form_metaflow_does_not_read_is_invalid(text: str) -> None:
     """What Metaflow's own parser would not understand, or read differently, is known to be so."""
     transition = parse_body(text, "step").transition
     assert transition is not None
-    assert "invalid" == transition.kind
+    assert transition.kind == "invalid"
 
 
 @pytest.mark.parametrize("text", ["", "x = 1", "if x:\n    self.next(self.a)", "y = self.next(self.a)", "next(self.a)"])
@@ -191,7 +193,7 @@ def test_all_calls_of_self_next_are_found() -> None:
         "def f():\n    self.next(self.c)\n"
         "class It:\n    def go(self):\n        self.next(1)\n"
     )
-    assert [2, 4, 6] == [call.lineno for call in next_calls(tree)]
+    assert [call.lineno for call in next_calls(tree)] == [2, 4, 6]
 
 
 @pytest.mark.parametrize(
@@ -207,4 +209,4 @@ def test_all_calls_of_self_next_are_found() -> None:
 )
 def test_lines_inside_strings_are_known(text: str, lines: set[int]) -> None:
     """A line that begins inside a string must not be indented."""
-    assert lines == unindentable_lines(text)
+    assert unindentable_lines(text) == lines

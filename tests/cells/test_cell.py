@@ -38,7 +38,7 @@ KINDS = {
 def test_the_first_line_says_what_a_cell_is(source: str) -> None:
     """A cell's kind, name and body follow from its first line that is not blank."""
     cell = read_cell(source)
-    assert KINDS[source] == (cell.kind, cell.name, cell.body_line, cell.body)
+    assert (cell.kind, cell.name, cell.body_line, cell.body) == KINDS[source]
 
 
 MISPLACED = {
@@ -59,7 +59,7 @@ def test_a_mark_that_ipython_does_not_take_is_refused(source: str) -> None:
     """A mark below a comment or code, or behind blanks, is a mistake that says where the mark belongs."""
     cell = read_any_cell(source)
     what = cell.refusal[0] if cell.refusal else ""
-    assert MISPLACED[source] == (what, cell.kind, cell.body_line)
+    assert (what, cell.kind, cell.body_line) == MISPLACED[source]
     with pytest.raises(CellError) as caught:
         read_cell(source)
     assert (*cell.refusal,) == (caught.value.what, caught.value.why, caught.value.fix) if cell.refusal else False
@@ -68,8 +68,9 @@ def test_a_mark_that_ipython_does_not_take_is_refused(source: str) -> None:
 def test_what_cannot_be_read_says_so_itself() -> None:
     """A cell with a bad header or a bad tag is known by its kind, and has the three sentences of the error."""
     cells = [read_any_cell("%%step a --fter b\nx = 1"), read_any_cell("x = 1", tags=["step:"])]
-    assert [("step", "", 2, True), ("step", "", 1, True)] == [
-        (one.kind, one.name, one.body_line, one.refusal is not None) for one in cells
+    assert [(one.kind, one.name, one.body_line, one.refusal is not None) for one in cells] == [
+        ("step", "", 2, True),
+        ("step", "", 1, True),
     ]
     assert read_cell("%%step a") == read_any_cell("%%step a")
 
@@ -77,8 +78,9 @@ def test_what_cannot_be_read_says_so_itself() -> None:
 def test_magics_above_a_mark_are_kept_apart() -> None:
     """What runs the cell below it, such as %%time, is not part of the step; tags mark such a cell as well."""
     timed, tagged = read_cell("%%time\n%%capture x\n%%step a\ny = 1"), read_cell("%%time\ny = 1", tags=["step:a"])
-    assert [("a", ("%%time", "%%capture x"), "y = 1"), ("a", ("%%time",), "y = 1")] == [
-        (one.name, one.wrappers, one.body) for one in (timed, tagged)
+    assert [(one.name, one.wrappers, one.body) for one in (timed, tagged)] == [
+        ("a", ("%%time", "%%capture x"), "y = 1"),
+        ("a", ("%%time",), "y = 1"),
     ]
 
 
@@ -97,18 +99,18 @@ TAGGED = {
 def test_tags_say_what_a_cell_is(tags: tuple[str, ...]) -> None:
     """A tag means what the magic means, and the whole text is the body."""
     cell = read_cell("m = 1\nn = 2", tags=tags)
-    assert (*TAGGED[tags], "m = 1\nn = 2", 1) == (cell.kind, cell.name, cell.body, cell.body_line)
+    assert (cell.kind, cell.name, cell.body, cell.body_line) == (*TAGGED[tags], "m = 1\nn = 2", 1)
 
 
 def test_a_magic_outranks_tags() -> None:
     """A cell that has both is what its magic says."""
     cell = read_cell("%%step train -> m\nm = 1", tags=["step:other", "shared"])
-    assert ("step", "train", ("m",)) == (cell.kind, cell.name, cell.header.captures if cell.header else ())
+    assert (cell.kind, cell.name, cell.header.captures if cell.header else ()) == ("step", "train", ("m",))
 
 
 def test_a_cell_magic_of_ipython_outranks_tags() -> None:
-    """A cell that begins with another cell magic is no Python, so its tags do not make it a step."""
-    assert "scratch" == read_cell("%%bash\nls", tags=["step:train"]).kind
+    """A cell that begins with another cell magic is not Python, so its tags do not make it a step."""
+    assert read_cell("%%bash\nls", tags=["step:train"]).kind == "scratch"
 
 
 def test_line_ends_of_other_systems_are_read() -> None:
@@ -120,12 +122,12 @@ def test_shared_takes_no_arguments() -> None:
     """A name behind %%shared is a mistake, not a comment."""
     with pytest.raises(CellError) as caught:
         read_cell("%%shared helpers\n")
-    assert "`%%shared helpers` has arguments. It takes none. Write %%shared alone." == str(caught.value)
+    assert str(caught.value) == "`%%shared helpers` has arguments. It takes none. Write %%shared alone."
 
 
 def test_messages_name_the_cell() -> None:
-    """A cell's title and file name tell its number and what it is."""
+    """A cell's title and file name have its number and its kind."""
     cell = read_cell("%%step a\n", number=3, cell_id="x1")
-    assert ("cell 3 (step a)", "<cell 3: step a>", "x1") == (cell.title, cell.filename, cell.cell_id)
-    assert ("cell (shared)", "<cell 0: shared>") == (read_cell("%%shared").title, read_cell("%%shared").filename)
-    assert "<here>" == read_cell("x", filename="<here>").filename
+    assert (cell.title, cell.filename, cell.cell_id) == ("cell 3 (step a)", "<cell 3: step a>", "x1")
+    assert (read_cell("%%shared").title, read_cell("%%shared").filename) == ("cell (shared)", "<cell 0: shared>")
+    assert read_cell("x", filename="<here>").filename == "<here>"

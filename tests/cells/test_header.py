@@ -49,8 +49,8 @@ LINES = {
 
 @pytest.mark.parametrize("line", LINES)
 def test_each_form_of_the_line_is_read(line: str) -> None:
-    """Options may stand in any order, with blanks around commas, quotes around texts and names in Python's spelling."""
-    assert LINES[line] == parse_step_line(line)
+    """Options may be in any order, with blanks around commas, quotes around texts and names in Python's spelling."""
+    assert parse_step_line(line) == LINES[line]
 
 
 REFUSED = {
@@ -108,7 +108,7 @@ def test_a_line_outside_the_grammar_is_refused(line: str) -> None:
     """Each mistake says what is wrong, why, and how the line is written."""
     with pytest.raises(CellError) as caught:
         parse_step_line(line)
-    assert REFUSED[line] == (caught.value.what, caught.value.why, caught.value.fix)
+    assert (caught.value.what, caught.value.why, caught.value.fix) == REFUSED[line]
 
 
 NAMES = st.from_regex(r"[a-zé_][a-z0-9_]{0,6}", fullmatch=True).filter(lambda name: not keyword.iskeyword(name))
@@ -131,18 +131,18 @@ HEADERS = st.builds(
 @given(HEADERS)
 def test_a_header_is_written_as_it_is_read(header: StepHeader) -> None:
     """`StepHeader.line` gives a line that means the same header, whatever the value of --when."""
-    assert header == parse_step_line(header.line)
+    assert parse_step_line(header.line) == header
 
 
 def test_the_line_has_one_spelling() -> None:
     """Options are written in one order, the captures last."""
-    assert "train --when kind='3' -> b, a" == parse_step_line('--when kind="3" train->b,a').line
-    assert "j --after a,b --join" == parse_step_line("--join --after=a, b j").line
+    assert parse_step_line('--when kind="3" train->b,a').line == "train --when kind='3' -> b, a"
+    assert parse_step_line("--join --after=a, b j").line == "j --after a,b --join"
 
 
 def test_names_are_split_at_commas_and_blanks() -> None:
     """A repeated name counts once, in its first place."""
-    assert ("b", "a") == split_names("b, a,b ,,a")
+    assert split_names("b, a,b ,,a") == ("b", "a")
 
 
 TAGS = {
@@ -165,13 +165,13 @@ TAG_USAGE = "Write tags such as step:train, after:clean, foreach:xs, join, when:
 def test_a_header_can_be_written_as_tags(line: str) -> None:
     """What a line says can be said by tags, and means the same."""
     header = parse_step_line(line)
-    assert header == header_from_tags(header_tags(header))
+    assert header_from_tags(header_tags(header)) == header
 
 
 @pytest.mark.parametrize("tags", TAGS)
 def test_tags_mean_what_the_line_means(tags: tuple[str, ...]) -> None:
     """Cell tags, Kale's prev: among them, give the same header; without step: they give none."""
-    assert TAGS[tags] == header_from_tags(tags)
+    assert header_from_tags(tags) == TAGS[tags]
 
 
 @pytest.mark.parametrize(
@@ -189,16 +189,16 @@ def test_tags_outside_the_grammar_are_refused(tags: list[str], message: str) -> 
     """A tag that cannot be read is refused with the same care as the line."""
     with pytest.raises(CellError) as caught:
         header_from_tags(tags)
-    assert message == str(caught.value)
+    assert str(caught.value) == message
 
 
 def test_the_flow_line_gives_the_class_name() -> None:
     """Blanks around the name do not matter."""
-    assert FlowHeader("TrainingFlow") == parse_flow_line("  TrainingFlow ")
+    assert parse_flow_line("  TrainingFlow ") == FlowHeader("TrainingFlow")
 
 
 def test_the_flow_line_names_base_classes() -> None:
-    """They stand in parentheses as in a class statement, with blanks, a comma at the end or a colon behind them."""
+    """They are in parentheses as in a class statement, with blanks, a comma at the end or a colon after them."""
     expected = FlowHeader("Train", ("BaseFlow", "settings.Mixin"))
     lines = [
         "Train(BaseFlow, settings.Mixin)",
@@ -217,7 +217,7 @@ def test_a_base_class_is_a_name(line: str) -> None:
 
 
 def test_a_join_can_name_its_inputs() -> None:
-    """The name stands behind --join or its `=`, on the line and in a tag; the header writes it again."""
+    """The name follows --join or its `=`, on the line and in a tag; the header writes it again."""
     headers = [
         parse_step_line("pick --join models -> best"),
         parse_step_line("pick --join=models -> best"),
@@ -234,8 +234,8 @@ def test_a_flow_line_without_one_class_name_is_refused(line: str) -> None:
     """Metaflow's flow names are one ASCII identifier and no keyword."""
     with pytest.raises(CellError) as caught:
         parse_flow_line(line)
-    assert (
+    assert (caught.value.what, caught.value.why, caught.value.fix) == (
         f"`%%flow {line}` does not name a flow.",
         "The name becomes the name of the flow's class.",
         "Write %%flow TrainingFlow.",
-    ) == (caught.value.what, caught.value.why, caught.value.fix)
+    )

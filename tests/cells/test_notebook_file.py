@@ -83,7 +83,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_is_wrong_with_a_file_is_said(kind: str, file: Path) -> None:
-    """Each gets one message, and a kernel that reads the file meanwhile takes it for one that is being written."""
+    """Each gets one message, and a kernel that reads the file meanwhile assumes that it is being written."""
     content, message = REFUSED[kind]
     file.write_bytes(content)
     with pytest.raises(NotFound) as caught:
@@ -128,7 +128,7 @@ def test_a_name_that_no_file_can_have() -> None:
 
 
 def test_code_cells_are_read(file: Path) -> None:
-    """Text or lines, tags and ids; other cells are passed over, and what is of no use in metadata is left out."""
+    """Text or lines, tags and ids; other cells are skipped, and what is of no use in metadata is left out."""
     text = {"cell_type": "markdown", "source": None}
     plain = {"cell_type": "code", "source": "y", "metadata": 7, "id": 3}
     odd = {"cell_type": "code", "source": [], "metadata": {"tags": ["a", 1, None]}}
@@ -143,4 +143,4 @@ def test_older_formats_are_upgraded(file: Path) -> None:
     cell = {"cell_type": "code", "input": "%%step a\nx = 1", "language": "python", "metadata": {}, "outputs": []}
     old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": [cell], "metadata": {}}]}
     file.write_text(json.dumps(old))
-    assert ["%%step a\nx = 1"] == [one.source for one in read_code(file)]
+    assert [one.source for one in read_code(file)] == ["%%step a\nx = 1"]

@@ -59,7 +59,7 @@ def recorded(folder: Path) -> Path:
     for step in ("load", "each", "collect"):
         session.run_step(step)
     store = folder / ".flownb"
-    Datastore(store).change_tags("F", "1", add=["more"])
+    Datastore(store).runs.change_tags("F", "1", add=["more"])
     main(["rm", "F/2", "--force"])
     return store
 
@@ -83,7 +83,7 @@ def _paths(value: Any, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str 
 
 
 def changed(store: Path, place: Changed, value: Any, *, removed: bool = False) -> None:
-    """Replace one value of a datastore, or remove it, as somebody would who edits the file and drops its checksum."""
+    """Replace one value of a datastore, or remove it, as someone would who edits the file and drops its checksum."""
     name, path = place
     file = store / name
     is_log = file.suffix == ".jsonl"

@@ -23,12 +23,12 @@ def test_paths_start_where_the_command_is_given(write_notebook: Callable[..., Pa
         (folder / "cfg.json").write_text(f'{{"a": "{letter}"}}')
         (folder / "text.txt").write_text(f"{letter} text")
     status, out, err = flownb("run", "../nb.ipynb", cwd=shell)
-    assert (0, "", "[load] ['d', 'd text', 'none']") == (status, err, out.split("\n")[0])
+    assert (status, err, out.split("\n")[0]) == (0, "", "[load] ['d', 'd text', 'none']")
     options = ("--config", "cfg", "cfg.json", "--text", "text.txt", "--config=mine")
     status, out, err = flownb("run", *options, "../nb.ipynb", cwd=shell)
-    assert (0, "", "[load] ['s', 's text', 'mine']") == (status, err, out.split("\n")[0])
+    assert (status, err, out.split("\n")[0]) == (0, "", "[load] ['s', 's text', 'mine']")
     status, out, err = flownb("run", "../nb.ipynb", "--config-value", "cfg", '{"a": [1, 2]}', cwd=shell)
-    assert (0, "", "[load] [[1, 2], 'd text', 'none']") == (status, err, out.split("\n")[0])
+    assert (status, err, out.split("\n")[0]) == (0, "", "[load] [[1, 2], 'd text', 'none']")
 
 
 def test_wrong_calls(write_notebook: Callable[..., Path], tmp_path: Path) -> None:
@@ -42,5 +42,5 @@ def test_wrong_calls(write_notebook: Callable[..., Path], tmp_path: Path) -> Non
         (("--config", "cfg", "missing.json"), "the file `missing.json` cannot be read."),
     ):
         status, _, err = flownb("run", "nb.ipynb", *options, cwd=tmp_path)
-        assert (2, True) == (status, message in err)
+        assert (status, message in err) == (2, True)
     assert not (tmp_path / ".flownb").exists()

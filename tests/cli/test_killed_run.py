@@ -32,12 +32,12 @@ def test_a_killed_run_shows_as_failed(
         assert any("waiting" in line for line in process.stdout)
         store = Datastore(tmp_path / ".flownb")
         run = Run("F/1", datastore=store)
-        assert ("running", False) == (run.status, run.finished)
+        assert (run.status, run.finished) == ("running", False)
         process.kill()
         process.wait(120)
-        assert ("failed", False, False, None) == (run.status, run.finished, run.successful, run.finished_at)
-        assert ["1"] == [one.id for one in Flow("F", datastore=store).runs(status="failed")]
+        assert (run.status, run.finished, run.successful, run.finished_at) == ("failed", False, False, None)
+        assert [one.id for one in Flow("F", datastore=store).runs(status="failed")] == ["1"]
         listed = subprocess.run([*command, "runs", "F"], cwd=tmp_path, capture_output=True, text=True, check=True)
-        assert ["F/1", "failed", "died"] == [listed.stdout.split()[place] for place in (0, 1, 4)]
-    assert store.run_end("F", "1") is None
-    assert 1 == run["first"].task.data.x  # type: ignore[union-attr]  # there is one
+        assert [listed.stdout.split()[place] for place in (0, 1, 4)] == ["F/1", "failed", "died"]
+    assert store.runs.run_end("F", "1") is None
+    assert run["first"].task.data.x == 1  # type: ignore[union-attr]  # there is one

@@ -33,41 +33,41 @@ def here(write_notebook: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, t
     """A folder with a notebook whose flow ran and failed in its last step."""
     write_notebook(*CELLS)
     monkeypatch.chdir(tmp_path)
-    assert 1 == main(["run", "nb.ipynb"])
+    assert main(["run", "nb.ipynb"]) == 1
     return tmp_path
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     """What a command prints."""
     capsys.readouterr()
-    assert 0 == main(list(words))
+    assert main(list(words)) == 0
     return capsys.readouterr().out.splitlines()
 
 
 def test_logs_of_a_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every line of a run has its task before it; a failed task ends in its traceback; displays are their text."""
     lines = said(capsys, "logs", "F/1")
-    assert "[load/2] loading" == lines[0]
-    assert {"[train/3] got 1", "[train/3] oh 1", "[train/4] got 2", "[train/4] oh 2"} == set(lines[1:5])
-    assert ["[pick/5] 99%", "[pick/5] [1]"] == lines[5:7]
-    assert ["[pick/5] ZeroDivisionError: division by zero", "[pick/5] open"] == lines[-2:]  # whose line had no end
+    assert lines[0] == "[load/2] loading"
+    assert set(lines[1:5]) == {"[train/3] got 1", "[train/3] oh 1", "[train/4] got 2", "[train/4] oh 2"}
+    assert lines[5:7] == ["[pick/5] 99%", "[pick/5] [1]"]
+    assert lines[-2:] == ["[pick/5] ZeroDivisionError: division by zero", "[pick/5] open"]  # whose line had no end
 
 
 def test_logs_of_a_step_and_a_stream(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A step's tasks are labelled too; one stream can be asked for."""
-    assert ["[train/3] got 1", "[train/4] got 2"] == sorted(said(capsys, "logs", "F/1/train", "--stdout"))
-    assert ["[train/3] oh 1", "[train/4] oh 2"] == sorted(said(capsys, "logs", "F/1/train", "--stderr"))
-    assert [] == said(capsys, "logs", "F/1/start")
+    assert sorted(said(capsys, "logs", "F/1/train", "--stdout")) == ["[train/3] got 1", "[train/4] got 2"]
+    assert sorted(said(capsys, "logs", "F/1/train", "--stderr")) == ["[train/3] oh 1", "[train/4] oh 2"]
+    assert said(capsys, "logs", "F/1/start") == []
 
 
 def test_logs_of_a_task_are_as_they_were_written(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One task's text stands as it was written, also with --follow and the number of its attempt."""
+    """One task's text is printed as it was written, also with --follow and the number of its attempt."""
     for more in ([], ["--follow"], ["--attempt", "0"]):
-        assert ["got 1"] == said(capsys, "logs", "F/1/train/3", "--stdout", *more)
-        assert {"got 1", "oh 1"} == set(said(capsys, "logs", "F/1/train/3", *more))
+        assert said(capsys, "logs", "F/1/train/3", "--stdout", *more) == ["got 1"]
+        assert set(said(capsys, "logs", "F/1/train/3", *more)) == {"got 1", "oh 1"}
         lines = said(capsys, "logs", "F/1/pick/5", *more)
-        assert ["9%", "99%", "[1]"] == lines[:3]
-        assert "ZeroDivisionError: division by zero" == lines[-1]
+        assert lines[:3] == ["9%", "99%", "[1]"]
+        assert lines[-1] == "ZeroDivisionError: division by zero"
 
 
 def test_places_that_are_not_there(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,20 +82,20 @@ def test_places_that_are_not_there(here: Path, capsys: pytest.CaptureFixture[str
         ("F/../1", 1, "is no flow, run, step or task"),
     ):
         capsys.readouterr()
-        assert status == main(["logs", place])
+        assert main(["logs", place]) == status
         assert text in capsys.readouterr().err
-    assert 1 == main(["logs", "F/1/train/3", "--attempt", "4"])
+    assert main(["logs", "F/1/train/3", "--attempt", "4"]) == 1
     assert "Task F/1/train/3 has no attempt 4." in capsys.readouterr().err
 
 
 def test_whoever_reads_along_may_leave(here: Path) -> None:
-    """A pipe that is closed early is no error."""
+    """A pipe that is closed early is not an error."""
     command = [sys.executable, "-m", "flownb.cli.main", "logs", "F/1"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
-    assert (b"", 0) == (process.stderr.read(), process.wait(60))
+    assert (process.stderr.read(), process.wait(60)) == (b"", 0)
     process.stderr.close()
 
 
@@ -130,18 +130,18 @@ def test_a_running_run_is_followed_to_its_end(running: subprocess.Popen[str], pl
     reader = follow(place)
     assert reader.stdout is not None
     if not place.endswith("end"):
-        assert f"{label}one\n" == reader.stdout.readline()
+        assert reader.stdout.readline() == f"{label}one\n"
     assert reader.poll() is None
     Path("go").touch()
     rest, _ = reader.communicate(timeout=60)
-    assert ("" if place.endswith("end") else f"{label}two\n", 0) == (rest, reader.returncode)
+    assert (rest, reader.returncode) == ("" if place.endswith("end") else f"{label}two\n", 0)
 
 
 def test_following_ends_when_the_process_died(running: subprocess.Popen[str]) -> None:
-    """A killed run is followed no longer; what it wrote until then is there."""
+    """A killed run is no longer followed; what it wrote until then is there."""
     reader = follow("F/1")
     assert reader.stdout is not None
-    assert "[wait/2] one\n" == reader.stdout.readline()
+    assert reader.stdout.readline() == "[wait/2] one\n"
     os.kill(running.pid, signal.SIGKILL)
     rest, _ = reader.communicate(timeout=60)
-    assert ("", 0) == (rest, reader.returncode)
+    assert (rest, reader.returncode) == ("", 0)

@@ -33,49 +33,49 @@ def test_run_spin_show(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     """A notebook's flow runs without a kernel; a step is spun on that run; show draws what is known of it."""
     path = write_notebook(*CELLS)
     status, out, err = flownb("run", "nb.ipynb", "--alpha", "3", "--tag", "t", cwd=tmp_path)
-    assert (0, "") == (status, err)
-    assert "[load] loading" == out.split("\n")[0]
+    assert (status, err) == (0, "")
+    assert out.split("\n")[0] == "[load] loading"
     assert "run F/1: 6 tasks in" in out
     status, out, _ = flownb("spin", "--set", "alpha=10", "--index", "1", str(path), "train", cwd=Path("/"))
-    assert (0, "  m = 20") == (status, out.rstrip().split("\n")[-1])
+    assert (status, out.rstrip().split("\n")[-1]) == (0, "  m = 20")
     status, out, _ = flownb("show", "nb.ipynb", cwd=tmp_path)
-    assert (0, "F · 3 steps · 3 fresh") == (status, out.split("\n")[0])
+    assert (status, out.split("\n")[0]) == (0, "F · 3 steps · 3 fresh")
     assert "fresh, 2 tasks, made with alpha = 3 (" in out
     flownb("run", "nb.ipynb", cwd=tmp_path)
-    assert "F · 3 steps · 3 fresh" == flownb("show", "nb.ipynb", cwd=tmp_path)[1].split("\n")[0]
+    assert flownb("show", "nb.ipynb", cwd=tmp_path)[1].split("\n")[0] == "F · 3 steps · 3 fresh"
 
 
 def test_status_and_resume(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     """After an edit, status says what is stale, and a resume runs that and clones the rest."""
     write_notebook(*CELLS)
-    assert 0 == flownb("run", "nb.ipynb", "--alpha", "3", cwd=tmp_path)[0]
+    assert flownb("run", "nb.ipynb", "--alpha", "3", cwd=tmp_path)[0] == 0
     write_notebook(*CELLS[:3], CELLS[3] + " + 1", CELLS[4])
     status, out, err = flownb("status", "nb.ipynb", cwd=tmp_path)
-    assert (0, "") == (status, err)
+    assert (status, err) == (0, "")
     assert "  train  would run: `train` changed" in out.split("\n")
     status, out, err = flownb("resume", "nb.ipynb", "--tag", "again", cwd=tmp_path)
-    assert (0, "") == (status, err)
+    assert (status, err) == (0, "")
     said = [
         "resumed F/1",
         "  load: cloned",
         "  train: ran, `train` changed",
         "  pick: ran, `train` changed, `m` differs",
     ]
-    assert said == out.rstrip().split("\n")[-5:-1]
+    assert out.rstrip().split("\n")[-5:-1] == said
     assert "run F/2: 6 tasks in" in out.rstrip().split("\n")[-1]
     status, out, _ = flownb("resume", "nb.ipynb", "train", "--origin-run-id", "2", cwd=tmp_path)
-    assert (0, "  train: ran, from `train` on") == (status, out.rstrip().split("\n")[-3])
+    assert (status, out.rstrip().split("\n")[-3]) == (0, "  train: ran, from `train` on")
     status, _, err = flownb("resume", "nb.ipynb", "--alpha", "4", cwd=tmp_path)
-    assert (2, True) == (status, "A resume has the parameters of the run that it resumes" in err)
+    assert (status, "A resume has the parameters of the run that it resumes" in err) == (2, True)
 
 
 def test_check(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     """Checking lists what is wrong with cell number and line, and its status says whether anything is."""
     write_notebook(*CELLS)
-    assert (0, "F: 3 steps, no problems\n", "") == flownb("check", "nb.ipynb", cwd=tmp_path)
+    assert flownb("check", "nb.ipynb", cwd=tmp_path) == (0, "F: 3 steps, no problems\n", "")
     write_notebook(*CELLS[:2], "%%step load\nxs = lod()", name="bad.ipynb")
     status, out, _ = flownb("check", "bad.ipynb", cwd=tmp_path)
-    assert 1 == status
+    assert status == 1
     assert out.startswith("FN001 cell 3 (step load), line 2: Step load reads `lod`, which nothing defines.")
     assert out.endswith("F: 1 steps, 1 error\n")
 
@@ -86,31 +86,31 @@ def test_warnings_block_nothing(write_notebook: WriteNotebook, tmp_path: Path) -
     warning = "warning FN001 cell 2 (step a), line 4: Step a reads `nowhere`, which nothing defines."
     for words, expected in (((), 0), (("--strict",), 1)):
         status, out, _ = flownb("check", "nb.ipynb", *words, cwd=tmp_path)
-        assert (expected, warning, "F: 1 steps, 1 warning") == (status, out.split("\n")[0], out.split("\n")[-2])
+        assert (status, out.split("\n")[0], out.split("\n")[-2]) == (expected, warning, "F: 1 steps, 1 warning")
     for command in ("export", "run"):
         status, _, err = flownb(command, "nb.ipynb", cwd=tmp_path)
-        assert (0, 1) == (status, err.count(warning))
+        assert (status, err.count(warning)) == (0, 1)
 
 
 def test_a_module_that_is_missing_here_may_be_exported(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     """What this Python lacks fails a run before anything runs, and is only said by an export."""
     write_notebook("%%flow F", "%%step a -> x\nimport flownb_has_no_such_module\nx = 1")
-    assert (1, 0) == (flownb("run", "nb.ipynb", cwd=tmp_path)[0], flownb("export", "nb.ipynb", cwd=tmp_path)[0])
+    assert (flownb("run", "nb.ipynb", cwd=tmp_path)[0], flownb("export", "nb.ipynb", cwd=tmp_path)[0]) == (1, 0)
 
 
 def test_export(write_notebook: WriteNotebook, tmp_path: Path) -> None:
-    """Exporting writes the file it is told to, or to standard output."""
+    """Exporting writes to the file that is named, or to standard output."""
     write_notebook(*CELLS)
     status, out, _ = flownb("export", "nb.ipynb", "-o", "made.py", cwd=tmp_path)
-    assert (0, True) == (status, out.startswith("wrote made.py"))
+    assert (status, out.startswith("wrote made.py")) == (0, True)
     text = (tmp_path / "made.py").read_text()
     assert "#   python made.py run" in text
-    assert (0, text.replace("made.py", "flow.py"), "") == flownb("export", "nb.ipynb", "-o", "-", cwd=tmp_path)
+    assert flownb("export", "nb.ipynb", "-o", "-", cwd=tmp_path) == (0, text.replace("made.py", "flow.py"), "")
     compile(text, "made.py", "exec")
 
 
 def test_export_names_what_the_notebook_installs(write_notebook: WriteNotebook, tmp_path: Path) -> None:
-    """Requirements of `%pip install` lines, in scratch cells too, stand in the file's header."""
+    """Requirements of `%pip install` lines, in scratch cells too, are in the file's header."""
     write_notebook("%pip install -q duckdb>=1 'polars==1.2'", *CELLS)
     assert "# It needs: duckdb>=1, polars==1.2.\n" in flownb("export", "nb.ipynb", "-o", "-", cwd=tmp_path)[1]
 
@@ -119,14 +119,14 @@ def test_card(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     """A step's card is printed as text, or written as a page to a file or to standard output."""
     shared = "%%shared\nfrom flownb import current\nfrom flownb.cards import Markdown"
     write_notebook(shared, "%%step a\n@card(id='x')\ncurrent.card.append(Markdown('*hi*'))")
-    assert 0 == flownb("run", "nb.ipynb", cwd=tmp_path)[0]
-    assert (0, "a\n\n*hi*\n\nThis step has no artifacts.\n", "") == flownb("card", "nb.ipynb", "a", cwd=tmp_path)
-    assert (0, "wrote card.html\n", "") == flownb("card", "nb.ipynb", "a", "-o", "card.html", cwd=tmp_path)
+    assert flownb("run", "nb.ipynb", cwd=tmp_path)[0] == 0
+    assert flownb("card", "nb.ipynb", "a", cwd=tmp_path) == (0, "a\n\n*hi*\n\nThis step has no artifacts.\n", "")
+    assert flownb("card", "nb.ipynb", "a", "-o", "card.html", cwd=tmp_path) == (0, "wrote card.html\n", "")
     page = (tmp_path / "card.html").read_text(encoding="utf-8")
     assert "<p><em>hi</em></p>" in page
-    assert (0, f"{page}\n", "") == flownb("card", "nb.ipynb", "a", "--id", "x", "-o", "-", cwd=tmp_path)
+    assert flownb("card", "nb.ipynb", "a", "--id", "x", "-o", "-", cwd=tmp_path) == (0, f"{page}\n", "")
     status, _, err = flownb("card", "nb.ipynb", "a", "--id", "y", cwd=tmp_path)
-    assert (1, True) == (status, "No such card: Step a has no card with the id `y`." in err)
+    assert (status, "No such card: Step a has no card with the id `y`." in err) == (1, True)
 
 
 def test_steps_run_in_the_notebooks_folder(write_notebook: WriteNotebook, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_steps_run_in_the_notebooks_folder(write_notebook: WriteNotebook, tmp_pa
     (tmp_path / "data.txt").write_text("7")
     (tmp_path / "beside.py").write_text("K = 2")
     path = write_notebook("%%shared\nimport beside", "%%step load -> x\nx = int(open('data.txt').read()) * beside.K")
-    assert 0 == flownb("run", str(path), cwd=Path("/"))[0]
+    assert flownb("run", str(path), cwd=Path("/"))[0] == 0
     assert (tmp_path / ".flownb").is_dir()
 
 
@@ -142,7 +142,7 @@ def test_a_failing_step(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     """The user's frames at the cell's lines and one message of ours go to standard error; the status is 1."""
     write_notebook("%%step load -> x\nx = 1\nx = x / 0")
     status, out, err = flownb("run", "nb.ipynb", cwd=tmp_path)
-    assert 1 == status
+    assert status == 1
     assert "✗ load" in out
     assert 'File "<cell 1: step load>", line 3' in err
     assert "flownb/runtime" not in err
@@ -173,7 +173,7 @@ def test_bad_calls(
     write_notebook(*CELLS)
     (tmp_path / "text.ipynb").write_text("hello")
     code, out, err = flownb(*words, cwd=tmp_path)
-    assert (status, "") == (code, out)
+    assert (code, out) == (status, "")
     assert message in err
     assert "Traceback" not in err
 
@@ -185,9 +185,9 @@ def test_tags_in_the_file_mark_cells(write_notebook: WriteNotebook, tmp_path: Pa
     notebook["cells"][0]["metadata"]["tags"] = ["step:load", "out:x"]
     notebook["cells"][1]["metadata"]["tags"] = ["step:triple", "out:y"]
     path.write_text(json.dumps(notebook))
-    assert 0 == flownb("run", "nb.ipynb", cwd=tmp_path)[0]
+    assert flownb("run", "nb.ipynb", cwd=tmp_path)[0] == 0
     status, out, _ = flownb("spin", "nb.ipynb", "triple", cwd=tmp_path)
-    assert (0, "  y = 6") == (status, out.rstrip().split("\n")[-1])
+    assert (status, out.rstrip().split("\n")[-1]) == (0, "  y = 6")
 
 
 def test_parameters_after_two_dashes(write_notebook: WriteNotebook, tmp_path: Path) -> None:
@@ -208,40 +208,40 @@ def test_parameters_after_two_dashes(write_notebook: WriteNotebook, tmp_path: Pa
         "d.ipynb",
     )
     status, out, err = flownb(*words, cwd=tmp_path)
-    assert (0, "") == (status, err)
-    assert "note: @kubernetes of --with is not applied here" == out.split("\n")[0]
+    assert (status, err) == (0, "")
+    assert out.split("\n")[0] == "note: @kubernetes of --with is not applied here"
     assert "('c', 'd.ipynb')" in out
     status, _, err = flownb("run", "nb.ipynb", "--executor", "inline", cwd=tmp_path)
-    assert (2, True) == (status, "`--executor` can mean two things here" in err)
+    assert (status, "`--executor` can mean two things here" in err) == (2, True)
 
 
 def test_the_package_is_a_command_and_has_a_version(tmp_path: Path) -> None:
     """`python -m flownb` is the command; `--version` says which."""
     words = [sys.executable, "-m", "flownb", "--version"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
-    assert (0, f"flownb {__version__}\n", "") == (done.returncode, done.stdout, done.stderr)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"flownb {__version__}\n", "")
     status, out, _ = flownb("--help", cwd=tmp_path)
-    assert (0, True) == (status, "`flownb COMMAND --help` lists a command's options and has examples." in out)
+    assert (status, "`flownb COMMAND --help` lists a command's options and has examples." in out) == (0, True)
 
 
 def test_use_another_notebooks_run(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     """`use` lets a run of another notebook count, status and spin say so, and --none ends it."""
     write_notebook(*CELLS, name="other.ipynb")
     write_notebook(*CELLS)
-    assert 0 == flownb("run", "other.ipynb", "--alpha", "3", cwd=tmp_path)[0]
+    assert flownb("run", "other.ipynb", "--alpha", "3", cwd=tmp_path)[0] == 0
     status, _, err = flownb("spin", "nb.ipynb", "train", cwd=tmp_path)
-    assert (1, True) == (status, "`load` has no results yet" in err)
+    assert (status, "`load` has no results yet" in err) == (1, True)
     said = "uses run F/1 of other.ipynb where this notebook has nothing newer; `flownb use NOTEBOOK --none` ends that"
-    assert (0, f"F: {said}\n", "") == flownb("use", "nb.ipynb", "1", cwd=tmp_path)
+    assert flownb("use", "nb.ipynb", "1", cwd=tmp_path) == (0, f"F: {said}\n", "")
     status, out, err = flownb("spin", "nb.ipynb", "train", "--index", "1", cwd=tmp_path)
-    assert (0, "  m = 6", f"note: {said}\n") == (status, out.rstrip().split("\n")[-1], err)
+    assert (status, out.rstrip().split("\n")[-1], err) == (0, "  m = 6", f"note: {said}\n")
     status, out, err = flownb("status", "nb.ipynb", cwd=tmp_path)
-    assert (0, True, "") == (status, said in out.split("\n"), err)
+    assert (status, said in out.split("\n"), err) == (0, True, "")
     status, out, _ = flownb("use", "nb.ipynb", "--none", cwd=tmp_path)
-    assert (0, "F: uses the results of this notebook alone. It used run F/1 before.\n") == (status, out)
-    assert "F · 3 steps · 3 never run" == flownb("show", "nb.ipynb", cwd=tmp_path)[1].split("\n")[0]
+    assert (status, out) == (0, "F: uses the results of this notebook alone. It used run F/1 before.\n")
+    assert flownb("show", "nb.ipynb", cwd=tmp_path)[1].split("\n")[0] == "F · 3 steps · 3 never run"
     status, _, err = flownb("use", "nb.ipynb", "9", cwd=tmp_path)
-    assert (1, True) == (status, "Run F/9 does not exist." in err)
+    assert (status, "Run F/9 does not exist." in err) == (1, True)
 
 
 def test_the_default_name_is_the_file_s(write_notebook: WriteNotebook, tmp_path: Path) -> None:

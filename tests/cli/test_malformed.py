@@ -14,7 +14,8 @@ from flownb.cli.main import main
 from flownb.errors import FlownbError, StoreError
 from flownb.store.datastore import Datastore
 from flownb.store.encodings.plain import Plain, PlainData
-from flownb.store.records import RunRecord, TaskRecord, seal, to_json
+from flownb.store.manifests import seal
+from flownb.store.records import RunRecord, TaskRecord, to_json
 from tests.cli.malformed import VALUES, Changed, changed, looks, places, recorded, within
 
 
@@ -84,25 +85,25 @@ def test_values_that_stopped_a_command(folder: Path, name: str, path: tuple[str,
 
 
 def test_a_damaged_manifest_is_named_and_the_rest_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Lists go on without it; what would remove things says which file is to blame."""
+    """Lists continue without it; what would remove things says which file is to blame."""
     store = Datastore(tmp_path)
     for _ in range(2):
-        run = store.new_run(RunRecord("F", "", "run", started=1.0, user="me")).run
-        store.write_task(TaskRecord("F", run, "a", "1", 0, "done", finished=2.0))
+        run = store.runs.new_run(RunRecord("F", "", "run", started=1.0, user="me")).run
+        store.tasks.write_task(TaskRecord("F", run, "a", "1", 0, "done", finished=2.0))
     place = tmp_path / "flows/F/1/steps/a/1/0.json"
     place.write_text(json.dumps({**json.loads(place.read_text()), "parents": 7, "sum": None}))
     capsys.readouterr()
-    assert 0 == main(["runs", "F", "--datastore", str(tmp_path)])
-    assert ["F/2", "F/1"] == [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert main(["runs", "F", "--datastore", str(tmp_path)]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["F/2", "F/1"]
     shutil.rmtree(tmp_path / "index")
     for words in (["timeline", "F/1"], ["du"]):
-        assert 0 == main([*words, "--datastore", str(tmp_path)])
+        assert main([*words, "--datastore", str(tmp_path)]) == 0
         note = "note: the manifest `flows/F/1/steps/a/1/0.json` cannot be read and is left out\n"
-        assert note == capsys.readouterr().err
-    assert 1 == main(["gc", "--datastore", str(tmp_path)])
+        assert capsys.readouterr().err == note
+    assert main(["gc", "--datastore", str(tmp_path)]) == 1
     assert "the manifest `flows/F/1/steps/a/1/0.json` cannot be read" in capsys.readouterr().err
     with pytest.raises(StoreError) as caught:
-        store.tasks("F", "1", "a")
+        store.tasks.last_attempts("F", "1", "a")
     assert "`parents` is of another type than it should be, or out of range." in str(caught.value)
 
 
@@ -125,7 +126,7 @@ def test_a_record_says_what_is_wrong_with_it(change: dict[str, object], why: str
     (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).write_bytes(seal(json.dumps(raw, separators=(",", ":")).encode(), name))
     with pytest.raises(StoreError) as caught:
-        store.task("F", "1", "a", "1")
+        store.tasks.last_attempt("F", "1", "a", "1")
     assert f"The manifest `{name}` in `{tmp_path}` cannot be read." in str(caught.value)
     assert why in str(caught.value)
 
@@ -133,17 +134,17 @@ def test_a_record_says_what_is_wrong_with_it(change: dict[str, object], why: str
 def test_an_error_of_a_step_may_say_half_a_character(tmp_path: Path) -> None:
     """What a step raised is its own; the record is as whole as any."""
     store = Datastore(tmp_path)
-    run = store.new_run(RunRecord("F", "", "run", started=1.0)).run
+    run = store.runs.new_run(RunRecord("F", "", "run", started=1.0)).run
     record = TaskRecord("F", run, "a", "1", 0, "failed", exception={"message": "\ud800"})
-    store.write_task(record)
-    assert record == Datastore(tmp_path).task("F", run, "a", "1")
+    store.tasks.write_task(record)
+    assert Datastore(tmp_path).tasks.last_attempt("F", run, "a", "1") == record
 
 
 def test_plain_data_comes_back_without_pickle() -> None:
     """Texts, numbers, lists, dicts and bytes; a tuple is a list, and what is none of these its text."""
     value = {"a": [1, 2.5, None, True, "é\ud800"], "png": [b"\x89PNG", b""], "t": (1, b"x" * 5000), "p": Path("a")}
     blob = b"".join(bytes(part) for part in Plain().encode(PlainData(value)))
-    assert {**value, "t": [1, b"x" * 5000], "p": "a"} == Plain().decode(memoryview(blob))
+    assert Plain().decode(memoryview(blob)) == {**value, "t": [1, b"x" * 5000], "p": "a"}
     for damaged in (b"", blob[:20], b"x" * 40):
         with pytest.raises(ValueError, match=r"plain data|delimiter|Expecting|column"):
             Plain().decode(memoryview(damaged))
@@ -159,9 +160,9 @@ def test_a_card_that_is_a_pickle_is_not_shown(folder: Path, capsys: pytest.Captu
             return Path.touch, (ran,)
 
     store = Datastore(copy / ".flownb")
-    ref = store.save(Planted(), name="card")
+    ref = store.artifacts.save(Planted(), name="card")
     for number in ("1", "4"):
-        for task in store.tasks("F", number, "each"):
+        for task in store.tasks.last_attempts("F", number, "each"):
             (card,) = task.cards
             name = f"flows/F/{number}/steps/each/{task.task}/{task.attempt}.json"
             raw = json.loads((copy / ".flownb" / name).read_bytes())
@@ -172,7 +173,7 @@ def test_a_card_that_is_a_pickle_is_not_shown(folder: Path, capsys: pytest.Captu
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(copy)
         capsys.readouterr()
-        assert 1 == main(["card", "nb.ipynb", "each", "--from", "1"])
+        assert main(["card", "nb.ipynb", "each", "--from", "1"]) == 1
     error = capsys.readouterr().err
     assert "The card of F/1/each/" in error
     assert "Run step each again: its new card can be shown." in error

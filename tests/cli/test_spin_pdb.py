@@ -21,7 +21,7 @@ def test_a_terminal_gets_the_debugger(tmp_path: Path, write_notebook: Callable[.
     done = subprocess.run(COMMAND, cwd=tmp_path, stdin=theirs, capture_output=True, text=True, timeout=120, check=False)
     os.close(ours)
     os.close(theirs)
-    assert (1, "42\n" in done.stdout, "Oldest frame" in done.stdout) == (done.returncode, True, True)
+    assert (done.returncode, "42\n" in done.stdout, "Oldest frame" in done.stdout) == (1, True, True)
     assert ("ZeroDivisionError" in done.stderr, "flownb/" in done.stdout) == (True, False)
     done = subprocess.run(
         COMMAND, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False

@@ -30,31 +30,31 @@ def task(make_session: MakeSession) -> Task:
 def test_a_task_has_cards(task: Task) -> None:
     """Cards come from top to bottom with type, id and a page of HTML; equal cards have equal hashes."""
     cards = get_cards(task)
-    assert [("default", "x"), ("blank", "y")] == [(card.type, card.id) for card in cards]
-    assert (2, "y", 64) == (len(cards), cards[1].id, len(cards[0].hash))
+    assert [(card.type, card.id) for card in cards] == [("default", "x"), ("blank", "y")]
+    assert (len(cards), cards[1].id, len(cards[0].hash)) == (2, "y", 64)
     assert "<p><em>hello</em> &lt;b&gt;</p>" in cards[0].get()
     assert cards[0].get().startswith("<!DOCTYPE html>")
     assert cards[0]._repr_html_().startswith("<iframe sandbox=")
     assert cards._repr_html_() == cards[0]._repr_html_() + cards[1]._repr_html_()
     assert "*hello* <b>" in cards[0]._repr_mimebundle_()["text/plain"]
-    assert "<2 cards: x, y>" == repr(cards)
-    assert get_cards is flownb.get_cards  # type: ignore[attr-defined]  # imported when first used
+    assert repr(cards) == "<2 cards: x, y>"
+    assert flownb.get_cards is get_cards  # type: ignore[attr-defined]  # imported when first used
 
 
 def test_cards_are_chosen(task: Task) -> None:
     """By id, by type, or by a pathspec's task."""
-    assert ["y"] == [card.id for card in get_cards(task, id="y")]
-    assert ["x"] == [card.id for card in get_cards(task, type="default")]
+    assert [card.id for card in get_cards(task, id="y")] == ["y"]
+    assert [card.id for card in get_cards(task, type="default")] == ["x"]
 
 
 def test_cards_that_are_not_there(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing card is told with those there are; a task without any has an empty list."""
+    """The error for a missing card lists those that exist; a task without any has an empty list."""
     with pytest.raises(CardNotFound, match=r"has no card with the id `z`\. Its cards are `x`, `y`"):
         get_cards(task, id="z")
     monkeypatch.setenv("FLOWNB_DATASTORE", str(task._datastore.location))
     flow = task.pathspec.split("/")[0]
     start = f"{flow}/1/start/1"
-    assert [] == list(Task(start).cards)
+    assert list(Task(start).cards) == []
     with pytest.raises(CardNotFound, match="No @card stood above its step when it ran"):
         get_cards(start)
     with pytest.raises(InvalidPathspec):

@@ -25,15 +25,15 @@ def test_steps_read_the_notebooks_datastore(make_session: MakeSession, tmp_path:
     session = make_session("%%flow ReadingFlow", f"%%step start -> x, place\n{READ}")
     data = Run(session.run(RunOptions()).pathspec, datastore=session.datastore).data
     assert data is not None
-    assert expected == {"x": data.x, "place": data.place}
-    assert expected == session.run_step("start").values
-    assert expected == session.spin(parse_spin(["start"])).values
-    assert expected == session.spin(parse_spin(["start", "--persist"])).values
+    assert {"x": data.x, "place": data.place} == expected
+    assert session.run_step("start").values == expected
+    assert session.spin(parse_spin(["start"])).values == expected
+    assert session.spin(parse_spin(["start", "--persist"])).values == expected
 
 
 def test_outside_of_a_step_the_folder_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Elsewhere it is .flownb in the current folder, or what FLOWNB_DATASTORE names."""
     monkeypatch.chdir(tmp_path)
-    assert f"flownb@{tmp_path / '.flownb'}" == get_metadata()
+    assert get_metadata() == f"flownb@{tmp_path / '.flownb'}"
     monkeypatch.setenv("FLOWNB_DATASTORE", str(tmp_path / "other"))
-    assert f"flownb@{tmp_path / 'other'}" == get_metadata()
+    assert get_metadata() == f"flownb@{tmp_path / 'other'}"

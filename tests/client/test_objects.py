@@ -45,40 +45,40 @@ def session(make_session: MakeSession) -> Session:
 
 
 def test_flow_lists_runs_newest_first(session: Session) -> None:
-    """Runs of the whole flow are iterated from new to old; working runs stand apart."""
+    """Runs of the whole flow are iterated from new to old; working runs are separate."""
     flow = Flow("F", datastore=session.datastore)
-    assert ["2", "1"] == [run.id for run in flow]
-    assert ["3"] == [run.id for run in flow.working_runs()]
+    assert [run.id for run in flow] == ["2", "1"]
+    assert [run.id for run in flow.working_runs()] == ["3"]
     assert flow.latest_run is not None
     assert flow.latest_successful_run is not None
-    assert ("2", "1") == (flow.latest_run.id, flow.latest_successful_run.id)
-    assert ["1"] == [run.id for run in flow.runs("good")]
+    assert (flow.latest_run.id, flow.latest_successful_run.id) == ("2", "1")
+    assert [run.id for run in flow.runs("good")] == ["1"]
 
 
 def test_a_run_knows_how_it_ended(session: Session) -> None:
     """Finished, successful, times and the data of its last step."""
     good, bad = Run("F/1", datastore=session.datastore), Run("F/2", datastore=session.datastore)
-    assert ((True, True), (False, False)) == ((good.finished, good.successful), (bad.finished, bad.successful))
+    assert ((good.finished, good.successful), (bad.finished, bad.successful)) == ((True, True), (False, False))
     assert good.finished_at is not None
     assert datetime(2020, 1, 1) < good.created_at <= good.finished_at
     assert good.data is not None
-    assert 4 == good.data.best
+    assert good.data.best == 4
     assert bad.data is None
-    assert ["end", "pick", "train", "load", "start"] == [step.id for step in good]
+    assert [step.id for step in good] == ["end", "pick", "train", "load", "start"]
 
 
 def test_tasks_have_artifacts(session: Session) -> None:
     """A task gives its artifacts by name, as attributes of data, and inherited ones too."""
     tasks = sorted(Step("F/1/train", datastore=session.datastore), key=lambda task: task.index or 0)
-    assert [2, 4] == [task["m"].data for task in tasks]
-    assert ["alpha", "m", "xs"] == [artifact.id for artifact in tasks[0]]
-    assert [1, 2] == tasks[0].data.xs
+    assert [task["m"].data for task in tasks] == [2, 4]
+    assert [artifact.id for artifact in tasks[0]] == ["alpha", "m", "xs"]
+    assert tasks[0].data.xs == [1, 2]
     assert "m" in tasks[0]
-    assert (True, True, None) == (tasks[0].successful, tasks[0].finished, tasks[0].exception)
+    assert (tasks[0].successful, tasks[0].finished, tasks[0].exception) == (True, True, None)
     artifact = tasks[0]["m"]
     assert isinstance(artifact, DataArtifact)
     assert artifact.size > 0
-    assert 64 == len(artifact.sha)
+    assert len(artifact.sha) == 64
 
 
 def test_a_failed_task_keeps_its_exception(session: Session) -> None:
@@ -88,7 +88,7 @@ def test_a_failed_task_keeps_its_exception(session: Session) -> None:
     assert not task.successful
     assert task.exception is not None
     assert "x = 1 / 0" in str(task.exception)
-    assert ("builtins.ZeroDivisionError", "division by zero") == (task.exception.type, task.exception.exception)
+    assert (task.exception.type, task.exception.exception) == ("builtins.ZeroDivisionError", "division by zero")
 
 
 @pytest.mark.parametrize(
@@ -134,19 +134,21 @@ def test_a_run_knows_what_it_was_made_by(write_notebook: Callable[..., Path], tm
     session.open(read_notebook(path).cells)
     outcome = session.run(parse_run("--tag good".split()))
     run = Run(outcome.pathspec, datastore=session.datastore)
-    assert [("scratch", scratch), ("flow", CELLS[0]), ("step", step)] == [
-        (cell["kind"], cell["source"]) for cell in run.cells
+    assert [(cell["kind"], cell["source"]) for cell in run.cells] == [
+        ("scratch", scratch),
+        ("flow", CELLS[0]),
+        ("step", step),
     ]
-    assert ("tester", "done", None) == (run.user, run.status, run.origin_run_id)
-    assert (platform.python_version(), socket.gethostname()) == (run.environment["python"], run.environment["host"])
+    assert (run.user, run.status, run.origin_run_id) == ("tester", "done", None)
+    assert (run.environment["python"], run.environment["host"]) == (platform.python_version(), socket.gethostname())
     task = run["load"].task
     assert task is not None
-    assert [("flow", "F"), ("step", "load")] == [(cell["kind"], cell["name"]) for cell in task.cells]
+    assert [(cell["kind"], cell["name"]) for cell in task.cells] == [("flow", "F"), ("step", "load")]
     info = task.environment_info
-    assert run.environment == {name: value for name, value in info.items() if name != "distributions"}
-    assert importlib.metadata.version("numpy") == info["distributions"]["numpy"]
-    assert (0, "dev", None) == (task.current_attempt, task.runtime_name, task.origin_pathspec)
-    assert {
+    assert {name: value for name, value in info.items() if name != "distributions"} == run.environment
+    assert info["distributions"]["numpy"] == importlib.metadata.version("numpy")
+    assert (task.current_attempt, task.runtime_name, task.origin_pathspec) == (0, "dev", None)
+    assert task.metadata_dict == {
         "attempt": "0",
         "attempt-done": "0",
         "attempt_ok": "True",
@@ -157,7 +159,7 @@ def test_a_run_knows_what_it_was_made_by(write_notebook: Callable[..., Path], tm
         "runtime": "dev",
         "script-name": "made.ipynb",
         "user": "tester",
-    } == task.metadata_dict
+    }
 
 
 def test_what_a_run_was_made_by_is_not_cleared_up(session: Session) -> None:
@@ -165,7 +167,7 @@ def test_what_a_run_was_made_by_is_not_cleared_up(session: Session) -> None:
     collect(session.datastore)
     fresh = Datastore(session.datastore.location)
     run = Run("F/1", datastore=fresh)
-    assert [cell.partition("\n")[0] for cell in CELLS] == [cell["source"].partition("\n")[0] for cell in run.cells]
+    assert [cell["source"].partition("\n")[0] for cell in run.cells] == [cell.partition("\n")[0] for cell in CELLS]
     task = run["train"].task
     assert task is not None
     assert "flownb" in task.environment_info["distributions"]
@@ -174,13 +176,13 @@ def test_what_a_run_was_made_by_is_not_cleared_up(session: Session) -> None:
 def test_records_of_earlier_versions_say_less(tmp_path: Path) -> None:
     """Without environment, cells and distributions, nothing is made up."""
     store = Datastore(tmp_path)
-    store.new_run(RunRecord("F", "", "run"))
-    store.write_task(TaskRecord("F", "1", "a", "1", 0, "done"))
+    store.runs.new_run(RunRecord("F", "", "run"))
+    store.tasks.write_task(TaskRecord("F", "1", "a", "1", 0, "done"))
     run = Run("F/1", datastore=store)
-    assert ({}, [], "") == (run.environment, run.cells, run.user)
+    assert (run.environment, run.cells, run.user) == ({}, [], "")
     task = run["a"].task
     assert task is not None
-    assert ([], {"distributions": {}}) == (task.cells, task.environment_info)
+    assert (task.cells, task.environment_info) == ([], {"distributions": {}})
 
 
 def test_each_run_has_the_classes_it_was_made_with(make_session: MakeSession, tmp_path: Path) -> None:
@@ -204,7 +206,7 @@ def test_each_run_has_the_classes_it_was_made_with(make_session: MakeSession, tm
         environment = {**os.environ, "FLOWNB_DATASTORE": str(tmp_path / ".flownb")}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
         said_by = {"1": "old", "2": "new"}
-        assert [f"{run} {said_by[run]} 1" for run in order] == done.stdout.splitlines()
+        assert done.stdout.splitlines() == [f"{run} {said_by[run]} 1" for run in order]
     # Also where the notebook is open.
-    assert "old" == Run("F/1", datastore=session.datastore)["load"].task.data.q.answer()  # type: ignore[union-attr]
-    assert "new" == Run("F/2", datastore=session.datastore)["load"].task.data.q.answer()  # type: ignore[union-attr]
+    assert Run("F/1", datastore=session.datastore)["load"].task.data.q.answer() == "old"  # type: ignore[union-attr]
+    assert Run("F/2", datastore=session.datastore)["load"].task.data.q.answer() == "new"  # type: ignore[union-attr]

@@ -40,7 +40,7 @@ def exported(*cells: str, notebook: str = "") -> str:
 
 def test_the_whole_file_is_as_expected() -> None:
     """Header comment, imports, shared code, class and methods, in this order and this layout."""
-    assert GOLDEN.read_text(encoding="utf-8") == exported(*CELLS, notebook="train.ipynb")
+    assert exported(*CELLS, notebook="train.ipynb") == GOLDEN.read_text(encoding="utf-8")
 
 
 def test_the_file_compiles() -> None:
@@ -51,21 +51,21 @@ def test_the_file_compiles() -> None:
 def test_a_file_of_one_step_is_short() -> None:
     """Without header and shared code there are the imports, the class and the guard."""
     text = exported("%%step start", "%%step end")
-    assert (
+    assert text == (
         "# NotebookFlow: exported by flownb. The notebook is the source; export again to change this file.\n#\n"
         "#   python flow.py show\n#   python flow.py run\n#   python flow.py run --with kubernetes\n\n"
         "from metaflow import FlowSpec, step\n\n\n"
         "class NotebookFlow(FlowSpec):\n    @step\n    def start(self):\n        self.next(self.end)\n\n"
         "    @step\n    def end(self):\n        pass\n\n\n"
         'if __name__ == "__main__":\n    NotebookFlow()\n'
-    ) == text
+    )
 
 
 def test_requirements_and_parameters_are_named_in_the_comment() -> None:
     """What must be installed, and the options a run cannot do without."""
     flow = Program(define("%%flow F\na = Parameter('a', required=True)", "%%step s"), shipped("%%step s"))
     lines = flow_file(flow, filename="f.py", needs=("pandas>=2", "numpy")).split("\n")
-    assert ("#   python f.py run --a VALUE", "# It needs: pandas>=2, numpy.") == (lines[3], lines[6])
+    assert (lines[3], lines[6]) == ("#   python f.py run --a VALUE", "# It needs: pandas>=2, numpy.")
 
 
 def test_many_imports_are_written_one_a_line() -> None:
@@ -85,13 +85,13 @@ def test_many_imports_are_written_one_a_line() -> None:
     ],
 )
 def test_future_imports_open_the_file(shared: str) -> None:
-    """However it is written, the import stands once, above all others, and the file compiles."""
+    """However it is written, the import is there once, above all others, and the file compiles."""
     text = exported("%%shared\nx = 1", f"%%shared\n{shared}", "%%step a\nos.getcwd()")
     tree = ast.parse(text)
     imports = [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
-    assert ["__future__", "metaflow"] == imports
+    assert imports == ["__future__", "metaflow"]
     compile(text, "flow.py", "exec", dont_inherit=True)
-    assert 1 == text.count("__future__")
+    assert text.count("__future__") == 1
     assert "import os" in text
 
 
@@ -101,14 +101,14 @@ def test_strings_of_shared_code_keep_their_blanks() -> None:
     text = exported('%%shared\nTEXT = """\n   \n\t\n\n"""', "%%step a")
     tree = ast.parse(text)
     exec(compile(ast.Module([tree.body[1]], []), "flow.py", "exec"), scope)
-    assert "\n   \n\t\n\n" == scope["TEXT"]
+    assert scope["TEXT"] == "\n   \n\t\n\n"
 
 
 def test_nothing_of_flownb_is_left() -> None:
     """The file imports Metaflow, never this package."""
     text = exported("%%shared\nimport flownb\nfrom flownb import card as c", "%%step a\nfrom flownb import current")
     modules = {node.module for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)}
-    assert {"metaflow"} == modules
+    assert modules == {"metaflow"}
     assert "import metaflow as flownb\nfrom metaflow import card as c" in text
 
 
@@ -129,4 +129,4 @@ def test_a_formatted_notebook_gives_a_formatted_file() -> None:
         text=True,
         check=True,
     )
-    assert text == done.stdout
+    assert done.stdout == text

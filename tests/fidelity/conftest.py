@@ -1,6 +1,6 @@
 """Make the fidelity modules importable by their full name.
 
-Takes nothing; gives `sys.path` the repository's root, whatever way pytest was started.
+It puts the repository's root on `sys.path`, whichever way pytest was started.
 """
 
 from __future__ import annotations

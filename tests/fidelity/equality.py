@@ -1,6 +1,6 @@
-"""Deep equality of artifact values, the way a next step could tell them apart.
+"""Deep equality of artifact values, the way a next step could distinguish them.
 
-Takes two values, each unpickled from a different store; gives whether they are the same.
+Two values, each unpickled from a different store, are the same or not.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def same_value(a: object, b: object) -> bool:
     Raises
     ------
     TypeError
-        If a value has neither a usable `==` nor a pickled form: it was no artifact.
+        If a value has neither a usable `==` nor a pickled form: it was not an artifact.
 
     Notes
     -----
-    Stricter than `==` where `==` is blind, laxer where it is no help:
+    Stricter than `==` where `==` is blind, laxer where it does not help:
 
     - Types agree by qualified name: `1`, `True`, `1.0` and `np.int64(1)` are four values, while
       `__main__.Point` and `flow_module.Point` are one class.

@@ -1,6 +1,6 @@
 """One hard case of the cell language: what a notebook holds, and what must come of it.
 
-Takes nothing; gives the type that every table of cases is made of.
+Every table of cases is made of this type.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The corpus of hard cells: every way we know in which a notebook and its flow.py could differ.
 
-Takes nothing; gives one table, gathered from one module a topic.
+One table, gathered from one module per topic.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hard cells about graphs: splits, joins, foreach, switches, and transitions the author wrote.
 
-Takes nothing; gives cases for which real Metaflow and flownb agree.
+Real Metaflow and flownb must agree on every case.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hard cells about names: how a body binds, rebinds and unbinds what it captures or inherits.
 
-Takes nothing; gives cases for which real Metaflow and flownb agree.
+Real Metaflow and flownb must agree on every case.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How a case that must be refused, or that must be warned of and run, is made.
 
-Takes a name, what the diagnostic is about, the promise and cells; gives the case.
+A case has a name, what the diagnostic is about, the promise, and cells.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hard cells that flownb refuses: steps and transitions that make no flow.
 
-Takes nothing; gives cases that would fail, or silently differ, in real Metaflow.
+Every case would fail, or silently differ, in real Metaflow, so flownb must refuse it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hard cells about scopes: comprehensions, lambdas, functions and classes inside a body.
 
-Takes nothing; gives cases for which real Metaflow and flownb agree.
+Real Metaflow and flownb must agree on every case.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hard cells about state: what in-place changes, aliases and the styles of self.x persist.
 
-Takes nothing; gives cases for which real Metaflow and flownb agree.
+Real Metaflow and flownb must agree on every case.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hard cells about text: layout, strings and characters that a body must keep to the letter.
 
-Takes nothing; gives cases for which real Metaflow and flownb agree.
+Real Metaflow and flownb must agree on every case.
 """
 
 from __future__ import annotations

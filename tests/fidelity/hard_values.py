@@ -1,6 +1,6 @@
 """Hard cells about values: what an artifact may be and must still be in the next step.
 
-Takes nothing; gives cases for which real Metaflow and flownb agree.
+Real Metaflow and flownb must agree on every case.
 """
 
 from __future__ import annotations

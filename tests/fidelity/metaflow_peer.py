@@ -1,10 +1,11 @@
 """Real Metaflow runs the exported flow: the other side of every fidelity test.
 
-Takes the text of flow.py and command-line arguments; gives the artifacts and foreach stacks of every task of the run.
+It runs the text of a flow.py with command-line arguments, and reads the artifacts and foreach stacks of every task.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.metadata
 import json
@@ -13,8 +14,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -190,7 +192,8 @@ def run_many_in_metaflow(
 
     def run(text: str) -> MetaflowRun:
         home = folder / _digest(text, arguments, beside)
-        return _recall(home) or _run_aside(text, home, arguments, timeout_seconds, beside)
+        with _alone(home):
+            return _recall(home) or _run_aside(text, home, arguments, timeout_seconds, beside)
 
     with ThreadPoolExecutor(workers) as pool:
         texts = list(dict.fromkeys(flows.values()))
@@ -235,6 +238,15 @@ def _installed() -> list[str]:
     """Give name and version of every installed package but flownb, which flow.py never imports."""
     found = importlib.metadata.distributions()
     return sorted(f"{package.name}=={package.version}" for package in found if package.name != "flownb")
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Let other processes of pytest-xdist, which share `home`, wait for a run instead of repeating it."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_name(f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _recall(folder: Path) -> MetaflowRun | None:

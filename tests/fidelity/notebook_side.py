@@ -1,22 +1,24 @@
 """flownb runs the notebook: our side of every fidelity test.
 
-Takes a notebook's cells and runs of a session; gives artifacts and foreach stacks of every task, and says where they
-are not those of real Metaflow.
+It runs a notebook's cells, reads artifacts and foreach stacks of every task, and lists where they differ from those
+of real Metaflow.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from flownb.cells.cell import read_any_cell
 from flownb.client import Run, Task
 from flownb.flow.graph import FlowGraph
+from flownb.session.options import RunOptions
 from flownb.session.session import Session
 from tests.fidelity.equality import same_value
 from tests.fidelity.metaflow_peer import Frame, Stacks, Tasks
 
-__all__ = ["cell_by_cell", "differences", "notebook_session", "stacks_in", "stacks_of", "tasks_of"]
+__all__ = ["RunsHere", "cell_by_cell", "differences", "notebook_session", "stacks_in", "stacks_of", "tasks_of"]
 
 
 def notebook_session(cells: Sequence[str], folder: Path) -> Session:
@@ -24,6 +26,29 @@ def notebook_session(cells: Sequence[str], folder: Path) -> Session:
     session = Session(folder=folder)
     session.open(read_any_cell(source, number=number) for number, source in enumerate(cells, 1))
     return session
+
+
+class RunsHere:
+    """Whole runs of notebooks, each recorded once for all tests that look at it.
+
+    Parameters
+    ----------
+    folder
+        Where the runs are recorded, each in a folder of its own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folders = (folder / str(number) for number in itertools.count())
+        self._runs: dict[tuple[str, ...], tuple[Path, str]] = {}
+
+    def of(self, cells: tuple[str, ...]) -> tuple[Session, Run]:
+        """A session on a notebook of which a run is recorded, and that run."""
+        if cells not in self._runs:
+            folder = next(self._folders)
+            self._runs[cells] = folder, notebook_session(cells, folder).run(RunOptions()).pathspec
+        folder, pathspec = self._runs[cells]
+        session = notebook_session(cells, folder)
+        return session, Run(pathspec, datastore=session.datastore)
 
 
 def tasks_of(run: Run, steps: Collection[str]) -> Tasks:

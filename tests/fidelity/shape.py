@@ -1,6 +1,6 @@
-"""One graph shape: a notebook whose every task also keeps where in the foreachs it stands.
+"""One graph shape: a notebook whose every task also keeps its position in the foreachs.
 
-Takes cells; gives cases for the table-driven suite of shapes, and what its steps record.
+The types of the table-driven suite of shapes, and what its steps record.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Shapes that fail while they run: ambiguous merges, foreachs over nothing, switches without a case.
 
-Takes nothing; gives shapes that fail in the same step in real Metaflow and in flownb.
+Every shape must fail in the same step in real Metaflow and in flownb.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Shapes of foreachs: nested, in branches and around them, over many kinds of items.
 
-Takes nothing; gives shapes that real Metaflow and flownb run alike.
+Real Metaflow and flownb must run every shape alike.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Shapes of branches: splits in splits, joins of joins, what a join sees and merges.
 
-Takes nothing; gives shapes that real Metaflow and flownb run alike.
+Real Metaflow and flownb must run every shape alike.
 """
 
 from __future__ import annotations

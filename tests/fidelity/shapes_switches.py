@@ -1,6 +1,6 @@
 """Shapes of switches: by header and by self.next, in and around splits and foreachs, and leading back.
 
-Takes nothing; gives shapes that real Metaflow and flownb run alike.
+Real Metaflow and flownb must run every shape alike.
 """
 
 from __future__ import annotations

@@ -82,16 +82,19 @@ def test_the_exported_card_has_the_same_components(make_session: MakeSession, tm
     """Texts, cells, components in cells, updated components and the picture are the same, in the same cards."""
     session = make_session(*CELLS)
     run = session.run(parse_run([]))
-    record = session.datastore.tasks("CardFlow", run.pathspec.split("/")[1], "train")[0]
-    ours = {(card.type, card.id): CardContent.from_plain(session.datastore.load(card.content)) for card in record.cards}
+    record = session.datastore.tasks.last_attempts("CardFlow", run.pathspec.split("/")[1], "train")[0]
+    ours = {
+        (card.type, card.id): CardContent.from_plain(session.datastore.artifacts.load(card.content))
+        for card in record.cards
+    }
     tasks = run_in_metaflow(session.export(), tmp_path / "metaflow")
-    assert 4 == tasks["train"][0]["m"]
+    assert tasks["train"][0]["m"] == 4
     theirs = their_cards(tmp_path / "metaflow")
-    assert {("default", None), ("blank", "extra")} == ours.keys() == theirs.keys()
+    assert ours.keys() == theirs.keys() == {("default", None), ("blank", "extra")}
     for key, card in ours.items():
         page = theirs[key]["components"][-1]
         # Metaflow puts what was appended into the page's first section; its own sections have titles.
         appended = page["contents"][0]["contents"]
-        assert list(parts(appended)) == list(parts(card.components)), key
-    assert 1 == sum(part["type"] == "image" for part in ours["default", None].components)
-    assert "Extra" == ours["blank", "extra"].title == theirs["blank", "extra"]["components"][-1]["title"]
+        assert list(parts(card.components)) == list(parts(appended)), key
+    assert sum(part["type"] == "image" for part in ours["default", None].components) == 1
+    assert ours["blank", "extra"].title == theirs["blank", "extra"]["components"][-1]["title"] == "Extra"

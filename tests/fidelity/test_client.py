@@ -153,10 +153,10 @@ def test_the_client_says_the_same(cells: tuple[str, ...], tmp_path: Path, monkey
     done = subprocess.run(
         [sys.executable, "look.py", str(start)], cwd=there, env=environment, capture_output=True, text=True
     )
-    assert "" == done.stderr
+    assert done.stderr == ""
     theirs = json.loads(done.stdout)
     monkeypatch.setenv("FLOWNB_DATASTORE", session.datastore.location)
     names: dict[str, Any] = {}
     exec(LOOK, names)  # the very text that looked there
     ours = names["look"](Flow, Run, Step, Task, DataArtifact, start)
-    assert theirs == json.loads(json.dumps(ours))
+    assert json.loads(json.dumps(ours)) == theirs

@@ -68,7 +68,7 @@ PROJECTS = ('name="proj_1"', 'name="p", branch="b_2"', 'name="p", branch="b", pr
 
 
 @pytest.mark.parametrize("project", PROJECTS, ids=["user", "test", "production"])
-def test_a_step_is_told_the_same(project: str, tmp_path: Path) -> None:
+def test_a_step_learns_the_same(project: str, tmp_path: Path) -> None:
     """Every attribute of `current` has the value and type it has on Metaflow, and so have the names it lacks."""
     cells = (CELLS[0].replace('name="proj_1"', project), *CELLS[1:])
     session = notebook_session(cells, tmp_path / "here")
@@ -76,4 +76,4 @@ def test_a_step_is_told_the_same(project: str, tmp_path: Path) -> None:
     outcome = session.run(parse_run(arguments))
     ours = tasks_of(Run(outcome.pathspec, datastore=session.datastore), STEPS)
     theirs = run_in_metaflow(session.export(), tmp_path / "there", *arguments)
-    assert [] == differences(ours, {name: theirs[name] for name in STEPS})
+    assert differences(ours, {name: theirs[name] for name in STEPS}) == []

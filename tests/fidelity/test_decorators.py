@@ -107,9 +107,9 @@ def test_decorated_steps_are_equal_on_metaflow(name: str, tmp_path: Path, pytest
     theirs = on_metaflow(FLOWS[name], pytestconfig, tmp_path)
     session = notebook_session(FLOWS[name], tmp_path / "run")
     run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
-    assert [] == differences(comparable(tasks_of(run, [step.id for step in run])), theirs)
+    assert differences(comparable(tasks_of(run, [step.id for step in run])), theirs) == []
     own = {step.name: theirs[step.name] for step in session.flow.steps}
-    assert [] == differences(comparable(cell_by_cell(notebook_session(FLOWS[name], tmp_path / "work"), own)), own)
+    assert differences(comparable(cell_by_cell(notebook_session(FLOWS[name], tmp_path / "work"), own)), own) == []
 
 
 def test_crashes_are_equal_on_metaflow(tmp_path: Path, pytestconfig: pytest.Config) -> None:
@@ -117,7 +117,7 @@ def test_crashes_are_equal_on_metaflow(tmp_path: Path, pytestconfig: pytest.Conf
     theirs = on_metaflow(CRASHING, pytestconfig, tmp_path)
     session = notebook_session(CRASHING, tmp_path / "run")
     run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
-    assert [] == differences(comparable(tasks_of(run, [step.id for step in run])), theirs)
+    assert differences(comparable(tasks_of(run, [step.id for step in run])), theirs) == []
 
 
 REFUSED = {
@@ -150,13 +150,13 @@ def test_what_is_refused_here_fails_on_metaflow(tmp_path: Path) -> None:
     """Each is a finding of one of the three checks of decorators, and ends real Metaflow's run with an error."""
     sessions = {name: notebook_session(cells, tmp_path / name) for name, (_, cells) in REFUSED.items()}
     codes = {name: [one.code for one in session.check()] for name, session in sessions.items()}
-    assert dict.fromkeys(REFUSED, True) == {
-        name: bool(set(c) & {"FN023", "FN024", "FN025"}) for name, c in codes.items()
-    }
+    assert {name: bool(set(c) & {"FN023", "FN024", "FN025"}) for name, c in codes.items()} == dict.fromkeys(
+        REFUSED, True
+    )
     texts = {name: flow_file(session.program(True)) for name, session in sessions.items()}
     runs = run_many_in_metaflow(texts, tmp_path / "metaflow", workers=2)
     for name, (says, _) in REFUSED.items():
-        assert (name, 1, True) == (name, runs[name].return_code, says in " ".join(runs[name].output.split()))
+        assert (name, runs[name].return_code, says in " ".join(runs[name].output.split())) == (name, 1, True)
 
 
 def test_settings_are_those_of_metaflow(tmp_path: Path) -> None:

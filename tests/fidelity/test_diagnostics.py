@@ -60,7 +60,7 @@ def test_an_error_is_proven(
     found = errors_of(notebook_session(cells, tmp_path).check())
     assert code in [one.code for one in found]
     run = refused[str(cells)]
-    assert (True, True) == (run.return_code not in (0, None), says in run.output), run.output[-1500:]
+    assert (run.return_code not in (0, None), says in run.output) == (True, True), run.output[-1500:]
 
 
 @pytest.mark.parametrize(("code", "cells"), UNWRITTEN, ids=lambda value: repr(value)[:50])
@@ -79,16 +79,16 @@ def test_a_warning_blocks_nothing(
     shown: list[str] = []
     session.warn = lambda diagnostic: shown.append(diagnostic.code)
     found = session.check()
-    assert ((), True) == (errors_of(found), code in [one.code for one in warnings_of(found)])
+    assert (errors_of(found), code in [one.code for one in warnings_of(found)]) == ((), True)
     outcome = session.run(RunOptions())
-    assert shown == [one.code for one in found]
+    assert [one.code for one in found] == shown
     steps = [step.name for step in session.flow.steps]
     ours = tasks_of(Run(outcome.pathspec, datastore=session.datastore), steps)
     theirs = {name: tasks for name, tasks in accepted[str(cells)].tasks().items() if name in steps}
-    assert [] == differences(ours, theirs)
+    assert differences(ours, theirs) == []
 
 
 def test_every_code_is_shown_here() -> None:
     """Each check has a flow that fails by its error, and one that runs in spite of its warning, where it has them."""
-    assert set(CHECKS) - NEVER_ERRORS == {code for code, *_ in (*PROVEN, *UNWRITTEN)}
-    assert set(CHECKS) - NEVER_WARNINGS - {"FN026"} == {code for code, _ in SAID}
+    assert {code for code, *_ in (*PROVEN, *UNWRITTEN)} == set(CHECKS) - NEVER_ERRORS
+    assert {code for code, _ in SAID} == set(CHECKS) - NEVER_WARNINGS - {"FN026"}

@@ -1,6 +1,6 @@
-"""What `same_value` calls the same, and what it tells apart.
+"""What `same_value` calls the same, and what it distinguishes.
 
-Takes pairs of values made here; gives one verdict for each.
+Each case is a pair of values and the verdict on them.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def test_a_copy_is_the_same(value: object) -> None:
     ],
     ids=repr,
 )
-def test_different_values_are_told_apart(a: object, b: object) -> None:
+def test_different_values_are_distinguished(a: object, b: object) -> None:
     """Values that a step could tell apart are not the same, in either order."""
     assert (same_value(a, b), same_value(b, a)) == (False, False)
 

@@ -97,9 +97,9 @@ def test_loops_are_those_of_a_process_of_its_own(tmp_path: Path) -> None:
         on_metaflow = {step: tasks for step, tasks in theirs[name].tasks().items() if step in steps}
         outcome = session.run(RunOptions())
         whole = tasks_of(Run(outcome.pathspec, datastore=session.datastore), steps)
-        assert (name, []) == (name, differences(whole, on_metaflow))
+        assert (name, differences(whole, on_metaflow)) == (name, [])
         kernel = notebook_session(cells, tmp_path / name / "kernel")
-        assert (name, []) == (name, differences(asyncio.run(_as_in_a_kernel(kernel, steps)), on_metaflow))
+        assert (name, differences(asyncio.run(_as_in_a_kernel(kernel, steps)), on_metaflow)) == (name, [])
 
 
 async def _as_in_a_kernel(session: Session, steps: list[str]) -> Tasks:
@@ -117,7 +117,7 @@ async def _as_in_a_kernel(session: Session, steps: list[str]) -> Tasks:
     signal.raise_signal(signal.SIGUSR2)
     await asked.wait()
     loop.remove_signal_handler(signal.SIGUSR2)
-    assert "done" == await asyncio.to_thread(lambda: "done")
+    assert await asyncio.to_thread(lambda: "done") == "done"
     return found
 
 
@@ -129,5 +129,5 @@ def test_a_step_in_another_thread_has_a_loop_too(tmp_path: Path) -> None:
     run = session.begin(RunOptions(executor="inline"))
     run.start()
     run.join()
-    assert (None, 5) == (run.error, Run(run.pathspec, datastore=session.datastore).data.x)
+    assert (run.error, Run(run.pathspec, datastore=session.datastore).data.x) == (None, 5)
     assert asyncio.get_event_loop_policy() is before

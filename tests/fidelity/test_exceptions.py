@@ -49,12 +49,12 @@ CELLS = (
 def test_metaflows_names_catch_ours(tmp_path: Path) -> None:
     """A step that catches by Metaflow's names takes the same way here and there."""
     session = notebook_session(CELLS, tmp_path / "here")
-    assert () == session.check()
+    assert session.check() == ()
     run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
     names = ["first", "gather"]
     ours = tasks_of(run, names)
     theirs = run_in_metaflow(session.export(), tmp_path / "there")
-    assert [] == differences(ours, {name: theirs[name] for name in names})
+    assert differences(ours, {name: theirs[name] for name in names}) == []
 
 
 WITHOUT = """
@@ -81,7 +81,7 @@ def test_they_do_without_metaflow(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT], cwd=tmp_path, input=repr(CELLS), capture_output=True, text=True
     )
-    assert (f"{expected}", "") == (done.stdout.strip().splitlines()[-1], done.stderr)
+    assert (done.stdout.strip().splitlines()[-1], done.stderr) == (f"{expected}", "")
 
 
 @pytest.mark.parametrize(
@@ -99,4 +99,4 @@ def test_our_errors_are_metaflows(error: Exception, name: str) -> None:
     """An error has the base class that Metaflow's has, its text, and both after pickling."""
     for one in (error, pickle.loads(pickle.dumps(error))):
         assert (name in [kind.__name__ for kind in type(one).__mro__], str(one)) == (True, "a b c")
-        assert vars(error) == vars(one)
+        assert vars(one) == vars(error)

@@ -66,8 +66,8 @@ FLOWS = Path(__file__).parent / "flows"
 
 def test_cells_are_the_text_of_the_flow() -> None:
     """Module code, class body and bodies of steps are cut out as they are, texts of several lines included."""
-    assert CELLS == notebook_cells(FLOW)
-    assert "TheFlow" == flow_name(FLOW)
+    assert notebook_cells(FLOW) == CELLS
+    assert flow_name(FLOW) == "TheFlow"
 
 
 @pytest.mark.parametrize("path", sorted(FLOWS.glob("*/flow.py")), ids=lambda path: path.parent.name)
@@ -78,4 +78,4 @@ def test_no_line_of_a_flow_is_lost(path: Path) -> None:
     kept = [line.strip() for line in cells.splitlines()]
     lost = [line.strip() for line in text.splitlines() if line.strip() and line.strip() not in kept]
     made = ("@step", "@mf.step", "def ", f"class {flow_name(path.read_text('utf-8'))}")
-    assert [] == [line for line in lost if not line.startswith(made)]
+    assert [line for line in lost if not line.startswith(made)] == []

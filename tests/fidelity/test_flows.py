@@ -51,11 +51,11 @@ def test_flow_is_the_same_three_times(name: str, tmp_path: Path, pytestconfig: p
             run = Flow(flow_name(text), datastore=Datastore(notebook.parent / ".flownb")).latest_run
             assert run is not None
             ours = comparable(tasks_of(run, [step.id for step in run]), notebook.parent)
-            assert [] == differences(ours, theirs)
-            assert original.stacks() == stacks_in(run, original.targets())
+            assert differences(ours, theirs) == []
+            assert stacks_in(run, original.targets()) == original.stacks()
             export = on_metaflow(exported.result(), name, home)
-            assert [] == differences(comparable(export.tasks(), export.folder), theirs)
-            assert (original.targets(), original.stacks()) == (export.targets(), export.stacks())
+            assert differences(comparable(export.tasks(), export.folder), theirs) == []
+            assert (export.targets(), export.stacks()) == (original.targets(), original.stacks())
 
 
 def write_notebook(flow: Path, folder: Path) -> Path:
@@ -73,7 +73,7 @@ def flownb(*words: str, cwd: Path) -> str:
     """What a command prints that must go well; a test that fails shows the end of what it said."""
     command = [sys.executable, "-m", "flownb.cli.main", *words]
     done = subprocess.run(command, cwd=cwd, env=environment(cwd), capture_output=True, text=True, timeout=120)
-    assert 0 == done.returncode, f"flownb {words[0]} failed:\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
+    assert done.returncode == 0, f"flownb {words[0]} failed:\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
     return done.stdout
 
 

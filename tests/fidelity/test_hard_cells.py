@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from flownb.client import Run
 from flownb.errors import CellError, CheckFailed
 from flownb.flow.lint import errors_of
-from flownb.session.options import RunOptions
 from tests.fidelity.hard_cell import HardCell
 from tests.fidelity.hard_cells import HARD_CELLS
 from tests.fidelity.metaflow_peer import MetaflowRun, run_many_in_metaflow
-from tests.fidelity.notebook_side import cell_by_cell, differences, notebook_session, tasks_of
+from tests.fidelity.notebook_side import RunsHere, cell_by_cell, differences, notebook_session, tasks_of
 
 EQUAL = [case for case in HARD_CELLS if case.outcome in ("equal", "warned")]
 REFUSED = [case for case in HARD_CELLS if case.outcome == "refused"]
@@ -33,30 +31,36 @@ def metaflow_runs(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPath
     return run_many_in_metaflow(texts, home)
 
 
+@pytest.fixture(scope="module")
+def runs_here(tmp_path_factory: pytest.TempPathFactory) -> RunsHere:
+    """Runs of the cases, which both a comparison with Metaflow and one with single cells look at."""
+    return RunsHere(tmp_path_factory.mktemp("here"))
+
+
 @pytest.mark.parametrize("case", EQUAL, ids=lambda case: case.name)
 @pytest.mark.xdist_group("metaflow")
-def test_equal_to_metaflow(case: HardCell, tmp_path: Path, metaflow_runs: dict[str, MetaflowRun]) -> None:
+def test_equal_to_metaflow(
+    case: HardCell, tmp_path: Path, metaflow_runs: dict[str, MetaflowRun], runs_here: RunsHere
+) -> None:
     """A run here and a run of the exported file on Metaflow leave the same artifacts."""
-    session = notebook_session(case.cells, tmp_path)
-    found = session.check()
-    assert ((), case.outcome == "warned") == (errors_of(found), bool(found))
-    outcome = session.run(RunOptions())
+    found = notebook_session(case.cells, tmp_path).check()
+    assert (errors_of(found), bool(found)) == ((), case.outcome == "warned")
+    session, run = runs_here.of(case.cells)
     steps = [step.name for step in session.flow.steps]
-    ours = tasks_of(Run(outcome.pathspec, datastore=session.datastore), steps)
+    ours = tasks_of(run, steps)
     theirs = {name: tasks for name, tasks in metaflow_runs[case.name].tasks().items() if name in steps}
-    assert [] == differences(ours, theirs)
+    assert differences(ours, theirs) == []
 
 
 @pytest.mark.parametrize("case", EQUAL, ids=lambda case: case.name)
-def test_cell_by_cell_is_the_same(case: HardCell, tmp_path: Path) -> None:
+def test_cell_by_cell_is_the_same(case: HardCell, tmp_path: Path, runs_here: RunsHere) -> None:
     """Executing step cells one after another leaves the same artifacts as a run of the whole flow."""
-    session = notebook_session(case.cells, tmp_path)
-    outcome = session.run(RunOptions())
-    whole = tasks_of(Run(outcome.pathspec, datastore=session.datastore), [s.name for s in session.flow.steps])
+    session, run = runs_here.of(case.cells)
+    whole = tasks_of(run, [step.name for step in session.flow.steps])
     if any(node.kind == "switch" for node in session.picture().nodes):
         pytest.skip("a run takes one case of a switch; cell by cell, all of them are executed")
-    cells = notebook_session(case.cells, tmp_path / "cells")
-    assert [] == differences(cell_by_cell(cells, whole), whole)
+    cells = notebook_session(case.cells, tmp_path)
+    assert differences(cell_by_cell(cells, whole), whole) == []
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
@@ -67,5 +71,5 @@ def test_refused_before_anything_runs(case: HardCell, tmp_path: Path) -> None:
         found = session.check()
     except CellError:
         return
-    assert () != errors_of(found)
+    assert errors_of(found) != ()
     assert not Path(session.datastore.location).exists()

@@ -78,6 +78,6 @@ def test_a_launched_run_equals_metaflows(session: Session, tmp_path: Path) -> No
     theirs = run_in_metaflow(session.export(), tmp_path / "metaflow", *WITH, *PARAMETERS)
     outcome = session.run(parse_run([*WITH, "--", *PARAMETERS]))
     run = Run(outcome.pathspec, datastore=session.datastore)
-    assert [] == differences(tasks_of(run, theirs), theirs)
-    assert {"project:demo", "project_branch:test.feature"} == run.system_tags == run.tags
-    assert [run.id] == [one.id for one in Flow("LaunchFlow", datastore=session.datastore).runs("project:demo")]
+    assert differences(tasks_of(run, theirs), theirs) == []
+    assert run.system_tags == run.tags == {"project:demo", "project_branch:test.feature"}
+    assert [one.id for one in Flow("LaunchFlow", datastore=session.datastore).runs("project:demo")] == [run.id]

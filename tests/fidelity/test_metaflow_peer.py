@@ -1,6 +1,6 @@
 """What the Metaflow side of the fidelity tests promises, on hand-written flows.
 
-Takes flows written here; gives their artifacts as real Metaflow stored them.
+Real Metaflow runs the flows that are written here, and their artifacts are read back.
 """
 
 from __future__ import annotations

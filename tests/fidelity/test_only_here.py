@@ -77,7 +77,7 @@ def test_what_metaflow_cannot_pickle_is_remembered(tmp_path: Path) -> None:
     session = notebook_session([SHARED, f"%%step a -> {', '.join(VALUES)}\n{OWN}{ASSIGNED}"], tmp_path / "stored")
     session.run_step("a")
     (task,) = session.results().latest("a")
-    assert theirs["a"][0]["ok"] == {name: not task.artifacts[name].by_value for name in VALUES}
+    assert {name: not task.artifacts[name].by_value for name in VALUES} == theirs["a"][0]["ok"]
     assert sum(bool(task.artifacts[name].by_value) for name in VALUES) == len(session.found_at_export())
 
 
@@ -89,8 +89,8 @@ def test_the_exported_flow_fails_where_it_is_said(tmp_path: Path) -> None:
     for name, cells in {"stored here": [step], "remedy": remedy}.items():
         session = notebook_session(cells, tmp_path / name)
         session.run_step("a")
-        assert ("stored here" == name) == bool(session.found_at_export())
+        assert bool(session.found_at_export()) == (name == "stored here")
         texts[name] = session.export()
     runs = run_many_in_metaflow(texts, tmp_path / "metaflow")
-    assert (1, 0) == (runs["stored here"].return_code, runs["remedy"].return_code)
+    assert (runs["stored here"].return_code, runs["remedy"].return_code) == (1, 0)
     assert "table" in runs["stored here"].output

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -27,12 +28,14 @@ def test_equal_to_metaflow(case: ParameterCase, tmp_path: Path, monkeypatch: pyt
     """A run here and a run of the exported file on Metaflow, started alike, leave the same artifacts."""
     here = _folder(tmp_path / "here", monkeypatch, case)
     session = notebook_session(case.cells, here)
-    assert () == session.check()
-    outcome = session.run(parse_run([*case.configs, *case.parameters]))
+    assert session.check() == ()
+    with ThreadPoolExecutor(1) as pool:
+        on_metaflow = pool.submit(_run_on_metaflow, case, session.export(), tmp_path / "there")
+        outcome = session.run(parse_run([*case.configs, *case.parameters]))
+        theirs = on_metaflow.result()
     steps = [step.name for step in session.flow.steps]
     ours = tasks_of(Run(outcome.pathspec, datastore=session.datastore), steps)
-    theirs = _run_on_metaflow(case, session.export(), tmp_path / "there")
-    assert [] == differences(ours, {name: theirs[name] for name in steps})
+    assert differences(ours, {name: theirs[name] for name in steps}) == []
 
 
 @pytest.mark.parametrize("case", EQUAL[:1] + EQUAL[-2:], ids=lambda case: case.name)
@@ -47,7 +50,7 @@ def test_cell_by_cell_is_the_same(case: ParameterCase, tmp_path: Path, monkeypat
     for step in session.flow.steps:
         session.run_step(step.name)
     working = Run(f"{session.flow.name}/{session.working_run()}", datastore=session.datastore)
-    assert [] == differences(tasks_of(working, list(whole)), whole)
+    assert differences(tasks_of(working, list(whole)), whole) == []
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
@@ -60,12 +63,12 @@ def test_refused_by_both(case: ParameterCase, tmp_path: Path, monkeypatch: pytes
     if isinstance(caught.value, ParameterError):
         assert all(part.endswith((".", "?")) for part in (caught.value.what, caught.value.why)), str(caught.value)
         assert caught.value.fix
-    assert [] == session.datastore.flows()
+    assert session.datastore.runs.flows() == []
     for name in ("here", "there"):
         _folder(tmp_path / name, monkeypatch, case)
     vars(session.program(True)).update(declared={}, constants={})  # a class body that raises is exported as it stands
     run = _start_metaflow(case, session.export(), tmp_path / "there")
-    assert 0 != run.return_code, run.output
+    assert run.return_code != 0, run.output
 
 
 def _folder(folder: Path, monkeypatch: pytest.MonkeyPatch, case: ParameterCase) -> Path:

@@ -48,4 +48,4 @@ def test_resume(make_session: MakeSession, tmp_path: Path, case: str) -> None:
     plan.begin().drive()
     theirs = resume_in_metaflow(*exported, tmp_path / "metaflow", *([step] if step else []))
     run = Run("NotebookFlow/2", datastore=session.datastore)
-    assert theirs == tasks_of(run, session.program(True).graph.nodes)
+    assert tasks_of(run, session.program(True).graph.nodes) == theirs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from flownb.session.options import RunOptions
 from tests.fidelity.hard_cell import HardCell
 from tests.fidelity.hard_graphs import GRAPHS
 from tests.fidelity.metaflow_peer import MetaflowRun, run_many_in_metaflow
-from tests.fidelity.notebook_side import cell_by_cell, differences, notebook_session, stacks_of, tasks_of
+from tests.fidelity.notebook_side import RunsHere, cell_by_cell, differences, notebook_session, stacks_of, tasks_of
 from tests.fidelity.shape import FailingShape, watched
 from tests.fidelity.shapes_failing import FAILING
 from tests.fidelity.shapes_foreach import FOREACHS
@@ -30,45 +31,54 @@ def run_on_metaflow(text: str, config: pytest.Config, folder: Path, *arguments: 
     return run_many_in_metaflow({"flow": text}, home, *arguments)["flow"]
 
 
+@pytest.fixture(scope="module")
+def runs_here(tmp_path_factory: pytest.TempPathFactory) -> RunsHere:
+    """Runs of the shapes, which both a comparison with Metaflow and one with single cells look at."""
+    return RunsHere(tmp_path_factory.mktemp("here"))
+
+
 @pytest.mark.parametrize("case", SHAPES, ids=lambda case: case.name)
-def test_shape_is_equal_on_metaflow(case: HardCell, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+def test_shape_is_equal_on_metaflow(
+    case: HardCell, tmp_path: Path, pytestconfig: pytest.Config, runs_here: RunsHere
+) -> None:
     """Every step, those that flownb adds included, has the same tasks with the same stacks and artifacts."""
-    session = notebook_session(watched(case.cells), tmp_path)
-    assert () == errors_of(session.check())
-    theirs = run_on_metaflow(session.export(), pytestconfig, tmp_path)
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
-    assert theirs.stacks() == stacks_of(run, session.program(True).graph)
-    assert [] == differences(tasks_of(run, [step.id for step in run]), theirs.tasks())
+    exported = notebook_session(watched(case.cells), tmp_path)
+    assert errors_of(exported.check()) == ()
+    with ThreadPoolExecutor(1) as pool:
+        on_metaflow = pool.submit(run_on_metaflow, exported.export(), pytestconfig, tmp_path)
+        session, run = runs_here.of(watched(case.cells))
+        theirs = on_metaflow.result()
+    assert stacks_of(run, session.program(True).graph) == theirs.stacks()
+    assert differences(tasks_of(run, [step.id for step in run]), theirs.tasks()) == []
     judged = {name: one.state for name, one in session.freshness().items()}
-    assert {name: "fresh" if name in theirs.tasks() else "untaken" for name in judged} == judged
+    assert judged == {name: "fresh" if name in theirs.tasks() else "untaken" for name in judged}
 
 
 @pytest.mark.parametrize("case", SHAPES, ids=lambda case: case.name)
-def test_shape_is_equal_cell_by_cell(case: HardCell, tmp_path: Path) -> None:
+def test_shape_is_equal_cell_by_cell(case: HardCell, tmp_path: Path, runs_here: RunsHere) -> None:
     """Executing the cells of the ways that are taken, one after another, leaves the artifacts that a run leaves."""
-    session = notebook_session(watched(case.cells), tmp_path)
-    if any(name in node.targets for name, node in session.program(False).graph.nodes.items()):
+    cells = notebook_session(watched(case.cells), tmp_path)
+    if any(name in node.targets for name, node in cells.program(False).graph.nodes.items()):
         pytest.skip("a run goes back to a step as often as its switch says; a cell is executed once")
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    session, run = runs_here.of(watched(case.cells))
     whole = tasks_of(run, [step.name for step in session.flow.steps if step.name in run])
-    cells = notebook_session(watched(case.cells), tmp_path / "cells")
-    assert [] == differences(cell_by_cell(cells, whole), whole)
+    assert differences(cell_by_cell(cells, whole), whole) == []
 
 
 @pytest.mark.parametrize("case", FAILING, ids=lambda case: case.name)
 def test_shape_fails_as_on_metaflow(case: FailingShape, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """What fails while it runs fails in the same step in both, and both say about what."""
     session = notebook_session(case.cells, tmp_path)
-    assert () == errors_of(session.check())
+    assert errors_of(session.check()) == ()
     limit = ("--max-num-splits", str(case.max_num_splits))
     theirs = run_on_metaflow(session.export(), pytestconfig, tmp_path, *limit)
     assert theirs.return_code == 1
-    assert ([case.step] if case.step else []) == re.findall(r"\[\d+/(\w+)/\d+ \(pid \d+\)\] Task failed", theirs.output)
+    assert re.findall(r"\[\d+/(\w+)/\d+ \(pid \d+\)\] Task failed", theirs.output) == ([case.step] if case.step else [])
     assert case.says in theirs.output
     with pytest.raises(FlownbError) as raised:
         session.run(RunOptions(max_num_splits=case.max_num_splits))
     failed = raised.value.pathspec.split("/")[2] if isinstance(raised.value, StepFailed) else None
-    assert case.step == failed
+    assert failed == case.step
     assert case.says in f"{raised.value} {raised.value.__cause__}"
 
 
@@ -84,4 +94,4 @@ def test_branches_come_in_the_order_of_the_split(tmp_path: Path) -> None:
         tmp_path,
     )
     run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
-    assert [{"xs": ["mango", "apple", "plum", "fig"]}] == tasks_of(run, ["gather"])["gather"]
+    assert tasks_of(run, ["gather"])["gather"] == [{"xs": ["mango", "apple", "plum", "fig"]}]

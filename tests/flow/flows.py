@@ -1,6 +1,6 @@
 """Flows made of cell texts, for the tests of this folder.
 
-Takes complete sources of cells; gives the definition, the graphs, the program and the diagnostics.
+Cells are given as complete sources; from them come the definition, the graphs, the program and the diagnostics.
 """
 
 from __future__ import annotations

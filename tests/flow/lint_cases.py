@@ -1,6 +1,6 @@
 """What the checks find and what they let pass.
 
-Takes nothing; gives `REFUSED`, the cells of flows with each diagnostic as (code, cell, line, what, why, what to do),
+`REFUSED` has the cells of flows with each diagnostic as (code, cell, line, what, why, what to do),
 and `ACCEPTED`, flows without any beside the code that they come near to.
 """
 

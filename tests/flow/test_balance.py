@@ -67,7 +67,7 @@ PROBLEMS = {
 def test_what_does_not_balance_is_reported_once(cells: tuple[str, ...]) -> None:
     """Each mistake has one report, at the step that has to change; an open end may still be closed by a later cell."""
     found = [(p.step, p.what, p.why, p.fix, p.whole) for p in drawn(*cells).balance_problems]
-    assert [PROBLEMS[cells]] == found
+    assert found == [PROBLEMS[cells]]
 
 
 BALANCED = [
@@ -91,4 +91,4 @@ BALANCED = [
 def test_what_metaflow_accepts_has_no_problem(cells: tuple[str, ...]) -> None:
     """Skip edges, cases of a switch that meet, and joins inside joins are in balance."""
     graph = drawn(*cells)
-    assert ((), ()) == (graph.problems, graph.balance_problems)
+    assert (graph.problems, graph.balance_problems) == ((), ())

@@ -78,7 +78,7 @@ IN_CELLS = {
 def test_classes_of_shared_cells(case: str) -> None:
     """Bases are found in the cells, in the order in which Python asks them for a name."""
     names, codes, expected = IN_CELLS[case]
-    assert expected == found(names, *codes)
+    assert found(names, *codes) == expected
 
 
 @pytest.mark.parametrize("base", ["ABC", "Generic[T]", "abc.ABC", "object"])
@@ -87,11 +87,11 @@ def test_bases_of_python_itself_are_known(base: str) -> None:
     imports = "import abc\nfrom abc import ABC\nfrom typing import Generic, TypeVar\nT = TypeVar('T')"
     code = f"{imports}\nclass B({base}, FlowSpec): pass"
     classes, complete, is_flow = base_classes(["B"], shared(code))
-    assert (["B"], True, True) == (
+    assert (
         [one.name for one in classes if own_package(one) or not one.module],
         complete,
         is_flow,
-    )
+    ) == (["B"], True, True)
 
 
 LOAD = ["shop.parts.load:Load", "shop.mixins:Mixin"]
@@ -114,27 +114,27 @@ def test_classes_of_modules(case: str, folder: Path) -> None:
     """Imports are followed through packages, other names and relative imports; nothing is executed."""
     names, code, expected = IN_MODULES[case]
     before = set(sys.modules)
-    assert (expected, True, True) == found(names, code)
-    assert before == set(sys.modules)
+    assert found(names, code) == (expected, True, True)
+    assert set(sys.modules) == before
 
 
 def test_a_module_that_cannot_be_read_hides_its_classes(folder: Path) -> None:
     """A syntax error there leaves the class unknown, and a name that a module does not have as well."""
-    assert ([], False, True) == found(["Base"], "from broken import Base")
-    assert ([], False, True) == found(["Absent"], "from beside import Absent")
+    assert found(["Base"], "from broken import Base") == ([], False, True)
+    assert found(["Absent"], "from beside import Absent") == ([], False, True)
 
 
 def test_an_edited_module_is_read_again(folder: Path) -> None:
     """What counts is the file as it is."""
-    assert (["beside:Base"], True, True) == found(["Base"], "from beside import Base")
+    assert found(["Base"], "from beside import Base") == (["beside:Base"], True, True)
     (folder / "beside.py").write_text("class Other:\n    pass\nclass Base(Other):\n    pass\n")
-    assert (["beside:Base", "beside:Other"], True, False) == found(["Base"], "from beside import Base")
+    assert found(["Base"], "from beside import Base") == (["beside:Base", "beside:Other"], True, False)
 
 
 def test_the_package_of_a_base(folder: Path) -> None:
     """The top-level package for a class of a module, nothing for one of a shared cell."""
     classes, _, _ = base_classes(["Top"], shared("from shop.parts.load import Load\nclass Top(Load): pass"))
-    assert ["", "shop", "shop"] == [own_package(one) for one in classes]
+    assert [own_package(one) for one in classes] == ["", "shop", "shop"]
 
 
 STEPS = """from metaflow import FlowSpec, retry, step
@@ -175,18 +175,18 @@ def test_inherited_steps_are_cells() -> None:
     """Each step is the cell that says the same: its decorators, the parameter of a join, the body."""
     classes, _, _ = base_classes(["Top"], shared(STEPS))
     cells = inherited_steps(classes)
-    assert {
+    assert {name: cell.source for name, cell in cells.items()} == {
         "fan": "%%step fan\n@retry(times=2)\n@step\n\nself.next(self.join)",
         "join": "%%step join --join tasks\n@step\n\nself.merge_artifacts(tasks)\nself.next(self.end)",
         "end": "%%step end\n@step(end=True)\n\npass",
-    } == {name: cell.source for name, cell in cells.items()}
-    assert [None] * 3 == [cell.parsed.problem for cell in cells.values()]
+    }
+    assert [cell.parsed.problem for cell in cells.values()] == [None] * 3
 
 
 def test_a_cell_replaces_an_inherited_step() -> None:
     """A step cell of the same name counts, the others come before the cells."""
     low = STEPS.partition("class Top")[0]
     flow = define(f"%%shared\n{low}", "%%flow F(Low)", "%%step fan\nself.y = 1", "%%step last")
-    assert ["start", "fan", "last"] == [one.name for one in flow.all_steps]
-    assert ["start"] == list(flow.inherited)
-    assert (True, False) == (flow.has_root, flow.is_open)
+    assert [one.name for one in flow.all_steps] == ["start", "fan", "last"]
+    assert list(flow.inherited) == ["start"]
+    assert (flow.has_root, flow.is_open) == (True, False)

@@ -14,8 +14,8 @@ TABLE = Path(__file__).resolve().parents[2] / "docs" / "checks.md"
 def test_the_table_is_complete() -> None:
     """Every code has one row of five cells, in order."""
     rows = [line.strip("|").split(" | ") for line in TABLE.read_text("utf-8").splitlines() if line.startswith("| FN")]
-    assert sorted(CHECKS) == [row[0].strip() for row in rows]
-    assert {5} == {len(row) for row in rows}
+    assert [row[0].strip() for row in rows] == sorted(CHECKS)
+    assert {len(row) for row in rows} == {5}
 
 
 def test_the_table_says_what_the_checks_do() -> None:

@@ -67,7 +67,7 @@ SHIPPED = {
 @pytest.mark.parametrize("cells", SHIPPED)
 def test_what_metaflow_asks_for_is_added(cells: tuple[str, ...]) -> None:
     """Missing start and end, a bridge behind a join that splits, a step on an edge from a split into a join."""
-    assert SHIPPED[cells] == picture(shipped(*cells))
+    assert picture(shipped(*cells)) == SHIPPED[cells]
 
 
 def test_a_bridge_carries_the_transition() -> None:
@@ -75,12 +75,12 @@ def test_a_bridge_carries_the_transition() -> None:
     graph = shipped(
         "%%step start -> xs", "%%step a --foreach xs", "%%step j --join", "%%step b --foreach ys", "%%step k --join"
     )
-    assert ("linear", "foreach", "ys") == (
+    assert (
         graph["j"].transition.kind if graph["j"].transition else "",
         graph["j_split"].transition.kind if graph["j_split"].transition else "",
         graph["j_split"].transition.foreach if graph["j_split"].transition else "",
-    )
-    assert (("j",), ("j_split",)) == (graph["j_split"].parents, graph["b"].parents)
+    ) == ("linear", "foreach", "ys")
+    assert (graph["j_split"].parents, graph["b"].parents) == (("j",), ("j_split",))
 
 
 def test_added_steps_take_free_names() -> None:
@@ -92,21 +92,21 @@ def test_added_steps_take_free_names() -> None:
         "%%step j_split_2 --foreach ys",
         "%%step k --join",
     )
-    assert ("j_split_3",) == graph["j"].targets
+    assert graph["j"].targets == ("j_split_3",)
 
 
 def test_a_first_step_that_is_a_foreach_gets_a_start_that_splits() -> None:
     """A flow may begin with a foreach over a parameter."""
     start = shipped("%%step work --foreach xs", "%%step j --join")["start"]
-    assert ("foreach", "xs") == ((start.transition.kind, start.transition.foreach) if start.transition else None)
+    assert ((start.transition.kind, start.transition.foreach) if start.transition else None) == ("foreach", "xs")
 
 
 def test_the_users_own_graph_stays() -> None:
     """Completing gives a new graph; an empty one stays empty."""
     graph = drawn("%%step a")
     complete_graph(graph)
-    assert {"a": ()} == picture(graph)
-    assert {} == picture(shipped())
+    assert picture(graph) == {"a": ()}
+    assert picture(shipped()) == {}
 
 
 class Maker:
@@ -159,7 +159,7 @@ def test_nested_blocks_complete_to_a_balanced_graph(shape: object) -> None:
     maker = Maker()
     maker.block("", shape)
     graph = shipped(*maker.cells)
-    assert ((), (), ()) == (graph.problems, graph.balance_problems, graph.cycle)
+    assert (graph.problems, graph.balance_problems, graph.cycle) == ((), (), ())
     place = {name: number for number, name in enumerate(graph.order)}
     ends = ("start", "end") if len(maker.cells) > 1 else (graph.order[0], graph.order[0])
     assert (graph.order[0], graph.order[-1]) == ends

@@ -18,21 +18,22 @@ WARNING = Diagnostic("FN002", "This may fail.", "Who knows.", "Look at it.", CEL
 
 def test_a_warning_says_that_it_is_one() -> None:
     """The text of a warning begins with that word, the text of an error with its code."""
-    assert ["FN001 cell 1 (step a), line 2: This fails.", "warning FN002 cell 1 (step a), line 2: This may fail."] == [
-        str(one).split("\n")[0] for one in (ERROR, WARNING)
+    assert [str(one).split("\n")[0] for one in (ERROR, WARNING)] == [
+        "FN001 cell 1 (step a), line 2: This fails.",
+        "warning FN002 cell 1 (step a), line 2: This may fail.",
     ]
 
 
 def test_findings_are_parted_and_counted() -> None:
-    """Errors and warnings can be told apart, and a list of findings summed up."""
+    """Errors and warnings can be distinguished, and a list of findings summed up."""
     found = [ERROR, WARNING, ERROR]
-    assert ((ERROR, ERROR), (WARNING,)) == (errors_of(found), warnings_of(found))
-    assert ["2 errors, 1 warning", "1 error", "2 warnings", "no problems"] == [
+    assert (errors_of(found), warnings_of(found)) == ((ERROR, ERROR), (WARNING,))
+    assert [
         counted(found),
         counted([ERROR]),
         counted([WARNING, WARNING]),
         counted([]),
-    ]
+    ] == ["2 errors, 1 warning", "1 error", "2 warnings", "no problems"]
 
 
 def test_only_errors_block(tmp_path: Path) -> None:
@@ -42,9 +43,9 @@ def test_only_errors_block(tmp_path: Path) -> None:
     session.warn = shown.append
     with pytest.raises(CheckFailed) as caught:
         session.judge([WARNING, ERROR])
-    assert ((ERROR,), []) == (caught.value.diagnostics, shown)
+    assert (caught.value.diagnostics, shown) == ((ERROR,), [])
     session.judge([WARNING])
     session.judge([WARNING])
-    assert [WARNING] == shown
+    assert shown == [WARNING]
     session.judge([WARNING], again=True)
-    assert [WARNING, WARNING] == shown
+    assert shown == [WARNING, WARNING]

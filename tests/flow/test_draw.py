@@ -31,7 +31,7 @@ PARENTS = {
 @pytest.mark.parametrize("cells", PARENTS)
 def test_parents_come_from_after_then_self_next_then_the_cell_above(cells: tuple[str, ...]) -> None:
     """A header's --after counts first, then who names the step, then the step cell above; start has none."""
-    assert PARENTS[cells] == edges(drawn(*cells))
+    assert edges(drawn(*cells)) == PARENTS[cells]
 
 
 TRANSITIONS = {
@@ -49,7 +49,7 @@ TRANSITIONS = {
 @pytest.mark.parametrize("cells", TRANSITIONS)
 def test_transitions_come_from_self_next_or_the_headers_below(cells: tuple[str, ...]) -> None:
     """A body's own self.next is its transition; else what the headers of its children ask for."""
-    assert TRANSITIONS[cells] == drawn(*cells)["a"].transition
+    assert drawn(*cells)["a"].transition == TRANSITIONS[cells]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_transitions_come_from_self_next_or_the_headers_below(cells: tuple[str, 
 )
 def test_a_join_says_so_or_reads_inputs(cells: tuple[str, ...], join: bool) -> None:
     """A pasted join method needs no --join; a local or shared name `inputs` makes no join."""
-    assert join == drawn(*cells)["b"].is_join
+    assert drawn(*cells)["b"].is_join == join
 
 
 PROBLEMS = {
@@ -148,4 +148,4 @@ PROBLEMS = {
 def test_what_contradicts_itself_is_a_problem(cells: tuple[str, ...]) -> None:
     """Headers and self.next that do not fit are told in three sentences, at the step that has to change."""
     found = [(p.kind, p.step, p.what, p.why, p.fix) for p in drawn(*cells).problems]
-    assert PROBLEMS[cells] == found
+    assert found == PROBLEMS[cells]

@@ -12,13 +12,13 @@ DIAMOND = ("%%step a", "%%step b --after a", "%%step c --after a", "%%step d --a
 
 def test_parents_come_first_and_cells_keep_their_order() -> None:
     """The order is topological, and that of the notebook where the graph leaves it free."""
-    assert ("a", "b", "c", "d", "e") == drawn(*DIAMOND).order
+    assert drawn(*DIAMOND).order == ("a", "b", "c", "d", "e")
 
 
 def test_a_cell_may_stand_above_its_parent() -> None:
     """Order follows --after, whatever the order of the cells."""
     graph = drawn("%%step last --after mid", "%%step start", "%%step mid --after start")
-    assert (("start", "mid", "last"), "start") == (graph.order, graph.entry)
+    assert (graph.order, graph.entry) == (("start", "mid", "last"), "start")
 
 
 @pytest.mark.parametrize(
@@ -34,16 +34,16 @@ def test_a_cell_may_stand_above_its_parent() -> None:
 def test_a_cycle_is_found(cells: tuple[str, ...], cycle: tuple[str, ...]) -> None:
     """Only a switch may lead back, and only to itself."""
     graph = drawn(*cells)
-    assert cycle == graph.cycle
+    assert graph.cycle == cycle
     assert set(graph.nodes) == set(graph.order)
 
 
 def test_reach_and_ancestors_follow_the_transitions() -> None:
     """What the entry leads to, and all from which a step can be reached."""
     graph = drawn("%%step a\nself.next(self.c)", "%%step b\nself.next(self.c)", "%%step c", "%%step d")
-    assert {"a", "c", "d"} == graph.reachable
-    assert {"a", "b", "c"} == graph.ancestors("d")
-    assert frozenset() == graph.ancestors("nowhere")
+    assert graph.reachable == {"a", "c", "d"}
+    assert graph.ancestors("d") == {"a", "b", "c"}
+    assert graph.ancestors("nowhere") == frozenset()
 
 
 def test_open_splits_are_known_step_by_step() -> None:
@@ -57,28 +57,28 @@ def test_open_splits_are_known_step_by_step() -> None:
         "%%step k --join",
     )
     each = Frame("a", "foreach", "b")
-    assert {
+    assert graph.frames == {
         "a": (),
         "b": (each,),
         "l": (each, Frame("b", "split", "l")),
         "r": (each, Frame("b", "split", "r")),
         "j": (each,),
         "k": (),
-    } == graph.frames
-    assert {"l": (each, Frame("b", "split", "l")), "r": (each, Frame("b", "split", "r"))} == graph.arriving("j")
-    assert () == graph.balance_problems
+    }
+    assert graph.arriving("j") == {"l": (each, Frame("b", "split", "l")), "r": (each, Frame("b", "split", "r"))}
+    assert graph.balance_problems == ()
 
 
 def test_an_empty_notebook_has_an_empty_graph() -> None:
     """No question fails on a graph without steps."""
     graph = drawn("x = 1")
-    assert (None, frozenset(), (), (), ()) == (
+    assert (
         graph.entry,
         graph.reachable,
         graph.cycle,
         graph.order,
         graph.balance_problems,
-    )
+    ) == (None, frozenset(), (), (), ())
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_an_empty_notebook_has_an_empty_graph() -> None:
 )
 def test_each_node_has_metaflows_type(cells: tuple[str, ...], kinds: list[str]) -> None:
     """A node is what Metaflow's graph calls it."""
-    assert kinds == [node.kind for node in drawn(*cells).nodes.values()]
+    assert [node.kind for node in drawn(*cells).nodes.values()] == kinds
 
 
 def test_steps_that_run_whichever_cases_are_taken() -> None:
@@ -105,6 +105,6 @@ def test_steps_that_run_whichever_cases_are_taken() -> None:
         "%%step f --after d",
         "%%step g --after e,f --join",
     )
-    assert {"a", "d", "e", "f", "g"} == drawn(*cells).unavoidable
+    assert drawn(*cells).unavoidable == {"a", "d", "e", "f", "g"}
     loop = ("%%step a -> k\nk = 1\nself.next({1: self.a, 2: self.b}, condition='k')", "%%step b")
-    assert {"a", "b"} == drawn(*loop).unavoidable
+    assert drawn(*loop).unavoidable == {"a", "b"}

@@ -94,7 +94,7 @@ def all_of(texts: list[str]) -> None:
     """All that is worked out of a flow before a step runs."""
     flow = define_flow(read_cell(text, number=number) for number, text in enumerate(texts, 1))
     graph = draw_graph(flow)
-    assert () == check_flow(flow, graph=graph)
+    assert check_flow(flow, graph=graph) == ()
     program = Program(flow, complete_graph(graph))
     assert program.flow.name in flow_file(program)
     dag_text(flow_picture(program, {}))
@@ -116,7 +116,7 @@ def test_work_grows_with_the_number_of_steps_where_each_has_an_error() -> None:
 
     def work(steps: int) -> None:
         flow = define_flow(read_cell(text) for text in broken(steps))
-        assert 2 * (steps - 1) == len(check_flow(flow))
+        assert len(check_flow(flow)) == 2 * (steps - 1)
 
     work(9)
     few, many = (calls(lambda steps=steps: work(steps)) / steps for steps in (FEW, MANY))

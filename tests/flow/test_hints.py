@@ -91,20 +91,20 @@ def test_hints_fit_the_way_a_cell_is_written(written: Callable[[Text], Text]) ->
     problems = [
         (texts, problem) for texts in ALL for _, _, wrong in outcomes(tuple(map(written, texts))) for problem in wrong
     ]
-    assert [] == problems
+    assert problems == []
 
 
 @pytest.mark.parametrize("texts", ALL, ids=lambda value: repr(value)[:60])
 def test_a_hint_applied_literally_passes_the_check(texts: tuple[Text, ...]) -> None:
     """What a fix says is what its edits do: that finding is gone, and no other error takes its place."""
-    assert [] == [problem for _, _, wrong in outcomes(texts) for problem in wrong]
+    assert [problem for _, _, wrong in outcomes(texts) for problem in wrong] == []
 
 
 def test_each_code_has_a_hint_that_was_applied() -> None:
     """No code is left out, other than those whose remedies all need a decision."""
     applied = Counter(code for texts in ALL for code, has_edits, _ in outcomes(texts) if has_edits)
-    assert set(CHECKS) - UNDECIDED == set(applied)
-    assert UNDECIDED == set(CHECKS) - set(applied)
+    assert set(applied) == set(CHECKS) - UNDECIDED
+    assert set(CHECKS) - set(applied) == UNDECIDED
 
 
 @pytest.mark.parametrize(("sentence", "cells"), HINTED, ids=lambda value: repr(value)[:60])
@@ -124,6 +124,6 @@ def test_edits_say_which_lines_they_replace() -> None:
     cells = read([("\n%%step a -> n\nn = 1\ndf = 2", ()), ("%%step b\ny = df", ())])
     (one,) = found(cells)
     assert one.edits is not None
-    assert (Edit(cells[0], 2, 2, "%%step a -> n, df"),) == one.edits.edits
-    assert ("Write `%%step a -> n, df`.", one.fix) == (one.edits.sentence, one.edits.sentence)
-    assert [("\n%%step a -> n, df\nn = 1\ndf = 2", ()), ("%%step b\ny = df", ())] == apply_fix(one.edits, cells)
+    assert one.edits.edits == (Edit(cells[0], 2, 2, "%%step a -> n, df"),)
+    assert (one.edits.sentence, one.edits.sentence) == ("Write `%%step a -> n, df`.", one.fix)
+    assert apply_fix(one.edits, cells) == [("\n%%step a -> n, df\nn = 1\ndf = 2", ()), ("%%step b\ny = df", ())]

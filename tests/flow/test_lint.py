@@ -23,28 +23,28 @@ def found(*cells: str, only: str | None = None, kernel_names: tuple[str, ...] = 
 
 
 @pytest.mark.parametrize(("cells", "expected"), REFUSED, ids=lambda value: repr(value)[:60])
-def test_a_mistake_is_told_in_three_sentences(cells: tuple[str, ...], expected: list[Found]) -> None:
+def test_a_mistake_is_reported_in_three_sentences(cells: tuple[str, ...], expected: list[Found]) -> None:
     """What happened, why, and what to do: with the right code, at the right cell and line, and nothing else."""
-    assert expected == found(*cells)
+    assert found(*cells) == expected
 
 
 @pytest.mark.parametrize(("code", "cells"), ACCEPTED, ids=lambda value: repr(value)[:60])
 def test_what_is_right_passes(code: str, cells: tuple[str, ...]) -> None:
     """The nearest thing to each mistake that is none has no diagnostic at all."""
-    assert (code, []) == (code, found(*cells))
+    assert (code, found(*cells)) == (code, [])
 
 
 def test_every_check_has_both_kinds_of_case() -> None:
     """No code is without a case that it refuses and one that it accepts."""
-    assert set(CHECKS) == {one[0].removeprefix("warning ") for _, expected in REFUSED for one in expected}
-    assert set(CHECKS) == {code for code, _ in ACCEPTED}
+    assert {one[0].removeprefix("warning ") for _, expected in REFUSED for one in expected} == set(CHECKS)
+    assert {code for code, _ in ACCEPTED} == set(CHECKS)
 
 
 def test_each_part_is_a_sentence() -> None:
     """What happened, why and what to do are never empty and end like sentences."""
     for _, expected in REFUSED:
         for _, _, _, *sentences in expected:
-            assert [True] * 3 == [sentence.endswith((".", "?")) for sentence in sentences]
+            assert [sentence.endswith((".", "?")) for sentence in sentences] == [True] * 3
 
 
 def test_one_step_can_be_checked_alone() -> None:
@@ -55,53 +55,53 @@ def test_one_step_can_be_checked_alone() -> None:
         "%%step b --foreach xs\ny = 1",
         "%%step c\nz = gone",
     )
-    assert [("FN001", 1)] == [one[:2] for one in found(*cells, only="b")]
-    assert [("FN001", 1), ("FN001", 4)] == [one[:2] for one in found(*cells, only="c")]
-    assert [("FN001", 1), ("FN008", 4), ("FN001", 4)] == [one[:2] for one in found(*cells)]
+    assert [one[:2] for one in found(*cells, only="b")] == [("FN001", 1)]
+    assert [one[:2] for one in found(*cells, only="c")] == [("FN001", 1), ("FN001", 4)]
+    assert [one[:2] for one in found(*cells)] == [("FN001", 1), ("FN008", 4), ("FN001", 4)]
 
 
 def test_a_step_alone_is_checked_for_what_its_parent_passes_on() -> None:
     """A misspelt artifact of --foreach or --when is an error of the step that names it, before its tasks are made."""
     foreach = ("%%step a -> items\nitems = [1]", "%%step b --foreach item", "%%step c --after a --foreach items")
-    assert [("FN002", 2, 1, "Write `%%step b --foreach items`.")] == [
-        (*one[:3], one[5]) for one in found(*foreach[:2], only="b")
+    assert [(*one[:3], one[5]) for one in found(*foreach[:2], only="b")] == [
+        ("FN002", 2, 1, "Write `%%step b --foreach items`.")
     ]
     switch = ("%%step a -> kind\nkind = 1", "%%step b --when kid=1", "%%step c --after a --when kid=2")
-    assert [("FN002", 3)] == [one[:2] for one in found(*switch, only="c")]
+    assert [one[:2] for one in found(*switch, only="c")] == [("FN002", 3)]
     unsure = ("%%step a -> items\nitems = [1]\nsetattr(self, 'item', [2])", "%%step b --foreach item")
-    assert ["warning FN002"] == [one[0] for one in found(*unsure, only="b")]
-    assert [] == found(*foreach[:2], only="a")
+    assert [one[0] for one in found(*unsure, only="b")] == ["warning FN002"]
+    assert found(*foreach[:2], only="a") == []
 
 
 def test_a_name_of_the_notebook_is_named_as_such() -> None:
-    """A name that only the kernel has is no name a step can read, and the message says so."""
+    """A name that only the kernel has is not a name a step can read, and the message says so."""
     step = found("%%step a\ny = df", kernel_names=("df",))
-    assert ["`df` exists only in the notebook's namespace, which steps never see."] == [one[4] for one in step]
+    assert [one[4] for one in step] == ["`df` exists only in the notebook's namespace, which steps never see."]
     shared = found("%%shared\ny = df", "%%step a", kernel_names=("df",))
-    assert ["`df` exists only in the notebook's namespace, which flows never see."] == [one[4] for one in shared]
+    assert [one[4] for one in shared] == ["`df` exists only in the notebook's namespace, which flows never see."]
 
 
 def test_diagnostics_come_in_document_order() -> None:
     """Shared code first, then step by step, line by line."""
     cells = ("%%step a\nx = n1\ny = n2", "%%shared\nk = n3", "%%step b\nreturn n4")
-    assert [(2, 2), (1, 2), (1, 3), (3, 2), (3, 2)] == [one[1:3] for one in found(*cells)]
+    assert [one[1:3] for one in found(*cells)] == [(2, 2), (1, 2), (1, 3), (3, 2), (3, 2)]
 
 
 def test_a_diagnostic_shows_its_line() -> None:
     """As text it names code, cell and line, and quotes the line."""
     one = check_flow(define("%%step a\ny = nowhere"))[0]
-    assert (
+    assert str(one) == (
         "FN001 cell 1 (step a), line 2: Step a reads `nowhere`, which nothing defines.\n"
         "    2 | y = nowhere\n"
         "    No shared cell, no earlier step and no Python builtin has that name.\n"
         "    Define `nowhere` in a %%shared cell, or assign and capture it in an earlier step (`-> nowhere`)."
-    ) == str(one)
+    )
 
 
 def test_a_module_that_was_made_unimportable_is_missing() -> None:
     """A module that an earlier import marked as absent counts as absent."""
     sys.modules["pandaz_blocked"] = None  # type: ignore[assignment]  # Python's own mark for "cannot be imported"
     try:
-        assert ["FN016"] == [one[0] for one in found("%%step a\nimport pandaz_blocked")]
+        assert [one[0] for one in found("%%step a\nimport pandaz_blocked")] == ["FN016"]
     finally:
         del sys.modules["pandaz_blocked"]

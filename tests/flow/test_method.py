@@ -48,34 +48,34 @@ METHODS = {
 @pytest.mark.parametrize("cell", METHODS)
 def test_the_body_stays_as_written(cell: str) -> None:
     """Loads stand before it, captures and the transition behind it, and no string in it changes."""
-    assert METHODS[cell] == body_of(method("b", START, cell, "%%step end").text)
+    assert body_of(method("b", START, cell, "%%step end").text) == METHODS[cell]
 
 
 def test_decorators_stand_above_step() -> None:
     """Leading decorators come out in their order, above @step, indented but for the inside of strings."""
     source = method("b", START, '%%step b\n@retry(\n    times=3)\n@card(id="""x\ny""")\nz = 1', "%%step end")
-    assert (
+    assert source.text == (
         '    @retry(\n        times=3)\n    @card(id="""x\ny""")\n    @step\n    def b(self):\n        z = 1\n'
         "        self.next(self.end)\n"
-    ) == source.text
+    )
 
 
 def test_a_join_takes_inputs() -> None:
     """Its method has the second argument, and loads nothing by itself."""
     cells = (START, "%%step a --foreach xs -> y\ny = self.input", "%%step j --join -> ys\nys = [i.y for i in inputs]")
-    assert (
+    assert method("j", *cells).text == (
         "    @step\n    def j(self, inputs):\n        ys = [i.y for i in inputs]\n        self.ys = ys\n"
         "        self.next(self.end)\n"
-    ) == method("j", *cells).text
+    )
 
 
 def test_an_added_step_only_passes_on() -> None:
     """start, end and bridges have no body of their own."""
     assert (
-        "    @step\n    def start(self):\n        self.next(self.a)\n" == method("start", "%%step a", "%%step b").text
+        method("start", "%%step a", "%%step b").text == "    @step\n    def start(self):\n        self.next(self.a)\n"
     )
-    assert "    @step\n    def end(self):\n        pass\n" == method("end", "%%step a", "%%step b").text
-    assert "    @step\n    def end(self):\n        pass\n" == method("end", "%%step start", "%%step end").text
+    assert method("end", "%%step a", "%%step b").text == "    @step\n    def end(self):\n        pass\n"
+    assert method("end", "%%step start", "%%step end").text == "    @step\n    def end(self):\n        pass\n"
 
 
 def test_loads_are_those_the_body_may_read_first() -> None:
@@ -86,13 +86,13 @@ def test_loads_are_those_the_body_may_read_first() -> None:
         "%%step start -> a, b_, c, d, K\na = b_ = c = d = K = 1",
         "%%step b -> e\nc = 2\ne = b_ + K\nif e:\n    d = 1\nprint(a, d, c)",
     )
-    assert ("b_", "a", "d") == source.loads
+    assert source.loads == ("b_", "a", "d")
 
 
 def test_each_line_knows_its_place_in_the_cell() -> None:
     """Loads stand for the line that reads them, captures and the transition for the header."""
     source = method("b", START, "\n%%step b -> y\n@card\n\ny = (\n    x)", "%%step end")
-    assert [
+    assert [(line.text, line.origin, line.added) for line in source.lines] == [
         ("    @card", 3, 4),
         ("    @step", 2, 4),
         ("    def b(self):", 2, 4),
@@ -101,22 +101,23 @@ def test_each_line_knows_its_place_in_the_cell() -> None:
         ("            x)", 6, 8),
         ("        self.y = y", 2, 8),
         ("        self.next(self.end)", 2, 8),
-    ] == [(line.text, line.origin, line.added) for line in source.lines]
-    assert 1 == source.statements
+    ]
+    assert source.statements == 1
 
 
 def test_the_code_hash_follows_what_the_step_does() -> None:
     """A new child or decorator leaves it, another body, load or argument changes it."""
     one = method("b", START, "%%step b -> y\ny = x", "%%step end").code_hash
-    assert one == method("b", START, "%%step b -> y\n@card\ny = x", "%%step c", "%%step end").code_hash
-    assert one != method("b", START, "%%step b -> y\ny = x + 0", "%%step end").code_hash
-    assert one != method("b", "%%shared\nx = 1", "%%step start", "%%step b -> y\ny = x", "%%step end").code_hash
+    assert method("b", START, "%%step b -> y\n@card\ny = x", "%%step c", "%%step end").code_hash == one
+    assert method("b", START, "%%step b -> y\ny = x + 0", "%%step end").code_hash != one
+    assert method("b", "%%shared\nx = 1", "%%step start", "%%step b -> y\ny = x", "%%step end").code_hash != one
 
 
-def test_a_body_that_is_no_python_still_has_a_source() -> None:
+def test_a_body_that_is_not_python_still_has_a_source() -> None:
     """The checks can show it; nothing raises."""
-    assert "        y = (\n        self.next(self.end)\n" == body_of(
-        method("b", START, "%%step b\ny = (", "%%step end").text
+    assert (
+        body_of(method("b", START, "%%step b\ny = (", "%%step end").text)
+        == "        y = (\n        self.next(self.end)\n"
     )
 
 
@@ -130,14 +131,14 @@ SOURCES = {
 @pytest.mark.parametrize("text", SOURCES)
 def test_a_switch_is_written_with_its_values(text: str) -> None:
     """Values read back as they were; texts stand in double quotes where they can."""
-    assert text == transition_source(Transition("switch", ("a", "b"), condition="k", cases=SOURCES[text]))
+    assert transition_source(Transition("switch", ("a", "b"), condition="k", cases=SOURCES[text])) == text
 
 
 def test_other_transitions_are_written_as_metaflow_reads_them() -> None:
     """Linear, split and foreach."""
-    assert "self.next(self.a)" == transition_source(Transition("linear", ("a",)))
-    assert "self.next(self.a, self.b)" == transition_source(Transition("split", ("a", "b")))
-    assert 'self.next(self.a, foreach="xs")' == transition_source(Transition("foreach", ("a",), foreach="xs"))
+    assert transition_source(Transition("linear", ("a",))) == "self.next(self.a)"
+    assert transition_source(Transition("split", ("a", "b"))) == "self.next(self.a, self.b)"
+    assert transition_source(Transition("foreach", ("a",), foreach="xs")) == 'self.next(self.a, foreach="xs")'
 
 
 IMPORTS = {
@@ -163,7 +164,7 @@ IMPORTS = {
 @pytest.mark.parametrize("code", IMPORTS)
 def test_imports_from_flownb_become_metaflows(code: str) -> None:
     """Only import statements change, wherever they stand; texts and comments do not."""
-    assert IMPORTS[code] == to_metaflow_imports(code)
+    assert to_metaflow_imports(code) == IMPORTS[code]
 
 
 LITERALS = st.sampled_from(
@@ -199,7 +200,7 @@ def test_a_method_does_what_the_cell_does(code: str) -> None:
     flow = inner["Flow"]()
     vars(flow).update(a=7, b=[8], c="9", next=lambda *_: None, end=None)
     flow.work()
-    assert [namespace[name] for name in "abc"] == [getattr(flow, name) for name in "abc"]
+    assert [getattr(flow, name) for name in "abc"] == [namespace[name] for name in "abc"]
 
 
 @given(st.lists(STATEMENTS, max_size=6).map("\n".join), st.sampled_from([4, 8]))

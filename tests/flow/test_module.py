@@ -29,22 +29,29 @@ def test_imports_are_what_decorators_and_the_class_need() -> None:
         "%%flow F\n@project(name='p')\nalpha = Parameter('alpha', type=JSONType, default=config_expr('c.x'))",
         "%%step a\n@retry(times=3)\n@card\n@environment(vars=config_expr('c.v'))\nx = 1",
     )
-    assert ("FlowSpec", "JSONType", "Parameter", "config_expr", "environment", "project", "retry", "step") == (
-        metaflow_imports(flow)
+    assert (metaflow_imports(flow)) == (
+        "FlowSpec",
+        "JSONType",
+        "Parameter",
+        "config_expr",
+        "environment",
+        "project",
+        "retry",
+        "step",
     )
-    assert ("FlowSpec", "step") == metaflow_imports(define("%%step a"))
+    assert metaflow_imports(define("%%step a")) == ("FlowSpec", "step")
 
 
 def test_names_of_a_decorator_are_those_it_reads() -> None:
-    """Arguments count; text that is no decorator has no names."""
-    assert {"retry", "N"} == decorator_names("@retry(times=N, minutes_between_retries=[i for i in [1]][0])")
-    assert frozenset() == decorator_names("@")
+    """Arguments count; text that is not a decorator has no names."""
+    assert decorator_names("@retry(times=N, minutes_between_retries=[i for i in [1]][0])") == {"retry", "N"}
+    assert decorator_names("@") == frozenset()
 
 
 def test_shared_code_keeps_its_lines() -> None:
     """One line for each line of the cell, magics as comments, imports from metaflow, strings as they are."""
     cell = read_cell('%%shared\n%load_ext x\nfrom flownb import current\n\nT = """\n  \n%time\n"""')
-    assert [
+    assert [(line.text, line.origin) for line in shared_source(cell)] == [
         ("# %load_ext x", 2),
         ("from metaflow import current", 3),
         ("", 4),
@@ -52,7 +59,7 @@ def test_shared_code_keeps_its_lines() -> None:
         ("  ", 6),
         ("%time", 7),
         ('"""', 8),
-    ] == [(line.text, line.origin) for line in shared_source(cell)]
+    ]
 
 
 FUTURE = {
@@ -68,7 +75,7 @@ FUTURE = {
 @pytest.mark.parametrize("code", FUTURE)
 def test_future_imports_leave_the_shared_code(code: str) -> None:
     """Such a statement must open the file, so only it is taken out; texts that look like one stay."""
-    assert FUTURE[code] == exported_shared(read_cell(f"%%shared\n{code}\n"))
+    assert exported_shared(read_cell(f"%%shared\n{code}\n")) == FUTURE[code]
 
 
 def test_future_features_hold_for_the_module() -> None:
@@ -78,20 +85,20 @@ def test_future_features_hold_for_the_module() -> None:
         "%%shared\nfrom __future__ import annotations, division",
         "%%shared\nx = (",
     )
-    assert ("annotations", "division") == future_features(flow)
+    assert future_features(flow) == ("annotations", "division")
 
 
 def test_the_class_has_decorators_name_and_body() -> None:
     """The body of the %%flow cell is indented, blank lines at its ends are dropped."""
     cells = ('%%flow TrainFlow\n@project(name=\'p\')\n\n\n"""Doc\n more."""\nalpha = Parameter(\'alpha\')\n\n',)
-    assert [
+    assert [(line.text, line.origin) for line in class_source(define(*cells))] == [
         ("@project(name='p')", 2),
         ("class TrainFlow(FlowSpec):", 1),
         ('    """Doc', 5),
         (' more."""', 6),
         ("    alpha = Parameter('alpha')", 7),
-    ] == [(line.text, line.origin) for line in class_source(define(*cells))]
-    assert ["class NotebookFlow(FlowSpec):"] == [line.text for line in class_source(define())]
+    ]
+    assert [line.text for line in class_source(define())] == ["class NotebookFlow(FlowSpec):"]
 
 
 HOISTED = {
@@ -122,25 +129,25 @@ def test_imports_of_the_class_are_written_above_it(code: str) -> None:
     """They know the line that they come from, and all other lines keep theirs; nested ones stay where they are."""
     flow = define(f"%%flow F\n{code}")
     lines = [[(line.text, line.origin) for line in found(flow)] for found in (hoisted_source, class_source)]
-    assert HOISTED[code] == (lines[0], [line for line in lines[1] if line != ("class F(FlowSpec):", 1)])
+    assert (lines[0], [line for line in lines[1] if line != ("class F(FlowSpec):", 1)]) == HOISTED[code]
 
 
 def test_the_class_line_names_the_bases() -> None:
     """The bases of the header line, of which only Metaflow's own is imported."""
     flow = define("%%flow F(Base, mix.Mixin):\n@retry_all\nx = 1")
     assert "class F(Base, mix.Mixin):" in [line.text for line in class_source(flow)]
-    assert ("step",) == metaflow_imports(flow)
-    assert ("FlowSpec", "step") == metaflow_imports(define("%%flow F(Mixin, FlowSpec)", "%%step a"))
+    assert metaflow_imports(flow) == ("step",)
+    assert metaflow_imports(define("%%flow F(Mixin, FlowSpec)", "%%step a")) == ("FlowSpec", "step")
 
 
 def test_nothing_is_imported_that_shared_code_has() -> None:
-    """With all names taken from metaflow by a shared cell there is no import left to write."""
+    """With all names taken from metaflow by a shared cell, no import is left to write."""
     flow = define(
         "%%shared\nfrom metaflow import FlowSpec, step\nclass Base(FlowSpec): pass",
         "%%flow F(Base)",
         "%%step a\nx = 1",
     )
-    assert () == metaflow_imports(flow)
+    assert metaflow_imports(flow) == ()
     assert "from metaflow import \n" not in flow_file(Program(flow, complete_graph(draw_graph(flow))))
 
 
@@ -162,17 +169,17 @@ INSTALLS = {
 @pytest.mark.parametrize("source", INSTALLS)
 def test_install_lines_name_the_requirements(source: str) -> None:
     """Packages of pip install lines, without options, their values and what another command follows."""
-    assert INSTALLS[source] == requirements((read_cell(source),))
+    assert requirements((read_cell(source),)) == INSTALLS[source]
 
 
 def test_steps_have_no_requirements() -> None:
     """Magics in a step are errors, not requirements."""
-    assert ("b",) == requirements((read_cell("%%step a\n%pip install a"), read_cell("%%shared\n%pip install b")))
+    assert requirements((read_cell("%%step a\n%pip install a"), read_cell("%%shared\n%pip install b"))) == ("b",)
 
 
 def test_the_shared_hash_follows_shared_code_and_class() -> None:
     """A step's change leaves it, one of the shared code or of the class changes it."""
     one = shared_hash(define("%%shared\nx = 1", "%%flow F\na = 1", "%%step a"))
-    assert one == shared_hash(define("%%shared\nx = 1", "%%flow F\na = 1", "%%step b\ny = 1"))
-    assert one != shared_hash(define("%%shared\nx = 2", "%%flow F\na = 1"))
-    assert one != shared_hash(define("%%shared\nx = 1", "%%flow F\na = 2"))
+    assert shared_hash(define("%%shared\nx = 1", "%%flow F\na = 1", "%%step b\ny = 1")) == one
+    assert shared_hash(define("%%shared\nx = 2", "%%flow F\na = 1")) != one
+    assert shared_hash(define("%%shared\nx = 1", "%%flow F\na = 2")) != one

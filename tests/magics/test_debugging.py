@@ -47,7 +47,7 @@ class Kernel:
         self.client.execute_interactive(
             code, allow_stdin=allow_stdin, output_hook=output, stdin_hook=answer, timeout=120
         )
-        assert [] == waiting
+        assert waiting == []
         return ANSI.sub("", "".join(seen))
 
 
@@ -82,7 +82,7 @@ def test_a_breakpoint_in_a_last_line_stops_before_the_step_ends(kernel: Kernel) 
     assert ("42\n" in seen, "✓ load" in seen, "flownb/" in seen) == (True, True, False)
 
 
-def test_whoever_leaves_the_debugger_stops_the_step(kernel: Kernel) -> None:
+def test_leaving_the_debugger_stops_the_step(kernel: Kernel) -> None:
     """Quitting is an interrupt: no other attempt is made, and @catch does not take it."""
     seen = kernel.run("%%step load -> x\n@retry(times=2)\n@catch(var='e')\nbreakpoint()\nx = 1", "q")
     assert "KeyboardInterrupt: the debugger was left" in seen
@@ -96,11 +96,11 @@ def test_a_breakpoint_that_nobody_can_answer_is_an_error(kernel: Kernel, call: s
     seen = kernel.run(f"%%step load -> x\n{call}\nx = 1", allow_stdin=False)
     assert f"----> 2 {call}" in seen
     assert "this front end takes no input, so nobody could answer the debugger." in seen
-    assert "5" == kernel.run(f"{'breakpoint()' if call == 'breakpoint()' else ''}\n5", allow_stdin=False).strip()
+    assert kernel.run(f"{'breakpoint()' if call == 'breakpoint()' else ''}\n5", allow_stdin=False).strip() == "5"
 
 
 def test_a_timeout_does_not_count_while_a_step_is_debugged(kernel: Kernel) -> None:
-    """A step whose @timeout passes while its user looks around goes on."""
+    """A step whose @timeout passes while its user looks around continues."""
     body = "breakpoint()\nimport time\ntime.sleep(1.2)\nx = 1"
     assert "✓ load" in kernel.run(f"%%step load -> x\n@timeout(seconds=1)\n{body}", "c")
 
@@ -212,7 +212,7 @@ def test_an_arrow_is_at_the_right_line_below_decorators(kernel: Kernel) -> None:
     for above in ("", "@retry(times=0)\n", "# why\n@retry(times=0)\n@resources(cpu=1)\n"):
         line = above.count("\n") + 2
         seen = kernel.run(f"%%step load -> x\n{above}x = 1 / 0\ny = 2")
-        assert (above, True) == (above, f"----> {line} x = 1 / 0\n" in seen)
+        assert (above, f"----> {line} x = 1 / 0\n" in seen) == (above, True)
 
 
 def test_a_step_of_a_base_class_is_debugged_too(kernel: Kernel, tmp_path: Path) -> None:
@@ -246,4 +246,4 @@ def test_a_debugger_that_the_user_chose_is_kept(kernel: Kernel) -> None:
     assert "5\n" in kernel.run("%%step load -> x\nbreakpoint(5)\nx = 1")
     kernel.run("%env PYTHONBREAKPOINT=\nimport sys\nsys.breakpointhook = lambda: print('own')")
     assert "own\n" in kernel.run("%%step load -> x\nbreakpoint()\nx = 1")
-    assert "own\n" == kernel.run("breakpoint()")
+    assert kernel.run("breakpoint()") == "own\n"

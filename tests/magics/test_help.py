@@ -14,21 +14,21 @@ __all__ = ["kernel"]
 def test_every_example_of_a_notebook_works(kernel: Kernel) -> None:
     """What help shows as an example of a magic is accepted, and ends well; then the runs are listed."""
     for cell in FLOW:
-        assert "" == kernel.run(cell).error
+        assert kernel.run(cell).error == ""
     examples = [f"{one.notebook} {words}" for one in COMMANDS if one.notebook for words, _ in one.examples]
     for example in examples:
         if example.startswith("%flow stop"):
             continue  # nothing runs here
         if "--pdb" in example:
             continue  # nobody answers here; see tests/magics/test_debugging.py
-        assert (example, "") == (example, kernel.run(example).error)
+        assert (example, kernel.run(example).error) == (example, "")
     (reply,) = kernel.run("%flow runs --tag nightly").displays
     header, line = reply["text/plain"].split("\n")
-    assert ["run", "started", "status", "time", "parameters", "tags"] == header.split()
+    assert header.split() == ["run", "started", "status", "time", "parameters", "tags"]
     assert re.fullmatch(r"3    \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  done    \d+\.?\d* s +alpha=0\.2 +nightly", line)
     assert "<td>alpha=0.2</td><td>nightly</td>" in reply["text/html"]
     (reply,) = kernel.run("%flow runs --status failed").displays
-    assert "TrainingFlow has no such runs" == reply["text/plain"]
+    assert reply["text/plain"] == "TrainingFlow has no such runs"
     assert "is not a status of a run" in kernel.run("%flow runs --status well").error
     assert "is not an option of runs" in kernel.run("%flow runs 3").error
 
@@ -41,7 +41,7 @@ def test_help_is_there_before_any_cell(kernel: Kernel) -> None:
     assert kernel.run("%flow run --help").text.startswith("Usage: %flow run [OPTIONS]\n")
     for magic, usage in (("%spin", "%spin STEP"), ("%card", "%card STEP"), ("%%spin", "%spin STEP")):
         body = "\nx = 1" if magic.startswith("%%") else ""
-        assert f"Usage: {usage} [OPTIONS]" == kernel.run(f"{magic} --help{body}").text.split("\n")[0]
+        assert kernel.run(f"{magic} --help{body}").text.split("\n")[0] == f"Usage: {usage} [OPTIONS]"
     assert "Usage: %%step NAME" in kernel.run("%%step --help").text
     for magic, usage in (("%%step", "Usage: %%step NAME"), ("%%spin", "Usage: %spin STEP"), ("%flow", "%flow runs")):
         code = f"print(get_ipython().inspector.info(get_ipython()._ofind({magic!r}).obj)['docstring'])"

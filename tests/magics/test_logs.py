@@ -39,18 +39,18 @@ def test_a_step_cells_outputs_are_shown_again(kernel: Kernel, tmp_path: Path) ->
     kernel.run("%%flow F")
     kernel.run("%%shared\n%matplotlib inline")
     reply = kernel.run(SHOW)
-    assert "" == reply.error
-    assert ["text/html", "text/plain", "image/png"] == kinds(reply.displays)[:3]  # then what the step set
+    assert reply.error == ""
+    assert kinds(reply.displays)[:3] == ["text/html", "text/plain", "image/png"]  # then what the step set
     again = kernel.run("%flow logs show")
-    assert ("", "text\nwarning\n") == (again.error, again.text)
-    assert ["text/html", "text/plain", "image/png"] == kinds(again.displays)
-    assert ["<b>100%</b>", "42"] == [again.displays[0]["text/html"], again.plain[1]]
+    assert (again.error, again.text) == ("", "text\nwarning\n")
+    assert kinds(again.displays) == ["text/html", "text/plain", "image/png"]
+    assert [again.displays[0]["text/html"], again.plain[1]] == ["<b>100%</b>", "42"]
     assert reply.displays[2]["image/png"].strip() == again.displays[2]["image/png"].strip()
     (run,) = Flow("F", datastore=Datastore(tmp_path / ".flownb")).working_runs()
     task = run["show"].task
     assert task is not None
-    assert ("gone\ntext\n", "warning\n") == (task.stdout, task.stderr)
-    assert ["stdout", "display", "stderr", "display", "display"] == [piece.kind for piece in task.outputs]
+    assert (task.stdout, task.stderr) == ("gone\ntext\n", "warning\n")
+    assert [piece.kind for piece in task.outputs] == ["stdout", "display", "stderr", "display", "display"]
 
 
 def test_a_run_s_outputs_are_shown_again(kernel: Kernel) -> None:
@@ -59,11 +59,11 @@ def test_a_run_s_outputs_are_shown_again(kernel: Kernel) -> None:
     kernel.run("%%step load -> xs\nxs = [1, 2]")
     kernel.run("%%step each --foreach xs\nprint('got', self.input)\n{'n': self.input}")
     kernel.run("%%step pick --join\npass")
-    assert "" == kernel.run("%flow run").error
+    assert kernel.run("%flow run").error == ""
     reply = kernel.run("%flow logs each --from 2")
-    assert "item 0:\ngot 1\nitem 1:\ngot 2\n" == reply.text
-    assert ["{'n': 1}", "{'n': 2}"] == reply.plain
-    assert "note: load: it wrote nothing\n" == kernel.run("%flow logs load --from 2").text
+    assert reply.text == "item 0:\ngot 1\nitem 1:\ngot 2\n"
+    assert reply.plain == ["{'n': 1}", "{'n': 2}"]
+    assert kernel.run("%flow logs load --from 2").text == "note: load: it wrote nothing\n"
     reply = kernel.run("%flow logs eech")
     assert "Did you mean `each`?" in reply.error
     assert "Traceback" not in reply.error
@@ -77,12 +77,12 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("outside")
 def test_subprocesses_are_heard(kernel: Kernel) -> None:
-    """What reaches the kernel past Python's streams is kept as well, while the step goes on."""
+    """What reaches the kernel past Python's streams is kept as well, while the step continues."""
     kernel.run("%%flow F")
     reply = kernel.run(
         "%%step load\nimport pathlib, subprocess, sys, time\nsubprocess.run([sys.executable, '-c', 'print(6 * 7)'])\n"
         "log = pathlib.Path('.flownb/flows/F/1/logs/load/1/0.jsonl')\n"
         "while not log.exists():\n    time.sleep(0.01)\nprint('after')"
     )
-    assert "" == reply.error
-    assert ["42", "after"] == kernel.run("%flow logs load").text.split()
+    assert reply.error == ""
+    assert kernel.run("%flow logs load").text.split() == ["42", "after"]

@@ -66,7 +66,7 @@ def kernel(tmp_path: Path) -> Iterator[Kernel]:
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
     try:
         made = Kernel(client)
-        assert "" == made.run("%load_ext flownb").error
+        assert made.run("%load_ext flownb").error == ""
         yield made
     finally:
         client.stop_channels()
@@ -75,45 +75,45 @@ def kernel(tmp_path: Path) -> Iterator[Kernel]:
 
 def test_a_flow_cell_by_cell(kernel: Kernel, tmp_path: Path) -> None:
     """Header, shared code, steps, spin, run and export work in a notebook, one cell after the other."""
-    assert "" == kernel.run('%%flow F\nalpha = Parameter("alpha", default=2)').error
-    assert "" == kernel.run("%%shared\n%matplotlib inline\nimport math\ndef twice(x):\n    return 2 * x").error
+    assert kernel.run('%%flow F\nalpha = Parameter("alpha", default=2)').error == ""
+    assert kernel.run("%%shared\n%matplotlib inline\nimport math\ndef twice(x):\n    return 2 * x").error == ""
     reply = kernel.run("%%step load -> xs\nxs = [1, 2]\nlocal = 3\nprint('loading')\ntwice(21)")
-    assert ("loading\n", "") == (reply.text, reply.error)
-    assert [
+    assert (reply.text, reply.error) == ("loading\n", "")
+    assert reply.plain == [
         "42",
         "✓ load · set xs: list · local: local",
-    ] == reply.plain
-    assert ["F/1/load/1"] == reply.metadata[-1]["flownb"]["tasks"]
-    assert ["([1, 2], 6)"] == kernel.run("xs, twice(3)").plain
+    ]
+    assert reply.metadata[-1]["flownb"]["tasks"] == ["F/1/load/1"]
+    assert kernel.run("xs, twice(3)").plain == ["([1, 2], 6)"]
     kernel.run("%%step train --foreach xs -> m\nm = twice(self.input) * alpha")
     kernel.run("%%step pick --join -> best\nbest = max(task.m for task in inputs)")
-    assert ["✓ train (spin, nothing recorded) · set m: int"] == kernel.run("%spin train --index 1").plain
-    assert ["10"] == kernel.run("t = %spin train --set alpha=10 --index 0\nt['m'] // 2").plain
+    assert kernel.run("%spin train --index 1").plain == ["✓ train (spin, nothing recorded) · set m: int"]
+    assert kernel.run("t = %spin train --set alpha=10 --index 0\nt['m'] // 2").plain == ["10"]
     assert "FN001 the %%spin cell (step train), line 3: " in kernel.run("\n%%spin train\nm = nowhere").error
     assert "----> 3 1 / 0" in kernel.run("%%spin train --index 1\nprint(self.input)\n1 / 0").error
-    assert ["✓ train (spin, nothing recorded)"] == kernel.run("%%time\n%%spin train --index 1\nprint(xs)").plain
+    assert kernel.run("%%time\n%%spin train --index 1\nprint(xs)").plain == ["✓ train (spin, nothing recorded)"]
     reply = kernel.run("%flow run --alpha 3")
-    assert "F · 3 steps · 3 fresh" == reply.plain[0].split("\n")[0]
+    assert reply.plain[0].split("\n")[0] == "F · 3 steps · 3 fresh"
     assert reply.displays[0]["image/svg+xml"].startswith("<svg")
-    assert "F/2" == reply.metadata[0]["flownb"]["run"]
-    assert "F: 3 steps, no problems\n" == kernel.run("%flow check").text
+    assert reply.metadata[0]["flownb"]["run"] == "F/2"
+    assert kernel.run("%flow check").text == "F: 3 steps, no problems\n"
     assert "run it with: python flow.py run" in kernel.run("%flow export flow.py").text
     assert "class F(FlowSpec):" in (tmp_path / "flow.py").read_text()
-    assert ["12"] == kernel.run("import flownb\nflownb.Flow('F').latest_run.data.best").plain
+    assert kernel.run("import flownb\nflownb.Flow('F').latest_run.data.best").plain == ["12"]
 
 
 def test_steps_never_see_the_notebooks_names(kernel: Kernel) -> None:
     """A name that exists only in the notebook is refused, and the message says where it exists."""
     kernel.run("helper = 3")
     reply = kernel.run("%%step load -> x\nx = helper")
-    assert "CheckFailed" == reply.name
+    assert reply.name == "CheckFailed"
     assert "`helper` exists only in the notebook's namespace, which steps never see." in reply.error
 
 
 def test_an_error_shows_the_users_lines_alone(kernel: Kernel) -> None:
     """A step's own exception keeps its type and shows the cell's lines with an arrow, and no frame of ours."""
     reply = kernel.run("%%step load -> x\nx = 1\n\nx = x / 0")
-    assert "ZeroDivisionError" == reply.name
+    assert reply.name == "ZeroDivisionError"
     assert "----> 4 x = x / 0" in reply.error
     assert "flownb/" not in reply.error
     assert "line 4" in reply.error
@@ -142,7 +142,7 @@ def test_ids_tell_a_renamed_and_a_deleted_cell(kernel: Kernel) -> None:
 
 
 def test_deleted_and_unmarked_cells_leave_the_flow(kernel: Kernel) -> None:
-    """A deletion is told with whatever is executed next; a cell that lost its mark is no step any more."""
+    """A deletion is sent with the next execution; a cell that lost its mark is not a step any more."""
     for name in "abc":
         kernel.run(f"%%step {name}\npass", cellId=name)
     kernel.run("1 + 1", cellId="x", deletedCells=["b"])
@@ -156,7 +156,7 @@ def test_scratch_cells_share_the_steps_classes(kernel: Kernel) -> None:
     kernel.run("%%shared\nclass P:\n    pass", cellId="s")
     kernel.run("%%step make -> p\np = P()", cellId="a")
     kernel.run("%spin make", cellId="b")
-    assert ["True"] == kernel.run("import pickle\nisinstance(p, P) and len(pickle.dumps([p, P()])) > 0").plain
+    assert kernel.run("import pickle\nisinstance(p, P) and len(pickle.dumps([p, P()])) > 0").plain == ["True"]
 
 
 def test_tags_mean_the_same_as_magics(kernel: Kernel) -> None:
@@ -164,10 +164,10 @@ def test_tags_mean_the_same_as_magics(kernel: Kernel) -> None:
     kernel.run("import math", cellId="s", tags=["imports"])
     kernel.run("x = math.floor(2.5)\nxs = [1, 2]", cellId="a", tags=["step:load", "out:x,xs"])
     reply = kernel.run("y = x + self.input", cellId="b", tags=["step:add", "prev:load", "foreach:xs", "out:y"])
-    assert ["✓ add · 2 tasks · set y: int"] == reply.plain
+    assert reply.plain == ["✓ add · 2 tasks · set y: int"]
     reply = kernel.run("z = inputs[0].y\n1 / 0", cellId="c", tags=["step:pick", "join", "out:z"])
     assert "----> 2 1 / 0" in reply.error
-    assert ["3"] == kernel.run("1 + x", cellId="d", tags=["skip"]).plain
+    assert kernel.run("1 + x", cellId="d", tags=["skip"]).plain == ["3"]
     assert "names no step" not in kernel.run("%flow", tags=["parameters"]).error
 
 
@@ -181,10 +181,10 @@ def test_bad_headers_say_how_to_write_them(kernel: Kernel) -> None:
 
 def test_what_the_flow_leaves_out_is_said(kernel: Kernel) -> None:
     """A header that replaces another one, and cells that are not part of the flow, are named where they matter."""
-    assert "" == kernel.run("%%flow F\na = 1", cellId="f").text
-    assert "" == kernel.run("%%flow F\na = 2", cellId="f").text
+    assert kernel.run("%%flow F\na = 1", cellId="f").text == ""
+    assert kernel.run("%%flow F\na = 2", cellId="f").text == ""
     reply = kernel.run("%%flow F\nb = 1", cellId="g")
-    assert "note: this cell replaces `%%flow F`, which was executed before\n" == reply.text
+    assert reply.text == "note: this cell replaces `%%flow F`, which was executed before\n"
     kernel.run("%%step load -> x\nx = self.b", cellId="a")
     assert "has no option `--fter`" in kernel.run("%%step use --fter load\npass", cellId="b").error
     assert "cannot be a step's name" in kernel.run("%%step 2_clean\npass", cellId="c").error
@@ -192,22 +192,22 @@ def test_what_the_flow_leaves_out_is_said(kernel: Kernel) -> None:
         "note: cell (step) is not part of the flow: `%%step` has no option `--fter`. Did you mean `--after`?",
         "note: cell (step 2_clean) is not part of the flow: `2_clean` cannot be a step's name.",
     ]
-    assert notes == kernel.run("%flow").text.splitlines()
-    assert notes == kernel.run("%flow status").text.splitlines()
-    assert ["✓ load · set x: int"] == kernel.run("%%step load -> x\nx = self.b", cellId="a").plain
+    assert kernel.run("%flow").text.splitlines() == notes
+    assert kernel.run("%flow status").text.splitlines() == notes
+    assert kernel.run("%%step load -> x\nx = self.b", cellId="a").plain == ["✓ load · set x: int"]
     assert "F: 1 steps, 2 errors" in kernel.run("%flow check").text
     assert "FN030" in kernel.run("%flow run").error
     kernel.run("%%step use\npass", cellId="b", deletedCells=["c"])
-    assert "F: 2 steps, no problems\n" == kernel.run("%flow check").text
+    assert kernel.run("%flow check").text == "F: 2 steps, no problems\n"
 
 
 def test_odd_cells(kernel: Kernel) -> None:
     """A step without a body, and a step below another cell magic, work."""
-    assert ["✓ hold"] == kernel.run("%%step hold", cellId="a").plain
+    assert kernel.run("%%step hold", cellId="a").plain == ["✓ hold"]
     reply = kernel.run("%%time\n%%step load -> x\nx = 1", cellId="b")
-    assert "✓ load · set x: int" == reply.plain[0]
+    assert reply.plain[0] == "✓ load · set x: int"
     assert "Wall time" in reply.text
-    assert "" == kernel.run("%%flow Empty", cellId="c").error
+    assert kernel.run("%%flow Empty", cellId="c").error == ""
 
 
 def test_a_step_runs_its_own_event_loop(kernel: Kernel) -> None:
@@ -215,14 +215,14 @@ def test_a_step_runs_its_own_event_loop(kernel: Kernel) -> None:
     run = "import asyncio\nasync def main():\n    return 5\n"
     loop = "import asyncio\n[id(asyncio.get_running_loop()), id(asyncio.get_event_loop())]"
     before = kernel.run(loop).plain
-    assert "" == kernel.run(f"%%shared\n{run}five = asyncio.new_event_loop().run_until_complete(main())").error
-    assert "" == kernel.run('%%flow F\nn = Parameter("n", default=lambda context: asyncio.run(main()), type=int)').error
-    assert ["✓ load · set x: int"] == kernel.run("%%step load -> x\nx = asyncio.run(main()) + n").plain
+    assert kernel.run(f"%%shared\n{run}five = asyncio.new_event_loop().run_until_complete(main())").error == ""
+    assert kernel.run('%%flow F\nn = Parameter("n", default=lambda context: asyncio.run(main()), type=int)').error == ""
+    assert kernel.run("%%step load -> x\nx = asyncio.run(main()) + n").plain == ["✓ load · set x: int"]
     code = "%%step more -> y\ny = asyncio.get_event_loop().run_until_complete(main()) + five"
-    assert ["✓ more · set y: int"] == kernel.run(code).plain
-    assert ["(10, 10)"] == kernel.run("x, y").plain
-    assert before == kernel.run(loop).plain
-    assert ["3"] == kernel.run("await asyncio.sleep(0, 3)").plain
+    assert kernel.run(code).plain == ["✓ more · set y: int"]
+    assert kernel.run("x, y").plain == ["(10, 10)"]
+    assert kernel.run(loop).plain == before
+    assert kernel.run("await asyncio.sleep(0, 3)").plain == ["3"]
 
 
 def test_a_restart_forgets_nothing(tmp_path: Path, write_notebook: Callable[..., Path]) -> None:
@@ -237,7 +237,7 @@ def test_a_restart_forgets_nothing(tmp_path: Path, write_notebook: Callable[...,
             made.run("%load_ext flownb")
             if turn == 0:
                 made.run(cells[0], cellId="c0")
-            assert ["✓ add (spin, nothing recorded) · set y: int"] == made.run("%spin add").plain
+            assert made.run("%spin add").plain == ["✓ add (spin, nothing recorded) · set y: int"]
             assert "2 steps · 1 never run · 1 fresh" in made.run("%flow").plain[0].replace(
                 "1 fresh · 1 never run", "1 never run · 1 fresh"
             )
@@ -256,7 +256,7 @@ def test_loading_twice_keeps_the_flow(kernel: Kernel) -> None:
 def test_a_failing_step_stops_run_all(kernel: Kernel) -> None:
     """The reply to a failing step is an error, which is what makes Run All stop."""
     reply = kernel.client.execute("%%step a\n1 / 0", reply=True, timeout=240)
-    assert "error" == reply["content"]["status"]
+    assert reply["content"]["status"] == "error"
 
 
 def test_status_and_resume(kernel: Kernel) -> None:
@@ -266,15 +266,15 @@ def test_status_and_resume(kernel: Kernel) -> None:
     kernel.run("%%step pick --join -> best\nbest = max(i.m for i in inputs)")
     reply = kernel.run("%flow resume")
     assert "There is no run of NotebookFlow to resume." in reply.error
-    assert "" == kernel.run("%flow run").error
+    assert kernel.run("%flow run").error == ""
     kernel.run("%%step train --foreach xs -> m\nm = self.input * 3")
     reply = kernel.run("%flow status")
     assert "  train  would run: `train` changed" in reply.plain[0].split("\n")
-    assert [{"flownb": {"origin": "NotebookFlow/2"}}] == reply.metadata
+    assert reply.metadata == [{"flownb": {"origin": "NotebookFlow/2"}}]
     reply = kernel.run("%flow resume --tag again")
-    assert ("", "resume of NotebookFlow: 6 tasks (--tag again)") == (reply.error, reply.text.split("\n")[-2])
+    assert (reply.error, reply.text.split("\n")[-2]) == ("", "resume of NotebookFlow: 6 tasks (--tag again)")
     lines = ["load: cloned", "train: ran, `train` changed", "pick: ran, `train` changed, `m` differs"]
-    assert lines == reply.text.split("\n")[:3]
+    assert reply.text.split("\n")[:3] == lines
     assert "6" in kernel.run("from flownb.client import Flow\nFlow('NotebookFlow').latest_run.data.best").plain[0]
     assert "is not an option of resume" in kernel.run("%flow resume --alpha 3").error
 
@@ -300,18 +300,18 @@ def test_load_sets_a_tasks_artifacts(kernel: Kernel) -> None:
     failed = "it failed (ZeroDivisionError); `%spin train --from 2/train/4 --pdb` shows its local variables, too"
     notes = ["note: this is the first that failed of 2 tasks; --index picks another", f"note: {failed}"]
     for place in ("2/train", "F/2/train", "train"):
-        assert [line, *notes] == _lines(kernel.run(f"%flow load {place}"))
+        assert _lines(kernel.run(f"%flow load {place}")) == [line, *notes]
     for place in ("2/train/4", "F/2/train/4", "F/2/train --index 1"):
-        assert [line, notes[1]] == _lines(kernel.run(f"%flow load {place}"))
-    assert ["(1, 1, [3, 1], 0.5, 1)"] == kernel.run("k, input, xs, half, index").plain
-    assert ["✓ loaded F/2/train/3 · set y: float"] == _lines(kernel.run("%flow load 2/train/3 y"))
-    assert ["✓ loaded F/2/train/3 · set y: float"] == _lines(kernel.run("%flow load F/2/train/3/y"))
+        assert _lines(kernel.run(f"%flow load {place}")) == [line, notes[1]]
+    assert kernel.run("k, input, xs, half, index").plain == ["(1, 1, [3, 1], 0.5, 1)"]
+    assert _lines(kernel.run("%flow load 2/train/3 y")) == ["✓ loaded F/2/train/3 · set y: float"]
+    assert _lines(kernel.run("%flow load F/2/train/3/y")) == ["✓ loaded F/2/train/3 · set y: float"]
     kernel.run("y = 'mine'\nhalf = 7")
     reply = kernel.run("%flow load 2/train/3")
     assert "F/2/train/3 has `half`, `y`, and so has the notebook." in reply.error
-    assert ["('mine', 7, 1)"] == kernel.run("y, half, input").plain
-    assert "" == kernel.run("%flow load 2/train/3 --overwrite").error
-    assert ["(0.5, 1.5, 3)"] == kernel.run("y, half, input").plain
+    assert kernel.run("y, half, input").plain == ["('mine', 7, 1)"]
+    assert kernel.run("%flow load 2/train/3 --overwrite").error == ""
+    assert kernel.run("y, half, input").plain == ["(0.5, 1.5, 3)"]
     for place, said in {
         "2": "`2` does not name a task.",
         "2/trian": "Did you mean `train`?",
@@ -322,7 +322,7 @@ def test_load_sets_a_tasks_artifacts(kernel: Kernel) -> None:
         "--overwrit": "Did you mean `--overwrite`?",
         "": "load names no task.",
     }.items():
-        assert (place, True) == (place, said in kernel.run(f"%flow load {place}").error)
+        assert (place, said in kernel.run(f"%flow load {place}").error) == (place, True)
 
 
 def _lines(reply: Reply) -> list[str]:

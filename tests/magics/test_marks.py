@@ -70,7 +70,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path_factory.mktemp("marks")))
     try:
         made = Kernel(client)
-        assert "" == made.run(f"%load_ext flownb\n{TWICE}").error
+        assert made.run(f"%load_ext flownb\n{TWICE}").error == ""
         yield made
     finally:
         client.stop_channels()
@@ -92,13 +92,13 @@ def test_kernel_and_file_take_the_same_cells_for_steps(text: str, tags: tuple[st
     reply = kernel.run(text, cellId=f"c{place}", tags=list(tags))
     cell = read_any_cell(text, tags=tags)
     file = [cell.header.line, cell.body] if cell.header is not None else None
-    assert file == in_kernel(kernel).get(name)
+    assert in_kernel(kernel).get(name) == file
     if cell.refusal is not None:
         assert cell.refusal[0] in reply.error
 
 
 def test_what_an_unknown_magic_runs_is_refused(kernel: Kernel) -> None:
-    """A step below a magic of which the file does not tell that it runs it says so, and is no step."""
+    """Below a magic that is not known to run its cell, a step is refused with that reason."""
     reply = kernel.run("%%twice\n%%step refused -> x\nx = 1", cellId="twice")
     assert "`%%step refused -> x` is below `%%twice`." in reply.error
     assert "Move `%%step` to the first line." in reply.error
@@ -109,7 +109,7 @@ def test_what_an_unknown_magic_runs_is_refused(kernel: Kernel) -> None:
 def test_a_magic_that_is_not_first_is_refused_alike(kernel: Kernel, magic: str) -> None:
     """Below a comment each of our cell magics says where it belongs, in the kernel before anything runs."""
     reply = kernel.run(f"# first\nprint('ran')\n%%{magic} Name\nx = 1")
-    assert ("", True) == (reply.text, f"`%%{magic} Name` is below other code." in reply.error)
+    assert (reply.text, f"`%%{magic} Name` is below other code." in reply.error) == ("", True)
     assert "is below a comment" in kernel.run(f"# first\n%%{magic} Name\nx = 1").error
 
 
@@ -120,11 +120,11 @@ def test_a_step_of_a_known_magic_runs_from_the_file(
     timed: Cell = read_any_cell("%%time\n%%step load -> x\nx = 41 + 1", number=1)
     session = make_session("%%time\n%%step load -> x\nx = 41 + 1", "%%capture out\n%%shared\nimport math")
     text = session.export("flow.py")
-    assert ("%%time",) == timed.wrappers
-    assert ["self.x = x"] == [line.strip() for line in text.splitlines() if line.strip() == "self.x = x"]
-    assert [False, True] == ["time" in text.split("class ")[1], "import math" in text]
-    assert [
+    assert timed.wrappers == ("%%time",)
+    assert [line.strip() for line in text.splitlines() if line.strip() == "self.x = x"] == ["self.x = x"]
+    assert ["time" in text.split("class ")[1], "import math" in text] == [False, True]
+    assert sorted(session.not_applied()) == [
         "`%%capture out` of cell 2 (shared) applies where the cell is executed, and not in runs and flow.py",
         "`%%time` of cell 1 (step load) applies where the cell is executed, and not in runs and flow.py",
-    ] == sorted(session.not_applied())
-    assert [] == session.not_applied("load")
+    ]
+    assert session.not_applied("load") == []

@@ -28,7 +28,7 @@ SAME = (
 def shown(kernel: Kernel, code: str) -> str:
     """What a cell displays."""
     reply = kernel.run(code)
-    assert "" == reply.error
+    assert reply.error == ""
     return reply.plain[-1] if reply.plain else ""
 
 
@@ -40,19 +40,20 @@ def test_scratch_cells_and_steps(kernel: Kernel, tmp_path: Path) -> None:
     shown(kernel, "%%shared\nfrom models import Model")
     for cell in STEPS:
         shown(kernel, cell)
-    assert "(True, True, True)" == shown(kernel, SAME)
-    assert "(1, 1, 0)" == shown(kernel, "p, n, len(models.SEEN)")
+    assert shown(kernel, SAME) == "(True, True, True)"
+    assert shown(kernel, "p, n, len(models.SEEN)") == "(1, 1, 0)"
     shown(kernel, "models.Model.scale = 5\nmodels.SEEN.append(0)")
     for cell in STEPS:
         shown(kernel, cell)
-    assert "(1, 1, 1, 5)" == shown(kernel, "p, n, len(models.SEEN), Model.scale")
-    assert "(True, True, True)" == shown(kernel, SAME)
+    assert shown(kernel, "p, n, len(models.SEEN), Model.scale") == "(1, 1, 1, 5)"
+    assert shown(kernel, SAME) == "(True, True, True)"
     (tmp_path / "models.py").write_text(MODELS.format(20))
-    assert ["  make  stale: module `models` changed", "  use   stale: module `models` changed"] == [
-        line.partition(",")[0] for line in shown(kernel, "%flow status").split("\n") if "stale:" in line
+    assert [line.partition(",")[0] for line in shown(kernel, "%flow status").split("\n") if "stale:" in line] == [
+        "  make  stale: module `models` changed",
+        "  use   stale: module `models` changed",
     ]
     for cell in STEPS:
         shown(kernel, cell)
-    assert "(20, 1)" == shown(kernel, "p, n")
-    assert "(True, True, True)" == shown(kernel, SAME)
-    assert "[20, 20, 1]" == shown(kernel, "import importlib\nimportlib.reload(models)\n[models.Model.scale, p, n]")
+    assert shown(kernel, "p, n") == "(20, 1)"
+    assert shown(kernel, SAME) == "(True, True, True)"
+    assert shown(kernel, "import importlib\nimportlib.reload(models)\n[models.Model.scale, p, n]") == "[20, 20, 1]"

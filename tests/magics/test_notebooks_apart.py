@@ -82,7 +82,7 @@ def test_two_executions_at_once_are_kept_apart(tmp_path: Path) -> None:
 
 
 def test_a_restart_keeps_the_steps_of_a_notebook_that_nobody_names(tmp_path: Path) -> None:
-    """The same kernel goes on with what it recorded; another one in the folder does not."""
+    """The same kernel continues with what it recorded; another one in the folder does not."""
     count = "import flownb\nprint('working runs', len(list(flownb.Flow('F').working_runs())))"
     with kernel(tmp_path) as each:
         for turn in range(2):
@@ -145,7 +145,7 @@ def test_a_server_that_a_notebook_started_names_its_kernels(tmp_path: Path, writ
 
 
 def test_vs_code_names_the_notebook_by_a_variable(tmp_path: Path, write_notebook: Write) -> None:
-    """Two notebooks in VS Code are told from each other by the variable that it sets."""
+    """Two notebooks in VS Code are distinguished by the variable that it sets."""
     names = [write_notebook("%%flow F\nc = 1", LOAD, ADD, name=name) for name in ("a.ipynb", "b.ipynb")]
     found = []
     for path, code in ((names[0], LOAD), (names[1], ""), (names[0], "")):

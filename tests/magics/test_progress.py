@@ -19,7 +19,7 @@ CELL = {"cellId": "run"}
 
 
 class Front:
-    """A front end: sends cells, and keeps what it is told of the last one."""
+    """A front end: sends cells, and keeps the messages about the last one."""
 
     def __init__(self, client: BlockingKernelClient, interrupt: Callable[[], None]) -> None:
         self.client, self.interrupt = client, interrupt
@@ -85,7 +85,7 @@ def front(bare: Front, tmp_path: Path) -> Front:
     return bare
 
 
-def test_one_output_is_updated_while_somebody_looks(front: Front, tmp_path: Path) -> None:
+def test_one_output_is_updated_while_a_front_end_looks(front: Front, tmp_path: Path) -> None:
     """A line a step, and text as it comes; at the end what everybody else has."""
     (tmp_path / "go").unlink()
 
@@ -97,38 +97,38 @@ def test_one_output_is_updated_while_somebody_looks(front: Front, tmp_path: Path
     displays = front.displays()
     dag = displays[0][1]["transient"]["display_id"]
     of_dag = [(kind, body) for kind, body in displays if body["transient"]["display_id"] == dag]
-    assert ["display_data"] == [kind for kind, _ in of_dag[:1]]
-    assert {"update_display_data"} == {kind for kind, _ in of_dag[1:]}
+    assert [kind for kind, _ in of_dag[:1]] == ["display_data"]
+    assert {kind for kind, _ in of_dag[1:]} == {"update_display_data"}
     going = next(body["data"] for _, body in displays if "2/3  1 running" in body["data"]["text/plain"])
     lines = going["text/plain"].split("\n")
     assert re.fullmatch(r"run F/2  \d tasks done  \d+(\.\d)? s", lines[0])
-    assert ["✓ load   1/1", "◐ train  2/3  1 running", "○ pick"] == [line.split("  done")[0] for line in lines[1:]]
+    assert [line.split("  done")[0] for line in lines[1:]] == ["✓ load   1/1", "◐ train  2/3  1 running", "○ pick"]
     assert going["text/html"].startswith("<pre>")
     final = of_dag[-1][1]
-    assert "F · 3 steps · 3 fresh" == final["data"]["text/plain"].split("\n")[0]
-    assert {"run": "F/2", "tasks": 7} == {name: final["metadata"]["flownb"][name] for name in ("run", "tasks")}
+    assert final["data"]["text/plain"].split("\n")[0] == "F · 3 steps · 3 fresh"
+    assert {name: final["metadata"]["flownb"][name] for name in ("run", "tasks")} == {"run": "F/2", "tasks": 7}
     # What the tasks wrote has an output for each step, and came before the run had ended.
     load, train = (name_of(displays, text) for text in ("load:\n  loading", "train:\n  [0] got 0"))
-    assert ["display_data", "display_data"] == [
+    assert [
         kind for kind, body in displays if body["transient"]["display_id"] in (load, train) and kind == "display_data"
-    ]
+    ] == ["display_data", "display_data"]
     texts = [body["data"]["text/plain"] for _, body in displays if body["transient"]["display_id"] == train]
-    assert "train:\n  [0] got 0\n  [1] got 1\n  [2] got 2" == texts[-1]
+    assert texts[-1] == "train:\n  [0] got 0\n  [1] got 1\n  [2] got 2"
     assert front.text().startswith("run F/2: 7 tasks in ")
-    assert "stream" == front.seen[-1][0]
+    assert front.seen[-1][0] == "stream"
     front.run("%flow run", stdin=False)
-    assert ["display_data"] == [kind for kind, _ in front.displays()]
-    assert final["data"] == front.displays()[0][1]["data"]
+    assert [kind for kind, _ in front.displays()] == ["display_data"]
+    assert front.displays()[0][1]["data"] == final["data"]
 
 
 def test_who_cannot_look_has_the_end_alone(front: Front) -> None:
     """A console sends no cell, and headless executions allow no input: both get one display, and text in order."""
     for metadata, stdin in (({}, True), (CELL, False)):
         front.run("%flow run --max-workers 2", metadata, stdin=stdin)
-        assert ["display_data"] == [kind for kind, _ in front.displays()]
+        assert [kind for kind, _ in front.displays()] == ["display_data"]
         text = "".join(body["text"] for kind, body in front.seen if kind == "stream")
         head, _, summary = text.rstrip("\n").rpartition("\n")
-        assert "load:\n  loading\ntrain:\n  [0] got 0\n  [1] got 1\n  [2] got 2" == head
+        assert head == "load:\n  loading\ntrain:\n  [0] got 0\n  [1] got 1\n  [2] got 2"
         expected = r"run F/2: 7 tasks in \d+(\.\d)? s" if stdin else "run of F: 7 tasks"
         assert re.fullmatch(rf"{expected} \(--max-workers 2\)", summary)
 
@@ -145,7 +145,7 @@ def test_a_run_that_is_interrupted_says_so(front: Front, tmp_path: Path) -> None
     stopped: list[str] = []
     front.run("%flow run", CELL, then=stop)
     final = next(body["data"] for _, body in reversed(front.displays()) if "image/svg+xml" in body["data"])
-    assert "F · 3 steps · 1 interrupted · 1 fresh · 1 never run" == final["text/plain"].split("\n")[0]
+    assert final["text/plain"].split("\n")[0] == "F · 3 steps · 1 interrupted · 1 fresh · 1 never run"
     assert "interrupted" in final["image/svg+xml"]
     assert "failed" not in final["text/plain"]
 
@@ -160,7 +160,7 @@ def test_headless_executions_always_say_the_same(write_notebook: Callable[..., P
         NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
         outputs.append([dict(one, metadata={}) for one in notebook.cells[-1].outputs])
     assert outputs[0] == outputs[1]
-    assert {"stream", "display_data"} == {one["output_type"] for one in outputs[0]}
+    assert {one["output_type"] for one in outputs[0]} == {"stream", "display_data"}
 
 
 BRANCHES = (
@@ -177,18 +177,18 @@ def test_outputs_are_in_the_flows_order_at_the_end(bare: Front) -> None:
     """What branches show beside each other is sorted by step when the run has ended, as it is then saved."""
     for cell in BRANCHES:
         bare.run(cell)
-        assert [] == [body for kind, body in bare.seen if kind == "error"]
+        assert [body for kind, body in bare.seen if kind == "error"] == []
     bare.run("%flow run", CELL)
-    assert [] == [body for kind, body in bare.seen if kind == "error"]
+    assert [body for kind, body in bare.seen if kind == "error"] == []
     held: dict[str, str] = {}
     for _, body in bare.displays():
         held[body["transient"]["display_id"]] = body["data"].get("text/html") or body["data"]["text/plain"]
     expected = ["late:\n  of late", "<b>late</b>", "  more of late", "soon:\n  of soon", "<b>soon</b>"]
-    assert expected == [text for text in held.values() if not text.startswith("Wide")]
+    assert [text for text in held.values() if not text.startswith("Wide")] == expected
     bare.run("%flow run", CELL, stdin=False)
     shown = [
         body["text"].rstrip() if kind == "stream" else body["data"].get("text/html", "dag")
         for kind, body in bare.seen
         if kind in ("stream", "display_data")
     ]
-    assert [*expected, "dag", "run of Wide: 6 tasks"] == [text for text in shown if text]
+    assert [text for text in shown if text] == [*expected, "dag", "run of Wide: 6 tasks"]

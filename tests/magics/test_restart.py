@@ -26,7 +26,7 @@ def restarted(tmp_path: Path, write_notebook: Callable[..., Path]) -> Iterator[K
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path), env=environment)
     try:
         made = Kernel(client)
-        assert "" == made.run(CELLS[0], cellId="c0").error
+        assert made.run(CELLS[0], cellId="c0").error == ""
         yield made
     finally:
         client.stop_channels()
@@ -35,7 +35,7 @@ def restarted(tmp_path: Path, write_notebook: Callable[..., Path]) -> Iterator[K
 
 def test_tracebacks_name_cells_as_the_notebook_does(restarted: Kernel) -> None:
     """A cell that was not executed has its step's name, one that was is `Cell In[…]`; in the kernel and in a run."""
-    assert "" == restarted.run(CELLS[2], cellId="c2").error
+    assert restarted.run(CELLS[2], cellId="c2").error == ""
     for command in ("%flow run", "%spin train"):
         error = restarted.run(command).error
         assert "Cell %%step train, line 3\n" in error

@@ -90,24 +90,24 @@ def test_a_step_is_typed_like_any_cell_magic(terminal: Terminal) -> None:
 
 
 def test_a_header_is_not_complete() -> None:
-    """What a front end asks before it executes a line: a header goes on, until a blank line ends the cell."""
+    """What a front end asks before it executes a line: a header continues, until a blank line ends the cell."""
     shell = InteractiveShell()
     shell.extension_manager.load_extension("flownb")
     texts = ["%%step a", "%%step a\nx = 1", "%%step\ta", "%%flow F", "%%shared", "%%spin a", "# c\n%%step a", "x = 1"]
     found = [shell.input_transformer_manager.check_complete(text)[0] for text in texts]
-    assert [*["incomplete"] * 6, "complete", "complete"] == found
+    assert found == [*["incomplete"] * 6, "complete", "complete"]
     ended = [shell.input_transformer_manager.check_complete(f"{text}\n\n")[0] for text in texts]
-    assert ["complete"] * 8 == ended
+    assert ended == ["complete"] * 8
 
 
 def test_a_step_stops_and_is_debugged_in_a_terminal(tmp_path: Path) -> None:
-    """breakpoint() stops at the step's next line, %debug is in the step's frame, and the shell goes on."""
+    """breakpoint() stops at the step's next line, %debug is in the step's frame, and the shell continues."""
     command = [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "--colors=nocolor"]
     environment = {**os.environ, "IPYTHONDIR": str(tmp_path / "ipython")}
     done = subprocess.run(
         command, input=DEBUGGED, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=True
     )
     assert "----> 4 x = x + 1" in done.stdout
-    assert ["22", "43"] == [one for one in ("22", "43") if f"ipdb> {one}\n" in done.stdout]
+    assert [one for one in ("22", "43") if f"ipdb> {one}\n" in done.stdout] == ["22", "43"]
     assert "x is 21" in done.stdout
     assert "flownb/" not in done.stdout + done.stderr

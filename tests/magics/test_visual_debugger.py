@@ -45,7 +45,7 @@ class Debugger:
         return path
 
     def stops(self, code: str) -> list[tuple[str, int, dict[str, str]]]:
-        """Execute a cell; give the path, the line and the local names of each place where it stops, and go on."""
+        """Execute a cell; give the path, the line and the local names of each place where it stops, and continue."""
         message_id = self.client.execute(code)
         found = []
         while True:
@@ -81,12 +81,12 @@ def test_breakpoints_in_a_step_cell_are_hit(debugger: Debugger) -> None:
     """A step that runs, and one that is spun, stop at a breakpoint's line with the step's names."""
     code = "%%step load -> x\n@retry(times=0)\nx = 20\nx = x + 1\nx = x * 2"
     path = debugger.set_breakpoint(code, 4)
-    assert [(path, 4, {"x": "20"})] == debugger.stops(code)
-    assert [(path, 4, {"x": "20"})] == debugger.stops("%spin load")
+    assert debugger.stops(code) == [(path, 4, {"x": "20"})]
+    assert debugger.stops("%spin load") == [(path, 4, {"x": "20"})]
 
 
 def test_breakpoint_calls_stop_in_the_visual_debugger(debugger: Debugger) -> None:
     """While JupyterLab's debugger is switched on, breakpoint() in a step stops there and asks nothing on stdin."""
     path = debugger.set_breakpoint("1 + 1", 1).rpartition("/")[0]
     stops = debugger.stops("%%step load -> x\nx = 20\nbreakpoint()\nx = x + 1")
-    assert [(path, 4, {"x": "20"})] == [(place.rpartition("/")[0], line, names) for place, line, names in stops]
+    assert [(place.rpartition("/")[0], line, names) for place, line, names in stops] == [(path, 4, {"x": "20"})]

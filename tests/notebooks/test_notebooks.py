@@ -47,24 +47,24 @@ def test_is_valid(notebook: Any) -> None:
     """A notebook follows nbformat, with ids that a person chose, so that a diff names the cell."""
     nbformat.validate(notebook)
     generated = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){0,3}|[0-9a-f-]{36}")
-    assert [] == [cell.id for cell in notebook.cells if generated.fullmatch(cell.id)]
+    assert [cell.id for cell in notebook.cells if generated.fullmatch(cell.id)] == []
 
 
 def test_was_executed_in_order(notebook: Any) -> None:
     """Every code cell was executed once, from the top: nbval compares nothing under a cell that was not."""
     cells = _code(notebook)
-    assert [*range(1, len(cells) + 1)] == [cell.execution_count for cell in cells]
+    assert [cell.execution_count for cell in cells] == [*range(1, len(cells) + 1)]
 
 
 def test_only_marked_cells_fail(notebook: Any) -> None:
     """A cell ends in an error if, and only if, it is tagged as one that shows a mistake."""
     failed = [cell.id for cell in _code(notebook) if any(out.output_type == "error" for out in cell.outputs)]
     marked = [cell.id for cell in _code(notebook) if "raises-exception" in cell.metadata.get("tags", ())]
-    assert marked == failed
+    assert failed == marked
 
 
 def test_steps_show_their_report(notebook: Any) -> None:
-    """Below every step cell stands a report that names the step and each artifact it captures."""
+    """Below every step cell is a report that names the step and each artifact it captures."""
     steps = [read_cell(cell.source) for cell in _code(notebook)]
     for step, cell in zip(steps, _code(notebook), strict=True):
         if step.kind != "step" or step.header is None:
@@ -96,8 +96,8 @@ def test_holds_no_execution_metadata(notebook: Any) -> None:
     """A second execution leaves the file as it was: no times, and the kernel is any Python 3."""
     assert notebook.metadata.kernelspec.name == "python3"
     assert notebook.metadata.language_info == {"name": "python"}
-    assert [] == [cell.id for cell in notebook.cells if set(cell.metadata) - {"tags"}]
-    assert [] == [cell.id for cell in _code(notebook) for out in cell.outputs if out.get("metadata")]
+    assert [cell.id for cell in notebook.cells if set(cell.metadata) - {"tags"}] == []
+    assert [cell.id for cell in _code(notebook) for out in cell.outputs if out.get("metadata")] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -24,7 +24,7 @@ def flow(*edges: DagEdge) -> Dag:
 
 
 def onward(dag: Dag) -> Dag:
-    """Keep only the arrows that go on in document order, so that there is no cycle."""
+    """Keep only the arrows that follow document order, so that there is no cycle."""
     place = {node.name: index for index, node in enumerate(dag.nodes)}
     edges = tuple(edge for edge in dag.edges if place[edge.source] < place[edge.target])
     return Dag(dag.name, dag.nodes, edges)
@@ -58,7 +58,7 @@ def test_cards_never_overlap(dag: Dag, max_width: float) -> None:
         and one.x < other.x + other.width
         and other.x < one.x + one.width
     ]
-    assert [] == touching
+    assert touching == []
 
 
 @given(st.from_type(Dag), WIDTHS)
@@ -68,7 +68,7 @@ def test_everything_is_inside_the_picture(dag: Dag, max_width: float) -> None:
     corners = [(box.x + dx, box.y + dy) for box in layout.boxes for dx in (0, box.width) for dy in (0, 46)]
     points = corners + [point for path in layout.paths for point in samples(path)]
     outside = [(x, y) for x, y in points if not (0 <= x <= layout.width and 0 <= y <= layout.height)]
-    assert [] == outside
+    assert outside == []
 
 
 @given(st.from_type(Dag), WIDTHS)
@@ -79,11 +79,11 @@ def test_arrows_go_rightwards_unless_they_close_a_cycle(dag: Dag, max_width: flo
     for path in layout.paths:
         source, target = boxes[path.source], boxes[path.target]
         goes_on = target.layer > source.layer
-        assert goes_on == (path.way != "back")
+        assert (path.way != "back") == goes_on
         assert (target.row > source.row) == (path.way == "wrap")
         if path.way == "forward":
             steps = [here[0] <= there[0] for here, there in pairwise(path.points)]
-            assert [True] * len(steps) == steps
+            assert steps == [True] * len(steps)
 
 
 @given(st.from_type(Dag), WIDTHS)
@@ -96,10 +96,10 @@ def test_arrows_join_their_own_steps(dag: Dag, max_width: float) -> None:
         start, end = path.points[0], path.points[-1]
         assert 0 <= round(start[0] - source.x - source.width, 1) <= 7.0
         assert 0 <= round(target.x - end[0], 1) <= 9.0
-        assert (True, True) == (
+        assert (
             abs(middle(source) - start[1]) < 0.2,
             abs(middle(target) - end[1]) < 0.2,
-        )
+        ) == (True, True)
 
 
 @given(st.from_type(Dag), WIDTHS)
@@ -113,14 +113,14 @@ def test_arrows_pass_beside_cards(dag: Dag, max_width: float) -> None:
         for x, y in samples(path)
         if box.x + 0.5 < x < box.x + box.width - 0.5 and abs(y - middle(box)) < box.height / 2
     ]
-    assert [] == hits
+    assert hits == []
 
 
 @given(st.from_type(Dag))
 def test_flow_without_cycle_has_no_arrow_back(dag: Dag) -> None:
-    """Where every arrow goes on in document order, none is drawn as running back."""
+    """Where every arrow follows document order, none is drawn as running back."""
     ways = {path.way for path in layout_dag(onward(dag)).paths}
-    assert set() == ways - {"forward", "wrap"}
+    assert ways - {"forward", "wrap"} == set()
 
 
 @given(st.from_type(Dag))
@@ -133,20 +133,20 @@ def test_layout_is_deterministic(dag: Dag) -> None:
 def test_each_pair_of_steps_has_one_arrow(dag: Dag) -> None:
     """Arrows between the same two steps are drawn once, in the order of their first mention."""
     pairs = list(dict.fromkeys((edge.source, edge.target) for edge in dag.edges))
-    assert pairs == [(path.source, path.target) for path in layout_dag(dag).paths]
+    assert [(path.source, path.target) for path in layout_dag(dag).paths] == pairs
 
 
 def test_chain_is_straight() -> None:
-    """Steps in a single file stand at one height in a single row."""
+    """Steps in a chain have one height in a single row."""
     layout = layout_dag(flow(*chain("a", "b", "c", "d")))
-    assert ({33.0}, {0}) == (
+    assert (
         {middle(box) for box in layout.boxes},
         {box.row for box in layout.boxes},
-    )
+    ) == ({33.0}, {0})
 
 
 def test_split_and_join_are_centred() -> None:
-    """A split stands at the middle of its branches, and so does their join."""
+    """A split is at the middle of its branches, and so does their join."""
     edges = (
         *(DagEdge("start", name) for name in "abcd"),
         *(DagEdge(name, "merge") for name in "abcd"),
@@ -155,37 +155,37 @@ def test_split_and_join_are_centred() -> None:
         sorted(layout_dag(flow(*edges)).boxes[1:], key=lambda box: box.layer)
     )
     centre = sum(middle(box) for box in branches) / 4
-    assert (centre, centre) == (middle(start), middle(merge))
+    assert (middle(start), middle(merge)) == (centre, centre)
 
 
 def test_branches_keep_document_order() -> None:
-    """Branches stand from top to bottom in the order the document has them."""
+    """Branches are drawn from top to bottom in document order."""
     boxes = layout_dag(flow(*(DagEdge("start", name) for name in "zay"))).boxes
     branches = sorted(boxes[1:], key=lambda box: box.y)
-    assert ["z", "a", "y"] == [box.node.name for box in branches]
+    assert [box.node.name for box in branches] == ["z", "a", "y"]
 
 
 def test_long_flow_is_broken_into_even_rows() -> None:
-    """A file of thirty steps goes on in new rows that keep within the width."""
+    """A chain of thirty steps continues in new rows that keep within the width."""
     layout = layout_dag(flow(*chain(*(f"s{index}" for index in range(30)))))
     rows = [box.row for box in layout.boxes]
-    assert [6, 6, 6, 6, 6] == [rows.count(row) for row in range(5)]
+    assert [rows.count(row) for row in range(5)] == [6, 6, 6, 6, 6]
     assert layout.width <= 1000
 
 
 def test_cycle_holds_its_row_together() -> None:
     """Steps between the two ends of an arrow that runs back share a row, however wide."""
     layout = layout_dag(flow(*chain("a", "b", "c", "a")), max_width=100)
-    assert {0} == {box.row for box in layout.boxes}
+    assert {box.row for box in layout.boxes} == {0}
 
 
 def test_labels_of_parallel_arrows_are_joined() -> None:
     """Two cases of a switch that lead to the same step are written on one arrow."""
     layout = layout_dag(flow(DagEdge("a", "b", "k=1"), DagEdge("a", "b", "k=2")))
-    assert ["k=1, k=2"] == [path.label for path in layout.paths]
+    assert [path.label for path in layout.paths] == ["k=1, k=2"]
 
 
-def test_label_stands_on_its_arrow_between_the_cards() -> None:
+def test_a_label_is_on_its_arrow_between_the_cards() -> None:
     """A label lies level with the arrow's end, clear of both cards."""
     layout = layout_dag(flow(DagEdge("a", "b", "foreach carriers")))
     source, target = layout.boxes
@@ -200,10 +200,10 @@ def test_label_stands_on_its_arrow_between_the_cards() -> None:
 def test_long_name_is_cut() -> None:
     """A name that would make a card unwieldy ends in an ellipsis."""
     (box,) = layout_dag(Dag("F", (DagNode("n" * 100),))).boxes
-    assert (True, True) == (box.name.endswith("n…"), box.width < 260)
+    assert (box.name.endswith("n…"), box.width < 260) == (True, True)
 
 
 def test_empty_flow_has_a_size() -> None:
     """A flow without steps still has a picture, an empty one."""
     layout = layout_dag(Dag("F"))
-    assert ((), (), True) == (layout.boxes, layout.paths, layout.width > 0)
+    assert (layout.boxes, layout.paths, layout.width > 0) == ((), (), True)

@@ -24,7 +24,7 @@ def texts(svg: str) -> list[str]:
 @given(st.from_type(Dag))
 def test_svg_is_xml_whatever_the_names(dag: Dag) -> None:
     """Any text in names, details and labels leaves the picture well-formed."""
-    assert f"{SVG}svg" == ElementTree.fromstring(dag_svg(dag)).tag
+    assert ElementTree.fromstring(dag_svg(dag)).tag == f"{SVG}svg"
 
 
 @given(st.from_type(Dag))
@@ -42,16 +42,16 @@ def test_svg_leaks_nothing_into_its_page(dag: Dag) -> None:
     style = root.find(f"{SVG}style")
     assert style is not None
     selectors = re.findall(r"([^{}]+)\{[^{}]*\}", style.text or "")
-    assert [] == [element for element in root.iter() if element.get("id")]
-    assert [] == [name for name in classes if not name.startswith("flownb-")]
-    assert [] == [selector for selector in selectors if ".flownb-dag" not in selector]
+    assert [element for element in root.iter() if element.get("id")] == []
+    assert [name for name in classes if not name.startswith("flownb-")] == []
+    assert [selector for selector in selectors if ".flownb-dag" not in selector] == []
 
 
 def test_size_is_natural_and_shrinks() -> None:
     """The picture states its natural size and shrinks in a narrower place."""
     root = ElementTree.fromstring(dag_svg(Dag("F", (DagNode("load"),))))
-    assert f"0 0 {root.get('width')} {root.get('height')}" == root.get("viewBox")
-    assert "max-width:100%;height:auto" == root.get("style")
+    assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
+    assert root.get("style") == "max-width:100%;height:auto"
 
 
 def test_picture_is_described() -> None:
@@ -62,15 +62,15 @@ def test_picture_is_described() -> None:
         (DagEdge("load", "train"),),
     )
     root = ElementTree.fromstring(dag_svg(dag))
-    assert ("img", "TrainingFlow", "TrainingFlow") == (
+    assert (
         root.get("role"),
         root.get("aria-label"),
         root.findtext(f"{SVG}title"),
-    )
-    assert (
+    ) == ("img", "TrainingFlow", "TrainingFlow")
+    assert root.findtext(f"{SVG}desc") == (
         "A flow of 2 steps. load: fresh; foreach; leads to train. "
         "train: never run, 3 tasks; once for each item of a foreach."
-    ) == root.findtext(f"{SVG}desc")
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_picture_is_described() -> None:
 def test_state_is_said_in_words(state: NodeState, word: str) -> None:
     """A card names its step and says its state in a word, not by colour alone."""
     svg = dag_svg(Dag("F", (DagNode("load", state=state),)), caption=False)
-    assert ["load", word] == texts(svg)
+    assert texts(svg) == ["load", word]
 
 
 def test_states_differ_without_colour() -> None:
@@ -97,7 +97,7 @@ def test_states_differ_without_colour() -> None:
         body = svg[svg.index("</style>") :]
         shapes = re.sub(r'(class|fill|stroke)="[^"]*"', "", body)
         drawings.add(re.sub(r"<(title|text|tspan)[ >].*?</\1>", "", shapes))
-    assert 6 == len(drawings)
+    assert len(drawings) == 6
 
 
 def test_text_is_escaped() -> None:
@@ -107,24 +107,24 @@ def test_text_is_escaped() -> None:
         (DagNode("a<b"), DagNode("c&d", detail='"x" > 1')),
         (DagEdge("a<b", "c&d", "k=<1>"),),
     )
-    assert [
+    assert texts(dag_svg(dag, caption=False)) == [
         "a<b",
         "never run",
         "c&d",
         'never run · "x" > 1',
         "k=<1>",
-    ] == texts(dag_svg(dag, caption=False))
+    ]
 
 
 def test_detail_sets_code() -> None:
-    """What stands between backticks is set in the monospace font, without the backticks."""
+    """What is between backticks is set in the monospace font, without the backticks."""
     svg = dag_svg(Dag("F", (DagNode("fit", state="stale", detail="`clean` changed"),)))
     assert "stale · clean changed" in texts(svg)
     assert re.search(r'<tspan font-family="ui-monospace[^>]*>clean</tspan> changed', svg)
 
 
 def test_long_name_has_its_full_form_as_tooltip() -> None:
-    """A name that is cut in the picture stands in full in the card's tooltip."""
+    """A name that is cut in the picture is in full in the card's tooltip."""
     name = "a_name_that_goes_on_" * 4
     root = ElementTree.fromstring(dag_svg(Dag("F", (DagNode(name),))))
     tips = [element.text for element in root.iter(f"{SVG}title")]
@@ -137,22 +137,22 @@ def test_foreach_step_is_a_stack_of_cards() -> None:
         dag_svg(Dag("F", (DagNode("fit", in_foreach=inside),)), caption=False).count("<rect")
         for inside in (False, True)
     ]
-    assert [1, 3] == counts
+    assert counts == [1, 3]
 
 
 def test_kinds_look_different() -> None:
     """A join and a switch are drawn unlike a plain step and unlike each other."""
     kinds: tuple[NodeKind, ...] = ("linear", "join", "switch")
     drawings = {re.sub(r"<(title|desc)>.*?</\1>", "", dag_svg(Dag("F", (DagNode("a", kind=kind),)))) for kind in kinds}
-    assert 3 == len(drawings)
+    assert len(drawings) == 3
 
 
 def test_caption_counts_steps_by_state() -> None:
     """The caption names the flow and counts its steps by state, the most urgent first."""
     nodes = (DagNode("a"), DagNode("b", state="fresh"), DagNode("c", state="failed"))
-    assert "TuneFlow3 steps · 1 failed · 1 fresh · 1 never run" == texts(dag_svg(Dag("TuneFlow", nodes)))[0]
+    assert texts(dag_svg(Dag("TuneFlow", nodes)))[0] == "TuneFlow3 steps · 1 failed · 1 fresh · 1 never run"
 
 
 def test_empty_flow_says_so() -> None:
     """A flow without steps has a picture that says there are none."""
-    assert ["F0 steps"] == texts(dag_svg(Dag("F")))
+    assert texts(dag_svg(Dag("F"))) == ["F0 steps"]

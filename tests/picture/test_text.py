@@ -19,7 +19,7 @@ def chain(*names: str) -> tuple[DagEdge, ...]:
 def test_every_step_has_one_line(dag: Dag) -> None:
     """There is one line for each step under the flow's name, in any flow."""
     lines = dag_text(dag).split("\n")
-    assert (len(dag.nodes) + 2 if dag.nodes else 1) == len(lines)
+    assert len(lines) == (len(dag.nodes) + 2 if dag.nodes else 1)
 
 
 @given(st.from_type(Dag))
@@ -32,7 +32,7 @@ def test_text_is_deterministic(dag: Dag) -> None:
 def test_no_trailing_spaces(dag: Dag) -> None:
     """No line ends in a space."""
     lines = dag_text(dag).split("\n")
-    assert [line.rstrip() for line in lines] == lines
+    assert lines == [line.rstrip() for line in lines]
 
 
 def test_foreach_is_an_indented_branch() -> None:
@@ -48,7 +48,7 @@ def test_foreach_is_an_indented_branch() -> None:
         ),
         (DagEdge("load", "train", "foreach carrier"), *chain("train", "score", "pick", "end")),
     )
-    assert (
+    assert dag_text(dag) == (
         "TrainingFlow · 5 steps · 1 stale · 2 fresh · 2 never run\n"
         "\n"
         "✓ load     fresh                   foreach  ⇉ train (foreach carrier)\n"
@@ -56,7 +56,7 @@ def test_foreach_is_an_indented_branch() -> None:
         "│ ↻ score  stale, `train` changed           → pick\n"
         "○ pick     never run               join     → end\n"
         "○ end      never run"
-    ) == dag_text(dag)
+    )
 
 
 def test_branches_stand_between_split_and_join() -> None:
@@ -66,7 +66,7 @@ def test_branches_stand_between_split_and_join() -> None:
         tuple(DagNode(name) for name in ("s", "b", "a", "b2", "j")),
         (*chain("s", "b", "b2", "j"), *chain("s", "a", "j")),
     )
-    assert (
+    assert dag_text(dag) == (
         "F · 5 steps · 5 never run\n"
         "\n"
         "○ s     never run  → b, a\n"
@@ -74,7 +74,7 @@ def test_branches_stand_between_split_and_join() -> None:
         "│ ○ b2  never run  → j\n"
         "├─○ a   never run  → j\n"
         "○ j     never run"
-    ) == dag_text(dag)
+    )
 
 
 def test_nested_foreach_closes_one_level_at_a_join() -> None:
@@ -90,18 +90,18 @@ def test_nested_foreach_closes_one_level_at_a_join() -> None:
         chain(*names),
     )
     heads = [line.split("  ")[0] for line in dag_text(dag).split("\n")[2:]]
-    assert ["○ outer", "├─○ inner", "│ ├─○ leaf", "│ ○ gather", "○ end"] == heads
+    assert heads == ["○ outer", "├─○ inner", "│ ├─○ leaf", "│ ○ gather", "○ end"]
 
 
 def test_branch_that_ends_is_closed() -> None:
     """The last branch of a split that is never joined ends its guide line."""
     dag = Dag("F", tuple(DagNode(n) for n in "sabc"), (*chain("s", "a"), *chain("s", "b", "c")))
     heads = [line.split("  never")[0].rstrip() for line in dag_text(dag).split("\n")[2:]]
-    assert ["○ s", "├─○ a", "╰─○ b", "  ○ c"] == heads
+    assert heads == ["○ s", "├─○ a", "╰─○ b", "  ○ c"]
 
 
 def test_arrow_back_has_its_own_sign() -> None:
-    """An arrow that closes a cycle is told apart from those that lead on."""
+    """An arrow that closes a cycle is distinguished from those that lead on."""
     dag = Dag(
         "F",
         (DagNode("tune", "switch"), DagNode("end")),
@@ -133,9 +133,9 @@ def test_states_have_different_glyphs() -> None:
             DagNode("e", state="failed"),
         ),
     )
-    assert ["○", "◐", "✓", "↻", "✗"] == [line[0] for line in dag_text(dag).split("\n")[2:]]
+    assert [line[0] for line in dag_text(dag).split("\n")[2:]] == ["○", "◐", "✓", "↻", "✗"]
 
 
 def test_empty_flow_is_one_line() -> None:
     """A flow without steps is its name and that it has none."""
-    assert "F · 0 steps" == dag_text(Dag("F"))
+    assert dag_text(Dag("F")) == "F · 0 steps"

@@ -49,8 +49,8 @@ def test_text_goes_both_ways(capsys: pytest.CaptureFixture[str]) -> None:
         print("oh", file=sys.stderr)
         print("three")
     print("after")
-    assert [Output("stdout", "one\ntwo\n"), Output("stderr", "oh\n"), Output("stdout", "three\n")] == got
-    assert ("one\ntwo\nthree\nafter\n", "oh\n") == capsys.readouterr()
+    assert got == [Output("stdout", "one\ntwo\n"), Output("stderr", "oh\n"), Output("stdout", "three\n")]
+    assert capsys.readouterr() == ("one\ntwo\nthree\nafter\n", "oh\n")
 
 
 def test_the_streams_stay_what_they_are() -> None:
@@ -60,7 +60,7 @@ def test_the_streams_stay_what_they_are() -> None:
         with captured(lambda output: None):
             assert sys.stdout is stream
         assert "write" not in vars(stream)
-        assert 3 == sys.stdout.write("abc")
+        assert sys.stdout.write("abc") == 3
 
 
 def test_a_handler_of_before_is_heard(capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,7 +73,7 @@ def test_a_handler_of_before_is_heard(capsys: pytest.CaptureFixture[str]) -> Non
                 logger.warning("careful")
     finally:
         logger.removeHandler(handler)
-    assert "careful\ncareful\n" == texts(got, "stderr")
+    assert texts(got, "stderr") == "careful\ncareful\n"
 
 
 def test_displays_are_taken(shell: InteractiveShell) -> None:
@@ -88,14 +88,14 @@ def test_displays_are_taken(shell: InteractiveShell) -> None:
         display({"text/plain": "dag"}, raw=True, metadata={"flownb": {}})
         display({"text/plain": "card"}, raw=True, display_id="flownb-card-1")
     display({"text/plain": "after"}, raw=True)
-    assert [
+    assert got == [
         Output("stdout", "before\n"),
         Output("display", "a", {"text/plain": "a", "text/html": "<b>a</b>"}, {"x": 1}, "id"),
         Output("stdout", "between\n"),
         Output("display", "b", {"text/plain": "b"}, {}, "id", True),
         Output("clear", update=True),
-    ] == got
-    assert 5 == len(shell.display_pub.outputs)
+    ]
+    assert len(shell.display_pub.outputs) == 5
     assert "publish" not in vars(shell.display_pub)
 
 
@@ -108,7 +108,7 @@ def test_in_a_terminal_displays_are_text(capsys: pytest.CaptureFixture[str]) -> 
             display({"text/plain": "a", "text/html": "<b>a</b>"}, raw=True)
     finally:
         InteractiveShell.clear_instance()
-    assert [Output("stdout", "a\n")] == got
+    assert got == [Output("stdout", "a\n")]
 
 
 def test_only_the_blocks_own_threads_count(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,13 +131,13 @@ def test_only_the_blocks_own_threads_count(capsys: pytest.CaptureFixture[str]) -
         for thread in threads:
             thread.join()
     other.join()
-    assert 2000 == texts(got).count("own")
+    assert texts(got).count("own") == 2000
     assert "foreign" not in texts(got)
-    assert 2000 == capsys.readouterr().out.count("own")
+    assert capsys.readouterr().out.count("own") == 2000
 
 
 def test_text_is_handed_on_while_the_block_runs() -> None:
-    """Somebody who follows sees text soon, without more being written."""
+    """A follower sees text soon, without more being written."""
     seen = threading.Event()
     with captured(lambda output: seen.set()):
         print("x")
@@ -151,11 +151,11 @@ def test_much_text_does_not_pile_up() -> None:
         for _ in range(20_000):
             print("0123456789")
         assert len(texts(got)) > 100_000
-    assert 220_000 == len(texts(got))
+    assert len(texts(got)) == 220_000
     assert len(got) < 2000
 
 
-def test_what_a_listener_raises_reaches_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_listener_raises_reaches_no_one_else(capsys: pytest.CaptureFixture[str]) -> None:
     """Errors of whoever is handed the outputs do not reach the block."""
 
     def fail(output: Output) -> None:
@@ -163,7 +163,7 @@ def test_what_a_listener_raises_reaches_nobody(capsys: pytest.CaptureFixture[str
 
     with captured(fail):
         print("x" * 100_000)
-    assert 100_001 == len(capsys.readouterr().out)
+    assert len(capsys.readouterr().out) == 100_001
 
 
 def test_errors_of_the_block_and_of_the_stream_stay() -> None:
@@ -179,7 +179,7 @@ def test_errors_of_the_block_and_of_the_stream_stay() -> None:
 
     with pytest.raises(ZeroDivisionError):
         block()
-    assert "before\n" == texts(got)
+    assert texts(got) == "before\n"
 
 
 def test_captures_may_overlap() -> None:
@@ -200,7 +200,7 @@ def test_captures_may_overlap() -> None:
         print("first")
     leave.set()
     thread.join()
-    assert ("first\n", "second\n") == (texts(first), texts(second))
+    assert (texts(first), texts(second)) == ("first\n", "second\n")
     assert "write" not in vars(sys.stdout)
 
 
@@ -210,9 +210,9 @@ def test_settling_parts_attempts() -> None:
     with captured(got.append) as settle:
         print("one")
         settle()
-        assert "one\n" == texts(got)
+        assert texts(got) == "one\n"
         print("two")
-    assert "one\ntwo\n" == texts(got)
+    assert texts(got) == "one\ntwo\n"
 
 
 def test_a_forked_process_hands_nothing_on(tmp_path: object) -> None:
@@ -228,7 +228,7 @@ def test_a_forked_process_hands_nothing_on(tmp_path: object) -> None:
             os.write(write, b"%d" % len(got))
             os._exit(0)
         os.waitpid(child, 0)
-    assert b"0" == os.read(read, 10)
+    assert os.read(read, 10) == b"0"
     os.close(read)
     os.close(write)
-    assert "parent\n" == texts(got)
+    assert texts(got) == "parent\n"

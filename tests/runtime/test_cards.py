@@ -92,7 +92,7 @@ def test_components_go_where_metaflow_puts_them(cards: list[dict[str, Any]], cap
     # A warning stands in the cards of both too. Replacing a list by hand makes Metaflow forget to warn again.
     shown = [[len(list(card)) for card in found] for found in (ours.cards, their._card_component_store.values())]
     assert shown[1] == shown[0]
-    assert len(said) == len(capsys.readouterr().err.splitlines())
+    assert len(capsys.readouterr().err.splitlines()) == len(said)
 
 
 def test_components_have_ids() -> None:
@@ -103,8 +103,8 @@ def test_components_have_ids() -> None:
     components = card.components
     components["one"].update("b")
     components["two"] = Markdown("c")
-    assert ["one", "two"] == components.keys()
-    assert ["b", "c"] == [one.render()["source"] for one in components]
+    assert components.keys() == ["one", "two"]
+    assert [one.render()["source"] for one in components] == ["b", "c"]
     assert ("one" in components, "three" in components, len(components)) == (True, False, 2)
     with pytest.raises(CardError, match="The card of step s has a component `one` already"):
         components["one"] = Markdown("d")
@@ -114,7 +114,7 @@ def test_components_have_ids() -> None:
         card.append(Markdown("e"), id=5)  # type: ignore[arg-type]  # the mistake
     del components["one"]
     card.clear()
-    assert 0 == len(components)
+    assert len(components) == 0
 
 
 def test_one_that_is_not_there_warns_and_shows_nothing(capsys: Capture) -> None:
@@ -123,12 +123,12 @@ def test_one_that_is_not_there_warns_and_shows_nothing(capsys: Capture) -> None:
     assert card.components is not None
     card.components["late"].update("x")
     card.components["late"].update("y")
-    assert (1, ()) == (capsys.readouterr().err.count("no component `late`"), card.contents()[0].components)
+    assert (capsys.readouterr().err.count("no component `late`"), card.contents()[0].components) == (1, ())
     card.append(Markdown("now"), id="late")
-    assert ["now"] == [part["source"] for part in card.contents()[0].components]
+    assert [part["source"] for part in card.contents()[0].components] == ["now"]
 
 
-def test_a_refresh_is_told_not_too_often() -> None:
+def test_a_refresh_is_not_sent_too_often() -> None:
     """A refresh gives all cards as they are, at most every fifth of a second, unless it is forced."""
     seen: list[CardUpdate] = []
     card = CardCollector("s", [{}, {"id": "a"}], seen.append)
@@ -137,8 +137,8 @@ def test_a_refresh_is_told_not_too_often() -> None:
     card.refresh({"data": 1})
     card.refresh(force=True)
     card["a"].refresh()  # type: ignore[union-attr]  # it is there
-    assert ["", "", "a"] == [one.card for one in seen]
-    assert ("s", "x") == (seen[0].step, seen[0].contents[0].components[0]["source"])
+    assert [one.card for one in seen] == ["", "", "a"]
+    assert (seen[0].step, seen[0].contents[0].components[0]["source"]) == ("s", "x")
 
 
 def test_a_view_that_fails_does_not_fail_the_task(capsys: Capture) -> None:
@@ -150,12 +150,12 @@ def test_a_view_that_fails_does_not_fail_the_task(capsys: Capture) -> None:
     card = CardCollector("s", [{}], fail)
     card.refresh(force=True)
     card.refresh(force=True)
-    assert ["warning: card of s: It could not be refreshed: OSError: gone"] == capsys.readouterr().err.splitlines()
+    assert capsys.readouterr().err.splitlines() == ["warning: card of s: It could not be refreshed: OSError: gone"]
 
 
 def test_a_bad_id_is_a_warning(capsys: Capture) -> None:
     """An id that Metaflow does not take is said and not used."""
-    assert [None] == [card.id for card in CardCollector("s", [{"id": "a b"}]).cards]
+    assert [card.id for card in CardCollector("s", [{"id": "a b"}]).cards] == [None]
     assert "The id 'a b' is not made of letters, digits and _" in capsys.readouterr().err
 
 
@@ -178,26 +178,26 @@ CELLS = (
 def cards(session: Session, step: str) -> list[CardContent]:
     """The stored cards of a step's latest task."""
     task = session.results().attempted(step)[0]
-    return [CardContent.from_plain(session.datastore.load(card.content)) for card in task.cards]
+    return [CardContent.from_plain(session.datastore.artifacts.load(card.content)) for card in task.cards]
 
 
 def test_the_default_card_lists_what_the_task_has(make_session: MakeSession) -> None:
-    """Below what was appended stand the step's artifacts, inherited ones, parameters and constants."""
+    """Below what was appended are the step's artifacts, inherited ones, parameters and constants."""
     session = make_session(*CELLS)
     session.run_step("load")
     session.run_step("train")
     (card,) = cards(session, "train")
-    assert ["Artifacts", "Inherited", "Parameters"] == [part["title"] for part in card.sections]
+    assert [part["title"] for part in card.sections] == ["Artifacts", "Inherited", "Parameters"]
     found = {
         row["name"]: (row["kind"], row["preview"], row["size"] > 0) for part in card.sections for row in part["rows"]
     }
-    assert {
+    assert found == {
         "m": ("int", "2", True),
         "big": ("str", "", True),
         "xs": ("list of 2", "[1, 2]", True),
         "alpha": ("int", "2", True),
         "limit": ("int", "9", True),
-    } == found
+    }
 
 
 def test_cards_are_the_same_in_every_run(make_session: MakeSession) -> None:
@@ -221,10 +221,10 @@ def test_several_cards_of_a_step(make_session: MakeSession) -> None:
     )
     session.run_step("a")
     found = cards(session, "a")
-    assert [("blank", "x", "T"), ("default", None, ""), ("html", "own", "")] == [(c.type, c.id, c.title) for c in found]
-    assert [[[1]], [[2]]] == [part["rows"] for part in found[0].components]
-    assert () == found[0].sections
-    assert {"type": "note", "text": "A card of type html is drawn by Metaflow only."} == found[2].components[0]
+    assert [(c.type, c.id, c.title) for c in found] == [("blank", "x", "T"), ("default", None, ""), ("html", "own", "")]
+    assert [part["rows"] for part in found[0].components] == [[[1]], [[2]]]
+    assert found[0].sections == ()
+    assert found[2].components[0] == {"type": "note", "text": "A card of type html is drawn by Metaflow only."}
 
 
 def test_a_failed_attempt_keeps_its_card(make_session: MakeSession) -> None:
@@ -232,8 +232,8 @@ def test_a_failed_attempt_keeps_its_card(make_session: MakeSession) -> None:
     session = make_session(CELLS[1], "%%step a\n@card\ncurrent.card.append(Markdown('so far'))\n1 / 0")
     with pytest.raises(ZeroDivisionError):
         session.run_step("a")
-    assert "failed" == session.results().attempted("a")[0].status
-    assert ["so far"] == [part["source"] for part in cards(session, "a")[0].components]
+    assert session.results().attempted("a")[0].status == "failed"
+    assert [part["source"] for part in cards(session, "a")[0].components] == ["so far"]
 
 
 def test_a_bad_card_never_fails_the_task(make_session: MakeSession) -> None:
@@ -244,8 +244,8 @@ def test_a_bad_card_never_fails_the_task(make_session: MakeSession) -> None:
     )
     session.run_step("a")
     (card,) = cards(session, "a")
-    assert ["error"] == [part["type"] for part in card.components]
-    assert ("Bad", "") == (card.sections[0]["rows"][0]["kind"], card.sections[0]["rows"][0]["preview"])
+    assert [part["type"] for part in card.components] == ["error"]
+    assert (card.sections[0]["rows"][0]["kind"], card.sections[0]["rows"][0]["preview"]) == ("Bad", "")
 
 
 ODD = """
@@ -281,7 +281,7 @@ def test_no_component_fails_its_task(component: str, shown: str, make_session: M
         f"%%step a -> x\n@card\nx = 1\ncurrent.card.append({component})",
     )
     session.run_step("a")
-    assert ("done", 1) == (session.results().attempted("a")[0].status, capsys.readouterr().err.count("warning: "))
+    assert (session.results().attempted("a")[0].status, capsys.readouterr().err.count("warning: ")) == ("done", 1)
     text = card_view(session, CardOptions("a")).bundle()["text/plain"]
     assert f"! Odd: it cannot be drawn. What render() gave is no component: {shown}" in text or not shown
     assert "x  int" in text
@@ -296,8 +296,8 @@ def test_a_setting_of_any_kind_is_stored(make_session: MakeSession) -> None:
     )
     session.run_step("a")
     first, second = cards(session, "a")
-    assert (str, "a", "x") == (type(first.id), first.id, first.components[0]["source"])
-    assert "<Mute>" == second.title
+    assert (type(first.id), first.id, first.components[0]["source"]) == (str, "a", "x")
+    assert second.title == "<Mute>"
 
 
 def test_a_stored_card_that_is_damaged_is_drawn(make_session: MakeSession) -> None:
@@ -307,9 +307,9 @@ def test_a_stored_card_that_is_damaged_is_drawn(make_session: MakeSession) -> No
     session.run_step("train")
     task = session.results().attempted("train")[0]
     for number, raw in enumerate([5, {"components": [{"type": "table", "rows": 5}, {"type": "note", "text": "n"}]}]):
-        content = session.datastore.save_plain(raw, name="card")
+        content = session.datastore.artifacts.save_plain(raw, name="card")
         record = replace(task, task=f"9{number}", cards=(CardRecord("default", None, content),))
-        session.datastore.write_task(record)
+        session.datastore.tasks.write_task(record)
         found = card_view(session, parse_card(["train", "--from", f"{task.run}/train/9{number}"]))
         assert "cannot be drawn" in found.bundle()["text/plain"]
         assert "cannot be drawn" in found.page()
@@ -326,7 +326,7 @@ def test_an_artifact_that_cannot_be_read_leaves_the_others(make_session: MakeSes
     session.run_step("train")
     (card,) = cards(session, "train")
     rows = {row["name"]: (row["kind"], row["preview"]) for part in card.sections for row in part["rows"]}
-    assert {"m": ("int", "2"), "b": ("Broken", ""), "xs": ("list of 1", "[1]")} == rows
+    assert rows == {"m": ("int", "2"), "b": ("Broken", ""), "xs": ("list of 1", "[1]")}
 
 
 def test_a_step_without_card_says_what_to_write(make_session: MakeSession) -> None:
@@ -334,7 +334,7 @@ def test_a_step_without_card_says_what_to_write(make_session: MakeSession) -> No
     session = make_session(
         CELLS[1], "%%step a -> x\nx = hasattr(current, 'card'), current.get('card'), 'card' in current"
     )
-    assert (False, None, False) == session.run_step("a").values["x"]
+    assert session.run_step("a").values["x"] == (False, None, False)
     session = make_session(CELLS[1], "%%step b\ncurrent.card.append(Markdown('x'))")
     with pytest.raises(CardNotFound) as caught:
         session.run_step("b")
@@ -360,7 +360,7 @@ def test_every_way_to_import_components(line: str, make_session: MakeSession) ->
         f"%%shared\nfrom flownb import current\n{line}", "%%step a\n@card\ncurrent.card.append(Markdown('x'))"
     )
     session.run(parse_run([]))
-    assert ["x"] == [part["source"] for part in cards(session, "a")[0].components]
+    assert [part["source"] for part in cards(session, "a")[0].components] == ["x"]
 
 
 def test_a_card_is_applied_here_and_leaves_a_step_fresh(make_session: MakeSession) -> None:
@@ -368,14 +368,14 @@ def test_a_card_is_applied_here_and_leaves_a_step_fresh(make_session: MakeSessio
     session = make_session("%%step a\npass")
     session.run_step("a")
     again = make_session("%%step a\n@card\npass")
-    assert ("fresh", []) == (again.freshness()["a"].state, again.not_applied())
+    assert (again.freshness()["a"].state, again.not_applied()) == ("fresh", [])
 
 
 def test_a_spin_collects_its_card_and_records_nothing(make_session: MakeSession) -> None:
     """A spin's card is in its result alone; with --skip-decorators there is none."""
     session = make_session(CELLS[1], "%%step a\n@card\ncurrent.card.append(Markdown('x'))")
     session.spin(parse_spin(["a"]))
-    assert () == session.results().attempted("a")
+    assert session.results().attempted("a") == ()
     with pytest.raises(CardNotFound):
         session.spin(parse_spin(["a", "--skip-decorators"]))
 
@@ -386,7 +386,7 @@ def test_old_manifests_are_read(make_session: MakeSession) -> None:
     session.run_step("load")
     session.run_step("train")
     record = session.results().latest("train")[0]
-    assert record == from_json(TaskRecord, to_json(record))
+    assert from_json(TaskRecord, to_json(record)) == record
     raw = json.loads(to_json(record))
     del raw["cards"]
-    assert replace(record, cards=()) == from_json(TaskRecord, json.dumps(raw))
+    assert from_json(TaskRecord, json.dumps(raw)) == replace(record, cards=())

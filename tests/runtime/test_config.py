@@ -65,7 +65,7 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_where_a_value_comes_from(config: Config, inputs: dict[str, Any], expected: object) -> None:
     """An option counts, then the environment, then the default; texts are JSON unless there is a parser."""
-    assert expected == chosen(config, **inputs)
+    assert chosen(config, **inputs) == expected
 
 
 def test_paths_start_where_they_are_said(tmp_path: Path) -> None:
@@ -73,14 +73,14 @@ def test_paths_start_where_they_are_said(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "cfg.json").write_text('{"a": "sub"}')
     config = Config("cfg", default="cfg.json")
-    assert {"a": "sub"} == chosen(config, files={"cfg": "cfg.json"}, folder=tmp_path / "sub")
-    assert {"a": 1} == chosen(config, folder=tmp_path / "sub")
+    assert chosen(config, files={"cfg": "cfg.json"}, folder=tmp_path / "sub") == {"a": "sub"}
+    assert chosen(config, folder=tmp_path / "sub") == {"a": 1}
 
 
 def test_an_options_home_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``~`` in an option is what a shell makes of it, also in a magic; in a default it is a name, as on Metaflow."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert {"a": 2} == chosen(Config("cfg"), files={"cfg": "~/prod.json"})
+    assert chosen(Config("cfg"), files={"cfg": "~/prod.json"}) == {"a": 2}
     with pytest.raises(ParameterError, match=r"`~/cfg\.json` cannot be read"):
         chosen(Config("cfg", default="~/cfg.json"))
 
@@ -88,9 +88,9 @@ def test_an_options_home_is_looked_up(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_required_config_may_wait() -> None:
     """Where steps run alone, a required config without a value is left out; its readers must be given too."""
     (config,) = declared(Config("cfg", required=True))
-    assert {} == choose_configs([config], RunInputs(), CONTEXT, complete=False)
+    assert choose_configs([config], RunInputs(), CONTEXT, complete=False) == {}
     found = resolved_parameters({"cfg": config, "p": Parameter("p", default=Config("cfg").a, type=int)}, {})
-    assert (True, False) == (found["p"].required, found["p"].has_default)
+    assert (found["p"].required, found["p"].has_default) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_wrong_file_is_named() -> None:
     """An error in a file's text says which file."""
     with pytest.raises(ParameterError) as caught:
         chosen(Config("cfg", default="cfg.toml"))
-    assert ["The text is that of cfg.toml."] == caught.value.__notes__
+    assert caught.value.__notes__ == ["The text is that of cfg.toml."]
 
 
 def test_wrong_declarations() -> None:
@@ -150,7 +150,7 @@ def test_wrong_declarations() -> None:
 def test_expressions_have_values_later(given: object, expected: object) -> None:
     """What a class body makes of a config gets its value when the configs are known, tables as plain dictionaries."""
     found = resolve(given, SEEN)
-    assert (expected, type(expected)) == (found, type(found))
+    assert (found, type(found)) == (expected, type(expected))
 
 
 def test_unpacking() -> None:
@@ -159,7 +159,7 @@ def test_unpacking() -> None:
     def settings(**given: Any) -> dict[str, Any]:
         return resolve_settings(given, SEEN)
 
-    assert {"times": 2, "var": 3} == settings(var=Config("cfg").a.b, **Config("cfg").opts)
+    assert settings(var=Config("cfg").a.b, **Config("cfg").opts) == {"times": 2, "var": 3}
     with pytest.raises(ParameterError, match="only a table of names and values can be unpacked"):
         settings(**Config("cfg").which)
 
@@ -185,8 +185,8 @@ def test_expressions_without_a_value(make: Callable[[], ConfigExpression], messa
 def test_parameters_take_settings_from_configs() -> None:
     """A parameter's default and options may be expressions; what is written out counts more than what is unpacked."""
     parameter = Parameter("p", help="mine", **Config("cfg"))
-    assert (None, "mine") == (parameter.default, parameter.resolved({"cfg": {"default": 4, "help": "h"}}).help)
-    assert 4 == parameter.resolved({"cfg": {"default": 4}}).default
+    assert (parameter.default, parameter.resolved({"cfg": {"default": 4, "help": "h"}}).help) == (None, "mine")
+    assert parameter.resolved({"cfg": {"default": 4}}).default == 4
     with pytest.raises(ParameterError, match="Parameter `p` has no option times"):
         parameter.resolved({"cfg": {"times": 4}})
 
@@ -194,24 +194,24 @@ def test_parameters_take_settings_from_configs() -> None:
 def test_values_cannot_be_changed_and_survive_pickling() -> None:
     """A `ConfigValue` is a dictionary with attributes that nothing changes, at every depth."""
     value = ConfigValue({"a": {"b": [{"c": 1}]}, "items": 2})
-    assert 1 == value.a.b[0].c == value["a"]["b"][0]["c"]
-    assert ("ConfigValue", {"a": {"b": [{"c": 1}]}, "items": 2}) == (type(value).__name__, value.to_dict())
-    assert '{"a": {"b": [{"c": 1}]}, "items": 2}' == json.dumps(value)
+    assert value.a.b[0].c == value["a"]["b"][0]["c"] == 1
+    assert (type(value).__name__, value.to_dict()) == ("ConfigValue", {"a": {"b": [{"c": 1}]}, "items": 2})
+    assert json.dumps(value) == '{"a": {"b": [{"c": 1}]}, "items": 2}'
     assert {"b", "c"} & set(dir(value.a)) == {"b"}
-    assert ConfigValue({"x": 0, "y": 0}) == ConfigValue.fromkeys("xy", 0)
+    assert ConfigValue.fromkeys("xy", 0) == ConfigValue({"x": 0, "y": 0})
     copy = pickle.loads(pickle.dumps(value))
-    assert (value, ConfigValue) == (copy, type(copy.a.b[0]))
+    assert (copy, type(copy.a.b[0])) == (value, ConfigValue)
     with pytest.raises(TypeError, match="ConfigValue is immutable"):
         value.a.b[0].c = 2
 
 
 def test_names_that_are_metaflows_own() -> None:
     """``cfg.name`` is the config's name, as in Metaflow, and other attributes of its class are not given at all."""
-    assert "cfg" == Config("cfg").name
+    assert Config("cfg").name == "cfg"
     with pytest.raises(AttributeError, match="`parser` is a name of Metaflow's own"):
         _ = Config("cfg", parser=str.upper).parser
 
 
 def test_configs_go_to_other_processes_as_plain_data() -> None:
     """What decorators see is what JSON gives back, in every process."""
-    assert {"cfg": {"a": [1, 2]}} == plain_configs({"cfg": {"a": (1, 2)}})
+    assert plain_configs({"cfg": {"a": (1, 2)}}) == {"cfg": {"a": [1, 2]}}

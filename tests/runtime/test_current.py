@@ -1,4 +1,4 @@
-"""``current``: what a step is told of itself, where no other Metaflow is needed to say what is right."""
+"""``current``: what a step learns about itself, where real Metaflow is not needed as the judge."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ SHARED = "%%shared\nfrom flownb import current"
 
 
 def test_outside_of_a_task_nothing_runs() -> None:
-    """Names are None, there is no project and no card, and nobody is surprised by an error."""
+    """Names are None, there is no project and no card, and nothing raises an error."""
     assert not current.is_running_flow
-    assert (None, None, None, None, 0) == (
+    assert (
         current.flow_name,
         current.pathspec,
         current.run,
         current.task,
         current.retry_count,
-    )
-    assert ("default", set()) == (current.get("project_name", "default"), current.tags)
+    ) == (None, None, None, None, 0)
+    assert (current.get("project_name", "default"), current.tags) == ("default", set())
     assert not any(hasattr(current, name) for name in ("card", "graph", "project_name", "nope"))
     assert not any(name in current for name in ("card", "graph", "flow_name"))
 
@@ -43,9 +43,9 @@ def test_what_costs_something_is_worked_out_once() -> None:
     made = []
     one = Current()
     one._set({"flow_name": "F"}, {"graph": lambda: made.append(1) or {"steps": {}}})
-    assert [] == made
+    assert made == []
     assert one.graph is one.graph
-    assert [1] == made
+    assert made == [1]
     one._clear()
     assert not hasattr(one, "graph")
 
@@ -76,7 +76,7 @@ def test_the_task_and_its_run(make_session: MakeSession) -> None:
     )
     run = Run(session.run(parse_run([])).pathspec, datastore=session.datastore)
     assert run.data is not None
-    assert ["1", "running", 5, "F/1/b/3", False, [], None] == run.data.seen
+    assert run.data.seen == ["1", "running", 5, "F/1/b/3", False, [], None]
 
 
 def test_a_spin_is_not_recorded(make_session: MakeSession) -> None:
@@ -84,7 +84,7 @@ def test_a_spin_is_not_recorded(make_session: MakeSession) -> None:
     session = make_session(
         FLOW, SHARED, "%%step a -> seen\nseen = [current.run, current.task, current.graph['start_step']]"
     )
-    assert [None, None, "a"] == session.spin(SpinOptions("a")).values["seen"]
+    assert session.spin(SpinOptions("a")).values["seen"] == [None, None, "a"]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_spin_is_not_recorded(make_session: MakeSession) -> None:
 )
 def test_a_project(settings: dict[str, object], expected: tuple[object, ...]) -> None:
     """The branch is the user's unless one is given or it is production's."""
-    assert expected == tuple(project_facts("F", settings).values())
+    assert tuple(project_facts("F", settings).values()) == expected
 
 
 @pytest.mark.parametrize(
@@ -130,17 +130,19 @@ def test_the_graph_of_an_unfinished_notebook(cells: list[str], structure: list[o
     flow = define_flow([read_cell(FLOW), *(read_cell(cell) for cell in cells)])
     program = Program(flow, draw_graph(flow))
     info = graph_info(program, program.flow_class())
-    assert "a" == info["start_step"]
-    assert set(program.graph.nodes) == set(info["steps"])
-    assert structure == info["graph_structure"]
+    assert info["start_step"] == "a"
+    assert set(info["steps"]) == set(program.graph.nodes)
+    assert info["graph_structure"] == structure
 
 
-def test_literal_settings_of_decorators_are_told(tmp_path: Path) -> None:
-    """The one nearest to the function comes first; what is no literal is given as it is written."""
+def test_literal_settings_of_decorators_are_reported(tmp_path: Path) -> None:
+    """The one nearest to the function comes first; what is not a literal is given as it is written."""
     session = Session(folder=tmp_path)
     cell = "%%step a -> seen\n@card\n@retry(times=2)\n@resources(memory=size(1))\nseen = current.graph['steps']['a']"
     session.open(read_cell(text) for text in (FLOW, SHARED + "\ndef size(n): return n", cell))
     found = session.spin(SpinOptions("a")).values["seen"]["decorators"]
-    assert [("resources", {"memory": "size(1)"}), ("retry", {"times": 2}), ("card", {})] == [
-        (one["name"], one["attributes"]) for one in found
+    assert [(one["name"], one["attributes"]) for one in found] == [
+        ("resources", {"memory": "size(1)"}),
+        ("retry", {"times": 2}),
+        ("card", {}),
     ]

@@ -121,7 +121,7 @@ def test_decorators_are_nested_as_written(make_session: MakeSession) -> None:
     body = "%%step a\n@outer\n@marked(n=1, tag='t')\n@marked()\nself.seen = [*self.seen, 'body']"
     session = make_session(GENERATORS, body, "%%step b\n@marked\nx = 1")
     first = ["outer in a", "in {'n': 1, 'tag': 't'}", "in {}", "body", "out", "out", "outer out"]
-    assert [first, [*first, "in {}", "out"]] == [found["seen"] for found in values(session, "a", "b")]
+    assert [found["seen"] for found in values(session, "a", "b")] == [first, [*first, "in {}", "out"]]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_decorators_are_nested_as_written(make_session: MakeSession) -> None:
 def test_decorators_change_what_a_step_does(
     make_session: MakeSession, line: str, body: str, left: dict[str, Any]
 ) -> None:
-    """A body is left out, replaced or watched, its exception is taken, and the flow goes on to the next step."""
+    """A body is left out, replaced or watched, its exception is taken, and the flow continues to the next step."""
     session = make_session(GENERATORS, CLASSES, f"%%step a -> x\n{line}\n{body}", LAST)
     first, last = values(session, "a", "b")
     assert left == {name: value for name, value in first.items() if not name.startswith("_") and name != "name"}
@@ -182,7 +182,7 @@ def test_a_join_hands_its_inputs_to_decorators(make_session: MakeSession) -> Non
         "%%step j --join -> n\n@Watch\nn = sum(i.x for i in inputs)",
     )
     (found,) = values(session, "j")
-    assert (3, ["none", {}, "j", True]) == (found["n"], found["before"])
+    assert (found["n"], found["before"]) == (3, ["none", {}, "j", True])
 
 
 STEP_MUTATORS = """%%shared
@@ -238,7 +238,7 @@ def test_a_mutator_changes_the_retries_of_a_step(make_session: MakeSession, case
     lines, what, retries = RETRIES[case]
     fails = f"if current.retry_count < {retries}:\n    raise OSError('again')\nn = current.retry_count"
     session = make_session(STEP_MUTATORS, f'%%step a -> n\n@Change("""{what}""")\n{lines}{fails}', LAST)
-    assert {"n": retries} == session.run_step("a").values
+    assert session.run_step("a").values == {"n": retries}
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_a_mutator_changes_decorators_of_the_users_own(make_session: MakeSession
     """A step decorator is added by its class or in a text, kept, replaced, removed and found."""
     session = make_session(STEP_MUTATORS, f"%%step a -> n\n{line}\nn = 1", LAST)
     (found,) = values(session, "a")
-    assert mark == found.get("stamp")
+    assert found.get("stamp") == mark
 
 
 FLOW_MUTATORS = """%%shared
@@ -287,26 +287,26 @@ def mutated(make_session: MakeSession, early: str, late: str = "") -> Session:
 def test_a_flow_mutator_adds_parameters(make_session: MakeSession) -> None:
     """They are parameters like others: with a default, and given to a run."""
     session = mutated(make_session, "f.add_parameter('beta', Parameter('beta', default=len(list(f.parameters))))")
-    assert 1 == values(session, "a")[0]["beta"]
+    assert values(session, "a")[0]["beta"] == 1
     run = session.run(parse_run(["--executor", "inline", "--beta", "7"])).pathspec
     task = Run(run, datastore=session.datastore)["a"].task
     assert task is not None
-    assert 7 == task["beta"].data
+    assert task["beta"].data == 7
 
 
 def test_a_flow_mutator_replaces_and_removes_parameters(make_session: MakeSession) -> None:
-    """With overwrite=True a parameter gets another default; a removed one is no attribute."""
+    """With overwrite=True a parameter gets another default; a removed one is not an attribute."""
     session = mutated(make_session, "f.add_parameter('alpha', Parameter('alpha', default=5), overwrite=True)")
-    assert 5 == values(session, "a")[0]["n"]
+    assert values(session, "a")[0]["n"] == 5
     session = mutated(make_session, "assert f.remove_parameter('alpha') and not f.remove_parameter('gamma')")
-    assert None is values(session, "a")[0]["n"]
+    assert values(session, "a")[0]["n"] is None
 
 
 def test_a_flow_mutator_changes_its_steps(make_session: MakeSession) -> None:
     """It sees each step by name, and what it adds there counts."""
     late = f"dict(f.steps)['a'].add_decorator('retry:times=1,{ZERO}=0'); f.a.add_decorator('catch:var=failed')"
     session = mutated(make_session, "", late)
-    assert ["catch", "retry"] == sorted(name for name, _ in session.program(True).recorded()["a"])
+    assert sorted(name for name, _ in session.program(True).recorded()["a"]) == ["catch", "retry"]
 
 
 WRONG = {
@@ -352,15 +352,15 @@ def test_messages_are_whole() -> None:
 
     with pytest.raises(DecoratorError) as raised:
         Named(time=1)
-    assert f"Named({__name__}.Named) was given time. It takes times. Correct the name, or remove it." == str(
-        raised.value
+    assert (
+        str(raised.value) == f"Named({__name__}.Named) was given time. It takes times. Correct the name, or remove it."
     )
     with pytest.raises(DecoratorError) as raised:
         StepMutator()(two)
-    assert (
+    assert str(raised.value) == (
         "StepMutator(flownb.runtime.custom_decorators.StepMutator) decorates something that is not a step. "
         "It is a decorator of steps. Write it above the body of a %%step cell."
-    ) == str(raised.value)
+    )
 
 
 def test_bare_and_called_forms_are_alike() -> None:
@@ -377,8 +377,8 @@ def test_bare_and_called_forms_are_alike() -> None:
     StepMutator(bare)
     StepMutator()(called)
     kinds = [[type(one) for one in (*made.wrappers, *made.config_decorators)] for made in (bare, called)]
-    assert [[UserStepDecorator, StepMutator]] * 2 == kinds
-    assert ([], {}) == bare.wrappers[0].get_args_kwargs()
+    assert kinds == [[UserStepDecorator, StepMutator]] * 2
+    assert bare.wrappers[0].get_args_kwargs() == ([], {})
 
 
 def two(step_name: str, flow: Any) -> Any:
@@ -421,4 +421,4 @@ def test_wrong_decorators_are_refused(wrong: Callable[[], Any], said: str) -> No
 )
 def test_decorators_are_named_in_texts(text: str, read: tuple[str, list[Any], dict[str, Any]]) -> None:
     """A name, positional arguments by number, and settings."""
-    assert read == parse_spec(text)
+    assert parse_spec(text) == read

@@ -23,17 +23,10 @@ from distributed import Client
 from flownb.client import Run
 from flownb.errors import ExecutorError, StepFailed, StoreError
 from flownb.runtime.engines.dask_host import require_store
-from flownb.runtime.engines.parcels import (
-    LARGEST,
-    Shown,
-    pack_result,
-    pack_shown,
-    pack_spec,
-    unpack_result,
-    unpack_shown,
-    unpack_spec,
-)
+from flownb.runtime.engines.parcels import LARGEST, pack, pack_spec, unpack, unpack_spec
 from flownb.runtime.events import TaskOutput
+from flownb.runtime.executor import Ended, Message
+from flownb.runtime.failure import StepError
 from flownb.runtime.scheduler import RunStopped
 from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.session.executors import open_executor
@@ -171,9 +164,9 @@ def test_tasks_run_on_all_workers(
     run.drive()
     facts = left(session, run, "pick")
     assert isinstance(facts, list)
-    assert {"one", "two"} == {fact[0] for fact in facts}
-    assert {(str(tmp_path), "tester")} == {fact[1:] for fact in facts}
-    assert ["training 0", "training 1"] == sorted("".join(heard).split("\n"))[-2:]
+    assert {fact[0] for fact in facts} == {"one", "two"}
+    assert {fact[1:] for fact in facts} == {(str(tmp_path), "tester")}
+    assert sorted("".join(heard).split("\n"))[-2:] == ["training 0", "training 1"]
 
 
 def test_tasks_of_one_worker_do_not_see_each_other(
@@ -203,8 +196,8 @@ def test_tasks_of_one_worker_do_not_see_each_other(
     run = begin(session, cluster)
     run.drive()
     tasks = Run(run.pathspec, datastore=session.datastore)["train"].tasks()
-    assert sorted((True, True, task.id) for task in tasks) == sorted(left(session, run, "pick"))  # type: ignore[call-overload]  # a list
-    assert ["before 0\nafter 0\nafter 0\n", "before 1\nafter 1\nafter 1\n"] == sorted(heard.values())
+    assert sorted(left(session, run, "pick")) == sorted((True, True, task.id) for task in tasks)  # type: ignore[call-overload]  # a list
+    assert sorted(heard.values()) == ["before 0\nafter 0\nafter 0\n", "before 1\nafter 1\nafter 1\n"]
 
 
 @pytest.mark.parametrize("retry", [True, False])
@@ -222,7 +215,7 @@ def test_a_killed_worker_is_a_failed_attempt(
     first = (tmp_path / "begun").read_text()
     cluster.kill(first)
     if retry:
-        assert {"one", "two"} - {first} == {(tmp_path / "begun").read_text()}
+        assert {(tmp_path / "begun").read_text()} == {"one", "two"} - {first}
         (tmp_path / "go").write_text("on")
         run.join(PATIENCE)
     else:
@@ -231,15 +224,15 @@ def test_a_killed_worker_is_a_failed_attempt(
         assert re.search(r"The dask worker tcp://\S+ that ran it is gone", str(error))
         run = session.resume(parse_resume(["--executor", f"dask={cluster.address}"])).begin()
         run.start()
-        assert {"one", "two"} - {first} == {(tmp_path / "begun").read_text()}
+        assert {(tmp_path / "begun").read_text()} == {"one", "two"} - {first}
         (tmp_path / "go").write_text("on")
         run.join(PATIENCE)
         assert run.outcome is not None
-        assert 7 == run.outcome.cloned
-    assert 5 == left(session, run, "held")
-    assert 40 == left(session, run, "pick")
-    attempts = session.datastore.tasks(*run.pathspec.split("/"), "held")
-    assert [int(retry)] == [record.attempt for record in attempts]
+        assert run.outcome.cloned == 7
+    assert left(session, run, "held") == 5
+    assert left(session, run, "pick") == 40
+    attempts = session.datastore.tasks.last_attempts(*run.pathspec.split("/"), "held")
+    assert [record.attempt for record in attempts] == [int(retry)]
 
 
 def test_a_cluster_says_how_much_room_there_is(cluster: Cluster, make_session: MakeSession) -> None:
@@ -249,9 +242,9 @@ def test_a_cluster_says_how_much_room_there_is(cluster: Cluster, make_session: M
     cluster.work("two", "--nthreads", "1", "--memory-limit", "2 GiB")
     for words, slots in (((), 4), (("--max-workers", "2"), 2)):
         options = parse_run(["--executor", f"dask={cluster.address}", *words])
-        session.datastore.save(1, name="x")
+        session.datastore.artifacts.save(1, name="x")
         with open_executor(session, session.program(True), options) as executor:
-            assert (slots, 3072) == (executor.slots, executor.memory)
+            assert (executor.slots, executor.memory) == (slots, 3072)
 
 
 def test_a_step_that_crashes_leaves_its_worker(cluster: Cluster, make_session: MakeSession, pipes: MakePipes) -> None:
@@ -267,7 +260,7 @@ def test_a_step_that_crashes_leaves_its_worker(cluster: Cluster, make_session: M
     run = begin(session, cluster)
     run.drive()
     assert left(session, run, "a")
-    (record,) = session.datastore.task_records(*run.pathspec.split("/"), [("a", "2", 0)])
+    (record,) = session.datastore.tasks.task_records(*run.pathspec.split("/"), [("a", "2", 0)])
     assert record is not None
     assert record.exception is not None
     assert "exit status 7" in record.exception["message"]
@@ -276,7 +269,7 @@ def test_a_step_that_crashes_leaves_its_worker(cluster: Cluster, make_session: M
 def test_a_stopped_run_stops_its_tasks(
     cluster: Cluster, make_session: MakeSession, pipes: MakePipes, tmp_path: Path
 ) -> None:
-    """A stop reaches steps on workers as an interrupt, which is recorded, and the run goes on from there."""
+    """A stop reaches steps on workers as an interrupt, which is recorded, and the run continues from there."""
     cluster.work("one")
     pipes("begun", "go", "told")
     held = HELD.replace(
@@ -292,8 +285,8 @@ def test_a_stopped_run_stops_its_tasks(
     run.stop()
     assert isinstance(fails(run), RunStopped)
     assert "interrupted\n" in "".join(heard)
-    (task,) = session.datastore.tasks(*run.pathspec.split("/"), "held")
-    assert "interrupted" == task.status
+    (task,) = session.datastore.tasks.last_attempts(*run.pathspec.split("/"), "held")
+    assert task.status == "interrupted"
 
 
 def test_a_lost_scheduler_ends_the_run(
@@ -309,27 +302,27 @@ def test_a_lost_scheduler_ends_the_run(
     cluster.kill("scheduler")
     error = fails(run)
     assert isinstance(error, ExecutorError)
-    assert f"The dask scheduler at {cluster.address} is gone." == error.what
-    assert "failed" == session.datastore.run_status(*run.pathspec.split("/"))
+    assert error.what == f"The dask scheduler at {cluster.address} is gone."
+    assert session.datastore.runs.run_status(*run.pathspec.split("/")) == "failed"
     run = session.resume(parse_resume([])).begin()
     run.start()
-    assert "here" == (tmp_path / "begun").read_text()
+    assert (tmp_path / "begun").read_text() == "here"
     (tmp_path / "go").write_text("on")
     run.join(PATIENCE)
     assert run.outcome is not None
-    assert 7 == run.outcome.cloned
+    assert run.outcome.cloned == 7
 
 
-def test_no_scheduler_is_told_soon(make_session: MakeSession) -> None:
+def test_a_missing_scheduler_is_reported_soon(make_session: MakeSession) -> None:
     """A scheduler that does not answer is named, before a step has run."""
     session = make_session(*CELLS)
     run = session.begin(parse_run(["--executor", "dask=127.0.0.1:1"]))
     with pytest.raises(ExecutorError) as caught:
         run.drive()
-    assert "The dask scheduler at tcp://127.0.0.1:1 cannot be reached." == caught.value.what
+    assert caught.value.what == "The dask scheduler at tcp://127.0.0.1:1 cannot be reached."
 
 
-def test_a_worker_without_flownb_is_told(cluster: Cluster, make_session: MakeSession, tmp_path: Path) -> None:
+def test_a_worker_without_flownb_is_reported(cluster: Cluster, make_session: MakeSession, tmp_path: Path) -> None:
     """A worker that lacks flownb is named, with what to do there."""
     for installed in Path(site.getsitepackages()[0]).iterdir():
         if "flownb" not in installed.name and not installed.name.endswith(".pth"):
@@ -358,7 +351,7 @@ def test_a_cluster_of_its_own(make_session: MakeSession, pipes: MakePipes) -> No
     session = make_session(*CELLS)
     run = session.begin(parse_run(["--executor", "dask", "--max-workers", "2"]))
     run.drive()
-    assert 40 == left(session, run, "pick")
+    assert left(session, run, "pick") == 40
 
 
 def test_nothing_of_a_run_stays_on_the_cluster(cluster: Cluster, make_session: MakeSession, pipes: MakePipes) -> None:
@@ -374,8 +367,8 @@ def test_nothing_of_a_run_stays_on_the_cluster(cluster: Cluster, make_session: M
                 if "flownb" in name and not name.startswith("Client-")  # dask's own list of clients
             ]
         )
-    assert [] == kept
-    assert [] == list(_children(cluster.processes["one"].pid))
+    assert kept == []
+    assert list(_children(cluster.processes["one"].pid)) == []
 
 
 def _children(pid: int) -> Iterator[int]:
@@ -428,12 +421,12 @@ def test_a_run_in_a_bucket(
     run.start()
     first = (tmp_path / "begun").read_text()
     cluster.kill(first)
-    assert {"one", "two"} - {first} == {(tmp_path / "begun").read_text()}
+    assert {(tmp_path / "begun").read_text()} == {"one", "two"} - {first}
     (tmp_path / "go").write_text("on")
     run.join(PATIENCE)
     assert run.error is None
-    assert 5 == left(session, run, "held")
-    assert 40 == left(session, run, "pick")
+    assert left(session, run, "held") == 5
+    assert left(session, run, "pick") == 40
 
 
 def test_much_does_not_go_through_dask(cluster: Cluster, make_session: MakeSession, pipes: MakePipes) -> None:
@@ -450,8 +443,8 @@ def test_much_does_not_go_through_dask(cluster: Cluster, make_session: MakeSessi
     session.events.subscribe(lambda event: heard.append(event.text) if isinstance(event, TaskOutput) else None)
     run = begin(session, cluster)
     run.drive()
-    assert sum(range(60)) == left(session, run, "pick")
-    assert "y" * 500_000 + "\n" == "".join(heard)
+    assert left(session, run, "pick") == sum(range(60))
+    assert "".join(heard) == "y" * 500_000 + "\n"
 
 
 def test_what_is_packed_is_small(make_session: MakeSession) -> None:
@@ -459,18 +452,35 @@ def test_what_is_packed_is_small(make_session: MakeSession) -> None:
     session = make_session("%%step load -> xs\nxs = [1]")
     session.run_step("load")
     flow = session.flow.name
-    (run,) = session.datastore.run_ids(flow)
-    (record,) = session.datastore.tasks(flow, run, "load")
+    (run,) = session.datastore.runs.run_ids(flow)
+    (record,) = session.datastore.tasks.last_attempts(flow, run, "load")
     many = replace(record, attempt=1, read=tuple(str(number) for number in range(20_000)))
-    session.datastore.write_task(many)
+    session.datastore.tasks.write_task(many)
     spec = TaskSpec("load", record.run, record.task, (many,), attempt=1)
     assert len(pack_spec(spec)) < LARGEST
-    assert spec == unpack_spec(pack_spec(spec), session.datastore)
-    result = TaskResult(many, {})
-    packed = pack_result(3, result)
-    assert len(packed) < LARGEST
-    assert result == unpack_result(pickle.loads(packed), spec, record.flow, session.datastore)
-    shown = Shown(3, Output("display", data={"image/png": "x" * 100_000}))
-    packed = pack_shown(shown, session.datastore)
-    assert len(packed) < LARGEST
-    assert shown.what == unpack_shown(pickle.loads(packed), session.datastore)
+    assert unpack_spec(pack_spec(spec), session.datastore) == spec
+    messages: list[Message] = [
+        Ended(TaskResult(many, {}), elsewhere=True),
+        Output("display", data={"image/png": "x" * 100_000}),
+    ]
+    for message in messages:
+        packed = pack(3, message, session.datastore)
+        assert len(packed) < LARGEST
+        number, sent = pickle.loads(packed)
+        assert number == 3
+        assert unpack(sent, spec, record.flow, session.datastore) == message
+
+
+def test_an_error_arrives_as_plain_data(make_session: MakeSession) -> None:
+    """An attempt that ended arrives with its record; its error as text, with whether another attempt cannot help."""
+    session = make_session("%%step load -> xs\nxs = [1]")
+    session.run_step("load")
+    (run,) = session.datastore.run_ids(session.flow.name)
+    (record,) = session.datastore.tasks(session.flow.name, run, "load")
+    failed = replace(record, status="failed")
+    ended = Ended(TaskResult(failed, {}, StoreError("It is gone.", "Somebody removed it.", "Run it again.")))
+    arrived = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(ended))))
+    assert (arrived.elsewhere, arrived.result.record) == (True, failed)
+    assert isinstance(arrived.result.error, StepError)
+    assert arrived.result.error.final
+    assert arrived.result.error.facts["message"] == "It is gone. Somebody removed it. Run it again."

@@ -93,12 +93,12 @@ def test_retry_tries_again_and_records_each_attempt(make_session: MakeSession, m
         "tries = current.retry_count\nassert tries == 2",
     )
     found = execute(session, mode, "b")
-    assert (2, 2) == (found["n"], found["tries"])
+    assert (found["n"], found["tries"]) == (2, 2)
     (record,) = session.results().latest("b") if mode == "work" else [session.results().attempted("b")[0]]
-    records = session.datastore.task_records(
+    records = session.datastore.tasks.task_records(
         record.flow, record.run, [(record.step, record.task, number) for number in range(4)]
     )
-    assert ["failed", "failed", "done", None] == [one and one.status for one in records]
+    assert [one and one.status for one in records] == ["failed", "failed", "done", None]
 
 
 def test_retry_gives_up(make_session: MakeSession, mode: str) -> None:
@@ -106,14 +106,14 @@ def test_retry_gives_up(make_session: MakeSession, mode: str) -> None:
     session = make_session(
         IMPORTS, "%%step a\n@retry(times=1, minutes_between_retries=0)\nraise ValueError(current.retry_count)"
     )
-    assert "1" == str(fails(session, mode, "a"))
+    assert str(fails(session, mode, "a")) == "1"
 
 
 def test_retry_of_zero_and_without_settings(make_session: MakeSession) -> None:
     """@retry(times=0) tries once; a bare @retry tries again three times."""
     session = make_session(IMPORTS, "%%step a\n@retry(times=0)\nraise ValueError", "%%step b\n@retry\nx = 1")
     recorded = session.program(True).recorded()
-    assert [0, 3] == [decorators.retries(recorded[name]) for name in "ab"]
+    assert [decorators.retries(recorded[name]) for name in "ab"] == [0, 3]
     with pytest.raises(StepFailed, match="step a failed"):
         session.run(RunOptions())
 
@@ -125,8 +125,8 @@ def test_a_run_does_not_wait_between_attempts(make_session: MakeSession, monkeyp
     session = make_session(IMPORTS, cell)
     seen: list[int] = []
     session.events.subscribe(lambda event: seen.append(event.attempt) if isinstance(event, TaskRetried) else None)
-    assert 2 == execute(session, "run", "a")["n"]
-    assert [0, 1] == seen
+    assert execute(session, "run", "a")["n"] == 2
+    assert seen == [0, 1]
 
 
 def test_a_process_that_dies_is_tried_again(make_session: MakeSession) -> None:
@@ -136,13 +136,13 @@ def test_a_process_that_dies_is_tried_again(make_session: MakeSession) -> None:
         "%%step a -> n\n@retry(times=1, minutes_between_retries=0)\nn = current.retry_count\n"
         "if not n:\n    os.kill(os.getpid(), signal.SIGKILL)",
     )
-    assert 1 == execute(session, "run", "a")["n"]
+    assert execute(session, "run", "a")["n"] == 1
 
 
 # -- @catch
 
 
-def test_catch_keeps_the_exception_and_goes_on(make_session: MakeSession, mode: str) -> None:
+def test_catch_keeps_the_exception_and_continues(make_session: MakeSession, mode: str) -> None:
     """The artifact has the exception's type, text and traceback; what was set before it stays."""
     session = make_session(
         IMPORTS,
@@ -152,14 +152,14 @@ def test_catch_keeps_the_exception_and_goes_on(make_session: MakeSession, mode: 
     )
     expected = ["builtins.ZeroDivisionError", "division by zero", 1, False, "MetaflowExceptionWrapper"]
     found = execute(session, mode, "b")
-    assert expected == found["z"]
+    assert found["z"] == expected
     assert "y" not in found
 
 
 def test_catch_keeps_none_of_a_step_that_went_well(make_session: MakeSession, mode: str) -> None:
     """The artifact is there either way, and a plain name of what the step may have left unset is there then."""
     session = make_session(IMPORTS, "%%step a -> y\n@catch(var='e')\ny = 3", "%%step b -> z\nz = y if e is None else e")
-    assert {"e": None, "y": 3, "z": 3} == execute(session, mode, "b")
+    assert execute(session, mode, "b") == {"e": None, "y": 3, "z": 3}
 
 
 def test_a_plain_name_that_was_not_set_fails_where_it_is_used(make_session: MakeSession, mode: str) -> None:
@@ -169,12 +169,12 @@ def test_a_plain_name_that_was_not_set_fails_where_it_is_used(make_session: Make
         "%%step a -> y\n@catch(var='e')\ny = 1 / 0",
         "%%step b -> z\nz = 'no y' if e else y\nif not e:\n    y + 1",
     )
-    assert "no y" == execute(session, mode, "b")["z"]
+    assert execute(session, mode, "b")["z"] == "no y"
     session = make_session(IMPORTS, "%%step a -> y\n@catch(var='e')\ny = 1 / 0", "%%step b\nw = 1\nz = y")
     assert "y" in str(fails(session, mode, "b"))
 
 
-def test_catch_prints_the_exception_unless_told_not_to(make_session: MakeSession) -> None:
+def test_catch_prints_the_exception_unless_switched_off(make_session: MakeSession) -> None:
     """print_exception=False leaves the output to the step; without var nothing is kept."""
     session = make_session(
         IMPORTS,
@@ -184,27 +184,27 @@ def test_catch_prints_the_exception_unless_told_not_to(make_session: MakeSession
     )
     run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
     outputs = {step: (run[step].task.stdout + run[step].task.stderr).split("\n") for step in "ab"}
-    assert ["first", "@catch caught an exception from a"] == outputs["a"][:2]
+    assert outputs["a"][:2] == ["first", "@catch caught an exception from a"]
     assert ">  ZeroDivisionError: division by zero" in outputs["a"]
-    assert ["second", ""] == outputs["b"]
+    assert outputs["b"] == ["second", ""]
 
 
 def test_catch_comes_after_all_attempts(make_session: MakeSession, mode: str) -> None:
-    """With @retry only what no attempt helped against is caught, whichever stands first."""
+    """With @retry only what no attempt helped against is caught, whichever is first."""
     both = ["@catch(var='e')", "@retry(times=2, minutes_between_retries=0)"]
     for lines in ("\n".join(both), "\n".join(reversed(both))):
         session = make_session(
             IMPORTS, f"%%step a\n{lines}\nself.n = current.retry_count\nraise ValueError(self.n)", "%%step b\nz = e"
         )
         found = execute(session, mode, "b")
-        assert (2, "2") == (found["n"], found["e"].exception)
+        assert (found["n"], found["e"].exception) == (2, "2")
     session = make_session(
         IMPORTS,
         "%%step a -> n\n@catch(var='e')\n@retry(times=2, minutes_between_retries=0)\nn = current.retry_count\nassert n",
         "%%step b\nz = e",
     )
     found = execute(session, mode, "b")
-    assert (1, None) == (found["n"], found["e"])
+    assert (found["n"], found["e"]) == (1, None)
 
 
 def test_catch_takes_what_the_steps_of_flownb_refuse(make_session: MakeSession, mode: str) -> None:
@@ -215,7 +215,7 @@ def test_catch_takes_what_the_steps_of_flownb_refuse(make_session: MakeSession, 
         "%%step b -> y\n@catch(var='f')\n@retry(times=2, minutes_between_retries=0)\ny = self.x",
         "%%step c -> z\nz = f.type",
     )
-    assert "builtins.AttributeError" == execute(session, mode, "c")["z"]
+    assert execute(session, mode, "c")["z"] == "builtins.AttributeError"
 
 
 def test_catch_of_a_join_and_of_some_tasks(make_session: MakeSession, mode: str) -> None:
@@ -228,7 +228,7 @@ def test_catch_of_a_join_and_of_some_tasks(make_session: MakeSession, mode: str)
         "%%step k -> seen\nseen = hasattr(self, 'ys'), e2.type",
     )
     found = execute(session, mode, "k")
-    assert (False, "builtins.ZeroDivisionError") == found["seen"]
+    assert found["seen"] == (False, "builtins.ZeroDivisionError")
 
 
 def test_catch_takes_a_crash(make_session: MakeSession) -> None:
@@ -240,7 +240,7 @@ def test_catch_takes_a_crash(make_session: MakeSession) -> None:
         "%%step b -> z\nz = e.type, 'SIGKILL' in e.exception, hasattr(self, 'x')",
     )
     found = execute(session, "run", "b")
-    assert ("metaflow.plugins.catch_decorator.FailureHandledByCatch", True, False) == found["z"]
+    assert found["z"] == ("metaflow.plugins.catch_decorator.FailureHandledByCatch", True, False)
 
 
 def test_catch_does_not_take_what_cannot_be_persisted(make_session: MakeSession, mode: str) -> None:
@@ -263,7 +263,7 @@ def test_timeout_raises_at_the_line_that_runs(
         "finally:\n    self.cleaned = True",
         "%%step b -> z\nz = e.type, 'line 6' in str(e) or 'line 7' in str(e), self.cleaned",
     )
-    assert ("metaflow.plugins.timeout_decorator.TimeoutException", True, True) == execute(session, mode, "b")["z"]
+    assert execute(session, mode, "b")["z"] == ("metaflow.plugins.timeout_decorator.TimeoutException", True, True)
 
 
 def test_timeout_ends_what_hangs_in_c(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,7 +285,7 @@ def test_a_step_within_its_timeout_is_left_alone(make_session: MakeSession, mode
     assert 3600 + 100 < left <= 3723
     import signal
 
-    assert (0.0, 0.0) == signal.getitimer(signal.ITIMER_REAL)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 # -- @environment
@@ -301,7 +301,7 @@ def test_environment_holds_for_step_and_shared_code(make_session: MakeSession, m
         f"%%step c -> three\nthree = [AT_IMPORT, *(os.environ.get(n) for n in {names!r})]",
     )
     found = execute(session, mode, "c")
-    assert {"seen": ["1", "1"], "two": ["b", "b", "2"], "three": [None] * 3} == found
+    assert found == {"seen": ["1", "1"], "two": ["b", "b", "2"], "three": [None] * 3}
     assert not set(names) & set(os.environ)
 
 
@@ -332,8 +332,8 @@ def test_resources_limit_what_runs_at_once(
         "%%step j --join -> ys\nys = [i.y for i in inputs]",
     )
     run = Run(session.run(PARALLEL).pathspec, datastore=session.datastore)
-    assert [1, 2, 3, 4] == run["j"].task["ys"].data
-    assert most == max(need * steps.count("f") for steps in started)
+    assert run["j"].task["ys"].data == [1, 2, 3, 4]
+    assert max(need * steps.count("f") for steps in started) == most
     assert most_at_once(path) <= most
 
 
@@ -347,9 +347,11 @@ def test_small_tasks_pass_one_that_does_not_fit(make_session: MakeSession, start
         "%%step j --after small,large,other --join -> n\nn = sum(i.n for i in inputs)",
     )
     run = Run(session.run(PARALLEL).pathspec, datastore=session.datastore)
-    assert 6 == run["j"].task["n"].data
-    assert [["small"], ["small", "other"], ["large"]] == [
-        steps for steps in started if steps[-1] in ("small", "large", "other")
+    assert run["j"].task["n"].data == 6
+    assert [steps for steps in started if steps[-1] in ("small", "large", "other")] == [
+        ["small"],
+        ["small", "other"],
+        ["large"],
     ]
 
 
@@ -364,13 +366,13 @@ def test_what_is_not_applied_here_is_said(make_session: MakeSession) -> None:
         "%%step b\n@batch\n@conda(packages={'y': '2'})\nx = 1",
     )
     note = "@{} of {} is written to flow.py; it is not applied here"
-    assert [
+    assert session.not_applied() == [
         *(note.format(name, "a") for name in ("kubernetes", "pypi", "secrets")),
         *(note.format(name, "b") for name in ("batch", "conda")),
-    ] == session.not_applied()
+    ]
     assert session.run(RunOptions()).tasks == 4
     session.run_step("a")
-    assert [note.format(name, "b") for name in ("batch", "conda")] == list(session.run_step("b").report.notes)
+    assert list(session.run_step("b").report.notes) == [note.format(name, "b") for name in ("batch", "conda")]
 
 
 def test_a_card_is_recorded_with_the_attempt(make_session: MakeSession, mode: str) -> None:
@@ -400,16 +402,16 @@ def test_a_value_that_is_known_only_now_is_refused(
 ) -> None:
     """What the static checks could not see is refused before anything is recorded or run."""
     session = make_session("%%shared\nN = 9", f"%%step a\n{decorator}\nx = 1")
-    assert () == session.check()
+    assert session.check() == ()
     with pytest.raises(ParameterError) as raised:
         execute(session, mode, "a")
     assert says in str(raised.value)
     if mode == "run":
-        assert [] == list(session.datastore.run_ids("NotebookFlow"))
+        assert list(session.datastore.runs.run_ids("NotebookFlow")) == []
 
 
 def test_what_metaflow_refuses_is_refused(make_session: MakeSession) -> None:
-    """A literal mistake is told before anything runs."""
+    """A mistake in a literal is reported before anything runs."""
     session = make_session("%%step a\n@retry(time=3)\nx = 1")
     with pytest.raises(CheckFailed, match="FN024"):
         session.run(RunOptions())
@@ -433,6 +435,6 @@ def test_an_interrupt_is_not_caught_or_tried_again(make_session: MakeSession) ->
     with pytest.raises(KeyboardInterrupt):
         session.run_step("a")
     (record,) = session.results().attempted("a")
-    assert ("interrupted", 0) == (record.status, record.attempt)
+    assert (record.status, record.attempt) == ("interrupted", 0)
     with pytest.raises(KeyboardInterrupt):
         session.run(RunOptions())

@@ -220,7 +220,7 @@ def assert_right(store: Datastore, record: TaskRecord, seed: int) -> None:
     wanted = expected(seed, record.step, record.foreach[-1].index if record.foreach else 0)
     assert wanted.keys() <= record.artifacts.keys(), record.pathspec
     for name, value in wanted.items():
-        found = store.load(record.artifacts[name], name=name, where=record.pathspec)
+        found = store.artifacts.load(record.artifacts[name], name=name, where=record.pathspec)
         np.testing.assert_array_equal(value, found, err_msg=f"{record.pathspec} {name}")
 
 
@@ -229,7 +229,7 @@ def assert_recorded(root: Path, run: str, seed: int, done: list[tuple[str, str]]
     store = Datastore(root)
     counts: Counter[str] = Counter()
     last: dict[tuple[str, str], TaskRecord] = {}
-    for _, record in store.attempts(FLOW, run):
+    for _, record in store.tasks.attempts(FLOW, run):
         assert record is not None, "a record is damaged"
         counts[record.status] += 1
         if record.status == "done":
@@ -248,7 +248,7 @@ def assert_resumes(root: Path, session: Session, run: str, seed: int) -> Counter
     store = Datastore(root)
     before = {
         (record.step, record.foreach)
-        for _, record in store.attempts(FLOW, run)
+        for _, record in store.tasks.attempts(FLOW, run)
         if record is not None and record.status == "done"
     }
     assert outcome.cloned == len(before)
@@ -312,7 +312,7 @@ def test_killed_processes_lose_nothing(
         counts["drivers killed"] += code != 0
         if notes:
             run = notes[0][0]
-            status = Datastore(root / ".flownb").run_status(FLOW, run)
+            status = Datastore(root / ".flownb").runs.run_status(FLOW, run)
             assert status in (("done",) if code == 0 else ("done", "failed"))
             done = [(step, task) for _, step, task in notes if step]
             assert_recorded(root / ".flownb", run, number, done)

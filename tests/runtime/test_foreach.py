@@ -133,13 +133,13 @@ REFUSED: list[tuple[str, Any, str]] = [
 def test_items_by_position(items: Any, expected: list[Any]) -> None:
     """Each task gets the item that Metaflow gives it."""
     count = count_items(items, var="xs", step="load")
-    assert expected == [item_at(items, position) for position in range(count)]
+    assert [item_at(items, position) for position in range(count)] == expected
 
 
 def test_rows_of_an_array() -> None:
     """The items of a two-dimensional array are its rows."""
     rows = np.array([[1, 2], [3, 4]])
-    assert [[1, 2], [3, 4]] == [list(item_at(rows, n)) for n in range(count_items(rows, var="xs", step="load"))]
+    assert [list(item_at(rows, n)) for n in range(count_items(rows, var="xs", step="load"))] == [[1, 2], [3, 4]]
 
 
 @pytest.mark.parametrize(("what", "items", "fix"), REFUSED, ids=[type(one[1]).__name__ for one in REFUSED])
@@ -147,5 +147,5 @@ def test_values_whose_items_tasks_would_not_find(what: str, items: Any, fix: str
     """What Metaflow's tasks lose, repeat or fail on is refused at the split, with what to write."""
     with pytest.raises(ForeachError) as refused:
         count_items(items, var="xs", step="load")
-    assert f"Step load starts a foreach over `xs`, {what}." == refused.value.what
+    assert refused.value.what == f"Step load starts a foreach over `xs`, {what}."
     assert fix in refused.value.fix

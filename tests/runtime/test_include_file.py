@@ -45,21 +45,21 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_artifact_is_the_content(include: IncludeFile, inputs: dict[str, Any], expected: object) -> None:
     """The file is read when the run starts, as a text with plain newlines or as bytes."""
-    assert expected == value(include, **inputs)
+    assert value(include, **inputs) == expected
 
 
 def test_given_paths_start_where_the_command_was_given(tmp_path: Path) -> None:
     """A path that the user gives is not looked for in the notebook's folder."""
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "t.txt").write_text("sub")
-    assert "sub" == value(IncludeFile("f"), parameters={"f": "t.txt"}, folder=tmp_path / "sub")
+    assert value(IncludeFile("f"), parameters={"f": "t.txt"}, folder=tmp_path / "sub") == "sub"
 
 
 def test_steps_see_what_the_parser_makes() -> None:
     """The artifact stays the content; a parser, also one with a dotted name, is for those who read it."""
     for parser in (str.split, "shlex.split"):
         include = IncludeFile("f", default="t.txt", parser=parser)
-        assert ("one\ntwo", ["one", "two"]) == (value(include), include.load(value(include)))
+        assert (value(include), include.load(value(include))) == ("one\ntwo", ["one", "two"])
     with pytest.raises(ParameterError, match=r"IncludeFile `f` cannot be parsed\. Its parser json\.loads raised JSON"):
         IncludeFile("f", parser="json.loads").load("{")
 
@@ -91,4 +91,4 @@ def test_wrong_declarations() -> None:
     with pytest.raises(ParameterError, match="takes is_text, encoding or parser from a config"):
         IncludeFile("f", is_text=Config("cfg").text)
     configs = {"cfg": ConfigValue({"path": "t.txt"})}
-    assert "t.txt" == IncludeFile("f", default=Config("cfg").path).resolved(configs).default
+    assert IncludeFile("f", default=Config("cfg").path).resolved(configs).default == "t.txt"

@@ -43,7 +43,7 @@ def value(parameter: Parameter, **given: object) -> Any:
 def test_texts_become_values(parameter: Parameter, given: object, expected: object) -> None:
     """A text from a command line becomes a value of the declared type, or of the default's."""
     found = value(parameter, a=given)
-    assert (expected, type(expected)) == (found, type(found))
+    assert (found, type(found)) == (expected, type(expected))
 
 
 @pytest.mark.parametrize(
@@ -69,23 +69,23 @@ def test_texts_become_values(parameter: Parameter, given: object, expected: obje
 def test_defaults(parameter: Parameter, expected: object) -> None:
     """Without a value the default counts, converted as Metaflow converts it; a callable is called with a context."""
     found = value(parameter)
-    assert (expected, type(expected)) == (found, type(found))
+    assert (found, type(found)) == (expected, type(expected))
 
 
 def test_both_spellings_are_known() -> None:
     """A parameter is set by its own name or its attribute's, with dashes or underscores."""
     parameters = {"rate": Parameter("learning-rate", default=0.1)}
     for name in ("learning-rate", "learning_rate", "rate"):
-        assert {"rate": 0.5} == resolve_parameters(parameters, RunInputs({name: "0.5"}), CONTEXT)
+        assert resolve_parameters(parameters, RunInputs({name: "0.5"}), CONTEXT) == {"rate": 0.5}
 
 
 def test_the_environment_counts_after_the_command_line_and_before_the_default() -> None:
     """``METAFLOW_RUN_LEARNING_RATE`` sets the parameter learning-rate, unless an option does."""
     parameters = {"rate": Parameter("learning-rate", default=0.1)}
     environment = {"METAFLOW_RUN_LEARNING_RATE": "0.2"}
-    assert {"rate": 0.2} == resolve_parameters(parameters, RunInputs(environment=environment), CONTEXT)
+    assert resolve_parameters(parameters, RunInputs(environment=environment), CONTEXT) == {"rate": 0.2}
     both = RunInputs({"learning-rate": "0.3"}, environment=environment)
-    assert {"rate": 0.3} == resolve_parameters(parameters, both, CONTEXT)
+    assert resolve_parameters(parameters, both, CONTEXT) == {"rate": 0.3}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_the_environment_counts_after_the_command_line_and_before_the_default() 
     ],
 )
 def test_values_that_do_not_fit(parameter: Parameter, given: object, message: str) -> None:
-    """What Metaflow would refuse, or take for something that nobody meant, is refused with the type and the reason."""
+    """What Metaflow would refuse, or take for something that was not meant, is refused with the type and the reason."""
     with pytest.raises(ParameterError) as caught:
         parameter.convert(given)
     assert message in str(caught.value)

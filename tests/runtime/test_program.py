@@ -36,40 +36,40 @@ def test_the_last_expression_is_displayed(make_session: MakeSession, body: str, 
     """As in any cell, the value of the last expression is shown, unless a semicolon ends it."""
     seen: list[Any] = []
     make_session(f"%%step load\n{body}").run_step("load", display=seen.append)
-    assert shown == seen
+    assert seen == shown
 
 
 def test_captures_come_after_the_displayed_expression(make_session: MakeSession) -> None:
     """Showing the last expression does not keep its names from being captured."""
     seen: list[Any] = []
     outcome = make_session("%%step load -> x\nx = [3]\nx").run_step("load", display=seen.append)
-    assert ([[3]], {"x": [3]}) == (seen, outcome.values)
+    assert (seen, outcome.values) == ([[3]], {"x": [3]})
 
 
 def test_private_names_are_those_of_the_class(make_session: MakeSession) -> None:
     """A name with two underscores is local to the method and consistent in it, as in flow.py."""
     session = make_session("%%step load -> x\n__y = 2\nclass A:\n    __z = 3\nx = [__y, A._A__z, sorted(locals())]")
-    assert [2, 3, ["A", "_NotebookFlow__y", "self"]] == value_of(session, "load", "x")
+    assert value_of(session, "load", "x") == [2, 3, ["A", "_NotebookFlow__y", "self"]]
 
 
 def test_ipythons_builtins_are_not_there(make_session: MakeSession) -> None:
     """`display` and `get_ipython`, which Metaflow does not have, cannot be reached by accident."""
     session = make_session("%%step load -> x\nimport builtins\nx = [n in __builtins__ for n in ('display', 'print')]")
     session_names = [one.code for one in session.check()]
-    assert ["FN001"] == session_names or [False, True] == value_of(session, "load", "x")
+    assert session_names == ["FN001"] or value_of(session, "load", "x") == [False, True]
 
 
 def test_metaflow_names_are_ours(make_session: MakeSession) -> None:
     """`from metaflow import current` gives the running task's facts, with or without Metaflow installed."""
     session = make_session("%%step load -> x\nfrom metaflow import current\nx = current.step_name")
-    assert "load" == value_of(session, "load", "x")
+    assert value_of(session, "load", "x") == "load"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Metaflow's own imports warn
 def test_other_metaflow_names_are_metaflows(make_session: MakeSession) -> None:
     """A name that flownb does not bring comes from the installed Metaflow."""
     session = make_session("%%step load -> x\nfrom metaflow import S3\nx = S3.__module__.split('.')[0]")
-    assert "metaflow" == value_of(session, "load", "x")
+    assert value_of(session, "load", "x") == "metaflow"
 
 
 def test_a_pasted_method_body_works(make_session: MakeSession) -> None:
@@ -85,16 +85,19 @@ def test_a_pasted_method_body_works(make_session: MakeSession) -> None:
     for step in ("start", "a", "b", "both", "end"):
         session.run_step(step)
     (record,) = session.results().latest("end")
-    assert {"x": 1, "total": 5} == {name: session.datastore.load(ref) for name, ref in record.artifacts.items()}
+    assert {name: session.datastore.artifacts.load(ref) for name, ref in record.artifacts.items()} == {
+        "x": 1,
+        "total": 5,
+    }
 
 
 def test_a_step_may_go_to_one_whose_cell_comes_later(make_session: MakeSession) -> None:
     """self.next can name a step whose cell was not run yet."""
-    assert {"x": 1} == make_session("%%step start\nself.x = 1\nself.next(self.later)").run_step("start").values
+    assert make_session("%%step start\nself.x = 1\nself.next(self.later)").run_step("start").values == {"x": 1}
 
 
 def test_a_switch_that_cannot_decide(make_session: MakeSession) -> None:
-    """A condition whose value is no case is an error that names the cases."""
+    """A condition whose value is not a case is an error that names the cases."""
     session = make_session("%%step start\nself.k = 'z'\nself.next({'x': self.a, 'y': self.b}, condition='k')")
     with pytest.raises(TransitionError, match=r"whose value 'z' is no case\. The cases are 'x', 'y'\."):
         session.run_step("start")
@@ -112,7 +115,7 @@ def test_errors_point_at_the_cells_lines(make_session: MakeSession) -> None:
     frames = user_frames(caught.value)
     assert frames is not None
     positions = list(frames.tb_frame.f_code.co_positions())[frames.tb_lasti // 2]
-    assert (13, 13, 1, 6) == positions
+    assert positions == (13, 13, 1, 6)
 
 
 def test_classes_of_shared_code_are_pickled_by_name(make_session: MakeSession) -> None:

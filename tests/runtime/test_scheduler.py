@@ -74,11 +74,11 @@ def test_shapes(make_session: MakeSession, shape: str) -> None:
     """Every graph shape makes the tasks Metaflow makes and ends with the expected artifacts."""
     cells, counts, expected = SHAPES[shape]
     session = make_session(*cells)
-    assert () == errors_of(session.check())
+    assert errors_of(session.check()) == ()
     run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
-    assert counts == {name: len(list(run[name])) for name in counts}
+    assert {name: len(list(run[name])) for name in counts} == counts
     assert run.data is not None
-    assert expected == {name: getattr(run.data, name) for name in expected}
+    assert {name: getattr(run.data, name) for name in expected} == expected
     assert run.successful
 
 
@@ -87,4 +87,4 @@ def test_tasks_are_numbered_across_the_run(make_session: MakeSession) -> None:
     session = make_session(*SHAPES["foreach"][0])
     run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
     ids = sorted(int(task.id) for step in run for task in step)
-    assert list(range(1, 8)) == ids
+    assert ids == list(range(1, 8))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from flownb.interrupts import uninterrupted
-from flownb.provenance.own_modules import OwnModules, current_modules
+from flownb.provenance.module_copies import OwnModules, current_modules
 from flownb.runtime import process
 from flownb.runtime.process import own_event_loops
 
@@ -50,7 +50,7 @@ def lines(code: CodeType) -> list[int]:
 
 
 def test_an_interrupt_counts_at_the_end() -> None:
-    """The block goes on to its end; then the interrupt arrives, once."""
+    """The block runs to its end; then the interrupt arrives, once."""
     done = []
 
     def block() -> None:
@@ -60,7 +60,7 @@ def test_an_interrupt_counts_at_the_end() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         block()
-    assert (["after"], signal.default_int_handler) == (done, signal.getsignal(signal.SIGINT))
+    assert (done, signal.getsignal(signal.SIGINT)) == (["after"], signal.default_int_handler)
 
 
 @pytest.mark.parametrize("part", [OwnModules._put_aside, OwnModules._put_back])
@@ -72,7 +72,7 @@ def test_modules_are_put_back(part: Any, tmp_path: Any, monkeypatch: pytest.Monk
     arrived = []
     for line in lines(part.__code__):
         arrived.append(interrupted(part.__code__, line, lambda: OwnModules(quiet=True).entered()))
-        assert (mine, None) == (sys.modules.get("of_the_notebook"), current_modules())
+        assert (sys.modules.get("of_the_notebook"), current_modules()) == (mine, None)
     assert any(arrived)
 
 
@@ -87,5 +87,5 @@ def test_event_loops_are_put_back() -> None:
     ):
         for line in lines(code):
             arrived.append(interrupted(code, line, own_event_loops))
-            assert (policy, hooks) == (asyncio.get_event_loop_policy(), sys.get_asyncgen_hooks())
+            assert (asyncio.get_event_loop_policy(), sys.get_asyncgen_hooks()) == (policy, hooks)
     assert any(arrived)

@@ -113,7 +113,7 @@ def _do(what: str, folder: str, world: dict[str, Any]) -> Any:
     for step in STEPS:
         tasks = results.latest(step)
         found[step] = [
-            {name: repr(session.datastore.load(task.artifacts[name])) for name in sorted(task.captured)}
+            {name: repr(session.datastore.artifacts.load(task.artifacts[name])) for name in sorted(task.captured)}
             for task in tasks
         ]
     return found

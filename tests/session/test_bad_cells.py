@@ -50,15 +50,15 @@ def show(session: Session, text: str, tags: tuple[str, ...], *below: tuple[str, 
 def test_a_bad_cell_breaks_no_other(session: Session, text: str, tags: tuple[str, ...], code: str, line: int) -> None:
     """Steps that do not come after it run and spin, and the checks and a run name that cell alone."""
     show(session, text, tags)
-    assert 1 == session.run_step("load").values["x"]
-    assert 2 == session.run_step("use").values["y"]
-    assert 2 == session.spin(parse_spin(["use"]))["y"]
+    assert session.run_step("load").values["x"] == 1
+    assert session.run_step("use").values["y"] == 2
+    assert session.spin(parse_spin(["use"]))["y"] == 2
     assert {"load": "fresh", "use": "fresh"}.items() <= {n: f.state for n, f in session.freshness().items()}.items()
     found = session.check()
-    assert [(code, "bad", line, "error")] == [(o.code, o.cell.cell_id, o.line, o.severity) for o in found]
+    assert [(o.code, o.cell.cell_id, o.line, o.severity) for o in found] == [(code, "bad", line, "error")]
     with pytest.raises(CheckFailed) as caught:
         session.run(RunOptions())
-    assert found == caught.value.diagnostics
+    assert caught.value.diagnostics == found
 
 
 @pytest.mark.parametrize(("text", "tags", "code", "line"), BAD, ids=IDS)
@@ -80,8 +80,8 @@ def test_a_bad_cell_that_is_executed_says_what_is_wrong(session: Session) -> Non
     show(session, "%%step 2_clean\nz = 1", ())
     with pytest.raises(CheckFailed) as caught:
         session.run_step("2_clean")
-    assert ["FN009"] == [one.code for one in caught.value.diagnostics]  # type: ignore[attr-defined]
-    assert "2_clean" == session.step_of("bad")
+    assert [one.code for one in caught.value.diagnostics] == ["FN009"]  # type: ignore[attr-defined]
+    assert session.step_of("bad") == "2_clean"
 
 
 def test_a_bad_header_of_the_flow_concerns_every_step(session: Session) -> None:
@@ -89,7 +89,7 @@ def test_a_bad_header_of_the_flow_concerns_every_step(session: Session) -> None:
     session.cells.show([DocumentCell("f", "%%flow my flow\nk = 1"), DocumentCell("a", GOOD[0][1])])
     with pytest.raises(CheckFailed) as caught:
         session.run_step("load")
-    assert ["FN030"] == [one.code for one in caught.value.diagnostics]  # type: ignore[attr-defined]
+    assert [one.code for one in caught.value.diagnostics] == ["FN030"]  # type: ignore[attr-defined]
 
 
 def test_two_headers_are_refused_before_a_step_runs(session: Session) -> None:
@@ -98,9 +98,9 @@ def test_two_headers_are_refused_before_a_step_runs(session: Session) -> None:
     session.cells.show([DocumentCell(one, source) for one, source in cells])
     with pytest.raises(CheckFailed) as caught:
         session.run_step("load")
-    assert ["FN031"] == [one.code for one in caught.value.diagnostics]  # type: ignore[attr-defined]
+    assert [one.code for one in caught.value.diagnostics] == ["FN031"]  # type: ignore[attr-defined]
     session.cells.show([DocumentCell(one, source) for one, source in (cells[1], cells[2])])
-    assert 1 == session.run_step("load").values["x"]
+    assert session.run_step("load").values["x"] == 1
 
 
 def test_a_refused_second_header_changes_nothing_else(session: Session) -> None:
@@ -109,8 +109,8 @@ def test_a_refused_second_header_changes_nothing_else(session: Session) -> None:
     session.cells.show(cells)
     session.run_step("load")
     session.cells.show([*cells, DocumentCell("g", "%%flow G\nn = 1")])
-    assert ["FN031"] == [one.code for one in session.check()]
-    assert ("F", "fresh") == (session.flow.name, session.freshness()["load"].state)
+    assert [one.code for one in session.check()] == ["FN031"]
+    assert (session.flow.name, session.freshness()["load"].state) == ("F", "fresh")
 
 
 @pytest.mark.parametrize(
@@ -120,4 +120,4 @@ def test_a_refused_second_header_changes_nothing_else(session: Session) -> None:
 def test_a_better_name_is_one_that_a_step_can_have(session: Session, name: str, hint: str) -> None:
     """What is proposed in place of a name is a name, or there is no proposal."""
     show(session, f"%%step {name}\nz = 1", ())
-    assert [hint] == [one.fix for one in session.check() if one.code == "FN009"]
+    assert [one.fix for one in session.check() if one.code == "FN009"] == [hint]

@@ -36,8 +36,8 @@ def test_unknown_step(make_session: MakeSession) -> None:
     with pytest.raises(NotFound) as caught:
         make_session(LOAD).spin(parse_spin(["laod"]))
     assert (
-        "There is no step `laod`. Did you mean `load`? The steps are load. "
-        "Run the cell `%%step laod` first, or correct the name." == str(caught.value)
+        str(caught.value) == "There is no step `laod`. Did you mean `load`? The steps are load. "
+        "Run the cell `%%step laod` first, or correct the name."
     )
 
 
@@ -61,10 +61,10 @@ def test_an_artifact_kept_local(make_session: MakeSession) -> None:
         session.run(RunOptions())
     (found,) = caught.value.diagnostics
     assert (
-        "FN002 cell 2 (step train), line 2: Step train reads `df`, which no earlier step captures.\n"
+        str(found) == "FN002 cell 2 (step train), line 2: Step train reads `df`, which no earlier step captures.\n"
         "    2 | print(df)\n"
         "    `load` assigns it but keeps it local.\n"
-        "    Write `%%step load -> df`." == str(found)
+        "    Write `%%step load -> df`."
     )
 
 
@@ -75,8 +75,9 @@ def test_parent_without_results(make_session: MakeSession) -> None:
         with pytest.raises(MissingResults) as caught:
             act()
         assert (
-            "Step clean cannot run: `load` has no results yet. A step runs on what its parents persisted. "
-            "Run the cell of `load` first, or `%flow run`." == str(caught.value)
+            str(caught.value)
+            == "Step clean cannot run: `load` has no results yet. A step runs on what its parents persisted. "
+            "Run the cell of `load` first, or `%flow run`."
         )
 
 
@@ -92,14 +93,14 @@ def test_corrupted_blob(make_session: MakeSession, tmp_path: Path) -> None:
     blob.write_bytes(bytes(4999) + b"x" + bytes(blob.stat().st_size - 5000))
     with pytest.raises(CorruptBlob) as caught:
         session.run_step("reads")
-    assert "Artifact `big` of NotebookFlow/1/load/1 cannot be read." == caught.value.what
+    assert caught.value.what == "Artifact `big` of NotebookFlow/1/load/1 cannot be read."
     assert blob.name in caught.value.why
-    assert {"m": 2} == session.run_step("spares").values
+    assert session.run_step("spares").values == {"m": 2}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="giving up root's rights needs root; others have no such rights anyway")
 def test_read_only_folder_as_another_user(tmp_path: Path) -> None:
-    """A user who may not write the notebook's folder is told which folder and which setting."""
+    """The error for a folder that the user may not write names the folder and the setting."""
     code = f"""
         import os
         os.chdir({str(tmp_path)!r})
@@ -122,8 +123,8 @@ def test_read_only_folder_as_another_user(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     said = subprocess.check_output([sys.executable, "-c", textwrap.dedent(code)], text=True, cwd="/").strip()
     assert (
-        f"The datastore `{tmp_path / '.flownb'}` cannot be written. Permission denied. "
-        "Make the folder writable, or set FLOWNB_DATASTORE to one that is." == said
+        said == f"The datastore `{tmp_path / '.flownb'}` cannot be written. Permission denied. "
+        "Make the folder writable, or set FLOWNB_DATASTORE to one that is."
     )
 
 
@@ -139,8 +140,8 @@ def test_full_disk(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -
         patch.setattr(os, "write", full)
         with pytest.raises(StoreError, match=r"is full\. .* Free some space"):
             session.run_step("grow")
-    assert {"big": bytes(100_000)} == session.run_step("grow").values
-    assert [1, 2, 3] == session.datastore.load(session.results().latest("load")[0].artifacts["df"])
+    assert session.run_step("grow").values == {"big": bytes(100_000)}
+    assert session.datastore.artifacts.load(session.results().latest("load")[0].artifacts["df"]) == [1, 2, 3]
 
 
 def test_unpicklable_artifact_keeps_the_others(make_session: MakeSession) -> None:
@@ -150,18 +151,18 @@ def test_unpicklable_artifact_keeps_the_others(make_session: MakeSession) -> Non
     )
     with pytest.raises(UnpicklableArtifact) as caught:
         session.run_step("load")
-    assert "lock" == caught.value.artifact
-    assert "Step load: Artifact `lock` of type _thread.lock cannot be persisted." == caught.value.what
+    assert caught.value.artifact == "lock"
+    assert caught.value.what == "Step load: Artifact `lock` of type _thread.lock cannot be persisted."
     (record,) = session.results().attempted("load")
-    assert ("failed", ["a", "b"]) == (record.status, sorted(record.artifacts))
+    assert (record.status, sorted(record.artifacts)) == ("failed", ["a", "b"])
 
 
-def test_a_function_is_no_artifact(make_session: MakeSession) -> None:
+def test_a_function_is_not_an_artifact(make_session: MakeSession) -> None:
     """A function assigned to self is there for the rest of the step and then dropped, as Metaflow does."""
     session = make_session("%%step load\nsetattr(self, 'f', lambda: 1)\nself.x = self.f()")
-    assert {"x": 1} == session.run_step("load").values
+    assert session.run_step("load").values == {"x": 1}
     (record,) = session.results().attempted("load")
-    assert ("done", ["x"]) == (record.status, sorted(record.artifacts))
+    assert (record.status, sorted(record.artifacts)) == ("done", ["x"])
 
 
 def test_a_name_of_the_flows_own_is_kept_and_not_read(make_session: MakeSession) -> None:
@@ -169,8 +170,8 @@ def test_a_name_of_the_flows_own_is_kept_and_not_read(make_session: MakeSession)
     session = make_session(
         "%%flow F", "%%step a -> name, mine\nname = 1\nself.name = 2\nmine = self.name", "%%step b\nself.y = self.name"
     )
-    assert {"name": 1, "mine": 2} == session.run_step("a").values
-    assert {"y": "F"} == session.run_step("b").values
+    assert session.run_step("a").values == {"name": 1, "mine": 2}
+    assert session.run_step("b").values == {"y": "F"}
 
 
 def test_a_step_that_raises(make_session: MakeSession) -> None:
@@ -186,10 +187,10 @@ def test_a_step_that_raises(make_session: MakeSession) -> None:
     while frame is not None:
         seen.append((frame.tb_frame.f_code.co_filename, frame.tb_lineno))
         frame = frame.tb_next
-    assert [("<cell 2: step load>", 7), ("<cell 1: shared>", 3)] == seen
+    assert seen == [("<cell 2: step load>", 7), ("<cell 1: shared>", 3)]
     (record,) = session.results().attempted("load")
     assert record.exception is not None
-    assert "ZeroDivisionError" == record.exception["type"]
+    assert record.exception["type"] == "ZeroDivisionError"
     assert "flownb/" not in record.exception["traceback"]
 
 
@@ -198,17 +199,17 @@ def test_a_failing_step_in_a_run(make_session: MakeSession) -> None:
     session = make_session(LOAD, "%%step clean -> n\nn = df[7]", "%%step last\nprint(n)")
     with pytest.raises(StepFailed) as caught:
         session.run(RunOptions())
-    assert "NotebookFlow/1/clean/3" == caught.value.pathspec
+    assert caught.value.pathspec == "NotebookFlow/1/clean/3"
     assert (
-        "Run NotebookFlow/1 stopped: step clean failed. IndexError: list index out of range. Correct the step; "
+        str(caught.value)
+        == "Run NotebookFlow/1 stopped: step clean failed. IndexError: list index out of range. Correct the step; "
         "`%spin clean --from 1/clean/3 --pdb` runs it on the same inputs in the notebook, and stops where it fails."
-        == str(caught.value)
     )
     assert isinstance(caught.value.__cause__, StepError)
-    assert "IndexError" == caught.value.__cause__.type
-    end = session.datastore.run_end("NotebookFlow", "1")
+    assert caught.value.__cause__.type == "IndexError"
+    end = session.datastore.runs.run_end("NotebookFlow", "1")
     assert end is not None
-    assert "failed" == end.status
+    assert end.status == "failed"
     with pytest.raises(IndexError):
         session.spin(parse_spin("clean --from 1/clean/3".split()))
 
@@ -218,9 +219,9 @@ def test_an_interrupted_run(make_session: MakeSession) -> None:
     session = make_session("%%step load\nraise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
         session.run(RunOptions())
-    end = session.datastore.run_end("NotebookFlow", "1")
+    end = session.datastore.runs.run_end("NotebookFlow", "1")
     assert end is not None
-    assert "interrupted" == end.status
+    assert end.status == "interrupted"
 
 
 @pytest.mark.parametrize(
@@ -242,7 +243,7 @@ def test_bad_parameters(make_session: MakeSession, words: str, message: str) -> 
     with pytest.raises(ParameterError) as caught:
         session.run(parse_run(words.split()))
     assert str(caught.value).startswith(message)
-    assert [] == session.datastore.run_ids("F")
+    assert session.datastore.runs.run_ids("F") == []
 
 
 @pytest.mark.parametrize(
@@ -318,10 +319,10 @@ def test_a_foreach_of_too_many_items(make_session: MakeSession) -> None:
     session = make_session(*cells)
     with pytest.raises(ForeachError, match=r"with 101 items\. The limit is 100.* Run with --max-num-splits 101"):
         session.run(RunOptions())
-    assert 105 == session.run(RunOptions(max_num_splits=101)).tasks
+    assert session.run(RunOptions(max_num_splits=101)).tasks == 105
 
 
 def test_no_steps(tmp_path: Path) -> None:
-    """A notebook without step cells is told how to begin."""
+    """The error for a notebook without step cells says how to begin."""
     with pytest.raises(NotFound, match="Write %%step NAME on a cell's first line"):
         Session(folder=tmp_path).run(RunOptions())

@@ -82,24 +82,24 @@ def artifact(found: Run, step: str, name: str) -> Any:
 def test_inherited_steps_run(make_session: MakeSession) -> None:
     """A flow may have all its steps from a base; parameters given to the run reach them."""
     session = make_session(BASE, "%%flow F(Base)")
-    assert "6 mm" == artifact(run(session), "end", "said")
-    assert "30 mm" == artifact(run(session, "--alpha", "10"), "end", "said")
+    assert artifact(run(session), "end", "said") == "6 mm"
+    assert artifact(run(session, "--alpha", "10"), "end", "said") == "30 mm"
 
 
 def test_an_inherited_step_is_spun(make_session: MakeSession) -> None:
     """A spin runs one step of a base on what its parents left, with another parameter for once."""
     session = make_session(BASE, "%%flow F(Base)")
     run(session)
-    assert {"total": 6} == session.spin(parse_spin(["middle"])).values
-    assert {"total": 15} == session.spin(parse_spin("middle --set alpha=5".split())).values
-    assert {"total": -3} == session.spin(parse_spin(["middle"]), body="self.total = -sum(self.xs)").values
+    assert session.spin(parse_spin(["middle"])).values == {"total": 6}
+    assert session.spin(parse_spin("middle --set alpha=5".split())).values == {"total": 15}
+    assert session.spin(parse_spin(["middle"]), body="self.total = -sum(self.xs)").values == {"total": -3}
 
 
 def test_an_inherited_foreach_and_join_run(make_session: MakeSession) -> None:
     """A join of a base calls its inputs as its method does."""
     session = make_session(JOINING, "%%flow F(Sweep)")
-    assert 9 == artifact(run(session), "pick", "best")
-    assert {"best": 9} == session.spin(parse_spin(["pick"])).values
+    assert artifact(run(session), "pick", "best") == 9
+    assert session.spin(parse_spin(["pick"])).values == {"best": 9}
 
 
 def test_a_cell_replaces_an_inherited_step(make_session: MakeSession) -> None:
@@ -107,9 +107,9 @@ def test_a_cell_replaces_an_inherited_step(make_session: MakeSession) -> None:
     first = "%%step start -> xs\nxs = [1, 2, 30]\nself.next(self.middle)"
     last = "%%step end\nsuper().end()\nself.said += '!'"
     session = make_session(BASE, "%%flow F(Base)", first, last)
-    assert [1, 2, 30] == session.run_step("start").values["xs"]
+    assert session.run_step("start").values["xs"] == [1, 2, 30]
     found = run(session)
-    assert ([1, 2, 30], "66 mm!") == (artifact(found, "start", "xs"), artifact(found, "end", "said"))
+    assert (artifact(found, "start", "xs"), artifact(found, "end", "said")) == ([1, 2, 30], "66 mm!")
 
 
 def test_parameters_configs_and_constants_of_all_bases(make_session: MakeSession) -> None:
@@ -118,11 +118,11 @@ def test_parameters_configs_and_constants_of_all_bases(make_session: MakeSession
     body = f"%%step middle -> total, more\n{values}\nself.next(self.end)"
     session = make_session(BASE, "%%flow F(Mixin, Base)\nKIND = 'own'", body)
     found = run(session, "--beta", "7")
-    assert (14, [4, "cm", "own"]) == (artifact(found, "middle", "total"), artifact(found, "middle", "more"))
-    assert "14 cm" == artifact(found, "end", "said")
-    assert (7, 2) == (artifact(found, "end", "beta"), artifact(found, "end", "alpha"))
+    assert (artifact(found, "middle", "total"), artifact(found, "middle", "more")) == (14, [4, "cm", "own"])
+    assert artifact(found, "end", "said") == "14 cm"
+    assert (artifact(found, "end", "beta"), artifact(found, "end", "alpha")) == (7, 2)
     found = run(session, "--config-value", "settings", '{"depth": 9}')
-    assert [9, "cm", "own"] == artifact(found, "middle", "more")
+    assert artifact(found, "middle", "more") == [9, "cm", "own"]
 
 
 def test_a_base_in_a_module_beside_the_notebook(
@@ -138,7 +138,7 @@ def test_a_base_in_a_module_beside_the_notebook(
     session = make_session(
         "%%shared\nimport flow_base_module", "%%flow F(flow_base_module.Base)", "%%step end\nself.y = 1"
     )
-    assert ["start", "F", 2] == artifact(run(session), "start", "seen")
+    assert artifact(run(session), "start", "seen") == ["start", "F", 2]
 
 
 def test_file_is_the_exported_flow(make_session: MakeSession, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_file_is_the_exported_flow(make_session: MakeSession, tmp_path: Path) ->
         "%%shared\nfrom pathlib import Path\nHERE = Path(__file__).parent",
         "%%step a -> here, name\nhere = HERE == Path(__file__).parent\nname = Path(__file__).name",
     )
-    assert {"here": True, "name": "flow.py"} == session.run_step("a").values
+    assert session.run_step("a").values == {"here": True, "name": "flow.py"}
 
 
 def test_a_join_names_its_inputs(make_session: MakeSession) -> None:
@@ -158,7 +158,7 @@ def test_a_join_names_its_inputs(make_session: MakeSession) -> None:
         "%%step pick --join models -> best, n\nbest = max(one.y for one in models)\n"
         "self.merge_artifacts(models, include=['xs'])\nn = len(self.xs)",
     )
-    assert (20, 2) == tuple(artifact(run(session), "pick", name) for name in ("best", "n"))
+    assert tuple(artifact(run(session), "pick", name) for name in ("best", "n")) == (20, 2)
     assert "def pick(self, models):" in session.export()
 
 
@@ -170,10 +170,10 @@ def test_the_first_and_last_step_may_have_any_name(make_session: MakeSession) ->
         "%%step load -> z\n@step(end=True)\nz = y + 1",
     )
     found = run(session)
-    assert ["double", "extract", "load"] == sorted(one.id for one in found)
-    assert 3 == artifact(found, "load", "z")
+    assert sorted(one.id for one in found) == ["double", "extract", "load"]
+    assert artifact(found, "load", "z") == 3
     assert found.end_task is not None
-    assert "load" == found.end_task.path_components[2]
+    assert found.end_task.path_components[2] == "load"
 
 
 @pytest.mark.parametrize(("mark", "steps"), [("", ["only"]), ("@step(start=True, end=True)\n", ["only"])])
@@ -181,7 +181,7 @@ def test_a_flow_of_one_step(make_session: MakeSession, mark: str, steps: list[st
     """It is its first step and its last one."""
     session = make_session(f"%%step only -> x\n{mark}x = 5")
     found = run(session)
-    assert (steps, 5) == ([one.id for one in found], artifact(found, "only", "x"))
+    assert ([one.id for one in found], artifact(found, "only", "x")) == (steps, 5)
     assert found.successful
 
 
@@ -197,7 +197,7 @@ def test_exit_hooks_print(make_session: MakeSession, capfd: pytest.CaptureFixtur
     """What the hooks of a run print is shown when it has ended, well or with an error."""
     session = make_session(*HOOKED)
     session.run(parse_run(["--executor", "inline"]))
-    assert ["went well", "F/1 True"] == [line for line in capfd.readouterr().out.splitlines() if line[:1] in "wF"]
+    assert [line for line in capfd.readouterr().out.splitlines() if line[:1] in "wF"] == ["went well", "F/1 True"]
     with pytest.raises(Exception, match="division by zero"):
         session.run(parse_run(["--executor", "inline", "--fail", "True"]))
     assert "failed F/2" in capfd.readouterr().out.splitlines()

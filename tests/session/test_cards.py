@@ -44,30 +44,30 @@ def session(make_session: MakeSession) -> Session:
 
 def test_the_newest_card_is_shown(session: Session) -> None:
     """Recorded and spun cards count by when they were made; a spun one is said to be one."""
-    assert ("m is 2", "item 0 of 3; --index picks another") == (
+    assert (
         source(view(session, "train")),
         view(session, "train").note,
-    )
+    ) == ("m is 2", "item 0 of 3; --index picks another")
     session.spin(parse_spin("train --index 1 --set alpha=10".split()))
     found = view(session, "train")
-    assert ("m is 20", "item 1 of 3; --index picks another, spin, not recorded") == (source(found), found.note)
-    assert {"flownb": {"card": "train"}} == found.metadata
+    assert (source(found), found.note) == ("m is 20", "item 1 of 3; --index picks another, spin, not recorded")
+    assert found.metadata == {"flownb": {"card": "train"}}
     session.run_step("load")
     session.run_step("train")
-    assert "m is 2" == source(view(session, "train"))
+    assert source(view(session, "train")) == "m is 2"
 
 
 def test_an_item_an_id_and_a_run(session: Session) -> None:
     """--index, --id and --from choose; a spun card of another item does not hide a recorded one."""
     session.spin(parse_spin("train --index 1 --set alpha=10".split()))
-    assert "m is 6" == source(view(session, "train --index 2"))
-    assert "item 2 of 3" == view(session, "train --index 2").note
-    assert "m is 20" == source(view(session, "train --index 1"))
-    assert "m is 4" == source(view(session, "train --index 1 --from 1"))
-    assert ["b"] == [card.id for card in view(session, "train --id b").cards]
+    assert source(view(session, "train --index 2")) == "m is 6"
+    assert view(session, "train --index 2").note == "item 2 of 3"
+    assert source(view(session, "train --index 1")) == "m is 20"
+    assert source(view(session, "train --index 1 --from 1")) == "m is 4"
+    assert [card.id for card in view(session, "train --id b").cards] == ["b"]
     task = session.results().latest("train")[2]
-    assert "m is 6" == source(view(session, f"train --from {task.pathspec}"))
-    assert task.pathspec == view(session, f"train --from {task.pathspec}").metadata["flownb"]["task"]
+    assert source(view(session, f"train --from {task.pathspec}")) == "m is 6"
+    assert view(session, f"train --from {task.pathspec}").metadata["flownb"]["task"] == task.pathspec
 
 
 def test_a_spin_that_failed_shows_what_it_had(make_session: MakeSession) -> None:
@@ -75,10 +75,10 @@ def test_a_spin_that_failed_shows_what_it_had(make_session: MakeSession) -> None
     session = make_session(CELLS[1], "%%step a\n@card\ncurrent.card.append(Markdown('so far'))\n1 / 0")
     with pytest.raises(ZeroDivisionError):
         session.spin(parse_spin(["a"]))
-    assert "spin, not recorded, failed" == view(session, "a").note
+    assert view(session, "a").note == "spin, not recorded, failed"
     with pytest.raises(ZeroDivisionError):
         session.run_step("a")
-    assert "failed" == view(session, "a").note
+    assert view(session, "a").note == "failed"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_spin_that_failed_shows_what_it_had(make_session: MakeSession) -> None
     ],
 )
 def test_what_cannot_be_shown(session: Session, words: str, kind: type[FlownbError], message: str) -> None:
-    """A card that is not there is told with what there is and what to do."""
+    """The error for a missing card says which cards exist and what to do."""
     with pytest.raises(kind) as caught:
         view(session, words)
     assert str(caught.value).startswith(message)
@@ -121,20 +121,20 @@ def test_a_step_that_never_ran_or_ran_before_its_card(make_session: MakeSession)
 
 
 def test_a_running_card_is_shown_until_its_task_ends(session: Session) -> None:
-    """A refresh is told as an event and shown at once; when the task has ended, what was recorded counts."""
+    """A refresh is an event and is shown at once; when the task has ended, what was recorded counts."""
     seen: list[object] = []
     session.events.subscribe(seen.append)
     card = view(session, "train").cards[0]
     spec = TaskSpec("train", "7", "3", frames=(ForeachFrame("load", "xs", 3, 0),))
     card_hook(session, "F", spec)(CardUpdate("train", "b", (card,)))
-    assert [CardRefreshed("F", "7", "train", "3", "b")] == seen
-    assert "item 0 of 3; --index picks another, running" == view(session, "train").note
-    assert "item 2 of 3" == view(session, "train --index 2").note
+    assert seen == [CardRefreshed("F", "7", "train", "3", "b")]
+    assert view(session, "train").note == "item 0 of 3; --index picks another, running"
+    assert view(session, "train --index 2").note == "item 2 of 3"
     session.events.emit(TaskEnded("F", "7", "train", "3", "run", 0, 0, 3, (), "done", "", 1.0))
-    assert "item 0 of 3; --index picks another" == view(session, "train").note
+    assert view(session, "train").note == "item 0 of 3; --index picks another"
 
 
-def test_a_spin_tells_of_its_refreshes(make_session: MakeSession) -> None:
+def test_a_spin_reports_its_refreshes(make_session: MakeSession) -> None:
     """current.card.refresh() in a spun step becomes an event, with the card as it is then on the shelf."""
     session = make_session(
         CELLS[1], "%%step a\n@card\ncurrent.card.append(Markdown('1'))\ncurrent.card.refresh()\ncurrent.card.clear()"
@@ -147,5 +147,5 @@ def test_a_spin_tells_of_its_refreshes(make_session: MakeSession) -> None:
 
     session.events.subscribe(look)
     session.spin(parse_spin(["a"]))
-    assert ["a (running)\n\n1"] == shown
+    assert shown == ["a (running)\n\n1"]
     assert view(session, "a").bundle()["text/plain"].startswith("a (spin, not recorded)\n\nThis step has no artifacts.")

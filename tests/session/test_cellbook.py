@@ -28,8 +28,8 @@ def test_without_ids_the_first_execution_decides_the_order() -> None:
     for name in ("a", "b", "c", "a"):
         book.put(step(name))
     book.put(step("b", body="x = 2"))
-    assert ["a", "b", "c"] == names(book)
-    assert "x = 2" == book.cells()[1].body
+    assert names(book) == ["a", "b", "c"]
+    assert book.cells()[1].body == "x = 2"
 
 
 def test_with_ids_a_step_can_be_renamed() -> None:
@@ -37,7 +37,7 @@ def test_with_ids_a_step_can_be_renamed() -> None:
     book = CellBook()
     for one in (step("a", "1"), step("b", "2"), step("bb", "2")):
         book.put(one)
-    assert ["a", "bb"] == names(book)
+    assert names(book) == ["a", "bb"]
 
 
 def test_a_copied_cell_takes_the_step_over() -> None:
@@ -45,7 +45,7 @@ def test_a_copied_cell_takes_the_step_over() -> None:
     book = CellBook()
     for one in (step("a", "1"), step("b", "2"), step("a", "3")):
         book.put(one)
-    assert ["b", "a"] == names(book)
+    assert names(book) == ["b", "a"]
 
 
 def test_deleted_cells_are_forgotten() -> None:
@@ -54,47 +54,47 @@ def test_deleted_cells_are_forgotten() -> None:
     book.put(step("a", "1"))
     book.put(step("b", "2"))
     book.unmark(["1", "9"])
-    assert ["b"] == names(book)
+    assert names(book) == ["b"]
 
 
 def test_a_cell_that_is_marked_again_keeps_its_place() -> None:
-    """A cell that was executed without its mark and then with it stands where it stood."""
+    """A cell that was executed without its mark and then with it stays in its place."""
     book = CellBook()
     for one in (step("a", "1"), step("b", "2")):
         book.put(one)
     book.unmark(["1"])
     book.put(step("a", "1"))
-    assert ["a", "b"] == names(book)
+    assert names(book) == ["a", "b"]
 
 
 def test_saved_cells_are_part_of_the_flow(write_notebook: Callable[..., Path]) -> None:
     """After a restart the flow is what was saved; an executed cell outranks its saved text."""
     path = write_notebook("%%step a\nx = 1", "y", "%%step b\nx = 2", "%%step c", "%%step oops --fter b")
     book = CellBook(path)
-    assert (["a", "b", "c", "?"], ("a", "b", "c")) == (names(book), book.unexecuted())
+    assert (names(book), book.unexecuted()) == (["a", "b", "c", "?"], ("a", "b", "c"))
     book.put(step("bb", "c2", "x = 3"))
-    assert (["a", "bb", "c", "?"], ("a", "c")) == (names(book), book.unexecuted())
+    assert (names(book), book.unexecuted()) == (["a", "bb", "c", "?"], ("a", "c"))
     book.unmark(["c0"])
-    assert ["bb", "c", "?"] == names(book)
+    assert names(book) == ["bb", "c", "?"]
 
 
 def test_a_cell_that_left_the_file_leaves_the_flow(write_notebook: Callable[..., Path]) -> None:
     """A step whose cell was in the saved file and is not in a newer one was deleted."""
     book = CellBook(write_notebook("%%step a", "%%step b"))
     book.put(step("b", "c1"))
-    assert ["a", "b"] == names(book)
+    assert names(book) == ["a", "b"]
     path = write_notebook("%%step a")
     os.utime(path, ns=(0, 0))
-    assert ["a"] == names(book)
+    assert names(book) == ["a"]
 
 
 def test_the_saved_file_decides_the_order(write_notebook: Callable[..., Path]) -> None:
-    """A cell that was inserted between two others and executed last stands between them."""
+    """A cell that was inserted between two others and executed last is between them."""
     path = write_notebook("a", "new", "b")  # ids c0, c1, c2
     book = CellBook(path)
     for one in (step("a", "c0"), step("b", "c2"), step("new", "c1")):
         book.put(one)
-    assert ["a", "new", "b"] == names(book)
+    assert names(book) == ["a", "new", "b"]
     book.put(step("unsaved", "c9"))
     assert "unsaved" in names(book)
 
@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
     book = CellBook(path)
     book.put(step("a", "1"))
     book.put(step("b", "2"))
-    assert ["a", "b"] == names(book)
+    assert names(book) == ["a", "b"]
 
 
 def shown(*cells: tuple[str, str]) -> list[DocumentCell]:
@@ -115,13 +115,13 @@ def shown(*cells: tuple[str, str]) -> list[DocumentCell]:
 
 
 def test_a_shown_document_decides_order_and_texts() -> None:
-    """With a view, the flow is the notebook as it stands: order, renamed, inserted and deleted cells, edited texts."""
+    """With a view, the flow is the notebook that it shows: order, renamed, inserted and deleted cells, edited texts."""
     book = CellBook()
     for one in (step("a", "1"), step("b", "2"), step("c", "3")):
         book.put(one)
     book.show(shown(("3", "%%step c\npass"), ("9", "1 + 1"), ("4", "%%step new\npass"), ("1", "%%step aa\nx = 1")))
-    assert ["c", "new", "aa"] == names(book)
-    assert "x = 1" == book.cells()[2].body
+    assert names(book) == ["c", "new", "aa"]
+    assert book.cells()[2].body == "x = 1"
 
 
 def test_an_executed_cell_stays_what_it_was_while_its_text_is_the_same() -> None:
@@ -131,28 +131,28 @@ def test_an_executed_cell_stays_what_it_was_while_its_text_is_the_same() -> None
     request = DocumentCell("1", "%%time\n%%step a\npass")
     book.put(cell, request=request)
     book.show([DocumentCell("0", "1 + 1"), request])
-    assert ("In[1]", 2) == (book.cells()[0].filename, book.cells()[0].number)
-    assert () == book.unexecuted()
+    assert (book.cells()[0].filename, book.cells()[0].number) == ("In[1]", 2)
+    assert book.unexecuted() == ()
 
 
-def test_an_edited_cell_is_not_executed_as_it_stands() -> None:
+def test_an_edited_cell_is_not_executed_as_edited() -> None:
     """Steps whose shown text was not executed are named."""
     book = CellBook()
     book.put(step("a", "1"), request=DocumentCell("1", "%%step a\npass"))
     book.show(shown(("1", "%%step a\nx = 2"), ("2", "%%step b\npass")))
-    assert ("a", "b") == book.unexecuted()
+    assert book.unexecuted() == ("a", "b")
 
 
 def test_what_is_executed_after_the_document_was_shown_counts() -> None:
-    """A cell that the view has not told of yet is part of the flow, at its end, and its text is the newest."""
+    """A cell that the view has not reported yet is part of the flow, at its end, and its text is the newest."""
     book = CellBook()
     book.show(shown(("1", "%%step a\npass"), ("2", "%%step b\npass")))
     book.put(step("a", "1", body="x = 2"))
     book.put(step("c", "3"))
-    assert ["a", "b", "c"] == names(book)
-    assert "x = 2" == book.cells()[0].body
+    assert names(book) == ["a", "b", "c"]
+    assert book.cells()[0].body == "x = 2"
     book.unmark(["1"])
-    assert ["b", "c"] == names(book)
+    assert names(book) == ["b", "c"]
 
 
 def test_a_deletion_that_is_undone_brings_the_step_back() -> None:
@@ -162,9 +162,9 @@ def test_a_deletion_that_is_undone_brings_the_step_back() -> None:
     book.put(step("a", "1"), request=document[0])
     book.show(document[1:])
     book.unmark(["1"])
-    assert ["b"] == names(book)
+    assert names(book) == ["b"]
     book.show(document)
-    assert ["a", "b"] == names(book)
+    assert names(book) == ["a", "b"]
 
 
 def test_cells_that_code_executed_stay_with_a_view() -> None:
@@ -172,18 +172,18 @@ def test_cells_that_code_executed_stay_with_a_view() -> None:
     book = CellBook()
     book.put(step("x"))
     book.show(shown(("1", "%%step a\npass")))
-    assert ["a", "x"] == names(book)
+    assert names(book) == ["a", "x"]
     book.show(shown(("1", "%%step x\npass")))
-    assert ["x"] == names(book)
+    assert names(book) == ["x"]
 
 
 def test_a_half_typed_header_is_there_to_be_reported() -> None:
     """A cell whose mark cannot be read is part of what checks look at, and of nothing that runs."""
     book = CellBook()
     book.show(shown(("1", "%%step a\npass"), ("2", "%%step \npass"), ("3", "%%step b --after\npass")))
-    assert ["a", "?", "?"] == names(book)
+    assert names(book) == ["a", "?", "?"]
     flow = define_flow(book.cells())
-    assert (["a"], 2) == ([one.name for one in flow.steps], len(flow.refused))
+    assert ([one.name for one in flow.steps], len(flow.refused)) == (["a"], 2)
 
 
 def flow_cell(name: str, cell_id: str | None, body: str = "pass") -> Cell:
@@ -194,30 +194,30 @@ def flow_cell(name: str, cell_id: str | None, body: str = "pass") -> Cell:
 def test_a_second_header_is_not_forgotten(write_notebook: Callable[..., Path]) -> None:
     """With the file or a view at hand both headers are there, for a check to report; an edited one replaces itself."""
     book = CellBook(write_notebook("%%flow F\nx = 1", "%%flow F\ny = 1"))
-    assert [None, None] == [book.put(flow_cell("F", "c0", "x = 1")), book.put(flow_cell("F", "c1", "y = 1"))]
-    assert ["x = 1", "y = 1"] == [cell.body for cell in book.cells()]
-    assert [None, None] == [book.put(flow_cell("F", "c0", "x = 2")), book.put(flow_cell("G", "c1"))]
-    assert ["F", "G"] == names(book)
+    assert [book.put(flow_cell("F", "c0", "x = 1")), book.put(flow_cell("F", "c1", "y = 1"))] == [None, None]
+    assert [cell.body for cell in book.cells()] == ["x = 1", "y = 1"]
+    assert [book.put(flow_cell("F", "c0", "x = 2")), book.put(flow_cell("G", "c1"))] == [None, None]
+    assert names(book) == ["F", "G"]
     book = CellBook()
     book.show(shown(("1", "%%flow F\nx = 1"), ("2", "%%flow F\ny = 1")))
-    assert None is book.put(flow_cell("F", "2", "y = 1"))
-    assert ["x = 1", "y = 1"] == [cell.body for cell in book.cells()]
+    assert book.put(flow_cell("F", "2", "y = 1")) is None
+    assert [cell.body for cell in book.cells()] == ["x = 1", "y = 1"]
 
 
 def test_a_header_that_replaces_another_one_names_it() -> None:
     """Where the other cell may be gone the one executed last counts, and the caller can say what it replaced."""
     book = CellBook()
     first = flow_cell("F", "1")
-    assert [None, None, first] == [book.put(first), book.put(first), book.put(flow_cell("G", "2"))]
-    assert ["G"] == names(book)
+    assert [book.put(first), book.put(first), book.put(flow_cell("G", "2"))] == [None, None, first]
+    assert names(book) == ["G"]
     book = CellBook()
     first = flow_cell("F", None)
-    assert [None, None, first] == [book.put(first), book.put(first), book.put(flow_cell("G", None))]
-    assert ["G"] == names(book)
+    assert [book.put(first), book.put(first), book.put(flow_cell("G", None))] == [None, None, first]
+    assert names(book) == ["G"]
 
 
 def test_the_same_step_twice_in_the_document_is_left_for_a_check_to_report() -> None:
     """Two shown cells that define one step are both there, as in a file."""
     book = CellBook()
     book.show(shown(("1", "%%step a\npass"), ("2", "%%step a\npass")))
-    assert ["a", "a"] == names(book)
+    assert names(book) == ["a", "a"]

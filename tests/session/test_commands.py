@@ -48,10 +48,10 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("terminal")
 def test_every_example_of_the_command_line_works(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What help shows as an example is accepted, and ends well."""
-    assert 0 == main(["run", str(notebook)])
+    assert main(["run", str(notebook)]) == 0
     examples = [(one.name, call) for one in COMMANDS if one.terminal for call, _ in one.calls("command")]
     # What removes the run comes last.
-    for name, words in sorted(examples, key=lambda one: one[0] in ("gc", "rm")):
+    for _, words in sorted(examples, key=lambda one: one[0] in ("gc", "rm")):
         words = words.replace("TrainingFlow/2", "TrainingFlow/1").replace("--from 7", "--from 1")
         said = shlex.split(words.replace("NOTEBOOK", str(notebook)))
         assert (main(said[1:]), words) == (0, words), capsys.readouterr().err
@@ -91,7 +91,7 @@ def test_both_faces_have_the_same_help(capsys: pytest.CaptureFixture[str]) -> No
 def test_the_overview_names_every_command_of_a_notebook() -> None:
     """Each has a line, which says what it does."""
     text = overview()
-    assert [] == [one.name for one in COMMANDS if one.notebook and f"  {one.notebook}" not in text]
+    assert [one.name for one in COMMANDS if one.notebook and f"  {one.notebook}" not in text] == []
     assert max(map(len, text.splitlines())) < 130
 
 
@@ -99,13 +99,13 @@ def test_who_asks_for_help_of_what_does_not_exist_gets_the_nearest() -> None:
     """An unknown command is refused; what comes after `--` is never a question."""
     with pytest.raises(NotFound, match=r"`rnu` is not a command\. Did you mean `run`\?"):
         command_help("rnu")
-    assert [True, True, False] == [asks_for_help(words.split()) for words in ("--help", "train -h", "-- --help")]
+    assert [asks_for_help(words.split()) for words in ("--help", "train -h", "-- --help")] == [True, True, False]
 
 
 @pytest.mark.parametrize(
     ("given", "meant"), [(["--backgroud"], "--background"), (["--prodution", "--k", "1"], "--production")]
 )
 def test_a_misspelt_switch_is_not_a_parameter_without_value(given: list[str], meant: str) -> None:
-    """An option of run that takes no value is named where its misspelt name stands without one."""
+    """An option of run that takes no value is proposed for a misspelt name without one."""
     with pytest.raises(ParameterError, match=f"is not an option of run. Did you mean `{meant}`"):
         parse_run(given)

@@ -47,8 +47,8 @@ def artifacts(session: Session, pathspec: str, step: str) -> dict[str, Any]:
 def test_single_steps_have_the_defaults(make_session: MakeSession) -> None:
     """A step cell sees configs at their defaults; so do its decorators, and parameters that are made of them."""
     session = make_session(FLOW, FIRST, SECOND)
-    assert {"seen": ["1", "10", 1, 1, ["a", "b"]]} == session.run_step("first").values
-    assert {"more": ["1", 1]} == session.run_step("second").values
+    assert session.run_step("first").values == {"seen": ["1", "10", 1, 1, ["a", "b"]]}
+    assert session.run_step("second").values == {"more": ["1", 1]}
 
 
 def test_a_changed_file_makes_steps_stale(make_session: MakeSession) -> None:
@@ -56,10 +56,10 @@ def test_a_changed_file_makes_steps_stale(make_session: MakeSession) -> None:
     session = make_session(FLOW, FIRST, SECOND)
     session.run_step("first")
     write(20)
-    assert ("made with another `cfg`", "made with size = 1 (now: 20)") == session.freshness()["first"].reasons
-    assert ["20", "10", 20, 20, ["a", "b"]] == session.run_step("first").values["seen"]
+    assert session.freshness()["first"].reasons == ("made with another `cfg`", "made with size = 1 (now: 20)")
+    assert session.run_step("first").values["seen"] == ["20", "10", 20, 20, ["a", "b"]]
     Path("words.txt").write_text("a b c")
-    assert ("made with words = 'a b' (now: 'a b c')",) == session.freshness()["first"].reasons
+    assert session.freshness()["first"].reasons == ("made with words = 'a b' (now: 'a b c')",)
 
 
 def test_the_environment_chooses_for_single_steps_too(
@@ -68,9 +68,9 @@ def test_the_environment_chooses_for_single_steps_too(
     """METAFLOW_FLOW_CONFIG counts wherever the flow's code runs, as in Metaflow."""
     write(7, "prod.json")
     session = make_session(FLOW, FIRST)
-    assert 1 == session.run_step("first").values["seen"][2]
+    assert session.run_step("first").values["seen"][2] == 1
     monkeypatch.setenv("METAFLOW_FLOW_CONFIG", '{"cfg": "prod.json"}')
-    assert 7 == session.run_step("first").values["seen"][2]
+    assert session.run_step("first").values["seen"][2] == 7
 
 
 def test_a_run_keeps_what_it_was_started_with(make_session: MakeSession) -> None:
@@ -80,16 +80,16 @@ def test_a_run_keeps_what_it_was_started_with(make_session: MakeSession) -> None
     outcome = session.run(parse_run(["--config", "cfg", "prod.json", "--size", "6"]))
     kept = artifacts(session, outcome.pathspec, "second")
     expected = {"cfg": {"size": 5}, "words": "a b", "size": 6, "more": ["5", 5]}
-    assert (expected, dict) == ({name: kept[name] for name in expected}, type(kept["cfg"]))
+    assert ({name: kept[name] for name in expected}, type(kept["cfg"])) == (expected, dict)
 
 
 def test_single_steps_have_what_their_parents_ran_with(make_session: MakeSession) -> None:
     """After a run with another config, a step that is spun or executed on its results sees that config everywhere."""
     session = make_session(FLOW, FIRST, SECOND)
     session.run(parse_run(["--config-value", "cfg", '{"size": 3}']))
-    assert ["3", 3] == session.spin(parse_spin(["second"])).values["more"]
-    assert ["3", 3] == session.run_step("second").values["more"]
-    assert ["3", "10", 3, 3, ["a", "b"]] == session.spin(parse_spin(["first", "--from", "1/first"])).values["seen"]
+    assert session.spin(parse_spin(["second"])).values["more"] == ["3", 3]
+    assert session.run_step("second").values["more"] == ["3", 3]
+    assert session.spin(parse_spin(["first", "--from", "1/first"])).values["seen"] == ["3", "10", 3, 3, ["a", "b"]]
 
 
 def test_a_spin_may_set_configs_and_files(make_session: MakeSession) -> None:
@@ -98,10 +98,10 @@ def test_a_spin_may_set_configs_and_files(make_session: MakeSession) -> None:
     session = make_session(FLOW, FIRST)
     session.run_step("first")
     set_both = ["first", "--set", 'cfg={"size": 8}', "--set", "words=other.txt"]
-    assert ["8", "10", 8, 1, ["x", "y", "z"]] == session.spin(parse_spin(set_both)).values["seen"]
+    assert session.spin(parse_spin(set_both)).values["seen"] == ["8", "10", 8, 1, ["x", "y", "z"]]
     task = session.spin(parse_spin([*set_both, "--persist"])).task
     assert task is not None
-    assert ({"size": 8}, "x y z") == (task["cfg"].data, task["words"].data)
+    assert (task["cfg"].data, task["words"].data) == ({"size": 8}, "x y z")
 
 
 def test_a_resume_keeps_the_configs(make_session: MakeSession) -> None:
@@ -112,7 +112,7 @@ def test_a_resume_keeps_the_configs(make_session: MakeSession) -> None:
     changed = make_session(FLOW, FIRST, SECOND + "\nmore = more + [self.cfg.size]")
     outcome = changed.resume(ResumeOptions()).begin().drive()
     kept = artifacts(changed, outcome.pathspec, "second")
-    assert ({"size": 4}, ["4", 4, 4]) == (kept["cfg"], kept["more"])
+    assert (kept["cfg"], kept["more"]) == ({"size": 4}, ["4", 4, 4])
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_nothing_runs_without_usable_configs(
     with pytest.raises(ParameterError) as caught:
         session.run(parse_run(options))
     assert message in str(caught.value)
-    assert [] == session.datastore.flows()
+    assert session.datastore.runs.flows() == []
 
 
 def test_a_required_config_comes_from_a_run(make_session: MakeSession) -> None:
@@ -144,8 +144,8 @@ def test_a_required_config_comes_from_a_run(make_session: MakeSession) -> None:
     with pytest.raises(ParameterError, match=r"config `cfg` has no value\. .*`%flow run --config cfg FILE`"):
         session.run_step("a")
     session.run(parse_run(["--config", "cfg", "cfg.json"]))
-    assert ["1", 1] == session.run_step("second").values["more"]
-    assert {"never", "fresh"} >= {one.state for one in session.freshness().values()}
+    assert session.run_step("second").values["more"] == ["1", 1]
+    assert {one.state for one in session.freshness().values()} <= {"never", "fresh"}
 
 
 def test_declarations_are_looked_at_when_the_header_runs(make_session: MakeSession) -> None:
@@ -156,7 +156,7 @@ def test_declarations_are_looked_at_when_the_header_runs(make_session: MakeSessi
 
 
 def test_the_exported_file_says_what_it_needs(make_session: MakeSession) -> None:
-    """The header comment names files, required configs and parameters, and what Airflow must be told."""
+    """The header comment names files, required configs and parameters, and what Airflow must be given."""
     header = "toml = Config('toml', default='c.toml')\nneed = Config('need', required=True)\n"
     header += "a = Parameter('a', required=True)"
     text = make_session(f"%%flow F\n{header}", "%%step s").export()

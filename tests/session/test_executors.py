@@ -7,8 +7,7 @@ import importlib.util
 import pytest
 
 from flownb.errors import ParameterError
-from flownb.session.options import executor_named
-from flownb.session.options import parse_run
+from flownb.session.options import executor_named, parse_run
 
 
 @pytest.mark.parametrize(
@@ -25,8 +24,8 @@ from flownb.session.options import parse_run
 )
 def test_executors_have_names(text: str, name: str) -> None:
     """An executor is named by a word; dask's scheduler by its address, whose protocol can be left out."""
-    assert name == parse_run(["--executor", text]).executor
-    assert name == parse_run([f"--executor={text}"]).executor
+    assert parse_run(["--executor", text]).executor == name
+    assert parse_run([f"--executor={text}"]).executor == name
 
 
 @pytest.mark.parametrize(
@@ -55,10 +54,10 @@ def test_executors_have_names(text: str, name: str) -> None:
     ],
 )
 def test_an_unknown_executor_is_refused(text: str, message: str) -> None:
-    """What is no executor is refused before anything runs, with the names that there are."""
+    """What is not an executor is refused before anything runs, with the names that there are."""
     with pytest.raises(ParameterError) as caught:
         executor_named(text)
-    assert message == str(caught.value)
+    assert str(caught.value) == message
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +65,6 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ParameterError) as caught:
         executor_named("dask")
-    assert (
+    assert str(caught.value) == (
         "`--executor dask` needs the package distributed. It is not installed here. Run `pip install 'flownb[dask]'`."
-        == str(caught.value)
     )

@@ -232,9 +232,9 @@ def check(base: Base, how: str, edits: list[Edit]) -> None:
             tried[f"{state}, {'the same' if same else 'differs'}"] += 1
             assert state in ("fresh", "stale"), (names, judged)
             if not same:
-                assert "stale" == state, (names, step, judged, before[step], after[step])
+                assert state == "stale", (names, step, judged, before[step], after[step])
             elif all(edit in COSMETIC for edit in edits):
-                assert "fresh" == state, (names, step, judged)
+                assert state == "fresh", (names, step, judged)
         if how != "steps":
             resumed = sessions.ask("resume", folder / "store", now)
             only_default = {"default of a parameter", "config"} & set(names)  # a resume keeps its origin's
@@ -270,4 +270,4 @@ def test_what_is_fresh_is_what_a_run_gives(how: str, base: Base) -> None:
 def test_it_counts(capsys: pytest.CaptureFixture[str]) -> None:
     """How many edits were tried, and how they were judged, is shown on demand."""
     print(dict(tried))
-    assert 0 == tried["fresh, differs"]
+    assert tried["fresh, differs"] == 0

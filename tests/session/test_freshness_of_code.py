@@ -55,7 +55,7 @@ def done(make_session: MakeSession) -> Session:
 )
 def test_how_code_looks(done: Session, make_session: MakeSession, old: str, new: str) -> None:
     """Comments, blank lines and formatting in any cell leave all steps fresh, and a resume takes them over."""
-    assert {("fresh", ())} == set(states(make_session(*edited(CELLS, old, new))).values())
+    assert set(states(make_session(*edited(CELLS, old, new))).values()) == {("fresh", ())}
 
 
 @pytest.mark.parametrize(
@@ -70,15 +70,15 @@ def test_how_code_looks(done: Session, make_session: MakeSession, old: str, new:
 def test_what_code_says(done: Session, make_session: MakeSession, old: str, new: str, reason: str) -> None:
     """A change of what a cell says makes its steps stale; texts and docstrings are read by code, so they count."""
     state, reasons = states(make_session(*edited(CELLS, old, new)))["load"]
-    assert ("stale", reason) == (state, reasons[0])
+    assert (state, reasons[0]) == ("stale", reason)
 
 
 def test_code_that_sees_its_lines(make_session: MakeSession) -> None:
     """Where a step, or a function that it may call, can see lines, its text counts."""
     shared = "%%shared\nimport sys\ndef line():\n    return sys._getframe(1).f_lineno"
     make_session(shared, "%%step a -> x\nx = line()").run_step("a")
-    assert "fresh" == states(make_session(shared, "%%step a -> x\nx = line()"))["a"][0]
-    assert ("stale", ("`a` changed",)) == states(make_session(shared, "%%step a -> x\n# above\nx = line()"))["a"]
+    assert states(make_session(shared, "%%step a -> x\nx = line()"))["a"][0] == "fresh"
+    assert states(make_session(shared, "%%step a -> x\n# above\nx = line()"))["a"] == ("stale", ("`a` changed",))
 
 
 def test_a_step_that_sees_lines_of_shared_code(make_session: MakeSession) -> None:
@@ -86,16 +86,16 @@ def test_a_step_that_sees_lines_of_shared_code(make_session: MakeSession) -> Non
     shared = "%%shared\ndef fail():\n    raise ValueError"
     step = "%%step a -> x\nimport traceback\ntry:\n    fail()\nexcept ValueError:\n    x = traceback.format_exc()"
     make_session(shared, step).run_step("a")
-    assert "fresh" == states(make_session(shared, step))["a"][0]
-    assert ("stale", ("shared code changed",)) == states(make_session(*edited((shared, step), "def", "\ndef")))["a"]
+    assert states(make_session(shared, step))["a"][0] == "fresh"
+    assert states(make_session(*edited((shared, step), "def", "\ndef")))["a"] == ("stale", ("shared code changed",))
 
 
 def test_a_caught_exception_has_lines(make_session: MakeSession) -> None:
     """What @catch keeps names the lines, so a comment makes such a task stale."""
     cell = "%%step a\n@catch(var='e', print_exception=False)\nx = 1 / 0"
     make_session(cell).run_step("a")
-    assert "fresh" == states(make_session(cell))["a"][0]
-    assert ("stale", ("`a` changed",)) == states(make_session(cell.replace("x = 1", "\n# why\nx = 1")))["a"]
+    assert states(make_session(cell))["a"][0] == "fresh"
+    assert states(make_session(cell.replace("x = 1", "\n# why\nx = 1")))["a"] == ("stale", ("`a` changed",))
 
 
 def test_a_resume_after_a_comment(make_session: MakeSession) -> None:
@@ -108,21 +108,21 @@ def test_a_resume_after_a_comment(make_session: MakeSession) -> None:
 def test_every_task_of_a_foreach_counts(done: Session, make_session: MakeSession) -> None:
     """One task that was made by other code makes the step stale, wherever it is in the foreach."""
     datastore, run = done.datastore, done.working_run()
-    last = datastore.tasks("NotebookFlow", run, "train")[-1]
+    last = datastore.tasks.last_attempts("NotebookFlow", run, "train")[-1]
     older = replace(last, attempt=last.attempt + 1, fingerprint={**last.fingerprint, "method": "", "method_tree": ""})
-    datastore.write_task(older, made=())
-    assert ("stale", ("`train` changed",)) == states(make_session(*CELLS))["train"]
+    datastore.tasks.write_task(older, made=())
+    assert states(make_session(*CELLS))["train"] == ("stale", ("`train` changed",))
 
 
 def test_records_of_the_version_before(done: Session, make_session: MakeSession) -> None:
     """A record that has hashes of texts alone holds where the text is the same, and is stale where it is not."""
     datastore, run = done.datastore, done.working_run()
-    for task in datastore.tasks("NotebookFlow", run, "load"):
+    for task in datastore.tasks.last_attempts("NotebookFlow", run, "load"):
         parts = ("method", "shared", "decorators", "settings")
         old = {name: value for name, value in task.fingerprint.items() if name in parts}
-        datastore.write_task(replace(task, attempt=task.attempt + 1, fingerprint=old), made=())
-    assert "fresh" == states(make_session(*CELLS))["load"][0]
-    assert ("stale", ("`load` changed",)) == states(make_session(*edited(CELLS, "xs = [1", "# one\nxs = [1")))["load"]
+        datastore.tasks.write_task(replace(task, attempt=task.attempt + 1, fingerprint=old), made=())
+    assert states(make_session(*CELLS))["load"][0] == "fresh"
+    assert states(make_session(*edited(CELLS, "xs = [1", "# one\nxs = [1")))["load"] == ("stale", ("`load` changed",))
 
 
 def test_records_of_older_versions(make_session: MakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

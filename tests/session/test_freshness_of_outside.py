@@ -34,8 +34,8 @@ def record_other(session: Session, step: str, part: str, old: str, new: str) -> 
     """Change what the latest task's record says, as if it had been made elsewhere."""
     task = session.results().latest(step)[0]
     changed = {**task.fingerprint, part: task.fingerprint[part].replace(old, new)}
-    assert changed != task.fingerprint
-    session.datastore.write_task(replace(task, attempt=task.attempt + 1, fingerprint=changed), made=())
+    assert task.fingerprint != changed
+    session.datastore.tasks.write_task(replace(task, attempt=task.attempt + 1, fingerprint=changed), made=())
 
 
 def test_another_version(make_session: MakeSession) -> None:
@@ -43,18 +43,18 @@ def test_another_version(make_session: MakeSession) -> None:
     cells = ("%%step a -> x\nimport pandas\nx = 1", "%%step b -> y\ny = x")
     session = make_session(*cells)
     session.run(RunOptions())
-    assert "fresh" == state(make_session(*cells))[0]
+    assert state(make_session(*cells))[0] == "fresh"
     import numpy
 
     record_other(session, "a", "distributions", f"numpy={numpy.__version__}", "numpy=1.0")
     reason = f"`numpy` changed from 1.0 to {numpy.__version__}"
-    assert ("stale", (reason,)) == state(make_session(*cells))
+    assert state(make_session(*cells)) == ("stale", (reason,))
     lines = flow_status(make_session(*cells)).lines()
     assert f"  a  would run: {reason}" in lines
-    assert "" == parts(session, "b").get("distributions", "")
+    assert parts(session, "b").get("distributions", "") == ""
     resumed = make_session(*cells).resume(ResumeOptions(run=INLINE))
     resumed.begin().drive()
-    assert [f"a: ran, {reason}", "b: cloned"] == resumed.lines
+    assert resumed.lines == [f"a: ran, {reason}", "b: cloned"]
 
 
 def test_packages_of_values(make_session: MakeSession) -> None:
@@ -64,7 +64,7 @@ def test_packages_of_values(make_session: MakeSession) -> None:
     for step in "abc":
         session.run_step(step)
     names = [[e.partition("=")[0] for e in parts(session, step)["distributions"].split()] for step in "bc"]
-    assert (["numpy"], True) == (names[0], "pandas" in names[1])
+    assert (names[0], "pandas" in names[1]) == (["numpy"], True)
 
 
 def test_code_that_imports_what_it_does_not_name(make_session: MakeSession) -> None:
@@ -81,7 +81,7 @@ def test_another_python(make_session: MakeSession) -> None:
     session.run_step("a")
     now = ".".join(map(str, sys.version_info[:3]))
     record_other(session, "a", "python", now, "3.11.0")
-    assert ("stale", (f"Python changed from 3.11.0 to {now}",)) == state(make_session("%%step a -> x\nx = 1"))
+    assert state(make_session("%%step a -> x\nx = 1")) == ("stale", (f"Python changed from 3.11.0 to {now}",))
 
 
 @pytest.mark.parametrize("executor", ["steps", "process"])
@@ -95,11 +95,11 @@ def test_a_variable_that_is_read(executor: str, make_session: MakeSession, monke
         session.run_step("b")
     else:
         session.run(RunOptions())
-    assert {"fresh"} == {one.state for one in make_session(*cells).freshness().values()}
+    assert {one.state for one in make_session(*cells).freshness().values()} == {"fresh"}
     monkeypatch.setenv("FLOWNB_TEST_B", "1")
-    assert "fresh" == state(make_session(*cells))[0]
+    assert state(make_session(*cells))[0] == "fresh"
     monkeypatch.setenv("FLOWNB_TEST_A", "1")
-    assert ("stale", ("environment variable `FLOWNB_TEST_A` changed",)) == state(make_session(*cells))
+    assert state(make_session(*cells)) == ("stale", ("environment variable `FLOWNB_TEST_A` changed",))
 
 
 @pytest.fixture
@@ -121,13 +121,13 @@ def test_a_variable_that_a_module_reads(
     session = make_session(*cells)
     for step in "ab":
         session.run_step(step)
-    assert {"fresh"} == {one.state for one in make_session(*cells).freshness().values()}
+    assert {one.state for one in make_session(*cells).freshness().values()} == {"fresh"}
     monkeypatch.setenv(name, "1")
     for step in "ab":
-        assert ("stale", f"environment variable `{name}` changed") == (
+        assert (
             state(make_session(*cells), step)[0],
             state(make_session(*cells), step)[1][0],
-        )
+        ) == ("stale", f"environment variable `{name}` changed")
 
 
 def test_a_variable_of_the_step_itself(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,8 +139,8 @@ def test_a_variable_of_the_step_itself(make_session: MakeSession, monkeypatch: p
     make_session(OS, cell).run_step("a")
     monkeypatch.setenv("FLOWNB_TEST_A", "3")
     monkeypatch.setenv("FLOWNB_TEST_B", "3")
-    assert "fresh" == state(make_session(OS, cell))[0]
-    assert ("stale", ("`a` changed",)) == state(make_session(OS, cell.replace("'1'", "'2'")))
+    assert state(make_session(OS, cell))[0] == "fresh"
+    assert state(make_session(OS, cell.replace("'1'", "'2'"))) == ("stale", ("`a` changed",))
 
 
 def test_a_variable_of_the_command(make_session: MakeSession) -> None:
@@ -148,10 +148,10 @@ def test_a_variable_of_the_command(make_session: MakeSession) -> None:
     cells = (OS, "%%step a -> x\nx = os.environ.get('FLOWNB_TEST_A')")
     options = parse_run(["--executor", "inline", "--with", 'environment:vars={"FLOWNB_TEST_A": "1"}'])
     make_session(*cells).run(options)
-    assert ("stale", ("environment variable `FLOWNB_TEST_A` changed",)) == state(make_session(*cells))
+    assert state(make_session(*cells)) == ("stale", ("environment variable `FLOWNB_TEST_A` changed",))
     resumed = make_session(*cells).resume(ResumeOptions(run=options))
     resumed.begin().drive()
-    assert ["a: cloned"] == resumed.lines
+    assert resumed.lines == ["a: cloned"]
 
 
 def test_all_variables(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,9 +159,9 @@ def test_all_variables(make_session: MakeSession, monkeypatch: pytest.MonkeyPatc
     cells = (OS, "%%step a -> n\nn = len(dict(os.environ))")
     make_session(*cells).run_step("a")
     monkeypatch.setenv("TERM_PROGRAM", "other")
-    assert "fresh" == state(make_session(*cells))[0]
+    assert state(make_session(*cells))[0] == "fresh"
     monkeypatch.setenv("RATE", "1")
-    assert ("stale", ("environment variables changed",)) == state(make_session(*cells))
+    assert state(make_session(*cells)) == ("stale", ("environment variables changed",))
 
 
 def test_the_time_zone(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,10 +173,10 @@ def test_the_time_zone(make_session: MakeSession, monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "Asia/Kolkata")
         time.tzset()
-        assert ("stale", ("the time zone changed",)) == state(make_session(*cells))
+        assert state(make_session(*cells)) == ("stale", ("the time zone changed",))
         assert "environment" not in parts(session, "b")
     time.tzset()
-    assert "fresh" == state(make_session(*cells))[0]
+    assert state(make_session(*cells))[0] == "fresh"
 
 
 def test_what_packages_look_up_for_themselves(make_session: MakeSession) -> None:
@@ -192,7 +192,7 @@ def test_what_packages_look_up_for_themselves(make_session: MakeSession) -> None
     session = make_session(cell)
     session.run_step("a")
     names = {entry.partition("=")[0] for entry in parts(session).get("environment", "").split()}
-    assert {"@zone"} == names  # pandas knows the local time
+    assert names == {"@zone"}  # pandas knows the local time
 
 
 @pytest.mark.parametrize(
@@ -220,13 +220,13 @@ def test_defaults_and_constants_follow_a_variable(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("WANTED", "1")
     session = make_session(*cells, "%%step a -> x\nx = self.k")
-    assert "1" == session.run_step("a").values["x"]
-    assert ("fresh", ()) == state(session)
+    assert session.run_step("a").values["x"] == "1"
+    assert state(session) == ("fresh", ())
     monkeypatch.setenv("WANTED", "2")
-    assert "stale" == state(session)[0]
+    assert state(session)[0] == "stale"
     assert ("environment variable `WANTED` changed" in state(session)[1]) is step_reads
-    assert "2" == session.run_step("a").values["x"]
-    assert ("fresh", ()) == state(session)
+    assert session.run_step("a").values["x"] == "2"
+    assert state(session) == ("fresh", ())
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def a_worktree_that_only_runs(folder: Path) -> tuple[Callable[[], Session], Call
 
 
 def two_kernels(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
-    """Two kernels that execute nobody knows which notebook, in one folder."""
+    """Two kernels in one folder, whose notebooks are not known."""
 
     def kernel(name: str, path: Path) -> Session:
         session = Session(folder=folder, kernel=name)
@@ -164,7 +164,7 @@ def two_kernels(folder: Path) -> tuple[Callable[[], Session], Callable[[], Sessi
 
 
 def a_kernel_and_a_file(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
-    """A kernel that executes nobody knows which notebook, beside a notebook with the same flow."""
+    """A kernel whose notebook is not known, beside a notebook with the same flow."""
     _, second = two_kernels(folder)
     return lambda: opened(folder / "a.ipynb"), second
 
@@ -227,7 +227,7 @@ def test_notebooks_are_kept_apart(pair: Pair, is_shared: bool, tmp_path: Path, m
 
 
 def test_a_renamed_notebook_with_an_id_keeps_its_steps(tmp_path: Path) -> None:
-    """A new kernel on the renamed file goes on with the results of the old name, and so does the next one."""
+    """A new kernel on the renamed file continues with the results of the old name, and so does the next one."""
     path = write(tmp_path / "Untitled.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
     opened(path).run_step("load")
     renamed = path.rename(tmp_path / "train.ipynb")
@@ -254,7 +254,7 @@ def test_a_folder_that_is_moved_with_its_datastore_keeps_its_steps(tmp_path: Pat
 
 
 def test_a_notebook_gets_its_id_once_a_view_can_write_it(tmp_path: Path) -> None:
-    """What was recorded before goes on: for this kernel, and for a later one that reads the id from the file."""
+    """What was recorded before continues: for this kernel, and for a later one that reads the id from the file."""
     path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD)
     opened(path).run_step("load")
     session, named = viewed(path)
@@ -338,7 +338,7 @@ def test_a_view_that_speaks_after_a_restart_loses_nothing(tmp_path: Path) -> Non
 
 
 def test_two_kernels_on_one_notebook_share_its_steps(tmp_path: Path) -> None:
-    """A kernel that looked before the other one recorded anything, or missed several of its runs, goes on with them."""
+    """A kernel that looked before the other one recorded anything, or missed some of its runs, continues with them."""
     path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
     one, two = opened(path), opened(path)
     assert (status(one), status(two)) == ("never", "never")
@@ -460,11 +460,11 @@ def test_what_use_refuses(tmp_path: Path) -> None:
     ):
         with pytest.raises(Exception, match=message.replace("`", ".")):
             use_run(session, given)
-    assert session.datastore.flows() == []
+    assert session.datastore.runs.flows() == []
 
 
-def test_an_id_that_was_not_saved_is_no_silent_loss(tmp_path: Path) -> None:
-    """A file without an id, at a path where another one was given one, is told once of the results that it may want."""
+def test_an_id_that_was_not_saved_is_not_a_silent_loss(tmp_path: Path) -> None:
+    """A file without an id, at a path where another one had an id, is pointed once to the results that it may want."""
     path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD)
     viewed(path)[0].run_step("load")
     session = viewed(path)[0]  # closed without saving, then opened again
@@ -488,14 +488,16 @@ def test_gc_keeps_what_is_used_and_clears_up_after_unknown_kernels(tmp_path: Pat
     session = opened(path)
     use_run(session, ["1"])
     store = session.datastore
-    store.new_run(RunRecord("F", "", "work", user="tester", started=5.0, notebook_id="k1"))
-    store.new_run(RunRecord("F", "", "work", user="tester", started=4e9, notebook_id="k2"))
+    store.runs.new_run(RunRecord("F", "", "work", user="tester", started=5.0, notebook_id="k1"))
+    store.runs.new_run(RunRecord("F", "", "work", user="tester", started=4e9, notebook_id="k2"))
     collect(store, keep_last=1)
-    kept = [one.run for one in store.runs("F", store.run_ids("F")) if one is not None and not one.removed]
+    kept = [
+        one.run for one in store.runs.run_records("F", store.runs.run_ids("F")) if one is not None and not one.removed
+    ]
     assert kept == ["5", "3", "2", "1"]
     use_run(session, ["--none"])
     collect(store, keep_last=1)
-    assert store.runs("F", ["1"])[0].removed  # type: ignore[union-attr]  # it is there
+    assert store.runs.run_records("F", ["1"])[0].removed  # type: ignore[union-attr]  # it is there
 
 
 def test_gc_keeps_the_newest_run_of_each_notebook_that_is_worked_on(tmp_path: Path) -> None:
@@ -512,7 +514,7 @@ def test_gc_keeps_the_newest_run_of_each_notebook_that_is_worked_on(tmp_path: Pa
 
 
 def test_rm_refuses_what_a_notebook_takes_results_from(tmp_path: Path) -> None:
-    """A working run that another one goes on from, and a run that is used, are removed with --force alone."""
+    """A working run that another one continues from, and a run that is used, are removed with --force alone."""
     path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
     session = opened(path)
     session.run(RunOptions(executor="inline"))

@@ -17,15 +17,15 @@ def test_first_foreach_runs_over_a_constant(make_session: MakeSession) -> None:
     """The cell of a first step runs once for each item of a constant, and a join can follow it."""
     session = make_session(HEADER, WORK, GATHER)
     session.run_step("work")
-    assert {"vs": ["aa", "bb"]} == session.run_step("gather").values
+    assert session.run_step("gather").values == {"vs": ["aa", "bb"]}
 
 
 def test_first_foreach_runs_over_a_parameter(make_session: MakeSession) -> None:
     """A spin of such a step takes the item that --index names, also of a parameter that --set gives."""
     session = make_session(HEADER, WORK.replace("ITEMS", "sizes"), GATHER)
-    assert {"v": 6} == session.spin(parse_spin(["work"])).values
-    assert {"v": 8} == session.spin(parse_spin("work --index 1".split())).values
-    assert {"v": 18} == session.spin(parse_spin("work --index 2 --set sizes=[7,8,9]".split())).values
+    assert session.spin(parse_spin(["work"])).values == {"v": 6}
+    assert session.spin(parse_spin("work --index 1".split())).values == {"v": 8}
+    assert session.spin(parse_spin("work --index 2 --set sizes=[7,8,9]".split())).values == {"v": 18}
 
 
 def test_first_foreach_over_nothing_known(make_session: MakeSession) -> None:

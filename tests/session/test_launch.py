@@ -33,7 +33,7 @@ BRANCH = "%%step a -> b\nfrom metaflow import current\nb = current.branch_name, 
 )
 def test_a_decorator_is_read_as_metaflow_reads_it(text: str, expected: Any) -> None:
     """Values are JSON, numbers or texts; a comma belongs to a value unless another setting follows it."""
-    assert expected == decorator_spec(text)
+    assert decorator_spec(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_decorator_that_metaflow_refuses(text: str, what: str) -> None:
     """An unknown decorator or setting is refused before anything runs, with the nearest name."""
     with pytest.raises(ParameterError) as caught:
         parse_run(["--with", text])
-    assert what == caught.value.what
+    assert caught.value.what == what
 
 
 def test_values_are_checked_before_the_run(make_session: MakeSession) -> None:
@@ -57,7 +57,7 @@ def test_values_are_checked_before_the_run(make_session: MakeSession) -> None:
     session = make_session("%%step a -> b\nb = 1")
     with pytest.raises(ParameterError, match=r"@retry of step .* says times=9"):
         session.run(parse_run(["--with", "retry:times=9"]))
-    assert [] == session.datastore.flows()
+    assert session.datastore.runs.flows() == []
 
 
 @pytest.mark.parametrize("executor", ["process", "inline"])
@@ -80,9 +80,9 @@ def test_decorators_are_added_to_all_steps(make_session: MakeSession, executor: 
     ]
     outcome = session.run(parse_run(words))
     run = Run(outcome.pathspec, datastore=session.datastore)
-    assert [1, 2] == [run["a"].task["b"].data, run["c"].task["d"].data]
+    assert [run["a"].task["b"].data, run["c"].task["d"].data] == [1, 2]
     cards = [[card.id for card in run[step].task._record.cards] for step in ("start", "a", "c", "end")]
-    assert [["x"], ["x"], ["x", "own"], ["x"]] == cards
+    assert cards == [["x"], ["x"], ["x", "own"], ["x"]]
 
 
 def test_a_resume_takes_them_too(make_session: MakeSession) -> None:
@@ -92,8 +92,8 @@ def test_a_resume_takes_them_too(make_session: MakeSession) -> None:
         session.run(parse_run([]))
     plan = session.resume(parse_resume(["--with", "retry:times=1,minutes_between_retries=0"]))
     outcome = plan.begin().drive()
-    assert 2 == outcome.cloned
-    assert 1 == Run(outcome.pathspec, datastore=session.datastore)["c"].task["d"].data
+    assert outcome.cloned == 2
+    assert Run(outcome.pathspec, datastore=session.datastore)["c"].task["d"].data == 1
 
 
 def test_a_spin_takes_them_too(make_session: MakeSession) -> None:
@@ -101,11 +101,11 @@ def test_a_spin_takes_them_too(make_session: MakeSession) -> None:
     session = make_session(f"%%step a -> b\n{READ}b = os.environ.get('ADDED')")
     options = ["a", "--with", 'environment:vars={"ADDED": 1}', "--with", "retry", "--with", "kubernetes"]
     outcome = session.spin(parse_spin(options))
-    assert "1" == outcome["b"]
+    assert outcome["b"] == "1"
     notes = [f"note: @{name} of --with is not applied in a spin" for name in ("retry", "kubernetes")]
-    assert notes == [line.strip() for line in outcome.report.lines() if "--with" in line]
+    assert [line.strip() for line in outcome.report.lines() if "--with" in line] == notes
     assert session.spin(parse_spin([*options, "--skip-decorators"]))["b"] is None
-    assert "1" == session.spin(parse_spin([*options, "--isolate", "process"]))["b"]
+    assert session.spin(parse_spin([*options, "--isolate", "process"]))["b"] == "1"
 
 
 def test_what_is_not_applied_is_named(make_session: MakeSession) -> None:
@@ -115,7 +115,7 @@ def test_what_is_not_applied_is_named(make_session: MakeSession) -> None:
         ["--with", "kubernetes", "--with", "retry", "--with", "batch", "--with", "batch:cpu=2"]
     ).decorators
     expected = ["@kubernetes of --with is not applied here", "@batch of --with is not applied here"]
-    assert expected == session.not_applied(added=added)
+    assert session.not_applied(added=added) == expected
 
 
 def test_default_decorators_of_the_environment(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_default_decorators_of_the_environment(make_session: MakeSession, monkey
     monkeypatch.setenv("METAFLOW_DEFAULT_DECOSPECS", 'environment:vars={"ADDED":"1"} retry:times=3')
     session = make_session(f"%%step a -> b\n{READ}b = os.environ.get('ADDED'), current.retry_count\nassert b[1] == 1")
     outcome = session.run(parse_run(["--with", "retry:times=1,minutes_between_retries=0"]))
-    assert ("1", 1) == Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data
+    assert Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data == ("1", 1)
     spun = make_session(f"%%step a -> b\n{READ}b = os.environ.get('ADDED')")
     assert spun.spin(parse_spin(["a"]))["b"] is None
 
@@ -155,18 +155,18 @@ def test_the_branch_of_a_project(
     session = make_session(PROJECT, BRANCH)
     outcome = session.run(parse_run([*words, "--executor", "inline"]))
     run = Run(outcome.pathspec, datastore=session.datastore)
-    assert expected == run["a"].task["b"].data
-    assert {"project:demo", f"project_branch:{expected[0]}"} == run.system_tags
-    assert expected == session.spin(parse_spin(["a", *words]))["b"]
+    assert run["a"].task["b"].data == expected
+    assert run.system_tags == {"project:demo", f"project_branch:{expected[0]}"}
+    assert session.spin(parse_spin(["a", *words]))["b"] == expected
     resumed = session.resume(parse_resume([*words, "a", "--executor", "inline"])).begin().drive()
-    assert expected == Run(resumed.pathspec, datastore=session.datastore)["a"].task["b"].data
+    assert Run(resumed.pathspec, datastore=session.datastore)["a"].task["b"].data == expected
 
 
 def test_a_branch_is_carried_to_workers(make_session: MakeSession) -> None:
     """A task in a process of its own knows the branch that only the command was given."""
     session = make_session(PROJECT, BRANCH)
     outcome = session.run(parse_run(["--branch", "new"]))
-    assert ("test.new", False) == Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data
+    assert Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data == ("test.new", False)
 
 
 def test_a_branch_without_a_project_is_refused(make_session: MakeSession) -> None:
@@ -177,7 +177,7 @@ def test_a_branch_without_a_project_is_refused(make_session: MakeSession) -> Non
             session.run(parse_run(words))
         with pytest.raises(ParameterError, match="needs a flow with @project"):
             session.spin(parse_spin(["a", *words]))
-    assert [] == session.datastore.flows()
+    assert session.datastore.runs.flows() == []
 
 
 @pytest.mark.parametrize(
@@ -196,15 +196,19 @@ def test_a_branch_that_metaflow_refuses(settings: dict[str, Any], given: Launch,
 
 
 def test_the_decorator_and_the_command_may_agree() -> None:
-    """A branch that both name is no contradiction; an empty one in the decorator counts as chosen."""
+    """A branch that both name is not a contradiction; an empty one in the decorator counts as chosen."""
     agreed = project_facts("F", {"name": "p", "branch": "own"}, Launch(branch="own", production=True))
-    assert ["p", "prod.own", False, True, "p.prod.own.F"] == list(agreed.values())
-    assert ["p", "user.tester", False, False, "p.user.tester.F"] == list(
-        project_facts("F", {"name": "p", "branch": ""}, Launch()).values()
-    )
+    assert list(agreed.values()) == ["p", "prod.own", False, True, "p.prod.own.F"]
+    assert list(project_facts("F", {"name": "p", "branch": ""}, Launch()).values()) == [
+        "p",
+        "user.tester",
+        False,
+        False,
+        "p.user.tester.F",
+    ]
 
 
-def test_a_variable_that_is_no_truth_value_is_refused() -> None:
+def test_a_variable_that_is_not_a_truth_value_is_refused() -> None:
     """METAFLOW_PRODUCTION takes click's words for true and false."""
     with pytest.raises(ParameterError, match="METAFLOW_PRODUCTION cannot be `maybe`"):
         launch(environment={"METAFLOW_PRODUCTION": "maybe"})
@@ -221,9 +225,9 @@ def test_options_and_parameters_of_one_name(make_session: MakeSession) -> None:
 
     with pytest.raises(ParameterError, match="`--executor` can mean two things here"):
         given("--executor", "inline")
-    assert ("spark", "y") == given("--", "--executor", "spark")
-    assert ("x", "z") == given("--executor", "inline", "--With", "z", "--")
-    assert ("spark", "y") == given("--executor", "inline", "--", "--executor=spark")
+    assert given("--", "--executor", "spark") == ("spark", "y")
+    assert given("--executor", "inline", "--With", "z", "--") == ("x", "z")
+    assert given("--executor", "inline", "--", "--executor=spark") == ("spark", "y")
 
 
 def test_a_name_that_metaflow_refuses(make_session: MakeSession) -> None:
@@ -240,8 +244,8 @@ def test_system_tags_stay(make_session: MakeSession) -> None:
     outcome = session.run(parse_run(["--tag", "mine", "--executor", "inline"]))
     run = Run(outcome.pathspec, datastore=session.datastore)
     run.add_tags(["project:demo", "more"])
-    assert {"mine", "more"} == run.user_tags
-    assert {"mine", "more", "project:demo", "project_branch:user.tester"} == run.tags
+    assert run.user_tags == {"mine", "more"}
+    assert run.tags == {"mine", "more", "project:demo", "project_branch:user.tester"}
     with pytest.raises(ParameterError, match="`project:demo` cannot be removed"):
         run.remove_tag("project:demo")
 
@@ -257,11 +261,11 @@ def test_a_config_chosen_by_module_code(
         """%%flow F\ncfg = Config("cfg", default_value='{"x": 1}')""",
         "%%step a -> b\nb = self.cfg.x",
     )
-    assert {"b": 2} == make_session(*cells).run_step("a").values
+    assert make_session(*cells).run_step("a").values == {"b": 2}
     monkeypatch.setenv("METAFLOW_FLOW_CONFIG_VALUE", "")
     session = make_session(*cells)
     outcome = session.run(parse_run([]))
-    assert 2 == Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data
+    assert Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data == 2
 
 
 @pytest.mark.filterwarnings("ignore:The _yaml extension module:DeprecationWarning")  # Metaflow's own import
@@ -284,7 +288,7 @@ x = 1""",
         *(f"@{name} of the flow" for name in ("schedule", "trigger", "trigger_on_finish", "pypi_base", "conda_base")),
         *(f"@{name} of a" for name in ("kubernetes", "batch", "pytorch_parallel")),
     ]
-    assert [f"{what} is written to flow.py; it is not applied here" for what in expected] == session.not_applied()
-    assert expected[-3:] == [note.partition(" is ")[0] for note in session.not_applied("a")]
+    assert session.not_applied() == [f"{what} is written to flow.py; it is not applied here" for what in expected]
+    assert [note.partition(" is ")[0] for note in session.not_applied("a")] == expected[-3:]
     outcome = session.run(parse_run(["--executor", "inline"]))
-    assert 1 == Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data
+    assert Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data == 1

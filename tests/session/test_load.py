@@ -21,9 +21,9 @@ def test_large_artifacts_are_loaded_when_they_are_named(
     session.run_step("load")
     monkeypatch.setattr(load, "LARGE", 1000)
     loaded = load_task(session, LoadOptions("load"))
-    assert {"small": "y"} == loaded.values
-    assert ["`big` has 0.0 GiB and was left out; `%flow load 1/load/1 big` loads it"] == loaded.notes
-    assert {"big": "x" * 5000} == load_task(session, LoadOptions("1/load/1", ("big",))).values
+    assert loaded.values == {"small": "y"}
+    assert loaded.notes == ["`big` has 0.0 GiB and was left out; `%flow load 1/load/1 big` loads it"]
+    assert load_task(session, LoadOptions("1/load/1", ("big",))).values == {"big": "x" * 5000}
 
 
 def test_one_artifact_that_cannot_be_loaded_leaves_the_others(make_session: MakeSession) -> None:
@@ -36,8 +36,8 @@ def test_one_artifact_that_cannot_be_loaded_leaves_the_others(make_session: Make
         path.chmod(0o600)
         path.write_bytes(b"")
     loaded = load_task(session, LoadOptions("1/load"))
-    assert {"a": list(range(9))} == loaded.values
-    assert ["`b` cannot be loaded: CorruptBlob"] == [note.rpartition(":")[0] for note in loaded.notes]
+    assert loaded.values == {"a": list(range(9))}
+    assert [note.rpartition(":")[0] for note in loaded.notes] == ["`b` cannot be loaded: CorruptBlob"]
 
 
 def test_tasks_of_other_flows_and_joins_are_loaded(make_session: MakeSession) -> None:
@@ -49,11 +49,15 @@ def test_tasks_of_other_flows_and_joins_are_loaded(make_session: MakeSession) ->
     first.run(RunOptions())
     other = make_session("%%flow Two", "%%step start\npass")
     join = load_task(other, LoadOptions("One/1/pick")).values
-    assert ([1, 2], [1, 2]) == ([one.y for one in join["inputs"]], join.pop("inputs").fan.xs)
-    assert {"k": 4, "n": 2} == join
-    assert {"k": 4, "xs": [1, 2], "y": 2, "input": 2, "index": 1} == load_task(
-        other, LoadOptions("One/1/fan", index=1)
-    ).values
+    assert ([one.y for one in join["inputs"]], join.pop("inputs").fan.xs) == ([1, 2], [1, 2])
+    assert join == {"k": 4, "n": 2}
+    assert load_task(other, LoadOptions("One/1/fan", index=1)).values == {
+        "k": 4,
+        "xs": [1, 2],
+        "y": 2,
+        "input": 2,
+        "index": 1,
+    }
 
 
 def test_nothing_is_loaded_if_a_name_is_taken(make_session: MakeSession) -> None:
@@ -62,8 +66,8 @@ def test_nothing_is_loaded_if_a_name_is_taken(make_session: MakeSession) -> None
     session.run_step("load")
     with pytest.raises(ParameterError, match="/1/load/1 has `a`, and so has the notebook"):
         load_task(session, LoadOptions("load"), taken=["a", "z"])
-    assert {"b": 2} == load_task(session, LoadOptions("load", ("b",)), taken=["a"]).values
-    assert {"a": 1, "b": 2} == load_task(session, parse_load(["load", "--overwrite"]), taken=["a"]).values
+    assert load_task(session, LoadOptions("load", ("b",)), taken=["a"]).values == {"b": 2}
+    assert load_task(session, parse_load(["load", "--overwrite"]), taken=["a"]).values == {"a": 1, "b": 2}
 
 
 def test_hints_fit_the_flow_that_a_task_is_of(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,10 +77,10 @@ def test_hints_fit_the_flow_that_a_task_is_of(make_session: MakeSession, monkeyp
         first.run(RunOptions(executor="inline"))
     monkeypatch.setattr(load, "LARGE", 1000)
     other = make_session("%%flow Two", "%%step start\npass")
-    assert [
+    assert load_task(other, LoadOptions("One/1/fail")).notes == [
         "`big` has 0.0 GiB and was left out; `%flow load One/1/fail/3 big` loads it",
         "it failed (ZeroDivisionError)",
-    ] == load_task(other, LoadOptions("One/1/fail")).notes
+    ]
     assert (
         load_task(first, LoadOptions("1/fail"))
         .notes[1]
@@ -96,5 +100,5 @@ def test_an_item_that_cannot_be_loaded_leaves_the_others(make_session: MakeSessi
         path.chmod(0o600)
         path.write_bytes(b"")
     loaded = load_task(session, LoadOptions("train"))
-    assert {"n": 5000, "index": 0} == loaded.values
-    assert ["`xs` cannot be loaded", "`input` cannot be loaded"] == [note.partition(":")[0] for note in loaded.notes]
+    assert loaded.values == {"n": 5000, "index": 0}
+    assert [note.partition(":")[0] for note in loaded.notes] == ["`xs` cannot be loaded", "`input` cannot be loaded"]

@@ -15,7 +15,7 @@ from flownb.session.options import ResumeOptions, parse_run, parse_spin
 from flownb.session.session import Session
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import collect, remove_run, remove_spins
-from flownb.store.log_reader import LogPiece, logged_attempts
+from flownb.store.logs import LogPiece
 from flownb.store.usage import measure
 from tests.conftest import MakeSession
 
@@ -58,12 +58,12 @@ def test_outputs_are_kept_in_every_mode(make_session: MakeSession, mode: str) ->
             session.run_step(step)
     again = make_session(*CELLS)
     for one in (session, again):
-        assert {"stdout: loaded", "stderr: careful"} == set(logs(one, "load"))
+        assert set(logs(one, "load")) == {"stdout: loaded", "stderr: careful"}
         expected = ["item 0:", "stdout: got 1", "item 2:", "stdout: got 3", "note: 1 more task wrote nothing"]
-        assert expected == logs(one, "train")
-        assert ["item 2:", "stdout: got 3"] == logs(one, "train --index 2")
-        assert ["note: train: it wrote nothing"] == logs(one, "train --index 1")
-        assert ["note: pick: it wrote nothing"] == logs(one, "pick")
+        assert logs(one, "train") == expected
+        assert logs(one, "train --index 2") == ["item 2:", "stdout: got 3"]
+        assert logs(one, "train --index 1") == ["note: train: it wrote nothing"]
+        assert logs(one, "pick") == ["note: pick: it wrote nothing"]
 
 
 def test_a_kept_spin_has_its_own_log(make_session: MakeSession) -> None:
@@ -72,29 +72,29 @@ def test_a_kept_spin_has_its_own_log(make_session: MakeSession) -> None:
     session.run_step("load")
     before = [entry.name for entry in session.datastore.storage.entries("")]
     session.spin(parse_spin("train --index 0".split()))
-    assert before == [entry.name for entry in session.datastore.storage.entries("")]
+    assert [entry.name for entry in session.datastore.storage.entries("")] == before
     task = session.spin(parse_spin("train --index 0 --persist".split())).task
     assert task is not None
-    assert ("got 1\n", "") == (task.stdout, task.stderr)
+    assert (task.stdout, task.stderr) == ("got 1\n", "")
 
 
 def test_each_attempt_has_its_own_log(make_session: MakeSession) -> None:
     """Of a step that is tried again every attempt is kept, with the error that ended it."""
     session = make_session(*FLAKY)
     session.run_step("flaky")
-    assert 3 == len(logged_attempts(session.datastore, "F", "1"))
+    assert len(session.datastore.logs.attempts("F", "1")) == 3
     last = logs(session, "flaky")
-    assert ["attempt 2 (there are 0 to 2):", "stdout: try 2"] == last
+    assert last == ["attempt 2 (there are 0 to 2):", "stdout: try 2"]
     second = logs(session, "flaky --attempt 1")
-    assert ["attempt 1 (there are 0 to 2):", "stdout: try 1"] == second[:2]
-    assert "stderr: ZeroDivisionError: division by zero" == second[-1]
+    assert second[:2] == ["attempt 1 (there are 0 to 2):", "stdout: try 1"]
+    assert second[-1] == "stderr: ZeroDivisionError: division by zero"
     with pytest.raises(NotFound) as error:
         logs(session, "flaky --attempt 3")
-    assert "Step flaky has no attempt 3. Its attempts are 0 to 2. Give another --attempt." == str(error.value)
+    assert str(error.value) == "Step flaky has no attempt 3. Its attempts are 0 to 2. Give another --attempt."
 
 
 def test_a_failed_step_shows_its_error(make_session: MakeSession) -> None:
-    """The traceback stands after what the step wrote, for the client in stderr."""
+    """The traceback comes after what the step wrote; the client has it in stderr."""
     session = make_session("%%flow F", "%%step load -> x\nprint('on the way')\nx = 1 / 0", "%%step last")
     with pytest.raises(ZeroDivisionError):
         session.run_step("load")
@@ -102,10 +102,10 @@ def test_a_failed_step_shows_its_error(make_session: MakeSession) -> None:
         session.run(parse_run([]))
     for words in ("load", "load --from 1", "load --from 2", "load --from 2/load/2"):
         lines = logs(session, words)
-        assert "stdout: on the way" == lines[0]
-        assert "stderr: ZeroDivisionError: division by zero" == lines[-1]
+        assert lines[0] == "stdout: on the way"
+        assert lines[-1] == "stderr: ZeroDivisionError: division by zero"
     task = Task("F/2/load/2", datastore=session.datastore)
-    assert "on the way\n" == task.stdout
+    assert task.stdout == "on the way\n"
     assert task.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
@@ -115,17 +115,17 @@ def test_cloned_tasks_show_what_they_wrote_when_they_ran(make_session: MakeSessi
     session.run(parse_run([]))
     for run in ("2", "3"):
         session.resume(ResumeOptions()).begin().drive()
-        assert [] == logged_attempts(session.datastore, "F", run)
-        assert {"stdout: loaded", "stderr: careful"} == set(logs(session, f"load --from {run}"))
+        assert session.datastore.logs.attempts("F", run) == []
+        assert set(logs(session, f"load --from {run}")) == {"stdout: loaded", "stderr: careful"}
         task = Flow("F", datastore=session.datastore)[run]["load"].task
         assert task is not None
-        assert "loaded\n" == task.stdout
+        assert task.stdout == "loaded\n"
 
 
 def test_a_background_run_s_tasks_are_shown_while_they_run(
     make_session: MakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a run goes on in the background its tasks are meant, those that have not ended too."""
+    """While a run is in the background its tasks are meant, those that have not ended too."""
     monkeypatch.chdir(tmp_path)
     wait = "import time\nfrom pathlib import Path\nprint('waits')\nwhile not Path('go').exists():\n    time.sleep(0.01)"
     session = make_session("%%flow F", "%%step load\nprint('loaded')", f"%%step hold\n{wait}")
@@ -134,15 +134,15 @@ def test_a_background_run_s_tasks_are_shown_while_they_run(
     session.runs.append(run)
     run.start()
     try:
-        while not logged_attempts(session.datastore, "F", "2", "hold"):
+        while not session.datastore.logs.attempts("F", "2", "hold"):
             assert run.running
-        assert ["running task 1 of 1:", "stdout: waits"] == logs(session, "hold")
-        assert ["stdout: loaded"] == logs(session, "load")
-        assert ["running task 1 of 1:", "stdout: waits"] == logs(session, "hold --from 2")
+        assert logs(session, "hold") == ["running task 1 of 1:", "stdout: waits"]
+        assert logs(session, "load") == ["stdout: loaded"]
+        assert logs(session, "hold --from 2") == ["running task 1 of 1:", "stdout: waits"]
     finally:
         (tmp_path / "go").touch()
         run.join(60)
-    assert ["stdout: waits"] == logs(session, "hold")
+    assert logs(session, "hold") == ["stdout: waits"]
 
 
 def test_what_cannot_be_shown_is_said(make_session: MakeSession) -> None:
@@ -166,12 +166,12 @@ def test_the_client_gives_lines_with_times(make_session: MakeSession) -> None:
     session.run(parse_run([]))
     task = Flow("F", datastore=session.datastore)["1"]["load"].task
     assert task is not None
-    assert ["ä", "", "b"] == [line for _, line in task.loglines("stdout")]
-    assert [b"\xc3\xa4", b"", b"b"] == [line for _, line in task.loglines("stdout", as_unicode=False)]
+    assert [line for _, line in task.loglines("stdout")] == ["ä", "", "b"]
+    assert [line for _, line in task.loglines("stdout", as_unicode=False)] == [b"\xc3\xa4", b"", b"b"]
     began = datetime.fromtimestamp(task.created_at.timestamp(), UTC).replace(tzinfo=None)
     assert all(began <= at for at, _ in task.loglines("stdout"))
-    assert "ä\n\nb\n" == task.stdout
-    assert [("stdout", "ä\n\nb")] == [(piece.kind, piece.text) for piece in task.outputs]
+    assert task.stdout == "ä\n\nb\n"
+    assert [(piece.kind, piece.text) for piece in task.outputs] == [("stdout", "ä\n\nb")]
     with pytest.raises(ParameterError):
         list(task.loglines("stdlog"))
 
@@ -182,27 +182,27 @@ def test_logs_go_with_their_tasks(make_session: MakeSession) -> None:
     for _ in range(3):
         session.run_step("load")
     store = session.datastore
-    assert 3 == len(logged_attempts(store, "F", "1"))
+    assert len(store.logs.attempts("F", "1")) == 3
     removed = collect(store, keep_last=1)
-    assert (2, True) == (removed.tasks, removed.bytes > 100)
-    assert 1 == len(logged_attempts(store, "F", "1"))
-    assert {"stdout: loaded", "stderr: careful"} == set(logs(session, "load"))
+    assert (removed.tasks, removed.bytes > 100) == (2, True)
+    assert len(store.logs.attempts("F", "1")) == 1
+    assert set(logs(session, "load")) == {"stdout: loaded", "stderr: careful"}
     assert remove_run(store, "F", "1", force=True).bytes > 50
-    assert [] == logged_attempts(store, "F", "1")
+    assert store.logs.attempts("F", "1") == []
 
 
 def test_logs_are_measured(make_session: MakeSession) -> None:
-    """What logs take is told of the whole store, of flows and of runs, kept spins among them."""
+    """The size of logs is reported for the whole store, for flows and for runs, kept spins among them."""
     session = make_session(*CELLS)
     session.run_step("load")
     session.spin(parse_spin("train --index 0 --persist".split()))
     usage = measure(session.datastore)
     files = [entry for entry in session.datastore.storage.entries("") if "/logs/" in entry.name]
-    assert 2 == len(files)
-    assert usage.logs == sum(entry.size for entry in files)
-    assert usage.logs == next(share.stored for share in usage.artifacts if share.name == "(logs)")
+    assert len(files) == 2
+    assert sum(entry.size for entry in files) == usage.logs
+    assert next(share.stored for share in usage.artifacts if share.name == "(logs)") == usage.logs
     spin = measure(session.datastore, run="1").runs
-    assert {"F/1", "spin/F/1"} == {share.name for share in spin}
+    assert {share.name for share in spin} == {"F/1", "spin/F/1"}
     removed = remove_spins(session.datastore)
     assert removed.bytes >= min(entry.size for entry in files)
 
@@ -222,20 +222,20 @@ def test_updates_and_clearing_are_applied() -> None:
     """An update takes its display's place; clearing takes all before, at once or with what follows."""
     now, later = LogPiece(1.0, "clear"), LogPiece(1.0, "clear", update=True)
     bar = bundle("0%", "bar")
-    assert [("display", "9%"), ("stdout", "ab")] == pieces(bar, "a", bundle("9%", "bar", update=True), "b")
-    assert [("display", "9%")] * 2 == pieces(bar, bar, bundle("9%", "bar", update=True))
-    assert [("display", "9%")] == pieces(bundle("9%", "of another cell", update=True))
-    assert [("stdout", "b")] == pieces("a", bar, now, "b")
-    assert [("stdout", "b")] == pieces("a", later, "b")
-    assert [("stdout", "a")] == pieces("a", later)
-    assert [] == pieces("a", later, now)
-    assert [("display", "9%")] == pieces(bar, later, bundle("9%", "bar", update=True))
-    assert [("stdout", "b"), ("display", "9%")] == pieces(bar, later, "b", bundle("9%", "bar", update=True))
+    assert pieces(bar, "a", bundle("9%", "bar", update=True), "b") == [("display", "9%"), ("stdout", "ab")]
+    assert pieces(bar, bar, bundle("9%", "bar", update=True)) == [("display", "9%")] * 2
+    assert pieces(bundle("9%", "of another cell", update=True)) == [("display", "9%")]
+    assert pieces("a", bar, now, "b") == [("stdout", "b")]
+    assert pieces("a", later, "b") == [("stdout", "b")]
+    assert pieces("a", later) == [("stdout", "a")]
+    assert pieces("a", later, now) == []
+    assert pieces(bar, later, bundle("9%", "bar", update=True)) == [("display", "9%")]
+    assert pieces(bar, later, "b", bundle("9%", "bar", update=True)) == [("stdout", "b"), ("display", "9%")]
 
 
 def test_many_pieces_are_put_together_fast() -> None:
     """A log of a hundred thousand pieces is one text; it takes as long as its length, not its square."""
-    assert [("stdout", "line\n" * 100_000)] == pieces(*["line\n"] * 100_000)
+    assert pieces(*["line\n"] * 100_000) == [("stdout", "line\n" * 100_000)]
 
 
 def test_only_some_of_very_many_tasks_are_shown(make_session: MakeSession) -> None:
@@ -246,15 +246,15 @@ def test_only_some_of_very_many_tasks_are_shown(make_session: MakeSession) -> No
     session.run_step("load")
     session.run_step("each")
     lines = logs(session, "each")
-    assert (["item 0:", "stdout: 0"], 41) == (lines[:2], len(lines))
-    assert "note: 5 more tasks wrote something; --all shows them, --index picks one" == lines[-1]
-    assert ("stdout: 24", 50) == ((every := logs(session, "each --all"))[-1], len(every))
+    assert (lines[:2], len(lines)) == (["item 0:", "stdout: 0"], 41)
+    assert lines[-1] == "note: 5 more tasks wrote something; --all shows them, --index picks one"
+    assert ((every := logs(session, "each --all"))[-1], len(every)) == ("stdout: 24", 50)
 
 
 def test_logs_are_left_out_of_what_a_store_holds(make_session: MakeSession) -> None:
-    """A log is no artifact and no manifest: runs, steps and tasks are listed as without it."""
+    """A log is neither an artifact nor a manifest: runs, steps and tasks are listed as without it."""
     session = make_session(*CELLS)
     session.run(parse_run([]))
     fresh = Datastore(session.datastore.location)
-    assert ["end", "load", "pick", "start", "train"] == fresh.steps("F", "1")
-    assert 7 == len(list(fresh.attempts("F", "1")))
+    assert fresh.tasks.steps("F", "1") == ["end", "load", "pick", "start", "train"]
+    assert len(list(fresh.tasks.attempts("F", "1"))) == 7

@@ -11,5 +11,5 @@ def test_the_last_step_of_a_long_flow_is_judged(make_session: MakeSession) -> No
     steps = [f"%%step s{number} -> x\nx = x + 1" for number in range(1, 350)]
     session = make_session("%%step s0 -> x\nx = 0", *steps)
     session.run(RunOptions(executor="inline"))
-    assert {"x": 349} == session.spin(parse_spin(["s349"])).values
-    assert {"x": 349} == session.run_step("s349").values
+    assert session.spin(parse_spin(["s349"])).values == {"x": 349}
+    assert session.run_step("s349").values == {"x": 349}

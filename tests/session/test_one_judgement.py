@@ -247,10 +247,10 @@ def test_every_view_says_the_same(notebook: Notebook, situation: Situation, expe
     """Of one store, the judgement, badges, the picture, the status and a command in another process say the same."""
     situation(notebook)
     session = notebook.session()
-    assert dict(zip(STEPS, expected, strict=True)) == {n: told(one) for n, one in session.freshness().items()}
+    assert {n: told(one) for n, one in session.freshness().items()} == dict(zip(STEPS, expected, strict=True))
     for step, (word, title) in badges(session).items():
         said = dict(zip(STEPS, expected, strict=True))[step]
-        assert said[0] == word
+        assert word == said[0]
         assert all(part.replace("`", "") in title for part in said[1].split(", "))
     lines = flow_status(session).lines()
     words = {word: [one for one, _ in expected].count(word) for word, _ in expected}
@@ -262,7 +262,7 @@ def test_every_view_says_the_same(notebook: Notebook, situation: Situation, expe
     }
     assert joined == listed
     picture = dag_text(session.picture())
-    assert lines[0] == picture.split("\n")[0].replace("F · ", "F: ", 1)
+    assert picture.split("\n")[0].replace("F · ", "F: ", 1) == lines[0]
     for step, (word, _) in zip(STEPS, expected, strict=True):
         assert any(line.split()[1:2] == [step] and f" {word}" in line for line in map(unguided, picture.split("\n")))
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -287,8 +287,12 @@ def test_a_kernel_that_ran_no_code_says_the_same_of_parameters(notebook: Noteboo
     notebook.save(extra="x = 1")
     board = StatusBoard(notebook.session(), lambda changed: None)
     board.refresh()
-    assert {"load": (), "train": (MADE,), "words": (), "pick": (), "report": (MADE,)} == {
-        name: one.notes for name, one in board.states.items()
+    assert {name: one.notes for name, one in board.states.items()} == {
+        "load": (),
+        "train": (MADE,),
+        "words": (),
+        "pick": (),
+        "report": (MADE,),
     }
 
 
@@ -296,39 +300,39 @@ def test_a_resume_plan_says_what_it_keeps(notebook: Notebook) -> None:
     """What is fresh would be cloned, and both say with which parameters it was made."""
     notebook.run("--k 15")
     lines = flow_status(notebook.session()).lines()
-    assert [
+    assert lines[6:] == [
         "resume, of a run made with k = 15 (default: 5):",
         "  load    would be cloned",
         f"  train   would be cloned, {MADE}",
         "  words   would not run",
         "  pick    would be cloned",
         f"  report  would be cloned, {MADE}",
-    ] == lines[6:]
+    ]
 
 
 def test_a_spin_says_which_parameters_it_used(notebook: Notebook) -> None:
     """A spin on the results of a run takes the run's parameters, and says so of those that it reads."""
     notebook.run("--k 15")
     session = notebook.session()
-    assert (f"{MADE}, as the run that its inputs come from",) == session.spin(parse_spin(["train"])).report.inputs
-    assert () == session.spin(parse_spin(["pick"])).report.inputs
-    assert () == session.spin(parse_spin("train --set k=5".split())).report.inputs
+    assert session.spin(parse_spin(["train"])).report.inputs == (f"{MADE}, as the run that its inputs come from",)
+    assert session.spin(parse_spin(["pick"])).report.inputs == ()
+    assert session.spin(parse_spin("train --set k=5".split())).report.inputs == ()
     from_run = session.spin(parse_spin("report --from 1".split()))
-    assert ({"text": "30 15"}, (f"{MADE}, as the run that its inputs come from",)) == (
+    assert (
         from_run.values,
         from_run.report.inputs,
-    )
+    ) == ({"text": "30 15"}, (f"{MADE}, as the run that its inputs come from",))
 
 
 def test_a_file_that_changed_is_read_by_a_single_step(notebook: Notebook) -> None:
-    """A parameter that nobody chose has its default of now, also on a result that was made before its file changed."""
+    """A parameter that was not chosen has its current default, also on a result from before its file changed."""
     notebook.save(load=LOAD.replace("small", "big"))
     notebook.run()
     (notebook.folder / "file.txt").write_text("a b c")
     session = notebook.session()
-    assert {"m": ["a", "b", "c"]} == session.spin(parse_spin(["words"])).values
-    assert {"m": ["a", "b", "c"]} == session.run_step("words").values
-    assert "fresh" == session.freshness()["words"].state
+    assert session.spin(parse_spin(["words"])).values == {"m": ["a", "b", "c"]}
+    assert session.run_step("words").values == {"m": ["a", "b", "c"]}
+    assert session.freshness()["words"].state == "fresh"
 
 
 def test_a_report_says_that_a_parent_is_older(notebook: Notebook) -> None:
@@ -339,13 +343,13 @@ def test_a_report_says_that_a_parent_is_older(notebook: Notebook) -> None:
     older = OLDER.format("load", "`load` changed")
     outcome = session.run_step("train")
     assert (outcome.report.inputs, outcome.report.lines()[1:]) == ((older,), ["  note: " + older])
-    assert (older,) == session.spin(parse_spin(["train"])).report.inputs
-    assert (older,) == session.freshness()["train"].reasons
+    assert session.spin(parse_spin(["train"])).report.inputs == (older,)
+    assert session.freshness()["train"].reasons == (older,)
     session.run_step("load")
-    assert () == session.run_step("train").report.inputs
-    assert (("fresh", ()), ("stale", ("`m` differs",))) == tuple(
+    assert session.run_step("train").report.inputs == ()
+    assert tuple(
         (session.freshness()[name].state, session.freshness()[name].reasons) for name in ("train", "pick")
-    )
+    ) == (("fresh", ()), ("stale", ("`m` differs",)))
 
 
 def test_a_report_says_that_it_used_a_way_that_was_not_taken(notebook: Notebook) -> None:
@@ -355,23 +359,23 @@ def test_a_report_says_that_it_used_a_way_that_was_not_taken(notebook: Notebook)
     session = notebook.session()
     session.run_step("load")
     said = f"made from the result of `train`, which was not taken: {LED.format('words')}"
-    assert (said,) == session.run_step("pick").report.inputs
-    assert ("stale", ("`words` has no result",)) == (
+    assert session.run_step("pick").report.inputs == (said,)
+    assert (
         session.freshness()["pick"].state,
         session.freshness()["pick"].reasons,
-    )
-    assert () == session.run_step("words").report.inputs
-    assert ({"best": "b"}, ()) == (session.run_step("pick").values, session.run_step("pick").report.inputs)
+    ) == ("stale", ("`words` has no result",))
+    assert session.run_step("words").report.inputs == ()
+    assert (session.run_step("pick").values, session.run_step("pick").report.inputs) == ({"best": "b"}, ())
     untaken = "not taken: `load` led to `words`, so a run would not come to this step; it ran on that all the same"
-    assert (untaken,) == session.run_step("train").report.inputs
-    assert "untaken" == session.freshness()["train"].state
+    assert session.run_step("train").report.inputs == (untaken,)
+    assert session.freshness()["train"].state == "untaken"
 
 
 def test_a_run_goes_by_what_it_was_given(notebook: Notebook) -> None:
     """A run's own record says which parameters its user chose, and a resume passes that on."""
     session = notebook.session()
     session.run(parse_run(f"{INLINE} --k 15".split()))
-    record = session.datastore.run("F", "1")
-    assert (("k",), 5) == (record.chosen, session.datastore.load(record.defaults["k"]))
+    record = session.datastore.runs.run("F", "1")
+    assert (record.chosen, session.datastore.artifacts.load(record.defaults["k"])) == (("k",), 5)
     session.run(RunOptions(executor="inline"))
-    assert ((), {}) == (session.datastore.run("F", "2").chosen, session.datastore.run("F", "2").defaults)
+    assert (session.datastore.runs.run("F", "2").chosen, session.datastore.runs.run("F", "2").defaults) == ((), {})

@@ -25,18 +25,18 @@ NEXT = "%%step use -> m\nm = len(table) + n"
 def test_the_report_says_it(make_session: MakeSession) -> None:
     """Below the step's cell there is one note for the artifact; a later step that only inherits it says nothing."""
     session = make_session(LAMBDA, NEXT)
-    assert [SAID] == list(session.run_step("load").report.notes)
-    assert [] == list(session.run_step("use").report.notes)
-    assert [SAID] == list(session.spin(parse_spin(["load", "--persist"])).report.notes)
-    assert [] == list(session.spin(parse_spin(["load"])).report.notes)
+    assert list(session.run_step("load").report.notes) == [SAID]
+    assert list(session.run_step("use").report.notes) == []
+    assert list(session.spin(parse_spin(["load", "--persist"])).report.notes) == [SAID]
+    assert list(session.spin(parse_spin(["load"])).report.notes) == []
 
 
 def test_a_foreach_says_it_once(make_session: MakeSession) -> None:
     """Of many tasks of a step one is enough, in its report, after a run and at export."""
     session = make_session("%%step s -> xs\nxs = [1, 2, 3]", "%%step load --foreach xs -> table\ntable = lambda: 1, 2")
     session.run_step("s")
-    assert 1 == sum("only by flownb" in note for note in session.run_step("load").report.notes)
-    assert 1 == len(session.found_at_export())
+    assert sum("only by flownb" in note for note in session.run_step("load").report.notes) == 1
+    assert len(session.found_at_export()) == 1
 
 
 @pytest.mark.parametrize("executor", ["process", "inline"])
@@ -45,11 +45,11 @@ def test_a_run_says_it(make_session: MakeSession, executor: str) -> None:
     session = make_session(LAMBDA, NEXT)
     run = session.begin(parse_run(["--executor", executor]))
     run.drive()
-    assert [SAID] == run.notes
+    assert run.notes == [SAID]
     resumed = session.resume(parse_resume(["--executor", executor])).begin()
     resumed.drive()
-    assert [] == resumed.notes
-    assert [SAID] == [str(one) for one in session.found_at_export()]
+    assert resumed.notes == []
+    assert [str(one) for one in session.found_at_export()] == [SAID]
 
 
 def test_an_export_that_is_strict_refuses(make_session: MakeSession) -> None:
@@ -64,10 +64,10 @@ def test_an_export_that_is_strict_refuses(make_session: MakeSession) -> None:
 def test_an_export_speaks_of_the_code_as_it_is(make_session: MakeSession) -> None:
     """What an earlier version of the step stored is not the exported flow's; nor is what never ran."""
     session = make_session(LAMBDA, NEXT)
-    assert [] == session.found_at_export()
+    assert session.found_at_export() == []
     session.run_step("load")
     session.define(read_cell(LAMBDA.replace("lambda: 0", "int"), number=1))
-    assert [] == session.found_at_export()
+    assert session.found_at_export() == []
 
 
 def test_a_constant_is_named_too(make_session: MakeSession) -> None:
@@ -76,19 +76,19 @@ def test_a_constant_is_named_too(make_session: MakeSession) -> None:
     run = session.begin(parse_run(["--executor", "inline"]))
     run.drive()
     said = "artifact `table` of the %%flow cell can be stored only by flownb."
-    assert [True, True] == [str(one).startswith(said) for one in (run.notes[0], session.found_at_export()[0])]
+    assert [str(one).startswith(said) for one in (run.notes[0], session.found_at_export()[0])] == [True, True]
 
 
 def test_the_command_line(write_notebook: Callable[..., Path], tmp_path: Path) -> None:
     """The run and the export say it, the export on standard error; --strict ends with status 1 and writes nothing."""
     write_notebook(LAMBDA, NEXT)
     status, out, _ = flownb("run", "nb.ipynb", cwd=tmp_path)
-    assert (0, True) == (status, f"note: {SAID}" in out.split("\n"))
+    assert (status, f"note: {SAID}" in out.split("\n")) == (0, True)
     status, out, err = flownb("export", "nb.ipynb", "-o", "-", cwd=tmp_path)
-    assert (0, f"warning: {SAID}") == (status, err.strip())
+    assert (status, err.strip()) == (0, f"warning: {SAID}")
     assert "only by flownb" not in out
     status, _, err = flownb("export", "nb.ipynb", "--strict", cwd=tmp_path)
-    assert (1, True, False) == (status, "can be stored only by flownb" in err, (tmp_path / "flow.py").exists())
+    assert (status, "can be stored only by flownb" in err, (tmp_path / "flow.py").exists()) == (1, True, False)
 
 
 def by_value(session: Any, name: str) -> str:
@@ -107,6 +107,6 @@ def test_it_is_remembered_wherever_a_value_is_kept(make_session: MakeSession, si
         "%%step b -> n\nx.append(1)\nn = y",
     )
     session.run_step("a")
-    assert ["the class `Own`", "the class `Own`", ""] == [by_value(session, name) for name in "xyz"]
+    assert [by_value(session, name) for name in "xyz"] == ["the class `Own`", "the class `Own`", ""]
     notes = session.run_step("b").report.notes
-    assert ["x", "n"] == [name for name in ("x", "n") if any(f"artifact `{name}` of step b" in note for note in notes)]
+    assert [name for name in ("x", "n") if any(f"artifact `{name}` of step b" in note for note in notes)] == ["x", "n"]

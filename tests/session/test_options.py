@@ -10,10 +10,10 @@ from flownb.session.parser import words
 
 
 def test_words_are_a_shells() -> None:
-    """Blanks tell words apart, except between quotes or after a backslash."""
-    assert ["run", "--tag", "a b", "c d", '"'] == words(r"""run --tag 'a b' c\ d \" """)
-    assert [] == words("")
-    assert RunOptions(tags=("a b",)) == parse_run(words("--tag='a b'"))
+    """Blanks separate words, except between quotes or after a backslash."""
+    assert words(r"""run --tag 'a b' c\ d \" """) == ["run", "--tag", "a b", "c d", '"']
+    assert words("") == []
+    assert parse_run(words("--tag='a b'")) == RunOptions(tags=("a b",))
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,11 @@ def test_words_are_a_shells() -> None:
         ("a \\", "`a \\` ends with a backslash."),
     ],
 )
-def test_a_forgotten_quote_is_told(line: str, what: str) -> None:
+def test_a_forgotten_quote_is_reported(line: str, what: str) -> None:
     """A quote without a partner, and a backslash before nothing, are the user's mistakes, with what to do."""
     with pytest.raises(ParameterError) as caught:
         words(line)
-    assert what == caught.value.what
+    assert caught.value.what == what
     assert caught.value.fix
 
 
@@ -36,21 +36,21 @@ def test_configs_take_two_words() -> None:
     """A config is chosen by its name and a file or value; with `=` the option is a parameter that is called config."""
     given = words("""--config a x.json --config-value b '{"c": 1}' --config=v --config a y.json""")
     options = parse_run(given)
-    assert ({"a": "y.json"}, {"b": '{"c": 1}'}) == (options.config_files, options.config_values)
-    assert {"config": "v"} == options.parameters
+    assert (options.config_files, options.config_values) == ({"a": "y.json"}, {"b": '{"c": 1}'})
+    assert options.parameters == {"config": "v"}
     for line in ("--config", "--config a", "--config-value a --tag x"):
         with pytest.raises(ParameterError, match="needs two words"):
             parse_run(words(line))
 
 
 @pytest.mark.parametrize("number", ["-1", "1.0", "x", "²", "9" * 5000])
-def test_what_is_no_whole_number_is_told(number: str) -> None:
-    """Whatever Python cannot read as a number from 0 is refused, also digits that stand above the line."""
+def test_what_is_not_a_whole_number_is_reported(number: str) -> None:
+    """Whatever Python cannot read as a number from 0 is refused, also superscript digits."""
     with pytest.raises(ParameterError, match="It is a whole number from 0"):
         parse_card(["a", f"--index={number}"])
 
 
 @pytest.mark.parametrize("text", ["{[]: 1}", "[" * 5000, "\0", "{", "1 +", "-"])
-def test_a_text_that_is_no_literal_is_itself(text: str) -> None:
+def test_a_text_that_is_not_a_literal_is_itself(text: str) -> None:
     """What is neither Python's nor JSON's way to write a value is meant as a text."""
-    assert text == literal(text)
+    assert literal(text) == text

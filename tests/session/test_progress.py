@@ -45,7 +45,7 @@ def wrote(step: str, task: int, text: str, place: Place = ALONE, kind: Any = "st
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that advances when the test says so."""
 
     now = 0.0
 
@@ -75,10 +75,12 @@ def test_a_foreach_has_counts_and_a_rate() -> None:
         tally(ended("train", 6 + i, (4 + i, 100, ())))
     tally(TaskRetried(*facts("train", 2, (0, 100, ())), error="E"))
     tally(ended("train", 2, (0, 100, ()), "failed", "ValueError: no"))
-    assert ["load      1/1  done in 0.5 s", "train  20/100  3 running  10/s  1 failed  1 retried", "pick"] == texts(
-        tally.lines(9)
-    )
-    assert "run F/1  20 tasks done  1 failed  2.5 s" == tally.head()
+    assert texts(tally.lines(9)) == [
+        "load      1/1  done in 0.5 s",
+        "train  20/100  3 running  10/s  1 failed  1 retried",
+        "pick",
+    ]
+    assert tally.head() == "run F/1  20 tasks done  1 failed  2.5 s"
 
 
 def test_a_rate_is_that_of_the_last_seconds() -> None:
@@ -104,10 +106,10 @@ def test_nested_foreachs_are_counted_together() -> None:
         tally(ended("train", i, (i % 2, 2, (i // 2,))))
         tally(started("again", 10 + i))
         tally(ended("again", 10 + i))
-    assert ["4/4", "4"] == [tally.line(step).count for step in ("train", "again")]
+    assert [tally.line(step).count for step in ("train", "again")] == ["4/4", "4"]
 
 
-def test_cloned_and_interrupted_tasks_are_told_apart() -> None:
+def test_cloned_and_interrupted_tasks_are_distinguished() -> None:
     """A task that need not run is over, and one that was stopped has not failed."""
     tally = tallied(
         TaskCloned(*facts("load", 1, ALONE), origin="0/load/1"),
@@ -115,8 +117,8 @@ def test_cloned_and_interrupted_tasks_are_told_apart() -> None:
         started("train", 4, (2, 3, ())),
         ended("train", 4, (2, 3, ()), "interrupted", "KeyboardInterrupt"),
     )
-    assert ["load   1/1  cloned", "train  3/3  1 interrupted  2 cloned", "pick"] == texts(tally.lines(9))
-    assert ["done", "interrupted", "waiting"] == [line.state for line in tally.lines(9)]
+    assert texts(tally.lines(9)) == ["load   1/1  cloned", "train  3/3  1 interrupted  2 cloned", "pick"]
+    assert [line.state for line in tally.lines(9)] == ["done", "interrupted", "waiting"]
 
 
 def test_other_runs_and_single_steps_are_not_counted() -> None:
@@ -124,7 +126,7 @@ def test_other_runs_and_single_steps_are_not_counted() -> None:
     other = TaskStarted("F", "2", "load", "1", "run", 0, None, None, ())
     spin = TaskStarted("F", "1", "load", "1", "spin", 0, None, None, ())
     tally = tallied(RunStarted("F", "1"), other, spin, started("start", 1), ended("start", 1))
-    assert (["load", "train", "pick"], 1) == (texts(tally.lines(9)), tally.done)
+    assert (texts(tally.lines(9)), tally.done) == (["load", "train", "pick"], 1)
 
 
 def test_many_steps_take_few_lines() -> None:
@@ -136,19 +138,19 @@ def test_many_steps_take_few_lines() -> None:
         started("s11", 11),
         steps=names,
     )
-    assert [
+    assert texts(tally.lines(6)) == [
         "10 steps done",
         "s10  0/1  0.0 s",
         "s11  0/1  0.0 s",
         "s12",
         "s13",
         "16 steps to come",
-    ] == texts(tally.lines(6))
+    ]
     for i in range(12, 30):
         tally(started(f"s{i}", i))
     lines = tally.lines(5)
-    assert ["10 steps done", "17 more steps"] == [lines[0].name, lines[-1].name]
-    assert 5 == len(lines)
+    assert [lines[0].name, lines[-1].name] == ["10 steps done", "17 more steps"]
+    assert len(lines) == 5
 
 
 @pytest.mark.parametrize("room", range(4, 12))
@@ -163,12 +165,16 @@ def test_lines_never_take_more_room_than_there_is(room: int) -> None:
 
 def test_texts_for_people() -> None:
     """Times, rates and widths as a person reads them."""
-    assert ["0.0 s", "9.9 s", "10 s", "1 min 0 s", "1 h 1 min"] == [
-        duration(one) for one in (-1, 9.94, 9.96, 59.9, 3660)
+    assert [duration(one) for one in (-1, 9.94, 9.96, 59.9, 3660)] == [
+        "0.0 s",
+        "9.9 s",
+        "10 s",
+        "1 min 0 s",
+        "1 h 1 min",
     ]
-    assert ["120/s", "3.4/s", "30/min", "1.0/h"] == [rate_text(one) for one in (120, 3.4, 0.5, 1 / 3600)]
-    assert (["abc", "ab…", "日…"], 4) == ([cut("abc", 3), cut("abcd", 3), cut("日本語", 4)], columns("日本"))
-    assert ["日本  1/1", "a     2/2"] == texts([StepLine("done", "日本", "1/1", ()), StepLine("done", "a", "2/2", ())])
+    assert [rate_text(one) for one in (120, 3.4, 0.5, 1 / 3600)] == ["120/s", "3.4/s", "30/min", "1.0/h"]
+    assert ([cut("abc", 3), cut("abcd", 3), cut("日本語", 4)], columns("日本")) == (["abc", "ab…", "日…"], 4)
+    assert texts([StepLine("done", "日本", "1/1", ()), StepLine("done", "a", "2/2", ())]) == ["日本  1/1", "a     2/2"]
 
 
 def test_a_stopped_step_was_interrupted() -> None:
@@ -176,29 +182,29 @@ def test_a_stopped_step_was_interrupted() -> None:
     states = StepStates()
     for event in (started("a", 1), ended("a", 1, ALONE, "interrupted", "KeyboardInterrupt")):
         states(event)
-    assert Freshness("failed", ("interrupted",), 1) == states.state("a")
+    assert states.state("a") == Freshness("failed", ("interrupted",), 1)
     states(started("a", 2))
     states(ended("a", 2, ALONE, "failed", "ValueError: no"))
-    assert Freshness("failed", ("ValueError",), 2) == states.state("a")
+    assert states.state("a") == Freshness("failed", ("ValueError",), 2)
     states(started("b", 3))
     states(RunEnded("F", "1", "interrupted", 2, 1.0))
-    assert Freshness("failed", ("interrupted",), 0) == states.state("b")
+    assert states.state("b") == Freshness("failed", ("interrupted",), 0)
 
 
 def test_what_tasks_write_is_labelled_at_once() -> None:
-    """Each whole line goes on with its step and its items before it; half a line goes on when its task ends."""
+    """Each whole line continues with its step and its items before it; half a line continues when its task ends."""
     said: list[tuple[str, str]] = []
     progress = Progress("F/1", TaskLines(lambda stream, text: said.append((stream, text))))
     inner: Place = (1, 2, (3,))
     for event in (started("a", 1), started("b", 2, inner), wrote("a", 1, "one\ntw"), wrote("b", 2, "x\n", inner)):
         progress(event)
     progress(wrote("a", 1, "oh\n", kind="stderr"))
-    assert [("stdout", "[a] one\n"), ("stdout", "[b/3/1] x\n"), ("stderr", "[a] oh\n")] == said
+    assert said == [("stdout", "[a] one\n"), ("stdout", "[b/3/1] x\n"), ("stderr", "[a] oh\n")]
     progress(ended("a", 1))
-    assert ("stdout", "[a] tw\n") == said[-1]
+    assert said[-1] == ("stdout", "[a] tw\n")
     progress(TaskOutput(*facts("b", 2, inner), "display", "a table", {"text/html": "<table>"}, {}, "", False))
     progress(ended("b", 2, inner, "failed", "ValueError: no"))
-    assert [("stdout", "[b/3/1] a table\n"), ("stdout", "[b/3/1] failed: ValueError: no\n")] == said[-2:]
+    assert said[-2:] == [("stdout", "[b/3/1] a table\n"), ("stdout", "[b/3/1] failed: ValueError: no\n")]
 
 
 def test_other_runs_are_not_shown() -> None:
@@ -208,4 +214,4 @@ def test_other_runs_are_not_shown() -> None:
     other = TaskOutput("F", "2", "a", "1", "run", 0, *ALONE, "stdout", "x\n", {}, {}, "", False)
     for event in (other, RunStarted("F", "1"), wrote("a", 1, "y\n")):
         progress(event)
-    assert [RunStarted("F", "1"), wrote("a", 1, "y\n")] == shown
+    assert shown == [RunStarted("F", "1"), wrote("a", 1, "y\n")]

@@ -36,8 +36,10 @@ def test_what_a_task_read(how: str, make_session: MakeSession) -> None:
     """Parameters, configs and artifacts are recorded where the body, or a method it calls, read them; no others."""
     found = recorded(make_session(*CELLS), how)
     names = {step: {*(task.read or ())} for step, task in found.items()}
-    assert {"load": set(), "pick": {"m"}, "report": {"best", "cfg"}} == {
-        step: names[step] for step in ("load", "pick", "report")
+    assert {step: names[step] for step in ("load", "pick", "report")} == {
+        "load": set(),
+        "pick": {"m"},
+        "report": {"best", "cfg"},
     }
     assert "k" in names["train"]
     assert not {"unused", "other", "xs", "cfg"} & names["train"]
@@ -49,7 +51,7 @@ def test_what_a_spin_read(make_session: MakeSession) -> None:
     recorded(session, "steps")
     kept = session.spin(SpinOptions("report", persist=True, overrides={"best": "3"})).task
     assert kept is not None
-    assert {"best", "cfg"} == {*(kept._record.read or ())}
+    assert {*(kept._record.read or ())} == {"best", "cfg"}
     kept = session.spin(SpinOptions("train", persist=True, overrides={"k": "3"})).task
     assert kept is not None
     assert "k" in {*(kept._record.read or ())}

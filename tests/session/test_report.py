@@ -15,10 +15,10 @@ LOAD = "%%step load -> xs\nimport math\nxs = [1, 2]\ntotal = sum(xs)"
 def test_a_report_is_one_line_that_opens_to_details(make_session: MakeSession) -> None:
     """By default there is one line; in HTML it opens to the header that keeps what is local."""
     report = make_session(LOAD).run_step("load").report
-    assert ["✓ load · set xs: list · local: total"] == report.lines()
-    assert ["local: total (to keep: %%step load -> xs, total)"] == report.details()
+    assert report.lines() == ["✓ load · set xs: list · local: total"]
+    assert report.details() == ["local: total (to keep: %%step load -> xs, total)"]
     bundle = report.bundle()
-    assert "✓ load · set xs: list · local: total" == bundle["text/plain"]
+    assert bundle["text/plain"] == "✓ load · set xs: list · local: total"
     assert bundle["text/html"].startswith("<details ")
     assert "<summary>✓ load · set xs: list · local: total</summary>" in bundle["text/html"]
     assert "(to keep: %%step load -&gt; xs, total)" in bundle["text/html"]
@@ -29,22 +29,22 @@ def test_local_names_are_mentioned_once_for_a_text(make_session: MakeSession) ->
     session = make_session(LOAD)
     session.run_step("load")
     again = session.run_step("load").report
-    assert (["✓ load · set xs: list"], []) == (again.lines(), again.details())
+    assert (again.lines(), again.details()) == (["✓ load · set xs: list"], [])
     assert "details" not in again.bundle()["text/html"]
-    assert [
+    assert session.reports.find("load").whole().lines() == [
         "✓ load · set xs: list · local: total",
         "  local: total (to keep: %%step load -> xs, total)",
-    ] == session.reports.find("load").whole().lines()
+    ]
 
 
 def test_what_qualifies_a_result_is_always_shown() -> None:
     """A note has a line of its own below the first; what is true each time is among the details."""
     report = StepReport("train", "ran", 3, (("m", "int"),), notes=("a failed",), asides=("m is of the first task",))
-    assert ["✓ train · 3 tasks · set m: int", "  note: a failed"] == report.lines()
-    assert ["m is of the first task"] == report.details()
-    assert "✓ train · 3 tasks · set m: int\n  note: a failed" == report.bundle()["text/plain"]
+    assert report.lines() == ["✓ train · 3 tasks · set m: int", "  note: a failed"]
+    assert report.details() == ["m is of the first task"]
+    assert report.bundle()["text/plain"] == "✓ train · 3 tasks · set m: int\n  note: a failed"
     whole = report.whole().lines()
-    assert ["✓ train · 3 tasks · set m: int", "  m is of the first task", "  note: a failed"] == whole
+    assert whole == ["✓ train · 3 tasks · set m: int", "  m is of the first task", "  note: a failed"]
 
 
 def test_many_artifacts_are_listed_in_the_details() -> None:
@@ -63,12 +63,15 @@ def test_a_captured_value_that_was_only_read_was_not_set(make_session: MakeSessi
         "%%step same -> xs\nxs = [1, 2]",
     )
     reports = [session.run_step(name) for name in ("load", "use", "grow", "same")]
-    assert [("model", "xs"), ("y",), ("xs",), ("xs",)] == [
-        tuple(name for name, _ in one.report.artifacts) for one in reports
+    assert [tuple(name for name, _ in one.report.artifacts) for one in reports] == [
+        ("model", "xs"),
+        ("y",),
+        ("xs",),
+        ("xs",),
     ]
-    assert {"y": 1, "model": {"k": 1}} == reports[1].values
-    assert [()] * 4 == [one.report.asides for one in reports]
-    assert (("y", "int"),) == session.spin(parse_spin(["use"])).report.artifacts
+    assert reports[1].values == {"y": 1, "model": {"k": 1}}
+    assert [one.report.asides for one in reports] == [()] * 4
+    assert session.spin(parse_spin(["use"])).report.artifacts == (("y", "int"),)
 
 
 def test_a_report_that_was_never_made_cannot_be_shown(make_session: MakeSession) -> None:
@@ -78,8 +81,8 @@ def test_a_report_that_was_never_made_cannot_be_shown(make_session: MakeSession)
         session.reports.find()
     session.run_step("load")
     session.run_step("use")
-    assert "use" == session.reports.find().step
-    assert "load" == session.reports.find("load").step
+    assert session.reports.find().step == "use"
+    assert session.reports.find("load").step == "load"
     with pytest.raises(NotFound, match=r"no report of `laod`\. Did you mean `load`\? .*: load, use\."):
         session.reports.find("laod")
 
@@ -97,4 +100,4 @@ def test_a_value_that_changed_while_it_was_used_was_not_set(make_session: MakeSe
     session = make_session(COUNTER, "%%step load -> model\nmodel = Model()", "%%step use -> y\ny = model.predict()")
     session.run_step("load")
     report = session.run_step("use").report
-    assert (["✓ use · set y: int"], ["changed in place: model"]) == (report.lines(), report.details())
+    assert (report.lines(), report.details()) == (["✓ use · set y: int"], ["changed in place: model"])

@@ -46,7 +46,7 @@ def data(found: Run, step: str, name: str) -> list[Any]:
 
 @pytest.fixture(autouse=True)
 def _no_module_is_left() -> Iterator[None]:
-    """What a test's steps imported in this process is no code of the next test's."""
+    """What a test's steps imported in this process does not count as code of the next test."""
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
@@ -85,14 +85,14 @@ def test_a_run_whose_steps_are_all_valid_is_cloned(make_session: MakeSession, co
     first = run(session)
     count()
     second, lines = resume(session)
-    assert [] == count()
-    assert ["load: cloned", "train: cloned, 3 tasks", "pick: cloned", "report: cloned"] == lines
-    assert {step.id: len(list(step)) for step in first} == {step.id: len(list(step)) for step in second}
-    assert (second.successful, [[10, 20, 30]]) == (True, data(second, "pick", "best"))
-    record = session.datastore.run("NotebookFlow", "2")
-    tasks = session.datastore.tasks("NotebookFlow", "2", "train")
-    assert ("1", ["1/train/3", "1/train/4", "1/train/5"]) == (record.origin, [task.origin for task in tasks])
-    assert {("2/load/2",)} == {task.parents for task in tasks}
+    assert count() == []
+    assert lines == ["load: cloned", "train: cloned, 3 tasks", "pick: cloned", "report: cloned"]
+    assert {step.id: len(list(step)) for step in second} == {step.id: len(list(step)) for step in first}
+    assert (True, data(second, "pick", "best")) == (second.successful, [[10, 20, 30]])
+    record = session.datastore.runs.run("NotebookFlow", "2")
+    tasks = session.datastore.tasks.last_attempts("NotebookFlow", "2", "train")
+    assert (record.origin, [task.origin for task in tasks]) == ("1", ["1/train/3", "1/train/4", "1/train/5"])
+    assert {task.parents for task in tasks} == {("2/load/2",)}
 
 
 def test_a_changed_step_runs_and_what_depends_on_its_result(make_session: MakeSession, count: Any) -> None:
@@ -101,14 +101,14 @@ def test_a_changed_step_runs_and_what_depends_on_its_result(make_session: MakeSe
     count()
     session = make_session(SHARED, LOAD, TRAIN.replace("* unit", "* unit + 1"), PICK, REPORT)
     found, lines = resume(session)
-    assert ["train1", "train2", "train3", "pick", "report"] == count()
-    assert [
+    assert count() == ["train1", "train2", "train3", "pick", "report"]
+    assert lines == [
         "load: cloned",
         "train: ran, `train` changed",
         "pick: ran, `train` changed, `m` differs",
         "report: ran, `train` changed, `best` differs",
-    ] == lines
-    assert [[11, 21, 31]] == data(found, "pick", "best")
+    ]
+    assert data(found, "pick", "best") == [[11, 21, 31]]
 
 
 def test_a_change_that_makes_no_difference_ends_there(make_session: MakeSession, count: Any) -> None:
@@ -116,8 +116,8 @@ def test_a_change_that_makes_no_difference_ends_there(make_session: MakeSession,
     run(make_session(*FLOW))
     count()
     _, lines = resume(make_session(SHARED, LOAD.replace("10", "9 + 1"), TRAIN, PICK, REPORT))
-    assert ["load"] == count()
-    assert ["load: ran, `load` changed", "train: cloned, 3 tasks", "pick: cloned", "report: cloned"] == lines
+    assert count() == ["load"]
+    assert lines == ["load: ran, `load` changed", "train: cloned, 3 tasks", "pick: cloned", "report: cloned"]
 
 
 @pytest.mark.parametrize(
@@ -133,13 +133,13 @@ def test_a_change_that_makes_no_difference_ends_there(make_session: MakeSession,
 def test_of_a_foreach_only_new_items_run(
     make_session: MakeSession, count: Any, items: str, executed: list[str]
 ) -> None:
-    """A task is taken over with its item, wherever that stands now, unless it looked at its position."""
+    """A task is taken over with its item, wherever that is now, unless it looked at its position."""
     run(make_session(*FLOW))
     count()
     found, lines = resume(make_session(SHARED, LOAD.replace("[1, 2, 3]", items), TRAIN, PICK, REPORT))
-    assert executed == count()
+    assert count() == executed
     expected = [10 * one for one in eval(items)]
-    assert (expected, [expected]) == (data(found, "train", "m"), data(found, "pick", "best"))
+    assert (data(found, "train", "m"), data(found, "pick", "best")) == (expected, [expected])
     new = sum(name.startswith("train") for name in executed)
     if new:
         assert f"train: {new} of {len(expected)} tasks ran: `load` changed, new items" in lines
@@ -164,9 +164,9 @@ def test_all_that_a_task_looks_at_counts(make_session: MakeSession, count: Any, 
     run(make_session(SHARED, "%%step load -> xs\nxs = [1, 2, 3]", train, join))
     count()
     found, _ = resume(make_session(SHARED, "%%step load -> xs, more\nxs = [0, 1, 2, 3]\nmore = 1", train, join))
-    assert executed == count()
+    assert count() == executed
     fresh = run(make_session(SHARED, "%%step load -> xs, more\nxs = [0, 1, 2, 3]\nmore = 1", train, join))
-    assert data(fresh, "train", "m") == data(found, "train", "m")
+    assert data(found, "train", "m") == data(fresh, "train", "m")
 
 
 def test_a_clone_passes_on_what_its_parents_have_now(make_session: MakeSession, count: Any) -> None:
@@ -179,10 +179,10 @@ def test_a_clone_passes_on_what_its_parents_have_now(make_session: MakeSession, 
     run(make_session(SHARED, *cells))
     count()
     found, _ = resume(make_session(SHARED, cells[0].replace("y = 1", "y = 5"), *cells[1:]))
-    assert (["c"], [(1, 5, 1)], [5]) == (count(), data(found, "c", "w"), data(found, "b", "y"))
+    assert (count(), data(found, "c", "w"), data(found, "b", "y")) == (["c"], [(1, 5, 1)], [5])
 
 
-def test_a_failed_run_goes_on_where_it_failed(make_session: MakeSession, count: Any) -> None:
+def test_a_failed_run_continues_where_it_failed(make_session: MakeSession, count: Any) -> None:
     """Tasks that ended are kept, also of a foreach that did not end; the rest runs."""
     broken = TRAIN + "\nassert self.input != 2"
     fail(make_session(SHARED, LOAD, broken, PICK, REPORT))
@@ -190,15 +190,15 @@ def test_a_failed_run_goes_on_where_it_failed(make_session: MakeSession, count: 
     session = make_session(SHARED, LOAD, broken, PICK, REPORT)
     with pytest.raises(StepFailed):
         resume(session)
-    assert ["train2"] == count()
+    assert count() == ["train2"]
     found, lines = resume(make_session(*FLOW))
-    assert ["train1", "train2", "train3", "pick", "report"] == count()
-    assert [
+    assert count() == ["train1", "train2", "train3", "pick", "report"]
+    assert lines == [
         "load: cloned",
         "train: ran, `train` changed",
         "pick: ran, had not run",
         "report: ran, had not run",
-    ] == lines
+    ]
     assert found.successful
 
 
@@ -211,8 +211,8 @@ def test_a_failure_outside_of_the_code_is_retried_alone(make_session: MakeSessio
     count()
     flag.touch()
     _, lines = resume(session)
-    assert ["train3", "pick", "report"] == count()
-    assert ["load: cloned", "train: 1 of 3 tasks ran: failed before"] == lines[:2]
+    assert count() == ["train3", "pick", "report"]
+    assert lines[:2] == ["load: cloned", "train: 1 of 3 tasks ran: failed before"]
 
 
 def test_a_killed_run_is_resumed(make_session: MakeSession, count: Any) -> None:
@@ -226,8 +226,8 @@ def test_a_killed_run_is_resumed(make_session: MakeSession, count: Any) -> None:
                 file.unlink()
     count()
     found, lines = resume(make_session(*FLOW))
-    assert (["pick", "report"], True) == (count(), found.successful)
-    assert ["pick: ran, had not run", "report: ran, had not run"] == lines[2:]
+    assert (count(), found.successful) == (["pick", "report"], True)
+    assert lines[2:] == ["pick: ran, had not run", "report: ran, had not run"]
 
 
 def test_resume_from_a_step(make_session: MakeSession, count: Any) -> None:
@@ -236,14 +236,14 @@ def test_resume_from_a_step(make_session: MakeSession, count: Any) -> None:
     count()
     session = make_session(SHARED, LOAD.replace("10", "99"), TRAIN, PICK, REPORT)
     found, lines = resume(session, "pick")
-    assert ["pick", "report"] == count()
-    assert [
+    assert count() == ["pick", "report"]
+    assert lines == [
         "load: cloned",
         "train: cloned, 3 tasks",
         "pick: ran, from `pick` on",
         "report: ran, from `pick` on",
-    ] == lines
-    assert [[10, 20, 30]] == data(found, "pick", "best")
+    ]
+    assert data(found, "pick", "best") == [[10, 20, 30]]
 
 
 def test_resume_from_a_step_needs_all_before_it(make_session: MakeSession, count: Any) -> None:
@@ -252,7 +252,7 @@ def test_resume_from_a_step_needs_all_before_it(make_session: MakeSession, count
     session = make_session(SHARED, LOAD, TRAIN + "\nassert self.input != 2", PICK, REPORT)
     with pytest.raises(MissingResults, match="Step train cannot be cloned for item 1: failed before"):
         resume(session, "pick")
-    assert ["1"] == session.datastore.run_ids("NotebookFlow")
+    assert session.datastore.runs.run_ids("NotebookFlow") == ["1"]
 
 
 def test_a_resume_that_got_nowhere_hides_nothing(make_session: MakeSession, count: Any) -> None:
@@ -263,7 +263,7 @@ def test_a_resume_that_got_nowhere_hides_nothing(make_session: MakeSession, coun
         resume(broken)
     count()
     _, lines = resume(make_session(*FLOW))
-    assert ([], "train: cloned, 3 tasks") == (count(), lines[1])
+    assert (count(), lines[1]) == ([], "train: cloned, 3 tasks")
 
 
 def test_parameters_are_those_of_the_origin(make_session: MakeSession) -> None:
@@ -273,7 +273,7 @@ def test_parameters_are_those_of_the_origin(make_session: MakeSession) -> None:
     found, _ = resume(
         make_session(header + '\nbeta = Parameter("beta", default=2)', "%%step a -> x\nx = (alpha, beta)")
     )
-    assert ([(7, 2)], [7], [2]) == (data(found, "a", "x"), data(found, "a", "alpha"), data(found, "a", "beta"))
+    assert (data(found, "a", "x"), data(found, "a", "alpha"), data(found, "a", "beta")) == ([(7, 2)], [7], [2])
 
 
 def test_the_origin_can_be_named(make_session: MakeSession, count: Any) -> None:
@@ -282,13 +282,13 @@ def test_the_origin_can_be_named(make_session: MakeSession, count: Any) -> None:
     run(make_session(SHARED, LOAD, TRAIN.replace("* unit", "+ unit"), PICK, REPORT))
     count()
     _, lines = resume(make_session(*FLOW), origin="1")
-    assert ([], "train: cloned, 3 tasks") == (count(), lines[1])
+    assert (count(), lines[1]) == ([], "train: cloned, 3 tasks")
     resume(make_session(*FLOW))
-    assert [] == count()
+    assert count() == []
 
 
 def test_a_switch_leads_where_it_led(make_session: MakeSession, count: Any) -> None:
-    """The branch is found anew from its condition, and recursion through a switch is cloned task by task."""
+    """The branch is found again from its condition, and recursion through a switch is cloned task by task."""
     cells = (
         SHARED,
         "%%step s\nnote('s')\nself.n = 0\nself.kind = 'deep'\n"
@@ -301,10 +301,10 @@ def test_a_switch_leads_where_it_led(make_session: MakeSession, count: Any) -> N
     first = run(make_session(*cells))
     count()
     found, lines = resume(make_session(*cells))
-    assert ([], "grow: cloned, 3 tasks") == (count(), lines[1])
-    assert data(first, "last", "m") == data(found, "last", "m")
+    assert (count(), lines[1]) == ([], "grow: cloned, 3 tasks")
+    assert data(found, "last", "m") == data(first, "last", "m")
     found, _ = resume(make_session(cells[0], cells[1].replace("= 'deep'", "= 'flat'"), *cells[2:]))
-    assert ["s", "flat", "last"] == count()
+    assert count() == ["s", "flat", "last"]
 
 
 def test_rounds_that_look_alike_are_cloned_once_each(make_session: MakeSession, count: Any, tmp_path: Path) -> None:
@@ -318,10 +318,10 @@ def test_rounds_that_look_alike_are_cloned_once_each(make_session: MakeSession, 
     )
     session = make_session(SHARED, "%%step first\npass", poll, "%%step last\npass")
     run(session)
-    assert ["poll"] * 3 == count()
+    assert count() == ["poll"] * 3
     found, lines = resume(session)
-    assert ([], "poll: cloned, 3 tasks") == (count(), lines[1])
-    assert 3 == len(list(found["poll"]))
+    assert (count(), lines[1]) == ([], "poll: cloned, 3 tasks")
+    assert len(list(found["poll"])) == 3
 
 
 def test_a_failure_that_was_caught_is_taken_over(make_session: MakeSession, count: Any) -> None:
@@ -334,14 +334,14 @@ def test_a_failure_that_was_caught_is_taken_over(make_session: MakeSession, coun
     ]
     session = make_session(*cells)
     run(session)
-    assert ["risky"] == count()
+    assert count() == ["risky"]
     status = flow_status(session).lines()
-    assert ["  risky  fresh", "  risky  would be cloned"] == [line for line in status if line.startswith("  risky")]
+    assert [line for line in status if line.startswith("  risky")] == ["  risky  fresh", "  risky  would be cloned"]
     found, lines = resume(session)
-    assert ([], "risky: cloned") == (count(), lines[1])
-    assert ["builtins.ZeroDivisionError"] == [e.type for e in data(found, "last", "e")]
+    assert (count(), lines[1]) == ([], "risky: cloned")
+    assert [e.type for e in data(found, "last", "e")] == ["builtins.ZeroDivisionError"]
     _, lines = resume(session, "risky")
-    assert (["risky"], "risky: ran, from `risky` on") == (count(), lines[1])
+    assert (count(), lines[1]) == (["risky"], "risky: ran, from `risky` on")
 
 
 def test_a_join_runs_when_an_input_it_merged_is_new(make_session: MakeSession, count: Any) -> None:
@@ -356,10 +356,10 @@ def test_a_join_runs_when_an_input_it_merged_is_new(make_session: MakeSession, c
     run(make_session(*cells))
     count()
     _, lines = resume(make_session(*cells))
-    assert ([], "j: cloned") == (count(), lines[-1])
+    assert (count(), lines[-1]) == ([], "j: cloned")
     found, lines = resume(make_session(*cells[:3], "%%step b --after s -> z, new\nz = 2\nnew = 3", cells[4]))
-    assert (["j"], "j: ran, `b` changed, `new` differs") == (count(), lines[-1])
-    assert [3] == data(found, "j", "new")
+    assert (count(), lines[-1]) == (["j"], "j: ran, `b` changed, `new` differs")
+    assert data(found, "j", "new") == [3]
 
 
 def test_steps_can_be_put_between(make_session: MakeSession, count: Any) -> None:
@@ -367,8 +367,8 @@ def test_steps_can_be_put_between(make_session: MakeSession, count: Any) -> None
     run(make_session(*FLOW))
     count()
     found, lines = resume(make_session(SHARED, LOAD, "%%step look -> seen\nnote('look')\nseen = len(xs)", *FLOW[2:]))
-    assert (["look"], "look: ran, had not run") == (count(), lines[1])
-    assert [3] == [task["seen"].data for task in found["look"]]
+    assert (count(), lines[1]) == (["look"], "look: ran, had not run")
+    assert [task["seen"].data for task in found["look"]] == [3]
 
 
 def test_an_edited_module_beside_the_notebook_counts(
@@ -386,9 +386,9 @@ def test_an_edited_module_beside_the_notebook_counts(
     run(make_session(*cells))
     count()
     module.write_text("def f(x):\n    return x + 1\n")
-    assert {"a": "fresh", "b": "stale"} == {n: one.state for n, one in make_session(*cells).freshness().items()}
+    assert {n: one.state for n, one in make_session(*cells).freshness().items()} == {"a": "fresh", "b": "stale"}
     _, lines = resume(make_session(*cells))
-    assert (["b"], "b: ran, module `beside_resume` changed") == (count(), lines[-1])
+    assert (count(), lines[-1]) == (["b"], "b: ran, module `beside_resume` changed")
 
 
 def resumed_in_workers(session: Session) -> list[str]:
@@ -412,7 +412,7 @@ def test_a_module_that_came_with_an_artifact_counts(
     make_session(*cells).run(RunOptions())
     module.write_text("class Square:\n    def area(self):\n        return 9\n\n    sides = 4\n")
     lines = resumed_in_workers(make_session(*cells))
-    assert "b: ran, module `shapes_resume` changed" == lines[-1]
+    assert lines[-1] == "b: ran, module `shapes_resume` changed"
 
 
 def test_a_module_that_came_with_an_artifact_counts_in_this_process_too(
@@ -429,7 +429,7 @@ def test_a_module_that_came_with_an_artifact_counts_in_this_process_too(
     run(make_session(*cells))
     module.write_text("class Square:\n    def area(self):\n        return 9\n\n    sides = 4\n")
     _, lines = resume(make_session(*cells))
-    assert "b: ran, module `inline_resume` changed" == lines[-1]
+    assert lines[-1] == "b: ran, module `inline_resume` changed"
 
 
 def test_a_module_that_was_edited_meanwhile_counts_as_neither(
@@ -442,11 +442,11 @@ def test_a_module_that_was_edited_meanwhile_counts_as_neither(
     edit = f"open({str(module)!r}, 'w').write('value = 2\\n')"
     cells = ("%%step a -> x\nimport os\nfrom edited_resume import value\n" + edit + "\nx = value",)
     make_session(*cells).run(RunOptions())
-    assert ["a: ran, module `edited_resume` changed"] == resumed_in_workers(make_session(*cells))
+    assert resumed_in_workers(make_session(*cells)) == ["a: ran, module `edited_resume` changed"]
 
 
 def test_what_cannot_be_resumed_is_refused(make_session: MakeSession, count: Any) -> None:
-    """No run, one that goes on, an unknown run or step, a working run: each is said."""
+    """No run, one that is running, an unknown run or step, a working run: each has its message."""
     session = make_session(*FLOW)
     with pytest.raises(NotFound, match="no run of NotebookFlow to resume"):
         resume(session)
@@ -474,8 +474,8 @@ def test_what_cannot_be_resumed_is_refused(make_session: MakeSession, count: Any
     ],
 )
 def test_parse_resume(line: str, expected: ResumeOptions) -> None:
-    """The step may stand anywhere."""
-    assert expected == parse_resume(line.split())
+    """The step may be anywhere in the line."""
+    assert parse_resume(line.split()) == expected
 
 
 @pytest.mark.parametrize("line", ["--alpha 2", "a b", "--origin-run-id", "--max-workers x"])
@@ -486,23 +486,23 @@ def test_parse_resume_refuses(line: str) -> None:
 
 
 def test_what_was_cloned_is_the_latest_result(make_session: MakeSession, count: Any) -> None:
-    """A step whose edit was tried in its cell and taken back stands as the resumed run has it."""
+    """A step whose edit was tried in its cell and taken back has the result of the resumed run."""
     session = make_session(*FLOW)
     run(session)
     tried = make_session(SHARED, LOAD, TRAIN + " + 1", PICK, REPORT)
     tried.run_step("train")
     resume(make_session(*FLOW))
     now = make_session(*FLOW)
-    assert [] == [reason for one in now.freshness().values() for reason in one.reasons]
-    assert {"3"} == {task.run for task in now.results().latest("train")}
+    assert [reason for one in now.freshness().values() for reason in one.reasons] == []
+    assert {task.run for task in now.results().latest("train")} == {"3"}
 
 
 def test_a_run_that_went_on_for_long_does_not_hide_newer_results(make_session: MakeSession) -> None:
-    """The results of a run are as new as its start: one that began before an edit and ends after it changes nothing."""
+    """The results of a run are as old as its start: one that began before an edit and ends after it changes nothing."""
     old = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x").begin(INLINE)
     edited = ("%%step a -> x\nx = 2", "%%step b -> y\ny = x")
     newer = run(make_session(*edited))
     old.drive()
     now = make_session(*edited)
-    assert {newer.id} == {task.run for step in "ab" for task in now.results().latest(step)}
-    assert {"fresh"} == {one.state for one in now.freshness().values()}
+    assert {task.run for step in "ab" for task in now.results().latest(step)} == {newer.id}
+    assert {one.state for one in now.freshness().values()} == {"fresh"}

@@ -1,4 +1,4 @@
-"""Whatever is edited between two runs: a resume gives what running the whole flow anew would give."""
+"""Whatever is edited between two runs: a resume gives what running the whole flow again would give."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ def attempt(session: Session, *, resume: bool) -> str:
 def left(session: Session, run: str) -> dict[Any, Any]:
     """All that a run left: each task's place, where it led, its artifacts' values."""
     found = {}
-    for step in session.datastore.steps("NotebookFlow", run):
-        for task in session.datastore.tasks("NotebookFlow", run, step):
+    for step in session.datastore.tasks.steps("NotebookFlow", run):
+        for task in session.datastore.tasks.last_attempts("NotebookFlow", run, step):
             place = (step, tuple((frame.step, frame.var, frame.num_splits, frame.index) for frame in task.foreach))
-            values = {name: session.datastore.load(ref) for name, ref in task.artifacts.items()}
+            values = {name: session.datastore.artifacts.load(ref) for name, ref in task.artifacts.items()}
             found[place] = (task.status, task.chosen, task.splits, sorted(task.captured), values)
     return found
 
@@ -96,10 +96,10 @@ def test_a_resume_gives_what_a_run_gives(notebooks: list[tuple[str, ...]]) -> No
         fresh = open_session(Path(other), notebooks[-1])
         expected = attempt(fresh, resume=False)
         run, ended = outcome.split()
-        assert expected.split()[1] == ended
+        assert ended == expected.split()[1]
         resumed, anew = left(session, run), left(fresh, "1")
         if ended == "done":
-            assert anew == resumed
+            assert resumed == anew
         else:  # which tasks were still tried differs, not what they left
             both = anew.keys() & resumed.keys()
-            assert {place: anew[place] for place in both} == {place: resumed[place] for place in both}
+            assert {place: resumed[place] for place in both} == {place: anew[place] for place in both}

@@ -39,21 +39,24 @@ def test_a_run_that_was_ended_from_outside(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    assert "3" == (tmp_path / "reached").read_text()  # returns when the third task is there
+    assert (tmp_path / "reached").read_text() == "3"  # returns when the third task is there
     begun.send_signal(number)
-    assert 0 != begun.wait()
+    assert begun.wait() != 0
     (tmp_path / "reached").unlink()
     done = subprocess.run([*command, "resume", "nb.ipynb"], cwd=tmp_path, capture_output=True, text=True)
-    assert ("", 0) == (done.stderr, done.returncode)
-    assert ["  load: cloned", "  pick: ran, had not run"] == [
-        line for line in done.stdout.split("\n") if line.startswith(("  load", "  pick"))
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert [line for line in done.stdout.split("\n") if line.startswith(("  load", "  pick"))] == [
+        "  load: cloned",
+        "  pick: ran, had not run",
     ]
     assert "  train: 1 of 3 tasks ran: " in done.stdout
     store = Datastore(tmp_path / ".flownb")
     run = Run("F/2", datastore=store)
-    assert [2, 4, 6] == run.data.best  # type: ignore[union-attr]  # it has ended
+    assert run.data.best == [2, 4, 6]  # type: ignore[union-attr]  # it has ended
     before = {
-        task.foreach[-1].index: task.artifacts["process"] for task in store.tasks("F", "1", "train") if task.captured
+        task.foreach[-1].index: task.artifacts["process"]
+        for task in store.tasks.last_attempts("F", "1", "train")
+        if task.captured
     }
-    after = {task.foreach[-1].index: task.artifacts["process"] for task in store.tasks("F", "2", "train")}
-    assert [True, True, False] == [before.get(index) == after[index] for index in range(3)]
+    after = {task.foreach[-1].index: task.artifacts["process"] for task in store.tasks.last_attempts("F", "2", "train")}
+    assert [before.get(index) == after[index] for index in range(3)] == [True, True, False]

@@ -12,19 +12,21 @@ def test_runs_have_what_is_not_the_default(make_session: MakeSession) -> None:
     session = make_session(
         "%%flow F\na = Parameter('a', default=1)\nb = Parameter('b', default='x')", "%%step load -> c\nc = a"
     )
-    assert ["F has no such runs"] == list_runs(session, parse_runs([])).lines()
+    assert list_runs(session, parse_runs([])).lines() == ["F has no such runs"]
     session.run(parse_run([]))
     session.run(parse_run("--a 2 --b x --tag big --tag night".split()))
     session.resume(parse_resume([])).begin().drive()
     found = list_runs(session, parse_runs([]))
-    assert [("3", "a=2", "(resumed 2)"), ("2", "a=2", "big night"), ("1", "", "")] == [
-        (row[0], row[4], row[5].strip()) for row in found.rows
+    assert [(row[0], row[4], row[5].strip()) for row in found.rows] == [
+        ("3", "a=2", "(resumed 2)"),
+        ("2", "a=2", "big night"),
+        ("1", "", ""),
     ]
-    assert {"done"} == {row[2] for row in found.rows}
+    assert {row[2] for row in found.rows} == {"done"}
     few = list_runs(session, parse_runs("--limit 1".split()))
-    assert (["3"], True) == ([row[0] for row in few.rows], few.more)
-    assert "… older ones: a larger --limit" == few.lines()[-1]
-    assert ["2"] == [row[0] for row in list_runs(session, parse_runs("--tag big --tag night".split())).rows]
+    assert ([row[0] for row in few.rows], few.more) == (["3"], True)
+    assert few.lines()[-1] == "… older ones: a larger --limit"
+    assert [row[0] for row in list_runs(session, parse_runs("--tag big --tag night".split())).rows] == ["2"]
 
 
 def test_runs_are_listed_whatever_the_notebook_is_now(make_session: MakeSession) -> None:
@@ -32,4 +34,4 @@ def test_runs_are_listed_whatever_the_notebook_is_now(make_session: MakeSession)
     header = "%%flow F\na = Parameter('a', default=1)"
     make_session(header, "%%step load -> c\nc = a").run(parse_run([]))
     session = make_session(f"{header}\n1 / 0", "%%step load -> c\nc = a")
-    assert [("1", "a=1")] == [(row[0], row[4]) for row in list_runs(session, parse_runs([])).rows]
+    assert [(row[0], row[4]) for row in list_runs(session, parse_runs([])).rows] == [("1", "a=1")]

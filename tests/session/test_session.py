@@ -38,17 +38,17 @@ def states(session: Session) -> dict[str, tuple[str, tuple[str, ...]]]:
 def test_cells_run_on_their_parents_results(make_session: MakeSession) -> None:
     """Each step cell starts from what its parents persisted; a foreach runs once for each item."""
     session = make_session(*CELLS)
-    assert {"xs": [1, 2, 3], "total": 6} == session.run_step("load").values
+    assert session.run_step("load").values == {"xs": [1, 2, 3], "total": 6}
     report = session.run_step("train").report
-    assert 3 == report.tasks
-    assert {"best": 6} == session.run_step("pick").values
+    assert report.tasks == 3
+    assert session.run_step("pick").values == {"best": 6}
 
 
 def test_uncaptured_names_are_listed_with_the_header_to_keep_them(make_session: MakeSession) -> None:
-    """Under a step cell stands what it kept to itself, and the header that would capture it."""
+    """Under a step cell is shown what it kept to itself, and the header that would capture it."""
     report = make_session(*CELLS).run_step("load").report
-    assert ("scratch",) == report.local
-    assert "%%step load -> xs, total, scratch" == report.header
+    assert report.local == ("scratch",)
+    assert report.header == "%%step load -> xs, total, scratch"
 
 
 def test_the_header_to_keep_names_passes_the_checks(make_session: MakeSession) -> None:
@@ -56,18 +56,18 @@ def test_the_header_to_keep_names_passes_the_checks(make_session: MakeSession) -
     body = "knn = alpha = end = inputs = gone = index = 1\ndel gone\nif knn:\n    maybe = 2\nfine = 3"
     session = make_session("%%flow F\nbeta = 1", f"%%step load -> xs\nxs = []\nbeta = 2\n{body}", "%%step knn")
     report = session.run_step("load").report
-    assert "%%step load -> xs, alpha, maybe, fine" == report.header
-    assert {"knn", "end", "inputs", "index", "gone", "beta"} <= set(report.local)
+    assert report.header == "%%step load -> xs, alpha, maybe, fine"
+    assert set(report.local) >= {"knn", "end", "inputs", "index", "gone", "beta"}
     session.define(read_cell(f"{report.header}\nxs = []\n{body}"))
-    assert {"xs", "alpha", "maybe", "fine"} == session.run_step("load").values.keys()
+    assert session.run_step("load").values.keys() == {"xs", "alpha", "maybe", "fine"}
     session.define(read_cell("knn = 1", tags=["step:only", "after:load"]))
     report = session.run_step("only").report
-    assert ("knn", "") == (", ".join(report.local), report.header)
+    assert (", ".join(report.local), report.header) == ("knn", "")
     assert report.lines() == ["✓ only · local: knn"]
     assert report.details() == ["local: knn"]
     session.define(read_cell("fine = 1", tags=["step:only", "out:fine", "after:load"]))
     session.define(read_cell("fine = good = 1", tags=["step:only", "out:fine", "after:load"]))
-    assert "step:only after:load out:fine,good" == session.run_step("only").report.header
+    assert session.run_step("only").report.header == "step:only after:load out:fine,good"
 
 
 def test_steps_never_see_each_others_memory(make_session: MakeSession) -> None:
@@ -78,16 +78,16 @@ def test_steps_never_see_each_others_memory(make_session: MakeSession) -> None:
         "%%step b --after load -> n\nn = len(xs)",
     )
     session.run_step("load")
-    assert ({"xs": [1, 2], "n": 2}, {"n": 1}) == (session.run_step("a").values, session.run_step("b").values)
+    assert (session.run_step("a").values, session.run_step("b").values) == ({"xs": [1, 2], "n": 2}, {"n": 1})
 
 
 def test_state_outlives_the_kernel(make_session: MakeSession, tmp_path: Path) -> None:
-    """A new session on the same notebook goes on from what the last one recorded."""
+    """A new session on the same notebook continues from what the last one recorded."""
     run_all(make_session(*CELLS))
     again = make_session(*CELLS)
-    assert {"best": 6} == again.spin(parse_spin(["pick"])).values
-    assert {"best": 6} == again.run_step("pick").values
-    assert ["1"] == again.datastore.run_ids("F")
+    assert again.spin(parse_spin(["pick"])).values == {"best": 6}
+    assert again.run_step("pick").values == {"best": 6}
+    assert again.datastore.runs.run_ids("F") == ["1"]
 
 
 def test_spin_records_nothing(make_session: MakeSession, tmp_path: Path) -> None:
@@ -95,34 +95,34 @@ def test_spin_records_nothing(make_session: MakeSession, tmp_path: Path) -> None
     session = make_session(*CELLS)
     session.run_step("load")
     before = sorted(path for path in tmp_path.rglob("*"))
-    assert {"m": 6} == session.spin(parse_spin("train --index 2".split())).values
-    assert before == sorted(path for path in tmp_path.rglob("*"))
+    assert session.spin(parse_spin("train --index 2".split())).values == {"m": 6}
+    assert sorted(path for path in tmp_path.rglob("*")) == before
 
 
 def test_spin_works_for_a_step_that_never_ran(make_session: MakeSession) -> None:
     """All a spin needs is its parents' results."""
     session = make_session(*CELLS)
     session.run_step("load")
-    assert {"m": 2} == session.spin(parse_spin(["train"])).values
+    assert session.spin(parse_spin(["train"])).values == {"m": 2}
 
 
 def test_spin_overrides(make_session: MakeSession, tmp_path: Path) -> None:
     """--set and --artifacts-module replace parameters and artifacts for this spin only."""
     session = make_session(*CELLS)
     session.run_step("load")
-    assert {"m": 10} == session.spin(parse_spin("train --set alpha=10".split())).values
+    assert session.spin(parse_spin("train --set alpha=10".split())).values == {"m": 10}
     (tmp_path / "given.py").write_text("ARTIFACTS = {'xs': [70, 80]}")
     words = f"train --index 1 --artifacts-module {tmp_path / 'given.py'}".split()
-    assert {"m": 160} == session.spin(parse_spin(words)).values
-    assert {"m": 2} == session.spin(parse_spin(["train"])).values
+    assert session.spin(parse_spin(words)).values == {"m": 160}
+    assert session.spin(parse_spin(["train"])).values == {"m": 2}
 
 
 def test_spin_a_throw_away_body(make_session: MakeSession) -> None:
     """%%spin runs another body under the step's header and leaves the step as it was."""
     session = make_session(*CELLS)
     session.run_step("load")
-    assert {"m": -1} == session.spin(parse_spin(["train"]), body="m = -self.input").values
-    assert {"m": 2} == session.spin(parse_spin(["train"])).values
+    assert session.spin(parse_spin(["train"]), body="m = -self.input").values == {"m": -1}
+    assert session.spin(parse_spin(["train"])).values == {"m": 2}
 
 
 LOOKED_AT = (
@@ -161,10 +161,13 @@ def test_a_throw_away_body_looks_around(
         session.run_step(one)
     displayed: list[object] = []
     outcome = session.spin(parse_spin([step]), body=body, display=displayed.append)
-    assert (values, shown) == (outcome.values, [one for one in displayed if one is not None])
-    assert list(values) == [name for name, _ in outcome.report.artifacts]
-    assert {"load": "fresh", "work": "fresh", "pick": "fresh", "last": "fresh"} == {
-        name: one.state for name, one in session.freshness().items()
+    assert (outcome.values, [one for one in displayed if one is not None]) == (values, shown)
+    assert [name for name, _ in outcome.report.artifacts] == list(values)
+    assert {name: one.state for name, one in session.freshness().items()} == {
+        "load": "fresh",
+        "work": "fresh",
+        "pick": "fresh",
+        "last": "fresh",
     }
 
 
@@ -173,7 +176,7 @@ def test_a_throw_away_body_runs_in_a_process_of_its_own(make_session: MakeSessio
     session = make_session(*LOOKED_AT)
     session.run_step("load")
     body = "if self.input > 1:\n    m = 7\nn = xs"
-    assert {"n": [1, 2]} == session.spin(parse_spin(["work", "--isolate", "process"]), body=body).values
+    assert session.spin(parse_spin(["work", "--isolate", "process"]), body=body).values == {"n": [1, 2]}
     session.servers.close()
 
 
@@ -195,13 +198,13 @@ def test_spin_from_an_earlier_run(make_session: MakeSession) -> None:
     session = make_session(*CELLS)
     session.run(parse_run("--alpha 7".split()))
     run_all(session)
-    assert {"m": 2} == session.spin(parse_spin(["train"])).values
-    assert {"m": 7} == session.spin(parse_spin("train --from 1".split())).values
+    assert session.spin(parse_spin(["train"])).values == {"m": 2}
+    assert session.spin(parse_spin("train --from 1".split())).values == {"m": 7}
     task = sorted(Run("F/1", datastore=session.datastore)["train"], key=lambda task: int(task.id))[1]
-    assert {"m": 14} == session.spin(parse_spin(f"train --from 1/train/{task.id}".split())).values
+    assert session.spin(parse_spin(f"train --from 1/train/{task.id}".split())).values == {"m": 14}
     load = Run("F/1", datastore=session.datastore)["load"].task
     assert load is not None
-    assert {"m": 21} == session.spin(parse_spin(f"train --from F/1/load/{load.id} --index 2".split())).values
+    assert session.spin(parse_spin(f"train --from F/1/load/{load.id} --index 2".split())).values == {"m": 21}
 
 
 def test_spin_persist_keeps_a_task_aside(make_session: MakeSession) -> None:
@@ -210,9 +213,9 @@ def test_spin_persist_keeps_a_task_aside(make_session: MakeSession) -> None:
     session.run_step("load")
     outcome = session.spin(parse_spin("train --persist".split()))
     assert outcome.task is not None
-    assert (2, [1, 2, 3]) == (outcome.task["m"].data, outcome.task["xs"].data)
-    assert outcome.task.pathspec == Run("F/1", datastore=session.spin_datastore)["train"].task.pathspec  # type: ignore[union-attr]  # just made
-    assert ["1"] == session.datastore.run_ids("F")
+    assert (outcome.task["m"].data, outcome.task["xs"].data) == (2, [1, 2, 3])
+    assert Run("F/1", datastore=session.spin_datastore)["train"].task.pathspec == outcome.task.pathspec  # type: ignore[union-attr]  # just made
+    assert session.datastore.runs.run_ids("F") == ["1"]
 
 
 def test_the_newest_result_counts_wherever_it_is(make_session: MakeSession) -> None:
@@ -220,12 +223,12 @@ def test_the_newest_result_counts_wherever_it_is(make_session: MakeSession) -> N
     session = make_session(*CELLS)
     run_all(session)
     session.run(parse_run("--alpha 5".split()))
-    assert {"best": 15} == session.run_step("pick").values
+    assert session.run_step("pick").values == {"best": 15}
     session.run_step("train")
-    assert {"best": 15} == session.run_step("pick").values  # `load` of that run has alpha 5
+    assert session.run_step("pick").values == {"best": 15}  # `load` of that run has alpha 5
     session.run_step("load")
     session.run_step("train")
-    assert {"best": 6} == session.run_step("pick").values
+    assert session.run_step("pick").values == {"best": 6}
 
 
 def test_a_run_that_was_killed_has_no_complete_step(make_session: MakeSession, tmp_path: Path) -> None:
@@ -259,11 +262,11 @@ def test_a_join_waits_for_all_branches(make_session: MakeSession) -> None:
     with pytest.raises(MissingResults, match="Run the cells of `a`, `b` again"):
         session.run_step("ab")
     session.run_step("b")
-    assert 3 == session.run_step("ab").report.tasks
+    assert session.run_step("ab").report.tasks == 3
 
 
 def test_a_damaged_artifact_heals(make_session: MakeSession, tmp_path: Path) -> None:
-    """Running the step again, as the error advises, writes a damaged artifact anew."""
+    """Running the step again, as the error advises, writes a damaged artifact again."""
     cells = ("%%step load -> big\nbig = bytes(5000)", "%%step reads -> n\nn = len(big)")
     make_session(*cells).run_step("load")
     (blob,) = (path for path in (tmp_path / ".flownb/blobs").rglob("*") if path.is_file())
@@ -272,17 +275,17 @@ def test_a_damaged_artifact_heals(make_session: MakeSession, tmp_path: Path) -> 
     with pytest.raises(CorruptBlob, match="Run its step again"):
         session.run_step("reads")
     session.run_step("load")
-    assert {"n": 5000} == session.run_step("reads").values
+    assert session.run_step("reads").values == {"n": 5000}
 
 
 def test_spin_from_a_run_has_its_parameters(make_session: MakeSession) -> None:
     """A first step is spun with the parameters of the run that --from names."""
     session = make_session('%%flow F\nalpha = Parameter("alpha", default=2)', "%%step load -> x\nx = alpha")
     session.run(parse_run("--alpha 7".split()))
-    assert {"x": 2} == session.spin(parse_spin(["load"])).values
-    assert {"x": 7} == session.spin(parse_spin("load --from 1".split())).values
-    assert {"x": 7} == session.spin(parse_spin("load --from 1/load".split())).values
-    assert {"x": 9} == session.spin(parse_spin("load --from 1 --set alpha=9".split())).values
+    assert session.spin(parse_spin(["load"])).values == {"x": 2}
+    assert session.spin(parse_spin("load --from 1".split())).values == {"x": 7}
+    assert session.spin(parse_spin("load --from 1/load".split())).values == {"x": 7}
+    assert session.spin(parse_spin("load --from 1 --set alpha=9".split())).values == {"x": 9}
 
 
 def test_a_required_parameter_in_cells(make_session: MakeSession) -> None:
@@ -291,17 +294,17 @@ def test_a_required_parameter_in_cells(make_session: MakeSession) -> None:
     session = make_session(header, "%%step load -> x\nx = need", "%%step last -> y\ny = x + need")
     with pytest.raises(ParameterError, match=r"`%flow run --need VALUE`"):
         session.run_step("load")
-    assert {"x": 3} == session.spin(parse_spin("load --set need=3".split())).values
+    assert session.spin(parse_spin("load --set need=3".split())).values == {"x": 3}
     session.run(parse_run("--need 5".split()))
-    assert {"y": 10} == session.run_step("last").values
+    assert session.run_step("last").values == {"y": 10}
 
 
 def test_an_override_of_the_foreach(make_session: MakeSession) -> None:
     """A spin over other items than the parent's runs over these."""
     session = make_session(*CELLS)
     session.run_step("load")
-    assert {"m": 10} == session.spin(parse_spin(["train", "--set", "xs=[1, 2, 3, 4, 5]", "--index", "4"])).values
-    assert {"m": 14} == session.spin(parse_spin(["train", "--set", "xs=[7]"])).values
+    assert session.spin(parse_spin(["train", "--set", "xs=[1, 2, 3, 4, 5]", "--index", "4"])).values == {"m": 10}
+    assert session.spin(parse_spin(["train", "--set", "xs=[7]"])).values == {"m": 14}
 
 
 def test_notes_say_where_inputs_come_from(make_session: MakeSession) -> None:
@@ -309,8 +312,8 @@ def test_notes_say_where_inputs_come_from(make_session: MakeSession) -> None:
     session = make_session(*CELLS, "%%step show --after pick\nprint(self.alpha)")
     session.run(parse_run("--alpha 7".split()))
     said = "made with alpha = 7 (default: 2), as the run that its inputs come from"
-    assert ((), (said,)) == (session.run_step("pick").report.inputs, session.run_step("show").report.inputs)
-    assert (said,) == session.spin(parse_spin(["show"])).report.inputs
+    assert (session.run_step("pick").report.inputs, session.run_step("show").report.inputs) == ((), (said,))
+    assert session.spin(parse_spin(["show"])).report.inputs == (said,)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -318,25 +321,25 @@ def test_cell_by_cell_every_shape_is_fresh(make_session: MakeSession, shape: str
     """Right after all cells ran from top to bottom no step is stale."""
     session = make_session(*SHAPES[shape][0])
     run_all(session)
-    assert {("fresh", ())} == set(states(session).values())
+    assert set(states(session).values()) == {("fresh", ())}
 
 
 def test_freshness_says_why(make_session: MakeSession) -> None:
     """A changed step makes itself stale and what comes after it; a re-run to the same artifacts freshens all."""
     session = make_session(*CELLS)
-    assert {("never", ())} == set(states(session).values())
+    assert set(states(session).values()) == {("never", ())}
     run_all(session)
-    assert {("fresh", ())} == set(states(session).values())
+    assert set(states(session).values()) == {("fresh", ())}
     session.define(read_cell(TRAIN + "\n# now with a comment", number=3))
-    assert {("fresh", ())} == set(states(session).values())
+    assert set(states(session).values()) == {("fresh", ())}
     session.define(read_cell(TRAIN + "\nNone", number=3))
-    assert {
+    assert states(session) == {
         "load": ("fresh", ()),
         "train": ("stale", ("`train` changed",)),
         "pick": ("stale", ("made from an older result of `train` (`train` changed)",)),
-    } == states(session)
+    }
     session.run_step("train")
-    assert {("fresh", ())} == set(states(session).values())
+    assert set(states(session).values()) == {("fresh", ())}
 
 
 def test_content_decides_not_time(make_session: MakeSession) -> None:
@@ -344,30 +347,30 @@ def test_content_decides_not_time(make_session: MakeSession) -> None:
     session = make_session(*CELLS)
     run_all(session)
     session.run_step("load")
-    assert {("fresh", ())} == set(states(session).values())
+    assert set(states(session).values()) == {("fresh", ())}
     session.define(read_cell(LOAD.replace("[1, 2, 3]", "[1, 2, 4]"), number=2))
     session.run_step("load")
-    assert ("stale", ("new items",)) == states(session)["train"]
+    assert states(session)["train"] == ("stale", ("new items",))
 
 
 def test_a_run_of_the_whole_flow_is_fresh(make_session: MakeSession) -> None:
     """The steps that a run adds (start, end, bridges) do not make the user's own steps look stale."""
     session = make_session(*CELLS)
     session.run(RunOptions())
-    assert {("fresh", ())} == set(states(session).values())
+    assert set(states(session).values()) == {("fresh", ())}
 
 
 def test_a_failed_step_shows_as_failed(make_session: MakeSession) -> None:
-    """A step that raised is failed, its earlier result still serves its children, and they are told."""
+    """A step that raised is failed, its children still use its earlier result, and say so."""
     session = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x + 1")
     run_all(session)
     session.define(read_cell("%%step a -> x\nx = 1 / 0", number=1))
     with pytest.raises(ZeroDivisionError):
         session.run_step("a")
-    assert ("failed", ("ZeroDivisionError",)) == states(session)["a"]
+    assert states(session)["a"] == ("failed", ("ZeroDivisionError",))
     outcome = session.run_step("b")
-    assert {"y": 2} == outcome.values
-    assert ("a failed when it last ran; its result from before was used",) == outcome.report.notes
+    assert outcome.values == {"y": 2}
+    assert outcome.report.notes == ("a failed when it last ran; its result from before was used",)
 
 
 def test_a_new_child_leaves_its_parent_fresh(make_session: MakeSession) -> None:
@@ -376,7 +379,7 @@ def test_a_new_child_leaves_its_parent_fresh(make_session: MakeSession) -> None:
         session = make_session(cell)
         session.run_step("a")
         session.define(read_cell(f"%%step b{number}\nprint(1)", number=2))
-        assert ("fresh", ()) == states(session)["a"]
+        assert states(session)["a"] == ("fresh", ())
 
 
 def test_runs_have_tags_and_parameters(make_session: MakeSession) -> None:
@@ -384,10 +387,10 @@ def test_runs_have_tags_and_parameters(make_session: MakeSession) -> None:
     session = make_session(*CELLS)
     session.run(parse_run("--alpha 3 --tag x --tag y".split()))
     (run,) = Flow("F", datastore=session.datastore).runs("x")
-    assert frozenset({"x", "y"}) == run.tags
+    assert run.tags == frozenset({"x", "y"})
     assert run.data is not None
-    assert (3, 9) == (run.data.alpha, run.data.best)
-    assert [] == list(Flow("F", datastore=session.datastore).runs("z"))
+    assert (run.data.alpha, run.data.best) == (3, 9)
+    assert list(Flow("F", datastore=session.datastore).runs("z")) == []
 
 
 def test_shared_classes_load_in_a_fresh_process(make_session: MakeSession, tmp_path: Path) -> None:
@@ -398,7 +401,7 @@ def test_shared_classes_load_in_a_fresh_process(make_session: MakeSession, tmp_p
     shared = "%%shared\nfrom dataclasses import dataclass\n@dataclass\nclass P:\n    x: int"
     make_session(shared, "%%step a -> p\np = P(3)").run(RunOptions())
     code = "import flownb; print(flownb.Run('NotebookFlow/1').data.p)"
-    assert "P(x=3)\n" == subprocess.check_output([sys.executable, "-c", code], text=True, cwd=tmp_path)
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=tmp_path) == "P(x=3)\n"
 
 
 def test_shared_code_is_fresh_in_every_task(make_session: MakeSession) -> None:
@@ -407,7 +410,7 @@ def test_shared_code_is_fresh_in_every_task(make_session: MakeSession) -> None:
         "%%shared\nSEEN = []", "%%step a -> n\nSEEN.append(1)\nn = len(SEEN)",
         "%%step b -> m\nSEEN.append(1)\nm = len(SEEN)",
     )  # fmt: skip
-    assert ({"n": 1}, {"m": 1}) == (session.run_step("a").values, session.run_step("b").values)
+    assert (session.run_step("a").values, session.run_step("b").values) == ({"n": 1}, {"m": 1})
 
 
 def test_a_switch_takes_one_way(make_session: MakeSession) -> None:
@@ -421,13 +424,13 @@ def test_a_switch_takes_one_way(make_session: MakeSession) -> None:
     run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
     assert "big" not in run
     assert run.data is not None
-    assert "s" == run.data.out
+    assert run.data.out == "s"
     run_all(session)
     said = "not taken: `look` led to `small`, so a run would not come to this step; it ran on that all the same"
-    assert (said,) == session.run_step("big").report.inputs
+    assert session.run_step("big").report.inputs == (said,)
     last = session.run_step("last")
-    assert ({"out": "s"}, ()) == (last.values, last.report.inputs)
-    assert ("untaken", ("`look` led to `small`",)) == states(session)["big"]
+    assert (last.values, last.report.inputs) == ({"out": "s"}, ())
+    assert states(session)["big"] == ("untaken", ("`look` led to `small`",))
 
 
 def test_retry_starts_again_from_the_store(make_session: MakeSession) -> None:
@@ -440,7 +443,7 @@ def test_retry_starts_again_from_the_store(make_session: MakeSession) -> None:
     )
     run_all(session)
     (record,) = session.results().latest("b")
-    assert (2, 2) == (record.attempt, session.datastore.load(record.artifacts["n"]))
+    assert (record.attempt, session.datastore.artifacts.load(record.artifacts["n"])) == (2, 2)
 
 
 def test_environment_holds_for_the_task_alone(make_session: MakeSession) -> None:
@@ -448,7 +451,7 @@ def test_environment_holds_for_the_task_alone(make_session: MakeSession) -> None
     session = make_session(
         "%%shared\nimport os", "%%step a -> v\n@environment(vars={'FLOWNB_TEST': 'x'})\nv = os.environ['FLOWNB_TEST']"
     )
-    assert {"v": "x"} == session.run_step("a").values
+    assert session.run_step("a").values == {"v": "x"}
     import os
 
     assert "FLOWNB_TEST" not in os.environ
@@ -463,7 +466,7 @@ def test_a_step_gives_the_process_back(make_session: MakeSession, tmp_path: Path
         "%%step b -> seen\nseen = [os.environ.get('FLOWNB_TEST'), sys.getrecursionlimit() == 5000, os.getcwd() == '/']",
     )
     run_all(session)
-    assert [None, False, False] == session.datastore.load(session.results().latest("b")[0].artifacts["seen"])
+    assert session.datastore.artifacts.load(session.results().latest("b")[0].artifacts["seen"]) == [None, False, False]
 
 
 def test_a_failing_item_is_named(make_session: MakeSession) -> None:
@@ -472,7 +475,7 @@ def test_a_failing_item_is_named(make_session: MakeSession) -> None:
     session.run_step("a")
     with pytest.raises(ZeroDivisionError) as caught:
         session.run_step("b")
-    assert ["In item 1 of 3; `%spin b --index 1` runs it alone."] == caught.value.__notes__
+    assert caught.value.__notes__ == ["In item 1 of 3; `%spin b --index 1` runs it alone."]
 
 
 def test_an_error_without_a_text_is_recorded(make_session: MakeSession) -> None:
@@ -492,7 +495,7 @@ def test_current_describes_the_task(make_session: MakeSession) -> None:
     )
     run = Run(session.run(parse_run("--tag t".split())).pathspec, datastore=session.datastore)
     assert run.data is not None
-    assert ["F", "1", "a", "F/1/a/1", "tester", "user:tester", 2, ["t"], 0] == run.data.got
+    assert run.data.got == ["F", "1", "a", "F/1/a/1", "tester", "user:tester", 2, ["t"], 0]
 
 
 def test_a_result_whose_origin_was_removed_is_stale(make_session: MakeSession) -> None:
@@ -503,12 +506,12 @@ def test_a_result_whose_origin_was_removed_is_stale(make_session: MakeSession) -
     session.run_step("b")
     remove_run(session.datastore, "NotebookFlow", "1", force=True)
     again = make_session(*cells)
-    assert {"a": ("never", ()), "b": ("stale", ("what it ran on was removed",))} == states(again)
+    assert states(again) == {"a": ("never", ()), "b": ("stale", ("what it ran on was removed",))}
     (work,) = Flow("NotebookFlow", datastore=again.datastore).working_runs()
-    assert 50_000 == work["b"].task.data.n  # type: ignore[union-attr]  # there is one
+    assert work["b"].task.data.n == 50_000  # type: ignore[union-attr]  # there is one
 
 
-def test_damage_is_told_although_a_card_previews_other_artifacts(make_session: MakeSession, tmp_path: Path) -> None:
+def test_damage_is_reported_although_a_card_previews_other_artifacts(make_session: MakeSession, tmp_path: Path) -> None:
     """A step with a default card that read a large damaged artifact has failed, and nothing of it is kept."""
     cells = (
         "%%step load -> big, small\nbig = bytearray(40_000_000)\nsmall = 5",
@@ -520,20 +523,20 @@ def test_damage_is_told_although_a_card_previews_other_artifacts(make_session: M
     session = make_session(*cells)
     with pytest.raises(CorruptBlob, match="Artifact `big` of NotebookFlow/1/load/1 cannot be read"):
         session.run_step("use")
-    assert "failed" == session.freshness()["use"].state
+    assert session.freshness()["use"].state == "failed"
 
 
-def test_a_notebook_goes_on_after_its_state_was_removed(make_session: MakeSession, tmp_path: Path) -> None:
-    """Whether the working run or the whole folder was removed meanwhile, the next cells are recorded anew."""
+def test_a_notebook_works_after_its_state_was_removed(make_session: MakeSession, tmp_path: Path) -> None:
+    """Whether the working run or the whole folder was removed meanwhile, the next cells are recorded again."""
     session = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x + 1")
     session.run_step("a")
     remove_run(Datastore(tmp_path / ".flownb"), "NotebookFlow", "1", force=True)
     session.run_step("a")
     session.run_step("b")
-    assert {"fresh"} == {one.state for one in session.freshness().values()}
+    assert {one.state for one in session.freshness().values()} == {"fresh"}
     shutil.rmtree(tmp_path / ".flownb")
     session.run_step("a")
     session.run_step("b")
     again = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x + 1")
-    assert {"fresh"} == {one.state for one in again.freshness().values()}
-    assert ["1"] == [run.id for run in Flow("NotebookFlow", datastore=again.datastore).working_runs()]
+    assert {one.state for one in again.freshness().values()} == {"fresh"}
+    assert [run.id for run in Flow("NotebookFlow", datastore=again.datastore).working_runs()] == ["1"]

@@ -63,9 +63,9 @@ def test_the_folder_of_spins_is_a_datastore(
     monkeypatch.setenv("FLOWNB_DATASTORE", folder)
     found = {artifact.id: artifact.data for artifact in Task(task.pathspec).artifacts}
     expected = {"alpha": 5, "big": bytes(range(256)) * 1000, "small": [1] * 3000, "model": 256_005}
-    assert expected == {name: found[name] for name in expected}
+    assert {name: found[name] for name in expected} == expected
     assert not (Path(folder) / "blobs").exists()
-    assert blobs == len(list((tmp_path / ".flownb" / "blobs").rglob("*")))
+    assert len(list((tmp_path / ".flownb" / "blobs").rglob("*"))) == blobs
 
 
 def test_a_session_on_the_folder_of_spins_stays_in_it(
@@ -77,7 +77,7 @@ def test_a_session_on_the_folder_of_spins_stays_in_it(
     other.run_step("load")
     outcome = other.spin(parse_spin(["train", "--persist", "--isolate", "process"]))
     assert outcome.task is not None
-    assert 256_001 == outcome.task["model"].data
+    assert outcome.task["model"].data == 256_001
     assert other.datastore.location == other.spin_datastore.location
 
 
@@ -87,14 +87,14 @@ def test_a_part_of_a_datastore_is_not_cleared_up_alone(spun: tuple[Session, Task
     for act in (collect, remove_spins, measure):
         with pytest.raises(StoreError, match="FLOWNB_DATASTORE="):
             act(store)
-    assert 256_005 == Task(spun[1].pathspec, datastore=store)["model"].data
+    assert Task(spun[1].pathspec, datastore=store)["model"].data == 256_005
 
 
 def test_a_folder_called_spin_may_be_a_datastore(tmp_path: Path) -> None:
     """Without a datastore around it, a folder of that name is like any other."""
     store = Datastore(tmp_path / "spin")
-    ref = store.save(bytes(100_000), name="x")
-    assert bytes(100_000) == Datastore(tmp_path / "spin").load(ref)
+    ref = store.artifacts.save(bytes(100_000), name="x")
+    assert Datastore(tmp_path / "spin").artifacts.load(ref) == bytes(100_000)
     assert (tmp_path / "spin" / "blobs").exists()
 
 
@@ -106,12 +106,12 @@ def test_inspect_spin(spun: tuple[Session, Task], monkeypatch: pytest.MonkeyPatc
     before = get_metadata()
     flownb.inspect_spin(str(tmp_path) if place == "absolute" else place)
     task = flownb.Task(pathspec)
-    assert (5, 256_005) == (task["alpha"].data, task["model"].data)
-    assert f"flownb@{spun[0].spin_datastore.location}" == get_metadata()
-    assert before == default_metadata()
+    assert (task["alpha"].data, task["model"].data) == (5, 256_005)
+    assert get_metadata() == f"flownb@{spun[0].spin_datastore.location}"
+    assert default_metadata() == before
     with pytest.raises(NotFound):
         Task("F/1/train/99")
-    assert ["1"] == [run.id for run in flownb.Flow("F").runs()]
+    assert [run.id for run in flownb.Flow("F").runs()] == ["1"]
 
 
 def test_inspect_spin_without_a_datastore(tmp_path: Path) -> None:
@@ -135,10 +135,10 @@ def test_inputs_of_a_join_are_replaced(make_session: MakeSession, tmp_path: Path
     for key in (place, f"F/{place}"):
         given = write_artifacts(tmp_path, {key: {"v": 10, "new": [0] * 500}})
         spun = session.spin(parse_spin(["j", "--from", "1", *given, *more]))
-        assert ([10, 4], [0] * 500) == (spun["vs"], spun["new"])
-        assert ("same", [3, 4]) == spun["where"]
+        assert (spun["vs"], spun["new"]) == ([10, 4], [0] * 500)
+        assert spun["where"] == ("same", [3, 4])
         if spun.task is not None:
-            assert [0] * 500 == spun.task["new"].data
+            assert spun.task["new"].data == [0] * 500
 
 
 def test_inputs_that_are_replaced_are_merged(make_session: MakeSession, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_inputs_that_are_replaced_are_merged(make_session: MakeSession, tmp_path
     with pytest.raises(Exception, match="cannot merge `w`"):
         session.spin(parse_spin(["j", "--from", "1", *write_artifacts(tmp_path, {a: {"w": "x"}})]))
     both = write_artifacts(tmp_path, {a: {"w": "x"}, b: {"w": "x"}, "alpha": 3})
-    assert ("x", [3, 4]) == session.spin(parse_spin(["j", "--from", "1", *both]))["where"]
+    assert session.spin(parse_spin(["j", "--from", "1", *both]))["where"] == ("x", [3, 4])
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_config_for_once(make_session: MakeSession, tmp_path: Path, monkeypatc
     (tmp_path / "other.json").write_text(json.dumps({"x": 3}))
     monkeypatch.chdir(tmp_path)
     for options, x in ((["--config-value", "chosen", '{"x": 2}'], 2), (["--config", "chosen", "other.json"], 3)):
-        assert (x, str(x), 1) == session.spin(parse_spin(["a", "--from", "1", *options]))["b"]
+        assert session.spin(parse_spin(["a", "--from", "1", *options]))["b"] == (x, str(x), 1)
     for options in (["--config", "cfgg", "other.json"], ["--config", "chosen", "gone.json"]):
         with pytest.raises(ParameterError):
             session.spin(parse_spin(["a", *options]))

@@ -6,7 +6,7 @@ import pytest
 
 from flownb.cells.cell import read_cell
 from flownb.errors import StepFailed
-from flownb.runtime.reuse import Reuse
+from flownb.runtime.clones import Clones
 from flownb.session.options import RunOptions, parse_run
 from flownb.session.resume import find_origin, offered_tasks, rehearse
 from flownb.session.status import flow_status
@@ -22,14 +22,14 @@ INLINE = RunOptions(executor="inline")
 
 def test_before_anything_ran(make_session: MakeSession) -> None:
     """Steps that never run are said to be so."""
-    assert [
+    assert flow_status(make_session(*FLOW)).lines() == [
         "NotebookFlow: 4 steps · 4 never run",
         "  load   never run",
         "  train  never run",
         "  score  never run",
         "  pick   never run",
         "resume: there is no run yet",
-    ] == flow_status(make_session(*FLOW)).lines()
+    ]
 
 
 def test_after_a_run(make_session: MakeSession) -> None:
@@ -37,7 +37,7 @@ def test_after_a_run(make_session: MakeSession) -> None:
     session = make_session(*FLOW)
     session.run(INLINE)
     status = flow_status(make_session(*FLOW))
-    assert [
+    assert status.lines() == [
         "NotebookFlow: 4 steps · 4 fresh",
         "  load   fresh",
         "  train  fresh, 3 tasks",
@@ -48,15 +48,15 @@ def test_after_a_run(make_session: MakeSession) -> None:
         "  train  would be cloned, 3 tasks",
         "  score  would be cloned, 3 tasks",
         "  pick   would be cloned",
-    ] == status.lines()
-    assert {"origin": "NotebookFlow/1"} == status.metadata
+    ]
+    assert status.metadata == {"origin": "NotebookFlow/1"}
 
 
 def test_after_an_edit(make_session: MakeSession) -> None:
     """Reasons say what changed; what depends on a result that is not known yet is left open."""
     make_session(*FLOW).run(INLINE)
     session = make_session(LOAD, TRAIN.replace("* 2", "* 3"), SCORE, PICK)
-    assert [
+    assert flow_status(session).lines() == [
         "NotebookFlow: 4 steps · 3 stale · 1 fresh",
         "  load   fresh",
         "  train  stale: `train` changed",
@@ -67,7 +67,7 @@ def test_after_an_edit(make_session: MakeSession) -> None:
         "  train  would run: `train` changed",
         "  score  depends on what runs above",
         "  pick   depends on what runs above",
-    ] == flow_status(session).lines()
+    ]
 
 
 def test_after_an_edit_of_shared_code(make_session: MakeSession) -> None:
@@ -75,38 +75,41 @@ def test_after_an_edit_of_shared_code(make_session: MakeSession) -> None:
     shared = "%%shared\nfactor = 2"
     add = "%%step add -> n\nn = len(xs)"
     make_session(shared, LOAD, add).run(INLINE)
-    assert [
+    assert flow_status(make_session(shared.replace("2", "3"), LOAD, add)).lines()[3:] == [
         "resume:",
         "  start  would run: shared code changed",
         "  load   depends on what runs above",
         "  add    depends on what runs above",
-    ] == flow_status(make_session(shared.replace("2", "3"), LOAD, add)).lines()[3:]
+    ]
 
 
 def test_it_is_what_a_resume_does(make_session: MakeSession) -> None:
-    """A failed foreach: what would be cloned and what would run are told apart, and nothing is recorded."""
+    """A failed foreach: what would be cloned and what would run are distinguished, and nothing is recorded."""
     broken = TRAIN + "\nassert self.input != 2 or xs is None"
     session = make_session(LOAD, broken, SCORE, PICK)
     with pytest.raises(StepFailed):
         session.run(INLINE)
     status = flow_status(session)
-    assert ("2 of 3 tasks would run: failed before, had not run", "1") == (
+    assert (
         status.lines()[7].partition("  train  ")[2],
         find_origin(session.datastore, "NotebookFlow", None).run,
-    )
-    assert ["1"] == session.datastore.run_ids("NotebookFlow")
+    ) == ("2 of 3 tasks would run: failed before, had not run", "1")
+    assert session.datastore.runs.run_ids("NotebookFlow") == ["1"]
     origin = find_origin(session.datastore, "NotebookFlow", "1")
-    reuse = Reuse(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
+    reuse = Clones(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
     planned = rehearse(session, reuse, origin)
-    assert {"start": (1, 0), "load": (1, 0), "train": (1, 2), "score": (0, 1)} == {
-        name: (one.cloned, one.ran) for name, one in planned.items()
+    assert {name: (one.cloned, one.ran) for name, one in planned.items()} == {
+        "start": (1, 0),
+        "load": (1, 0),
+        "train": (1, 2),
+        "score": (0, 1),
     }
 
 
 def test_a_flow_with_errors(make_session: MakeSession) -> None:
     """What cannot run is judged all the same."""
     lines = flow_status(make_session(LOAD, "%%step train\ny = nothing")).lines()
-    assert "resume: the flow has errors; `%flow check` lists them" == lines[-1]
+    assert lines[-1] == "resume: the flow has errors; `%flow check` lists them"
 
 
 def test_a_step_without_code_that_is_no_longer_the_last(make_session: MakeSession) -> None:

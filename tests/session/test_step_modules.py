@@ -52,8 +52,8 @@ def in_a_run(session: Session, step: str, name: str) -> object:
     """What a run makes of an artifact."""
     outcome = session.run(RunOptions())
     flow, run = outcome.pathspec.split("/")
-    (task,) = session.datastore.tasks(flow, run, step)
-    return Datastore(session.datastore.location).load(task.artifacts[name])
+    (task,) = session.datastore.tasks.last_attempts(flow, run, step)
+    return Datastore(session.datastore.location).artifacts.load(task.artifacts[name])
 
 
 # -- edits
@@ -63,12 +63,12 @@ def test_a_step_runs_on_the_files_as_they_are(make_session: MakeSession, write: 
     """An edited module needs no reload: the result is stale after the edit, and fresh once the cell ran again."""
     write("beside_cell.py", "N = 1\n")
     session = make_session("%%step a -> x\nimport beside_cell\nx = beside_cell.N")
-    assert {"x": 1} == session.run_step("a").values
+    assert session.run_step("a").values == {"x": 1}
     write("beside_cell.py", "N = 100\n")
-    assert ("stale", ("module `beside_cell` changed",)) == state(session, "a")
+    assert state(session, "a") == ("stale", ("module `beside_cell` changed",))
     outcome = session.run_step("a")
-    assert ({"x": 100}, ()) == (outcome.values, outcome.report.notes)
-    assert ("fresh", ()) == state(session, "a")
+    assert (outcome.values, outcome.report.notes) == ({"x": 100}, ())
+    assert state(session, "a") == ("fresh", ())
 
 
 def test_the_notebook_keeps_its_own_copy(make_session: MakeSession, write: Write) -> None:
@@ -82,10 +82,10 @@ def test_the_notebook_keeps_its_own_copy(make_session: MakeSession, write: Write
         "module beside_kept was edited since the notebook imported it: steps use it as it is now, scratch cells as it "
         "was, until `importlib.reload(beside_kept)`"
     )
-    assert ({"x": 100}, (note,), 1) == (outcome.values, outcome.report.notes, mine.N)
-    assert () == session.run_step("a").report.notes
-    assert mine is sys.modules["beside_kept"]
-    assert 100 == importlib.reload(mine).N
+    assert (outcome.values, outcome.report.notes, mine.N) == ({"x": 100}, (note,), 1)
+    assert session.run_step("a").report.notes == ()
+    assert sys.modules["beside_kept"] is mine
+    assert importlib.reload(mine).N == 100
 
 
 SEES = {
@@ -110,10 +110,10 @@ def test_comments_of_a_module(make_session: MakeSession, write: Write, sees: str
         session.run_step("a")
     else:
         session.run(RunOptions())
-    assert ("fresh", ()) == state(session, "a")
+    assert state(session, "a") == ("fresh", ())
     write(f"{name}.py", "# why\n\ndef f(): raise ValueError\n")
     expected = ("fresh", ()) if sees == "nothing" else ("stale", (f"module `{name}` changed",))
-    assert expected == state(session, "a")
+    assert state(session, "a") == expected
 
 
 def test_values_whose_code_fails_when_it_is_looked_at(make_session: MakeSession, write: Write) -> None:
@@ -123,7 +123,7 @@ def test_values_whose_code_fails_when_it_is_looked_at(make_session: MakeSession,
     odd = "class Odd:\n    @property\n    def __class__(self): raise RuntimeError('no')"
     odd += "\n    def __reduce__(self): return int, ()"
     session = make_session(f"%%shared\n{odd}", "%%step a -> x, n\nimport beside_odd\nx, n = [Odd()], beside_odd.N")
-    assert 1 == session.run_step("a").values["n"]
+    assert session.run_step("a").values["n"] == 1
 
 
 LOADED = (
@@ -140,10 +140,10 @@ def test_code_behind_a_loaded_value(make_session: MakeSession, write: Write, mod
     session = make_session(*LOADED)
     if mode == "cells":
         session.run_step("make")
-        assert 1 == session.run_step("use").values["p"]
-        assert ("fresh", ()) == state(session, "use")
+        assert session.run_step("use").values["p"] == 1
+        assert state(session, "use") == ("fresh", ())
     else:
-        assert 1 == in_a_run(session, "use", "p")
+        assert in_a_run(session, "use", "p") == 1
     session = make_session(*LOADED)
     write("behind_rates.py", "RATE = 2\n")
     assert "module `behind_rates` changed" in state(session, "use")[1]
@@ -185,14 +185,14 @@ def test_imports_that_no_text_names(
     cell = f"%%step a -> x\n{DYNAMIC[how]}"
     session = make_session(cell)
     if mode == "cells":
-        assert {"x": 1} == session.run_step("a").values
+        assert session.run_step("a").values == {"x": 1}
     else:
-        assert 1 == in_a_run(session, "a", "x")
-    assert ("fresh", ()) == state(make_session(cell), "a")
+        assert in_a_run(session, "a", "x") == 1
+    assert state(make_session(cell), "a") == ("fresh", ())
     write("dyn_one.py", "N = 2\n")
     name = "dyn_one" if "plugin" not in how and how != "run_path" else "./dyn_one.py"
-    assert ("stale", (f"module `{name}` changed",)) == state(make_session(cell), "a")
-    assert {"x": 2} == make_session(cell).run_step("a").values
+    assert state(make_session(cell), "a") == ("stale", (f"module `{name}` changed",))
+    assert make_session(cell).run_step("a").values == {"x": 2}
 
 
 @pytest.mark.parametrize("how", ["rewritten", "none"])
@@ -206,11 +206,11 @@ def test_compiled_code_of_another_text(make_session: MakeSession, write: Write, 
     write("beside_pyc.py", "N = 2\n")  # as long, and said to be as old
     os.utime(path, (1_000_000, 1_000_000))
     session = make_session("%%step a -> x\nimport beside_pyc\nx = beside_pyc.N")
-    assert {"x": 2} == session.run_step("a").values
-    assert 2 == in_a_run(session, "a", "x")
+    assert session.run_step("a").values == {"x": 2}
+    assert in_a_run(session, "a", "x") == 2
     write("beside_pyc.py", "N = 3\n")
     os.utime(path, (1_000_000, 1_000_000))
-    assert ("stale", ("module `beside_pyc` changed",)) == state(session, "a")
+    assert state(session, "a") == ("stale", ("module `beside_pyc` changed",))
 
 
 def test_an_edit_while_the_step_runs(make_session: MakeSession, write: Write) -> None:
@@ -220,8 +220,8 @@ def test_an_edit_while_the_step_runs(make_session: MakeSession, write: Write) ->
         "%%step a -> x\nimport beside_late\nfrom pathlib import Path\n"
         "Path('beside_late.py').write_text('N = 200')\nx = beside_late.N"
     )
-    assert {"x": 1} == session.run_step("a").values
-    assert ("stale", ("module `beside_late` changed",)) == state(session, "a")
+    assert session.run_step("a").values == {"x": 1}
+    assert state(session, "a") == ("stale", ("module `beside_late` changed",))
 
 
 def test_a_parameter_that_a_module_decides(make_session: MakeSession, write: Write) -> None:
@@ -231,12 +231,12 @@ def test_a_parameter_that_a_module_decides(make_session: MakeSession, write: Wri
     mine.K = 7
     flow = '%%flow F\nimport own_k\nk = Parameter("k", default=own_k.K)\nlimits = own_k.Limits()'
     session = make_session(flow, "%%step a -> x\nx = self.k + self.limits.top")
-    assert {"x": 2} == session.run_step("a").values
-    assert 2 == in_a_run(session, "a", "x")
+    assert session.run_step("a").values == {"x": 2}
+    assert in_a_run(session, "a", "x") == 2
     write("own_k.py", "K = 10\nclass Limits:\n    top = K\n")
-    assert "stale" == state(session, "a")[0]
-    assert {"x": 20} == session.run_step("a").values
-    assert 20 == in_a_run(session, "a", "x")
+    assert state(session, "a")[0] == "stale"
+    assert session.run_step("a").values == {"x": 20}
+    assert in_a_run(session, "a", "x") == 20
 
 
 # -- state that modules collect
@@ -281,9 +281,9 @@ def test_state_does_not_go_from_step_to_step(make_session: MakeSession, write: W
     session.run_step("one")
     cells = [session.run_step("one").values["x"], session.run_step("two").values["y"]]
     spun = [session.spin(SpinOptions("one"))["x"], session.spin(SpinOptions("two"))["y"]]
-    assert [in_a_run(session, "one", "x"), in_a_run(session, "two", "y")] == cells
-    assert cells == spun
-    assert ("fresh", ()) == state(session, "two")
+    assert cells == [in_a_run(session, "one", "x"), in_a_run(session, "two", "y")]
+    assert spun == cells
+    assert state(session, "two") == ("fresh", ())
 
 
 def test_steps_in_several_threads(make_session: MakeSession, write: Write) -> None:
@@ -295,7 +295,7 @@ def test_steps_in_several_threads(make_session: MakeSession, write: Write) -> No
         return make_session(cell).spin(SpinOptions("one"))["x"]
 
     with ThreadPoolExecutor(4) as pool:
-        assert [[5, 10]] * 12 == list(pool.map(spin, range(12)))
+        assert list(pool.map(spin, range(12))) == [[5, 10]] * 12
 
 
 def test_names_that_a_scratch_cell_sets(make_session: MakeSession, write: Write) -> None:
@@ -304,7 +304,7 @@ def test_names_that_a_scratch_cell_sets(make_session: MakeSession, write: Write)
     mine = importlib.import_module("beside_set")
     mine.SCALE = 5
     session = make_session("%%step a -> x\nfrom beside_set import scaled\nx = scaled(2)")
-    assert ({"x": 2}, 10) == (session.run_step("a").values, mine.scaled(2))
+    assert (session.run_step("a").values, mine.scaled(2)) == ({"x": 2}, 10)
 
 
 def test_values_have_the_notebooks_classes(make_session: MakeSession, write: Write) -> None:
@@ -313,7 +313,7 @@ def test_values_have_the_notebooks_classes(make_session: MakeSession, write: Wri
     mine = importlib.import_module("beside_class")
     session = make_session("%%step a -> m, many\nimport beside_class\nm = beside_class.Model()\nmany = {'a': [m]}")
     for values in (session.run_step("a").values, session.run_step("a").values, session.spin(SpinOptions("a")).values):
-        assert [True, True] == [isinstance(one, mine.Model) for one in (values["m"], values["many"]["a"][0])]
+        assert [isinstance(one, mine.Model) for one in (values["m"], values["many"]["a"][0])] == [True, True]
 
 
 def test_values_given_to_a_spin_have_the_steps_classes(make_session: MakeSession, write: Write) -> None:
@@ -325,7 +325,7 @@ def test_values_given_to_a_spin_have_the_steps_classes(make_session: MakeSession
         "%%step b -> n\nimport beside_given\nn = (self.m.n, isinstance(self.m, beside_given.Model))",
     )
     session.run_step("a")
-    assert (5, True) == session.spin(SpinOptions("b", artifacts_module=module))["n"]
+    assert session.spin(SpinOptions("b", artifacts_module=module))["n"] == (5, True)
 
 
 def test_a_module_that_cannot_be_imported_twice(make_session: MakeSession, write: Write) -> None:
@@ -333,8 +333,8 @@ def test_a_module_that_cannot_be_imported_twice(make_session: MakeSession, write
     write("beside_once.py", "import json\nassert not hasattr(json, 'beside_once')\njson.beside_once = 1\nN = 1\n")
     session = make_session("%%step a -> x\nimport beside_once\nx = beside_once.N")
     try:
-        assert ({"x": 1}, ()) == ((outcome := session.run_step("a")).values, outcome.report.notes)
-        assert ("fresh", ()) == state(session, "a")
+        assert ((outcome := session.run_step("a")).values, outcome.report.notes) == ({"x": 1}, ())
+        assert state(session, "a") == ("fresh", ())
         session.run_step("a")
         outcome = session.run_step("a")
     finally:
@@ -343,8 +343,8 @@ def test_a_module_that_cannot_be_imported_twice(make_session: MakeSession, write
         "module beside_once cannot be imported twice in one process (AssertionError: ), so the step used it as earlier "
         "cells left it; since a run may give something else, the result counts as stale"
     )
-    assert ({"x": 1}, (note,)) == (outcome.values, outcome.report.notes)
-    assert ("stale", ("the version of module `beside_once` is not known",)) == state(session, "a")
+    assert (outcome.values, outcome.report.notes) == ({"x": 1}, (note,))
+    assert state(session, "a") == ("stale", ("the version of module `beside_once` is not known",))
 
 
 def test_an_error_of_an_edited_module_is_raised(make_session: MakeSession, write: Write) -> None:
@@ -364,7 +364,7 @@ def test_a_module_that_no_file_has(make_session: MakeSession, write: Write) -> N
     made.N = 1  # type: ignore[attr-defined]  # a module has what is put into it
     session = make_session("%%step a -> x\nimport made_up\nx = made_up.N")
     session.run_step("a")
-    assert ("stale", ("the version of module `made_up` is not known",)) == state(session, "a")
+    assert state(session, "a") == ("stale", ("the version of module `made_up` is not known",))
 
 
 # -- where modules are
@@ -435,11 +435,11 @@ def test_wherever_a_module_is(
         monkeypatch.delitem(sys.modules, "sched", raising=False)
     put("N = 1\n")
     session = make_session("%%step a -> x\nimport placed\nx = placed.N")
-    assert {"x": 1} == session.run_step("a").values
-    assert ("fresh", ()) == state(session, "a")
+    assert session.run_step("a").values == {"x": 1}
+    assert state(session, "a") == ("fresh", ())
     put("# longer\nN = 2\n")
-    assert "stale" == state(session, "a")[0]
-    assert {"x": 2} == session.run_step("a").values
+    assert state(session, "a")[0] == "stale"
+    assert session.run_step("a").values == {"x": 2}
 
 
 EXTENSION = """
@@ -475,17 +475,17 @@ def test_a_compiled_module_beside_the_notebook(make_session: MakeSession, write:
     """It stays loaded, which is said once; a new build makes the step stale, also after it ran on the old one."""
     build(tmp_path, "beside_c", 1)
     session = make_session("%%step a -> x, y\nimport beside_c\nx, y = beside_c.build(), beside_c.count()")
-    assert {"x": 1, "y": 1} == session.run_step("a").values
-    assert ("fresh", ()) == state(session, "a")
+    assert session.run_step("a").values == {"x": 1, "y": 1}
+    assert state(session, "a") == ("fresh", ())
     kept = "module beside_c is compiled, and keeps its state from step to step; a run starts with a new one"
-    assert [(kept,), ()] == [session.run_step("a").report.notes, session.run_step("a").report.notes]
+    assert [session.run_step("a").report.notes, session.run_step("a").report.notes] == [(kept,), ()]
     build(tmp_path, "beside_c", 2)
-    assert ("stale", ("module `beside_c` changed",)) == state(session, "a")
+    assert state(session, "a") == ("stale", ("module `beside_c` changed",))
     outcome = session.run_step("a")
     note = "module beside_c was changed since this kernel imported it; restart the kernel"
-    assert ({"x": 1, "y": 4}, (note,)) == (outcome.values, outcome.report.notes)
-    assert ("stale", ("module `beside_c` changed",)) == state(session, "a")
-    assert 2 == in_a_run(session, "a", "x")
+    assert (outcome.values, outcome.report.notes) == ({"x": 1, "y": 4}, (note,))
+    assert state(session, "a") == ("stale", ("module `beside_c` changed",))
+    assert in_a_run(session, "a", "x") == 2
 
 
 def test_a_file_that_comes_to_hide_an_installed_package(make_session: MakeSession, write: Write) -> None:
@@ -493,18 +493,18 @@ def test_a_file_that_comes_to_hide_an_installed_package(make_session: MakeSessio
     cell = "%%step a -> x\nimport wcwidth\nx = getattr(wcwidth, 'N', 1)"
     session = make_session(cell)
     session.run_step("a")
-    assert ("fresh", ()) == state(session, "a")
+    assert state(session, "a") == ("fresh", ())
     write("wcwidth.py", "N = 2\n")
-    assert ("stale", ("module `wcwidth` changed",)) == state(session, "a")
+    assert state(session, "a") == ("stale", ("module `wcwidth` changed",))
 
 
 def test_a_module_that_comes_later(make_session: MakeSession, write: Write) -> None:
     """A step that did without a module is stale when there is one."""
     session = make_session("%%step a -> x\ntry:\n    from optional_part import x\nexcept ImportError:\n    x = 1")
     session.run_step("a")
-    assert ("fresh", ()) == state(session, "a")
+    assert state(session, "a") == ("fresh", ())
     write("optional_part.py", "x = 2\n")
-    assert ("stale", ("module `optional_part` changed",)) == state(session, "a")
+    assert state(session, "a") == ("stale", ("module `optional_part` changed",))
 
 
 def test_a_module_of_another_loader(make_session: MakeSession, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -522,11 +522,11 @@ def test_a_module_of_another_loader(make_session: MakeSession, write: Write, mon
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
     write("other.lang", "1")
     session = make_session("%%step a -> x\nimport other\nx = other.N")
-    assert {"x": 1} == session.run_step("a").values
-    assert ("fresh", ()) == state(session, "a")
+    assert session.run_step("a").values == {"x": 1}
+    assert state(session, "a") == ("fresh", ())
     write("other.lang", "2")
-    assert ("stale", ("module `./other.lang` changed",)) == state(session, "a")
-    assert {"x": 2} == session.run_step("a").values
+    assert state(session, "a") == ("stale", ("module `./other.lang` changed",))
+    assert session.run_step("a").values == {"x": 2}
 
 
 # -- what is not seen
@@ -547,10 +547,10 @@ def test_what_is_not_seen(make_session: MakeSession, write: Write, kind: str) ->
     write("data.txt", "N = 1")
     write("unseen.py", "N = 1")
     session = make_session(f"%%step a -> x\n{UNSEEN[kind]}")
-    assert {"x": 1} == session.run_step("a").values
+    assert session.run_step("a").values == {"x": 1}
     write("data.txt", "N = 2")
     write("unseen.py", "N = 2")
-    assert ("fresh", ()) == state(session, "a")
+    assert state(session, "a") == ("fresh", ())
     importlib.import_module("json").__dict__.pop("beside_unseen", None)
 
 
@@ -583,4 +583,4 @@ ROWS: dict[str, tuple[Callable[..., None], ...]] = {
 def test_the_documentation_says_so(row: str) -> None:
     """Each row that is shown here is in the documentation's table."""
     text = (Path(__file__).parents[2] / "docs" / "running.md").read_text(encoding="utf-8")
-    assert 1 == text.count(f"\n| {row}")
+    assert text.count(f"\n| {row}") == 1

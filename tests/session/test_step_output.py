@@ -28,42 +28,42 @@ def shown(*events: Any, order: tuple[str, ...] = ("load", "train", "pick")) -> l
 
 def test_steps_have_headings_in_the_flows_order() -> None:
     """Whatever came first, the outputs of a step are together, its tasks in the order of their items."""
-    assert [
-        Block("stdout", "load:\n  loading\n"),
-        Block("stdout", "train:\n  [0] got 0\n  [1] got 1\n"),
-        Block("stderr", "  [1] oh\n"),
-    ] == shown(
+    assert shown(
         wrote("train", 3, "got 1\n", (1, 2, ())),
         wrote("load", 1, "loading\n"),
         wrote("train", 3, "oh\n", (1, 2, ()), kind="stderr"),
         wrote("train", 2, "got 0", (0, 2, ())),
         ended("train", 2, (0, 2, ())),
         started("pick", 4),
-    )
+    ) == [
+        Block("stdout", "load:\n  loading\n"),
+        Block("stdout", "train:\n  [0] got 0\n  [1] got 1\n"),
+        Block("stderr", "  [1] oh\n"),
+    ]
 
 
 def test_sixty_tasks_do_not_bury_what_comes_after_them() -> None:
     """Of many lines the first and the last ten are shown, and a line says how to see all."""
     (block,) = shown(*(wrote("train", i, f"got {i}\n", (i, 60, ())) for i in range(60)))
     lines = block.text.splitlines()
-    assert 22 == len(lines)
-    assert ["train:", "  [0] got 0"] == lines[:2]
-    assert "  … 40 more lines: `%flow logs train --all` shows all" == lines[11]
-    assert ["  [50] got 50", "  [59] got 59"] == [lines[12], lines[21]]
+    assert len(lines) == 22
+    assert lines[:2] == ["train:", "  [0] got 0"]
+    assert lines[11] == "  … 40 more lines: `%flow logs train --all` shows all"
+    assert [lines[12], lines[21]] == ["  [50] got 50", "  [59] got 59"]
 
 
 def test_one_task_that_writes_much_is_cut_as_well() -> None:
     """The first and the last lines of a task are kept, however many there are, and long lines are cut."""
     (block,) = shown(wrote("load", 1, "".join(f"line {i}\n" for i in range(1000))), wrote("load", 1, "x" * 5000 + "\n"))
     lines = block.text.splitlines()
-    assert ["  line 9", "  … 981 more lines: `%flow logs load` shows all", "  line 991"] == lines[10:13]
-    assert 2003 == len(lines[-1])
+    assert lines[10:13] == ["  line 9", "  … 981 more lines: `%flow logs load` shows all", "  line 991"]
+    assert len(lines[-1]) == 2003
 
 
 def test_what_is_written_over_counts_once() -> None:
     """A progress bar is one line, as it was in the end."""
     bar = "".join(f"\r{i}%" for i in range(101))
-    assert [Block("stderr", "  100%\n")] == shown(wrote("load", 1, bar, kind="stderr"), ended("load", 1))[1:]
+    assert shown(wrote("load", 1, bar, kind="stderr"), ended("load", 1))[1:] == [Block("stderr", "  100%\n")]
 
 
 def test_displays_are_shown_among_the_lines() -> None:
@@ -75,18 +75,18 @@ def test_displays_are_shown_among_the_lines() -> None:
         displayed("train", 1, PLOT, (0, 2, ()), "bar!"),
         displayed("train", 2, {"text/plain": "42"}, (1, 2, ())),
     )
-    assert [
+    assert blocks == [
         Block("stdout", "train:\n  [0] before\n  [0]\n"),
         Block("stdout", "...", PLOT),
         Block("stdout", "  [0] after\n  [1] 42\n"),
-    ] == blocks
+    ]
 
 
 def test_only_the_first_displays_of_a_step_are_shown() -> None:
     """Four figures of a step are shown, and it is said how many more there are."""
     blocks = shown(*(displayed("train", i, PLOT, (i, 9, ())) for i in range(9)))
-    assert 4 == sum(bool(block.data) for block in blocks)
-    assert Block("stdout", "  … 5 more displays: `%flow logs train` shows all\n") == blocks[-1]
+    assert sum(bool(block.data) for block in blocks) == 4
+    assert blocks[-1] == Block("stdout", "  … 5 more displays: `%flow logs train` shows all\n")
 
 
 def test_a_failure_is_never_left_out() -> None:
@@ -101,6 +101,6 @@ def test_what_a_task_cleared_is_gone() -> None:
     place = facts("load", 1, ALONE)
     clear = TaskOutput(*place, "clear", "", {}, {}, "", False)
     wait = TaskOutput(*place, "clear", "", {}, {}, "", True)
-    assert [] == shown(wrote("load", 1, "a\n"), clear)
-    assert [Block("stdout", "load:\n  a\n")] == shown(wrote("load", 1, "a\n"), wait)
-    assert [Block("stdout", "load:\n  b\n")] == shown(wrote("load", 1, "a\n"), wait, wrote("load", 1, "b\n"))
+    assert shown(wrote("load", 1, "a\n"), clear) == []
+    assert shown(wrote("load", 1, "a\n"), wait) == [Block("stdout", "load:\n  a\n")]
+    assert shown(wrote("load", 1, "a\n"), wait, wrote("load", 1, "b\n")) == [Block("stdout", "load:\n  b\n")]

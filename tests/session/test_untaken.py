@@ -38,16 +38,18 @@ def test_nested_switches(make_session: MakeSession) -> None:
     """All below a way that was not taken is not taken, whatever it gave in an earlier run, and names the switch."""
     other = make_session(NESTED[0].replace("kind = 'a'", "kind = 'b'"), *NESTED[1:])
     other.run(INLINE)
-    assert {"a": "untaken", "b_small": "untaken"} == {n: one for n, one in states(other).items() if one != "fresh"}
-    assert ("`b` led to `b_large`",) == other.freshness()["b_small"].reasons
+    assert {n: one for n, one in states(other).items() if one != "fresh"} == {"a": "untaken", "b_small": "untaken"}
+    assert other.freshness()["b_small"].reasons == ("`b` led to `b_large`",)
     session = make_session(*NESTED)
     session.run(INLINE)
     judged = session.freshness()
-    assert dict.fromkeys(("b", "b_small", "b_large", "b_end"), LED_TO_A) == {
-        name: one.reasons for name, one in judged.items() if one.state == "untaken"
-    }
-    assert {"start": "fresh", "a": "fresh", "last": "fresh"} == {
-        name: one.state for name, one in judged.items() if one.state != "untaken"
+    assert {name: one.reasons for name, one in judged.items() if one.state == "untaken"} == dict.fromkeys(
+        ("b", "b_small", "b_large", "b_end"), LED_TO_A
+    )
+    assert {name: one.state for name, one in judged.items() if one.state != "untaken"} == {
+        "start": "fresh",
+        "a": "fresh",
+        "last": "fresh",
     }
 
 
@@ -55,29 +57,29 @@ def test_cells_of_a_way_that_was_not_taken(make_session: MakeSession) -> None:
     """They run, say that a run would not come to them, and stay not taken; what is below takes the other way."""
     session = make_session(*NESTED)
     for step in ("start", "a", "last"):
-        assert () == session.run_step(step).report.inputs
+        assert session.run_step(step).report.inputs == ()
     said = "not taken: `start` led to `a`, so a run would not come to this step; it ran on that all the same"
-    assert [(said,)] * 3 == [session.run_step(step).report.inputs for step in ("b", "b_large", "b_end")]
-    assert ("untaken", "fresh") == (states(session)["b_end"], states(session)["last"])
-    assert {"z": "a"} == session.run_step("last").values
+    assert [session.run_step(step).report.inputs for step in ("b", "b_large", "b_end")] == [(said,)] * 3
+    assert (states(session)["b_end"], states(session)["last"]) == ("untaken", "fresh")
+    assert session.run_step("last").values == {"z": "a"}
 
 
 def test_a_switch_inside_a_foreach(make_session: MakeSession) -> None:
     """Cells run for the items that lead to them, and give what a run gives; a switch that turns makes them stale."""
     session = make_session(*INSIDE)
     tasks = [session.run_step(step.name).report.tasks for step in session.flow.steps]
-    assert [1, 4, 2, 2, 4, 1] == tasks
+    assert tasks == [1, 4, 2, 2, 4, 1]
     results = session.results()
-    by_cells = session.datastore.load(results.latest("gather")[0].artifacts["ts"])
+    by_cells = session.datastore.artifacts.load(results.latest("gather")[0].artifacts["ts"])
     session.run(INLINE)
-    by_run = session.datastore.load(results.latest("gather")[0].artifacts["ts"])
-    assert ([10, 200, 30, 400], [10, 200, 30, 400]) == (by_cells, by_run)
-    assert {"fresh"} == set(states(session).values())
+    by_run = session.datastore.artifacts.load(results.latest("gather")[0].artifacts["ts"])
+    assert (by_cells, by_run) == ([10, 200, 30, 400], [10, 200, 30, 400])
+    assert set(states(session).values()) == {"fresh"}
     turned = make_session(INSIDE[0].replace("3, 4", "3, 5"), *INSIDE[1:])
     turned.run_step("start")
     turned.run_step("look")
     judged = turned.freshness()
-    assert {"yes": ("new items",), "no": ("fewer items",)} == {n: judged[n].reasons for n in ("yes", "no")}
+    assert {n: judged[n].reasons for n in ("yes", "no")} == {"yes": ("new items",), "no": ("fewer items",)}
 
 
 def test_the_picture_of_a_run(make_session: MakeSession) -> None:
@@ -85,8 +87,9 @@ def test_the_picture_of_a_run(make_session: MakeSession) -> None:
     session = make_session(*NESTED)
     session.run(INLINE)
     events = {name: Freshness("fresh", (), 1) for name in ("start", "a", "last")}
-    assert "7 steps · 3 fresh · 4 not taken" == flow_summary(session.picture(session.became(events)))
+    assert flow_summary(session.picture(session.became(events))) == "7 steps · 3 fresh · 4 not taken"
     broken = {"start": events["start"], "a": Freshness("failed", ("ValueError",), 1)}
-    assert "7 steps · 1 failed · 1 fresh · 4 not taken · 1 never run" == flow_summary(
-        session.picture(session.became(broken))
+    assert (
+        flow_summary(session.picture(session.became(broken)))
+        == "7 steps · 1 failed · 1 fresh · 4 not taken · 1 never run"
     )

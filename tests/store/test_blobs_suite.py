@@ -63,7 +63,7 @@ def test_a_blob_is_there_for_its_writer_at_once(blobs: Blobs) -> None:
     blobs.settle()
 
 
-def test_a_missing_blob_is_told_of(blobs: Blobs) -> None:
+def test_a_missing_blob_is_reported(blobs: Blobs) -> None:
     """The error names the key, small or large; others stay readable."""
     key, content = make(2000)
     blobs.put([content], key, len(content))
@@ -71,11 +71,11 @@ def test_a_missing_blob_is_told_of(blobs: Blobs) -> None:
         missing = blake3(str(size).encode()).hexdigest()
         with pytest.raises(CorruptBlob, match=missing) as caught:
             blobs.get(missing, size)
-        assert missing == caught.value.key
+        assert caught.value.key == missing
     assert blobs.get(key, len(content)) == content
 
 
-def test_another_length_is_told_of(blobs: Blobs) -> None:
+def test_another_length_is_reported(blobs: Blobs) -> None:
     """A blob of another length than the manifest says is damaged."""
     for size in (3000, (16 << 20) + 1):
         key, content = make(size)
@@ -86,7 +86,7 @@ def test_another_length_is_told_of(blobs: Blobs) -> None:
                 read(blobs, key, wrong)
 
 
-def test_content_that_does_not_match_its_key_is_told_of(blobs: Blobs) -> None:
+def test_content_that_does_not_match_its_key_is_reported(blobs: Blobs) -> None:
     """Other content under a key is an error at `get` or, of large ones, at `verify`."""
     for size in (3000, 70_000, (16 << 20) + 1):
         _, content = make(size)
@@ -97,20 +97,20 @@ def test_content_that_does_not_match_its_key_is_told_of(blobs: Blobs) -> None:
             blobs.put([content], key, size)
             blobs.settle()
             os._exit(0)
-        assert 0 == os.waitpid(pid, 0)[1]
+        assert os.waitpid(pid, 0)[1] == 0
         with pytest.raises(CorruptBlob, match=key):
             read(blobs, key, size)
 
 
 def test_entries_and_deletion(blobs: Blobs) -> None:
-    """All keys are listed; deleted ones are gone, missing ones passed over."""
+    """All keys are listed; deleted ones are gone, missing ones skipped."""
     made = [make(size) for size in (0, 10, 100_000, (8 << 20) + 1)]
     for key, content in made:
         blobs.put([content], key, len(content))
     blobs.settle()
-    assert {key for key, _ in made} == {entry.name for entry in blobs.entries()}
+    assert {entry.name for entry in blobs.entries()} == {key for key, _ in made}
     blobs.delete([made[1][0], made[3][0], "0" * 64])
-    assert {made[0][0], made[2][0]} == {entry.name for entry in blobs.entries()}
+    assert {entry.name for entry in blobs.entries()} == {made[0][0], made[2][0]}
     with pytest.raises(CorruptBlob):
         blobs.get(made[1][0], 10)
     blobs.put([made[1][1]], made[1][0], 10)
@@ -119,12 +119,12 @@ def test_entries_and_deletion(blobs: Blobs) -> None:
 
 
 def test_a_part_is_given(blobs: Blobs) -> None:
-    """Any piece of a blob can be read alone, also across chunks; a missing blob is told of."""
+    """Any piece of a blob can be read alone, also across chunks; a missing blob is reported."""
     for size in (3000, 100_000, (16 << 20) + 12345):
         key, content = make(size)
         blobs.put([content], key, size)
         for start, stop in ((0, 1), (0, 0), (17, 1000), (size // 2 - 5, size // 2 + 5), (size - 3, size), (0, size)):
-            assert content[start:stop] == blobs.get_part(key, size, start, stop - start)
+            assert blobs.get_part(key, size, start, stop - start) == content[start:stop]
         blobs.settle()
         missing = blake3(b"missing").hexdigest()
         with pytest.raises(CorruptBlob, match=missing):
@@ -135,7 +135,7 @@ def test_a_part_is_given(blobs: Blobs) -> None:
 
 
 @pytest.mark.parametrize("key", ["../../etc/passwd", "ab/../../x", "", "a" * 10 + "/"])
-def test_what_is_no_key_names_nothing(blobs: Blobs, key: str) -> None:
+def test_what_is_not_a_key_names_nothing(blobs: Blobs, key: str) -> None:
     """A key out of a manifest from elsewhere leads to no other file, however long the blob is said to be."""
     for size in (10, 1 << 60):
         with pytest.raises(CorruptBlob):
@@ -160,8 +160,8 @@ def test_missing_blobs_are_named(blobs: Blobs) -> None:
     for key, content in made[:-1]:
         blobs.put([content], key, len(content))
     blobs.settle()
-    assert [made[-1][0]] == blobs.missing([(key, len(content)) for key, content in made])
-    assert [] == blobs.missing([])
+    assert blobs.missing([(key, len(content)) for key, content in made]) == [made[-1][0]]
+    assert blobs.missing([]) == []
 
 
 def test_many_at_once(blobs: Blobs) -> None:
@@ -177,7 +177,7 @@ def test_many_at_once(blobs: Blobs) -> None:
 
 
 def test_a_forked_process_reads_and_writes(blobs: Blobs) -> None:
-    """A child of a process that used the store can use it too, and the parent goes on."""
+    """A child of a process that used the store can use it too, and the parent continues."""
     made = [make(200_000), make((17 << 20) + 1)]
     other, more = make(150_000, seed=1)
     for key, content in made:
@@ -190,5 +190,5 @@ def test_a_forked_process_reads_and_writes(blobs: Blobs) -> None:
             blobs.put([more], other, len(more))
             blobs.settle()
             os._exit(0 if good else 1)
-        assert 0 == os.waitpid(pid, 0)[1]
+        assert os.waitpid(pid, 0)[1] == 0
     assert blobs.get(other, len(more)) == more

@@ -64,18 +64,18 @@ def whole(tmp_path: Path) -> Path:
     root = tmp_path / "whole"
     store = Datastore(root)
     for kind in ("work", "run"):
-        given = store.save_given({"parameter": "p" * 2000})
-        run = store.new_run(RunRecord("F", "", kind, parameters=given, tags=("t",))).run  # type: ignore[arg-type]
+        given = store.artifacts.save_given({"parameter": "p" * 2000})
+        run = store.runs.new_run(RunRecord("F", "", kind, parameters=given, tags=("t",))).run  # type: ignore[arg-type]
         for step in ("a", "b"):
-            task = store.new_task("F", run, step)
-            store.write_task(TaskRecord("F", run, step, task, 0, "failed"))
+            task = store.tasks.new_task("F", run, step)
+            store.tasks.write_task(TaskRecord("F", run, step, task, 0, "failed"))
             values = {name: (ord(step), value) for name, value in VALUES.items()}
-            refs = store.save_all(values, before={}).refs
-            store.write_task(TaskRecord("F", run, step, task, 1, "done", ("1/a/1",), (), refs, tuple(refs)))
+            refs = store.artifacts.save_all(values, before={}).refs
+            store.tasks.write_task(TaskRecord("F", run, step, task, 1, "done", ("1/a/1",), (), refs, tuple(refs)))
             if kind == "work":
-                store.add_execution("F", run, Execution(step, (task,), "done"))
+                store.tasks.add_execution("F", run, Execution(step, (task,), "done"))
         if kind == "run":
-            store.end_run("F", run, RunEnd("done", 5.0))
+            store.runs.end_run("F", run, RunEnd("done", 5.0))
     return root
 
 
@@ -92,21 +92,21 @@ def read_all(root: Path) -> Outcome:
     store = Datastore(root)
     found: Outcome = {}
     found["flow",] = attempt(lambda: [run.id for run in Flow("F", datastore=store)])
-    found["ids",] = attempt(lambda: list(store.run_ids("F")))
+    found["ids",] = attempt(lambda: list(store.runs.run_ids("F")))
     for run in ("1", "2"):
-        found["run", run] = attempt(lambda run=run: store.run("F", run))
-        found["listed", run] = attempt(lambda run=run: store.runs("F", [run]))
-        found["end", run] = attempt(lambda run=run: store.run_end("F", run))
-        found["ends", run] = attempt(lambda run=run: store.run_ends("F", [run]))
+        found["run", run] = attempt(lambda run=run: store.runs.run("F", run))
+        found["listed", run] = attempt(lambda run=run: store.runs.run_records("F", [run]))
+        found["end", run] = attempt(lambda run=run: store.runs.run_end("F", run))
+        found["ends", run] = attempt(lambda run=run: store.runs.run_ends("F", [run]))
         found["client", run] = attempt(
             lambda run=run: sorted(step.pathspec for step in Run(f"F/{run}", datastore=store))
         )
-        found["executions", run] = attempt(lambda run=run: list(store.executions("F", run)))
+        found["executions", run] = attempt(lambda run=run: list(store.tasks.executions("F", run)))
         found["ids", run] = attempt(
-            lambda run=run: {task: claim for task, claim in store.claims("F", run).items() if claim is not None}
+            lambda run=run: {task: claim for task, claim in store.tasks.claims("F", run).items() if claim is not None}
         )
         for number, step in enumerate("ab", 1):
-            found["tasks", run, step] = attempt(lambda run=run, step=step: store.tasks("F", run, step))
+            found["tasks", run, step] = attempt(lambda run=run, step=step: store.tasks.last_attempts("F", run, step))
             where = f"F/{run}/{step}/{number}"
             for name in VALUES:
                 found["artifact", run, step, name] = attempt(
@@ -189,15 +189,15 @@ def test_damaged_blobs_are_named_and_spare_the_rest(whole: Path) -> None:
             if same(right[what], outcome):
                 continue
             assert isinstance(outcome, CorruptBlob), (name, how, what, outcome)
-            assert "artifact" == what[0]
+            assert what[0] == "artifact"
             _, run, step, artifact = what
             task = {"a": 1, "b": 2}[step]
-            assert f"Artifact `{artifact}` of F/{run}/{step}/{task} cannot be read." == outcome.what
-            record = Datastore(root).task("F", run, step, str(task))
+            assert outcome.what == f"Artifact `{artifact}` of F/{run}/{step}/{task} cannot be read."
+            record = Datastore(root).tasks.last_attempt("F", run, step, str(task))
             assert record is not None
             ref = record.artifacts[artifact]
             assert ref.blob is not None
-            assert (key, outcome.key in (key, ref.key)) == (ref.blob[0], True)
+            assert (ref.blob[0], True) == (key, outcome.key in (key, ref.key))
             assert outcome.key in outcome.why
             damaged += 1
     assert damaged > ROUNDS // 2
@@ -209,15 +209,15 @@ def test_saving_again_heals_a_damaged_blob(whole: Path) -> None:
     hows = tuple(how for how in BLOB_DAMAGE if how != "folder")
     for root, name, how in rounds(whole, lambda name: name.startswith("blobs/"), hows, ROUNDS // 2):
         store = Datastore(root)
-        store.save_given({"parameter": "p" * 2000})
+        store.artifacts.save_given({"parameter": "p" * 2000})
         for step in "ab":
-            store.save_all({name: (ord(step), value) for name, value in VALUES.items()}, before={})
+            store.artifacts.save_all({name: (ord(step), value) for name, value in VALUES.items()}, before={})
         healed = read_all(root)
-        assert [] == [what for what in right if not same(right[what], healed[what])], (name, how)
+        assert [what for what in right if not same(right[what], healed[what])] == [], (name, how)
 
 
 def test_damaged_manifests_are_named_and_spare_the_rest(whole: Path) -> None:
-    """A manifest that cannot be understood is named in the error, or passed over in a list; nothing else suffers."""
+    """A manifest that cannot be understood is named in the error, or skipped in a list; nothing else suffers."""
     right = read_all(whole)
     for root, name, how in rounds(whole, lambda name: name.startswith("flows/"), MANIFEST_DAMAGE, ROUNDS * 2):
         for what, outcome in read_all(root).items():
@@ -237,7 +237,7 @@ def assert_excusable(right: Outcome, name: str, how: str, what: tuple[str, ...],
     elif kind == "end.json":
         assert what[0] in ("end", "ends"), told
     elif kind in PASSED_OVER:
-        assert kind == what[0], told
+        assert what[0] == kind, told
     else:
         assert what[0] in ("tasks", "artifact", "client"), told
         assert what[0] == "client" or rest[0] == what[2], told
@@ -257,14 +257,14 @@ def assert_excusable(right: Outcome, name: str, how: str, what: tuple[str, ...],
 def assert_goes_on(root: Path, name: str) -> None:
     """Whether a new run, task and execution can be recorded beside the damage, with ids nobody had."""
     store = Datastore(root)
-    run = store.new_run(RunRecord("F", "", "run")).run
+    run = store.runs.new_run(RunRecord("F", "", "run")).run
     assert int(run) > 2 or name == f"flows/F/{run}/run.json"
     old = "2" if name == "flows/F/1/run.json" else "1"
-    task = store.new_task("F", old, "c")
+    task = store.tasks.new_task("F", old, "c")
     assert int(task) > 2
-    store.write_task(TaskRecord("F", old, "c", task, 0, "done"))
-    store.add_execution("F", old, Execution("c", (task,), "done"))
-    assert "c" == list(Datastore(root).executions("F", old))[-1].step
+    store.tasks.write_task(TaskRecord("F", old, "c", task, 0, "done"))
+    store.tasks.add_execution("F", old, Execution("c", (task,), "done"))
+    assert list(Datastore(root).tasks.executions("F", old))[-1].step == "c"
 
 
 def test_a_damaged_mark_of_the_format_is_named(whole: Path) -> None:
@@ -275,13 +275,13 @@ def test_a_damaged_mark_of_the_format_is_named(whole: Path) -> None:
         for what, outcome in read_all(root).items():
             if not same(right[what], outcome):
                 assert isinstance(outcome, StoreError), (how, what, outcome)
-        failure = attempt(lambda root=root: Datastore(root).new_run(RunRecord("F", "", "run")))
+        failure = attempt(lambda root=root: Datastore(root).runs.new_run(RunRecord("F", "", "run")))
         assert isinstance(failure, StoreError), (how, (root / name).read_bytes())
-        assert before == files(root)
+        assert files(root) == before
 
 
 def test_files_that_are_not_ours_do_no_harm(whole: Path) -> None:
-    """What other programs leave in the folders is no run, step, task, attempt or execution, and breaks nothing."""
+    """What other programs leave in the folders is not a run, step, task, attempt or execution, and breaks nothing."""
     right = read_all(whole)
     folders = [path for path in (whole / "flows").rglob("*") if path.is_dir()]
     for folder in [whole / "flows", *folders]:
@@ -291,7 +291,7 @@ def test_files_that_are_not_ours_do_no_harm(whole: Path) -> None:
             elif "steps" not in folder.parts:
                 (folder / name).mkdir()
     found = read_all(whole)
-    assert [] == [what for what in right if not same(right[what], found[what])]
+    assert [what for what in right if not same(right[what], found[what])] == []
     assert_goes_on(whole, "")
 
 
@@ -328,22 +328,24 @@ def test_nothing_that_came_of_a_damaged_artifact_is_kept(
             session.run_step("reads")
         assert blob.name in str(caught.value)
         store = Datastore(tmp_path / ".flownb")
-        record = store.tasks("NbFlow" if "NbFlow" in store.flows() else store.flows()[0], "1", "reads")[-1]
-        assert ("failed", ()) == (record.status, record.captured)
-        assert {"big"} == set(record.artifacts)
+        record = store.tasks.last_attempts(
+            "NbFlow" if "NbFlow" in store.runs.flows() else store.runs.flows()[0], "1", "reads"
+        )[-1]
+        assert (record.status, record.captured) == ("failed", ())
+        assert set(record.artifacts) == {"big"}
         assert record.exception is not None
-        assert CorruptBlob.headline == record.exception["type"]
+        assert record.exception["type"] == CorruptBlob.headline
         shutil.rmtree(tmp_path / ".flownb")
 
 
 def test_references_that_make_no_sense_are_errors(tmp_path: Path) -> None:
-    """Whatever stands where a reference should be in a manifest of valid JSON, reading it raises no foreign error."""
+    """Whatever is in the place of a reference in a manifest of valid JSON, reading it raises no foreign error."""
     numbers = random.Random(ROUNDS)
     root = tmp_path / "store"
     store = Datastore(root)
-    run = store.new_run(RunRecord("F", "", "run")).run
-    refs = store.save_all({name: VALUES[name] for name in VALUES}, before={}).refs
-    store.write_task(TaskRecord("F", run, "a", "1", 0, "done", artifacts=refs, captured=tuple(refs)))
+    run = store.runs.new_run(RunRecord("F", "", "run")).run
+    refs = store.artifacts.save_all({name: VALUES[name] for name in VALUES}, before={}).refs
+    store.tasks.write_task(TaskRecord("F", run, "a", "1", 0, "done", artifacts=refs, captured=tuple(refs)))
     path = root / "flows/F" / run / "steps/a/1/0.json"
     manifest = path.read_text()
     strange: list[Any] = [
@@ -374,13 +376,15 @@ def test_references_that_make_no_sense_are_errors(tmp_path: Path) -> None:
         holder[key] = numbers.choice(strange)
         path.write_text(json.dumps(raw))
         fresh = Datastore(root)
-        record = attempt(lambda fresh=fresh: fresh.task("F", run, "a", "1"))
+        record = attempt(lambda fresh=fresh: fresh.tasks.last_attempt("F", run, "a", "1"))
         if isinstance(record, FlownbError):
             continue
         for name in VALUES:
             if name in record.artifacts:
                 value = attempt(
-                    lambda fresh=fresh, name=name, record=record: fresh.load(record.artifacts[name], name=name)
+                    lambda fresh=fresh, name=name, record=record: fresh.artifacts.load(
+                        record.artifacts[name], name=name
+                    )
                 )
                 assert isinstance(value, StoreError) or same(VALUES[name], value), (key, holder[key], value)
 
@@ -390,7 +394,7 @@ def test_a_key_never_leads_out_of_the_folder_of_blobs(tmp_path: Path) -> None:
     secret = b"secret" * 100
     (tmp_path / "secret").write_bytes(secret)
     store = Datastore(tmp_path / "store")
-    store.save(np.zeros(20_000), name="x")
+    store.artifacts.save(np.zeros(20_000), name="x")
     for key in ("../secret", "../../secret", "./../../secret", str(tmp_path / "secret")):
         with pytest.raises(StoreError):
             store.blobs.get(key, len(secret))

@@ -1,7 +1,7 @@
 """A process that is killed while it persists and records: what it had recorded stays, and nothing half is left.
 
-Run as a script, this file is the nursery: it forks one writer for each line it is told, and kills it. A writer notes
-each thing that was reported recorded in a file of its own, before it goes on. `FLOWNB_ROUNDS` sets the random rounds.
+Run as a script, this file is the nursery: it forks one writer for each line that it reads, and kills it. Before
+a writer continues, it notes in a file of its own what is recorded. `FLOWNB_ROUNDS` sets the random rounds.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ def record_task(
 ) -> str:
     """Record a task that failed at first; its second attempt has what `values` gives."""
     with store.recording():
-        task = store.new_task("F", run, step)
+        task = store.tasks.new_task("F", run, step)
         note("id", run, task)
-        store.write_task(TaskRecord("F", run, step, task, 0, "failed"))
+        store.tasks.write_task(TaskRecord("F", run, step, task, 0, "failed"))
         note("task", run, step, task, 0, seed)
-        refs = store.save_all(artifacts, before={}).refs
-        store.write_task(TaskRecord("F", run, step, task, 1, "done", artifacts=refs, captured=tuple(refs)))
+        refs = store.artifacts.save_all(artifacts, before={}).refs
+        store.tasks.write_task(TaskRecord("F", run, step, task, 1, "done", artifacts=refs, captured=tuple(refs)))
         note("task", run, step, task, 1, seed)
     return task
 
@@ -63,18 +63,18 @@ def record_task(
 def write_runs(root: str, seed: int, rounds: int, note: Callable[..., None]) -> None:
     """Record a working run, and whole runs with two tasks each; say what was recorded."""
     store = Datastore(root)
-    work = store.new_run(RunRecord("F", "", "work")).run
+    work = store.runs.new_run(RunRecord("F", "", "work")).run
     note("run", work)
     for seed_here in range(seed, seed + rounds):
-        given = store.save_given({"parameter": "p" * 5000})
-        run = store.new_run(RunRecord("F", "", "run", parameters=given, tags=(str(seed_here),))).run
+        given = store.artifacts.save_given({"parameter": "p" * 5000})
+        run = store.runs.new_run(RunRecord("F", "", "run", parameters=given, tags=(str(seed_here),))).run
         note("run", run)
         for number, step in enumerate(STEPS):
             record_task(store, run, step, seed_here + number, note, values(seed_here + number))
         task = record_task(store, work, "a", seed_here, note, values(seed_here))
-        store.add_execution("F", work, Execution("a", (task,), "done"))
+        store.tasks.add_execution("F", work, Execution("a", (task,), "done"))
         note("execution", work, task)
-        store.end_run("F", run, RunEnd("done", 1.0))
+        store.runs.end_run("F", run, RunEnd("done", 1.0))
         note("end", run)
 
 
@@ -138,7 +138,7 @@ Kill = Callable[..., tuple[int, list[list[Any]]]]
 
 @pytest.fixture(scope="module")
 def killed() -> Iterator[Kill]:
-    """Give a function that runs a writer, kills it, and tells its exit code and its notes."""
+    """Give a function that runs a writer, kills it, and returns its exit code and its notes."""
     with subprocess.Popen(
         [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -162,10 +162,10 @@ def killed() -> Iterator[Kill]:
 def assert_equal_values(store: Datastore, record: TaskRecord, seed: int) -> None:
     """Whether a task's artifacts are those of `values`."""
     expected = values(seed)
-    assert set(expected) == set(record.artifacts)
+    assert set(record.artifacts) == set(expected)
     for name, ref in record.artifacts.items():
-        assert store.holds(ref)
-        np.testing.assert_array_equal(expected[name], store.load(ref, name=name, where=record.pathspec))
+        assert store.artifacts.holds(ref)
+        np.testing.assert_array_equal(expected[name], store.artifacts.load(ref, name=name, where=record.pathspec))
 
 
 def assert_kept(root: Path, notes: list[list[Any]]) -> None:
@@ -174,37 +174,37 @@ def assert_kept(root: Path, notes: list[list[Any]]) -> None:
     executions: dict[str, list[str]] = {}
     for kind, *what in notes:
         if kind == "run":
-            assert what[0] == store.run("F", what[0]).run
+            assert store.runs.run("F", what[0]).run == what[0]
         elif kind == "end":
-            assert RunEnd("done", 1.0) == store.run_end("F", what[0])
+            assert store.runs.run_end("F", what[0]) == RunEnd("done", 1.0)
         elif kind == "execution":
             executions.setdefault(what[0], []).append(what[1])
         elif kind == "task":
             run, step, task, attempt, seed = what
             text = store.storage.read(f"flows/F/{run}/steps/{step}/{task}/{attempt}.json")
             found = from_json(TaskRecord, text or b"")
-            assert (attempt, ("failed", "done")[attempt]) == (found.attempt, found.status)
+            assert (found.attempt, found.status) == (attempt, ("failed", "done")[attempt])
             if attempt:
-                assert found == store.task("F", run, step, task)
+                assert store.tasks.last_attempt("F", run, step, task) == found
                 assert_equal_values(store, found, seed)
         else:
             assert kind == "id"
     for run, tasks in executions.items():
-        assert tasks == [one.tasks[0] for one in store.executions("F", run)][: len(tasks)]
+        assert [one.tasks[0] for one in store.tasks.executions("F", run)][: len(tasks)] == tasks
 
 
 def assert_whole(root: Path) -> None:
     """Whether every file is whole, and every manifest refers to nothing that is missing or damaged."""
     store = Datastore(root)
     for entry in store.blobs.entries():
-        assert entry.name == hash_file(store.blobs.path(entry.name), entry.size)  # type: ignore[attr-defined]  # local
+        assert hash_file(store.blobs.path(entry.name), entry.size) == entry.name  # type: ignore[attr-defined]  # local
     kinds = {"run.json": RunRecord, "end.json": RunEnd}
     for entry in store.storage.entries("flows"):
         name = entry.name.rpartition("/")[2]
         if name in kinds or "/steps/" in entry.name:
             record = from_json(kinds.get(name, TaskRecord), store.storage.read(entry.name) or b"")
             for artifact, ref in getattr(record, "artifacts", {}).items():
-                store.load(ref, name=artifact, where=entry.name)
+                store.artifacts.load(ref, name=artifact, where=entry.name)
 
 
 def assert_goes_on(root: Path, notes: list[list[Any]]) -> None:
@@ -223,7 +223,7 @@ def assert_goes_on(root: Path, notes: list[list[Any]]) -> None:
     # A working run goes on where it was left.
     for run in {what[0] for kind, *what in notes if kind == "id"}:
         store = Datastore(root)
-        if store.run("F", run).kind == "work":
+        if store.runs.run("F", run).kind == "work":
             record_task(store, run, "b", 7000, lambda *what: noted.append(list(what)), values(7000))
             assert ("id", run, noted[-1][3]) not in taken
     assert_kept(root, noted)
@@ -254,7 +254,7 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_recorded(tmp_path: Path, ki
     root, kept = tmp_path / "store", list[list[Any]]()
     for number in range(ROUNDS):
         code, notes = killed(root, seed=number * 100, after=numbers.uniform(0.0005, 0.03))
-        assert -signal.SIGKILL == code, notes
+        assert code == -signal.SIGKILL, notes
         assert_kept(root, notes)
         kept += notes
         if number % 20 == 19:
@@ -272,16 +272,16 @@ def test_an_id_that_a_killed_process_never_took_is_given_to_the_next(tmp_path: P
         if notes:
             break
         if not any(one.name == "run.json" for one in root.rglob("*.json")):
-            assert [] == list(Datastore(root).run_ids("F"))
-            assert "1" == Datastore(root).new_run(RunRecord("F", "", "run")).run
-            assert ["1"] == [run.id for run in Flow("F", datastore=Datastore(root)).runs()]
+            assert list(Datastore(root).runs.run_ids("F")) == []
+            assert Datastore(root).runs.new_run(RunRecord("F", "", "run")).run == "1"
+            assert [run.id for run in Flow("F", datastore=Datastore(root)).runs()] == ["1"]
     assert number > 5
 
 
 def test_what_a_killed_process_held_is_let_go(tmp_path: Path, killed: Kill) -> None:
     """The lock of a process that died while it recorded keeps nobody from clearing up."""
     code, notes = killed(tmp_path / "store", after=0.2)
-    assert (-signal.SIGKILL, True) == (code, bool(notes))
+    assert (code, bool(notes)) == (-signal.SIGKILL, True)
     with Datastore(tmp_path / "store").storage.lock(exclusive=True):
         assert_kept(tmp_path / "store", notes)
 

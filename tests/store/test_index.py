@@ -3,7 +3,7 @@
 Run as a program, this file is the processes that its tests race and kill.
 """
 
-# ruff: noqa: D102 - what the stand-ins' methods do is said in `Manifests`
+# ruff: noqa: D102 - what the stand-ins' methods do is said in `Runs` and `Tasks`
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], RunRecord | None] = {}
+        self.newest: dict[str, int] = {}
         self.ended: dict[tuple[str, str], RunEnd] = {}
         self.dead: set[tuple[str, str]] = set()
         self.tags: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -67,8 +68,8 @@ class Memory:
         self._read("last_run")
         return max((int(run) for name, run in self.records if name == flow), default=0)
 
-    def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
-        self._read("runs", len(ids))
+    def run_records(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
+        self._read("run_records", len(ids))
         return [self.records.get((flow, run)) for run in ids]
 
     def run_ends(self, flow: str, ids: Sequence[str]) -> list[RunEnd | None]:
@@ -94,7 +95,11 @@ class Memory:
         return [self.attempts[flow, run].get(name) for name in names]
 
     def begin(self, flow: str = "F", **values: Any) -> RunRecord:
-        run = str(sum(name == flow for name, _ in self.records) + 1)
+        last = self.newest.get(flow, 0)
+        while last and (flow, str(last)) not in self.records:
+            last -= 1
+        self.newest[flow] = last + 1
+        run = str(last + 1)
         record = RunRecord(flow, run, **{"kind": "run", "user": "ada", "started": float(run), **values})
         self.records[flow, run] = record
         return record
@@ -174,7 +179,7 @@ class Folder(Memory):
         folder = self.root / flow
         return max((int(path.parent.name) for path in folder.glob("*/run.json")), default=0)
 
-    def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
+    def run_records(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
         return [self._get(RunRecord, flow, run, "run.json") for run in ids]
 
     def run_ends(self, flow: str, ids: Sequence[str]) -> list[RunEnd | None]:
@@ -246,32 +251,32 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_is_listed_as_it_was_recorded(tmp_path: Path) -> None:
     """A row holds what the run's record and its end say."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     record = truth.begin(tags=("b", "a"), notebook="nb.ipynb", started=5.0)
     index.run_begun(record)
     row = RunRow("F", "1", "run", "running", "ada", ("a", "b"), "nb.ipynb", 5.0, None)
-    assert [row] == index.runs("F")
+    assert index.runs("F") == [row]
     index.run_ended("F", "1", truth.end(record, "failed"))
-    assert row._replace(status="failed", finished=6.0) == index.latest("F")
-    assert (["F"], [], None) == (index.flows(), index.runs("G"), index.latest("G"))
+    assert index.latest("F") == row._replace(status="failed", finished=6.0)
+    assert (index.flows(), index.runs("G"), index.latest("G")) == (["F"], [], None)
 
 
 def test_runs_come_in_numeric_order(tmp_path: Path) -> None:
     """Run 10 is newer than run 9, and task 10 later than task 9 when both began at once."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     run = [truth.begin() for _ in range(11)][-1]
     for number in (10, 9):
         truth.write_task(task(run, number, started=1.0))
-    assert [str(number) for number in range(11, 0, -1)] == ids(index.runs("F"))
-    assert ["9", "10"] == [row.task for row in index.timeline("F", "11")]
+    assert ids(index.runs("F")) == [str(number) for number in range(11, 0, -1)]
+    assert [row.task for row in index.timeline("F", "11")] == ["9", "10"]
 
 
 def test_an_unknown_status_is_refused(tmp_path: Path) -> None:
     """A status that no run has is a mistake, not an empty list."""
     with pytest.raises(ParameterError) as caught:
-        Index(tmp_path, Memory()).runs("F", status="finished")  # type: ignore[arg-type]  # what is tested
-    assert "`finished` is no status of a run." == caught.value.what
+        Index(tmp_path, Memory(), Memory()).runs("F", status="finished")  # type: ignore[arg-type]  # what is tested
+    assert caught.value.what == "`finished` is no status of a run."
 
 
 told = st.booleans()
@@ -314,9 +319,9 @@ rebuild = st.just(("rebuild",))
 def test_queries_give_what_looking_at_all_records_gives(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Any], last: Any
 ) -> None:
-    """Whatever was told and whatever was not, a query answers as if it had read every manifest."""
+    """Whichever records were reported to it, a query answers as if it had read every manifest."""
     truth = Memory()
-    index = Index(tmp_path_factory.mktemp("index"), truth)
+    index = Index(tmp_path_factory.mktemp("index"), truth, truth)
     for kind, *values in [*steps, last]:
         if kind == "begin":
             told, fields, damaged = values
@@ -327,10 +332,12 @@ def test_queries_give_what_looking_at_all_records_gives(
                 index.run_begun(record)
         elif kind == "query":
             filters, before, limit = values
-            assert truth.expected(**filters, before=before)[:limit] == ids(
-                index.runs("F", **filters, before=before, limit=limit)
-            )
-            assert len(truth.expected(**filters)) == index.count("F", **filters)
+            for bit_maps in ("on", "off"):
+                with pytest.MonkeyPatch.context() as patched:
+                    patched.setenv("FLOWNB_INDEX_BITMAPS", bit_maps)
+                    found = ids(index.runs("F", **filters, before=before, limit=limit))
+                    assert found == truth.expected(**filters, before=before)[:limit]
+                    assert index.count("F", **filters) == len(truth.expected(**filters))
         elif kind == "rebuild":
             index.rebuild()
         elif truth.records:
@@ -360,8 +367,8 @@ def change_run(truth: Memory, index: Index, kind: str, run: str, *, told: bool) 
             index.run_ended("F", run, end)
 
 
-def test_many_runs_are_filtered_as_few(tmp_path: Path) -> None:
-    """Filters over several bit maps, dense and sparse, find what looking at all records finds."""
+def test_many_runs_are_filtered_as_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Filters over several bit maps, dense and sparse, find what looking at all records finds; so they do without."""
     truth, rng = Memory(), random.Random(4)
     for number in range(1, 10_001):
         tags = [f"id:{number}", *(["rare"] if number in (3, 4096, 4097, 8191) else []), *rng.sample("abcdef", 2)]
@@ -373,7 +380,7 @@ def test_many_runs_are_filtered_as_few(tmp_path: Path) -> None:
         )
         if record.kind == "run" and number < 9_990:
             truth.end(record, rng.choice(STATES[1:]))
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     for _ in range(100):
         filters = {
             "tags": rng.sample(["a", "b", "rare", "id:4096", "nowhere"], rng.randrange(2)),
@@ -384,33 +391,36 @@ def test_many_runs_are_filtered_as_few(tmp_path: Path) -> None:
             "until": rng.choice([None, rng.uniform(0, 10_000)]),
         }
         below = rng.choice([None, rng.randrange(10_100)])
-        found = ids(index.runs("F", **filters, before=below, limit=700))
-        assert truth.expected(**filters, before=below)[:700] == found
-        assert len(truth.expected(**filters)) == index.count("F", **filters)
+        expected = truth.expected(**filters)
+        lower = [run for run in expected if below is None or int(run) < below]
+        with monkeypatch.context() as patched:
+            patched.setenv("FLOWNB_INDEX_BITMAPS", "off" if rng.random() < 0.1 else "on")
+            assert ids(index.runs("F", **filters, before=below, limit=700)) == lower[:700]
+            assert index.count("F", **filters) == len(expected)
 
 
 @pytest.mark.usefixtures("small_chunks")
 def test_runs_of_one_notebook(tmp_path: Path) -> None:
     """A notebook's runs are found by its id, also after a removal, a restoration and a rebuild."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     kept = {name: [truth.begin(notebook_id=name) for _ in range(20)] for name in ("x", "y", "")}
     for name, records in kept.items():
-        assert [one.run for one in reversed(records)] == ids(index.runs("F", notebook_id=name))
+        assert ids(index.runs("F", notebook_id=name)) == [one.run for one in reversed(records)]
     removed = kept["x"][7]
     truth.remove(removed)
-    assert 19 == len(index.runs("F", notebook_id="x"))
+    assert len(index.runs("F", notebook_id="x")) == 19
     truth.restore(removed)
     assert ids(index.runs("F", notebook_id="x")) == [one.run for one in reversed(kept["x"])]
     index.rebuild()
-    assert (20, 60) == (len(index.runs("F", notebook_id="y")), len(index.runs("F", limit=100)))
+    assert (len(index.runs("F", notebook_id="y")), len(index.runs("F", limit=100))) == (20, 60)
 
 
 @pytest.mark.usefixtures("small_chunks")
 def test_pages_have_no_gap_and_no_duplicate(tmp_path: Path) -> None:
     """Following pages gives each run once, also while new runs begin."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     for number in range(200):
         truth.begin(tags=("x",) if number % 3 else ())
     expected, found, below = truth.expected(tags=["x"]), [], None
@@ -418,113 +428,115 @@ def test_pages_have_no_gap_and_no_duplicate(tmp_path: Path) -> None:
         found += page
         below = page[-1]
         index.run_begun(truth.begin(tags=("x",)))
-    assert expected == found
+    assert found == expected
 
 
 def test_nothing_new_costs_no_read(tmp_path: Path) -> None:
     """A second query of runs that have ended reads the newest run's record, and probes for the next one."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     for number in range(300):
         truth.end(truth.begin(nonce=str(number)))
     index.runs("F")
     truth.reads.clear()
     index.runs("F")
-    assert {"runs": 1, "has_run": 1} == truth.reads
+    assert truth.reads == {"run_records": 1, "has_run": 1}
 
 
 def test_crashed_runs_do_not_cost_more_and_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of thousands of runs without an end a query looks at a few, yet it finds each one's end in time."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     records = [truth.begin() for _ in range(3000)]
     index.runs("F")
     for _ in range(3000 // index_refresh.LATER + 1):
         index.runs("F")
     truth.reads.clear()
     index.runs("F", limit=index_refresh.NEWEST + 10)
-    assert index_refresh.NEWEST + 10 == truth.reads["run_ends"]
+    assert truth.reads["run_ends"] == index_refresh.NEWEST + 10
     truth.end(records[5])
     assert index.latest("F", status="done") is None
     later = time.time() * 1.1
     monkeypatch.setattr(index_refresh.time, "time", lambda: later)
     for _ in range(3000 // index_refresh.LATER + 1):
         index.count("F")
-    assert "6" == index.latest("F", status="done").run  # type: ignore[union-attr]  # None would fail as well
+    assert index.latest("F", status="done").run == "6"  # type: ignore[union-attr]  # None would fail as well
 
 
 def test_a_run_whose_process_died_has_failed(tmp_path: Path) -> None:
     """It is found as failed and not as running, by every query and after a rebuild, until it comes back."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     dead, back, alive = truth.begin(), truth.begin(), truth.begin()
     for record in (dead, back, alive):
         index.run_begun(record)
-    assert ["3", "2", "1"] == ids(index.runs("F", status="running"))
+    assert ids(index.runs("F", status="running")) == ["3", "2", "1"]
     truth.dead |= {("F", "1"), ("F", "2")}
-    assert ["3"] == ids(index.runs("F", status="running"))
-    assert ["2", "1"] == ids(index.runs("F", status="failed"))
-    assert [("3", "running", None), ("2", "failed", None), ("1", "failed", None)] == [
-        (row.run, row.status, row.finished) for row in index.runs("F")
+    assert ids(index.runs("F", status="running")) == ["3"]
+    assert ids(index.runs("F", status="failed")) == ["2", "1"]
+    assert [(row.run, row.status, row.finished) for row in index.runs("F")] == [
+        ("3", "running", None),
+        ("2", "failed", None),
+        ("1", "failed", None),
     ]
-    assert (1, 2) == (index.count("F", status="running"), index.count("F", status="failed"))
+    assert (index.count("F", status="running"), index.count("F", status="failed")) == (1, 2)
     index.rebuild()
-    assert ["2", "1"] == ids(index.runs("F", status="failed"))
+    assert ids(index.runs("F", status="failed")) == ["2", "1"]
     truth.dead.clear()
-    assert ["running"] * 3 == [row.status for row in index.runs("F")]
+    assert [row.status for row in index.runs("F")] == ["running"] * 3
     truth.dead |= {("F", "1"), ("F", "2")}
     index.runs("F")
     index.run_ended("F", "2", truth.end(back))  # it had been cut off only
-    assert [("3", "running"), ("2", "done"), ("1", "failed")] == [(row.run, row.status) for row in index.runs("F")]
-    assert ["1"] == ids(index.runs("F", status="failed"))
+    assert [(row.run, row.status) for row in index.runs("F")] == [("3", "running"), ("2", "done"), ("1", "failed")]
+    assert ids(index.runs("F", status="failed")) == ["1"]
 
 
-def test_runs_that_died_do_not_hide_those_that_go_on(tmp_path: Path) -> None:
+def test_runs_that_died_do_not_hide_running_ones(tmp_path: Path) -> None:
     """However many runs died, one that ends later is found at once, and they are not all looked at each time."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     going = truth.begin()
     truth.dead = {("F", truth.begin().run) for _ in range(1000)}
     for _ in range(1 + 1000 // index_refresh.NEWEST):
         index.count("F")
-    assert 1000 == index.count("F", status="failed")
+    assert index.count("F", status="failed") == 1000
     truth.reads.clear()
-    assert ["1"] == ids(index.runs("F", status="running"))
-    assert {"run_ends": 1} == {name: count for name, count in truth.reads.items() if name == "run_ends"}
+    assert ids(index.runs("F", status="running")) == ["1"]
+    assert {name: count for name, count in truth.reads.items() if name == "run_ends"} == {"run_ends": 1}
     truth.end(going)
-    assert ["1"] == ids(index.runs("F", status="done"))
+    assert ids(index.runs("F", status="done")) == ["1"]
 
 
 def test_a_working_run_never_dies(tmp_path: Path) -> None:
-    """Nobody has to live for a notebook's working run, whose timeline can be asked for."""
+    """A notebook's working run needs no living process, and its timeline can be queried."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     work = truth.begin(kind="work")
     index.run_begun(work)
     truth.write_task(task(work, 1))
     truth.dead.add(("F", "1"))
-    assert 1 == len(index.timeline("F", "1"))
-    assert ["running"] == [row.status for row in index.runs("F", kind="work")]
+    assert len(index.timeline("F", "1")) == 1
+    assert [row.status for row in index.runs("F", kind="work")] == ["running"]
 
 
 def test_a_row_shown_as_running_is_running(tmp_path: Path) -> None:
     """However many runs have no end, a page shows none as running that has ended."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     records = [truth.begin() for _ in range(1500)]
     for _ in range(8):
         index.runs("F")
     for record in records[100:1400]:
         truth.end(record)
-    assert [str(number) for number in range(100, 60, -1)] == ids(
-        index.runs("F", status="running", before=1400, limit=40)
-    )
+    assert ids(index.runs("F", status="running", before=1400, limit=40)) == [
+        str(number) for number in range(100, 60, -1)
+    ]
 
 
 def test_a_timeline_is_read_once(tmp_path: Path) -> None:
-    """Tasks that nobody told of are read when the timeline is asked for; once the run has ended, never again."""
+    """Tasks that were not reported are read when the timeline is queried; once the run has ended, never again."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     run = truth.begin()
     index.run_begun(run)
     for number in (3, 1, 2):
@@ -532,47 +544,47 @@ def test_a_timeline_is_read_once(tmp_path: Path) -> None:
     index.task_ended(truth.write_task(task(run, 4, attempt=1, status="failed")))
     expected = [TaskRow("work", str(n), 0, "done", n, n + 0.5) for n in (1, 2, 3)]
     expected.append(TaskRow("work", "4", 1, "failed", 4.0, 4.5))
-    assert expected == index.timeline("F", "1")
+    assert index.timeline("F", "1") == expected
     truth.end(run)
     index._refresh._listing.clear()  # however long the first listing took, it may list again
-    assert expected == index.timeline("F", "1")
+    assert index.timeline("F", "1") == expected
     truth.reads.clear()
-    assert expected == index.timeline("F", "1")
-    assert {} == truth.reads
-    assert [] == index.timeline("F", "2")
+    assert index.timeline("F", "1") == expected
+    assert truth.reads == {}
+    assert index.timeline("F", "2") == []
 
 
 def test_a_removed_task_leaves_the_timeline(tmp_path: Path) -> None:
     """A working run's task whose record was removed is shown no longer, one that took its place is."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     run = truth.begin(kind="work")
     index.run_begun(run)
     for number in (1, 2):
         index.task_ended(truth.write_task(task(run, number)))
-    assert ["1", "2"] == [row.task for row in index.timeline("F", "1")]
+    assert [row.task for row in index.timeline("F", "1")] == ["1", "2"]
     del truth.attempts["F", "1"]["work", "1", 0]
     truth.write_task(task(run, 3))
-    assert ["2", "3"] == [row.task for row in Index(tmp_path, truth).timeline("F", "1")]
+    assert [row.task for row in Index(tmp_path, truth, truth).timeline("F", "1")] == ["2", "3"]
 
 
-def test_a_timeline_that_was_told_needs_no_listing(tmp_path: Path) -> None:
-    """When the writer says how many attempts there are and all were told, the manifests are not asked."""
+def test_a_timeline_that_was_reported_needs_no_listing(tmp_path: Path) -> None:
+    """When the writer says how many attempts there are and all were reported, the manifests are not read."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     run = truth.begin()
     index.run_begun(run)
     for number in range(5):
         index.task_ended(truth.write_task(task(run, number)))
     index.run_ended("F", "1", truth.end(run), tasks=5)
-    assert 5 == len(index.timeline("F", "1"))
-    assert {} == truth.reads
+    assert len(index.timeline("F", "1")) == 5
+    assert truth.reads == {}
 
 
 def test_a_running_timeline_is_not_listed_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a run runs, listing its tasks takes at most a twentieth of the time."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     run = truth.begin()
     now = [0.0]
     monkeypatch.setattr(index_refresh.time, "monotonic", lambda: now[0])
@@ -586,10 +598,10 @@ def test_a_running_timeline_is_not_listed_all_the_time(tmp_path: Path, monkeypat
     for _ in range(100):
         index.timeline("F", "1")
         now[0] += 1.0
-    assert 3 == truth.reads["task_names"]
+    assert truth.reads["task_names"] == 3
     truth.write_task(task(run, 1))
     now[0] += 100.0
-    assert 1 == len(index.timeline("F", "1"))
+    assert len(index.timeline("F", "1")) == 1
 
 
 def damaged(folder: Path) -> Iterable[tuple[str, Callable[[], object]]]:
@@ -630,35 +642,35 @@ def damaged(folder: Path) -> Iterable[tuple[str, Callable[[], object]]]:
 
 @pytest.mark.parametrize("what", [name for name, _ in damaged(Path())])
 @pytest.mark.parametrize("first", ["reader", "writer"])
-def test_a_damaged_index_is_made_anew(tmp_path: Path, what: str, first: str) -> None:
-    """Whatever happened to the file, writers go on and the next query knows all runs."""
+def test_a_damaged_index_is_rebuilt(tmp_path: Path, what: str, first: str) -> None:
+    """Whatever happened to the file, writers continue and the next query knows all runs."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     for number in range(40):
         index.run_begun(truth.begin(tags=("x",) * (number % 2)))
-    assert 20 == index.count("F", tags=["x"])
+    assert index.count("F", tags=["x"]) == 20
     index.close()
     dict(damaged(tmp_path))[what]()
     if first == "writer":
         index.run_begun(truth.begin())
-    assert truth.expected(tags=["x"]) == ids(index.runs("F", tags=["x"]))
-    assert len(truth.records) == index.count("F")
+    assert ids(index.runs("F", tags=["x"])) == truth.expected(tags=["x"])
+    assert index.count("F") == len(truth.records)
     index.close()
-    assert len(truth.records) == Index(tmp_path, truth).count("F")
+    assert Index(tmp_path, truth, truth).count("F") == len(truth.records)
 
 
 @pytest.mark.parametrize("what", ["folder emptied", "file removed", "pointer to nowhere"])
-def test_an_index_removed_while_open_is_made_anew(tmp_path: Path, what: str) -> None:
+def test_an_index_removed_while_open_is_rebuilt(tmp_path: Path, what: str) -> None:
     """Removing the index under a process that uses it loses nothing, and processes meet in the new one."""
     truth = Memory()
-    one, other = Index(tmp_path, truth), Index(tmp_path, truth)
+    one, other = Index(tmp_path, truth, truth), Index(tmp_path, truth, truth)
     one.run_begun(truth.begin())
-    assert 1 == other.count("F")
+    assert other.count("F") == 1
     dict(damaged(tmp_path))[what]()
     one.run_begun(truth.begin())
-    assert (2, 2) == (other.count("F"), one.count("F"))
-    third = Index(tmp_path, truth)
-    assert 2 == third.count("F")
+    assert (other.count("F"), one.count("F")) == (2, 2)
+    third = Index(tmp_path, truth, truth)
+    assert third.count("F") == 2
 
 
 def test_another_stores_index_is_not_used(tmp_path: Path) -> None:
@@ -666,22 +678,22 @@ def test_another_stores_index_is_not_used(tmp_path: Path) -> None:
     old, new = Memory(), Memory()
     for _ in range(3):
         old.begin()
-    assert 3 == Index(tmp_path, old, store="old").count("F")
+    assert Index(tmp_path, old, old, store="old").count("F") == 3
     new.begin(user="bob")
-    assert ["bob"] == [row.user for row in Index(tmp_path, new, store="new").runs("F")]
+    assert [row.user for row in Index(tmp_path, new, new, store="new").runs("F")] == ["bob"]
 
 
-def test_a_flow_that_was_removed_by_hand_is_read_anew(tmp_path: Path) -> None:
+def test_a_flow_that_was_removed_by_hand_is_read_again(tmp_path: Path) -> None:
     """When a flow's manifests are gone and others took their place, none of the old is shown."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     for _ in range(10):
         truth.begin(tags=("old",))
-    assert 10 == index.count("F")
+    assert index.count("F") == 10
     truth.records.clear()
-    assert 0 == index.count("F")
+    assert index.count("F") == 0
     truth.begin()
-    assert (1, 0) == (index.count("F"), index.count("F", tags=["old"]))
+    assert (index.count("F"), index.count("F", tags=["old"])) == (1, 0)
 
 
 def test_runs_above_a_hole_are_found(tmp_path: Path) -> None:
@@ -691,75 +703,75 @@ def test_runs_above_a_hole_are_found(tmp_path: Path) -> None:
         truth.begin(tags=("x",) * (number % 2))
     for run in (1, 2, 10, 11, 12, 29):
         del truth.records["F", str(run)]
-    index = Index(tmp_path, truth)
-    assert truth.expected() == ids(index.runs("F"))
-    assert truth.expected(tags=["x"]) == ids(index.runs("F", tags=["x"]))
-    assert {"F": 30} == index.rebuild()
-    assert truth.expected() == ids(index.runs("F"))
+    index = Index(tmp_path, truth, truth)
+    assert ids(index.runs("F")) == truth.expected()
+    assert ids(index.runs("F", tags=["x"])) == truth.expected(tags=["x"])
+    assert index.rebuild() == {"F": 30}
+    assert ids(index.runs("F")) == truth.expected()
 
 
 def test_a_datastore_without_its_first_run_is_listed(tmp_path: Path) -> None:
     """Removing a run's folder in a datastore hides that run alone."""
     store = Datastore(tmp_path)
     for _ in range(4):
-        store.new_run(RunRecord("F", "", "run", started=1.0))
+        store.runs.new_run(RunRecord("F", "", "run", started=1.0))
     shutil.rmtree(tmp_path / "flows/F/1")
     shutil.rmtree(tmp_path / "index")
-    assert ["4", "3", "2"] == ids(Datastore(tmp_path).index.runs("F"))
-    assert {"F": 4} == Datastore(tmp_path).index.rebuild()
+    assert ids(Datastore(tmp_path).index.runs("F")) == ["4", "3", "2"]
+    assert Datastore(tmp_path).index.rebuild() == {"F": 4}
     shutil.rmtree(tmp_path / "flows/F/4")
-    assert ["3", "2"] == ids(Datastore(tmp_path).index.runs("F"))
+    assert ids(Datastore(tmp_path).index.runs("F")) == ["3", "2"]
 
 
 @pytest.mark.parametrize("told", [True, False])
 def test_a_run_whose_id_was_given_again_takes_the_old_ones_place(tmp_path: Path, told: bool) -> None:
     """When a run was removed by hand and another got its id, nothing of the first is shown."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     first, old = (truth.begin(tags=("old",), nonce=f"old {number}", user="bob") for number in range(2))
     truth.end(first)
     for record in (first, old):
         index.run_begun(record)
     index.task_ended(truth.write_task(task(old, 1)))
     index.run_ended("F", "2", truth.end(old, "failed"))
-    assert 1 == len(index.timeline("F", "2"))
+    assert len(index.timeline("F", "2")) == 1
     for kept in (truth.records, truth.ended, truth.attempts):
         kept.pop(("F", "2"))  # type: ignore[attr-defined]  # all three are dicts
     new = truth.begin(tags=("new",), nonce="new")
     if told:
         index.run_begun(new)
-    assert (["2"], ["1"]) == (ids(index.runs("F", tags=["new"])), ids(index.runs("F", tags=["old"])))
-    assert (["2"], []) == (ids(index.runs("F", status="running")), ids(index.runs("F", status="failed")))
-    assert (["1"], 2) == (ids(index.runs("F", user="bob")), index.count("F"))
-    assert [] == index.timeline("F", "2")
+    assert (ids(index.runs("F", tags=["new"])), ids(index.runs("F", tags=["old"]))) == (["2"], ["1"])
+    assert (ids(index.runs("F", status="running")), ids(index.runs("F", status="failed"))) == (["2"], [])
+    assert (ids(index.runs("F", user="bob")), index.count("F")) == (["1"], 2)
+    assert index.timeline("F", "2") == []
     index.run_begun(first)
-    assert "done" == index.runs("F")[1].status
+    assert index.runs("F")[1].status == "done"
 
 
 def test_the_id_of_a_removed_run_may_be_given_again(tmp_path: Path) -> None:
     """A run whose mark of removal was removed by hand is shown no longer, the one that got its id is."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     old = truth.begin(nonce="old")
     index.run_begun(old)
     truth.remove(old)
     index.run_removed("F", "1", 1.0)
-    assert [] == index.runs("F")
+    assert index.runs("F") == []
     index.run_begun(old)
-    assert [] == index.runs("F")
+    assert index.runs("F") == []
     truth.records.clear()
     truth.log.clear()
     index.run_begun(truth.begin(nonce="new", user="bob"))
-    assert ["bob"] == [row.user for row in index.runs("F")]
+    assert [row.user for row in index.runs("F")] == ["bob"]
 
 
 def test_a_writer_does_not_wait_for_a_locked_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While another process holds the index, records are told to it once and then not for a while; a reader waits,
+    """While another process holds the index, records are reported to it once and then not for a while; a reader waits,
     and knows them all.
     """
     monkeypatch.setattr(index_file, "BUSY_SECONDS", 60.0)
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     index.run_begun(truth.begin())
     asked: list[float | None] = []
     write = index._file.write
@@ -793,27 +805,27 @@ def test_a_writer_does_not_wait_for_a_locked_index(tmp_path: Path, monkeypatch: 
     reader.join()
     writer.join()
     assert not waited
-    assert [index_module.TELL_SECONDS] == alone
-    assert [20] == found
-    assert 1 == len(index.timeline("F", "7"))
+    assert alone == [index_module.TELL_SECONDS]
+    assert found == [20]
+    assert len(index.timeline("F", "7")) == 1
     now = time.monotonic() + index_module.SILENT_SECONDS
     monkeypatch.setattr(index_module.time, "monotonic", lambda: now)
     asked.clear()
     index.run_begun(truth.begin())
-    assert [index_module.TELL_SECONDS] == asked
+    assert asked == [index_module.TELL_SECONDS]
 
 
 def test_a_place_that_cannot_be_written_has_a_temporary_index(tmp_path: Path) -> None:
     """In a read-only folder queries are answered from an index of this process, which leaves nothing behind."""
     truth = Memory()
     (tmp_path / "file").write_text("in the way")
-    index = Index(tmp_path / "file" / "index", truth)
+    index = Index(tmp_path / "file" / "index", truth, truth)
     record = truth.begin()
     index.run_begun(record)
-    assert ["1"] == ids(index.runs("F"))
+    assert ids(index.runs("F")) == ["1"]
     folder = index._file.folder
     assert folder.is_dir()
-    assert {"F": 1} == index.rebuild()
+    assert index.rebuild() == {"F": 1}
     del index
     assert not folder.exists()
 
@@ -821,7 +833,7 @@ def test_a_place_that_cannot_be_written_has_a_temporary_index(tmp_path: Path) ->
 def test_a_file_that_cannot_be_written_has_a_temporary_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An index that another user may only let us read is left as it is."""
     truth = Memory()
-    Index(tmp_path, truth).run_begun(truth.begin())
+    Index(tmp_path, truth, truth).run_begun(truth.begin())
     before = sorted(path.name for path in tmp_path.iterdir())
     real = index_file._open
 
@@ -829,26 +841,26 @@ def test_a_file_that_cannot_be_written_has_a_temporary_index(tmp_path: Path, mon
         return real(path, "ro" if path.parent == tmp_path else mode)
 
     monkeypatch.setattr(index_file, "_open", read_only)
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     truth.begin()
     index.run_begun(truth.begin())
-    assert 3 == index.count("F")
-    assert tmp_path != index._file.folder
+    assert index.count("F") == 3
+    assert index._file.folder != tmp_path
     kept = ("", ".sqlite", f".{index_tables.SCHEMA}")
-    assert before == sorted(path.name for path in tmp_path.iterdir() if path.suffix in kept)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix in kept) == before
 
 
 def test_without_wal_the_index_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the file system has no shared memory, SQLite's other journal serves."""
     monkeypatch.setattr(sqlite3, "connect", without_wal(sqlite3.connect))
     truth = Memory()
-    one, other = Index(tmp_path, truth), Index(tmp_path, truth)
+    one, other = Index(tmp_path, truth, truth), Index(tmp_path, truth, truth)
     for _ in range(20):
         one.run_begun(truth.begin())
         other.run_begun(truth.begin())
-    assert (40, 40) == (one.count("F"), other.count("F"))
-    assert [] == list(tmp_path.glob("*-wal"))
-    assert {"F": 40} == one.rebuild()
+    assert (one.count("F"), other.count("F")) == (40, 40)
+    assert list(tmp_path.glob("*-wal")) == []
+    assert one.rebuild() == {"F": 40}
 
 
 def without_wal(connect: Callable[..., sqlite3.Connection]) -> Callable[..., sqlite3.Connection]:
@@ -861,10 +873,10 @@ def without_wal(connect: Callable[..., sqlite3.Connection]) -> Callable[..., sql
     return lambda *words, **options: connect(*words, **options, factory=Connection)
 
 
-def test_rebuilt_and_told_indices_are_equal(tmp_path: Path) -> None:
-    """An index that was told of everything holds the same rows as one rebuilt from the manifests."""
+def test_rebuilt_and_reported_indices_are_equal(tmp_path: Path) -> None:
+    """An index to which everything was reported has the same rows as one rebuilt from the manifests."""
     truth, rng = Memory(), random.Random(7)
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     for number in range(500):
         kind = rng.choice(["run", "run", "work"])
         record = truth.begin(rng.choice("FG"), kind=kind, tags=tuple(rng.sample("abc", 2)), user=rng.choice("uv"))
@@ -886,13 +898,13 @@ def test_rebuilt_and_told_indices_are_equal(tmp_path: Path) -> None:
             for one, name in zip((before, after), names, strict=True)
         ]
         assert table == "spans" or rows[0] == rows[1], table
-    assert 1 == len(list(tmp_path.glob("*.sqlite")))
+    assert len(list(tmp_path.glob("*.sqlite"))) == 1
 
 
 def test_threads_share_an_index(tmp_path: Path) -> None:
     """Threads write and read through one index at once."""
     truth = Memory()
-    index = Index(tmp_path, truth)
+    index = Index(tmp_path, truth, truth)
     records = [truth.begin() for _ in range(400)]
 
     def work(part: list[RunRecord]) -> None:
@@ -906,7 +918,7 @@ def test_threads_share_an_index(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert 400 == index.count("F", status="done")
+    assert index.count("F", status="done") == 400
 
 
 @pytest.fixture
@@ -928,7 +940,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 def finish(process: subprocess.Popen[str]) -> list[str]:
     """Wait for a program that must not fail; its lines."""
     output, errors = process.communicate(timeout=120)
-    assert (0, "") == (process.returncode, errors)
+    assert (process.returncode, errors) == (0, "")
     return output.splitlines()
 
 
@@ -936,44 +948,46 @@ def test_eight_writers_and_readers_at_once_lose_nothing(tmp_path: Path, start: S
     """Eight processes write runs of one flow while two read: no call finds the index locked, all runs are there."""
     writers = [start("write", tmp_path, 60) for _ in range(8)]
     readers = [start("read", tmp_path, 480) for _ in range(2)]
-    assert [["0 lost"]] * 8 == [finish(process) for process in writers]
-    assert [["480"]] * 2 == [finish(process) for process in readers]
-    index = Index(tmp_path / "index", Folder(tmp_path / "flows"))
-    assert (480, 480) == (index.count("F"), index.count("F", status="done"))
-    assert [str(number) for number in range(480, 0, -1)] == ids(index.runs("F", limit=1000))
+    assert [finish(process) for process in writers] == [["0 lost"]] * 8
+    assert [finish(process) for process in readers] == [["480"]] * 2
+    truth = Folder(tmp_path / "flows")
+    index = Index(tmp_path / "index", truth, truth)
+    assert (index.count("F"), index.count("F", status="done")) == (480, 480)
+    assert ids(index.runs("F", limit=1000)) == [str(number) for number in range(480, 0, -1)]
 
 
 def test_a_rebuild_while_writers_run_loses_nothing(tmp_path: Path, start: Start) -> None:
     """Runs that begin and end while the index is rebuilt over and over are all in it afterwards."""
-    index = Index(tmp_path / "index", Folder(tmp_path / "flows"))
+    truth = Folder(tmp_path / "flows")
+    index = Index(tmp_path / "index", truth, truth)
     (tmp_path / "flows").mkdir()
     writers = [start("write", tmp_path, 150) for _ in range(3)]
     rounds = 0
     while any(process.poll() is None for process in writers):
         index.rebuild()
         rounds += 1
-    assert [["0 lost"]] * 3 == [finish(process) for process in writers]
+    assert [finish(process) for process in writers] == [["0 lost"]] * 3
     assert rounds > 3
-    assert (450, 450) == (index.count("F"), index.count("F", status="done"))
+    assert (index.count("F"), index.count("F", status="done")) == (450, 450)
     assert all(len(index.timeline("F", str(run))) == 2 for run in (1, 100, 450))
     index.rebuild()
-    assert 1 == len(list((tmp_path / "index").glob("*.sqlite")))
+    assert len(list((tmp_path / "index").glob("*.sqlite"))) == 1
 
 
 def test_killed_writers_leave_an_index_that_repairs_itself(tmp_path: Path, start: Start) -> None:
     """A writer killed at any point, 200 times, stops no other process, and the next query knows all it recorded."""
-    assert ["200 rounds"] == finish(start("kill", tmp_path, 200))
+    assert finish(start("kill", tmp_path, 200)) == ["200 rounds"]
 
 
 def test_a_fork_uses_a_connection_of_its_own(tmp_path: Path, start: Start) -> None:
     """Children of a process that has the index open write through it at once with their parent."""
-    assert ["all there"] == finish(start("fork", tmp_path, 8))
+    assert finish(start("fork", tmp_path, 8)) == ["all there"]
 
 
 def write_runs(root: Path, count: int) -> int:
-    """Begin, work on and end runs; how often the index could not be told."""
+    """Begin, work on and end runs; how often reporting to the index failed."""
     truth = Folder(root / "flows")
-    index = Index(root / "index", truth)
+    index = Index(root / "index", truth, truth)
     write, lost = index._file.write, 0
 
     def counted(work: Callable[[sqlite3.Connection], Any], *, patience: float | None = None) -> Any:
@@ -998,13 +1012,13 @@ def write_runs(root: Path, count: int) -> int:
 def main(what: str, root: Path, count: int) -> None:
     """What the processes do that tests start."""
     truth = Folder(root / "flows")
-    index = Index(root / "index", truth)
+    index = Index(root / "index", truth, truth)
     if what == "write":
         print(f"{write_runs(root, count)} lost")
     elif what == "read":
         while index.count("F", status="done") < count:
             page = index.runs("F", tags=["x"], limit=20)
-            assert ids(page) == sorted(ids(page), key=int, reverse=True)
+            assert sorted(ids(page), key=int, reverse=True) == ids(page)
         print(index.count("F"))
     elif what == "kill":
         for _ in range(count):
@@ -1016,7 +1030,7 @@ def main(what: str, root: Path, count: int) -> None:
             os.waitpid(child, 0)
             runs = sum(1 for path in (root / "flows" / "F").glob("*") if (path / "run.json").exists())
             ended = sum(1 for path in (root / "flows" / "F").glob("*") if (path / "end.json").exists())
-            assert (runs, ended) == (index.count("F"), index.count("F", status="done"))
+            assert (index.count("F"), index.count("F", status="done")) == (runs, ended)
         print(f"{count} rounds")
     elif what == "fork":
         index.count("F")
@@ -1030,7 +1044,7 @@ def main(what: str, root: Path, count: int) -> None:
                 os._exit(0)
             children.append(child)
             index.run_begun(truth.begin())
-        assert [0] * count == [os.waitpid(child, 0)[1] for child in children]
+        assert [os.waitpid(child, 0)[1] for child in children] == [0] * count
         there = index._file.read(lambda db: db.execute("SELECT count(*) FROM runs").fetchone()[0])
         assert there == count * 31, there
         print("all there")

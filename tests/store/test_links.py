@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,6 @@ from flownb.runtime.task import Output
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import collect, remove_runs, remove_spins
 from flownb.store.local import LocalStorage, place
-from flownb.store.logs import LogBook
 from flownb.store.records import Execution, RunEnd, RunRecord, TaskRecord
 from flownb.store.s3.cache import BlobCache
 from flownb.store.usage import measure
@@ -37,20 +37,20 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def record(store: Datastore, value: int) -> None:
     """Record a run and a working run, each of one task with an artifact, a log and tags."""
-    refs = store.save_given({"x": np.arange(3000) + value})
+    refs = store.artifacts.save_given({"x": np.arange(3000) + value})
     for kind in ("run", "work"):
-        run = store.new_run(RunRecord("F", "", kind, started=OLD)).run  # type: ignore[arg-type]  # of the two
-        store.beat("F", run)
-        task = store.new_task("F", run, "a")
-        logs = LogBook(store, "F", run)
+        run = store.runs.new_run(RunRecord("F", "", kind, started=OLD)).run  # type: ignore[arg-type]  # of the two
+        store.runs.beat("F", run)
+        task = store.tasks.new_task("F", run, "a")
+        logs = store.logs.book("F", run)
         logs.add("a", task, 0, Output("stdout", "text\n"))
         logs.close()
-        store.write_task(TaskRecord("F", run, "a", task, 0, "done", artifacts=refs, finished=OLD))
-        store.change_tags("F", run, add=["t"])
+        store.tasks.write_task(TaskRecord("F", run, "a", task, 0, "done", artifacts=refs, finished=OLD))
+        store.runs.change_tags("F", run, add=["t"])
         if kind == "work":
-            store.add_execution("F", run, Execution("a", (task,), "done"))
+            store.tasks.add_execution("F", run, Execution("a", (task,), "done"))
         else:
-            store.end_run("F", run, RunEnd("done", OLD))
+            store.runs.end_run("F", run, RunEnd("done", OLD))
 
 
 def all_commands(root: Path) -> Iterator[Callable[[], object]]:
@@ -60,7 +60,7 @@ def all_commands(root: Path) -> Iterator[Callable[[], object]]:
     yield lambda: Datastore(root).index.runs("F")
     yield lambda: Datastore(root).index.timeline("F", "1")
     yield lambda: Datastore(root).index.rebuild()
-    yield lambda: Datastore(root).change_tags("F", "1", add=["more"])
+    yield lambda: Datastore(root).runs.change_tags("F", "1", add=["more"])
     yield lambda: measure(Datastore(root))
     yield lambda: collect(Datastore(root), dry_run=True)
     yield lambda: collect(Datastore(root), keep_last=0, older_than=0)
@@ -83,17 +83,29 @@ def replaced(path: Path, outside: Path) -> None:
     path.symlink_to(target, target_is_directory=target.is_dir())
 
 
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give a datastore in which something was recorded in the current way: made once a way, for tests to copy."""
+    folder = tmp_path_factory.mktemp("recorded")
+
+    def make(way: str) -> Path:
+        root = folder / way
+        if not root.exists():
+            record(Datastore(root), 1)
+            record(Datastore(root), 2)
+            record(Datastore(root).spins(), 3)
+            with Datastore(root).recording():
+                Datastore(root).index.runs("F")
+            gc.collect()  # an index is written to when it is closed
+        return root
+
+    return make
+
+
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A datastore in which something was recorded."""
-    root = tmp_path / "store"
-    record(Datastore(root), 1)
-    record(Datastore(root), 2)
-    record(Datastore(root).spins(), 3)
-    with Datastore(root).recording():
-        Datastore(root).index.runs("F")
-    gc.collect()  # an index is written to when it is closed
-    return root
+def root(recorded: Callable[[str], Path], way: str, tmp_path: Path) -> Path:
+    """A datastore in which something was recorded, for this test alone."""
+    return Path(shutil.copytree(recorded(way), tmp_path / "store"))
 
 
 PLACES = (
@@ -157,23 +169,23 @@ def test_the_message_names_the_link(root: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_becomes_a_link_while_a_process_works(root: Path, tmp_path: Path) -> None:
-    """What was opened before is no excuse: the next write is refused."""
+    """A store that was opened before is not an exception: its next write is refused."""
     store, outside = Datastore(root), tmp_path / "outside"
     outside.mkdir()
-    run = store.new_run(RunRecord("F", "", "run", started=OLD)).run
-    logs = LogBook(store, "F", run)
+    run = store.runs.new_run(RunRecord("F", "", "run", started=OLD)).run
+    logs = store.logs.book("F", run)
     logs.add("a", "1", 0, Output("stdout", "text\n"))
     logs.flush()
-    store.write_task(TaskRecord("F", run, "a", "1", 0, "done"))
+    store.tasks.write_task(TaskRecord("F", run, "a", "1", 0, "done"))
     replaced(root / f"flows/F/{run}", outside)
     before = content(outside)
     for act in (
-        lambda: store.write_task(TaskRecord("F", run, "a", "2", 0, "done")),
-        lambda: store.end_run("F", run, RunEnd("done", OLD)),
+        lambda: store.tasks.write_task(TaskRecord("F", run, "a", "2", 0, "done")),
+        lambda: store.runs.end_run("F", run, RunEnd("done", OLD)),
     ):
         with pytest.raises(StoreError, match="is a link"):
             act()
-    store.beat("F", run)
+    store.runs.beat("F", run)
     logs.add("a", "1", 0, Output("stdout", "more\n"))
     logs.close()
     assert content(outside) == before
@@ -190,13 +202,13 @@ def test_the_root_itself_may_be_a_link(tmp_path: Path) -> None:
     collect(Datastore(tmp_path / "above" / "linked"), keep_last=1)
     assert (tmp_path / "first/flows").is_dir()
     record(Datastore(root), 5)
-    assert ["work", "run"] == [row.kind for row in Datastore(root).index.runs("F", kind=None)][:2]
+    assert [row.kind for row in Datastore(root).index.runs("F", kind=None)][:2] == ["work", "run"]
     storage = LocalStorage(root)
     storage.write("a/b.json", b"1")
     (tmp_path / "first").rename(tmp_path / "second")
     (tmp_path / "first").symlink_to(tmp_path / "second")
     storage.write("a/c.json", b"2")
-    assert [b"1", b"2"] == storage.read_many(["a/b.json", "a/c.json"])
+    assert storage.read_many(["a/b.json", "a/c.json"]) == [b"1", b"2"]
 
 
 @pytest.mark.parametrize("linked", ["", "ab", "ab/blob", ".evict"])

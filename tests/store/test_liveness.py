@@ -30,10 +30,10 @@ PROGRAM = """
     from flownb.store.datastore import Datastore
     from flownb.store.records import RunRecord
     store = Datastore(sys.argv[1])
-    run = store.new_run(RunRecord("F", "", "run", started=time.time())).run
-    store.beat("F", run)
-    if store.liveness._beating:
-        store.liveness._beating.join()
+    run = store.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
+    store.runs.beat("F", run)
+    if store.runs.liveness._beating:
+        store.runs.liveness._beating.join()
     if sys.argv[2:]:
         told, tell = os.pipe()
         if os.fork() == 0:
@@ -47,12 +47,12 @@ PROGRAM = """
 
 
 def begin(location: str, *words: str) -> subprocess.Popen[str]:
-    """A process that has begun a run and goes on until its input ends."""
+    """A process that has begun a run and continues until its input ends."""
     program = textwrap.dedent(PROGRAM)
     command = [sys.executable, "-c", program, location, *words]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    assert "1\n" == process.stdout.readline()
+    assert process.stdout.readline() == "1\n"
     return process
 
 
@@ -69,12 +69,12 @@ def statuses(store: Datastore) -> list[str]:
     """What every way of asking says of run 1, which agree."""
     row = store.index.runs("F")[0]
     run = Run("F/1", datastore=store)
-    said = store.run_status("F", "1")
-    assert said == row.status == run.status
-    assert [said == "done"] * 2 == [run.finished, run.successful]
-    assert ["1"] == [one.id for one in Flow("F", datastore=store).runs(status=said)]
-    assert [] == list(Flow("F", datastore=store).runs(status="failed" if said == "running" else "running"))
-    return [said, "ended" if store.run_end("F", "1") else "no end"]
+    said = store.runs.run_status("F", "1")
+    assert row.status == run.status == said
+    assert [run.finished, run.successful] == [said == "done"] * 2
+    assert [one.id for one in Flow("F", datastore=store).runs(status=said)] == ["1"]
+    assert list(Flow("F", datastore=store).runs(status="failed" if said == "running" else "running")) == []
+    return [said, "ended" if store.runs.run_end("F", "1") else "no end"]
 
 
 @pytest.fixture
@@ -99,10 +99,10 @@ def test_a_killed_process_leaves_a_failed_run(forked: bool, tmp_path: Path) -> N
     """In a folder it shows at once, also while a process that was forked from it lives; no end is written."""
     store, location = Datastore(tmp_path), str(tmp_path)
     process = begin(location, *(["fork"] if forked else []))
-    assert ["running", "no end"] == statuses(store)
+    assert statuses(store) == ["running", "no end"]
     os.kill(process.pid, signal.SIGKILL)
     process.wait(120)
-    assert ["failed", "no end"] == statuses(store)
+    assert statuses(store) == ["failed", "no end"]
     end(process)
     assert not (tmp_path / "flows/F/1/end.json").exists()
 
@@ -113,43 +113,45 @@ def test_a_killed_process_leaves_a_failed_run_in_a_bucket(s3_url: str, silent: C
     process = begin(s3_url)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(120)
-    assert ["running", "no end"] == statuses(store)
+    assert statuses(store) == ["running", "no end"]
     silent()
-    assert ["failed", "no end"] == statuses(store)
+    assert statuses(store) == ["failed", "no end"]
     end(process)
 
 
 def test_the_clock_here_does_not_count_for_a_bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run goes on, however wrong the reader's clock is."""
+    """A run continues, however wrong the reader's clock is."""
     writer, reader = Datastore(s3_url), Datastore(s3_url)
-    run = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
+    run = writer.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
     for wrong in (-1e5, 1e5):
         now = time.time() + wrong
         with monkeypatch.context() as patched:
             patched.setattr(liveness.time, "time", lambda now=now: now)
-            assert "running" == reader.run_status("F", run)
+            assert reader.runs.run_status("F", run) == "running"
 
 
-def test_a_beat_keeps_a_run_alive_where_nothing_else_tells(datastore_location: str, silent: Callable[[], None]) -> None:
-    """A run that has not said anything for a minute goes on again with its next heartbeat, and ends as it says."""
+def test_a_beat_keeps_a_run_alive_where_nothing_else_shows_it(
+    datastore_location: str, silent: Callable[[], None]
+) -> None:
+    """A run that has not said anything for a minute continues with its next heartbeat, and ends as it says."""
     writer, reader = Datastore(datastore_location), Datastore(datastore_location)
     record = RunRecord("F", "", "run", started=time.time(), environment={"host": "elsewhere"})
-    assert "1" == writer.new_run(record).run
-    writer.liveness._held.popitem()[1]()  # locks of another machine need not be seen
-    assert ["running", "no end"] == statuses(reader)
+    assert writer.runs.new_run(record).run == "1"
+    writer.runs.liveness._held.popitem()[1]()  # locks of another machine need not be seen
+    assert statuses(reader) == ["running", "no end"]
     heartbeat, run = "flows/F/1/heartbeat.json", "flows/F/1/run.json"
     if datastore_location.startswith("s3:"):
         silent()
     else:
         past = time.time() - SILENT_SECONDS - 1
         os.utime(Path(datastore_location, run), (past, past))
-    assert ["failed", "no end"] == statuses(reader)
+    assert statuses(reader) == ["failed", "no end"]
     if not datastore_location.startswith("s3:"):  # whose clock cannot be put back
-        writer.beat("F", "1")
+        writer.runs.beat("F", "1")
         assert writer.storage.exists(heartbeat)
-        assert ["running", "no end"] == statuses(reader)
-    writer.end_run("F", "1", RunEnd("done", time.time()))
-    assert ["done", "ended"] == statuses(reader)
+        assert statuses(reader) == ["running", "no end"]
+    writer.runs.end_run("F", "1", RunEnd("done", time.time()))
+    assert statuses(reader) == ["done", "ended"]
 
 
 @pytest.mark.usefixtures("s3_environment")
@@ -163,51 +165,51 @@ def test_a_beat_waits_for_no_server(s3_url: str, monkeypatch: pytest.MonkeyPatch
         let_go.wait()
 
     monkeypatch.setattr(S3Storage, "write", write)
-    store.beat("F", "1")
-    store.beat("F", "1")
+    store.runs.beat("F", "1")
+    store.runs.beat("F", "1")
     let_go.set()
-    assert store.liveness._beating is not None
-    store.liveness._beating.join(120)
-    assert ["flows/F/1/heartbeat.json"] == writes
+    assert store.runs.liveness._beating is not None
+    store.runs.liveness._beating.join(120)
+    assert writes == ["flows/F/1/heartbeat.json"]
 
 
-def test_a_beat_that_fails_is_no_error(tmp_path: Path) -> None:
+def test_a_beat_that_fails_is_not_an_error(tmp_path: Path) -> None:
     """A store that cannot be written at the moment does not stop a run."""
     (tmp_path / "flows").write_text("in the way")
-    Datastore(tmp_path).beat("F", "1")
+    Datastore(tmp_path).runs.beat("F", "1")
 
 
 def test_a_run_that_ends_right_now_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever finds neither end nor process looks for the end again: it is written before the mark is taken off."""
     writer, reader = Datastore(tmp_path), Datastore(tmp_path)
-    run = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
+    run = writer.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
     alive = LocalStorage.is_held
 
     def is_held(self: LocalStorage, name: str) -> bool | None:
         if self is reader.storage:
-            writer.end_run("F", run, RunEnd("done", time.time()))
+            writer.runs.end_run("F", run, RunEnd("done", time.time()))
         return alive(self, name)
 
     with monkeypatch.context() as patched:
         patched.setattr(LocalStorage, "is_held", is_held)
         patched.setattr(writer.index._file, "write", lambda *given, **more: None)
-        assert "done" == reader.run_status("F", run)
-    other = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
+        assert reader.runs.run_status("F", run) == "done"
+    other = writer.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
     run = other
     monkeypatch.setattr(LocalStorage, "is_held", is_held)
-    assert ["done", "done"] == [row.status for row in reader.index.runs("F")]
+    assert [row.status for row in reader.index.runs("F")] == ["done", "done"]
 
 
 def test_askers_do_not_take_each_other_for_the_run(tmp_path: Path) -> None:
-    """While one process asks whether a dead run is held, another that asks is told the truth."""
+    """While one process asks whether a dead run is held, another that asks gets the right answer."""
     import fcntl
 
     store = Datastore(tmp_path)
-    run = store.new_run(RunRecord("F", "", "run", started=time.time())).run
-    store.liveness.end(f"flows/F/{run}")
+    run = store.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
+    store.runs.liveness.end(f"flows/F/{run}")
     with (tmp_path / f"flows/F/{run}/run.json").open("rb") as asker:
         fcntl.flock(asker, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        assert "failed" == store.run_status("F", run)
+        assert store.runs.run_status("F", run) == "failed"
 
 
 @pytest.fixture
@@ -224,37 +226,37 @@ def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_is_marked_on_a_file_system_without_hard_links(tmp_path: Path) -> None:
     """The mark is on the file that has the name."""
     writer, reader = Datastore(tmp_path), Datastore(tmp_path)
-    run = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
-    assert "running" == reader.run_status("F", run)
-    writer.liveness.end(f"flows/F/{run}")
-    assert "failed" == reader.run_status("F", run)
+    run = writer.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
+    assert reader.runs.run_status("F", run) == "running"
+    writer.runs.liveness.end(f"flows/F/{run}")
+    assert reader.runs.run_status("F", run) == "failed"
 
 
-def test_on_a_file_system_without_locks_the_heartbeat_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is taken for dead because nobody can be asked."""
+def test_on_a_file_system_without_locks_the_heartbeat_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that cannot be looked up is not taken for dead."""
     monkeypatch.setattr(LocalStorage, "is_held", lambda self, name: None)
     writer, reader = Datastore(tmp_path), Datastore(tmp_path)
-    run = writer.new_run(RunRecord("F", "", "run", started=time.time())).run
-    assert "running" == reader.run_status("F", run)
+    run = writer.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
+    assert reader.runs.run_status("F", run) == "running"
     past = time.time() - SILENT_SECONDS - 1
     os.utime(tmp_path / f"flows/F/{run}/run.json", (past, past))
-    assert "failed" == reader.run_status("F", run)
+    assert reader.runs.run_status("F", run) == "failed"
 
 
-def test_working_runs_need_nobody(tmp_path: Path) -> None:
-    """A notebook's working run goes on after its kernel."""
+def test_working_runs_need_no_process(tmp_path: Path) -> None:
+    """A notebook's working run continues after its kernel."""
     store = Datastore(tmp_path)
-    run = store.new_run(RunRecord("F", "", "work", started=time.time())).run
-    store.liveness.end(f"flows/F/{run}")
-    assert "running" == store.run_status("F", run)
+    run = store.runs.new_run(RunRecord("F", "", "work", started=time.time())).run
+    store.runs.liveness.end(f"flows/F/{run}")
+    assert store.runs.run_status("F", run) == "running"
 
 
 def test_a_dead_run_can_be_cleared_up(tmp_path: Path) -> None:
     """Its process is known to be dead, so `flownb gc` need not wait; one of another machine gets a day."""
     store = Datastore(tmp_path)
     for host in (socket.gethostname(), "elsewhere"):
-        run = store.new_run(RunRecord("F", "", "run", started=time.time(), environment={"host": host})).run
-        store.liveness.end(f"flows/F/{run}")
-    done = store.new_run(RunRecord("F", "", "run", started=time.time())).run
-    store.end_run("F", done, RunEnd("done", time.time()))
-    assert ("F/1",) == collect(store, keep_last=1).runs
+        run = store.runs.new_run(RunRecord("F", "", "run", started=time.time(), environment={"host": host})).run
+        store.runs.liveness.end(f"flows/F/{run}")
+    done = store.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
+    store.runs.end_run("F", done, RunEnd("done", time.time()))
+    assert collect(store, keep_last=1).runs == ("F/1",)

@@ -34,7 +34,7 @@ def put(blobs: LocalBlobs, parts: list[Part]) -> str:
 def test_key_is_the_content_hash(tmp_path: Path) -> None:
     """However it is cut into parts, the same content has the same key: its blake3."""
     blobs = LocalBlobs(tmp_path)
-    assert blake3(CONTENT).hexdigest() == put(blobs, [CONTENT[:17], memoryview(CONTENT)[17:]])
+    assert put(blobs, [CONTENT[:17], memoryview(CONTENT)[17:]]) == blake3(CONTENT).hexdigest()
 
 
 def test_same_content_is_written_once(tmp_path: Path) -> None:
@@ -42,8 +42,8 @@ def test_same_content_is_written_once(tmp_path: Path) -> None:
     blobs = LocalBlobs(tmp_path)
     key = put(blobs, [CONTENT])
     before = blobs.path(key).stat().st_mtime_ns
-    assert key == put(LocalBlobs(tmp_path), [CONTENT])
-    assert before == blobs.path(key).stat().st_mtime_ns
+    assert put(LocalBlobs(tmp_path), [CONTENT]) == key
+    assert blobs.path(key).stat().st_mtime_ns == before
 
 
 def test_a_map_is_private(tmp_path: Path) -> None:
@@ -52,8 +52,8 @@ def test_a_map_is_private(tmp_path: Path) -> None:
     key = put(blobs, [CONTENT])
     one, other = blobs.get(key, len(CONTENT)), blobs.get(key, len(CONTENT))
     one[0] = 255
-    assert CONTENT == bytes(other)
-    assert CONTENT == blobs.path(key).read_bytes()
+    assert bytes(other) == CONTENT
+    assert blobs.path(key).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove", "swap"])
@@ -98,8 +98,8 @@ def test_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(StoreError, match="is full"):
         put(blobs, [CONTENT + b"more"])
     monkeypatch.undo()
-    assert CONTENT == bytes(blobs.get(kept, len(CONTENT)))
-    assert [kept] == [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert bytes(blobs.get(kept, len(CONTENT))) == CONTENT
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [kept]
 
 
 def test_a_large_blob_is_verified_while_it_is_used(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_large_blob_is_verified_while_it_is_used(tmp_path: Path) -> None:
     key = put(LocalBlobs(tmp_path), [content])
     LocalBlobs(tmp_path).path(key).write_bytes(content[:-1] + b"x")
     blobs = LocalBlobs(tmp_path)
-    assert 0 == blobs.get(key, len(content))[0]
+    assert blobs.get(key, len(content))[0] == 0
     for _ in range(2):  # whoever asks
         with pytest.raises(CorruptBlob, match=f"Blob {key} does not match its key"):
             blobs.verify([key])
@@ -125,7 +125,7 @@ def test_writing_to_a_large_blob_does_not_spoil_its_verification(tmp_path: Path)
     view = blobs.get(key, len(content))
     view[:] = b"x" * len(content)
     blobs.verify([key])
-    assert 0 == blobs.get(key, len(content))[0]
+    assert blobs.get(key, len(content))[0] == 0
 
 
 def test_blobs_beyond_the_limit_of_open_files_are_read(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_blobs_beyond_the_limit_of_open_files_are_read(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     views[-1][4] = 1
-    assert list(range(40)) == [int.from_bytes(view[:4], "little") for view in views]
+    assert [int.from_bytes(view[:4], "little") for view in views] == list(range(40))
 
 
 def test_the_root_is_private_and_files_follow_the_umask(tmp_path: Path) -> None:
@@ -150,8 +150,8 @@ def test_the_root_is_private_and_files_follow_the_umask(tmp_path: Path) -> None:
         storage.write("flows/F/1/run.json", b"{}")
     finally:
         os.umask(before)
-    assert 0o700 == (tmp_path / "store").stat().st_mode & 0o777
-    assert 0o640 == (tmp_path / "store/flows/F/1/run.json").stat().st_mode & 0o777
+    assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "store/flows/F/1/run.json").stat().st_mode & 0o777 == 0o640
 
 
 def test_a_file_system_without_links_still_gives_a_name_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,8 +162,8 @@ def test_a_file_system_without_links_still_gives_a_name_once(tmp_path: Path, mon
 
     monkeypatch.setattr(os, "link", refuse)
     storage = LocalStorage(tmp_path)
-    assert [True, False] == [storage.create("ids/1.json", content) for content in (b"first", b"second")]
-    assert b"first" == storage.read("ids/1.json")
+    assert [storage.create("ids/1.json", content) for content in (b"first", b"second")] == [True, False]
+    assert storage.read("ids/1.json") == b"first"
 
 
 def test_folders_that_vanish_while_a_file_is_written_are_made_again(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_a_writer_waits_for_the_clearing_up(tmp_path: Path) -> None:
         thread.join(0.1)
         order.append("cleared up")
     thread.join()
-    assert ["cleared up", "recorded"] == order
+    assert order == ["cleared up", "recorded"]
 
 
 def test_without_locks_nothing_is_cleared_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,68 +216,71 @@ def test_without_locks_nothing_is_cleared_up(tmp_path: Path, monkeypatch: pytest
 def test_changes_are_noticed_beyond_the_limit_of_open_files(tmp_path: Path) -> None:
     """A value that was copied because too many files were open is compared like any other; a fork shares none of it."""
     store = Datastore(tmp_path)
-    refs = {f"x{number}": store.save(np.full(60_000, float(number)), name="x") for number in range(40)}
+    refs = {f"x{number}": store.artifacts.save(np.full(60_000, float(number)), name="x") for number in range(40)}
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 20, hard))
     try:
-        loaded = {name: store.read(ref, name=name) for name, ref in refs.items()}
+        loaded = {name: store.artifacts.read(ref, name=name) for name, ref in refs.items()}
         loaded["x39"].value[5] = 7.0
-        saved = store.save_all({name: one.value for name, one in loaded.items()}, before=loaded)
+        saved = store.artifacts.save_all({name: one.value for name, one in loaded.items()}, before=loaded)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert ["x39"] == [name for name, ref in saved.refs.items() if ref != refs[name]]
+    assert [name for name, ref in saved.refs.items() if ref != refs[name]] == ["x39"]
     pid = os.fork()
     if pid == 0:
         loaded["x38"].value[0] = -1.0
         os._exit(0)
     os.waitpid(pid, 0)
-    assert 38.0 == loaded["x38"].value[0]
+    assert loaded["x38"].value[0] == 38.0
 
 
 def test_maps_leave_descriptors_to_the_user(tmp_path: Path) -> None:
     """However many values are loaded, the step can still open files."""
     store = Datastore(tmp_path)
-    refs = [store.save(np.full(60_000, float(number)), name="x") for number in range(60)]
+    refs = [store.artifacts.save(np.full(60_000, float(number)), name="x") for number in range(60)]
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 30, hard))
     try:
-        loaded = [store.read(ref) for ref in refs]
+        loaded = [store.artifacts.read(ref) for ref in refs]
         with (tmp_path / "own").open("w") as file:
             file.write("x")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert [float(number) for number in range(60)] == [one.value[0] for one in loaded]
+    assert [one.value[0] for one in loaded] == [float(number) for number in range(60)]
 
 
-def test_each_reader_is_told_of_damage(tmp_path: Path) -> None:
+def test_each_reader_hears_of_damage(tmp_path: Path) -> None:
     """Reading another value, or the same damaged one again, takes the news away from nobody."""
     store = Datastore(tmp_path)
-    good, bad = store.save(np.ones(3_000_000), name="good"), store.save(np.zeros(3_000_000), name="bad")
+    good, bad = (
+        store.artifacts.save(np.ones(3_000_000), name="good"),
+        store.artifacts.save(np.zeros(3_000_000), name="bad"),
+    )
     path = LocalBlobs(tmp_path / "blobs").path(bad.key)
     path.write_bytes(path.read_bytes()[:-8] + bytes([1] * 8))
     fresh = Datastore(tmp_path)
-    read = fresh.read(bad, name="bad", where="F/1/a/1")
-    assert 1.0 == fresh.load(good, name="good")[0]
+    read = fresh.artifacts.read(bad, name="bad", where="F/1/a/1")
+    assert fresh.artifacts.load(good, name="good")[0] == 1.0
     for _ in range(2):
         with pytest.raises(CorruptBlob, match="Artifact `bad` of F/1/a/1 cannot be read"):
-            fresh.verify([read])
+            fresh.artifacts.verify([read])
 
 
 def test_equal_small_values_are_stored_once(tmp_path: Path) -> None:
     """Values that share a blob are found again by the process that saved them."""
     store = Datastore(tmp_path)
-    first = store.save_all({"x": "a" * 5000, "y": "b" * 300}, before={})
-    second = store.save_all({"x": "a" * 5000, "y": "c" * 300}, before={})
-    assert first.refs["x"] == second.refs["x"]
-    assert 6_000 > sum(entry.size for entry in store.blobs.entries())
+    first = store.artifacts.save_all({"x": "a" * 5000, "y": "b" * 300}, before={})
+    second = store.artifacts.save_all({"x": "a" * 5000, "y": "c" * 300}, before={})
+    assert second.refs["x"] == first.refs["x"]
+    assert sum(entry.size for entry in store.blobs.entries()) < 6_000
 
 
 def test_what_grows_is_not_made_again(tmp_path: Path) -> None:
-    """A file that was removed while it grew stays removed, and whoever adds to it is told."""
+    """A file that was removed while it grew stays removed, and adding to it is an error."""
     storage = LocalStorage(tmp_path / "store")
     appender = storage.appender("logs/1.jsonl")
     appender.add(b"1")
     storage.delete(["logs/1.jsonl"])
     with pytest.raises(StoreError):
         appender.add(b"2")
-    assert [] == list(storage.entries(""))
+    assert list(storage.entries("")) == []

@@ -41,7 +41,7 @@ which = st.integers(0, 1)
 
 @dataclass(frozen=True)
 class Kept:
-    """A reference and the value it stands for."""
+    """A reference and its value."""
 
     ref: ArtifactRef
     value: Any
@@ -87,15 +87,17 @@ class TwoProcesses(RuleBasedStateMachine):
     @rule(target=kept, who=which, value=values)
     def save(self, who: int, value: Any) -> Kept:
         """Persisting also heals."""
-        ref = self.stores[who].save(value, name="x")
+        ref = self.stores[who].artifacts.save(value, name="x")
         self._healed(ref)
         return Kept(ref, value)
 
     @rule(target=kept, who=which, some=st.lists(values, min_size=1, max_size=6))
     def save_together(self, who: int, some: list[Any]) -> Any:
         """Values that share a blob, as long as they are small."""
-        saved = self.stores[who].save_all({str(number): value for number, value in enumerate(some)}, before={})
-        assert {} == saved.failures
+        saved = self.stores[who].artifacts.save_all(
+            {str(number): value for number, value in enumerate(some)}, before={}
+        )
+        assert saved.failures == {}
         for ref in saved.refs.values():
             self._healed(ref)
         return multiple(*(Kept(saved.refs[str(number)], value) for number, value in enumerate(some)))
@@ -105,16 +107,16 @@ class TwoProcesses(RuleBasedStateMachine):
         """The value, or an error for it alone."""
         if self._is_damaged(one.ref):
             with pytest.raises(CorruptBlob, match="Artifact `x` of F/1 cannot be read"):
-                self.stores[who].load(one.ref, name="x", where="F/1")
+                self.stores[who].artifacts.load(one.ref, name="x", where="F/1")
         else:
-            assert equal(one.value, self.stores[who].load(one.ref, name="x"))
+            assert equal(one.value, self.stores[who].artifacts.load(one.ref, name="x"))
 
     @rule(target=kept, who=which, one=kept, changed=st.booleans())
     def load_and_save(self, who: int, one: Kept, changed: bool) -> Any:
         """What was changed in place is another value, what was not has the same reference."""
         if self._is_damaged(one.ref):
             return multiple()
-        loaded = self.stores[who].read(one.ref)
+        loaded = self.stores[who].artifacts.read(one.ref)
         value = loaded.value
         if changed and isinstance(value, np.ndarray):
             value[-1] += 1
@@ -124,15 +126,15 @@ class TwoProcesses(RuleBasedStateMachine):
             value["b"].append(5)
         else:
             changed = False
-        ref = self.stores[who].save(value, name="x", before=loaded)
-        assert changed == (one.ref.key != ref.key)
+        ref = self.stores[who].artifacts.save(value, name="x", before=loaded)
+        assert (one.ref.key != ref.key) == changed
         assert changed or one.ref == ref
         self._healed(ref)
         return Kept(ref, value)
 
     @rule(one=kept, how=st.sampled_from(["flip", "cut", "remove"]))
     def damage(self, one: Kept, how: str) -> None:
-        """Damage a blob as a new file, for two writes in one tick of the clock cannot be told apart."""
+        """Damage a blob as a new file, for two writes in one tick of the clock cannot be distinguished."""
         if one.ref.blob is None or one.ref.blob[0] in self.damaged:
             return
         key = one.ref.blob[0]
@@ -161,8 +163,8 @@ class TwoProcesses(RuleBasedStateMachine):
     )
     def new_run(self, who: int, flow: str, kind: Literal["run", "work"], tags: list[str]) -> None:
         """The next id, whoever asks."""
-        record = self.stores[who].new_run(RunRecord(flow, "", kind, tags=tuple(tags), started=1.5))
-        assert str(len(self.runs[flow]) + 1) == record.run
+        record = self.stores[who].runs.new_run(RunRecord(flow, "", kind, tags=tuple(tags), started=1.5))
+        assert record.run == str(len(self.runs[flow]) + 1)
         self.runs[flow].append(record)
         self.owners[flow, record.run] = self.stores[who]
 
@@ -178,20 +180,20 @@ class TwoProcesses(RuleBasedStateMachine):
         if run.kind == "run" and self.owners[place] is not store:
             return
         step = data.draw(st.sampled_from(STEPS))
-        task = store.new_task(*place, step)
+        task = store.tasks.new_task(*place, step)
         taken = self.ids.setdefault(place, [])
-        assert str(len(taken) + 1) == task
+        assert task == str(len(taken) + 1)
         taken.append(task)
         there = one.ref.blob is None or (self.root / "blobs" / one.ref.blob[0][:2] / one.ref.blob[0]).exists()
         statuses: tuple[Literal["failed", "done"], ...] = ("failed", "done") if failed else ("done",)
         for attempt, status in enumerate(statuses):
             record = TaskRecord(*place, step, task, attempt, status, artifacts={"x": one.ref}, finished=2.5)
             if there:
-                store.write_task(record)
+                store.tasks.write_task(record)
                 self.tasks.setdefault((*place, step, task), []).append(record)
             else:
                 with pytest.raises(StoreError, match="its artifact `x` is gone"):
-                    store.write_task(record)
+                    store.tasks.write_task(record)
 
     @rule(who=which, data=st.data())
     def add_execution(self, who: int, data: st.DataObject) -> None:
@@ -200,7 +202,7 @@ class TwoProcesses(RuleBasedStateMachine):
         if runs:
             run = data.draw(st.sampled_from(runs))
             execution = Execution(data.draw(st.sampled_from(STEPS)), ("1", "2"), "done")
-            self.stores[who].add_execution(run.flow, run.run, execution)
+            self.stores[who].tasks.add_execution(run.flow, run.run, execution)
             self.executions.setdefault((run.flow, run.run), []).append(execution)
 
     @rule(who=which, data=st.data())
@@ -210,32 +212,34 @@ class TwoProcesses(RuleBasedStateMachine):
         if runs:
             run = data.draw(st.sampled_from(runs))
             end = RunEnd(data.draw(st.sampled_from(["done", "failed"])), 3.0)
-            self.stores[who].end_run(run.flow, run.run, end)
+            self.stores[who].runs.end_run(run.flow, run.run, end)
             self.ends[run.flow, run.run] = end
 
     @invariant()
     def both_see_the_same(self) -> None:
         """Whoever looks finds what was recorded, no more and no less."""
         for store in (*self.stores, Datastore(self.root)):
-            assert [flow for flow in FLOWS if self.runs[flow]] == store.flows()
+            assert store.runs.flows() == [flow for flow in FLOWS if self.runs[flow]]
             for flow in FLOWS:
                 ids = [record.run for record in self.runs[flow]]
-                assert ids[::-1] == list(store.run_ids(flow))
-                assert self.runs[flow] == store.runs(flow, ids) == [store.run(flow, run) for run in ids]
-                assert [self.ends.get((flow, run)) for run in ids] == store.run_ends(flow, ids)
+                assert list(store.runs.run_ids(flow)) == ids[::-1]
+                assert (
+                    store.runs.run_records(flow, ids) == [store.runs.run(flow, run) for run in ids] == self.runs[flow]
+                )
+                assert store.runs.run_ends(flow, ids) == [self.ends.get((flow, run)) for run in ids]
                 for run in ids:
                     self._sees_the_run(store, flow, run)
 
     def _sees_the_run(self, store: Datastore, flow: str, run: str) -> None:
-        assert self.executions.get((flow, run), []) == list(store.executions(flow, run))
+        assert list(store.tasks.executions(flow, run)) == self.executions.get((flow, run), [])
         mine = {place[2:]: attempts for place, attempts in self.tasks.items() if place[:2] == (flow, run)}
-        assert sorted({step for step, _ in mine}) == store.steps(flow, run)
-        for step in store.steps(flow, run):
+        assert store.tasks.steps(flow, run) == sorted({step for step, _ in mine})
+        for step in store.tasks.steps(flow, run):
             expected = sorted((int(task), attempts[-1]) for (one, task), attempts in mine.items() if one == step)
-            assert [record for _, record in expected] == store.tasks(flow, run, step)
-            assert [str(task) for task, _ in expected] == store.task_ids(flow, run, step)
+            assert store.tasks.last_attempts(flow, run, step) == [record for _, record in expected]
+            assert store.tasks.task_ids(flow, run, step) == [str(task) for task, _ in expected]
             for task, record in expected:
-                assert record == store.task(flow, run, step, str(task))
+                assert store.tasks.last_attempt(flow, run, step, str(task)) == record
 
 
 TestTwoProcesses = TwoProcesses.TestCase
@@ -262,8 +266,8 @@ def nested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     outer = tmp_path_factory.mktemp("outer")
     for root in (outer, outer / "a", outer / "a/b/c"):
         store = Datastore(root)
-        run = store.new_run(RunRecord("F", "", "work", tags=(str(root),))).run
-        store.write_task(TaskRecord("F", run, "s", store.new_task("F", run, "s"), 0, "done"))
+        run = store.runs.new_run(RunRecord("F", "", "work", tags=(str(root),))).run
+        store.tasks.write_task(TaskRecord("F", run, "s", store.tasks.new_task("F", run, "s"), 0, "done"))
     return outer
 
 
@@ -291,19 +295,19 @@ def test_no_name_leads_out_of_the_root(nested: Path, flow: str, run: str, step: 
         lambda: Run(f"{flow}/{run}", datastore=store),
         lambda: Step(f"{flow}/{run}/{step}", datastore=store),
         lambda: Task(f"{flow}/{run}/{step}/{task}", datastore=store),
-        lambda: store.run(flow, run),
-        lambda: store.runs(flow, [run])[0],
-        lambda: store.run_end(flow, run),
-        lambda: store.run_ends(flow, [run])[0],
-        lambda: store.has_run(flow, run),
-        lambda: store.last_run(flow),
-        lambda: store.steps(flow, run),
-        lambda: store.task_ids(flow, run, step),
-        lambda: store.task(flow, run, step, task),
-        lambda: store.tasks(flow, run, step),
-        lambda: list(store.executions(flow, run)),
-        lambda: store.claims(flow, run),
-        lambda: store.executions_stamp(flow, run),
+        lambda: store.runs.run(flow, run),
+        lambda: store.runs.run_records(flow, [run])[0],
+        lambda: store.runs.run_end(flow, run),
+        lambda: store.runs.run_ends(flow, [run])[0],
+        lambda: store.runs.has_run(flow, run),
+        lambda: store.runs.last_run(flow),
+        lambda: store.tasks.steps(flow, run),
+        lambda: store.tasks.task_ids(flow, run, step),
+        lambda: store.tasks.last_attempt(flow, run, step, task),
+        lambda: store.tasks.last_attempts(flow, run, step),
+        lambda: list(store.tasks.executions(flow, run)),
+        lambda: store.tasks.claims(flow, run),
+        lambda: store.tasks.executions_stamp(flow, run),
     ]
     for read in reads:
         try:
@@ -311,14 +315,14 @@ def test_no_name_leads_out_of_the_root(nested: Path, flow: str, run: str, step: 
         except FlownbError:
             continue
         if isinstance(found, RunRecord):
-            assert (str(root),) == found.tags
-    assert before == files(nested)
+            assert found.tags == (str(root),)
+    assert files(nested) == before
     writes: list[Callable[[], object]] = [
-        lambda: store.new_run(RunRecord(flow, "", "work")),
-        lambda: store.end_run(flow, run, RunEnd("done", 1.0)),
-        lambda: store.new_task(flow, run, step),
-        lambda: store.write_task(TaskRecord(flow, run, step, task, 0, "done")),
-        lambda: store.add_execution(flow, run, Execution(step, (task,), "done")),
+        lambda: store.runs.new_run(RunRecord(flow, "", "work")),
+        lambda: store.runs.end_run(flow, run, RunEnd("done", 1.0)),
+        lambda: store.tasks.new_task(flow, run, step),
+        lambda: store.tasks.write_task(TaskRecord(flow, run, step, task, 0, "done")),
+        lambda: store.tasks.add_execution(flow, run, Execution(step, (task,), "done")),
     ]
     outside = {name for name in before if not name.startswith("a/b/c")}
     copy = nested.parent / "copy"
@@ -329,7 +333,7 @@ def test_no_name_leads_out_of_the_root(nested: Path, flow: str, run: str, step: 
                 write()
             except FlownbError:
                 continue
-        assert outside == {name for name in files(nested) if not name.startswith("a/b/c")}
+        assert {name for name in files(nested) if not name.startswith("a/b/c")} == outside
     finally:
         shutil.rmtree(root)
         copy.rename(root)

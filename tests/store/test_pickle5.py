@@ -34,7 +34,7 @@ def decoded(blob: bytes) -> object:
 @given(PLAIN)
 def test_plain_values_come_back_equal(value: object) -> None:
     """Any nest of plain Python values survives the round trip."""
-    assert value == decoded(encoded(value))
+    assert decoded(encoded(value)) == value
 
 
 @given(st.integers(0, 5000), st.sampled_from(["f8", "i2", ">i4", "c16", "?", "U3", "M8[s]"]), st.booleans())
@@ -44,7 +44,7 @@ def test_arrays_come_back_exact_and_writable(size: int, dtype: str, fortran: boo
     array = np.asarray(array.reshape(size, 1), order="F" if fortran else "C")
     back = decoded(encoded(array))
     assert isinstance(back, np.ndarray)
-    assert array.dtype == back.dtype
+    assert back.dtype == array.dtype
     assert np.array_equal(array, back)
     assert back.flags.writeable
 
@@ -63,7 +63,7 @@ def test_large_buffers_stand_aligned_outside_the_stream() -> None:
     blob = encoded(np.arange(125_000, dtype="f8"))
     _, count, _, length = HEAD.unpack_from(blob)
     offset, size = ENTRY.unpack_from(blob, HEAD.size)
-    assert (1, 0, 1_000_000) == (count, offset % ALIGNMENT, size)
+    assert (count, offset % ALIGNMENT, size) == (1, 0, 1_000_000)
     assert length < 1000
 
 
@@ -72,7 +72,7 @@ def test_encoding_copies_no_large_buffer() -> None:
     array = np.arange(100_000.0)
     parts = Pickle5().encode(array)
     array[0] = 7.0
-    assert 7.0 == np.frombuffer(parts[-1], dtype="f8")[0]
+    assert np.frombuffer(parts[-1], dtype="f8")[0] == 7.0
 
 
 def test_strided_arrays_are_copied_into_the_stream() -> None:
@@ -91,18 +91,18 @@ def test_frames_come_back_exact() -> None:
     back = decoded(encoded(frame))
     assert isinstance(back, pd.DataFrame)
     pd.testing.assert_frame_equal(frame, back)
-    assert frame.attrs == back.attrs
+    assert back.attrs == frame.attrs
 
 
 def test_reading_a_frame_changes_no_byte() -> None:
     """What pandas caches while a frame is read is not part of its content."""
     frame = pd.DataFrame({"day": pd.date_range("2020", periods=300), "c": pd.Categorical(["x", "y", "z"] * 100)})
     before = encoded(frame)
-    assert "us" == frame["day"].array.unit  # type: ignore[attr-defined]  # of a DatetimeArray
-    assert 300 == len(frame["day"].unique())
-    assert 100 == int(frame["day"].isin(frame["day"][:100]).sum())
-    assert 3 == frame["c"].nunique()
-    assert before == encoded(frame)
+    assert frame["day"].array.unit == "us"  # type: ignore[attr-defined]  # of a DatetimeArray
+    assert len(frame["day"].unique()) == 300
+    assert int(frame["day"].isin(frame["day"][:100]).sum()) == 100
+    assert frame["c"].nunique() == 3
+    assert encoded(frame) == before
 
 
 def test_other_bytes_are_refused() -> None:

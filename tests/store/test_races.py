@@ -36,11 +36,13 @@ def write_runs(root: str, me: int, rounds: int) -> list[str]:
     ids = []
     for number in range(rounds):
         store = Datastore(root)
-        run = store.new_run(RunRecord("F", "", "run", tags=(f"{me}-{number}",))).run
-        refs = store.save_all({"me": me, "large": np.full(20_000, me), "packed": [number] * 500}, before={}).refs
-        task = store.new_task("F", run, "start")
-        store.write_task(TaskRecord("F", run, "start", task, 0, "done", artifacts=refs))
-        store.end_run("F", run, RunEnd("done", 1.0))
+        run = store.runs.new_run(RunRecord("F", "", "run", tags=(f"{me}-{number}",))).run
+        refs = store.artifacts.save_all(
+            {"me": me, "large": np.full(20_000, me), "packed": [number] * 500}, before={}
+        ).refs
+        task = store.tasks.new_task("F", run, "start")
+        store.tasks.write_task(TaskRecord("F", run, "start", task, 0, "done", artifacts=refs))
+        store.runs.end_run("F", run, RunEnd("done", 1.0))
         ids.append(run)
     return ids
 
@@ -51,10 +53,10 @@ def add_tasks(root: str, me: int, rounds: int) -> list[str]:
     for number in range(rounds):
         if number % 10 == 9:
             store = Datastore(root)
-        task = store.new_task("F", "1", f"step{me}")
-        refs = store.save_all({"value": (me, number)}, before={}).refs
-        store.write_task(TaskRecord("F", "1", f"step{me}", task, 0, "done", artifacts=refs))
-        store.add_execution("F", "1", Execution(f"step{me}", (task,), "done"))
+        task = store.tasks.new_task("F", "1", f"step{me}")
+        refs = store.artifacts.save_all({"value": (me, number)}, before={}).refs
+        store.tasks.write_task(TaskRecord("F", "1", f"step{me}", task, 0, "done", artifacts=refs))
+        store.tasks.add_execution("F", "1", Execution(f"step{me}", (task,), "done"))
         ids.append(task)
     return ids
 
@@ -66,15 +68,15 @@ def poll(root: str, me: int, rounds: int) -> dict[str, int]:
         last = Path(root, "stop").exists()
         store = Datastore(root)
         found = dict.fromkeys(seen, 0)
-        for run in Flow("F", datastore=store) if store.run_ids("F") else ():
+        for run in Flow("F", datastore=store) if store.runs.run_ids("F") else ():
             found["runs"] += 1
             found["ends"] += run.successful
-        for run_id in store.run_ids("F"):
-            found["executions"] += len(list(store.executions("F", run_id)))
-            for step in store.steps("F", run_id):
-                for record in store.tasks("F", run_id, step):
+        for run_id in store.runs.run_ids("F"):
+            found["executions"] += len(list(store.tasks.executions("F", run_id)))
+            for step in store.tasks.steps("F", run_id):
+                for record in store.tasks.last_attempts("F", run_id, step):
                     found["tasks"] += 1
-                    values = {name: store.load(ref, name=name) for name, ref in record.artifacts.items()}
+                    values = {name: store.artifacts.load(ref, name=name) for name, ref in record.artifacts.items()}
                     assert not values.keys() - {"me", "large", "packed", "value"}
                     assert "large" not in values or set(values["large"]) == {values["me"]}
         found["polls"] = seen["polls"] + 1
@@ -105,8 +107,8 @@ def same_content(root: str, me: int, rounds: int) -> list[str]:
             os.kill(children[0], signal.SIGKILL)
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
         assert codes[0] in (0, -signal.SIGKILL)
-        assert [0, 0, 0] == codes[1:]
-        assert content == Datastore(root).blobs.get(key, SIZE)
+        assert codes[1:] == [0, 0, 0]
+        assert Datastore(root).blobs.get(key, SIZE) == content
         ends.append("done" if codes[0] == 0 else "killed")
     return ends
 
@@ -114,13 +116,13 @@ def same_content(root: str, me: int, rounds: int) -> list[str]:
 def forked(root: str, me: int, rounds: int) -> int:
     """Hash with all cores, fork, and have the child load and save what is large; give its exit code."""
     store = Datastore(root)
-    ref = store.save(np.zeros(SIZE), name="x")
+    ref = store.artifacts.save(np.zeros(SIZE), name="x")
 
     def change() -> None:
         signal.alarm(60)  # a child that waits for threads it does not have ends here
-        value = Datastore(root).load(ref)
+        value = Datastore(root).artifacts.load(ref)
         value[0] = 1
-        assert ref.key != Datastore(root).save(value, name="x").key
+        assert Datastore(root).artifacts.save(value, name="x").key != ref.key
 
     with started(change) as (child,):
         pass
@@ -160,7 +162,7 @@ def read_until_there(root: str, content: bytes, key: str) -> None:
     """Read a blob until it is there and undamaged; it is never anything else than the content."""
     while True:
         try:
-            assert content == Datastore(root).blobs.get(key, SIZE)
+            assert Datastore(root).blobs.get(key, SIZE) == content
         except CorruptBlob:
             continue
         return
@@ -179,7 +181,7 @@ def run_together(root: Path, *jobs: tuple[str, int, int], poller: bool = True) -
     ]
     for process in processes:
         assert process.stdout is not None
-        assert "ready\n" == process.stdout.readline()
+        assert process.stdout.readline() == "ready\n"
     for process in processes:
         assert process.stdin is not None
         process.stdin.close()
@@ -189,9 +191,9 @@ def run_together(root: Path, *jobs: tuple[str, int, int], poller: bool = True) -
     if poller:
         (root / "stop").touch()
         results.append(processes[-1].communicate())
-    assert [(0, "")] * len(processes) == [
-        (process.returncode, error) for process, (_, error) in zip(processes, results, strict=True)
-    ]
+    assert [(process.returncode, error) for process, (_, error) in zip(processes, results, strict=True)] == [
+        (0, "")
+    ] * len(processes)
     return [json.loads(output) for output, _ in results]
 
 
@@ -200,44 +202,44 @@ def test_eight_processes_that_write_runs_share_no_id_and_lose_nothing(tmp_path: 
     rounds = max(ROUNDS // 4, 1)
     *ids, seen = run_together(tmp_path, *(("write_runs", me, rounds) for me in range(PROCESSES)))
     total = rounds * PROCESSES
-    assert list(range(1, total + 1)) == sorted(int(run) for mine in ids for run in mine)
-    assert (total, total, total) == (seen["runs"], seen["tasks"], seen["ends"])
+    assert sorted(int(run) for mine in ids for run in mine) == list(range(1, total + 1))
+    assert (seen["runs"], seen["tasks"], seen["ends"]) == (total, total, total)
     store = Datastore(tmp_path)
-    assert [str(number) for number in range(total, 0, -1)] == list(store.run_ids("F"))
+    assert list(store.runs.run_ids("F")) == [str(number) for number in range(total, 0, -1)]
     for me, mine in enumerate(ids):
-        assert [(f"{me}-{number}",) for number in range(rounds)] == [store.run("F", run).tags for run in mine]
+        assert [store.runs.run("F", run).tags for run in mine] == [(f"{me}-{number}",) for number in range(rounds)]
         for number, run in enumerate(mine):
-            (record,) = store.tasks("F", run, "start")
-            assert [me, [number] * 500] == [store.load(record.artifacts[name]) for name in ("me", "packed")]
+            (record,) = store.tasks.last_attempts("F", run, "start")
+            assert [store.artifacts.load(record.artifacts[name]) for name in ("me", "packed")] == [me, [number] * 500]
 
 
 def test_eight_processes_that_add_to_one_working_run_lose_nothing(tmp_path: Path) -> None:
     """Task ids of one working run are dense and given once, and every execution is kept, each process's in order."""
-    Datastore(tmp_path).new_run(RunRecord("F", "", "work"))
+    Datastore(tmp_path).runs.new_run(RunRecord("F", "", "work"))
     *ids, seen = run_together(tmp_path, *(("add_tasks", me, ROUNDS) for me in range(PROCESSES)))
     total = ROUNDS * PROCESSES
-    assert list(range(1, total + 1)) == sorted(int(task) for mine in ids for task in mine)
-    assert (total, total) == (seen["tasks"], seen["executions"])
+    assert sorted(int(task) for mine in ids for task in mine) == list(range(1, total + 1))
+    assert (seen["tasks"], seen["executions"]) == (total, total)
     store = Datastore(tmp_path)
-    executions = list(store.executions("F", "1"))
+    executions = list(store.tasks.executions("F", "1"))
     for me, mine in enumerate(ids):
-        assert mine == [one.tasks[0] for one in executions if one.step == f"step{me}"]
-        records = {record.task: record for record in store.tasks("F", "1", f"step{me}")}
-        assert [(me, number) for number in range(ROUNDS)] == [
-            store.load(records[task].artifacts["value"]) for task in mine
+        assert [one.tasks[0] for one in executions if one.step == f"step{me}"] == mine
+        records = {record.task: record for record in store.tasks.last_attempts("F", "1", f"step{me}")}
+        assert [store.artifacts.load(records[task].artifacts["value"]) for task in mine] == [
+            (me, number) for number in range(ROUNDS)
         ]
 
 
 def test_processes_that_persist_the_same_content_race_safely(tmp_path: Path) -> None:
     """Of several that write the same blob one is killed: the others succeed, and no reader sees a part of it."""
     (ends,) = run_together(tmp_path, ("same_content", 1, ROUNDS), poller=False)
-    assert ROUNDS == len(ends)
-    assert {"killed"} <= set(ends)
+    assert len(ends) == ROUNDS
+    assert set(ends) >= {"killed"}
 
 
 def test_a_forked_process_loads_and_saves_what_is_large(tmp_path: Path) -> None:
     """A child of multiprocessing's fork does not wait for hashing threads that only its parent has."""
-    assert [0] == run_together(tmp_path, ("forked", 0, 0), poller=False)
+    assert run_together(tmp_path, ("forked", 0, 0), poller=False) == [0]
 
 
 def main() -> None:

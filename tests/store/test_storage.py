@@ -17,17 +17,17 @@ def test_what_was_written_is_read(storage: Storage) -> None:
     """A written file has that content at once; a second write replaces it."""
     assert storage.read("a/b.json") is None
     storage.write("a/b.json", b"1")
-    assert b"1" == storage.read("a/b.json")
+    assert storage.read("a/b.json") == b"1"
     storage.write("a/b.json", b"")
-    assert b"" == storage.read("a/b.json")
+    assert storage.read("a/b.json") == b""
 
 
 def test_names_are_taken_as_they_are(storage: Storage) -> None:
     """Nothing in a name is read as something else."""
     for name in ("a b", "ä/ö.json", "a+b=c&d?e", "a%20b", "a#b", "~a;b:c@d", "x" * 200, "日本"):
         storage.write(name, name.encode())
-        assert name.encode() == storage.read(name)
-        assert [name] == [entry.name for entry in storage.entries("")]
+        assert storage.read(name) == name.encode()
+        assert [entry.name for entry in storage.entries("")] == [name]
         storage.delete([name])
         assert not storage.exists(name)
 
@@ -38,15 +38,15 @@ def test_many_are_read_at_once(storage: Storage) -> None:
     for name in names[::2]:
         storage.write(name, name.encode())
     expected = [name.encode() if number % 2 == 0 else None for number, name in enumerate(names)]
-    assert expected == storage.read_many(names)
-    assert [] == storage.read_many([])
+    assert storage.read_many(names) == expected
+    assert storage.read_many([]) == []
 
 
 def test_create_takes_a_name_once(storage: Storage) -> None:
-    """The first gets the name, the next is told so, and the content stays the first one's."""
+    """The first gets the name, the next gets False, and the content stays the first one's."""
     assert storage.create("ids/1", b"one")
     assert not storage.create("ids/1", b"two")
-    assert b"one" == storage.read("ids/1")
+    assert storage.read("ids/1") == b"one"
 
 
 def _race(arguments: tuple[Storage, int, int]) -> list[int]:
@@ -68,11 +68,11 @@ def test_of_all_who_create_one_wins(storage: Storage, kind: str) -> None:
             won = list(pool.map(_race, work))
     else:
         won = _fork_all(work)
-    assert list(range(rounds)) == sorted(number for numbers in won for number in numbers)
+    assert sorted(number for numbers in won for number in numbers) == list(range(rounds))
     for who, numbers in enumerate(won):
         for content in storage.read_many([f"ids/{number}" for number in numbers]):
             assert content is not None
-            assert str(who) == content.decode().split()[0]
+            assert content.decode().split()[0] == str(who)
 
 
 def _fork_all(work: list[tuple[Storage, int, int]]) -> list[list[int]]:
@@ -97,7 +97,7 @@ def _fork_all(work: list[tuple[Storage, int, int]]) -> list[list[int]]:
 
 
 def test_exists(storage: Storage) -> None:
-    """A file exists from its write to its deletion; a folder is no file."""
+    """A file exists from its write to its deletion; a folder is not a file."""
     assert not storage.exists("a/b")
     storage.write("a/b", b"")
     assert storage.exists("a/b")
@@ -112,19 +112,19 @@ def test_delete_passes_over_what_is_missing(storage: Storage) -> None:
         storage.write(name, b"x")
     storage.delete(["a/b/1", "a/b/2", "a/b/none", "none/at/all"])
     storage.delete([])
-    assert ["c"] == storage.folders("a")
-    assert ["3"] == storage.files("a/c")
+    assert storage.folders("a") == ["c"]
+    assert storage.files("a/c") == ["3"]
 
 
 def test_listings_are_one_folder_deep(storage: Storage) -> None:
     """Folders and files directly below a prefix come sorted; prefixes are whole names."""
     for name in ("f/b/1", "f/a/x/2", "f/10", "f/9", "fa/3", "f/ab/4"):
         storage.write(name, b"x")
-    assert ["a", "ab", "b"] == storage.folders("f")
-    assert ["10", "9"] == storage.files("f")
-    assert ["f", "fa"] == storage.folders("")
-    assert [] == storage.files("")
-    assert ([], []) == (storage.folders("none"), storage.files("none"))
+    assert storage.folders("f") == ["a", "ab", "b"]
+    assert storage.files("f") == ["10", "9"]
+    assert storage.folders("") == ["f", "fa"]
+    assert storage.files("") == []
+    assert (storage.folders("none"), storage.files("none")) == ([], [])
 
 
 def test_entries_are_all_below(storage: Storage) -> None:
@@ -134,22 +134,22 @@ def test_entries_are_all_below(storage: Storage) -> None:
         storage.write(name, b"abc")
     storage.write("other", b"")
     found = list(storage.entries("e"))
-    assert names == {entry.name for entry in found}
-    assert {3} == {entry.size for entry in found}
+    assert {entry.name for entry in found} == names
+    assert {entry.size for entry in found} == {3}
     assert all(isinstance(entry, Entry) and entry.modified > 1.7e9 for entry in found)
-    assert names | {"other"} == {entry.name for entry in storage.entries("")}
-    assert [] == list(storage.entries("none"))
+    assert {entry.name for entry in storage.entries("")} == names | {"other"}
+    assert list(storage.entries("none")) == []
 
 
-def test_the_stamp_tells_of_a_new_file(storage: Storage) -> None:
+def test_the_stamp_shows_a_new_file(storage: Storage) -> None:
     """The stamp of a folder differs once a file was added to it, and is equal while nothing happens."""
     before = storage.stamp("executions")
     storage.write("executions/000001.json", b"1")
     between = storage.stamp("executions")
-    assert before != between
-    assert between == storage.stamp("executions")
+    assert between != before
+    assert storage.stamp("executions") == between
     storage.write("executions/000002.json", b"2")
-    assert between != storage.stamp("executions")
+    assert storage.stamp("executions") != between
 
 
 def test_below_is_the_same_place(storage: Storage) -> None:
@@ -157,10 +157,10 @@ def test_below_is_the_same_place(storage: Storage) -> None:
     below = storage.below("spin")
     storage.write("spin/a/1", b"1")
     below.write("a/2", b"2")
-    assert [b"1", b"2"] == below.read_many(["a/1", "a/2"])
-    assert ["1", "2"] == storage.files("spin/a")
-    assert {"a/1", "a/2"} == {entry.name for entry in below.entries("")}
-    assert b"2" == below.below("a").read("2")
+    assert below.read_many(["a/1", "a/2"]) == [b"1", b"2"]
+    assert storage.files("spin/a") == ["1", "2"]
+    assert {entry.name for entry in below.entries("")} == {"a/1", "a/2"}
+    assert below.below("a").read("2") == b"2"
     assert not below.create("a/1", b"other")
 
 
@@ -174,9 +174,9 @@ def test_a_file_grows(storage: Storage) -> None:
     appender.close()
     appender.settle()
     expected = b"".join(b"%d\n" % number for number in range(50))
-    assert expected == storage.read("logs/step/1/0.jsonl")
-    assert [Entry("logs/step/1/0.jsonl", len(expected), 0.0)] == [
-        Entry(entry.name, entry.size, 0.0) for entry in storage.entries("logs")
+    assert storage.read("logs/step/1/0.jsonl") == expected
+    assert [Entry(entry.name, entry.size, 0.0) for entry in storage.entries("logs")] == [
+        Entry("logs/step/1/0.jsonl", len(expected), 0.0)
     ]
 
 
@@ -194,7 +194,7 @@ def test_a_file_is_read_while_it_grows(storage: Storage, monkeypatch: pytest.Mon
         assert whole.startswith(seen)
     appender.close()
     appender.settle()
-    assert whole == storage.read("grows")
+    assert storage.read("grows") == whole
 
 
 def test_much_is_added(storage: Storage) -> None:
@@ -205,7 +205,7 @@ def test_much_is_added(storage: Storage) -> None:
         appender.add(piece)
     appender.close()
     appender.settle()
-    assert b"".join(pieces) == storage.read("large")
+    assert storage.read("large") == b"".join(pieces)
 
 
 def test_a_system_without_file_locks_can_import_both() -> None:
@@ -220,4 +220,4 @@ def test_sync_and_clearing_lose_nothing(storage: Storage) -> None:
     storage.sync()
     storage.clear_temporary()
     with storage.lock(exclusive=False):
-        assert b"1" == storage.read("a")
+        assert storage.read("a") == b"1"

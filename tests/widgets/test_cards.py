@@ -45,7 +45,7 @@ class Outputs:
         self.sent.clear()
         self.session.spin(parse_spin("train --set k=10".split()))
         self.cards(ENDED)
-        assert [] == self.sent
+        assert self.sent == []
         self.cards.after_cell()
         return list(self.sent)
 
@@ -57,7 +57,7 @@ def outputs(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> Outpu
 
     def record(kind: str) -> Callable[..., None]:
         def take(bundle: dict[str, str], *, display_id: str, raw: bool, metadata: dict[str, Any]) -> None:
-            assert (True, "train") == (raw, metadata["flownb"]["card"])
+            assert (raw, metadata["flownb"]["card"]) == (True, "train")
             sent.append((kind, display_id, bundle["text/plain"].split("\n")[2]))
 
         return take
@@ -79,33 +79,33 @@ def test_outputs_follow_their_step(outputs: Outputs) -> None:
         ("display", "flownb-card-c1-train--2", "m is 6"),
         ("display", "flownb-card-c1-train---1", "m is 2"),
     ]
-    assert expected == outputs.sent
+    assert outputs.sent == expected
     updates = [("update", "flownb-card-c1-train", "m is 10"), ("update", "flownb-card-c1-train--2", "m is 6")]
-    assert updates == outputs.spin()
+    assert outputs.spin() == updates
     outputs.sent.clear()
     outputs.cards(TaskEnded("F", "", "load", "", "work", 0, 0, 1, (), "done", "", 1.0))
     outputs.cards.after_cell()
     outputs.cards.after_cell()
-    assert [] == outputs.sent
+    assert outputs.sent == []
     outputs.cards(CardRefreshed("F", "", "train", "", ""))
-    assert ["update", "update"] == [kind for kind, _, _ in outputs.sent]
+    assert [kind for kind, _, _ in outputs.sent] == ["update", "update"]
 
 
 def test_a_cell_that_is_executed_again_has_one_output(outputs: Outputs) -> None:
     """Executing a cell again replaces its output; where no cell is known, each output is one of its own."""
     for _ in range(30):
         outputs.show("train", "c1")
-    assert 1 == len(outputs.spin())
+    assert len(outputs.spin()) == 1
     outputs.show("train")
     outputs.show("train")
-    assert 3 == len({output for _, output, _ in outputs.spin()})
+    assert len({output for _, output, _ in outputs.spin()}) == 3
 
 
 def test_what_was_not_shown_is_not_refreshed(outputs: Outputs) -> None:
     """A card that could not be shown leaves no output."""
     with pytest.raises(CardNotFound):
         outputs.show("train --id c", "c1")
-    assert [] == outputs.spin()
+    assert outputs.spin() == []
 
 
 def test_each_card_is_drawn_once(outputs: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,8 +121,8 @@ def test_each_card_is_drawn_once(outputs: Outputs, monkeypatch: pytest.MonkeyPat
         return real(session, options)
 
     monkeypatch.setattr(cards, "card_view", counted)
-    assert 6 == len(outputs.spin())
-    assert [parse_card(["train"]), parse_card(["train", "--index", "1"])] == drawn
+    assert len(outputs.spin()) == 6
+    assert drawn == [parse_card(["train"]), parse_card(["train", "--index", "1"])]
 
 
 def test_what_cannot_be_shown_any_more_is_left(outputs: Outputs) -> None:
@@ -131,11 +131,11 @@ def test_what_cannot_be_shown_any_more_is_left(outputs: Outputs) -> None:
     outputs.show("train --index 0", "c1")
     task = outputs.session.results().attempted("train")[1]
     damaged = replace(task.cards[0], content=replace(task.cards[0].content, inline="AAAA"))
-    outputs.session.datastore.write_task(replace(task, attempt=1, cards=(damaged, *task.cards[1:])))
-    outputs.session.datastore._tasks.clear()  # as a session that begins now
+    outputs.session.datastore.tasks.write_task(replace(task, attempt=1, cards=(damaged, *task.cards[1:])))
+    outputs.session.datastore.tasks._tasks.clear()  # as a session that begins now
     with pytest.raises(CorruptBlob):
         outputs.show("train --index 1", "c1")
-    assert [("update", "flownb-card-c1-train--0", "m is 10")] == outputs.spin()
+    assert outputs.spin() == [("update", "flownb-card-c1-train--0", "m is 10")]
 
 
 def test_only_the_newest_outputs_are_kept(outputs: Outputs) -> None:
@@ -145,7 +145,7 @@ def test_only_the_newest_outputs_are_kept(outputs: Outputs) -> None:
     outputs.show("train", "c0")
     outputs.show("train", "new")
     kept = [f"flownb-card-c{number}-train" for number in range(2, DISPLAYS)]
-    assert [*kept, "flownb-card-c0-train", "flownb-card-new-train"] == [output for _, output, _ in outputs.spin()]
+    assert [output for _, output, _ in outputs.spin()] == [*kept, "flownb-card-c0-train", "flownb-card-new-train"]
 
 
 def test_one_update_a_cell(view: View) -> None:
@@ -159,7 +159,7 @@ def test_one_update_a_cell(view: View) -> None:
     view.outputs.clear()
     view.run("2")
     updates = [data["text/plain"] for kind, data, _ in view.outputs if kind == "update_display_data"]
-    assert 2 == len(updates)
+    assert len(updates) == 2
     assert updates[0].startswith("a\n\none")
 
 

@@ -26,7 +26,7 @@ Cells = dict[str, str]
 
 
 class View:
-    """A client that talks to the kernel as the extension does, and keeps what it is told."""
+    """A client that talks to the kernel as the extension does, and keeps what it receives."""
 
     def __init__(self, client: BlockingKernelClient, comm: str = "document-1", page: str = "") -> None:
         self.client = client
@@ -42,13 +42,13 @@ class View:
         self.notebook: dict[str, str] | None = None
 
     def show(self, cells: Cells) -> None:
-        """Tell of the whole document, as a view does when it connects."""
+        """Send the whole document, as a view does when it connects."""
         self.known = dict(cells)
         data = self._document(cells, cells)
         self._send("comm_open", {"comm_id": self.comm, "target_name": DOCUMENT_TARGET, "data": data})
 
     def change(self, cells: Cells) -> None:
-        """Tell of what changed in the document."""
+        """Send what changed in the document."""
         changed = {one: text for one, text in cells.items() if self.known.get(one) != text}
         self.known = dict(cells)
         data = self._document(cells, changed)
@@ -140,15 +140,15 @@ def order(view: View) -> list[str]:
 
 def test_loading_the_extension_opens_the_events(view: View) -> None:
     """A view learns of the kernel by the comm that opens; nothing is sent before it has said what it shows."""
-    assert [EVENTS_TARGET] == view.targets
+    assert view.targets == [EVENTS_TARGET]
     view.execute(A)
-    assert [] == view.events
+    assert view.events == []
 
 
 def test_a_view_is_answered_with_the_states_of_its_cells(view: View) -> None:
-    """A view that connects is told of all step cells, scratch cells left out."""
+    """A view that connects is notified of all step cells, scratch cells left out."""
     view.show({"1": A, "s": "1 + 1", "2": B})
-    assert {"1": "never", "2": "never"} == view.badges
+    assert view.badges == {"1": "never", "2": "never"}
     assert view.events[0]["whole"]
 
 
@@ -172,11 +172,11 @@ def test_badges_follow_what_is_executed(view: View) -> None:
 def test_a_step_that_two_cells_define_says_so(view: View) -> None:
     """Both cells of a step that is defined twice say what to do."""
     view.show({"1": A, "2": A})
-    assert {"1", "2"} == {cell for cell, title in view.titles.items() if title.startswith("2 cells define the step a")}
+    assert {cell for cell, title in view.titles.items() if title.startswith("2 cells define the step a")} == {"1", "2"}
 
 
-def test_a_cell_that_is_no_step_any_more_loses_its_badge(view: View) -> None:
-    """A view is told of cells that were steps and are not."""
+def test_a_cell_that_is_not_a_step_any_more_loses_its_badge(view: View) -> None:
+    """A view is notified of cells that were steps and no longer are."""
     view.show({"1": A, "2": B})
     view.until("2", "never")
     view.change({"1": A, "2": "y = 2"})
@@ -189,36 +189,36 @@ def test_the_document_is_the_flow(view: View) -> None:
     view.run("1")
     view.run("2")
     view.change({"1": A, "3": C, "2": B})
-    assert ["a", "c", "b"] == order(view)
+    assert order(view) == ["a", "c", "b"]
     view.change({"3": C.replace("step c", "step cc"), "2": B})
-    assert ["cc", "b"] == order(view)
+    assert order(view) == ["cc", "b"]
     view.change({"2": B, "3": C})
-    assert ["b", "c"] == order(view)
+    assert order(view) == ["b", "c"]
 
 
-def test_an_edited_cell_is_spun_as_it_stands(view: View) -> None:
+def test_an_edited_cell_is_spun_as_edited(view: View) -> None:
     """%spin takes the text that the view shows, not the one that was executed last."""
     view.show({"1": A, "2": B})
     view.run("1")
     view.run("2")
     view.change({"1": A, "2": B.replace("+ 1", "+ 41")})
     view.execute('from flownb.magics.shortcuts import spin_cell\nspin_cell("2")["y"]')
-    assert "42" == view.outputs[-1][1]["text/plain"]
+    assert view.outputs[-1][1]["text/plain"] == "42"
     view.execute('spin_cell("9")')
     assert "This cell is no step." in view.text
 
 
 def test_the_dag_of_a_run_is_shown_from_its_start(view: View) -> None:
-    """With a view the DAG is displayed before the first task, told of each, and replaced by its final state."""
+    """With a view the DAG is displayed before the first task, updated by each, and replaced by its final state."""
     view.show({"1": A, "2": B})
     view.execute("%flow run")
     (first, begun, facts), (last, done, _) = view.outputs
-    assert ["display_data", "update_display_data"] == [first, last]
+    assert [first, last] == ["display_data", "update_display_data"]
     states = [{node["state"] for node in data["application/vnd.flownb.dag+json"]["nodes"]} for data in (begun, done)]
-    assert [{"never"}, {"fresh"}] == states
+    assert states == [{"never"}, {"fresh"}]
     assert "image/svg+xml" in done
     changed = [e for e in view.events if e["type"] == "DagChanged"]
-    assert {facts["flownb"]["dag"]} == {event["dag"] for event in changed}
+    assert {event["dag"] for event in changed} == {facts["flownb"]["dag"]}
     assert "RunEnded" in [event["type"] for event in view.events]
 
 
@@ -229,7 +229,7 @@ def test_what_tasks_show_is_below_the_dag_by_step(view: View) -> None:
     view.execute("%flow run")
     shown = [data.get("text/html") or data["text/plain"] for _, data, _ in view.outputs if "image/svg+xml" not in data]
     # As it is in the end: what comes behind a display has an output of its own.
-    assert ["b:\n  before", "<b>bold</b>", "  after"] == shown[-3:]
+    assert shown[-3:] == ["b:\n  before", "<b>bold</b>", "  after"]
     assert re.fullmatch(r"run NotebookFlow/1: 4 tasks in \d+(\.\d)? s", view.text.splitlines()[-1])
 
 
@@ -237,7 +237,7 @@ def test_without_a_view_there_is_one_display(view: View) -> None:
     """Nbclient and nbval see one display with the final state, and no update."""
     view.execute(A)
     view.execute("%flow run")
-    assert ["display_data", "display_data"] == [kind for kind, _, _ in view.outputs]
+    assert [kind for kind, _, _ in view.outputs] == ["display_data", "display_data"]
 
 
 def test_the_widget_is_drawn_with_pictures_for_where_there_is_none(view: View) -> None:
@@ -246,7 +246,7 @@ def test_the_widget_is_drawn_with_pictures_for_where_there_is_none(view: View) -
     view.execute("import flownb\nflownb.dag()")
     kinds = set(view.outputs[-1][1])
     view_mime = "application/vnd.jupyter.widget-view+json"
-    assert {view_mime, "application/vnd.flownb.dag+json", "image/svg+xml", "text/plain"} == kinds
+    assert kinds == {view_mime, "application/vnd.flownb.dag+json", "image/svg+xml", "text/plain"}
 
 
 def test_there_is_no_widget_without_a_flow(view: View) -> None:
@@ -262,7 +262,7 @@ def test_a_widget_that_is_made_again_takes_the_place_of_the_old_one(view: View) 
         view.run("w")
     view.events.clear()
     view.run("1")
-    assert 1 == len({event["dag"] for event in view.events if event["type"] == "DagChanged"})
+    assert len({event["dag"] for event in view.events if event["type"] == "DagChanged"}) == 1
 
 
 def test_a_widget_shows_what_turns_stale(view: View) -> None:
@@ -289,24 +289,24 @@ def test_displayed_pictures_follow_the_badges(view: View) -> None:
     view.until("2", "stale", "older result of a (a changed)")
     view.execute("pass")
     drawn = {event["dag"]: event for event in view.events if event["type"] == "DagDrawn" and event["dag"] in shown}
-    assert shown == drawn.keys()
+    assert drawn.keys() == shown
     for event in drawn.values():
         nodes = event["bundle"]["application/vnd.flownb.dag+json"]["nodes"]
-        assert ["stale", "stale"] == [node["state"] for node in nodes]
+        assert [node["state"] for node in nodes] == ["stale", "stale"]
         assert "2 stale" in event["bundle"]["text/plain"]
-        assert event["dag"] == event["metadata"]["flownb"]["follows"]
+        assert event["metadata"]["flownb"]["follows"] == event["dag"]
 
 
-def test_a_page_that_is_loaded_anew_catches_up(view: View) -> None:
-    """A new view is told of DAGs whose runs ended while no page knew them."""
+def test_a_reloaded_page_catches_up(view: View) -> None:
+    """A new view is notified of DAGs whose runs ended while no page knew them."""
     view.show({"1": A, "2": B})
     view.execute("%flow run")
     dag = view.outputs[0][2]["flownb"]["dag"]
     later = View(view.client, "document-2", "page-2")
     later.show(view.known)
     drawn = [event for event in later.events if event["type"] == "DagDrawn"]
-    assert [dag] == [event["dag"] for event in drawn]
-    assert {"application/vnd.flownb.dag+json", "image/svg+xml", "text/plain"} == set(drawn[0]["bundle"])
+    assert [event["dag"] for event in drawn] == [dag]
+    assert set(drawn[0]["bundle"]) == {"application/vnd.flownb.dag+json", "image/svg+xml", "text/plain"}
 
 
 def test_the_view_that_spoke_last_counts(view: View) -> None:
@@ -314,13 +314,13 @@ def test_the_view_that_spoke_last_counts(view: View) -> None:
     view.show({"1": A, "2": B})
     other = View(view.client, "document-2", "page-2")
     other.show({"1": A, "2": B.replace("step b", "step bb")})
-    assert ["a", "bb"] == order(other)
+    assert order(other) == ["a", "bb"]
     view.change(view.known)
-    assert ["a", "b"] == order(view)
+    assert order(view) == ["a", "b"]
 
 
 def test_a_step_whose_error_cannot_be_sent_does_no_harm(view: View) -> None:
-    """An error message that is no text leaves the step failed, and later states are told."""
+    """An error message that is not a text leaves the step failed, and later states are sent."""
     view.show({"1": "%%step a\nraise ValueError('\\ud83d')", "2": "%%step b --after a\npass"})
     view.run("1")
     view.until("1", "failed")
@@ -361,13 +361,13 @@ def test_states_that_were_overtaken_are_left_out() -> None:
         DagChanged("d", (NodeStatus("a", "fresh", (), ""), NodeStatus("b", "never", (), ""))),
         DagChanged("other", (node,)),
     ]
-    assert [
+    assert coalesced(events) == [
         run,
         task,
         StepsChanged((status("1", "fresh"), status("2", "never")), True),
         DagChanged("d", (NodeStatus("a", "fresh", (), ""), NodeStatus("b", "never", (), ""))),
         DagChanged("other", (node,)),
-    ] == coalesced(events)
+    ]
 
 
 def test_a_notebook_is_named_when_its_first_step_runs(view: View) -> None:
@@ -376,12 +376,12 @@ def test_a_notebook_is_named_when_its_first_step_runs(view: View) -> None:
     view.show({"f": "%%flow F\nc = 1", "s": "1 + 1", "1": A, "2": B})
     view.run("f")
     view.run("s")
-    assert [] == view.named
+    assert view.named == []
     view.run("1")
-    assert 1 == len(view.named)
+    assert len(view.named) == 1
     view.name("Untitled.ipynb", view.named[0])
     view.run("2")
-    assert 1 == len(view.named)
+    assert len(view.named) == 1
 
 
 def test_an_untitled_notebook_that_is_renamed_keeps_its_steps(view: View) -> None:
@@ -397,7 +397,7 @@ def test_an_untitled_notebook_that_is_renamed_keeps_its_steps(view: View) -> Non
     other = View(view.client, "document-2", "page-2")
     other.notebook = view.notebook
     other.show(view.known)
-    assert {"1": "fresh", "2": "fresh"} == other.badges
+    assert other.badges == {"1": "fresh", "2": "fresh"}
 
 
 def test_a_copy_of_a_notebook_gets_an_id_of_its_own(view: View, tmp_path: Path) -> None:
@@ -409,16 +409,16 @@ def test_a_copy_of_a_notebook_gets_an_id_of_its_own(view: View, tmp_path: Path) 
     view.notebook = {"name": "n.ipynb", "id": "4a1f"}
     view.show({"f": "%%flow F\nc = 1", "1": A, "2": B})
     view.run("1")
-    assert [] == view.named
+    assert view.named == []
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
     try:
         copy = View(client)
         copy.execute("%load_ext flownb")
         copy.notebook = {"name": "n-Copy1.ipynb", "id": "4a1f"}
         copy.show(view.known)
-        assert {"1": "never", "2": "never"} == copy.badges
+        assert copy.badges == {"1": "never", "2": "never"}
         copy.run("1")
-        assert 1 == len(set(copy.named) - {"4a1f"})
+        assert len(set(copy.named) - {"4a1f"}) == 1
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)

@@ -1,6 +1,6 @@
-"""Attempts on other people's engines: distributed systems that are there already.
+"""Attempts on distributed systems that the user has already.
 
-`dask_executor` is the driver's side, an `Executor` as any other, on a `dask_cluster`; `dask_host` is what it has done
-on each dask worker, where attempts run in worker processes as they do at home; `parcels` is what the two send each
-other. A module here is imported only when a run asks for its engine.
+`dask_executor` is the driver's side, an `Executor` like any other; `dask_host` runs on each dask worker and executes
+attempts in worker processes, as a run on this machine does; `parcels` is what the two send each other. A module of this
+package is imported only when a run asks for its engine.
 """

@@ -1,7 +1,8 @@
-"""The driver's side of ``--executor dask``: attempts as tasks of `distributed`.
+"""The driver's side of ``--executor dask``: the `Executor` that runs attempts as tasks of `distributed`.
 
-Takes attempts; gives messages of what happens to them, as every `Executor`. Dask says where an attempt runs; whether it
-is tried again is the scheduler's matter here, so nothing runs twice because dask thinks it should.
+A run connects to the scheduler of a dask cluster, or starts a cluster of its own; workers that cannot run the flow are
+refused before the first attempt. Dask decides where an attempt runs. Whether it is tried again is decided by flownb's
+scheduler, so nothing runs twice because dask would repeat it.
 """
 
 from __future__ import annotations
@@ -30,31 +31,16 @@ from distributed import Client, Future, LocalCluster
 from flownb.errors import ExecutorError, StoreError
 from flownb.runtime.cards import CardUpdate
 from flownb.runtime.engines.dask_host import OwnGroup, attempt, command, require_store
-from flownb.runtime.engines.parcels import (
-    Begun,
-    Finished,
-    Gone,
-    Message,
-    Order,
-    Refused,
-    Shown,
-    pack_spec,
-    unpack_result,
-    unpack_shown,
-)
+from flownb.runtime.engines.parcels import Order, Stored, pack_spec, unpack
+from flownb.runtime.executor import Ended, Lost, Message, Refused, Report, Started
 from flownb.runtime.process import machine_memory
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import dump_program
-from flownb.runtime.task import AttemptEnded, AttemptLost, CardShown, OutputShown, TaskSpec, Told
+from flownb.runtime.task import Output, TaskSpec
 from flownb.settings import user_name
 from flownb.store.datastore import Datastore
 
 __all__ = ["DaskExecutor", "connect", "require_able", "write_order"]
-
-# MERGED-DOC runtime.engines.dask_cluster: A dask cluster, as a run finds it or starts it. Takes the address of a
-# scheduler, or how many workers to start; gives a client of it, whose workers are known to be able to run the flow,
-# and what they are to take over from here.
-
 
 # Seconds for a scheduler to answer.
 ANSWER = 5
@@ -167,9 +153,9 @@ def _python() -> tuple[str, ...]:
     return (*map(sysconfig.get_path, names), sys.prefix, sys.base_prefix)
 
 
-# Seconds: that a run waits for a cluster without workers; for workers to say goodbye.
+# Seconds: that a run waits for a cluster without workers; that workers have to close.
 WORKERLESS = 120.0
-GOODBYE = 2.0
+CLOSING = 2.0
 
 
 @dataclass
@@ -182,7 +168,7 @@ class _Attempt:
 
 @dataclass(frozen=True)
 class _Settled:
-    """Dask has done with an attempt."""
+    """Dask has finished with an attempt."""
 
     number: int
     status: str | None
@@ -229,9 +215,9 @@ class DaskExecutor:
         self._topic = f"flownb-{secrets.token_hex(6)}"
         self._numbers = itertools.count(1)
         self._attempts: dict[int, _Attempt] = {}
-        self._futures: dict[int, Future[Any]] = {}  # until dask has done with them: it ends what nobody holds
+        self._futures: dict[int, Future[Any]] = {}  # until dask has finished with them: it ends what nobody holds
         self._heard: SimpleQueue[bytes | _Settled | _WorkerChanged] = SimpleQueue()
-        self._told: list[Told] = []
+        self._reports: list[Report] = []
         self._failure: ExecutorError | StoreError | None = None
         self._gone = ""
         self._room: dict[str, tuple[int, float]] = {}  # threads and MB of each worker
@@ -252,7 +238,7 @@ class DaskExecutor:
     def submit(self, spec: TaskSpec, *, limit: float | None = None) -> None:
         """Hand an attempt to dask; see `Executor.submit`."""
         if self._gone:
-            self._told.append(AttemptLost(spec, self._gone))
+            self._reports.append((spec, Lost(self._gone)))
             return
         number = next(self._numbers)
         key = f"{spec.step}-{self._topic}-{number}"
@@ -261,7 +247,7 @@ class DaskExecutor:
         self._attempts[number], self._futures[number] = _Attempt(spec), future
         future.add_done_callback(self._settled(number))
 
-    def wait(self, seconds: float) -> Sequence[Told]:
+    def wait(self, seconds: float) -> Sequence[Report]:
         """What happened, in order; see `Executor.wait`.
 
         Raises
@@ -271,7 +257,7 @@ class DaskExecutor:
         StoreError
             If an attempt could not be recorded.
         """
-        until = time.monotonic() + (0.0 if self._told else seconds)
+        until = time.monotonic() + (0.0 if self._reports else seconds)
         while True:
             try:
                 heard = self._heard.get(timeout=max(0.0, until - time.monotonic()))
@@ -280,11 +266,11 @@ class DaskExecutor:
             self._take(heard)
             until = 0.0
         self._look_at_cluster()
-        if self._failure is not None:  # what was told before is told at the next call
+        if self._failure is not None:  # what was reported before that is returned by the next call
             failure, self._failure = self._failure, None
             raise failure
-        told, self._told = self._told, []
-        return told
+        reports, self._reports = self._reports, []
+        return reports
 
     def interrupt(self) -> None:
         """Interrupt all attempts; those that have not begun never will."""
@@ -303,7 +289,7 @@ class DaskExecutor:
         with contextlib.suppress(Exception):
             if self._client.status == "running":
                 self._client.cancel(list(self._futures.values()))
-                self._command("close").join(GOODBYE)
+                self._command("close").join(CLOSING)
                 if self._cluster is None:  # a cluster of others keeps nothing of this run
                     self._client.run_on_scheduler(
                         lambda dask_scheduler: (
@@ -314,10 +300,10 @@ class DaskExecutor:
         with contextlib.suppress(Exception):
             self._client.unsubscribe_topic("all")
         with contextlib.suppress(Exception):
-            self._client.close(GOODBYE)
+            self._client.close(CLOSING)
         if self._cluster is not None:
             with contextlib.suppress(Exception):
-                self._cluster.close(GOODBYE)
+                self._cluster.close(CLOSING)
 
     # -- the cluster
 
@@ -377,34 +363,34 @@ class DaskExecutor:
         self._lose(list(self._attempts), self._gone)
 
     def _command(self, what: Any) -> threading.Thread:
-        """Tell all workers that have attempts of this run what to do, without waiting for them."""
+        """Send a command to all workers that have attempts of this run, without waiting for them."""
         addresses = sorted({one.worker for one in self._attempts.values() if one.worker})
         workers = None if what == "close" else addresses
 
-        def tell() -> None:
-            with contextlib.suppress(Exception):  # gone: then there is nothing to be told
+        def send() -> None:
+            with contextlib.suppress(Exception):  # the cluster is gone: then there is nothing to do
                 self._client.run(command, self._topic, what, workers=workers, on_error="ignore")
 
-        thread = threading.Thread(target=tell, daemon=True, name=f"flownb-dask-{what}")
+        thread = threading.Thread(target=send, daemon=True, name=f"flownb-dask-{what}")
         thread.start()
         return thread
 
     # -- attempts
 
     def _settled(self, number: int) -> Callable[[Future[Any]], None]:
-        """What dask calls when it has done with an attempt."""
+        """What dask calls when it has finished with an attempt."""
 
-        def tell(future: Future[Any]) -> None:
-            error = future.exception(timeout=GOODBYE) if future.status == "error" else None
+        def settled(future: Future[Any]) -> None:
+            error = future.exception(timeout=CLOSING) if future.status == "error" else None
             self._heard.put(_Settled(number, future.status, error))
 
-        return tell
+        return settled
 
     def _take(self, heard: bytes | _Settled | _WorkerChanged) -> None:
-        """Turn what was heard into what is told."""
+        """Turn what arrived into reports."""
         match heard:
             case bytes():
-                self._take_message(pickle.loads(heard))
+                self._take_message(*pickle.loads(heard))
             case _WorkerChanged(address, here):
                 if here:
                     with contextlib.suppress(OSError):
@@ -419,33 +405,25 @@ class DaskExecutor:
                 if number in self._attempts and self._client.status == "running":
                     self._take_end(number, status, error)
 
-    def _take_message(self, message: Message) -> None:
-        """Take what a host says of an attempt; what is said of one that was given up does not matter."""
-        if isinstance(message, Refused):
-            kind = StoreError if message.store else ExecutorError
-            self._end(kind(message.message))
+    def _take_message(self, number: int, sent: Message | Stored) -> None:
+        """Take a host's message about an attempt; what is sent of one that was given up does not matter."""
+        if isinstance(sent, Refused):
+            kind = StoreError if sent.store else ExecutorError
+            self._end(kind(sent.message))
             return
-        one = self._attempts.get(message.number)
+        one = self._attempts.get(number)
         if one is None:
             return
-        match message:
-            case Begun(_, address):
-                one.worker = address
-            case Shown():
-                what = unpack_shown(message, self._datastore)
-                if isinstance(what, CardUpdate):
-                    self._told.append(CardShown(one.spec, what))
-                elif what is not None:
-                    self._told.append(OutputShown(one.spec, what))
-            case Finished():
-                result = unpack_result(message, one.spec, self._flow, self._datastore)
-                if result is None:
-                    self._lose([message.number], "What it recorded is gone.")
-                else:
-                    self._told.append(AttemptEnded(one.spec, result, elsewhere=True))
-                    del self._attempts[message.number]
-            case Gone(_, reason):
-                self._lose([message.number], reason)
+        match unpack(sent, one.spec, self._flow, self._datastore):
+            case Started(where):
+                one.worker = where
+            case Output() | CardUpdate() as shown:
+                self._reports.append((one.spec, shown))
+            case Ended() as ended:
+                self._reports.append((one.spec, ended))
+                del self._attempts[number]
+            case Lost(reason):
+                self._lose([number], reason)
 
     def _take_end(self, number: int, status: str | None, error: BaseException | None) -> None:
         """An attempt of which dask says that it ended, but its host did not."""
@@ -465,10 +443,10 @@ class DaskExecutor:
             self._lose([number], f"It was {status} on the dask cluster.")
 
     def _lose(self, numbers: Sequence[int], reason: str) -> None:
-        """Tell that attempts are lost, and keep dask from running them."""
+        """Report that attempts are lost, and keep dask from running them."""
         futures = [self._futures[number] for number in numbers if number in self._futures]
         for number in numbers:
-            self._told.append(AttemptLost(self._attempts.pop(number).spec, reason))
+            self._reports.append((self._attempts.pop(number).spec, Lost(reason)))
         if futures and self._client.status == "running":
             with contextlib.suppress(Exception):
                 self._client.cancel(futures)

@@ -1,15 +1,14 @@
 """The worker's side of ``--executor dask``: attempts in worker processes, started by a dask worker.
 
-Takes an `Order` and attempts as tasks of `distributed`; gives messages as events on the run's topic. A dask worker runs
-several tasks in threads of one process, which share standard output, environment and modules. So a task only waits:
-its attempt runs in a process of its own, which the same `ProcessExecutor` starts and watches as in a run without dask.
+A dask worker runs several tasks in threads of one process, which share standard output, environment and modules. So a
+task of `distributed` only waits: its attempt runs in a process of its own, which the same `ProcessExecutor` starts and
+watches as in a run without dask. What it reports is passed on to the driver, as events on the run's topic.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import socket
 import threading
 import time
@@ -24,18 +23,10 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import sync
 
 from flownb.errors import FlownbError, StoreError
-from flownb.runtime.engines.parcels import (
-    Begun,
-    Gone,
-    Order,
-    Refused,
-    Shown,
-    pack_result,
-    pack_shown,
-    unpack_spec,
-)
+from flownb.runtime.engines.parcels import Order, pack, unpack_spec
+from flownb.runtime.executor import Ended, Lost, Message, Refused, Report, Started
 from flownb.runtime.shipping import load_program
-from flownb.runtime.task import AttemptEnded, AttemptLost, CardShown, OutputShown, TaskSpec, Told
+from flownb.runtime.task import TaskSpec
 from flownb.runtime.workers.pool import ProcessExecutor
 from flownb.runtime.workers.server import ServerPool, Surroundings, surroundings
 from flownb.store.datastore import Datastore
@@ -44,7 +35,7 @@ __all__ = ["OwnGroup", "attempt", "command", "require_store"]
 
 Command = Literal["interrupt", "kill", "close"]
 
-# States of dask's in which an attempt goes on: of its task, and of its worker.
+# States of dask's in which an attempt continues: of its task, and of its worker.
 RUNS = ("executing", "long-running")
 LIVES = (Status.running, Status.paused, Status.closing_gracefully)
 # Seconds: between two looks whether an attempt is still wanted; that a host without attempts is kept.
@@ -53,7 +44,7 @@ IDLE = 60.0
 
 
 class OwnGroup(WorkerPlugin):
-    """Takes a worker out of the terminal's group: Ctrl-C is for the driver, which tells workers what to do."""
+    """Takes a worker out of the terminal's group: Ctrl-C is for the driver, which sends commands to its workers."""
 
     name = "flownb-own-group"
 
@@ -97,8 +88,8 @@ def attempt(order: Order, number: int, key: str, packed: bytes, limit: float | N
     """
     worker = get_worker()
 
-    def tell(text: bytes) -> None:
-        worker.log_event(order.topic, text)
+    def send(message: Message, datastore: Datastore | None = None) -> None:
+        worker.log_event(order.topic, pack(number, message, datastore))
 
     def wanted() -> bool:
         task = worker.state.tasks.get(key)
@@ -108,17 +99,17 @@ def attempt(order: Order, number: int, key: str, packed: bytes, limit: float | N
     where = [order.topic, "begun", str(number)]
     before = sync(worker.loop, worker.scheduler.get_metadata, keys=where, default=None)
     if before is not None:
-        tell(pickle.dumps(Gone(number, f"The dask worker {before} that ran it is gone.")))
+        send(Lost(f"The dask worker {before} that ran it is gone."))
         return
     sync(worker.loop, worker.scheduler.set_metadata, keys=where, value=worker.address)
     if not wanted():  # the run is over, and perhaps that mark of it is gone, too
         return
-    tell(pickle.dumps(Begun(number, worker.address)))
+    send(Started(worker.address))
     try:
         with _Host.of(order, worker) as host:
-            host.run(number, packed, limit, tell, wanted)
+            host.run(packed, limit, send, wanted)
     except FlownbError as error:
-        tell(pickle.dumps(Refused(str(error), isinstance(error, StoreError))))
+        send(Refused(str(error), isinstance(error, StoreError)))
 
 
 def command(topic: str, what: Command) -> None:
@@ -132,15 +123,14 @@ def command(topic: str, what: Command) -> None:
 class _Asked:
     """An attempt that was asked for."""
 
-    number: int
     packed: bytes
     limit: float | None
-    tell: Callable[[bytes], None]
+    send: Callable[[Message, Datastore | None], None]
     done: threading.Event = field(default_factory=threading.Event)
 
 
 class _Host:
-    """Runs the attempts of one run on this dask worker; one thread of its own speaks with their processes.
+    """Runs the attempts of one run on this dask worker; one thread of its own communicates with their processes.
 
     Parameters
     ----------
@@ -162,7 +152,7 @@ class _Host:
         self._order = order
         self._datastore = Datastore(order.location)
         self._asked: SimpleQueue[_Asked | Command] = SimpleQueue()
-        self._running: dict[int, _Asked] = {}  # by the identity of the spec, which comes back with all that is told
+        self._running: dict[int, _Asked] = {}  # by the identity of the spec, which comes back with all reports
         self._specs: dict[int, TaskSpec] = {}
         self._users = 0
         self._used = time.monotonic()
@@ -190,14 +180,13 @@ class _Host:
 
     def run(
         self,
-        number: int,
         packed: bytes,
         limit: float | None,
-        tell: Callable[[bytes], None],
+        send: Callable[[Message, Datastore | None], None],
         wanted: Callable[[], bool],
     ) -> None:
-        """Run an attempt and wait for its end, which is told of; all are killed as soon as nobody wants this one."""
-        asked = _Asked(number, packed, limit, tell)
+        """Run an attempt, send its messages and wait for its end; all are killed as soon as nobody wants this one."""
+        asked = _Asked(packed, limit, send)
         self.ask(asked)
         while not asked.done.wait(LOOK):
             if not self._thread.is_alive():
@@ -212,7 +201,7 @@ class _Host:
             self._waker.send(b".")
 
     def _serve(self) -> None:
-        """Speak with the processes until nobody needs them."""
+        """Run attempts until nobody needs this host."""
         pool = ServerPool()
         try:
             with pool.server(_surroundings(self._order)) as server:
@@ -221,8 +210,8 @@ class _Host:
                 executor.listen(self._woken.fileno())
                 try:
                     while self._take(executor):
-                        for told in executor.wait(IDLE):
-                            self._hear(told)
+                        for report in executor.wait(IDLE):
+                            self._pass_on(report)
                 finally:
                     executor.close()
         except Exception as error:
@@ -232,7 +221,7 @@ class _Host:
             pool.close()
 
     def _take(self, executor: ProcessExecutor) -> bool:
-        """Do what was asked for; gives whether to go on."""
+        """Do what was asked for; False if that was to close, or if nobody used this host for long."""
         with contextlib.suppress(BlockingIOError):
             self._woken.recv(1 << 16)
         while True:
@@ -255,24 +244,19 @@ class _Host:
         with self._lock:
             return bool(self._users) or time.monotonic() - self._used < IDLE
 
-    def _hear(self, told: Told) -> None:
-        """Hand on what happened to an attempt."""
-        asked = self._running.get(id(told.spec))
+    def _pass_on(self, report: Report) -> None:
+        """Send the driver what happened to an attempt."""
+        spec, message = report
+        asked = self._running.get(id(spec))
         if asked is None:
             return
-        match told:
-            case OutputShown(_, what) | CardShown(_, what):
-                asked.tell(pack_shown(Shown(asked.number, what), self._datastore))
-                return
-            case AttemptEnded(_, result, _):
-                asked.tell(pack_result(asked.number, result))
-            case AttemptLost(_, reason):
-                asked.tell(pickle.dumps(Gone(asked.number, reason)))
-        del self._running[id(told.spec)], self._specs[id(told.spec)]
-        asked.done.set()
+        asked.send(message, self._datastore)
+        if isinstance(message, Ended | Lost):
+            del self._running[id(spec)], self._specs[id(spec)]
+            asked.done.set()
 
     def _refuse(self, error: Exception) -> None:
-        """Tell that nothing runs here any more: the run ends."""
+        """Report that nothing runs here any more: the run ends."""
         text = str(error)
         if not isinstance(error, FlownbError):
             text = f"A dask worker failed: {type(error).__name__}: {text.rstrip('.')}."
@@ -283,12 +267,12 @@ class _Host:
                 if isinstance(asked, _Asked):
                     waiting.append(asked)
         for one in waiting[:1]:
-            one.tell(pickle.dumps(Refused(text, isinstance(error, StoreError))))
+            one.send(Refused(text, isinstance(error, StoreError)), None)
         for one in waiting:
             one.done.set()
 
     def _forget(self) -> None:
-        """Let go of what is held; who asks from now on gets another host."""
+        """Release what is held; who asks from now on gets another host."""
         with self._lock:
             if self.known.get(self._order.topic) is self:
                 del self.known[self._order.topic]

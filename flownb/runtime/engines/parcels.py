@@ -1,7 +1,8 @@
 """What the driver of a run and the hosts of its attempts send each other through an engine.
 
-Takes Python values; gives bytes. An engine's scheduler keeps every message in its memory and sends it twice, so what is
-large does not go through it: records are in the datastore anyway, and there both ends see what a step shows, too.
+The messages are those of `flownb.runtime.executor`, each with the number that the driver gave its attempt. An engine's
+scheduler keeps every message in its memory and sends it twice, so what is large does not go through it: records are in
+the datastore anyway, and what a step shows is stored there for the moment.
 """
 
 from __future__ import annotations
@@ -9,30 +10,15 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from flownb.errors import CorruptBlob, StoreError
-from flownb.runtime.cards import CardUpdate
+from flownb.runtime.executor import Ended, Lost, Message
 from flownb.runtime.failure import StepError
-from flownb.runtime.task import Output, TaskResult, TaskSpec
+from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.store.datastore import Datastore
-from flownb.store.records import ArtifactRef, TaskRecord
+from flownb.store.records import ArtifactRef
 
-__all__ = [
-    "Begun",
-    "Finished",
-    "Gone",
-    "Message",
-    "Order",
-    "Refused",
-    "Shown",
-    "pack_result",
-    "pack_shown",
-    "pack_spec",
-    "unpack_result",
-    "unpack_shown",
-    "unpack_spec",
-]
+__all__ = ["Order", "Stored", "pack", "pack_spec", "unpack", "unpack_spec"]
 
 # The largest message in bytes that goes through the engine itself.
 LARGEST = 1 << 15
@@ -47,7 +33,7 @@ class Order:
     topic : str
         What the run is called on the engine; no other has this name.
     location, token : str
-        Where the datastore is, and what tells that one from another at the same place.
+        Where the datastore is, and what distinguishes it from another one at the same place.
     folder : str
         Where the driver works.
     path : tuple of str
@@ -69,59 +55,19 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Begun:
-    """An attempt, by the number its driver gave it, has begun on the worker at an address."""
-
-    number: int
-    address: str
-
-
-@dataclass(frozen=True)
-class Shown:
-    """An attempt showed something; what is large is in the datastore."""
-
-    number: int
-    what: Output | CardUpdate | ArtifactRef
-
-
-@dataclass(frozen=True)
-class Finished:
-    """An attempt ended and is recorded.
+class Stored:
+    """Where a message is that was too large to be sent: of an attempt that ended, its record has all there is.
 
     Attributes
     ----------
-    number : int
-    record : TaskRecord or None
-        None if it is large: it is in the datastore.
-    error : dict or None
-        What ended it, see `flownb.runtime.failure.describe`; of a large record, what stands there.
+    ref : ArtifactRef or None
+        Of what was shown; None for an attempt that ended.
     final : bool
-        Whether another attempt cannot help.
+        Of an attempt that ended: whether another attempt cannot help.
     """
 
-    number: int
-    record: TaskRecord | None
-    error: Mapping[str, str] | None
-    final: bool
-
-
-@dataclass(frozen=True)
-class Gone:
-    """What ran an attempt is gone, for the reason given."""
-
-    number: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A host cannot run attempts of this run, for the reason given; `store` says whether the datastore is to blame."""
-
-    message: str
-    store: bool
-
-
-Message = Begun | Shown | Finished | Gone | Refused
+    ref: ArtifactRef | None = None
+    final: bool = False
 
 
 def pack_spec(spec: TaskSpec) -> bytes:
@@ -145,7 +91,7 @@ def unpack_spec(text: bytes, datastore: Datastore) -> TaskSpec:
     assert isinstance(spec, TaskSpec)
     if not names:
         return spec
-    found = datastore.task_records(flow, spec.run, names)
+    found = datastore.tasks.task_records(flow, spec.run, names)
     parents = tuple(record for record in found if record is not None)
     if len(parents) < len(names):
         raise StoreError(
@@ -156,50 +102,52 @@ def unpack_spec(text: bytes, datastore: Datastore) -> TaskSpec:
     return replace(spec, parents=parents)
 
 
-def pack_result(number: int, result: TaskResult) -> bytes:
-    """How an attempt ended, as bytes; without what is recorded if that is much."""
-    error, final = None, False
-    if isinstance(result.error, StepError):
-        error, final = result.error.facts, result.error.final
-    text = pickle.dumps(Finished(number, result.record, error, final), protocol=5)
-    if len(text) > LARGEST:
-        text = pickle.dumps(Finished(number, None, None, final), protocol=5)
-    return text
+def pack(number: int, message: Message, datastore: Datastore | None = None) -> bytes:
+    """A message about an attempt as bytes; of a large one, where in the datastore it is."""
+    text = pickle.dumps((number, message), protocol=5)
+    if len(text) <= LARGEST or datastore is None:
+        return text
+    if isinstance(message, Ended):
+        error = message.result.error
+        stored = Stored(final=isinstance(error, StepError) and error.final)
+    else:
+        stored = Stored(datastore.artifacts.save(pickle.dumps(message, protocol=5), name="message"))
+        datastore.artifacts.settle()
+    return pickle.dumps((number, stored), protocol=5)
 
 
-def unpack_result(message: Finished, spec: TaskSpec, flow: str, datastore: Datastore) -> TaskResult | None:
-    """What `pack_result` was given, except for live objects; None if it is not recorded any more."""
-    record, facts = message.record, message.error
-    if record is None:
-        (record,) = datastore.task_records(flow, spec.run, [(spec.step, spec.task, spec.attempt)])
-        if record is None:
+def unpack(message: Message | Stored, spec: TaskSpec, flow: str, datastore: Datastore) -> Message | None:
+    """The message that `pack` was given, except for live objects.
+
+    Parameters
+    ----------
+    message : Message or Stored
+        What was sent.
+    spec : TaskSpec
+        Of the attempt.
+    flow : str
+    datastore : Datastore
+
+    Returns
+    -------
+    Message or None
+        None if what was shown is not stored any more, for nothing refers to it; the attempt is lost if its record
+        is not.
+    """
+    if not isinstance(message, Stored):
+        return message
+    if message.ref is not None:
+        try:
+            found: Message = pickle.loads(datastore.artifacts.load(message.ref, name="message"))
+        except CorruptBlob:
             return None
-        facts = record.exception if record.status == "failed" else None
+        return found
+    (record,) = datastore.tasks.task_records(flow, spec.run, [(spec.step, spec.task, spec.attempt)])
+    if record is None:
+        return Lost("What it recorded is gone.")
     error: BaseException | None = None
     if record.status == "interrupted":
         error = KeyboardInterrupt()
-    elif facts is not None:
-        error = StepError(facts, final=message.final)
-    return TaskResult(record, {}, error)
-
-
-def pack_shown(shown: Shown, datastore: Datastore) -> bytes:
-    """What an attempt shows, as bytes; of what is large, where it is for now."""
-    text = pickle.dumps(shown, protocol=5)
-    if len(text) > LARGEST:
-        ref = datastore.save(pickle.dumps(shown.what, protocol=5), name="message")
-        datastore.settle()
-        text = pickle.dumps(Shown(shown.number, ref), protocol=5)
-    return text
-
-
-def unpack_shown(shown: Shown, datastore: Datastore) -> Output | CardUpdate | None:
-    """What `pack_shown` was given; None if the datastore was cleared up meanwhile, for nothing refers to it."""
-    what: Any = shown.what
-    if isinstance(what, ArtifactRef):
-        try:
-            what = pickle.loads(datastore.load(what, name="message"))
-        except CorruptBlob:
-            return None
-    assert isinstance(what, Output | CardUpdate)
-    return what
+    elif record.status == "failed" and record.exception is not None:
+        error = StepError(record.exception, final=message.final)
+    return Ended(TaskResult(record, {}, error), elsewhere=True)

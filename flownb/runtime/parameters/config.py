@@ -1,7 +1,7 @@
 """``Config`` with Metaflow's meaning: settings that are known before a run starts, also to decorators.
 
-Takes what a ``%%flow`` cell declares; gives configs that read their texts, and expressions where they are used. Rules
-follow ``metaflow/user_configs/config_parameters.py`` of 2.19.39.
+Each config's value is that of an option, of the environment, or its default (`choose_configs`). The rules follow
+``metaflow/user_configs/config_parameters.py`` and ``config_options.py`` of 2.19.39.
 """
 
 from __future__ import annotations
@@ -304,11 +304,6 @@ def plain_configs(configs: Mapping[str, Any]) -> dict[str, Any]:
 def _short(value: Any) -> str:
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-# MERGED-DOC runtime.parameters.config_choice: Which value each config has: of an option, of the environment, or its
-# default. Takes declared configs and what the user chose; gives their artifacts. Rules follow
-# ``metaflow/user_configs/config_options.py`` of 2.19.39.
 
 
 FILES_VARIABLE = "METAFLOW_FLOW_CONFIG"

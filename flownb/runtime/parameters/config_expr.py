@@ -1,7 +1,7 @@
 """``config_expr`` and what ``cfg.a.b`` is in a class body: a config's value that is not known yet.
 
-Takes what decorators and parameters were given; gives it with every such expression replaced by its value in a run.
-Rules follow ``metaflow/user_configs/config_parameters.py`` of 2.19.39: an expression is Python, evaluated with the
+When a run starts, every such expression in what decorators and parameters were given is replaced by its value. The
+rules follow ``metaflow/user_configs/config_parameters.py`` of 2.19.39: an expression is Python, evaluated with the
 configs as variables.
 """
 

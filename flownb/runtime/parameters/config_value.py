@@ -1,6 +1,6 @@
 """``ConfigValue``: the value of a config as steps see it.
 
-Takes a nested dictionary; gives one that cannot be changed and that is read with dots or brackets. Behaviour follows
+It is a nested dictionary that cannot be changed and that is read with dots or brackets. Its behaviour follows
 ``metaflow/user_configs/config_parameters.py`` of 2.19.39.
 """
 

@@ -1,7 +1,7 @@
-"""``Parameter`` and ``JSONType`` with Metaflow's meaning.
+"""``Parameter``, ``JSONType`` and ``IncludeFile`` with Metaflow's meaning, and what the user chose for a run.
 
-Takes what a ``%%flow`` cell declares and what a user typed; gives the value each parameter has in a run. Rules follow
-``metaflow/parameters.py`` of 2.19.39 and the click 7.1.2 that it brings.
+The rules for values follow ``metaflow/parameters.py`` of 2.19.39 and the click 7.1.2 that it brings, those of files
+``metaflow/includefile.py``. A file is read when the run starts.
 """
 
 from __future__ import annotations
@@ -28,10 +28,6 @@ __all__ = [
     "call_default",
     "call_parser",
 ]
-
-# MERGED-DOC runtime.parameters.context: What parameters and configs are told when a run starts: what the user
-# chose, and where. Takes what a magic or a command line understood; gives it to `Parameter` and `Config`, and to
-# functions that compute their defaults.
 
 
 class ParameterContext(NamedTuple):
@@ -99,10 +95,6 @@ def call_default(function: Callable[..., Any], context: ParameterContext, kind_n
             f"Its function raised {type(error).__name__}: {str(error).rstrip('.')}.",
             "Correct the function, or give a value.",
         ) from error
-
-
-# MERGED-DOC runtime.parameters.parsers: Parsers of configs and of included files: a function, or the dotted name of
-# one. Takes a parser and a text; gives what the parser makes of it.
 
 
 Parser = str | Callable[[Any], Any]
@@ -409,11 +401,6 @@ def _boolean(value: Any) -> bool:
     if text in TRUE + FALSE:
         return text in TRUE
     raise ValueError("accepted are true and false")
-
-
-# MERGED-DOC runtime.parameters.include_file: ``IncludeFile`` with Metaflow's meaning: a parameter whose value is a
-# file's content. Takes a path; gives the content, read when the run starts. Rules follow
-# ``metaflow/includefile.py`` of 2.19.39.
 
 
 class IncludeFile(Parameter):

@@ -1,7 +1,4 @@
-"""What a run starts with: the values of its configs and parameters.
-
-Takes a `Program` and what the user chose; gives the program with its configs settled, and the parameters' artifacts.
-"""
+"""What a run starts with: the values of its configs and parameters, from the user's choices and from defaults."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What driver, zygote and workers send each other.
+"""How driver, zygote and workers talk to each other: frames on a Unix socket, each a length and a pickle.
 
-Takes Python values; gives frames on a Unix socket: a length and a pickle. All ends are flownb on one machine, of one
-user, connected before anything of the user's runs.
+Here are the messages about processes. What a worker reports of its attempt are those of `flownb.runtime.executor`. All
+ends are flownb on one machine, of one user, connected before any code of the user's runs.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import pickle
 import socket
 import struct
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from flownb.runtime.task import TaskSpec
 
 __all__ = [
-    "Ended",
     "Exited",
     "Fork",
     "Forked",
@@ -26,7 +25,6 @@ __all__ = [
     "Keeps",
     "Kill",
     "Load",
-    "NotRecorded",
     "Request",
     "receive",
     "send",
@@ -72,7 +70,7 @@ class Forked:
 
 @dataclass(frozen=True)
 class Exited:
-    """From the zygote: an attempt's process is gone; `status` is an exit code, or a signal's number below zero."""
+    """From the zygote: an attempt's process has ended; `status` is an exit code, or minus the number of a signal."""
 
     number: int
     status: int
@@ -98,45 +96,13 @@ class Request:
     decorated: bool = True
 
 
-@dataclass(frozen=True)
-class Ended:
-    """From a worker: its attempt has ended and is recorded.
-
-    Attributes
-    ----------
-    record : TaskRecord
-        As JSON.
-    error : dict or None
-        What ended it, see `flownb.runtime.failure.describe`.
-    final : bool
-        Whether another attempt cannot help.
-    facts : dict
-        What is not recorded.
-    lingers : bool
-        Whether something of the step goes on until its process ends: threads, exit handlers, processes it started.
-    """
-
-    record: bytes
-    error: Mapping[str, str] | None
-    final: bool
-    facts: Mapping[str, Any]
-    lingers: bool = False
-
-
-@dataclass(frozen=True)
-class NotRecorded:
-    """From a worker: what its attempt left could not be recorded, as a message of three sentences."""
-
-    message: str
-
-
 def send(end: socket.socket, value: Any, *, lock: threading.Lock | None = None, fds: tuple[int, ...] = ()) -> None:
     """Send one value, with file descriptors.
 
     Raises
     ------
     OSError
-        If the other end is gone.
+        If the other end is closed.
     """
     text = pickle.dumps(value, protocol=5)
     frame = LENGTH.pack(len(text)) + text
@@ -150,12 +116,12 @@ def send(end: socket.socket, value: Any, *, lock: threading.Lock | None = None, 
 
 
 def receive(end: socket.socket, *, fds: int = 0) -> tuple[Any, list[int]]:
-    """Wait for one value, and up to so many file descriptors.
+    """Wait for one value, and up to `fds` file descriptors.
 
     Raises
     ------
     EOFError
-        If the other end is gone.
+        If the other end is closed.
     """
     head, received = b"", []
     while len(head) < LENGTH.size:
@@ -186,7 +152,7 @@ class Frames:
         self.closed = False
 
     def __iter__(self) -> Iterator[Any]:
-        """The values that are there by now."""
+        """The values that have arrived."""
         while not self.closed:
             try:
                 some = self._end.recv(CHUNK, socket.MSG_DONTWAIT)
@@ -204,7 +170,7 @@ class Frames:
                 with memoryview(self._buffer) as view:
                     try:
                         value = pickle.loads(view[LENGTH.size : end])
-                    except Exception:  # the step wrote into our file, so nothing that comes can be understood
+                    except Exception:  # the step wrote into our file, so nothing that follows can be understood
                         self.closed = True
                         with contextlib.suppress(OSError):
                             self._end.shutdown(socket.SHUT_RDWR)  # nor does the worker wait for a reader

@@ -1,7 +1,6 @@
-"""The driver's side: attempts that run in worker processes of this machine.
+"""The driver's side of worker processes: the `Executor` that runs attempts in processes of this machine.
 
-Takes attempts; gives messages of what happens to them. A process that dies is a lost attempt with a reason, whatever it
-died of.
+A process that dies is a lost attempt with a reason, whatever it died of.
 """
 
 from __future__ import annotations
@@ -19,24 +18,13 @@ from typing import Any
 
 from flownb.errors import StoreError
 from flownb.runtime.cards import CardUpdate
-from flownb.runtime.failure import StepError
+from flownb.runtime.executor import Ended, Lost, Refused, Report
 from flownb.runtime.process import machine_memory
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import dump_program
-from flownb.runtime.task import (
-    AttemptEnded,
-    AttemptLost,
-    CardShown,
-    Output,
-    OutputKind,
-    OutputShown,
-    TaskResult,
-    TaskSpec,
-    Told,
-)
-from flownb.runtime.workers.channel import Ended, Exited, Forked, Frames, Keeps, NotRecorded, Request, send
+from flownb.runtime.task import Output, OutputKind, TaskSpec
+from flownb.runtime.workers.channel import Exited, Forked, Frames, Keeps, Request, send
 from flownb.runtime.workers.server import WorkerServer
-from flownb.store.records import TaskRecord, from_json
 
 __all__ = ["ProcessExecutor"]
 
@@ -57,7 +45,7 @@ class _Attempt:
     limit: float | None = None  # counts from when it has a process
     deadline: float = float("inf")
     ended: bool = False
-    held: AttemptEnded | None = None
+    held: Ended | None = None
     stopped: str = ""
     decoders: dict[int, Any] = field(default_factory=dict)
 
@@ -73,7 +61,7 @@ class ProcessExecutor:
     slots : int
         How many attempts run at once.
     server : WorkerServer
-        Used by nobody else meanwhile; it stays when the executor is closed.
+        Used by nobody else meanwhile; closing the executor does not end it.
     keeps : {"record", "spin", "values"}
         What is kept of an attempt, see `flownb.runtime.workers.channel.Request`.
     values : str
@@ -99,7 +87,7 @@ class ProcessExecutor:
         self._attempts: dict[int, _Attempt] = {}
         self._selector = selectors.DefaultSelector()
         self._control: int | None = None
-        self._untold: list[Told] = []
+        self._waiting: list[Report] = []
         self._text, self._location = dump_program(program), location
 
     def submit(self, spec: TaskSpec, *, limit: float | None = None) -> None:
@@ -122,31 +110,31 @@ class ProcessExecutor:
         self._selector.register(ours, selectors.EVENT_READ, number)
         for end in pipes:
             self._selector.register(end, selectors.EVENT_READ, number)
-        with contextlib.suppress(OSError):  # a process that is gone already is told of by the server
+        with contextlib.suppress(OSError):  # of a process that has ended already the server reports
             send(ours, Request(spec, self._keeps, self._values, self._decorated))
 
-    def wait(self, seconds: float) -> Sequence[Told]:
+    def wait(self, seconds: float) -> Sequence[Report]:
         """What happened, in order; see `Executor.wait`."""
         deadline = min((one.deadline for one in self._attempts.values()), default=float("inf"))
-        told, self._untold = self._untold, []
-        seconds = 0.0 if told else max(0.0, min(seconds, deadline - time.monotonic()))
+        reports, self._waiting = self._waiting, []
+        seconds = 0.0 if reports else max(0.0, min(seconds, deadline - time.monotonic()))
         for key, _ in self._selector.select(seconds):
             if key.data is None:
-                told += self._hear_server()
+                reports += self._hear_server()
             elif key.data in self._attempts:
-                told += self._hear(self._attempts[key.data], key.fd)
+                reports += self._hear(self._attempts[key.data], key.fd)
         now = time.monotonic()
         for number, attempt in self._attempts.items():
             if attempt.deadline <= now:
                 attempt.deadline = float("inf")
                 attempt.stopped = "It ran longer than its @timeout and did not react to it, so its process was ended."
                 self._server.kill(number, signal.SIGKILL)
-        return told
+        return reports
 
     def interrupt(self) -> None:
         """Interrupt all attempts; what their steps started is left to them."""
         if self._attempts and not any(attempt.pid for attempt in self._attempts.values()):
-            self._server.kill_at_once()  # it still imports, perhaps for long, and would not hear
+            self._server.kill_at_once()  # it is still importing, perhaps for long, and would not react
             return
         self._stop_all(signal.SIGINT, group=False)
 
@@ -155,7 +143,7 @@ class ProcessExecutor:
         self._stop_all(signal.SIGKILL, group=True)
 
     def _stop_all(self, sent: int, *, group: bool) -> None:
-        """Send a signal to all attempts, and note why they ended if they leave nothing."""
+        """Send a signal to all attempts, and note why they ended if they leave no result."""
         for number, attempt in self._attempts.items():
             attempt.stopped = attempt.stopped or "The run was stopped, and it did not react."
             self._server.kill(number, sent, group=group)
@@ -165,7 +153,7 @@ class ProcessExecutor:
         self._selector.register(fd, selectors.EVENT_READ, 0)  # no attempt has this number
 
     def close(self) -> None:
-        """End what still runs; the server stays."""
+        """End what still runs, but not the server."""
         self.kill()
         for attempt in self._attempts.values():
             self._release(attempt)
@@ -173,17 +161,17 @@ class ProcessExecutor:
         self._selector.close()
         self._server.forget()
 
-    # -- what is heard
+    # -- what arrives
 
     def _connect(self) -> None:
-        """Tell the server, or a new one, of the program, and listen to it."""
-        self._untold += self._hear_server()  # of a server that died since it was heard
+        """Give the server, or a new one, the program, and listen to it."""
+        self._waiting += self._hear_server()  # of a server that died meanwhile
         self._server.load(self._text, self._location)
         self._control = self._server.fileno()
         self._selector.register(self._control, selectors.EVENT_READ, None)
 
-    def _hear_server(self) -> Iterator[Told]:
-        """Processes that were made and that ended; of a dead server all are taken for lost."""
+    def _hear_server(self) -> Iterator[Report]:
+        """Processes that were made and that ended; if the server is dead, all are lost."""
         for message in self._server.messages() if self._control is not None else ():
             attempt = self._attempts.get(message.number)
             if attempt is None:
@@ -207,18 +195,16 @@ class ProcessExecutor:
                         os.killpg(attempt.pid, signal.SIGKILL)
                 yield from self._gone(number, "The process that starts workers was killed.")
 
-    def _hear(self, attempt: _Attempt, fd: int) -> Iterator[Told]:
-        """What an attempt says on one of its files."""
+    def _hear(self, attempt: _Attempt, fd: int) -> Iterator[Report]:
+        """What an attempt sent on one of its files."""
         if fd in attempt.pipes:
             yield from self._text_of(attempt, fd)
             return
         for message in attempt.frames:
             match message:
-                case Output():
-                    yield OutputShown(attempt.spec, message)
-                case CardUpdate():
-                    yield CardShown(attempt.spec, message)
-                case NotRecorded():
+                case Output() | CardUpdate():
+                    yield attempt.spec, message
+                case Refused():
                     attempt.ended = True
                     raise StoreError(message.message)
                 case Ended():
@@ -226,16 +212,15 @@ class ProcessExecutor:
                         yield from self._text_of(attempt, pipe)
                     attempt.ended = True
                     attempt.deadline = time.monotonic() + LINGER
-                    told = AttemptEnded(attempt.spec, _result(message), elsewhere=True)
                     if message.lingers:  # the attempt is over when its process is, as on Metaflow
-                        attempt.held = told
+                        attempt.held = message
                     else:
-                        yield told
+                        yield attempt.spec, message
         if attempt.frames.closed:
             with contextlib.suppress(KeyError):
                 self._selector.unregister(attempt.channel)
 
-    def _text_of(self, attempt: _Attempt, fd: int) -> Iterator[Told]:
+    def _text_of(self, attempt: _Attempt, fd: int) -> Iterator[Report]:
         """Text that did not come through Python: C libraries, subprocesses."""
         while True:
             try:
@@ -249,20 +234,20 @@ class ProcessExecutor:
             decoder = attempt.decoders.setdefault(fd, getincrementaldecoder("utf-8")("replace"))
             text = decoder.decode(data)
             if text:
-                yield OutputShown(attempt.spec, Output(attempt.pipes[fd], text))
+                yield attempt.spec, Output(attempt.pipes[fd], text)
             if len(data) < CHUNK:
                 return
 
-    def _gone(self, number: int, reason: str) -> Iterator[Told]:
-        """A process ended: hear its last words, then tell of the attempt unless it told itself."""
+    def _gone(self, number: int, reason: str) -> Iterator[Report]:
+        """A process ended: read what it sent last, then report the attempt as lost unless it reported its end."""
         attempt = self._attempts[number]
         try:
             for fd in (attempt.channel.fileno(), *attempt.pipes):
                 yield from self._hear(attempt, fd)
             if attempt.held is not None:
-                yield attempt.held
+                yield attempt.spec, attempt.held
             elif not attempt.ended:
-                yield AttemptLost(attempt.spec, reason)
+                yield attempt.spec, Lost(reason)
         finally:
             self._release(attempt)
             self._attempts.pop(number, None)
@@ -277,22 +262,10 @@ class ProcessExecutor:
             os.close(fd)
 
 
-def _result(message: Ended) -> TaskResult:
-    """An attempt's result as far as it is told."""
-    record = from_json(TaskRecord, message.record)
-    error: BaseException | None = None
-    if record.status == "interrupted":
-        error = KeyboardInterrupt()
-    elif message.error is not None:
-        error = StepError(message.error, final=message.final)
-    values, cards = message.facts.get("values", {}), message.facts.get("cards", ())
-    return TaskResult(record, values, error, (), tuple(cards))
-
-
 def _reason(status: int) -> str:
     """Why a process ended that did not say so itself."""
     if status >= 0:
-        why = "os._exit, a library, or an error that stands in its output"
+        why = "os._exit, a library, or an error that its output shows"
         return f"Its process ended with exit status {status} before the step was done: {why}."
     try:
         name = signal.Signals(-status).name
@@ -302,5 +275,5 @@ def _reason(status: int) -> str:
     if -status == signal.SIGKILL:
         return f"{what}: by hand, or by the system because memory ran out."
     if -status in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE):
-        return f"{what}: a library crashed; what it said stands in the attempt's output."
+        return f"{what}: a library crashed; its message is in the attempt's output."
     return f"{what}."

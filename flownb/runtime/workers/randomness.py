@@ -1,8 +1,7 @@
 """Random numbers of workers: those of each attempt differ, unless they were seeded.
 
-Takes what installed packages make while the zygote imports them; gives each worker generators as a process of its own
-would have them. Metaflow imports a package again in each task, so a generator that the package made without a seed
-differs from task to task there, and one that it seeded is the same in all.
+Each worker gets generators as a process of its own would have them. Metaflow imports a package again in each task, so a
+generator that the package made without a seed differs from task to task there, and a seeded one is the same in all.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The zygote as its driver knows it: started when it is needed, kept for the next run.
+"""The zygote as its driver sees it: started when it is needed, kept for the next run.
 
-Takes programs and file descriptors; gives processes. A server is as good as the surroundings it was started in: with
-other environment variables, another folder, import path or other installed packages, another one is needed.
+A server can be used only in the surroundings it was started in: with other environment variables, another folder,
+import path or other installed packages, a new one is needed.
 """
 
 from __future__ import annotations

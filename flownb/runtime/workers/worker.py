@@ -1,7 +1,7 @@
-"""What a worker does: run one attempt, show what it writes, record it, and say how it ended.
+"""What a worker does: run one attempt, show what it writes, record it, and report how it ended.
 
-Takes a `Request` on its channel; gives `Output`, `CardUpdate` and at the end one `Ended` or `NotRecorded`. A worker is
-a process of one attempt: whatever a step does to it ends with it.
+A worker is a process of one attempt: whatever a step does to it ends with it. It has no kernel, but `WorkerShell` gives
+libraries a shell, so that they make the same rich representations as in a notebook.
 """
 
 from __future__ import annotations
@@ -35,22 +35,18 @@ from traitlets import Type
 
 from flownb.errors import FlownbError, StoreError
 from flownb.provenance.record import imported_distributions
-from flownb.runtime.attempt import run_attempt
-from flownb.runtime.failure import describe, user_frames
+from flownb.runtime.attempt import AttemptOptions, run_attempt
+from flownb.runtime.executor import Ended, Refused
+from flownb.runtime.failure import StepError, describe, user_frames
 from flownb.runtime.program import Program
 from flownb.runtime.task import OnOutput, Output, OutputKind, TaskResult, TaskSpec
-from flownb.runtime.workers.channel import Ended, NotRecorded, Request, receive, send
+from flownb.runtime.workers.channel import Request, receive, send
 from flownb.runtime.workers.randomness import reseed
 from flownb.settings import user_name
 from flownb.store import encodings, local
 from flownb.store.datastore import Datastore
-from flownb.store.records import to_json
 
-__all__ = ["WorkerShell", "ended", "flush_figures", "prepare", "work"]
-
-# MERGED-DOC runtime.workers.shell: IPython's display machinery in a worker, which has no kernel. Takes what a step
-# displays (`display(x)`, the value of its last expression, figures); gives it as `Output`. Libraries find a shell
-# and make rich representations as they do in a notebook.
+__all__ = ["WorkerShell", "flush_figures", "prepare", "work"]
 
 
 class _Publisher(DisplayPublisher):
@@ -175,39 +171,31 @@ def work(fds: list[int], program: Program, location: str) -> None:
         _exit()
 
 
-def _answer(request: Request, program: Program, location: str, link: _Link) -> Ended | NotRecorded:
+def _answer(request: Request, program: Program, location: str, link: _Link) -> Ended | Refused:
     """Run the attempt."""
     datastore = Datastore(location)
     keep = {"record": datastore, "spin": datastore.spins(), "values": None}[request.keeps]
-    try:
-        result = run_attempt(
-            program,
-            request.spec,
-            datastore,
-            keep=keep,
-            display=WorkerShell.show,
-            decorated=request.decorated,
-            on_card=link.send,
-            finish=flush_figures,
-            alone=True,
-        )
-    except StoreError as error:
-        return NotRecorded(str(error))
-    facts: dict[str, Any] = {} if request.keeps == "record" else {"cards": result.cards}
-    if request.keeps == "values":
-        facts["values"] = Datastore(request.values).save_all(result.values, before={}).refs
-    return ended(result, facts)
-
-
-def ended(result: TaskResult, facts: Mapping[str, Any]) -> Ended:
-    """What is told of an attempt that ended."""
-    error = result.error
-    return Ended(
-        to_json(result.record),
-        {**describe(error), "shown": WorkerShell.traceback(error)} if error is not None else None,
-        isinstance(error, FlownbError),
-        facts,
+    options = AttemptOptions(
+        keep,
+        display=WorkerShell.show,
+        decorated=request.decorated,
+        on_card=link.send,
+        finish=flush_figures,
+        alone=True,
     )
+    try:
+        result = run_attempt(program, request.spec, datastore, options)
+    except StoreError as error:
+        return Refused(str(error), store=True)
+    values: dict[str, Any] = {}
+    if request.keeps == "values":
+        values = dict(Datastore(request.values).artifacts.save_all(result.values, before={}).refs)
+    failure = result.error
+    if failure is not None:
+        facts = {**describe(failure), "shown": WorkerShell.traceback(failure)}
+        failure = StepError(facts, final=isinstance(failure, FlownbError))
+    cards = () if request.keeps == "record" else result.cards
+    return Ended(TaskResult(result.record, values, failure, cards=cards))
 
 
 class _Link:

@@ -1,8 +1,8 @@
 """The process that workers are forked from: it has imported what they need and does nothing else.
 
-Takes frames of `flownb.runtime.workers.channel` on the socket whose number is its argument; gives processes. It never
-runs the user's code, starts no thread and makes no network request, so that forking it is safe and cheap. When the
-socket closes, for whatever reason, its children are killed and it ends.
+It obeys the frames of `flownb.runtime.workers.channel` on the socket whose number is its argument. It never runs the
+user's code, starts no thread and makes no network request, so that forking it is safe and cheap. When the socket
+closes, for whatever reason, its children are killed and it ends.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from flownb.provenance.dependencies import look_at_modules
 from flownb.provenance.imported_text import watch_imports
-from flownb.provenance.local_modules import imported_names, is_local
-from flownb.provenance.outside import look_at_modules
-from flownb.provenance.own_modules import loaded_texts
+from flownb.provenance.module_copies import loaded_texts
+from flownb.provenance.module_hashes import imported_names, is_own_module
 from flownb.provenance.record import imported_distributions, used_distributions
 from flownb.runtime.failure import EXCEPTION_MODULES
 from flownb.runtime.freshness import fingerprint
@@ -113,7 +113,7 @@ class _Zygote:
         program = load_program(message.program)
         trees = [cell.parsed.tree for cell in program.flow.shared] + [step.body.tree for step in program.flow.all_steps]
         preload(dict.fromkeys(name for tree in trees for name in imported_names(tree)))
-        program.compile()
+        program.code.compile()
         module_folder(program)
         look_ahead(program)
         self._program, self._location = program, message.location
@@ -232,7 +232,7 @@ def preload(names: Iterable[str]) -> None:
         for name in names:
             top = name.partition(".")[0]
             with contextlib.suppress(BaseException):
-                if name in EXCEPTION_MODULES or (top not in OWN and not is_local(top)):
+                if name in EXCEPTION_MODULES or (top not in OWN and not is_own_module(top)):
                     importlib.import_module(name)
 
 

@@ -11,6 +11,7 @@ what pickles name.
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import enum
 import functools
@@ -39,6 +40,7 @@ from flownb.store.encodings.rebuild import (
     mapping_proxy,
     namedtuple_class,
     plain_class,
+    type_variable,
 )
 
 __all__ = ["Definitions"]
@@ -46,8 +48,10 @@ __all__ = ["Definitions"]
 FLOW = "flownb_flow_"
 # Version 2 writes no back references, which depend on how often an object happens to be referred to.
 MARSHAL = 2
-# What a class statement makes by itself.
-MADE = frozenset(("__dict__", "__weakref__", "__module__", "__qualname__", "__abstractmethods__", "_abc_impl"))
+# What a class statement makes by itself, and what pickling an instance leaves in its class.
+MADE = frozenset(
+    ("__dict__", "__weakref__", "__module__", "__qualname__", "__abstractmethods__", "_abc_impl", "__slotnames__")
+)
 # What has to be there when the class is made.
 FIRST = ("__doc__", "__slots__", "__orig_bases__")
 MEMBER = frozenset(("_value_", "_name_", "__objclass__", "_sort_order_"))
@@ -56,6 +60,7 @@ DATACLASS_CONSTANTS = {
     for name, value in vars(dataclasses).items()
     if type(value).__module__ == "dataclasses" and not isinstance(value, type | FunctionType)
 }
+VARIANCE = ("covariant", "contravariant", "infer_variance")
 FIELD: tuple[str, ...] = tuple(vars(dataclasses.Field)["__slots__"])
 PARTS: tuple[type, ...] = (
     dataclasses.Field,
@@ -125,7 +130,7 @@ class Definitions:
     @staticmethod
     def concern(kind: type) -> bool:
         """Whether values of this type may be pickled by value."""
-        return issubclass(kind, (type, FunctionType, *PARTS))
+        return issubclass(kind, (type, FunctionType, typing.TypeVar, *PARTS))
 
     def reduce(self, value: Any) -> Any:
         """Give a reduction, or NotImplemented to leave the value to pickle.
@@ -141,6 +146,8 @@ class Definitions:
             return self._class(value) if _is_flows(value) and not _is_found(value) else NotImplemented
         if isinstance(value, functools._lru_cache_wrapper):
             return self._cached(value)
+        if isinstance(value, typing.TypeVar):
+            return self._type_variable(value)
         return self._part(value) if self._any else NotImplemented
 
     def _function(self, value: FunctionType) -> Any:
@@ -200,7 +207,9 @@ class Definitions:
             if name not in MADE and name not in FIRST and not isinstance(content, MemberDescriptorType)
         }
         args = (type(value), *self._strings.names(value), value.__bases__, first, token)
-        return plain_class, args, (self._attributes(rest), token), None, None, fill_class
+        registered = _registered(value)
+        extras: tuple[Any, ...] = ({}, registered) if registered else ()
+        return plain_class, args, (self._attributes(rest), token, *extras), None, None, fill_class
 
     def _enum(self, value: Any, token: str) -> Any:
         attributes = vars(value)
@@ -237,6 +246,16 @@ class Definitions:
         if not isinstance(wrapped, FunctionType) or not _is_flows(wrapped) or _is_found(value):
             return NotImplemented
         return lru_cache, (wrapped, tuple(value.cache_parameters().values()))
+
+    def _type_variable(self, value: Any) -> Any:
+        """A variable of types that a body made; those of modules are found by their name."""
+        module = value.__module__
+        if not _is_flow(module) or getattr(sys.modules.get(module), value.__name__, None) is value:
+            return NotImplemented
+        self._any, self.first = True, self.first or f"the type variable `{value.__name__}`"
+        variance = {name: True for name in VARIANCE if getattr(value, f"__{name}__", False)}
+        args = (self._strings[value.__name__], self._strings[module], value.__constraints__, value.__bound__, variance)
+        return type_variable, args
 
     def _part(self, value: Any) -> Any:
         """What definitions are made of and pickle does not know."""
@@ -299,7 +318,9 @@ def _is_found(value: Any) -> bool:
     found: Any = module
     for name in value.__qualname__.split("."):
         found = getattr(found, name, None)
-    if found is None or "<locals>" in value.__qualname__:
+        if found is None:
+            return False
+    if "<locals>" in value.__qualname__:
         return False
     # A function behind its decorator has the name of what the decorator made of it. But a class, or a function of an
     # earlier copy of the module, was replaced: pickle says so.
@@ -312,6 +333,14 @@ def _is_users(content: Any) -> bool:
         return any(_is_users(part) for part in (content.fget, content.fset, content.fdel))
     content = getattr(content, "__func__", content)
     return isinstance(content, FunctionType) and _is_flow(content.__globals__.get("__name__"))
+
+
+def _registered(value: type) -> list[type]:
+    """Classes that were registered with an abstract one, in an order that does not depend on the process."""
+    if not isinstance(value, abc.ABCMeta):
+        return []
+    found = [one for reference in abc._get_dump(value)[0] if (one := reference()) is not None]  # type: ignore[attr-defined]  # not in typeshed; CPython has it for its own tests
+    return sorted(found, key=lambda kind: (kind.__module__, kind.__qualname__))
 
 
 def _is_added(name: str, content: Any, made: Mapping[str, Any]) -> bool:

@@ -4,17 +4,18 @@ Layout, all numbers little-endian::
 
     8 bytes   magic "FNBPKL5\n"
     u32       number of buffers
-    u32       flags: 1 if sets stand in the stream as persistent ids
+    u32       flags: 1 if sets are persistent ids in the stream
     u64       length of the pickle stream
     n x (u64 offset, u64 length with the top bit set for a read-only buffer)
     stream
     buffers, each at a multiple of 64 bytes
 
-Loading maps the blob and rebuilds arrays on top of the map, so it takes constant time whatever the size (measured in
-LIMITS.md: 1 GB in 0.1 ms before first touch).
+Loading maps the blob and rebuilds arrays on top of the map, so it takes the same time whatever the size (1 GB in
+0.1 ms, before its pages are read).
 
 Equal values give equal bytes as far as pickle can: sets are written in an order that depends on their content alone.
-Strings are told apart by identity, as always in pickle, so a value that was loaded may be written differently once.
+As always in pickle, equal strings are written once only if they are one object, so a value that was loaded may be
+written differently once.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from flownb.store.encodings.by_value import Definitions
+from flownb.store.encodings.moved import place_now
 from flownb.store.encodings.reducers import Reducer, library_reducer, ordered
 
 __all__ = ["Parts", "Pickle5", "StorePickler", "content_of", "modules_of_values"]
@@ -65,13 +67,13 @@ class StorePickler(pickle.Pickler):
         self._reducers: dict[type, Reducer | None] = {}
 
     def reducer_override(self, value: Any) -> Any:
-        """Give the reduction of a value that has a special one."""
+        """The reduction of a value that has a special one."""
         kind = type(value)
         try:
             reduce = self._reducers[kind]
         except KeyError:
             reduce = self.definitions.reduce if self.definitions.concern(kind) else None
-            reduce = self._reducers[kind] = reduce or library_reducer(kind, self._storages)
+            reduce = self._reducers[kind] = reduce or library_reducer(kind, self._storages, content_of)
         return NotImplemented if reduce is None else reduce(value)
 
 
@@ -80,7 +82,7 @@ class _RecursiveSetError(Exception):
 
 
 class _End:
-    """Stands behind a set's items."""
+    """Marks the end of a set's items."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -100,7 +102,7 @@ class _SetPickler(StorePickler):
         self._open: set[int] = set()
 
     def persistent_id(self, value: Any) -> Any:
-        """Give the id of a set, None for all else."""
+        """The id of a set; None for everything else."""
         kind = type(value)
         if kind is not set and kind is not frozenset:
             if kind is _End:
@@ -114,13 +116,13 @@ class _SetPickler(StorePickler):
             number = len(self._sets)
             self._sets[id(value)] = number, value
             self._open.add(number)
-            return number, kind is frozenset, ordered(value), _End(number)
+            return number, kind is frozenset, ordered(value, content_of), _End(number)
         if known[0] in self._open:
             raise _RecursiveSetError
         return known[0]
 
 
-# Who wants to know the modules of the classes and functions that values refer to.
+# Sets that collect the modules of the classes and functions that values refer to.
 _listeners: list[set[str]] = []
 
 
@@ -135,17 +137,18 @@ def modules_of_values() -> Iterator[set[str]]:
         _listeners.remove(found)
 
 
-class _Telling(pickle.Unpickler):
-    """Says which modules a value needs."""
+class _Unpickler(pickle.Unpickler):
+    """Reports which modules a value needs, and finds what has moved since the value was written."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Find a class, as pickle does."""
+        """Find a class or function."""
+        module, name = place_now(module, name)
         for found in _listeners:
             found.add(module)
         return super().find_class(module, name)
 
 
-class _SetUnpickler(_Telling):
+class _SetUnpickler(_Unpickler):
     """Reads what `_SetPickler` wrote."""
 
     def __init__(self, file: io.BytesIO, buffers: Sequence[memoryview]) -> None:
@@ -153,7 +156,7 @@ class _SetUnpickler(_Telling):
         self._sets: dict[int, Any] = {-1: None}
 
     def persistent_load(self, pid: Any) -> Any:
-        """Give the set of an id."""
+        """The set of an id."""
         if type(pid) is tuple:
             number, frozen, items, _ = pid
             self._sets[number] = frozenset(items) if frozen else set(items)
@@ -167,14 +170,14 @@ class Parts(list[memoryview | bytes]):
     Attributes
     ----------
     by_value : str
-        What it contains that only flownb can write, as `flownb.store.encodings.by_value.Definitions.first` says it.
+        What it contains that only flownb can pickle, see `flownb.store.encodings.by_value.Definitions.first`.
     """
 
     by_value = ""
 
 
 def _streams(value: Any, *, shares: bool = True, in_band: bool = False) -> tuple[bytes, list[memoryview], str, int]:
-    """Pickle a value; give the stream, the buffers outside of it, what it defines by value, and flags."""
+    """Pickle a value: the stream, the buffers outside of it, what it defines by value, and flags."""
 
     def pickled(make: type[StorePickler]) -> tuple[bytes, list[memoryview], str]:
         buffers: list[memoryview] = []
@@ -271,6 +274,10 @@ class Pickle5:
         stream = blob[start : start + length]
         if flags & HAS_SETS:
             return _SetUnpickler(io.BytesIO(stream), buffers).load()
-        if _listeners:
-            return _Telling(io.BytesIO(stream), buffers=buffers).load()
-        return pickle.loads(stream, buffers=buffers)
+        if not _listeners:
+            try:
+                return pickle.loads(stream, buffers=buffers)  # without a copy of the stream
+            except (ImportError, AttributeError) as error:
+                if "flownb." not in str(error):
+                    raise
+        return _Unpickler(io.BytesIO(stream), buffers=buffers).load()

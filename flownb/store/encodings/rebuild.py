@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import collections
+import contextlib
 import dataclasses
 import functools
 import importlib
@@ -16,6 +17,7 @@ import importlib.util
 import marshal
 import pickle
 import sys
+import typing
 import weakref
 from collections.abc import Callable
 from types import CellType, FunctionType, MappingProxyType, ModuleType
@@ -35,6 +37,7 @@ __all__ = [
     "mapping_proxy",
     "namedtuple_class",
     "plain_class",
+    "type_variable",
 ]
 
 # Bytecode of one Python version; importlib checks .pyc files by the same number.
@@ -72,7 +75,22 @@ def fill_function(value: FunctionType, state: dict[str, Any]) -> None:
     value.__annotations__ = state["annotations"]
     value.__dict__.update(state["dict"])
     for number, content in state["cells"]:
+        if isinstance(content, ModuleType):
+            _import_submodules(content, value.__code__.co_names)
         (value.__closure__ or ())[number].cell_contents = content
+
+
+def _import_submodules(package: ModuleType, names: tuple[str, ...]) -> None:
+    """Import what a function may mean by ``xml.etree.ElementTree`` if it has only ``xml`` from where it was defined."""
+    if not hasattr(package, "__path__"):
+        return
+    for name in names:
+        full = f"{package.__name__}.{name}"
+        if full not in sys.modules and not hasattr(package, name):
+            with contextlib.suppress(Exception):  # it may mean something else by the name
+                importlib.import_module(full)
+        if isinstance(found := sys.modules.get(full), ModuleType):
+            _import_submodules(found, names)
 
 
 def cell() -> CellType:
@@ -138,16 +156,30 @@ def fill_class(value: type, state: tuple[Any, ...]) -> None:
     entry = _made.get(sys.modules[value.__module__], {}).get(token) if token else None
     if entry is not None and entry[1]:
         return
+    for name in attributes:
+        if name in vars(value) and name != "__doc__":  # set when the class was made, as by `Generic`; its place differs
+            type.__delattr__(value, name)
     for name, content in attributes.items():
         type.__setattr__(value, name, content)
     if extras:
         members: Any = value
         for name, extra in extras[0].items():
             vars(members[name]).update(extra)
+        for kind in extras[1] if len(extras) > 1 else ():
+            members.register(kind)
     made: Any = value
     abc.update_abstractmethods(made)
     if entry is not None:
         entry[1] = True
+
+
+def type_variable(
+    name: str, module: str, constraints: tuple[Any, ...], bound: Any, variance: dict[str, bool]
+) -> typing.TypeVar:
+    """Make a variable of types."""
+    made = typing.TypeVar(name, *constraints, bound=bound, **variance)  # type: ignore[misc]  # not static
+    made.__module__ = module
+    return made
 
 
 def cached_property(func: Any, name: str) -> functools.cached_property[Any]:

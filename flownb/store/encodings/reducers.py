@@ -1,6 +1,6 @@
-"""How values of single libraries are pickled where their own way is slow, or not the same twice.
+"""How values of a few libraries are pickled where their own way is slow, or gives other bytes each time.
 
-Each takes a value; gives what ``__reduce_ex__`` would, or NotImplemented to leave it to the value.
+A reducer returns what ``__reduce_ex__`` of a value would, or NotImplemented to leave it to the value.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from typing import Any
 __all__ = ["Reducer", "library_reducer", "ordered"]
 
 Reducer = Callable[[Any], Any]
+Content = Callable[[Any], bytes]
 
 
-def library_reducer(kind: type, storages: dict[int, Any]) -> Reducer | None:
-    """Give the reduction for values of a type, None for most.
+def library_reducer(kind: type, storages: dict[int, Any], content: Content) -> Reducer | None:
+    """The reducer for values of a type; None for most types.
 
     Parameters
     ----------
     kind : type
     storages : dict
         Filled with the torch storages of one pickle, so that tensors that share memory share it after loading.
+    content : callable
+        Bytes that depend on a value's content alone, to sort the items of sets by.
     """
     pandas: Any = sys.modules.get("pandas")
     if pandas is not None and issubclass(kind, pandas.api.extensions.ExtensionArray):
@@ -39,7 +42,7 @@ def library_reducer(kind: type, storages: dict[int, Any]) -> Reducer | None:
     if issubclass(kind, set | frozenset) and kind.__reduce_ex__ is object.__reduce_ex__:
         own = next(base for base in kind.__mro__ if "__reduce__" in vars(base))
         if own in (set, frozenset):
-            return _set_of_a_subclass
+            return lambda value: _set_of_a_subclass(value, content)
     return None
 
 
@@ -55,16 +58,16 @@ def _without_cache(value: Any) -> Any:
     return NotImplemented
 
 
-def _set_of_a_subclass(value: Any) -> Any:
-    """What set.__reduce__ gives, with the items in order."""
+def _set_of_a_subclass(value: Any, content: Content) -> Any:
+    """What set.__reduce__ returns, with the items in order."""
     kind, (items,), state = value.__reduce__()
-    return kind, (ordered(items),), state
+    return kind, (ordered(items, content),), state
 
 
-def ordered(items: Any) -> list[Any]:
-    """Items of a set in an order that depends on their content alone, where they have one.
+def ordered(items: Any, content: Content) -> list[Any]:
+    """Items of a set in an order that depends on their content alone; in the set's order if `content` fails.
 
-    Strings are hashed with a number that each process draws, and so a set's own order differs from process to process.
+    Each process hashes strings with a random number of its own, so a set's order differs from process to process.
     """
     found = list(items)
     if len(found) < 2:
@@ -73,11 +76,9 @@ def ordered(items: Any) -> list[Any]:
     if len(kinds) == 1 and kinds <= {str, bytes, int}:
         found.sort()
         return found
-    from flownb.store.encodings.pickle5 import content_of
-
     try:
-        found.sort(key=content_of)
-    except Exception:  # the set itself is about to be pickled, and says what cannot be
+        found.sort(key=content)
+    except Exception:  # the set itself is about to be pickled, and that error says what cannot be
         return list(items)
     return found
 

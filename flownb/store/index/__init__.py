@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flownb.store.index.index import Index, RunRow, TaskRow
-from flownb.store.index.refresh import Manifests
+from flownb.store.index.refresh import Runs, Tasks
 from flownb.store.records import RunStatus
 
-__all__ = ["Index", "Manifests", "RunRow", "RunStatus", "TaskRow"]
+__all__ = ["Index", "RunRow", "RunStatus", "Runs", "TaskRow", "Tasks"]

@@ -15,7 +15,7 @@ from typing import TypeVar, get_args
 
 from flownb.errors import ParameterError, StoreError
 from flownb.store.index.file import IndexFile
-from flownb.store.index.refresh import Manifests, Refresh
+from flownb.store.index.refresh import Refresh, Runs, Tasks
 from flownb.store.index.tables import (
     RunRow,
     TaskRow,
@@ -32,7 +32,7 @@ from flownb.store.index.tables import (
 )
 from flownb.store.records import RunEnd, RunRecord, RunStatus, TaskRecord
 
-__all__ = ["Index", "Manifests", "RunRow", "TaskRow"]
+__all__ = ["Index", "RunRow", "TaskRow"]
 
 T = TypeVar("T")
 
@@ -50,18 +50,20 @@ class Index:
     ----------
     folder : Path
         Where it is kept, see `flownb.store.index.file`; made when first needed.
-    manifests : Manifests
-        The truth.
+    runs : Runs
+    tasks : Tasks
+        What it is derived from.
     store : str
         What tells this datastore from one that was at the same place before.
     root : Path, optional
         The folder below which there may be no link on the way; None means the one that `folder` is in.
     """
 
-    def __init__(self, folder: Path, manifests: Manifests, *, store: str = "", root: Path | None = None) -> None:
+    def __init__(self, folder: Path, runs: Runs, tasks: Tasks, *, store: str = "", root: Path | None = None) -> None:
         self._file = IndexFile(folder, store=store, root=root)
-        self._manifests = manifests
-        self._refresh = Refresh(self._file, manifests)
+        self._runs = runs
+        self._tasks = tasks
+        self._refresh = Refresh(self._file, runs, tasks)
         self._silent_until = 0.0
 
     def close(self) -> None:
@@ -132,7 +134,7 @@ class Index:
 
     def flows(self) -> list[str]:
         """Names of all flows, sorted."""
-        return sorted(self._manifests.flows())
+        return sorted(self._runs.flows())
 
     def runs(
         self,
@@ -287,7 +289,7 @@ class Index:
         """
         try:
             with self._file.successor() as file:
-                fresh = Refresh(file, self._manifests)
+                fresh = Refresh(file, self._runs, self._tasks)
                 for flow in self.flows():
                     fresh.flow(flow, all_ends=True)
         except OSError as error:

@@ -50,7 +50,7 @@ from flownb.store.index.tables import (
 )
 from flownb.store.records import RunEnd, RunRecord, TaskRecord
 
-__all__ = ["Manifests", "Refresh"]
+__all__ = ["Refresh", "Runs", "Tasks"]
 
 # Runs without an end that are looked at in each query: the youngest, and older ones whose turn it is.
 NEWEST, LATER = 64, 256
@@ -60,8 +60,8 @@ BATCH = 1000
 PAUSE = 20
 
 
-class Manifests(Protocol):
-    """What the index reads of the datastore; ids are strings of digits.
+class Runs(Protocol):
+    """What the index reads of a datastore's runs; ids are strings of digits.
 
     Any method may raise `StoreError`, which a query passes on.
     """
@@ -78,7 +78,7 @@ class Manifests(Protocol):
         """The highest run id that is there, 0 if none is; lower ones may be missing."""
         ...
 
-    def runs(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
+    def run_records(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
         """Records, in the order asked for, of removed runs too; None for one that is not there or damaged."""
         ...
 
@@ -91,15 +91,20 @@ class Manifests(Protocol):
         ...
 
     def changes(self, flow: str, after: int) -> tuple[int, Sequence[str]]:
-        """What was removed, restored or tagged anew: the flow's log of it from entry `after` + 1 on.
+        """What was removed, restored or tagged again: the flow's log of it from entry `after` + 1 on.
 
-        An entry is written after the runs' records. Gives the last entry's number, and the runs that the entries name.
+        An entry is written after the runs' records. Returns the last entry's number, and the runs that the entries
+        name.
         """
         ...
 
     def tagged(self, record: RunRecord) -> RunRecord:
         """A run's record with the tags it has now."""
         ...
+
+
+class Tasks(Protocol):
+    """What the index reads of a datastore's tasks; errors as in `Runs`."""
 
     def task_names(self, flow: str, run: str) -> Iterable[tuple[str, str, int]]:
         """Step, task and attempt of each attempt that has ended, in any order."""
@@ -116,12 +121,14 @@ class Refresh:
     Parameters
     ----------
     file : IndexFile
-    manifests : Manifests
+    runs : Runs
+    tasks : Tasks
     """
 
-    def __init__(self, file: IndexFile, manifests: Manifests) -> None:
+    def __init__(self, file: IndexFile, runs: Runs, tasks: Tasks) -> None:
         self._file = file
-        self._manifests = manifests
+        self._runs = runs
+        self._tasks = tasks
         # When the tasks of a run may be listed again, by `time.monotonic`.
         self._listing: dict[tuple[str, str], float] = {}
 
@@ -142,7 +149,7 @@ class Refresh:
         if newest and not self._is_same(flow, str(newest), nonce):
             self._write(flow, _forget)
             upto, newest, entry = 0, 0, 0
-        top = self._top(flow, newest) if newest else self._manifests.last_run(flow)
+        top = self._top(flow, newest) if newest else self._runs.last_run(flow)
         for first in range(upto + 1, top + 1, CHUNK):
             self._read_runs(flow, first, min(first + CHUNK - 1, top))
         if top:
@@ -165,12 +172,12 @@ class Refresh:
         note : bool, default False
             Whether to put those that go on back in the queue.
         """
-        ends = dict(zip(runs, self._manifests.run_ends(flow, runs), strict=True))
+        ends = dict(zip(runs, self._runs.run_ends(flow, runs), strict=True))
         going = [run for run, end in ends.items() if end is None]
-        alive = dict(zip(going, self._manifests.alive(flow, going) if going else (), strict=True))
+        alive = dict(zip(going, self._runs.alive(flow, going) if going else (), strict=True))
         dead = [run for run in going if not alive[run]]
         if dead:
-            ends.update(zip(dead, self._manifests.run_ends(flow, dead), strict=True))
+            ends.update(zip(dead, self._runs.run_ends(flow, dead), strict=True))
         ended = {run: end for run, end in ends.items() if end is not None}
         later = [run for run in going if run not in ended and (note or not alive[run])]
         now = time.time()
@@ -213,13 +220,13 @@ class Refresh:
         """
         began = time.monotonic()
         known = {(row.task, row.attempt) for row in rows}
-        there = list(self._manifests.task_names(flow, run))
+        there = list(self._tasks.task_names(flow, run))
         names = [name for name in there if name[1:] not in known]
         gone = known - {name[1:] for name in there}
         now = time.monotonic()
         self._listing[flow, run] = now + PAUSE * (now - began)
         for first in range(0, len(names), BATCH):
-            read = self._manifests.task_records(flow, run, names[first : first + BATCH])
+            read = self._tasks.task_records(flow, run, names[first : first + BATCH])
             self._put_tasks(flow, [record for record in read if record is not None])
         if gone:
             self._write(flow, lambda db, number: remove_tasks(db, number, int(run), gone))
@@ -229,18 +236,18 @@ class Refresh:
 
     def _is_same(self, flow: str, run: str, nonce: str) -> bool:
         """Whether a known run is still there, and not another one under its id."""
-        record = self._manifests.runs(flow, [run])[0] if nonce else None
+        record = self._runs.run_records(flow, [run])[0] if nonce else None
         # Of a damaged record, and of one that cannot be told from others, only that it is there.
-        return self._manifests.has_run(flow, run) if record is None else record.nonce == nonce
+        return self._runs.has_run(flow, run) if record is None else record.nonce == nonce
 
     def _top(self, flow: str, known: int) -> int:
         """The highest run id: doubling steps upwards from a known one, then halving ones."""
         step = 1
-        while self._manifests.has_run(flow, str(known + step)):
+        while self._runs.has_run(flow, str(known + step)):
             known += step
             step *= 2
         while step := step // 2:
-            if self._manifests.has_run(flow, str(known + step)):
+            if self._runs.has_run(flow, str(known + step)):
                 known += step
         return known
 
@@ -249,9 +256,9 @@ class Refresh:
         query = "SELECT run FROM runs WHERE flow = (SELECT id FROM flows WHERE name = ?) AND run BETWEEN ? AND ?"
         there = self._file.read(lambda db: {run for (run,) in db.execute(query, (flow, first, last))})
         lost = [str(run) for run in range(first, last + 1) if run not in there]
-        records = self._manifests.runs(flow, lost)
+        records = self._runs.run_records(flow, lost)
         runs = [run for run, record in zip(lost, records, strict=True) if record is not None and record.kind == "run"]
-        ends = dict(zip(runs, self._manifests.run_ends(flow, runs), strict=True))
+        ends = dict(zip(runs, self._runs.run_ends(flow, runs), strict=True))
 
         def work(db: Connection) -> None:
             number = flow_id(db, flow, make=True)
@@ -263,12 +270,12 @@ class Refresh:
 
     def _changes(self, flow: str, after: int) -> None:
         """Read the records again that the log of changes names."""
-        last, changed = self._manifests.changes(flow, after)
+        last, changed = self._runs.changes(flow, after)
         if last <= after:
             return
         runs = list(dict.fromkeys(changed))
-        records = [record and self._manifests.tagged(record) for record in self._manifests.runs(flow, runs)]
-        ends = self._manifests.run_ends(flow, runs)
+        records = [record and self._runs.tagged(record) for record in self._runs.run_records(flow, runs)]
+        ends = self._runs.run_ends(flow, runs)
 
         def work(db: Connection, number: int) -> None:
             for record, end in zip(records, ends, strict=True):

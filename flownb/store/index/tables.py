@@ -1,18 +1,22 @@
-"""The tables of the index: how runs are laid out in SQLite so that every filter finds its page at once.
+"""The tables of the index: how runs and tasks are laid out in SQLite so that every filter finds its page at once.
 
-Takes and gives records and rows through an open connection, inside the caller's transaction; knows no files.
+Every function works through an open connection, inside the caller's transaction.
 
 Notes
 -----
 Each property of a run (a tag, its user, notebook, status, kind) is a *mark*. For each mark and each 4,096 runs there is
-one bit map, so any filter is the AND of a few short integers, whatever is rare or frequent: no combination has to be
-foreseen by a compound index, and an empty intersection of three frequent properties costs no more than a full one. A
-mark that few of the 4,096 have (a tag that is unique to its run) is a list of positions instead.
+one bit map, so any filter is the AND of a few short integers, however rare or frequent each property is: no combination
+needs a compound index of its own, and an empty intersection of three frequent properties costs no more than a full one.
+A mark that few of the 4,096 runs have (a tag that is unique to its run) is a list of positions instead.
+
+With ``FLOWNB_INDEX_BITMAPS=off`` filters look at the row of every run instead: slower, with the same result. Both ways
+are maintained, so it can be switched at any time (docs/adr/0015-index-bit-maps.md).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from array import array
 from collections import defaultdict
@@ -44,7 +48,7 @@ __all__ = [
 ]
 
 
-# "fnbi": what tells our file from another program's.
+# "fnbi": marks the file as ours, not another program's.
 APPLICATION = 0x666E6269
 SCHEMA = 4
 # Runs for each bit map: 512 bytes stay within a page (SQLite moves more than ~1,000 bytes of a key's row elsewhere).
@@ -100,7 +104,7 @@ class RunRow(NamedTuple):
 
 
 def flow_id(db: sqlite3.Connection, flow: str, *, make: bool = False) -> int | None:
-    """The number that stands for a flow's name; None if it is not known and not to be made."""
+    """The number of a flow in the index; None if it is not known and not to be made."""
     row = db.execute("SELECT id FROM flows WHERE name = ?", (flow,)).fetchone()
     if row is None and make:
         db.execute("INSERT INTO flows (name) VALUES (?)", (flow,))
@@ -118,7 +122,7 @@ def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRe
     db : sqlite3.Connection
     flow : int
     found : iterable of (number, RunRecord or None, RunEnd or None)
-        A record that is None stands for a manifest that cannot be read: it is not shown, and not read again.
+        None for the record means that the manifest cannot be read: the run is not shown, and not read again.
     """
     marks: dict[tuple[str, int], int] = defaultdict(int)
     spans: dict[int, tuple[float, float]] = {}
@@ -143,7 +147,7 @@ def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRe
         added = db.execute(insert, (flow, run, *row, record.nonce, record.notebook_id)).rowcount == 1
         if not added and run_nonce(db, flow, run) != record.nonce:
             remove_run(db, flow, run, 0.0)
-            # Its row may also have been that of a removed run, which nothing else takes the place of.
+            # Its row may also have been that of a removed run, which nothing else replaces.
             db.execute("DELETE FROM runs WHERE flow = ? AND run = ?", (flow, run))
             added = db.execute(insert, (flow, run, *row, record.nonce, record.notebook_id)).rowcount == 1
         if not added:
@@ -167,7 +171,7 @@ def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRe
 
 
 def run_nonce(db: sqlite3.Connection, flow: int, run: int) -> str:
-    """What tells a run from others that have had its id; empty if it is not known."""
+    """The nonce of a run, unlike that of others that have had its id; empty if it is not known."""
     row = db.execute("SELECT nonce FROM runs WHERE flow = ? AND run = ?", (flow, run)).fetchone()
     return "" if row is None else str(row[0])
 
@@ -181,7 +185,7 @@ def end_run(db: sqlite3.Connection, flow: int, run: int, end: RunEnd, *, tasks: 
     flow, run : int
     end : RunEnd
     tasks : int, optional
-        How many attempts it recorded, if that is known for sure.
+        How many attempts it recorded, if that is certain.
     """
     before = _status_without_end(db, flow, run)
     if before is not None:
@@ -202,7 +206,7 @@ def judge_run(db: sqlite3.Connection, flow: int, run: int, *, dead: bool) -> boo
         Whether that is another status than before.
     """
     if db.execute("UPDATE open SET dead = ? WHERE flow = ? AND run = ?", (dead, flow, run)).rowcount == 0:
-        return False  # it has ended, or is no run of a whole flow
+        return False  # it has ended, or is not a run of a whole flow
     before, after = _status_without_end(db, flow, run), "failed" if dead else "running"
     if before is None or before == after:
         return False
@@ -244,7 +248,7 @@ def remove_run(db: sqlite3.Connection, flow: int, run: int, removed: float) -> N
 
 
 def change_run(db: sqlite3.Connection, flow: int, run: int, record: RunRecord, end: RunEnd | None) -> None:
-    """Take over that a run was removed, restored or tagged anew, as its record says."""
+    """Take over that a run was removed, restored or tagged again, as its record says."""
     if not record.removed:
         gone = "DELETE FROM runs WHERE flow = ? AND run = ? AND kind = ''"
         db.execute(gone, (flow, run))
@@ -291,23 +295,12 @@ def matches(
     newest: int | None = db.execute("SELECT max(run) FROM runs WHERE flow = ?", (flow,)).fetchone()[0]
     if newest is None:
         return
+    look = _look_at_rows if os.environ.get("FLOWNB_INDEX_BITMAPS") == "off" else _look_at_bit_maps
     before = newest + 1 if before is None else min(before, newest + 1)
     high, width = (before - 1) // CHUNK, WINDOWS[0]
     while high >= 0:
         low = max(0, high - width + 1)
-        window: dict[int, int] | None = None
-        for term in terms:
-            found: dict[int, int] = {}
-            for mark in term:
-                query = "SELECT chunk, bits FROM marks WHERE flow = ? AND mark = ? AND chunk BETWEEN ? AND ?"
-                for chunk, blob in db.execute(query, (flow, mark, low, high)):
-                    found[chunk] = found.get(chunk, 0) | _decode(blob)
-            if window is not None:
-                found = {chunk: both for chunk, bits in window.items() if (both := bits & found.get(chunk, 0))}
-            window = found
-            if not window:
-                break
-        window = window or {}
+        window = look(db, flow, terms, low, high)
         if before // CHUNK in window:
             window[before // CHUNK] &= (1 << before % CHUNK) - 1
         if since is not None or until is not None:
@@ -317,6 +310,38 @@ def matches(
             if window[chunk]:
                 yield chunk * CHUNK, window[chunk]
         high, width = low - 1, WINDOWS[1]
+
+
+def _look_at_bit_maps(
+    db: sqlite3.Connection, flow: int, terms: Sequence[Sequence[str]], low: int, high: int
+) -> dict[int, int]:
+    """The runs that match in the bit maps from `low` to `high`, by the number of the bit map."""
+    query = "SELECT chunk, bits FROM marks WHERE flow = ? AND mark = ? AND chunk BETWEEN ? AND ?"
+    window: dict[int, int] | None = None
+    for term in terms:
+        found: dict[int, int] = {}
+        for mark in term:
+            for chunk, blob in db.execute(query, (flow, mark, low, high)):
+                found[chunk] = found.get(chunk, 0) | _decode(blob)
+        if window is not None:
+            found = {chunk: both for chunk, bits in window.items() if (both := bits & found.get(chunk, 0))}
+        window = found
+        if not window:
+            break
+    return window or {}
+
+
+def _look_at_rows(
+    db: sqlite3.Connection, flow: int, terms: Sequence[Sequence[str]], low: int, high: int
+) -> dict[int, int]:
+    """The same from the rows of the runs."""
+    query = "SELECT run, kind, status, user, tags, notebook_id FROM runs WHERE flow = ? AND run BETWEEN ? AND ?"
+    found: dict[int, int] = {}
+    for run, kind, status, user, tags, notebook_id in db.execute(query, (flow, low * CHUNK, (high + 1) * CHUNK - 1)):
+        marks = _marks(kind, status, user, json.loads(tags), notebook_id) if kind else set()
+        if all(marks.intersection(term) for term in terms):
+            found[run // CHUNK] = found.get(run // CHUNK, 0) | 1 << run % CHUNK
+    return found
 
 
 def _in_time(db: sqlite3.Connection, flow: int, window: dict[int, int], since: float, until: float) -> dict[int, int]:
@@ -395,11 +420,6 @@ def _from_positions(positions: Iterable[int]) -> int:
     for position in positions:
         cells[position >> 3] |= 1 << (position & 7)
     return int.from_bytes(cells, "little")
-
-
-# MERGED-DOC store.index.task_rows: The tasks of the index: attempts that have ended, in the table that
-# `flownb.store.index.tables` makes. Takes records through an open connection, inside the caller's transaction;
-# gives rows.
 
 
 class TaskRow(NamedTuple):

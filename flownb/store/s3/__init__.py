@@ -1,6 +1,6 @@
 """The datastore in S3: small named files and blobs of one bucket.
 
-Takes a URL; gives the two parts that `flownb.store.storage` asks for. boto3 and obstore are imported with the first
+`open_s3` makes the two parts that `flownb.store.storage` describes. boto3 and obstore are imported with the first
 request, not before.
 """
 

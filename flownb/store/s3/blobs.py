@@ -1,11 +1,11 @@
 """Blobs in a bucket; see `flownb.store.storage.Blobs`. A blob is the object ``blobs/ab/abcdef…`` below the prefix.
 
-What is written goes up in the background until `settle`; what is read comes down in ranges, many at once, into one
-buffer, and is verified before it is given. A local cache, if there is one, holds what was read or written.
+Blobs are uploaded in the background until `settle`. They are downloaded in ranges, many at once, into one buffer, and
+verified before they are returned. A local cache, if there is one, keeps what was read or written.
 
-A writer trusts a blob that is there only while it is younger than `TRUSTED_AGE`, by the server's LastModified; else it
-puts it again, so that its age starts anew. So `flownb gc` may delete blobs that no manifest names once they are older
-than twice that: no writer can still be about to name them.
+A writer trusts an existing blob only while it is younger than `TRUSTED_AGE`, by the server's LastModified; it writes an
+older one again, so that its age starts again from 0. So `flownb gc` may delete blobs that no manifest names once they
+are older than twice that: no writer can still be about to name them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class S3Blobs:
     Attributes
     ----------
     on_transfer : callable, optional
-        Told of transfers over a second; see `flownb.store.s3.reader`.
+        Called for transfers that take over a second; see `flownb.store.s3.reader.set_transfer_hook`.
     """
 
     shortest_life = 2 * TRUSTED_AGE
@@ -146,7 +146,7 @@ class S3Blobs:
                 sent = 0
                 for piece in packing.pack(parts, suffix) if suffix else packing.cut(parts, part):
                     yield piece
-                    # Of packed pieces each but the table stands for a chunk.
+                    # Each packed piece but the table is one chunk.
                     count = min(CHUNK if suffix else len(piece), size - sent)
                     sent += count
                     progress.add(count)
@@ -181,7 +181,7 @@ class S3Blobs:
         """
         self._of_this_process()
         for future in self._pending.get(key, ()):
-            # A failure is told by `settle`; what was to be written may be there all the same.
+            # `settle` reports a failure; the blob may exist all the same.
             future.exception()
         object_name(key)
         if self.cache is not None:
@@ -228,9 +228,9 @@ class S3Blobs:
         return [key for key, there in zip(unseen, found, strict=True) if not there]
 
     def fetch(self, blobs: Iterable[tuple[str, int]]) -> None:
-        """Have blobs, given as keys and lengths, come into the cache at once; without a cache do nothing.
+        """Bring blobs, given as keys and lengths, into the cache at once; without a cache do nothing.
 
-        Small ones only: a large one already comes as fast as it can. Those that cannot be read are told of by `get`.
+        Small ones only: a large one is already as fast as it can be. `get` reports those that cannot be read.
         """
         self._of_this_process()
         cache = self.cache
@@ -263,7 +263,7 @@ class S3Blobs:
         return memoryview(bytearray(content))
 
     def _get_large(self, key: str, size: int) -> memoryview:
-        """Read in ranges into a file of the cache, or into memory if there is no place for it."""
+        """Read in ranges into a file of the cache, or into memory if it has no room."""
         for last in (False, True):
             try:
                 suffix = self.bucket.submit(self._reader.find, key, size).result()
@@ -280,7 +280,7 @@ class S3Blobs:
                 if last:
                     self._mark(key)
                     raise
-        raise AssertionError("the second try gives or raises")
+        raise AssertionError("the second try returns or raises")
 
     def _mark(self, key: str) -> None:
         """Have the next put of this blob write it, whatever is there."""
@@ -290,7 +290,7 @@ class S3Blobs:
     # -- housekeeping
 
     def entries(self) -> Iterator[Entry]:
-        """All blobs, in no order; one that is there in two forms comes twice."""
+        """All blobs, in no order; one that exists in two forms appears twice."""
         for entry in self.bucket.entries("blobs"):
             key = entry.name.rpartition("/")[2].partition(".")[0]
             yield Entry(key, entry.size, entry.modified)
@@ -306,7 +306,7 @@ class S3Blobs:
         self.bucket.submit(self.bucket.delete, names).result()
 
     def _of_this_process(self) -> None:
-        """Forget what the process this one was forked from has under way."""
+        """After a fork, forget the transfers of the parent."""
         if self._pid != os.getpid():
             self._pid, self._pending, self._transfers, self._lock = os.getpid(), {}, None, threading.Lock()
 

@@ -1,8 +1,8 @@
 """Requests to one bucket: concurrent, retried, and the same in a process forked from one that made some.
 
-Takes names below the datastore's prefix; gives contents and listings. All that fails becomes a `StoreError` that says
-what to do. obstore retries what breaks within one request; what it cannot (a write whose answer was lost, credentials
-that were renewed meanwhile) is tried again here, until `Options.patience` is over.
+Names are below the datastore's prefix. Every failure becomes a `StoreError` that says what to do. obstore retries what
+breaks within one request; what it cannot retry (a write whose answer was lost, credentials that were renewed meanwhile)
+is tried again here, for `Options.patience` seconds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import contextlib
 import os
 import random
 import re
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,20 +20,11 @@ from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
 from flownb.errors import FlownbError, StoreError
-from flownb.store.s3.connection import (
-    Access,
-    Failure,
-    Options,
-    S3Address,
-    abandon_store,
-    classify,
-    load_obstore,
-    open_access,
-)
+from flownb.store.s3.connection import Access, Options, S3Address, abandon_store, load_obstore, open_access
+from flownb.store.s3.failure import Failure, classify
 from flownb.store.storage import Entry
 
-__all__ = ["PROBE", "WORKERS", "Bucket", "Head", "require_conditions"]
-
+__all__ = ["WORKERS", "Bucket", "Head"]
 
 # Requests at once. Threads of obstore's blocking calls did twice the small objects a second that its coroutines did.
 WORKERS = 16
@@ -44,17 +34,17 @@ BACKOFF = 4.0
 PIECE = 256 << 10
 Result = TypeVar("Result")
 Item = TypeVar("Item")
-# Small requests must be answered soon; a body that comes or goes may take long as long as it moves.
+# Small requests must be answered soon; a download or upload may take long while it makes progress.
 Way = Literal["quick", "down", "up"]
 
 
-# How servers and object_store say that a range begins behind the end.
+# How servers and object_store say that a range begins beyond the end.
 _BEYOND = re.compile(r"InvalidRange|status code: 416|Wanted range starting at")
 
 
 @dataclass(frozen=True)
 class Head:
-    """What S3 tells of an object: length in bytes, seconds since the epoch, and for one written at once its MD5."""
+    """An object's length in bytes, its time in seconds since the epoch, and its MD5 if one request wrote it."""
 
     size: int
     modified: float
@@ -99,7 +89,7 @@ class Bucket:
         return None if found is None else memoryview(found)
 
     def get_into(self, name: str, start: int, stop: int, take: Callable[[int, memoryview], object]) -> int:
-        """Give a range of an object to `take` piece by piece, with the offset of each; again from the start on a retry.
+        """Pass a range of an object to `take` piece by piece, each with its offset; on a retry from the start again.
 
         Returns
         -------
@@ -181,7 +171,7 @@ class Bucket:
         return bool(self._try(place, name, way=way))
 
     def upload(self, name: str, pieces: Callable[[], Iterator[bytes | memoryview]], part: int) -> None:
-        """Write an object of any length, several parts at once; `pieces` is called anew on a retry."""
+        """Write an object of any length, several parts at once; `pieces` is called again on a retry."""
         self._try(
             lambda obs, store, key: obs.put(
                 store, key, pieces(), use_multipart=True, chunk_size=part, max_concurrency=WORKERS // 2
@@ -191,7 +181,7 @@ class Bucket:
         )
 
     def delete(self, names: Iterable[str]) -> None:
-        """Remove objects; those that are not there are passed over."""
+        """Remove objects; missing ones are ignored."""
         gone = list(names)
         for first in range(0, len(gone), 1000):
             keys = [self.address.key(name) for name in gone[first : first + 1000]]
@@ -228,7 +218,7 @@ class Bucket:
 
     def entries(self, prefix: str) -> Iterator[Entry]:
         """All objects below a prefix."""
-        # Pages come as they are asked for: a listing of millions is neither held nor restarted as a whole.
+        # One request a page: a listing of millions is neither held in memory nor restarted as a whole.
         last = ""
         while True:
 
@@ -249,11 +239,11 @@ class Bucket:
     # -- threads
 
     def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
-        """Call in one of the threads for requests; the function must not wait for others of them."""
+        """Call a function in one of the threads for requests; it must not wait for another one of them."""
         return self._connection().workers.submit(function, *arguments)
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """Call for each item, `WORKERS` at once, in order."""
+        """Call a function for each item, `WORKERS` at once; results in the order of the items."""
         futures = [self.submit(function, item) for item in items]
         try:
             return [future.result() for future in futures]
@@ -347,7 +337,7 @@ class Bucket:
     def _try(
         self, call: Callable[[Any, Any, str], Result], name: str, *, way: Way = "quick", missing: Any = ...
     ) -> Any:
-        """Make a request until it succeeds, cannot, or patience is over; `missing` is given for 404."""
+        """Make a request until it succeeds, cannot succeed, or the time is over; for 404 `missing` is returned."""
         key = self.address.key(name)
         started, pause, renewed = time.monotonic(), 0.1, False
         while True:
@@ -373,7 +363,7 @@ class Bucket:
         raise self._explain(failure, connection.access) from failure
 
     def _renew(self, connection: _Connection) -> bool:
-        """Open anew with the credentials that are there now; False if they are the ones that expired."""
+        """Open again with the present credentials; False if they are the ones that expired."""
         try:
             access = open_access(self.address.bucket)
             fresh = access.secrets() != connection.access.secrets()
@@ -405,48 +395,3 @@ def _after_fork() -> None:
 
 with contextlib.suppress(AttributeError):
     os.register_at_fork(after_in_child=_after_fork)
-# MERGED-DOC store.s3.conditions: Whether a server has conditional writes, without which two processes could be
-# given one run id. Takes a bucket; raises if it takes an object a second time that was to be written only unless it
-# is there. Some servers do not know ``If-None-Match: *`` and pass over it
-# (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
-
-
-# What the names of probes begin with, directly below the datastore's prefix.
-PROBE = "probe-"
-# Endpoints and buckets that passed.
-_passed: set[tuple[str, str]] = set()
-
-
-def require_conditions(bucket: Bucket) -> None:
-    """Raise unless the server refuses to create what is there; asked once for each process and bucket.
-
-    Threads and processes that ask at once each use an object of their own.
-
-    Raises
-    ------
-    StoreError
-        If the server has no conditional writes, or cannot be used.
-    """
-    place = bucket.endpoint, bucket.address.bucket
-    if place in _passed:
-        return
-    # In the name and in the content, so that nobody else's try is taken for ours.
-    name = f"{PROBE}{secrets.token_hex(8)}"
-    try:
-        # A first try that is refused was preceded by one whose answer was lost, and which may have failed since.
-        while not bucket.create(name, name.encode()) and bucket.head(name) is None:
-            continue
-        refused = not bucket.create(name, name.encode())
-    finally:
-        # Who may write but not delete leaves it to `flownb gc`.
-        with contextlib.suppress(StoreError):
-            bucket.delete([name])
-    if not refused:
-        raise StoreError(
-            f"The datastore `{bucket.location}` cannot be written to: the server at {bucket.endpoint} has no "
-            "conditional writes.",
-            "It wrote an object anew that was to be created only once (`If-None-Match: *`), so two processes could be "
-            "given one run id.",
-            "Use a server that has them: Amazon S3, Ceph RGW, MinIO, Cloudflare R2.",
-        )
-    _passed.add(place)

@@ -1,8 +1,8 @@
 """A local cache of the blobs of a remote datastore, with a limit on its size.
 
-Takes blobs that were read from or written to the remote; gives private maps of them again. Several processes use one
-folder at once: blobs are written whole under their keys, the least recently used go first, and a map of a blob that
-goes stays good (POSIX keeps the pages). A cache that cannot be written is told of once and then done without.
+Several processes may use one folder at once: blobs are written whole under their keys, the least recently used are
+removed first, and a map of a removed blob stays valid (POSIX keeps the pages). If the cache cannot be written, that is
+reported once, and blobs are no longer cached.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from flownb.store.storage import Part
 __all__ = ["BlobCache", "Incoming", "cache_folder", "cache_limit"]
 
 DEFAULT_LIMIT = 20 << 30
-# Eviction goes on down to this share of the limit, so that it does not begin again with the next blob.
+# Eviction continues down to this share of the limit, so that it does not begin again with the next blob.
 EVICT_TO = 0.9
 # A process looks at the folder again after it has written this share of the limit: others write there too.
 LOOK_AGAIN = 1 / 32
@@ -67,7 +67,7 @@ def cache_limit() -> int:
     Raises
     ------
     StoreError
-        If it is none of these.
+        If it is anything else.
     """
     text = os.environ.get("FLOWNB_CACHE_SIZE")
     if not text:
@@ -76,14 +76,14 @@ def cache_limit() -> int:
     if not found:
         raise StoreError(
             f"FLOWNB_CACHE_SIZE is `{text}`.",
-            "It has to be a number of bytes, or one with K, M, G or T behind it.",
+            "It has to be a number of bytes, or one followed by K, M, G or T.",
             "Set it to 20G, or unset it; 0 turns the cache off.",
         )
     return int(float(found[1]) * _UNITS[found[2]])
 
 
 class _Folder(LocalBlobs):
-    """A local datastore's blobs, which can also take a file that was written by someone else."""
+    """The blobs of a local datastore, which can also adopt a file that was written in another way."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder.parent, folder.name)
@@ -94,7 +94,7 @@ class _Folder(LocalBlobs):
         return stat.S_ISREG(status.st_mode) and status.st_size == size
 
     def touch(self, key: str) -> None:
-        """Note that a blob was used: in its access time, since the other is part of why it is trusted."""
+        """Note that a blob was used: in its access time, because a blob is trusted by its modification time."""
         file = self._place.open(self._name(key), os.O_RDONLY)
         try:
             os.utime(
@@ -108,7 +108,7 @@ class _Folder(LocalBlobs):
         return temporary_file(self._place, self._name(key))
 
     def lock_file(self) -> int:
-        """The open file whose lock whoever evicts holds."""
+        """The open file that is locked by the process that evicts."""
         return self._place.open(".evict", os.O_RDWR | os.O_CREAT)
 
     def walk(self) -> Iterator[tuple[str, os.stat_result]]:
@@ -169,7 +169,7 @@ class BlobCache:
         return view
 
     def put(self, parts: Sequence[Part], key: str, size: int) -> None:
-        """Keep a blob if there is room; never raises for want of it."""
+        """Keep a blob if there is room; never raises if there is none."""
         if not self._make_room(size):
             return
         try:
@@ -243,7 +243,7 @@ class BlobCache:
         return True
 
     def _evict(self, wanted: int) -> int:
-        """Remove the least recently used blobs until `wanted` bytes fit; give how many are held then."""
+        """Remove the least recently used blobs until `wanted` bytes fit; the bytes that are held then."""
         found: list[tuple[float, int, str]] = []
         now = time.time()
         try:
@@ -278,11 +278,11 @@ class BlobCache:
             self._blobs.touch(key)
 
     def _give_up(self, why: str) -> None:
-        """Go on without writing, and say so once."""
+        """Continue without writing, and report it once."""
         if self._writable:
             self._writable = False
             warnings.warn(
-                f"The cache `{self.folder}` is not written any more. {why} Blobs are read from the datastore instead; "
+                f"The cache `{self.folder}` is no longer written. {why} Blobs are read from the datastore instead; "
                 "free some space, or set FLOWNB_CACHE to another folder.",
                 stacklevel=4,
             )
@@ -303,7 +303,7 @@ class Incoming:
 
     def __init__(self, blobs: _Folder, key: str, size: int, temporary: str, folder: Folder) -> None:
         self._blobs, self._key, self._size, self._temporary = blobs, key, size, temporary
-        # Threads may still write when the reader was interrupted: the file is closed once the last one let go.
+        # Threads may still write when the reader was interrupted: the file is closed once the last one is done.
         self._file = folder.open(temporary, os.O_RDWR)
         weakref.finalize(self, os.close, self._file)
         self.content = memoryview(mmap.mmap(self._file, size, access=mmap.ACCESS_READ))
@@ -315,7 +315,7 @@ class Incoming:
             piece, offset = piece[count:], offset + count
 
     def keep(self) -> memoryview:
-        """Keep the file, which the caller has verified, under its key; give a private map of it."""
+        """Keep the file, which the caller has verified, under its key; and return a private map of it."""
         view = memoryview(mmap.mmap(self._file, self._size, access=mmap.ACCESS_COPY))
         with contextlib.suppress(OSError, StoreError):
             self._blobs.adopt(self._key, self._file, self._temporary)

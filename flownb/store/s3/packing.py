@@ -1,8 +1,8 @@
 """Compression of blobs on the wire, in chunks that are packed and read on their own.
 
-A packed blob is an object ``KEY.lz4`` or ``KEY.zst``: the chunks one after another, then one unsigned 64-bit
-little-endian number a chunk, where it ends in the object. How many there are follows from the blob's length, so a
-reader gets the table with one request and then all chunks at once. The key stays the hash of the blob itself.
+A packed blob is an object ``KEY.lz4`` or ``KEY.zst``: the chunks one after another, then for each chunk an unsigned
+64-bit little-endian number: where it ends in the object. The number of chunks follows from the blob's length, so a
+reader gets the table with one request and then all chunks at once. The key is the hash of the blob itself.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def cut(parts: Sequence[Part], length: int) -> Iterator[bytes | memoryview]:
 
 
 def pays(sample: bytes | memoryview, suffix: str) -> bool:
-    """Whether compression makes this much shorter."""
+    """Whether compression makes this sufficiently shorter."""
     start = sample[: 1 << 20]
     return len(_codec(suffix).compress(start)) < _WORTH * len(start)
 

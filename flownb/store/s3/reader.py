@@ -1,6 +1,6 @@
-"""How a blob comes out of a bucket: with one request, in ranges, or a part of it.
+"""Reading blobs from a bucket: with one request, in ranges, or a part of one; and reporting how far a transfer is.
 
-Takes keys and lengths; gives contents that match them, whatever the blob's object is compressed with.
+What is read matches the key and length that were asked for, however the blob's object is compressed.
 """
 
 from __future__ import annotations
@@ -24,23 +24,29 @@ from flownb.store.s3.packing import CHUNK
 
 __all__ = ["Memory", "Progress", "Reader", "Target", "TransferHook", "object_name", "set_transfer_hook", "transfer"]
 
-# MERGED-DOC store.s3.progress: What is told of transfers that take long. A hook is called as ``hook(kind, key,
-# done_bytes, total_bytes)`` with `kind` ``"upload"`` or ``"download"``: first after a second, then about ten times
-# a second, from any thread, never twice at once for one transfer. A transfer it heard of ends with ``done_bytes ==
-# total_bytes``, or with -1 if it failed. What a hook raises is ignored, and it is not called again for that
-# transfer.
-
-
 TransferHook = Callable[[Literal["upload", "download"], str, int, int], object]
-
-SILENT = 1.0
-INTERVAL = 0.1
+# Seconds until a transfer is reported, and between two reports.
+SILENT, INTERVAL = 1.0, 0.1
 
 _hook: TransferHook | None = None
 
 
 def set_transfer_hook(hook: TransferHook | None) -> TransferHook | None:
-    """Have a function called for all transfers of this process that have no hook of their own; give the one before."""
+    """Have a function called for all transfers of this process that have no hook of their own.
+
+    Parameters
+    ----------
+    hook : callable or None
+        Called as ``hook(kind, key, done_bytes, total_bytes)`` with `kind` ``"upload"`` or ``"download"``: first after a
+        second, then about ten times a second, from any thread, never twice at once for one transfer. A transfer that
+        was reported ends with ``done_bytes == total_bytes``, or with -1 if it failed. An exception of the hook is
+        ignored, and the hook is not called again for that transfer.
+
+    Returns
+    -------
+    callable or None
+        The hook before.
+    """
     global _hook
     before, _hook = _hook, hook
     return before
@@ -60,7 +66,7 @@ class Progress:
         self._shown = False
 
     def add(self, count: int) -> None:
-        """Tell of bytes that went through."""
+        """Count bytes that were transferred."""
         self.done += count
         if self._hook is not None and time.monotonic() >= self._next and self._lock.acquire(blocking=False):
             try:
@@ -71,11 +77,11 @@ class Progress:
                 self._lock.release()
 
     def restart(self) -> None:
-        """Begin anew: the transfer is tried again."""
+        """Count from 0: the transfer is tried again."""
         self.done = 0
 
     def end(self, *, failed: bool) -> None:
-        """Tell of the end, if anything was told before."""
+        """Report the end, if anything was reported before."""
         with self._lock:
             if self._shown:
                 self._call(-1 if failed else self.total)
@@ -86,7 +92,7 @@ class Progress:
         try:
             self._hook(self.kind, self.key, done, self.total)
         except Exception:
-            # A bar that cannot be drawn is no reason to lose an artifact.
+            # A progress bar that cannot be drawn must not lose an artifact.
             self._hook = None
 
 
@@ -94,7 +100,7 @@ class Progress:
 def transfer(
     kind: Literal["upload", "download"], key: str, total: int, hook: TransferHook | None
 ) -> Iterator[Progress]:
-    """The progress of what is done inside."""
+    """The progress of what is transferred inside of the block."""
     progress = Progress(kind, key, total, hook or _hook)
     try:
         yield progress
@@ -145,14 +151,14 @@ class Reader:
         raise _missing(key)
 
     def find(self, key: str, size: int) -> str:
-        """What a large blob's object ends in; its length is looked at before memory is taken for the blob."""
+        """What a large blob's object ends in; its length is checked before memory is allocated for the blob."""
         for suffix in self.suffixes(size):
             head = self.bucket.head(object_name(key) + suffix)
             if head is not None and head.size != size and (not suffix or head.size < packing.table_size(size)):
                 raise CorruptBlob(f"Blob {key} has {head.size} bytes instead of {size}.", key=key)
             if head is not None:
                 return suffix
-        # An answer to HEAD does not tell a missing bucket from a missing object, one to GET does.
+        # An answer to HEAD does not distinguish a missing bucket from a missing object, one to GET does.
         self.bucket.tail(object_name(key), 1)
         raise _missing(key)
 
@@ -256,7 +262,7 @@ class Reader:
 
     def _read_range(self, name: str, start: int, stop: int) -> bytearray | None:
         """A range of an object, None if there is none or it is too short."""
-        # It grows with what comes: a length from a manifest that lies would be all memory.
+        # It grows with what arrives: a wrong length in a manifest could ask for all memory.
         content = bytearray()
 
         def take(offset: int, piece: memoryview) -> None:
@@ -266,7 +272,7 @@ class Reader:
         return content if self.bucket.get_into(name, start, stop, take) >= 0 else None
 
     def suffixes(self, size: int) -> Iterator[str]:
-        """What a blob's object may end in, likeliest first; after each other, since only one is there."""
+        """What a blob's object may end in, likeliest first; asked one after another, since only one exists."""
         yield from dict.fromkeys([self._suffix, *packing.SUFFIXES.values()] if size >= packing.PACKED_FROM else [""])
 
 
@@ -283,7 +289,7 @@ class Memory:
         if self._file is None:
             self.content = memoryview(mmap.mmap(-1, size))
             return
-        # Threads may still write when the reader was interrupted: it is closed once the last one let go.
+        # Threads may still write when the reader was interrupted: it is closed once the last one is done.
         weakref.finalize(self, os.close, self._file)
         os.ftruncate(self._file, size)
         self.content = memoryview(mmap.mmap(self._file, size, access=mmap.ACCESS_READ))
@@ -306,8 +312,8 @@ class Memory:
 
 def object_name(key: str) -> str:
     """The object of a blob that is not compressed, below the prefix."""
-    if not key.isalnum():  # a manifest from elsewhere shall not name another object
-        raise CorruptBlob(f"`{key}` is no key of a blob.", key=key)
+    if not key.isalnum():  # a manifest from elsewhere must not name another object
+        raise CorruptBlob(f"`{key}` is not the key of a blob.", key=key)
     return f"blobs/{key[:2]}/{key}"
 
 

@@ -1,7 +1,15 @@
-"""Small named files in a bucket; see `flownb.store.storage.Storage`."""
+"""Small named files in a bucket; see `flownb.store.storage.Storage`.
+
+Run ids and task ids are taken by conditional writes (``If-None-Match: *``). Some servers do not know that header and
+ignore it (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html), and two processes could get
+one run id. So before the first such write of a process a probe checks that the server refuses to create an object
+twice.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import tempfile
 import threading
 import time
@@ -9,15 +17,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 
-from flownb.store.s3.bucket import PROBE, Bucket, require_conditions
+from flownb.errors import StoreError
+from flownb.store.s3.bucket import Bucket
 from flownb.store.storage import Entry
 
-__all__ = ["S3Appender", "S3Storage"]
+__all__ = ["S3Appender", "S3Storage", "require_conditions"]
 
 # Seconds after which an unfinished upload or a probe belongs to no living writer.
 ABANDONED = 7 * 24 * 3600.0
 # Seconds between two writes of a file that grows.
 REWRITTEN = 10.0
+# What the names of probes begin with, directly below the datastore's prefix.
+PROBE = "probe-"
+# Endpoints and buckets that passed.
+_passed: set[tuple[str, str]] = set()
 
 
 class S3Storage:
@@ -52,7 +65,7 @@ class S3Storage:
         self.bucket.submit(self.bucket.put, self._name(name), content).result()
 
     def create(self, name: str, content: bytes) -> bool:
-        """Write a whole file unless the name is taken; of all processes that try, one is told True."""
+        """Write a whole file unless the name is taken; of all processes that try, one gets True."""
         return self.bucket.submit(self._create, self._name(name), content).result()
 
     def _create(self, name: str, content: bytes) -> bool:
@@ -74,7 +87,7 @@ class S3Storage:
         return self.bucket.submit(self.bucket.head, self._name(name)).result() is not None
 
     def delete(self, names: Iterable[str]) -> None:
-        """Remove files; those that are not there are passed over."""
+        """Remove files; missing ones are ignored."""
         self.bucket.submit(self.bucket.delete, [self._name(name) for name in names]).result()
 
     def folders(self, prefix: str) -> list[str]:
@@ -105,7 +118,7 @@ class S3Storage:
         return (lambda: None) if self.create(name, content) else None
 
     def is_held(self, name: str) -> None:
-        """Nobody knows."""
+        """Unknown: a bucket has no such marks."""
         return
 
     def ages(self, names: Sequence[str]) -> list[float | None]:
@@ -113,15 +126,15 @@ class S3Storage:
         return self.bucket.map(self.bucket.age, [self._name(name) for name in names])
 
     def clear_temporary(self) -> int:
-        """Give up multipart uploads that a killed process left unfinished; their parts are stored and billed.
+        """Abort multipart uploads that a killed process left unfinished; their parts are stored and billed.
 
-        Probes of such processes go too, see `flownb.store.s3.bucket`.
+        Probes of such processes are removed too, see `require_conditions`.
         """
         before = time.time() - ABANDONED
         old = [entry.name for entry in self.bucket.children("")[1] if entry.modified < before]
         self.bucket.delete(name for name in old if name.startswith(PROBE))
         self.bucket.submit(self.bucket.abort_uploads, self._name(""), ABANDONED).result()
-        return 0  # S3 does not tell
+        return 0  # S3 does not say
 
     def below(self, name: str) -> S3Storage:
         """The same bucket, one folder further down."""
@@ -141,8 +154,8 @@ class S3Storage:
 class S3Appender:
     """Writes one file that grows; see `flownb.store.storage.Appender`.
 
-    An object cannot be added to, so it is written anew every `REWRITTEN` seconds and at the end, in threads. Whoever
-    adds never waits for a server, and a write that failed is made up for by the next one.
+    An object cannot be added to, so it is written again every `REWRITTEN` seconds and at the end, in threads. A
+    caller of `add` never waits for a server, and the next write makes up for one that failed.
     """
 
     def __init__(self, bucket: Bucket, name: str) -> None:
@@ -188,7 +201,7 @@ class S3Appender:
             self._future = self._bucket.submit(self._write, last)
 
     def _write(self, last: bool) -> None:
-        with self._turn:  # one at a time, so that no older content comes to lie over a newer one
+        with self._turn:  # one at a time, so that older content never replaces newer
             with self._lock:
                 self._content.seek(0)
                 content = self._content.read()
@@ -197,3 +210,38 @@ class S3Appender:
             if len(content) > self._written:
                 self._bucket.put(self._name, content)
                 self._written = len(content)
+
+
+def require_conditions(bucket: Bucket) -> None:
+    """Refuse a server that would create an object twice; checked once for each process and bucket.
+
+    Threads and processes that ask at once each use an object of their own.
+
+    Raises
+    ------
+    StoreError
+        If the server has no conditional writes, or cannot be used.
+    """
+    place = bucket.endpoint, bucket.address.bucket
+    if place in _passed:
+        return
+    # In the name and in the content, so that no other process's try is taken for ours.
+    name = f"{PROBE}{secrets.token_hex(8)}"
+    try:
+        # A first try that is refused was preceded by one whose answer was lost, and which may have failed since.
+        while not bucket.create(name, name.encode()) and bucket.head(name) is None:
+            continue
+        refused = not bucket.create(name, name.encode())
+    finally:
+        # A process that may write but not delete leaves it to `flownb gc`.
+        with contextlib.suppress(StoreError):
+            bucket.delete([name])
+    if not refused:
+        raise StoreError(
+            f"The datastore `{bucket.location}` cannot be written to: the server at {bucket.endpoint} has no "
+            "conditional writes.",
+            "It wrote an object again that was to be created only once (`If-None-Match: *`), so two processes could "
+            "get one run id.",
+            "Use a server that has them: Amazon S3, Ceph RGW, MinIO, Cloudflare R2.",
+        )
+    _passed.add(place)

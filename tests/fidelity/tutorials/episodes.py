@@ -1,6 +1,6 @@
 """Metaflow's tutorials, episodes 0 to 5, written as notebooks.
 
-Takes nothing; gives the cells of each. What the flows do, and the names of flows, steps, parameters and artifacts, are
+What the flows do, and the names of flows, steps, parameters and artifacts, are
 Metaflow's (``metaflow/tutorials``, 2.19.39); the code is ours, in the notebook's own way of writing.
 """
 

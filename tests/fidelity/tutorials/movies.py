@@ -1,6 +1,6 @@
 """Nine made-up movies, in the columns of the tutorials' movies.csv.
 
-Takes nothing; gives the file's text, and what can be worked out of it by hand.
+The file's text, and what can be worked out from it by hand.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def _movies(tmp_path: Path) -> None:
 def flownb(*words: str, cwd: Path) -> str:
     """What a command that must go well prints, without warnings on standard error."""
     done = subprocess.run([sys.executable, "-m", "flownb.cli.main", *words], cwd=cwd, capture_output=True, text=True)
-    assert (0, "") == (done.returncode, done.stderr), done.stdout
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
     return done.stdout
 
 
@@ -60,7 +60,7 @@ def on_metaflow(notebook: Path, *arguments: str, drop: tuple[str, ...] = ()) -> 
     text = flownb("export", notebook.name, "-o", "-", cwd=notebook.parent)
     for name in drop:
         text, count = re.subn(rf"^ *@{name}\(.*\)\n", "", text, flags=re.MULTILINE)
-        assert 1 == count
+        assert count == 1
     return run_in_metaflow(text, notebook.parent, *arguments)
 
 
@@ -86,10 +86,10 @@ def test_hello_world(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     notebook = write_notebook(*episodes.HELLO)
     said = ["HelloFlow is starting.", "Metaflow says: Hi!", "HelloFlow is all done."]
     here = flownb("run", notebook.name, cwd=tmp_path)
-    assert said == re.findall(r"^\[\w+\] (.*)$", here, re.MULTILINE)
-    assert {"start", "hello", "end"} == {step.id for step in latest("HelloFlow", tmp_path)}
+    assert re.findall(r"^\[\w+\] (.*)$", here, re.MULTILINE) == said
+    assert {step.id for step in latest("HelloFlow", tmp_path)} == {"start", "hello", "end"}
     tasks = on_metaflow(notebook)
-    assert {"start": [{}], "hello": [{}], "end": [{}]} == tasks
+    assert tasks == {"start": [{}], "hello": [{}], "end": [{}]}
     there = output(tmp_path)
     assert said == sorted(said, key=there.index)
     assert tasks == original("00-helloworld/helloworld", tmp_path)
@@ -99,20 +99,20 @@ def test_playlist(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     """Episode 1: the playlist has all movies of the genre, the bonus is of another, and parameters hold."""
     notebook = write_notebook(*episodes.PLAYLIST)
     here = flownb("run", notebook.name, "--recommendations", "3", cwd=tmp_path)
-    assert (3, 1) == (here.count("Pick "), here.count("Bonus: "))
+    assert (here.count("Pick "), here.count("Bonus: ")) == (3, 1)
     data = latest("PlayListFlow", tmp_path).data
     assert data is not None
-    assert SCI_FI == set(data.playlist)
+    assert set(data.playlist) == SCI_FI
     assert data.bonus in NOT_SCI_FI
     for tasks in (on_metaflow(notebook), original("01-playlist/playlist", tmp_path)):
         end = at_end(tasks)
-        assert sorted(SCI_FI) == sorted(end["playlist"])
+        assert sorted(end["playlist"]) == sorted(SCI_FI)
         assert end["bonus"] in NOT_SCI_FI
-        assert ("Sci-Fi", 5) == (end["genre"], end["recommendations"])
+        assert (end["genre"], end["recommendations"]) == ("Sci-Fi", 5)
     flownb("run", notebook.name, "--genre", "mystery", cwd=tmp_path)
     data = latest("PlayListFlow", tmp_path).data
     assert data is not None
-    assert (["The Long Foreach"], "mystery", MOVIES) == (data.playlist, data.genre, data.movie_data)
+    assert (data.playlist, data.genre, data.movie_data) == (["The Long Foreach"], "mystery", MOVIES)
 
 
 def test_playlist_of_another_file(write_notebook: WriteNotebook, tmp_path: Path) -> None:
@@ -123,24 +123,24 @@ def test_playlist_of_another_file(write_notebook: WriteNotebook, tmp_path: Path)
     flownb("run", notebook.name, "--movie_data", "other.csv", cwd=tmp_path)
     data = latest("PlayListFlow", tmp_path).data
     assert data is not None
-    assert (["One"], ("Two", "Drama")) == (data.playlist, data.bonus)
+    assert (data.playlist, data.bonus) == (["One"], ("Two", "Drama"))
     end = at_end(on_metaflow(notebook, "--movie_data", "other.csv"))
-    assert (["One"], ("Two", "Drama")) == (end["playlist"], end["bonus"])
+    assert (end["playlist"], end["bonus"]) == (["One"], ("Two", "Drama"))
 
 
 def test_statistics(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     """Episode 2: a foreach over the genres finds the quartiles and the sorted movies of each."""
     notebook = write_notebook(*episodes.STATISTICS)
     here = flownb("run", notebook.name, cwd=tmp_path)
-    assert {"Comedy", "Drama", "Mystery", "Sci-Fi"} == set(re.findall(r"Statistics of (.*)", here))
+    assert set(re.findall(r"Statistics of (.*)", here)) == {"Comedy", "Drama", "Mystery", "Sci-Fi"}
     run = latest("MovieStatsFlow", tmp_path)
     assert run.data is not None
-    assert GENRE_STATS == run.data.genre_stats
-    assert [3, 2, 1, 0] == [task.index for task in run["compute_statistics"]]
+    assert run.data.genre_stats == GENRE_STATS
+    assert [task.index for task in run["compute_statistics"]] == [3, 2, 1, 0]
     for tasks in (on_metaflow(notebook), original("02-statistics/stats", tmp_path)):
         end = at_end(tasks)
-        assert GENRE_STATS == end["genre_stats"]
-        assert sorted(GENRE_STATS) == sorted(str(task["genre"]).lower() for task in tasks["compute_statistics"])
+        assert end["genre_stats"] == GENRE_STATS
+        assert sorted(str(task["genre"]).lower() for task in tasks["compute_statistics"]) == sorted(GENRE_STATS)
 
 
 def test_playlist_redux(write_notebook: WriteNotebook, tmp_path: Path) -> None:
@@ -153,12 +153,12 @@ def test_playlist_redux(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     assert f"metadata: flownb@{tmp_path / '.flownb'}\n" in here
     data = latest("PlayListFlow", tmp_path).data
     assert data is not None
-    assert ["Orbit of Paper"] == data.playlist
+    assert data.playlist == ["Orbit of Paper"]
     assert data.bonus in NOT_SCI_FI
     on_metaflow(statistics)
     for tasks in (on_metaflow(notebook), original("03-playlist-redux/playlist", tmp_path)):
         end = at_end(tasks)
-        assert ["Orbit of Paper"] == end["playlist"]
+        assert end["playlist"] == ["Orbit of Paper"]
         assert end["bonus"] in NOT_SCI_FI
 
 
@@ -166,11 +166,11 @@ def test_statistics_and_playlist_in_a_kernel(write_notebook: WriteNotebook, tmp_
     """Episodes 2 and 3, executed cell by cell: steps read what %flow run recorded, as scratch cells do."""
     kept = "genre_stats, [len(genre_stats[name]['dataframe']['gross']) for name in sorted(genre_stats)]"
     statistics = execute(write_notebook(*episodes.STATISTICS, kept, "%flow run", name="statistics.ipynb"))
-    assert (GENRE_STATS, [4, 4, 1, 4]) == shown(statistics.cells[-2])
+    assert shown(statistics.cells[-2]) == (GENRE_STATS, [4, 4, 1, 4])
     asked = "from flownb import Flow\nrun = Flow('PlayListFlow').latest_run\nrun.successful, run.data.playlist"
     playlist = execute(write_notebook(*episodes.PLAYLIST_REDUX, "playlist, bonus[0] != ''", "%flow run", asked))
-    assert (["Orbit of Paper"], True) == shown(playlist.cells[-3])
-    assert (True, ["Orbit of Paper"]) == shown(playlist.cells[-1])
+    assert shown(playlist.cells[-3]) == (["Orbit of Paper"], True)
+    assert shown(playlist.cells[-1]) == (True, ["Orbit of Paper"])
 
 
 def test_playlist_redux_without_statistics(write_notebook: WriteNotebook, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_playlist_redux_without_statistics(write_notebook: WriteNotebook, tmp_pa
     write_notebook(*episodes.PLAYLIST_REDUX)
     words = [sys.executable, "-m", "flownb.cli.main", "run", "nb.ipynb"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
-    assert 1 == done.returncode
+    assert done.returncode == 1
     assert "Flow `MovieStatsFlow` has no runs" in done.stderr
 
 
@@ -192,14 +192,14 @@ def test_playlist_plus(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     assert "conda" in "".join(re.findall(r"^note: .*", here, re.MULTILINE))
     data = latest("PlayListFlow", tmp_path).data
     assert data is not None
-    assert (["Orbit of Paper"], ("Metaphor Release", "Comedy")) == (data.playlist, data.bonus)
+    assert (data.playlist, data.bonus) == (["Orbit of Paper"], ("Metaphor Release", "Comedy"))
     flownb("run", notebook.name, "--hint", "The Lint Trip", cwd=tmp_path)
     data = latest("PlayListFlow", tmp_path).data
     assert data is not None
-    assert ("The Lint Trap", "Comedy|Drama") == data.bonus
+    assert data.bonus == ("The Lint Trap", "Comedy|Drama")
     on_metaflow(statistics)
     end = at_end(on_metaflow(notebook, drop=("conda_base", "conda")))
-    assert (["Orbit of Paper"], ("Metaphor Release", "Comedy")) == (end["playlist"], end["bonus"])
+    assert (end["playlist"], end["bonus"]) == (["Orbit of Paper"], ("Metaphor Release", "Comedy"))
 
 
 @pytest.mark.parametrize("cloud", ["kubernetes", "batch"])
@@ -212,9 +212,9 @@ def test_hello_cloud(cloud: str, write_notebook: WriteNotebook, tmp_path: Path) 
     assert "Metaflow says: Hi from the cloud!" in here
     run = latest("HelloCloudFlow", tmp_path)
     assert run.data is not None
-    assert "Hi from the cloud!" == run.data.message
-    assert [("start", 0), ("hello", 0), ("hello", 1), ("end", 0)] == [(r.step, r.attempt) for r in run.timeline()]
+    assert run.data.message == "Hi from the cloud!"
+    assert [(r.step, r.attempt) for r in run.timeline()] == [("start", 0), ("hello", 0), ("hello", 1), ("end", 0)]
     assert f"@{cloud}(cpu=1, memory=500)" in flownb("export", notebook.name, "-o", "-", cwd=tmp_path)
     tasks = on_metaflow(notebook, drop=(cloud,))
-    assert [{"message": "Hi from the cloud!"}] == tasks["end"]
+    assert tasks["end"] == [{"message": "Hi from the cloud!"}]
     assert "Metaflow says: Hi from the cloud!" in output(tmp_path)

@@ -1,6 +1,6 @@
 """Runs whose tasks have worker processes of their own, for the tests of this folder.
 
-Takes cells or a session; gives artifacts, outputs and errors of the run's tasks.
+From cells or a session: the artifacts, outputs and errors of the run's tasks.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def test_a_forked_helper_displays_as_text(make_session: MakeSession) -> None:
     )
     found = ran(make_session(f"%%step a -> x\n{body}"))
     task = found["a"].task
-    assert 1 == values(task)["x"]
+    assert values(task)["x"] == 1
     assert "from the child 199" in text_of(task)
 
 
@@ -54,5 +54,5 @@ def test_two_runs_never_share_a_server() -> None:
             return id(server)
 
     with ThreadPoolExecutor(4) as threads:
-        assert 4 == len(set(threads.map(use, range(4))))
+        assert len(set(threads.map(use, range(4)))) == 4
     pool.close()

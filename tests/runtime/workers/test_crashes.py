@@ -24,11 +24,11 @@ def test_a_process_that_dies_is_a_failed_attempt(make_session: MakeSession, body
     """The run fails with the reason, the attempt is recorded with what it wrote, and the next run goes well."""
     session = make_session(SHARED, f"%%step a\nprint('before', flush=True)\n{body}")
     run, error = failed_run(session)
-    assert "WorkerDied" == error.type
+    assert error.type == "WorkerDied"
     assert CRASHES[body] in str(error)
     task = run["a"].task
     assert task is not None
-    assert (False, "before") == (task.successful, text_of(task).split("\n")[0])
+    assert (task.successful, text_of(task).split("\n")[0]) == (False, "before")
     assert CRASHES[body] in str(task.exception)
     session.cells.put(make_session(SHARED, "%%step a -> x\nx = 1").cells.cells()[1])
     assert ran(session).successful
@@ -44,15 +44,15 @@ def test_a_crash_leaves_the_other_tasks_alone(make_session: MakeSession) -> None
         "%%step j --join -> ys\nys = [i.y for i in inputs]",
     )
     run = ran(session, workers=2)
-    assert [1, 2, 3] == run["j"].task["ys"].data
-    assert [0, 1, 0] == [task.current_attempt for task in sorted(run["f"], key=lambda task: task.index or 0)]
+    assert run["j"].task["ys"].data == [1, 2, 3]
+    assert [task.current_attempt for task in sorted(run["f"], key=lambda task: task.index or 0)] == [0, 1, 0]
 
 
 def test_what_forks_workers_may_die(make_session: MakeSession) -> None:
-    """Attempts of a killed zygote are lost attempts; with @retry the run goes on with a new one."""
+    """Attempts of a killed zygote are lost attempts; with @retry the run continues with a new one."""
     body = "n = current.retry_count\nif not n:\n    os.kill(os.getppid(), signal.SIGKILL)\n    time.sleep(60)"
     session = make_session(SHARED, f"%%step a -> n\n@retry(times=1, minutes_between_retries=0)\n{body}")
-    assert 1 == ran(session)["a"].task["n"].data
+    assert ran(session)["a"].task["n"].data == 1
     session = make_session(SHARED, f"%%step a -> n\n{body}")
     _, error = failed_run(session)
     assert "The process that starts workers was killed" in str(error)
@@ -80,7 +80,7 @@ def test_any_exception_comes_home(make_session: MakeSession, body: str) -> None:
     """Type, text and the user's frames are there whatever the exception's class does."""
     run, error = failed_run(make_session(SHARED, f"%%step a\n{body}"))
     kind, text = EXCEPTIONS[body]
-    assert kind == error.type
+    assert error.type == kind
     assert text in str(error)
     assert "step a" in error.facts["traceback"]
     assert "flownb/" not in error.facts["traceback"]
@@ -101,6 +101,6 @@ def test_nobody_can_be_asked(make_session: MakeSession) -> None:
     """A step that asks for input, or stops in a debugger, fails and says where it could."""
     for call in ("input('name?')", "breakpoint()"):
         _, error = failed_run(make_session(SHARED, f"%%step a\n{call}"))
-        assert "EOFError" == error.type
+        assert error.type == "EOFError"
         assert "has nobody to talk to" in str(error)
-    assert "" == ran(make_session(SHARED, "%%step a -> x\nx = sys.stdin.read()"))["a"].task["x"].data
+    assert ran(make_session(SHARED, "%%step a -> x\nx = sys.stdin.read()"))["a"].task["x"].data == ""

@@ -42,7 +42,7 @@ def test_pools_call_shared_functions(make_session: MakeSession, pool: str, mode:
         POOL, f"%%step a -> ns\nwith {pool} as p:\n    ns = [b.n for b in p.map(double, [Box(1), Box(2)])]"
     )
     found = values(ran(session)["a"].task) if mode == "run" else session.run_step("a").values
-    assert [2, 4] == found["ns"]
+    assert found["ns"] == [2, 4]
 
 
 def test_joblib_calls_shared_functions_as_they_are_now(make_session: MakeSession) -> None:
@@ -50,16 +50,16 @@ def test_joblib_calls_shared_functions_as_they_are_now(make_session: MakeSession
     joblib = "from joblib import Parallel, delayed\nns = Parallel(n_jobs=2)(delayed(double)(Box(n)) for n in (1, 2))\n"
     step = f"%%step a -> ns\n{joblib}ns = [b.n for b in ns]"
     session = make_session(POOL, step)
-    assert [2, 4] == ran(session)["a"].task["ns"].data
-    assert [2, 4] == session.run_step("a").values["ns"]
+    assert ran(session)["a"].task["ns"].data == [2, 4]
+    assert session.run_step("a").values["ns"] == [2, 4]
     session.cells.put(make_session(POOL.replace("* 2", "* 3")).cells.cells()[0])
-    assert [3, 6] == session.run_step("a").values["ns"]
+    assert session.run_step("a").values["ns"] == [3, 6]
 
 
 def test_threads_and_exit_handlers_end_well(
     make_session: MakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thread that works when the step is done goes on to its end, and what was registered for exit is called."""
+    """A thread that works when the step is done runs to its end, and what was registered for exit is called."""
     monkeypatch.setattr(pool_module, "LINGER", 300.0)  # however slow the machine is
     path = tmp_path / "late"
     session = make_session(
@@ -71,14 +71,14 @@ def test_threads_and_exit_handlers_end_well(
         "atexit.register(lambda: open(path, 'a').write('exit'))",
     )
     ran(session)
-    assert "thread exit" == path.read_text()
+    assert path.read_text() == "thread exit"
 
 
 def test_a_thread_that_never_ends_is_ended(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a time the task is done all the same."""
     monkeypatch.setattr(pool_module, "LINGER", 0.2)
     session = make_session(SHARED, "%%step a -> x\nthreading.Thread(target=threading.Event().wait).start()\nx = 1")
-    assert 1 == ran(session)["a"].task["x"].data
+    assert ran(session)["a"].task["x"].data == 1
 
 
 def test_random_numbers_differ_between_tasks(make_session: MakeSession) -> None:
@@ -93,8 +93,8 @@ def test_random_numbers_differ_between_tasks(make_session: MakeSession) -> None:
     )
     found = values(ran(session, workers=4)["j"].task)
     for kind in zip(*found["drawn"], strict=True):
-        assert 4 == len(set(kind))
-    assert 1 == len({tuple(one) for one in found["seeded"]})
+        assert len(set(kind)) == 4
+    assert len({tuple(one) for one in found["seeded"]}) == 1
 
 
 def test_changes_to_the_process_end_with_it(make_session: MakeSession) -> None:
@@ -109,8 +109,8 @@ def test_changes_to_the_process_end_with_it(make_session: MakeSession) -> None:
         "seen += [signal.getsignal(signal.SIGTERM) is signal.SIG_IGN, decimal.getcontext().prec == 3]\nprint('heard')",
     )
     run = ran(session)
-    assert [os.getcwd(), *[False] * 7] == run["b"].task["seen"].data  # noqa: PTH109  # a text, as in the step
-    assert "heard\n" == run["b"].task.stdout
+    assert run["b"].task["seen"].data == [os.getcwd(), *[False] * 7]  # noqa: PTH109  # a text, as in the step
+    assert run["b"].task.stdout == "heard\n"
 
 
 def test_a_step_has_its_own_signals(make_session: MakeSession) -> None:
@@ -123,7 +123,7 @@ def test_a_step_has_its_own_signals(make_session: MakeSession) -> None:
         "status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])",
     )
     task = ran(session)["a"].task
-    assert (["term", "usr1"], 3) == (task["heard"].data, task["status"].data)
+    assert (task["heard"].data, task["status"].data) == (["term", "usr1"], 3)
 
 
 def test_a_module_beside_the_notebook_is_read_again(
@@ -134,9 +134,9 @@ def test_a_module_beside_the_notebook_is_read_again(
     module = tmp_path / "flownb_beside.py"
     module.write_text("VALUE = 1\n")
     session = make_session("%%shared\nimport flownb_beside", "%%step a -> x\nx = flownb_beside.VALUE")
-    assert 1 == ran(session)["a"].task["x"].data
+    assert ran(session)["a"].task["x"].data == 1
     module.write_text("VALUE = 'another text'\n")
-    assert "another text" == ran(session)["a"].task["x"].data
+    assert ran(session)["a"].task["x"].data == "another text"
 
 
 def test_the_surroundings_are_those_of_the_run(
@@ -147,11 +147,11 @@ def test_the_surroundings_are_those_of_the_run(
         SHARED, "%%step a -> seen\nseen = [os.environ.get('FLOWNB_NEW'), os.getcwd(), 'beside' in sys.path]"
     )
     before = os.getcwd()  # noqa: PTH109  # a text, as in the step
-    assert [None, before, False] == ran(session)["a"].task["seen"].data
+    assert ran(session)["a"].task["seen"].data == [None, before, False]
     monkeypatch.setenv("FLOWNB_NEW", "1")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend("beside")
-    assert ["1", str(tmp_path), True] == ran(session)["a"].task["seen"].data
+    assert ran(session)["a"].task["seen"].data == ["1", str(tmp_path), True]
 
 
 def test_two_runs_at_once(make_session: MakeSession, tmp_path: Path) -> None:
@@ -169,9 +169,9 @@ def test_two_runs_at_once(make_session: MakeSession, tmp_path: Path) -> None:
         run.start()
     for run in runs:
         run.join(240)
-    assert [None, None] == [run.error for run in runs]
+    assert [run.error for run in runs] == [None, None]
     found = [Run(run.pathspec, datastore=session.datastore)["a"].task["x"].data for run in runs]
-    assert ["left", "right"] == found
+    assert found == ["left", "right"]
 
 
 def test_a_step_cannot_reach_the_pipes_of_others(make_session: MakeSession) -> None:
@@ -184,10 +184,10 @@ def test_a_step_cannot_reach_the_pipes_of_others(make_session: MakeSession) -> N
         "%%step j --join -> all\nall = [i.fds for i in inputs]",
     )
     for fds in ran(session, workers=3)["j"].task["all"].data:
-        assert "/dev/null" == fds["0"]
+        assert fds["0"] == "/dev/null"
         sockets = [place for place in fds.values() if place.startswith("socket:")]
         pipes = [place for place in fds.values() if place.startswith("pipe:")]
-        assert (1, 2) == (len(sockets), len(set(pipes))), fds
+        assert (len(sockets), len(set(pipes))) == (1, 2), fds
 
 
 def test_what_a_timed_out_step_started_ends_with_it(
@@ -237,5 +237,5 @@ def test_an_interrupted_run_ends_its_workers(make_session: MakeSession, tmp_path
     run.join(120)
     assert not run.running
     assert not _lives(int(path.read_text()))
-    assert "interrupted" == session.datastore.run_status("NotebookFlow", run.pathspec.split("/")[1])
+    assert session.datastore.runs.run_status("NotebookFlow", run.pathspec.split("/")[1]) == "interrupted"
     assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flownb.runtime.events import TaskOutput
-from flownb.store.log_reader import LogPlace, read_log
+from flownb.store.logs import LogPlace
 from tests.conftest import MakeSession
 from tests.runtime.workers.runs import SHARED, ran, text_of
 
@@ -35,12 +35,12 @@ def test_whatever_way_text_takes_it_is_kept(make_session: MakeSession, body: str
     assert WRITERS[body] in text_of(run["a"].task)
 
 
-def test_streams_are_told_apart_and_in_order(make_session: MakeSession) -> None:
+def test_streams_are_separate_and_in_order(make_session: MakeSession) -> None:
     """Stdout and stderr of Python code come in the order in which they were written."""
     body = "for n in range(3):\n    print('out', n)\n    print('err', n, file=sys.stderr)"
     task = ran(make_session(SHARED, f"%%step a\n{body}"))["a"].task
-    assert ("out 0\nout 1\nout 2\n", "err 0\nerr 1\nerr 2\n") == (task.stdout, task.stderr)
-    assert ["out 0\n", "err 0\n", "out 1\n"] == [piece.text for piece in task.outputs][:3]
+    assert (task.stdout, task.stderr) == ("out 0\nout 1\nout 2\n", "err 0\nerr 1\nerr 2\n")
+    assert [piece.text for piece in task.outputs][:3] == ["out 0\n", "err 0\n", "out 1\n"]
 
 
 def test_a_tight_loop_loses_no_line(make_session: MakeSession) -> None:
@@ -49,7 +49,7 @@ def test_a_tight_loop_loses_no_line(make_session: MakeSession) -> None:
     events: list[object] = []
     session.events.subscribe(events.append)
     task = ran(session)["a"].task
-    assert [str(n) for n in range(30_000)] == task.stdout.split()
+    assert task.stdout.split() == [str(n) for n in range(30_000)]
     assert len(events) < 5_000
 
 
@@ -64,7 +64,7 @@ def test_large_output_is_complete(make_session: MakeSession) -> None:
     shown: list[str] = []
     session.events.subscribe(lambda event: shown.append(event.text) if isinstance(event, TaskOutput) else None)
     ran(session)
-    assert [size] * 3 == ["".join(shown).count(letter) for letter in "psf"]
+    assert ["".join(shown).count(letter) for letter in "psf"] == [size] * 3
 
 
 def test_output_of_a_task_that_fails_is_kept(make_session: MakeSession) -> None:
@@ -75,10 +75,10 @@ def test_output_of_a_task_that_fails_is_kept(make_session: MakeSession) -> None:
         "os.write(1, b'second\\n')\nif not n:\n    os._exit(1)",
     )
     task = ran(session)["a"].task
-    assert "first 1\nsecond\n" == task.stdout
+    assert task.stdout == "first 1\nsecond\n"
     flow, run, step, number = task.pathspec.split("/")
-    pieces = read_log(session.datastore, flow, run, LogPlace(step, number, 0))
-    assert "first 0\nsecond\n" == "".join(piece.text for piece in pieces)
+    pieces = session.datastore.logs.read(flow, run, LogPlace(step, number, 0))
+    assert "".join(piece.text for piece in pieces) == "first 0\nsecond\n"
 
 
 def test_rich_outputs_are_kept(make_session: MakeSession) -> None:
@@ -91,7 +91,7 @@ def test_rich_outputs_are_kept(make_session: MakeSession) -> None:
     )
     run = ran(session)
     shown = [piece for piece in run["a"].task.outputs if piece.kind == "display"]
-    assert ["<b>new</b>"] == [piece.data["text/html"] for piece in shown][:1]
+    assert [piece.data["text/html"] for piece in shown][:1] == ["<b>new</b>"]
     assert "<table" in shown[-1].data["text/html"]
     figures = [piece for piece in run["b"].task.outputs if piece.kind == "display"]
-    assert ["image/png"] == [kind for piece in figures for kind in piece.data if kind.startswith("image/")]
+    assert [kind for piece in figures for kind in piece.data if kind.startswith("image/")] == ["image/png"]

@@ -58,8 +58,8 @@ def test_generators_of_installed_packages(
     runs = [Run(session.run(RunOptions()).pathspec, datastore=session.datastore) for _ in range(2)]
     tasks = [task for run in runs for task in run["f"]]
     found = [task["differ"].data for task in tasks]
-    assert [4] * 9 == [len(set(values)) for values in zip(*found, strict=True)]
-    assert [1] * 7 == [len(set(values)) for values in zip(*(task["same"].data for task in tasks), strict=True)]
+    assert [len(set(values)) for values in zip(*found, strict=True)] == [4] * 9
+    assert [len(set(values)) for values in zip(*(task["same"].data for task in tasks), strict=True)] == [1] * 7
 
 
 def test_global_generators_that_a_package_seeded(
@@ -75,4 +75,4 @@ def test_global_generators_that_a_package_seeded(
         "%%step j --join",
     )
     run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
-    assert [[0.13436424411240122, 0.417022004702574]] * 2 == [task["same"].data for task in run["f"]]
+    assert [task["same"].data for task in run["f"]] == [[0.13436424411240122, 0.417022004702574]] * 2

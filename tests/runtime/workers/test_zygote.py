@@ -64,7 +64,7 @@ def test_one_worker_waits(make_session: MakeSession) -> None:
     """After a run one worker waits for the next one, whose first task it runs."""
     session = cells(make_session)
     found = waiting(session, without=processes(session))
-    assert found == processes(session)[0]
+    assert processes(session)[0] == found
 
 
 def test_a_worker_that_was_killed_while_it_waited_is_replaced(make_session: MakeSession) -> None:
@@ -82,8 +82,8 @@ def test_a_worker_that_waits_for_another_program_ends(make_session: MakeSession)
     for cell in cells(make_session, 2).cells.cells():
         session.cells.put(cell)
     run = ran(session)
-    assert 2 == run["start"].task["x"].data
-    assert old != run["start"].task["first"].data
+    assert run["start"].task["x"].data == 2
+    assert run["start"].task["first"].data != old
     waiting(session, without=(old,))
 
 
@@ -95,7 +95,7 @@ def test_a_worker_that_waits_ends_with_the_zygote(make_session: MakeSession) -> 
     until(lambda: parent(found) is None)
 
 
-def test_what_imports_keep_of_the_streams_goes_on_working() -> None:
+def test_what_imports_keep_of_the_streams_still_works() -> None:
     """A module may make a logging handler when it is imported; nothing is heard of the import, and all of it later."""
     code = (
         "import logging, os\nfrom flownb.runtime.workers.zygote import silence\n"
@@ -105,4 +105,4 @@ def test_what_imports_keep_of_the_streams_goes_on_working() -> None:
         "say('later')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "later\n" == done.stderr
+    assert done.stderr == "later\n"

@@ -46,13 +46,13 @@ def _forget() -> Iterator[None]:
 
 
 def test_a_registered_encoding_takes_what_it_accepts() -> None:
-    """Its name stands beside the value, its parts are views, and other values go the usual way."""
+    """Its name is recorded beside the value, its parts are views, and other values go the usual way."""
     register_encoding(Numbers())
     name, parts = encode(array("d", [1.0, 2.0]))
-    assert "numbers" == name
-    assert [1, 16] == [len(part) for part in parts]
-    assert array("d", [1.0, 2.0]) == decode(name, memoryview(bytearray(b"".join(parts))))
-    assert "pickle5" == encode([1])[0]
+    assert name == "numbers"
+    assert [len(part) for part in parts] == [1, 16]
+    assert decode(name, memoryview(bytearray(b"".join(parts)))) == array("d", [1.0, 2.0])
+    assert encode([1])[0] == "pickle5"
 
 
 def test_the_last_one_registered_is_asked_first() -> None:
@@ -60,15 +60,15 @@ def test_the_last_one_registered_is_asked_first() -> None:
     register_encoding(Numbers())
     old = b"".join(encode(array("b", [1]))[1])
     register_encoding(Newer())
-    assert "newer" == encode(array("b", [1]))[0]
-    assert array("b", [1]) == decode("numbers", memoryview(bytearray(old)))
+    assert encode(array("b", [1]))[0] == "newer"
+    assert decode("numbers", memoryview(bytearray(old))) == array("b", [1])
 
 
 def test_a_shared_cell_may_register_again_and_again() -> None:
     """The same class replaces its earlier object."""
     register_encoding(Numbers())
     again = register_encoding(Numbers())
-    assert [again] == [one for one in encoding._registered if one.name == "numbers"]
+    assert [one for one in encoding._registered if one.name == "numbers"] == [again]
 
 
 def _made(**attributes: Any) -> Any:
@@ -87,7 +87,7 @@ def _made(**attributes: Any) -> Any:
         (_made(name="numbers"), "`numbers` is registered already, by"),
     ],
 )
-def test_what_is_no_encoding_is_refused(given: Any, why: str) -> None:
+def test_what_is_not_an_encoding_is_refused(given: Any, why: str) -> None:
     """The error says what is missing or taken."""
     register_encoding(Numbers())
     with pytest.raises(EncodingError) as caught:
@@ -119,7 +119,7 @@ def _raising(value: Any) -> Any:
         ({"encode": lambda self, value: [memoryview(bytes(9))[::2]]}, "part 0 is a memoryview, where bytes or a cont"),
     ],
 )
-def test_a_failure_is_told_with_the_encodings_name(attributes: dict[str, Any], message: str) -> None:
+def test_a_failure_names_the_encoding(attributes: dict[str, Any], message: str) -> None:
     """An encoding that raises, or gives no bytes, is named in the error; its own error is the cause."""
     register_encoding(_made(name="made", **attributes))
     with pytest.raises(EncodingError) as caught:
@@ -129,7 +129,7 @@ def test_a_failure_is_told_with_the_encodings_name(attributes: dict[str, Any], m
     assert caught.value.__cause__ is not None
 
 
-def test_a_failing_decode_is_told_with_the_encodings_name() -> None:
+def test_a_failing_decode_names_the_encoding() -> None:
     """An error while reading names the encoding; what cannot be imported stays an ImportError."""
     register_encoding(_made(name="made", decode=lambda self, blob: _raising(blob)))
     with pytest.raises(EncodingError, match=r"`made` cannot decode what is stored\. ValueError: broken"):
@@ -139,14 +139,14 @@ def test_a_failing_decode_is_told_with_the_encodings_name() -> None:
 def test_any_buffer_can_be_a_part() -> None:
     """Parts of more than one byte an item are given on as flat bytes."""
     register_encoding(_made(name="made", encode=lambda self, value: (value, bytearray(b"x"))))
-    assert [2 * 8, 1] == [len(part) for part in encode(array("d", [1, 2]))[1]]
+    assert [len(part) for part in encode(array("d", [1, 2]))[1]] == [2 * 8, 1]
 
 
 def test_an_encoding_that_is_not_there_is_named_and_never_imported() -> None:
     """A name in a manifest is looked up among the registered ones and nothing else."""
     with pytest.raises(UnknownEncoding) as caught:
         decode("this.antigravity", memoryview(b""))
-    assert "this.antigravity" == caught.value.encoding
+    assert caught.value.encoding == "this.antigravity"
     assert caught.value.what.startswith("There is no encoding `this.antigravity` in this process.")
     assert "Import the module that registers it" in caught.value.fix
     assert "antigravity" not in sys.modules

@@ -69,24 +69,24 @@ def test_equal_sets_have_equal_bytes_in_all_processes(name: str) -> None:
         ).stdout
         for seed in ("1", "2", "3")
     }
-    assert 1 == len(found)
+    assert len(found) == 1
 
 
 @given(st.sets(PLAIN, max_size=8), st.frozensets(PLAIN, max_size=8))
 def test_sets_come_back_equal(one: set[Any], other: frozenset[Any]) -> None:
     """Any sets of any hashable values are equal after loading, and of their type."""
     back = again({"one": [one, one], "other": other})
-    assert ([one, one], other) == (back["one"], back["other"])
+    assert (back["one"], back["other"]) == ([one, one], other)
     assert back["one"][0] is back["one"][1]
-    assert (set, frozenset) == (type(back["one"][0]), type(back["other"]))
+    assert (type(back["one"][0]), type(back["other"])) == (set, frozenset)
 
 
 @given(st.sets(PLAIN, max_size=8))
 def test_the_order_of_insertion_leaves_no_trace(one: set[Any]) -> None:
     """A set that was filled backwards has the same bytes."""
     backwards = [*one][::-1]
-    assert encoded(one) == encoded(set(backwards))
-    assert encoded(one) == encoded(again(one))
+    assert encoded(set(backwards)) == encoded(one)
+    assert encoded(again(one)) == encoded(one)
 
 
 def test_a_subclass_keeps_type_and_attributes() -> None:
@@ -94,7 +94,7 @@ def test_a_subclass_keeps_type_and_attributes() -> None:
     words = Words("abc")
     words.note = "mine"
     back = again([words])[0]
-    assert (Words, {"a", "b", "c"}, "mine") == (type(back), back, back.note)
+    assert (type(back), back, back.note) == (Words, {"a", "b", "c"}, "mine")
 
 
 def test_items_keep_their_identity() -> None:
@@ -110,6 +110,6 @@ def test_a_set_that_leads_to_itself_comes_back() -> None:
     node.inside |= {node, "x", "y"}
     back = again(node)
     assert back in back.inside
-    assert 3 == len(back.inside)
+    assert len(back.inside) == 3
     back = again(node.inside)
-    assert [True] == [item.inside is back for item in back if isinstance(item, Node)]
+    assert [item.inside is back for item in back if isinstance(item, Node)] == [True]

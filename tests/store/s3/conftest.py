@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _module(name: str) -> ModuleType:
-    """Load a module beside this one: tests are no package."""
+    """Load a module beside this one: tests are not a package."""
     spec = importlib.util.spec_from_file_location(f"flownb_tests_s3_{name}", Path(__file__).parent / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

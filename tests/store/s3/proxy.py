@@ -1,6 +1,6 @@
 """A proxy before an S3 server that breaks some of the requests, as networks and busy servers do.
 
-Takes a function that says what happens to each request; counts what was done.
+A function decides what happens to each request; the proxy counts what it did.
 """
 
 from __future__ import annotations

@@ -31,10 +31,10 @@ def test_profile_and_endpoint_are_those_of_boto3(
     if variable is not None:
         monkeypatch.setenv(variable, s3_environment.endpoint)
     access = open_access("flownb-test")
-    assert (s3_environment.endpoint, "eu-west-1", False) == (access.endpoint, access.region, access.virtual_host)
+    assert (access.endpoint, access.region, access.virtual_host) == (s3_environment.endpoint, "eu-west-1", False)
     storage, _ = open_s3(s3_url)
     storage.write("a", b"1")
-    assert b"1" == storage.read("a")
+    assert storage.read("a") == b"1"
 
 
 def test_an_assumed_role_is_renewed_by_boto3(
@@ -58,7 +58,7 @@ def test_an_assumed_role_is_renewed_by_boto3(
     access = storage.bucket._connection().access
     assert access()["token"]
     assert access()["token"] in access.secrets()
-    assert s3_environment.key != access()["access_key_id"]
+    assert access()["access_key_id"] != s3_environment.key
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_aws_is_addressed_by_virtual_hosts(
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     (tmp_path / "aws-config").write_text(f"[default]\n{style}")
     access = open_access(bucket)
-    assert expected == (access.endpoint, access.virtual_host)
+    assert (access.endpoint, access.virtual_host) == expected
 
 
 def test_no_credentials(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,8 +92,8 @@ def test_no_credentials(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     storage, _ = open_s3(s3_url)
     with pytest.raises(StoreError) as caught:
         storage.read("a")
-    assert f"There are no credentials for `{s3_url}`." == caught.value.what
-    assert "Run `aws configure` or `aws sso login`, or set AWS_PROFILE." == caught.value.fix
+    assert caught.value.what == f"There are no credentials for `{s3_url}`."
+    assert caught.value.fix == "Run `aws configure` or `aws sso login`, or set AWS_PROFILE."
 
 
 def test_a_profile_that_is_not_there(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,10 +118,10 @@ def test_uploads_that_were_given_up_are_cleared(
     # moto says of every upload that it was begun in 2010.
     monkeypatch.setattr(module, "ABANDONED", 1e10)
     storage.clear_temporary()
-    assert 1 == len(client.list_multipart_uploads(Bucket="flownb-test", Prefix=prefix).get("Uploads", []))
+    assert len(client.list_multipart_uploads(Bucket="flownb-test", Prefix=prefix).get("Uploads", [])) == 1
     monkeypatch.setattr(module, "ABANDONED", -3600.0)
     storage.clear_temporary()
-    assert [] == client.list_multipart_uploads(Bucket="flownb-test", Prefix=prefix).get("Uploads", [])
+    assert client.list_multipart_uploads(Bucket="flownb-test", Prefix=prefix).get("Uploads", []) == []
     client.close()
 
 
@@ -132,4 +132,4 @@ def test_nothing_heavy_is_imported_before_the_first_request(s3_url: str) -> None
         f"open_s3({s3_url!r}); "
         "print(sorted({'boto3', 'botocore', 'obstore', 'pyarrow'} & set(sys.modules)))"
     )
-    assert "[]\n" == subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"

@@ -27,7 +27,7 @@ def make(size: int, seed: int = 0) -> tuple[str, bytes]:
 
 @pytest.fixture
 def open_blobs(s3_url: str, tmp_path: Path) -> Callable[..., S3Blobs]:
-    """Open the same place anew, with the same cache folder."""
+    """Open the same place again, with the same cache folder."""
 
     def opened(limit: int = 1 << 30) -> S3Blobs:
         return open_s3(s3_url, cache=BlobCache(tmp_path / "blobs", limit))[1]
@@ -57,7 +57,7 @@ def test_what_was_read_or_written_is_read_without_the_server(
 
 
 def test_many_small_ones_come_at_once(open_blobs: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """After `fetch` they are there; what is missing is told of by `get` alone."""
+    """After `fetch` they are there; what is missing is reported by `get` alone."""
     made = [make(1000, seed) for seed in range(30)]
     writer = open_blobs(0)
     for key, content in made:
@@ -73,7 +73,7 @@ def test_many_small_ones_come_at_once(open_blobs: Any, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
-def test_a_damaged_copy_is_read_anew(open_blobs: Any, tmp_path: Path, damage: str) -> None:
+def test_a_damaged_copy_is_read_again(open_blobs: Any, tmp_path: Path, damage: str) -> None:
     """A copy that does not match its key is replaced by what the server has."""
     key, content = make(5000)
     blobs = open_blobs()
@@ -82,10 +82,10 @@ def test_a_damaged_copy_is_read_anew(open_blobs: Any, tmp_path: Path, damage: st
     (path,) = (path for path in (tmp_path / "blobs").rglob("*") if path.name == key)
     path.write_bytes({"flip": bytes([content[0] ^ 1]) + content[1:], "cut": content[:-1], "empty": b""}[damage])
     assert open_blobs().get(key, len(content)) == content
-    assert content == path.read_bytes()
+    assert path.read_bytes() == content
 
 
-def test_a_large_damaged_copy_is_told_of_and_removed(open_blobs: Any, tmp_path: Path) -> None:
+def test_a_large_damaged_copy_is_reported_and_removed(open_blobs: Any, tmp_path: Path) -> None:
     """It is verified while the step runs, so `settle` says that the step has to run again; then it is whole."""
     key, content = make((16 << 20) + 1)
     blobs = open_blobs()
@@ -128,7 +128,7 @@ def test_a_blob_larger_than_the_cache_passes_by(open_blobs: Any, tmp_path: Path)
     blobs.put([content], key, len(content))
     blobs.settle()
     assert blobs.get(key, len(content)) == content
-    assert 0 == blobs.cache.size()
+    assert blobs.cache.size() == 0
 
 
 def _fill(arguments: tuple[Path, int]) -> bool:
@@ -154,12 +154,12 @@ def test_several_processes_share_a_folder(tmp_path: Path) -> None:
         if pid == 0:
             os._exit(0 if _fill((tmp_path / "c", seed)) else 1)
         pids.append(pid)
-    assert [0] * 8 == [os.waitpid(pid, 0)[1] for pid in pids]
+    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * 8
     assert BlobCache(tmp_path / "c", 1).size() <= 200_000 * 1.5
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(open_blobs: Any, tmp_path: Path) -> None:
-    """A file stands where the folder should be: one warning, and everything is read from the server."""
+    """A file is where the folder should be: one warning, and everything is read from the server."""
     (tmp_path / "blobs").write_text("in the way")
     small, large = make(1000), make(9 << 20)
     blobs = open_blobs()
@@ -171,8 +171,8 @@ def test_a_cache_that_cannot_be_written_is_done_without(open_blobs: Any, tmp_pat
         for key, content in (small, large, small):
             assert blobs.get(key, len(content)) == content
         blobs.settle()
-    assert 1 == len(told)
-    assert "is not written any more" in str(told[0].message)
+    assert len(told) == 1
+    assert "is no longer written" in str(told[0].message)
 
 
 def test_a_full_disk_is_done_without(open_blobs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +190,7 @@ def test_a_full_disk_is_done_without(open_blobs: Any, monkeypatch: pytest.Monkey
     with pytest.warns(UserWarning, match="No space left on device"):
         assert blobs.get(key, len(content)) == content
     assert blobs.get(key, len(content)) == content
-    assert 0 == blobs.cache.size()
+    assert blobs.cache.size() == 0
 
 
 def test_readers_at_once_share_what_comes(open_blobs: Any) -> None:
@@ -207,16 +207,16 @@ def test_readers_at_once_share_what_comes(open_blobs: Any) -> None:
 def test_where_and_how_large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Folder and limit come from the environment; each datastore has a folder of its own."""
     monkeypatch.setenv("FLOWNB_CACHE", str(tmp_path))
-    assert tmp_path == cache_folder("s3://b/one").parent
+    assert cache_folder("s3://b/one").parent == tmp_path
     assert cache_folder("s3://b/one") != cache_folder("s3://b/two")
     monkeypatch.delenv("FLOWNB_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert tmp_path / "xdg" / "flownb" == cache_folder("s3://b/one").parent
+    assert cache_folder("s3://b/one").parent == tmp_path / "xdg" / "flownb"
     for text, expected in (("500M", 500 << 20), ("1.5 GiB", 3 << 29), ("20gb", 20 << 30), ("0", 0), ("123", 123)):
         monkeypatch.setenv("FLOWNB_CACHE_SIZE", text)
-        assert expected == cache_limit()
+        assert cache_limit() == expected
     monkeypatch.delenv("FLOWNB_CACHE_SIZE")
-    assert 20 << 30 == cache_limit()
+    assert cache_limit() == 20 << 30
     monkeypatch.setenv("FLOWNB_CACHE_SIZE", "much")
     with pytest.raises(StoreError, match="FLOWNB_CACHE_SIZE is `much`"):
         cache_limit()

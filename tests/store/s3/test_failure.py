@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flownb.store.s3.connection import classify, scrub
+from flownb.store.s3.failure import classify, scrub
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
@@ -32,15 +32,15 @@ def test_credentials_are_taken_out(text: str) -> None:
 def test_other_text_is_left_alone() -> None:
     """A plain message reads as before."""
     text = "NoSuchBucket: The specified bucket does not exist (s3://bucket/prefix at http://127.0.0.1:9000)"
-    assert text == scrub(text, [SECRET])
+    assert scrub(text, [SECRET]) == text
 
 
-def test_errors_of_boto3_are_told_apart() -> None:
+def test_errors_of_boto3_are_distinguished() -> None:
     """A login that ended can be renewed; a profile that is not there has to be named right."""
     from botocore.exceptions import ClientError, NoCredentialsError, ProfileNotFound, SSOTokenLoadError
 
-    assert "no credentials" == classify(NoCredentialsError()).kind
-    assert "profile" == classify(ProfileNotFound(profile="x")).kind
-    assert "expired" == classify(SSOTokenLoadError(error_msg="gone")).kind
+    assert classify(NoCredentialsError()).kind == "no credentials"
+    assert classify(ProfileNotFound(profile="x")).kind == "profile"
+    assert classify(SSOTokenLoadError(error_msg="gone")).kind == "expired"
     refused = {"Error": {"Code": "AccessDenied", "Message": "no"}}
-    assert "denied" == classify(ClientError(refused, "AssumeRole")).kind
+    assert classify(ClientError(refused, "AssumeRole")).kind == "denied"

@@ -38,7 +38,7 @@ def session(s3_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ses
 
 def test_a_flow_runs_and_is_read_elsewhere(session: Session) -> None:
     """A run in S3 gives what it gives in a folder; another process without any cache reads it through the client."""
-    assert 24 == session.run(RunOptions()).tasks
+    assert session.run(RunOptions()).tasks == 24
     code = """
         from flownb import Flow
         run = Flow("F").latest_successful_run
@@ -49,21 +49,21 @@ def test_a_flow_runs_and_is_read_elsewhere(session: Session) -> None:
     command = [sys.executable, "-c", textwrap.dedent(code)]
     environment = {**os.environ, "FLOWNB_CACHE_SIZE": "0"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    assert "F/1 38.0 7.0 0.0\n38.0\n" == done.stdout
+    assert done.stdout == "F/1 38.0 7.0 0.0\n38.0\n"
 
 
 def test_cells_and_spins(session: Session, tmp_path: Path) -> None:
     """Step cells, spins and kept spins work as in a folder, and nothing is written beside the notebook."""
     for step in ("load", "train", "pick"):
         session.run_step(step)
-    assert 38.0 == session.spin(parse_spin(["pick"])).values["best"]
+    assert session.spin(parse_spin(["pick"])).values["best"] == 38.0
     kept = session.spin(parse_spin(["train", "--index", "3", "--persist"]))
     assert kept.task is not None
-    assert 6.0 == kept.task.data.model.weights
-    assert {"fresh"} == {one.state for one in session.freshness().values()}
+    assert kept.task.data.model.weights == 6.0
+    assert {one.state for one in session.freshness().values()} == {"fresh"}
     (work,) = Flow("F", datastore=session.datastore).working_runs()
-    assert 20 == len(list(work["train"]))
-    assert [] == [path for path in tmp_path.iterdir() if path.name.startswith(".flownb")]
+    assert len(list(work["train"])) == 20
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(".flownb")] == []
 
 
 def test_notebooks_and_users_of_one_bucket_are_kept_apart(
@@ -94,8 +94,8 @@ def test_notebooks_and_users_of_one_bucket_are_kept_apart(
         for user in ("ada", "bob")
     ]
     for x, (place, user, notebook_id) in enumerate(who):
-        assert "never" == opened(place, user, x, notebook_id).freshness()["load"].state
+        assert opened(place, user, x, notebook_id).freshness()["load"].state == "never"
         opened(place, user, x, notebook_id).run_step("load")
         opened(place, user, x, notebook_id).run(RunOptions(executor="inline"))
     found = [opened(place, user, x, named).spin(parse_spin(["add"])) for x, (place, user, named) in enumerate(who)]
-    assert [x + 1 for x in range(len(who))] == [one.values["y"] for one in found]
+    assert [one.values["y"] for one in found] == [x + 1 for x in range(len(who))]

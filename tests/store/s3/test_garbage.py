@@ -1,4 +1,4 @@
-"""Clearing up a datastore in a bucket, where age stands in for locks."""
+"""Clearing up a datastore in a bucket, where age replaces locks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from flownb.store import garbage
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import Removed, collect, remove_run, remove_spins
 from flownb.store.records import RunEnd, RunRecord, TaskRecord
+from flownb.store.runs import RunStore
 from flownb.store.s3 import TRUSTED_AGE, S3Blobs
 
 BIG = 20_000
@@ -19,12 +20,12 @@ BIG = 20_000
 
 def record_run(store: Datastore, number: float, *, parents: tuple[str, ...] = ()) -> TaskRecord:
     """A run of one task whose artifact `x` is an array of that number, in a blob of its own."""
-    run = store.new_run(RunRecord("F", "", "run", started=time.time())).run
-    task = store.new_task("F", run, "a")
-    artifacts = {"x": store.save(np.full(BIG, number), name="x")}
+    run = store.runs.new_run(RunRecord("F", "", "run", started=time.time())).run
+    task = store.tasks.new_task("F", run, "a")
+    artifacts = {"x": store.artifacts.save(np.full(BIG, number), name="x")}
     record = TaskRecord("F", run, "a", task, 0, "done", parents, artifacts=artifacts, finished=time.time())
-    store.write_task(record)
-    store.end_run("F", run, RunEnd("done", time.time()))
+    store.tasks.write_task(record)
+    store.runs.end_run("F", run, RunEnd("done", time.time()))
     return record
 
 
@@ -40,29 +41,29 @@ def all_old(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_blobs_wait_until_no_writer_can_name_them(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Manifests of old runs go at once; their blobs are told of as waiting, and go two weeks later."""
+    """Manifests of old runs go at once; their blobs are reported as waiting, and go two weeks later."""
     store = Datastore(s3_url)
     runs = [record_run(store, float(number)) for number in range(3)]
-    store.save(np.full(BIG, 9.0), name="lost")
-    store.settle()
+    store.artifacts.save(np.full(BIG, 9.0), name="lost")
+    store.artifacts.settle()
     held = sum(entry.size for entry in store.blobs.entries())
     kept = runs[2].artifacts["x"]
     expected = Removed(("F/2", "F/1"), 0, 0, 0, held - kept.size)
-    assert expected == collect(store, keep_last=1, dry_run=True)
-    assert expected == collect(store, keep_last=1)
-    assert 4 == len(blobs(store))
+    assert collect(store, keep_last=1, dry_run=True) == expected
+    assert collect(store, keep_last=1) == expected
+    assert len(blobs(store)) == 4
     fresh = Datastore(s3_url)
     with pytest.raises(NotFound, match="Run F/1 was removed on"):
-        fresh.run("F", "1")
+        fresh.runs.run("F", "1")
     names = {entry.name for run in "12" for entry in fresh.storage.entries(f"flows/F/{run}")}
-    assert {"flows/F/1/run.json", "flows/F/2/run.json"} == names
+    assert names == {"flows/F/1/run.json", "flows/F/2/run.json"}
     now = time.time()
     monkeypatch.setattr(garbage.time, "time", lambda: now + 2 * TRUSTED_AGE - 600)
-    assert Removed((), 0, 0, 0, held - kept.size) == collect(fresh)
+    assert collect(fresh) == Removed((), 0, 0, 0, held - kept.size)
     monkeypatch.setattr(garbage.time, "time", lambda: now + 2 * TRUSTED_AGE + 600)
-    assert Removed((), 0, 3, held - kept.size, 0) == collect(fresh)
-    assert {kept.key} == blobs(fresh)
-    assert 2.0 == fresh.load(kept)[0]
+    assert collect(fresh) == Removed((), 0, 3, held - kept.size, 0)
+    assert blobs(fresh) == {kept.key}
+    assert fresh.artifacts.load(kept)[0] == 2.0
 
 
 @pytest.mark.usefixtures("all_old")
@@ -73,46 +74,46 @@ def test_a_run_that_a_task_begins_to_use_meanwhile_is_kept(s3_url: str, monkeypa
     store, other = Datastore(s3_url), Datastore(s3_url)
     old, used = record_run(store, 0.0), record_run(store, 1.0)
     record_run(store, 2.0)
-    work = other.new_run(RunRecord("F", "", "work", started=time.time())).run
+    work = other.runs.new_run(RunRecord("F", "", "work", started=time.time())).run
     claimed: list[str] = []
-    mark = Datastore.remove_run
+    mark = RunStore.remove_run
 
-    def remove_later(self: Datastore, record: RunRecord, now: float) -> RunRecord:
+    def remove_later(self: RunStore, record: RunRecord, now: float) -> RunRecord:
         if record.run == used.run:
-            claimed.append(other.new_task("F", work, "b", parents=[used]))
+            claimed.append(other.tasks.new_task("F", work, "b", parents=[used]))
         return mark(self, record, now)
 
-    monkeypatch.setattr(Datastore, "remove_run", remove_later)
+    monkeypatch.setattr(RunStore, "remove_run", remove_later)
     removed = collect(store, keep_last=1)
-    assert ["1"] == claimed
-    assert (("F/1",), 1) == (removed.runs, removed.blobs)
+    assert claimed == ["1"]
+    assert (removed.runs, removed.blobs) == (("F/1",), 1)
     fresh = Datastore(s3_url)
-    assert used.run == fresh.run("F", used.run).run
-    assert ["3", "2"] == [row.run for row in fresh.index.runs("F")]
-    assert "done" == fresh.index.runs("F")[1].status
+    assert fresh.runs.run("F", used.run).run == used.run
+    assert [row.run for row in fresh.index.runs("F")] == ["3", "2"]
+    assert fresh.index.runs("F")[1].status == "done"
     assert old.artifacts["x"].key not in blobs(fresh)
-    assert 1.0 == fresh.load(used.artifacts["x"])[0]
+    assert fresh.artifacts.load(used.artifacts["x"])[0] == 1.0
 
 
 @pytest.mark.usefixtures("all_old")
-def test_a_task_that_comes_too_late_is_told_so(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_that_comes_too_late_is_an_error(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A task that takes its id once the run it starts from is marked as removed fails; it reads nothing that goes."""
     store, other = Datastore(s3_url), Datastore(s3_url)
     used = record_run(store, 1.0)
     record_run(store, 2.0)
-    work = other.new_run(RunRecord("F", "", "work", started=time.time())).run
+    work = other.runs.new_run(RunRecord("F", "", "work", started=time.time())).run
     refused: list[NotFound] = []
-    clear = Datastore.clear_run
+    clear = RunStore.clear_run
 
-    def claim_first(self: Datastore, record: RunRecord) -> None:
+    def claim_first(self: RunStore, record: RunRecord) -> None:
         with pytest.raises(NotFound) as caught:
-            other.new_task("F", work, "b", parents=[used])
+            other.tasks.new_task("F", work, "b", parents=[used])
         refused.append(caught.value)
         clear(self, record)
 
-    monkeypatch.setattr(Datastore, "clear_run", claim_first)
-    assert ("F/1",) == collect(store, keep_last=1).runs
-    assert [True] == [error.what.startswith("Run F/1 was removed on") for error in refused]
+    monkeypatch.setattr(RunStore, "clear_run", claim_first)
+    assert collect(store, keep_last=1).runs == ("F/1",)
+    assert [error.what.startswith("Run F/1 was removed on") for error in refused] == [True]
 
 
 @pytest.mark.usefixtures("all_old")
@@ -121,12 +122,12 @@ def test_one_run_is_removed(s3_url: str) -> None:
     store = Datastore(s3_url)
     first, second = record_run(store, 1.0), record_run(store, 1.0)
     third = record_run(store, 3.0)
-    assert (("F/1",), 0) == ((removed := remove_run(store, "F", first.run)).runs, removed.blobs)
-    assert (("F/3",), 1) == ((removed := remove_run(store, "F", third.run)).runs, removed.blobs)
+    assert ((removed := remove_run(store, "F", first.run)).runs, removed.blobs) == (("F/1",), 0)
+    assert ((removed := remove_run(store, "F", third.run)).runs, removed.blobs) == (("F/3",), 1)
     fresh = Datastore(s3_url)
-    assert {second.artifacts["x"].key} == blobs(fresh)
-    assert ["2"] == [row.run for row in fresh.index.runs("F")]
-    assert "4" == record_run(fresh, 4.0).run
+    assert blobs(fresh) == {second.artifacts["x"].key}
+    assert [row.run for row in fresh.index.runs("F")] == ["2"]
+    assert record_run(fresh, 4.0).run == "4"
 
 
 @pytest.mark.usefixtures("all_old")
@@ -135,9 +136,9 @@ def test_spins_keep_what_they_refer_to_until_they_are_cleared(s3_url: str) -> No
     store = Datastore(s3_url)
     spins = store.spins()
     run, spun = record_run(store, 0.0), record_run(spins, 1.0)
-    assert Removed() == collect(store)
-    assert (("spin/F/1",), 1) == ((removed := remove_spins(store)).runs, removed.blobs)
-    assert {run.artifacts["x"].key} == blobs(store)
-    assert [] == list(store.storage.entries("spin"))
+    assert collect(store) == Removed()
+    assert ((removed := remove_spins(store)).runs, removed.blobs) == (("spin/F/1",), 1)
+    assert blobs(store) == {run.artifacts["x"].key}
+    assert list(store.storage.entries("spin")) == []
     with pytest.raises(CorruptBlob):
-        Datastore(s3_url).load(spun.artifacts["x"])
+        Datastore(s3_url).artifacts.load(spun.artifacts["x"])

@@ -15,7 +15,6 @@ from flownb.session.logs import parse_logs, step_log
 from flownb.session.options import parse_run
 from flownb.session.session import Session
 from flownb.store.garbage import remove_run
-from flownb.store.log_reader import logged_attempts
 
 CELLS = (
     "%%flow F",
@@ -45,17 +44,17 @@ def test_logs_are_kept_in_a_bucket(session: Session, capsys: pytest.CaptureFixtu
     """Step cells and runs leave their logs in the bucket, whole once they have ended; they go with their run."""
     session.run_step("load")
     session.run(parse_run([]))
-    assert ["loaded\n"] == texts(session, "load --from 1")
-    assert ["got 1\n", "got 2\n", "got 3\n"] == texts(session, "train --from 2")
+    assert texts(session, "load --from 1") == ["loaded\n"]
+    assert texts(session, "train --from 2") == ["got 1\n", "got 2\n", "got 3\n"]
     capsys.readouterr()
-    assert 0 == main(["logs", "F/2/train/4"])
-    assert "got 2\n" == capsys.readouterr().out
+    assert main(["logs", "F/2/train/4"]) == 0
+    assert capsys.readouterr().out == "got 2\n"
     assert remove_run(session.datastore, "F", "2", force=True).bytes > 0
-    assert [] == logged_attempts(session.datastore, "F", "2")
+    assert session.datastore.logs.attempts("F", "2") == []
 
 
 def test_a_run_in_a_bucket_is_followed(session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Another process sees what a task wrote while it runs: objects are written anew now and then."""
+    """Another process sees what a task wrote while it runs: objects are written again now and then."""
     monkeypatch.setattr("flownb.store.s3.storage.REWRITTEN", 0.0)
     (tmp_path / "wait").touch()
     run = session.begin(parse_run([]))
@@ -68,6 +67,6 @@ def test_a_run_in_a_bucket_is_followed(session: Session, monkeypatch: pytest.Mon
         assert "[pick/6] last\n" in lines
         assert run.running
         (tmp_path / "wait").unlink()
-        assert [] == list(lines)
-    assert 0 == reader.returncode
+        assert list(lines) == []
+    assert reader.returncode == 0
     run.join(60)

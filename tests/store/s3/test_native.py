@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from flownb.store.s3.connection import load_obstore
 from flownb.store.s3 import open_s3
+from flownb.store.s3.connection import load_obstore
 
 
 def _in_child(work: Any) -> int:
@@ -35,11 +35,11 @@ def test_children_and_their_children_use_what_the_parent_opened(s3_url: str) -> 
 
     def child() -> bool:
         storage.write("child", b"2")
-        return b"1" == storage.read("parent") and 0 == _in_child(lambda: b"2" == storage.read("child"))
+        return storage.read("parent") == b"1" and _in_child(lambda: storage.read("child") == b"2") == 0
 
     for _ in range(3):
-        assert 0 == _in_child(child)
-        assert b"1" == storage.read("parent")
+        assert _in_child(child) == 0
+        assert storage.read("parent") == b"1"
 
 
 def test_a_fork_amid_requests_harms_neither(s3_url: str) -> None:
@@ -58,7 +58,7 @@ def test_a_fork_amid_requests_harms_neither(s3_url: str) -> None:
         thread.start()
     try:
         for _ in range(8):
-            assert 0 == _in_child(lambda: storage.read("a") == b"1" * 1000)
+            assert _in_child(lambda: storage.read("a") == b"1" * 1000) == 0
     finally:
         stop.set()
         for thread in threads:
@@ -78,7 +78,7 @@ def test_modules_of_others_stay_as_they_were(s3_url: str) -> None:
         after = {name: module for name, module in sys.modules.items() if name.startswith("obstore")}
         return before == after and load_obstore() is not before["obstore._obstore"]
 
-    assert 0 == _in_child(child)
+    assert _in_child(child) == 0
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
@@ -87,7 +87,7 @@ def test_a_store_travels_to_a_worker(s3_url: str, method: str) -> None:
     storage, _ = open_s3(s3_url)
     storage.write("a", b"1")
     with multiprocessing.get_context(method).Pool(1) as pool:
-        assert b"1" == pool.apply(_read, (s3_url,))
+        assert pool.apply(_read, (s3_url,)) == b"1"
 
 
 def _read(url: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Compressed blobs: what is packed is unpacked, in chunks that stand alone."""
+"""Compressed blobs: what is packed is unpacked, in chunks that are independent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flownb.store.s3 import packing
 def test_cutting_keeps_the_content(parts: list[bytes], length: int) -> None:
     """However content is parted, it is cut into pieces of one length, the last one shorter."""
     pieces = [bytes(piece) for piece in packing.cut([memoryview(part) for part in parts], length)]
-    assert b"".join(parts) == b"".join(pieces)
+    assert b"".join(pieces) == b"".join(parts)
     assert all(len(piece) == length for piece in pieces[:-1])
     assert all(0 < len(piece) <= length for piece in pieces)
 
@@ -24,7 +24,7 @@ def test_a_piece_within_one_part_is_not_copied() -> None:
     part = bytearray(100)
     pieces = list(packing.cut([part[:0], memoryview(part)], 40))
     part[0], part[99] = 7, 8
-    assert [7, 8] == [pieces[0][0], pieces[-1][-1]]
+    assert [pieces[0][0], pieces[-1][-1]] == [7, 8]
 
 
 @pytest.mark.parametrize("suffix", [".lz4", ".zst"])
@@ -36,18 +36,18 @@ def test_each_chunk_is_read_alone(suffix: str, monkeypatch: pytest.MonkeyPatch) 
     table = packing.table_size(len(content))
     ends = packing.ends(packed[-table:], len(content))
     assert ends is not None
-    assert len(packed) - table == ends[-1]
+    assert ends[-1] == len(packed) - table
     start, found = 0, b""
     for number, end in enumerate(ends):
         chunk = packing.unpack(packed[start:end], min(1000, len(content) - number * 1000), suffix)
         assert chunk is not None
         found += chunk
         start = end
-    assert content == found
+    assert found == content
 
 
 def test_damage_is_noticed() -> None:
-    """A table that is no table and a chunk that cannot be unpacked give None."""
+    """A damaged table and a chunk that cannot be unpacked give None."""
     size = packing.CHUNK + 1
     assert packing.ends(bytes(16), size) is None
     assert packing.ends(bytes(8), size) is None

@@ -1,4 +1,4 @@
-"""What is told of transfers."""
+"""What is reported about transfers."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_a_short_transfer_is_silent(clock: Clock) -> None:
-    """Nothing is told of what takes less than a second."""
+    """Transfers of less than a second are not reported."""
     calls: list[object] = []
     with transfer("upload", "k", 100, lambda *call: calls.append(call)) as running:
         for _ in range(10):
             clock.now += 0.09
             running.add(10)
-    assert [] == calls
+    assert calls == []
 
 
-def test_a_long_transfer_is_told_ten_times_a_second(clock: Clock) -> None:
+def test_a_long_transfer_is_reported_ten_times_a_second(clock: Clock) -> None:
     """It begins after a second and ends with all bytes done."""
     calls: list[tuple[object, ...]] = []
     with transfer("download", "k", 1000, lambda *call: calls.append(call)) as running:
         for _ in range(200):
             clock.now += 0.01
             running.add(5)
-    assert ("download", "k", 500, 1000) == calls[0]
-    assert ("download", "k", 1000, 1000) == calls[-1]
+    assert calls[0] == ("download", "k", 500, 1000)
+    assert calls[-1] == ("download", "k", 1000, 1000)
     assert 10 <= len(calls) <= 12
 
 
 def test_a_failed_transfer_is_ended(clock: Clock) -> None:
-    """-1 tells that no more will come."""
+    """-1 says that no more will come."""
     calls: list[tuple[object, ...]] = []
 
     def fail() -> None:
@@ -60,7 +60,7 @@ def test_a_failed_transfer_is_ended(clock: Clock) -> None:
 
     with pytest.raises(OSError):
         fail()
-    assert [("upload", "k", 5, 10), ("upload", "k", -1, 10)] == calls
+    assert calls == [("upload", "k", 5, 10), ("upload", "k", -1, 10)]
 
 
 def test_a_hook_that_raises_disturbs_nothing(clock: Clock) -> None:
@@ -78,5 +78,5 @@ def test_a_hook_that_raises_disturbs_nothing(clock: Clock) -> None:
                 clock.now += 2
                 running.add(2)
     finally:
-        assert hook is set_transfer_hook(before)
-    assert 1 == len(calls)
+        assert set_transfer_hook(before) is hook
+    assert len(calls) == 1

@@ -19,7 +19,7 @@ LARGE = bytes(9 << 20)
 
 @pytest.fixture
 def open_blobs(s3_url: str, tmp_path: Path) -> Callable[[], S3Blobs]:
-    """Open the same place anew, as another process would."""
+    """Open the same place again, as another process would."""
     return lambda: open_s3(s3_url, cache=BlobCache(tmp_path / "unused", 0))[1]
 
 
@@ -42,22 +42,22 @@ def test_what_is_there_and_young_is_not_sent(proxy: Any, open_blobs: Any) -> Non
     """A large blob costs a HEAD; a small one the request that would have written it, and a HEAD."""
     blobs = open_blobs()
     put(blobs, SMALL)
-    assert ["PUT"] == requests(proxy)
+    assert requests(proxy) == ["PUT"]
     put(blobs, SMALL)
-    assert [] == requests(proxy)
+    assert requests(proxy) == []
     put(open_blobs(), SMALL)
-    assert ["PUT", "HEAD"] == requests(proxy)
+    assert requests(proxy) == ["PUT", "HEAD"]
     put(blobs, LARGE)
-    assert ["HEAD", "POST"] == requests(proxy)[:2]
+    assert requests(proxy)[:2] == ["HEAD", "POST"]
     put(open_blobs(), LARGE)
-    assert ["HEAD"] == requests(proxy)
+    assert requests(proxy) == ["HEAD"]
 
 
 @pytest.mark.parametrize("content", [SMALL, LARGE])
 def test_what_is_old_is_written_again(
     proxy: Any, open_blobs: Any, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
-    """A blob older than the age of trust starts its life anew, also for the process that wrote it."""
+    """A blob older than the age of trust starts its life again, also for the process that wrote it."""
     import time
 
     first = open_blobs()
@@ -72,7 +72,7 @@ def test_what_is_old_is_written_again(
     for blobs in (first, open_blobs()):
         requests(proxy)
         put(blobs, content)
-        assert "PUT" == requests(proxy)[-1] or len(content) > 1000
+        assert requests(proxy)[-1] == "PUT" or len(content) > 1000
         assert blobs.shortest_life == 2 * TRUSTED_AGE
 
 

@@ -47,13 +47,13 @@ def test_what_changed(site: Path) -> None:
     """An upgrade, a downgrade, and what is gone are named; the same version from an index is the same."""
     install(site, "fakeone", "2.1.0", "x = 1")
     text = used_versions(["fakeone"], {"fakeone": "2.1.0"})
-    assert () == changed_distributions(text)
+    assert changed_distributions(text) == ()
     install(site, "fakeone", "2.1.0", "x = 2")
-    assert () == changed_distributions(text)
+    assert changed_distributions(text) == ()
     install(site, "fakeone", "2.2.0")
-    assert (("fakeone", "changed from 2.1.0 to 2.2.0"),) == changed_distributions(text)
+    assert changed_distributions(text) == (("fakeone", "changed from 2.1.0 to 2.2.0"),)
     shutil.rmtree(site / "fakeone-2.2.0.dist-info")
-    assert (("fakeone", "is not installed any more"),) == changed_distributions(text)
+    assert changed_distributions(text) == (("fakeone", "is not installed any more"),)
 
 
 def test_a_version_that_says_nothing(site: Path) -> None:
@@ -63,9 +63,9 @@ def test_a_version_that_says_nothing(site: Path) -> None:
     assert here is not None
     text = used_versions(["fakeone"], {"fakeone": here.mark})
     install(site, "fakeone", "1.0", "x = 1", url="file:///other/fakeone.whl")
-    assert () == changed_distributions(text)
+    assert changed_distributions(text) == ()
     install(site, "fakeone", "1.0", "x = 2", url="file:///wheels/fakeone.whl")
-    assert (("fakeone", "1.0 was installed again with other content"),) == changed_distributions(text)
+    assert changed_distributions(text) == (("fakeone", "1.0 was installed again with other content"),)
 
 
 def test_what_is_required(site: Path) -> None:
@@ -74,14 +74,14 @@ def test_what_is_required(site: Path) -> None:
     install(site, "fakeone", "1.0", requires=requires)
     install(site, "fake_two", "1.0", requires=("fakeone", "fakefive"))
     loaded = {"fakeone": "1.0", "fake-two": "2.0", "fakethree": "3.0", "fakefour": "4.0", "unrelated": "5.0"}
-    assert "fake-two=2.0 fakeone=1.0 fakethree=3.0" == used_versions(["fakeone"], loaded)
+    assert used_versions(["fakeone"], loaded) == "fake-two=2.0 fakeone=1.0 fakethree=3.0"
 
 
 PROGRAM = """
     import importlib, json, sys
     sys.path[:0] = [{folder!r}, {site!r}]
     from pathlib import Path
-    from tests.runtime.test_distributions import install
+    from tests.provenance.test_distributions import install
     from flownb.provenance.record import imported_distributions, used_distributions
     site = Path({site!r})
     imported_distributions()
@@ -128,4 +128,4 @@ def test_the_version_in_memory(code: str, expected: str, site: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-B", "-c", program], check=True, capture_output=True, text=True, env=dict(os.environ)
     )
-    assert expected == json.loads(done.stdout)
+    assert json.loads(done.stdout) == expected

@@ -1,7 +1,7 @@
-"""Which tasks of an earlier run a new run takes over as they are.
+"""Which tasks of its origin run a resume clones.
 
-Takes a `Program`, the tasks of the run that is resumed, and each task that is ready to run; gives the task's clone, or
-None if it has to run, and keeps why. Content decides: the code, and the values that the task read.
+For each task that is ready to run, `Clones.find` gives the task's clone, or None if it has to run, and remembers why.
+What counts is content: the code, and the values that the task read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from flownb.runtime.task import TaskSpec
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
 
-__all__ = ["Reuse", "StepReuse"]
+__all__ = ["Clones", "StepClones"]
 
 # Of tasks with equal items, how many are compared.
 ALIKE = 8
@@ -31,7 +31,7 @@ SHOWN = 3
 
 
 @dataclass
-class StepReuse:
+class StepClones:
     """What became of a step's tasks.
 
     Attributes
@@ -64,7 +64,7 @@ class StepReuse:
         return ", ".join(said[:SHOWN]) + (", …" if len(said) > SHOWN else "")
 
 
-class Reuse:
+class Clones:
     """The tasks of one run, offered to another.
 
     Parameters
@@ -81,7 +81,7 @@ class Reuse:
 
     Attributes
     ----------
-    steps : dict of str to StepReuse
+    steps : dict of str to StepClones
         What became of the tasks that were asked for, by step.
     """
 
@@ -90,7 +90,7 @@ class Reuse:
     ) -> None:
         self.program = program
         self.datastore = datastore
-        self.steps: dict[str, StepReuse] = {}
+        self.steps: dict[str, StepClones] = {}
         self._step = step
         graph = program.graph
         self._before = graph.ancestors(step) - {step} if step is not None else frozenset()
@@ -123,7 +123,7 @@ class Reuse:
         MissingResults
             If a step before the one that was named has no task to clone.
         """
-        outcome = self.steps.setdefault(spec.step, StepReuse(spec.step))
+        outcome = self.steps.setdefault(spec.step, StepClones(spec.step))
         found = self._match(spec)
         if isinstance(found, TaskRecord):
             outcome.cloned += 1
@@ -290,12 +290,12 @@ class Reuse:
         return transition.targets, (var, count)
 
     def _count(self, ref: ArtifactRef, var: str, step: str) -> int:
-        return count_items(self.datastore.load(ref, name=var), var=var, step=step)
+        return count_items(self.datastore.artifacts.load(ref, name=var), var=var, step=step)
 
     def _value(self, ref: ArtifactRef) -> Any:
         """The value that a switch looks at."""
         if ref.key not in self._values:
-            self._values[ref.key] = self.datastore.load(ref)
+            self._values[ref.key] = self.datastore.artifacts.load(ref)
         return self._values[ref.key]
 
 

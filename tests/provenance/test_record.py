@@ -42,27 +42,27 @@ def test_the_commit_of_the_notebooks_folder(repository: Path) -> None:
     below = repository / "notebooks"
     below.mkdir()
     (below / "scratch.txt").write_text("new")
-    assert {"commit": commit, "branch": "trunk", "dirty": False} == git_state(below)
+    assert git_state(below) == {"commit": commit, "branch": "trunk", "dirty": False}
     (repository / "nb.ipynb").write_text("[]")
-    assert {"commit": commit, "branch": "trunk", "dirty": True} == git_state(below)
+    assert git_state(below) == {"commit": commit, "branch": "trunk", "dirty": True}
     git(repository, "checkout", "--detach", "--force")
-    assert {"commit": commit, "branch": None, "dirty": False} == git_state(repository)
+    assert git_state(repository) == {"commit": commit, "branch": None, "dirty": False}
 
 
 def test_before_the_first_commit(tmp_path: Path) -> None:
     """There is a branch, and no commit."""
     git(tmp_path, "init")
-    assert {"commit": None, "branch": "trunk", "dirty": False} == git_state(tmp_path)
+    assert git_state(tmp_path) == {"commit": None, "branch": "trunk", "dirty": False}
 
 
 @pytest.mark.parametrize("why", ["no repository", "no git", "no folder"])
 def test_without_git_nothing_is_said(why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that is in no repository or not there, and a machine without git, are no errors."""
+    """A folder that is in no repository or not there, and a machine without git, are not errors."""
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     if why == "no git":
         monkeypatch.setenv("PATH", str(tmp_path))
     folder = tmp_path / "gone" if why == "no folder" else tmp_path
-    assert {} == git_state(folder)
+    assert git_state(folder) == {}
     assert "git" not in run_environment(folder)
 
 
@@ -76,15 +76,15 @@ def test_a_slow_status_leaves_the_commit(repository: Path, monkeypatch: pytest.M
         return real(words, **options)  # type: ignore[call-overload]  # as it was called
 
     monkeypatch.setattr(record.subprocess, "run", run)
-    assert {"commit": commit, "branch": "trunk", "dirty": None} == git_state(repository)
+    assert git_state(repository) == {"commit": commit, "branch": "trunk", "dirty": None}
 
 
 def test_where_and_by_what_a_run_is_started(tmp_path: Path) -> None:
     """Python, machine, versions and command are plain values."""
     found = run_environment(tmp_path, command="flownb run nb.ipynb")
     assert found == json.loads(json.dumps(found))
-    assert (platform.python_version(), "CPython") == (found["python"], found["implementation"])
-    assert (os.getpid(), flownb.__version__, "flownb run nb.ipynb") == (found["pid"], found["flownb"], found["command"])
+    assert (found["python"], found["implementation"]) == (platform.python_version(), "CPython")
+    assert (found["pid"], found["flownb"], found["command"]) == (os.getpid(), flownb.__version__, "flownb run nb.ipynb")
     assert found["host"]
 
 
@@ -156,7 +156,7 @@ def installed(tmp_path: Path) -> Path:
 def test_imported_distributions(code: str, expected: dict[str, str], installed: Path) -> None:
     """Each distribution that a module was imported of is named, and no other."""
     (installed.parent / "beside.py").write_text("")
-    assert expected == imported(installed, f"sys.path.append('.'); {code}")
+    assert imported(installed, f"sys.path.append('.'); {code}") == expected
 
 
 def test_what_is_installed_while_the_process_runs(installed: Path) -> None:
@@ -180,4 +180,4 @@ def test_a_fork_need_not_read_again(installed: Path) -> None:
         "if pid:\n    sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
         "import single"
     )
-    assert {"single": "2.0"} == imported(installed, code)
+    assert imported(installed, code) == {"single": "2.0"}

@@ -47,7 +47,7 @@ def reads(code: str) -> VariableReads:
 def test_what_is_read(code: str, names: list[str]) -> None:
     """Reads by name are noted, in whatever way; what the code set itself, and what Python needs, is not."""
     found = reads(code)
-    assert (names, False) == (list(found.read), found.everything)
+    assert (list(found.read), found.everything) == (names, False)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_what_is_read(code: str, names: list[str]) -> None:
 def test_all_are_read(code: str) -> None:
     """Code that looks at all variables depends on all of them, and on none by its name."""
     found = reads(code)
-    assert ([], True) == (list(found.read), found.everything)
+    assert (list(found.read), found.everything) == ([], True)
 
 
 def test_the_environment_is_what_it_was() -> None:
@@ -77,16 +77,16 @@ def test_the_environment_is_what_it_was() -> None:
     before, kind = dict(os.environ), type(os.environ)
     with watched():
         assert isinstance(os.environ, kind)
-        assert before == os.environ.copy() == dict(os.environ) == {**os.environ} == dict(copy.copy(os.environ))
-        assert (len(before), set(before)) == (len(os.environ), set(os.environ.keys()))
-        assert sorted(before.items()) == sorted(os.environ.items())
+        assert os.environ.copy() == dict(os.environ) == {**os.environ} == dict(copy.copy(os.environ)) == before
+        assert (len(os.environ), set(os.environ.keys())) == (len(before), set(before))
+        assert sorted(os.environ.items()) == sorted(before.items())
         with mock.patch.dict(os.environ, {"FLOWNB_TEST_A": "1"}):
-            assert "1" == os.environ["FLOWNB_TEST_A"]
+            assert os.environ["FLOWNB_TEST_A"] == "1"
             code = "import os; print(os.environ['FLOWNB_TEST_A'])"
             done = subprocess.run(
                 [sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, check=True
             )
-            assert "1\n" == done.stdout
+            assert done.stdout == "1\n"
         with pytest.raises(KeyError):
             os.environ["FLOWNB_TEST_A"]
         with pytest.raises((AttributeError, pickle.PicklingError)):  # as without us
@@ -94,10 +94,10 @@ def test_the_environment_is_what_it_was() -> None:
         with watched():
             pass
         assert type(os.environ) is not kind
-    assert (kind, kind) == (type(os.environ), type(os.environb))
+    assert (type(os.environ), type(os.environb)) == (kind, kind)
     with pytest.raises((AttributeError, pickle.PicklingError)):
         pickle.dumps(os.environ)
-    assert before == dict(os.environ)
+    assert dict(os.environ) == before
 
 
 def test_other_threads() -> None:
@@ -118,7 +118,7 @@ def test_other_threads() -> None:
         go.set()
         done.wait()
     thread.join()
-    assert [] == list(found.read)
+    assert list(found.read) == []
 
 
 def test_values_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,11 +127,11 @@ def test_values_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FLOWNB_TEST_B", raising=False)
     text = reads("os.getenv('FLOWNB_TEST_SECRET'); os.getenv('FLOWNB_TEST_B')").text(own=(), added=(), zone=True)
     assert "hunter2" not in text
-    assert [] == changed_variables(text, same_command=False)
+    assert changed_variables(text, same_command=False) == []
     monkeypatch.setenv("FLOWNB_TEST_B", "")
-    assert ["FLOWNB_TEST_B"] == changed_variables(text, same_command=False)
+    assert changed_variables(text, same_command=False) == ["FLOWNB_TEST_B"]
     monkeypatch.delenv("FLOWNB_TEST_SECRET")
-    assert ["FLOWNB_TEST_B", "FLOWNB_TEST_SECRET"] == changed_variables(text, same_command=False)
+    assert changed_variables(text, same_command=False) == ["FLOWNB_TEST_B", "FLOWNB_TEST_SECRET"]
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     assert "@zone" in changed_variables(text, same_command=False)
 
@@ -141,9 +141,9 @@ def test_all_variables_but_those_of_the_session(monkeypatch: pytest.MonkeyPatch)
     text = reads("dict(os.environ)").text(own=(), added=(), zone=False)
     monkeypatch.setenv("TERM_SESSION_ID", "2")
     monkeypatch.setenv("JPY_SESSION_NAME", "other.ipynb")
-    assert [] == changed_variables(text, same_command=False)
+    assert changed_variables(text, same_command=False) == []
     monkeypatch.setenv("RATE", "2")
-    assert ["*"] == changed_variables(text, same_command=False)
+    assert changed_variables(text, same_command=False) == ["*"]
 
 
 @pytest.mark.parametrize(
@@ -157,4 +157,4 @@ def test_all_variables_but_those_of_the_session(monkeypatch: pytest.MonkeyPatch)
 )
 def test_what_a_text_mentions(code: str, names: tuple[str, ...] | None) -> None:
     """Of a module that was imported unseen, all names count that its text has; where it has none, any may be read."""
-    assert names == mentioned_variables(code)
+    assert mentioned_variables(code) == names

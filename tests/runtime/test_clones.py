@@ -1,4 +1,4 @@
-"""Whether a task of an earlier run stands for one that is ready to run."""
+"""Whether a task of an earlier run replaces one that is ready to run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flownb.runtime.reuse import Reuse
+from flownb.runtime.clones import Clones
 from flownb.session.options import ResumeOptions, RunOptions
 from flownb.session.resume import find_origin, offered_tasks, rehearse
 from flownb.session.session import Session
@@ -31,7 +31,7 @@ def planned(
     """How many tasks of each step would be cloned and run, and why, after the tasks of the origin were changed."""
     origin = find_origin(session.datastore, "NotebookFlow", None)
     tasks = [change(task) for task in offered_tasks(session.datastore, origin)]
-    steps = rehearse(session, Reuse(session.program(True), session.datastore, tasks), origin)
+    steps = rehearse(session, Clones(session.program(True), session.datastore, tasks), origin)
     return {
         name: (one.cloned, one.ran, list(map(str, one.reasons)))
         for name, one in steps.items()
@@ -55,7 +55,7 @@ def test_nested_foreachs(make_session: MakeSession, rows: str, ran: dict[str, in
     make_session(*NESTED).run(INLINE)
     plan = make_session(NESTED[0].replace("[[1, 2], [3]]", rows), *NESTED[1:]).resume(ResumeOptions(run=INLINE))
     plan.begin().drive()
-    assert {"load": 1, **ran} == {one.step: one.ran for one in plan.steps if one.ran}
+    assert {one.step: one.ran for one in plan.steps if one.ran} == {"load": 1, **ran}
 
 
 def test_records_without_reads_are_held_to_all(make_session: MakeSession) -> None:
@@ -67,22 +67,22 @@ def test_records_without_reads_are_held_to_all(make_session: MakeSession) -> Non
     def old(task: TaskRecord) -> TaskRecord:
         return replace(task, read=None)
 
-    assert {"a": (1, 0, []), "b": (1, 0, [])} == planned(session, change=old)
+    assert planned(session, change=old) == {"a": (1, 0, []), "b": (1, 0, [])}
 
     def other_y(task: TaskRecord) -> TaskRecord:
         if task.step != "a":
             return old(task)
         return replace(old(task), artifacts={**task.artifacts, "y": task.artifacts["x"]})
 
-    y = session.datastore.save_given({"y": 2})["y"]
-    assert (1, 0, []) == planned(session, change=other_y)["b"]  # x and y have equal content
+    y = session.datastore.artifacts.save_given({"y": 2})["y"]
+    assert planned(session, change=other_y)["b"] == (1, 0, [])  # x and y have equal content
 
     def new_y(task: TaskRecord) -> TaskRecord:
         if task.step == "b":  # it inherited another one than its parent's clone has
             return replace(old(task), artifacts={**task.artifacts, "y": y})
         return old(task)
 
-    assert (0, 1, ["`y` differs"]) == planned(session, change=new_y)["b"]
+    assert planned(session, change=new_y)["b"] == (0, 1, ["`y` differs"])
 
 
 def test_a_foreach_over_a_set_is_not_cloned(make_session: MakeSession) -> None:
@@ -91,12 +91,12 @@ def test_a_foreach_over_a_set_is_not_cloned(make_session: MakeSession) -> None:
     cells = (*cells, "%%step pick --join\npass")
     make_session(*cells).run(INLINE)
     session = make_session(*cells)
-    items = session.datastore.save_given({"xs": {1, 2}})
+    items = session.datastore.artifacts.save_given({"xs": {1, 2}})
 
     def over_a_set(task: TaskRecord) -> TaskRecord:
         return replace(task, artifacts={name: items.get(name, ref) for name, ref in task.artifacts.items()})
 
-    assert {"load": (0, 1, ["its transition changed"])} == planned(session, change=over_a_set)
+    assert planned(session, change=over_a_set) == {"load": (0, 1, ["its transition changed"])}
 
 
 def test_a_result_that_was_removed_is_made_again(make_session: MakeSession) -> None:
@@ -107,7 +107,7 @@ def test_a_result_that_was_removed_is_made_again(make_session: MakeSession) -> N
     for blob in Path(session.datastore.location, "blobs").rglob("*"):
         if blob.is_file() and blob.stat().st_size > 90_000:
             blob.unlink()
-    assert {"a": (0, 1, ["`x` was removed"])} == planned(session)
+    assert planned(session) == {"a": (0, 1, ["`x` was removed"])}
 
 
 def test_class_level_constants_always_count(make_session: MakeSession, tmp_path: Path) -> None:
@@ -120,12 +120,12 @@ def test_class_level_constants_always_count(make_session: MakeSession, tmp_path:
     )
     file.write_text("1")
     make_session(*cells).run(INLINE)
-    assert {"a": (1, 0, [])} == planned(make_session(*cells))
+    assert planned(make_session(*cells)) == {"a": (1, 0, [])}
     file.write_text("2")
     session = make_session(*cells)
     origin = find_origin(session.datastore, "NotebookFlow", None)
-    reuse = Reuse(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
-    assert ["`N` differs"] == [str(one) for one in rehearse(session, reuse, origin)["a"].reasons]
+    reuse = Clones(session.program(True), session.datastore, offered_tasks(session.datastore, origin))
+    assert [str(one) for one in rehearse(session, reuse, origin)["a"].reasons] == ["`N` differs"]
 
 
 def test_an_edge_that_was_moved(make_session: MakeSession) -> None:
@@ -134,6 +134,6 @@ def test_an_edge_that_was_moved(make_session: MakeSession) -> None:
     cells = ("%%step a\npass\nself.next(self.last)", "%%step b\npass\nself.next(self.last)", "%%step last\npass")
     make_session(head + "self.next({'a': self.a, 'b': self.b}, condition='kind')", *cells).run(INLINE)
     moved = make_session(head + "self.next({'a': self.b, 'b': self.a}, condition='kind')", *cells)
-    assert {"s": (1, 0, []), "b": (0, 1, ["had not run"])} == planned(moved)
+    assert planned(moved) == {"s": (1, 0, []), "b": (0, 1, ["had not run"])}
     lost = make_session(head + "self.next({'x': self.b, 'b': self.a}, condition='kind')", *cells)
-    assert {"s": (0, 1, ["its transition changed"])} == planned(lost)
+    assert planned(lost) == {"s": (0, 1, ["its transition changed"])}

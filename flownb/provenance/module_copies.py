@@ -1,4 +1,4 @@
-"""The user's own modules as a new process would import them: what each step in a kernel gets.
+"""Copies of the user's own modules, so that each step in a kernel imports them as a new process would.
 
 A kernel collects state in modules: lists that a step appended to, caches, names that a scratch cell set. In a block of
 `OwnModules.entered` none of the user's own modules is imported, so what the block imports is executed again, from the
@@ -30,7 +30,7 @@ from flownb.provenance.imported_text import (
     watch_imports,
 )
 from flownb.provenance.installed import is_compiled, is_installed, own_places
-from flownb.provenance.local_modules import outdated_modules
+from flownb.provenance.module_hashes import outdated_modules
 from flownb.store.encoding import decode, encode
 from flownb.store.records import ArtifactRef
 

@@ -22,4 +22,4 @@ def test_a_thread_gets_its_loop_back() -> None:
         return other, same, is_open
 
     with ThreadPoolExecutor(1) as pool:
-        assert (True, True, True) == pool.submit(use).result()
+        assert pool.submit(use).result() == (True, True, True)

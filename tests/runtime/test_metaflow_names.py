@@ -60,22 +60,22 @@ def seen_by(name: str) -> list[bool]:
 def test_own_modules_get_our_names_in_the_block(name: str) -> None:
     """A module beside the notebook, or a part of a package there, gets what a cell gets."""
     with own_imports():
-        assert [True, True, True] == seen_by(name)
+        assert seen_by(name) == [True, True, True]
 
 
 def test_a_function_keeps_the_names_of_its_module() -> None:
     """An import inside a function of such a module gives our names also when it is called after the block."""
     with own_imports():
         module = importlib.import_module("own_helper")
-    assert current is module.late()
+    assert module.late() is current
 
 
 def test_own_modules_get_the_real_names_outside() -> None:
     """Without the block an import is Python's own."""
     module = importlib.import_module("own_helper")
     real = importlib.import_module("metaflow")
-    assert [False, False, False] == seen_by("own_helper")
-    assert (real.Parameter, real.current, real.current) == (module.Parameter, module.inner, module.late())
+    assert seen_by("own_helper") == [False, False, False]
+    assert (module.Parameter, module.inner, module.late()) == (real.Parameter, real.current, real.current)
 
 
 def test_modules_with_the_real_names_are_imported_again() -> None:
@@ -83,17 +83,17 @@ def test_modules_with_the_real_names_are_imported_again() -> None:
     importlib.import_module("own_user")
     plain = sys.modules["own_plain"]
     with own_imports():
-        assert [True, True, True] == seen_by("own_helper")
-    assert plain is sys.modules["own_plain"]
+        assert seen_by("own_helper") == [True, True, True]
+    assert sys.modules["own_plain"] is plain
 
 
 def test_installed_packages_keep_the_real_metaflow() -> None:
     """A package of site-packages gets our names only where a base class of the flow comes from it."""
     with own_imports():
-        assert [False, False, False] == seen_by("bought")
+        assert seen_by("bought") == [False, False, False]
     with own_imports(["bought"]):
-        assert [True, True, True] == seen_by("bought")
-        assert [True, True, True] == seen_by("bought.part")
+        assert seen_by("bought") == [True, True, True]
+        assert seen_by("bought.part") == [True, True, True]
 
 
 def test_blocks_can_be_nested() -> None:
@@ -101,19 +101,19 @@ def test_blocks_can_be_nested() -> None:
     with own_imports():
         with own_imports():
             pass
-        assert [True, True, True] == seen_by("own_helper")
-    assert 0 == tested._finder.open
+        assert seen_by("own_helper") == [True, True, True]
+    assert tested._finder.open == 0
 
 
 def test_an_error_while_importing_ends_the_block() -> None:
     """A module that raises does so as ever, and imports behind the block are Python's own again."""
     with pytest.raises(ValueError, match="on import"), own_imports():
         importlib.import_module("own_broken")
-    assert [False, False, False] == seen_by("own_helper")
+    assert seen_by("own_helper") == [False, False, False]
 
 
 def test_always_is_for_every_import(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that is a flow's gives all modules of the user's own our names, those imported before as well."""
     importlib.import_module("own_helper")
     tested.always()
-    assert [True, True, True] == seen_by("own_helper")
+    assert seen_by("own_helper") == [True, True, True]

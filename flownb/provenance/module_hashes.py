@@ -1,7 +1,7 @@
-"""Modules of the user's own that code imports, such as ``features.py`` beside the notebook, with their content.
+"""Hashes of the user's own modules that code imports, such as ``features.py`` beside the notebook.
 
-Takes syntax trees; gives a hash for each module outside of Python's own and of installed packages. Imports are followed
-from file to file as they are written; nothing is executed.
+Imports are followed from file to file as they are written, and nothing is executed. Python's own modules and those of
+installed packages are left out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote
 from flownb.provenance.imported_text import UNKNOWN, Digests, ImportedText, file_digests
 from flownb.provenance.installed import NEVER, TOOLS, is_installed
 
-__all__ = ["imported_names", "is_local", "local_modules", "outdated_modules"]
+__all__ = ["imported_names", "is_own_module", "outdated_modules", "own_module_hashes"]
 
 # Seconds for which the time of a file's change says nothing of what it contains.
 COARSE = 2.0
@@ -64,7 +64,7 @@ def imported_names(tree: ast.AST | None, package: str = "") -> tuple[str, ...]:
     return tuple(found)
 
 
-def local_modules(
+def own_module_hashes(
     names: Iterable[str], *, loaded: Mapping[str, ImportedText] | None = None, since: float = math.inf
 ) -> dict[str, Digests]:
     """Hashes of the user's own modules among `names`, and of those that they import.
@@ -118,7 +118,7 @@ def local_modules(
     return dict(sorted(found.items()))
 
 
-def is_local(name: str) -> bool:
+def is_own_module(name: str) -> bool:
     """Whether a top-level module is the user's own: neither Python's, nor of an installed package, nor ours."""
     return _find(name, None) is not None
 

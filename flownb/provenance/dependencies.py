@@ -1,7 +1,6 @@
-"""What made a task's result beside its code and its artifacts: Python, installed packages, environment variables.
+"""What a task's result depends on beside its code and artifacts: Python, installed packages, environment variables.
 
-Takes the block in which a task runs; gives the parts of its fingerprint that say so, and compares such parts with what
-is there now.
+They are noted while the task runs, as parts of its fingerprint, and later compared with what is there then.
 """
 
 from __future__ import annotations
@@ -20,18 +19,16 @@ from urllib.parse import unquote
 
 from flownb.provenance.distributions import changed_distributions
 from flownb.provenance.installed import is_installed
-from flownb.provenance.local_modules import imported_names
+from flownb.provenance.module_hashes import imported_names
 from flownb.provenance.record import NewModules, imported_distributions, used_distributions
 from flownb.provenance.variables import ALL, ZONE, VariableReads, changed_variables, reads_of_modules, watched
 from flownb.store.encodings.pickle5 import modules_of_values
 
-__all__ = ["OUTSIDE", "Outside", "look_at_modules", "outside_changes", "python_version"]
+__all__ = ["Dependencies", "dependency_changes", "look_at_modules", "python_version"]
 
-# Parts of a fingerprint.
-OUTSIDE = ("python", "distributions", "environment")
 # Code that may import what it does not name.
 DYNAMIC = re.compile(r"(?<![\w.])(?:exec|eval|__import__)\s*\(|\b(?:import_module|runpy|entry_points|sys\.modules)\b")
-# Modules by which code comes to the local time, which C code tells.
+# Modules through which code reads the local time, which C code computes.
 ZONED = frozenset(
     ["arrow", "calendar", "dateutil", "datetime", "email", "pandas", "pendulum", "polars", "pytz", "time", "tzlocal"]
 )
@@ -40,8 +37,8 @@ Change = Literal["python", "distribution", "variable", "variables", "zone"]
 _modules = NewModules()
 
 
-class Outside:
-    """What a task uses beside its code and its artifacts."""
+class Dependencies:
+    """What one task uses beside its code and its artifacts."""
 
     def __init__(self) -> None:
         self._reads = VariableReads({})
@@ -53,8 +50,7 @@ class Outside:
     def watched(self) -> Iterator[None]:
         """Note what the block uses."""
         look_at_modules()
-        imported_distributions()  # of what is imported from here on, the version is that which is installed now
-        imported_distributions()  # of what is imported from now on it is known which install it is of
+        imported_distributions()  # what is imported from now on has the version that is installed now
         with watched() as self._reads, modules_of_values() as self._of_values:
             try:
                 yield
@@ -108,13 +104,13 @@ class Outside:
         return {part: text for part, text in found.items() if text}
 
 
-def outside_changes(before: Mapping[str, str], *, same_command: bool) -> list[tuple[Change, str, str]]:
-    """What is different from when a task ran, as kind, name, and what else is to be said.
+def dependency_changes(before: Mapping[str, str], *, same_command: bool) -> list[tuple[Change, str, str]]:
+    """What is different from when a task ran, as kind, name, and a further text.
 
     Parameters
     ----------
     before : mapping of str to str
-        The task's fingerprint. Those of earlier versions do not have these parts, and nothing is said of them.
+        The task's fingerprint. Those of earlier versions do not have these parts, which then count as equal.
     same_command : bool
         Whether a command's ``--with`` is the same.
     """
@@ -136,7 +132,7 @@ def python_version() -> str:
 
 
 def look_at_modules() -> None:
-    """Take over what this process has imported: what comes later is new."""
+    """Note what this process has imported: what it imports later is new."""
     _modules.take()
 
 
@@ -148,7 +144,7 @@ def _own_file(name: str) -> str | None:
 
 
 def _stamp(path: str) -> tuple[int, int]:
-    """What tells that a file changed."""
+    """What shows that a file changed."""
     try:
         stat = os.stat(path)
     except OSError:

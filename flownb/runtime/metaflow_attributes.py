@@ -1,7 +1,7 @@
-"""What some flows read of Metaflow's own attributes of ``self``: the graph, the open foreachs.
+"""Metaflow's own attributes of ``self`` that some flows read: the graph and the open foreachs.
 
-Takes the plain data of ``current.graph``; gives objects with the attributes of Metaflow's (``metaflow/graph.py``,
-``metaflow/task.py``, 2.19.39) that have a meaning here.
+They have the attributes of Metaflow's objects (``metaflow/graph.py``, ``metaflow/task.py``, 2.19.39) that have a
+meaning here, and are made from the plain data of ``current.graph``.
 """
 
 from __future__ import annotations

@@ -18,33 +18,33 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_are_new_at_first(names: None) -> None:
-    """The first look tells of every module."""
-    assert set(sys.modules) == set(NewModules().take())
+    """The first look finds every module."""
+    assert set(NewModules().take()) == set(sys.modules)
 
 
-def test_each_is_told_of_once(names: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Later looks tell of what came since, the newest first."""
+def test_each_is_reported_once(names: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later looks find what came since, the newest first."""
     modules = NewModules()
     modules.take()
-    assert [] == modules.take()
+    assert modules.take() == []
     for name in ("fourth", "fifth"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    assert ["fifth", "fourth"] == modules.take()
-    assert [] == modules.take()
+    assert modules.take() == ["fifth", "fourth"]
+    assert modules.take() == []
 
 
 @pytest.mark.parametrize("gone", ["first", "third"])
 def test_a_module_that_was_removed_hides_no_other(gone: str, names: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Modules are found also when those before them went, or were imported anew behind them."""
+    """Modules are found also when earlier ones were removed, or were imported again after them."""
     modules = NewModules()
     modules.take()
     again = sys.modules[gone]
     monkeypatch.delitem(sys.modules, gone)
     monkeypatch.setitem(sys.modules, "fourth", ModuleType("fourth"))
-    assert ["fourth"] == modules.take()
+    assert modules.take() == ["fourth"]
     monkeypatch.setitem(sys.modules, "fifth", ModuleType("fifth"))
     monkeypatch.setitem(sys.modules, gone, again)
-    assert ["fifth"] == modules.take()
+    assert modules.take() == ["fifth"]
 
 
 def test_many_modules_that_were_put_back(names: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,5 +60,5 @@ def test_many_modules_that_were_put_back(names: None, monkeypatch: pytest.Monkey
     for name in many:
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setitem(sys.modules, "behind", ModuleType("behind"))
-    assert ["behind", "before"] == modules.take()
-    assert [] == modules.take()
+    assert modules.take() == ["behind", "before"]
+    assert modules.take() == []

@@ -1,4 +1,4 @@
-"""Modules of the user's own: found without being executed, and told apart by content."""
+"""Modules of the user's own: found without being executed, and distinguished by content."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from flownb.provenance.imported_text import UNKNOWN, Digests, ImportedText, noted_apart, watch_imports
-from flownb.provenance.local_modules import local_modules, outdated_modules
-from flownb.provenance.own_modules import loaded_texts
+from flownb.provenance.module_copies import loaded_texts
+from flownb.provenance.module_hashes import outdated_modules, own_module_hashes
 
 
 @pytest.fixture
@@ -50,30 +50,32 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 )
 def test_imports_are_followed_and_not_executed(folder: Path, names: list[str], found: list[str]) -> None:
     """Only modules outside of Python and of installed packages count, with all they import in turn."""
-    assert found == list(local_modules(names))
+    assert list(own_module_hashes(names)) == found
 
 
 def test_an_edit_anywhere_below_changes_one_hash(folder: Path) -> None:
     """A hash is that of one file, so that a reason can name it."""
-    before = local_modules(["features"])
+    before = own_module_hashes(["features"])
     (folder / "shop" / "rates.py").write_text("RATE = 30\n")
-    after = local_modules(["features"])
-    assert ["shop.rates"] == [name for name in before if before[name] != after[name]]
+    after = own_module_hashes(["features"])
+    assert [name for name in before if before[name] != after[name]] == ["shop.rates"]
 
 
 def test_what_was_imported_counts_as_it_was(folder: Path) -> None:
     """A task that ran on an old import is not taken for one that ran on the edited file, until a reload."""
     watch_imports()
     rates = importlib.import_module("shop.rates")
-    before = local_modules([], loaded=loaded_texts(0))["shop.rates"]
-    assert before == local_modules(["shop.rates"])["shop.rates"]
+    before = own_module_hashes([], loaded=loaded_texts(0))["shop.rates"]
+    assert own_module_hashes(["shop.rates"])["shop.rates"] == before
     (folder / "shop" / "rates.py").write_text("RATE = 30\n")
-    assert before == local_modules([], loaded=loaded_texts(0))["shop.rates"]
-    assert before != local_modules(["shop.rates"])["shop.rates"]
-    assert ["shop.rates"] == [name for name in outdated_modules(loaded_texts(0)) if name.startswith("shop")]
+    assert own_module_hashes([], loaded=loaded_texts(0))["shop.rates"] == before
+    assert own_module_hashes(["shop.rates"])["shop.rates"] != before
+    assert [name for name in outdated_modules(loaded_texts(0)) if name.startswith("shop")] == ["shop.rates"]
     importlib.invalidate_caches()
     importlib.reload(rates)
-    assert local_modules(["shop.rates"])["shop.rates"] == local_modules([], loaded=loaded_texts(0))["shop.rates"]
+    assert (
+        own_module_hashes(["shop.rates"])["shop.rates"] == own_module_hashes([], loaded=loaded_texts(0))["shop.rates"]
+    )
 
 
 def test_an_edit_that_leaves_size_and_time(folder: Path) -> None:
@@ -83,16 +85,16 @@ def test_an_edit_that_leaves_size_and_time(folder: Path) -> None:
     for text in ("RATE = 1\n", "RATE = 2\n", "RATE = 1\n"):
         path.write_text(text)
         os.utime(path, (1_000_000, 1_000_000))
-        digests.append(local_modules(["shop.rates"])["shop.rates"])
-    assert [True, False] == [digests[0] == digests[2], digests[0] == digests[1]]
+        digests.append(own_module_hashes(["shop.rates"])["shop.rates"])
+    assert [digests[0] == digests[2], digests[0] == digests[1]] == [True, False]
 
 
 def test_a_module_that_was_there_before(folder: Path) -> None:
-    """Of a module that was imported before imports were watched nobody knows the content, if its file may be newer."""
+    """The content of a module that was imported before imports were watched is unknown, if its file may be newer."""
     watch_imports()
     importlib.import_module("shop.rates")
     with noted_apart({}):
-        assert UNKNOWN == loaded_texts(0)["shop.rates"].digests
+        assert loaded_texts(0)["shop.rates"].digests == UNKNOWN
 
 
 def test_a_file_that_has_no_module_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +102,6 @@ def test_a_file_that_has_no_module_name(folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(folder)
     (folder / "a plugin.py").write_text("N = 1\n")
     text = ImportedText(str(folder / "a plugin.py"), Digests("old"))
-    assert {"./a%20plugin.py": Digests("old")} == local_modules([], loaded={"anything": text})
-    assert ["./a%20plugin.py"] == list(local_modules(["./a%20plugin.py"]))
-    assert {} == local_modules(["./gone.py"])
+    assert own_module_hashes([], loaded={"anything": text}) == {"./a%20plugin.py": Digests("old")}
+    assert list(own_module_hashes(["./a%20plugin.py"])) == ["./a%20plugin.py"]
+    assert own_module_hashes(["./gone.py"]) == {}
