@@ -19,6 +19,7 @@ import click.shell_completion
 
 from flownb.cli import datastore as store
 from flownb.cli.logs import logs
+from flownb.configuration import configured
 from flownb.errors import FlownbError, ParameterError, nearest
 from flownb.runtime.failure import StepError, user_frames
 from flownb.runtime.metaflow_names import always
@@ -59,6 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if command is None:
             return 0
         working_folder()
+        configured()
         # Outside of click's contexts: a step that uses click itself finds none of ours.
         return command()
     except FlownbError as error:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from blake3 import blake3
 
+from flownb.configuration import Flownb
 from flownb.errors import CellError
 from flownb.magics.debugging import PostMortem, name_cells
 from flownb.widgets.views import Views
@@ -112,8 +113,16 @@ class Frontend:
         self._first_cell = self.cell_id
         self.views = Views(self._open_session)
         self.post_mortem = PostMortem(shell, lambda: self.session.cells.cells())
+        # Shown and changed by ``%config Flownb``.
+        self.settings = Flownb(parent=shell)
+        self.settings.observe(self._datastore_changed, "datastore")
         # What the notebook's namespace has of flownb, by name.
         self._placed: dict[str, Any] = {}
+
+    def _datastore_changed(self, change: Any) -> None:
+        """Say that a notebook keeps the datastore that it began with."""
+        if self.views.has_session:
+            print(f"note: this notebook keeps using {self.session.datastore.location} until its kernel is restarted")
 
     def _open_session(self) -> Session:
         from flownb.runtime.metaflow_names import always

@@ -6,6 +6,7 @@ completed. The help of ``run`` may execute the flow's class, as ``python flow.py
 
 from __future__ import annotations
 
+import ast
 import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,11 +47,23 @@ def completed_runs(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def source_parameters(notebook: Path) -> list[tuple[str, str]]:
-    """The options that are parameters of a notebook's flow, by its text alone."""
+    """The options that are parameters of a notebook's flow, by the text of its cells alone."""
     found: list[str] = []
     with contextlib.suppress(Exception):
-        found = sorted(_read(notebook).parameters)
+        header = _read(notebook).header
+        tree = header.parsed.tree if header is not None else None
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree is not None else []
+        found = [name for call in calls if (name := _declared(call)) is not None]
     return [(f"--{name}", "") for name in found]
+
+
+def _declared(call: ast.Call) -> str | None:
+    """The name of the parameter that a call declares; None if it declares none."""
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    named = [*call.args[:1], *(one.value for one in call.keywords if one.arg == "name")]
+    if function not in ("Parameter", "IncludeFile") or not named or not isinstance(named[0], ast.Constant):
+        return None
+    return str(named[0].value)
 
 
 def parameter_options(program: Program) -> list[tuple[str, str]]:

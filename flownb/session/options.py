@@ -22,6 +22,7 @@ from flownb.runtime.parameters.parameter import Parameter
 from flownb.runtime.process import cores
 from flownb.runtime.scheduler import MAX_NUM_SPLITS
 from flownb.session.commands import read
+from flownb.settings import max_workers
 
 __all__ = [
     "CardOptions",
@@ -85,7 +86,7 @@ class RunOptions:
     parameters: dict[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     max_num_splits: int = MAX_NUM_SPLITS
-    workers: int = field(default_factory=cores)
+    workers: int = field(default_factory=lambda: max_workers() or cores())
     workers_given: bool = False
     executor: str = "process"
     background: bool = False

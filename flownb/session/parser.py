@@ -246,8 +246,10 @@ class Parser(click.Command):
         ParameterError
             If a word is not accepted.
         """
-        if ctx.resilient_parsing:
-            return super().parse_args(ctx, args)
+        if (
+            ctx.resilient_parsing
+        ):  # a shell completes what is typed; the value of the last option may be what is missing
+            return super().parse_args(ctx, args[:-1] if args and args[-1] in self._valued() else list(args))
         if asks_for_help(args):
             ctx.meta[GIVEN] = list(args)
             return super().parse_args(ctx, ["--help"])
@@ -261,20 +263,27 @@ class Parser(click.Command):
         except click.UsageError as error:
             raise refused(error, self.command, self.face) from None
         if self.command.of_flow:
+            notebook = next((one for one in self.params if isinstance(one, Argument)), None)
+            if notebook is not None and str(ctx.params[str(notebook.name)]).startswith("-"):
+                raise _missing(self.command, self.face, notebook)  # it is an option of the flow
             ctx.params["parameters"] = _parameters([*ctx.args, *config], after or [], self.command.options(self.face))
             ctx.params["divided"] = after is not None
         elif ctx.args:
             raise self._one_too_many(ctx)
         return []
 
+    def _valued(self) -> dict[str, click.Option]:
+        """The options that have a value, by their names."""
+        options = (one for one in self.params if isinstance(one, click.Option) and not one.is_flag)
+        return {name: one for one in options for name in one.opts}
+
     def _refuse_without_value(self, given: list[str]) -> None:
         """Refuse an option whose value is missing; click would take the next option for it."""
-        options = {name: one for one in self.params if isinstance(one, click.Option) for name in one.opts}
-        place = 0
+        options, place = self._valued(), 0
         while place < len(given):
             name, place = given[place], place + 1
             option = options.get(name)
-            if option is None or option.is_flag:
+            if option is None:
                 continue
             values = given[place : place + option.nargs]
             if len(values) < option.nargs or any(value.startswith("--") and len(value) > 2 for value in values):
@@ -355,7 +364,7 @@ def refused(error: click.UsageError, command: Command | None = None, face: Face 
     """What click refuses, in flownb's words."""
     name = command.name if command is not None else "flownb"
     if isinstance(error, click.NoSuchOption):
-        known = (*command.options(face), "--help") if command is not None else ("--help", "--version")
+        known = command.options(face) if command is not None else ("--help", "--version")
         why = f"{command.why} " if command is not None and command.why else ""
         return ParameterError(
             f"`{error.option_name}` is not an option of {name}.{nearest(error.option_name, known)}",
@@ -363,25 +372,24 @@ def refused(error: click.UsageError, command: Command | None = None, face: Face 
             "Correct it or leave it out.",
         )
     if isinstance(error, click.MissingParameter) and isinstance(error.param, Argument) and command is not None:
-        call = (
-            command.call(face)
-            if error.param.name == "notebook"
-            else " ".join(
-                [
-                    command.call(face),
-                    *(
-                        one.make_metavar()
-                        for one in command.parameters
-                        if isinstance(one, Argument) and one.face in (None, face) and one.name != "notebook"
-                    ),
-                ]
-            )
-        )
-        return ParameterError(f"{name} names no {error.param.noun}.", f"It needs one: {command.text}", f"Write {call}.")
+        return _missing(command, face, error.param)
     if isinstance(error, click.BadOptionUsage):
         option = error.option_name
         return ParameterError(f"`{option}` is given a value.", "It is a switch and has none.", f"Write {option} alone.")
+    if command is None:
+        return ParameterError(
+            "No command is named.", "flownb does nothing by itself.", "`flownb --help` lists commands."
+        )
     return ParameterError(error.format_message(), "", "`--help` says what is accepted.")
+
+
+def _missing(command: Command, face: Face, argument: Argument) -> ParameterError:
+    """That a word is missing which a command needs."""
+    named = [one for one in command.parameters if isinstance(one, Argument) and one.face in (None, face)]
+    call = command.call(face)
+    shown = [one.make_metavar() for one in named if not (one.name == "notebook" and call.endswith("NOTEBOOK"))]
+    call = " ".join([call, *shown])
+    return ParameterError(f"{command.name} names no {argument.noun}.", "It needs one.", f"Write {call}.")
 
 
 def _listed(command: Command, face: Face) -> str:

@@ -18,6 +18,7 @@ from flownb.errors import NotFound, nearest
 from flownb.flow.definition import Step
 from flownb.flow.names import RESERVED
 from flownb.runtime.task import TaskResult
+from flownb.settings import shows_report_details
 from flownb.store.records import TaskRecord
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ class StepReport:
         details = self.details()
         if not details:
             return as_bundle(self.lines())
+        if shows_report_details():
+            return as_bundle(WholeReport(self).lines())
         first, *notes = self.lines()
         shown = (
             f'<details style="{STYLE}"><summary>{html.escape(first)}</summary>{_pre(["  " + one for one in details])}'
