@@ -27,7 +27,7 @@ PREPARE = """
 import json, time
 from IPython.display import display
 from flownb.picture import Dag, DagEdge, DagNode, dag_payload, dag_svg
-from flownb.runtime.events import DagChanged, NodeStatus
+from flownb.widgets.messages import DagChanged, NodeStatus
 
 frontend = get_ipython().magics_manager.registry["RunMagics"].frontend
 
@@ -45,7 +45,7 @@ sent = []
 for i in range({rounds}):
     node = NodeStatus(f"s{{i % {size}}}", "running", (("running", False), (f" {{i}}", False)), f"Round {{i}}.")
     sent.append(time.time() * 1000)
-    frontend.session.events.emit(DagChanged("bench", (node,)))
+    frontend.views.push(DagChanged("bench", (node,)))
     time.sleep({pause})
 time.sleep(1)
 print(json.dumps(sent))

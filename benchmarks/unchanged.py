@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.table import Row
 from flownb.cells.cell import read_cell
 from flownb.session.session import Session
+from flownb.session.step import run_step
 
 __all__ = ["measure"]
 
@@ -43,7 +44,7 @@ def measure() -> list[Row]:
         session = Session(folder=Path(folder))
         for source in cells.values():
             session.define(read_cell(source))
-        session.run_step("make")
+        run_step(session, "make")
         found = {name: _over(session, name) for name in ("untouched", "read", "change")}
         peer = _metaflow(session)
     untouched = found["untouched"]
@@ -61,14 +62,14 @@ def _over(session: Session, name: str) -> float:
     seconds = []
     for _ in range(ROUNDS + 1):
         started = perf_counter()
-        outcome = session.run_step(name)
+        outcome = run_step(session, name)
         seconds.append(perf_counter() - started - outcome.values["seconds"])
     return statistics.median(seconds[1:])
 
 
 def _metaflow(session: Session) -> float:
     """Seconds to pickle and hash all 50, as Metaflow does for what a step read."""
-    values: list[Any] = [value for name, value in session.run_step("make").values.items() if name.startswith("x")]
+    values: list[Any] = [value for name, value in run_step(session, "make").values.items() if name.startswith("x")]
     started = perf_counter()
     for value in values:
         hashlib.sha1(pickle.dumps(value, protocol=4)).hexdigest()

@@ -1,13 +1,15 @@
-"""Every error flownb raises on purpose.
+"""Every error that flownb raises on purpose.
 
-Each takes what happened, why, and what to do next; they are joined to one message of three sentences and kept as
-attributes, so that a face (magic, command line) can lay them out and a test can compare them.
+An error says in three sentences what happened, why, and what to do next: a `Message`. The sentences stay attributes, so
+that a magic or the command line can lay them out and a test can compare them.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 from flownb.metaflow_errors import (
     Catchable,
@@ -34,6 +36,7 @@ __all__ = [
     "InvalidPathspec",
     "ItemNotFound",
     "MergeConflict",
+    "Message",
     "MissingInMerge",
     "MissingResults",
     "NotFound",
@@ -61,10 +64,37 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f" Did you mean `{found}`?" if found is not None else ""
 
 
+@dataclass(frozen=True)
+class Message:
+    """What an error or a finding says, one sentence each.
+
+    Attributes
+    ----------
+    what : str
+        What happened, naming the cell, step or pathspec and the bad value.
+    why : str
+        Why it is refused or failed; may be empty.
+    fix : str
+        What to do next; may be empty.
+
+    Examples
+    --------
+    >>> str(Message("Step a reads `x`.", "Nothing defines it.", "Define it."))
+    'Step a reads `x`. Nothing defines it. Define it.'
+    """
+
+    what: str
+    why: str = ""
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.what, self.why, self.fix) if part)
+
+
 class FlownbError(Catchable):
     """Root of all errors that flownb raises on purpose.
 
-    Those that Metaflow has a name for are caught by that name, see `flownb.metaflow_errors`.
+    An error that Metaflow has a name for is caught by that name, see `flownb.metaflow_errors`.
 
     Parameters
     ----------
@@ -84,16 +114,25 @@ class FlownbError(Catchable):
         self.what = what
         self.why = why
         self.fix = fix
-        text = " ".join(part for part in (what, why, fix) if part)
-        # Of a MetaflowException; its own __init__ would take the text for itself.
-        self.message = text
-        Exception.__init__(self, text)
+        # What a MetaflowException has; the __init__ of Metaflow's class would leave out `args`.
+        self.message = str(self.sentences)
+        Exception.__init__(self, self.message)
+
+    @classmethod
+    def of(cls, message: Message, **attributes: Any) -> Self:
+        """Make an error that says a message; `attributes` are the other arguments of its class."""
+        return cls(message.what, message.why, message.fix, **attributes)
+
+    @property
+    def sentences(self) -> Message:
+        """What happened, why, and what to do next."""
+        return Message(self.what, self.why, self.fix)
 
     def __str__(self) -> str:
         return Exception.__str__(self)
 
     def _render_traceback_(self) -> list[str]:
-        """Tell IPython to show the message alone: a user's mistake shows no traceback of ours."""
+        """Make IPython show the message alone: a user's mistake shows no traceback of ours."""
         return [f"{self.headline}: {self}"]
 
 
@@ -109,7 +148,7 @@ class CheckFailed(FlownbError):
     Attributes
     ----------
     diagnostics : tuple of flownb.flow.lint.Diagnostic
-        What was found, in document order.
+        The errors, in document order.
     """
 
     headline = "Checks failed, nothing was run"
@@ -172,7 +211,7 @@ class CorruptBlob(StoreError):
     key : str
         The blob's key.
     missing : bool
-        Whether it is not there at all.
+        Whether the blob does not exist.
     """
 
     headline = "Corrupted artifact"
@@ -200,13 +239,13 @@ class UnpicklableArtifact(StoreError):
 
 
 class ExecutorError(FlownbError):
-    """What is to run tasks cannot be reached, cannot run them, or is gone."""
+    """The process or cluster that runs tasks cannot be reached, cannot run them, or ended."""
 
     headline = "Executor not available"
 
 
 class ArtifactNotFound(FlownbError, AttributeError, KeyError):
-    """An attribute of ``self``, ``inputs`` or a client object is no artifact of that task.
+    """An attribute of ``self``, ``inputs`` or a client object is not an artifact of that task.
 
     It is an ``AttributeError``, so ``hasattr(self, "x")`` works as in Metaflow, and a ``KeyError`` for ``task["x"]``.
     """
@@ -221,7 +260,7 @@ class CardError(FlownbError):
 
 
 class CardNotFound(CardError, AttributeError):
-    """A task has no card, or none of the id, type or index that was asked for.
+    """A task has no card, or no card of the id, type or index that was asked for.
 
     It is an ``AttributeError``, so ``hasattr(current, "card")`` works as in Metaflow.
     """
@@ -242,13 +281,13 @@ class ForeachError(TransitionError):
 
 
 class MergeConflict(FlownbError, MetaflowException):
-    """``merge_artifacts`` was called where or in a way that it cannot be."""
+    """``merge_artifacts`` was called outside of a join, or in a way that Metaflow does not accept."""
 
     headline = "Artifacts cannot be merged"
 
 
 class DecoratorError(FlownbError):
-    """A decorator or mutator of the user's own that cannot be applied as it is."""
+    """A decorator or mutator of the user's own cannot be applied."""
 
     headline = "Decorator not accepted"
 
@@ -259,7 +298,7 @@ class _UnmergedArtifacts(MergeConflict):
     Attributes
     ----------
     artifact_names : list of str
-        Their names; one that differs in several tasks is there several times, as in Metaflow.
+        Their names; a name that differs in several tasks is listed several times, as in Metaflow.
     """
 
     def __init__(self, what: str, why: str = "", fix: str = "", *, names: Sequence[str] = ()) -> None:
@@ -272,7 +311,7 @@ class UnhandledInMerge(_UnmergedArtifacts, UnhandledInMergeArtifactsException):
 
 
 class MissingInMerge(_UnmergedArtifacts, MissingInMergeArtifactsException):
-    """``merge_artifacts`` found an included name nowhere."""
+    """No task has a name that ``merge_artifacts`` was asked to include."""
 
 
 class StepFailed(FlownbError):

@@ -1,8 +1,7 @@
 """Write the TypeScript mirrors of what kernel and views share: ``events.ts`` and ``picture.ts``.
 
-Takes the dataclasses and constants of `flownb.runtime.events`, `flownb.widgets.channel` and `flownb.picture`; gives
-interfaces and constants with the same names, fields and values. A test compares the files with what this script would
-write.
+They have interfaces and constants with the names, fields and values of the dataclasses and constants of
+`flownb.runtime.events`, `flownb.widgets` and `flownb.picture`. A test compares the files with what this script writes.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from flownb.cells.notebook import DocumentCell
 from flownb.picture.layout import BY_URGENCY, INTERRUPTED, STATE_WORDS
 from flownb.picture.payload import DAG_MIME, DagPayload, PayloadEdge, PayloadNode
-from flownb.runtime.events import EVENTS, DocumentChanged, NodeStatus, NotebookFacts, StepStatus
 from flownb.runtime.freshness import StepState
 from flownb.widgets.channel import DOCUMENT_TARGET, EVENTS_TARGET
+from flownb.widgets.messages import MESSAGES, DocumentChanged, NodeStatus, NotebookFacts, StepStatus
 
 __all__ = ["SOURCE", "mirrors"]
 
@@ -34,14 +33,17 @@ def mirrors() -> Mapping[str, str]:
 def _events() -> str:
     """What travels between the kernel and a view."""
     parts = [
-        _head("flownb/runtime/events.py and flownb/widgets/channel.py", "Durations are seconds."),
+        _head(
+            "flownb/runtime/events.py and flownb/widgets/messages.py",
+            "Durations are seconds.",
+        ),
         f"/** The comm that the kernel opens and publishes on. */\nexport const EVENTS_TARGET = '{EVENTS_TARGET}';\n",
-        f"/** The comm that a view opens and tells on. */\nexport const DOCUMENT_TARGET = '{DOCUMENT_TARGET}';\n",
+        f"/** The comm that a view opens and sends on. */\nexport const DOCUMENT_TARGET = '{DOCUMENT_TARGET}';\n",
         f"export type StepState =\n  {_union(StepState)};\n",
     ]
     parts += [_interface(kind, tagged=False) for kind in (StepStatus, NodeStatus)]
-    parts += [_interface(kind, tagged=True) for kind in EVENTS]
-    names = "".join(f"\n  | {kind.__name__}" for kind in EVENTS)
+    parts += [_interface(kind, tagged=True) for kind in MESSAGES]
+    names = "".join(f"\n  | {kind.__name__}" for kind in MESSAGES)
     parts.append(f"export type FlowEvent ={names};\n")
     parts += [_interface(kind, tagged=False) for kind in (DocumentCell, NotebookFacts)]
     parts.append(_interface(DocumentChanged, tagged=True))

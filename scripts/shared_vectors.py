@@ -21,21 +21,10 @@ from flownb.picture.layout import flow_description, flow_summary, step_words
 from flownb.picture.measure import code_spans
 from flownb.picture.model import STATES, NodeKind, NodeState
 from flownb.picture.svg import state_glyph
-from flownb.runtime.events import (
-    DagChanged,
-    Event,
-    NodeStatus,
-    StepsChanged,
-    StepStatus,
-    TaskCloned,
-    TaskEnded,
-    TaskRetried,
-    TaskStarted,
-    to_wire,
-)
+from flownb.runtime.events import Event, TaskCloned, TaskEnded, TaskRetried, TaskStarted
 from flownb.session.progress import StepTally, Tally, counts, duration, rate_text
 from flownb.store.records import TaskStatus
-from flownb.widgets.channel import coalesced
+from flownb.widgets.messages import DagChanged, NodeStatus, StepsChanged, StepStatus, coalesced, to_wire
 
 __all__ = ["FOLDER", "vectors"]
 

@@ -51,7 +51,7 @@ def test_the_version_is_the_same_everywhere(version: ModuleType) -> None:
     assert PROJECT["dynamic"] == ["version"]
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.M)
     assert newest is not None
-    assert newest[1] == re.sub(r"(a|b|rc)\d+$", "", flownb.__version__)
+    assert re.sub(r"(a|b|rc)\d+$", "", flownb.__version__) == newest[1]
 
 
 @pytest.mark.parametrize(

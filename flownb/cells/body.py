@@ -18,9 +18,9 @@ from typing import Literal
 
 from flownb.cells.assignment import analyse_names
 from flownb.cells.names import BodyNames, Scope
+from flownb.metaflow_decorators import STEP_DECORATORS
 
 __all__ = [
-    "STEP_DECORATORS",
     "Decorator",
     "MagicLine",
     "StepBody",
@@ -33,31 +33,6 @@ __all__ = [
     "unindentable_lines",
 ]
 
-# Metaflow 2.19's step decorators (`metaflow/plugins/__init__.py`, STEP_DECORATORS_DESC): above a `def` these still
-# decorate the step, any other decorator there belongs to the def.
-STEP_DECORATORS = frozenset(
-    {
-        "batch",
-        "card",
-        "catch",
-        "checkpoint",
-        "conda",
-        "environment",
-        "fargate",
-        "huggingface_hub",
-        "kubernetes",
-        "model",
-        "nim",
-        "parallel",
-        "pypi",
-        "resources",
-        "retry",
-        "secrets",
-        "slurm",
-        "timeout",
-        "unbounded_test_foreach_internal",
-    }
-)
 # How the decorator that marks a step is spelled where a body has it, although its cell's header says as much.
 STEP_MARKS = frozenset({"step", "metaflow.step", "flownb.step"})
 MAGIC = re.compile(r"^\s*(?:%{1,2}[A-Za-z_]|!|\?[\w.]|[\w.]+\?{1,2}\s*$)")

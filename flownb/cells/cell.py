@@ -1,6 +1,9 @@
 """One notebook cell and what its mark says it is.
 
-Takes a code cell's source text and tags; gives a `Cell` whose body knows its place in the cell.
+A mark is a ``%%step``, ``%%flow`` or ``%%shared`` line, or tags that mean the same. The line is found as IPython finds
+a cell magic: IPython drops blank lines above the first line and the indentation that all lines have, and then takes
+``%%name`` as a cell magic only at the very beginning. Anywhere else it would be a line magic, which does not exist, so
+such a cell is refused here as well, and the kernel and a notebook file agree on which cells are steps.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Literal
 
 from flownb.cells.body import StepBody, parse_body, unindentable_lines
 from flownb.cells.header import FlowHeader, StepHeader, header_from_tags, parse_flow_line, parse_step_line
-from flownb.errors import CellError
+from flownb.errors import CellError, Message
 
 __all__ = [
     "DEFAULT_FLOW_NAME",
@@ -29,15 +32,8 @@ __all__ = [
     "refuse_misplaced",
 ]
 
-# MERGED-DOC cells.mark: Where a cell's mark is: the ``%%step``, ``%%flow`` or ``%%shared`` line, found as IPython
-# finds a cell magic. Takes the text of a code cell; gives its `Mark`. IPython drops blank lines above the first one
-# and the indentation that all lines have, and then takes ``%%name`` as a cell magic only at the very beginning.
-# Anywhere else it is a line magic that does not exist, so such a cell is refused here as well: kernel and file take
-# the same cells for steps.
-
-
 MarkKind = Literal["flow", "shared", "step"]
-# Cell magics that run what is below them as IPython would run it in a cell of its own, so that a mark there counts.
+# Cell magics that execute the text below them as a cell of its own, so that a mark there counts.
 WRAPPERS = frozenset({"capture", "memit", "prun", "pyinstrument", "time", "timeit"})
 _MARK = re.compile(r"%%(step|flow|shared)(?=\s|$)(.*)")
 _ALMOST = re.compile(r"[^\S\n]*(?:>>>\s?|In \[\d*\]:\s?)?[^\S\n]*%%[ \t]*(step|flow|shared|spin)(?=\s|$)")
@@ -51,13 +47,13 @@ class Mark:
     Attributes
     ----------
     kind : {"flow", "shared", "step"} or None
-        None where nothing in the text marks the cell; tags may.
+        None if nothing in the text marks the cell; tags may mark it.
     text : str
         What follows the magic on its line.
     body_line : int
         1-based line of the cell on which the body begins.
     margin : str
-        The indentation that all lines have, and which is not part of the code.
+        The indentation that all lines have; it is not part of the code.
     wrappers : tuple of str
         Cell magics above the mark, or above the body, such as ``"%%time"``.
     is_magic : bool
@@ -87,7 +83,7 @@ def find_mark(source: str) -> Mark:
     Raises
     ------
     CellError
-        If there is a mark where IPython does not take it for one.
+        If there is a mark at a place where IPython does not take it for a cell magic.
 
     Examples
     --------
@@ -119,7 +115,7 @@ def find_mark(source: str) -> Mark:
 
 
 def refuse_misplaced(source: str) -> None:
-    """Raise for a mark, or ``%%spin``, where IPython takes it for a line magic; `source` as IPython has cleaned it.
+    """Raise if a mark, or ``%%spin``, is where IPython takes it for a line magic; `source` is what IPython has cleaned.
 
     Raises
     ------
@@ -132,7 +128,7 @@ def refuse_misplaced(source: str) -> None:
 
 
 def common_margin(lines: list[str]) -> str:
-    """The indentation that all lines have, blank ones aside, as `textwrap.dedent` finds it."""
+    """The indentation that all lines have, apart from blank ones, as `textwrap.dedent` finds it."""
     indents = [line[: len(line) - len(line.lstrip(" \t"))] for line in lines if line.strip()]
     first, last = min(indents, default=""), max(indents, default="")
     length = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
@@ -140,7 +136,7 @@ def common_margin(lines: list[str]) -> str:
 
 
 def _refuse_misplaced(lines: list[str], first: int, magics: tuple[str, ...]) -> None:
-    """Raise if a line from `first` on is a mark, other than in a string."""
+    """Raise if a line from `first` on is a mark, unless it is inside a string."""
     found = [(number, one) for number, line in enumerate(lines[first:]) if (one := _ALMOST.match(line))]
     found = [(number, one) for number, one in found if one[1] in magics]
     if not found or re.match(rf"%%{found[0][1][1]}\s", lines[first] + " "):
@@ -156,7 +152,7 @@ def _refuse_misplaced(lines: list[str], first: int, magics: tuple[str, ...]) -> 
             raise CellError(
                 f"`{shown}` is below a comment.",
                 "IPython takes a cell magic only on the first line of a cell.",
-                f"{fix}; the comment can come below it.",
+                f"{fix}; the comment can be below it.",
             )
         if above:
             raise CellError(
@@ -204,12 +200,12 @@ class Cell:
         The indentation that all lines of the cell have; it is not part of the body.
     wrappers : tuple of str
         Cell magics above the mark, such as ``"%%time"``: they apply where the cell is executed, and nowhere else.
-    refusal : tuple of (str, str, str) or None
-        What happened, why and what to do where the mark cannot be read; then the cell is known by its kind alone.
+    refusal : Message or None
+        Why the mark cannot be read; of such a cell only the kind is known.
     tags : tuple of str
         All tags of the cell, if they and not a magic mark it.
     label : str
-        What messages call the cell, where that is not its kind and name.
+        What messages call the cell, if that is not its kind and name.
     """
 
     source: str
@@ -223,7 +219,7 @@ class Cell:
     bases: tuple[str, ...] = ()
     margin: str = ""
     wrappers: tuple[str, ...] = ()
-    refusal: tuple[str, str, str] | None = None
+    refusal: Message | None = None
     label: str = ""
     tags: tuple[str, ...] = ()
 
@@ -265,7 +261,7 @@ def read_cell(
     cell_id: str | None = None,
     filename: str | None = None,
 ) -> Cell:
-    """Tell what a code cell is.
+    """Read what a code cell is.
 
     Parameters
     ----------
@@ -328,7 +324,7 @@ def read_any_cell(
     cell_id: str | None = None,
     filename: str | None = None,
 ) -> Cell:
-    """Tell what a code cell is, as `read_cell` does; where its mark cannot be read, the cell says so itself.
+    """Read what a code cell is, as `read_cell` does; if the mark cannot be read, the cell holds the reason.
 
     Parameters
     ----------
@@ -346,8 +342,7 @@ def read_any_cell(
         text = _with_newlines(source)
         kind, line = _meant(text, tags)
         filename = filename or f"<cell {number}: {kind}>"
-        refusal = (error.what, error.why, error.fix)
-        return Cell(text, kind, "", None, line + 1, number, cell_id, filename, refusal=refusal)
+        return Cell(text, kind, "", None, line + 1, number, cell_id, filename, refusal=error.sentences)
 
 
 def _with_newlines(source: str) -> str:

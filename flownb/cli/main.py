@@ -24,12 +24,24 @@ from flownb.errors import FlownbError, ParameterError, nearest
 from flownb.runtime.failure import StepError, user_frames
 from flownb.runtime.metaflow_names import always
 from flownb.session.cards import card_view
+from flownb.session.checks import left_out_cells, left_out_magics, not_applied
 from flownb.session.commands import COMMANDS
 from flownb.session.completion import parameter_options, source_parameters
-from flownb.session.options import RunOptions, card_options, resume_options, run_options, spin_options, write_output
+from flownb.session.export import export_flow, found_at_export
+from flownb.session.options import (
+    RunOptions,
+    card_options,
+    resume_options,
+    run_options,
+    spin_options,
+    write_output,
+)
 from flownb.session.parser import refused
-from flownb.session.run import FlowRun
+from flownb.session.resume import Resume
+from flownb.session.run import FlowRun, begin_run
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.states import picture, states_after_run
 from flownb.session.transfers import show_transfers
 from flownb.settings import working_folder
 
@@ -174,7 +186,7 @@ def _open(path: Path) -> Session:
 
     notebook = read_notebook(path)
     session = Session(path.resolve(), folder=path.resolve().parent)
-    session.warn = _print_warning
+    session.checks.warn = _print_warning
     show_transfers(session.datastore.location)
     session.open(notebook.cells)
     os.environ.setdefault("MPLBACKEND", "agg")
@@ -195,9 +207,9 @@ def run(notebook: Path, **values: Any) -> int:
     options = run_options(values)
     _refuse_background(options)
     session = _open(notebook)
-    for note in session.not_applied(added=options.decorators):
+    for note in not_applied(session.program(False), added=options.decorators):
         print(f"note: {note}")
-    run = session.begin(options)
+    run = begin_run(session, options)
     return _drive(session, run, alone=options.executor == "inline")
 
 
@@ -214,9 +226,9 @@ def resume(notebook: Path, **values: Any) -> int:
     options = resume_options(values)
     _refuse_background(options.run)
     session = _open(notebook)
-    for note in session.not_applied(added=options.run.decorators):
+    for note in not_applied(session.program(False), added=options.run.decorators):
         print(f"note: {note}")
-    plan = session.resume(options)
+    plan = Resume(session, options)
     run = plan.begin()
 
     def lines() -> list[str]:
@@ -254,7 +266,7 @@ def _print_notes(session: Session) -> None:
 
 def _say_what_is_left_out(session: Session) -> None:
     """Say which cells are not part of the flow, where no check does."""
-    for note in session.left_out_cells():
+    for note in left_out_cells(session.flow):
         print(f"note: {note}", file=sys.stderr)
 
 
@@ -290,7 +302,7 @@ def _drive(session: Session, run: FlowRun, *, alone: bool, lines: Callable[[], l
         with view:
             outcome = run.drive()
     finally:
-        print(dag_text(session.picture(session.became(progress.states))))
+        print(dag_text(picture(session, states_after_run(session, progress.states))))
         print("".join(f"{line}\n" for line in [*lines(), *(f"note: {note}" for note in run.notes)]), end="")
     print(f"run {outcome.pathspec}: {outcome.tasks} tasks in {outcome.seconds:.2f} s")
     return 0
@@ -305,7 +317,7 @@ def spin(notebook: Path, **values: Any) -> int:
         options = replace(options, artifacts_module=options.artifacts_module.resolve())
     session = _open(notebook)
     _print_notes(session)
-    outcome = session.spin(options, display=_print_value, debug=_debug if sys.stdin.isatty() else None)
+    outcome = spin_step(session, options, display=_print_value, debug=_debug if sys.stdin.isatty() else None)
     print("\n".join(outcome.report.whole().lines()))
     if outcome.task is not None:
         print(f"  kept   {outcome.task.pathspec} in {session.spin_datastore.location}")
@@ -331,10 +343,10 @@ def check(notebook: Path, strict: bool) -> int:
     from flownb.flow.lint import counted, errors_of
 
     session = _open(notebook)
-    found = session.check()
+    found = session.checks.find()
     for diagnostic in found:
         print(diagnostic)
-    for note in session.left_out_magics():
+    for note in left_out_magics(session.flow):
         print(f"note: {note}")
     print(f"{session.flow.name}: {len(session.flow.all_steps)} steps, {counted(found)}")
     return 1 if errors_of(found) or (found and strict) else 0
@@ -344,10 +356,10 @@ def export(notebook: Path, output: Path, strict: bool) -> int:
     """``flownb export NOTEBOOK -o flow.py``."""
     place = output if str(output) == "-" else output.resolve()
     session = _open(notebook)
-    text = session.export("flow.py" if str(output) == "-" else output.name, strict=strict)
-    for found in session.found_at_export():
+    text = export_flow(session, "flow.py" if str(output) == "-" else output.name, strict=strict)
+    for found in found_at_export(session):
         print(f"warning: {found}", file=sys.stderr)
-    for note in session.left_out_magics():
+    for note in left_out_magics(session.flow):
         print(f"note: {note}", file=sys.stderr)
     if str(output) == "-":
         print(text, end="")
@@ -362,10 +374,10 @@ def show(notebook: Path) -> int:
     from flownb.picture import dag_text
 
     session = _open(notebook)
-    session.check()  # says so when there are no steps
+    session.checks.find()  # says so when there are no steps
     _print_notes(session)
     _say_what_is_left_out(session)
-    print(dag_text(session.picture()))
+    print(dag_text(picture(session)))
     return 0
 
 

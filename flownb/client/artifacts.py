@@ -1,7 +1,4 @@
-"""Artifacts as the client gives them: values, loaded with the classes they were saved with.
-
-Takes records and a datastore; gives values.
-"""
+"""Recorded artifacts: values, loaded with the classes they were saved with."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from typing import Any
 from flownb.cells.cell import read_cell
 from flownb.client.base import Named, default_datastore, moment, path_parts
 from flownb.errors import ArtifactNotFound, CorruptBlob, NotFound, StoreError, nearest
-from flownb.flow.build_graph import draw_graph
+from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import define_flow
 from flownb.runtime.program import VERSION, Program, module_name
 from flownb.store.datastore import Datastore
@@ -25,7 +22,15 @@ __all__ = ["DataArtifact", "TaskData", "load_artifact", "made_artifact"]
 
 
 class TaskData:
-    """The values of a task's artifacts, loaded when read."""
+    """The values of a task's artifacts as attributes, each loaded when it is read.
+
+    Raises
+    ------
+    ArtifactNotFound
+        If an attribute is read and the task has no such artifact.
+    StoreError
+        If the value cannot be loaded.
+    """
 
     def __init__(self, record: TaskRecord, datastore: Datastore) -> None:
         self._record, self._datastore = record, datastore
@@ -48,8 +53,16 @@ class TaskData:
 class DataArtifact(Named, names=5):
     """One artifact of a task, ``Flow/run/step/task/artifact``.
 
+    Parameters
+    ----------
+    pathspec : str
+    datastore : Datastore, optional
+        None means the running task's own, elsewhere ``$FLOWNB_DATASTORE`` or ``.flownb`` in the current folder.
+
     Raises
     ------
+    InvalidPathspec
+        If the pathspec has more or fewer parts.
     NotFound
         If there is no such task.
     ArtifactNotFound
@@ -63,13 +76,13 @@ class DataArtifact(Named, names=5):
         if record is None:
             raise NotFound(
                 f"There is no finished task {flow}/{run}/{step}/{task}.",
-                "An artifact is one of a task's.",
+                "Artifacts are read from finished tasks.",
                 "Check the id.",
             )
         self._of(record, name)
 
     def _of(self, record: TaskRecord, name: str) -> None:
-        """Be an artifact of a task."""
+        """Fill in the artifact of a task."""
         ref = record.artifacts.get(name)
         if ref is None:
             raise ArtifactNotFound(
@@ -85,12 +98,12 @@ class DataArtifact(Named, names=5):
 
     @property
     def created_at(self) -> datetime:
-        """When its task ended, in local time."""
+        """When its task ended, in local time without a time zone."""
         return moment(self._record.finished)
 
     @property
     def finished_at(self) -> datetime:
-        """The same."""
+        """The same as `created_at`."""
         return self.created_at
 
     def __repr__(self) -> str:
@@ -108,7 +121,15 @@ class DataArtifact(Named, names=5):
 
     @property
     def data(self) -> Any:
-        """The value; each read gives an independent object."""
+        """The value; each read returns an independent object.
+
+        Raises
+        ------
+        CorruptBlob
+            If it is missing or damaged.
+        StoreError
+            If it cannot be loaded here.
+        """
         return load_artifact(self._datastore, self._record, self._ref, self.id)
 
 
@@ -141,7 +162,7 @@ def load_artifact(datastore: Datastore, record: TaskRecord, ref: ArtifactRef, na
     here = sys.modules.get(module)
     wanted = record.fingerprint.get("shared")
     if here is not None and record.source is not None and getattr(here, VERSION, wanted) != wanted:
-        with contextlib.suppress(CorruptBlob):  # loading it tells with its name
+        with contextlib.suppress(CorruptBlob):  # loading it reports that with the artifact's name
             if datastore.artifacts.mentions(ref, module):
                 return _load_with(_version(datastore, record, wanted), datastore, record, ref, name)
     try:
@@ -169,7 +190,7 @@ def _version(datastore: Datastore, record: TaskRecord, wanted: str | None) -> Mo
         flow = define_flow(cells, default_name=record.flow)
         before = sys.modules.get(name)
         try:
-            Program(flow, draw_graph(flow)).flow_class()
+            Program(flow, build_graph(flow)).flow_class()
             _versions[name, wanted] = sys.modules[name]
         finally:
             if before is not None:
@@ -189,5 +210,5 @@ def _load_with(module: ModuleType, datastore: Datastore, record: TaskRecord, ref
 
 
 def _tags(cell: dict[str, str]) -> list[str]:
-    """Tags that mark a stored cell as what it was, for cells without a magic."""
+    """Tags that mark a stored cell as before, for cells without a magic."""
     return {"shared": ["shared"], "flow": [f"flow:{cell['name']}"], "step": [f"step:{cell['name']}"]}[cell["kind"]]

@@ -1,4 +1,4 @@
-"""Where the client reads from: the datastore of runs, or that of spins, and its place in Metaflow's words."""
+"""What the client's objects have in common: where they read from, their pathspecs, and their times."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _chosen: list[Datastore] = []
 
 
 def default_datastore() -> Datastore:
-    """The datastore that the client reads unless it is given one.
+    """The datastore that the client reads if none is passed.
 
-    It is what `inspect_spin` chose, if it was called. Else, inside a task, it is the one its parents are in, whatever
-    folder the task works in. Elsewhere it is ``$FLOWNB_DATASTORE`` or ``.flownb`` in the current folder.
+    After `inspect_spin` it is the one that was chosen there. Inside a task it is the one that its parents are in,
+    whatever folder the task works in. Elsewhere it is ``$FLOWNB_DATASTORE`` or ``.flownb`` in the current folder.
     """
     return _chosen[-1] if _chosen else current._reads or Datastore(datastore_root_of())
 
@@ -45,8 +45,8 @@ def inspect_spin(datastore_root: str | Path = ".") -> None:
     Parameters
     ----------
     datastore_root : str or Path, default "."
-        The notebook's folder, its datastore (``.flownb``, ``s3://bucket/prefix``), or the folder of its spins. The
-        current folder is looked up as for runs: ``$FLOWNB_DATASTORE`` counts first.
+        The notebook's folder, its datastore (``.flownb``, ``s3://bucket/prefix``), or the folder of its spins. For the
+        current folder ``$FLOWNB_DATASTORE`` is used if it is set, as for runs.
 
     Raises
     ------
@@ -69,13 +69,19 @@ def inspect_spin(datastore_root: str | Path = ".") -> None:
             return
     raise NotFound(
         f"There is no datastore in `{root}`.",
-        "`inspect_spin` reads what `spin --persist` kept in one.",
-        "Give the notebook's folder, or the place that `spin --persist` printed.",
+        "`inspect_spin` reads what `spin --persist` kept in a datastore.",
+        "Pass the notebook's folder, or the place that `spin --persist` printed.",
     )
 
 
 def default_metadata() -> str:
-    """Let the client read runs again, after `inspect_spin`; what `get_metadata` then gives."""
+    """Let the client read runs again after `inspect_spin`.
+
+    Returns
+    -------
+    str
+        As `get_metadata` returns it.
+    """
     _chosen.clear()
     return get_metadata()
 
@@ -86,17 +92,13 @@ def get_metadata() -> str:
     Returns
     -------
     str
-        Metaflow writes ``local@FOLDER`` or ``service@URL``; PLACE is a folder or ``s3://bucket/prefix``.
+        PLACE is a folder or ``s3://bucket/prefix``. (In Metaflow it is ``local@FOLDER`` or ``service@URL``.)
     """
     return f"flownb@{default_datastore().location}"
 
 
-# MERGED-DOC client.names: What all of the client's objects have in common: a pathspec, times, and how they say that
-# a child is missing. Takes pathspecs and seconds since the epoch; gives checked names and Metaflow's kind of times.
-
-
 class Named:
-    """An object that a pathspec names."""
+    """An object with a pathspec."""
 
     pathspec: str
     _datastore: Datastore
@@ -104,7 +106,7 @@ class Named:
     _kinds: ClassVar[dict[int, type[Any]]] = {}
 
     def __init_subclass__(cls, *, names: int) -> None:
-        """Note how many names the pathspecs of a class have."""
+        """Register how many names the pathspecs of a class have."""
         Named._kinds[names] = cls
 
     @property
@@ -120,23 +122,31 @@ class Named:
 
 
 def path_parts(pathspec: str, count: int, shape: str) -> list[str]:
-    """Split a pathspec into exactly `count` checked names."""
+    """Split a pathspec into exactly `count` checked names.
+
+    Raises
+    ------
+    InvalidPathspec
+        If it has more or fewer parts.
+    NotFound
+        If a part cannot be such a name.
+    """
     parts = pathspec.split("/")
     if len(parts) != count:
         raise InvalidPathspec(
-            f"`{pathspec}` has {len(parts)} parts.", f"This object is named {shape}.", "Check the pathspec."
+            f"`{pathspec}` has {len(parts)} parts.", f"The pathspec of this object is {shape}.", "Check the pathspec."
         )
     return [safe_name(part) for part in parts]
 
 
 def moment(seconds: float) -> datetime:
-    """Seconds since the epoch as the client gives times: local and without a time zone, as Metaflow's does."""
+    """A time in seconds since the epoch as the client's objects have it: local, without a time zone, as in Metaflow."""
     return datetime.fromtimestamp(seconds)
 
 
 @contextlib.contextmanager
 def missing_key() -> Iterator[None]:
-    """Let ``parent[name]`` raise what is a `KeyError`, too."""
+    """Let ``parent[name]`` raise an error that is also a `KeyError`."""
     try:
         yield
     except NotFound as error:

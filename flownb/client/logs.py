@@ -1,8 +1,4 @@
-"""What tasks wrote and displayed, put together to be shown.
-
-Takes records of tasks and the pieces of their logs; gives text, lines and outputs as a notebook would have them in the
-end: updates applied, cleared outputs gone.
-"""
+"""What tasks wrote and displayed, as a notebook would show it in the end: updates applied, cleared outputs removed."""
 
 from __future__ import annotations
 
@@ -38,13 +34,13 @@ def task_attempts(datastore: Datastore, record: TaskRecord) -> list[int]:
 
 
 def task_log(datastore: Datastore, record: TaskRecord, attempt: int | None = None) -> list[LogPiece]:
-    """All that an attempt showed, with the traceback of the error that ended it.
+    """All output of an attempt, and the traceback of the error that ended it.
 
     Parameters
     ----------
     datastore : Datastore
     record : TaskRecord
-        The task's last attempt; of a cloned task the one it was cloned from is looked at.
+        The task's last attempt; for a cloned task, the task it was cloned from is used.
     attempt : int, optional
         None means the last one.
     """
@@ -59,7 +55,7 @@ def task_log(datastore: Datastore, record: TaskRecord, attempt: int | None = Non
 
 
 def failure_piece(record: TaskRecord, before: Sequence[LogPiece]) -> list[LogPiece]:
-    """The traceback of an attempt that failed, as the last it wrote; nothing of one that did not."""
+    """The traceback of a failed attempt, as its last output; empty if it did not fail."""
     if record.exception is None or record.status == "done":
         return []
     text = record.exception.get("traceback") or f"{record.exception.get('type')}: {record.exception.get('message')}"
@@ -69,14 +65,14 @@ def failure_piece(record: TaskRecord, before: Sequence[LogPiece]) -> list[LogPie
 
 
 def settled(pieces: Iterable[LogPiece], *, joined: bool = True) -> list[LogPiece]:
-    """What is left to be seen: updates in their places, nothing that was cleared.
+    """The pieces that are visible in the end: updates in their places, nothing that was cleared.
 
     Parameters
     ----------
     pieces : iterable of LogPiece
         Of one attempt, in order.
     joined : bool, default True
-        Whether neighbouring text is put into one piece, which has the time of the first.
+        Whether neighbouring text becomes one piece, with the time of the first.
     """
     shown: list[LogPiece] = []
     texts: list[list[str]] = []  # of each piece, joined in the end

@@ -1,7 +1,7 @@
-"""The client's objects, each a view of records in the datastore.
+"""Flows, runs and steps, read from the records in a datastore.
 
-Takes pathspecs; gives values. Iteration is newest first. Working runs (what executing ``%%step`` cells records) are
-reached through `Flow.working_runs`; every other name speaks of runs of whole flows.
+Iteration is newest first. Working runs (what executing ``%%step`` cells records) are reached through
+`Flow.working_runs`; all other names mean runs of whole flows.
 """
 
 from __future__ import annotations
@@ -22,19 +22,25 @@ from flownb.store.records import TaskRecord
 
 __all__ = ["Flow", "Metaflow", "Run", "Step", "Task"]
 
-# Runs that are asked of the index at once.
+# Runs that are read from the index at once.
 PAGE = 50
 
 
 class Metaflow:
-    """All flows of a datastore, by name."""
+    """All flows of a datastore, by name.
+
+    Parameters
+    ----------
+    datastore : Datastore, optional
+        None means the running task's own, elsewhere ``$FLOWNB_DATASTORE`` or ``.flownb`` in the current folder.
+    """
 
     def __init__(self, *, datastore: Datastore | None = None) -> None:
         self._datastore = datastore or default_datastore()
 
     @property
     def flows(self) -> list[Flow]:
-        """Every flow that has runs, in the order of their names."""
+        """Every flow that has runs, sorted by name."""
         return [Flow(name, datastore=self._datastore) for name in sorted(self._datastore.runs.flows())]
 
     def __iter__(self) -> Iterator[Flow]:
@@ -104,6 +110,8 @@ class Flow(Named, names=1):
         ------
         ParameterError
             If `status` is not one of those.
+        StoreError
+            If the manifests cannot be read.
         """
         return self._find("run", tags, user, status, since, until)
 
@@ -120,7 +128,7 @@ class Flow(Named, names=1):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> Iterator[Run]:
-        """Runs that the index finds; one that was removed meanwhile, or is damaged, is passed over."""
+        """Runs that the index finds; one that was removed meanwhile, or is damaged, is skipped."""
         first, last = (moment.timestamp() if moment else None for moment in (since, until))
         before: str | None = None
         while True:
@@ -153,22 +161,30 @@ class Flow(Named, names=1):
 
     @property
     def latest_run(self) -> Run | None:
-        """The newest run, whatever became of it; None when there is none."""
+        """The newest run, however it ended; None if there is none."""
         return next(self.runs(), None)
 
     @property
     def latest_successful_run(self) -> Run | None:
-        """The newest run that succeeded; None when there is none."""
+        """The newest run that succeeded; None if there is none."""
         return next(self.runs(status="done"), None)
 
 
 class Run(Named, names=2):
     """One run, ``Flow/run``.
 
+    Parameters
+    ----------
+    pathspec : str
+    datastore : Datastore, optional
+        As for `Flow`.
+
     Raises
     ------
+    InvalidPathspec
+        If the pathspec has more or fewer parts.
     NotFound
-        If there is no such run.
+        If there is no such run, or it was removed.
     """
 
     def __init__(self, pathspec: str, *, datastore: Datastore | None = None) -> None:
@@ -182,7 +198,7 @@ class Run(Named, names=2):
         return f"Run('{self.pathspec}')"
 
     def steps(self) -> Iterator[Step]:
-        """Steps that have tasks, the one that started last first."""
+        """Steps that have tasks, the latest one first."""
         found = [Step(f"{self.pathspec}/{name}", datastore=self._datastore) for name in self._names()]
         return iter(
             sorted(found, key=lambda step: max((task.created_at for task in step), default=moment(0)), reverse=True)
@@ -210,12 +226,12 @@ class Run(Named, names=2):
 
     @property
     def finished(self) -> bool:
-        """Whether its last step was completed, as in Metaflow; of one that failed `status` says what became of it."""
+        """Whether its last step was completed, as in Metaflow; false if it failed, see `status`."""
         return self.status == "done"
 
     @property
     def successful(self) -> bool:
-        """Whether the run ended well, and its last step without an exception that ``@catch`` had to handle."""
+        """Whether it was completed, and its last step without an exception that ``@catch`` handled."""
         task = self.end_task
         return self.finished and (task is None or task.successful)
 
@@ -226,47 +242,47 @@ class Run(Named, names=2):
 
     @property
     def finished_at(self) -> datetime | None:
-        """When its last step was completed, in local time; None until then."""
+        """When its last step was completed, in local time without a time zone; None until then."""
         task = self.end_task
         return task.finished_at if task else None
 
     @property
     def tags(self) -> frozenset[str]:
-        """All its tags: those of the user as they are now, and those of the system."""
+        """All its present tags: the user's and the system's."""
         return self.user_tags | self.system_tags
 
     @property
     def user_tags(self) -> frozenset[str]:
-        """Tags it was started with, as they were changed since."""
+        """The user's tags: those it was started with, and changes since."""
         return frozenset(self._datastore.runs.tagged(self._record).tags)
 
     @property
     def system_tags(self) -> frozenset[str]:
-        """``project:NAME`` and ``project_branch:NAME``, of a run of a flow with ``@project``."""
+        """``project:NAME`` and ``project_branch:NAME`` if the flow has ``@project``; they cannot be removed."""
         return frozenset(self._record.system_tags)
 
     def add_tag(self, tag: str) -> None:
-        """Add a tag; one that is there stays."""
+        """Add a tag; nothing if the run has it. Errors as for `replace_tags`."""
         self.replace_tags([], [tag])
 
     def add_tags(self, tags: Iterable[str]) -> None:
-        """Add tags."""
+        """Add tags. Errors as for `replace_tags`."""
         self.replace_tags([], tags)
 
     def remove_tag(self, tag: str) -> None:
-        """Take a tag off; nothing if the run does not have it."""
+        """Remove a tag; nothing if the run does not have it. Errors as for `replace_tags`."""
         self.replace_tags([tag], [])
 
     def remove_tags(self, tags: Iterable[str]) -> None:
-        """Take tags off."""
+        """Remove tags. Errors as for `replace_tags`."""
         self.replace_tags(tags, [])
 
     def replace_tag(self, tag_to_remove: str, tag_to_add: str) -> None:
-        """Take a tag off, then add one."""
+        """Remove a tag, then add one. Errors as for `replace_tags`."""
         self.replace_tags([tag_to_remove], [tag_to_add])
 
     def replace_tags(self, tags_to_remove: Iterable[str], tags_to_add: Iterable[str]) -> None:
-        """Take tags off, then add others, at once.
+        """Remove tags, then add others, in one change.
 
         Parameters
         ----------
@@ -282,11 +298,11 @@ class Run(Named, names=2):
         removed, added = list(tags_to_remove), list(tags_to_add)
         for tag in (*removed, *added):
             if not isinstance(tag, str) or not tag:
-                raise TagError(f"`{tag!r}` is not a tag.", "A tag is a text.", "Give for example 'good'.")
+                raise TagError(f"`{tag!r}` is not a tag.", "A tag is a text.", "Pass for example 'good'.")
         now, fixed = self.user_tags, self.system_tags
         for tag in removed:
             if tag in fixed:
-                raise TagError(f"The tag `{tag}` cannot be removed.", "It was not given by a user.", "Leave it out.")
+                raise TagError(f"The tag `{tag}` cannot be removed.", "It is a tag of the system.", "Leave it out.")
         added = [tag for tag in added if tag not in fixed]
         if set(removed) & now or set(added) - now:
             self._datastore.runs.change_tags(self._record.flow, self.id, remove=removed, add=added)
@@ -298,27 +314,43 @@ class Run(Named, names=2):
 
     @property
     def origin_run_id(self) -> str | None:
-        """The run it resumed; None if it began from the start."""
+        """Id of its origin run; None unless it is a resume."""
         return self._record.origin or None
 
     @property
     def origin_pathspec(self) -> str | None:
-        """The pathspec of that run."""
+        """Pathspec of its origin run; None unless it is a resume."""
         return f"{self._record.flow}/{self._record.origin}" if self._record.origin else None
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Where and by what it was started; see `flownb.provenance.record.run_environment`."""
+        """Where and with what it was started: Python, platform, host, the notebook's commit; plain values."""
         return dict(self._record.environment)
 
     @property
     def cells(self) -> list[dict[str, str]]:
-        """All code cells of the notebook as they were: ``source``, ``kind``, ``name`` and ``id`` of each."""
+        """All code cells of the notebook as they were, in document order; empty if unknown.
+
+        Each is a dict with ``source``, ``kind``, ``name`` and ``id``.
+
+        Raises
+        ------
+        StoreError
+            If they are missing or damaged, or an older version stored them as a pickle.
+        """
         ref = self._record.cells
         return [] if ref is None else list(self._datastore.artifacts.load_plain(ref, name="cells", where=self.pathspec))
 
     def timeline(self) -> list[TaskRow]:
-        """All attempts of its tasks that have ended, by their start: step, task, attempt, status, started, finished."""
+        """All attempts of its tasks that have ended, by their start.
+
+        Each has step, task, attempt, status, and started and finished in seconds since the epoch, UTC.
+
+        Raises
+        ------
+        StoreError
+            If the manifests cannot be read.
+        """
         return self._datastore.index.timeline(self._record.flow, self.id)
 
     @property
@@ -326,7 +358,7 @@ class Run(Named, names=2):
         """The task of the flow's last step; None until it ran."""
         if "end" in self:
             return self["end"].task
-        # A last step of another name (`@step(end=True)`) is the one whose task went well and leads nowhere.
+        # A last step of another name (`@step(end=True)`) is the step whose task succeeded and leads to no step.
         tasks = [step.task for step in self]
         return next((task for task in tasks if task and task.successful and not task._record.chosen), None)
 
@@ -340,8 +372,16 @@ class Run(Named, names=2):
 class Step(Named, names=3):
     """One step of a run, ``Flow/run/step``.
 
+    Parameters
+    ----------
+    pathspec : str
+    datastore : Datastore, optional
+        As for `Flow`.
+
     Raises
     ------
+    InvalidPathspec
+        If the pathspec has more or fewer parts.
     NotFound
         If the run has no task of that step.
     """
@@ -379,24 +419,24 @@ class Step(Named, names=3):
 
     @property
     def created_at(self) -> datetime:
-        """When its first task began, in local time."""
+        """When its first task began, in local time without a time zone."""
         return min(task.created_at for task in self)
 
     @property
     def finished_at(self) -> datetime | None:
-        """When its last task ended, in local time; None if one runs."""
+        """When its last task ended, in local time without a time zone; None while a task is running."""
         times = [task.finished_at for task in self]
         return None if None in times else max(at for at in times if at is not None)
 
     @property
     def parent_steps(self) -> Iterator[Step]:
-        """Steps whose tasks its own started from."""
+        """Steps from whose tasks its tasks started."""
         places = [place.split("/")[1] for record in self._records for place in record.parents]
         return (Step(f"{self._flow}/{self._run}/{name}", datastore=self._datastore) for name in dict.fromkeys(places))
 
     @property
     def child_steps(self) -> Iterator[Step]:
-        """Steps whose tasks started from its own."""
+        """Steps whose tasks started from its tasks."""
         places = {record.place for record in self._records}
         for name in self._datastore.tasks.steps(self._flow, self._run):
             tasks = self._datastore.tasks.last_attempts(self._flow, self._run, name)
@@ -409,5 +449,5 @@ class Step(Named, names=3):
 
     @property
     def task(self) -> Task | None:
-        """The newest task; None when none has ended."""
+        """The newest task; None if none has ended."""
         return next(self.tasks(), None)

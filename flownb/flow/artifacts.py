@@ -1,40 +1,39 @@
 """Which artifacts each step can read, worked out from the source alone.
 
-Takes a `FlowDefinition` and its `FlowGraph`; gives `Artifacts`, from which the method source takes its loads and the
-checks their messages.
+The source of a method takes from an `ArtifactTrace` which artifacts it loads, and the checks which reads fail.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flownb.cells.body import STEP_DECORATORS
 from flownb.flow.decorators import catches, catches_unnamed, caught_name, decorator_call, written_names
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
+from flownb.metaflow_decorators import STEP_DECORATORS
 
-__all__ = ["Artifacts", "trace_artifacts"]
+__all__ = ["ArtifactTrace", "trace_artifacts"]
 
 
 @dataclass(frozen=True)
-class Artifacts:
-    """What can be read where.
+class ArtifactTrace:
+    """Which artifacts can be read where.
 
     Attributes
     ----------
     certain : dict of str to frozenset of str
-        For each step the names it inherits whichever way the flow took to it.
+        For each step the names that it inherits on every path to it.
     possible : dict of str to frozenset of str
-        The names it inherits on at least one way.
+        For each step the names that it inherits on at least one path to it.
     joined : dict of str to frozenset of str
         For each join the names that at least one of its ``inputs`` has.
     leaving : dict of str to frozenset of str
-        For each step the names that at least one way through it passes on.
+        For each step the names that it passes on, on at least one path.
     unknown : frozenset of str
         Steps that may have more artifacts than the source shows: there or above, ``self`` is passed to other code, or
         a decorator that is not Metaflow's may set some; or the flow's class may have names that its source does not.
     caught : dict of str to frozenset of str
-        For each step the names it lacks when ``@catch`` took the exception of a step above, which was to set them.
+        For each step the names that are missing if ``@catch`` caught the exception of a step above before it set them.
     """
 
     certain: dict[str, frozenset[str]]
@@ -45,7 +44,7 @@ class Artifacts:
     caught: dict[str, frozenset[str]]
 
     def absent(self, step: str) -> frozenset[str]:
-        """Names that `step` inherits on some ways to it, and lacks on others."""
+        """Names that `step` inherits on some paths to it, and does not have on others."""
         possible, certain = self.possible.get(step, frozenset()), self.certain.get(step, frozenset())
         caught = self.caught.get(step, frozenset())
         return caught if possible is certain else (possible - certain) | caught
@@ -62,7 +61,7 @@ class Artifacts:
         )
 
 
-def trace_artifacts(flow: FlowDefinition, graph: FlowGraph) -> Artifacts:
+def trace_artifacts(flow: FlowDefinition, graph: FlowGraph) -> ArtifactTrace:
     """Follow artifacts down the graph.
 
     Parameters
@@ -73,7 +72,7 @@ def trace_artifacts(flow: FlowDefinition, graph: FlowGraph) -> Artifacts:
 
     Returns
     -------
-    Artifacts
+    ArtifactTrace
     """
     base = flow.class_artifacts
     certain: dict[str, frozenset[str]] = {}
@@ -125,4 +124,4 @@ def trace_artifacts(flow: FlowDefinition, graph: FlowGraph) -> Artifacts:
         passed = maybe if added <= maybe else maybe | added
         leaving[name] = (passed if sure is maybe else sure if added <= sure else sure | added, passed)
     passed_on = {name: maybe for name, (_, maybe) in leaving.items()}
-    return Artifacts(certain, possible, joined, passed_on, frozenset(unknown), caught)
+    return ArtifactTrace(certain, possible, joined, passed_on, frozenset(unknown), caught)

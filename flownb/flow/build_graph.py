@@ -1,6 +1,8 @@
-"""From headers, ``self.next`` and the order of cells to a graph.
+"""Build a flow's graph from headers, ``self.next`` and the order of cells.
 
-Takes a `FlowDefinition`; gives the `FlowGraph` of the user's own steps, with every problem met on the way in it.
+`build_graph` works out who comes after whom among the user's own steps; the result holds every problem that was found.
+`complete_graph` adds to a graph without problems what Metaflow's linter asks for: ``start`` and ``end``, a step of its
+own for the split of a join, and a step between a split and its join.
 """
 
 from __future__ import annotations
@@ -11,15 +13,18 @@ from itertools import chain, count
 
 from flownb.cells.body import Transition
 from flownb.cells.header import INPUTS
-from flownb.errors import nearest
+from flownb.errors import Message, nearest
 from flownb.flow.decorators import written_names
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph, GraphProblem, Node
 
-__all__ = ["complete_graph", "draw_graph"]
+__all__ = ["build_graph", "complete_graph"]
+
+# Why headers must agree with a self.next.
+ONLY_NEXT = "If a body ends in self.next, only that line decides where the flow goes next."
 
 
-def draw_graph(flow: FlowDefinition) -> FlowGraph:
+def build_graph(flow: FlowDefinition) -> FlowGraph:
     """Work out parents and transitions of the user's own steps.
 
     Parameters
@@ -52,7 +57,7 @@ def draw_graph(flow: FlowDefinition) -> FlowGraph:
 
 
 def _parents(flow: FlowDefinition, steps: dict[str, Step], problems: list[GraphProblem]) -> dict[str, tuple[str, ...]]:
-    """Parents of each step: ``--after``, else who names it in ``self.next``, else the step cell above."""
+    """Parents of each step: ``--after``, or who names it in ``self.next``, or the step cell above."""
     named_by: dict[str, list[str]] = {}
     for step in steps.values():
         if step.body.transition is not None:
@@ -67,25 +72,19 @@ def _parents(flow: FlowDefinition, steps: dict[str, Step], problems: list[GraphP
         if header.after:
             for parent in header.after:
                 if parent not in steps:
-                    problems.append(
-                        GraphProblem(
-                            "unknown parent",
-                            name,
-                            f"Step {name} comes after `{parent}`, which is no step.{nearest(parent, steps)}",
-                            f"The steps so far are {', '.join(steps)}.",
-                            "Correct --after, or run the cell that defines that step first.",
-                        )
+                    message = Message(
+                        f"Step {name} comes after `{parent}`, which is not a step.{nearest(parent, steps)}",
+                        f"The steps so far are {', '.join(steps)}.",
+                        "Correct --after, or run the cell that defines that step first.",
                     )
+                    problems.append(GraphProblem("unknown parent", name, message))
                 elif steps[parent].body.transition is not None and parent not in explicit:
-                    problems.append(
-                        GraphProblem(
-                            "conflict",
-                            name,
-                            f"Step {name} says `--after {parent}`, but {parent}'s self.next does not name it.",
-                            "A body that ends in self.next decides alone where the flow goes next.",
-                            f"Add self.{name} to {parent}'s self.next, or remove that line.",
-                        )
+                    message = Message(
+                        f"Step {name} says `--after {parent}`, but {parent}'s self.next does not name it.",
+                        ONLY_NEXT,
+                        f"Add self.{name} to {parent}'s self.next, or remove that self.next.",
                     )
+                    problems.append(GraphProblem("conflict", name, message))
             parents[name] = tuple(p for p in dict.fromkeys([*header.after, *explicit]) if p in steps)
         elif set(explicit) - {name}:
             parents[name] = tuple(explicit)
@@ -114,15 +113,12 @@ def _derived(name: str, children: list[Step], problems: list[GraphProblem]) -> T
     if foreach:
         if len(children) > 1:
             others = ", ".join(child.name for child in children if child is not foreach[0])
-            problems.append(
-                GraphProblem(
-                    "conflict",
-                    foreach[0].name,
-                    f"Step {name} goes to {foreach[0].name} as a foreach and also to {others}.",
-                    "A foreach leads to exactly one step.",
-                    f"Put a step between {name} and {foreach[0].name}, or move {others} behind it.",
-                )
+            message = Message(
+                f"Step {name} goes to {foreach[0].name} as a foreach and also to {others}.",
+                "A foreach leads to exactly one step.",
+                f"Put a step between {name} and {foreach[0].name}, or move {others} after it.",
             )
+            problems.append(GraphProblem("conflict", foreach[0].name, message))
         return Transition("foreach", (foreach[0].name,), foreach=foreach[0].header.foreach)
     if when:
         return _switch(name, children, problems)
@@ -138,39 +134,29 @@ def _switch(name: str, children: list[Step], problems: list[GraphProblem]) -> Tr
     for child in children:
         condition = child.header.when
         if condition is None or condition[0] != artifact:
-            problems.append(
-                GraphProblem(
-                    "switch",
-                    child.name,
-                    f"Step {child.name} is no case of {name}'s switch on `{artifact}`.",
-                    "All steps after a switch are cases of the same artifact.",
-                    f"Write `--when {artifact}=VALUE` in the header of {child.name}.",
-                )
+            message = Message(
+                f"Step {child.name} is not a case of {name}'s switch on `{artifact}`.",
+                "All steps after a switch are cases of the same artifact.",
+                f"Write `--when {artifact}=VALUE` in the header of {child.name}.",
             )
+            problems.append(GraphProblem("switch", child.name, message))
             continue
         if any(value == condition[1] for value, _ in cases):
-            problems.append(
-                GraphProblem(
-                    "switch",
-                    child.name,
-                    f"Two steps after {name} are for `{artifact}={condition[1]}`.",
-                    "Each value of a switch leads to one step.",
-                    f"Give {child.name} another value.",
-                )
+            message = Message(
+                f"Two steps after {name} are for `{artifact}={condition[1]}`.",
+                "Each value of a switch leads to one step.",
+                f"Give {child.name} another value.",
             )
+            problems.append(GraphProblem("switch", child.name, message))
             continue
         cases.append((condition[1], child.name))
     if len(cases) < 2:
-        problems.append(
-            GraphProblem(
-                "switch",
-                first.name,
-                f"{name}'s switch on `{artifact}` has one case.",
-                "Metaflow's switch needs at least two.",
-                f"Add a step with `--after {name} --when {artifact}=OTHER`.",
-                whole=True,
-            )
+        message = Message(
+            f"The switch of {name} on `{artifact}` has only one case.",
+            "Metaflow's switch needs at least two.",
+            f"Add a step with `--after {name} --when {artifact}=OTHER`.",
         )
+        problems.append(GraphProblem("switch", first.name, message, whole=True))
     return Transition("switch", tuple(step for _, step in cases), condition=artifact, cases=tuple(cases))
 
 
@@ -186,26 +172,19 @@ def _compare(step: Step, explicit: Transition, children: list[Step], problems: l
         if header.when and (explicit.condition != header.when[0] or (header.when[1], child.name) not in explicit.cases):
             wants = f"--when {header.when[0]}={header.when[1]}"
         if wants:
-            problems.append(
-                GraphProblem(
-                    "conflict",
-                    child.name,
-                    f"Step {child.name} says `{wants}`, but {step.name}'s self.next says otherwise.",
-                    "A body that ends in self.next decides alone where the flow goes next.",
-                    f"Remove `{wants}` from {child.name}'s header, or change {step.name}'s self.next.",
-                )
+            message = Message(
+                f"Step {child.name} says `{wants}`, but {step.name}'s self.next says something else.",
+                ONLY_NEXT,
+                f"Remove `{wants}` from {child.name}'s header, or change {step.name}'s self.next.",
             )
-
-
-# MERGED-DOC flow.complete: From the user's graph to the one that runs and ships. Takes a `FlowGraph` without
-# problems; gives one that Metaflow's linter accepts: ``start`` and ``end`` are added, joins that split are split in
-# two, and edges from a split straight into a join get a step.
+            problems.append(GraphProblem("conflict", child.name, message))
 
 
 def complete_graph(graph: FlowGraph) -> FlowGraph:
     """Add ``start``, ``end`` and the bridge steps that Metaflow's rules ask for.
 
-    A flow of one step needs neither, nor one whose first or last step says ``@step(start=True)`` or ``(end=True)``.
+    A flow of one step needs neither ``start`` nor ``end``. A flow whose first step says ``@step(start=True)`` needs no
+    ``start``, a flow whose last step says ``@step(end=True)`` no ``end``.
 
     Parameters
     ----------
@@ -215,7 +194,7 @@ def complete_graph(graph: FlowGraph) -> FlowGraph:
     Returns
     -------
     FlowGraph
-        A graph that Metaflow's linter accepts; the added nodes have ``step is None``.
+        A graph that Metaflow's linter accepts; of the added nodes `step` is None.
     """
     nodes = dict(graph.nodes)
     if not nodes:
@@ -256,7 +235,7 @@ def _is_alone(node: Node) -> bool:
 
 
 class _Bridges:
-    """Nodes that get bridge steps between them; each costs the same, however long the flow is.
+    """Inserts bridge steps between nodes; each costs the same, however long the flow is.
 
     Parameters
     ----------
@@ -267,13 +246,13 @@ class _Bridges:
     def __init__(self, nodes: dict[str, Node]) -> None:
         self._nodes = nodes
         self._names = list(nodes)
-        # What was put right behind a node, the last one first.
+        # What was put right after a node, the last one first.
         self._behind: dict[str, list[str]] = {}
-        # Names of artifacts, which no bridge may have; found when the first bridge is needed.
+        # Names of artifacts, which a bridge must not have; worked out when the first bridge is needed.
         self._written: set[str] | None = None
 
     def ordered(self) -> dict[str, Node]:
-        """All nodes, each bridge behind the step it was made for."""
+        """All nodes, each bridge right after the step it was made for."""
         ahead = self._names[::-1]
         found: dict[str, Node] = {}
         while ahead:
@@ -302,7 +281,7 @@ class _Bridges:
         self._reparent(join, split, name)
 
     def _free_name(self, name: str) -> str:
-        """`name`, or `name` with the first number that makes it no step's and no artifact's."""
+        """`name`, or `name` with the first number with which no step and no artifact is called so."""
         if self._written is None:
             steps = [node.step for node in self._nodes.values() if node.step is not None]
             self._written = {name for step in steps for name in written_names(step)}
@@ -310,7 +289,7 @@ class _Bridges:
         return next(free for free in chain([name], numbered) if free not in self._nodes and free not in self._written)
 
     def _insert(self, after: str, node: Node) -> None:
-        """Put a node right behind another in document order."""
+        """Put a node right after another one in document order."""
         self._nodes[node.name] = node
         self._behind.setdefault(after, []).append(node.name)
 

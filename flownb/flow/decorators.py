@@ -1,6 +1,8 @@
-"""What Metaflow's step decorators take: their settings, and the values that these may have.
+"""What decorators say: the lines above a step's body, and the texts of ``--with``.
 
-Takes a decorator's name and settings, read from source or resolved; gives what is wrong with them.
+Only the source is read, so a setting that is an expression is known only when the flow runs. Which decorators there are
+is in `flownb.metaflow_decorators`. Texts such as ``retry:times=2`` are read as Metaflow reads them
+(``Decorator.extract_args_kwargs_from_decorator_spec`` in ``metaflow/decorators.py``, 2.19.39).
 """
 
 from __future__ import annotations
@@ -8,23 +10,19 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from flownb.cells.body import STEP_DECORATORS, Decorator
+from flownb.cells.body import Decorator
 from flownb.errors import ParameterError, nearest
 from flownb.flow.definition import Step
+from flownb.metaflow_decorators import STEP_DECORATORS, Expression, is_repeatable, settings_of
 
 __all__ = [
     "BETWEEN",
-    "MAX_RETRIES",
-    "NUMBERS",
-    "REPEATABLE",
-    "SETTINGS",
     "DecoratorCall",
-    "Expression",
     "catches",
     "catches_unnamed",
     "caught_name",
@@ -34,114 +32,12 @@ __all__ = [
     "spec_value",
     "with_added",
     "written_names",
-    "wrong_values",
 ]
-
-
-# `defaults` of each class (`metaflow/plugins`, 2.19.39); other settings are refused when the decorator is made.
-SETTINGS: Mapping[str, tuple[str, ...]] = {
-    name: tuple(settings.split())
-    for name, settings in {
-        "batch": "cpu gpu memory image queue iam_role execution_role shared_memory max_swap swappiness inferentia "
-        "trainium efa host_volumes efs_volumes use_tmpfs aws_batch_tags tmpfs_tempdir tmpfs_size tmpfs_path "
-        "ephemeral_storage log_driver log_options executable privileged",
-        "card": "type options scope rank timeout id save_errors customize refresh_interval",
-        "catch": "var print_exception",
-        "conda": "packages libraries python disabled",
-        "environment": "vars",
-        "kubernetes": "cpu memory disk image image_pull_policy image_pull_secrets service_account secrets "
-        "node_selector namespace gpu gpu_vendor tolerations labels annotations use_tmpfs tmpfs_tempdir tmpfs_size "
-        "tmpfs_path persistent_volume_claims shared_memory port compute_pool executable hostname_resolution_timeout "
-        "qos extended_resources security_context",
-        "parallel": "",
-        "pypi": "packages python disabled",
-        "resources": "cpu gpu disk memory shared_memory",
-        "retry": "times minutes_between_retries",
-        "secrets": "sources role allow_override",
-        "timeout": "seconds minutes hours",
-    }.items()
-}
-# May stand more than once above a step (`allow_multiple`).
-REPEATABLE = frozenset({"card"})
-# MAX_ATTEMPTS, less the first attempt and the one of @catch (`metaflow/plugins/retry_decorator.py`).
-MAX_RETRIES = 4
-NUMBERS: Mapping[str, Mapping[str, type[int | float]]] = {
-    "retry": {"times": int, "minutes_between_retries": float},
-    "timeout": {"seconds": int, "minutes": int, "hours": int},
-    "resources": {"cpu": float, "memory": float},
-}
-
-
-def wrong_values(
-    name: str, settings: Mapping[str, Any], *, open_ended: bool = False
-) -> Iterator[tuple[str, str, str, bool]]:
-    """Say what is wrong with a decorator's values.
-
-    Parameters
-    ----------
-    name : str
-    settings : mapping of str to object
-        An `Expression` is taken to be right.
-    open_ended : bool, default False
-        Whether there may be more settings than these.
-
-    Yields
-    ------
-    (str, str, str, bool)
-        What it says, without a subject and a full stop; why that is wrong; what to write; whether a run fails by it.
-    """
-    numbers: dict[str, float] = {}
-    known = not open_ended
-    for setting, kind in NUMBERS.get(name, {}).items():
-        value = settings.get(setting, 0)
-        if isinstance(value, Expression):
-            known = False
-        elif not (name == "resources" and value is None):
-            try:
-                numbers[setting] = kind(value)
-            except (TypeError, ValueError, OverflowError):
-                known = False
-                # A local run looks at no others; where they are looked at, they fail too.
-                fails = name == "timeout" or setting == "times"
-                fix = f"Write @{name}({setting}=2), for example."
-                yield f"says {setting}={value!r}", "It takes a number.", fix, fails
-    match name:
-        case "retry" if numbers.get("times", 0) > MAX_RETRIES:
-            why = f"Metaflow tries a task again {MAX_RETRIES} times at most."
-            yield f"says times={settings['times']!r}", why, f"Write @retry(times={MAX_RETRIES}).", True
-        case "timeout" if known and sum(numbers.values()) <= 0:
-            why = "It limits how long a task runs, in whole seconds."
-            yield "says no duration", why, "Write @timeout(minutes=5), for example.", True
-        case "environment" if not isinstance(settings.get("vars", {}), Mapping | Expression):
-            why = "It takes a dict of the variables."
-            fix = 'Write @environment(vars={"NAME": "value"}), for example.'
-            yield f"says vars={settings['vars']!r}", why, fix, True
-        case "environment" if not isinstance(settings.get("vars", {}), Expression):
-            for variable in settings.get("vars", {}):
-                if not isinstance(variable, str) or not variable or "=" in variable or "\0" in variable:
-                    why, fix = "A variable cannot have that name.", "Name the variable with letters, digits and `_`."
-                    yield f"sets the variable {variable!r}", why, fix, variable != ""
-        case "catch" if not isinstance(var := settings.get("var"), Expression | None):
-            if not isinstance(var, str) or not (var.isidentifier() or not var):
-                why = "It names the artifact that takes the exception."
-                yield f"says var={var!r}", why, 'Write @catch(var="failure"), for example.', not isinstance(var, str)
-
-
-# MERGED-DOC flow.decorator_call: What a step's decorator lines say, read from their source. Takes a `Decorator`
-# line or a `Step`; gives its settings as far as they are written out. What an expression gives is known only when
-# the flow runs.
-
-
-@dataclass(frozen=True)
-class Expression:
-    """A setting that is not written out: its value is known only when the flow runs."""
-
-    text: str
 
 
 @dataclass(frozen=True)
 class DecoratorCall:
-    """One decorator line.
+    """What one decorator line says.
 
     Attributes
     ----------
@@ -150,7 +46,7 @@ class DecoratorCall:
     line : int
         1-based in the step's body.
     settings : dict of str to object
-        Keyword arguments: values that are written out, else an `Expression`.
+        Keyword arguments: each value that is written out, and an `Expression` for any other.
     positional : tuple of str
         Positional arguments, as written.
     unpacked : bool
@@ -165,7 +61,7 @@ class DecoratorCall:
 
 
 def decorator_calls(step: Step) -> tuple[DecoratorCall, ...]:
-    """The step's decorators from top to bottom; lines that are no Python are left out."""
+    """The step's decorators from top to bottom; lines that are not valid Python are left out."""
     return tuple(call for one in step.body.decorators if (call := decorator_call(one)) is not None)
 
 
@@ -175,7 +71,7 @@ def catches(step: Step) -> DecoratorCall | None:
 
 
 def caught_name(step: Step) -> str | None:
-    """The artifact that ``@catch(var=…)`` sets; None without one, or if the source does not say which."""
+    """The artifact that ``@catch(var=…)`` sets; None if there is none, or if the source does not say which."""
     call = catches(step)
     name = call.settings.get("var") if call else None
     return name if isinstance(name, str) and name else None
@@ -188,7 +84,7 @@ def catches_unnamed(step: Step) -> bool:
 
 
 def written_names(step: Step) -> dict[str, int]:
-    """Names that a step sets as artifacts, with the line that does so (0 is the header)."""
+    """Names that a step sets as artifacts, each with the line of its body that does so (0 is the header)."""
     call, caught = catches(step), caught_name(step)
     written = {**step.names.self_writes, **dict.fromkeys(step.captures, 0)}
     return {caught: call.line, **written} if call and caught else written
@@ -196,7 +92,7 @@ def written_names(step: Step) -> dict[str, int]:
 
 @lru_cache(maxsize=4096)
 def decorator_call(decorator: Decorator) -> DecoratorCall | None:
-    """Read one decorator line; None if it is no Python."""
+    """Read one decorator line; None if it is not valid Python."""
     try:
         function = ast.parse(f"{decorator.text}\ndef _(): pass").body[0]
     except (SyntaxError, ValueError):
@@ -214,19 +110,14 @@ def decorator_call(decorator: Decorator) -> DecoratorCall | None:
 
 
 def _value(node: ast.expr) -> Any:
-    """The value of a literal."""
+    """The value that a literal has, or an `Expression`."""
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return Expression(ast.unparse(node))
 
 
-# MERGED-DOC flow.decorator_spec: What ``--with retry:times=2`` says: a step decorator and its settings. Reads the
-# text as Metaflow does (``Decorator.extract_args_kwargs_from_decorator_spec`` in ``metaflow/decorators.py``,
-# 2.19.39).
-
-
-# A comma that another setting follows: commas inside a value belong to it.
+# A comma with another setting after it; a comma inside a value belongs to the value.
 BETWEEN = re.compile(r",(?=[\s\w]+=)")
 
 Recorded = tuple[str, dict[str, Any]]
@@ -238,7 +129,7 @@ def decorator_spec(text: str) -> Recorded:
     Raises
     ------
     ParameterError
-        If there is no such step decorator, or it has no such setting.
+        If Metaflow has no such step decorator, or that has no such setting.
 
     Examples
     --------
@@ -265,10 +156,11 @@ def decorator_spec(text: str) -> Recorded:
                 f"Write {name}:NAME=VALUE, for example retry:times=2.",
             )
         setting = setting.strip()
-        if setting not in SETTINGS.get(name, (setting,)):
+        accepted = settings_of(name)
+        if accepted is not None and setting not in accepted:
             raise ParameterError(
-                f"`--with {text}`: @{name} does not have the setting `{setting}`.{nearest(setting, SETTINGS[name])}",
-                f"It has {', '.join(SETTINGS[name]) or 'none'}.",
+                f"`--with {text}`: @{name} does not have the setting `{setting}`.{nearest(setting, accepted)}",
+                f"It has {', '.join(accepted) or 'none'}.",
                 "Correct it or leave it out.",
             )
         settings[setting] = spec_value(value.strip())
@@ -276,13 +168,13 @@ def decorator_spec(text: str) -> Recorded:
 
 
 def with_added(own: Iterable[Any], added: Iterable[Any]) -> tuple[Any, ...]:
-    """The decorators of a step and those that are added: one that the step has already is not added.
+    """The decorators of a step, and those that are added and that it does not have yet.
 
-    Parameters and result are (name, settings) pairs. ``card`` is added to a step that has a card.
+    Parameters and result are (name, settings) pairs. A decorator that is repeatable, as ``card`` is, is always added.
     """
     found = [*own]
     for name, settings in added:
-        if name in REPEATABLE or name not in [one for one, _ in found]:
+        if is_repeatable(name) or name not in [one for one, _ in found]:
             found.append((name, settings))
     return tuple(found)
 

@@ -19,6 +19,7 @@ from flownb.cells.header import StepHeader
 from flownb.cells.names import BodyNames, import_names
 from flownb.flow.base_classes import BaseClass, ClassMethods, base_classes, class_methods, inherited_steps
 from flownb.flow.names import step_name_problem
+from flownb.metaflow_decorators import FLOW_DECORATORS
 
 __all__ = ["CONFIG_ATTRIBUTES", "PYTHON_BUILTINS", "FlowDefinition", "Step", "define_flow"]
 
@@ -27,10 +28,6 @@ IPYTHON_BUILTINS = {"display", "get_ipython", "__IPYTHON__", "exit", "quit"}
 PYTHON_BUILTINS = frozenset(
     (set(dir(builtins)) - IPYTHON_BUILTINS)
     | {"__name__", "__file__", "__doc__", "__builtins__", "__class__", "__spec__", "exit", "quit"}
-)
-# Metaflow 2.19's flow decorators (`metaflow/plugins/__init__.py`, FLOW_DECORATORS_DESC).
-FLOW_DECORATORS = frozenset(
-    ["conda_base", "project", "pypi_base", "schedule", "trigger", "trigger_on_finish", "exit_hook"]
 )
 PARAMETER_CLASSES = {"Parameter", "IncludeFile", "Config"}
 # Expressions whose value is certainly not a function.

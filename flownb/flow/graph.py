@@ -1,45 +1,52 @@
 """The graph of a flow: who comes after whom, and what follows from it.
 
-Takes nodes; gives a `FlowGraph` that answers questions about order, cycles, reach and open splits. `draw_graph` makes
-one from the user's own steps, `complete_graph` the one that runs and ships.
+A `FlowGraph` answers questions about order, cycles, reach and open splits. `flownb.flow.build_graph` builds one from
+the user's own steps, and from that the one that is run and exported. Which splits are open at a step, and whether
+splits and joins balance, follows the rules of Metaflow's linter (``metaflow/lint.py``, check_split_join_balance,
+2.19.39).
 """
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import Literal
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Literal
 
 from flownb.cells.body import Transition
+from flownb.errors import Message
 from flownb.flow.definition import Step
 
-__all__ = ["FlowGraph", "Frame", "GraphProblem", "Node", "follow_splits", "leaving"]
-
-# MERGED-DOC flow.node: The parts of a flow's graph: nodes, open splits, and what can be wrong with them. Takes
-# nothing; gives `Node`, `Frame` and `GraphProblem`, the values that drawing, balancing and completing share.
-
+__all__ = ["FlowGraph", "GraphProblem", "Node", "OpenSplit", "follow_splits", "leaving"]
 
 ProblemKind = Literal["unknown parent", "conflict", "unbalanced", "switch"]
 
 
 @dataclass(frozen=True)
 class GraphProblem:
-    """Something wrong with the transitions, to be reported by a check.
+    """Something wrong with the transitions, which a check reports.
 
-    `line` is 1-based in the step's cell. A problem of the `whole` flow may go away when further cells are run, so it
-    is not held against a single step. `ends` are the steps that a new join would end, `joins` those that the step
-    itself would.
+    Attributes
+    ----------
+    kind : str
+    step : str
+        The step whose header says it.
+    message : Message
+    whole : bool
+        Whether it is a problem of the whole flow only: further cells may solve it, so that a single step may run.
+    ends : tuple of str
+        The steps that a new join would come after, where one is missing.
+    joins : tuple of str
+        The parents that the step itself would join, if it were a join.
     """
 
     kind: ProblemKind
     step: str
-    what: str
-    why: str
-    fix: str
-    line: int = 1
+    message: Message
     whole: bool = False
     ends: tuple[str, ...] = ()
     joins: tuple[str, ...] = ()
@@ -53,7 +60,7 @@ class Node:
     ----------
     name : str
     step : Step or None
-        None for steps the exporter adds (``start``, ``end``, bridges).
+        None for steps that flownb adds (``start``, ``end``, bridges).
     parents : tuple of str
         In the order of the header, or of the document.
     transition : Transition or None
@@ -84,106 +91,86 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Frame:
-    """An open split above a step: the splitting step, its kind, and the branch taken."""
+class OpenSplit:
+    """A split or foreach that no join has closed at a step: the splitting step, its kind, and the branch taken."""
 
     split: str
     kind: Literal["split", "foreach"]
     branch: str
 
 
-# MERGED-DOC flow.balance: Splits and joins: which splits are open at each step, and where they do not balance.
-# Takes a `FlowGraph`; gives the open splits of each step and the problems, by the rules of Metaflow's linter
-# (``metaflow/lint.py``, check_split_join_balance, 2.19.39).
+# The open splits at a step, outermost first.
+OpenSplits = tuple[OpenSplit, ...]
 
 
-Stack = tuple[Frame, ...]
-
-
-def follow_splits(graph: FlowGraph) -> tuple[dict[str, Stack], tuple[GraphProblem, ...]]:
-    """Follow splits down the graph.
+def follow_splits(graph: FlowGraph) -> tuple[dict[str, OpenSplits], tuple[GraphProblem, ...]]:
+    """Work out which splits are open at each step, and where splits and joins do not balance.
 
     Parameters
     ----------
     graph : FlowGraph
-        On a graph with a cycle nothing is known: all stacks are empty and there are no problems.
+        If it has a cycle, nothing is known: no step has open splits, and there are no problems.
 
     Returns
     -------
-    tuple of (dict of str to tuple of Frame, tuple of GraphProblem)
+    tuple of (dict of str to tuple of OpenSplit, tuple of GraphProblem)
         The splits open at each step, outermost first, and what does not balance.
     """
-    frames: dict[str, Stack] = {}
+    open_splits: dict[str, OpenSplits] = {}
     problems: list[GraphProblem] = []
     if graph.cycle:
         return dict.fromkeys(graph.nodes, ()), ()
     for name in graph.order:
         node = graph[name]
         above = [parent for parent in node.parents if parent in graph and parent != name]
-        arriving = [leaving(graph, parent, name, frames) for parent in above]
+        arriving = [leaving(graph, parent, name, open_splits) for parent in above]
         if node.is_join:
             problems += _join_problems(graph, node, arriving)
-            frames[name] = arriving[0][:-1] if arriving else ()
+            open_splits[name] = arriving[0][:-1] if arriving else ()
         else:
             problems += _meeting_problems(graph, node, arriving)
-            frames[name] = arriving[0] if arriving else _above_the_first(node)
-    return frames, tuple(problems or _open_ends(graph, frames))
+            open_splits[name] = arriving[0] if arriving else _above_the_first(node)
+    return open_splits, tuple(problems or _open_ends(graph, open_splits))
 
 
-def leaving(graph: FlowGraph, parent: str, name: str, frames: dict[str, Stack]) -> Stack:
-    """The splits that are open on the way from `parent` to `name`."""
-    above = frames.get(parent, ())
+def leaving(graph: FlowGraph, parent: str, name: str, open_splits: dict[str, OpenSplits]) -> OpenSplits:
+    """The splits that are open on the edge from `parent` to `name`."""
+    above = open_splits.get(parent, ())
     transition = graph[parent].transition
     if transition is not None and (transition.kind == "split" or transition.kind == "foreach"):
-        return (*above, Frame(parent, transition.kind, name))
+        return (*above, OpenSplit(parent, transition.kind, name))
     return above
 
 
-def _above_the_first(node: Node) -> Stack:
-    """A first step that is a foreach runs below the ``start`` that `complete_graph` adds."""
+def _above_the_first(node: Node) -> OpenSplits:
+    """The foreach of the ``start`` that `complete_graph` adds above a first step with ``--foreach``."""
     foreach = node.step is not None and node.step.header.foreach
-    return (Frame("start", "foreach", node.name),) if foreach else ()
+    return (OpenSplit("start", "foreach", node.name),) if foreach else ()
 
 
-def _problem(
-    name: str,
-    what: str,
-    why: str,
-    fix: str,
-    *,
-    whole: bool = False,
-    ends: tuple[str, ...] = (),
-    joins: tuple[str, ...] = (),
-) -> GraphProblem:
-    """A problem of balance."""
-    return GraphProblem("unbalanced", name, what, why, fix, whole=whole, ends=ends, joins=joins)
+def _unbalanced(name: str, what: str, why: str, fix: str, **facts: Any) -> GraphProblem:
+    """A problem of balance; `facts` are its other attributes."""
+    return GraphProblem("unbalanced", name, Message(what, why, fix), **facts)
 
 
-def _meeting_problems(graph: FlowGraph, node: Node, arriving: list[Stack]) -> list[GraphProblem]:
-    """What is wrong with several ways that meet in a step which is no join."""
+def _meeting_problems(graph: FlowGraph, node: Node, arriving: list[OpenSplits]) -> list[GraphProblem]:
+    """What is wrong with several paths that meet in a step which is not a join."""
     if len(arriving) < 2:
         return []
     if len(set(arriving)) == 1 and all(parent in graph.behind_switch for parent in node.parents):
         return []
     names = ", ".join(node.parents)
-    what = f"Step {node.name} comes after {names}, but is no join."
+    what = f"Step {node.name} comes after {names}, but is not a join."
     why = "Only the cases of one switch may meet without a join."
     if _join_problems(graph, node, arriving):
         fix = f"Let one split lead to all of them, or let only one of them lead to {node.name}."
-        return [_problem(node.name, what, why, fix)]
-    return [
-        _problem(
-            node.name,
-            what,
-            why,
-            f"Write `%%step {node.name} --after {','.join(node.parents)} --join`, and read `inputs` in its body.",
-            joins=node.parents,
-        )
-    ]
+        return [_unbalanced(node.name, what, why, fix)]
+    fix = f"Write `%%step {node.name} --after {','.join(node.parents)} --join`, and read `inputs` in its body."
+    return [_unbalanced(node.name, what, why, fix, joins=node.parents)]
 
 
-def _join_problems(graph: FlowGraph, node: Node, arriving: list[Stack]) -> list[GraphProblem]:
-    """What is wrong with the ways that come into a join."""
+def _join_problems(graph: FlowGraph, node: Node, arriving: list[OpenSplits]) -> list[GraphProblem]:
+    """What is wrong with the paths that lead into a join."""
     name = node.name
     if not arriving or not all(arriving):
         if node.step is None or node.step.header.join:
@@ -192,25 +179,25 @@ def _join_problems(graph: FlowGraph, node: Node, arriving: list[Stack]) -> list[
         else:
             what = f"Step {name} reads `inputs`, as a join does, but no split or foreach is open above it."
             fix = "Read the artifacts of the step above by their names, or start a split or a --foreach above it."
-        return [_problem(name, what, "A join ends the branches of a split or the tasks of a foreach.", fix)]
-    tops = {(stack[:-1], stack[-1].split) for stack in arriving}
+        return [_unbalanced(name, what, "A join ends the branches of a split or the tasks of a foreach.", fix)]
+    tops = {(splits[:-1], splits[-1].split) for splits in arriving}
     if len(tops) > 1:
-        splits = ", ".join(sorted({split for _, split in tops}))
+        named = ", ".join(sorted({split for _, split in tops}))
         return [
-            _problem(
+            _unbalanced(
                 name,
-                f"Step {name} joins branches of different splits ({splits}).",
-                "A join ends one split; inner splits are joined first.",
+                f"Step {name} joins branches of different splits ({named}).",
+                "A join ends one split; an inner split has to be joined first.",
                 "Join the inner split in a step of its own.",
             )
         ]
     top = arriving[0][-1]
-    branches = {stack[-1].branch for stack in arriving}
+    branches = {splits[-1].branch for splits in arriving}
     targets = graph[top.split].targets if top.kind == "split" else ()
     missing = [target for target in targets if target not in branches]
     if missing:
         return [
-            _problem(
+            _unbalanced(
                 name,
                 f"Step {name} joins the split of {top.split} without its branch {', '.join(missing)}.",
                 "A join waits for all branches of a split.",
@@ -220,17 +207,17 @@ def _join_problems(graph: FlowGraph, node: Node, arriving: list[Stack]) -> list[
     return []
 
 
-def _open_ends(graph: FlowGraph, frames: dict[str, Stack]) -> list[GraphProblem]:
-    """Splits and foreachs that no join ends, each reported at the last step that is inside it."""
+def _open_ends(graph: FlowGraph, open_splits: dict[str, OpenSplits]) -> list[GraphProblem]:
+    """Splits and foreachs that no join ends, each reported at the last step inside it."""
     ends: dict[str, list[str]] = {}
     kinds: dict[str, str] = {}
     for name, node in graph.nodes.items():
-        stack = frames.get(name, ())
-        if not node.targets and stack and name in graph.reachable:
-            ends.setdefault(stack[-1].split, []).append(name)
-            kinds[stack[-1].split] = stack[-1].kind
+        splits = open_splits.get(name, ())
+        if not node.targets and splits and name in graph.reachable:
+            ends.setdefault(splits[-1].split, []).append(name)
+            kinds[splits[-1].split] = splits[-1].kind
     return [
-        _problem(
+        _unbalanced(
             names[-1],
             f"The {kinds[split]} of {split} is never joined; its last {'steps are' if len(names) > 1 else 'step is'} "
             f"{' and '.join(names)}.",
@@ -245,14 +232,14 @@ def _open_ends(graph: FlowGraph, frames: dict[str, Stack]) -> list[GraphProblem]
 
 @dataclass(frozen=True)
 class FlowGraph:
-    """Steps and transitions.
+    """The steps of a flow and their transitions.
 
     Attributes
     ----------
     nodes : dict of str to Node
         In document order.
     problems : tuple of GraphProblem
-        What could not be resolved.
+        What is wrong with headers and ``self.next``.
     """
 
     nodes: dict[str, Node]
@@ -266,7 +253,7 @@ class FlowGraph:
 
     @cached_property
     def entry(self) -> str | None:
-        """The step that runs first: the one marked so, else ``start``, else the first without parents."""
+        """The step that runs first: the one that is marked, or ``start``, or the first one without parents."""
         marked = self.marked_start or ("start" if "start" in self.nodes else None)
         return marked or next(
             (node.name for node in self.nodes.values() if not node.parents), next(iter(self.nodes), None)
@@ -279,7 +266,7 @@ class FlowGraph:
 
     @cached_property
     def exit(self) -> str | None:
-        """The step that runs last: the one marked so, else ``end``; None if neither is there."""
+        """The step that runs last: the one that is marked, or ``end``; None if there is neither."""
         marked = next((node.name for node in self.nodes.values() if node.step and node.step.body.is_end), None)
         return marked or ("end" if "end" in self.nodes else None)
 
@@ -295,7 +282,10 @@ class FlowGraph:
 
     @cached_property
     def cycle(self) -> tuple[str, ...]:
-        """One cycle as ``(a, b, a)``, empty when there is none; a switch may lead to itself."""
+        """One cycle as ``(a, b, a)``, empty if there is none; a switch may lead to itself.
+
+        The search goes through the steps in document order, so that the cycle begins where its first step is.
+        """
         done: set[str] = set()
         for first in self.nodes:
             path: list[str] = []
@@ -324,52 +314,54 @@ class FlowGraph:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """Steps so that parents come first (document order where free); steps on a cycle come last."""
-        place = {name: position for position, name in enumerate(self.nodes)}
-        waiting: dict[str, int] = {}
-        children: dict[str, list[str]] = {}
-        for name, node in self.nodes.items():
-            parents = {parent for parent in node.parents if parent in self.nodes and parent != name}
-            waiting[name] = len(parents)
-            for parent in parents:
-                children.setdefault(parent, []).append(name)
-        ready = [place[name] for name, count in waiting.items() if not count]
+        """The steps, parents before children, in document order where that leaves a choice.
+
+        Steps on a cycle, and the steps below it, come last.
+        """
         names = list(self.nodes)
+        place = {name: position for position, name in enumerate(names)}
+        sorter = TopologicalSorter[int]()
+        for name, node in self.nodes.items():
+            above = (place[parent] for parent in node.parents if parent in place and parent != name)
+            sorter.add(place[name], *above)
+        with contextlib.suppress(CycleError):  # the sorter still gives all steps that a cycle does not hold back
+            sorter.prepare()
+        ready = list(sorter.get_ready())
+        heapq.heapify(ready)
         done: dict[str, None] = {}
         while ready:
-            name = names[heapq.heappop(ready)]
-            done[name] = None
-            for child in children.get(name, ()):
-                waiting[child] -= 1
-                if not waiting[child]:
-                    heapq.heappush(ready, place[child])
+            first = heapq.heappop(ready)
+            done[names[first]] = None
+            sorter.done(first)
+            for following in sorter.get_ready():
+                heapq.heappush(ready, following)
         return (*done, *(name for name in names if name not in done))
 
     @cached_property
-    def _splits(self) -> tuple[dict[str, tuple[Frame, ...]], tuple[GraphProblem, ...]]:
-        """Open splits and problems, found together."""
+    def _splits(self) -> tuple[dict[str, OpenSplits], tuple[GraphProblem, ...]]:
+        """Open splits and problems of balance, worked out together."""
         return follow_splits(self)
 
     @property
-    def frames(self) -> dict[str, tuple[Frame, ...]]:
+    def open_splits(self) -> dict[str, OpenSplits]:
         """For each step the splits that are open when it runs, outermost first."""
         return self._splits[0]
 
     @cached_property
     def unavoidable(self) -> frozenset[str]:
-        """Steps that run whichever cases the switches of the flow take."""
+        """Steps that run whichever case each switch of the flow takes."""
         if not any(node.kind == "switch" for node in self.nodes.values()):
             return self.reachable
-        # For each step the bits of those that run whenever it does: of a switch those that all its cases lead to.
+        # For each step the bits of the steps that run whenever it runs: below a switch, what all its cases lead to.
         bits = self._bits
         needed: dict[str, int] = {}
         for name in reversed(self.order):
             node = self.nodes[name]
-            ways = [needed.get(target, 0) for target in node.targets if target != name]
+            branches = [needed.get(target, 0) for target in node.targets if target != name]
             if node.kind == "switch":
-                below = reduce(operator.and_, ways, (1 << len(bits)) - 1)
+                below = reduce(operator.and_, branches, (1 << len(bits)) - 1)
             else:
-                below = reduce(operator.or_, ways, 0)
+                below = reduce(operator.or_, branches, 0)
             needed[name] = below | bits[name]
         certain = needed.get(self.entry, 0) if self.entry is not None else 0
         return frozenset(name for name in self.reachable if certain & bits[name])
@@ -381,7 +373,7 @@ class FlowGraph:
 
     @cached_property
     def _above(self) -> dict[str, int]:
-        """For each step the bits of those from which it can be reached; on a graph without a cycle."""
+        """For each step the bits of the steps from which it can be reached; on a graph without a cycle."""
         bits = self._bits
         above: dict[str, int] = {}
         for name in self.order:
@@ -394,7 +386,7 @@ class FlowGraph:
 
     @cached_property
     def behind_switch(self) -> frozenset[str]:
-        """Switches, and the steps that one leads to, directly or not."""
+        """Switches, and the steps that a switch leads to, directly or not."""
         switches = reduce(operator.or_, (self._bits[one.name] for one in self.nodes.values() if _is_switch(one)), 0)
         if not switches:
             return frozenset()
@@ -409,16 +401,16 @@ class FlowGraph:
         return self._above.get(name, 0)
 
     def is_above(self, other: str, name: str) -> bool:
-        """Whether `name` can be reached from `other`; cheaper than to look for it among `ancestors`."""
+        """Whether `name` can be reached from `other`; cheaper than a look at `ancestors`."""
         return bool(self._bits.get(other, 0) & self._above_bits(name)) if name in self.nodes else False
 
     def below(self, names: Iterable[str]) -> frozenset[str]:
-        """All steps that can be reached from one of some steps."""
+        """All steps that can be reached from one of `names`."""
         first = [target for name in names if name in self.nodes for target in self.nodes[name].targets]
         return self._reached(first, operator.attrgetter("targets"))
 
     def between(self, split: str, name: str) -> frozenset[str]:
-        """The steps on the ways from a split to `name`: those above it that are neither the split nor above that."""
+        """The steps on the paths from a split to `name`: those above it that are neither the split nor above that."""
         seen: set[str] = set()
         ahead = list(self.nodes[name].parents) if name in self.nodes else []
         while ahead:
@@ -433,23 +425,23 @@ class FlowGraph:
 
     def in_foreach(self, name: str) -> bool:
         """Whether a step runs once for each item of a foreach."""
-        return any(frame.kind == "foreach" for frame in self.frames.get(name, ()))
+        return any(split.kind == "foreach" for split in self.open_splits.get(name, ()))
 
     @property
     def balance_problems(self) -> tuple[GraphProblem, ...]:
         """Splits without joins, joins without splits, joins of unrelated branches."""
         return self._splits[1]
 
-    def arriving(self, name: str) -> dict[str, tuple[Frame, ...]]:
-        """For each parent of a step the splits that are open on the way from it, outermost first."""
-        return {parent: leaving(self, parent, name, self.frames) for parent in self.nodes[name].parents}
+    def arriving(self, name: str) -> dict[str, OpenSplits]:
+        """For each parent of a step the splits that are open on the edge from it, outermost first."""
+        return {parent: leaving(self, parent, name, self.open_splits) for parent in self.nodes[name].parents}
 
     def ancestors(self, name: str) -> frozenset[str]:
         """All steps from which `name` can be reached."""
         return self._reached(self.nodes[name].parents if name in self.nodes else (), operator.attrgetter("parents"))
 
     def _reached(self, first: Iterable[str], onward: Callable[[Node], Iterable[str]]) -> frozenset[str]:
-        """Some steps, and those that lead on from them; names of steps that do not exist are passed over."""
+        """Some steps, and all that `onward` leads to from them; names of steps that do not exist are left out."""
         seen: set[str] = set()
         ahead = list(first)
         while ahead:
@@ -461,5 +453,5 @@ class FlowGraph:
 
 
 def _is_switch(node: Node) -> bool:
-    """Whether a step's transition is a switch, be the step a join or not."""
+    """Whether a step's transition is a switch, also if the step is a join."""
     return node.transition is not None and node.transition.kind == "switch"

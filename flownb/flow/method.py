@@ -16,7 +16,7 @@ from functools import cached_property
 from flownb.cells.body import StepBody, Transition, unindentable_lines
 from flownb.cells.digest import code_digest
 from flownb.cells.header import INPUTS
-from flownb.flow.artifacts import Artifacts
+from flownb.flow.artifacts import ArtifactTrace
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import Node
 
@@ -167,7 +167,7 @@ def _literal(value: str | int | float) -> str:
     return f'"{text[1:-1]}"' if text.startswith("'") and '"' not in text else text
 
 
-def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> MethodSource:
+def method_source(flow: FlowDefinition, node: Node, artifacts: ArtifactTrace) -> MethodSource:
     """Give the source of a step's method.
 
     Parameters
@@ -175,7 +175,7 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: Artifacts) -> Met
     flow : FlowDefinition
     node : Node
         The step's place in the graph; a node without a step gives a method that only passes on.
-    artifacts : Artifacts
+    artifacts : ArtifactTrace
         What can be read where, to tell which plain names are shorthand.
 
     Returns

@@ -12,16 +12,16 @@ import re
 from collections.abc import Sequence
 
 from flownb.cells.assignment import analyse_names
-from flownb.cells.body import STEP_DECORATORS, StepBody
+from flownb.cells.body import StepBody
 from flownb.cells.cell import Cell
 from flownb.cells.digest import code_digest
 from flownb.flow.base_classes import ROOT
-from flownb.flow.definition import FLOW_DECORATORS, PARAMETER_CLASSES, FlowDefinition
+from flownb.flow.definition import PARAMETER_CLASSES, FlowDefinition
 from flownb.flow.method import SourceLine, indent_code, to_metaflow_imports
+from flownb.metaflow_decorators import FLOW_DECORATORS, STEP_DECORATORS
 
 __all__ = [
     "CARD_NAMES",
-    "FLOW_DECORATORS",
     "METAFLOW_NAMES",
     "class_source",
     "decorator_names",

@@ -1,4 +1,10 @@
-"""Attributes of ``self`` that are there without a step that sets them (``metaflow/flowspec.py``, 2.19.39)."""
+"""Names with a meaning of their own.
+
+These are the attributes that ``self`` always has, the names that a step cannot have, and the name of a flow that no
+cell names. A step whose name Metaflow does not accept is reported and never becomes code, since it would break the
+other steps. Rules follow ``metaflow/flowspec.py`` (FlowSpec and _NON_PARAMETERS) and ``metaflow/lint.py``
+(check_reserved_words), 2.19.39.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +12,21 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Container
+from dataclasses import dataclass
 from pathlib import Path
 
 from flownb.cells.cell import DEFAULT_FLOW_NAME
+from flownb.errors import Message
 
-__all__ = ["INTERNALS", "LONGEST", "RESERVED", "SELF_ATTRIBUTES", "default_flow_name", "step_name_problem"]
+__all__ = [
+    "INTERNALS",
+    "LONGEST_NAME",
+    "RESERVED",
+    "SELF_ATTRIBUTES",
+    "NameProblem",
+    "default_flow_name",
+    "step_name_problem",
+]
 
 
 # `_catch_exception` is an artifact that @catch sets (`metaflow/plugins/catch_decorator.py`).
@@ -20,22 +36,28 @@ SELF_ATTRIBUTES = OF_METAFLOW | {
     *("next", "input", "index", "name", "foreach_stack", "merge_artifacts"),
     ARTIFACT_OF_CATCH,
 }
-# What else an instance has, not meant to be read; our own runtime has none of it.
+# Other attributes that an instance has on Metaflow, which are not meant to be read; our own runtime has none of them.
 INTERNALS = frozenset(
     {"cmd", "_cached_input", "_datastore", "_flow_decorators", "_flow_state", "_foreach_num_splits"}
     | {"_foreach_values", "_foreach_var", "_steps", "_success", "_task_ok", "_transition"}
 )
-# MERGED-DOC flow.step_name: What cannot be a step's name, on Metaflow and so here. Takes a name; gives what is
-# wrong with it. A step with such a name never becomes code: it would break the other steps.
-
-
-# `metaflow/flowspec.py`, FlowSpec and _NON_PARAMETERS; `metaflow/lint.py`, check_reserved_words (2.19.39).
+# Names that no step can have.
 RESERVED = SELF_ATTRIBUTES | {"cmd", "script_name"}
-# Flows and steps are names of folders, here and in Metaflow's local datastore: no common file system takes longer ones.
-LONGEST = 255
+# Flows and steps are names of folders, here and in Metaflow's local datastore; file systems allow no longer ones.
+LONGEST_NAME = 255
+# A default name is shorter than that, because it also names a class.
+LONGEST_DEFAULT = 60
 
 
-def step_name_problem(name: str, class_names: Container[str]) -> tuple[str, str, str] | None:
+@dataclass(frozen=True)
+class NameProblem:
+    """What is wrong with a step's name, and a better name, which is empty if there is none."""
+
+    message: Message
+    better: str = ""
+
+
+def step_name_problem(name: str, class_names: Container[str]) -> NameProblem | None:
     """Say what is wrong with a step's name.
 
     Parameters
@@ -46,14 +68,14 @@ def step_name_problem(name: str, class_names: Container[str]) -> tuple[str, str,
 
     Returns
     -------
-    tuple of (str, str, str) or None
-        What happened, why, and a better name, which may be empty; None if the name is good.
+    NameProblem or None
+        None if a step can have the name.
     """
     what = f"`{name}` cannot be a step's name."
     if name in RESERVED:
-        return what, "Metaflow keeps it for itself.", f"{name.strip('_')}_step"
+        return _problem(what, "Metaflow reserves it.", f"{name.strip('_')}_step")
     if keyword.iskeyword(name):
-        return what, "It is a keyword of Python.", f"{name.lower()}_step"
+        return _problem(what, "It is a keyword of Python.", f"{name.lower()}_step")
     if re.search("[^a-z0-9_]", name) or not name.isidentifier() or name[0] == "_":
         plain = "".join(one for one in unicodedata.normalize("NFKD", name.lower()) if not unicodedata.combining(one))
         better = re.sub("[^a-z0-9_]+", "_", plain).strip("_")
@@ -61,29 +83,21 @@ def step_name_problem(name: str, class_names: Container[str]) -> tuple[str, str,
             better = f"step_{better}"
         if keyword.iskeyword(better) or better in RESERVED:
             better += "_step"
-        return what, "Metaflow takes lowercase letters, digits and `_`, not first a digit or `_`.", better[:LONGEST]
-    if len(name) > LONGEST:
-        return (
-            f"`{name[:20]}…` cannot be a step's name.",
-            f"It has {len(name)} characters; it is the name of a folder, which has at most {LONGEST}.",
-            "",
-        )
+        why = "Metaflow accepts lowercase letters, digits and `_`, and a letter comes first."
+        return _problem(what, why, better[:LONGEST_NAME])
+    if len(name) > LONGEST_NAME:
+        what = f"`{name[:20]}…` cannot be a step's name."
+        why = f"It has {len(name)} characters, and it names a folder, whose name has at most {LONGEST_NAME}."
+        return _problem(what, why, "")
     if name in class_names:
-        return (
-            f"`{name}` is a step and a name in the %%flow cell.",
-            "Both would be attributes of one class.",
-            f"{name}_step",
-        )
+        what = f"`{name}` is a step and a name in the %%flow cell."
+        return _problem(what, "Both would be attributes of one class.", f"{name}_step")
     return None
 
 
-# MERGED-DOC flow.default_name: What a flow is called when no cell names it. Takes the notebook's file; gives the
-# name of a class. Metaflow takes any Python class's name for the flow's, and the datastore makes it a folder's, so
-# it is made of ASCII letters, digits and `_`.
-
-
-# A file's name may be as long as a flow's folder can be; a class is called something shorter.
-LONGEST_DEFAULT = 60
+def _problem(what: str, why: str, better: str) -> NameProblem:
+    """A problem whose remedy is another name."""
+    return NameProblem(Message(what, why, f"Call it `{better}`." if better else "Give it another name."), better)
 
 
 def default_flow_name(notebook: Path | None) -> str:
@@ -97,7 +111,8 @@ def default_flow_name(notebook: Path | None) -> str:
     Returns
     -------
     str
-        ``NotebookFlow`` where the file's name has no letters or digits of ASCII, not even below their accents.
+        A class name of ASCII letters and digits, which is also a folder's name in the datastore. It is
+        ``NotebookFlow`` if the file's name has none of them, not even with an accent.
 
     Examples
     --------

@@ -79,7 +79,7 @@ class RunMagics(Magics):
             print(overview())
         elif words[0] == "run" and self.frontend.views.has_session:
             from flownb.session.completion import parameter_options
-            from flownb.session.state import module_kept
+            from flownb.session.executors import module_kept
 
             session = self.frontend.session
             with module_kept(session.flow.name):
@@ -90,15 +90,17 @@ class RunMagics(Magics):
 
     def _define(self, line: str, cell: str) -> None:
         """Take over the flow's header and say what it declares."""
+        from flownb.session.step import run_shared_cell
+
         frontend = self.frontend
         defined = frontend.define(line, cell, "flow")
         with frontend.in_kernel():
-            frontend.session.run_shared(defined)
+            run_shared_cell(frontend.session, defined)
 
     def _show(self, words: list[str]) -> None:
         """Display the DAG."""
         session = self.frontend.session
-        session.check(only="")
+        session.checks.find(only="")
         self._say_what_is_left_out()
         used = session.working.used(session.flow.name)
         session.mark_noted(used)
@@ -109,30 +111,34 @@ class RunMagics(Magics):
 
     def _run(self, words: list[str]) -> None:
         """Run the whole flow and show what became of each step."""
+        from flownb.session.checks import not_applied
         from flownb.session.options import parse_run
+        from flownb.session.run import begin_run
 
         frontend = self.frontend
         try:
             options = parse_run(words)
             self._say_what_is_missing()
-            for note in frontend.session.not_applied(added=options.decorators):
+            for note in not_applied(frontend.session.program(False), added=options.decorators):
                 print(f"note: {note}")
-            run = frontend.session.begin(options, kernel_names=frontend.kernel_names())
+            run = begin_run(frontend.session, options, kernel_names=frontend.kernel_names())
         except Exception as error:
             frontend.raise_for_user(error)
         drive(frontend, run, "run", words, background=options.background)
 
     def _resume(self, words: list[str]) -> None:
         """Run again what is not valid any more of an earlier run, and say why each step ran or did not."""
+        from flownb.session.checks import not_applied
         from flownb.session.options import parse_resume
+        from flownb.session.resume import Resume
 
         frontend = self.frontend
         try:
             options = parse_resume(words)
             self._say_what_is_missing()
-            for note in frontend.session.not_applied(added=options.run.decorators):
+            for note in not_applied(frontend.session.program(False), added=options.run.decorators):
                 print(f"note: {note}")
-            plan = frontend.session.resume(options, kernel_names=frontend.kernel_names())
+            plan = Resume(frontend.session, options, kernel_names=frontend.kernel_names())
             run = plan.begin(frontend.kernel_names())
         except Exception as error:
             frontend.raise_for_user(error)
@@ -185,12 +191,14 @@ class RunMagics(Magics):
 
     def _say_what_is_left_out(self) -> None:
         """Say which cells are not part of the flow, where no check does."""
-        for note in self.frontend.session.left_out_cells():
+        from flownb.session.checks import left_out_cells
+
+        for note in left_out_cells(self.frontend.session.flow):
             print(f"note: {note}")
 
     def _say_what_is_missing(self) -> None:
         """Say once of each step that was not executed here that its cell's text is used as the notebook has it."""
-        names = [name for name in self.frontend.session.not_executed() if name not in self._said_missing]
+        names = [name for name in self.frontend.session.cells.unexecuted() if name not in self._said_missing]
         self._said_missing.update(names)
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
@@ -200,16 +208,17 @@ class RunMagics(Magics):
     def _check(self, words: list[str]) -> None:
         """Print what the checks find, or that they find nothing."""
         from flownb.flow.lint import counted
+        from flownb.session.checks import left_out_magics
         from flownb.session.commands import read
 
         read("check", words)
         frontend = self.frontend
 
         self._say_what_is_missing()
-        found = frontend.session.check(kernel_names=frontend.kernel_names())
+        found = frontend.session.checks.find(kernel_names=frontend.kernel_names())
         for diagnostic in found:
             print(diagnostic)
-        for note in frontend.session.left_out_magics():
+        for note in left_out_magics(frontend.session.flow):
             print(f"note: {note}")
         flow = frontend.session.flow
         print(f"{flow.name}: {len(flow.all_steps)} steps, {counted(found)}")
@@ -243,17 +252,19 @@ class RunMagics(Magics):
 
     def _export(self, words: list[str]) -> None:
         """Write flow.py."""
+        from flownb.session.checks import left_out_magics
         from flownb.session.commands import read
+        from flownb.session.export import export_flow, found_at_export
         from flownb.session.options import write_output
 
         values = read("export", words)
         path, strict = values["output"], values["strict"]
         frontend = self.frontend
         self._say_what_is_missing()
-        text = frontend.session.export(path.name, strict=strict, kernel_names=frontend.kernel_names())
-        for found in frontend.session.found_at_export():
+        text = export_flow(frontend.session, path.name, strict=strict, kernel_names=frontend.kernel_names())
+        for found in found_at_export(frontend.session):
             print(f"warning: {found}")
-        for note in frontend.session.left_out_magics():
+        for note in left_out_magics(frontend.session.flow):
             print(f"note: {note}")
         write_output(path, text)
         print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")

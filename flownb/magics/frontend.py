@@ -133,7 +133,7 @@ class Frontend:
         executed = [self._first_cell, self.cell_id] if self._first_cell else []
         path = notebook_path(self.shell, self._folder, frozenset(one for one in executed if one))
         session = Session(path, folder=self._folder, kernel=self._kernel_name)
-        session.warn = print
+        session.checks.warn = print
         always()
         show_transfers(session.datastore.location, TransferOutput())
         return session
@@ -187,7 +187,7 @@ class Frontend:
             if replaced is not None:
                 print(f"note: this cell replaces `%%flow {replaced.full_name}`, which was executed before")
         if cell.refusal is not None:
-            raise CellError(*cell.refusal)
+            raise CellError.of(cell.refusal)
         return cell
 
     def _read(self, code: str, tags: tuple[str, ...], line: str, body: str, magic: str) -> Cell:

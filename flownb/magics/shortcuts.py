@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flownb.errors import NotFound
 
 if TYPE_CHECKING:
-    from flownb.session.session import SpinOutcome
+    from flownb.session.spin import SpinOutcome
 
 __all__ = ["run_flow", "spin_cell"]
 

@@ -11,7 +11,7 @@ from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, 
 from flownb.magics.frontend import Frontend, printed_help, with_help
 
 if TYPE_CHECKING:
-    from flownb.session.session import SpinOutcome
+    from flownb.session.spin import SpinOutcome
 
 __all__ = ["CardMagics", "SpinMagics", "StepMagics", "register_debug"]
 
@@ -34,17 +34,19 @@ class StepMagics(Magics):
         Without ``--after`` the parent is the step cell above. Names after ``->`` are captured: they become artifacts,
         and are put into the notebook's namespace for scratch cells to look at.
         """
+        from flownb.session.step import run_step, shared_values
+
         if printed_help("step", line.split()):
             return
         frontend = self.frontend
         defined = frontend.define(line, cell, "step")
         with frontend.in_kernel():
             frontend.say_notes()
-            outcome = frontend.session.run_step(
-                defined.name, display=frontend.show, kernel_names=frontend.kernel_names()
+            outcome = run_step(
+                frontend.session, defined.name, display=frontend.show, kernel_names=frontend.kernel_names()
             )
         # Shared names are those of the module the step ran in: its values are then of the classes scratch cells see.
-        frontend.place(frontend.session.shared_values(self.shared_names & self.names.keys()))
+        frontend.place(shared_values(frontend.session, self.shared_names & self.names.keys()))
         frontend.place(outcome.values)
         frontend.show(outcome.report)
 
@@ -54,12 +56,14 @@ class StepMagics(Magics):
 
         Its names are put into the notebook's namespace as well. Magics in it run here and are comments in flow.py.
         """
+        from flownb.session.step import run_shared_cell
+
         frontend = self.frontend
         defined = frontend.define(line, cell, "shared")
         for magic in defined.parsed.magics:
             exec(frontend.shell.transform_cell(magic.text), self.names)
         with frontend.in_kernel():
-            names = frontend.session.run_shared(defined)
+            names = run_shared_cell(frontend.session, defined)
         self.shared_names.update(names)
         frontend.place(names)
 
@@ -84,6 +88,7 @@ class SpinMagics(Magics):
         """
         from flownb.session.options import parse_spin
         from flownb.session.parser import words
+        from flownb.session.spin import spin_step
 
         frontend = self.frontend
         given = words(line)
@@ -102,7 +107,8 @@ class SpinMagics(Magics):
 
         with frontend.in_kernel(again=_here(line), opened=opened):
             frontend.say_notes()
-            return frontend.session.spin(
+            return spin_step(
+                frontend.session,
                 options,
                 body=cell,
                 source=source,

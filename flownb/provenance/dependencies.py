@@ -85,7 +85,7 @@ class Dependencies:
         """
         modules = list(modules)
         paths = {name: self._origins.get(name) or _own_file(name) for name in modules}
-        paths |= {name: unquote(name) for name in modules if "/" in name}  # loaded under a name that says nothing
+        paths |= {name: unquote(name) for name in modules if "/" in name}  # loaded under a name without a meaning
         files = {name: _file(path, *_stamp(path)) for name, path in paths.items() if path}
         names = {*imports, *(name for _, found in files.values() for name in found)}
         texts = {name: text for name, (text, _) in files.items()}

@@ -31,7 +31,7 @@ NOT_USED = frozenset(
         *("mypy", "test", "testing", "tests", "typing"),
     }
 )
-# The version of what may be of one install or of another: it equals no version.
+# The version of what may be from two installs: it equals no version.
 UNKNOWN = "?"
 # Seconds by which a file's time may be behind the clock.
 SLACK = 0.02
@@ -69,12 +69,12 @@ def installed(name: str) -> Installed | None:
 
 
 def changed_distributions(text: str) -> tuple[tuple[str, str], ...]:
-    """Which distributions of a record are others now.
+    """Which distributions of a record have another version now.
 
     Parameters
     ----------
     text : str
-        As `used_versions` gives it.
+        As `used_versions` returns it.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def changed_distributions(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def used_versions(names: Iterable[str], loaded: Mapping[str, str]) -> str:
-    """Names and versions of distributions, and of those they require, as far as they are loaded.
+    """Names and versions of distributions, and of those that they require, if they are loaded.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class _Loaded:
 
 
 class LoadedVersions:
-    """The versions of what this process has imported; a process that is forked goes on where its parent was."""
+    """The versions of what this process has imported; a forked process continues where its parent was."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Loaded] = {}
@@ -131,7 +131,7 @@ class LoadedVersions:
         self._looked = _began()
 
     def note(self, modules: Mapping[str, str]) -> None:
-        """Take over modules that were imported since the last call, each with the name of its distribution."""
+        """Add modules that were imported since the last call, each with the name of its distribution."""
         now = time.time()
         for name, owner in _first_of_each(modules).items():
             here, known = installed(name), self._known.get(name)
@@ -153,7 +153,7 @@ class LoadedVersions:
         return {name: one.mark for name, one in self._known.items()}
 
     def _mark(self, here: Installed | None, module: str) -> str:
-        """The version that a new module is of."""
+        """The version of a new module."""
         if here is not None and here.when + SLACK <= self._looked:  # the import came later
             return here.mark
         said = getattr(sys.modules.get(module.partition(".")[0]), "__version__", None)

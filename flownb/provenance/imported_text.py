@@ -67,10 +67,10 @@ class ImportedText(NamedTuple):
     digests: Digests
 
 
-# Equal to no content: which text a module was made from is not known.
+# Equal to no content: the text that a module was made from is not known.
 UNKNOWN = Digests("unknown", "unknown")
 _texts: dict[str, ImportedText] = {}
-# Whether all that is noted was used, and not only the last text of a module.
+# Whether each noted text counts, and not only the last one of a module.
 _all_count = False
 # What was imported before imports were watched.
 _before: frozenset[str] = frozenset()
@@ -92,7 +92,7 @@ def imported_paths() -> dict[str, str]:
 
 @contextlib.contextmanager
 def noted_apart(texts: dict[str, ImportedText]) -> Iterator[None]:
-    """Note what is imported in the block in `texts`; a module that is made from two texts is of neither."""
+    """Note what is imported in the block in `texts`; a module made from two texts counts as made from neither."""
     global _texts, _all_count
     before, counted = _texts, _all_count
     _texts, _all_count = texts, True
@@ -142,7 +142,7 @@ def watch_imports(*, one_task: bool = False) -> None:
 
 
 def unwatched_text(name: str, path: str, since: float) -> ImportedText:
-    """What a module was made from whose import was not noted, as far as that is sure.
+    """What a module was made from whose import was not noted, if that is certain.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def unwatched_text(name: str, path: str, since: float) -> ImportedText:
 
 
 def _note(name: str, path: str, digests: Digests) -> None:
-    """Note a module; loaders of plugins may give many files the same name."""
+    """Note a module; loaders of plugins may use one name for many files."""
     _paths[name] = path
     known = _texts.get(name)
     if known is not None and known.path != path:
@@ -178,7 +178,7 @@ def _from_source(get_code: Callable[..., Any]) -> Callable[..., Any]:
         content = self.get_data(path)
         _note(fullname, path, file_digests(path, content))
         digest = _content_hash(content)  # code of another text has other lines
-        if type(self) is not SourceFileLoader:  # one that changes what it compiles
+        if type(self) is not SourceFileLoader:  # a loader that changes what it compiles
             return self.source_to_code(content, path)
         code = _codes.get((path, digest))
         if code is None:
@@ -191,7 +191,7 @@ def _from_source(get_code: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _noted(load: Callable[..., Any], place: Callable[[Any, Any], str]) -> Callable[..., Any]:
-    """Load something that is read by others: its file must be the same before and after."""
+    """Load something that other code reads: its file must be the same before and after."""
 
     def own_load(self: Any, asked: Any) -> Any:
         name, path = getattr(asked, "name", asked), place(self, asked)
@@ -207,7 +207,7 @@ def _noted(load: Callable[..., Any], place: Callable[[Any, Any], str]) -> Callab
 
 
 def _noted_file(load: Callable[..., Any]) -> Callable[..., Any]:
-    """Load code from a file that is no module, and note it by its path."""
+    """Load code from a file that is not a module, and note it by its path."""
 
     def own_load(*arguments: Any) -> Any:
         path = str(Path(os.fsdecode(arguments[-1])).absolute())

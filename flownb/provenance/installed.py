@@ -17,7 +17,7 @@ from types import ModuleType
 __all__ = ["NEVER", "is_compiled", "is_installed", "is_made_up", "own_places"]
 
 INSTALLED = frozenset({"site-packages", "dist-packages"})
-# Ours and Metaflow's are no part of a flow's code, also where they are worked on; debuggers must stay what they are.
+# Ours and Metaflow's are not part of a flow's code, even while they are developed; debuggers must not be replaced.
 NEVER = frozenset({"flownb", "metaflow", "metaflow_extensions", "__main__", "__mp_main__", "debugpy", "pydevd"})
 TOOLS = ("flownb_flow_", "pydev", "_pydev")
 
@@ -51,7 +51,7 @@ def is_made_up(name: str) -> bool:
         and getattr(module, "__spec__", None) is None
         and getattr(module, "__file__", None) is None
         and getattr(module, "__loader__", None) is None
-        and PathFinder.find_spec(name) is None  # some packages put another module into their own place
+        and PathFinder.find_spec(name) is None  # some packages replace themselves by another module
     )
 
 

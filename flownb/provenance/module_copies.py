@@ -36,7 +36,7 @@ from flownb.store.records import ArtifactRef
 
 __all__ = ["Carried", "OwnModules", "carried", "current_modules", "is_own", "loaded_texts"]
 
-# Seconds that the modules of a step may take before it is said.
+# Seconds that the modules of a step may take before there is a note.
 LONG = 0.5
 # How many objects are looked at to find one whose class is of the user's own modules.
 MOST_OBJECTS = 2000
@@ -49,7 +49,7 @@ _entered: list[OwnModules] = []
 # A run in the background and a cell may run steps in one process, but not at once.
 _lock = RLock()
 _said: set[str] = set()
-# Modules of steps that the notebook has taken over, for it had none.
+# Modules of steps that the notebook uses too, because it had none.
 _taken_over: dict[str, ModuleType] = {}
 # The last copy of each module that a block imported.
 _imported: dict[str, tuple[ModuleType, ImportedText]] = {}
@@ -93,7 +93,7 @@ class OwnModules:
     notes : list of str
         What the user should know of how modules were imported.
     quiet : bool
-        Whether there are no notes, and the notebook takes over none of its modules.
+        Whether there are no notes, and the notebook uses none of its modules.
     """
 
     texts: dict[str, ImportedText] = field(default_factory=dict)
@@ -140,7 +140,7 @@ class OwnModules:
         _entered.append(self)
 
     def _put_back(self) -> None:
-        """Keep what was imported as this set, and give the process its modules back."""
+        """Keep what was imported as this set, and restore the modules of the process."""
         outside = self._outside
         _entered.remove(self)
         self._modules = _take_out()
@@ -174,7 +174,7 @@ class OwnModules:
         return any(name in self._outside for name in self.texts)
 
     def say(self, note: str, *, once: str = "") -> None:
-        """Add a note; of those with the same mark one for each kernel."""
+        """Add a note; with a mark, only once in a kernel."""
         if self.quiet:
             return
         if once not in _said:
@@ -195,7 +195,7 @@ class OwnModules:
         self.unsure.add(name)
         self.say(
             f"module {name} cannot be imported twice in one process ({type(error).__name__}: {error}), so the step "
-            "used it as earlier cells left it; since a run may give something else, the result counts as stale"
+            "used it as earlier cells left it; its result counts as stale, because a run may give another"
         )
         return module
 
@@ -211,7 +211,7 @@ class OwnModules:
                 self._seconds = max(self._seconds, before + perf_counter() - started)
 
     def _say_outdated(self) -> None:
-        """Say of which modules the notebook's cells have older copies."""
+        """Note of which modules the notebook's cells have older copies."""
         for name, text in self.texts.items():
             before = self._outer_texts.get(name)
             if name not in self._outside or _taken_over.get(name) is self._outside[name] or before is None:
@@ -260,7 +260,7 @@ class Carried:
 
 
 def carried(values: Mapping[str, Any], stored: Mapping[str, ArtifactRef] | None = None) -> dict[str, Any]:
-    """Those of some values that are made of the user's own modules, to be opened where other copies are imported.
+    """The values that are made of the user's own modules, to be opened where other copies are imported.
 
     Returns
     -------
@@ -293,7 +293,7 @@ def is_own(value: Any) -> bool:
 
 
 def _is_made_of_own(value: Any, known: dict[str, bool], most: int = MOST_OBJECTS) -> bool:
-    """Whether an object, or one of those that it holds, is of the user's own modules; `most` are looked at."""
+    """Whether an object, or one that it contains, is of the user's own modules; `most` are looked at."""
     ahead, seen = [value], 0
     while ahead and seen < most:
         one = ahead.pop()
@@ -332,7 +332,7 @@ def _own_names() -> list[str]:
 
 
 def _places(name: str) -> list[str]:
-    """Where an imported module of the user's own comes from, also one that put something else into its place."""
+    """Where an imported module of the user's own comes from, also if it has replaced itself by something else."""
     module = sys.modules.get(name)
     places = own_places(name, module) if isinstance(module, ModuleType) else []
     if places or module is None or getattr(module, "__file__", None):

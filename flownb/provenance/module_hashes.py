@@ -24,7 +24,7 @@ from flownb.provenance.installed import NEVER, TOOLS, is_installed
 
 __all__ = ["imported_names", "is_own_module", "outdated_modules", "own_module_hashes"]
 
-# Seconds for which the time of a file's change says nothing of what it contains.
+# Seconds within which a file may change without another time of change.
 COARSE = 2.0
 
 # Top-level names that were found to be installed, and where that was looked for.
@@ -72,12 +72,12 @@ def own_module_hashes(
     Parameters
     ----------
     names : iterable of str
-        Dotted names, or paths of files; what is no module of the user's own is passed over.
+        Dotted names, or paths of files; other modules are left out.
     loaded : mapping of str to ImportedText, optional
         Modules that were imported: what they were made from counts, and not what their files contain now.
     since : float, optional
-        Seconds since the epoch. A file that was written later counts as one that is like no other: nobody knows which
-        of its contents was imported.
+        Seconds since the epoch. A file that was written later equals no other: it is not known which of its contents
+        was imported.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def is_own_module(name: str) -> bool:
 
 
 def outdated_modules(loaded: Mapping[str, ImportedText]) -> list[str]:
-    """Those modules whose files contain something else than when they were imported."""
+    """The modules whose files have changed since they were imported."""
     found = []
     for name, text in loaded.items():
         try:
@@ -173,7 +173,9 @@ def _search_state() -> tuple[object, ...]:
     """What decides where names are found: a new file beside the notebook may hide an installed module."""
     found: list[object] = [len(sys.meta_path)]
     for path in sys.path:
-        if not is_installed(path or ".") and "flownb-" not in path:  # not what `child_module` adds while a step runs
+        if (
+            not is_installed(path or ".") and "flownb-" not in path
+        ):  # not what `shipping.importable` adds while a step runs
             with contextlib.suppress(OSError):
                 found += [path, os.stat(path or ".").st_mtime_ns]
     return tuple(found)

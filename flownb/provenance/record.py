@@ -38,10 +38,16 @@ __all__ = [
 
 # How many modules that are known are looked at before all are compared at once.
 MOST_PASSED = 50
+# Seconds that git is given. On a large work tree whose index is cold it can take longer: then only the commit is asked.
+GIT_SECONDS = 1.0
+HEADER = re.compile(r"^(Name|Version): *(.*?) *$", re.MULTILINE)
+INSTALLED = ("site-packages", "dist-packages")
+# What a module's file is called: `name.py`, or `name.cpython-311-x86_64-linux-gnu.so` and the like.
+MODULE = re.compile(r"([^./]+)(?:\.py|(?:\.[\w-]+)?\.(?:so|pyd))\Z")
 
 
 class NewModules:
-    """Modules that were not told of yet; a process that is forked goes on where its parent was."""
+    """Modules that were not returned yet; a forked process continues where its parent was."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
@@ -57,12 +63,12 @@ class NewModules:
         try:
             for place, name in enumerate(reversed(sys.modules)):
                 if name == self._last and len(sys.modules) - place == self._count:
-                    break  # what was there before stands before it
+                    break  # what was there before comes before it
                 if name not in self._known:
                     new.append(name)
                     continue
                 passed += 1
-                if passed > MOST_PASSED:  # modules were taken out and put back: their order says nothing
+                if passed > MOST_PASSED:  # modules were taken out and put back: their order has no meaning
                     unseen = sys.modules.keys() - self._known
                     new = [name for name in reversed(sys.modules) if name in unseen] if unseen else []
                     break
@@ -71,14 +77,6 @@ class NewModules:
         self._known.update(new)
         self._last, self._count = last, count
         return new
-
-
-# Seconds that git is given. On a large work tree whose index is cold it can take longer: then only the commit is asked.
-GIT_SECONDS = 1.0
-HEADER = re.compile(r"^(Name|Version): *(.*?) *$", re.MULTILINE)
-INSTALLED = ("site-packages", "dist-packages")
-# What a module's file is called: `name.py`, or `name.cpython-311-x86_64-linux-gnu.so` and the like.
-MODULE = re.compile(r"([^./]+)(?:\.py|(?:\.[\w-]+)?\.(?:so|pyd))\Z")
 
 
 def run_environment(folder: Path | None = None, *, command: str = "") -> dict[str, Any]:
@@ -116,7 +114,7 @@ def run_environment(folder: Path | None = None, *, command: str = "") -> dict[st
 
 
 def _command() -> str:
-    """Command line of this process; empty for a kernel, whose own says nothing of the run."""
+    """Command line of this process; empty for a kernel, whose own has nothing to do with the run."""
     if "ipykernel" in sys.modules or not sys.argv or not sys.argv[0]:
         return ""
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
@@ -207,7 +205,7 @@ _seen = _Seen()
 
 
 def known_distributions() -> Distributions:
-    """What is installed, read once a process; one that forks from it inherits the answer.
+    """What is installed, read once a process; forked processes inherit the answer.
 
     Reading takes about a tenth of a second for two hundred distributions, so a process that is about to fork others
     calls this before.
@@ -261,7 +259,7 @@ def _loaded_versions() -> dict[str, str]:
 
 
 def _distribution(name: str, installed: Distributions) -> str | None:
-    """The distribution of a module; empty if it has none, None if it may be one that was installed since."""
+    """The distribution of a module; empty if it has none, None if it may have been installed since."""
     top = name.partition(".")[0]
     if top in sys.stdlib_module_names or top == "__main__":
         return ""

@@ -24,11 +24,11 @@ from flownb.settings import ignored_variables
 
 __all__ = ["ALL", "ZONE", "VariableReads", "changed_variables", "mentioned_variables", "reads_of_modules", "watched"]
 
-# In place of a name: that code looked at all variables; the time zone, which C code reads.
+# Instead of a name: all variables, which code looked at; the time zone, which C code reads.
 ALL, ZONE = "*", "@zone"
 # Behind the name of a variable that a command's `--with environment:…` set.
 FROM_COMMAND = "+"
-# What differs from one terminal, session or machine to the next, and is no input of anything: it does not count where
+# What differs from one terminal, session or machine to the next, and is not an input: it does not count where
 # code looks at all variables, or where Python reads it for code that names something else (`subprocess`, `tempfile`).
 OF_THE_SESSION = re.compile(
     r"_|TERM.*|COLORTERM|COLUMNS|LINES|SHLVL|SHELL|PWD|OLDPWD|PS\d|LS_COLORS|LESS\w*|PAGER|EDITOR|VISUAL|MAIL|HOSTNAME"
@@ -88,7 +88,7 @@ class VariableReads:
         """Whether this is the thread in which the block runs."""
         return self._here == threading.get_ident()
 
-    def hears(self, *, own: bool) -> bool:
+    def notes(self, *, own: bool) -> bool:
         """Whether a read in this thread is the block's: all of its own code, of packages not in threads of others."""
         here = threading.get_ident()
         if any(one._here == here for one in _active):
@@ -96,25 +96,25 @@ class VariableReads:
         return own or here not in self._others
 
     def note(self, name: str, value: str | None) -> None:
-        """Take over one read."""
+        """Note one read."""
         if name not in self._written:
             self.read.setdefault(name, value)
 
     def wrote(self, name: str, value: str | None) -> None:
-        """Take over that the block gave a variable a value, or its own one back."""
+        """Note that the block gave a variable a value, or restored its value."""
         if value == self.before.get(name):
             self._written.discard(name)
         else:
             self._written.add(name)
 
     def add(self, other: VariableReads) -> None:
-        """Take over what other code read."""
+        """Note what other code read."""
         for name, value in other.read.items():
             self.read.setdefault(name, value)
         self.everything |= other.everything
 
     def lasting(self) -> str:
-        """What `text` says of a block whose variables stay set: one that it read and then set is as it left it."""
+        """`text` for a block whose variables stay set: of one that it read and then set, the value that it set."""
         for name in self._written & self.read.keys():
             self.read[name] = os.environ.get(name)
         self.before = dict(os.environ)
@@ -174,7 +174,7 @@ def reads_of_modules(names: Iterable[str], texts: Mapping[str, str]) -> Variable
     ----------
     names : iterable of str
     texts : mapping of str to str
-        What is in the files of those that were imported before anybody watched: all that they mention counts.
+        The files of modules that were imported before reads were watched: all that they mention counts.
     """
     found = VariableReads({})
     for name in names:
@@ -191,7 +191,7 @@ def reads_of_modules(names: Iterable[str], texts: Mapping[str, str]) -> Variable
 
 @lru_cache(maxsize=1024)
 def mentioned_variables(code: str) -> tuple[str, ...] | None:
-    r"""Names of variables that code reads as far as its text tells; None if it may read any.
+    r"""Names of variables that code reads as far as its text shows; None if it may read any.
 
     Examples
     --------
@@ -209,7 +209,7 @@ def changed_variables(text: str, *, same_command: bool) -> list[str]:
     Parameters
     ----------
     text : str
-        As `VariableReads.text` gives it.
+        As `VariableReads.text` returns it.
     same_command : bool
         Whether what a command's ``--with`` sets is the same as when the task ran.
     """
@@ -231,7 +231,7 @@ def changed_variables(text: str, *, same_command: bool) -> list[str]:
 
 
 def _hash(name: str, value: str | None) -> str:
-    """A hash of a value, other for each variable: equal secrets are not seen to be equal."""
+    """A hash of a value, different for each variable: nobody sees that two secrets are equal."""
     if value is None:
         return "-"
     return hashlib.blake2b(f"{name}\0{value}".encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
@@ -252,7 +252,7 @@ def _hash_of_zone() -> str:
 
 
 def _watch(kind: Any) -> None:
-    """Make the environment one that notes reads, or one that does not."""
+    """Let the environment note reads, or not."""
     for one in (os.environ, getattr(os, "environb", None)):
         if type(one) in (_Environ, _Watched):  # what a user put there instead is a value of the user's
             one.__class__ = kind
@@ -316,9 +316,7 @@ class _Watched(_Environ):  # type: ignore[misc]  # the type has no public name
 
     def _plain(self) -> Any:
         """The same environment, which notes nothing."""
-        plain = object.__new__(_Environ)
-        plain.__dict__ = self.__dict__
-        return plain
+        return _Environ(self._data, self.encodekey, self.decodekey, self.encodevalue, self.decodevalue)
 
 
 # By thread: where the keys were taken last.
@@ -330,15 +328,15 @@ def _name(key: Any) -> str:
 
 
 def _note_write(frame: FrameType, name: str, value: str | None) -> None:
-    """Tell those whose code sets a variable."""
+    """Note that code sets a variable, for the blocks that it belongs to."""
     if _active and _reader(frame)[0] != "flownb":
         for one in _active:
-            if one.hears(own=True):
+            if one.notes(own=True):
                 one.wrote(name, value)
 
 
 def _note_read(frame: FrameType, names: list[str] | None) -> None:
-    """Tell those whose code reads some variables, or all."""
+    """Note that code reads some variables, or all, for the blocks that it belongs to."""
     if not _active:
         return
     who, by = _reader(frame)
@@ -351,11 +349,11 @@ def _note_read(frame: FrameType, names: list[str] | None) -> None:
             continue
         value = os.environ._data.get(os.environ.encodekey(name))  # type: ignore[attr-defined]  # read without a note
         for one in _active:
-            if one.hears(own=who == "own"):
+            if one.notes(own=who == "own"):
                 one.note(name, None if value is None else _name(value))
     if names is None:
         for one in _active:
-            if one.hears(own=who == "own") and (who == "own" or one.here):
+            if one.notes(own=who == "own") and (who == "own" or one.here):
                 one.everything = True
 
 

@@ -158,7 +158,7 @@ def _opened(values: Mapping[str, Carried | ArtifactRef], datastore: Datastore | 
 
 @dataclass(frozen=True)
 class _Job:
-    """What is to be run, and how."""
+    """What is run, and how."""
 
     program: Program
     spec: TaskSpec
@@ -173,7 +173,7 @@ class _Job:
 
 @dataclass
 class _Task:
-    """A task while it is prepared and executed; what it did not come to has its default."""
+    """A task while it is prepared and executed; what it did not reach has its default."""
 
     state: TaskState
     dependencies: Dependencies = field(default_factory=Dependencies)
@@ -255,22 +255,21 @@ def _initial_state(job: _Job) -> TaskState:
 
 
 def _prepare_and_execute(job: _Job, task: _Task) -> BaseException | None:
-    """Run the first two phases in a process that is as if it were the task's; gives what was raised."""
+    """Run the first two phases in a process that looks like the task's own; returns what was raised."""
     try:
         with process_state(), importable(job.program), task.dependencies.watched():
             function = _prepare(job, task)
             _execute(job, task, function)
     except BaseException as raised:  # recorded, then handed to the caller: also KeyboardInterrupt and SystemExit
-        if (
-            isinstance(raised, BdbQuit) and not job.options.alone
-        ):  # leaving a debugger stops the step: no retry or catch
+        if isinstance(raised, BdbQuit) and not job.options.alone:
+            # Leaving a debugger stops the step: no retry, no catch.
             return KeyboardInterrupt("the debugger was left").with_traceback(raised.__traceback__)
         return raised
     return None
 
 
 def _prepare(job: _Job, task: _Task) -> Any:
-    """Make the flow's class, its decorators' settings and the task's ``self``; gives the step's method."""
+    """Make the flow's class, its decorators' settings and the task's ``self``; returns the step's method."""
     program, spec, options = job.program, job.spec, job.options
     make_class = partial(program.flow_class, spec.step, display=options.display, decorated=options.decorated)
     set_variables(written_variables(program.decorators(spec.step)) if options.decorated else {})
@@ -442,7 +441,7 @@ def _save(
 
 
 def _record(job: _Job, task: _Task, persisted: _Persisted, raised: BaseException | None, started: float) -> TaskRecord:
-    """Write down what happened, where it is to be recorded; gives the record."""
+    """Write down what happened, if the task is recorded; returns the record."""
     spec, state, keep, error = job.spec, task.state, job.options.keep, persisted.error
     status: TaskStatus = "done"
     if error is not None:

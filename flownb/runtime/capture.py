@@ -32,7 +32,7 @@ Take = Callable[..., None]
 
 @contextlib.contextmanager
 def captured(on_output: OnOutput, on_tick: Callable[[], None] = lambda: None) -> Iterator[Callable[[], None]]:
-    """Hand on what a block shows.
+    """Pass on what a block shows.
 
     Figures that it left open are displayed at its end, so that they are its own.
 
@@ -42,17 +42,17 @@ def captured(on_output: OnOutput, on_tick: Callable[[], None] = lambda: None) ->
         Given each `Output`, in order and one at a time, on any thread; pieces of text that follow each other within
         0.2 seconds come as one. What it raises is dropped.
     on_tick : callable, optional
-        Called after outputs were handed on, and every 5 seconds from the first one on.
+        Called after outputs were passed on, and every 5 seconds from the first one on.
 
     Yields
     ------
     callable
-        Hands on what waits, figures too, at once: an attempt has ended and the next one begins.
+        Passes on what waits, figures too, at once: an attempt has ended and the next one begins.
 
     Notes
     -----
-    Threads that the block starts belong to it; those that ran before show what is not its own. What other processes and
-    C code write is taken where the kernel reads it, a moment later: the last of it may come too late.
+    Threads that the block starts belong to it, those that ran before do not. What other processes and C code write is
+    taken where the kernel reads it, a moment later: the last of it may come too late.
     """
     capture = _Capture(on_output, on_tick)
     taps = _taps(capture)
@@ -75,7 +75,7 @@ def captured(on_output: OnOutput, on_tick: Callable[[], None] = lambda: None) ->
 
 
 def _taps(capture: _Capture) -> list[tuple[_Tap, Take]]:
-    """Where to listen, and to whom it is told."""
+    """The methods to watch, each with the function to call."""
     found: list[tuple[_Tap, Take]] = []
     if sys.stdout is not None:
         found.append((_tap(sys.stdout, "write"), capture.taker("stdout")))
@@ -93,7 +93,7 @@ def _taps(capture: _Capture) -> list[tuple[_Tap, Take]]:
 
 
 class _Tap:
-    """A method of one object, whose calls are told after they were made."""
+    """A method of one object; functions are called after each of its calls."""
 
     def __init__(self, owner: object, name: str) -> None:
         self.owner, self.name = owner, name
@@ -102,19 +102,19 @@ class _Tap:
         self._call: Callable[..., Any] | None = None
 
     def add(self, take: Take) -> None:
-        """Begin to tell."""
+        """Begin to call a function."""
         with _lock:
             if not self.takers:
                 self._install()
             self.takers = (*self.takers, take)
 
     def remove(self, take: Take) -> None:
-        """Tell no more; the last one leaves the object as it was."""
+        """Stop calling a function; after the last one the object is as it was."""
         with _lock:
             self.takers = tuple(one for one in self.takers if one is not take)
             if not self.takers:
                 _known.pop((id(self.owner), self.name), None)
-                # Another may have put its own over ours meanwhile; then ours stays below, and tells nobody.
+                # Another may have put its own over ours meanwhile; then ours stays below, and calls nothing.
                 if getattr(self.owner, "__dict__", {}).get(self.name) is self._call:
                     with contextlib.suppress(Exception):
                         delattr(self.owner, self.name)
@@ -134,7 +134,7 @@ class _Tap:
             return result
 
         self._call = call
-        # An object that takes no attributes is not listened to.
+        # An object without attributes of its own is not watched.
         with contextlib.suppress(AttributeError, TypeError):
             setattr(self.owner, self.name, call)
 
@@ -150,7 +150,7 @@ def _tap(owner: object, name: str) -> _Tap:
 
 
 def _after_fork() -> None:
-    """Tell nothing in a forked process: what it shows comes to its parent, or to nobody."""
+    """Call nothing in a forked process: what it shows reaches its parent, or nobody."""
     global _lock
     _lock = threading.Lock()
     for tap in _known.values():
@@ -163,7 +163,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class _Capture:
-    """What waits to be handed on, and the thread that does."""
+    """Outputs that wait, and the thread that passes them on."""
 
     def __init__(self, on_output: OnOutput, on_tick: Callable[[], None]) -> None:
         self._on_output, self._on_tick = on_output, on_tick
@@ -172,14 +172,14 @@ class _Capture:
         self._others = frozenset(one for one in threading.enumerate() if one is not here and one not in watching)
         self._waiting: deque[Output | tuple[Literal["stdout", "stderr"], str]] = deque()
         self._size = 0
-        # Handing on may itself write.
+        # Passing on may itself write.
         self._turn = threading.RLock()
         self._thread: threading.Thread | None = None
         self._wake, self._closed = threading.Event(), threading.Event()
         self._due = False
 
     def taker(self, kind: Literal["stdout", "stderr"]) -> Take:
-        """What is told of each text of a stream; it costs about as much as the call."""
+        """Called with each text of a stream; it costs about as much as the call."""
         waiting, others, current = self._waiting, self._others, threading.current_thread
 
         def take(text: str) -> None:
@@ -202,7 +202,7 @@ class _Capture:
         update: bool = False,
         **unknown: object,
     ) -> None:
-        """Take a MIME bundle that was displayed; flownb's own views are not the step's."""
+        """Add a MIME bundle that was displayed; flownb's own views are not the step's."""
         name = str((transient or {}).get("display_id") or "")
         metadata = metadata or {}
         if "flownb" in metadata or name.startswith("flownb-") or threading.current_thread() in self._others:
@@ -211,7 +211,7 @@ class _Capture:
         self._put(Output("display", text, dict(data), dict(metadata), name, bool(update)))
 
     def clear(self, wait: bool = False) -> None:
-        """Take that all before was cleared."""
+        """Add that all before was cleared."""
         if threading.current_thread() not in self._others:
             self._put(Output("clear", update=bool(wait)))
 
@@ -221,7 +221,7 @@ class _Capture:
             self._hurry()
 
     def _hurry(self) -> None:
-        """See to it that what waits is handed on: now if it is much, else soon."""
+        """Let what waits be passed on: now if it is much, else soon."""
         if self._size > WAITING:
             self.drain()
             return
@@ -230,12 +230,12 @@ class _Capture:
             self._thread = threading.Thread(target=self._run, name="flownb-capture", daemon=True)
             try:
                 self._thread.start()
-            except RuntimeError:  # no more threads, or the interpreter ends: the end of the block hands it on
+            except RuntimeError:  # no more threads, or the interpreter ends: the end of the block passes it on
                 return
         self._wake.set()
 
     def _run(self) -> None:
-        """Hand on what came, a little later."""
+        """Pass on what came, a little later."""
         while not self._closed.is_set():
             if self._wake.wait(IDLE):
                 self._closed.wait(EVERY)
@@ -243,7 +243,7 @@ class _Capture:
             self.drain()
 
     def drain(self) -> None:
-        """Hand on what waits."""
+        """Pass on what waits."""
         with self._turn:
             self._due, self._size = False, 0
             texts: list[str] = []
@@ -271,7 +271,7 @@ class _Capture:
             self._on_output(output)
 
     def close(self) -> None:
-        """Hand on what is left, and end the thread."""
+        """Pass on what is left, and end the thread."""
         self._closed.set()
         self._wake.set()
         if self._thread is not None and self._thread.is_alive():

@@ -139,7 +139,7 @@ class CardCollector:
     cards : sequence of dict
         The settings of the step's ``@card`` lines, from top to bottom.
     on_card : callable, optional
-        Told of each refresh.
+        Called at each refresh.
     """
 
     def __init__(self, step: str, cards: Sequence[Mapping[str, Any]], on_card: OnCard | None = None) -> None:
@@ -161,7 +161,7 @@ class CardCollector:
         return CardManager(clean(settings.get("type", "default")), name, settings, self)
 
     def _choose(self) -> None:
-        """Find the card that is default editable, and which ids are one card's alone."""
+        """Find the default editable card, and the ids that only one card has."""
         editable = [card for card in self.cards if card.editable]
         if not editable:
             return
@@ -210,7 +210,7 @@ class CardCollector:
 
     @property
     def components(self) -> ComponentStore | None:
-        """The card's components; None if no card is the one that is meant."""
+        """The card's components; None if it is not clear which card is meant."""
         card = self._meant("components", shown=False)
         return card.components if card is not None else None
 
@@ -241,11 +241,11 @@ class CardCollector:
     # -- what the runtime uses
 
     def contents(self, sections: tuple[Plain, ...] = ()) -> tuple[CardContent, ...]:
-        """All cards as plain data; `sections` stand below the components of default ones."""
+        """All cards as plain data; `sections` come below the components of default ones."""
         return tuple(card.content(sections) for card in self.cards)
 
     def refreshed(self, card: CardManager) -> None:
-        """Tell of a refresh; whoever shows it must not fail the task."""
+        """Report a refresh; an error while it is shown must not fail the task."""
         if self._on_card is None:
             return
         try:
@@ -254,7 +254,7 @@ class CardCollector:
             self._once("refresh", f"It could not be refreshed: {type(error).__name__}: {clean(error)}", shown=False)
 
     def warn(self, message: str) -> None:
-        """Say what is wrong with a card; the task goes on."""
+        """Warn of a mistake in a card; the task continues."""
         print(f"warning: card of {self.step}: {message}", file=sys.stderr)
 
     def _once(self, key: str, message: str, *, shown: bool) -> None:
@@ -267,7 +267,7 @@ class CardCollector:
             card.append(_Warning(message))
 
     def _meant(self, verb: str, *, shown: bool) -> CardManager | None:
-        """The card that is default editable; if there is none, that is said."""
+        """The default editable card; if there is none, a warning says so."""
         if self._default is None:
             if len(self.cards) == 1:
                 what = f"A card of type {self.cards[0].type} takes no components, so current.card.{verb} does nothing."
@@ -291,7 +291,7 @@ class _Warning(CardComponent):
 
 
 def collect_cards(step: str, decorators: Sequence[Recorded], on_card: OnCard | None) -> CardCollector | None:
-    """What ``current.card`` is in a step; None if no ``@card`` stands above it."""
+    """What ``current.card`` is in a step; None if there is no ``@card`` above it."""
     settings = [settings for name, settings in decorators if name == "card"]
     # Decorators are recorded from the def upwards.
     return CardCollector(step, settings[::-1], on_card) if settings else None
@@ -333,7 +333,8 @@ def card_contents(
     artifacts : mapping of str to ArtifactRef
         All it has; a spin that records nothing lacks its own.
     datastore : Datastore
-        To look at small inherited values; large ones are told by type and size alone, for looking would load them.
+        To look at small inherited values; of large ones, which would have to be loaded, type and size
+        are enough.
     """
     if collector is None:
         return ()
@@ -359,13 +360,13 @@ def _row(name: str, values: Mapping[str, Any], artifacts: Mapping[str, ArtifactR
     if name in values or ref is None:
         return fact(name, values[name], ref.size if ref else None)
     if ref.size <= PREVIEWED_BYTES:
-        with contextlib.suppress(StoreError):  # one value that cannot be read leaves the others their previews
+        with contextlib.suppress(StoreError):  # if one value cannot be read, the others still have their previews
             return fact(name, datastore.artifacts.load(ref, name=name), ref.size)
     return {"name": name, "kind": ref.type.rpartition(".")[2], "size": ref.size, "preview": ""}
 
 
 def store_cards(contents: Sequence[CardContent], keep: Datastore) -> tuple[CardRecord, ...]:
-    """Persist cards and give what a task's record says of them.
+    """Persist cards and return what a task's record says of them.
 
     Raises
     ------

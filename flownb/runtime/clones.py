@@ -32,15 +32,15 @@ SHOWN = 3
 
 @dataclass
 class StepClones:
-    """What became of a step's tasks.
+    """How many of a step's tasks were cloned or ran, and why.
 
     Attributes
     ----------
     step : str
     cloned, ran : int
-        How many tasks were taken over, and how many had to run.
+        How many tasks were cloned, and how many had to run.
     reasons : dict of Reason to None
-        Why some had to run, in the order they came up.
+        Why some had to run, in the order in which the reasons appeared.
     """
 
     step: str
@@ -65,7 +65,7 @@ class StepClones:
 
 
 class Clones:
-    """The tasks of one run, offered to another.
+    """The tasks of an origin run, from which a resume takes results.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ class Clones:
         With a complete graph.
     datastore : Datastore
     tasks : iterable of TaskRecord
-        The last attempts of the origin's tasks, oldest first; after them those of runs it resumed itself, for what it
-        did not come to.
+        The last attempts of the origin run's tasks, oldest first; after them those of runs that it resumed itself,
+        for steps that it did not reach.
     step : str, optional
         Run this step and all after it again, and clone all steps before it whatever their code is now, as Metaflow's
         ``resume STEP`` does. None decides for each task by its content.
@@ -82,7 +82,7 @@ class Clones:
     Attributes
     ----------
     steps : dict of str to StepClones
-        What became of the tasks that were asked for, by step.
+        The tasks that were asked for, by step.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Clones:
         self._by_item: dict[str, dict[str, list[TaskRecord]]] = {}
         self._lists: dict[str, list[tuple[TaskRecord, ArtifactRef]]] = {}
         self._list_keys: dict[str, set[str]] = {}
-        # Of steps that go back to themselves: each round of the origin stands for one round.
+        # Of steps that go back to themselves: each round of the origin run is the clone of one round.
         self._taken: set[str] = set()
         self._asked: Counter[tuple[str, tuple[int, ...]]] = Counter()
         self._items = ItemKeys(datastore)
@@ -112,16 +112,16 @@ class Clones:
         self._values: dict[str, Any] = {}
 
     def compare_settings(self, decorators: Mapping[str, Sequence[Recorded]]) -> None:
-        """Compare also what the steps' decorators are given now, by step; their lines are compared in any case."""
+        """Compare the settings of the steps' decorators too, by step; their lines are compared in any case."""
         self._comparison.compare_settings(decorators)
 
     def find(self, spec: TaskSpec) -> TaskRecord | None:
-        """Give the clone of a task that is ready to run, as it is to be written; None if it has to run.
+        """The clone of a task that is ready to run, as it is to be written; None if it has to run.
 
         Raises
         ------
         MissingResults
-            If a step before the one that was named has no task to clone.
+            If a step before the named one has no task to clone.
         """
         outcome = self.steps.setdefault(spec.step, StepClones(spec.step))
         found = self._match(spec)
@@ -162,7 +162,7 @@ class Clones:
                 return found
             first = first or found
         if spec.frames and not loops and all(reason.kind in ("artifact", "item", "inputs") for reason in first):
-            # Its item may have stood at another place.
+            # Its item may have been at another position.
             for task in islice(self._alike(spec), ALIKE):
                 if not self._differs(task, spec):
                     found = self._clone(task, spec)
@@ -171,7 +171,7 @@ class Clones:
         return first or self._missing(spec)
 
     def _forced(self, spec: TaskSpec, here: Sequence[TaskRecord]) -> TaskRecord:
-        """The clone of a task before the step that was named: of those at one place, as many as there are."""
+        """The clone of a task before the named step: of the tasks at one position, one after the other."""
         place = _place(spec.step, spec.frames)
         number = self._asked[place]
         self._asked[place] += 1
@@ -194,7 +194,7 @@ class Clones:
         )
 
     def _missing(self, spec: TaskSpec) -> list[Reason]:
-        """Why the origin has no task at a place: the foreach has more items now, or it did not get there."""
+        """Why the origin run has no task at a position: the foreach has more items now, or the run did not reach it."""
         known = self._first.get(spec.step)
         if known is None:
             return [Reason("unrecorded")]
@@ -202,7 +202,7 @@ class Clones:
         return self._comparison.code(known) or [Reason("item" if grown else "unrecorded")]
 
     def _differs(self, task: TaskRecord, spec: TaskSpec) -> list[Reason]:
-        """Why running a task now may give something else than it gave in the origin; none if it would not."""
+        """Why running a task now may give another result than in the origin run; empty if it would not."""
         parents = [self._by_name.get(name) for name in task.parents]
         known = None if None in parents else [parent for parent in parents if parent is not None]
         return self._comparison.differences(task, known, spec)
@@ -210,7 +210,7 @@ class Clones:
     # -- tasks at other places
 
     def _alike(self, spec: TaskSpec) -> Iterable[TaskRecord]:
-        """Tasks of the origin that had the same item of the innermost foreach, wherever it stood."""
+        """Tasks of the origin run that had the same item of the innermost foreach, at any position."""
         frame = spec.frames[-1]
         ref = spec.parents[0].artifacts.get(frame.var) if spec.parents else None
         if ref is None:
@@ -222,7 +222,7 @@ class Clones:
                 if task.step == spec.step and task.status == "done" and (there := self._list_of(task)) is not None
             ]
             self._list_keys[spec.step] = {there.key for _, there in self._lists[spec.step]}
-        if self._list_keys[spec.step] <= {ref.key}:  # in the same list no item stands elsewhere
+        if self._list_keys[spec.step] <= {ref.key}:  # in the same list no item is elsewhere
             return
         key = self._items.key(ref, frame.index)
         if key is None:
@@ -243,7 +243,7 @@ class Clones:
     # -- the clone
 
     def _clone(self, task: TaskRecord, spec: TaskSpec) -> TaskRecord | list[Reason]:
-        """A task of the origin as a task of the new run, or why it cannot be one."""
+        """A task of the origin run as a task of the new run, or why it cannot be one."""
         node = self.program.graph[spec.step]
         inherited = self._comparison.inherited(spec)
         own = [name for name in task.artifacts if name not in inherited] if node.is_join else task.captured
@@ -255,7 +255,7 @@ class Clones:
         try:
             chosen, splits = self._transition(node, task, artifacts)
         except (FlownbError, LookupError, TypeError):
-            return [Reason("transition")]  # running it says what is wrong
+            return [Reason("transition")]  # running it reports what is wrong
         return replace(
             task,
             run=spec.run,
@@ -272,7 +272,7 @@ class Clones:
     def _transition(
         self, node: Node, task: TaskRecord, artifacts: Mapping[str, ArtifactRef]
     ) -> tuple[tuple[str, ...], tuple[str, int] | None]:
-        """Where a clone leads: the flow's steps may have been put in another order since."""
+        """Which steps follow a clone: the flow's steps may be in another order now."""
         transition = node.transition
         if transition is None:
             return (), None
@@ -283,7 +283,7 @@ class Clones:
             return transition.targets, None
         var = transition.foreach
         assert var is not None
-        # Earlier versions recorded foreachs over sets; counting the items of one says why it is refused.
+        # Earlier versions recorded foreachs over sets; counting the items of one raises why it is refused.
         same = task.splits is not None and task.splits[0] == var and task.artifacts[var].key == artifacts[var].key
         same = same and artifacts[var].type not in UNORDERED
         count = task.splits[1] if task.splits and same else self._count(artifacts[var], var, node.name)
@@ -293,7 +293,7 @@ class Clones:
         return count_items(self.datastore.artifacts.load(ref, name=var), var=var, step=step)
 
     def _value(self, ref: ArtifactRef) -> Any:
-        """The value that a switch looks at."""
+        """The value that a switch compares."""
         if ref.key not in self._values:
             self._values[ref.key] = self.datastore.artifacts.load(ref)
         return self._values[ref.key]

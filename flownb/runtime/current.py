@@ -194,7 +194,7 @@ class Current:
     @property
     def parameters(self) -> SimpleNamespace:
         """The flow's parameters."""
-        # Loaded before they become arguments: Python takes an AttributeError of a mapping there for one that is none.
+        # Loaded before they become arguments: at an AttributeError there Python believes that it is not a mapping.
         return SimpleNamespace(**dict(self._facts.get("parameters", {}).items()))
 
     @property

@@ -36,7 +36,7 @@ REGISTERED: dict[str, Any] = {}
 
 
 def forget_definitions(prefix: str) -> None:
-    """Forget the decorators of modules whose names begin so, which are about to be executed again."""
+    """Forget the decorators of modules with this prefix, which are about to be executed again."""
     for name in [name for name in REGISTERED if name.startswith(prefix)]:
         del REGISTERED[name]
 
@@ -47,7 +47,7 @@ def is_flow_class(thing: Any) -> bool:
 
 
 class _Bare(type):
-    """Lets a decorator stand without parentheses: then its class is called with what it decorates."""
+    """Lets a decorator be written without parentheses: then its class is called with what it decorates."""
 
     def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any], **options: Any) -> None:
         super().__init__(name, bases, body, **options)
@@ -111,7 +111,7 @@ class _CustomDecorator(metaclass=_Bare):
 
 
 def initialise(decorator: Any, configs: Mapping[str, Any]) -> None:
-    """Hand a decorator its arguments, once, with the values of the configs that they use.
+    """Give a decorator its arguments, once, with the values of the configs that they use.
 
     Raises
     ------
@@ -141,7 +141,7 @@ class UserStepDecorator(_CustomDecorator):
     _skip_step: bool | dict[str, Any] = False
 
     def pre_step(self, step_name: str, flow: Any, inputs: Any = None) -> Callable[..., Any] | None:
-        """Run before the body; a function that is returned runs in its place."""
+        """Run before the body; a returned function runs instead of it."""
         return None
 
     def post_step(self, step_name: str, flow: Any, exception: BaseException | None = None) -> Any:
@@ -164,7 +164,7 @@ def user_step_decorator(*args: Any, **kwargs: Any) -> Any:
     Raises
     ------
     DecoratorError
-        If it decorates no generator function, or one that does not take 3 or 4 arguments.
+        If it does not decorate a generator function of 3 or 4 arguments.
     """
     if not args:
         return lambda function: user_step_decorator(function, **kwargs)
@@ -281,7 +281,7 @@ def execute_step(function: Any, node: Node, flow: Any, inputs: Any = None) -> No
     function : function
         The step's method.
     node : Node
-        Its place in the graph, for a ``self.next`` that a decorator calls in place of the body.
+        Its place in the graph, for a ``self.next`` that a decorator calls instead of the body.
     flow : FlowSpec
     inputs : Inputs, optional
         Of a join.
@@ -344,7 +344,7 @@ def execute_step(function: Any, node: Node, flow: Any, inputs: Any = None) -> No
         raise TransitionError(
             f"A decorator of step {node.name} left out its body, and nothing called self.next.",
             "Metaflow ends such a run with an error.",
-            "Return (None, {}) from post_step, or call self.next in the function that runs in place of the body.",
+            "Return (None, {}) from post_step, or call self.next in the function that runs instead of the body.",
         )
 
 

@@ -1,7 +1,7 @@
 """What Metaflow's decorators do to a task that runs here, with Metaflow's meaning.
 
-Which decorators there are, and what values they take, is in `flownb.flow.decorators`. Those of `APPLIED` have an effect
-here; all others are written to flow.py and have no effect on a local task.
+Which decorators there are, and what values they take, is in `flownb.metaflow_decorators`. Those of `APPLIED_TO_STEPS`
+have an effect here; all others are written to flow.py and have no effect on a local task.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from typing import Any
 
 from flownb.cells.body import Decorator
 from flownb.errors import ParameterError
-from flownb.flow.decorators import decorator_call, wrong_values
+from flownb.flow.decorators import decorator_call
+from flownb.metaflow_decorators import defaults_of, wrong_values
 from flownb.runtime.failure import TimeoutException
 
 __all__ = [
-    "APPLIED",
-    "APPLIED_TO_FLOWS",
     "CATCH_EXCEPTION",
     "Catch",
     "Needs",
@@ -39,13 +38,8 @@ __all__ = [
 ]
 
 Recorded = tuple[str, Mapping[str, Any]]
-APPLIED = frozenset({"card", "catch", "environment", "resources", "retry", "timeout"})
-# Above the class.
-APPLIED_TO_FLOWS = frozenset({"exit_hook", "project"})
 # The artifact in which @catch keeps what it caught, beside the one its `var` names.
 CATCH_EXCEPTION = "_catch_exception"
-# Metaflow's own default (`metaflow/plugins/retry_decorator.py`, 2.19.39).
-DEFAULT_TIMES = 3
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ class Needs:
 
 
 def check_values(step: str, decorators: Sequence[Recorded]) -> None:
-    """Refuse what a decorator cannot work with and the static checks could not know: expressions, configs.
+    """Refuse values that a decorator cannot use and that the static checks could not know: expressions, configs.
 
     Raises
     ------
@@ -73,9 +67,9 @@ def check_values(step: str, decorators: Sequence[Recorded]) -> None:
         As Metaflow would refuse it before anything runs.
     """
     for name, settings in decorators:
-        for what, why, fix, fails in wrong_values(name, settings):
-            if fails:
-                raise ParameterError(f"@{name} of step {step} {what}.", why, fix)
+        for wrong in wrong_values(step, name, settings):
+            if wrong.fails:
+                raise ParameterError.of(wrong.message)
 
 
 def retries(decorators: Sequence[Recorded]) -> int:
@@ -88,12 +82,12 @@ def retries(decorators: Sequence[Recorded]) -> int:
     """
     for name, settings in decorators:
         if name == "retry":
-            return int(settings.get("times", DEFAULT_TIMES))
+            return int({**defaults_of(name), **settings}["times"])
     return 0
 
 
 def catch(decorators: Sequence[Recorded]) -> Catch | None:
-    """What becomes of an exception that no retry helped against; None if it ends the run."""
+    """The step's ``@catch``, for an exception that is left after all retries; None without one."""
     for name, settings in decorators:
         if name == "catch":
             return Catch(settings.get("var"), bool(settings.get("print_exception", True)))
@@ -101,7 +95,7 @@ def catch(decorators: Sequence[Recorded]) -> Catch | None:
 
 
 def needs(decorators: Sequence[Recorded]) -> Needs:
-    """What a task takes of the machine while it runs; memory counts only where a step says how much."""
+    """What a task needs of the machine while it runs; memory counts only where a step says how much."""
     found = [settings for name, settings in decorators if name == "resources"]
     if not found:
         return Needs()
@@ -112,7 +106,7 @@ def needs(decorators: Sequence[Recorded]) -> Needs:
 
 
 def _number(value: object, default: float) -> float:
-    """A setting as a number; what is not one counts as not given: a local run of Metaflow never looks at it."""
+    """A setting as a number; anything else counts as not given, because a local run of Metaflow never reads it."""
     try:
         return float(value or default)  # type: ignore[arg-type]  # whatever the user wrote
     except (TypeError, ValueError):
@@ -120,7 +114,7 @@ def _number(value: object, default: float) -> float:
 
 
 def variables(decorators: Sequence[Recorded]) -> dict[str, str]:
-    """The environment variables of ``@environment(vars=…)``; of wrong settings, which fail the step, there are none."""
+    """The environment variables of ``@environment(vars=…)``; wrong settings, which fail the step, have none."""
     found = [settings.get("vars", {}) for name, settings in decorators if name == "environment"]
     return {name: str(value) for one in found if isinstance(one, Mapping) for name, value in one.items()}
 
@@ -133,7 +127,7 @@ def written_variables(decorators: Sequence[Decorator]) -> dict[str, str]:
 
 
 def set_variables(wanted: Mapping[str, str]) -> bool:
-    """Set environment variables for the task that begins; whether any had another value."""
+    """Set environment variables for the task that begins; returns whether any had another value."""
     changed = any(os.environ.get(name) != value for name, value in wanted.items())
     if changed:
         os.environ.update(wanted)
@@ -153,7 +147,7 @@ def timeout_seconds(decorators: Sequence[Recorded]) -> int:
 def time_limit(decorators: Sequence[Recorded], step: str) -> Iterator[None]:
     """Raise `TimeoutException` inside the block when the step's ``@timeout`` has passed.
 
-    The signal is heard between two Python instructions: code that hangs in C is ended by whoever watches the process.
+    Python handles the signal between two instructions: code that hangs in C is ended by whoever watches the process.
     Only a process's main thread can be interrupted; in another one nothing is done.
     """
     seconds = timeout_seconds(decorators)

@@ -45,7 +45,7 @@ def describe_task(
     Returns
     -------
     dict, dict
-        Facts, and functions that give further ones.
+        Facts, and functions that compute further ones.
     """
     facts = {
         "flow_name": program.flow.name,
@@ -108,7 +108,7 @@ def graph_info(program: Program, flow_class: type[FlowSpec]) -> dict[str, Any]:
     Parameters
     ----------
     program : Program
-        Of a single step of an unfinished notebook, the graph is as far as it goes.
+        For a single step of an unfinished notebook: the part of the graph that exists.
     flow_class : type
 
     Notes

@@ -1,8 +1,8 @@
-"""What happens while a flow runs, as one typed stream that every view subscribes to.
+"""The facts of a running flow, as one typed stream: a run or a task started, ended, wrote something.
 
-Takes events from the scheduler, the session and the views' own bookkeeping; gives each to all subscribers, in order.
-``labextension/src/events.ts`` mirrors these classes field for field (`scripts/mirror_events.py` writes it, a test keeps
-the two equal); times are seconds.
+The scheduler and the session emit events; every view subscribes, and gets each event in the order it was emitted. What
+a view makes of them is not an event: those messages are in `flownb.widgets.messages`. The fields are also those of
+``labextension/src/events.ts`` (`scripts/mirror_events.py` writes it). Times are seconds.
 """
 
 from __future__ import annotations
@@ -10,29 +10,21 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from flownb.cells.notebook import DocumentCell
 from flownb.runtime.failure import message, type_name
-from flownb.runtime.freshness import StepState
 from flownb.runtime.task import Output, OutputKind, TaskResult, TaskSpec
 from flownb.store.records import ForeachFrame, TaskRecord, TaskStatus
 
 __all__ = [
     "EVENTS",
     "CardRefreshed",
-    "DagChanged",
-    "DagDrawn",
-    "DocumentChanged",
     "Event",
     "EventStream",
-    "NodeStatus",
     "RunEnded",
     "RunGoesOn",
     "RunStarted",
-    "StepStatus",
-    "StepsChanged",
     "TaskCloned",
     "TaskEnded",
     "TaskEvent",
@@ -46,7 +38,6 @@ __all__ = [
     "task_retried",
     "task_started",
     "task_told",
-    "to_wire",
 ]
 
 TaskMode = Literal["work", "spin", "run"]
@@ -62,7 +53,7 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class RunGoesOn:
-    """A run of the whole flow goes on: told some times a second, for views that do not follow each task at once."""
+    """A run of the whole flow continues: emitted some times a second, for views that do not follow every task."""
 
     flow: str
     run: str
@@ -111,7 +102,7 @@ class TaskRetried(TaskEvent):
 
 @dataclass(frozen=True)
 class TaskEnded(TaskEvent):
-    """A task's last attempt ended after so many `seconds`; `error` is its type and first line, or empty."""
+    """A task's last attempt ended: how many `seconds` it took, and an error's type and first line, or an empty text."""
 
     status: TaskStatus
     error: str
@@ -120,7 +111,7 @@ class TaskEnded(TaskEvent):
 
 @dataclass(frozen=True)
 class TaskCloned(TaskEvent):
-    """A task need not run: its result is that of the `origin` task, ``run/step/task``."""
+    """A task was cloned: its result is that of the `origin` task, ``run/step/task``."""
 
     origin: str
 
@@ -138,7 +129,7 @@ class TaskOutput(TaskEvent):
     display_id : str
         Names a display that can be updated, else empty.
     update : bool
-        Whether it takes the place of what was displayed under that name.
+        Whether it replaces what was displayed under that name.
     """
 
     kind: OutputKind
@@ -162,7 +153,7 @@ class CardRefreshed:
 
 @dataclass(frozen=True)
 class RunEnded:
-    """A run of the whole flow ended after so many tasks and seconds."""
+    """A run of the whole flow ended: the number of its `tasks`, and how many `seconds` it took."""
 
     flow: str
     run: str
@@ -171,126 +162,14 @@ class RunEnded:
     seconds: float
 
 
-@dataclass(frozen=True)
-class StepStatus:
-    """How the step of one cell stands.
-
-    Attributes
-    ----------
-    cell : str
-        The notebook cell's id.
-    step : str
-        Empty for a cell that is no step any more.
-    state : {"never", "running", "fresh", "stale", "failed"}
-    detail : str
-        Short text beside the state, such as ``"`clean` changed"`` or ``"3 tasks"``.
-    title : str
-        The whole sentence.
-    """
-
-    cell: str
-    step: str
-    state: StepState
-    detail: str
-    title: str
-
-
-@dataclass(frozen=True)
-class StepsChanged:
-    """The states of step cells: all there are (`whole`), or those that changed."""
-
-    steps: tuple[StepStatus, ...]
-    whole: bool
-
-
-@dataclass(frozen=True)
-class NodeStatus:
-    """How one step of a displayed DAG stands; `detail` holds pieces of its second line and whether each is code."""
-
-    name: str
-    state: StepState
-    detail: tuple[tuple[str, bool], ...]
-    title: str
-
-
-@dataclass(frozen=True)
-class DagChanged:
-    """Steps of one displayed DAG changed; `dag` is its id in the output's metadata."""
-
-    dag: str
-    nodes: tuple[NodeStatus, ...]
-
-
-@dataclass(frozen=True)
-class DagDrawn:
-    """A displayed DAG has its final state: what its output is to hold, for a page that was loaded anew meanwhile.
-
-    Attributes
-    ----------
-    dag : str
-        The id it had while its run went on.
-    bundle, metadata : dict
-        The output's MIME bundle and metadata.
-    """
-
-    dag: str
-    bundle: dict[str, Any]
-    metadata: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class NotebookNamed:
-    """The notebook has an id from now on, which its metadata should hold: ``metadata.flownb.id``."""
-
-    id: str
-
-
-@dataclass(frozen=True)
-class NotebookFacts:
-    """What a view shows of the notebook itself: the name of its file, and the id in its metadata or an empty text."""
-
-    name: str
-    id: str
-
-
-@dataclass(frozen=True)
-class DocumentChanged:
-    """What a view tells the kernel of its document.
-
-    Attributes
-    ----------
-    notebook : NotebookFacts
-    order : tuple of str
-        The ids of all code cells, as they stand in the document.
-    cells : tuple of DocumentCell
-        Those that are new, or whose text or tags are not what the view told before.
-    """
-
-    notebook: NotebookFacts
-    order: tuple[str, ...]
-    cells: tuple[DocumentCell, ...]
-
-
 Event = (
-    RunStarted
-    | RunGoesOn
-    | TaskStarted
-    | TaskRetried
-    | TaskOutput
-    | TaskCloned
-    | TaskEnded
-    | CardRefreshed
-    | RunEnded
-    | StepsChanged
-    | DagChanged
-    | DagDrawn
-    | NotebookNamed
+    RunStarted | RunGoesOn | TaskStarted | TaskRetried | TaskOutput | TaskCloned | TaskEnded | CardRefreshed | RunEnded
 )
 EVENTS: tuple[type[Event], ...] = Event.__args__
 
 
 def task_started(flow: str, spec: TaskSpec, mode: TaskMode) -> TaskStarted:
-    """The event of a task that begins."""
+    """The event of a task that starts."""
     return TaskStarted(flow, spec.run, spec.step, spec.task, mode, spec.attempt, *_item(spec.frames))
 
 
@@ -306,15 +185,15 @@ def task_ended(result: TaskResult, mode: TaskMode) -> TaskEnded:
 
 
 def task_cloned(record: TaskRecord) -> TaskCloned:
-    """The event of a task whose result was known."""
+    """The event of a task that was cloned."""
     where = (record.flow, record.run, record.step, record.task)
     return TaskCloned(*where, "run", record.attempt, *_item(record.foreach), record.origin)
 
 
 def task_output(flow: str, spec: TaskSpec, output: Output, mode: TaskMode = "run") -> TaskOutput:
-    """The event of something that an attempt showed."""
-    shown: dict[str, Any] = {one.name: getattr(output, one.name) for one in fields(output)}
-    return TaskOutput(flow, spec.run, spec.step, spec.task, mode, spec.attempt, *_item(spec.frames), **shown)
+    """The event of a piece of an attempt's output."""
+    written: dict[str, Any] = {one.name: getattr(output, one.name) for one in fields(output)}
+    return TaskOutput(flow, spec.run, spec.step, spec.task, mode, spec.attempt, *_item(spec.frames), **written)
 
 
 def _where(
@@ -342,12 +221,12 @@ def _error(error: BaseException | None) -> str:
 def task_told(
     emit: Callable[[Event], None], flow: str, spec: TaskSpec, mode: TaskMode
 ) -> Iterator[Callable[[TaskResult], None]]:
-    """Tell of a task that runs inside the block: that it starts, and that it ended.
+    """Emit the events of a task that runs inside the block: its start and its end.
 
     Yields
     ------
     callable
-        To be given the task's result; a block that raises instead is told as a failure.
+        To be called with the task's result; if the block raises before, the task is reported as failed.
     """
     started = task_started(flow, spec, mode)
     emit(started)
@@ -366,13 +245,6 @@ def task_told(
             status: TaskStatus = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             emit(TaskEnded(**facts, status=status, error=_error(error), seconds=0.0))
         raise
-
-
-def to_wire(event: Event) -> dict[str, Any]:
-    """An event as plain values with its class's name as ``type``."""
-    # There are thousands of these, and all they hold is plain.
-    flat = isinstance(event, TaskStarted | TaskEnded | TaskCloned)
-    return {"type": type(event).__name__, **(vars(event) if flat else asdict(event))}
 
 
 class EventStream:

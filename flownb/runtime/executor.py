@@ -1,7 +1,7 @@
 """Where the attempts of a run are executed, and the messages that report what happens to them.
 
 There is one set of messages. A worker process sends them on its channel, a dask worker as events of its cluster, and an
-`Executor` reports them to the scheduler, each with the `TaskSpec` that it was submitted with. Messages stay within one
+`Executor` notices them to the scheduler, each with the `TaskSpec` that it was submitted with. Messages stay within one
 build of flownb: a worker is forked by its driver, and dask workers of another version are refused.
 """
 
@@ -25,8 +25,8 @@ __all__ = [
     "InlineExecutor",
     "Lost",
     "Message",
+    "Notice",
     "Refused",
-    "Report",
     "Started",
 ]
 
@@ -110,8 +110,9 @@ class Refused:
 
 
 Message = Started | Output | CardUpdate | Ended | Lost | Refused
-# What an executor reports; it keeps `Started` to itself and raises what is `Refused`.
-Report = tuple[TaskSpec, Output | CardUpdate | Ended | Lost]
+# What an executor gives the scheduler: an attempt and what happened to it. `Started` it keeps to itself, and it raises
+# what is `Refused`.
+Notice = tuple[TaskSpec, Output | CardUpdate | Ended | Lost]
 
 
 class Executor(Protocol):
@@ -139,7 +140,7 @@ class Executor(Protocol):
         """
         ...
 
-    def wait(self, seconds: float) -> Sequence[Report]:
+    def wait(self, seconds: float) -> Sequence[Notice]:
         """What happened, in order; waits up to `seconds` for something to happen.
 
         Raises
@@ -178,16 +179,16 @@ class InlineExecutor:
 
     def __init__(self, run: Callable[[TaskSpec], TaskResult]) -> None:
         self._run = run
-        self._reports: list[Report] = []
+        self._notices: list[Notice] = []
 
     def submit(self, spec: TaskSpec, *, limit: float | None = None) -> None:
         """Run the attempt now."""
-        self._reports.append((spec, Ended(self._run(spec))))
+        self._notices.append((spec, Ended(self._run(spec))))
 
-    def wait(self, seconds: float) -> Sequence[Report]:
+    def wait(self, seconds: float) -> Sequence[Notice]:
         """What happened since the last call."""
-        reports, self._reports = self._reports, []
-        return reports
+        notices, self._notices = self._notices, []
+        return notices
 
     def interrupt(self) -> None:
         """Nothing runs between two calls."""

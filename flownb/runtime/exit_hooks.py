@@ -30,7 +30,7 @@ def exit_hooks(program: Program, *, successful: bool) -> tuple[str, ...]:
     Raises
     ------
     DecoratorError
-        If an ``@exit_hook`` names no function, or something that is none.
+        If an ``@exit_hook`` names nothing, or something that is not a function.
     """
     found: list[str] = []
     for name, settings in program.flow_decorators:
@@ -46,7 +46,7 @@ def exit_hooks(program: Program, *, successful: bool) -> tuple[str, ...]:
         for function in (*chosen["on_success"], *chosen["on_error"]):
             if not (isinstance(function, str) or (callable(function) and hasattr(function, "__name__"))):
                 raise DecoratorError(
-                    f"@exit_hook is to call {function!r}.",
+                    f"@exit_hook cannot call {function!r}.",
                     "That is not a function, nor the name of one.",
                     "Name a function of a %%shared cell.",
                 )
@@ -56,7 +56,7 @@ def exit_hooks(program: Program, *, successful: bool) -> tuple[str, ...]:
 
 
 def run_hook(program: Program, name: str, pathspec: str, location: str) -> str:
-    """Call one hook and give what it printed, or what became of it.
+    """Call one hook and return what it printed, or how it failed.
 
     Parameters
     ----------

@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from types import ModuleType, TracebackType
 from typing import Any
 
-import flownb.errors
-import flownb.runtime.failure  # noqa: F401  # it has classes that stand for Metaflow's, as the one above does
 from flownb.errors import FlownbError
 from flownb.metaflow_errors import STAND_INS, Catchable, MetaflowException, metaflow_name, stands_for
 
@@ -35,18 +33,18 @@ __all__ = [
 ]
 
 
-# The type of what ended an attempt whose process said nothing.
+# The recorded type of exception of an attempt whose process died.
 WORKER_DIED = "WorkerDied"
 # The module that calls a step's method.
 CALLS_STEPS = "flownb.runtime.custom_decorators"
 
 
-# What a step that looks at the type of what @catch kept finds on Metaflow, if Metaflow has no class of its own for it.
+# The type that Metaflow gives what @catch kept, for our classes of which Metaflow has none.
 BUILTIN_TYPES = {"ArtifactNotFound": "builtins.AttributeError", "ItemNotFound": "builtins.KeyError"}
 
 
 class _Stopped(Catchable, MetaflowException):
-    """What ends an attempt from outside; its text is Metaflow's."""
+    """An end of an attempt from outside; its text is Metaflow's."""
 
     def __init__(self, text: str) -> None:
         MetaflowException.__init__(self, text)
@@ -60,7 +58,7 @@ class TimeoutException(_Stopped):
 
 @stands_for("metaflow.plugins.catch_decorator")
 class FailureHandledByCatch(_Stopped):
-    """All attempts of a step left nothing, for their processes died; ``@catch`` takes this in place of an exception."""
+    """All attempts of a step left no result, because their processes died; ``@catch`` gets this as the exception."""
 
 
 class StepError(Exception):
@@ -130,7 +128,7 @@ def user_frames(error: BaseException) -> TracebackType | None:
     frame = error.__traceback__
     while frame is not None:
         name = str(frame.tb_frame.f_globals.get("__name__", ""))
-        # Of the standard library, bdb is what a debugger stops in that is left with quit.
+        # A debugger that is left with quit stops in bdb of the standard library.
         if name.split(".")[0] not in ("flownb", "bdb"):
             if start is None and _is_flow_code(frame):
                 start = len(kept)
@@ -147,7 +145,7 @@ def user_frames(error: BaseException) -> TracebackType | None:
 
 
 def process_died(text: str) -> StepError:
-    """That the process of an attempt ended without a result, said in a text."""
+    """The error of an attempt whose process ended without a result, with a text."""
     return StepError({"type": WORKER_DIED, "message": text, "traceback": f"{text}\n"})
 
 
@@ -168,7 +166,7 @@ def _class_name(error: BaseException) -> str:
 
 
 def message(error: BaseException) -> str:
-    """An error's text; a class of the user's may fail to give one."""
+    """An error's text; a class of the user's may fail to make one."""
     try:
         return str(error)
     except Exception as failure:
@@ -176,7 +174,7 @@ def message(error: BaseException) -> str:
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """What is written down of an error: ``type``, ``class``, ``message`` and ``traceback`` with the user's frames."""
+    """What is recorded of an error: ``type``, ``class``, ``message`` and ``traceback`` with the user's frames."""
     if isinstance(error, StepError):
         return dict(error.facts)
     frames = user_frames(error)
@@ -203,7 +201,7 @@ class _Exceptions(ModuleType):
             raise AttributeError(name)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what Metaflow's own imports warn of
+                warnings.simplefilter("ignore")  # of Metaflow's own imports
                 return getattr(importlib.import_module(self.__name__), name)
         except ModuleNotFoundError:
             known = STAND_INS[self.__name__]

@@ -13,9 +13,9 @@ from functools import cached_property, lru_cache
 from types import CodeType
 from typing import Any
 
-from flownb.cells.body import STEP_DECORATORS, Decorator
+from flownb.cells.body import Decorator
 from flownb.cells.cell import Cell
-from flownb.flow.artifacts import Artifacts, trace_artifacts
+from flownb.flow.artifacts import ArtifactTrace, trace_artifacts
 from flownb.flow.base_classes import own_package
 from flownb.flow.definition import FlowDefinition
 from flownb.flow.graph import FlowGraph
@@ -29,9 +29,16 @@ from flownb.flow.module import (
     shared_source,
     shared_tree_hash,
 )
-from flownb.runtime.class_body import BODY_CLASS
+from flownb.metaflow_decorators import STEP_DECORATORS
+from flownb.runtime.parameters.config import Config
 
-__all__ = ["FlowCode", "remember_cell"]
+__all__ = ["FlowCode", "keep_body", "remember_cell"]
+
+# Name of the metaclass in a flow's module.
+BODY_CLASS = "__flownb_class__"
+NOT_FROM_THE_BODY = frozenset(
+    ["__module__", "__qualname__", "__dict__", "__weakref__", "__doc__", "__firstlineno__", "__static_attributes__"]
+)
 
 
 class FlowCode:
@@ -48,7 +55,7 @@ class FlowCode:
         self.graph = graph
 
     @cached_property
-    def artifacts(self) -> Artifacts:
+    def artifacts(self) -> ArtifactTrace:
         """What each step can read."""
         return trace_artifacts(self.flow, self.graph)
 
@@ -156,6 +163,33 @@ class FlowCode:
         return flags
 
 
+def keep_body(flow_class: type, namespace: dict[str, Any]) -> None:
+    """Keep the names of a class body in its module, and set in the class itself what configs declare.
+
+    A step's method is compiled in a class statement of its own. A metaclass lets that class begin with the names of the
+    flow's class, so that decorators see what they would see in flow.py.
+
+    Parameters
+    ----------
+    flow_class : type
+        As its class statement made it.
+    namespace : dict of str to object
+        Its module's names.
+    """
+    names = {name: value for name, value in vars(flow_class).items() if name not in NOT_FROM_THE_BODY}
+
+    class Body(type):
+        @classmethod
+        def __prepare__(cls, name: str, bases: tuple[type, ...], /, **options: Any) -> dict[str, object]:
+            return dict(names)
+
+    namespace[BODY_CLASS] = Body
+    for name in dir(flow_class):  # those of base classes, too
+        value = getattr(flow_class, name, None)
+        if isinstance(value, Config):
+            setattr(flow_class, name, value._declared)
+
+
 class _Methods(dict[str, MethodSource]):
     """Sources of a flow's methods by step; a flow of many steps pays for those it runs."""
 
@@ -197,7 +231,7 @@ def _imports(names: tuple[str, ...]) -> CodeType:
 def _compiled(
     lines: tuple[SourceLine, ...], filename: str, flags: int, shown: int = -1, *, is_method: bool = False
 ) -> CodeType:
-    """Compile generated source so that each node stands where its cell has it.
+    """Compile generated source so that each node is where its cell has it.
 
     `shown` is the position of the method's statement whose value is displayed, -1 for none.
     """
@@ -249,7 +283,7 @@ def _show(tree: ast.Module, position: int, text: str) -> None:
 def _begin_at_first_line(tree: ast.Module) -> None:
     """Let the code of a class's last method begin at its cell's first line, because its name is ``<module>``.
 
-    Where code begins is where its first decorator does: a first one is added, which gives back what it is given.
+    Where code begins is where its first decorator does: a first one is added, which returns its argument.
     """
     method = tree.body[0].body[-1]  # type: ignore[attr-defined]  # a class
     if method.decorator_list[0].lineno > 1:
@@ -258,7 +292,7 @@ def _begin_at_first_line(tree: ast.Module) -> None:
 
 
 def _stops(value: ast.expr) -> bool:
-    """Whether an expression calls a debugger, which would otherwise stop in the function that displays its value."""
+    """Whether an expression calls a debugger, which would then stop in the function that displays its value."""
     called = value.func if isinstance(value, ast.Call) else None
     name = called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
     return name in ("breakpoint", "set_trace")

@@ -30,7 +30,7 @@ from flownb.store.records import ArtifactRef, ForeachFrame
 
 __all__ = ["INDEX", "INPUT", "MERGED", "STACK", "FlowSpec", "Inputs", "TaskState"]
 
-# What a step may look at beside artifacts, in the words of `TaskState.read`: the item of its foreach and the position,
+# What a step may read beside artifacts, as `TaskState.read` names it: the item of its foreach and the position,
 # all open foreachs, and (of a join) the names of all artifacts its inputs have.
 INPUT, INDEX, STACK, MERGED = "self.input", "self.index", "self.foreach_stack", "self.merge_artifacts"
 
@@ -52,17 +52,17 @@ class TaskState:
     loaded : dict of str to Loaded
         Inherited artifacts that were loaded.
     read : dict of str to None
-        Names of inherited artifacts the body read, also of those that do not exist, and what else it looked at.
+        Names of inherited artifacts the body read, also of those that do not exist, and what else it read.
     aside : dict of str to object
         Inherited values that only an item or the transition needed; they count as read when the body asks for them.
     targets : tuple of str or None
-        Where ``self.next`` said to go; None before it was called.
+        The steps that ``self.next`` named; None before it was called.
     foreach : str or None
     num_splits : int
     made : frozenset of str
         Of a joined task, the artifacts that it set itself.
     graph : callable
-        Gives ``current.graph``.
+        Makes ``current.graph``.
     """
 
     step: str
@@ -110,7 +110,7 @@ class FlowSpec:
         if ref is None:
             known = sorted(state.refs)
             raise ArtifactNotFound(
-                f"Step {state.step} reads `self.{name}`, which is no artifact here.{nearest(name, known)}",
+                f"Step {state.step} reads `self.{name}`, which is not an artifact here.{nearest(name, known)}",
                 f"It inherits {', '.join(f'`{n}`' for n in known)}." if known else "It inherits no artifacts.",
                 f"Assign self.{name} in an earlier step, or correct the name.",
             )
@@ -118,7 +118,7 @@ class FlowSpec:
         return loaded.value
 
     def _flownb_look(self, name: str) -> Any:
-        """The value of an artifact without a read of it: a foreach that grew leaves its other tasks alone."""
+        """The value of an artifact without noting a read: if a foreach grows, its other tasks stay as they are."""
         state = self._flownb_state
         if name in self.__dict__ or hasattr(type(self), name):
             return getattr(self, name)
@@ -128,11 +128,11 @@ class FlowSpec:
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled: ``self`` is the task, not a value."""
-        raise TypeError("a function or object refers to the step's `self`, which is no artifact")
+        raise TypeError("a function or object refers to the step's `self`, which is not an artifact")
 
     @property
     def name(self) -> Any:
-        """The flow's name, or what this step set it to: that is kept as an artifact, which no later step reads."""
+        """The flow's name, or what this step set it to, which is kept as an artifact that no later step reads."""
         return self.__dict__.get("name", type(self).__name__)
 
     @name.setter
@@ -189,7 +189,7 @@ class FlowSpec:
         return item_at(items, frame.index)
 
     def next(self, *targets: Any, foreach: str | None = None, condition: str | None = None, **unknown: Any) -> None:
-        """Say which step or steps come next; the last statement of a step.
+        """Name the step or steps that come next; the last statement of a step.
 
         Parameters
         ----------
@@ -202,7 +202,7 @@ class FlowSpec:
         Raises
         ------
         TransitionError
-            If called twice, with something that is no step, or with a condition that no case matches.
+            If called twice, with something that is not a step, or with a condition that no case matches.
         ForeachError
             If the foreach artifact cannot be iterated or is empty.
         """
@@ -238,7 +238,7 @@ class FlowSpec:
                 ) from error
             if value not in cases:
                 raise TransitionError(
-                    f"{where} switches on `{condition}`, whose value {value!r} is no case.",
+                    f"{where} switches on `{condition}`, whose value {value!r} is not one of its cases.",
                     f"The cases are {', '.join(map(repr, cases))}.",
                     "Add a case, or set the artifact to one of them.",
                 )
@@ -250,11 +250,11 @@ class FlowSpec:
             state.foreach = foreach
 
     def _flownb_step(self, target: Any) -> str:
-        """Name of the step a bound method stands for."""
+        """Name of the step of a bound method."""
         function = getattr(target, "__func__", None)
         if function is None or not getattr(function, "is_step", False):
             raise TransitionError(
-                f"Step {self._flownb_state.step} passes {target!r} to self.next, which is no step.",
+                f"Step {self._flownb_state.step} passes {target!r} to self.next, which is not a step.",
                 "self.next takes steps, such as self.train.",
                 "Name a step.",
             )
@@ -276,13 +276,13 @@ class FlowSpec:
     def merge_artifacts(
         self, inputs: Inputs, exclude: Sequence[str] | None = None, include: Sequence[str] | None = None
     ) -> None:
-        """Take over artifacts of the joined tasks that this step did not set itself.
+        """Merge artifacts of the joined tasks that this step did not set itself.
 
         Parameters
         ----------
         inputs : Inputs
         exclude, include : sequence of str, optional
-            Names to leave out, or the only names to take.
+            Names to leave out, or the only names to merge.
 
         Raises
         ------
@@ -296,7 +296,7 @@ class FlowSpec:
         state = self._flownb_state
         if not state.is_join:
             raise MergeConflict(
-                f"Step {state.step} calls merge_artifacts, but is no join.", "Only joins have inputs.", "Add --join."
+                f"Step {state.step} calls merge_artifacts, but is not a join.", "Only joins have inputs.", "Add --join."
             )
         if include and exclude:
             raise MergeConflict(
@@ -381,7 +381,7 @@ class Inputs:
             raise AttributeError(name)
         steps = list(dict.fromkeys(flow._flownb_state.step for flow in self.flows))
         raise ArtifactNotFound(
-            f"`inputs.{name}` is no joined step.{nearest(name, steps)}",
+            f"`inputs.{name}` is not a joined step.{nearest(name, steps)}",
             f"This join brings together {', '.join(steps)}.",
             f"Write inputs.{steps[0]} or inputs[0]." if steps else "",
         )

@@ -22,6 +22,8 @@ __all__ = ["UNORDERED", "ItemKeys", "count_items", "item_at", "item_keys"]
 
 # Types, by name, whose order differs from process to process.
 UNORDERED = frozenset({"set", "frozenset"})
+_NOTHING = object()
+Refs = Mapping[str, ArtifactRef]
 
 
 def count_items(items: Any, *, var: str, step: str) -> int:
@@ -30,7 +32,7 @@ def count_items(items: Any, *, var: str, step: str) -> int:
     Parameters
     ----------
     items : object
-        The artifact's value: a list, or anything that can be iterated more than once and gives the same items by
+        The artifact's value: a list, or anything that can be iterated more than once with the same items by
         position.
     var, step : str
         The artifact's name and the step that starts the foreach, for messages.
@@ -57,7 +59,7 @@ def count_items(items: Any, *, var: str, step: str) -> int:
 
 
 class _Refusal(NamedTuple):
-    """What an artifact is, why no foreach can run over it, and what to do."""
+    """The error of a value that no foreach can run over: what it is, why, and what to do."""
 
     what: str
     why: str
@@ -71,11 +73,8 @@ _EMPTY = _Refusal(
 )
 
 
-_NOTHING = object()
-
-
 def _without_positions(items: Any, var: str) -> _Refusal | None:
-    """Why the items of a value cannot be told by position, as far as its type says so."""
+    """Why the items of a value cannot be found by position, where its type shows that."""
     kind = type(items).__name__
     if isinstance(items, set | frozenset):
         return _Refusal(
@@ -128,7 +127,7 @@ def _lost_item(items: Any, count: int, var: str) -> _Refusal | None:
             "Its items have no positions.",
             f"Make it a list: list({var}) for its keys, list({var}.items()) for keys and values.",
         )
-    if isinstance(items, Iterator) and next(iter(items), _NOTHING) is _NOTHING:  # some begin again
+    if isinstance(items, Iterator) and next(iter(items), _NOTHING) is _NOTHING:  # some start from the beginning
         return _used_up(items, var)
     if isinstance(items, Sequence) or not hasattr(type(items), "__iter__"):
         return None  # what has no `__iter__` was iterated by position
@@ -158,7 +157,7 @@ def _unknown_position(items: Any, var: str, position: int, error: Exception) -> 
 
 
 def item_at(items: Any, index: int) -> Any:
-    """The item of a foreach's task; of what has no positions, the one that iteration comes to."""
+    """The item of a foreach's task; of a value without positions, the item at which iteration arrives."""
     try:
         return items[index]
     except TypeError:
@@ -180,9 +179,6 @@ def item_keys(items: Any) -> list[str]:
     return keys
 
 
-Refs = Mapping[str, ArtifactRef]
-
-
 class ItemKeys:
     """Content keys of items; a list that cannot be loaded, or has no positions, has none.
 
@@ -197,13 +193,13 @@ class ItemKeys:
         self._known: dict[str, list[str] | None] = {}
 
     def key(self, ref: ArtifactRef, index: int) -> str | None:
-        """The key of one item of a list; None if it cannot be told."""
+        """The key of one item of a list; None if it is not known."""
         if self._datastore is None:
             return None
         if ref.key not in self._known:
             try:
                 self._known[ref.key] = item_keys(self._datastore.artifacts.load(ref))
-            except Exception:  # whatever its classes raise here, its tasks then run
+            except Exception:  # its classes may raise anything here; its tasks then run
                 self._known[ref.key] = None
         found = self._known[ref.key]
         return found[index] if found is not None and index < len(found) else None

@@ -45,11 +45,11 @@ __all__ = [
 ]
 
 
-# "untaken": the latest result of a switch before the step led elsewhere, so a run does not come to it.
+# "untaken": the latest result of a switch before the step led elsewhere, so a run does not reach it.
 StepState = Literal["never", "running", "fresh", "stale", "failed", "untaken"]
-# Where something stands in memory differs in each process.
+# An address in memory differs in each process.
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-# Decorators that change how a task is run, never what it results in.
+# Decorators that change how a task is run, never its result.
 WITHOUT_EFFECT = ("retry", "resources", "timeout", "card", "kubernetes", "batch")
 
 
@@ -58,7 +58,7 @@ ReasonKind = Literal[
     "unrecorded", "removed", "gone", "transition", "asked", "absent", "older", "made", "other", "led",
     "python", "distribution", "variable", "variables", "zone",
 ]  # fmt: skip
-# What each kind says, of the step, artifact or module that it names, and of what else is known.
+# The text of each kind, with the step, artifact or module that it names, and further facts.
 SAID: Mapping[ReasonKind, str] = {
     "code": "`{0}` changed",
     "shared": "shared code changed",
@@ -87,23 +87,28 @@ SAID: Mapping[ReasonKind, str] = {
     "variables": "environment variables changed",
     "zone": "the time zone changed",
 }
-# What made a result: where it differs, so may all that comes of the result.
+# What made a result: where it differs, all that was made from the result may differ, too.
 CODE = ("code", "shared", "module", "unsure")
 MODULES = ("modules", "modules_tree")
 MADE_BY = (*CODE, "python", "distribution", "variable", "variables", "zone")
+Refs = Mapping[str, ArtifactRef]
+# The foreachs around a task, and where their items are.
+Looked = tuple[Sequence[ForeachFrame], Refs]
+# What a task read beside artifacts.
+PLACES = frozenset({INDEX, INPUT, STACK, MERGED})
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason why running a step would give something else than its result, or what else is to be said of that.
+    """One reason why running a step would give another result, or a remark about it.
 
     Attributes
     ----------
     kind : ReasonKind
     name : str
-        The step, artifact or module it is about, if it is about one.
+        The step, artifact or module that it is about, if any.
     more : str
-        What else is known of it, such as why a parent's result is an older one, or the versions of a distribution.
+        A further fact, such as why a parent's result is an older one, or the versions of a distribution.
     """
 
     kind: ReasonKind
@@ -136,7 +141,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Freshness:
-    """How a step stands, by its latest result.
+    """The state of a step, by its latest result.
 
     Attributes
     ----------
@@ -147,7 +152,7 @@ class Freshness:
     brief : str
         The first reason in a few words; empty where that is what `reasons` says.
     notes : tuple of str
-        What else is to be said of a result, such as ``"made with k = 15 (default: 5)"``.
+        Remarks about a result, such as ``"made with k = 15 (default: 5)"``.
     """
 
     state: StepState
@@ -176,7 +181,7 @@ def fingerprint(
         For a task that ran in this process: the user's own modules that it imported, also those that its code does not
         name (a class may have come with an artifact). They count as they were when they were imported.
     since : float, optional
-        When it began: other modules that its code names, and that were edited later, are like no others.
+        When it began: other modules that its code names, and that were edited later, equal no others.
     """
     own = program.flow.redefined
     decorators = [
@@ -206,7 +211,7 @@ def fingerprint(
 
 
 def settings_hash(decorators: Iterable[Recorded]) -> str:
-    """Hash of what a step's decorators were given, as far as it decides the result: their lines may be expressions."""
+    """Hash of those settings of a step's decorators that decide the result: their lines may be expressions."""
     found = [(name, sorted(settings.items())) for name, settings in decorators if name not in WITHOUT_EFFECT]
     text = ADDRESS.sub("", repr(_ordered(found)))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest() if found else ""
@@ -240,7 +245,7 @@ def _imports(cell: Cell) -> tuple[str, ...]:
 
 
 def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -> list[Reason]:
-    """What changed in what a step is made by between two fingerprints, the second one of a task."""
+    """What changed in a step's code between two fingerprints, the second one of a task."""
     reasons = []
     # Settings are known where the decorator lines were executed.
     other = "settings" in before and "settings" in now and before["settings"] != now["settings"]
@@ -268,16 +273,9 @@ def _modules(mark: Mapping[str, str]) -> dict[str, Digests]:
 
 
 def _same_code(part: str, now: Mapping[str, str], before: Mapping[str, str]) -> bool:
-    """Whether a part of the cells has the same text, or says the same."""
+    """Whether a part of the cells has the same text, or the same code."""
     tree = now.get(f"{part}_tree")
     return before.get(part) == now[part] or (tree is not None and before.get(f"{part}_tree") == tree)
-
-
-Refs = Mapping[str, ArtifactRef]
-# The foreachs around a task, and where their items are.
-Looked = tuple[Sequence[ForeachFrame], Refs]
-# What a task looked at beside artifacts.
-PLACES = frozenset({INDEX, INPUT, STACK, MERGED})
 
 
 class Comparison:
@@ -287,7 +285,7 @@ class Comparison:
     ----------
     program : Program
     items : ItemKeys
-        Tells the items of foreachs apart.
+        Distinguishes the items of foreachs.
     """
 
     def __init__(self, program: Program, items: ItemKeys) -> None:
@@ -295,13 +293,13 @@ class Comparison:
         self._items = items
         self._decorators: Mapping[str, Sequence[Recorded]] | None = None
         self._fingerprints: dict[str, dict[str, str]] = {}
-        # The tasks of a foreach have few fingerprints, and to compare one takes longer than all else.
+        # The tasks of a foreach have few fingerprints, and comparing one takes longer than everything else.
         self._code: dict[tuple[str, frozenset[tuple[str, str]]], list[Reason]] = {}
         # What tasks with the same parents inherit: the items of a foreach follow each other.
         self._inherited: tuple[TaskSpec, dict[str, ArtifactRef]] | None = None
 
     def compare_settings(self, decorators: Mapping[str, Sequence[Recorded]]) -> None:
-        """Compare also what the steps' decorators are given now, by step; their lines are compared in any case."""
+        """Compare the settings of the steps' decorators too, by step; their lines are compared in any case."""
         self._decorators = decorators
         self._fingerprints.clear()
         self._code.clear()
@@ -330,7 +328,7 @@ class Comparison:
         return known[1]
 
     def differences(self, task: TaskRecord, before: Sequence[TaskRecord] | None, spec: TaskSpec) -> list[Reason]:
-        """Why running a task now may give something else than it gave; none if it would not.
+        """Why running a task now may give another result; empty if it would not.
 
         Parameters
         ----------
@@ -359,7 +357,7 @@ class Comparison:
         return reasons or self._places(task.read, (task.foreach, old), (spec.frames, new))
 
     def _joined(self, task: TaskRecord, before: Sequence[TaskRecord], spec: TaskSpec) -> list[Reason]:
-        """Why a join may give something else: its inputs are compared place by place."""
+        """Why a join may give another result: its inputs are compared position by position."""
         if [parent.step for parent in before] != [parent.step for parent in spec.parents]:
             return [Reason("inputs")]
         reasons = _unlike(self._constants(spec), task.artifacts, spec.given)
@@ -380,7 +378,7 @@ class Comparison:
         return self._places(read, (task.foreach, before[0].artifacts), (spec.frames, spec.parents[0].artifacts))
 
     def _places(self, read: tuple[str, ...] | None, old: Looked, new: Looked) -> list[Reason]:
-        """Whether what a task looked at of its foreachs is the same, given (frames, artifacts) of both."""
+        """Whether what a task read of its foreachs is the same, given (frames, artifacts) of both."""
         (before, old_refs), (now, new_refs) = old, new
         if len(before) != len(now):
             return [Reason("inputs")]
@@ -408,7 +406,7 @@ def ended(task: TaskRecord) -> Reason:
 
 
 def _before_task(task: TaskRecord, parents: Sequence[TaskRecord]) -> dict[str, ArtifactRef]:
-    """What a task that is no join had inherited."""
+    """What a task that is not a join had inherited."""
     old = dict(task.artifacts)
     for name in task.captured:
         old.pop(name, None)

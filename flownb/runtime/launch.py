@@ -55,7 +55,7 @@ def launch(
     *,
     default_decorators: bool = False,
 ) -> Launch:
-    """What options say, and environment variables where an option is not given.
+    """The launch that options describe, and environment variables where an option is not given.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def project_facts(flow: str, settings: Mapping[str, Any], given: Launch | None =
     Raises
     ------
     ParameterError
-        If the project has no name, a name is not one that Metaflow takes, or the decorator and the command disagree.
+        If the project has no name, Metaflow does not accept a name, or the decorator and the command disagree.
     """
     given = given if given is not None else launch()
     for option, value, default in (("branch", given.branch, None), ("production", given.production, False)):

@@ -20,9 +20,9 @@ from types import ModuleType
 from typing import Any
 
 from flownb import cards
-from flownb.cells.body import STEP_DECORATORS
 from flownb.client_access import client
-from flownb.flow.definition import FLOW_DECORATORS, IPYTHON_BUILTINS
+from flownb.flow.definition import IPYTHON_BUILTINS
+from flownb.metaflow_decorators import FLOW_DECORATORS, STEP_DECORATORS
 from flownb.metaflow_errors import STAND_INS
 from flownb.provenance.imported_text import watch_imports
 from flownb.provenance.installed import is_installed
@@ -45,6 +45,11 @@ from flownb.runtime.parameters.config_value import ConfigValue
 from flownb.runtime.parameters.parameter import IncludeFile, JSONType, Parameter
 
 __all__ = ["always", "flow_builtins", "flow_import", "metaflow_names", "own_imports"]
+
+BUILTINS = "__builtins__"
+NEVER = frozenset({"flownb", "metaflow", "metaflow_extensions"}) | sys.stdlib_module_names
+# Installed packages that base classes of flows come from.
+_adopted: set[str] = set()
 
 
 def _decorator(name: str) -> Callable[..., Any]:
@@ -126,7 +131,7 @@ MODULES: Mapping[str, frozenset[str]] = {
 
 
 class _Mirror(ModuleType):
-    """Stands for ``metaflow``, or one of its modules, inside flow code."""
+    """``metaflow``, or one of its modules, as flow code sees it."""
 
     def __init__(self, name: str, own: Mapping[str, Any], client: frozenset[str] = frozenset()) -> None:
         super().__init__(name)
@@ -211,12 +216,6 @@ def flow_builtins(display: Callable[[Any], None] | None) -> dict[str, Any]:
     return names
 
 
-BUILTINS = "__builtins__"
-NEVER = frozenset({"flownb", "metaflow", "metaflow_extensions"}) | sys.stdlib_module_names
-# Installed packages that base classes of flows come from.
-_adopted: set[str] = set()
-
-
 class _Finder(MetaPathFinder):
     """Finds what the other finders find, and lets a module of the user's own see our names."""
 
@@ -243,7 +242,7 @@ class _Finder(MetaPathFinder):
         finally:
             self._busy.discard(name)
         loader = found.loader
-        # Other loaders have reasons of their own, as pytest's has, which rewrites tests.
+        # Other loaders do something of their own: that of pytest rewrites tests.
         if type(loader) is SourceFileLoader and _is_own(name, found.origin):
             execute = loader.exec_module
 
@@ -272,7 +271,7 @@ def _execute(module: ModuleType, execute: Callable[[ModuleType], None]) -> None:
         before = own.instead(module.__name__, error)
         if before is None:
             raise
-        sys.modules[module.__name__] = before  # what the import then gives
+        sys.modules[module.__name__] = before  # what the import then returns
 
 
 def _is_own(name: str, origin: str | None) -> bool:
@@ -325,7 +324,7 @@ def _forget() -> None:
         and _is_own(name, spec.origin)
         and any(_is_real(value) for value in list(vars(module).values()))
     ]
-    # What imported such a module holds it, or what it took of it.
+    # A module that imported such a module holds it, or names of it.
     tops = {name.partition(".")[0] for name in stale}
     for name in list(sys.modules):
         if name in stale or name.partition(".")[0] in tops:
@@ -333,7 +332,7 @@ def _forget() -> None:
 
 
 def _sees_ours(module: ModuleType) -> bool:
-    """Whether a module was executed with our import; of what it took of Metaflow, we pass some on."""
+    """Whether a module was executed with our import, which passes some names of Metaflow on."""
     known = vars(module).get(BUILTINS)
     return isinstance(known, dict) and known.get("__import__") is flow_import
 

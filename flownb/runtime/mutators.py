@@ -13,8 +13,7 @@ from copy import copy
 from typing import Any
 
 from flownb.errors import DecoratorError, nearest
-from flownb.flow.decorators import REPEATABLE, SETTINGS
-from flownb.flow.definition import FLOW_DECORATORS
+from flownb.metaflow_decorators import CHECKED, FLOW_DECORATORS, defaults_of, dotted_name, is_repeatable
 from flownb.runtime.custom_decorators import (
     REGISTERED,
     FlowMutator,
@@ -27,46 +26,9 @@ from flownb.runtime.custom_decorators import (
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.parameters.parameter import Parameter
 
-__all__ = ["DEFAULTS", "MutableFlow", "MutableStep", "apply_mutators", "has_mutators", "steps_of"]
+__all__ = ["MutableFlow", "MutableStep", "apply_mutators", "has_mutators", "steps_of"]
 
 Spec = tuple[str, str, list[Any], dict[str, Any]]
-# Settings of Metaflow's decorators that a mutator finds although nobody wrote them (`defaults` of each class, 2.19.39).
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "environment": {"vars": {}},
-    "card": {
-        "type": "default",
-        "options": {},
-        "scope": "task",
-        "rank": None,
-        "timeout": 45,
-        "id": None,
-        "save_errors": True,
-        "customize": False,
-        "refresh_interval": 5,
-    },
-    "resources": {"cpu": "1", "gpu": None, "disk": None, "memory": "4096", "shared_memory": None},
-    "retry": {"times": "3", "minutes_between_retries": "2"},
-    "catch": {"var": None, "print_exception": True},
-    "timeout": {"seconds": 0, "minutes": 0, "hours": 0},
-    "project": {"name": None, "production": False, "branch": None},
-    "schedule": {"cron": None, "weekly": False, "daily": True, "hourly": False, "timezone": None},
-}
-# Classes whose dotted names a mutator may ask for.
-CLASSES = {
-    "environment": "environment_decorator.EnvironmentDecorator",
-    "card": "cards.card_decorator.CardDecorator",
-    "resources": "resources_decorator.ResourcesDecorator",
-    "retry": "retry_decorator.RetryDecorator",
-    "catch": "catch_decorator.CatchDecorator",
-    "timeout": "timeout_decorator.TimeoutDecorator",
-    "kubernetes": "kubernetes.kubernetes_decorator.KubernetesDecorator",
-    "batch": "aws.batch.batch_decorator.BatchDecorator",
-    "pypi": "pypi.pypi_decorator.PyPIStepDecorator",
-    "conda": "pypi.conda_decorator.CondaStepDecorator",
-    "secrets": "secrets.secrets_decorator.SecretsDecorator",
-    "project": "project_decorator.ProjectDecorator",
-    "schedule": "aws.step_functions.schedule_decorator.ScheduleDecorator",
-}
 
 
 def steps_of(flow_class: type) -> dict[str, Any]:
@@ -92,7 +54,7 @@ def apply_mutators(flow_class: type, configs: Mapping[str, Any]) -> None:
     configs : mapping of str to object
         The configs' values by attribute name, as steps see them.
     """
-    # Those of a base class in a module serve other runs of this process, too, whose configs may differ.
+    # Methods of a base class in a module are used by other runs of this process too, whose configs may differ.
     mutators: list[Any] = [copy(one) for one in flow_class._flownb_mutators]  # type: ignore[attr-defined]  # as above
     flow_class._flownb_mutators = mutators  # type: ignore[attr-defined]  # a mutator may add others, whose turn comes
     for mutator in mutators:
@@ -128,7 +90,7 @@ class _Mutable:
     def decorator_specs(self) -> Iterator[Spec]:
         """Short name, dotted name, positional and keyword arguments of each decorator."""
         for name, settings in getattr(self._target, "flownb_decorators", ()):
-            yield name, _dotted(name), [], {**DEFAULTS.get(name, {}), **settings}
+            yield name, dotted_name(name), [], {**defaults_of(name), **settings}
         seen: set[int] = set()
         for one in self._custom():
             if id(one) not in seen:
@@ -144,7 +106,7 @@ class _Mutable:
         return [spec for spec in self.decorator_specs if spec[1 if "." in name else 0] == name]
 
     def _add_recorded(self, name: str, settings: Mapping[str, Any], duplicates: int, repeatable: bool) -> bool:
-        """Add one of Metaflow's decorators, unless there is one already; whether it was added."""
+        """Add one of Metaflow's decorators, unless there is one already; returns whether it was added."""
         recorded = tuple(getattr(self._target, "flownb_decorators", ()))
         if not repeatable and any(one == name for one, _ in recorded):
             if duplicates == self.ERROR:
@@ -165,7 +127,7 @@ class _Mutable:
         kept = tuple(
             (one, given)
             for one, given in recorded
-            if one != name or (settings is not None and {**DEFAULTS.get(one, {}), **given} != dict(settings))
+            if one != name or (settings is not None and {**defaults_of(one), **given} != dict(settings))
         )
         self._target.flownb_decorators = kept
         return len(kept) < len(recorded)
@@ -211,7 +173,7 @@ class MutableStep(_Mutable):
                 raise _unknown(kind, "steps")
             if arguments:
                 raise DecoratorError(f"@{kind} takes no positional arguments.", "A mutator passes some.", "Name them.")
-            added = self._add_recorded(kind, settings, duplicates, kind in REPEATABLE)
+            added = self._add_recorded(kind, settings, duplicates, is_repeatable(kind))
             return (kind, settings) if added else None
         if not self._early and issubclass(kind, StepMutator):
             raise _too_late("Adding", kind)
@@ -303,7 +265,7 @@ class MutableFlow(_Mutable):
         Raises
         ------
         DecoratorError
-            If it comes too late, is no parameter, or its name is taken.
+            If it comes too late, is not a parameter, or its name is taken.
         """
         if not self._early:
             raise _too_late("Adding", f"the parameter `{name}`")
@@ -322,7 +284,7 @@ class MutableFlow(_Mutable):
         setattr(self._flow_cls, name, value)
 
     def remove_parameter(self, parameter_name: str) -> bool:
-        """Take a parameter away, by its own name; only in ``pre_mutate``; whether there was one."""
+        """Remove a parameter, by its own name; only in ``pre_mutate``; whether there was one."""
         if not self._early:
             raise _too_late("Removing", f"the parameter `{parameter_name}`")
         for name, one in self.parameters:
@@ -357,7 +319,7 @@ class MutableFlow(_Mutable):
         if isinstance(kind, str):
             if kind not in FLOW_DECORATORS:
                 raise _unknown(kind, "flows")
-            added = self._add_recorded(kind, settings, duplicates, kind == "exit_hook")
+            added = self._add_recorded(kind, settings, duplicates, is_repeatable(kind))
             return (kind, settings) if added else None
         if not issubclass(kind, FlowMutator):
             raise _unknown(kind.__name__, "flows")
@@ -369,7 +331,7 @@ class MutableFlow(_Mutable):
         made = kind(*arguments, **settings)
         made.statically_defined = False
         made._flow_cls = self._flow_cls
-        mutators.append(made)  # its turn comes after those that are there
+        mutators.append(made)  # it runs after those that are there
         initialise(made, self._configs)
         return made
 
@@ -401,7 +363,7 @@ def _chosen(
                 "Pass all of them in the text, or all of them as deco_args and deco_kwargs.",
             )
         arguments, settings = arguments or written, settings or named
-        if name not in SETTINGS and name not in FLOW_DECORATORS:
+        if name not in CHECKED and name not in FLOW_DECORATORS:
             return _registered(name), list(arguments), dict(settings)
         return name, list(arguments), dict(settings)
     known = getattr(kind, "flownb_decorator", None)
@@ -428,7 +390,7 @@ def _registered(name: str) -> Any:
 
 
 def _short(decorator: Any) -> str:
-    """The end of a decorator's dotted name that no other one has."""
+    """The shortest end of a decorator's dotted name that no other has."""
     parts = str(decorator.decorator_name).split(".")
     for count in range(1, len(parts)):
         end = ".".join(parts[-count:])
@@ -437,13 +399,8 @@ def _short(decorator: Any) -> str:
     return str(decorator.decorator_name)
 
 
-def _dotted(name: str) -> str:
-    """The dotted name of the class that Metaflow has for a decorator."""
-    return f"metaflow.plugins.{CLASSES.get(name, f'{name}_decorator')}"
-
-
 def _too_late(doing: str, what: Any) -> DecoratorError:
-    """That only ``pre_mutate`` may do something."""
+    """The error of a change that only ``pre_mutate`` may make."""
     named = getattr(what, "__name__", what)
     return DecoratorError(
         f"{doing} {named} is too late in `mutate`.",
@@ -453,8 +410,8 @@ def _too_late(doing: str, what: Any) -> DecoratorError:
 
 
 def _unknown(name: str, where: str) -> DecoratorError:
-    """That a name is no decorator's."""
-    known = sorted({*SETTINGS, *FLOW_DECORATORS})
+    """The error of a name that is not a decorator's."""
+    known = sorted({*CHECKED, *FLOW_DECORATORS})
     return DecoratorError(
         f"A mutator adds `{name}`, which is not a decorator of {where}.{nearest(name, known)}",
         f"Metaflow's are {', '.join(known)}; one of your own is known once its module is imported.",

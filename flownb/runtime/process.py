@@ -23,7 +23,7 @@ from flownb.interrupts import uninterrupted
 
 __all__ = ["cores", "machine_memory", "own_event_loops", "process_state"]
 
-# Threads whose code has loops of its own already.
+# Threads in which this is entered already.
 _inside: set[int] = set()
 
 
@@ -32,7 +32,7 @@ def own_event_loops() -> Iterator[None]:
     """Run code as if no event loop had ever been running or set in this process.
 
     Blocks may be nested: the inner one shares what the outer one set. A loop that the code leaves as the current one is
-    closed at the end, as the end of a process does: what is still pending there never goes on.
+    closed at the end, as the end of a process does: what is still pending there never continues.
 
     Notes
     -----
@@ -53,7 +53,7 @@ def own_event_loops() -> Iterator[None]:
 
 
 def _put_aside(back: contextlib.ExitStack) -> None:
-    """Put all that a thread has of event loops aside; `back` puts it back."""
+    """Put a thread's event loops aside; `back` restores them."""
     thread = threading.get_ident()
     _inside.add(thread)
     back.callback(_inside.discard, thread)
@@ -66,7 +66,7 @@ def _put_aside(back: contextlib.ExitStack) -> None:
 
 @contextlib.contextmanager
 def _own_policy() -> Iterator[None]:
-    """Give the main thread a new policy, and the descriptor that signals are told to back."""
+    """Give the main thread a new policy, and its descriptor for signals back."""
     policy, wakeup = _policy(), _wakeup_fd(-1)
     _set_policy(None)
     try:
@@ -80,7 +80,7 @@ def _own_policy() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _own_loop() -> Iterator[None]:
-    """Give another thread a loop, as the main one has for the asking; the policy belongs to all threads, and stays."""
+    """Give another thread a loop, which the main one gets from its policy; that belongs to all threads, and stays."""
     before, loop = _current(_policy()), asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
@@ -91,7 +91,7 @@ def _own_loop() -> Iterator[None]:
 
 
 def _leave() -> tuple[Any, Any]:
-    """Hide the running loop and its current task, and give both."""
+    """Hide the running loop and its current task, and return both."""
     running: Any = asyncio._get_running_loop()
     task = asyncio.current_task(running) if running is not None else None
     if task is not None:
@@ -121,7 +121,7 @@ def _set_policy(policy: Any) -> None:
 
 
 def _current(policy: Any) -> Any:
-    """The current loop of a policy in this thread, without making one; None if there is none, or it cannot be told."""
+    """The current loop of a policy in this thread, without making one; None if there is none, or if it is not known."""
     return getattr(getattr(policy, "_local", None), "_loop", None)
 
 
@@ -133,7 +133,7 @@ def _close(loop: Any) -> None:
 
 
 def _wakeup_fd(number: int) -> int | None:
-    """Set the descriptor that signals are told to, and give the one before; None if the given one cannot be set."""
+    """Set the descriptor for signals, and return the one before; None if it cannot be set."""
     try:
         return signal.set_wakeup_fd(number, warn_on_full_buffer=False)
     except (ValueError, OSError):  # the descriptor was closed meanwhile
@@ -148,7 +148,7 @@ def cores() -> int:
 
 
 def machine_memory() -> float:
-    """The machine's memory in MB; infinity where it cannot be told."""
+    """The machine's memory in MB; infinity where it is not known."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20
     except (ValueError, OSError, AttributeError):

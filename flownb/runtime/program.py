@@ -19,7 +19,7 @@ from typing import Any
 
 from flownb.cells.body import Decorator
 from flownb.errors import ParameterError
-from flownb.flow.artifacts import Artifacts
+from flownb.flow.artifacts import ArtifactTrace
 from flownb.flow.decorators import with_added
 from flownb.flow.definition import FlowDefinition
 from flownb.flow.graph import FlowGraph
@@ -27,10 +27,9 @@ from flownb.flow.method import MethodSource
 from flownb.provenance.module_copies import OwnModules
 from flownb.provenance.module_hashes import outdated_modules
 from flownb.provenance.variables import changed_variables, watched
-from flownb.runtime.class_body import keep_body
 from flownb.runtime.custom_decorators import forget_definitions, initialise, step_function
 from flownb.runtime.decorators import Recorded
-from flownb.runtime.flow_code import FlowCode, remember_cell
+from flownb.runtime.flow_code import FlowCode, keep_body, remember_cell
 from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.launch import Launch
 from flownb.runtime.metaflow_names import flow_builtins, own_imports, step
@@ -123,7 +122,7 @@ class Program:
     file : str
         What ``__file__`` is in the flow's code: the path that flow.py has beside the notebook.
     known_parameters : frozenset of str, optional
-        Attribute names of parameters and configs where only the executed class tells them; see `parameter_names`.
+        Attribute names of parameters and configs where only the executed class has them; see `parameter_names`.
     launch : Launch, optional
         What the command that starts it adds; None is for a step that runs alone.
     cache : ProgramCache
@@ -162,7 +161,7 @@ class Program:
         return self.cache.code
 
     @property
-    def artifacts(self) -> Artifacts:
+    def artifacts(self) -> ArtifactTrace:
         """What each step can read."""
         return self.code.artifacts
 
@@ -340,7 +339,7 @@ class Program:
         every: bool = False,
         mutated: bool = True,
     ) -> type[FlowSpec]:
-        """Execute imports, shared code and class body in a fresh module and give the flow's class.
+        """Execute imports, shared code and class body in a fresh module and return the flow's class.
 
         Parameters
         ----------

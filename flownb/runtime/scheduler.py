@@ -1,6 +1,6 @@
 """A whole flow: which task can run next, until none is left.
 
-One thread does it all: it starts what is ready, waits for what the executor reports, and follows it up. A join waits
+One thread does it all: it starts what is ready, waits for what the executor notices, and follows it up. A join waits
 for all branches of its split, or all tasks of its foreach (`Readiness`).
 """
 
@@ -18,7 +18,7 @@ from flownb.runtime.attempt import lost_attempt, may_be_tried_again
 from flownb.runtime.cards import CardUpdate
 from flownb.runtime.decorators import Recorded, catch, needs, retries, timeout_seconds
 from flownb.runtime.events import Event, task_cloned, task_ended, task_output, task_retried, task_started
-from flownb.runtime.executor import Ended, Executor, Lost, Report
+from flownb.runtime.executor import Ended, Executor, Lost, Notice
 from flownb.runtime.program import Program
 from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.store.datastore import Datastore
@@ -28,6 +28,13 @@ __all__ = ["MAX_NUM_SPLITS", "Readiness", "Ready", "RunStopped", "Scheduler"]
 
 # Metaflow's own default of --max-num-splits.
 MAX_NUM_SPLITS = 100
+# Seconds: between two looks at what else there is to do; how long a step may react to its @timeout, running tasks may
+# take to end when another one failed (Metaflow's own), an interrupted one to end, a killed one to be reported.
+TICK = 0.2
+REACTION = 5.0
+PATIENCE = 5.0
+AFTER_INTERRUPT = 0.6
+AFTER_KILL = 2.0
 
 
 class Ready(NamedTuple):
@@ -48,7 +55,7 @@ class _Waiting:
 
 
 class Readiness:
-    """The way through a graph.
+    """Which tasks of a graph are ready to run.
 
     Parameters
     ----------
@@ -95,7 +102,7 @@ class Readiness:
         """A task of a next step; None if that is a join which waits for more."""
         if not self.graph[target].is_join:
             return Ready(target, (record,), record.foreach)
-        top = self.graph.frames[record.step][-1]
+        top = self.graph.open_splits[record.step][-1]
         if top.kind == "foreach":
             outer, position, expected = record.foreach[:-1], record.foreach[-1].index, record.foreach[-1].num_splits
         else:
@@ -108,15 +115,6 @@ class Readiness:
             return None
         del self._joins[key]
         return Ready(target, tuple(waiting.arrived[position] for position in sorted(waiting.arrived)), outer)
-
-
-# Seconds: between two looks at what else there is to do; how long a step may react to its @timeout, running tasks may
-# take to end when another one failed (Metaflow's own), an interrupted one to end, a killed one to be told of.
-TICK = 0.2
-REACTION = 5.0
-FAREWELL = 5.0
-INTERRUPTION = 0.6
-BURIAL = 2.0
 
 
 class RunStopped(KeyboardInterrupt):
@@ -142,16 +140,16 @@ class Scheduler:
     given : mapping of str to ArtifactRef
         Parameters and constants.
     emit : callable
-        Told of all that happens to tasks.
+        Called with all that happens to tasks.
     on_card : callable, optional
-        Given what a task wants to show of its cards while it runs.
+        Called when a task refreshes its cards while it runs.
     decorators : mapping of str to tuple
         What the steps' decorator lines say, by step.
     tags : tuple of str
     max_num_splits : int
         Largest number of items of a foreach, as a guard against mistakes.
-    reuse : callable, optional
-        Gives the record of a task that need not run, for its result is known.
+    clone : callable, optional
+        Returns the clone of a task whose result the run takes from its origin run; None if the task has to run.
     origin_run : str
         The run that is resumed, empty if none is.
     source : ArtifactRef, optional
@@ -159,7 +157,7 @@ class Scheduler:
     tick : callable, optional
         Called several times a second.
     on_record : callable, optional
-        Given the record of each task that has ended.
+        Called with the record of each task that has ended.
     """
 
     def __init__(
@@ -175,7 +173,7 @@ class Scheduler:
         decorators: Mapping[str, tuple[Recorded, ...]] | None = None,
         tags: tuple[str, ...] = (),
         max_num_splits: int = MAX_NUM_SPLITS,
-        reuse: Callable[[TaskSpec], TaskRecord | None] | None = None,
+        clone: Callable[[TaskSpec], TaskRecord | None] | None = None,
         origin_run: str = "",
         source: ArtifactRef | None = None,
         tick: Callable[[], None] = lambda: None,
@@ -190,13 +188,13 @@ class Scheduler:
         self.on_card = on_card
         self.decorators = decorators or {}
         self.tags = tags
-        self.reuse = reuse
+        self.clone = clone
         self.origin_run = origin_run
         self.source = source
         self.tick = tick
         self.on_record = on_record
         self._ready: dict[str, deque[Ready | TaskSpec]] = {}  # by step, so that many items of one are looked at once
-        self._way = Readiness(program.graph, max_num_splits=max_num_splits)
+        self._readiness = Readiness(program.graph, max_num_splits=max_num_splits)
         self._running: dict[tuple[str, int], TaskSpec] = {}
         self._needs = {name: needs(self.decorators.get(name, ())) for name in program.graph.nodes}
         self._stopping = self._leaving = False
@@ -219,31 +217,31 @@ class Scheduler:
         RunStopped
             If it was asked to stop; what ran is recorded as interrupted.
         ForeachError, StoreError
-            If the run cannot go on; what ran is recorded as interrupted.
+            If the run cannot continue; what ran is recorded as interrupted.
         """
-        self._make_ready([self._way.first])
+        self._make_ready([self._readiness.first])
         try:
-            failed = self._go_on()
+            failed = self._run_until_failure()
         except BaseException:
             self._end_all()
             raise
         if failed is not None:
-            self._take_leave()
+            self._let_running_end()
         return failed
 
-    def _go_on(self) -> TaskResult | None:
+    def _run_until_failure(self) -> TaskResult | None:
         """Start what is ready and follow up what ends, until a task failed or none is left."""
         while True:
             self._start()
             if not (self._running or self._ready):
                 return None
             failed: TaskResult | None = None
-            for report in self.executor.wait(TICK):
-                result = self._take(report)
+            for notice in self.executor.wait(TICK):
+                result = self._take(notice)
                 if result is not None and result.error is not None:
                     failed, self._leaving = failed or result, True
                 elif result is not None and failed is None:
-                    self._make_ready(self._way.follow(result.record))
+                    self._make_ready(self._readiness.follow(result.record))
             if failed is not None:
                 return failed
             self._tick()
@@ -251,7 +249,7 @@ class Scheduler:
                 raise RunStopped
 
     def _tick(self) -> None:
-        """Do what is to be done now and then."""
+        """Do what is to be done several times a second."""
         self._ticked = time.monotonic()
         self.tick()
 
@@ -268,7 +266,7 @@ class Scheduler:
                 self._submit(spec)
 
     def _next(self) -> Ready | TaskSpec | None:
-        """Take the next task for which there is room."""
+        """The next task for which there is room."""
         for step, waiting in self._ready.items():
             if self._fits(step):
                 one = waiting.popleft()
@@ -287,7 +285,7 @@ class Scheduler:
                 waiting.append(one)
 
     def _spec(self, one: Ready) -> TaskSpec | None:
-        """What the next task is to run; None if its result is known, which is then followed up."""
+        """What the next task is to run; None if it was cloned; its clone is then followed up."""
         task = self.datastore.tasks.new_task(self.program.flow.name, self.run_id, one.step)
         spec = TaskSpec(
             one.step,
@@ -300,17 +298,17 @@ class Scheduler:
             origin_run=self.origin_run,
             source=self.source,
         )
-        if self.reuse is None:
+        if self.clone is None:
             return spec
         with self.datastore.recording():  # what the clone refers to is not cleared up before it is written
-            clone = self.reuse(spec)
+            clone = self.clone(spec)
             if clone is None:
                 return spec
             self.datastore.tasks.write_task(clone, made=())
         self.emit(task_cloned(clone))
         if time.monotonic() - self._ticked > TICK:
             self._tick()
-        self._make_ready(self._way.follow(clone))
+        self._make_ready(self._readiness.follow(clone))
         return None
 
     def _submit(self, spec: TaskSpec) -> None:
@@ -332,9 +330,9 @@ class Scheduler:
 
     # -- what happens
 
-    def _take(self, report: Report) -> TaskResult | None:
-        """Take note of what happened; gives the result of a task that has ended for good."""
-        spec, message = report
+    def _take(self, notice: Notice) -> TaskResult | None:
+        """Take note of what happened; returns the result of a task that has ended for good."""
+        spec, message = notice
         match message:
             case Output():
                 self.emit(task_output(self.program.flow.name, spec, message))
@@ -349,11 +347,11 @@ class Scheduler:
         return None
 
     def _lost(self, spec: TaskSpec, reason: str, status: TaskStatus) -> TaskResult:
-        """The result of an attempt whose process is gone."""
+        """The result of an attempt whose process died."""
         return lost_attempt(self.program, spec, self.datastore, reason, status)
 
     def _ended(self, spec: TaskSpec, result: TaskResult, *, lost: str = "") -> TaskResult | None:
-        """Follow an attempt up; gives its result unless there is another attempt."""
+        """Follow up an attempt; returns its result unless there is another attempt."""
         self._running.pop((spec.task, spec.attempt), None)
         if result.error is None:
             result = replace(result, record=_shared(result.record, spec))
@@ -372,9 +370,9 @@ class Scheduler:
 
     # -- the end
 
-    def _take_leave(self) -> None:
+    def _let_running_end(self) -> None:
         """After a failure: give running tasks a moment to end, as Metaflow does, then end them."""
-        end = time.monotonic() + FAREWELL
+        end = time.monotonic() + PATIENCE
         try:
             while self._running and time.monotonic() < end and not self._stopping:
                 self._wait_until(min(end, time.monotonic() + TICK))
@@ -387,10 +385,10 @@ class Scheduler:
         if not self._running:
             return
         self.executor.interrupt()
-        self._wait_until(time.monotonic() + INTERRUPTION)
+        self._wait_until(time.monotonic() + AFTER_INTERRUPT)
         if self._running:
             self.executor.kill()
-            self._wait_until(time.monotonic() + BURIAL)
+            self._wait_until(time.monotonic() + AFTER_KILL)
         for spec in list(self._running.values()):
             self._ended(spec, self._lost(spec, "The run was stopped.", "interrupted"))
 

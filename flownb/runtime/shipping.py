@@ -30,6 +30,9 @@ __all__ = ["dump_program", "importable", "load_program", "module_folder", "reada
 
 
 LEAN = (Program, FlowDefinition, FlowGraph, Step)
+PROGRAM = "program.pickle"
+# By module: the hash of what is in it, the folder, and who made it. What is forked finds those of its parent.
+_folders: dict[str, tuple[str, str, int]] = {}
 
 
 def dump_program(program: Program) -> bytes:
@@ -68,16 +71,11 @@ def readable_name(cell: Cell) -> str:
     return f"<{place}: {cell.kind} {cell.name}>" if cell.name else f"<{place}: {cell.kind}>"
 
 
-PROGRAM = "program.pickle"
-# By module: the hash of what is in it, the folder, and who made it. What is forked finds those of its parent.
-_folders: dict[str, tuple[str, str, int]] = {}
-
-
 @contextlib.contextmanager
 def importable(program: Program) -> Iterator[None]:
     """Let processes that are started in the block import the flow's module."""
     folder = module_folder(program)
-    sys.path.append(folder)  # what such a process is told of
+    sys.path.append(folder)  # which such a process gets
     try:
         yield
     finally:
@@ -87,7 +85,7 @@ def importable(program: Program) -> Iterator[None]:
 
 
 def module_folder(program: Program) -> str:
-    """The folder with the flow's module, made anew when shared code changed."""
+    """The folder with the flow's module, made again when shared code changed."""
     name = module_name(program.flow.name)
     content, folder, owner = _folders.get(name, ("", "", 0))
     if content != program.shared_hash or not Path(folder).is_dir():
@@ -102,7 +100,7 @@ def module_folder(program: Program) -> str:
 
 
 def rebuild(file: str) -> None:
-    """Put the flow's module, made from its cells, in the place of the one that is being imported from `file`."""
+    """Replace the module that is being imported from `file` with the flow's module, made from its cells."""
     load_program(Path(file).with_name(PROGRAM).read_bytes()).flow_class()
 
 

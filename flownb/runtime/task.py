@@ -114,7 +114,7 @@ class TaskResult:
     decorators : tuple of (str, dict)
         Names and settings of the step's decorators.
     cards : tuple of CardContent
-        One for each ``@card``, from top to bottom, as far as it was filled.
+        One for each ``@card``, from top to bottom, with what it has so far.
     notes : tuple of str
         What the user should know of how it ran.
     """

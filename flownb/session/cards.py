@@ -1,34 +1,29 @@
-"""The cards of a notebook's steps: which one is newest.
+"""The cards of a notebook's steps, to be shown: ``%card`` and ``flownb card``.
 
-Takes a session, and what was spun or is running; gives views to display. Recorded cards are read from the datastore; a
-spun one is kept in memory alone.
+The newest one counts: recorded cards are in the datastore, those of spins and of tasks that run in the `CardShelf`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flownb.cards.content import CardContent
 from flownb.client import Card
 from flownb.errors import CardNotFound, NotFound, nearest
 from flownb.pathspec import parse_origin
 from flownb.runtime.cards import CardUpdate, OnCard
-from flownb.runtime.events import CardRefreshed, Event, TaskEnded
-from flownb.runtime.task import TaskResult, TaskSpec
+from flownb.runtime.events import CardRefreshed, Event
+from flownb.runtime.task import TaskSpec
 from flownb.session.latest import LatestResults, no_task
 from flownb.session.options import CardOptions
+from flownb.session.report import RUNNING, CardShelf
+from flownb.session.session import Session
 from flownb.store.records import ForeachFrame, TaskRecord
 
-if TYPE_CHECKING:
-    from flownb.session.state import SessionState
-
-__all__ = ["CardShelf", "CardView", "card_hook", "card_view"]
-
-# When the card of a task that runs was made: later than all others.
-RUNNING = float("inf")
+__all__ = ["CardView", "card_hook", "card_view"]
 
 
 @dataclass(frozen=True)
@@ -68,61 +63,17 @@ class CardView:
         return {"flownb": {"card": self.step, **self.facts}}
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """Cards that are in no datastore, or not yet."""
-
-    cards: tuple[CardContent, ...]
-    frames: tuple[ForeachFrame, ...]
-    note: str
-    at: float
-
-
-class CardShelf:
-    """Spun and running cards."""
-
-    def __init__(self) -> None:
-        self._spun: dict[str, _Kept] = {}
-        self._running: dict[str, _Kept] = {}
-
-    def keep_spun(self, result: TaskResult) -> None:
-        """Take over the cards of a spin; they count until the step is run or spun again."""
-        record = result.record
-        if result.cards:
-            note = "spin" if record.run else "spin, not recorded"
-            if record.status != "done":
-                note += f", {record.status}"
-            self._spun[record.step] = _Kept(result.cards, record.foreach, note, record.finished)
-
-    def keep_running(self, update: CardUpdate, frames: tuple[ForeachFrame, ...]) -> None:
-        """Take over the cards of a task that runs, until it has ended."""
-        self._running[update.step] = _Kept(update.contents, frames, "running", RUNNING)
-
-    def watch(self, event: Event) -> None:
-        """Forget what a task showed while it ran, once it has ended."""
-        if isinstance(event, TaskEnded):
-            self._running.pop(event.step, None)
-
-    def kept(self, options: CardOptions) -> _Kept | None:
-        """The running or else the spun cards that fit, None if there are none."""
-        for shelf in (self._running, self._spun):
-            found = shelf.get(options.step)
-            if found is not None and options.index in (None, *(frame.index for frame in found.frames[-1:])):
-                return found
-        return None
-
-
-def card_hook(session: SessionState, flow: str, spec: TaskSpec) -> OnCard:
-    """What to give `run_task` as ``on_card``: the refreshed card goes to the shelf, and the views are told."""
+def card_hook(shelf: CardShelf, emit: Callable[[Event], None], flow: str, spec: TaskSpec) -> OnCard:
+    """What to pass to `run_task` as ``on_card``: keeps a refreshed card, and notifies the views."""
 
     def refreshed(update: CardUpdate) -> None:
-        session.cards.keep_running(update, spec.frames)
-        session.events.emit(CardRefreshed(flow, spec.run, spec.step, spec.task, update.card))
+        shelf.keep_running(update, spec.frames)
+        emit(CardRefreshed(flow, spec.run, spec.step, spec.task, update.card))
 
     return refreshed
 
 
-def card_view(session: SessionState, options: CardOptions) -> CardView:
+def card_view(session: Session, options: CardOptions) -> CardView:
     """The cards of a step: the newest, of recorded and spun ones, or those of a run.
 
     Raises
@@ -133,7 +84,7 @@ def card_view(session: SessionState, options: CardOptions) -> CardView:
         If it never ran, has no card, or none of that id or index.
     """
     step = session.step(options.step)
-    kept = session.cards.kept(options) if options.origin is None else None
+    kept = session.cards.kept(options.step, options.index) if options.origin is None else None
     running = kept is not None and kept.at == RUNNING  # refreshed often, so the datastore is left alone
     tasks = () if running else _recorded(session, options)
     if kept is not None and kept.at > max((task.finished for task in tasks), default=0.0):
@@ -154,7 +105,7 @@ def card_view(session: SessionState, options: CardOptions) -> CardView:
     return CardView(step.name, _by_id(contents, options), ", ".join(notes), facts)
 
 
-def _recorded(session: SessionState, options: CardOptions) -> tuple[TaskRecord, ...]:
+def _recorded(session: Session, options: CardOptions) -> tuple[TaskRecord, ...]:
     """The step's tasks that are asked for, in foreach order."""
     if options.origin is None:
         return session.results().attempted(options.step)
@@ -176,7 +127,7 @@ def _recorded(session: SessionState, options: CardOptions) -> tuple[TaskRecord, 
 
 
 def _at_index(tasks: Sequence[TaskRecord], options: CardOptions) -> TaskRecord:
-    """The task of the wanted item; the first without a wish."""
+    """The task of the item that is asked for; else the first."""
     if options.index is None:
         return tasks[0]
     indexes = [task.foreach[-1].index for task in tasks if task.foreach]
@@ -196,7 +147,7 @@ def _item(frames: Sequence[ForeachFrame], options: CardOptions) -> list[str]:
 
 
 def _by_id(cards: tuple[CardContent, ...], options: CardOptions) -> tuple[CardContent, ...]:
-    """The cards of the wanted id; all without a wish."""
+    """The cards of the id that is asked for; else all."""
     if options.id is None:
         return cards
     found = tuple(card for card in cards if card.id == options.id)
@@ -210,14 +161,14 @@ def _by_id(cards: tuple[CardContent, ...], options: CardOptions) -> tuple[CardCo
     return found
 
 
-def _no_card(session: SessionState, name: str) -> CardNotFound:
-    """That a step ran without a card."""
+def _no_card(session: Session, name: str) -> CardNotFound:
+    """The error that a step ran without a card."""
     if any(decorator.name == "card" for decorator in session.program(False).decorators(name)):
         return CardNotFound(
             f"Step {name} has no card yet.", "It last ran without @card.", f"Run its cell again, or `%spin {name}`."
         )
     return CardNotFound(
         f"Step {name} has no card.",
-        "No @card stands above its body.",
+        "There is no @card above its body.",
         f"Write @card on the line below `%%step {name}`, and run the cell again.",
     )

@@ -1,54 +1,64 @@
-"""Where the tasks of a run are executed, by the name that ``--executor`` gives it.
+"""Where tasks are executed: the executors that ``--executor`` names, and a process for one attempt of a spin.
 
-Takes that name; gives an `Executor`. An engine's own packages are imported only when it is asked for.
+An engine's own packages are imported only when it is asked for. ``%spin --isolate process`` executes its attempt in a
+worker: a step that crashes, or changes libraries for good, leaves the kernel as it was, and the values that it set are
+read from a folder where the process put them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from IPython.core.getipython import get_ipython
 from IPython.display import publish_display_data
 
+from flownb.errors import ParameterError, nearest
 from flownb.runtime.attempt import AttemptOptions, run_attempt
 from flownb.runtime.capture import logged
 from flownb.runtime.cards import CardUpdate, OnCard
-from flownb.runtime.executor import Ended, Executor, InlineExecutor, Lost, Report
+from flownb.runtime.executor import Ended, Executor, InlineExecutor, Lost, Notice
 from flownb.runtime.failure import process_died
-from flownb.runtime.program import Program
+from flownb.runtime.program import Program, module_name
 from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.runtime.workers.pool import ProcessExecutor
-from flownb.session.state import SessionState
+from flownb.runtime.workers.server import ServerPool
 from flownb.store.datastore import Datastore
 from flownb.store.records import TaskRecord
 
-if TYPE_CHECKING:
-    from flownb.session.options import RunOptions
-    from flownb.session.state import SessionState
-
-__all__ = ["open_executor", "run_isolated"]
-
-# MERGED-DOC session.isolated: One attempt in a process of its own: ``%spin --isolate process``. Takes what a spin
-# in the kernel takes; gives a `TaskResult` of the same shape. A step that crashes, or changes libraries for good,
-# leaves the kernel as it was; what it set is read from where the process put it.
+__all__ = ["executor_named", "module_kept", "open_executor", "run_isolated"]
 
 
-# Seconds: between two looks, and that an interrupted step has to end.
+# Seconds: between two looks, and how long an interrupted step may take to end.
 TICK = 0.2
 PATIENCE = 1.0
 
 
+@contextlib.contextmanager
+def module_kept(flow: str) -> Iterator[None]:
+    """Put the flow's module back afterwards: the notebook's scratch cells hold its classes."""
+    name = module_name(flow)
+    before = sys.modules.get(name)
+    try:
+        yield
+    finally:
+        if before is not None:
+            sys.modules[name] = before
+
+
 def run_isolated(
-    session: SessionState,
     program: Program,
     spec: TaskSpec,
+    datastore: Datastore,
+    servers: ServerPool,
     *,
     keep: Datastore | None,
     decorated: bool,
@@ -58,47 +68,50 @@ def run_isolated(
 
     Parameters
     ----------
-    session : SessionState
     program : Program
     spec : TaskSpec
+    datastore : Datastore
+        Where the inputs are.
+    servers : ServerPool
+        Which process the worker is forked from.
     keep : Datastore or None
         The spin datastore, to record it there; None records nothing.
     decorated : bool
         Whether the step's decorator lines are executed.
     on_card : callable
-        Told of each refresh.
+        Called with each refreshed card.
 
     Returns
     -------
     TaskResult
         With what the step set as live objects; `TaskResult.error` is a `StepError`.
     """
-    with tempfile.TemporaryDirectory(prefix="flownb-spin-") as folder, session.servers.server() as server:
+    with tempfile.TemporaryDirectory(prefix="flownb-spin-") as folder, servers.server() as server:
         executor = ProcessExecutor(
             program,
-            session.datastore.location,
+            datastore.location,
             slots=1,
             server=server,
             keeps="spin" if keep is not None else "values",
             values=folder,
             decorated=decorated,
         )
-        told = _Told(program.flow.name, on_card)
+        heard = _Heard(program.flow.name, on_card)
         try:
             executor.submit(spec)
-            while told.result is None:
-                told.take(executor.wait(TICK))
+            while heard.result is None:
+                heard.take(executor.wait(TICK))
         except KeyboardInterrupt:
             executor.interrupt()
             end = monotonic() + PATIENCE
-            while told.result is None and monotonic() < end:
-                told.take(executor.wait(TICK))
-            if told.result is None:
+            while heard.result is None and monotonic() < end:
+                heard.take(executor.wait(TICK))
+            if heard.result is None:
                 executor.kill()
                 raise
         finally:
             executor.close()
-        result = told.result
+        result = heard.result
         refs: Any = result.values
         values = Datastore(Path(folder))
         if keep is not None:
@@ -106,16 +119,16 @@ def run_isolated(
         return replace(result, values={name: values.artifacts.load(ref, name=name) for name, ref in refs.items()})
 
 
-class _Told:
-    """What is heard of the attempt."""
+class _Heard:
+    """Shows the output of the attempt, and keeps its result."""
 
     def __init__(self, flow: str, on_card: OnCard) -> None:
         self.result: TaskResult | None = None
         self._flow, self._on_card = flow, on_card
 
-    def take(self, reports: Iterable[Report]) -> None:
-        """Show what is to be shown, and remember the result."""
-        for spec, message in reports:
+    def take(self, notices: Iterable[Notice]) -> None:
+        """Handle what the worker reports."""
+        for spec, message in notices:
             match message:
                 case Output():
                     _show(message)
@@ -129,7 +142,7 @@ class _Told:
 
 
 def _show(output: Output) -> None:
-    """Show what the step shows, as if it did so here."""
+    """Show a piece of the step's output, as if the step wrote it here."""
     if output.kind == "display" and get_ipython() is not None:
         name = {"display_id": output.display_id} if output.display_id else {}
         publish_display_data(dict(output.data), dict(output.metadata), transient=name, update=output.update)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
@@ -140,13 +153,70 @@ def _show(output: Output) -> None:
 
 
 def _lost(flow: str, spec: TaskSpec) -> TaskRecord:
-    """What is known of an attempt that left nothing."""
+    """The record of an attempt that left none."""
     return TaskRecord(flow, spec.run, spec.step, spec.task, spec.attempt, "failed", foreach=spec.frames)
 
 
+EXECUTORS = ("process", "inline", "dask")
+# How `dask scheduler` says where it is; dask's own protocol can be left out.
+ADDRESS = re.compile(r"(?P<protocol>[a-z]+://)?(?P<place>[^\s/:]+:\d+|\[[0-9a-fA-F:]+\]:\d+)")
+
+
+def executor_named(text: str) -> str:
+    """The full name of the executor that a text names.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such executor, or its package is not installed.
+
+    Examples
+    --------
+    >>> executor_named("process")
+    'process'
+    """
+    name, equals, address = text.partition("=")
+    if name not in EXECUTORS or (equals and name != "dask"):
+        raise ParameterError(
+            f"`--executor {text}` is not known.{nearest(name, EXECUTORS)}",
+            f"The executors are {', '.join(EXECUTORS)} and dask=tcp://HOST:PORT.",
+            "Correct it or leave it out.",
+        )
+    if name == "dask" and importlib.util.find_spec("distributed") is None:
+        raise ParameterError(
+            f"`--executor {text}` needs the package distributed.",
+            "It is not installed here.",
+            "Run `pip install 'flownb[dask]'`.",
+        )
+    if not equals:
+        return text
+    found = ADDRESS.fullmatch(address)
+    if found is None:
+        raise ParameterError(
+            f"`--executor {text}` does not name a dask scheduler.",
+            "Its address has a host and a port.",
+            "Write --executor dask=tcp://HOST:8786, as `dask scheduler` prints it.",
+        )
+    return f"dask={found['protocol'] or 'tcp://'}{found['place']}"
+
+
 @contextlib.contextmanager
-def open_executor(session: SessionState, program: Program, options: RunOptions) -> Iterator[Executor]:
-    """The executor that a run asks for, for as long as the block lasts.
+def open_executor(
+    program: Program, datastore: Datastore, servers: ServerPool, *, name: str, workers: int, workers_given: bool
+) -> Iterator[Executor]:
+    """The executor of a run, for as long as the block lasts.
+
+    Parameters
+    ----------
+    program : Program
+    datastore : Datastore
+    servers : ServerPool
+    name : str
+        As `executor_named` returns it.
+    workers : int
+        How many tasks run at once.
+    workers_given : bool
+        Whether the user gave that number.
 
     Raises
     ------
@@ -154,27 +224,23 @@ def open_executor(session: SessionState, program: Program, options: RunOptions) 
         If it cannot be reached, or cannot run this flow.
     """
     executor: Executor
-    name, _, address = options.executor.partition("=")
+    name, _, address = name.partition("=")
     with contextlib.ExitStack() as held:
         if name == "inline":
-            from flownb.session.state import module_kept
-
             held.enter_context(module_kept(program.flow.name))
 
             def run(spec: TaskSpec) -> TaskResult:
-                with logged(session.datastore, program.flow.name, spec):
-                    return run_attempt(program, spec, session.datastore, AttemptOptions(session.datastore))
+                with logged(datastore, program.flow.name, spec):
+                    return run_attempt(program, spec, datastore, AttemptOptions(datastore))
 
             executor = InlineExecutor(run)
         elif name == "dask":
             from flownb.runtime.engines.dask_executor import DaskExecutor
 
-            slots = None if address and not options.workers_given else options.workers
-            executor = DaskExecutor(program, session.datastore, address=address, slots=slots)
+            slots = None if address and not workers_given else workers
+            executor = DaskExecutor(program, datastore, address=address, slots=slots)
         else:
-            from flownb.runtime.workers.pool import ProcessExecutor
-
-            server = held.enter_context(session.servers.server())
-            executor = ProcessExecutor(program, session.datastore.location, slots=options.workers, server=server)
+            server = held.enter_context(servers.server())
+            executor = ProcessExecutor(program, datastore.location, slots=workers, server=server)
         held.callback(executor.close)
         yield executor

@@ -272,7 +272,7 @@ def step_instances(
         if transition.foreach is None:
             raise MissingResults(
                 f"Step {step} cannot run alone: what its foreach runs over is known only when {parent} runs.",
-                f"The self.next of {parent} names no artifact.",
+                f"The self.next of {parent} does not name an artifact.",
                 'Write foreach="name" there, or run the whole flow.',
             )
         return [

@@ -1,9 +1,8 @@
-"""How every step stands, by its latest result: the one judgement that all views show.
+"""Judges each step by its latest result: fresh, stale and why, failed, not taken.
 
-Takes a `Program`, the latest results and the parameters that running now would start with; gives a `Freshness` for each
-step. It compares each task with what it would read now (`flownb.runtime.freshness`) and loads nothing but values of
-built-in types, so no code of the user's runs. Content decides, not time: a parent that was run again to the same
-artifacts leaves its children fresh.
+A task is compared with what it would read now (`flownb.runtime.freshness`). Only values of built-in types are loaded,
+so no code of the user's runs. Content decides, not time: a parent that was run again with the same artifacts as a
+result leaves its children fresh.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from flownb.errors import FlownbError, ForeachError, MissingResults
-from flownb.picture import Dag, DagEdge, DagNode
 from flownb.runtime.foreach import ItemKeys
 from flownb.runtime.freshness import NEVER, Comparison, Freshness, Reason
 from flownb.runtime.program import Program
@@ -31,53 +29,7 @@ from flownb.session.latest import LatestResults
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord
 
-__all__ = ["Judge", "flow_picture", "step_detail"]
-
-# MERGED-DOC session.picture: The flow's graph as a picture: steps with kind and state, arrows with their labels.
-# Takes a `Program` and the state of its steps; gives a `Dag` to draw.
-
-
-def flow_picture(program: Program, states: Mapping[str, Freshness]) -> Dag:
-    """Give the picture of the user's own steps.
-
-    Parameters
-    ----------
-    program : Program
-        With the graph of the user's own steps.
-    states : mapping of str to Freshness
-        By step; a missing step never ran.
-    """
-    graph = program.graph
-    nodes = []
-    for name, node in graph.nodes.items():
-        state = states.get(name, NEVER)
-        in_foreach = graph.in_foreach(name)
-        nodes.append(DagNode(name, node.kind, state.state, step_detail(state, in_foreach), in_foreach))
-    edges = []
-    for name, node in graph.nodes.items():
-        transition = node.transition
-        cases: dict[str, list[str]] = {}
-        for value, target in transition.cases if transition is not None else ():
-            cases.setdefault(target, []).append(str(value))
-        for target in node.targets:
-            if target not in graph or transition is None:
-                continue
-            label = ""
-            if transition.kind == "foreach":
-                label = f"foreach {transition.foreach}"
-            elif transition.kind == "switch":
-                label = f"{transition.condition}={' | '.join(cases.get(target, ()))}"
-            edges.append(DagEdge(name, target, label))
-    return Dag(program.flow.name, tuple(nodes), tuple(edges))
-
-
-def step_detail(state: Freshness, in_foreach: bool) -> str:
-    """What is said beside a step's state: why it is so, else its tasks inside a foreach and how they were made."""
-    if state.reasons:
-        return state.brief or state.reasons[0]
-    tasks = [f"{state.tasks} task{'s' * (state.tasks > 1)}"] if in_foreach and state.tasks else []
-    return ", ".join([*tasks, *state.notes])
-
+__all__ = ["Judge"]
 
 # Characters of a parameter's value that are said; what is longer is only said to be another one.
 LONGEST = 30

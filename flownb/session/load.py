@@ -1,7 +1,7 @@
 """A task's state for the notebook's scratch cells: ``%flow load RUN/STEP[/TASK]``.
 
-Takes a `SessionState` and a place; gives the values of the task's artifacts, as far as they were set, and the item of
-its foreach. Nothing is put into a namespace here.
+That is the values of its artifacts, as far as they were set, and the item of its foreach. The caller puts them into the
+namespace.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from flownb.pathspec import safe_name
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.foreach import item_at
 from flownb.session.commands import read
-from flownb.session.state import SessionState
+from flownb.session.session import Session
 from flownb.store.datastore import Datastore
 from flownb.store.records import TaskRecord
 
@@ -85,12 +85,12 @@ def parse_load(given: Sequence[str]) -> LoadOptions:
     return LoadOptions(values["place"], tuple(values["names"]), values["index"], values["overwrite"])
 
 
-def load_task(session: SessionState, options: LoadOptions, taken: Collection[str] = ()) -> Loaded:
+def load_task(session: Session, options: LoadOptions, taken: Collection[str] = ()) -> Loaded:
     """Load a task's artifacts, also of one that failed: it has what it inherited and what it set on ``self``.
 
     Parameters
     ----------
-    session : SessionState
+    session : Session
     options : LoadOptions
     taken : collection of str
         Names of the notebook's variables that are not to be replaced.
@@ -153,7 +153,7 @@ def _not_loaded(name: str, error: Exception) -> str:
     return f"`{name}` cannot be loaded: {type(error).__name__}: {first}"
 
 
-def _is_join(session: SessionState, record: TaskRecord) -> bool:
+def _is_join(session: Session, record: TaskRecord) -> bool:
     """Whether a task's step is a join, as far as that is known of a step that is gone or of another flow."""
     program = session.program(False)
     if record.flow == program.flow.name and record.step in program.graph:
@@ -189,7 +189,7 @@ def _item(datastore: Datastore, record: TaskRecord, notes: list[str]) -> dict[st
     return {INPUT: item_at(datastore.artifacts.load(ref, name=frame.var, where=record.pathspec), frame.index)}
 
 
-def _tasks_at(session: SessionState, place: str) -> tuple[list[TaskRecord], str]:
+def _tasks_at(session: Session, place: str) -> tuple[list[TaskRecord], str]:
     """The tasks that a place names, and the artifact after a task's id."""
     parts = [safe_name(part) for part in place.strip("/").split("/")]
     flow, datastore = session.flow.name, session.datastore

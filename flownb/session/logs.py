@@ -1,6 +1,6 @@
-"""What a step's tasks wrote and displayed, to be shown again: ``%flow logs``.
+"""The output of a step's tasks, shown again: ``%flow logs``.
 
-Takes a session and `LogOptions`; gives a `StepLog`, the same in every run of a notebook: no ids, no times.
+It is the same in every run of a notebook: no ids, no times.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from flownb.errors import MissingResults, NotFound
 from flownb.pathspec import Origin, parse_origin
 from flownb.session.commands import read
 from flownb.session.latest import LatestResults, no_task
-from flownb.session.state import SessionState
+from flownb.session.session import Session
 from flownb.store.logs import LogPiece, LogPlace
 from flownb.store.records import TaskRecord
 
@@ -88,7 +88,7 @@ def parse_logs(given: Sequence[str]) -> LogOptions:
     return LogOptions(**read("logs", given))
 
 
-def step_log(session: SessionState, options: LogOptions) -> StepLog:
+def step_log(session: Session, options: LogOptions) -> StepLog:
     """What the newest tasks of a step showed, or those of a run.
 
     Raises
@@ -132,14 +132,14 @@ def step_log(session: SessionState, options: LogOptions) -> StepLog:
     return StepLog(tuple(heard), "; ".join(notes))
 
 
-def _cleared_with(session: SessionState, clones: Sequence[TaskRecord]) -> list[str]:
+def _cleared_with(session: Session, clones: Sequence[TaskRecord]) -> list[str]:
     """Runs in which cloned tasks ran that are not there any more, nor are their logs."""
     runs = dict.fromkeys(one.origin.partition("/")[0] for one in clones if one.origin)
     found = session.datastore.runs.run_records(session.flow.name, list(runs))
     return [run for run, record in zip(runs, found, strict=True) if record is None or record.removed]
 
 
-def _origin(session: SessionState, options: LogOptions) -> Origin | None:
+def _origin(session: Session, options: LogOptions) -> Origin | None:
     """The run or task that is asked for; a run of this kernel that goes on counts as asked for."""
     flow = session.flow.name
     if options.origin is None:
@@ -156,9 +156,7 @@ def _origin(session: SessionState, options: LogOptions) -> Origin | None:
     return origin
 
 
-def _tasks(
-    session: SessionState, options: LogOptions, origin: Origin | None
-) -> tuple[Sequence[TaskRecord], list[LogPlace]]:
+def _tasks(session: Session, options: LogOptions, origin: Origin | None) -> tuple[Sequence[TaskRecord], list[LogPlace]]:
     """The step's tasks that are asked for, in foreach order, and logs of those that have not ended."""
     flow, store = session.flow.name, session.datastore
     if origin is None:
@@ -191,7 +189,7 @@ def _at_index(records: Sequence[TaskRecord], options: LogOptions) -> list[TaskRe
     return found
 
 
-def _recorded(session: SessionState, record: TaskRecord, options: LogOptions) -> tuple[str, tuple[LogPiece, ...]]:
+def _recorded(session: Session, record: TaskRecord, options: LogOptions) -> tuple[str, tuple[LogPiece, ...]]:
     """Heading and pieces of a task that has ended."""
     attempts = task_attempts(session.datastore, source_of(session.datastore, record))
     attempt = attempts[-1] if options.attempt is None else options.attempt

@@ -7,21 +7,20 @@ read, the same for a notebook (``parse_…``, given words) and for a terminal (`
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flownb.errors import NotFound, ParameterError, nearest
+from flownb.errors import NotFound, ParameterError
 from flownb.flow.decorators import decorator_spec
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.parameters.parameter import Parameter
 from flownb.runtime.process import cores
 from flownb.runtime.scheduler import MAX_NUM_SPLITS
 from flownb.session.commands import read
+from flownb.session.executors import executor_named
 from flownb.settings import max_workers
 
 __all__ = [
@@ -30,7 +29,6 @@ __all__ = [
     "RunOptions",
     "SpinOptions",
     "card_options",
-    "executor_named",
     "literal",
     "load_artifacts_module",
     "parse_card",
@@ -44,9 +42,6 @@ __all__ = [
     "write_output",
 ]
 
-EXECUTORS = ("process", "inline", "dask")
-# How `dask scheduler` says where it is; dask's own protocol can be left out.
-ADDRESS = re.compile(r"(?P<protocol>[a-z]+://)?(?P<place>[^\s/:]+:\d+|\[[0-9a-fA-F:]+\]:\d+)")
 # Options of `run` that Metaflow accepts as the name of a parameter, by the names of their values.
 UNCLEAR = {"executor": "--executor", "background": "--background", "branch": "--branch", "production": "--production"}
 
@@ -304,44 +299,6 @@ def spin_options(values: Mapping[str, Any]) -> SpinOptions:
         config_files=dict(values["config_files"]),
         config_values=dict(values["config_values"]),
     )
-
-
-def executor_named(text: str) -> str:
-    """The executor that a text names, in full.
-
-    Raises
-    ------
-    ParameterError
-        If there is none, or its package is not installed.
-
-    Examples
-    --------
-    >>> executor_named("process")
-    'process'
-    """
-    name, equals, address = text.partition("=")
-    if name not in EXECUTORS or (equals and name != "dask"):
-        raise ParameterError(
-            f"`--executor {text}` is not known.{nearest(name, EXECUTORS)}",
-            f"The executors are {', '.join(EXECUTORS)} and dask=tcp://HOST:PORT.",
-            "Correct it or leave it out.",
-        )
-    if name == "dask" and importlib.util.find_spec("distributed") is None:
-        raise ParameterError(
-            f"`--executor {text}` needs the package distributed.",
-            "It is not installed here.",
-            "Run `pip install 'flownb[dask]'`.",
-        )
-    if not equals:
-        return text
-    found = ADDRESS.fullmatch(address)
-    if found is None:
-        raise ParameterError(
-            f"`--executor {text}` names no dask scheduler.",
-            "Its address has a host and a port.",
-            "Write --executor dask=tcp://HOST:8786, as `dask scheduler` prints it.",
-        )
-    return f"dask={found['protocol'] or 'tcp://'}{found['place']}"
 
 
 def card_options(values: Mapping[str, Any]) -> CardOptions:

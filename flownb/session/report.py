@@ -1,8 +1,8 @@
-"""What is shown under a cell after a step ran or was spun.
+"""What is shown under a cell after a step ran or was spun, and what this kernel keeps of it in memory.
 
-Made from task results; displayed as one line, with the rest below it on demand. The text is the same in every run of
-the same code: durations, ids and times go into the output's metadata, where nbval and a reader of diffs do not stumble
-over them.
+A report is one line, with details on demand. Its text is the same in every run of the same code: durations, ids and
+times are in the output's metadata, which nbval and a reader of diffs ignore. The last report of each step is kept for
+``%flow report``, and so are cards that no datastore has.
 """
 
 from __future__ import annotations
@@ -10,27 +10,28 @@ from __future__ import annotations
 import html
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from flownb.cards.content import CardContent
 from flownb.cells.assignment import analyse_names
 from flownb.cells.header import header_tags
 from flownb.errors import NotFound, nearest
 from flownb.flow.definition import Step
 from flownb.flow.names import RESERVED
+from flownb.runtime.cards import CardUpdate
+from flownb.runtime.events import Event, TaskEnded
 from flownb.runtime.task import TaskResult
 from flownb.settings import shows_report_details
-from flownb.store.records import TaskRecord
-
-if TYPE_CHECKING:
-    from flownb.session.instances import Instance
-    from flownb.session.judge import Judge
+from flownb.store.records import ForeachFrame, TaskRecord
 
 __all__ = [
+    "RUNNING",
+    "CardShelf",
+    "KeptCards",
     "Reports",
     "StepReport",
     "as_bundle",
     "capture_header",
-    "input_notes",
     "keepable",
     "step_report",
     "uncaptured",
@@ -225,20 +226,6 @@ def value_kind(value: Any) -> str:
     return name
 
 
-def input_notes(judge: Judge, step: str, instances: Iterable[Instance]) -> list[str]:
-    """What is said of the results that a step is about to run on: those of a way not taken, those that are older."""
-    led = [str(reason) for reason in judge.untaken(step)]
-    notes = []
-    parents = [parent.step for instance in instances for parent in instance.parents if parent.step != step]
-    if led:
-        notes.append(f"not taken: {', '.join(led)}, so a run would not come to this step; it ran on that all the same")
-    else:
-        for parent in dict.fromkeys(parents):
-            if away := [str(reason) for reason in judge.untaken(parent)]:
-                notes.append(f"made from the result of `{parent}`, which was not taken: {', '.join(away)}")
-    return notes + [str(reason) for reason in judge.older(parents)]
-
-
 def step_report(
     step: Step,
     verb: str,
@@ -291,12 +278,8 @@ def step_report(
     )
 
 
-# MERGED-DOC session.reports: The reports that a session showed: ``%flow report`` shows one again with its details.
-# Holds one report for each step, and which cells' texts were executed before.
-
-
 class Reports:
-    """The last report of each step."""
+    """The last report of each step, and which texts of cells were executed before."""
 
     def __init__(self) -> None:
         self._reports: dict[str, StepReport] = {}
@@ -331,3 +314,51 @@ class Reports:
                 "Execute the step's cell, or spin it.",
             )
         return self._reports[step]
+
+
+# When the card of a task that runs was made: later than all others.
+RUNNING = float("inf")
+
+
+@dataclass(frozen=True)
+class KeptCards:
+    """Cards that are in no datastore, or not yet; `at` is when they were made, in seconds."""
+
+    cards: tuple[CardContent, ...]
+    frames: tuple[ForeachFrame, ...]
+    note: str
+    at: float
+
+
+class CardShelf:
+    """The cards of spins, and of tasks that run."""
+
+    def __init__(self) -> None:
+        self._spun: dict[str, KeptCards] = {}
+        self._running: dict[str, KeptCards] = {}
+
+    def keep_spun(self, result: TaskResult) -> None:
+        """Keep the cards of a spin until the step is run or spun again."""
+        record = result.record
+        if result.cards:
+            note = "spin" if record.run else "spin, not recorded"
+            if record.status != "done":
+                note += f", {record.status}"
+            self._spun[record.step] = KeptCards(result.cards, record.foreach, note, record.finished)
+
+    def keep_running(self, update: CardUpdate, frames: tuple[ForeachFrame, ...]) -> None:
+        """Keep the cards of a task that runs, until it has ended."""
+        self._running[update.step] = KeptCards(update.contents, frames, "running", RUNNING)
+
+    def watch(self, event: Event) -> None:
+        """Forget the cards of a task that has ended."""
+        if isinstance(event, TaskEnded):
+            self._running.pop(event.step, None)
+
+    def kept(self, step: str, index: int | None) -> KeptCards | None:
+        """The running, or else the spun cards of a step and of an item of its foreach; None if there are none."""
+        for shelf in (self._running, self._spun):
+            found = shelf.get(step)
+            if found is not None and index in (None, *(frame.index for frame in found.frames[-1:])):
+                return found
+        return None

@@ -1,7 +1,6 @@
 """A run that takes over what is still valid of an earlier one: ``%flow resume`` and ``flownb resume``.
 
-Takes a `SessionState` and `ResumeOptions`; gives a `Resume`, which begins the run and says for each step why it ran or
-did not.
+A `Resume` begins the run, and afterwards says for each step why it ran or was cloned.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from flownb.runtime.scheduler import Readiness, Ready
 from flownb.runtime.task import TaskSpec
 from flownb.session.options import ResumeOptions
 from flownb.session.run import FlowRun, begin_run
-from flownb.session.state import SessionState
+from flownb.session.session import Session
 from flownb.store.datastore import Datastore
 from flownb.store.records import RunRecord, TaskRecord
 
@@ -29,7 +28,7 @@ class Resume:
 
     Parameters
     ----------
-    session : SessionState
+    session : Session
     options : ResumeOptions
     kernel_names : iterable of str
         For the checks' messages.
@@ -38,7 +37,7 @@ class Resume:
     ----------
     origin : RunRecord
         The run that is resumed.
-    reuse : Clones
+    clones : Clones
         What it offers, and what became of that.
 
     Raises
@@ -53,8 +52,8 @@ class Resume:
         If the run has not ended.
     """
 
-    def __init__(self, session: SessionState, options: ResumeOptions, *, kernel_names: Iterable[str] = ()) -> None:
-        session.require_checked(None, kernel_names, again=True)
+    def __init__(self, session: Session, options: ResumeOptions, *, kernel_names: Iterable[str] = ()) -> None:
+        session.checks.require(None, kernel_names, again=True)
         self._session = session
         self._options = options
         self._program = session.program(True)
@@ -68,7 +67,7 @@ class Resume:
         own = session.results().own_runs()
         self.origin = find_origin(session.datastore, self._program.flow.name, options.origin, own=own)
         tasks = offered_tasks(session.datastore, self.origin)
-        self.reuse = Clones(self._program, session.datastore, tasks, step=options.step)
+        self.clones = Clones(self._program, session.datastore, tasks, step=options.step)
         if options.step is not None:  # what cannot be cloned is found before a run begins
             rehearse(session, Clones(self._program, session.datastore, tasks, step=options.step), self.origin)
 
@@ -79,19 +78,19 @@ class Resume:
             self._options.run,
             kernel_names=kernel_names,
             origin=self.origin,
-            reuse=self._offer,
+            find_clones=self._offer,
         )
 
     def _offer(self, decorators: Mapping[str, tuple[Recorded, ...]]) -> Callable[[TaskSpec], TaskRecord | None]:
         """What finds the clones, once it is known what decorators say."""
-        self.reuse.compare_settings(decorators)
-        return self.reuse.find
+        self.clones.compare_settings(decorators)
+        return self.clones.find
 
     @property
     def steps(self) -> list[StepClones]:
         """What became of the user's steps so far, in the order of the flow."""
         graph = self._program.graph
-        return [self.reuse.steps[n] for n in graph.order if n in self.reuse.steps and graph[n].step is not None]
+        return [self.clones.steps[n] for n in graph.order if n in self.clones.steps and graph[n].step is not None]
 
     @property
     def lines(self) -> list[str]:
@@ -167,7 +166,7 @@ def _nothing_to_resume(datastore: Datastore, flow: str) -> NotFound:
     )
 
 
-def rehearse(session: SessionState, reuse: Clones, origin: RunRecord) -> dict[str, StepClones]:
+def rehearse(session: Session, clones: Clones, origin: RunRecord) -> dict[str, StepClones]:
     """What a resume of a run would make of each step, up to those that would run; nothing is recorded.
 
     Returns
@@ -175,17 +174,17 @@ def rehearse(session: SessionState, reuse: Clones, origin: RunRecord) -> dict[st
     dict of str to StepClones
         By step; tasks that come after one that would run are not counted.
     """
-    graph = reuse.program.graph
-    given = dict(session.refs(session.program(False)))
-    given |= {name: ref for name, ref in origin.parameters.items() if name in reuse.program.flow.parameters}
+    graph = clones.program.graph
+    given = dict(session.start_values.of(session.program(False)))
+    given |= {name: ref for name, ref in origin.parameters.items() if name in clones.program.flow.parameters}
     way = Readiness(graph, max_num_splits=None)
     ahead: deque[Ready] = deque([way.first])
     while ahead:
         ready = ahead.popleft()
-        clone = reuse.find(TaskSpec(ready.step, "", "", ready.parents, ready.frames, given))
+        clone = clones.find(TaskSpec(ready.step, "", "", ready.parents, ready.frames, given))
         if clone is not None:
             ahead.extend(way.follow(clone))
-    return reuse.steps
+    return clones.steps
 
 
 def offered_tasks(datastore: Datastore, origin: RunRecord) -> list[TaskRecord]:

@@ -1,7 +1,7 @@
-"""A whole flow run and recorded: ``%flow run``, ``%flow resume``, and the same on the command line.
+"""A run of the whole flow: ``%flow run``, ``%flow resume``, and the same on the command line.
 
-Takes a `SessionState` and `RunOptions`; gives a `FlowRun`, which is driven to its `RunOutcome` by the thread that asks
-for it, or by one of its own.
+`begin_run` records that a run starts and returns a `FlowRun`, which is driven to its `RunOutcome` by the caller's
+thread, or by one of its own.
 """
 
 from __future__ import annotations
@@ -13,20 +13,14 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic, time
 from types import FrameType
-from typing import Any
 
-from flownb.cells.cell import Cell
-from flownb.cells.notebook import saved_cells
 from flownb.errors import StepFailed
-from flownb.provenance.record import run_environment
 from flownb.runtime.cards import CardUpdate
 from flownb.runtime.decorators import Recorded, check_values
 from flownb.runtime.description import check_project
 from flownb.runtime.events import (
-    CardRefreshed,
     Event,
     RunEnded,
     RunGoesOn,
@@ -45,61 +39,29 @@ from flownb.runtime.program import Program
 from flownb.runtime.scheduler import RunStopped, Scheduler
 from flownb.runtime.shipping import dump_program
 from flownb.runtime.task import TaskResult, TaskSpec
-from flownb.session.executors import open_executor
-from flownb.session.only_here import constants_only_here, only_here
+from flownb.session.cards import card_hook
+from flownb.session.executors import module_kept, open_executor
+from flownb.session.export import constants_only_here, only_here
 from flownb.session.options import RunOptions, refuse_ambiguous
-from flownb.session.replay import launch_facts
-from flownb.session.state import SessionState, module_kept
+from flownb.session.run_facts import environment, launch_facts, notebook_cells
+from flownb.session.session import Session
+from flownb.session.start import datastore_type
 from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord, TaskStatus
 
-__all__ = ["FlowRun", "Reuse", "RunOutcome", "begin_run", "environment", "notebook_cells", "run_flow"]
-
-# MERGED-DOC session.origin: What a run is made from, to be recorded with it: the texts of the notebook's cells, and
-# where it is started. Takes a `SessionState`; gives plain values.
-
-
-def environment(session: SessionState) -> dict[str, Any]:
-    """Where and by what a run is started, see `run_environment`."""
-    return run_environment(session.notebook.parent if session.notebook is not None else Path.cwd())
-
-
-def notebook_cells(session: SessionState) -> list[dict[str, str]]:
-    """All code cells of the notebook, in document order.
-
-    Returns
-    -------
-    list of dict
-        ``source``, ``kind``, ``name`` and ``id`` of each. Marked cells are as they run, scratch cells as they are in
-        the notebook's file, if it can be read.
-    """
-    marked = session.cells.cells()
-    saved: list[Cell] = []
-    if session.notebook is not None:
-        with contextlib.suppress(OSError, ValueError):
-            saved = saved_cells(session.notebook)
-    by_id = {cell.cell_id: cell for cell in marked if cell.cell_id}
-    by_text = {cell.source: cell for cell in marked}
-    found: list[Cell] = []
-    for cell in saved:
-        now = by_id.get(cell.cell_id or "") or by_text.get(cell.source)
-        if now is not None or cell.kind == "scratch":
-            found.append(now or cell)
-    there = {id(cell) for cell in found}
-    found += [cell for cell in marked if id(cell) not in there]  # never saved
-    return [{"source": cell.source, "kind": cell.kind, "name": cell.name, "id": cell.cell_id or ""} for cell in found]
-
+__all__ = ["FlowRun", "RunOutcome", "begin_run", "run_flow"]
 
 # Seconds between two signs of life of a run.
 HEARTBEAT = 10.0
-# Seconds between two times that views are told that a run goes on.
+# Seconds between two events that a run continues.
 MOMENT = 0.1
 
-Reuse = Callable[[TaskSpec], TaskRecord | None]
+# Finds the record that a task is cloned from; None if it has to run.
+FindClone = Callable[[TaskSpec], TaskRecord | None]
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """A whole flow that ran; `cloned` of its tasks need not run, for their results were known."""
+    """A run that ended well; `cloned` of its tasks took their results from the origin run."""
 
     pathspec: str
     tasks: int
@@ -107,31 +69,31 @@ class RunOutcome:
     cloned: int = 0
 
 
-def run_flow(session: SessionState, options: RunOptions, *, kernel_names: Iterable[str] = ()) -> RunOutcome:
+def run_flow(session: Session, options: RunOptions, *, kernel_names: Iterable[str] = ()) -> RunOutcome:
     """Run the whole flow as a new run, and wait for it; see `begin_run` and `FlowRun.drive`."""
     return begin_run(session, options, kernel_names=kernel_names).drive()
 
 
 def begin_run(
-    session: SessionState,
+    session: Session,
     options: RunOptions,
     *,
     kernel_names: Iterable[str] = (),
     origin: RunRecord | None = None,
-    reuse: Callable[[Mapping[str, tuple[Recorded, ...]]], Reuse] | None = None,
+    find_clones: Callable[[Mapping[str, tuple[Recorded, ...]]], FindClone] | None = None,
 ) -> FlowRun:
-    """Check the flow, resolve its parameters and record that a run begins; nothing of it runs yet.
+    """Check the flow, resolve its parameters and record that a run starts; no task runs yet.
 
     Parameters
     ----------
-    session : SessionState
+    session : Session
     options : RunOptions
     kernel_names : iterable of str
         For the checks' messages.
     origin : RunRecord, optional
-        The run that is resumed, whose parameters hold.
-    reuse : callable, optional
-        Given what the steps' decorators say, by step, gives what finds results that are known.
+        The run that is resumed, whose parameters are kept.
+    find_clones : callable, optional
+        Called with the recorded decorators of each step, returns the function that finds the tasks to clone.
 
     Raises
     ------
@@ -139,7 +101,7 @@ def begin_run(
         If nothing can run.
     """
     # A resume has shown its warnings when it was planned.
-    session.require_checked(None, kernel_names, again=origin is None)
+    session.checks.require(None, kernel_names, again=origin is None)
     program = session.program(True)
     flow = program.flow.name
     if options.executor == "process" and origin is None:
@@ -156,14 +118,14 @@ def begin_run(
         program, chosen = start_values(
             program,
             inputs,
-            ds_type=session.datastore_type,
+            ds_type=datastore_type(session.datastore),
             settled={name: session.datastore.artifacts.load(ref) for name, ref in known.items()},
         )
         system_tags = check_project(program, options.branch, options.production)
         decorators = program.recorded()
         for step, recorded in decorators.items():
             check_values(step, recorded)
-        exit_hooks(program, successful=True)  # says now what is wrong with them
+        exit_hooks(program, successful=True)  # raises now if something is wrong with them
         values = {**program.constants, **chosen}
         by_user = [name for name in given_names(program.declared, inputs) if name in chosen]
         defaults = known_defaults(program.declared, by_user)
@@ -173,7 +135,7 @@ def begin_run(
         parameters = {**known, **{name: given[name] for name in chosen}}
         given = {**given, **parameters}
         kept = [] if origin is None else [name for name in origin.chosen if name in known]
-        otherwise = {} if origin is None else {n: ref for n, ref in origin.defaults.items() if n in kept}
+        kept_defaults = {} if origin is None else {n: ref for n, ref in origin.defaults.items() if n in kept}
         record = RunRecord(
             flow,
             "",
@@ -189,10 +151,10 @@ def begin_run(
             source=session.datastore.artifacts.save_plain(program.code.texts, name="source"),
             system_tags=system_tags,
             chosen=(*kept, *by_user),
-            defaults={**otherwise, **(session.datastore.artifacts.save_given(defaults) if defaults else {})},
+            defaults={**kept_defaults, **(session.datastore.artifacts.save_given(defaults) if defaults else {})},
         )
         record = session.datastore.runs.new_run(record)
-    find = reuse(decorators) if reuse is not None else None
+    find = find_clones(decorators) if find_clones is not None else None
     return FlowRun(session, options, program, record, given, decorators, find)
 
 
@@ -205,9 +167,9 @@ class FlowRun:
     outcome : RunOutcome or None
         Once it ended well.
     error : BaseException or None
-        What ended it otherwise.
+        What ended it, if it did not end well.
     notes : list of str
-        What its user should know of the artifacts that were stored, each said once.
+        What its user should know of the artifacts that were stored, each once.
     debugs : str
         Once a task failed: the words of the `%spin` that runs it again in this process and opens the debugger. Empty
         if its process died, for this one might, too.
@@ -215,13 +177,13 @@ class FlowRun:
 
     def __init__(
         self,
-        session: SessionState,
+        session: Session,
         options: RunOptions,
         program: Program,
         record: RunRecord,
         given: Mapping[str, ArtifactRef],
         decorators: Mapping[str, tuple[Recorded, ...]],
-        reuse: Reuse | None,
+        find_clone: FindClone | None,
     ) -> None:
         self.pathspec = f"{record.flow}/{record.run}"
         self.outcome: RunOutcome | None = None
@@ -229,9 +191,9 @@ class FlowRun:
         self.debugs = ""
         self.notes = [str(one) for one in constants_only_here(given)]
         self._session, self._options, self._program, self._record = session, options, program, record
-        self._given, self._decorators, self._reuse = given, decorators, reuse
+        self._given, self._decorators, self._find_clone = given, decorators, find_clone
         self._tasks = self._cloned = 0
-        self._beaten = self._told = monotonic()
+        self._beaten = self._noticed = monotonic()
         self._scheduler: Scheduler | None = None
         self._logs = session.datastore.logs.book(record.flow, record.run)
         self._stop_asked = False
@@ -254,7 +216,7 @@ class FlowRun:
             self._scheduler.stop()
 
     def drive(self) -> RunOutcome:
-        """Run it to its end in this thread; what happens is said on the session's events.
+        """Run it to its end in this thread; what happens is emitted as the session's events.
 
         Returns
         -------
@@ -267,7 +229,7 @@ class FlowRun:
         RunStopped
             If it was interrupted.
         StoreError, ForeachError
-            If it cannot go on.
+            If it cannot continue.
         """
         # In this process an interrupt breaks into the step itself.
         with _interrupts(self.stop) if self._options.executor != "inline" else contextlib.nullcontext():
@@ -279,7 +241,7 @@ class FlowRun:
         return self.outcome
 
     def abandon(self, error: BaseException) -> None:
-        """Record that it ended before anything of it ran, for what was to show it failed; does nothing afterwards."""
+        """Record that it ended before anything of it ran, because showing it failed; later calls do nothing."""
         if self._scheduler is None and self.running:
             self.error = error
             self._end("interrupted", time())
@@ -288,7 +250,7 @@ class FlowRun:
         """Drive it in a thread of its own, and call `then` when it has ended."""
 
         def drive() -> None:
-            with contextlib.suppress(BaseException):  # kept in `error`, and said by the events
+            with contextlib.suppress(BaseException):  # kept in `error`, and reported by the events
                 self.drive()
             then()
 
@@ -300,7 +262,7 @@ class FlowRun:
         self._thread.start()
 
     def join(self, seconds: float | None = None) -> None:
-        """Wait until it has ended, or for so many seconds."""
+        """Wait until it has ended, or for some seconds."""
         if self._thread is not None:
             self._thread.join(seconds)
 
@@ -310,7 +272,15 @@ class FlowRun:
         failed: TaskResult | None = None
         self._emit(RunStarted(record.flow, record.run))
         try:
-            with open_executor(session, self._program, self._options) as executor:
+            options = self._options
+            with open_executor(
+                self._program,
+                session.datastore,
+                session.servers,
+                name=options.executor,
+                workers=options.workers,
+                workers_given=options.workers_given,
+            ) as executor:
                 self._scheduler = Scheduler(
                     self._program,
                     executor,
@@ -321,8 +291,8 @@ class FlowRun:
                     on_card=self._show_card,
                     decorators=self._decorators,
                     tags=record.tags,
-                    max_num_splits=self._options.max_num_splits,
-                    reuse=self._reuse,
+                    max_num_splits=options.max_num_splits,
+                    clone=self._find_clone,
                     origin_run=record.origin,
                     source=record.source,
                     tick=self._tick,
@@ -350,27 +320,29 @@ class FlowRun:
         raise _step_failed(failed) from failed.error
 
     def _end(self, status: TaskStatus, started: float) -> None:
-        """Record how it ended, and tell all views."""
+        """Record how it ended, and notify all views."""
         try:
             self._logs.close()
             self._session.datastore.runs.end_run(self._record.flow, self._record.run, RunEnd(status, time()))
         finally:
             self._emit(RunEnded(self._record.flow, self._record.run, status, self._tasks, time() - started))
         for name in exit_hooks(self._program, successful=status == "done"):
-            said = run_hook(self._program, name, self.pathspec, str(self._session.datastore.location))
-            if said:
-                print(said)
+            printed = run_hook(self._program, name, self.pathspec, str(self._session.datastore.location))
+            if printed:
+                print(printed)
 
     def _stopped(self) -> RunStopped:
-        """That it was interrupted."""
-        return RunStopped(f"{self.pathspec} was interrupted. What was done is kept: `%flow resume` goes on from there.")
+        """The error that it was interrupted."""
+        return RunStopped(
+            f"{self.pathspec} was interrupted. What was done is kept: `%flow resume` continues from there."
+        )
 
     def _note(self, record: TaskRecord) -> None:
-        """Say of an artifact that only flownb can store it, once for all tasks of its step."""
+        """Note the artifacts that only flownb can store, once for all tasks of their step."""
         self.notes += [text for one in only_here(record).values() if (text := str(one)) not in self.notes]
 
     def _emit(self, event: Event) -> None:
-        """Count tasks, keep what they show, and tell all views."""
+        """Count tasks, keep their output, and notify all views."""
         match event:
             case TaskOutput():
                 self._logs.add(event.step, event.task, event.attempt, event)
@@ -381,15 +353,14 @@ class FlowRun:
         self._session.events.emit(event)
 
     def _show_card(self, spec: TaskSpec, update: CardUpdate) -> None:
-        """Keep the cards of a task that runs, and tell the views."""
-        self._session.cards.keep_running(update, spec.frames)
-        self._emit(CardRefreshed(self._record.flow, spec.run, spec.step, spec.task, update.card))
+        """Keep the cards of a task that runs, and notify the views."""
+        card_hook(self._session.cards, self._emit, self._record.flow, spec)(update)
 
     def _tick(self) -> None:
-        """Write what tasks show; now and then tell the views, and give a sign of life."""
+        """Write the output of tasks; from time to time notify the views, and give a sign of life."""
         self._logs.flush()
-        if monotonic() - self._told > MOMENT:
-            self._told = monotonic()
+        if monotonic() - self._noticed > MOMENT:
+            self._noticed = monotonic()
             self._emit(RunGoesOn(self._record.flow, self._record.run))
         if monotonic() - self._beaten > HEARTBEAT:
             self._beaten = monotonic()
@@ -416,7 +387,7 @@ def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def _step_failed(failed: TaskResult) -> StepFailed:
-    """That a run stopped because a step failed."""
+    """The error that a run stopped because a step failed."""
     task = failed.record
     debugs = _debugs(failed)
     return StepFailed(

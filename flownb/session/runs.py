@@ -1,4 +1,4 @@
-"""A flow's runs, as a list to look at: ``%flow runs`` and ``flownb runs NOTEBOOK``."""
+"""A flow's runs: a list of them (``%flow runs``, ``flownb runs``), and one whose results are used (``%flow use``)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ from typing import Any
 
 from flownb.errors import ParameterError
 from flownb.session.commands import read
+from flownb.session.executors import module_kept
 from flownb.session.progress import columns, cut, duration
 from flownb.session.report import STYLE
-from flownb.session.state import SessionState, module_kept
+from flownb.session.session import Session
 from flownb.store.records import ArtifactRef, RunRecord
 
 __all__ = ["RunList", "list_runs", "parse_runs", "use_run"]
 
-# MERGED-DOC session.use: Another run's results as inputs: ``%flow use RUN`` and ``flownb use``. Takes a session and
-# what was typed; gives a line that says what holds now.
 
-
-def use_run(session: SessionState, given: Sequence[str]) -> str:
-    """Take the results of a run where the notebook has nothing newer, end that (``--none``), or say what holds.
+def use_run(session: Session, given: Sequence[str]) -> str:
+    """Use the results of a run where the notebook has nothing newer, end that (``--none``), or say which run is used.
 
     Raises
     ------
@@ -116,12 +114,12 @@ def parse_runs(given: Sequence[str]) -> dict[str, Any]:
     return {"limit": max(1, values["limit"]), **status, "tags": list(values["tags"])}
 
 
-def list_runs(session: SessionState, filters: Mapping[str, Any]) -> RunList:
+def list_runs(session: Session, filters: Mapping[str, Any]) -> RunList:
     """The newest runs of the notebook's flow.
 
     Parameters
     ----------
-    session : SessionState
+    session : Session
     filters : mapping
         What `parse_runs` gives.
     """
@@ -149,14 +147,14 @@ def list_runs(session: SessionState, filters: Mapping[str, Any]) -> RunList:
     return RunList(flow, tuple(lines), len(rows) > len(shown))
 
 
-def _defaults(session: SessionState) -> Mapping[str, ArtifactRef]:
+def _defaults(session: Session) -> Mapping[str, ArtifactRef]:
     """The parameters' defaults as the notebook now has them; empty if they cannot be worked out."""
     with contextlib.suppress(Exception), module_kept(session.flow.name):  # code of the user's, which may raise anything
-        return session.refs(session.program(False))
+        return session.start_values.of(session.program(False))
     return {}
 
 
-def _parameters(session: SessionState, record: RunRecord, defaults: Mapping[str, ArtifactRef]) -> str:
+def _parameters(session: Session, record: RunRecord, defaults: Mapping[str, ArtifactRef]) -> str:
     """A run's parameters that are not the default."""
     found = []
     for name, ref in record.parameters.items():

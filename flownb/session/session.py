@@ -1,95 +1,272 @@
-"""One notebook's flow, with everything that can be done with it: what every face (magic, command line) works with."""
+"""One notebook's flow and what belongs to it: its cells, its results, its datastore, and what its steps showed.
+
+What can be done with a session is a function in the module of that command: `run_step` in `flownb.session.step`,
+`run_flow` in `flownb.session.run`, `export_flow` in `flownb.session.export`, and so on. They import this module; it
+imports only the parts that it is made of.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
 
-from flownb.errors import UnpicklableArtifact
-from flownb.flow.module import requirements
-from flownb.runtime.attempt import Debug
-from flownb.session.only_here import found_at_export, refuse_at_export
-from flownb.session.options import ResumeOptions, RunOptions, SpinOptions
-from flownb.session.resume import Resume
-from flownb.session.run import FlowRun, RunOutcome, begin_run, run_flow
-from flownb.session.spin import SpinOutcome, spin_step
-from flownb.session.state import Display, SessionState
-from flownb.session.step import StepOutcome, run_step
+from flownb.cells.cell import Cell
+from flownb.cells.notebook import DocumentCell, read_notebook
+from flownb.errors import FlownbError, NotFound, nearest
+from flownb.flow.build_graph import build_graph, complete_graph
+from flownb.flow.definition import FlowDefinition, Step, define_flow
+from flownb.flow.names import default_flow_name
+from flownb.runtime.events import EventStream
+from flownb.runtime.parameters.config import config_environment
+from flownb.runtime.program import Program
+from flownb.runtime.workers.server import ServerPool
+from flownb.session.cellbook import CellBook
+from flownb.session.checks import Checks
+from flownb.session.identity import NotebookFile, WorkingRuns
+from flownb.session.latest import LatestResults
+from flownb.session.report import CardShelf, Reports
+from flownb.session.start import StartValues
+from flownb.settings import datastore_root
+from flownb.store.datastore import Datastore
 
-__all__ = ["RunOutcome", "Session", "SpinOutcome", "StepOutcome"]
+__all__ = ["BackgroundRun", "Display", "Session"]
+
+# Shows the value of a body's last expression.
+Display = Callable[[Any], None]
+# What the defaults of configs and included files depend on.
+Outside = tuple[object, ...]
 
 
-class Session(SessionState):
-    """What a notebook's flow is, and what can be done with it; one belongs to one kernel or one command.
+class BackgroundRun(Protocol):
+    """A run of the whole flow that another thread drives."""
 
-    ``kernel_names`` are names in the notebook's namespace, with which checks say when a name exists only there;
-    ``display`` shows the value of a body's last expression.
+    @property
+    def pathspec(self) -> str:
+        """``Flow/run``."""
+        ...
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        ...
+
+    def stop(self) -> None:
+        """Ask it to stop."""
+        ...
+
+    def join(self, seconds: float | None = None) -> None:
+        """Wait until it has ended, or for some seconds."""
+        ...
+
+
+class Session:
+    """One notebook's cells, flow, results and datastore; it belongs to one kernel or one command.
+
+    Parameters
+    ----------
+    notebook : Path or None
+        The notebook's file, if known.
+    folder : Path or None
+        Where ``.flownb`` is kept unless FLOWNB_DATASTORE says otherwise; None means beside the notebook, or here.
+    kernel : str
+        Distinguishes this kernel from all others, also after a restart: whose results it reads if it is not known which
+        notebook it executes.
+
+    Attributes
+    ----------
+    cells : CellBook
+        The notebook's marked cells.
+    datastore : Datastore
+    working : WorkingRuns
+        Which notebook this is, its working runs and its latest results.
+    checks : Checks
+        The static checks of the flow.
+    start_values : StartValues
+        Constants, and parameters at their defaults.
+    events : EventStream
+        What happens.
+    reports : Reports
+        The last report of each step.
+    cards : CardShelf
+        Cards that are in no datastore.
+    servers : ServerPool
+        Processes from which workers are forked.
+    runs : list of BackgroundRun
+        Runs in the background.
     """
 
-    def run_step(self, name: str, *, display: Display | None = None, kernel_names: Iterable[str] = ()) -> StepOutcome:
-        """Run one step in the working run; see `flownb.session.step.run_step`."""
-        return run_step(self, name, display=display, kernel_names=kernel_names)
+    def __init__(self, notebook: Path | None = None, *, folder: Path | None = None, kernel: str = "") -> None:
+        self.cells = CellBook(notebook)
+        folder = folder or (notebook.parent if notebook else None)
+        self.datastore = Datastore(datastore_root(folder))
+        self.working = WorkingRuns(self.datastore, NotebookFile(notebook, (folder or Path()).absolute(), kernel))
+        self.checks = Checks(lambda: self.program(False))
+        self.start_values = StartValues(self.datastore)
+        self.events = EventStream()
+        self.cards = CardShelf()
+        self.reports = Reports()
+        self.servers = ServerPool()
+        self.runs: list[BackgroundRun] = []
+        self.events.subscribe(self.cards.watch)  # before any view, which then finds no card of a task that has ended
+        self._default_name = default_flow_name(notebook)
+        self._programs: dict[bool, tuple[tuple[Cell, ...], Program, Outside]] = {}
+        self._noted: set[str] = set()
+        self._looked_elsewhere: set[tuple[str, NotebookFile]] = set()
 
-    def spin(
-        self,
-        options: SpinOptions,
-        *,
-        body: str | None = None,
-        source: str | None = None,
-        filename: str | None = None,
-        display: Display | None = None,
-        kernel_names: Iterable[str] = (),
-        debug: Debug | None = None,
-    ) -> SpinOutcome:
-        """Run one step on persisted parents, recording nothing; see `flownb.session.spin.spin_step`."""
-        return spin_step(
-            self,
-            options,
-            body=body,
-            source=source,
-            filename=filename,
-            display=display,
-            kernel_names=kernel_names,
-            debug=debug,
-        )
+    @cached_property
+    def spin_datastore(self) -> Datastore:
+        """Where ``spin --persist`` keeps its tasks; safe to delete."""
+        return self.datastore.spins()
 
-    def begin(self, options: RunOptions, *, kernel_names: Iterable[str] = ()) -> FlowRun:
-        """Begin a new run of the whole flow, to be driven; see `flownb.session.run.begin_run`."""
-        return begin_run(self, options, kernel_names=kernel_names)
+    # -- the notebook
 
-    def run(self, options: RunOptions, *, kernel_names: Iterable[str] = ()) -> RunOutcome:
-        """Run the whole flow as a new run; see `flownb.session.run.run_flow`."""
-        return run_flow(self, options, kernel_names=kernel_names)
+    @property
+    def notebook(self) -> Path | None:
+        """The notebook's file, if it is known."""
+        return self.working.file.path
 
-    def resume(self, options: ResumeOptions, *, kernel_names: Iterable[str] = ()) -> Resume:
-        """Look at what a new run can take over of an earlier one; see `flownb.session.resume.Resume`."""
-        return Resume(self, options, kernel_names=kernel_names)
+    def show_notebook(self, name: str, written_id: str) -> None:
+        """Take over what a view says of the notebook: the name of its file, and flownb's id in its metadata."""
+        self.working.show(name, written_id)
+        if not self.working.has_recorded and default_flow_name(self.notebook) != self._default_name:
+            # Once something is recorded, the flow keeps its name for as long as the kernel lives.
+            self._default_name = default_flow_name(self.notebook)
+            self._programs.clear()
 
-    def found_at_export(self) -> list[UnpicklableArtifact]:
-        """What the latest results tell of the exported flow; see `flownb.session.only_here.found_at_export`."""
-        return found_at_export(self)
+    def continue_as(self, other: Session) -> None:
+        """Be of the same notebook as another session of this kernel, under the same default name."""
+        self.working.take_ids(other.working)
+        if other.working.has_recorded:
+            self._default_name = other._default_name
+            self._programs.clear()
 
-    def export(self, filename: str = "flow.py", *, strict: bool = False, kernel_names: Iterable[str] = ()) -> str:
-        """The flow as the text of a Metaflow file called `filename`.
+    def open(self, cells: Iterable[Cell]) -> None:
+        """Take over all cells of a notebook file."""
+        self.cells.open(cells)
+
+    def define(self, cell: Cell, *, request: DocumentCell | None = None) -> Cell | None:
+        """Take over one cell, new or edited, as a kernel does when it is executed; `request` is how it was sent.
+
+        Returns the other header of the flow that this cell replaces, if there is one.
+        """
+        return self.cells.put(cell, request=request)
+
+    def all_cells(self) -> tuple[Cell, ...]:
+        """The notebook's cells, scratch cells too where its file can be read."""
+        if self.notebook is not None and self.notebook.exists():
+            with contextlib.suppress(FlownbError):
+                return read_notebook(self.notebook).cells
+        return self.cells.cells()
+
+    # -- the flow
+
+    @property
+    def flow(self) -> FlowDefinition:
+        """The flow as its cells now define it."""
+        return self.program(False).flow
+
+    def program(self, complete: bool) -> Program:
+        """The flow made executable; made again when a cell changed, or what its code was made from or has read.
 
         Parameters
         ----------
-        filename : str
-        strict : bool, default False
-            Whether to refuse a flow whose latest results have artifacts that Metaflow cannot store.
-        kernel_names : iterable of str
-            For the checks' messages.
+        complete : bool
+            Whether the graph has the steps that a run adds: start, end, bridges.
+        """
+        cells = self.cells.cells()
+        known = self._programs.get(complete)
+        if known is not None and known[0] == cells and _is_current(known[1], known[2]):
+            return known[1]
+        flow = define_flow(cells, default_name=self._default_name)
+        graph = build_graph(flow)
+        program = Program(flow, complete_graph(graph) if complete else graph, file=self._export_file)
+        self._programs[complete] = (cells, program, _outside(flow))
+        return program
+
+    @property
+    def _export_file(self) -> str:
+        """The path that an export beside the notebook has."""
+        return str(((self.notebook.parent if self.notebook else Path()) / "flow.py").absolute())
+
+    def step(self, name: str) -> Step:
+        """A step by name; also one whose name is not allowed, for a check to report it.
 
         Raises
         ------
-        CheckFailed
-            If the flow has errors.
-        UnpicklableArtifact
-            If it is strict, and there is such an artifact.
+        NotFound
+            If no cell defines it.
         """
-        from flownb.export import flow_file
+        step = self.flow.step(name) or next((one for one in self.flow.unusable if one.name == name), None)
+        if step is None:
+            names = [one.name for one in self.flow.all_steps]
+            raise NotFound(
+                f"There is no step `{name}`.{nearest(name, names)}",
+                f"The steps are {', '.join(names)}." if names else "No step cell was run yet.",
+                f"Run the cell `%%step {name}` first, or correct the name.",
+            )
+        return step
 
-        self.require_checked(None, kernel_names, again=True, elsewhere=True)
-        if strict:
-            refuse_at_export(self.found_at_export())
-        needs = requirements(self.all_cells())
-        return flow_file(self.program(True), notebook=self.notebook_name, filename=filename, needs=needs)
+    def step_of(self, cell_id: str) -> str | None:
+        """Name of the step that a notebook cell defines; None if it defines none."""
+        steps = (*self.flow.steps, *self.flow.unusable)
+        return next((step.name for step in steps if step.cell.cell_id == cell_id), None)
+
+    # -- results
+
+    def results(self) -> LatestResults:
+        """The latest results of the flow's steps."""
+        return self.working.results(self.flow.name)
+
+    def mark_noted(self, note: str) -> None:
+        """Do not repeat in `notes` what the user was shown already."""
+        self._noted.add(note)
+
+    def notes(self) -> list[str]:
+        """What a user should know of where results come from; each note is returned once."""
+        found = []
+        flow = self.flow
+        results = self.results()
+        place = (flow.name, self.working.file)
+        is_new = flow.all_steps and results.work is None and not results.before
+        if is_new and place not in self._looked_elsewhere:
+            self._looked_elsewhere.add(place)
+            others = self.working.other_flows(flow.name) if flow.header is None else []
+            left = self.working.left_here(flow.name)
+            if left is not None:
+                found.append(
+                    f"a notebook at this path recorded results under another id, in run {flow.name}/{left.run}; if it "
+                    f"was this one, and its id was not saved, `%flow use {left.run}` takes them"
+                )
+            elif others:
+                found.append(
+                    f"this notebook's flow is called {flow.name} now, after its file; its earlier results belong to "
+                    f"{' and '.join(others)}. To continue with them, add a cell `%%flow {others[0]}`"
+                )
+        if used := self.working.used(flow.name):
+            found.append(used)
+        new = [one for one in found if one not in self._noted]
+        self._noted.update(new)
+        return new
+
+
+def _is_current(program: Program, outside: Outside) -> bool:
+    """Whether what a program's defaults depend on is as it was."""
+    return outside == _outside(program.flow) and not program.is_outdated
+
+
+def _outside(flow: FlowDefinition) -> Outside:
+    """What changes when a default of a config, an included file or the module of a base class may have changed."""
+    modules = [base.place for base in flow.bases if base.module]
+    if not flow.configs and not flow.default_files and not modules:
+        return ()
+    found: list[object] = [config_environment()]
+    for path in (*flow.default_files, *modules):
+        try:
+            status = Path(path).expanduser().stat()
+            found.append((path, status.st_mtime_ns, status.st_size))
+        except (OSError, RuntimeError):
+            found.append((path, None, None))
+    return tuple(found)

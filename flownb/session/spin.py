@@ -1,6 +1,7 @@
 """One step run on persisted parents, recording nothing: ``%spin`` and ``flownb spin``.
 
-Takes a `SessionState` and `SpinOptions`; gives a `SpinOutcome`.
+With ``--pdb`` it may be a task of a run: its step then sees what it saw there (inputs, foreach item, attempt, ids,
+tags, decorators of ``--with``, the branch of its project), and a debugger opens where it fails.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from flownb.cells.body import parse_body
 from flownb.cells.cell import Cell
 from flownb.client import Task
 from flownb.errors import NotFound, ParameterError, nearest
-from flownb.flow.build_graph import draw_graph
+from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import Step
 from flownb.flow.lint import check_flow
 from flownb.flow.lint.captures import CAPTURE_NEVER_ASSIGNED
+from flownb.metaflow_decorators import APPLIED_TO_STEPS
 from flownb.pathspec import Origin, parse_origin
 from flownb.runtime.attempt import AttemptOptions, Debug, run_attempt
 from flownb.runtime.capture import logged
-from flownb.runtime.decorators import APPLIED
 from flownb.runtime.description import check_project
 from flownb.runtime.events import task_told
 from flownb.runtime.launch import Launch, launch
@@ -30,14 +31,16 @@ from flownb.runtime.parameters.parameter import ParameterContext, RunInputs
 from flownb.runtime.program import Program
 from flownb.runtime.task import TaskSpec, inherited_refs
 from flownb.session.cards import card_hook
-from flownb.session.executors import run_isolated
+from flownb.session.executors import module_kept, run_isolated
+from flownb.session.export import only_here
 from flownb.session.instances import Instance, step_instances
 from flownb.session.latest import LatestResults, no_task
-from flownb.session.only_here import only_here
 from flownb.session.options import SpinOptions, literal, load_artifacts_module
-from flownb.session.replay import edited_since, launch_of, refuse_pdb, replayed, task_to_debug
-from flownb.session.report import StepReport, input_notes, step_report
-from flownb.session.state import Display, SessionState, module_kept
+from flownb.session.report import StepReport, step_report
+from flownb.session.run_facts import launch_of
+from flownb.session.session import Display, Session
+from flownb.session.start import configured, require_parameters
+from flownb.session.states import input_notes, judgement
 from flownb.settings import user_name
 from flownb.store.artifacts import inline_refs
 from flownb.store.datastore import Datastore
@@ -46,7 +49,7 @@ from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord
 __all__ = ["SpinOutcome", "spin_step"]
 
 # Decorators that a spin applies: it makes one attempt, and nothing runs beside it.
-APPLIED_TO_SPINS = APPLIED - {"retry", "resources"}
+APPLIED_TO_SPINS = APPLIED_TO_STEPS - {"retry", "resources"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class SpinOutcome:
 
 
 def spin_step(
-    session: SessionState,
+    session: Session,
     options: SpinOptions,
     *,
     body: str | None = None,
@@ -95,7 +98,7 @@ def spin_step(
 
     Parameters
     ----------
-    session : SessionState
+    session : Session
     options : SpinOptions
     body : str, optional
         A throw-away body in place of the step's own. It is to look around with: it may set some of what the header
@@ -119,17 +122,17 @@ def spin_step(
     program = session.program(False)
     task_of_run: TaskRecord | None = None
     if options.pdb:
-        refuse_pdb(debug is not None)
+        _refuse_pdb(debug is not None)
         options, task_of_run = _debugged(session, program.flow.name, options)
     if body is not None:
         program = _with_body(program, step, body, source, filename)
         step = program.graph[step.name].step or step
         found = check_flow(program.flow, graph=program.graph, only=step.name, kernel_names=kernel_names)
         # What it captures is only what it may set.
-        session.judge(one for one in found if one.code != CAPTURE_NEVER_ASSIGNED)
+        session.checks.raise_errors(one for one in found if one.code != CAPTURE_NEVER_ASSIGNED)
     else:
-        session.require_checked(step.name, kernel_names)
-    given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
+        session.checks.require(step.name, kernel_names)
+    given = session.start_values.of(program)  # also makes the flow's classes importable, before anything is loaded
     adds = launch(options.decorators, options.branch, options.production)
     if task_of_run is not None and not (options.decorators or options.branch or options.production):
         adds = launch_of(session.datastore.runs.run(program.flow.name, task_of_run.run))
@@ -138,7 +141,7 @@ def spin_step(
         check_project(program, options.branch, options.production)
     overrides, joined = _overrides(program, options)
     instance, origin = _spin_instance(session, program, options, overrides, given)
-    judge = session.judgement()
+    judge = judgement(session)
     inputs: list[str] = []
     if options.origin is None:  # else the user said on what to spin it
         instance = judge.inputs(instance)
@@ -147,7 +150,7 @@ def spin_step(
     inherited = instance.inherited
     _refuse_unknown(program, step, options, overrides, inherited | given.keys())
     given = {**given, **origin}
-    session.require_parameters(program, step.name, {*given, *inherited, *overrides})
+    require_parameters(program, step.name, {*given, *inherited, *overrides})
     keep = session.spin_datastore if options.persist else None
     run = task = ""
     if keep is not None:
@@ -156,14 +159,22 @@ def spin_step(
     emit = session.events.emit
     with module_kept(program.flow.name), task_told(emit, program.flow.name, spec, "spin") as ended:
         with logged(keep, program.flow.name, spec):
-            configured, decorated = session.configured(program, spec), not options.skip_decorators
-            on_card = card_hook(session, program.flow.name, spec)
+            ready, decorated = configured(program, spec, session.datastore), not options.skip_decorators
+            on_card = card_hook(session.cards, emit, program.flow.name, spec)
             if options.isolate:
-                result = run_isolated(session, configured, spec, keep=keep, decorated=decorated, on_card=on_card)
+                result = run_isolated(
+                    ready,
+                    spec,
+                    session.datastore,
+                    session.servers,
+                    keep=keep,
+                    decorated=decorated,
+                    on_card=on_card,
+                )
             else:
                 ran = spec
                 if task_of_run is not None and keep is None:  # what is kept has ids of its own
-                    ran = replayed(spec, task_of_run, session.datastore.runs.run(program.flow.name, task_of_run.run))
+                    ran = _as_in_run(spec, task_of_run, session.datastore.runs.run(program.flow.name, task_of_run.run))
                 attempt = AttemptOptions(
                     keep,
                     display=display,
@@ -171,7 +182,7 @@ def spin_step(
                     on_card=on_card,
                     debug=_noting(debug, program, task_of_run) if options.pdb else None,
                 )
-                result = run_attempt(configured, ran, session.datastore, attempt)
+                result = run_attempt(ready, ran, session.datastore, attempt)
                 result = replace(result, record=replace(result.record, run=spec.run, task=spec.task))
         session.cards.keep_spun(result)
         ended(result)
@@ -195,19 +206,19 @@ def spin_step(
     return SpinOutcome(report, result.values, kept)
 
 
-def _debugged(session: SessionState, flow: str, options: SpinOptions) -> tuple[SpinOptions, TaskRecord | None]:
+def _debugged(session: Session, flow: str, options: SpinOptions) -> tuple[SpinOptions, TaskRecord | None]:
     """The options with the very task that is to be debugged, and its record; None if it is one that never ran."""
     if options.origin is None:
         return options, None
     origin = parse_origin(options.origin, flow)
     session.datastore.runs.run(flow, origin.run)  # says so if there is no such run
-    record = task_to_debug(session.datastore, flow, options.step, origin, options.index)
+    record = _task_to_debug(session.datastore, flow, options.step, origin, options.index)
     return (replace(options, origin=record.place), record) if record is not None else (options, None)
 
 
 def _noting(debug: Debug | None, program: Program, task_of_run: TaskRecord | None) -> Debug | None:
     """A debugger that shows with the error whether its code is not the one that failed in the run."""
-    edited = edited_since(program, task_of_run) if task_of_run is not None else ""
+    edited = _edited_since(program, task_of_run) if task_of_run is not None else ""
     if debug is None or not edited:
         return debug
     opens = debug
@@ -217,6 +228,47 @@ def _noting(debug: Debug | None, program: Program, task_of_run: TaskRecord | Non
         opens(error)
 
     return noted
+
+
+def _task_to_debug(datastore: Datastore, flow: str, step: str, origin: Origin, index: int | None) -> TaskRecord | None:
+    """The task that ``--from`` means to a debugger: the one it names, else the first of the step that failed there.
+
+    None if it names another step, or the step has no task there: it then says where the inputs are.
+    """
+    if origin.step not in (None, step):
+        return None
+    if origin.task is not None:
+        record = datastore.tasks.last_attempt(flow, origin.run, step, origin.task)
+        if record is None:
+            raise no_task(datastore, flow, origin.run, step, origin.task)
+        return record
+    tasks = list(datastore.tasks.last_attempts(flow, origin.run, step))
+    if index is not None:
+        tasks = [task for task in tasks if task.foreach and task.foreach[-1].index == index]
+    return next((task for task in tasks if task.exception is not None), next(iter(tasks), None))
+
+
+def _as_in_run(spec: TaskSpec, record: TaskRecord, run: RunRecord) -> TaskSpec:
+    """A spec with the ids, the attempt and the tags that a task had in its run."""
+    return replace(spec, run=record.run, task=record.task, attempt=record.attempt, tags=run.tags, origin_run=run.origin)
+
+
+def _edited_since(program: Program, record: TaskRecord) -> str:
+    """A sentence if the code of a task's step changed since it ran; empty if it did not, or that is not known."""
+    now = {"method": program.methods[record.step].code_hash, "shared": program.shared_hash}
+    if all(record.fingerprint.get(part, known) == known for part, known in now.items()):
+        return ""
+    return f"The code of {record.step} was edited since {record.place} ran; this is what the cells have now."
+
+
+def _refuse_pdb(can_debug: bool) -> None:
+    """Raise `ParameterError` if nobody could answer a debugger."""
+    if not can_debug:
+        raise ParameterError(
+            "`--pdb` cannot open a debugger here.",
+            "Nobody can answer its prompt: this front end, or this program's input, does not take any.",
+            "Run it in JupyterLab, in a console or in a terminal, or leave --pdb out.",
+        )
 
 
 def _spin_notes(instance: Instance, options: SpinOptions, task_of_run: TaskRecord | None, failed: bool) -> list[str]:
@@ -232,7 +284,7 @@ def _spin_notes(instance: Instance, options: SpinOptions, task_of_run: TaskRecor
     return notes
 
 
-def _spin_run(session: SessionState, keep: Datastore, flow: str, step: str) -> tuple[str, str]:
+def _spin_run(session: Session, keep: Datastore, flow: str, step: str) -> tuple[str, str]:
     """A new run of one task in the spin datastore."""
     record = RunRecord(flow, "", "spin", started=time(), **session.working.facts(flow))
     run = keep.runs.new_run(record).run
@@ -240,7 +292,7 @@ def _spin_run(session: SessionState, keep: Datastore, flow: str, step: str) -> t
 
 
 def _spin_instance(
-    session: SessionState,
+    session: Session,
     program: Program,
     options: SpinOptions,
     overrides: Mapping[str, Any],
@@ -272,7 +324,7 @@ def _spin_instance(
     if origin is not None and origin.step is not None and origin.step not in program.graph[step].parents:
         parents = ", ".join(program.graph[step].parents) or "none"
         raise NotFound(
-            f"`--from {options.origin}` names step {origin.step}, which is no parent of {step}.",
+            f"`--from {options.origin}` names step {origin.step}, which is not a parent of {step}.",
             f"The parents of {step} are: {parents}.",
             f"Name a task of a parent or of {step} itself, or the run alone.",
         )
@@ -296,7 +348,7 @@ def _no_item(step: str, index: int, indexes: Sequence[int]) -> NotFound:
     )
 
 
-def _recorded(session: SessionState, flow: str, origin: Origin, index: int | None) -> TaskRecord:
+def _recorded(session: Session, flow: str, origin: Origin, index: int | None) -> TaskRecord:
     """A task that ran before, by id, or by its position in the innermost foreach."""
     assert origin.step is not None
     if origin.task is not None:
@@ -339,7 +391,7 @@ def _with_inputs(instance: Instance, flow: str, step: str, joined: Mapping[str, 
         place = pathspec.removeprefix(f"{flow}/")
         if place not in places:
             raise ParameterError(
-                f"`ARTIFACTS: {pathspec}` names no task that {step} takes its inputs from.{nearest(place, places)}",
+                f"`ARTIFACTS: {pathspec}` is not a task that {step} takes its inputs from.{nearest(place, places)}",
                 f"These are {known}.",
                 "Correct it; --from RUN takes the inputs from another run.",
             )
@@ -365,7 +417,7 @@ def _refuse_unknown(
             given = f"--set {name}={options.overrides[name]}" if name in options.overrides else f"ARTIFACTS: {name}"
             listed = ", ".join(f"`{one}`" for one in sorted(known)) or "nothing"
             raise ParameterError(
-                f"`{given}` names no artifact.{nearest(name, known)}",
+                f"`{given}` does not name an artifact.{nearest(name, known)}",
                 f"Step {step.name} inherits {listed}" + (", for it is a join." if is_join else "."),
                 "Correct the name, or leave it out.",
             )
@@ -388,7 +440,7 @@ def _with_body(program: Program, step: Step, body: str, source: str | None, file
     if step.name in program.flow.inherited:  # for this spin a cell takes the place of the base's step
         steps = (spun, *steps)
     flow = replace(program.flow, steps=steps)
-    graph = draw_graph(flow)
+    graph = build_graph(flow)
     if spun.body.transition is None:
         nodes = {**graph.nodes, step.name: replace(graph[step.name], transition=None)}
         graph = replace(graph, nodes=nodes)

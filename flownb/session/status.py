@@ -1,6 +1,6 @@
-"""What is stale and why, and what a resume would take over: ``%flow status`` and ``flownb status``.
+"""What is stale and why, and what a resume would clone: ``%flow status`` and ``flownb status``.
 
-Takes a `SessionState`; gives a `FlowStatus` to show. Nothing runs but shared code and the flow's header.
+Only shared code and the flow's header are executed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from flownb.runtime.clones import Clones, StepClones
 from flownb.runtime.freshness import NEVER, Freshness
 from flownb.session.report import as_bundle
 from flownb.session.resume import find_origin, offered_tasks, rehearse
-from flownb.session.state import SessionState
+from flownb.session.session import Session
+from flownb.session.states import judgement, picture, step_states
 
 __all__ = ["FlowStatus", "flow_status"]
 
@@ -83,12 +84,12 @@ class FlowStatus:
         return as_bundle(self.lines()), {"flownb": self.metadata}
 
 
-def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
+def flow_status(session: Session, origin: str | None = None) -> FlowStatus:
     """Judge the latest results of all steps, and what a resume would take over.
 
     Parameters
     ----------
-    session : SessionState
+    session : Session
     origin : str, optional
         The run that would be resumed; None is the newest.
 
@@ -97,10 +98,10 @@ def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
     NotFound
         If the flow has no steps, or a run was named that does not exist.
     """
-    found = session.check()  # says so when there are no steps
-    flow, states = session.flow.name, session.freshness()
+    found = session.checks.find()  # says so when there are no steps
+    flow, states = session.flow.name, step_states(session)
     steps = {name: states.get(name, NEVER) for name in session.program(False).graph.order}
-    summary = flow_summary(session.picture(states))
+    summary = flow_summary(picture(session, states))
     used = session.working.used(flow)
     session.mark_noted(used)
     if errors_of(found):
@@ -117,7 +118,7 @@ def flow_status(session: SessionState, origin: str | None = None) -> FlowStatus:
     planned = rehearse(session, Clones(program, session.datastore, tasks), run)
     below = program.graph.below(name for name, one in planned.items() if one.ran) & steps.keys()
     added = [name for name, one in planned.items() if one.ran and name not in steps]
-    judge = session.judgement()
+    judge = judgement(session)
     made: dict[str, dict[str, None]] = {}
     for task in tasks:
         if task.step in steps:

@@ -1,28 +1,34 @@
-"""One step run as a task of the notebook's working run: what executing a ``%%step`` cell does.
-
-Takes a `SessionState` and a step's name; gives a `StepOutcome`.
-"""
+"""What executing a cell of the flow does: a step runs as a task of the working run, shared code is executed once."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from flownb.cells.assignment import analyse_names
+from flownb.cells.cell import Cell
 from flownb.provenance.distributions import changed_distributions
+from flownb.provenance.module_copies import is_own
 from flownb.runtime.attempt import AttemptOptions, run_task
 from flownb.runtime.capture import logged
 from flownb.runtime.events import task_retried, task_told
-from flownb.runtime.program import Program
+from flownb.runtime.parameters.parameter import Parameter
+from flownb.runtime.parameters.start import check_names
+from flownb.runtime.program import Program, module_name
 from flownb.runtime.task import TaskResult, TaskSpec, inherited_refs
 from flownb.session.cards import card_hook
+from flownb.session.checks import not_applied
+from flownb.session.export import only_here
 from flownb.session.instances import Instance, step_instances
-from flownb.session.only_here import only_here
-from flownb.session.report import StepReport, input_notes, step_report
-from flownb.session.state import Display, SessionState
+from flownb.session.report import StepReport, step_report
+from flownb.session.session import Display, Session
+from flownb.session.start import configured, require_parameters
+from flownb.session.states import input_notes, judgement, step_states
 from flownb.store.records import Execution
 
-__all__ = ["StepOutcome", "run_step"]
+__all__ = ["StepOutcome", "run_shared_cell", "run_step", "shared_values"]
 
 
 @dataclass(frozen=True)
@@ -34,13 +40,13 @@ class StepOutcome:
 
 
 def run_step(
-    session: SessionState, name: str, *, display: Display | None = None, kernel_names: Iterable[str] = ()
+    session: Session, name: str, *, display: Display | None = None, kernel_names: Iterable[str] = ()
 ) -> StepOutcome:
     """Run one step on its parents' latest results and record it in the working run.
 
     Parameters
     ----------
-    session : SessionState
+    session : Session
     name : str
     display : callable, optional
         Shows the value of the body's last expression.
@@ -54,22 +60,22 @@ def run_step(
         What the step's own code raised, after the attempt was recorded.
     """
     step = session.step(name)
-    session.require_checked(name, kernel_names)
+    session.checks.require(name, kernel_names)
     _run_inherited_parents(session, name)
     program, results = session.program(False), session.results()
-    given = session.refs(program)  # also makes the flow's classes importable, before anything is loaded
-    judge = session.judgement()
+    given = session.start_values.of(program)  # also makes the flow's classes importable, before anything is loaded
+    judge = judgement(session)
     instances = step_instances(program, name, results.latest, session.datastore, given=given)
     instances = [judge.inputs(instance) for instance in instances]
     inputs = input_notes(judge, name, instances)
     for instance in instances:
-        session.require_parameters(program, name, {*given, *instance.inherited})
-    run = session.working_run()
+        require_parameters(program, name, {*given, *instance.inherited})
+    run = session.working.run(session.flow.name)
     done: list[TaskResult] = []
     used: dict[str, None] = {}
     for instance in instances:
         with session.datastore.recording():
-            given = session.refs(program)
+            given = session.start_values.of(program)
             task = session.datastore.tasks.new_task(
                 program.flow.name, run, name, parents=instance.parents, given=given.values()
             )
@@ -112,19 +118,51 @@ def run_step(
     return StepOutcome(report, done[0].values)
 
 
+def run_shared_cell(session: Session, cell: Cell) -> dict[str, Any]:
+    """Execute shared code or the flow's header once.
+
+    Returns
+    -------
+    dict of str to object
+        The names that `cell` defines.
+
+    Raises
+    ------
+    CheckFailed
+        If shared code reads names that nothing defines.
+    Exception
+        What the code raised.
+    """
+    session.checks.raise_errors(one for one in session.checks.find(only="") if one.cell is cell)
+    flow_class = session.program(False).flow_class()
+    check_names({name: one for name, one in vars(flow_class).items() if isinstance(one, Parameter)})
+    names = vars(sys.modules[flow_class.__module__])
+    return {name: names[name] for name in analyse_names(cell.parsed.tree).assigned if name in names}
+
+
+def shared_values(session: Session, names: Iterable[str]) -> dict[str, Any]:
+    """The values that names of shared code have in the module of the last step, except for the user's own modules.
+
+    Of those, and of what is defined in them, the notebook has its own copies.
+    """
+    module = sys.modules.get(module_name(session.flow.name))
+    found = {name: vars(module)[name] for name in names if module is not None and name in vars(module)}
+    return {name: value for name, value in found.items() if not is_own(value)}
+
+
 def _other_versions(done: Iterable[TaskResult]) -> list[str]:
-    """That packages were installed since this kernel imported them."""
+    """Notes on packages that were installed after this kernel imported them."""
     used = dict.fromkeys(result.record.fingerprint.get("distributions", "") for result in done)
     found = dict.fromkeys(one for text in used for one in changed_distributions(text))
     return [f"`{name}` {what} while this kernel had it imported; restart the kernel to use it" for name, what in found]
 
 
-def _run_inherited_parents(session: SessionState, name: str) -> None:
-    """Run the parents that come from a base class, for no cell of the notebook would, unless their results hold."""
+def _run_inherited_parents(session: Session, name: str) -> None:
+    """Run the parents that come from a base class, which no cell of the notebook runs, unless they are fresh."""
     program = session.program(False)
     parents = [one for one in program.graph[name].parents if one in program.flow.inherited and one != name]
     if parents:
-        states = session.freshness()
+        states = step_states(session)
         if any(states[parent].state != "untaken" for parent in parents):
             parents = [parent for parent in parents if states[parent].state != "untaken"]
         for parent in parents:
@@ -132,22 +170,23 @@ def _run_inherited_parents(session: SessionState, name: str) -> None:
                 run_step(session, parent)
 
 
-def _run_logged(session: SessionState, program: Program, spec: TaskSpec, display: Display | None) -> TaskResult:
-    """Run a task in the kernel and keep what its attempts show."""
+def _run_logged(session: Session, program: Program, spec: TaskSpec, display: Display | None) -> TaskResult:
+    """Run a task in the kernel and keep the output of its attempts."""
     with logged(session.datastore, program.flow.name, spec) as next_attempt:
 
         def on_retry(result: TaskResult) -> None:
             next_attempt()
             session.events.emit(task_retried(result, "work"))
 
-        on_card = card_hook(session, program.flow.name, spec)
+        on_card = card_hook(session.cards, session.events.emit, program.flow.name, spec)
         attempts = AttemptOptions(session.datastore, display=display, on_card=on_card)
-        return run_task(session.configured(program, spec), spec, session.datastore, attempts, on_retry=on_retry)
+        ready = configured(program, spec, session.datastore)
+        return run_task(ready, spec, session.datastore, attempts, on_retry=on_retry)
 
 
-def _notes(session: SessionState, program: Program, name: str, instances: list[Instance]) -> list[str]:
+def _notes(session: Session, program: Program, name: str, instances: list[Instance]) -> list[str]:
     """What a user should know of how a step was run here."""
-    notes = session.not_applied(name)
+    notes = not_applied(program, name)
     results = session.results()
     for parent in program.graph[name].parents:
         if parent != name and any(task.status != "done" for task in results.attempted(parent)):

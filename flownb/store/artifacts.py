@@ -22,7 +22,7 @@ from flownb.store.storage import Blobs, Part
 
 __all__ = ["ArtifactStore", "Loaded", "Saved", "inline_refs"]
 
-# Encoded values up to this many bytes stand in the manifest itself: a key and a place would take as much.
+# Encoded values up to this many bytes are in the manifest itself: a key and a place would take as much.
 INLINE_BYTES = 256
 # Up to this many, values that are saved together share a blob: a file or object each would cost more than they do.
 PACKED_BYTES = 16 << 10
@@ -32,8 +32,8 @@ PACK_BYTES = 4 << 20
 FETCHED_BYTES = 1 << 20
 # Places of small values that a process remembers.
 MOST_PLACES = 100_000
-# For another object than the one that was loaded the stored value is encoded again, to see whether both have the same
-# content, up to this many bytes of pickle stream.
+# If a value is another object than the one that was loaded, the stored value is encoded again to compare the content of
+# both; up to this many bytes of pickle stream.
 DRIFT_BYTES = 64 << 20
 
 
@@ -46,7 +46,7 @@ class Loaded:
     value : object
     ref : ArtifactRef
     region : Region or None
-        The memory it stands on; None for values that are not in a blob of their own.
+        The memory it is in; None for values that are not in a blob of their own.
     label : str
         What messages call it.
     """
@@ -199,7 +199,7 @@ class ArtifactStore:
         return place
 
     def _pack(self, small: list[_Small], saved: Saved) -> None:
-        """Put small values into as few blobs as need be."""
+        """Put small values into as few blobs as possible."""
         while small:
             content, places = bytearray(), dict[str, int]()
             taken = 0
@@ -245,7 +245,7 @@ class ArtifactStore:
     # -- loading
 
     def load(self, ref: ArtifactRef, *, name: str = "", where: str = "") -> Any:
-        """Load and verify a value; each call gives an independent object.
+        """Load and verify a value; each call returns an independent object.
 
         Parameters
         ----------
@@ -303,7 +303,7 @@ class ArtifactStore:
             raise _unreadable(label, error) from error
         loaded = Loaded(None, ref, None if ref.inline is not None or ref.packed is not None else Region(view), label)
         if ref.encoding != "pickle5":
-            self.verify([loaded])  # what stands over damaged memory may not only be wrong, but crash
+            self.verify([loaded])  # a value over damaged memory may not only be wrong, but crash
         try:
             value = decode(ref.encoding, view)
         except Exception as error:
@@ -313,7 +313,7 @@ class ArtifactStore:
                 f"{type(error).__name__}: {error}.",
                 "Make what it needs importable (a %%shared cell or an installed package), then try again."
                 if isinstance(error, ImportError | AttributeError)
-                else "Its class can be pickled, but not unpickled: give it a __reduce__ or __getstate__ that fits.",
+                else "Its class can be pickled, but not unpickled: give it a matching __reduce__ or __getstate__.",
             ) from error
         return replace(loaded, value=value)
 
@@ -374,7 +374,7 @@ class ArtifactStore:
             )
 
     def _content(self, ref: ArtifactRef) -> memoryview:
-        """The encoded value, writable and nobody else's."""
+        """The encoded value, writable, and used by nothing else."""
         if ref.inline is not None:
             try:
                 content = bytearray(base64.b64decode(ref.inline))
@@ -391,15 +391,15 @@ class ArtifactStore:
     def _is_unchanged(self, value: Any, parts: Sequence[Part], loaded: Loaded) -> bool:
         """Whether a value has the content that it, or another one, was loaded with.
 
-        Content is compared, never identity alone. Pickling what was unpickled need not give the same bytes (strings
-        that were two objects can have become one), but doing it twice does: if the pickle stream differs, the stored
-        value is loaded and encoded anew.
+        Content is compared, never identity alone. Pickling what was unpickled does not always give the same bytes
+        (strings that were two objects can have become one), but doing it twice does: if the pickle stream differs, the
+        stored value is loaded and encoded again.
         """
         try:
             stored = Region(self._content(loaded.ref))
         except CorruptBlob as error:
             if value is loaded.value and loaded.region is not None and not error.missing:
-                # It stands on the damaged blob: what is saved now would be damaged as well.
+                # Its memory is the damaged blob: what is saved now would be damaged as well.
                 raise _unreadable(loaded.label, error) from error
             return False  # then it is written again
         if equals_blob(parts, loaded.region, stored):
@@ -409,7 +409,7 @@ class ArtifactStore:
             return False
         try:
             _, again = encode(decode(loaded.ref.encoding, stored.view))
-        except Exception:  # whatever stands in the way, the value then counts as changed
+        except Exception:  # whatever the reason, the value then counts as changed
             return False
         return equals_parts(parts, loaded.region, again, stored)
 

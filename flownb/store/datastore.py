@@ -86,7 +86,7 @@ class Datastore:
         self._open(*_backend(location))
 
     def _open(self, storage: Storage, blobs: Blobs, *, outer: str = "") -> None:
-        """Begin with nothing known of what is there."""
+        """Make all parts; they know nothing of what is there yet."""
         manifests = Manifests(storage)
         self.storage = storage
         self.blobs = blobs

@@ -30,7 +30,7 @@ class Encoding(Protocol):
         ...
 
     def encode(self, value: Any) -> Sequence[memoryview | bytes]:
-        """Give the blob's parts in order; large ones are views of the value's own memory, not copies."""
+        """The blob's parts in order; large ones are views of the value's own memory, not copies."""
         ...
 
     def decode(self, blob: memoryview) -> Any:
@@ -54,7 +54,7 @@ class UnknownEncoding(StoreError):
         known = [one.name for one in _encodings()]
         super().__init__(
             f"There is no encoding `{encoding}` in this process.{nearest(encoding, known)}",
-            f"The value was stored by one that was registered; here are {', '.join(f'`{name}`' for name in known)}.",
+            f"A registered encoding stored the value; this process has {', '.join(f'`{name}`' for name in known)}.",
             "Import the module that registers it (flownb.register_encoding), then load again.",
         )
 
@@ -183,7 +183,7 @@ def encode(value: Any) -> tuple[str, Sequence[memoryview | bytes]]:
 
 
 def mentions(name: str, blob: memoryview, word: str) -> bool:
-    """Whether loading a value may import the module `word`; also true of encodings that cannot tell."""
+    """Whether loading a value may import the module `word`; also true of encodings that cannot say."""
     encoding = next((one for one in _encodings() if one.name == name), None)
     look = getattr(encoding, "mentions", None)
     return True if look is None else bool(look(blob, word))
@@ -204,7 +204,7 @@ def decode(name: str, blob: memoryview) -> Any:
         raise UnknownEncoding(name)
     try:
         return encoding.decode(blob)
-    except ImportError:  # what is lacking is the reader's, and may be made importable
+    except ImportError:  # a module is missing here, and can be made importable
         raise
     except Exception as error:
         if encoding not in _registered:
@@ -218,7 +218,7 @@ def decode(name: str, blob: memoryview) -> Any:
 
 
 def _checked(parts: Any) -> Sequence[memoryview | bytes]:
-    """Give parts as bytes and flat views.
+    """The parts as bytes and flat views.
 
     Raises
     ------

@@ -1,9 +1,9 @@
 """Clearing up: removing runs, results that newer ones replaced, and blobs that nothing refers to.
 
-Takes a datastore and a rule for what to keep; gives what was removed. Safe while others write: in a folder by its lock,
-which is held from the look at all records to the last removal; in a bucket, which has no locks, by age. A blob there is
-removed only when nothing refers to it and it is older than `Blobs.shortest_life`, and writers put a blob anew that is
-older than half of that, so one that is about to be referred to is never old.
+It is safe while other processes write. In a folder, its lock is held from reading the records to the last removal. A
+bucket has no locks, so age decides: a blob there is removed only if nothing refers to it and it is older than
+`Blobs.shortest_life`; writers write a blob again that is older than half of that, so a blob that is about to be
+referred to is never old.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Removed:
     tasks : int
         Tasks of working runs that newer executions replaced.
     blobs : int
-        Blobs that nothing refers to any more.
+        Blobs that nothing refers to now.
     bytes : int
         Their size, that of the logs of what was removed, and of what killed processes left behind.
     waiting : int
@@ -78,7 +78,7 @@ def collect(
     older_than : float, optional
         Remove only what ended more than this many seconds ago.
     dry_run : bool, default False
-        Remove nothing, only say what would be.
+        Remove nothing, only report what would be removed.
     also : iterable of str
         ``Flow/run`` to remove whatever the rule says.
 
@@ -132,7 +132,7 @@ def collect(
 
 
 def remove_run(datastore: Datastore, flow: str, run: str, *, force: bool = False) -> Removed:
-    """Remove a run and what it alone needed; its id is not given again.
+    """Remove a run and what it alone needed; its id is not used again.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def remove_runs(datastore: Datastore, places: Sequence[tuple[str, str]], *, forc
 
 
 def _refuse_needed(datastore: Datastore, places: Sequence[tuple[str, str]]) -> None:
-    """Raise if one of some runs is going on, another run started from it, or a notebook takes results from it."""
+    """Raise if one of some runs is running, another run started from it, or a notebook takes results from it."""
     now = time.time()
     going = {f"{flow}/{run}" for flow, run in places}
     continued: set[str] = set()
@@ -181,7 +181,7 @@ def _refuse_needed(datastore: Datastore, places: Sequence[tuple[str, str]]) -> N
                 f"Run {min(needed)} is needed.",
                 f"A task of {other.pathspec} started from one of its tasks.",
                 f"Remove {other.pathspec} first, or add --force: its artifacts stay readable, but whether it is still "
-                "fresh cannot be told any more.",
+                "fresh will not be known.",
             )
         record = other.record
         uses = [record.uses] if record.uses and other.pathspec not in continued else []  # newer runs come first
@@ -268,7 +268,7 @@ def _plan(
 def _best(runs: list[RecordedRun], ended: list[RecordedRun]) -> set[str]:
     """The newest run that succeeded, and that of each notebook whose steps were executed one by one as well.
 
-    `ended` has the runs of the flow that are no working runs, newest first. A notebook reads no other notebook's runs.
+    `ended` has the runs of the flow except working runs, newest first. A notebook reads no other notebook's runs.
     """
     notebooks = {(run.record.notebook_id, run.record.user) for run in runs if run.record.kind == "work"}
     found: dict[tuple[str, str] | None, str] = {}
@@ -282,9 +282,9 @@ def _best(runs: list[RecordedRun], ended: list[RecordedRun]) -> set[str]:
 
 
 def _left_by_kernels(runs: list[RecordedRun], now: float, before: float) -> Iterator[RecordedRun]:
-    """Working runs of kernels that executed nobody knew which notebook: no other kernel will read them.
+    """Working runs of kernels whose notebook is not known: no other kernel will read them.
 
-    A kernel may wait for its user; the last day is left to it.
+    A kernel may wait for its user, so runs of the last day are kept.
     """
     continued = {run for one in runs for run in one.record.continues}
     for run in runs:
@@ -296,7 +296,7 @@ def _left_by_kernels(runs: list[RecordedRun], now: float, before: float) -> Iter
 
 
 def _used(runs: list[RecordedRun]) -> Iterator[str]:
-    """Runs whose results a notebook uses beside its own, and those that they go on from."""
+    """Runs whose results a notebook uses besides its own, and the runs that they continue."""
     records = {run.record.run: run.record for run in runs}
     continued = {run for record in records.values() for run in record.continues}
     waiting = [one.uses for one in records.values() if one.uses and one.run not in continued]
@@ -315,7 +315,7 @@ def _keep_origins(
     replaced: dict[str, tuple[RecordedRun, TaskRecord]],
     also: frozenset[str],
 ) -> None:
-    """Take back what a kept task started from, however many tasks lie between."""
+    """Keep what a kept task started from too, however many tasks are between."""
     waiting = [run for run in runs if run.pathspec not in gone]
     seen: set[str] = set()
     while waiting:
@@ -364,7 +364,7 @@ def _live_claims(run: RecordedRun, now: float) -> Iterator[Claim]:
 
 
 def _remove(plan: _Plan, now: float) -> None:
-    """Carry a plan out; where there are no locks, a run that a task has begun to use meanwhile is left."""
+    """Carry out a plan; where there are no locks, keep a run that a task has begun to use meanwhile."""
     marks = [(run, run.datastore.runs.remove_run(run.record, now)) for run in plan.runs]
     for flow in {run.record.flow for run in plan.runs}:
         ids = [run.record.run for run in plan.runs if run.record.flow == flow]
@@ -398,8 +398,8 @@ def _logs(plan: _Plan) -> Iterator[Entry]:
 def _is_used(removed: RecordedRun) -> bool:
     """Whether a working run has claimed a task that starts from a run since the records were looked at.
 
-    Whoever claims looks for the run afterwards (`Datastore.new_task`), and here the claims are looked for after the run
-    was marked: one of the two sees the other.
+    A process that claims a task looks for the run afterwards (`TaskStore.new_task`), and here the claims are read after
+    the run was marked: one of the two sees the other.
     """
     others = recorded_runs(removed.datastore, flows=[removed.record.flow])
     return any(

@@ -38,12 +38,13 @@ def hash_file(path: str | int, size: int) -> str:
             return hash_parts([memoryview(content)], size)
 
 
-# A forked process lacks the threads of blake3's own pool and would wait for them for ever; a number makes new ones.
+# A forked process lacks the threads of blake3's own pool and would wait for them for ever; with a number blake3 makes
+# new ones.
 _threads = blake3.AUTO
 
 
 def _forked() -> None:
-    """Begin anew what a fork does not copy."""
+    """Replace what a fork does not copy."""
     global _threads
     _threads = os.cpu_count() or 1
 

@@ -1,9 +1,9 @@
-"""Whether a run that has not ended goes on, or its process died.
+"""Whether a run that has not ended is still running, or its process died.
 
-Takes the places of runs in a `Storage`; gives marks, heartbeats, and a judgement of them. Where there are file locks, a
-process keeps one on its run's record, which vanishes with it. In a bucket, on a file system without locks, and of a run
-that was begun on another machine (whose locks need not be seen here), the heartbeat tells: a small file below the run
-that is rewritten every `BEAT_SECONDS`, and of which only the age counts, by the clock of the place it is in.
+Where there are file locks, a process holds one on its run's record, and the system releases it when the process ends.
+In a bucket, on a file system without locks, and for a run of another machine (whose locks are perhaps not visible
+here), the heartbeat decides: a small file below the run that is rewritten every `BEAT_SECONDS`. Only its age counts, by
+the clock of the place it is in.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from flownb.store.storage import Storage
 
 __all__ = ["BEAT_SECONDS", "SILENT_SECONDS", "Liveness"]
 
-# How often a run that goes on says so, and after how long a silence it counts as dead.
+# Seconds between two heartbeats of a run, and without one after which it counts as dead.
 BEAT_SECONDS, SILENT_SECONDS = 10.0, 60.0
 
 
@@ -35,7 +35,7 @@ class Liveness:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        # What keeps the runs that this process began marked.
+        # Functions that remove the marks of this process's runs.
         self._held: dict[str, Callable[[], None]] = {}
         self._beating: threading.Thread | None = None
 
@@ -47,13 +47,13 @@ class Liveness:
         return held is not None
 
     def end(self, folder: str) -> None:
-        """Take the mark off a run that has ended."""
+        """Remove the mark of a run that has ended."""
         self._held.pop(folder, lambda: None)()
 
     def beat(self, folder: str) -> None:
-        """Say that a run goes on; raises nothing, and waits for no server."""
+        """Write a run's heartbeat; raises nothing, and does not wait for a server."""
         if self._beating is not None and self._beating.is_alive():
-            return  # a server is silent; the next beat makes up for this one
+            return  # the server does not answer; the next heartbeat replaces this one
 
         def write() -> None:
             with contextlib.suppress(StoreError):
@@ -72,7 +72,7 @@ class Liveness:
         *,
         silent: float = SILENT_SECONDS,
     ) -> list[bool]:
-        """Whether the processes that began runs live, as far as can be told.
+        """Whether the processes that began runs are alive, as far as that is known.
 
         Parameters
         ----------

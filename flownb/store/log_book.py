@@ -6,7 +6,7 @@ Below a run's folder::
     logs/STEP/TASK/ATTEMPT.N.jsonl          the last parts of an attempt that wrote very much; older ones are removed
 
 One line is one piece of output, as JSON that any tool can read: ``t`` is the time in seconds since the epoch, ``k`` the
-kind. Nobody waits for a log and no task fails because of one: what cannot be written is reported once and left out.
+kind. No task waits for a log or fails because of one: what cannot be written is reported once and left out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RICH = 64 << 20
 UPDATES = RICH // 2
 # Text that waits for the next flush at most, in characters.
 WAITING = 1 << 18
-# A display's own text, for one that is kept without the rest, in characters.
+# Characters of a display's text that are kept when the rest of it is not.
 PLAIN = 10_000
 
 
@@ -70,7 +70,7 @@ class Output(Protocol):
 
     @property
     def update(self) -> bool:
-        """Of a display: whether it takes the place of an earlier one; of a clear: whether it waits."""
+        """Of a display: whether it replaces an earlier one; of a clear: whether it waits."""
         ...
 
 
@@ -108,12 +108,12 @@ class LogBook:
         self._lock = threading.RLock()
         self._open: dict[tuple[str, str, int], _Log] = {}
         self._ended: list[_Log] = []
-        # What is known of attempts that have ended, should more come from them.
+        # The last parts of attempts that have ended, in case more comes from them.
         self._last: dict[tuple[str, str, int], _Part] = {}
         self._complained = False
 
     def add(self, step: str, task: str, attempt: int, output: Output) -> None:
-        """Take one piece of what an attempt showed; it is written with the next flush."""
+        """Add one piece of an attempt's output; it is written with the next flush."""
         with self._lock, self._best_effort():
             key = (step, task, attempt)
             log = self._open.get(key)
@@ -131,7 +131,7 @@ class LogBook:
             self._forget_written()
 
     def end(self, step: str, task: str, attempt: int) -> None:
-        """Write what an attempt left, for it has ended; in a bucket this goes on in the background."""
+        """Write what is left of an attempt that has ended; in a bucket this continues in the background."""
         with self._lock:
             log = self._open.pop((step, task, attempt), None)
             if log is not None:
@@ -165,7 +165,7 @@ class LogBook:
 
     @contextlib.contextmanager
     def _best_effort(self) -> Iterator[None]:
-        """Say once what goes wrong, and go on."""
+        """Report an error once, and continue."""
         try:
             yield
         except Exception as error:
@@ -225,7 +225,7 @@ class _Log:
                     part.write()
 
     def end(self) -> _Part | None:
-        """Write what is left and close the file; give the last part, None if nothing was or can be written."""
+        """Write what is left and close the file; the last part, or None if nothing was or can be written."""
         if not self._broken:
             self._write_waiting()
             self._part(self._last).lines += self._held.values()
@@ -249,7 +249,7 @@ class _Log:
 
     @contextlib.contextmanager
     def _breaking(self) -> Iterator[None]:
-        """Write nothing more after an error: what follows would stand behind half a line."""
+        """Write nothing more after an error: what follows would be appended to an unfinished line."""
         try:
             yield
         except Exception:
@@ -353,7 +353,7 @@ class _Part:
     left_out : dict
         Characters by stream that were never written to it.
     before : dict
-        What stands in the parts between the first one and this, by stream, and displays.
+        What the parts between the first one and this contain: characters by stream, and displays.
     """
 
     number: int
@@ -379,7 +379,7 @@ class _Part:
             self.appender.flush()
 
     def all_before(self) -> dict[str, int]:
-        """What stands in the parts between the first one and the next."""
+        """What the parts between the first one and the next contain."""
         found = dict(self.before)
         for counts in (self.streams, self.left_out, {"displays": self.displays}):
             for name, count in counts.items():
@@ -388,12 +388,12 @@ class _Part:
 
 
 def to_line(fields: Mapping[str, Any]) -> bytes:
-    """A line with its end; half a character that a program wrote stays half a character.
+    """A line with its end; half a character that a program wrote is kept as such.
 
     Raises
     ------
     ValueError, TypeError, RecursionError
-        If a value holds itself, or has keys that are no texts.
+        If a value contains itself, or has keys that are not texts.
     """
     text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=_plain)
     return text.encode("utf-8", "surrogatepass") + b"\n"

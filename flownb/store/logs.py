@@ -29,14 +29,14 @@ class LogPlace(NamedTuple):
 
 @dataclass(frozen=True)
 class LogPiece:
-    """One piece of what an attempt showed.
+    """One piece of an attempt's output.
 
     Attributes
     ----------
     at : float
         When, in seconds since the epoch, UTC.
     kind : {"stdout", "stderr", "display", "clear", "note"}
-        ``clear`` takes away all before; a ``note`` says in its text what was not kept.
+        ``clear`` removes everything before it; the text of a ``note`` says what was not kept.
     text : str
         Of a stream: what was written; of a display its ``text/plain``.
     data, metadata : dict
@@ -44,7 +44,7 @@ class LogPiece:
     display_id : str
         Of a display that can be updated: its name.
     update : bool
-        Of a display: whether it takes the place of that name's earlier one; of a clear: whether it waits until the
+        Of a display: whether it replaces the earlier one of that name; of a clear: whether it waits until the
         next output.
     """
 
@@ -105,7 +105,7 @@ class LogStore:
 
 
 class LogReader:
-    """What attempts of a run showed, each piece given once.
+    """Reads what attempts of a run wrote and displayed, each piece once.
 
     Parameters
     ----------
@@ -132,16 +132,16 @@ class LogReader:
         self._run_folder = log_folder(flow, run)
         self._folder = log_folder(flow, run, step, task)
         self._attempt = attempt
-        # Of each file: bytes that were looked at, and of these the ones that were whole lines.
+        # Of each file: the bytes that were read, and how many of them are whole lines.
         self._seen: dict[str, tuple[int, int]] = {}
 
     def read(self, only: Iterable[LogPlace] | None = None) -> list[tuple[LogPlace, LogPiece]]:
-        """The pieces that were not given yet, by time.
+        """The pieces that were not returned yet, by time.
 
         Parameters
         ----------
         only : iterable of LogPlace, optional
-            Attempts to read; what others showed is given another time.
+            Attempts to read; the output of others is returned by a later call.
         """
         wanted = None if only is None else set(only)
         grown: list[tuple[LogPlace, int, Entry]] = []
@@ -182,7 +182,7 @@ def _number(task: str) -> int:
 
 
 def _place_of(name: str) -> tuple[LogPlace, int] | None:
-    """Attempt and part of a file's name; None for files that are no logs."""
+    """Attempt and part of a file's name; None for files that are not logs."""
     parts = name.split("/")
     if len(parts) != 3:
         return None
@@ -210,7 +210,7 @@ def _pieces(fields: dict[str, Any]) -> list[LogPiece]:
 
 
 def _left_out(at: float, fields: dict[str, Any]) -> list[LogPiece]:
-    """What was not kept, said where it is missing: of a stream in that stream."""
+    """What was not kept, reported where it is missing: of a stream in that stream."""
     counts = {name: count for name, count in fields.items() if name not in ("t", "k") and isinstance(count, int)}
     found = [
         LogPiece(at, stream, f"\n… {counts[stream]:,} characters are left out here …\n")

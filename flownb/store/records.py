@@ -1,6 +1,7 @@
 """What the datastore writes down about runs, tasks and artifacts: small immutable JSON manifests.
 
-Takes and gives frozen dataclasses; times are seconds since the epoch, UTC.
+Times are seconds since the epoch, UTC. Values that are stored can contain these classes: a field is only ever added,
+with a plain default (docs/compatibility.md).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ Record = TypeVar("Record", bound="AnyRecord")
 
 @dataclass(frozen=True)
 class Packed:
-    """Where a value stands in a blob that it shares.
+    """Where a value is in a blob that it shares.
 
     Attributes
     ----------
@@ -229,10 +230,10 @@ class RunRecord:
     started : float
         Seconds since the epoch, UTC.
     nonce : str
-        Unlike that of any other run: tells who of several took an id.
+        Unlike that of any other run: shows which of several processes took an id.
     removed : float
         When the run was removed, in seconds since the epoch, UTC; 0 while it is there. Of a removed run nothing but
-        this record stays, so that its id is never given again.
+        this record stays, so that its id is never used again.
     cleared : bool
         Whether the files of a removed run are gone.
     origin : str
@@ -249,7 +250,7 @@ class RunRecord:
     chosen : tuple of str
         Names of the parameters and configs whose values the user gave for this run.
     defaults : dict of str to ArtifactRef
-        What those would have been otherwise, as far as that is known.
+        The values those would have had without that, as far as they are known.
     notebook_id : str
         Which notebook it belongs to, whatever its file is called; see `flownb.session.identity`. Empty in records of
         older versions, and for code that no notebook holds.
@@ -404,7 +405,7 @@ def _ref(value: Any) -> ArtifactRef:
 
 
 def from_json(kind: type[Record], text: bytes) -> Record:
-    """Rebuild a record; unknown keys of a later version are passed over.
+    """Rebuild a record; unknown keys of a later version are ignored.
 
     Raises
     ------

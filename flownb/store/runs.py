@@ -50,7 +50,7 @@ class RunStore:
         return self._storage.folders("flows")
 
     def last_run(self, flow: str) -> int:
-        """The highest run id that was given, 0 if none was; ids are given without gaps and only once."""
+        """The highest run id that was taken, 0 if none was; ids are taken without gaps and only once."""
         self._manifests.check()
         last = self._last_run.get(flow)
         if last is None:
@@ -65,7 +65,7 @@ class RunStore:
         return last
 
     def has_run(self, flow: str, run: str) -> bool:
-        """Whether a run id was given, also to a run that was removed since."""
+        """Whether a run id was taken, also by a run that was removed since."""
         return self._storage.exists(f"{run_folder(flow, run)}/run.json")
 
     def run_ids(self, flow: str) -> Sequence[str]:
@@ -78,12 +78,12 @@ class RunStore:
         Parameters
         ----------
         record : RunRecord
-            Its id and nonce are not looked at.
+            Its id and nonce are ignored.
 
         Returns
         -------
         RunRecord
-            The same with the id it was given.
+            The same with its id.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class RunStore:
         return record
 
     def run_records(self, flow: str, ids: Sequence[str]) -> list[RunRecord | None]:
-        """Records of many runs; None for those that do not exist or are damaged. Removed ones are given."""
+        """Records of many runs; None for those that do not exist or are damaged. Removed ones are included."""
         return self._manifests.read_many(RunRecord, [f"{run_folder(flow, run)}/run.json" for run in ids])
 
     def end_run(self, flow: str, run: str, end: RunEnd) -> None:
@@ -147,13 +147,13 @@ class RunStore:
         self._index().run_ended(flow, run, end, tasks=self._own.get((flow, run)))
 
     def beat(self, flow: str, run: str) -> None:
-        """Say that a run goes on, every `BEAT_SECONDS`; raises nothing, and waits for no server."""
+        """Write a run's heartbeat, every `BEAT_SECONDS`; raises nothing, and does not wait for a server."""
         self.liveness.beat(run_folder(flow, run))
 
     def alive(self, flow: str, runs: Sequence[str], *, silent: float = SILENT_SECONDS) -> list[bool]:
-        """Whether processes that began runs of whole flows live, as far as can be told; see `flownb.store.liveness`.
+        """Whether processes that began runs of whole flows are alive, as far as is known; see `flownb.store.liveness`.
 
-        Whoever is told that a run is dead looks for its end afterwards: it may have ended right before.
+        If a run is reported as dead, look for its end afterwards: it may have ended right before.
         """
         folders = [run_folder(flow, run) for run in runs]
         ids = dict(zip(folders, runs, strict=True))
@@ -162,7 +162,7 @@ class RunStore:
         )
 
     def run_status(self, flow: str, run: str) -> RunStatus:
-        """What became of a run: ``"failed"`` also if it has no end and its process died; see `alive`.
+        """How a run ended, or that it is running: ``"failed"`` also if it has no end and its process died; see `alive`.
 
         Working runs, and spins that have not ended, are always ``"running"``.
 
@@ -182,7 +182,7 @@ class RunStore:
         return "failed" if end is None else end.status
 
     def require_run(self, flow: str, run: str) -> None:
-        """Raise if a run that is about to be written to was removed; what a damaged one takes is not lost."""
+        """Raise if a run that is about to be written to was removed; a damaged record is not a reason to refuse."""
         try:
             (record,) = self.run_records(flow, [run])
             if record is None or record.removed:
@@ -193,7 +193,7 @@ class RunStore:
             raise StoreError(
                 f"Nothing more can be recorded in run {flow}/{run}.",
                 f"{error.what}",
-                "Begin anew: run the cell again, or start another run.",
+                "Run the cell again, or start another run.",
             ) from error
 
     def run_end(self, flow: str, run: str) -> RunEnd | None:
@@ -205,10 +205,10 @@ class RunStore:
         return self._manifests.read_many(RunEnd, [f"{run_folder(flow, run)}/end.json" for run in ids])
 
     def remove_run(self, record: RunRecord, now: float) -> RunRecord:
-        """Remove a run; only a mark stays, so that its id is not given again.
+        """Remove a run; only a mark stays, so that its id is not used again.
 
-        Readers find no run from the mark on; `clear_run` then removes its files. If a process is killed in between, the
-        next `flownb gc` does.
+        Readers no longer find the run once the mark is written; `clear_run` then removes its files, or the next
+        `flownb gc` if a process is killed in between.
 
         Returns
         -------
@@ -222,7 +222,7 @@ class RunStore:
         return mark
 
     def restore_run(self, record: RunRecord) -> None:
-        """Take back a removal whose files were not cleared yet."""
+        """Undo a removal whose files were not cleared yet."""
         self._manifests.write(f"{run_folder(record.flow, record.run)}/run.json", record)
         self._index().run_restored(self.tagged(record), self.run_end(record.flow, record.run))
 
@@ -235,7 +235,7 @@ class RunStore:
         self._manifests.write(f"{folder}/run.json", replace(mark, cleared=True))
 
     def change_tags(self, flow: str, run: str, *, remove: Iterable[str] = (), add: Iterable[str] = ()) -> None:
-        """Take tags off a run, then add others; changes of others at the same time are not lost.
+        """Remove tags from a run, then add others; simultaneous changes by other processes are not lost.
 
         Raises
         ------
@@ -252,7 +252,7 @@ class RunStore:
         self._index().run_changed(self.tagged(self.run(flow, run)))
 
     def tagged(self, record: RunRecord) -> RunRecord:
-        """A run's record with the tags it has now, instead of those it began with; a damaged change is passed over."""
+        """A run's record with the tags it has now, instead of those it began with; a damaged change is ignored."""
         folder = f"{run_folder(record.flow, record.run)}/tags"
         names = [f"{folder}/{name}" for name in sorted(self._storage.files(folder), key=file_number)]
         tags = dict.fromkeys(record.tags)
@@ -262,7 +262,7 @@ class RunStore:
         return replace(record, tags=tuple(tags))
 
     def note_changes(self, flow: str, runs: Sequence[str]) -> None:
-        """Note that runs were removed, restored or tagged anew, once their records say so."""
+        """Note that runs were removed, restored or tagged again, once their records say so."""
         folder = f"{flow_folder(flow)}/changes"
         number = self._last_change.get(flow)
         if number is None:

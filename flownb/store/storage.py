@@ -1,7 +1,7 @@
 """What the datastore asks of the place it lives in: a folder or a bucket.
 
 Two roles. A `Storage` keeps small named files (manifests); a `Blobs` keeps large content by its hash. Both have two
-implementations, `flownb.store.local` and `flownb.store.s3`, which pass one behaviour suite.
+implementations, `flownb.store.local` and `flownb.store.s3`, which pass the suites of `flownb.testing`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 __all__ = ["Appender", "Blobs", "Entry", "Part", "Storage"]
 
-# A piece of a blob: bytes, or a view of the memory it stands in.
+# A piece of a blob: bytes, or a view of the memory it is in.
 Part = memoryview | bytes
 
 
@@ -39,8 +39,8 @@ class Entry:
 class Appender(Protocol):
     """Writes one file that grows, for its only writer.
 
-    Reads see what was added: in a folder at once; in a bucket, where a file can only be written anew, some seconds
-    later. A process that is killed leaves what was written until then, perhaps with a part of the last piece.
+    Reads see what was added: in a folder at once; in a bucket, where a file can only be written as a whole, some
+    seconds later. A process that is killed leaves what was written until then, perhaps with a part of the last piece.
     """
 
     def add(self, content: bytes) -> None:
@@ -79,8 +79,8 @@ class Appender(Protocol):
 class Storage(Protocol):
     """Small files by name; names are relative, parted by ``/``, and checked by the caller.
 
-    Every method raises `StoreError` when the place cannot be used, with a text that says what to do and never holds a
-    credential. Reads see every write that returned before, also another process's.
+    Every method raises `StoreError` when the place cannot be used, with a text that says what to do and never contains
+    a credential. Reads see every write that returned before, also another process's.
     """
 
     location: str
@@ -102,10 +102,10 @@ class Storage(Protocol):
         ...
 
     def create(self, name: str, content: bytes) -> bool:
-        """Write a whole file unless the name is taken: of all processes that try, one is told True.
+        """Write a whole file unless the name is taken: of all processes that try, one gets True.
 
-        `content` has to be unlike that of all others (a nonce in it does), so that a try whose answer was lost is told
-        from another's success.
+        `content` has to be unlike that of all others (a nonce in it does), so that a try whose answer was
+        lost is distinguished from another's success.
         """
         ...
 
@@ -118,7 +118,7 @@ class Storage(Protocol):
         ...
 
     def delete(self, names: Iterable[str]) -> None:
-        """Remove files; those that are not there are passed over. Folders left empty vanish."""
+        """Remove files; missing ones are ignored. Folders left empty are removed."""
         ...
 
     def folders(self, prefix: str) -> list[str]:
@@ -147,7 +147,7 @@ class Storage(Protocol):
     def create_held(self, name: str, content: bytes) -> Callable[[], None] | None:
         """Like `create`, of a file that is marked as in use from its first moment on; None if the name is taken.
 
-        It is until the function that is given is called, or the process dies. A bucket has no such marks.
+        It is in use until the returned function is called, or the process dies. A bucket has no such marks.
         """
         ...
 
@@ -160,7 +160,7 @@ class Storage(Protocol):
         ...
 
     def clear_temporary(self) -> int:
-        """Remove what processes that were killed left behind; give its bytes, as far as they are known."""
+        """Remove what killed processes left behind; returns its bytes, as far as they are known."""
         ...
 
     def below(self, name: str) -> Storage:
@@ -188,8 +188,8 @@ class Blobs(Protocol):
     def get(self, key: str, size: int) -> memoryview:
         """A private, writable map or copy of a blob.
 
-        What is large may still be verified while the caller uses it: call `verify` before anything lasting is made of
-        it.
+        A large blob may still be being verified while the caller uses it: call `verify` before anything lasting is made
+        of it.
 
         Raises
         ------
@@ -199,11 +199,11 @@ class Blobs(Protocol):
         ...
 
     def fetch(self, blobs: Iterable[tuple[str, int]]) -> None:
-        """Bring small blobs (key, length) near, all at once, where one by one would take long; missing ones wait."""
+        """Bring small blobs (key, length) near, all at once, where one by one is slow; missing ones are ignored."""
         ...
 
     def get_part(self, key: str, size: int, offset: int, length: int) -> bytearray:
-        """A piece of a blob, not verified: whoever keeps several values in one blob knows the hash of each.
+        """A piece of a blob, not verified: a caller that keeps several values in one blob knows the hash of each.
 
         Raises
         ------
@@ -241,5 +241,5 @@ class Blobs(Protocol):
         ...
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove blobs; those that are not there are passed over."""
+        """Remove blobs; missing ones are ignored."""
         ...

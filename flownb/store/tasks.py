@@ -63,7 +63,7 @@ class TaskStore:
         flow, run, step : str
         parents : iterable of TaskRecord
         given : iterable of ArtifactRef
-            What the task starts from: `flownb gc` leaves it alone until the task is recorded.
+            What the task starts from: `flownb gc` keeps it until the task is recorded.
 
         Raises
         ------
@@ -175,7 +175,7 @@ class TaskStore:
         return [record for record in found if record is not None]
 
     def remove_task(self, task: TaskRecord) -> None:
-        """Remove a task with all its attempts; its id is not given again."""
+        """Remove a task with all its attempts; its id is not used again."""
         folder = f"{step_folder(task.flow, task.run, task.step)}/{safe_name(task.task)}"
         self._storage.delete([f"{folder}/{name}" for name in self._storage.files(folder)])
         self._tasks.pop((task.flow, task.run, task.step, task.task), None)
@@ -219,7 +219,7 @@ class TaskStore:
             number += 1
 
     def executions(self, flow: str, run: str) -> Iterator[Execution]:
-        """Executions of a working run, oldest first; damaged ones are passed over."""
+        """Executions of a working run, oldest first; damaged ones are ignored."""
         return (execution for _, execution in self.numbered_executions(flow, run))
 
     def numbered_executions(self, flow: str, run: str) -> Iterator[tuple[str, Execution]]:

@@ -1,6 +1,7 @@
-"""How much room a datastore takes, and for what.
+"""How much room a datastore takes, by flow, run and artifact; and which blobs its records refer to.
 
-Takes a datastore; gives bytes by flow, run and artifact.
+Clearing up (`flownb.store.garbage`) and measuring both start from `recorded_runs`: each run with the keys that its
+manifests name.
 """
 
 from __future__ import annotations
@@ -12,10 +13,6 @@ from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, Claim, Execution, RunEnd, RunRecord, TaskRecord
 
 __all__ = ["RecordedRun", "Share", "Usage", "measure", "recorded_runs", "references", "removals"]
-
-# MERGED-DOC store.references: Which blobs the records of a datastore refer to. Takes a datastore; gives, for each
-# run, the keys its manifests name. Clearing up and measuring both start from this.
-
 
 # What has not ended counts as running while something was recorded in it for less than this, in seconds, unless it is
 # known that its process died.
@@ -195,7 +192,7 @@ class Usage:
 
 @dataclass
 class _Group:
-    """Values by whatever they are grouped by: key to size, and how often each was recorded anew."""
+    """Values by whatever they are grouped by: key to size, and how often each was recorded again."""
 
     sizes: dict[str, int] = field(default_factory=dict)
     times: dict[str, int] = field(default_factory=dict)
@@ -233,9 +230,9 @@ def measure(datastore: Datastore, *, flow: str | None = None, run: str | None = 
             if flow not in (None, one.record.flow) or run not in (None, one.record.run):
                 continue
             place = one.pathspec if store is datastore else f"spin/{one.pathspec}"
-            for name, ref, anew in _values(one):
+            for name, ref, is_new in _values(one):
                 for groups, group in ((flows, one.record.flow), (runs, place), (artifacts, name)):
-                    _add(groups.setdefault(group, _Group()), ref, anew)
+                    _add(groups.setdefault(group, _Group()), ref, is_new)
             if log_bytes:
                 for groups, group in ((flows, one.record.flow), (runs, place), (artifacts, "(logs)")):
                     groups.setdefault(group, _Group()).sizes[f"logs of {place}"] = log_bytes
@@ -245,7 +242,7 @@ def measure(datastore: Datastore, *, flow: str | None = None, run: str | None = 
 
 
 def _values(run: RecordedRun) -> Iterable[tuple[str, ArtifactRef, bool]]:
-    """Names and places of all values, and whether they were recorded anew or only passed on."""
+    """Names and places of all values, and whether they were recorded there or only passed on."""
     yield from ((name, ref, True) for name, ref in run.record.refs())
     for attempt in run.attempts:
         yield from ((name, ref, _is_own(attempt, name)) for name, ref in references(attempt))
@@ -256,9 +253,9 @@ def _is_own(attempt: TaskRecord, name: str) -> bool:
     return name not in attempt.artifacts or name in attempt.captured
 
 
-def _add(group: _Group, ref: ArtifactRef, anew: bool) -> None:
+def _add(group: _Group, ref: ArtifactRef, is_new: bool) -> None:
     group.sizes[ref.key] = ref.size
-    group.times[ref.key] = group.times.get(ref.key, 0) + anew
+    group.times[ref.key] = group.times.get(ref.key, 0) + is_new
 
 
 def _shares(groups: dict[str, _Group]) -> list[Share]:

@@ -1,7 +1,7 @@
-"""Whether what a manifest holds is of the types that its record declares, so that nobody else has to ask.
+"""Whether what a manifest holds is of the types that its record declares, so that no other code has to check.
 
-A manifest can have been edited, cut, written by another program or planted. What passes here can be shown, compared,
-sorted and put into the index: texts that can be encoded, whole numbers that fit 64 bits, moments that have a date.
+A manifest may have been edited, cut, written by another program or planted. What passes here can be shown, compared,
+sorted and put into the index: texts that can be encoded, whole numbers that fit 64 bits, times that have a date.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 __all__ = ["LATEST", "is_id", "is_moment", "is_place", "require_texts", "require_types"]
 
-# The last moment that has a date wherever one is, in seconds since the epoch: a day before the year 10000.
+# The last time that has a date in every time zone, in seconds since the epoch: a day before the year 10000.
 LATEST = 253_402_300_800.0 - 2 * 86400
 LARGEST = 1 << 63
 # Ids have no more digits than that; a folder with more was not made by flownb.
@@ -35,11 +35,11 @@ def require_types(record: Any) -> None:
     kind: Any = type(record)
     for name, check in _checks(kind):
         if not check(getattr(record, name)):
-            raise ValueError(f"`{name}` is of another type than it should be, or out of range")
+            raise ValueError(f"`{name}` has the wrong type, or is out of range")
 
 
 def require_texts(text: bytes | str, value: Any) -> None:
-    """Refuse halves of characters, which JSON can hold and nothing can write.
+    """Refuse halves of characters, which JSON can contain and nothing can write.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def require_texts(text: bytes | str, value: Any) -> None:
     content = text.encode() if isinstance(text, str) else text
     if b"\\ud" not in content and b"\\uD" not in content:
         return
-    # What a step raised may say anything, and whoever shows it knows.
+    # The text of a step's exception may contain anything; code that shows it expects that.
     ahead = [{name: one for name, one in value.items() if name != "exception"} if isinstance(value, dict) else value]
     while ahead:
         one = ahead.pop()

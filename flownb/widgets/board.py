@@ -1,7 +1,7 @@
-"""The states of the notebook's step cells, for badges.
+"""The states of the notebook's step cells, which their badges show.
 
-Takes the session and its events; gives `StepsChanged`. While a task runs the events alone say how its step stands;
-what that means for the others (who is stale now, and why) is judged when the kernel is idle.
+While a task runs, the events alone decide the state of its step. What that means for the other steps (which are stale
+now, and why) is judged when the kernel is idle.
 """
 
 from __future__ import annotations
@@ -14,25 +14,39 @@ from time import monotonic
 
 from flownb.errors import FlownbError
 from flownb.picture.layout import INTERRUPTED
-from flownb.runtime.events import (
-    Event,
-    RunEnded,
-    RunGoesOn,
-    StepsChanged,
-    StepStatus,
-    TaskCloned,
-    TaskEnded,
-    TaskStarted,
-)
+from flownb.runtime.events import Event, RunEnded, RunGoesOn, TaskCloned, TaskEnded, TaskStarted
 from flownb.runtime.freshness import NEVER, Freshness
-from flownb.session.judge import step_detail
 from flownb.session.progress import StepStates
-from flownb.session.state import SessionState
+from flownb.session.session import Session
+from flownb.session.states import step_detail, step_states
+from flownb.widgets.messages import StepsChanged, StepStatus
 
-__all__ = ["StatusBoard"]
+__all__ = ["Pace", "StatusBoard"]
 
-# Seconds between two times that a step is told of.
+# Seconds between two messages about one step.
 INTERVAL = 0.1
+
+
+class Pace:
+    """Limits how often a step's state is sent, for its tasks may follow each other within milliseconds."""
+
+    def __init__(self) -> None:
+        self._sent: dict[str, float] = {}
+        self._late: set[str] = set()
+
+    def allows(self, step: str) -> bool:
+        """Whether the state of a step may be sent now; if not, the step is kept for `late`."""
+        now = monotonic()
+        if now - self._sent.get(step, 0.0) < INTERVAL:
+            self._late.add(step)
+            return False
+        self._sent[step] = now
+        return True
+
+    def late(self) -> set[str]:
+        """The steps whose states were not sent; each is returned once."""
+        late, self._late = self._late, set()
+        return late
 
 
 class StatusBoard:
@@ -40,16 +54,16 @@ class StatusBoard:
 
     Parameters
     ----------
-    session : SessionState
+    session : Session
     push : callable
-        Given each `StepsChanged`.
+        Sends a `StepsChanged` to the views.
     shown : mapping of str to StepStatus, optional
-        What views were told already, by cell.
+        What the badges show already, by cell.
     """
 
     def __init__(
         self,
-        session: SessionState,
+        session: Session,
         push: Callable[[StepsChanged], None],
         *,
         shown: Mapping[str, StepStatus] | None = None,
@@ -60,47 +74,40 @@ class StatusBoard:
         self._since = StepStates()
         self._shown = dict(shown or {})
         self._lock = threading.RLock()
-        # Steps whose tasks follow each other so fast that they are told of together; when each was told of last.
-        self._late: set[str] = set()
-        self._told: dict[str, float] = {}
+        self._pace = Pace()
 
-    def __call__(self, event: Event) -> None:
-        """Take an event of the stream."""
+    def count(self, event: Event) -> None:
+        """Count an event of the stream, which may change the state of its step."""
         with self._lock:
             self._since(event)
 
     @property
     def states(self) -> dict[str, Freshness]:
-        """How each step stands, by name."""
+        """The state of each step, by name."""
         return {**self._judged, **self._since.states()}
 
-    def tell(self, event: Event) -> None:
-        """Push how the step of an event stands now; of a run's step at most some times a second."""
+    def show(self, event: Event) -> None:
+        """Push the state of the step that an event, counted before, is about; of a run's step with `Pace`."""
+        steps: set[str] = set()
         if isinstance(event, TaskStarted | TaskCloned | TaskEnded):
-            now = monotonic()
-            if event.mode == "run" and now - self._told.get(event.step, 0.0) < INTERVAL:
-                self._late.add(event.step)
-                return
-            self._told[event.step] = now
-            cells = [(cell, step) for cell, step in self._cells() if step == event.step]
-        elif isinstance(event, RunGoesOn | RunEnded) and self._late:
-            cells = [(cell, step) for cell, step in self._cells() if step in self._late]
-            self._late.clear()
-        else:
-            cells = []
+            if event.mode != "run" or self._pace.allows(event.step):
+                steps = {event.step}
+        elif isinstance(event, RunGoesOn | RunEnded):
+            steps = self._pace.late()
+        cells = [(cell, step) for cell, step in self._cells() if step in steps] if steps else []
         if isinstance(event, RunEnded):
             cells += [(one.cell, one.step) for one in self._shown.values() if one.state == "running"]
         if cells:
             self._push_changed(self._statuses(cells))
 
-    def tell_new(self) -> None:
-        """Push how cells stand that were no steps before, without judging the others."""
+    def show_new(self) -> None:
+        """Push the states of cells that were not steps before, without judging the others."""
         self._push_changed(self._statuses([cell for cell in self._cells() if cell[0] not in self._shown]))
 
     def refresh(self) -> None:
-        """Judge all steps, and push those that stand otherwise than shown; runs no code of the user's."""
+        """Judge all steps, and push the states that changed; runs no code of the user's."""
         with contextlib.suppress(FlownbError):  # the store cannot be read: running a step will say why
-            self._judged = self._session.freshness(run_code=False)
+            self._judged = step_states(self._session, run_code=False)
             self._since.settle()
         now = {one.cell: one for one in self._statuses(self._cells())}
         with self._lock:
@@ -108,30 +115,30 @@ class StatusBoard:
             self._push_changed([*now.values(), *gone])
             self._shown = now
 
-    def greet(self, session: SessionState, push: Callable[[StepsChanged], None]) -> dict[str, StepStatus]:
-        """Push how all steps stand to a view that knows nothing; may be called on any thread, while a cell runs.
+    def greet(self, session: Session, push: Callable[[StepsChanged], None]) -> dict[str, StepStatus]:
+        """Push the states of all steps to a new view; may be called on any thread, while a cell runs.
 
         Parameters
         ----------
-        session : SessionState
+        session : Session
             Of the view's document, for this alone: the board's own belongs to the thread that executes cells.
         push : callable
 
         Returns
         -------
         dict of str to StepStatus
-            What was pushed, by cell.
+            The pushed states, by cell.
         """
         aside = StatusBoard(session, lambda changed: None)
         aside.refresh()
-        with self._lock:  # what begins or ends from here on is told after this
+        with self._lock:  # what begins or ends from here on is pushed after this
             aside._since = self._since
             self._shown = {one.cell: one for one in aside._statuses(aside._cells())}
             push(StepsChanged(tuple(self._shown.values()), True))
             return dict(self._shown)
 
     def _push_changed(self, statuses: Sequence[StepStatus]) -> None:
-        """Push those that are not shown like that."""
+        """Push the states that differ from what the badges show."""
         with self._lock:
             changed = tuple(one for one in statuses if self._shown.get(one.cell) != one)
             if changed:
@@ -143,7 +150,7 @@ class StatusBoard:
         return [(step.cell.cell_id, step.name) for step in self._session.flow.steps if step.cell.cell_id]
 
     def _statuses(self, cells: Sequence[tuple[str, str]]) -> list[StepStatus]:
-        """What the badges of cells show."""
+        """What the badges of some cells are to show."""
         states, graph = self.states, self._session.program(False).graph
         count = Counter(step.name for step in self._session.flow.steps)
         found = []
@@ -158,7 +165,7 @@ class StatusBoard:
 
 
 def _sentence(step: str, state: Freshness) -> str:
-    """How a step stands, in a sentence."""
+    """The state of a step, in a sentence."""
     reasons = ", ".join(state.reasons).replace("`", "")
     notes = "".join(f" It was {note}." for note in state.notes).replace("`", "")
     match state.state:

@@ -1,8 +1,8 @@
-"""The kernel's end of the wire to the JupyterLab extension: events go out, the document comes in.
+"""The kernel's end of the wire to the JupyterLab extension: messages go out, the document comes in.
 
-Takes events; gives the document's cells as the view shows them. There are two comms, because ipykernel routes what
-arrives on a comm to the thread that last published on it: the kernel only publishes on one, and only listens on the
-other, which the extension opens. Nothing is sent before a view has said what it shows.
+There are two comms, because ipykernel routes what arrives on a comm to the thread that last published on it: the kernel
+only publishes on one, and only listens on the other, which the extension opens. Nothing is sent before a view has sent
+its document.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flownb.cells.notebook import DocumentCell
-    from flownb.runtime.events import DagChanged, Event, NodeStatus, NotebookFacts, StepsChanged, StepStatus
+    from flownb.widgets.messages import Message, NotebookFacts
 
 __all__ = ["DOCUMENT_TARGET", "EVENTS_TARGET", "Channel"]
 
 EVENTS_TARGET = "flownb.events"
 DOCUMENT_TARGET = "flownb.document"
-# Events closer together than this many seconds travel together; one message costs about a millisecond.
+# Messages closer together than this many seconds travel together; each costs about a millisecond.
 INTERVAL = 0.03
 # Views of one notebook at a time.
 VIEWS = 8
@@ -30,9 +30,10 @@ VIEWS = 8
 
 @dataclass
 class _View:
-    """What one view of the notebook shows: `page` is the client that it speaks for, `cells` go by id, in order.
+    """What one view of the notebook has sent.
 
-    `notebook` is None if the view does not say which notebook it is, as an older extension.
+    `page` is the id of its client, `cells` are by id, in document order; `notebook` is None if an older extension does
+    not send it.
     """
 
     page: str
@@ -46,8 +47,8 @@ class Channel:
     Parameters
     ----------
     on_document : callable
-        Given all code cells of the document whenever a view tells of them, perhaps on another thread than the one
-        that executes cells.
+        Called with all code cells of the document when a view sends them, perhaps on another thread than the one that
+        executes cells.
     on_view : callable
         Called when a view has connected, on the same thread.
     """
@@ -59,7 +60,7 @@ class Channel:
         self._on_view = on_view
         self._views: dict[str, _View] = {}
         self._views_lock = threading.Lock()
-        self._pending: list[Event] = []
+        self._pending: list[Message] = []
         self._sent = 0.0
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
@@ -67,7 +68,7 @@ class Channel:
         self._comm: Any = None
 
     def open(self) -> None:
-        """Open the comm that events go out on, and listen for views."""
+        """Open the comm that messages go out on, and listen for views."""
         import comm
 
         comm.get_comm_manager().register_target(DOCUMENT_TARGET, self._opened)
@@ -92,12 +93,12 @@ class Channel:
             last = next(reversed(self._views.values()), None)
         return last.notebook if last is not None else None
 
-    def push(self, event: Event) -> None:
-        """Send an event to all views, at once or together with others that follow closely."""
+    def push(self, message: Message) -> None:
+        """Send a message to all views, at once or together with others that follow closely."""
         if not self._views:
             return
         with self._lock:
-            self._pending.append(event)
+            self._pending.append(message)
             if monotonic() - self._sent >= INTERVAL:
                 self._flush()
                 return
@@ -107,21 +108,21 @@ class Channel:
             self._wake.notify()
 
     def flush(self) -> None:
-        """Send what still waits."""
+        """Send the pending messages now."""
         with self._lock:
             self._flush()
 
     def _flush(self) -> None:
-        """Send what waits; the lock is held."""
+        """Send the pending messages; the lock is held."""
         if self._pending:
-            from flownb.runtime.events import to_wire
+            from flownb.widgets.messages import coalesced, to_wire
 
-            events, self._pending = coalesced(self._pending), []
-            self._comm.send({"events": [to_wire(event) for event in events]})
+            messages, self._pending = coalesced(self._pending), []
+            self._comm.send({"events": [to_wire(message) for message in messages]})
             self._sent = monotonic()
 
     def _flush_later(self) -> None:
-        """Send what was left waiting, for as long as the kernel lives."""
+        """Send messages that were left pending, for as long as the kernel lives."""
         while True:
             with self._lock:
                 while not self._pending:
@@ -138,12 +139,12 @@ class Channel:
     # -- the document
 
     def _opened(self, comm: Any, message: dict[str, Any]) -> None:
-        """A view has connected and tells of the whole document."""
-        comm.on_msg(lambda told: self._take(comm.comm_id, told))
-        comm.on_close(lambda told: self._closed(comm.comm_id))
+        """A view has connected and sends the whole document."""
+        comm.on_msg(lambda sent: self._take(comm.comm_id, sent))
+        comm.on_close(lambda sent: self._closed(comm.comm_id))
         page = message["header"]["session"]
         with self._views_lock:
-            # A page that is loaded anew does not say goodbye, but one page has one view of a kernel.
+            # A page that is reloaded does not close its comm, but one page has one view of a kernel.
             for old in [one for one, view in self._views.items() if view.page == page]:
                 del self._views[old]
             while len(self._views) >= VIEWS:
@@ -153,53 +154,24 @@ class Channel:
         self._on_view()
 
     def _closed(self, comm_id: str) -> None:
-        """A view says goodbye."""
+        """A view closed its comm."""
         with self._views_lock:
             self._views.pop(comm_id, None)
 
     def _take(self, comm_id: str, message: dict[str, Any]) -> None:
-        """Take over what a view tells: the order of all cells, and the texts that changed."""
+        """Take over what a view sent: the order of all cells, and the texts that changed."""
         from flownb.cells.notebook import DocumentCell
-        from flownb.runtime.events import NotebookFacts
+        from flownb.widgets.messages import NotebookFacts
 
         data = message["content"]["data"]
-        told = [DocumentCell(one["id"], one["source"], tuple(one["tags"])) for one in data["cells"]]
+        changed = [DocumentCell(one["id"], one["source"], tuple(one["tags"])) for one in data["cells"]]
         with self._views_lock:
             view = self._views.pop(comm_id, None)
             if view is None:
-                return  # it was given up for newer ones
-            known = view.cells | {one.id: one for one in told}
+                return  # it was dropped for newer views
+            known = view.cells | {one.id: one for one in changed}
             view.cells = {one: known[one] for one in data["order"] if one in known}
             if "notebook" in data:
                 view.notebook = NotebookFacts(str(data["notebook"]["name"]), str(data["notebook"]["id"]))
-            self._views[comm_id] = view  # the one that spoke last is the one that counts
+            self._views[comm_id] = view  # the view that spoke last counts
         self._on_document(tuple(view.cells.values()))
-
-
-def coalesced(events: Sequence[Event]) -> list[Event]:
-    """The same events with states that were overtaken left out: of a step cell or a DAG's node the last one counts."""
-    from flownb.runtime.events import DagChanged, StepsChanged
-
-    # By what overtakes them; a key that is put in anew stands last.
-    kept: dict[object, Event] = {}
-    for place, event in enumerate(events):
-        if isinstance(event, StepsChanged):
-            before = kept.pop(StepsChanged, None)
-            if isinstance(before, StepsChanged) and not event.whole:
-                event = StepsChanged(_steps(before, event), before.whole)
-            kept[StepsChanged] = event
-        elif isinstance(event, DagChanged):
-            before = kept.pop((DagChanged, event.dag), None)
-            nodes = _nodes(before, event) if isinstance(before, DagChanged) else event.nodes
-            kept[DagChanged, event.dag] = DagChanged(event.dag, nodes)
-        else:
-            kept[place] = event
-    return list(kept.values())
-
-
-def _steps(before: StepsChanged, event: StepsChanged) -> tuple[StepStatus, ...]:
-    return tuple({one.cell: one for one in (*before.steps, *event.steps)}.values())
-
-
-def _nodes(before: DagChanged, event: DagChanged) -> tuple[NodeStatus, ...]:
-    return tuple({one.name: one for one in (*before.nodes, *event.nodes)}.values())

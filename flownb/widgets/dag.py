@@ -1,7 +1,7 @@
 """The flow's DAG as an anywidget, for front ends without the JupyterLab extension and for interactive use.
 
-Takes the session of the notebook; gives a widget that follows it. ``dag.js`` beside this file draws it; it is built
-from ``labextension/src/widget.ts`` and shares its drawing with the extension.
+``dag.js`` beside this file draws it; it is built from ``labextension/src/widget.ts`` and shares its drawing with the
+extension.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import Any
 import anywidget
 import traitlets
 
-from flownb.runtime.events import DagChanged, Event, TaskCloned, TaskEnded, TaskStarted, to_wire
+from flownb.runtime.events import Event, TaskCloned, TaskEnded, TaskStarted
 from flownb.runtime.freshness import NEVER
 from flownb.session.session import Session
+from flownb.session.states import picture
 from flownb.widgets.board import StatusBoard
-from flownb.widgets.live import Drawing, dag_bundle
+from flownb.widgets.live import Drawing, Push, dag_bundle
+from flownb.widgets.messages import DagChanged, to_wire
 
 __all__ = ["DagWidget"]
 
@@ -34,7 +36,9 @@ class DagWidget(anywidget.AnyWidget):
     ----------
     session : Session
     board : StatusBoard
-        Told of each event before this is.
+        Has counted each event before this widget gets it.
+    push : callable
+        Sends a message to the views: JupyterLab's extension draws the output itself.
 
     Attributes
     ----------
@@ -50,33 +54,33 @@ class DagWidget(anywidget.AnyWidget):
     picture = traitlets.Dict().tag(sync=True)
     selected = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, session: Session, board: StatusBoard) -> None:
+    def __init__(self, session: Session, board: StatusBoard, push: Push) -> None:
         super().__init__()
-        self._session, self._board = session, board
+        self._session, self._board, self._push = session, board, push
         self._id = secrets.token_hex(8)
         self._drawing: Drawing | None = None
         self.refresh()
 
     def refresh(self) -> None:
-        """Lay the flow out anew, with its steps as the board has them."""
+        """Lay the flow out again, with its steps as the board has them."""
         before = self._drawing.statuses if self._drawing is not None else ()
         self._drawing = Drawing(self._session, self._board.states)
         self.picture = self._drawing.payload
         changed = tuple(status for status in self._drawing.statuses if status not in before)
         if before and changed:
-            self._session.events.emit(DagChanged(self._id, changed))  # for JupyterLab's own view of it
+            self._push(DagChanged(self._id, changed))
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the stream: the step that it is about is drawn anew."""
+        """Take an event of the stream: draw its step again."""
         if isinstance(event, TaskStarted | TaskCloned | TaskEnded) and self._drawing is not None:
             status = self._drawing.status(event.step, self._board.states.get(event.step, NEVER))
             if status is not None:
                 changed = DagChanged(self._id, (status,))
-                self._session.events.emit(changed)
+                self._push(changed)
                 self.send(to_wire(changed))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget's view, with pictures for where there is none: a reopened notebook, a web page."""
         view, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        bundle = {**view, **dag_bundle(self._session.picture(self._board.states))}
+        bundle = {**view, **dag_bundle(picture(self._session, self._board.states))}
         return bundle, {**metadata, "flownb": {"dag": self._id}}

@@ -1,17 +1,17 @@
-// Mirrors flownb/runtime/events.py and flownb/widgets/channel.py;
+// Mirrors flownb/runtime/events.py and flownb/widgets/messages.py;
 // written by scripts/mirror_events.py, do not edit. Durations are seconds.
 
 /** The comm that the kernel opens and publishes on. */
 export const EVENTS_TARGET = 'flownb.events';
 
-/** The comm that a view opens and tells on. */
+/** The comm that a view opens and sends on. */
 export const DOCUMENT_TARGET = 'flownb.document';
 
 export type StepState =
   'never' | 'running' | 'fresh' | 'stale' | 'failed' | 'untaken';
 
 /**
- * How the step of one cell stands.
+ * What the badge of one step cell shows.
  */
 export interface StepStatus {
   cell: string;
@@ -22,7 +22,7 @@ export interface StepStatus {
 }
 
 /**
- * How one step of a displayed DAG stands; detail holds pieces of its second
+ * What one step of a displayed DAG shows; detail holds pieces of its second
  * line and whether each is code.
  */
 export interface NodeStatus {
@@ -42,8 +42,8 @@ export interface RunStarted {
 }
 
 /**
- * A run of the whole flow goes on: told some times a second, for views that do
- * not follow each task at once.
+ * A run of the whole flow continues: emitted some times a second, for views
+ * that do not follow every task.
  */
 export interface RunGoesOn {
   type: 'RunGoesOn';
@@ -107,7 +107,7 @@ export interface TaskOutput {
 }
 
 /**
- * A task need not run: its result is that of the origin task, run/step/task.
+ * A task was cloned: its result is that of the origin task, run/step/task.
  */
 export interface TaskCloned {
   type: 'TaskCloned';
@@ -124,8 +124,8 @@ export interface TaskCloned {
 }
 
 /**
- * A task's last attempt ended after so many seconds; error is its type and
- * first line, or empty.
+ * A task's last attempt ended: how many seconds it took, and an error's type
+ * and first line, or an empty text.
  */
 export interface TaskEnded {
   type: 'TaskEnded';
@@ -156,7 +156,8 @@ export interface CardRefreshed {
 }
 
 /**
- * A run of the whole flow ended after so many tasks and seconds.
+ * A run of the whole flow ended: the number of its tasks, and how many seconds
+ * it took.
  */
 export interface RunEnded {
   type: 'RunEnded';
@@ -168,7 +169,7 @@ export interface RunEnded {
 }
 
 /**
- * The states of step cells: all there are (whole), or those that changed.
+ * The states of step cells: all there are (whole), or the changed ones.
  */
 export interface StepsChanged {
   type: 'StepsChanged';
@@ -186,8 +187,8 @@ export interface DagChanged {
 }
 
 /**
- * A displayed DAG has its final state: what its output is to hold, for a page
- * that was loaded anew meanwhile.
+ * A displayed DAG has its final state: the content for its output, for a page
+ * that was reloaded in the meantime.
  */
 export interface DagDrawn {
   type: 'DagDrawn';
@@ -230,7 +231,7 @@ export interface DocumentCell {
 }
 
 /**
- * What a view shows of the notebook itself: the name of its file, and the id
+ * What a view knows of the notebook itself: the name of its file, and the id
  * in its metadata or an empty text.
  */
 export interface NotebookFacts {
@@ -239,7 +240,7 @@ export interface NotebookFacts {
 }
 
 /**
- * What a view tells the kernel of its document.
+ * What a view sends of its document.
  */
 export interface DocumentChanged {
   type: 'DocumentChanged';

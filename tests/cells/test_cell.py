@@ -58,11 +58,11 @@ MISPLACED = {
 def test_a_mark_that_ipython_does_not_take_is_refused(source: str) -> None:
     """A mark below a comment or code, or behind blanks, is a mistake that says where the mark belongs."""
     cell = read_any_cell(source)
-    what = cell.refusal[0] if cell.refusal else ""
+    what = cell.refusal.what if cell.refusal else ""
     assert (what, cell.kind, cell.body_line) == MISPLACED[source]
     with pytest.raises(CellError) as caught:
         read_cell(source)
-    assert (*cell.refusal,) == (caught.value.what, caught.value.why, caught.value.fix) if cell.refusal else False
+    assert caught.value.sentences == cell.refusal
 
 
 def test_what_cannot_be_read_says_so_itself() -> None:

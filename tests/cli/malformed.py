@@ -15,6 +15,7 @@ from typing import Any
 from flownb.cli.main import main
 from flownb.client import Flow, Run
 from flownb.session.session import Session
+from flownb.session.step import run_step
 from flownb.store.datastore import Datastore
 
 __all__ = ["VALUES", "Changed", "changed", "looks", "places", "recorded", "within"]
@@ -57,7 +58,7 @@ def recorded(folder: Path) -> Path:
 
     session.open(read_notebook(notebook).cells)
     for step in ("load", "each", "collect"):
-        session.run_step(step)
+        run_step(session, step)
     store = folder / ".flownb"
     Datastore(store).runs.change_tags("F", "1", add=["more"])
     main(["rm", "F/2", "--force"])

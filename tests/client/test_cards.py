@@ -8,6 +8,7 @@ import flownb
 from flownb.client import Flow, Task, get_cards
 from flownb.errors import CardNotFound, InvalidPathspec
 from flownb.session.options import parse_run
+from flownb.session.run import run_flow
 from tests.conftest import MakeSession
 
 
@@ -19,7 +20,7 @@ def task(make_session: MakeSession) -> Task:
         "%%step a\n@card(id='x')\n@card(type='blank', id='y')\ncurrent.card['x'].append(Markdown('*hello* <b>'))",
         "%%step b\npass",
     )
-    session.run(parse_run([]))
+    run_flow(session, parse_run([]))
     run = Flow("NotebookFlow", datastore=session.datastore).latest_run
     assert run is not None
     found = run["a"].task
@@ -55,7 +56,7 @@ def test_cards_that_are_not_there(task: Task, monkeypatch: pytest.MonkeyPatch) -
     flow = task.pathspec.split("/")[0]
     start = f"{flow}/1/start/1"
     assert list(Task(start).cards) == []
-    with pytest.raises(CardNotFound, match="No @card stood above its step when it ran"):
+    with pytest.raises(CardNotFound, match="Its step had no @card when it ran"):
         get_cards(start)
     with pytest.raises(InvalidPathspec):
         get_cards("F/1")

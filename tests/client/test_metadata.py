@@ -8,6 +8,9 @@ import pytest
 
 from flownb.client import Run, get_metadata
 from flownb.session.options import RunOptions, parse_spin
+from flownb.session.run import run_flow
+from flownb.session.spin import spin_step
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 
 READ = (
@@ -20,15 +23,15 @@ READ = (
 
 def test_steps_read_the_notebooks_datastore(make_session: MakeSession, tmp_path: Path) -> None:
     """In a run, a step cell and a spin, from whatever folder, the client's names read the notebook's datastore."""
-    make_session("%%flow OtherFlow", "%%step start -> x\nx = 1").run(RunOptions())
+    run_flow(make_session("%%flow OtherFlow", "%%step start -> x\nx = 1"), RunOptions())
     expected = {"x": [1, 1, 1, 1], "place": f"flownb@{tmp_path / '.flownb'}"}
     session = make_session("%%flow ReadingFlow", f"%%step start -> x, place\n{READ}")
-    data = Run(session.run(RunOptions()).pathspec, datastore=session.datastore).data
+    data = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore).data
     assert data is not None
     assert {"x": data.x, "place": data.place} == expected
-    assert session.run_step("start").values == expected
-    assert session.spin(parse_spin(["start"])).values == expected
-    assert session.spin(parse_spin(["start", "--persist"])).values == expected
+    assert run_step(session, "start").values == expected
+    assert spin_step(session, parse_spin(["start"])).values == expected
+    assert spin_step(session, parse_spin(["start", "--persist"])).values == expected
 
 
 def test_outside_of_a_step_the_folder_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ from flownb.cells.notebook import read_notebook
 from flownb.client import DataArtifact, Flow, Run, Step, Task
 from flownb.errors import ArtifactNotFound, InvalidPathspec, NotFound, StepFailed
 from flownb.session.options import RunOptions, parse_run
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.step import run_step
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import collect
 from flownb.store.records import RunRecord, TaskRecord
@@ -37,10 +39,10 @@ CELLS = (
 def session(make_session: MakeSession) -> Session:
     """Two runs, the second of which failed, and a working run."""
     session = make_session(*CELLS)
-    session.run(parse_run("--tag good".split()))
+    run_flow(session, parse_run("--tag good".split()))
     with pytest.raises(StepFailed):
-        make_session(CELLS[0], "%%step load -> x\nx = 1 / 0").run(parse_run([]))
-    session.run_step("load")
+        run_flow(make_session(CELLS[0], "%%step load -> x\nx = 1 / 0"), parse_run([]))
+    run_step(session, "load")
     return session
 
 
@@ -132,7 +134,7 @@ def test_a_run_knows_what_it_was_made_by(write_notebook: Callable[..., Path], tm
     path = write_notebook(scratch, CELLS[0], step, name="made.ipynb")
     session = Session(path)
     session.open(read_notebook(path).cells)
-    outcome = session.run(parse_run("--tag good".split()))
+    outcome = run_flow(session, parse_run("--tag good".split()))
     run = Run(outcome.pathspec, datastore=session.datastore)
     assert [(cell["kind"], cell["source"]) for cell in run.cells] == [
         ("scratch", scratch),
@@ -193,7 +195,7 @@ def test_each_run_has_the_classes_it_was_made_with(make_session: MakeSession, tm
             f"%%shared\nclass Question:\n    def answer(self):\n        return '{said}'",
             "%%step load -> q, n\nq = Question()\nn = 1",
         )
-        session.run(RunOptions())
+        run_flow(session, RunOptions())
     code = """
         import sys
         from flownb import Run

@@ -120,7 +120,7 @@ PROVEN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 # What the cells say cannot all be in one file: there is nothing that Metaflow could refuse.
 UNWRITTEN: tuple[tuple[str, tuple[str, ...]], ...] = (
-    # As a class that is no flow: `python flow.py run` ends at once and runs nothing.
+    # As a class that is not a flow: `python flow.py run` ends at once and runs nothing.
     ("FN029", ("%%shared\nclass Mixin:\n    pass\n", "%%flow F(Mixin)\n", "%%step start\npass\n")),
     ("FN005", ("%%step start\npass\n", "%%step a --after strat\npass\n")),
     ("FN010", ("%%step start\nself.next(self.b)\n", "%%step a --after start\npass\n", "%%step b --after a\npass\n")),

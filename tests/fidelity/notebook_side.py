@@ -14,7 +14,10 @@ from flownb.cells.cell import read_any_cell
 from flownb.client import Run, Task
 from flownb.flow.graph import FlowGraph
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.states import step_states
+from flownb.session.step import run_step
 from tests.fidelity.equality import same_value
 from tests.fidelity.metaflow_peer import Frame, Stacks, Tasks
 
@@ -45,7 +48,7 @@ class RunsHere:
         """A session on a notebook of which a run is recorded, and that run."""
         if cells not in self._runs:
             folder = next(self._folders)
-            self._runs[cells] = folder, notebook_session(cells, folder).run(RunOptions()).pathspec
+            self._runs[cells] = folder, run_flow(notebook_session(cells, folder), RunOptions()).pathspec
         folder, pathspec = self._runs[cells]
         session = notebook_session(cells, folder)
         return session, Run(pathspec, datastore=session.datastore)
@@ -78,8 +81,8 @@ def stacks_in(run: Run, targets: Mapping[str, Sequence[str]]) -> Stacks:
 def cell_by_cell(session: Session, steps: Collection[str]) -> Tasks:
     """Execute the step cells that are on taken ways, one after another; give the artifacts of each task of `steps`."""
     for step in session.flow.steps:
-        if session.freshness()[step.name].state != "untaken":
-            session.run_step(step.name)
+        if step_states(session)[step.name].state != "untaken":
+            run_step(session, step.name)
     results = session.results()
     found: Tasks = {}
     for name in steps:

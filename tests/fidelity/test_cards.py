@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from flownb.cards.content import CardContent
+from flownb.session.export import export_flow
 from flownb.session.options import parse_run
+from flownb.session.run import run_flow
 from tests.conftest import MakeSession
 from tests.fidelity.metaflow_peer import _environment, run_in_metaflow
 
@@ -81,13 +83,13 @@ def parts(value: Any) -> Iterator[tuple[Any, ...]]:
 def test_the_exported_card_has_the_same_components(make_session: MakeSession, tmp_path: Path) -> None:
     """Texts, cells, components in cells, updated components and the picture are the same, in the same cards."""
     session = make_session(*CELLS)
-    run = session.run(parse_run([]))
+    run = run_flow(session, parse_run([]))
     record = session.datastore.tasks.last_attempts("CardFlow", run.pathspec.split("/")[1], "train")[0]
     ours = {
         (card.type, card.id): CardContent.from_plain(session.datastore.artifacts.load(card.content))
         for card in record.cards
     }
-    tasks = run_in_metaflow(session.export(), tmp_path / "metaflow")
+    tasks = run_in_metaflow(export_flow(session), tmp_path / "metaflow")
     assert tasks["train"][0]["m"] == 4
     theirs = their_cards(tmp_path / "metaflow")
     assert ours.keys() == theirs.keys() == {("default", None), ("blank", "extra")}

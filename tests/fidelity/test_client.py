@@ -16,7 +16,9 @@ import pytest
 
 from flownb.client import DataArtifact, Flow, Run, Step, Task
 from flownb.errors import StepFailed
+from flownb.session.export import export_flow
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from tests.fidelity.metaflow_peer import run_in_metaflow
 from tests.fidelity.notebook_side import notebook_session
 
@@ -142,11 +144,11 @@ def test_the_client_says_the_same(cells: tuple[str, ...], tmp_path: Path, monkey
     there = tmp_path / "there"
     ending = pytest.raises(StepFailed) if cells is FAILING else contextlib.nullcontext()
     with ending:
-        session.run(RunOptions())
+        run_flow(session, RunOptions())
     start = time.time()
     ending = pytest.raises(AssertionError, match="failed") if cells is FAILING else contextlib.nullcontext()
     with ending:
-        run_in_metaflow(session.export(), there)
+        run_in_metaflow(export_flow(session), there)
     (there / "look.py").write_text(f"{LOOK}\n{THEIRS}", "utf-8")
     environment = {**os.environ, "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(there)}
     environment |= {"METAFLOW_DEFAULT_DATASTORE": "local", "METAFLOW_DEFAULT_METADATA": "local"}

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from flownb.client import Run
+from flownb.session.export import export_flow
 from flownb.session.options import parse_run
+from flownb.session.run import run_flow
 from tests.fidelity.metaflow_peer import run_in_metaflow
 from tests.fidelity.notebook_side import differences, notebook_session, tasks_of
 
@@ -73,7 +75,7 @@ def test_a_step_learns_the_same(project: str, tmp_path: Path) -> None:
     cells = (CELLS[0].replace('name="proj_1"', project), *CELLS[1:])
     session = notebook_session(cells, tmp_path / "here")
     arguments = ["--tag", "x", "--tag", "y", "--zeta", "5"]
-    outcome = session.run(parse_run(arguments))
+    outcome = run_flow(session, parse_run(arguments))
     ours = tasks_of(Run(outcome.pathspec, datastore=session.datastore), STEPS)
-    theirs = run_in_metaflow(session.export(), tmp_path / "there", *arguments)
+    theirs = run_in_metaflow(export_flow(session), tmp_path / "there", *arguments)
     assert differences(ours, {name: theirs[name] for name in STEPS}) == []

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from flownb.cells.body import STEP_DECORATORS
 from flownb.client import Run
 from flownb.export import flow_file
-from flownb.flow.decorators import MAX_RETRIES, REPEATABLE, SETTINGS
+from flownb.metaflow_decorators import CHECKED, FLOW_DECORATORS, MAX_RETRIES, STEP_DECORATORS, TABLE, dotted_name
+from flownb.session.export import export_flow
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from tests.fidelity.metaflow_peer import Tasks, run_many_in_metaflow
 from tests.fidelity.notebook_side import cell_by_cell, differences, notebook_session, tasks_of
 
@@ -97,7 +98,7 @@ def comparable(tasks: Tasks) -> Tasks:
 def on_metaflow(cells: tuple[str, ...], config: pytest.Config, folder: Path) -> Tasks:
     """Artifacts of real Metaflow's run of the exported flow."""
     home = Path(config.cache.mkdir("metaflow_runs")) if config.cache is not None else folder / "metaflow"
-    text = notebook_session(cells, folder / "export").export()
+    text = export_flow(notebook_session(cells, folder / "export"))
     return comparable(run_many_in_metaflow({"flow": text}, home)["flow"].tasks())
 
 
@@ -106,7 +107,7 @@ def test_decorated_steps_are_equal_on_metaflow(name: str, tmp_path: Path, pytest
     """A run, and the cells executed one after another, leave what Metaflow's tasks leave."""
     theirs = on_metaflow(FLOWS[name], pytestconfig, tmp_path)
     session = notebook_session(FLOWS[name], tmp_path / "run")
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
     assert differences(comparable(tasks_of(run, [step.id for step in run])), theirs) == []
     own = {step.name: theirs[step.name] for step in session.flow.steps}
     assert differences(comparable(cell_by_cell(notebook_session(FLOWS[name], tmp_path / "work"), own)), own) == []
@@ -116,7 +117,7 @@ def test_crashes_are_equal_on_metaflow(tmp_path: Path, pytestconfig: pytest.Conf
     """A process that dies is tried again and caught as on Metaflow."""
     theirs = on_metaflow(CRASHING, pytestconfig, tmp_path)
     session = notebook_session(CRASHING, tmp_path / "run")
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
     assert differences(comparable(tasks_of(run, [step.id for step in run])), theirs) == []
 
 
@@ -149,7 +150,7 @@ REFUSED = {
 def test_what_is_refused_here_fails_on_metaflow(tmp_path: Path) -> None:
     """Each is a finding of one of the three checks of decorators, and ends real Metaflow's run with an error."""
     sessions = {name: notebook_session(cells, tmp_path / name) for name, (_, cells) in REFUSED.items()}
-    codes = {name: [one.code for one in session.check()] for name, session in sessions.items()}
+    codes = {name: [one.code for one in session.checks.find()] for name, session in sessions.items()}
     assert {name: bool(set(c) & {"FN023", "FN024", "FN025"}) for name, c in codes.items()} == dict.fromkeys(
         REFUSED, True
     )
@@ -160,11 +161,12 @@ def test_what_is_refused_here_fails_on_metaflow(tmp_path: Path) -> None:
 
 
 def test_settings_are_those_of_metaflow(tmp_path: Path) -> None:
-    """The settings that the checks know are those of the installed Metaflow's classes."""
+    """The table of decorators says what the installed Metaflow's classes say: settings, defaults and class names."""
     code = (
-        "import json, sys; from metaflow.decorators import get_all_step_decos as d; "
+        "import json; from metaflow.decorators import get_all_flow_decos as f, get_all_step_decos as s; "
         "from metaflow.metaflow_config import MAX_ATTEMPTS as m; "
-        "print(json.dumps([{n: [list(c.defaults), c.allow_multiple] for n, c in d().items()}, m]))"
+        "facts = lambda c: [dict(c.defaults), c.allow_multiple, f'{c.__module__}.{c.__name__}']; "
+        "print(json.dumps([{n: facts(c) for n, c in s().items()}, {n: facts(c) for n, c in f().items()}, m]))"
     )
     found = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
@@ -174,8 +176,15 @@ def test_settings_are_those_of_metaflow(tmp_path: Path) -> None:
         cwd=tmp_path,
         env={"METAFLOW_USER": "tester", "HOME": str(tmp_path), "PATH": ""},
     )
-    theirs, attempts = json.loads(found.stdout)
-    public = {name: one for name, one in theirs.items() if name in STEP_DECORATORS and not name.endswith("_internal")}
-    assert {name: set(settings) for name, settings in SETTINGS.items()} == {n: set(one[0]) for n, one in public.items()}
-    assert set(REPEATABLE) == {name for name, one in public.items() if one[1]}
+    steps, flows, attempts = json.loads(found.stdout)
     assert attempts - 2 == MAX_RETRIES
+    public = {name for name in steps if name in STEP_DECORATORS and not name.endswith("_internal")}
+    assert public == CHECKED
+    assert {name for name in flows if not name.startswith("airflow_")} == FLOW_DECORATORS
+    for name, (defaults, is_repeatable, class_name) in {**{name: steps[name] for name in public}, **flows}.items():
+        if name in TABLE:
+            ours = TABLE[name]
+            assert (name, ours.is_repeatable) == (name, is_repeatable)
+            assert (name, set(defaults if ours.settings is None else ours.settings)) == (name, set(defaults))
+            assert (name, dict(ours.defaults or defaults)) == (name, defaults)
+            assert (name, dotted_name(name) if ours.class_name else class_name) == (name, class_name)

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from flownb.client import Run
-from flownb.flow.build_graph import complete_graph, draw_graph
+from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.lint import CHECKS, errors_of, warnings_of
 from flownb.flow.module import class_source, exported_shared, hoisted_source, metaflow_imports
 from flownb.runtime.program import Program
+from flownb.session.export import export_flow
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from tests.fidelity.diagnostic_cases import PROVEN, SAID, UNWRITTEN
 from tests.fidelity.metaflow_peer import MetaflowRun, run_many_in_metaflow
 from tests.fidelity.notebook_side import differences, notebook_session, tasks_of
@@ -25,7 +27,7 @@ NEVER_WARNINGS |= {"FN030", "FN031"}
 def flow_text(cells: tuple[str, ...], folder: Path) -> str:
     """What the exporter would write, whatever the checks say; its header comment runs the class, which may fail."""
     flow = notebook_session(cells, folder).flow.as_written
-    program = Program(flow, complete_graph(draw_graph(flow)))
+    program = Program(flow, complete_graph(build_graph(flow)))
     imports = ", ".join(metaflow_imports(flow))
     blocks = [f"from metaflow import {imports}" if imports else "", *map(exported_shared, flow.shared)]
     blocks += [line.text for line in hoisted_source(flow)]
@@ -46,7 +48,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> dict[str, MetaflowRun]:
 def accepted(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> dict[str, MetaflowRun]:
     """Real Metaflow's runs of the flows that are only warned of; pytest's cache spares those that did not change."""
     folder = tmp_path_factory.mktemp("said")
-    texts = {str(cells): notebook_session(cells, folder).export() for _, cells in SAID}
+    texts = {str(cells): export_flow(notebook_session(cells, folder)) for _, cells in SAID}
     cache = pytestconfig.cache
     return run_many_in_metaflow(texts, Path(cache.mkdir("metaflow_runs")) if cache is not None else folder)
 
@@ -57,7 +59,7 @@ def test_an_error_is_proven(
     code: str, says: str, cells: tuple[str, ...], tmp_path: Path, refused: dict[str, MetaflowRun]
 ) -> None:
     """What a check refuses really fails on Metaflow, and for the reason that it was refused for."""
-    found = errors_of(notebook_session(cells, tmp_path).check())
+    found = errors_of(notebook_session(cells, tmp_path).checks.find())
     assert code in [one.code for one in found]
     run = refused[str(cells)]
     assert (run.return_code not in (0, None), says in run.output) == (True, True), run.output[-1500:]
@@ -66,7 +68,7 @@ def test_an_error_is_proven(
 @pytest.mark.parametrize(("code", "cells"), UNWRITTEN, ids=lambda value: repr(value)[:50])
 def test_what_no_file_can_hold_is_refused(code: str, cells: tuple[str, ...], tmp_path: Path) -> None:
     """Cells that contradict each other are refused, for whatever flow.py held would leave something of them out."""
-    assert code in [one.code for one in errors_of(notebook_session(cells, tmp_path).check())]
+    assert code in [one.code for one in errors_of(notebook_session(cells, tmp_path).checks.find())]
 
 
 @pytest.mark.parametrize(("code", "cells"), SAID, ids=lambda value: repr(value)[:50])
@@ -77,10 +79,10 @@ def test_a_warning_blocks_nothing(
     """What is only warned of runs on Metaflow and here, with the same artifacts."""
     session = notebook_session(cells, tmp_path)
     shown: list[str] = []
-    session.warn = lambda diagnostic: shown.append(diagnostic.code)
-    found = session.check()
+    session.checks.warn = lambda diagnostic: shown.append(diagnostic.code)
+    found = session.checks.find()
     assert (errors_of(found), code in [one.code for one in warnings_of(found)]) == ((), True)
-    outcome = session.run(RunOptions())
+    outcome = run_flow(session, RunOptions())
     assert [one.code for one in found] == shown
     steps = [step.name for step in session.flow.steps]
     ours = tasks_of(Run(outcome.pathspec, datastore=session.datastore), steps)

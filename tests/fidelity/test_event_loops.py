@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from flownb.client import Run
+from flownb.session.export import export_flow
 from flownb.session.options import RunOptions
+from flownb.session.run import begin_run, run_flow
 from flownb.session.session import Session
 from tests.fidelity.metaflow_peer import Tasks, run_many_in_metaflow
 from tests.fidelity.notebook_side import cell_by_cell, differences, notebook_session, tasks_of
@@ -89,13 +91,13 @@ NOTEBOOKS = {
 @pytest.mark.xdist_group("metaflow")
 def test_loops_are_those_of_a_process_of_its_own(tmp_path: Path) -> None:
     """Loops, policies, warnings and errors are the same in a kernel, in a run and on Metaflow, step for step."""
-    texts = {name: notebook_session(cells, tmp_path / name).export() for name, cells in NOTEBOOKS.items()}
+    texts = {name: export_flow(notebook_session(cells, tmp_path / name)) for name, cells in NOTEBOOKS.items()}
     theirs = run_many_in_metaflow(texts, tmp_path / "metaflow")
     for name, cells in NOTEBOOKS.items():
         session = notebook_session(cells, tmp_path / name)
         steps = [step.name for step in session.flow.steps]
         on_metaflow = {step: tasks for step, tasks in theirs[name].tasks().items() if step in steps}
-        outcome = session.run(RunOptions())
+        outcome = run_flow(session, RunOptions())
         whole = tasks_of(Run(outcome.pathspec, datastore=session.datastore), steps)
         assert (name, differences(whole, on_metaflow)) == (name, [])
         kernel = notebook_session(cells, tmp_path / name / "kernel")
@@ -126,7 +128,7 @@ def test_a_step_in_another_thread_has_a_loop_too(tmp_path: Path) -> None:
     body = "import asyncio\nx = asyncio.get_event_loop().run_until_complete(asyncio.sleep(0, 5))"
     session = notebook_session([f"%%step load -> x\n{body}\n"], tmp_path)
     before = asyncio.get_event_loop_policy()
-    run = session.begin(RunOptions(executor="inline"))
+    run = begin_run(session, RunOptions(executor="inline"))
     run.start()
     run.join()
     assert (run.error, Run(run.pathspec, datastore=session.datastore).data.x) == (None, 5)

@@ -11,7 +11,9 @@ import pytest
 
 from flownb.client import Run
 from flownb.errors import InvalidPathspec, ItemNotFound, MissingInMerge, NotFound, TransitionError, UnhandledInMerge
+from flownb.session.export import export_flow
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from tests.fidelity.metaflow_peer import run_in_metaflow
 from tests.fidelity.notebook_side import differences, notebook_session, tasks_of
 
@@ -49,11 +51,11 @@ CELLS = (
 def test_metaflows_names_catch_ours(tmp_path: Path) -> None:
     """A step that catches by Metaflow's names takes the same way here and there."""
     session = notebook_session(CELLS, tmp_path / "here")
-    assert session.check() == ()
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    assert session.checks.find() == ()
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
     names = ["first", "gather"]
     ours = tasks_of(run, names)
-    theirs = run_in_metaflow(session.export(), tmp_path / "there")
+    theirs = run_in_metaflow(export_flow(session), tmp_path / "there")
     assert differences(ours, {name: theirs[name] for name in names}) == []
 
 
@@ -64,11 +66,12 @@ from pathlib import Path
 from flownb.cells.cell import read_cell
 from flownb.client import Run
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from flownb.session.session import Session
 
 session = Session(folder=Path("."))
 session.open(read_cell(text, number=number) for number, text in enumerate(eval(sys.stdin.read()), 1))
-run = Run(session.run(RunOptions(executor="inline")).pathspec, datastore=session.datastore)
+run = Run(run_flow(session, RunOptions(executor="inline")).pathspec, datastore=session.datastore)
 print([run[name].task["seen"].data for name in ("first", "gather")])
 """
 
@@ -76,7 +79,7 @@ print([run[name].task["seen"].data for name in ("first", "gather")])
 def test_they_do_without_metaflow(tmp_path: Path) -> None:
     """Where Metaflow is not installed the same names are there, and mean the same."""
     session = notebook_session(CELLS, tmp_path / "with")
-    run = Run(session.run(RunOptions(executor="inline")).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, RunOptions(executor="inline")).pathspec, datastore=session.datastore)
     expected = [run[name].task["seen"].data for name in ("first", "gather")]
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT], cwd=tmp_path, input=repr(CELLS), capture_output=True, text=True

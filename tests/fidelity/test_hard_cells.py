@@ -9,6 +9,8 @@ import pytest
 
 from flownb.errors import CellError, CheckFailed
 from flownb.flow.lint import errors_of
+from flownb.session.export import export_flow
+from flownb.session.states import picture
 from tests.fidelity.hard_cell import HardCell
 from tests.fidelity.hard_cells import HARD_CELLS
 from tests.fidelity.metaflow_peer import MetaflowRun, run_many_in_metaflow
@@ -25,7 +27,7 @@ def metaflow_runs(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPath
     texts = {}
     for case in EQUAL:
         with contextlib.suppress(CheckFailed):  # its own test says so
-            texts[case.name] = notebook_session(case.cells, folder).export()
+            texts[case.name] = export_flow(notebook_session(case.cells, folder))
     cache = pytestconfig.cache
     home = Path(cache.mkdir("metaflow_runs")) if cache is not None else folder
     return run_many_in_metaflow(texts, home)
@@ -43,7 +45,7 @@ def test_equal_to_metaflow(
     case: HardCell, tmp_path: Path, metaflow_runs: dict[str, MetaflowRun], runs_here: RunsHere
 ) -> None:
     """A run here and a run of the exported file on Metaflow leave the same artifacts."""
-    found = notebook_session(case.cells, tmp_path).check()
+    found = notebook_session(case.cells, tmp_path).checks.find()
     assert (errors_of(found), bool(found)) == ((), case.outcome == "warned")
     session, run = runs_here.of(case.cells)
     steps = [step.name for step in session.flow.steps]
@@ -57,7 +59,7 @@ def test_cell_by_cell_is_the_same(case: HardCell, tmp_path: Path, runs_here: Run
     """Executing step cells one after another leaves the same artifacts as a run of the whole flow."""
     session, run = runs_here.of(case.cells)
     whole = tasks_of(run, [step.name for step in session.flow.steps])
-    if any(node.kind == "switch" for node in session.picture().nodes):
+    if any(node.kind == "switch" for node in picture(session).nodes):
         pytest.skip("a run takes one case of a switch; cell by cell, all of them are executed")
     cells = notebook_session(case.cells, tmp_path)
     assert differences(cell_by_cell(cells, whole), whole) == []
@@ -68,7 +70,7 @@ def test_refused_before_anything_runs(case: HardCell, tmp_path: Path) -> None:
     """What cannot become a Metaflow flow is refused by a check, and nothing is recorded."""
     try:
         session = notebook_session(case.cells, tmp_path)
-        found = session.check()
+        found = session.checks.find()
     except CellError:
         return
     assert errors_of(found) != ()

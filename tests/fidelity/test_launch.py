@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from flownb.client import Flow, Run
+from flownb.session.export import export_flow
 from flownb.session.options import parse_run
+from flownb.session.run import run_flow
 from flownb.session.session import Session
 from tests.fidelity.metaflow_peer import run_in_metaflow
 from tests.fidelity.notebook_side import differences, notebook_session, tasks_of
@@ -75,8 +77,8 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
 
 def test_a_launched_run_equals_metaflows(session: Session, tmp_path: Path) -> None:
     """Decorators of --with, variables that module code sets, and parameters with the names of options."""
-    theirs = run_in_metaflow(session.export(), tmp_path / "metaflow", *WITH, *PARAMETERS)
-    outcome = session.run(parse_run([*WITH, "--", *PARAMETERS]))
+    theirs = run_in_metaflow(export_flow(session), tmp_path / "metaflow", *WITH, *PARAMETERS)
+    outcome = run_flow(session, parse_run([*WITH, "--", *PARAMETERS]))
     run = Run(outcome.pathspec, datastore=session.datastore)
     assert differences(tasks_of(run, theirs), theirs) == []
     assert run.system_tags == run.tags == {"project:demo", "project_branch:test.feature"}

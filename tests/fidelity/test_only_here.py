@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from flownb.session.export import export_flow, found_at_export
+from flownb.session.step import run_step
 from tests.fidelity.metaflow_peer import run_in_metaflow, run_many_in_metaflow
 from tests.fidelity.notebook_side import notebook_session
 
@@ -71,14 +73,13 @@ ASKED = f"ok = {{name: picklable(value) for name, value in dict({GIVEN}).items()
 
 def test_what_metaflow_cannot_pickle_is_remembered(tmp_path: Path) -> None:
     """One artifact of each kind, stored here; the same values, pickled in a task of Metaflow."""
-    theirs = run_in_metaflow(
-        notebook_session([SHARED, f"%%step a -> ok\n{OWN}{ASKED}"], tmp_path / "asked").export(), tmp_path / "metaflow"
-    )
+    asked = notebook_session([SHARED, f"%%step a -> ok\n{OWN}{ASKED}"], tmp_path / "asked")
+    theirs = run_in_metaflow(export_flow(asked), tmp_path / "metaflow")
     session = notebook_session([SHARED, f"%%step a -> {', '.join(VALUES)}\n{OWN}{ASSIGNED}"], tmp_path / "stored")
-    session.run_step("a")
+    run_step(session, "a")
     (task,) = session.results().latest("a")
     assert {name: not task.artifacts[name].by_value for name in VALUES} == theirs["a"][0]["ok"]
-    assert sum(bool(task.artifacts[name].by_value) for name in VALUES) == len(session.found_at_export())
+    assert sum(bool(task.artifacts[name].by_value) for name in VALUES) == len(found_at_export(session))
 
 
 def test_the_exported_flow_fails_where_it_is_said(tmp_path: Path) -> None:
@@ -88,9 +89,9 @@ def test_the_exported_flow_fails_where_it_is_said(tmp_path: Path) -> None:
     texts = {}
     for name, cells in {"stored here": [step], "remedy": remedy}.items():
         session = notebook_session(cells, tmp_path / name)
-        session.run_step("a")
-        assert bool(session.found_at_export()) == (name == "stored here")
-        texts[name] = session.export()
+        run_step(session, "a")
+        assert bool(found_at_export(session)) == (name == "stored here")
+        texts[name] = export_flow(session)
     runs = run_many_in_metaflow(texts, tmp_path / "metaflow")
     assert (runs["stored here"].return_code, runs["remedy"].return_code) == (1, 0)
     assert "table" in runs["stored here"].output

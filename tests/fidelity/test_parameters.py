@@ -16,7 +16,10 @@ import pytest
 
 from flownb.client import Run
 from flownb.errors import CheckFailed, ParameterError
+from flownb.session.export import export_flow
 from flownb.session.options import parse_run
+from flownb.session.run import run_flow
+from flownb.session.step import run_step
 from tests.fidelity.metaflow_peer import MetaflowRun, Tasks
 from tests.fidelity.notebook_side import differences, notebook_session, tasks_of
 from tests.fidelity.parameter_cases import EQUAL, FILES, REFUSED, ParameterCase
@@ -28,10 +31,10 @@ def test_equal_to_metaflow(case: ParameterCase, tmp_path: Path, monkeypatch: pyt
     """A run here and a run of the exported file on Metaflow, started alike, leave the same artifacts."""
     here = _folder(tmp_path / "here", monkeypatch, case)
     session = notebook_session(case.cells, here)
-    assert session.check() == ()
+    assert session.checks.find() == ()
     with ThreadPoolExecutor(1) as pool:
-        on_metaflow = pool.submit(_run_on_metaflow, case, session.export(), tmp_path / "there")
-        outcome = session.run(parse_run([*case.configs, *case.parameters]))
+        on_metaflow = pool.submit(_run_on_metaflow, case, export_flow(session), tmp_path / "there")
+        outcome = run_flow(session, parse_run([*case.configs, *case.parameters]))
         theirs = on_metaflow.result()
     steps = [step.name for step in session.flow.steps]
     ours = tasks_of(Run(outcome.pathspec, datastore=session.datastore), steps)
@@ -45,11 +48,11 @@ def test_cell_by_cell_is_the_same(case: ParameterCase, tmp_path: Path, monkeypat
     here = _folder(tmp_path, monkeypatch, case)
     monkeypatch.setenv("METAFLOW_FLOW_CONFIG_VALUE", json.dumps(values))
     session = notebook_session(case.cells, here)
-    outcome = session.run(parse_run(list(case.configs)))
+    outcome = run_flow(session, parse_run(list(case.configs)))
     whole = tasks_of(Run(outcome.pathspec, datastore=session.datastore), [s.name for s in session.flow.steps])
     for step in session.flow.steps:
-        session.run_step(step.name)
-    working = Run(f"{session.flow.name}/{session.working_run()}", datastore=session.datastore)
+        run_step(session, step.name)
+    working = Run(f"{session.flow.name}/{session.working.run(session.flow.name)}", datastore=session.datastore)
     assert differences(tasks_of(working, list(whole)), whole) == []
 
 
@@ -59,15 +62,15 @@ def test_refused_by_both(case: ParameterCase, tmp_path: Path, monkeypatch: pytes
     """What Metaflow refuses is refused here in three sentences, and nothing is recorded."""
     session = notebook_session(case.cells, _folder(tmp_path / "here", monkeypatch, case))
     with pytest.raises((ParameterError, CheckFailed)) as caught:
-        session.run(parse_run([*case.configs, *case.parameters]))
+        run_flow(session, parse_run([*case.configs, *case.parameters]))
     if isinstance(caught.value, ParameterError):
         assert all(part.endswith((".", "?")) for part in (caught.value.what, caught.value.why)), str(caught.value)
         assert caught.value.fix
     assert session.datastore.runs.flows() == []
     for name in ("here", "there"):
         _folder(tmp_path / name, monkeypatch, case)
-    vars(session.program(True)).update(declared={}, constants={})  # a class body that raises is exported as it stands
-    run = _start_metaflow(case, session.export(), tmp_path / "there")
+    vars(session.program(True)).update(declared={}, constants={})  # a class body that raises is exported as it is
+    run = _start_metaflow(case, export_flow(session), tmp_path / "there")
     assert run.return_code != 0, run.output
 
 

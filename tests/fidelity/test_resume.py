@@ -8,7 +8,10 @@ import pytest
 
 from flownb.client import Run
 from flownb.errors import StepFailed
+from flownb.session.export import export_flow
 from flownb.session.options import ResumeOptions, RunOptions
+from flownb.session.resume import Resume
+from flownb.session.run import run_flow
 from tests.conftest import MakeSession
 from tests.fidelity.metaflow_peer import resume_in_metaflow
 from tests.fidelity.notebook_side import tasks_of
@@ -39,12 +42,12 @@ def test_resume(make_session: MakeSession, tmp_path: Path, case: str) -> None:
     options = RunOptions(executor="inline")
     session = make_session(*before)
     try:
-        session.run(options)
+        run_flow(session, options)
     except StepFailed:
         assert step is None
-    exported = session.export(), make_session(*after).export()
+    exported = export_flow(session), export_flow(make_session(*after))
     session = make_session(*after)
-    plan = session.resume(ResumeOptions(step, None, options))
+    plan = Resume(session, ResumeOptions(step, None, options))
     plan.begin().drive()
     theirs = resume_in_metaflow(*exported, tmp_path / "metaflow", *([step] if step else []))
     run = Run("NotebookFlow/2", datastore=session.datastore)

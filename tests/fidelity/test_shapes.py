@@ -11,7 +11,10 @@ import pytest
 from flownb.client import Run
 from flownb.errors import FlownbError, StepFailed
 from flownb.flow.lint import errors_of
+from flownb.session.export import export_flow
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
+from flownb.session.states import step_states
 from tests.fidelity.hard_cell import HardCell
 from tests.fidelity.hard_graphs import GRAPHS
 from tests.fidelity.metaflow_peer import MetaflowRun, run_many_in_metaflow
@@ -43,14 +46,14 @@ def test_shape_is_equal_on_metaflow(
 ) -> None:
     """Every step, those that flownb adds included, has the same tasks with the same stacks and artifacts."""
     exported = notebook_session(watched(case.cells), tmp_path)
-    assert errors_of(exported.check()) == ()
+    assert errors_of(exported.checks.find()) == ()
     with ThreadPoolExecutor(1) as pool:
-        on_metaflow = pool.submit(run_on_metaflow, exported.export(), pytestconfig, tmp_path)
+        on_metaflow = pool.submit(run_on_metaflow, export_flow(exported), pytestconfig, tmp_path)
         session, run = runs_here.of(watched(case.cells))
         theirs = on_metaflow.result()
     assert stacks_of(run, session.program(True).graph) == theirs.stacks()
     assert differences(tasks_of(run, [step.id for step in run]), theirs.tasks()) == []
-    judged = {name: one.state for name, one in session.freshness().items()}
+    judged = {name: one.state for name, one in step_states(session).items()}
     assert judged == {name: "fresh" if name in theirs.tasks() else "untaken" for name in judged}
 
 
@@ -69,14 +72,14 @@ def test_shape_is_equal_cell_by_cell(case: HardCell, tmp_path: Path, runs_here: 
 def test_shape_fails_as_on_metaflow(case: FailingShape, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """What fails while it runs fails in the same step in both, and both say about what."""
     session = notebook_session(case.cells, tmp_path)
-    assert errors_of(session.check()) == ()
+    assert errors_of(session.checks.find()) == ()
     limit = ("--max-num-splits", str(case.max_num_splits))
-    theirs = run_on_metaflow(session.export(), pytestconfig, tmp_path, *limit)
+    theirs = run_on_metaflow(export_flow(session), pytestconfig, tmp_path, *limit)
     assert theirs.return_code == 1
     assert re.findall(r"\[\d+/(\w+)/\d+ \(pid \d+\)\] Task failed", theirs.output) == ([case.step] if case.step else [])
     assert case.says in theirs.output
     with pytest.raises(FlownbError) as raised:
-        session.run(RunOptions(max_num_splits=case.max_num_splits))
+        run_flow(session, RunOptions(max_num_splits=case.max_num_splits))
     failed = raised.value.pathspec.split("/")[2] if isinstance(raised.value, StepFailed) else None
     assert failed == case.step
     assert case.says in f"{raised.value} {raised.value.__cause__}"
@@ -93,5 +96,5 @@ def test_branches_come_in_the_order_of_the_split(tmp_path: Path) -> None:
         ),
         tmp_path,
     )
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
     assert tasks_of(run, ["gather"])["gather"] == [{"xs": ["mango", "apple", "plum", "fig"]}]

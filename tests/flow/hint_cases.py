@@ -30,7 +30,7 @@ HINTED: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Give it another name in `a`, for example `b_value`, and capture and read that.",
         ("%%step a\nb = 1", "%%step b\ny = b"),
     ),
-    ("Keep `x` until the body of `a` ends, and capture it there.", ("%%step a\nx = 1\ndel x", "%%step b\ny = x")),
+    ("Do not delete `x` in the body of `a`, and capture it.", ("%%step a\nx = 1\ndel x", "%%step b\ny = x")),
     (
         'Write `%%step a --after s -> df`, and `self.merge_artifacts(inputs, include=["df"])` in j.',
         (*SPLIT, "%%step j --after a,b --join", "%%step e\ny = df"),
@@ -44,7 +44,7 @@ HINTED: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("%%step a\nitems = [1]", "%%step b --foreach item", "%%step j --join"),
     ),
     (
-        'Write "items" there.',
+        'Write "items" instead.',
         ("%%step a -> items\nitems = [1]\nself.next(self.b, foreach='item')", "%%step b", "%%step j --join"),
     ),
     (
@@ -83,7 +83,7 @@ HINTED: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("%%step s", "%%step a --after s", "%%step b --after s", "%%step j --after a,b --join\ny = inputs.b.x"),
     ),
     ("Write `%%step a -> score, n`.", ("%%step a -> scores, n\nscore = n = 1",)),
-    ("Assign `zz`, or take it out of the header: write `%%step a -> n`.", ("%%step a -> zz, n\nn = 1",)),
+    ("Assign `zz`, or remove it from the header: write `%%step a -> n`.", ("%%step a -> zz, n\nn = 1",)),
     ("Call it `start_step`, or remove --after and move the cell to the top.", ("%%step a", "%%step start --after a")),
     ("Call it `train_model`.", ("%%step a", "%%step train-model", "%%step c --after train-model")),
     ("Call it `train_step`.", ("%%step train", "%%step Train", "%%step c --after Train")),
@@ -105,14 +105,14 @@ HINTED: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("%%step a\n@retry(times=9, minutes_between_retries=1)\nx = 1",),
     ),
     ("Move `%%time` above the line that marks the cell.", ("%%step a\n%%time\nx = 1",)),
-    ("Give it, and what is below it, a cell of its own.", ("%%step a\nx = 1\n%%step b\ny = 1",)),
+    ("Move it, and all lines below it, to a cell of its own.", ("%%step a\nx = 1\n%%step b\ny = 1",)),
     ("Write `x = f()`.", ("%%shared\ndef f(): return 1", "%%step a -> x\n%time x = f()")),
     (
         "Write %%flow F(Base), or define or import `Bas` in a %%shared cell.",
         ("%%shared\nfrom metaflow import FlowSpec\nclass Base(FlowSpec):\n    pass", "%%flow F(Bas)", "%%step a"),
     ),
     (
-        "Move `%%step` to the first line of its cell; the comment can come below it.",
+        "Move `%%step` to the first line of its cell; the comment can be below it.",
         ("# one\n\n%%step a\nx = 1", "%%step b"),
     ),
     (

@@ -4,7 +4,7 @@
 and `ACCEPTED`, flows without any beside the code that they come near to.
 """
 
-# ruff: noqa: E501  # messages stand on one line here, so that they can be searched for
+# ruff: noqa: E501  # messages are on one line here, so that they can be searched for
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "`%%step a` is below a comment.",
                 "IPython takes a cell magic only on the first line of a cell.",
-                "Move `%%step` to the first line of its cell; the comment can come below it.",
+                "Move `%%step` to the first line of its cell; the comment can be below it.",
             ),
         ],
     ),
@@ -46,7 +46,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 3,
                 1,
                 "The notebook has two cells `%%flow F`.",
-                "A notebook is one flow, and one cell is its header; the other one is cell 1 (flow F).",
+                "A notebook is one flow, and one cell is its header; the first one is cell 1 (flow F).",
                 "Move the lines of this cell to that one, and delete this cell.",
             ),
             (
@@ -54,7 +54,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 4,
                 1,
                 "The notebook has two %%flow cells, F and G.",
-                "A notebook is one flow, and one cell is its header; the other one is cell 1 (flow F).",
+                "A notebook is one flow, and one cell is its header; the first one is cell 1 (flow F).",
                 "Move the lines of this cell to that one, and delete this cell.",
             ),
         ],
@@ -67,7 +67,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 3,
                 "Step a reads `Markdown`, which nothing defines.",
-                "It is Metaflow's.",
+                "It is a name of Metaflow's that nothing imports.",
                 "Write `from flownb.cards import Markdown` in a %%shared cell.",
             )
         ],
@@ -118,7 +118,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN001",
                 1,
                 4,
-                "Step a reads `z` after it deleted it.",
+                "Step a reads `z` after it deletes it.",
                 "At that line it has no value, and no earlier step captures it.",
                 "Assign `z` above that line, or capture it in an earlier step (`-> z`).",
             )
@@ -132,7 +132,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 2,
                 "Step a reads `K` before it assigns it.",
-                "A name that a step assigns anywhere is the step's own everywhere, so the `K` of shared code is hidden.",
+                "The step assigns `K`, which makes it a local variable and hides the `K` of shared code.",
                 "Give the step's own value another name.",
             )
         ],
@@ -145,7 +145,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "Step a reads `sum` before it assigns it.",
-                "A name that a step assigns anywhere is the step's own everywhere, so the `sum` of Python is hidden.",
+                "The step assigns `sum`, which makes it a local variable and hides the `sum` of Python.",
                 "Give the step's own value another name.",
             )
         ],
@@ -190,7 +190,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 5,
                 2,
                 "Step e reads `x`, which nothing defines.",
-                "`s` sets it, but the join `j` did not carry it on.",
+                "`s` sets it, but the join `j` does not pass it on.",
                 'Write `self.merge_artifacts(inputs, include=["x"])` in j, or capture `x` there.',
             )
         ],
@@ -229,7 +229,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "Step a reads `current`, which nothing defines.",
-                "It is Metaflow's.",
+                "It is a name of Metaflow's that nothing imports.",
                 "Write `from flownb import current` in a %%shared cell.",
             )
         ],
@@ -268,7 +268,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "Shared code reads `card`, which nothing defines.",
-                "It is Metaflow's.",
+                "It is a name of Metaflow's that nothing imports.",
                 "Write `from flownb import card` in a %%shared cell.",
             )
         ],
@@ -437,7 +437,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "Step a has `yield` at the top level of its body.",
-                "It would make the method a generator, which never runs.",
+                "It would make the method a generator, whose body never runs.",
                 "Collect the values in a list.",
             )
         ],
@@ -459,7 +459,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step a has `await` at the top level of its body.",
                 "A step is a plain method; nothing awaits it.",
-                "Write asyncio.run(main()) with an async function of its own.",
+                "Move the code to an async function `main`, and call asyncio.run(main()).",
             ),
         ],
     ),
@@ -470,7 +470,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN005",
                 2,
                 1,
-                "Step b comes after `trian`, which is no step. Did you mean `train`?",
+                "Step b comes after `trian`, which is not a step. Did you mean `train`?",
                 "The steps so far are train, b.",
                 "Write `%%step b --after train`.",
             )
@@ -485,15 +485,15 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Step a goes to `trian`, which is not a step. Did you mean `train`?",
                 "The steps are a, train.",
-                "Write self.train there.",
+                "Write self.train instead.",
             ),
             (
                 "FN010",
                 2,
                 1,
                 "Step train says `--after a`, but a's self.next does not name it.",
-                "A body that ends in self.next decides alone where the flow goes next.",
-                "Add self.train to a's self.next, or remove that line.",
+                "If a body ends in self.next, only that line decides where the flow goes next.",
+                "Add self.train to a's self.next, or remove that self.next.",
             ),
         ],
     ),
@@ -551,7 +551,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN008",
                 2,
                 1,
-                "a's switch on `k` has one case.",
+                "The switch of a on `k` has only one case.",
                 "Metaflow's switch needs at least two.",
                 "Add a step with `--after a --when k=OTHER`.",
             )
@@ -559,7 +559,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
     ),
     (
         ("%%step input",),
-        [("FN009", 1, 1, "`input` cannot be a step's name.", "Metaflow keeps it for itself.", "Call it `input_step`.")],
+        [("FN009", 1, 1, "`input` cannot be a step's name.", "Metaflow reserves it.", "Call it `input_step`.")],
     ),
     (
         ("%%step class",),
@@ -573,7 +573,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 1,
                 "`Train-Model` cannot be a step's name.",
-                "Metaflow takes lowercase letters, digits and `_`, not first a digit or `_`.",
+                "Metaflow accepts lowercase letters, digits and `_`, and a letter comes first.",
                 "Call it `train_model`.",
             )
         ],
@@ -586,7 +586,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 1,
                 "`2nd` cannot be a step's name.",
-                "Metaflow takes lowercase letters, digits and `_`, not first a digit or `_`.",
+                "Metaflow accepts lowercase letters, digits and `_`, and a letter comes first.",
                 "Call it `step_2nd`.",
             )
         ],
@@ -677,7 +677,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 1,
                 "Step a sets the artifact `inputs`.",
-                "`inputs` is given to the step by the runtime.",
+                "The runtime sets `inputs` in the step.",
                 "Give it another name, for example `inputs_value`.",
             )
         ],
@@ -729,8 +729,8 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 1,
                 "Step c says `--after a`, but a's self.next does not name it.",
-                "A body that ends in self.next decides alone where the flow goes next.",
-                "Add self.c to a's self.next, or remove that line.",
+                "If a body ends in self.next, only that line decides where the flow goes next.",
+                "Add self.c to a's self.next, or remove that self.next.",
             )
         ],
     ),
@@ -741,7 +741,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN010",
                 1,
                 2,
-                "Step a calls self.next other than as its last statement.",
+                "Step a calls self.next, but not as its last statement.",
                 "Metaflow reads the transition from the last statement of a step.",
                 'Make it the last line; to choose among steps, write self.next({"x": self.a, "y": self.b}, condition="kind").',
             )
@@ -754,7 +754,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "warning FN010",
                 1,
                 3,
-                "Step a calls self.next other than as its last statement.",
+                "Step a calls self.next, but not as its last statement.",
                 "Metaflow reads the transition from the last statement of a step.",
                 'Make it the last line; to choose among steps, write self.next({"x": self.a, "y": self.b}, condition="kind").',
             )
@@ -768,7 +768,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "Step a has self.next behind a semicolon.",
-                "Captures are written between the two statements.",
+                "flow.py has the captures between the two statements.",
                 "Give self.next a line of its own.",
             )
         ],
@@ -781,7 +781,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "Step a has a self.next that Metaflow does not accept.",
-                'It takes self.a, or self.a, self.b, or self.a with foreach="xs", or a dictionary of two or more literal values with condition="name".',
+                'Metaflow accepts self.a; self.a, self.b; self.a with foreach="xs"; or a dictionary of two or more literal values with condition="name".',
                 "Write it in one of these forms.",
             ),
             (
@@ -789,8 +789,8 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 1,
                 "Step b says `--after a`, but a's self.next does not name it.",
-                "A body that ends in self.next decides alone where the flow goes next.",
-                "Add self.b to a's self.next, or remove that line.",
+                "If a body ends in self.next, only that line decides where the flow goes next.",
+                "Add self.b to a's self.next, or remove that self.next.",
             ),
         ],
     ),
@@ -810,7 +810,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 2,
                 "Step end has a self.next.",
-                "The step end is a flow's last.",
+                "The step end is the last step of a flow.",
                 "Remove the line, or give the step another name.",
             ),
         ],
@@ -955,7 +955,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 1,
                 "Step a assigns the parameter `alpha`.",
-                "Parameters stay as the run was started with.",
+                "A parameter keeps the value that the run was started with.",
                 "Use another name, for example `alpha_used`.",
             )
         ],
@@ -968,7 +968,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 2,
                 "Step a assigns the constant `K`.",
-                "Metaflow keeps what the flow's class defines as it is, for all steps.",
+                "What the flow's class defines is the same in all steps.",
                 "Use another name, for example `K_used`.",
             )
         ],
@@ -985,9 +985,9 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "warning FN013",
                 4,
                 2,
-                "Step d reads `x`, which only some of the ways to it set.",
-                "On the way through c it may not be set.",
-                "Set `x` on every way, or before the switch.",
+                "Step d reads `x`, which is set only on some of the paths to it.",
+                "On the path through c it may not be set.",
+                "Set `x` on every path, or before the switch.",
             )
         ],
     ),
@@ -1003,9 +1003,9 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "warning FN013",
                 4,
                 2,
-                "Step d reads `x`, which only some of the ways to it set.",
-                "On the way through c it may not be set.",
-                "Set `x` on every way, or before the switch.",
+                "Step d reads `x`, which is set only on some of the paths to it.",
+                "On the path through c it may not be set.",
+                "Set `x` on every path, or before the switch.",
             )
         ],
     ),
@@ -1017,7 +1017,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "Step a declares `global x`.",
-                "Steps run in processes of their own: no other step sees what it is set to.",
+                "Each step runs in its own process, so no other step sees its value.",
                 "Remove the line; `x` is then a variable of the body.",
             )
         ],
@@ -1030,7 +1030,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 3,
                 "Step a declares `global x`.",
-                "Steps run in processes of their own: no other step sees what it is set to.",
+                "Each step runs in its own process, so no other step sees its value.",
                 "Return `x` from the function, and assign what it returns.",
             )
         ],
@@ -1043,7 +1043,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 4,
                 2,
                 "The join j reads `x`, which only its inputs have.",
-                "A join inherits nothing, for its tasks may have different values.",
+                "A join inherits no artifacts, because the tasks that it joins may have different values.",
                 'Read inputs.a.x, or call self.merge_artifacts(inputs, include=["x"]) first and read self.x.',
             )
         ],
@@ -1056,7 +1056,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 4,
                 2,
                 "The join j reads `self.x`, which only its inputs have.",
-                "A join inherits nothing, for its tasks may have different values.",
+                "A join inherits no artifacts, because the tasks that it joins may have different values.",
                 'Read inputs.a.x, or call self.merge_artifacts(inputs, include=["x"]) first and read self.x.',
             )
         ],
@@ -1073,7 +1073,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN015",
                 4,
                 2,
-                "The join j reads `inputs.c`, but no such step comes into it.",
+                "The join j reads `inputs.c`, but no step of that name leads to it.",
                 "Its inputs are a, b.",
                 "Read inputs.a.",
             )
@@ -1105,7 +1105,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 3,
                 2,
                 "The join j reads `inputs.s`, which splits straight into it.",
-                "flow.py needs a step between a split and its join, and gives `inputs` that step's name.",
+                "flow.py has a step between a split and its join, and `inputs` has that step under its name.",
                 "Add a step between s and j, and read inputs by its name.",
             )
         ],
@@ -1118,7 +1118,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "Shared code imports `pandaz`.",
-                "This Python has no such module.",
+                "This Python does not have that module.",
                 "Install it (`%pip install pandaz` in a scratch cell), or correct the name.",
             )
         ],
@@ -1131,7 +1131,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "Step a imports `pandaz`.",
-                "This Python has no such module.",
+                "This Python does not have that module.",
                 "Install it (`%pip install pandaz` in a scratch cell), or correct the name.",
             )
         ],
@@ -1144,7 +1144,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "The %%flow cell imports `pandaz`.",
-                "This Python has no such module.",
+                "This Python does not have that module.",
                 "Install it (`%pip install pandaz` in a scratch cell), or correct the name.",
             )
         ],
@@ -1183,7 +1183,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 1,
                 "Step a captures the class `A`.",
-                "Objects of a class that a step defines cannot be read by the next step.",
+                "The next step cannot read objects of a class that a step defines.",
                 "Define `A` in a %%shared cell; every step can use it from there.",
             )
         ],
@@ -1222,8 +1222,8 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 1,
                 "Step a captures `x`, which has no value when the body ends.",
-                "The body deletes it, or it is the name of an `except … as`, which ends with its clause.",
-                "Assign another name and capture that, or keep `x`.",
+                "The body deletes it, or it is the name of an `except … as`, which has a value only in its clause.",
+                "Assign another name and capture that, or keep the value of `x`.",
             )
         ],
     ),
@@ -1235,8 +1235,8 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 1,
                 "Step a captures `e`, which has no value when the body ends.",
-                "The body deletes it, or it is the name of an `except … as`, which ends with its clause.",
-                "Assign another name and capture that, or keep `e`.",
+                "The body deletes it, or it is the name of an `except … as`, which has a value only in its clause.",
+                "Assign another name and capture that, or keep the value of `e`.",
             )
         ],
     ),
@@ -1248,7 +1248,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 3,
                 1,
                 "Step a is defined twice.",
-                "It is also in cell 1 (step a).",
+                "It is also defined in cell 1 (step a).",
                 "Rename one of the two, or remove it.",
             )
         ],
@@ -1274,14 +1274,23 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "Step a imports from __future__.",
-                "Such an import holds for a whole file.",
+                "Such an import applies to a whole file.",
                 "Move the line to the top of a %%shared cell.",
             )
         ],
     ),
     (
         ("%%step a\nself = 1", "%%step z\npass"),
-        [("FN019", 1, 2, "Step a assigns `self`.", "The runtime gives it to the step.", "Use another name.")],
+        [
+            (
+                "FN019",
+                1,
+                2,
+                "Step a assigns `self`.",
+                "The step needs the `self` that the runtime gives it.",
+                "Use another name.",
+            )
+        ],
     ),
     (
         ("%%step a", "%%step start --after a"),
@@ -1303,7 +1312,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN020",
                 2,
                 1,
-                "Step start stands below a.",
+                "Step start is below a.",
                 "A flow begins with start.",
                 "Call it `start_step`, or move the cell to the top.",
             )
@@ -1329,7 +1338,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN020",
                 2,
                 1,
-                "Step end goes on to b.",
+                "Step end leads to b.",
                 "A flow ends with end.",
                 "Call it `end_step`, or move the cell to the bottom.",
             )
@@ -1346,7 +1355,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 3,
                 "The %%flow cell reads `cfg.name`.",
-                "There it is Metaflow's own, as it is of every config, and not what the config holds.",
+                "Every config of Metaflow has an attribute `name`, which is read instead of the config's value.",
                 'Write cfg["name"].',
             ),
             (
@@ -1354,7 +1363,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 2,
                 "A decorator of step a reads `cfg.values`.",
-                "There it is Metaflow's own, as it is of every config, and not what the config holds.",
+                "Every config of Metaflow has an attribute `values`, which is read instead of the config's value.",
                 'Write cfg["values"].',
             ),
         ],
@@ -1367,7 +1376,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 2,
                 "A decorator of step a reads the parameter `n`.",
-                "Parameters have no value before steps run, but configs have.",
+                "A parameter has no value before the steps run; a config has one.",
                 "Make `n` a Config of the %%flow cell instead of a Parameter.",
             )
         ],
@@ -1436,7 +1445,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN024",
                 1,
                 2,
-                "@retry of step a is given `3` without a name.",
+                "@retry of step a gets `3` without a name.",
                 "It takes times, minutes_between_retries.",
                 "Write @retry(times=3).",
             )
@@ -1449,7 +1458,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN024",
                 1,
                 2,
-                "@parallel of step a is given `1` without a name.",
+                "@parallel of step a gets `1` without a name.",
                 "It takes no settings.",
                 "Write @parallel.",
             )
@@ -1457,7 +1466,16 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
     ),
     (
         ("%%step a\n@timeout(minutes=1)\n@card\n@card(id='b')\n@timeout(\n  hours=1)\nx = 1",),
-        [("FN024", 1, 5, "Step a has @timeout twice.", "Metaflow takes it once for each step.", "Remove one of them.")],
+        [
+            (
+                "FN024",
+                1,
+                5,
+                "Step a has @timeout twice.",
+                "Metaflow accepts it once for each step.",
+                "Remove one of them.",
+            )
+        ],
     ),
     (
         ("%%step a\n@retry(times=5)\n@timeout\nx = 1",),
@@ -1466,15 +1484,15 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN025",
                 1,
                 2,
-                "@retry of step a says times=5.",
-                "Metaflow tries a task again 4 times at most.",
+                "@retry of step a has times=5.",
+                "Metaflow retries a task at most 4 times.",
                 "Write @retry(times=4).",
             ),
             (
                 "FN025",
                 1,
                 3,
-                "@timeout of step a says no duration.",
+                "@timeout of step a has no duration.",
                 "It limits how long a task runs, in whole seconds.",
                 "Write @timeout(minutes=5), for example.",
             ),
@@ -1487,7 +1505,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN025",
                 1,
                 2,
-                "@timeout of step a says no duration.",
+                "@timeout of step a has no duration.",
                 "It limits how long a task runs, in whole seconds.",
                 "Write @timeout(minutes=5), for example.",
             ),
@@ -1495,16 +1513,16 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN025",
                 1,
                 3,
-                "@retry of step a says times='many'.",
-                "It takes a number.",
+                "@retry of step a has times='many'.",
+                "Its value has to be a number.",
                 "Write @retry(times=2, minutes_between_retries=None), for example.",
             ),
             (
                 "warning FN025",
                 1,
                 3,
-                "@retry of step a says minutes_between_retries=None.",
-                "It takes a number.",
+                "@retry of step a has minutes_between_retries=None.",
+                "Its value has to be a number.",
                 "Write @retry(times='many', minutes_between_retries=2), for example.",
             ),
         ],
@@ -1516,24 +1534,24 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN025",
                 1,
                 2,
-                "@environment of step a says vars=['A'].",
-                "It takes a dict of the variables.",
+                "@environment of step a has vars=['A'].",
+                "Its value has to be a dict of the variables.",
                 'Write @environment(vars={"NAME": "value"}), for example.',
             ),
             (
                 "warning FN025",
                 1,
                 3,
-                "@resources of step a says cpu='two'.",
-                "It takes a number.",
+                "@resources of step a has cpu='two'.",
+                "Its value has to be a number.",
                 "Write @resources(cpu=2, memory=[1]), for example.",
             ),
             (
                 "warning FN025",
                 1,
                 3,
-                "@resources of step a says memory=[1].",
-                "It takes a number.",
+                "@resources of step a has memory=[1].",
+                "Its value has to be a number.",
                 "Write @resources(cpu='two', memory=2), for example.",
             ),
         ],
@@ -1553,8 +1571,8 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "warning FN025",
                 1,
                 3,
-                "@catch of step a says var='an error'.",
-                "It names the artifact that takes the exception.",
+                "@catch of step a has var='an error'.",
+                "It names the artifact in which the exception is stored.",
                 'Write @catch(var="failure"), for example.',
             ),
         ],
@@ -1580,7 +1598,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 2,
                 "Step a assigns the parameter `n`.",
-                "Parameters stay as the run was started with.",
+                "A parameter keeps the value that the run was started with.",
                 "Use another name, for example `n_used`.",
             )
         ],
@@ -1653,7 +1671,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 2,
                 "Step b reads `x`, which nothing defines.",
-                "Only artifacts that the source shows are plain names; one that other code sets is read by self.",
+                "Only artifacts that the source shows can be read as plain names.",
                 "Read self.x, or define `x` in a %%shared cell.",
             ),
             (
@@ -1661,7 +1679,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 2,
                 "Step b reads `self.x`, which no earlier step visibly sets.",
-                "Code that is not in the steps may set it: what `self` is passed to, a decorator, a base class.",
+                "Other code may set it: a function that gets `self`, a decorator or a base class.",
                 "Assign self.x in an earlier step, or correct the name.",
             ),
         ],
@@ -1687,7 +1705,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "Shared code imports `tools`.",
-                "This Python has no such module.",
+                "This Python does not have that module.",
                 "Install it (`%pip install tools` in a scratch cell), or correct the name.",
             ),
             (
@@ -1695,7 +1713,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 3,
                 2,
                 "Step b reads `self.made`, which no earlier step visibly sets.",
-                "Code that is not in the steps may set it: what `self` is passed to, a decorator, a base class.",
+                "Other code may set it: a function that gets `self`, a decorator or a base class.",
                 "Assign self.made in an earlier step, or correct the name.",
             ),
         ],
@@ -1708,7 +1726,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 2,
                 "Step a reads `self.a_name`, which no earlier step visibly sets.",
-                "Code that is not in the steps may set it: what `self` is passed to, a decorator, a base class.",
+                "Other code may set it: a function that gets `self`, a decorator or a base class.",
                 "Assign self.a_name in an earlier step, or correct the name.",
             )
         ],
@@ -1760,7 +1778,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "Step end has `yield` at the top level of its body.",
-                "It would make the method a generator, which never runs.",
+                "It would make the method a generator, whose body never runs.",
                 "Collect the values in a list.",
             )
         ],
@@ -1780,7 +1798,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN010",
                 1,
                 3,
-                "Step a calls self.next other than as its last statement.",
+                "Step a calls self.next, but not as its last statement.",
                 "Metaflow reads the transition from the last statement of a step.",
                 'Make it the last line; to choose among steps, write self.next({"x": self.a, "y": self.b}, condition="kind").',
             ),
@@ -1788,7 +1806,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN010",
                 1,
                 5,
-                "Step a calls self.next other than as its last statement.",
+                "Step a calls self.next, but not as its last statement.",
                 "Metaflow reads the transition from the last statement of a step.",
                 'Make it the last line; to choose among steps, write self.next({"x": self.a, "y": self.b}, condition="kind").',
             ),
@@ -1833,7 +1851,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 3,
                 "Step a assigns the parameter `p`.",
-                "Parameters stay as the run was started with.",
+                "A parameter keeps the value that the run was started with.",
                 "Use another name, for example `p_used`.",
             )
         ],
@@ -1846,7 +1864,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "Step a starts @parallel tasks.",
-                "They run on Metaflow alone; a run here ends at this step.",
+                "Only Metaflow runs them; a run here ends at this step.",
                 "Export the flow, or write a foreach over range(N) to run it here too.",
             )
         ],
@@ -1859,7 +1877,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 3,
                 "Step a imports `pandaz`.",
-                "This Python has no such module, and a run here does not set up the packages that its decorators ask for.",
+                "This Python does not have that module, and a run here does not install what the step's decorators ask for.",
                 "Install it (`%pip install pandaz` in a scratch cell), or correct the name.",
             )
         ],
@@ -1872,7 +1890,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 3,
                 "Shared code imports `pandaz`.",
-                "This Python has no such module.",
+                "This Python does not have that module.",
                 "Install it (`%pip install pandaz` in a scratch cell), or correct the name.",
             ),
             (
@@ -1880,7 +1898,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 4,
                 "Step a imports `pandas9`.",
-                "This Python has no such module.",
+                "This Python does not have that module.",
                 "Install it (`%pip install pandas9` in a scratch cell), or correct the name.",
             ),
         ],
@@ -1898,7 +1916,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 4,
                 2,
                 "Step j merges `x`, a set that several branches assign.",
-                "Metaflow compares how values are stored, and equal sets of texts are stored in different orders.",
+                "Metaflow compares values as they are stored, and equal sets of strings may be stored differently.",
                 "Choose one first, for example `self.x = inputs.a.x`, or merge with exclude=['x'].",
             )
         ],
@@ -1910,7 +1928,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN010",
                 1,
                 3,
-                "Step a calls self.next other than as its last statement.",
+                "Step a calls self.next, but not as its last statement.",
                 "Metaflow reads the transition from the last statement of a step.",
                 'Make it the last line; to choose among steps, write self.next({"x": self.a, "y": self.b}, condition="kind").',
             ),
@@ -1926,7 +1944,16 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
     ),
     (
         ("%%step end\nself = 1",),
-        [("warning FN019", 1, 2, "Step end assigns `self`.", "The runtime gives it to the step.", "Use another name.")],
+        [
+            (
+                "warning FN019",
+                1,
+                2,
+                "Step end assigns `self`.",
+                "The step needs the `self` that the runtime gives it.",
+                "Use another name.",
+            )
+        ],
     ),
     (
         ("%%step a -> xs\nxs = {1, 2}", "%%step b --foreach xs\ny = self.input", "%%step j --join"),
@@ -1936,7 +1963,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "The foreach of step a runs over `xs`, which is a set.",
-                "Each task goes through the set again, in an order of its own, so items are repeated and lost.",
+                "Each task iterates over the set again, in its own order, so some items are repeated and others are lost.",
                 "Write xs = sorted({1, 2}).",
             )
         ],
@@ -1949,7 +1976,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "The foreach of step a runs over `xs`, which is zip(…).",
-                "It can be gone through once, and its items are counted before the first task takes one.",
+                "It can be iterated only once, and its items are counted before the first task takes one.",
                 "Write self.xs = list(zip([1], [2])).",
             )
         ],
@@ -1962,7 +1989,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "The foreach of step a runs over `xs`, which is map(…).",
-                "It can be gone through once, and its items are counted before the first task takes one.",
+                "It can be iterated only once, and its items are counted before the first task takes one.",
                 "Write xs = list(map(str, [1])).",
             )
         ],
@@ -1988,7 +2015,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 2,
                 "The foreach of step a runs over `xs`, which is a dict.",
-                "A task asks for the item at its position, and a dict has none there.",
+                "Each task takes the item at its position, and a dict has no positions.",
                 "Write xs = list({'a': 1}), whose items are the keys, or make a list of its items().",
             )
         ],
@@ -2019,7 +2046,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 4,
                 2,
                 "The join j depends on the order of its inputs.",
-                "Its inputs are different steps, and Metaflow gives them in another order from run to run.",
+                "Its inputs are different steps, whose order may change from run to run on Metaflow.",
                 "Name them: inputs.a and inputs.b.",
             )
         ],
@@ -2037,7 +2064,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 4,
                 2,
                 "The join j depends on the order of its inputs.",
-                "Its inputs are different steps, and Metaflow gives them in another order from run to run.",
+                "Its inputs are different steps, whose order may change from run to run on Metaflow.",
                 "Name them: inputs.a and inputs.b.",
             )
         ],
@@ -2055,7 +2082,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 4,
                 2,
                 "The join j depends on the order of its inputs.",
-                "Its inputs are different steps, and Metaflow gives them in another order from run to run.",
+                "Its inputs are different steps, whose order may change from run to run on Metaflow.",
                 "Name them: inputs.a and inputs.b.",
             )
         ],
@@ -2073,7 +2100,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "The %%flow cell sets `lock` to `t.Lock()`.",
                 "Metaflow persists each value of the class before the first step runs, and this one cannot be pickled.",
-                "Make it in a %%shared cell or in a step, or call it `_lock`: such names are not persisted.",
+                "Create it in a %%shared cell or in a step, or call it `_lock`: such names are not persisted.",
             ),
             (
                 "FN028",
@@ -2081,7 +2108,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 5,
                 "The %%flow cell sets `place` to the module `os`.",
                 "Metaflow persists each value of the class before the first step runs, and this one cannot be pickled.",
-                "Make it in a %%shared cell or in a step, or call it `_place`: such names are not persisted.",
+                "Create it in a %%shared cell or in a step, or call it `_place`: such names are not persisted.",
             ),
         ],
     ),
@@ -2106,7 +2133,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 1,
                 "The flow F derives from M, and none of these is a flow.",
-                "Steps run only in a class below Metaflow's FlowSpec.",
+                "Only subclasses of Metaflow's FlowSpec are flows.",
                 "Write %%flow F(M, FlowSpec).",
             )
         ],
@@ -2133,7 +2160,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 "Shared code defines `step`.",
                 "In flow.py `step` is Metaflow's, and every flow needs it.",
-                "Give your own another name.",
+                "Give yours another name.",
             )
         ],
     ),
@@ -2150,7 +2177,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 4,
                 3,
                 "The join j reads `self.x`, which only its inputs have.",
-                "A join inherits nothing, for its tasks may have different values.",
+                "A join inherits no artifacts, because the tasks that it joins may have different values.",
                 'Read inputs.a.x, or call self.merge_artifacts(inputs, include=["x"]) first and read self.x.',
             )
         ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.flow.flows import drawn
+from tests.flow.flows import built
 
 SPLIT = ("%%step s", "%%step a --after s", "%%step b --after s")
 BRANCHES = "Metaflow needs a join for every split and foreach."
@@ -13,7 +13,7 @@ ENDS = "A join ends the branches of a split or the tasks of a foreach."
 PROBLEMS = {
     (*SPLIT, "%%step c --after a,b"): (
         "c",
-        "Step c comes after a, b, but is no join.",
+        "Step c comes after a, b, but is not a join.",
         "Only the cases of one switch may meet without a join.",
         "Write `%%step c --after a,b --join`, and read `inputs` in its body.",
         False,
@@ -35,7 +35,7 @@ PROBLEMS = {
     (*SPLIT, "%%step c --after a", "%%step d --after a", "%%step j --after b,c --join"): (
         "j",
         "Step j joins branches of different splits (a, s).",
-        "A join ends one split; inner splits are joined first.",
+        "A join ends one split; an inner split has to be joined first.",
         "Join the inner split in a step of its own.",
         False,
     ),
@@ -66,7 +66,7 @@ PROBLEMS = {
 @pytest.mark.parametrize("cells", PROBLEMS)
 def test_what_does_not_balance_is_reported_once(cells: tuple[str, ...]) -> None:
     """Each mistake has one report, at the step that has to change; an open end may still be closed by a later cell."""
-    found = [(p.step, p.what, p.why, p.fix, p.whole) for p in drawn(*cells).balance_problems]
+    found = [(p.step, p.message.what, p.message.why, p.message.fix, p.whole) for p in built(*cells).balance_problems]
     assert found == [PROBLEMS[cells]]
 
 
@@ -90,5 +90,5 @@ BALANCED = [
 @pytest.mark.parametrize("cells", BALANCED)
 def test_what_metaflow_accepts_has_no_problem(cells: tuple[str, ...]) -> None:
     """Skip edges, cases of a switch that meet, and joins inside joins are in balance."""
-    graph = drawn(*cells)
+    graph = built(*cells)
     assert (graph.problems, graph.balance_problems) == ((), ())

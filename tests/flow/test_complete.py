@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from flownb.flow.build_graph import complete_graph
 from flownb.flow.graph import FlowGraph
-from tests.flow.flows import drawn, shipped
+from tests.flow.flows import built, shipped
 
 
 def picture(graph: FlowGraph) -> dict[str, tuple[str, ...]]:
@@ -103,7 +103,7 @@ def test_a_first_step_that_is_a_foreach_gets_a_start_that_splits() -> None:
 
 def test_the_users_own_graph_stays() -> None:
     """Completing gives a new graph; an empty one stays empty."""
-    graph = drawn("%%step a")
+    graph = built("%%step a")
     complete_graph(graph)
     assert picture(graph) == {"a": ()}
     assert picture(shipped()) == {}

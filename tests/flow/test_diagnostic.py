@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from flownb.cells.cell import read_cell
-from flownb.errors import CheckFailed
+from flownb.errors import CheckFailed, Message
 from flownb.flow.lint import Diagnostic, counted, errors_of, warnings_of
 from flownb.session.session import Session
 
 CELL = read_cell("%%step a\nx = 1", number=1)
-ERROR = Diagnostic("FN001", "This fails.", "It must.", "Change it.", CELL, 2, "a")
-WARNING = Diagnostic("FN002", "This may fail.", "Who knows.", "Look at it.", CELL, 2, "a", "warning")
+ERROR = Diagnostic("FN001", Message("This fails.", "It must.", "Change it."), CELL, 2, "a")
+WARNING = Diagnostic("FN002", Message("This may fail.", "Who knows.", "Look at it."), CELL, 2, "a", "warning")
 
 
 def test_a_warning_says_that_it_is_one() -> None:
@@ -40,12 +40,12 @@ def test_only_errors_block(tmp_path: Path) -> None:
     """Errors are raised without the warnings beside them; warnings alone are shown, and shown once."""
     session = Session(folder=tmp_path)
     shown: list[Diagnostic] = []
-    session.warn = shown.append
+    session.checks.warn = shown.append
     with pytest.raises(CheckFailed) as caught:
-        session.judge([WARNING, ERROR])
+        session.checks.raise_errors([WARNING, ERROR])
     assert (caught.value.diagnostics, shown) == ((ERROR,), [])
-    session.judge([WARNING])
-    session.judge([WARNING])
+    session.checks.raise_errors([WARNING])
+    session.checks.raise_errors([WARNING])
     assert shown == [WARNING]
-    session.judge([WARNING], again=True)
+    session.checks.raise_errors([WARNING], again=True)
     assert shown == [WARNING, WARNING]

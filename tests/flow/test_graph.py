@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from flownb.flow.graph import Frame
-from tests.flow.flows import drawn
+from flownb.flow.graph import OpenSplit
+from tests.flow.flows import built
 
 DIAMOND = ("%%step a", "%%step b --after a", "%%step c --after a", "%%step d --after b,c --join", "%%step e")
 
 
 def test_parents_come_first_and_cells_keep_their_order() -> None:
     """The order is topological, and that of the notebook where the graph leaves it free."""
-    assert drawn(*DIAMOND).order == ("a", "b", "c", "d", "e")
+    assert built(*DIAMOND).order == ("a", "b", "c", "d", "e")
 
 
 def test_a_cell_may_stand_above_its_parent() -> None:
     """Order follows --after, whatever the order of the cells."""
-    graph = drawn("%%step last --after mid", "%%step start", "%%step mid --after start")
+    graph = built("%%step last --after mid", "%%step start", "%%step mid --after start")
     assert (graph.order, graph.entry) == (("start", "mid", "last"), "start")
 
 
@@ -33,14 +33,14 @@ def test_a_cell_may_stand_above_its_parent() -> None:
 )
 def test_a_cycle_is_found(cells: tuple[str, ...], cycle: tuple[str, ...]) -> None:
     """Only a switch may lead back, and only to itself."""
-    graph = drawn(*cells)
+    graph = built(*cells)
     assert graph.cycle == cycle
     assert set(graph.nodes) == set(graph.order)
 
 
 def test_reach_and_ancestors_follow_the_transitions() -> None:
     """What the entry leads to, and all from which a step can be reached."""
-    graph = drawn("%%step a\nself.next(self.c)", "%%step b\nself.next(self.c)", "%%step c", "%%step d")
+    graph = built("%%step a\nself.next(self.c)", "%%step b\nself.next(self.c)", "%%step c", "%%step d")
     assert graph.reachable == {"a", "c", "d"}
     assert graph.ancestors("d") == {"a", "b", "c"}
     assert graph.ancestors("nowhere") == frozenset()
@@ -48,7 +48,7 @@ def test_reach_and_ancestors_follow_the_transitions() -> None:
 
 def test_open_splits_are_known_step_by_step() -> None:
     """Each step knows the splits open above it, outermost first, and a join each branch's."""
-    graph = drawn(
+    graph = built(
         "%%step a -> xs",
         "%%step b --foreach xs",
         "%%step l --after b",
@@ -56,29 +56,33 @@ def test_open_splits_are_known_step_by_step() -> None:
         "%%step j --after l,r --join",
         "%%step k --join",
     )
-    each = Frame("a", "foreach", "b")
-    assert graph.frames == {
+    each = OpenSplit("a", "foreach", "b")
+    assert graph.open_splits == {
         "a": (),
         "b": (each,),
-        "l": (each, Frame("b", "split", "l")),
-        "r": (each, Frame("b", "split", "r")),
+        "l": (each, OpenSplit("b", "split", "l")),
+        "r": (each, OpenSplit("b", "split", "r")),
         "j": (each,),
         "k": (),
     }
-    assert graph.arriving("j") == {"l": (each, Frame("b", "split", "l")), "r": (each, Frame("b", "split", "r"))}
+    assert graph.arriving("j") == {"l": (each, OpenSplit("b", "split", "l")), "r": (each, OpenSplit("b", "split", "r"))}
     assert graph.balance_problems == ()
 
 
 def test_an_empty_notebook_has_an_empty_graph() -> None:
     """No question fails on a graph without steps."""
-    graph = drawn("x = 1")
+    graph = built("x = 1")
     assert (
-        graph.entry,
-        graph.reachable,
-        graph.cycle,
-        graph.order,
-        graph.balance_problems,
-    ) == (None, frozenset(), (), (), ())
+        (None, frozenset(), (), (), ())
+        == (
+            graph.entry,
+            graph.reachable,
+            graph.cycle,
+            graph.order,
+            graph.balance_problems,
+        )
+        == (None, frozenset(), (), (), ())
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,7 +95,7 @@ def test_an_empty_notebook_has_an_empty_graph() -> None:
 )
 def test_each_node_has_metaflows_type(cells: tuple[str, ...], kinds: list[str]) -> None:
     """A node is what Metaflow's graph calls it."""
-    assert [node.kind for node in drawn(*cells).nodes.values()] == kinds
+    assert [node.kind for node in built(*cells).nodes.values()] == kinds
 
 
 def test_steps_that_run_whichever_cases_are_taken() -> None:
@@ -105,6 +109,6 @@ def test_steps_that_run_whichever_cases_are_taken() -> None:
         "%%step f --after d",
         "%%step g --after e,f --join",
     )
-    assert drawn(*cells).unavoidable == {"a", "d", "e", "f", "g"}
+    assert built(*cells).unavoidable == {"a", "d", "e", "f", "g"}
     loop = ("%%step a -> k\nk = 1\nself.next({1: self.a, 2: self.b}, condition='k')", "%%step b")
-    assert drawn(*loop).unavoidable == {"a", "b"}
+    assert built(*loop).unavoidable == {"a", "b"}

@@ -14,12 +14,12 @@ import pytest
 
 from flownb.cells.cell import read_cell
 from flownb.export import flow_file
-from flownb.flow.build_graph import complete_graph, draw_graph
+from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.definition import define_flow
 from flownb.flow.lint import check_flow
 from flownb.picture import dag_text
 from flownb.runtime.program import Program
-from flownb.session.judge import flow_picture
+from flownb.session.states import flow_picture
 
 # Steps of the two flows that are compared, and how much more work a step of the longer one may take.
 FEW, MANY, MARGIN = 60, 240, 1.15
@@ -93,7 +93,7 @@ def calls(work: Callable[[], object]) -> int:
 def all_of(texts: list[str]) -> None:
     """All that is worked out of a flow before a step runs."""
     flow = define_flow(read_cell(text, number=number) for number, text in enumerate(texts, 1))
-    graph = draw_graph(flow)
+    graph = build_graph(flow)
     assert check_flow(flow, graph=graph) == ()
     program = Program(flow, complete_graph(graph))
     assert program.flow.name in flow_file(program)

@@ -11,7 +11,7 @@ from flownb.cells.cell import Cell, read_any_cell
 from flownb.cells.header import header_tags
 from flownb.flow.definition import define_flow
 from flownb.flow.lint import CHECKS, Diagnostic, check_flow
-from flownb.flow.lint.edits import Edit, apply_fix
+from flownb.flow.lint.edits import Edit, apply_edits
 from tests.fidelity.diagnostic_cases import PROVEN, SAID, UNWRITTEN
 from tests.flow.hint_cases import HINTED, TAGGED
 from tests.flow.lint_cases import REFUSED
@@ -52,10 +52,10 @@ def outcomes(texts: Sequence[Text]) -> Iterator[tuple[str, bool, list[str]]]:
     before = found(cells)
     known = Counter((one.code, one.what) for one in before if one.severity == "error")
     for one in before:
-        if one.edits is None:
+        if not one.edits:
             yield one.code, False, []
             continue
-        after = found(read(apply_fix(one.edits, cells)))
+        after = found(read(apply_edits(one.edits, cells)))
         now = Counter((other.code, other.what) for other in after if other.severity == "error")
         wrong = [f"new: {code} {what}" for code, what in now - known]
         if sum((other.code, other.what) == (one.code, one.what) for other in after) >= sum(
@@ -123,7 +123,6 @@ def test_edits_say_which_lines_they_replace() -> None:
     """A front end is given the cell, its lines and their new text."""
     cells = read([("\n%%step a -> n\nn = 1\ndf = 2", ()), ("%%step b\ny = df", ())])
     (one,) = found(cells)
-    assert one.edits is not None
-    assert one.edits.edits == (Edit(cells[0], 2, 2, "%%step a -> n, df"),)
-    assert (one.edits.sentence, one.edits.sentence) == ("Write `%%step a -> n, df`.", one.fix)
-    assert apply_fix(one.edits, cells) == [("\n%%step a -> n, df\nn = 1\ndf = 2", ()), ("%%step b\ny = df", ())]
+    assert one.fix == "Write `%%step a -> n, df`."
+    assert one.edits == (Edit(cells[0], 2, 2, "%%step a -> n, df"),)
+    assert apply_edits(one.edits, cells) == [("\n%%step a -> n, df\nn = 1\ndf = 2", ()), ("%%step b\ny = df", ())]

@@ -6,7 +6,7 @@ import pytest
 
 from flownb.cells.cell import read_cell
 from flownb.export import flow_file
-from flownb.flow.build_graph import complete_graph, draw_graph
+from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.module import (
     class_source,
     decorator_names,
@@ -148,7 +148,7 @@ def test_nothing_is_imported_that_shared_code_has() -> None:
         "%%step a\nx = 1",
     )
     assert metaflow_imports(flow) == ()
-    assert "from metaflow import \n" not in flow_file(Program(flow, complete_graph(draw_graph(flow))))
+    assert "from metaflow import \n" not in flow_file(Program(flow, complete_graph(build_graph(flow))))
 
 
 INSTALLS = {

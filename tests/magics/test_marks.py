@@ -11,6 +11,8 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 from flownb.cells.cell import Cell, read_any_cell
+from flownb.session.checks import not_applied
+from flownb.session.export import export_flow
 from tests.magics.test_magics import Kernel
 
 # Each with its tags. NAME is another name in each cell.
@@ -94,7 +96,7 @@ def test_kernel_and_file_take_the_same_cells_for_steps(text: str, tags: tuple[st
     file = [cell.header.line, cell.body] if cell.header is not None else None
     assert in_kernel(kernel).get(name) == file
     if cell.refusal is not None:
-        assert cell.refusal[0] in reply.error
+        assert cell.refusal.what in reply.error
 
 
 def test_what_an_unknown_magic_runs_is_refused(kernel: Kernel) -> None:
@@ -119,12 +121,12 @@ def test_a_step_of_a_known_magic_runs_from_the_file(
     """The body below %%time is part of flow.py, and a note says that the magic is not."""
     timed: Cell = read_any_cell("%%time\n%%step load -> x\nx = 41 + 1", number=1)
     session = make_session("%%time\n%%step load -> x\nx = 41 + 1", "%%capture out\n%%shared\nimport math")
-    text = session.export("flow.py")
+    text = export_flow(session, "flow.py")
     assert timed.wrappers == ("%%time",)
     assert [line.strip() for line in text.splitlines() if line.strip() == "self.x = x"] == ["self.x = x"]
     assert ["time" in text.split("class ")[1], "import math" in text] == [False, True]
-    assert sorted(session.not_applied()) == [
+    assert sorted(not_applied(session.program(False))) == [
         "`%%capture out` of cell 2 (shared) applies where the cell is executed, and not in runs and flow.py",
         "`%%time` of cell 1 (step load) applies where the cell is executed, and not in runs and flow.py",
     ]
-    assert session.not_applied("load") == []
+    assert not_applied(session.program(False), "load") == []

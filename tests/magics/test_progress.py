@@ -39,9 +39,9 @@ class Front:
         self.client.shell_channel.send(message)
         self.seen = []
         while True:
-            told = self.client.get_iopub_msg(timeout=240)
-            kind, body = told["msg_type"], told["content"]
-            if told["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+            received = self.client.get_iopub_msg(timeout=240)
+            kind, body = received["msg_type"], received["content"]
+            if received["parent_header"].get("msg_id") != message["header"]["msg_id"]:
                 continue
             if kind == "status" and body["execution_state"] == "idle":
                 return

@@ -15,8 +15,13 @@ from flownb.errors import CardError, CardNotFound
 from flownb.runtime.cards import CardCollector, CardUpdate, collect_cards
 from flownb.runtime.current import current
 from flownb.session.cards import card_view
+from flownb.session.checks import not_applied
 from flownb.session.options import CardOptions, parse_card, parse_run, parse_spin
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.states import step_states
+from flownb.session.step import run_step
 from flownb.store.records import CardRecord, TaskRecord, from_json, to_json
 from tests.conftest import MakeSession
 
@@ -89,7 +94,7 @@ def test_components_go_where_metaflow_puts_them(cards: list[dict[str, Any]], cap
         for found in (ours.cards, their._card_component_store.values())
     ]
     assert counts[1] == counts[0]
-    # A warning stands in the cards of both too. Replacing a list by hand makes Metaflow forget to warn again.
+    # A warning is in the cards of both, too. Replacing a list by hand makes Metaflow forget to warn again.
     shown = [[len(list(card)) for card in found] for found in (ours.cards, their._card_component_store.values())]
     assert shown[1] == shown[0]
     assert len(capsys.readouterr().err.splitlines()) == len(said)
@@ -184,8 +189,8 @@ def cards(session: Session, step: str) -> list[CardContent]:
 def test_the_default_card_lists_what_the_task_has(make_session: MakeSession) -> None:
     """Below what was appended are the step's artifacts, inherited ones, parameters and constants."""
     session = make_session(*CELLS)
-    session.run_step("load")
-    session.run_step("train")
+    run_step(session, "load")
+    run_step(session, "train")
     (card,) = cards(session, "train")
     assert [part["title"] for part in card.sections] == ["Artifacts", "Inherited", "Parameters"]
     found = {
@@ -205,8 +210,8 @@ def test_cards_are_the_same_in_every_run(make_session: MakeSession) -> None:
     session = make_session(*CELLS)
     keys = []
     for _ in range(2):
-        session.run_step("load")
-        session.run_step("train")
+        run_step(session, "load")
+        run_step(session, "train")
         keys.append([card.content.key for card in session.results().latest("train")[0].cards])
     assert keys[0] == keys[1]
 
@@ -219,7 +224,7 @@ def test_several_cards_of_a_step(make_session: MakeSession) -> None:
         'current.card["x"].append(Table([[1]]))\ncurrent.card["x"].append(Table([[2]]))\n'
         'current.card.append(Markdown("d"))',
     )
-    session.run_step("a")
+    run_step(session, "a")
     found = cards(session, "a")
     assert [(c.type, c.id, c.title) for c in found] == [("blank", "x", "T"), ("default", None, ""), ("html", "own", "")]
     assert [part["rows"] for part in found[0].components] == [[[1]], [[2]]]
@@ -231,7 +236,7 @@ def test_a_failed_attempt_keeps_its_card(make_session: MakeSession) -> None:
     """What was appended before the error is stored with the failed task."""
     session = make_session(CELLS[1], "%%step a\n@card\ncurrent.card.append(Markdown('so far'))\n1 / 0")
     with pytest.raises(ZeroDivisionError):
-        session.run_step("a")
+        run_step(session, "a")
     assert session.results().attempted("a")[0].status == "failed"
     assert [part["source"] for part in cards(session, "a")[0].components] == ["so far"]
 
@@ -242,7 +247,7 @@ def test_a_bad_card_never_fails_the_task(make_session: MakeSession) -> None:
         CELLS[1] + "\nclass Bad:\n    def __repr__(self):\n        raise SystemError",
         "%%step a -> x\n@card\nx = Bad()\ncurrent.card.append(Table([[1], 2]))",
     )
-    session.run_step("a")
+    run_step(session, "a")
     (card,) = cards(session, "a")
     assert [part["type"] for part in card.components] == ["error"]
     assert (card.sections[0]["rows"][0]["kind"], card.sections[0]["rows"][0]["preview"]) == ("Bad", "")
@@ -280,7 +285,7 @@ def test_no_component_fails_its_task(component: str, shown: str, make_session: M
         CELLS[1] + "\nfrom flownb.cards.components import CardComponent" + ODD + MUTE,
         f"%%step a -> x\n@card\nx = 1\ncurrent.card.append({component})",
     )
-    session.run_step("a")
+    run_step(session, "a")
     assert (session.results().attempted("a")[0].status, capsys.readouterr().err.count("warning: ")) == ("done", 1)
     text = card_view(session, CardOptions("a")).bundle()["text/plain"]
     assert f"! Odd: it cannot be drawn. What render() gave is no component: {shown}" in text or not shown
@@ -294,7 +299,7 @@ def test_a_setting_of_any_kind_is_stored(make_session: MakeSession) -> None:
         "%%step a\n@card(id=Id.A)\n@card(type='blank', options={'title': Mute()})\n"
         "current.card['a'].append(Markdown('x'))",
     )
-    session.run_step("a")
+    run_step(session, "a")
     first, second = cards(session, "a")
     assert (type(first.id), first.id, first.components[0]["source"]) == (str, "a", "x")
     assert second.title == "<Mute>"
@@ -303,8 +308,8 @@ def test_a_setting_of_any_kind_is_stored(make_session: MakeSession) -> None:
 def test_a_stored_card_that_is_damaged_is_drawn(make_session: MakeSession) -> None:
     """A card that an older version or something else left in the store is shown as far as it can be."""
     session = make_session(*CELLS)
-    session.run_step("load")
-    session.run_step("train")
+    run_step(session, "load")
+    run_step(session, "train")
     task = session.results().attempted("train")[0]
     for number, raw in enumerate([5, {"components": [{"type": "table", "rows": 5}, {"type": "note", "text": "n"}]}]):
         content = session.datastore.artifacts.save_plain(raw, name="card")
@@ -322,8 +327,8 @@ def test_an_artifact_that_cannot_be_read_leaves_the_others(make_session: MakeSes
         "%%step load -> b, xs\nb = Broken()\nxs = [1]",
         "%%step train -> m\n@card\nm = 2",
     )
-    session.run_step("load")
-    session.run_step("train")
+    run_step(session, "load")
+    run_step(session, "train")
     (card,) = cards(session, "train")
     rows = {row["name"]: (row["kind"], row["preview"]) for part in card.sections for row in part["rows"]}
     assert rows == {"m": ("int", "2"), "b": ("Broken", ""), "xs": ("list of 1", "[1]")}
@@ -334,10 +339,10 @@ def test_a_step_without_card_says_what_to_write(make_session: MakeSession) -> No
     session = make_session(
         CELLS[1], "%%step a -> x\nx = hasattr(current, 'card'), current.get('card'), 'card' in current"
     )
-    assert session.run_step("a").values["x"] == (False, None, False)
+    assert run_step(session, "a").values["x"] == (False, None, False)
     session = make_session(CELLS[1], "%%step b\ncurrent.card.append(Markdown('x'))")
     with pytest.raises(CardNotFound) as caught:
-        session.run_step("b")
+        run_step(session, "b")
     assert isinstance(caught.value, AttributeError)
     assert "Write @card on the line below `%%step b`" in str(caught.value)
 
@@ -359,32 +364,32 @@ def test_every_way_to_import_components(line: str, make_session: MakeSession) ->
     session = make_session(
         f"%%shared\nfrom flownb import current\n{line}", "%%step a\n@card\ncurrent.card.append(Markdown('x'))"
     )
-    session.run(parse_run([]))
+    run_flow(session, parse_run([]))
     assert [part["source"] for part in cards(session, "a")[0].components] == ["x"]
 
 
 def test_a_card_is_applied_here_and_leaves_a_step_fresh(make_session: MakeSession) -> None:
     """No note says that @card is not applied, and writing @card above a step that ran does not make it stale."""
     session = make_session("%%step a\npass")
-    session.run_step("a")
+    run_step(session, "a")
     again = make_session("%%step a\n@card\npass")
-    assert (again.freshness()["a"].state, again.not_applied()) == ("fresh", [])
+    assert (step_states(again)["a"].state, not_applied(again.program(False))) == ("fresh", [])
 
 
 def test_a_spin_collects_its_card_and_records_nothing(make_session: MakeSession) -> None:
     """A spin's card is in its result alone; with --skip-decorators there is none."""
     session = make_session(CELLS[1], "%%step a\n@card\ncurrent.card.append(Markdown('x'))")
-    session.spin(parse_spin(["a"]))
+    spin_step(session, parse_spin(["a"]))
     assert session.results().attempted("a") == ()
     with pytest.raises(CardNotFound):
-        session.spin(parse_spin(["a", "--skip-decorators"]))
+        spin_step(session, parse_spin(["a", "--skip-decorators"]))
 
 
 def test_old_manifests_are_read(make_session: MakeSession) -> None:
     """A task that was recorded before there were cards has none; one with cards comes back equal."""
     session = make_session(*CELLS)
-    session.run_step("load")
-    session.run_step("train")
+    run_step(session, "load")
+    run_step(session, "train")
     record = session.results().latest("train")[0]
     assert from_json(TaskRecord, to_json(record)) == record
     raw = json.loads(to_json(record))

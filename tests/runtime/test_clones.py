@@ -10,7 +10,8 @@ import pytest
 
 from flownb.runtime.clones import Clones
 from flownb.session.options import ResumeOptions, RunOptions
-from flownb.session.resume import find_origin, offered_tasks, rehearse
+from flownb.session.resume import Resume, find_origin, offered_tasks, rehearse
+from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.store.records import TaskRecord
 from tests.conftest import MakeSession
@@ -52,8 +53,8 @@ def planned(
 )
 def test_nested_foreachs(make_session: MakeSession, rows: str, ran: dict[str, int]) -> None:
     """Of both levels only new items run; an outer item that is the same is cloned with all below it."""
-    make_session(*NESTED).run(INLINE)
-    plan = make_session(NESTED[0].replace("[[1, 2], [3]]", rows), *NESTED[1:]).resume(ResumeOptions(run=INLINE))
+    run_flow(make_session(*NESTED), INLINE)
+    plan = Resume(make_session(NESTED[0].replace("[[1, 2], [3]]", rows), *NESTED[1:]), ResumeOptions(run=INLINE))
     plan.begin().drive()
     assert {one.step: one.ran for one in plan.steps if one.ran} == {"load": 1, **ran}
 
@@ -61,7 +62,7 @@ def test_nested_foreachs(make_session: MakeSession, rows: str, ran: dict[str, in
 def test_records_without_reads_are_held_to_all(make_session: MakeSession) -> None:
     """A task of an older version is cloned only if all that it inherited is the same."""
     above, below = "%%step a -> x, y\nx = 1\ny = 1", "%%step b -> z\nz = x"
-    make_session(above, below).run(INLINE)
+    run_flow(make_session(above, below), INLINE)
     session = make_session(above, below)
 
     def old(task: TaskRecord) -> TaskRecord:
@@ -89,7 +90,7 @@ def test_a_foreach_over_a_set_is_not_cloned(make_session: MakeSession) -> None:
     """A split that an earlier version recorded over a set runs again, and is refused then."""
     cells = ("%%step load -> xs\nxs = [1, 2]", "%%step train --foreach xs -> m\nm = self.input")
     cells = (*cells, "%%step pick --join\npass")
-    make_session(*cells).run(INLINE)
+    run_flow(make_session(*cells), INLINE)
     session = make_session(*cells)
     items = session.datastore.artifacts.save_given({"xs": {1, 2}})
 
@@ -102,7 +103,7 @@ def test_a_foreach_over_a_set_is_not_cloned(make_session: MakeSession) -> None:
 def test_a_result_that_was_removed_is_made_again(make_session: MakeSession) -> None:
     """A task whose artifacts are gone cannot be cloned."""
     cells = ("%%step a -> x\nx = bytes(100_000)", "%%step b -> n\nn = len(x)")
-    make_session(*cells).run(INLINE)
+    run_flow(make_session(*cells), INLINE)
     session = make_session(*cells)
     for blob in Path(session.datastore.location, "blobs").rglob("*"):
         if blob.is_file() and blob.stat().st_size > 90_000:
@@ -119,7 +120,7 @@ def test_class_level_constants_always_count(make_session: MakeSession, tmp_path:
         "%%step a -> x\nx = N",
     )
     file.write_text("1")
-    make_session(*cells).run(INLINE)
+    run_flow(make_session(*cells), INLINE)
     assert planned(make_session(*cells)) == {"a": (1, 0, [])}
     file.write_text("2")
     session = make_session(*cells)
@@ -132,7 +133,7 @@ def test_an_edge_that_was_moved(make_session: MakeSession) -> None:
     """Cases of a switch that changed lead where they lead now; a value without a case is left to the step."""
     head = "%%step s\nself.kind = 'a'\n"
     cells = ("%%step a\npass\nself.next(self.last)", "%%step b\npass\nself.next(self.last)", "%%step last\npass")
-    make_session(head + "self.next({'a': self.a, 'b': self.b}, condition='kind')", *cells).run(INLINE)
+    run_flow(make_session(head + "self.next({'a': self.a, 'b': self.b}, condition='kind')", *cells), INLINE)
     moved = make_session(head + "self.next({'a': self.b, 'b': self.a}, condition='kind')", *cells)
     assert planned(moved) == {"s": (1, 0, []), "b": (0, 1, ["had not run"])}
     lost = make_session(head + "self.next({'x': self.b, 'b': self.a}, condition='kind')", *cells)

@@ -100,8 +100,8 @@ def test_a_required_config_may_wait() -> None:
         (Config("cfg"), {"environment": {"METAFLOW_FLOW_CONFIG": "{"}}, "METAFLOW_FLOW_CONFIG cannot be read."),
         (Config("cfg"), {"files": {"cfg": "no.json"}}, "the file `no.json` cannot be read. No such file or directory."),
         (Config("cfg"), {"files": {"cfg": "cfg.json"}, "values": {"cfg": "{}"}}, "is given a file and a value."),
-        (Config("cfg", default="cfg.toml"), {}, "Config `cfg` is no valid JSON. Expecting value: line 1"),
-        (Config("cfg", default_value="[1]"), {}, "is no table of names and values. Its value is a list: [1]."),
+        (Config("cfg", default="cfg.toml"), {}, "Config `cfg` is not valid JSON. Expecting value: line 1"),
+        (Config("cfg", default_value="[1]"), {}, "is not a table of names and values. Its value is a list: [1]."),
         (Config("cfg", default_value=3), {}, "Config `cfg` cannot be 3."),
         (Config("cfg", default="cfg.toml", parser="json.loads"), {}, "Its parser json.loads raised JSONDecodeError"),
         (Config("cfg", default="cfg.toml", parser="json.lods"), {}, "`json` has no function `lods`."),
@@ -172,7 +172,7 @@ def test_unpacking() -> None:
         (lambda: config_expr("cgf.a"), "there is no `cgf`. Did you mean `cfg`?"),
         (lambda: config_expr("cfg.a.b / 0"), "It raised ZeroDivisionError: division by zero."),
         (lambda: Config("cfg")["a b"], "Write config_expr(\"cfg['a b']\")."),
-        (lambda: Config("plain")[0], "0 is no name."),
+        (lambda: Config("plain")[0], "0 is not a name."),
     ],
 )
 def test_expressions_without_a_value(make: Callable[[], ConfigExpression], message: str) -> None:

@@ -9,14 +9,16 @@ import pytest
 from flownb.cells.cell import read_cell
 from flownb.client import Run
 from flownb.errors import ParameterError
-from flownb.flow.build_graph import draw_graph
+from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import define_flow
 from flownb.runtime.current import Current, current
 from flownb.runtime.description import graph_info
 from flownb.runtime.launch import project_facts
 from flownb.runtime.program import Program
 from flownb.session.options import SpinOptions, parse_run
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
 from tests.conftest import MakeSession
 
 FLOW = "%%flow F\nalpha = Parameter('alpha', default=2)"
@@ -74,7 +76,7 @@ def test_the_task_and_its_run(make_session: MakeSession) -> None:
         "seen = [run.id, run.status, run['a'].task.data.x, task.pathspec, task.finished, [*task.artifacts], "
         "task.index]",
     )
-    run = Run(session.run(parse_run([])).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, parse_run([])).pathspec, datastore=session.datastore)
     assert run.data is not None
     assert run.data.seen == ["1", "running", 5, "F/1/b/3", False, [], None]
 
@@ -84,7 +86,7 @@ def test_a_spin_is_not_recorded(make_session: MakeSession) -> None:
     session = make_session(
         FLOW, SHARED, "%%step a -> seen\nseen = [current.run, current.task, current.graph['start_step']]"
     )
-    assert session.spin(SpinOptions("a")).values["seen"] == [None, None, "a"]
+    assert spin_step(session, SpinOptions("a")).values["seen"] == [None, None, "a"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_a_project_that_metaflow_refuses(settings: dict[str, object]) -> None:
 def test_the_graph_of_an_unfinished_notebook(cells: list[str], structure: list[object]) -> None:
     """A single step can ask for the graph before the flow is whole, and even before it is right."""
     flow = define_flow([read_cell(FLOW), *(read_cell(cell) for cell in cells)])
-    program = Program(flow, draw_graph(flow))
+    program = Program(flow, build_graph(flow))
     info = graph_info(program, program.flow_class())
     assert info["start_step"] == "a"
     assert set(info["steps"]) == set(program.graph.nodes)
@@ -140,7 +142,7 @@ def test_literal_settings_of_decorators_are_reported(tmp_path: Path) -> None:
     session = Session(folder=tmp_path)
     cell = "%%step a -> seen\n@card\n@retry(times=2)\n@resources(memory=size(1))\nseen = current.graph['steps']['a']"
     session.open(read_cell(text) for text in (FLOW, SHARED + "\ndef size(n): return n", cell))
-    found = session.spin(SpinOptions("a")).values["seen"]["decorators"]
+    found = spin_step(session, SpinOptions("a")).values["seen"]["decorators"]
     assert [(one["name"], one["attributes"]) for one in found] == [
         ("resources", {"memory": "size(1)"}),
         ("retry", {"times": 2}),

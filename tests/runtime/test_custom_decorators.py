@@ -19,7 +19,9 @@ from flownb.runtime.custom_decorators import (
 )
 from flownb.runtime.metaflow_names import step
 from flownb.session.options import parse_run
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 
 GENERATORS = """%%shared
@@ -111,7 +113,7 @@ LAST = "%%step b -> y\ny = getattr(self, 'x', 'unset')"
 
 def values(session: Session, *steps: str) -> list[dict[str, Any]]:
     """What each step of a run in this process left."""
-    run = Run(session.run(parse_run(["--executor", "inline"])).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, parse_run(["--executor", "inline"])).pathspec, datastore=session.datastore)
     found = [run[name].task for name in steps]
     return [{one.id: one.data for one in task} if task else {} for task in found]
 
@@ -170,7 +172,7 @@ def test_errors_of_decorators_fail_the_step(
     """What a decorator raises, or lets through, or does wrong, is the step's error."""
     session = make_session(GENERATORS, CLASSES, f"%%step a -> x\n{line}\n{body}", LAST)
     with pytest.raises(kind, match=said):
-        session.run_step("a")
+        run_step(session, "a")
 
 
 def test_a_join_hands_its_inputs_to_decorators(make_session: MakeSession) -> None:
@@ -238,7 +240,7 @@ def test_a_mutator_changes_the_retries_of_a_step(make_session: MakeSession, case
     lines, what, retries = RETRIES[case]
     fails = f"if current.retry_count < {retries}:\n    raise OSError('again')\nn = current.retry_count"
     session = make_session(STEP_MUTATORS, f'%%step a -> n\n@Change("""{what}""")\n{lines}{fails}', LAST)
-    assert session.run_step("a").values == {"n": retries}
+    assert run_step(session, "a").values == {"n": retries}
 
 
 @pytest.mark.parametrize(
@@ -288,7 +290,7 @@ def test_a_flow_mutator_adds_parameters(make_session: MakeSession) -> None:
     """They are parameters like others: with a default, and given to a run."""
     session = mutated(make_session, "f.add_parameter('beta', Parameter('beta', default=len(list(f.parameters))))")
     assert values(session, "a")[0]["beta"] == 1
-    run = session.run(parse_run(["--executor", "inline", "--beta", "7"])).pathspec
+    run = run_flow(session, parse_run(["--executor", "inline", "--beta", "7"])).pathspec
     task = Run(run, datastore=session.datastore)["a"].task
     assert task is not None
     assert task["beta"].data == 7

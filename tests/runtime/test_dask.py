@@ -26,13 +26,14 @@ from flownb.runtime.engines.dask_host import require_store
 from flownb.runtime.engines.parcels import LARGEST, pack, pack_spec, unpack, unpack_spec
 from flownb.runtime.events import TaskOutput
 from flownb.runtime.executor import Ended, Message
-from flownb.runtime.failure import StepError
 from flownb.runtime.scheduler import RunStopped
 from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.session.executors import open_executor
 from flownb.session.options import parse_resume, parse_run
-from flownb.session.run import FlowRun
+from flownb.session.resume import Resume
+from flownb.session.run import FlowRun, begin_run
 from flownb.session.session import Session
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 from tests.store.conftest import S3Server, s3_environment, s3_server, s3_url  # noqa: F401  # fixtures
 
@@ -42,7 +43,7 @@ LOAD = "%%step load -> xs\nxs = [1, 2, 3, 4]"
 TRAIN = "%%step train --foreach xs -> m\nm = self.input * 10"
 PICK = "%%step pick --join -> best\nbest = max(task.m for task in inputs)"
 CELLS = (SHARED, LOAD, TRAIN, PICK)
-# Says on which worker it runs, then goes on when the test lets it.
+# Says on which worker it runs, then continues when the test lets it.
 HELD = (
     "%%step held -> best\nPath('begun').write_text(os.environ.get('TEST_WORKER', 'here'))\n"
     "Path('go').read_text()\nbest = 5"
@@ -128,7 +129,7 @@ def pipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakePipes:
 
 def begin(session: Session, cluster: Cluster, *words: str) -> FlowRun:
     """Begin a run on a cluster."""
-    return session.begin(parse_run(["--executor", f"dask={cluster.address}", *words]))
+    return begin_run(session, parse_run(["--executor", f"dask={cluster.address}", *words]))
 
 
 def fails(run: FlowRun) -> BaseException:
@@ -222,7 +223,7 @@ def test_a_killed_worker_is_a_failed_attempt(
         error = fails(run)
         assert isinstance(error, StepFailed)
         assert re.search(r"The dask worker tcp://\S+ that ran it is gone", str(error))
-        run = session.resume(parse_resume(["--executor", f"dask={cluster.address}"])).begin()
+        run = Resume(session, parse_resume(["--executor", f"dask={cluster.address}"])).begin()
         run.start()
         assert {(tmp_path / "begun").read_text()} == {"one", "two"} - {first}
         (tmp_path / "go").write_text("on")
@@ -304,7 +305,7 @@ def test_a_lost_scheduler_ends_the_run(
     assert isinstance(error, ExecutorError)
     assert error.what == f"The dask scheduler at {cluster.address} is gone."
     assert session.datastore.runs.run_status(*run.pathspec.split("/")) == "failed"
-    run = session.resume(parse_resume([])).begin()
+    run = Resume(session, parse_resume([])).begin()
     run.start()
     assert (tmp_path / "begun").read_text() == "here"
     (tmp_path / "go").write_text("on")
@@ -316,7 +317,7 @@ def test_a_lost_scheduler_ends_the_run(
 def test_a_missing_scheduler_is_reported_soon(make_session: MakeSession) -> None:
     """A scheduler that does not answer is named, before a step has run."""
     session = make_session(*CELLS)
-    run = session.begin(parse_run(["--executor", "dask=127.0.0.1:1"]))
+    run = begin_run(session, parse_run(["--executor", "dask=127.0.0.1:1"]))
     with pytest.raises(ExecutorError) as caught:
         run.drive()
     assert caught.value.what == "The dask scheduler at tcp://127.0.0.1:1 cannot be reached."
@@ -349,7 +350,7 @@ def test_a_cluster_of_its_own(make_session: MakeSession, pipes: MakePipes) -> No
     """Without an address a cluster of the run's own is started, and is gone after it."""
     pipes()
     session = make_session(*CELLS)
-    run = session.begin(parse_run(["--executor", "dask", "--max-workers", "2"]))
+    run = begin_run(session, parse_run(["--executor", "dask", "--max-workers", "2"]))
     run.drive()
     assert left(session, run, "pick") == 40
 
@@ -450,7 +451,7 @@ def test_much_does_not_go_through_dask(cluster: Cluster, make_session: MakeSessi
 def test_what_is_packed_is_small(make_session: MakeSession) -> None:
     """What is packed stays below the limit however much it is, and is the same at the other end."""
     session = make_session("%%step load -> xs\nxs = [1]")
-    session.run_step("load")
+    run_step(session, "load")
     flow = session.flow.name
     (run,) = session.datastore.runs.run_ids(flow)
     (record,) = session.datastore.tasks.last_attempts(flow, run, "load")
@@ -469,18 +470,3 @@ def test_what_is_packed_is_small(make_session: MakeSession) -> None:
         number, sent = pickle.loads(packed)
         assert number == 3
         assert unpack(sent, spec, record.flow, session.datastore) == message
-
-
-def test_an_error_arrives_as_plain_data(make_session: MakeSession) -> None:
-    """An attempt that ended arrives with its record; its error as text, with whether another attempt cannot help."""
-    session = make_session("%%step load -> xs\nxs = [1]")
-    session.run_step("load")
-    (run,) = session.datastore.run_ids(session.flow.name)
-    (record,) = session.datastore.tasks(session.flow.name, run, "load")
-    failed = replace(record, status="failed")
-    ended = Ended(TaskResult(failed, {}, StoreError("It is gone.", "Somebody removed it.", "Run it again.")))
-    arrived = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(ended))))
-    assert (arrived.elsewhere, arrived.result.record) == (True, failed)
-    assert isinstance(arrived.result.error, StepError)
-    assert arrived.result.error.final
-    assert arrived.result.error.facts["message"] == "It is gone. Somebody removed it. Run it again."

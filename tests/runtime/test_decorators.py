@@ -15,8 +15,11 @@ from flownb.runtime import decorators, scheduler
 from flownb.runtime.events import TaskRetried
 from flownb.runtime.task import TaskSpec
 from flownb.runtime.workers import pool
+from flownb.session.checks import not_applied
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 
 PARALLEL = RunOptions(workers=4)
@@ -37,10 +40,10 @@ def mode(request: pytest.FixtureRequest) -> str:
 def execute(session: Session, mode: str, last: str) -> dict[str, Any]:
     """Execute all steps up to `last` in one of the two ways; give the artifacts of its task."""
     if mode == "run":
-        run = Run(session.run(RunOptions(workers=2)).pathspec, datastore=session.datastore)
+        run = Run(run_flow(session, RunOptions(workers=2)).pathspec, datastore=session.datastore)
         return {one.id: one.data for one in run[last].task}
     for step in session.flow.steps:
-        session.run_step(step.name)
+        run_step(session, step.name)
     (record,) = session.results().latest(last)
     task = Task(record.pathspec, datastore=session.datastore)
     return {one.id: one.data for one in task}
@@ -115,7 +118,7 @@ def test_retry_of_zero_and_without_settings(make_session: MakeSession) -> None:
     recorded = session.program(True).recorded()
     assert [decorators.retries(recorded[name]) for name in "ab"] == [0, 3]
     with pytest.raises(StepFailed, match="step a failed"):
-        session.run(RunOptions())
+        run_flow(session, RunOptions())
 
 
 def test_a_run_does_not_wait_between_attempts(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +185,7 @@ def test_catch_prints_the_exception_unless_switched_off(make_session: MakeSessio
         "%%step b\n@catch(print_exception=False)\nprint('second')\n1 / 0",
         "%%step c -> names\nnames = [n for n in dir(self) if n == 'catch']",
     )
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
     outputs = {step: (run[step].task.stdout + run[step].task.stderr).split("\n") for step in "ab"}
     assert outputs["a"][:2] == ["first", "@catch caught an exception from a"]
     assert ">  ZeroDivisionError: division by zero" in outputs["a"]
@@ -331,7 +334,7 @@ def test_resources_limit_what_runs_at_once(
         f"y = self.input\nmark({str(path)!r}, -{need})",
         "%%step j --join -> ys\nys = [i.y for i in inputs]",
     )
-    run = Run(session.run(PARALLEL).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, PARALLEL).pathspec, datastore=session.datastore)
     assert run["j"].task["ys"].data == [1, 2, 3, 4]
     assert max(need * steps.count("f") for steps in started) == most
     assert most_at_once(path) <= most
@@ -346,7 +349,7 @@ def test_small_tasks_pass_one_that_does_not_fit(make_session: MakeSession, start
         "%%step other --after s -> n\nn = 1",
         "%%step j --after small,large,other --join -> n\nn = sum(i.n for i in inputs)",
     )
-    run = Run(session.run(PARALLEL).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, PARALLEL).pathspec, datastore=session.datastore)
     assert run["j"].task["n"].data == 6
     assert [steps for steps in started if steps[-1] in ("small", "large", "other")] == [
         ["small"],
@@ -366,13 +369,13 @@ def test_what_is_not_applied_here_is_said(make_session: MakeSession) -> None:
         "%%step b\n@batch\n@conda(packages={'y': '2'})\nx = 1",
     )
     note = "@{} of {} is written to flow.py; it is not applied here"
-    assert session.not_applied() == [
+    assert not_applied(session.program(False)) == [
         *(note.format(name, "a") for name in ("kubernetes", "pypi", "secrets")),
         *(note.format(name, "b") for name in ("batch", "conda")),
     ]
-    assert session.run(RunOptions()).tasks == 4
-    session.run_step("a")
-    assert list(session.run_step("b").report.notes) == [note.format(name, "b") for name in ("batch", "conda")]
+    assert run_flow(session, RunOptions()).tasks == 4
+    run_step(session, "a")
+    assert list(run_step(session, "b").report.notes) == [note.format(name, "b") for name in ("batch", "conda")]
 
 
 def test_a_card_is_recorded_with_the_attempt(make_session: MakeSession, mode: str) -> None:
@@ -391,10 +394,10 @@ def test_a_card_is_recorded_with_the_attempt(make_session: MakeSession, mode: st
 @pytest.mark.parametrize(
     ("decorator", "says"),
     [
-        ("@retry(times=N)", "@retry of step a says times=9"),
-        ("@timeout(seconds=0 * N)", "@timeout of step a says no duration"),
-        ("@environment(vars=[N])", "@environment of step a says vars=[9]"),
-        ("@catch(var=N)", "@catch of step a says var=9"),
+        ("@retry(times=N)", "@retry of step a has times=9"),
+        ("@timeout(seconds=0 * N)", "@timeout of step a has no duration"),
+        ("@environment(vars=[N])", "@environment of step a has vars=[9]"),
+        ("@catch(var=N)", "@catch of step a has var=9"),
     ],
 )
 def test_a_value_that_is_known_only_now_is_refused(
@@ -402,7 +405,7 @@ def test_a_value_that_is_known_only_now_is_refused(
 ) -> None:
     """What the static checks could not see is refused before anything is recorded or run."""
     session = make_session("%%shared\nN = 9", f"%%step a\n{decorator}\nx = 1")
-    assert session.check() == ()
+    assert session.checks.find() == ()
     with pytest.raises(ParameterError) as raised:
         execute(session, mode, "a")
     assert says in str(raised.value)
@@ -414,7 +417,7 @@ def test_what_metaflow_refuses_is_refused(make_session: MakeSession) -> None:
     """A mistake in a literal is reported before anything runs."""
     session = make_session("%%step a\n@retry(time=3)\nx = 1")
     with pytest.raises(CheckFailed, match="FN024"):
-        session.run(RunOptions())
+        run_flow(session, RunOptions())
 
 
 def test_catch_takes_a_hang_that_was_ended(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -433,8 +436,8 @@ def test_an_interrupt_is_not_caught_or_tried_again(make_session: MakeSession) ->
     lines = "@catch(var='e')\n@retry(times=3, minutes_between_retries=0)\n"
     session = make_session(IMPORTS, f"%%step a\n{lines}raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
-        session.run_step("a")
+        run_step(session, "a")
     (record,) = session.results().attempted("a")
     assert (record.status, record.attempt) == ("interrupted", 0)
     with pytest.raises(KeyboardInterrupt):
-        session.run(RunOptions())
+        run_flow(session, RunOptions())

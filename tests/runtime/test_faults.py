@@ -28,6 +28,8 @@ from flownb.cells.cell import read_cell
 from flownb.errors import StepFailed
 from flownb.runtime.events import Event, TaskEnded
 from flownb.session.options import ResumeOptions, RunOptions
+from flownb.session.resume import Resume
+from flownb.session.run import begin_run, run_flow
 from flownb.session.session import Session
 from flownb.store.datastore import Datastore
 from flownb.store.records import TaskRecord
@@ -132,7 +134,7 @@ def nursery() -> None:
                         os.write(notes, json.dumps([event.run, event.step, event.task]).encode() + b"\n")
 
                 session.events.subscribe(note)
-                run = session.begin(RunOptions({"seed": job["seed"]}, **OPTIONS))
+                run = begin_run(session, RunOptions({"seed": job["seed"]}, **OPTIONS))
                 os.write(notes, json.dumps([run.pathspec.rpartition("/")[2], "", ""]).encode() + b"\n")
                 run.drive()
             finally:
@@ -241,7 +243,7 @@ def assert_recorded(root: Path, run: str, seed: int, done: list[tuple[str, str]]
 
 def assert_resumes(root: Path, session: Session, run: str, seed: int) -> Counter[str]:
     """Whether a resume ends well, executes no task that was done, and has the right answer."""
-    plan = session.resume(ResumeOptions(origin=run, run=RunOptions(**OPTIONS)))
+    plan = Resume(session, ResumeOptions(origin=run, run=RunOptions(**OPTIONS)))
     outcome = plan.begin().drive()
     counts = assert_recorded(root, outcome.pathspec.rpartition("/")[2], seed, [])
     assert len(session.program(True).graph.nodes) + ITEMS - 1 == outcome.tasks == counts["done"]
@@ -272,7 +274,7 @@ def one_round(root: Path, session: Session, number: int, numbers: random.Random,
     counts: Counter[str] = Counter()
     unsubscribe = session.events.subscribe(note)
     try:
-        run = session.begin(RunOptions({"seed": number}, **OPTIONS))
+        run = begin_run(session, RunOptions({"seed": number}, **OPTIONS))
         with Killer(moments, choose, numbers) as killer, contextlib.suppress(StepFailed):
             run.drive()
     finally:
@@ -297,9 +299,9 @@ def test_killed_processes_lose_nothing(
     numbers = random.Random(ROUNDS)
     root = tmp_path / "notebook"
     session = flow_session(root)
-    session.run(RunOptions({"seed": 10**6}, **OPTIONS))
+    run_flow(session, RunOptions({"seed": 10**6}, **OPTIONS))
     start = time.monotonic()
-    session.run(RunOptions({"seed": 10**6}, **OPTIONS))
+    run_flow(session, RunOptions({"seed": 10**6}, **OPTIONS))
     seconds = time.monotonic() - start
     counts: Counter[str] = Counter()
     for number in range(ROUNDS):

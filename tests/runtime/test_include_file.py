@@ -69,7 +69,7 @@ def test_steps_see_what_the_parser_makes() -> None:
     [
         (IncludeFile("f", default="nowhere"), "`nowhere` cannot be read. No such file or directory."),
         (IncludeFile("f", default="."), "`.` cannot be read. Is a directory."),
-        (IncludeFile("f", default="raw.bin"), "`raw.bin` is no text of the encoding utf-8."),
+        (IncludeFile("f", default="raw.bin"), "`raw.bin` is not text in the encoding utf-8."),
         (IncludeFile("f", default="t.txt", encoding="utf-9"), "unknown encoding: utf-9."),
         (IncludeFile("f", default="s3://bucket/key"), "Metaflow includes local files only."),
         (IncludeFile("f", default=3), "Its value is a path."),

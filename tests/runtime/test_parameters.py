@@ -136,7 +136,7 @@ def test_wrong_declarations() -> None:
     for settings in ({"type": int}, {"default": 1}, {"default": lambda context: "x,y"}):
         with pytest.raises(ParameterError, match="Only strings are split"):
             Parameter("a", separator=",", **settings)
-    with pytest.raises(ParameterError, match="That is no type"):
+    with pytest.raises(ParameterError, match="That is not a type"):
         Parameter("a", type="int")
 
 

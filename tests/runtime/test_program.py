@@ -9,13 +9,16 @@ import pytest
 
 from flownb.errors import TransitionError
 from flownb.runtime.failure import user_frames
+from flownb.runtime.launch import Launch
+from flownb.runtime.shipping import dump_program, load_program
 from flownb.session.session import Session
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 
 
 def value_of(session: Session, step: str, name: str) -> Any:
     """Run one step and give what it set."""
-    return session.run_step(step).values[name]
+    return run_step(session, step).values[name]
 
 
 @pytest.mark.parametrize(
@@ -35,14 +38,14 @@ def value_of(session: Session, step: str, name: str) -> Any:
 def test_the_last_expression_is_displayed(make_session: MakeSession, body: str, shown: list[Any]) -> None:
     """As in any cell, the value of the last expression is shown, unless a semicolon ends it."""
     seen: list[Any] = []
-    make_session(f"%%step load\n{body}").run_step("load", display=seen.append)
+    run_step(make_session(f"%%step load\n{body}"), "load", display=seen.append)
     assert seen == shown
 
 
 def test_captures_come_after_the_displayed_expression(make_session: MakeSession) -> None:
     """Showing the last expression does not keep its names from being captured."""
     seen: list[Any] = []
-    outcome = make_session("%%step load -> x\nx = [3]\nx").run_step("load", display=seen.append)
+    outcome = run_step(make_session("%%step load -> x\nx = [3]\nx"), "load", display=seen.append)
     assert (seen, outcome.values) == ([[3]], {"x": [3]})
 
 
@@ -55,7 +58,7 @@ def test_private_names_are_those_of_the_class(make_session: MakeSession) -> None
 def test_ipythons_builtins_are_not_there(make_session: MakeSession) -> None:
     """`display` and `get_ipython`, which Metaflow does not have, cannot be reached by accident."""
     session = make_session("%%step load -> x\nimport builtins\nx = [n in __builtins__ for n in ('display', 'print')]")
-    session_names = [one.code for one in session.check()]
+    session_names = [one.code for one in session.checks.find()]
     assert session_names == ["FN001"] or value_of(session, "load", "x") == [False, True]
 
 
@@ -83,7 +86,7 @@ def test_a_pasted_method_body_works(make_session: MakeSession) -> None:
         "%%step end\nprint(self.total, self.x)",
     )
     for step in ("start", "a", "b", "both", "end"):
-        session.run_step(step)
+        run_step(session, step)
     (record,) = session.results().latest("end")
     assert {name: session.datastore.artifacts.load(ref) for name, ref in record.artifacts.items()} == {
         "x": 1,
@@ -93,14 +96,14 @@ def test_a_pasted_method_body_works(make_session: MakeSession) -> None:
 
 def test_a_step_may_go_to_one_whose_cell_comes_later(make_session: MakeSession) -> None:
     """self.next can name a step whose cell was not run yet."""
-    assert make_session("%%step start\nself.x = 1\nself.next(self.later)").run_step("start").values == {"x": 1}
+    assert run_step(make_session("%%step start\nself.x = 1\nself.next(self.later)"), "start").values == {"x": 1}
 
 
 def test_a_switch_that_cannot_decide(make_session: MakeSession) -> None:
     """A condition whose value is not a case is an error that names the cases."""
     session = make_session("%%step start\nself.k = 'z'\nself.next({'x': self.a, 'y': self.b}, condition='k')")
-    with pytest.raises(TransitionError, match=r"whose value 'z' is no case\. The cases are 'x', 'y'\."):
-        session.run_step("start")
+    with pytest.raises(TransitionError, match=r"whose value 'z' is not one of its cases\. The cases are 'x', 'y'\."):
+        run_step(session, "start")
 
 
 def test_errors_point_at_the_cells_lines(make_session: MakeSession) -> None:
@@ -109,9 +112,9 @@ def test_errors_point_at_the_cells_lines(make_session: MakeSession) -> None:
         "%%step a -> p, q\np = q = 1",
         "\n%%step b\n@retry(times=0)\n@resources(\n    memory=1,\n)\n\nq + p\ntext = '''\n  two\n'''\n(p +\n q / 0)",
     )
-    session.run_step("a")
+    run_step(session, "a")
     with pytest.raises(ZeroDivisionError) as caught:
-        session.run_step("b")
+        run_step(session, "b")
     frames = user_frames(caught.value)
     assert frames is not None
     positions = list(frames.tb_frame.f_code.co_positions())[frames.tb_lasti // 2]
@@ -125,6 +128,40 @@ def test_classes_of_shared_code_are_pickled_by_name(make_session: MakeSession) -
         "%%step a -> p\np = P(3)",
         "%%step b -> same\nsame = isinstance(p, P) and p.x == 3",
     )
-    session.run_step("a")
+    run_step(session, "a")
     assert value_of(session, "b", "same")
     assert "flownb_flow_NotebookFlow" in sys.modules
+
+
+def test_programs_of_the_same_cells_share_what_was_worked_out(make_session: MakeSession) -> None:
+    """Other configs and another command change neither the code nor the class of a flow; other cells share nothing."""
+    program = make_session("%%flow F\nN = 1", "%%step start -> x\nx = 1").program(True)
+    launched, configured = program.launched(Launch()), program.with_configs({})
+    assert launched.constants == {"N": 1}
+    for other in (launched, configured, configured.settled()):
+        assert other.code is program.code
+        assert other.own_modules is program.own_modules
+        assert other.constants is program.constants
+    fresh = program.of_cells(program.flow, program.graph)
+    assert fresh.code is not program.code
+    assert fresh.own_modules is not program.own_modules
+
+
+def test_a_class_that_mutators_change_is_not_shared(make_session: MakeSession) -> None:
+    """A decorator of the user's own may make another class of other configs, so each program makes its own."""
+    program = make_session("%%step start -> x\n@mine\nx = 1").program(True)
+    assert program.has_custom
+    configured = program.with_configs({})
+    assert configured.code is program.code
+    assert configured.cache.declared is not program.cache.declared
+
+
+def test_a_program_is_shipped_without_its_cache(make_session: MakeSession) -> None:
+    """Another process gets what defines a program, and works out the rest itself."""
+    program = make_session("%%flow F\nN = 1", "%%step start -> x\nx = 1").program(True)
+    before = dump_program(program)
+    assert program.constants == {"N": 1}
+    assert dump_program(program) == before
+    shipped = load_program(before)
+    assert shipped.cache.code is None
+    assert shipped.constants == {"N": 1}

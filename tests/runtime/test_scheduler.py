@@ -7,6 +7,7 @@ import pytest
 from flownb.client import Run
 from flownb.flow.lint import errors_of
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from tests.conftest import MakeSession
 
 SPLIT = ("%%step s -> x\nx = 1", "%%step a --after s -> y\ny = x + 1", "%%step b --after s -> y\ny = x + 2")
@@ -74,8 +75,8 @@ def test_shapes(make_session: MakeSession, shape: str) -> None:
     """Every graph shape makes the tasks Metaflow makes and ends with the expected artifacts."""
     cells, counts, expected = SHAPES[shape]
     session = make_session(*cells)
-    assert errors_of(session.check()) == ()
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    assert errors_of(session.checks.find()) == ()
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
     assert {name: len(list(run[name])) for name in counts} == counts
     assert run.data is not None
     assert {name: getattr(run.data, name) for name in expected} == expected
@@ -85,6 +86,6 @@ def test_shapes(make_session: MakeSession, shape: str) -> None:
 def test_tasks_are_numbered_across_the_run(make_session: MakeSession) -> None:
     """Task ids are unique in a run."""
     session = make_session(*SHAPES["foreach"][0])
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
     ids = sorted(int(task.id) for step in run for task in step)
     assert ids == list(range(1, 8))

@@ -19,7 +19,11 @@ from typing import Any
 from flownb.cells.cell import read_cell
 from flownb.runtime.metaflow_names import always
 from flownb.session.options import ResumeOptions, RunOptions
+from flownb.session.resume import Resume
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.states import step_states
+from flownb.session.step import run_step
 
 __all__ = ["Sessions", "forked_sessions"]
 
@@ -64,8 +68,8 @@ def _serve() -> None:
     with tempfile.TemporaryDirectory() as folder:  # imports what a session needs, once for all
         session = Session(folder=Path(folder))
         session.open([read_cell("%%step a -> x\nx = 1")])
-        session.run(RunOptions(executor="inline"))
-        session.freshness()
+        run_flow(session, RunOptions(executor="inline"))
+        step_states(session)
     for line in sys.stdin:
         pid = os.fork()
         if not pid:
@@ -101,13 +105,13 @@ def _do(what: str, folder: str, world: dict[str, Any]) -> Any:
     match what:
         case "steps":
             for step in STEPS:
-                session.run_step(step)
+                run_step(session, step)
         case "inline" | "workers":
-            session.run(RunOptions(executor="inline" if what == "inline" else "process"))
+            run_flow(session, RunOptions(executor="inline" if what == "inline" else "process"))
         case "resume":
-            session.resume(ResumeOptions(run=RunOptions(executor="inline"))).begin().drive()
+            Resume(session, ResumeOptions(run=RunOptions(executor="inline"))).begin().drive()
     if what == "judge":
-        return {name: [one.state, *one.reasons] for name, one in session.freshness().items()}
+        return {name: [one.state, *one.reasons] for name, one in step_states(session).items()}
     results = session.results()
     found: dict[str, Any] = {}
     for step in STEPS:

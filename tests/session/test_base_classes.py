@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 from flownb.client import Run
+from flownb.session.export import export_flow
 from flownb.session.options import parse_run, parse_spin
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 
 BASE = """%%shared
@@ -69,7 +73,7 @@ class Sweep(FlowSpec):
 
 def run(session: Session, *words: str) -> Run:
     """Run the whole flow in this process."""
-    return Run(session.run(parse_run(["--executor", "inline", *words])).pathspec, datastore=session.datastore)
+    return Run(run_flow(session, parse_run(["--executor", "inline", *words])).pathspec, datastore=session.datastore)
 
 
 def artifact(found: Run, step: str, name: str) -> Any:
@@ -90,16 +94,16 @@ def test_an_inherited_step_is_spun(make_session: MakeSession) -> None:
     """A spin runs one step of a base on what its parents left, with another parameter for once."""
     session = make_session(BASE, "%%flow F(Base)")
     run(session)
-    assert session.spin(parse_spin(["middle"])).values == {"total": 6}
-    assert session.spin(parse_spin("middle --set alpha=5".split())).values == {"total": 15}
-    assert session.spin(parse_spin(["middle"]), body="self.total = -sum(self.xs)").values == {"total": -3}
+    assert spin_step(session, parse_spin(["middle"])).values == {"total": 6}
+    assert spin_step(session, parse_spin("middle --set alpha=5".split())).values == {"total": 15}
+    assert spin_step(session, parse_spin(["middle"]), body="self.total = -sum(self.xs)").values == {"total": -3}
 
 
 def test_an_inherited_foreach_and_join_run(make_session: MakeSession) -> None:
     """A join of a base calls its inputs as its method does."""
     session = make_session(JOINING, "%%flow F(Sweep)")
     assert artifact(run(session), "pick", "best") == 9
-    assert session.spin(parse_spin(["pick"])).values == {"best": 9}
+    assert spin_step(session, parse_spin(["pick"])).values == {"best": 9}
 
 
 def test_a_cell_replaces_an_inherited_step(make_session: MakeSession) -> None:
@@ -107,7 +111,7 @@ def test_a_cell_replaces_an_inherited_step(make_session: MakeSession) -> None:
     first = "%%step start -> xs\nxs = [1, 2, 30]\nself.next(self.middle)"
     last = "%%step end\nsuper().end()\nself.said += '!'"
     session = make_session(BASE, "%%flow F(Base)", first, last)
-    assert session.run_step("start").values["xs"] == [1, 2, 30]
+    assert run_step(session, "start").values["xs"] == [1, 2, 30]
     found = run(session)
     assert (artifact(found, "start", "xs"), artifact(found, "end", "said")) == ([1, 2, 30], "66 mm!")
 
@@ -147,7 +151,7 @@ def test_file_is_the_exported_flow(make_session: MakeSession, tmp_path: Path) ->
         "%%shared\nfrom pathlib import Path\nHERE = Path(__file__).parent",
         "%%step a -> here, name\nhere = HERE == Path(__file__).parent\nname = Path(__file__).name",
     )
-    assert session.run_step("a").values == {"here": True, "name": "flow.py"}
+    assert run_step(session, "a").values == {"here": True, "name": "flow.py"}
 
 
 def test_a_join_names_its_inputs(make_session: MakeSession) -> None:
@@ -159,7 +163,7 @@ def test_a_join_names_its_inputs(make_session: MakeSession) -> None:
         "self.merge_artifacts(models, include=['xs'])\nn = len(self.xs)",
     )
     assert tuple(artifact(run(session), "pick", name) for name in ("best", "n")) == (20, 2)
-    assert "def pick(self, models):" in session.export()
+    assert "def pick(self, models):" in export_flow(session)
 
 
 def test_the_first_and_last_step_may_have_any_name(make_session: MakeSession) -> None:
@@ -196,8 +200,8 @@ HOOKED = (
 def test_exit_hooks_print(make_session: MakeSession, capfd: pytest.CaptureFixture[str]) -> None:
     """What the hooks of a run print is shown when it has ended, well or with an error."""
     session = make_session(*HOOKED)
-    session.run(parse_run(["--executor", "inline"]))
+    run_flow(session, parse_run(["--executor", "inline"]))
     assert [line for line in capfd.readouterr().out.splitlines() if line[:1] in "wF"] == ["went well", "F/1 True"]
     with pytest.raises(Exception, match="division by zero"):
-        session.run(parse_run(["--executor", "inline", "--fail", "True"]))
+        run_flow(session, parse_run(["--executor", "inline", "--fail", "True"]))
     assert "failed F/2" in capfd.readouterr().out.splitlines()

@@ -10,7 +10,10 @@ from flownb.runtime.events import CardRefreshed, TaskEnded
 from flownb.runtime.task import TaskSpec
 from flownb.session.cards import CardView, card_hook, card_view
 from flownb.session.options import parse_card, parse_run, parse_spin
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.step import run_step
 from flownb.store.records import ForeachFrame
 from tests.conftest import MakeSession
 
@@ -38,7 +41,7 @@ def source(found: CardView) -> str:
 def session(make_session: MakeSession) -> Session:
     """A flow with cards that ran once as a whole."""
     session = make_session(*CELLS)
-    session.run(parse_run([]))
+    run_flow(session, parse_run([]))
     return session
 
 
@@ -48,18 +51,18 @@ def test_the_newest_card_is_shown(session: Session) -> None:
         source(view(session, "train")),
         view(session, "train").note,
     ) == ("m is 2", "item 0 of 3; --index picks another")
-    session.spin(parse_spin("train --index 1 --set alpha=10".split()))
+    spin_step(session, parse_spin("train --index 1 --set alpha=10".split()))
     found = view(session, "train")
     assert (source(found), found.note) == ("m is 20", "item 1 of 3; --index picks another, spin, not recorded")
     assert found.metadata == {"flownb": {"card": "train"}}
-    session.run_step("load")
-    session.run_step("train")
+    run_step(session, "load")
+    run_step(session, "train")
     assert source(view(session, "train")) == "m is 2"
 
 
 def test_an_item_an_id_and_a_run(session: Session) -> None:
     """--index, --id and --from choose; a spun card of another item does not hide a recorded one."""
-    session.spin(parse_spin("train --index 1 --set alpha=10".split()))
+    spin_step(session, parse_spin("train --index 1 --set alpha=10".split()))
     assert source(view(session, "train --index 2")) == "m is 6"
     assert view(session, "train --index 2").note == "item 2 of 3"
     assert source(view(session, "train --index 1")) == "m is 20"
@@ -74,10 +77,10 @@ def test_a_spin_that_failed_shows_what_it_had(make_session: MakeSession) -> None
     """A failed spin's card is the newest too, and says that it failed."""
     session = make_session(CELLS[1], "%%step a\n@card\ncurrent.card.append(Markdown('so far'))\n1 / 0")
     with pytest.raises(ZeroDivisionError):
-        session.spin(parse_spin(["a"]))
+        spin_step(session, parse_spin(["a"]))
     assert view(session, "a").note == "spin, not recorded, failed"
     with pytest.raises(ZeroDivisionError):
-        session.run_step("a")
+        run_step(session, "a")
     assert view(session, "a").note == "failed"
 
 
@@ -85,7 +88,11 @@ def test_a_spin_that_failed_shows_what_it_had(make_session: MakeSession) -> None
     ("words", "kind", "message"),
     [
         ("trian", NotFound, "There is no step `trian`. Did you mean `train`?"),
-        ("pick", CardNotFound, "Step pick has no card. No @card stands above its body. Write @card on the line below"),
+        (
+            "pick",
+            CardNotFound,
+            "Step pick has no card. There is no @card above its body. Write @card on the line below",
+        ),
         (
             "train --id c",
             CardNotFound,
@@ -115,7 +122,7 @@ def test_a_step_that_never_ran_or_ran_before_its_card(make_session: MakeSession)
     session = make_session("%%step a\npass")
     with pytest.raises(CardNotFound, match=r"Step a has no card yet. It never ran to an end. Run its cell, `%spin a`"):
         view(session, "a")
-    session.run_step("a")
+    run_step(session, "a")
     with pytest.raises(CardNotFound, match="It last ran without @card"):
         view(make_session("%%step a\n@card\npass"), "a")
 
@@ -146,6 +153,6 @@ def test_a_spin_reports_its_refreshes(make_session: MakeSession) -> None:
             shown.append(view(session, "a").bundle()["text/plain"])
 
     session.events.subscribe(look)
-    session.spin(parse_spin(["a"]))
+    spin_step(session, parse_spin(["a"]))
     assert shown == ["a (running)\n\n1"]
     assert view(session, "a").bundle()["text/plain"].startswith("a (spin, not recorded)\n\nThis step has no artifacts.")

@@ -7,7 +7,8 @@ import importlib.util
 import pytest
 
 from flownb.errors import ParameterError
-from flownb.session.options import executor_named, parse_run
+from flownb.session.executors import executor_named
+from flownb.session.options import parse_run
 
 
 @pytest.mark.parametrize(
@@ -43,12 +44,12 @@ def test_executors_have_names(text: str, name: str) -> None:
         ),
         (
             "dask=host",
-            "`--executor dask=host` names no dask scheduler. Its address has a host and a port. "
+            "`--executor dask=host` does not name a dask scheduler. Its address has a host and a port. "
             "Write --executor dask=tcp://HOST:8786, as `dask scheduler` prints it.",
         ),
         (
             "dask=",
-            "`--executor dask=` names no dask scheduler. Its address has a host and a port. "
+            "`--executor dask=` does not name a dask scheduler. Its address has a host and a port. "
             "Write --executor dask=tcp://HOST:8786, as `dask scheduler` prints it.",
         ),
     ],

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.states import step_states
 from flownb.session.status import flow_status
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 
 FLOW = "%%flow NotebookFlow\nk = 3\nlimit = Parameter('limit', default=2)"
@@ -24,7 +27,7 @@ CELLS = (FLOW, SHARED, LOAD, TRAIN, PICK)
 
 def states(session: Session) -> dict[str, tuple[str, tuple[str, ...]]]:
     """State and reasons of each step."""
-    return {name: (one.state, one.reasons) for name, one in session.freshness().items()}
+    return {name: (one.state, one.reasons) for name, one in step_states(session).items()}
 
 
 def edited(cells: tuple[str, ...], old: str, new: str) -> tuple[str, ...]:
@@ -39,7 +42,7 @@ def done(make_session: MakeSession) -> Session:
     """A session in which every cell ran."""
     session = make_session(*CELLS)
     for step in ("load", "train", "pick"):
-        session.run_step(step)
+        run_step(session, step)
     return session
 
 
@@ -76,7 +79,7 @@ def test_what_code_says(done: Session, make_session: MakeSession, old: str, new:
 def test_code_that_sees_its_lines(make_session: MakeSession) -> None:
     """Where a step, or a function that it may call, can see lines, its text counts."""
     shared = "%%shared\nimport sys\ndef line():\n    return sys._getframe(1).f_lineno"
-    make_session(shared, "%%step a -> x\nx = line()").run_step("a")
+    run_step(make_session(shared, "%%step a -> x\nx = line()"), "a")
     assert states(make_session(shared, "%%step a -> x\nx = line()"))["a"][0] == "fresh"
     assert states(make_session(shared, "%%step a -> x\n# above\nx = line()"))["a"] == ("stale", ("`a` changed",))
 
@@ -85,7 +88,7 @@ def test_a_step_that_sees_lines_of_shared_code(make_session: MakeSession) -> Non
     """A step that keeps a traceback through a shared function depends on the lines of that function's cell."""
     shared = "%%shared\ndef fail():\n    raise ValueError"
     step = "%%step a -> x\nimport traceback\ntry:\n    fail()\nexcept ValueError:\n    x = traceback.format_exc()"
-    make_session(shared, step).run_step("a")
+    run_step(make_session(shared, step), "a")
     assert states(make_session(shared, step))["a"][0] == "fresh"
     assert states(make_session(*edited((shared, step), "def", "\ndef")))["a"] == ("stale", ("shared code changed",))
 
@@ -93,14 +96,14 @@ def test_a_step_that_sees_lines_of_shared_code(make_session: MakeSession) -> Non
 def test_a_caught_exception_has_lines(make_session: MakeSession) -> None:
     """What @catch keeps names the lines, so a comment makes such a task stale."""
     cell = "%%step a\n@catch(var='e', print_exception=False)\nx = 1 / 0"
-    make_session(cell).run_step("a")
+    run_step(make_session(cell), "a")
     assert states(make_session(cell))["a"][0] == "fresh"
     assert states(make_session(cell.replace("x = 1", "\n# why\nx = 1")))["a"] == ("stale", ("`a` changed",))
 
 
 def test_a_resume_after_a_comment(make_session: MakeSession) -> None:
     """A resume takes over what has other comments."""
-    make_session(*CELLS).run(RunOptions(executor="inline"))
+    run_flow(make_session(*CELLS), RunOptions(executor="inline"))
     lines = flow_status(make_session(*edited(CELLS, "m = twice", "# here\nm = twice"))).lines()
     assert "  train  would be cloned, 2 tasks" in lines
 
@@ -132,7 +135,7 @@ def test_records_of_older_versions(make_session: MakeSession, tmp_path: Path, mo
     module.write_text("n = 1  # one\n")
     load = "%%step load -> x\nimport older_helper\nx = older_helper.n"
     session = make_session(load)
-    session.run_step("load")
+    run_step(session, "load")
     record = next(Path(session.datastore.location).glob("flows/*/1/steps/load/*/*.json"))
     old = json.loads(record.read_text())
     made = {name: one for name, one in old["fingerprint"].items() if name in ("method", "shared", "decorators")}

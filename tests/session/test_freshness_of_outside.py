@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from flownb.session.options import ResumeOptions, RunOptions, parse_run
+from flownb.session.resume import Resume
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.states import step_states
 from flownb.session.status import flow_status
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 
 OS = "%%shared\nimport os"
@@ -21,7 +25,7 @@ INLINE = RunOptions(executor="inline")
 
 def state(session: Session, step: str = "a") -> tuple[str, tuple[str, ...]]:
     """A step's state and its reasons."""
-    one = session.freshness()[step]
+    one = step_states(session)[step]
     return one.state, one.reasons
 
 
@@ -42,7 +46,7 @@ def test_another_version(make_session: MakeSession) -> None:
     """A package that the step imports, or that one of these requires, in another version; a resume runs the step."""
     cells = ("%%step a -> x\nimport pandas\nx = 1", "%%step b -> y\ny = x")
     session = make_session(*cells)
-    session.run(RunOptions())
+    run_flow(session, RunOptions())
     assert state(make_session(*cells))[0] == "fresh"
     import numpy
 
@@ -52,7 +56,7 @@ def test_another_version(make_session: MakeSession) -> None:
     lines = flow_status(make_session(*cells)).lines()
     assert f"  a  would run: {reason}" in lines
     assert parts(session, "b").get("distributions", "") == ""
-    resumed = make_session(*cells).resume(ResumeOptions(run=INLINE))
+    resumed = Resume(make_session(*cells), ResumeOptions(run=INLINE))
     resumed.begin().drive()
     assert resumed.lines == [f"a: ran, {reason}", "b: cloned"]
 
@@ -62,7 +66,7 @@ def test_packages_of_values(make_session: MakeSession) -> None:
     load = "%%step a -> xs, df\nimport numpy, pandas\nxs = [{1: numpy.arange(3)}]\ndf = pandas.DataFrame({'a': [1]})"
     session = make_session(load, "%%step b -> y\ny = len(self.xs)", "%%step c -> z\nz = int(df.a.sum())")
     for step in "abc":
-        session.run_step(step)
+        run_step(session, step)
     names = [[e.partition("=")[0] for e in parts(session, step)["distributions"].split()] for step in "bc"]
     assert (names[0], "pandas" in names[1]) == (["numpy"], True)
 
@@ -71,14 +75,14 @@ def test_code_that_imports_what_it_does_not_name(make_session: MakeSession) -> N
     """With `import_module` or `exec` in a step's code, all that the process has imported counts."""
     cell = "%%step a -> x\nimport importlib\nx = importlib.import_module('num' + 'py').int8(1).item()"
     session = make_session(cell)
-    session.run_step("a")
+    run_step(session, "a")
     assert "numpy=" in parts(session)["distributions"]
 
 
 def test_another_python(make_session: MakeSession) -> None:
     """Python's own version counts, the last number too."""
     session = make_session("%%step a -> x\nx = 1")
-    session.run_step("a")
+    run_step(session, "a")
     now = ".".join(map(str, sys.version_info[:3]))
     record_other(session, "a", "python", now, "3.11.0")
     assert state(make_session("%%step a -> x\nx = 1")) == ("stale", (f"Python changed from 3.11.0 to {now}",))
@@ -91,11 +95,11 @@ def test_a_variable_that_is_read(executor: str, make_session: MakeSession, monke
     monkeypatch.delenv("FLOWNB_TEST_A", raising=False)
     session = make_session(*cells)
     if executor == "steps":
-        session.run_step("a")
-        session.run_step("b")
+        run_step(session, "a")
+        run_step(session, "b")
     else:
-        session.run(RunOptions())
-    assert {one.state for one in make_session(*cells).freshness().values()} == {"fresh"}
+        run_flow(session, RunOptions())
+    assert {one.state for one in step_states(make_session(*cells)).values()} == {"fresh"}
     monkeypatch.setenv("FLOWNB_TEST_B", "1")
     assert state(make_session(*cells))[0] == "fresh"
     monkeypatch.setenv("FLOWNB_TEST_A", "1")
@@ -120,8 +124,8 @@ def test_a_variable_that_a_module_reads(
     cells = [f"%%step {step} -> {step}x\nimport {beside.stem} as m\n{step}x = m.A, m.b()" for step in "ab"]
     session = make_session(*cells)
     for step in "ab":
-        session.run_step(step)
-    assert {one.state for one in make_session(*cells).freshness().values()} == {"fresh"}
+        run_step(session, step)
+    assert {one.state for one in step_states(make_session(*cells)).values()} == {"fresh"}
     monkeypatch.setenv(name, "1")
     for step in "ab":
         assert (
@@ -136,7 +140,7 @@ def test_a_variable_of_the_step_itself(make_session: MakeSession, monkeypatch: p
         "%%step a -> x\n@environment(vars={'FLOWNB_TEST_A': '1'})\n"
         "os.environ['FLOWNB_TEST_B'] = '2'\nx = os.environ['FLOWNB_TEST_A'] + os.environ['FLOWNB_TEST_B']"
     )
-    make_session(OS, cell).run_step("a")
+    run_step(make_session(OS, cell), "a")
     monkeypatch.setenv("FLOWNB_TEST_A", "3")
     monkeypatch.setenv("FLOWNB_TEST_B", "3")
     assert state(make_session(OS, cell))[0] == "fresh"
@@ -147,9 +151,9 @@ def test_a_variable_of_the_command(make_session: MakeSession) -> None:
     """What `--with environment:…` set for a run is not there without it; a resume with it takes the task over."""
     cells = (OS, "%%step a -> x\nx = os.environ.get('FLOWNB_TEST_A')")
     options = parse_run(["--executor", "inline", "--with", 'environment:vars={"FLOWNB_TEST_A": "1"}'])
-    make_session(*cells).run(options)
+    run_flow(make_session(*cells), options)
     assert state(make_session(*cells)) == ("stale", ("environment variable `FLOWNB_TEST_A` changed",))
-    resumed = make_session(*cells).resume(ResumeOptions(run=options))
+    resumed = Resume(make_session(*cells), ResumeOptions(run=options))
     resumed.begin().drive()
     assert resumed.lines == ["a: cloned"]
 
@@ -157,7 +161,7 @@ def test_a_variable_of_the_command(make_session: MakeSession) -> None:
 def test_all_variables(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code that looks at all variables is held to all, except for those of the terminal or the session."""
     cells = (OS, "%%step a -> n\nn = len(dict(os.environ))")
-    make_session(*cells).run_step("a")
+    run_step(make_session(*cells), "a")
     monkeypatch.setenv("TERM_PROGRAM", "other")
     assert state(make_session(*cells))[0] == "fresh"
     monkeypatch.setenv("RATE", "1")
@@ -168,8 +172,8 @@ def test_the_time_zone(make_session: MakeSession, monkeypatch: pytest.MonkeyPatc
     """The time zone counts for code that imports what may ask for it, and for no other."""
     cells = ("%%step a -> t\nfrom datetime import datetime\nt = str(datetime.fromtimestamp(0))", "%%step b -> y\ny = 1")
     session = make_session(*cells)
-    session.run_step("a")
-    session.run_step("b")
+    run_step(session, "a")
+    run_step(session, "b")
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "Asia/Kolkata")
         time.tzset()
@@ -190,7 +194,7 @@ def test_what_packages_look_up_for_themselves(make_session: MakeSession) -> None
         "x = float(model.predict(xs)[0])"
     )
     session = make_session(cell)
-    session.run_step("a")
+    run_step(session, "a")
     names = {entry.partition("=")[0] for entry in parts(session).get("environment", "").split()}
     assert names == {"@zone"}  # pandas knows the local time
 
@@ -220,12 +224,12 @@ def test_defaults_and_constants_follow_a_variable(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("WANTED", "1")
     session = make_session(*cells, "%%step a -> x\nx = self.k")
-    assert session.run_step("a").values["x"] == "1"
+    assert run_step(session, "a").values["x"] == "1"
     assert state(session) == ("fresh", ())
     monkeypatch.setenv("WANTED", "2")
     assert state(session)[0] == "stale"
     assert ("environment variable `WANTED` changed" in state(session)[1]) is step_reads
-    assert session.run_step("a").values["x"] == "2"
+    assert run_step(session, "a").values["x"] == "2"
     assert state(session) == ("fresh", ())
 
 
@@ -270,7 +274,7 @@ def test_what_is_not_seen(
     """The limits that the table names: the result would be another one, and counts as fresh."""
     monkeypatch.chdir(package.parents[2])
     Path("file.txt").write_text("1")
-    make_session(f"%%step a -> x\nimport outer_limits\n{body}").run_step("a")
+    run_step(make_session(f"%%step a -> x\nimport outer_limits\n{body}"), "a")
     Path("file.txt").write_text("2")
     if variable:
         monkeypatch.setenv(variable, "C")

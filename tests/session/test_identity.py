@@ -15,9 +15,13 @@ from flownb.cells.notebook import read_notebook, saved_id
 from flownb.errors import MissingResults, NotFound, StoreError
 from flownb.session.options import ResumeOptions, RunOptions, parse_spin
 from flownb.session.resume import Resume
+from flownb.session.run import run_flow
 from flownb.session.runs import use_run
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.states import step_states
 from flownb.session.status import flow_status
+from flownb.session.step import run_step
 from flownb.store.garbage import collect, remove_run
 from flownb.store.records import RunRecord
 
@@ -56,7 +60,7 @@ def viewed(path: Path, notebook_id: str = "") -> tuple[Session, list[str]]:
 def spun(session: Session) -> int | None:
     """What `add` gives on this notebook's latest results; None if it has none."""
     try:
-        return int(session.spin(parse_spin(["add"])).values["y"])
+        return int(spin_step(session, parse_spin(["add"])).values["y"])
     except MissingResults:
         return None
 
@@ -147,7 +151,7 @@ def a_worktree(folder: Path) -> tuple[Callable[[], Session], Callable[[], Sessio
 def a_worktree_that_only_runs(folder: Path) -> tuple[Callable[[], Session], Callable[[], Session]]:
     """Two checkouts of one notebook that has an id, the first of which has runs of the whole flow alone."""
     first, second = a_worktree(folder)
-    first().run(RunOptions(executor="inline"))
+    run_flow(first(), RunOptions(executor="inline"))
     return first, second
 
 
@@ -196,19 +200,19 @@ def keep_apart(pair: Pair, folder: Path) -> None:
     one, two = pair(folder)
     value = {True: 2, False: 11}
     first = one()
-    first.run_step("load")
+    run_step(first, "load")
     assert spun(first) == 2
     second = two()
     same_text = second.step("load").cell.source == LOAD
     assert (status(second), spun(second)) == ("never", None)
-    second.run_step("load")
+    run_step(second, "load")
     assert spun(second) == value[same_text]
-    second.run(RunOptions(executor="inline"))
+    run_flow(second, RunOptions(executor="inline"))
     assert (spun(first), spun(one())) == (2, 2)
     mine, theirs = runs(one), runs(two)
     assert (len(theirs), mine & theirs) == (1, set())
     assert (spun(two()), status(two())) == (value[same_text], "fresh")
-    first.run_step("load")
+    run_step(first, "load")
     assert (spun(one()), spun(two())) == (2, value[same_text])
     assert (first.working.has_recorded, second.working.has_recorded) == (True, True)
 
@@ -229,11 +233,11 @@ def test_notebooks_are_kept_apart(pair: Pair, is_shared: bool, tmp_path: Path, m
 def test_a_renamed_notebook_with_an_id_keeps_its_steps(tmp_path: Path) -> None:
     """A new kernel on the renamed file continues with the results of the old name, and so does the next one."""
     path = write(tmp_path / "Untitled.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
-    opened(path).run_step("load")
+    run_step(opened(path), "load")
     renamed = path.rename(tmp_path / "train.ipynb")
     assert spun(opened(renamed)) == 2
     again = opened(renamed)
-    again.run_step("add")
+    run_step(again, "add")
     assert [status(opened(renamed), step) for step in ("load", "add")] == ["fresh", "fresh"]
     # Another notebook may have the old name since.
     other = write(path, NAMED, OTHER, ADD)
@@ -246,7 +250,7 @@ def test_a_folder_that_is_moved_with_its_datastore_keeps_its_steps(tmp_path: Pat
     """Where the datastore is beside the notebook, the folder's own place does not matter."""
     for number, notebook_id in enumerate(("", "4a1f")):
         path = write(tmp_path / f"a{number}" / "n.ipynb", NAMED, LOAD, ADD, notebook_id=notebook_id)
-        opened(path).run_step("load")
+        run_step(opened(path), "load")
         moved = path.parent.rename(tmp_path / f"b{number}")
         assert spun(opened(moved / "n.ipynb")) == 2
         copied = shutil.copytree(moved, tmp_path / f"c{number}")
@@ -256,13 +260,13 @@ def test_a_folder_that_is_moved_with_its_datastore_keeps_its_steps(tmp_path: Pat
 def test_a_notebook_gets_its_id_once_a_view_can_write_it(tmp_path: Path) -> None:
     """What was recorded before continues: for this kernel, and for a later one that reads the id from the file."""
     path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD)
-    opened(path).run_step("load")
+    run_step(opened(path), "load")
     session, named = viewed(path)
     assert (spun(session), named) == (2, [])
-    session.run_step("add")
+    run_step(session, "add")
     assert len(named) == 1
     session.show_notebook("n.ipynb", named[0])
-    session.run_step("add")
+    run_step(session, "add")
     assert len(named) == 1
     write(path, NAMED, LOAD, ADD, notebook_id=named[0])
     assert [status(opened(path), step) for step in ("load", "add")] == ["fresh", "fresh"]
@@ -277,7 +281,7 @@ def test_runs_of_before_the_id_count_after_it(tmp_path: Path) -> None:
     for number in range(2):
         path = write(tmp_path / f"n{number}" / "n.ipynb", NAMED, LOAD, ADD)
         done = opened(path)
-        done.run(RunOptions(executor="inline"))
+        run_flow(done, RunOptions(executor="inline"))
         if number:
             record = Path(done.datastore.location) / "flows/F/1/run.json"
             old = json.loads(record.read_text())
@@ -286,7 +290,7 @@ def test_runs_of_before_the_id_count_after_it(tmp_path: Path) -> None:
             done.datastore.index.rebuild()
         session, named = viewed(path)
         assert status(session) == "fresh"
-        session.run(RunOptions(executor="inline"))
+        run_flow(session, RunOptions(executor="inline"))
         write(path, NAMED, LOAD, ADD, notebook_id=named[0])
         assert opened(path).results().own_runs()[-1] == "1"
         assert (len(opened(path).results().own_runs()), spun(opened(path))) == (2, 2)
@@ -294,7 +298,7 @@ def test_runs_of_before_the_id_count_after_it(tmp_path: Path) -> None:
 
 def test_resume_takes_a_run_of_this_notebook(tmp_path: Path) -> None:
     """A resume of another notebook's run is offered, and made when it is named."""
-    opened(write(tmp_path / "other.ipynb", NAMED, LOAD, ADD), "ada").run(RunOptions(executor="inline"))
+    run_flow(opened(write(tmp_path / "other.ipynb", NAMED, LOAD, ADD), "ada"), RunOptions(executor="inline"))
     path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD)
     with pytest.raises(NotFound) as caught:
         Resume(opened(path), ResumeOptions())
@@ -310,10 +314,10 @@ def test_a_view_that_speaks_late_loses_nothing(tmp_path: Path) -> None:
     session = Session(tmp_path / "Untitled.ipynb", folder=tmp_path, kernel="k")
     path = write(tmp_path / "train.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
     session.open(read_notebook(path).cells)
-    session.run_step("load")
+    run_step(session, "load")
     session.show_notebook("train.ipynb", "4a1f")
     assert spun(session) == 2
-    session.run_step("add")
+    run_step(session, "add")
     assert [status(opened(path), step) for step in ("load", "add")] == ["fresh", "fresh"]
 
 
@@ -323,16 +327,16 @@ def test_a_view_that_speaks_after_a_restart_loses_nothing(tmp_path: Path) -> Non
         tmp_path / "n.ipynb", NAMED, LOAD, "%%step other -> z\nz = 3", "%%step add --after load -> y\ny = x + 1"
     )
     first, named = viewed(path)
-    first.run_step("load")
+    run_step(first, "load")
     again = opened(path)  # the file has no id yet
     assert status(again) == "never"
     with pytest.raises(MissingResults):
-        again.run_step("other")
-    again.run_step("load")
-    again.run_step("other")
+        run_step(again, "other")
+    run_step(again, "load")
+    run_step(again, "other")
     again.show_notebook("n.ipynb", named[0])
     assert [status(again, step) for step in ("load", "other", "add")] == ["fresh", "fresh", "never"]
-    again.run_step("add")
+    run_step(again, "add")
     later = viewed(path, named[0])[0]
     assert [status(later, step) for step in ("load", "other", "add")] == ["fresh"] * 3
 
@@ -342,12 +346,12 @@ def test_two_kernels_on_one_notebook_share_its_steps(tmp_path: Path) -> None:
     path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
     one, two = opened(path), opened(path)
     assert (status(one), status(two)) == ("never", "never")
-    one.run_step("load")
+    run_step(one, "load")
     assert (status(two), spun(two)) == ("fresh", 2)
-    two.run_step("add")
+    run_step(two, "add")
     assert [status(one, "add"), status(opened(path), "add")] == ["fresh"] * 2
     other = opened(write(tmp_path / "other.ipynb", NAMED, OTHER, ADD))
-    other.run(RunOptions(executor="inline"))
+    run_flow(other, RunOptions(executor="inline"))
     for used in ("--none", "2", "--none", "2"):
         use_run(one, [used])
     assert (spun(one), spun(two)) == (11, 11)
@@ -357,13 +361,13 @@ def test_a_rename_while_the_kernel_runs_loses_nothing(tmp_path: Path) -> None:
     """An untitled notebook without a %%flow cell that is renamed keeps its flow's name, its steps and its id."""
     path = write(tmp_path / "Untitled.ipynb", LOAD, ADD)
     session, named = viewed(path)
-    session.run_step("load")
+    run_step(session, "load")
     path.rename(tmp_path / "train.ipynb")
-    session.show_notebook("train.ipynb", "")  # told before it took the id in
-    assert (session.flow.name, spun(session), session.notebook_name) == ("UntitledFlow", 2, "train.ipynb")
+    session.show_notebook("train.ipynb", "")  # sent before the view took over the id
+    assert (session.flow.name, spun(session), session.working.file.name) == ("UntitledFlow", 2, "train.ipynb")
     assert named == [named[0]] * 2
     session.show_notebook("train.ipynb", named[0])
-    session.run_step("add")
+    run_step(session, "add")
     assert [status(session, step) for step in ("load", "add")] == ["fresh", "fresh"]
     # The record says where the file is now: a copy of it that has the old name is a copy.
     write(path, "%%flow UntitledFlow", OTHER, ADD, notebook_id=named[0])
@@ -374,7 +378,7 @@ def test_a_rename_while_the_kernel_runs_loses_nothing(tmp_path: Path) -> None:
 def test_a_new_default_name_is_said_with_its_remedy(tmp_path: Path) -> None:
     """A kernel on a renamed notebook without a %%flow cell says where its results are, once, and the remedy works."""
     path = write(tmp_path / "Untitled.ipynb", LOAD, ADD, notebook_id="4a1f")
-    opened(path).run_step("load")
+    run_step(opened(path), "load")
     renamed = path.rename(tmp_path / "train.ipynb")
     session = opened(renamed)
     assert session.flow.name == "TrainFlow"
@@ -396,7 +400,7 @@ def test_records_of_older_versions_are_found_by_name_beside_the_notebook(
             monkeypatch.setenv("FLOWNB_DATASTORE", store)
         path = write(tmp_path / f"n{number}" / "n.ipynb", NAMED, LOAD, ADD)
         session = opened(path)
-        session.run_step("load")
+        run_step(session, "load")
         for record in Path(session.datastore.location).glob("flows/F/*/run.json"):
             old = json.loads(record.read_text())
             kept = ("flow", "run", "kind", "notebook", "user", "started", "nonce")
@@ -406,7 +410,7 @@ def test_records_of_older_versions_are_found_by_name_beside_the_notebook(
             assert spun(opened(path)) is None
             continue
         assert (spun(opened(path)), spun(opened(path, "bob"))) == (2, None)
-        opened(path).run_step("add")
+        run_step(opened(path), "add")
         assert [status(opened(path), step) for step in ("load", "add")] == ["fresh", "fresh"]
         # A file of that name that has an id is another one.
         write(path, NAMED, OTHER, ADD, notebook_id="5b2e")
@@ -416,21 +420,21 @@ def test_records_of_older_versions_are_found_by_name_beside_the_notebook(
 def test_a_run_of_another_notebook_is_used_where_nothing_is_newer(tmp_path: Path) -> None:
     """`use` takes a run of anybody, lasts over a restart, yields to newer results, shows in status, and ends."""
     other = write(tmp_path / "other.ipynb", NAMED, OTHER, ADD)
-    opened(other, "ada").run(RunOptions(executor="inline"))
+    run_flow(opened(other, "ada"), RunOptions(executor="inline"))
     path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD)
     session = opened(path)
-    session.run_step("load")
+    run_step(session, "load")
     assert use_run(session, []) == "F: uses the results of this notebook alone"
     said = "F: uses run F/1 of other.ipynb by ada where this notebook has nothing newer; `%flow use --none` ends that"
     assert use_run(session, ["1"]) == said
     assert (spun(session), spun(opened(path)), use_run(opened(path), [])) == (11, 11, said)
     assert opened(path).notes() == [said.removeprefix("F: ")]
-    report = opened(path).run_step("add").report
+    report = run_step(opened(path), "add").report
     assert "load: taken from run 1, which this notebook uses" in "\n".join(report.lines())
-    assert opened(path).freshness()["load"].state == "stale"  # its code is another one
+    assert step_states(opened(path))["load"].state == "stale"  # its code is another one
     assert said.removeprefix("F: ") in flow_status(opened(path)).lines()
     newer = opened(path)
-    newer.run_step("load")
+    run_step(newer, "load")
     assert (spun(newer), spun(session)) == (2, 2)
     assert use_run(session, ["F/1"]) == said
     assert (spun(newer), spun(session)) == (11, 11)
@@ -442,7 +446,7 @@ def test_a_working_run_can_be_used_too(tmp_path: Path) -> None:
     """The step results of a kernel that knew no notebook are reached by their run's id."""
     kernel = Session(folder=tmp_path, kernel="k1")
     kernel.open(read_notebook(write(tmp_path / "a.ipynb", NAMED, OTHER, ADD)).cells)
-    kernel.run_step("load")
+    run_step(kernel, "load")
     session = opened(write(tmp_path / "b.ipynb", NAMED, LOAD, ADD))
     assert "uses run F/1 of an unknown notebook where" in use_run(session, ["F/1"])
     assert spun(session) == 11
@@ -466,7 +470,7 @@ def test_what_use_refuses(tmp_path: Path) -> None:
 def test_an_id_that_was_not_saved_is_not_a_silent_loss(tmp_path: Path) -> None:
     """A file without an id, at a path where another one had an id, is pointed once to the results that it may want."""
     path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD)
-    viewed(path)[0].run_step("load")
+    run_step(viewed(path)[0], "load")
     session = viewed(path)[0]  # closed without saving, then opened again
     assert (spun(session), status(session)) == (None, "never")
     assert session.notes() == [
@@ -483,8 +487,8 @@ def test_gc_keeps_what_is_used_and_clears_up_after_unknown_kernels(tmp_path: Pat
     """A used run stays; a working run of a kernel that nobody can ask again goes when it is older than a day."""
     path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD)
     other = opened(write(tmp_path / "other.ipynb", NAMED, OTHER, ADD))
-    other.run(RunOptions(executor="inline"))
-    other.run(RunOptions(executor="inline"))
+    run_flow(other, RunOptions(executor="inline"))
+    run_flow(other, RunOptions(executor="inline"))
     session = opened(path)
     use_run(session, ["1"])
     store = session.datastore
@@ -504,10 +508,10 @@ def test_gc_keeps_the_newest_run_of_each_notebook_that_is_worked_on(tmp_path: Pa
     """A notebook reads no other one's runs, so theirs are no reason to remove its own; of files only run, none stay."""
     one, two = (write(tmp_path / name, NAMED, LOAD, ADD) for name in ("a.ipynb", "b.ipynb"))
     session = opened(one)
-    session.run(RunOptions(executor="inline"))
-    session.run_step("load")
+    run_flow(session, RunOptions(executor="inline"))
+    run_step(session, "load")
     for path in (write(tmp_path / "c.ipynb", NAMED, LOAD, ADD), two, two):
-        opened(path).run(RunOptions(executor="inline"))
+        run_flow(opened(path), RunOptions(executor="inline"))
     store = session.datastore
     assert collect(store, keep_last=1).runs == ("F/4", "F/3")
     assert [status(opened(one), step) for step in ("load", "add")] == ["fresh", "fresh"]
@@ -517,8 +521,8 @@ def test_rm_refuses_what_a_notebook_takes_results_from(tmp_path: Path) -> None:
     """A working run that another one continues from, and a run that is used, are removed with --force alone."""
     path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD, notebook_id="4a1f")
     session = opened(path)
-    session.run(RunOptions(executor="inline"))
-    session.run_step("load")
+    run_flow(session, RunOptions(executor="inline"))
+    run_step(session, "load")
     use_run(session, ["1"])
     store = session.datastore
     for run in ("1", "2"):

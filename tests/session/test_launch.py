@@ -11,7 +11,12 @@ from flownb.client import Run
 from flownb.errors import ParameterError
 from flownb.flow.decorators import decorator_spec
 from flownb.runtime.launch import Launch, launch, project_facts
+from flownb.session.checks import not_applied
 from flownb.session.options import parse_resume, parse_run, parse_spin
+from flownb.session.resume import Resume
+from flownb.session.run import run_flow
+from flownb.session.spin import spin_step
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 
 READ = "import os\nfrom metaflow import current\n"
@@ -55,8 +60,8 @@ def test_a_decorator_that_metaflow_refuses(text: str, what: str) -> None:
 def test_values_are_checked_before_the_run(make_session: MakeSession) -> None:
     """A value that the decorator cannot work with ends the command; no run is recorded."""
     session = make_session("%%step a -> b\nb = 1")
-    with pytest.raises(ParameterError, match=r"@retry of step .* says times=9"):
-        session.run(parse_run(["--with", "retry:times=9"]))
+    with pytest.raises(ParameterError, match=r"@retry of step .* has times=9"):
+        run_flow(session, parse_run(["--with", "retry:times=9"]))
     assert session.datastore.runs.flows() == []
 
 
@@ -78,7 +83,7 @@ def test_decorators_are_added_to_all_steps(make_session: MakeSession, executor: 
         "--executor",
         executor,
     ]
-    outcome = session.run(parse_run(words))
+    outcome = run_flow(session, parse_run(words))
     run = Run(outcome.pathspec, datastore=session.datastore)
     assert [run["a"].task["b"].data, run["c"].task["d"].data] == [1, 2]
     cards = [[card.id for card in run[step].task._record.cards] for step in ("start", "a", "c", "end")]
@@ -89,8 +94,8 @@ def test_a_resume_takes_them_too(make_session: MakeSession) -> None:
     """A resume adds decorators to what it runs; what only changes how a task is run leaves results valid."""
     session = make_session("%%step a -> b\nb = 1", f"%%step c -> d\n{READ}d = b\nassert current.retry_count")
     with pytest.raises(Exception, match="stopped"):
-        session.run(parse_run([]))
-    plan = session.resume(parse_resume(["--with", "retry:times=1,minutes_between_retries=0"]))
+        run_flow(session, parse_run([]))
+    plan = Resume(session, parse_resume(["--with", "retry:times=1,minutes_between_retries=0"]))
     outcome = plan.begin().drive()
     assert outcome.cloned == 2
     assert Run(outcome.pathspec, datastore=session.datastore)["c"].task["d"].data == 1
@@ -100,12 +105,12 @@ def test_a_spin_takes_them_too(make_session: MakeSession) -> None:
     """A spin applies those that mean something for one attempt, and says which do not."""
     session = make_session(f"%%step a -> b\n{READ}b = os.environ.get('ADDED')")
     options = ["a", "--with", 'environment:vars={"ADDED": 1}', "--with", "retry", "--with", "kubernetes"]
-    outcome = session.spin(parse_spin(options))
+    outcome = spin_step(session, parse_spin(options))
     assert outcome["b"] == "1"
     notes = [f"note: @{name} of --with is not applied in a spin" for name in ("retry", "kubernetes")]
     assert [line.strip() for line in outcome.report.lines() if "--with" in line] == notes
-    assert session.spin(parse_spin([*options, "--skip-decorators"]))["b"] is None
-    assert session.spin(parse_spin([*options, "--isolate", "process"]))["b"] == "1"
+    assert spin_step(session, parse_spin([*options, "--skip-decorators"]))["b"] is None
+    assert spin_step(session, parse_spin([*options, "--isolate", "process"]))["b"] == "1"
 
 
 def test_what_is_not_applied_is_named(make_session: MakeSession) -> None:
@@ -115,17 +120,17 @@ def test_what_is_not_applied_is_named(make_session: MakeSession) -> None:
         ["--with", "kubernetes", "--with", "retry", "--with", "batch", "--with", "batch:cpu=2"]
     ).decorators
     expected = ["@kubernetes of --with is not applied here", "@batch of --with is not applied here"]
-    assert session.not_applied(added=added) == expected
+    assert not_applied(session.program(False), added=added) == expected
 
 
 def test_default_decorators_of_the_environment(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """METAFLOW_DEFAULT_DECOSPECS adds to runs, after --with; a spin leaves it alone, as Metaflow does."""
     monkeypatch.setenv("METAFLOW_DEFAULT_DECOSPECS", 'environment:vars={"ADDED":"1"} retry:times=3')
     session = make_session(f"%%step a -> b\n{READ}b = os.environ.get('ADDED'), current.retry_count\nassert b[1] == 1")
-    outcome = session.run(parse_run(["--with", "retry:times=1,minutes_between_retries=0"]))
+    outcome = run_flow(session, parse_run(["--with", "retry:times=1,minutes_between_retries=0"]))
     assert Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data == ("1", 1)
     spun = make_session(f"%%step a -> b\n{READ}b = os.environ.get('ADDED')")
-    assert spun.spin(parse_spin(["a"]))["b"] is None
+    assert spin_step(spun, parse_spin(["a"]))["b"] is None
 
 
 @pytest.mark.parametrize(
@@ -153,19 +158,19 @@ def test_the_branch_of_a_project(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     session = make_session(PROJECT, BRANCH)
-    outcome = session.run(parse_run([*words, "--executor", "inline"]))
+    outcome = run_flow(session, parse_run([*words, "--executor", "inline"]))
     run = Run(outcome.pathspec, datastore=session.datastore)
     assert run["a"].task["b"].data == expected
     assert run.system_tags == {"project:demo", f"project_branch:{expected[0]}"}
-    assert session.spin(parse_spin(["a", *words]))["b"] == expected
-    resumed = session.resume(parse_resume([*words, "a", "--executor", "inline"])).begin().drive()
+    assert spin_step(session, parse_spin(["a", *words]))["b"] == expected
+    resumed = Resume(session, parse_resume([*words, "a", "--executor", "inline"])).begin().drive()
     assert Run(resumed.pathspec, datastore=session.datastore)["a"].task["b"].data == expected
 
 
 def test_a_branch_is_carried_to_workers(make_session: MakeSession) -> None:
     """A task in a process of its own knows the branch that only the command was given."""
     session = make_session(PROJECT, BRANCH)
-    outcome = session.run(parse_run(["--branch", "new"]))
+    outcome = run_flow(session, parse_run(["--branch", "new"]))
     assert Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data == ("test.new", False)
 
 
@@ -174,9 +179,9 @@ def test_a_branch_without_a_project_is_refused(make_session: MakeSession) -> Non
     session = make_session("%%step a -> b\nb = 1")
     for words in (["--branch", "x"], ["--production"]):
         with pytest.raises(ParameterError, match="needs a flow with @project"):
-            session.run(parse_run(words))
+            run_flow(session, parse_run(words))
         with pytest.raises(ParameterError, match="needs a flow with @project"):
-            session.spin(parse_spin(["a", *words]))
+            spin_step(session, parse_spin(["a", *words]))
     assert session.datastore.runs.flows() == []
 
 
@@ -220,7 +225,7 @@ def test_options_and_parameters_of_one_name(make_session: MakeSession) -> None:
     session = make_session(flow, "%%step a -> b\nb = self.executor, self.with_")
 
     def given(*words: str) -> Any:
-        outcome = session.run(parse_run(words))
+        outcome = run_flow(session, parse_run(words))
         return Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data
 
     with pytest.raises(ParameterError, match="`--executor` can mean two things here"):
@@ -235,13 +240,13 @@ def test_a_name_that_metaflow_refuses(make_session: MakeSession) -> None:
     for name in ("tag", "max_workers", "run-id-file", "with", "obj"):
         session = make_session(f'%%flow F\nx = Parameter("{name}", default=1)', "%%step a -> b\nb = 1")
         with pytest.raises(ParameterError, match="has a name that is taken"):
-            session.run(parse_run([]))
+            run_flow(session, parse_run([]))
 
 
 def test_system_tags_stay(make_session: MakeSession) -> None:
     """A system tag is not added as the user's, and cannot be removed; both kinds find the run."""
     session = make_session(PROJECT, BRANCH)
-    outcome = session.run(parse_run(["--tag", "mine", "--executor", "inline"]))
+    outcome = run_flow(session, parse_run(["--tag", "mine", "--executor", "inline"]))
     run = Run(outcome.pathspec, datastore=session.datastore)
     run.add_tags(["project:demo", "more"])
     assert run.user_tags == {"mine", "more"}
@@ -261,10 +266,10 @@ def test_a_config_chosen_by_module_code(
         """%%flow F\ncfg = Config("cfg", default_value='{"x": 1}')""",
         "%%step a -> b\nb = self.cfg.x",
     )
-    assert make_session(*cells).run_step("a").values == {"b": 2}
+    assert run_step(make_session(*cells), "a").values == {"b": 2}
     monkeypatch.setenv("METAFLOW_FLOW_CONFIG_VALUE", "")
     session = make_session(*cells)
-    outcome = session.run(parse_run([]))
+    outcome = run_flow(session, parse_run([]))
     assert Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data == 2
 
 
@@ -288,7 +293,9 @@ x = 1""",
         *(f"@{name} of the flow" for name in ("schedule", "trigger", "trigger_on_finish", "pypi_base", "conda_base")),
         *(f"@{name} of a" for name in ("kubernetes", "batch", "pytorch_parallel")),
     ]
-    assert session.not_applied() == [f"{what} is written to flow.py; it is not applied here" for what in expected]
-    assert [note.partition(" is ")[0] for note in session.not_applied("a")] == expected[-3:]
-    outcome = session.run(parse_run(["--executor", "inline"]))
+    assert not_applied(session.program(False)) == [
+        f"{what} is written to flow.py; it is not applied here" for what in expected
+    ]
+    assert [note.partition(" is ")[0] for note in not_applied(session.program(False), "a")] == expected[-3:]
+    outcome = run_flow(session, parse_run(["--executor", "inline"]))
     assert Run(outcome.pathspec, datastore=session.datastore)["a"].task["b"].data == 1

@@ -10,6 +10,8 @@ from flownb.errors import ParameterError, StepFailed
 from flownb.session import load
 from flownb.session.load import LoadOptions, load_task, parse_load
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 
 
@@ -18,7 +20,7 @@ def test_large_artifacts_are_loaded_when_they_are_named(
 ) -> None:
     """What is larger than the limit is left out with the command that loads it."""
     session = make_session("%%step load -> big, small\nbig, small = 'x' * 5000, 'y'")
-    session.run_step("load")
+    run_step(session, "load")
     monkeypatch.setattr(load, "LARGE", 1000)
     loaded = load_task(session, LoadOptions("load"))
     assert loaded.values == {"small": "y"}
@@ -29,7 +31,7 @@ def test_large_artifacts_are_loaded_when_they_are_named(
 def test_one_artifact_that_cannot_be_loaded_leaves_the_others(make_session: MakeSession) -> None:
     """A damaged blob is named with the reason, and everything else is there."""
     session = make_session("%%step load -> a, b\na, b = list(range(9)), 'y' * 5000")
-    session.run_step("load")
+    run_step(session, "load")
     (record,) = session.results().latest("load")
     key = record.artifacts["b"].key
     for path in Path(session.datastore.location).rglob(f"*{key[2:]}*"):
@@ -46,7 +48,7 @@ def test_tasks_of_other_flows_and_joins_are_loaded(make_session: MakeSession) ->
     first = make_session(
         '%%flow One\nk = Parameter("k", default=4)', *cells, "%%step pick --join -> n\nn = len(inputs)"
     )
-    first.run(RunOptions())
+    run_flow(first, RunOptions())
     other = make_session("%%flow Two", "%%step start\npass")
     join = load_task(other, LoadOptions("One/1/pick")).values
     assert ([one.y for one in join["inputs"]], join.pop("inputs").fan.xs) == ([1, 2], [1, 2])
@@ -63,7 +65,7 @@ def test_tasks_of_other_flows_and_joins_are_loaded(make_session: MakeSession) ->
 def test_nothing_is_loaded_if_a_name_is_taken(make_session: MakeSession) -> None:
     """Variables of the notebook are named, and only the option replaces them."""
     session = make_session("%%step load -> a, b\na, b = 1, 2")
-    session.run_step("load")
+    run_step(session, "load")
     with pytest.raises(ParameterError, match="/1/load/1 has `a`, and so has the notebook"):
         load_task(session, LoadOptions("load"), taken=["a", "z"])
     assert load_task(session, LoadOptions("load", ("b",)), taken=["a"]).values == {"b": 2}
@@ -74,7 +76,7 @@ def test_hints_fit_the_flow_that_a_task_is_of(make_session: MakeSession, monkeyp
     """Of another flow's task its whole place is named, and no spin of a step that is not here."""
     first = make_session("%%flow One", "%%step load -> big\nbig = 'x' * 5000", "%%step fail\nlen(big) / 0")
     with pytest.raises(StepFailed):
-        first.run(RunOptions(executor="inline"))
+        run_flow(first, RunOptions(executor="inline"))
     monkeypatch.setattr(load, "LARGE", 1000)
     other = make_session("%%flow Two", "%%step start\npass")
     assert load_task(other, LoadOptions("One/1/fail")).notes == [
@@ -93,8 +95,8 @@ def test_an_item_that_cannot_be_loaded_leaves_the_others(make_session: MakeSessi
     session = make_session(
         "%%step load -> xs\nxs = ['x' * 5000]", "%%step train --foreach xs -> n\nn = len(self.input)"
     )
-    session.run_step("load")
-    session.run_step("train")
+    run_step(session, "load")
+    run_step(session, "train")
     (record,) = session.results().latest("train")
     for path in Path(session.datastore.location).rglob(f"*{record.artifacts['xs'].key[2:]}*"):
         path.chmod(0o600)

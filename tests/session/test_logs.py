@@ -12,7 +12,11 @@ from flownb.client.logs import settled
 from flownb.errors import MissingResults, NotFound, ParameterError, StepFailed
 from flownb.session.logs import StepLog, parse_logs, step_log
 from flownb.session.options import ResumeOptions, parse_run, parse_spin
+from flownb.session.resume import Resume
+from flownb.session.run import begin_run, run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.step import run_step
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import collect, remove_run, remove_spins
 from flownb.store.logs import LogPiece
@@ -52,10 +56,10 @@ def test_outputs_are_kept_in_every_mode(make_session: MakeSession, mode: str) ->
     """What step cells and runs print is shown again by step and item, the same for both, also by a new session."""
     session = make_session(*CELLS)
     if mode != "work":
-        session.run(parse_run(["--executor", "inline"] if mode == "inline" else []))
+        run_flow(session, parse_run(["--executor", "inline"] if mode == "inline" else []))
     else:
         for step in ("load", "train", "pick"):
-            session.run_step(step)
+            run_step(session, step)
     again = make_session(*CELLS)
     for one in (session, again):
         assert set(logs(one, "load")) == {"stdout: loaded", "stderr: careful"}
@@ -69,11 +73,11 @@ def test_outputs_are_kept_in_every_mode(make_session: MakeSession, mode: str) ->
 def test_a_kept_spin_has_its_own_log(make_session: MakeSession) -> None:
     """What a spin prints is kept where its task is; a spin that records nothing keeps no log."""
     session = make_session(*CELLS)
-    session.run_step("load")
+    run_step(session, "load")
     before = [entry.name for entry in session.datastore.storage.entries("")]
-    session.spin(parse_spin("train --index 0".split()))
+    spin_step(session, parse_spin("train --index 0".split()))
     assert [entry.name for entry in session.datastore.storage.entries("")] == before
-    task = session.spin(parse_spin("train --index 0 --persist".split())).task
+    task = spin_step(session, parse_spin("train --index 0 --persist".split())).task
     assert task is not None
     assert (task.stdout, task.stderr) == ("got 1\n", "")
 
@@ -81,7 +85,7 @@ def test_a_kept_spin_has_its_own_log(make_session: MakeSession) -> None:
 def test_each_attempt_has_its_own_log(make_session: MakeSession) -> None:
     """Of a step that is tried again every attempt is kept, with the error that ended it."""
     session = make_session(*FLAKY)
-    session.run_step("flaky")
+    run_step(session, "flaky")
     assert len(session.datastore.logs.attempts("F", "1")) == 3
     last = logs(session, "flaky")
     assert last == ["attempt 2 (there are 0 to 2):", "stdout: try 2"]
@@ -97,9 +101,9 @@ def test_a_failed_step_shows_its_error(make_session: MakeSession) -> None:
     """The traceback comes after what the step wrote; the client has it in stderr."""
     session = make_session("%%flow F", "%%step load -> x\nprint('on the way')\nx = 1 / 0", "%%step last")
     with pytest.raises(ZeroDivisionError):
-        session.run_step("load")
+        run_step(session, "load")
     with pytest.raises(StepFailed):
-        session.run(parse_run([]))
+        run_flow(session, parse_run([]))
     for words in ("load", "load --from 1", "load --from 2", "load --from 2/load/2"):
         lines = logs(session, words)
         assert lines[0] == "stdout: on the way"
@@ -112,9 +116,9 @@ def test_a_failed_step_shows_its_error(make_session: MakeSession) -> None:
 def test_cloned_tasks_show_what_they_wrote_when_they_ran(make_session: MakeSession) -> None:
     """A resumed run shows the logs of what it took over."""
     session = make_session(*CELLS)
-    session.run(parse_run([]))
+    run_flow(session, parse_run([]))
     for run in ("2", "3"):
-        session.resume(ResumeOptions()).begin().drive()
+        Resume(session, ResumeOptions()).begin().drive()
         assert session.datastore.logs.attempts("F", run) == []
         assert set(logs(session, f"load --from {run}")) == {"stdout: loaded", "stderr: careful"}
         task = Flow("F", datastore=session.datastore)[run]["load"].task
@@ -129,8 +133,8 @@ def test_a_background_run_s_tasks_are_shown_while_they_run(
     monkeypatch.chdir(tmp_path)
     wait = "import time\nfrom pathlib import Path\nprint('waits')\nwhile not Path('go').exists():\n    time.sleep(0.01)"
     session = make_session("%%flow F", "%%step load\nprint('loaded')", f"%%step hold\n{wait}")
-    session.run_step("load")
-    run = session.begin(parse_run([]))
+    run_step(session, "load")
+    run = begin_run(session, parse_run([]))
     session.runs.append(run)
     run.start()
     try:
@@ -150,8 +154,8 @@ def test_what_cannot_be_shown_is_said(make_session: MakeSession) -> None:
     session = make_session(*CELLS)
     with pytest.raises(MissingResults):
         logs(session, "load")
-    session.run_step("load")
-    session.run_step("train")
+    run_step(session, "load")
+    run_step(session, "train")
     for words in ("tain", "load --from 9", "load --from 1/train", "load --from 1/load/77", "train --index 3"):
         with pytest.raises(NotFound):
             logs(session, words)
@@ -163,7 +167,7 @@ def test_what_cannot_be_shown_is_said(make_session: MakeSession) -> None:
 def test_the_client_gives_lines_with_times(make_session: MakeSession) -> None:
     """`loglines` gives each line of a stream with the time it began, as text or bytes."""
     session = make_session("%%flow F", "%%step load\nprint('ä\\n\\nb', end='')")
-    session.run(parse_run([]))
+    run_flow(session, parse_run([]))
     task = Flow("F", datastore=session.datastore)["1"]["load"].task
     assert task is not None
     assert [line for _, line in task.loglines("stdout")] == ["ä", "", "b"]
@@ -180,7 +184,7 @@ def test_logs_go_with_their_tasks(make_session: MakeSession) -> None:
     """Clearing up removes the logs of results that were replaced, and of runs that are removed, and counts them."""
     session = make_session(*CELLS)
     for _ in range(3):
-        session.run_step("load")
+        run_step(session, "load")
     store = session.datastore
     assert len(store.logs.attempts("F", "1")) == 3
     removed = collect(store, keep_last=1)
@@ -194,8 +198,8 @@ def test_logs_go_with_their_tasks(make_session: MakeSession) -> None:
 def test_logs_are_measured(make_session: MakeSession) -> None:
     """The size of logs is reported for the whole store, for flows and for runs, kept spins among them."""
     session = make_session(*CELLS)
-    session.run_step("load")
-    session.spin(parse_spin("train --index 0 --persist".split()))
+    run_step(session, "load")
+    spin_step(session, parse_spin("train --index 0 --persist".split()))
     usage = measure(session.datastore)
     files = [entry for entry in session.datastore.storage.entries("") if "/logs/" in entry.name]
     assert len(files) == 2
@@ -243,8 +247,8 @@ def test_only_some_of_very_many_tasks_are_shown(make_session: MakeSession) -> No
     session = make_session(
         "%%flow F", "%%step load -> xs\nxs = list(range(25))", "%%step each --foreach xs\nprint(self.input)"
     )
-    session.run_step("load")
-    session.run_step("each")
+    run_step(session, "load")
+    run_step(session, "each")
     lines = logs(session, "each")
     assert (lines[:2], len(lines)) == (["item 0:", "stdout: 0"], 41)
     assert lines[-1] == "note: 5 more tasks wrote something; --all shows them, --index picks one"
@@ -254,7 +258,7 @@ def test_only_some_of_very_many_tasks_are_shown(make_session: MakeSession) -> No
 def test_logs_are_left_out_of_what_a_store_holds(make_session: MakeSession) -> None:
     """A log is neither an artifact nor a manifest: runs, steps and tasks are listed as without it."""
     session = make_session(*CELLS)
-    session.run(parse_run([]))
+    run_flow(session, parse_run([]))
     fresh = Datastore(session.datastore.location)
     assert fresh.tasks.steps("F", "1") == ["end", "load", "pick", "start", "train"]
     assert len(list(fresh.tasks.attempts("F", "1"))) == 7

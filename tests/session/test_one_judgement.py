@@ -18,8 +18,12 @@ from flownb.picture import dag_text
 from flownb.picture.layout import state_word
 from flownb.runtime.freshness import Freshness
 from flownb.session.options import RunOptions, parse_run, parse_spin
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.states import picture, step_states
 from flownb.session.status import flow_status
+from flownb.session.step import run_step
 from flownb.widgets.board import StatusBoard
 
 HEADER = '%%flow F\nk = Parameter("k", default=5)\nfile = IncludeFile("file", default="file.txt")'
@@ -57,13 +61,13 @@ class Notebook:
 
     def run(self, options: str = "") -> None:
         """Run the flow."""
-        self.session().run(parse_run(f"{INLINE} {options}".split()))
+        run_flow(self.session(), parse_run(f"{INLINE} {options}".split()))
 
     def step(self, *names: str) -> None:
         """Execute step cells."""
         session = self.session()
         for name in names:
-            session.run_step(name)
+            run_step(session, name)
 
 
 def run_with_defaults(notebook: Notebook) -> None:
@@ -247,7 +251,7 @@ def test_every_view_says_the_same(notebook: Notebook, situation: Situation, expe
     """Of one store, the judgement, badges, the picture, the status and a command in another process say the same."""
     situation(notebook)
     session = notebook.session()
-    assert {n: told(one) for n, one in session.freshness().items()} == dict(zip(STEPS, expected, strict=True))
+    assert {n: told(one) for n, one in step_states(session).items()} == dict(zip(STEPS, expected, strict=True))
     for step, (word, title) in badges(session).items():
         said = dict(zip(STEPS, expected, strict=True))[step]
         assert word == said[0]
@@ -261,10 +265,10 @@ def test_every_view_says_the_same(notebook: Notebook, situation: Situation, expe
         for step, (word, said) in zip(STEPS, expected, strict=True)
     }
     assert joined == listed
-    picture = dag_text(session.picture())
-    assert picture.split("\n")[0].replace("F · ", "F: ", 1) == lines[0]
+    drawn = dag_text(picture(session))
+    assert drawn.split("\n")[0].replace("F · ", "F: ", 1) == lines[0]
     for step, (word, _) in zip(STEPS, expected, strict=True):
-        assert any(line.split()[1:2] == [step] and f" {word}" in line for line in map(unguided, picture.split("\n")))
+        assert any(line.split()[1:2] == [step] and f" {word}" in line for line in map(unguided, drawn.split("\n")))
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-c", "from flownb.cli.main import main; main()", "status", "nb.ipynb"]
     done = subprocess.run(command, cwd=notebook.folder, env=environment, capture_output=True, text=True, check=True)
@@ -314,10 +318,10 @@ def test_a_spin_says_which_parameters_it_used(notebook: Notebook) -> None:
     """A spin on the results of a run takes the run's parameters, and says so of those that it reads."""
     notebook.run("--k 15")
     session = notebook.session()
-    assert session.spin(parse_spin(["train"])).report.inputs == (f"{MADE}, as the run that its inputs come from",)
-    assert session.spin(parse_spin(["pick"])).report.inputs == ()
-    assert session.spin(parse_spin("train --set k=5".split())).report.inputs == ()
-    from_run = session.spin(parse_spin("report --from 1".split()))
+    assert spin_step(session, parse_spin(["train"])).report.inputs == (f"{MADE}, as the run that its inputs come from",)
+    assert spin_step(session, parse_spin(["pick"])).report.inputs == ()
+    assert spin_step(session, parse_spin("train --set k=5".split())).report.inputs == ()
+    from_run = spin_step(session, parse_spin("report --from 1".split()))
     assert (
         from_run.values,
         from_run.report.inputs,
@@ -330,9 +334,9 @@ def test_a_file_that_changed_is_read_by_a_single_step(notebook: Notebook) -> Non
     notebook.run()
     (notebook.folder / "file.txt").write_text("a b c")
     session = notebook.session()
-    assert session.spin(parse_spin(["words"])).values == {"m": ["a", "b", "c"]}
-    assert session.run_step("words").values == {"m": ["a", "b", "c"]}
-    assert session.freshness()["words"].state == "fresh"
+    assert spin_step(session, parse_spin(["words"])).values == {"m": ["a", "b", "c"]}
+    assert run_step(session, "words").values == {"m": ["a", "b", "c"]}
+    assert step_states(session)["words"].state == "fresh"
 
 
 def test_a_report_says_that_a_parent_is_older(notebook: Notebook) -> None:
@@ -341,14 +345,14 @@ def test_a_report_says_that_a_parent_is_older(notebook: Notebook) -> None:
     notebook.save(load=LOAD.replace("[1, 2]", "[1, 3]"))
     session = notebook.session()
     older = OLDER.format("load", "`load` changed")
-    outcome = session.run_step("train")
+    outcome = run_step(session, "train")
     assert (outcome.report.inputs, outcome.report.lines()[1:]) == ((older,), ["  note: " + older])
-    assert session.spin(parse_spin(["train"])).report.inputs == (older,)
-    assert session.freshness()["train"].reasons == (older,)
-    session.run_step("load")
-    assert session.run_step("train").report.inputs == ()
+    assert spin_step(session, parse_spin(["train"])).report.inputs == (older,)
+    assert step_states(session)["train"].reasons == (older,)
+    run_step(session, "load")
+    assert run_step(session, "train").report.inputs == ()
     assert tuple(
-        (session.freshness()[name].state, session.freshness()[name].reasons) for name in ("train", "pick")
+        (step_states(session)[name].state, step_states(session)[name].reasons) for name in ("train", "pick")
     ) == (("fresh", ()), ("stale", ("`m` differs",)))
 
 
@@ -357,25 +361,25 @@ def test_a_report_says_that_it_used_a_way_that_was_not_taken(notebook: Notebook)
     notebook.run()
     notebook.save(load=LOAD.replace("small", "big"))
     session = notebook.session()
-    session.run_step("load")
+    run_step(session, "load")
     said = f"made from the result of `train`, which was not taken: {LED.format('words')}"
-    assert session.run_step("pick").report.inputs == (said,)
+    assert run_step(session, "pick").report.inputs == (said,)
     assert (
-        session.freshness()["pick"].state,
-        session.freshness()["pick"].reasons,
+        step_states(session)["pick"].state,
+        step_states(session)["pick"].reasons,
     ) == ("stale", ("`words` has no result",))
-    assert session.run_step("words").report.inputs == ()
-    assert (session.run_step("pick").values, session.run_step("pick").report.inputs) == ({"best": "b"}, ())
+    assert run_step(session, "words").report.inputs == ()
+    assert (run_step(session, "pick").values, run_step(session, "pick").report.inputs) == ({"best": "b"}, ())
     untaken = "not taken: `load` led to `words`, so a run would not come to this step; it ran on that all the same"
-    assert session.run_step("train").report.inputs == (untaken,)
-    assert session.freshness()["train"].state == "untaken"
+    assert run_step(session, "train").report.inputs == (untaken,)
+    assert step_states(session)["train"].state == "untaken"
 
 
 def test_a_run_goes_by_what_it_was_given(notebook: Notebook) -> None:
     """A run's own record says which parameters its user chose, and a resume passes that on."""
     session = notebook.session()
-    session.run(parse_run(f"{INLINE} --k 15".split()))
+    run_flow(session, parse_run(f"{INLINE} --k 15".split()))
     record = session.datastore.runs.run("F", "1")
     assert (record.chosen, session.datastore.artifacts.load(record.defaults["k"])) == (("k",), 5)
-    session.run(RunOptions(executor="inline"))
+    run_flow(session, RunOptions(executor="inline"))
     assert (session.datastore.runs.run("F", "2").chosen, session.datastore.runs.run("F", "2").defaults) == ((), {})

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from flownb.session.options import RunOptions, SpinOptions
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.step import run_step
 from flownb.store.records import TaskRecord
 from tests.conftest import MakeSession
 
@@ -25,9 +28,9 @@ def recorded(session: Session, how: str) -> dict[str, TaskRecord]:
     """Run the flow in one way; give a task of each step."""
     if how == "steps":
         for step in STEPS:
-            session.run_step(step)
+            run_step(session, step)
     else:
-        session.run(RunOptions(executor=how))
+        run_flow(session, RunOptions(executor=how))
     return {step: session.results().latest(step)[0] for step in STEPS}
 
 
@@ -49,9 +52,9 @@ def test_what_a_spin_read(make_session: MakeSession) -> None:
     """A spin that is kept records the same, also of values that its command replaced."""
     session = make_session(*CELLS)
     recorded(session, "steps")
-    kept = session.spin(SpinOptions("report", persist=True, overrides={"best": "3"})).task
+    kept = spin_step(session, SpinOptions("report", persist=True, overrides={"best": "3"})).task
     assert kept is not None
     assert {*(kept._record.read or ())} == {"best", "cfg"}
-    kept = session.spin(SpinOptions("train", persist=True, overrides={"k": "3"})).task
+    kept = spin_step(session, SpinOptions("train", persist=True, overrides={"k": "3"})).task
     assert kept is not None
     assert "k" in {*(kept._record.read or ())}

@@ -7,6 +7,8 @@ import pytest
 from flownb.errors import NotFound
 from flownb.session.options import parse_spin
 from flownb.session.report import StepReport
+from flownb.session.spin import spin_step
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 
 LOAD = "%%step load -> xs\nimport math\nxs = [1, 2]\ntotal = sum(xs)"
@@ -14,7 +16,7 @@ LOAD = "%%step load -> xs\nimport math\nxs = [1, 2]\ntotal = sum(xs)"
 
 def test_a_report_is_one_line_that_opens_to_details(make_session: MakeSession) -> None:
     """By default there is one line; in HTML it opens to the header that keeps what is local."""
-    report = make_session(LOAD).run_step("load").report
+    report = run_step(make_session(LOAD), "load").report
     assert report.lines() == ["✓ load · set xs: list · local: total"]
     assert report.details() == ["local: total (to keep: %%step load -> xs, total)"]
     bundle = report.bundle()
@@ -27,8 +29,8 @@ def test_a_report_is_one_line_that_opens_to_details(make_session: MakeSession) -
 def test_local_names_are_mentioned_once_for_a_text(make_session: MakeSession) -> None:
     """A cell that is executed again as it is says nothing of its local names; who asks for the report sees them."""
     session = make_session(LOAD)
-    session.run_step("load")
-    again = session.run_step("load").report
+    run_step(session, "load")
+    again = run_step(session, "load").report
     assert (again.lines(), again.details()) == (["✓ load · set xs: list"], [])
     assert "details" not in again.bundle()["text/html"]
     assert session.reports.find("load").whole().lines() == [
@@ -62,7 +64,7 @@ def test_a_captured_value_that_was_only_read_was_not_set(make_session: MakeSessi
         "%%step grow -> xs\nxs.append(2)",
         "%%step same -> xs\nxs = [1, 2]",
     )
-    reports = [session.run_step(name) for name in ("load", "use", "grow", "same")]
+    reports = [run_step(session, name) for name in ("load", "use", "grow", "same")]
     assert [tuple(name for name, _ in one.report.artifacts) for one in reports] == [
         ("model", "xs"),
         ("y",),
@@ -71,7 +73,7 @@ def test_a_captured_value_that_was_only_read_was_not_set(make_session: MakeSessi
     ]
     assert reports[1].values == {"y": 1, "model": {"k": 1}}
     assert [one.report.asides for one in reports] == [()] * 4
-    assert session.spin(parse_spin(["use"])).report.artifacts == (("y", "int"),)
+    assert spin_step(session, parse_spin(["use"])).report.artifacts == (("y", "int"),)
 
 
 def test_a_report_that_was_never_made_cannot_be_shown(make_session: MakeSession) -> None:
@@ -79,8 +81,8 @@ def test_a_report_that_was_never_made_cannot_be_shown(make_session: MakeSession)
     session = make_session(LOAD, "%%step use -> y\ny = xs[0]")
     with pytest.raises(NotFound, match=r"There is no report yet\. .*: none yet"):
         session.reports.find()
-    session.run_step("load")
-    session.run_step("use")
+    run_step(session, "load")
+    run_step(session, "use")
     assert session.reports.find().step == "use"
     assert session.reports.find("load").step == "load"
     with pytest.raises(NotFound, match=r"no report of `laod`\. Did you mean `load`\? .*: load, use\."):
@@ -98,6 +100,6 @@ class Model:
 def test_a_value_that_changed_while_it_was_used_was_not_set(make_session: MakeSession) -> None:
     """A model that counts its calls is another one after it was used; the details say so, and the line does not."""
     session = make_session(COUNTER, "%%step load -> model\nmodel = Model()", "%%step use -> y\ny = model.predict()")
-    session.run_step("load")
-    report = session.run_step("use").report
+    run_step(session, "load")
+    report = run_step(session, "use").report
     assert (report.lines(), report.details()) == (["✓ use · set y: int"], ["changed in place: model"])

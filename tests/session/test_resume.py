@@ -12,8 +12,12 @@ import pytest
 from flownb.client import Run
 from flownb.errors import MissingResults, NotFound, ParameterError, StepFailed, StoreError
 from flownb.session.options import ResumeOptions, RunOptions, parse_resume
+from flownb.session.resume import Resume
+from flownb.session.run import begin_run, run_flow
 from flownb.session.session import Session
+from flownb.session.states import step_states
 from flownb.session.status import flow_status
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 
 INLINE = RunOptions(executor="inline")
@@ -21,19 +25,19 @@ INLINE = RunOptions(executor="inline")
 
 def run(session: Session, **parameters: Any) -> Run:
     """Run the whole flow in this process."""
-    outcome = session.run(RunOptions(parameters, executor="inline"))
+    outcome = run_flow(session, RunOptions(parameters, executor="inline"))
     return Run(outcome.pathspec, datastore=session.datastore)
 
 
 def fail(session: Session) -> None:
     """Run the whole flow, which fails."""
     with pytest.raises(StepFailed):
-        session.run(INLINE)
+        run_flow(session, INLINE)
 
 
 def resume(session: Session, step: str | None = None, origin: str | None = None) -> tuple[Run, list[str]]:
     """Resume in this process; give the new run and what was said."""
-    plan = session.resume(ResumeOptions(step, origin, INLINE))
+    plan = Resume(session, ResumeOptions(step, origin, INLINE))
     outcome = plan.begin().drive()
     return Run(outcome.pathspec, datastore=session.datastore), plan.lines
 
@@ -386,14 +390,14 @@ def test_an_edited_module_beside_the_notebook_counts(
     run(make_session(*cells))
     count()
     module.write_text("def f(x):\n    return x + 1\n")
-    assert {n: one.state for n, one in make_session(*cells).freshness().items()} == {"a": "fresh", "b": "stale"}
+    assert {n: one.state for n, one in step_states(make_session(*cells)).items()} == {"a": "fresh", "b": "stale"}
     _, lines = resume(make_session(*cells))
     assert (count(), lines[-1]) == (["b"], "b: ran, module `beside_resume` changed")
 
 
 def resumed_in_workers(session: Session) -> list[str]:
     """Resume with worker processes; give what was said."""
-    plan = session.resume(ResumeOptions(None, None, RunOptions()))
+    plan = Resume(session, ResumeOptions(None, None, RunOptions()))
     plan.begin().drive()
     return plan.lines
 
@@ -409,7 +413,7 @@ def test_a_module_that_came_with_an_artifact_counts(
         "%%step a -> shape\nfrom shapes_resume import Square\nshape = Square()",
         "%%step b -> area\narea = shape.area()",
     )
-    make_session(*cells).run(RunOptions())
+    run_flow(make_session(*cells), RunOptions())
     module.write_text("class Square:\n    def area(self):\n        return 9\n\n    sides = 4\n")
     lines = resumed_in_workers(make_session(*cells))
     assert lines[-1] == "b: ran, module `shapes_resume` changed"
@@ -441,7 +445,7 @@ def test_a_module_that_was_edited_meanwhile_counts_as_neither(
     module.write_text("value = 1\n")
     edit = f"open({str(module)!r}, 'w').write('value = 2\\n')"
     cells = ("%%step a -> x\nimport os\nfrom edited_resume import value\n" + edit + "\nx = value",)
-    make_session(*cells).run(RunOptions())
+    run_flow(make_session(*cells), RunOptions())
     assert resumed_in_workers(make_session(*cells)) == ["a: ran, module `edited_resume` changed"]
 
 
@@ -450,10 +454,10 @@ def test_what_cannot_be_resumed_is_refused(make_session: MakeSession, count: Any
     session = make_session(*FLOW)
     with pytest.raises(NotFound, match="no run of NotebookFlow to resume"):
         resume(session)
-    session.working_run()
+    session.working.run(session.flow.name)
     with pytest.raises(NotFound, match="working run"):
         resume(session, origin="1")
-    going_on = session.begin(INLINE)
+    going_on = begin_run(session, INLINE)
     with pytest.raises(StoreError, match="NotebookFlow/2 is still going on"):
         resume(make_session(*FLOW))
     going_on.drive()
@@ -490,19 +494,19 @@ def test_what_was_cloned_is_the_latest_result(make_session: MakeSession, count: 
     session = make_session(*FLOW)
     run(session)
     tried = make_session(SHARED, LOAD, TRAIN + " + 1", PICK, REPORT)
-    tried.run_step("train")
+    run_step(tried, "train")
     resume(make_session(*FLOW))
     now = make_session(*FLOW)
-    assert [reason for one in now.freshness().values() for reason in one.reasons] == []
+    assert [reason for one in step_states(now).values() for reason in one.reasons] == []
     assert {task.run for task in now.results().latest("train")} == {"3"}
 
 
 def test_a_run_that_went_on_for_long_does_not_hide_newer_results(make_session: MakeSession) -> None:
     """The results of a run are as old as its start: one that began before an edit and ends after it changes nothing."""
-    old = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x").begin(INLINE)
+    old = begin_run(make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x"), INLINE)
     edited = ("%%step a -> x\nx = 2", "%%step b -> y\ny = x")
     newer = run(make_session(*edited))
     old.drive()
     now = make_session(*edited)
     assert {task.run for step in "ab" for task in now.results().latest(step)} == {newer.id}
-    assert {one.state for one in now.freshness().values()} == {"fresh"}
+    assert {one.state for one in step_states(now).values()} == {"fresh"}

@@ -13,6 +13,8 @@ from flownb.cells.cell import read_cell
 from flownb.errors import StepFailed
 from flownb.runtime.scheduler import RunStopped
 from flownb.session.options import ResumeOptions, RunOptions
+from flownb.session.resume import Resume
+from flownb.session.run import begin_run
 from flownb.session.session import Session
 
 INLINE = RunOptions(executor="inline")
@@ -65,7 +67,7 @@ def open_session(folder: Path, cells: tuple[str, ...]) -> Session:
 
 def attempt(session: Session, *, resume: bool) -> str:
     """Run or resume; give the id of the new run and whether it ended well."""
-    begun = session.resume(ResumeOptions(run=INLINE)).begin() if resume else session.begin(INLINE)
+    begun = Resume(session, ResumeOptions(run=INLINE)).begin() if resume else begin_run(session, INLINE)
     try:
         begun.drive()
     except (StepFailed, RunStopped):
@@ -97,9 +99,9 @@ def test_a_resume_gives_what_a_run_gives(notebooks: list[tuple[str, ...]]) -> No
         expected = attempt(fresh, resume=False)
         run, ended = outcome.split()
         assert ended == expected.split()[1]
-        resumed, anew = left(session, run), left(fresh, "1")
+        resumed, whole = left(session, run), left(fresh, "1")
         if ended == "done":
-            assert resumed == anew
+            assert resumed == whole
         else:  # which tasks were still tried differs, not what they left
-            both = anew.keys() & resumed.keys()
-            assert {place: resumed[place] for place in both} == {place: anew[place] for place in both}
+            both = whole.keys() & resumed.keys()
+            assert {place: resumed[place] for place in both} == {place: whole[place] for place in both}

@@ -11,7 +11,11 @@ from flownb.cells.cell import read_cell
 from flownb.client import Flow, Run
 from flownb.errors import CheckFailed, CorruptBlob, MissingResults, ParameterError, StepFailed
 from flownb.session.options import RunOptions, parse_run, parse_spin
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.states import step_states
+from flownb.session.step import run_step
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import remove_run
 from tests.conftest import MakeSession
@@ -27,26 +31,26 @@ CELLS = (HEADER, LOAD, TRAIN, PICK)
 def run_all(session: Session) -> None:
     """Execute all step cells from top to bottom."""
     for step in session.flow.steps:
-        session.run_step(step.name)
+        run_step(session, step.name)
 
 
 def states(session: Session) -> dict[str, tuple[str, tuple[str, ...]]]:
     """State and reasons of every step."""
-    return {name: (one.state, one.reasons) for name, one in session.freshness().items()}
+    return {name: (one.state, one.reasons) for name, one in step_states(session).items()}
 
 
 def test_cells_run_on_their_parents_results(make_session: MakeSession) -> None:
     """Each step cell starts from what its parents persisted; a foreach runs once for each item."""
     session = make_session(*CELLS)
-    assert session.run_step("load").values == {"xs": [1, 2, 3], "total": 6}
-    report = session.run_step("train").report
+    assert run_step(session, "load").values == {"xs": [1, 2, 3], "total": 6}
+    report = run_step(session, "train").report
     assert report.tasks == 3
-    assert session.run_step("pick").values == {"best": 6}
+    assert run_step(session, "pick").values == {"best": 6}
 
 
 def test_uncaptured_names_are_listed_with_the_header_to_keep_them(make_session: MakeSession) -> None:
     """Under a step cell is shown what it kept to itself, and the header that would capture it."""
-    report = make_session(*CELLS).run_step("load").report
+    report = run_step(make_session(*CELLS), "load").report
     assert report.local == ("scratch",)
     assert report.header == "%%step load -> xs, total, scratch"
 
@@ -55,19 +59,19 @@ def test_the_header_to_keep_names_passes_the_checks(make_session: MakeSession) -
     """What it would capture can be an artifact: no name of a step or parameter, nothing deleted."""
     body = "knn = alpha = end = inputs = gone = index = 1\ndel gone\nif knn:\n    maybe = 2\nfine = 3"
     session = make_session("%%flow F\nbeta = 1", f"%%step load -> xs\nxs = []\nbeta = 2\n{body}", "%%step knn")
-    report = session.run_step("load").report
+    report = run_step(session, "load").report
     assert report.header == "%%step load -> xs, alpha, maybe, fine"
     assert set(report.local) >= {"knn", "end", "inputs", "index", "gone", "beta"}
     session.define(read_cell(f"{report.header}\nxs = []\n{body}"))
-    assert session.run_step("load").values.keys() == {"xs", "alpha", "maybe", "fine"}
+    assert run_step(session, "load").values.keys() == {"xs", "alpha", "maybe", "fine"}
     session.define(read_cell("knn = 1", tags=["step:only", "after:load"]))
-    report = session.run_step("only").report
+    report = run_step(session, "only").report
     assert (", ".join(report.local), report.header) == ("knn", "")
     assert report.lines() == ["✓ only · local: knn"]
     assert report.details() == ["local: knn"]
     session.define(read_cell("fine = 1", tags=["step:only", "out:fine", "after:load"]))
     session.define(read_cell("fine = good = 1", tags=["step:only", "out:fine", "after:load"]))
-    assert session.run_step("only").report.header == "step:only after:load out:fine,good"
+    assert run_step(session, "only").report.header == "step:only after:load out:fine,good"
 
 
 def test_steps_never_see_each_others_memory(make_session: MakeSession) -> None:
@@ -77,52 +81,52 @@ def test_steps_never_see_each_others_memory(make_session: MakeSession) -> None:
         "%%step a --after load -> n\nxs.append(2)\nn = len(xs)",
         "%%step b --after load -> n\nn = len(xs)",
     )
-    session.run_step("load")
-    assert (session.run_step("a").values, session.run_step("b").values) == ({"xs": [1, 2], "n": 2}, {"n": 1})
+    run_step(session, "load")
+    assert (run_step(session, "a").values, run_step(session, "b").values) == ({"xs": [1, 2], "n": 2}, {"n": 1})
 
 
 def test_state_outlives_the_kernel(make_session: MakeSession, tmp_path: Path) -> None:
     """A new session on the same notebook continues from what the last one recorded."""
     run_all(make_session(*CELLS))
     again = make_session(*CELLS)
-    assert again.spin(parse_spin(["pick"])).values == {"best": 6}
-    assert again.run_step("pick").values == {"best": 6}
+    assert spin_step(again, parse_spin(["pick"])).values == {"best": 6}
+    assert run_step(again, "pick").values == {"best": 6}
     assert again.datastore.runs.run_ids("F") == ["1"]
 
 
 def test_spin_records_nothing(make_session: MakeSession, tmp_path: Path) -> None:
     """A spun step leaves no task, run or blob behind."""
     session = make_session(*CELLS)
-    session.run_step("load")
+    run_step(session, "load")
     before = sorted(path for path in tmp_path.rglob("*"))
-    assert session.spin(parse_spin("train --index 2".split())).values == {"m": 6}
+    assert spin_step(session, parse_spin("train --index 2".split())).values == {"m": 6}
     assert sorted(path for path in tmp_path.rglob("*")) == before
 
 
 def test_spin_works_for_a_step_that_never_ran(make_session: MakeSession) -> None:
     """All a spin needs is its parents' results."""
     session = make_session(*CELLS)
-    session.run_step("load")
-    assert session.spin(parse_spin(["train"])).values == {"m": 2}
+    run_step(session, "load")
+    assert spin_step(session, parse_spin(["train"])).values == {"m": 2}
 
 
 def test_spin_overrides(make_session: MakeSession, tmp_path: Path) -> None:
     """--set and --artifacts-module replace parameters and artifacts for this spin only."""
     session = make_session(*CELLS)
-    session.run_step("load")
-    assert session.spin(parse_spin("train --set alpha=10".split())).values == {"m": 10}
+    run_step(session, "load")
+    assert spin_step(session, parse_spin("train --set alpha=10".split())).values == {"m": 10}
     (tmp_path / "given.py").write_text("ARTIFACTS = {'xs': [70, 80]}")
     words = f"train --index 1 --artifacts-module {tmp_path / 'given.py'}".split()
-    assert session.spin(parse_spin(words)).values == {"m": 160}
-    assert session.spin(parse_spin(["train"])).values == {"m": 2}
+    assert spin_step(session, parse_spin(words)).values == {"m": 160}
+    assert spin_step(session, parse_spin(["train"])).values == {"m": 2}
 
 
 def test_spin_a_throw_away_body(make_session: MakeSession) -> None:
     """%%spin runs another body under the step's header and leaves the step as it was."""
     session = make_session(*CELLS)
-    session.run_step("load")
-    assert session.spin(parse_spin(["train"]), body="m = -self.input").values == {"m": -1}
-    assert session.spin(parse_spin(["train"])).values == {"m": 2}
+    run_step(session, "load")
+    assert spin_step(session, parse_spin(["train"]), body="m = -self.input").values == {"m": -1}
+    assert spin_step(session, parse_spin(["train"])).values == {"m": 2}
 
 
 LOOKED_AT = (
@@ -158,12 +162,12 @@ def test_a_throw_away_body_looks_around(
     """It may set some of what its step captures, or nothing; what it set and displayed is there to see."""
     session = make_session(*LOOKED_AT)
     for one in ("load", "work", "pick", "last"):
-        session.run_step(one)
+        run_step(session, one)
     displayed: list[object] = []
-    outcome = session.spin(parse_spin([step]), body=body, display=displayed.append)
+    outcome = spin_step(session, parse_spin([step]), body=body, display=displayed.append)
     assert (outcome.values, [one for one in displayed if one is not None]) == (values, shown)
     assert [name for name, _ in outcome.report.artifacts] == list(values)
-    assert {name: one.state for name, one in session.freshness().items()} == {
+    assert {name: one.state for name, one in step_states(session).items()} == {
         "load": "fresh",
         "work": "fresh",
         "pick": "fresh",
@@ -174,19 +178,19 @@ def test_a_throw_away_body_looks_around(
 def test_a_throw_away_body_runs_in_a_process_of_its_own(make_session: MakeSession) -> None:
     """With --isolate the body is the same: what it may leave out it may leave out there."""
     session = make_session(*LOOKED_AT)
-    session.run_step("load")
+    run_step(session, "load")
     body = "if self.input > 1:\n    m = 7\nn = xs"
-    assert session.spin(parse_spin(["work", "--isolate", "process"]), body=body).values == {"n": [1, 2]}
+    assert spin_step(session, parse_spin(["work", "--isolate", "process"]), body=body).values == {"n": [1, 2]}
     session.servers.close()
 
 
 def test_an_error_of_a_throw_away_body_is_its_own(make_session: MakeSession) -> None:
     """Findings name the %%spin cell and its line, not the cell of the step."""
     session = make_session(*LOOKED_AT)
-    session.run_step("load")
+    run_step(session, "load")
     body = "m = 1\nn = nowhere"
     with pytest.raises(CheckFailed) as caught:
-        session.spin(parse_spin(["work"]), body=body, source=f"\n%%time\n%%spin work\n{body}")
+        spin_step(session, parse_spin(["work"]), body=body, source=f"\n%%time\n%%spin work\n{body}")
     assert (
         "FN001 the %%spin cell (step work), line 5: Step work reads `nowhere`, which nothing defines.\n"
         "    5 | n = nowhere\n"
@@ -196,22 +200,22 @@ def test_an_error_of_a_throw_away_body_is_its_own(make_session: MakeSession) -> 
 def test_spin_from_an_earlier_run(make_session: MakeSession) -> None:
     """--from takes the inputs of that run: of all of it, of a parent's task, or of a task of the step itself."""
     session = make_session(*CELLS)
-    session.run(parse_run("--alpha 7".split()))
+    run_flow(session, parse_run("--alpha 7".split()))
     run_all(session)
-    assert session.spin(parse_spin(["train"])).values == {"m": 2}
-    assert session.spin(parse_spin("train --from 1".split())).values == {"m": 7}
+    assert spin_step(session, parse_spin(["train"])).values == {"m": 2}
+    assert spin_step(session, parse_spin("train --from 1".split())).values == {"m": 7}
     task = sorted(Run("F/1", datastore=session.datastore)["train"], key=lambda task: int(task.id))[1]
-    assert session.spin(parse_spin(f"train --from 1/train/{task.id}".split())).values == {"m": 14}
+    assert spin_step(session, parse_spin(f"train --from 1/train/{task.id}".split())).values == {"m": 14}
     load = Run("F/1", datastore=session.datastore)["load"].task
     assert load is not None
-    assert session.spin(parse_spin(f"train --from F/1/load/{load.id} --index 2".split())).values == {"m": 21}
+    assert spin_step(session, parse_spin(f"train --from F/1/load/{load.id} --index 2".split())).values == {"m": 21}
 
 
 def test_spin_persist_keeps_a_task_aside(make_session: MakeSession) -> None:
     """With --persist the spun task can be read from the spin datastore, and the flow's runs stay as they were."""
     session = make_session(*CELLS)
-    session.run_step("load")
-    outcome = session.spin(parse_spin("train --persist".split()))
+    run_step(session, "load")
+    outcome = spin_step(session, parse_spin("train --persist".split()))
     assert outcome.task is not None
     assert (outcome.task["m"].data, outcome.task["xs"].data) == (2, [1, 2, 3])
     assert Run("F/1", datastore=session.spin_datastore)["train"].task.pathspec == outcome.task.pathspec  # type: ignore[union-attr]  # just made
@@ -222,13 +226,13 @@ def test_the_newest_result_counts_wherever_it_is(make_session: MakeSession) -> N
     """After a run of the whole flow a cell starts from that run's results, until its parent's cell runs again."""
     session = make_session(*CELLS)
     run_all(session)
-    session.run(parse_run("--alpha 5".split()))
-    assert session.run_step("pick").values == {"best": 15}
-    session.run_step("train")
-    assert session.run_step("pick").values == {"best": 15}  # `load` of that run has alpha 5
-    session.run_step("load")
-    session.run_step("train")
-    assert session.run_step("pick").values == {"best": 6}
+    run_flow(session, parse_run("--alpha 5".split()))
+    assert run_step(session, "pick").values == {"best": 15}
+    run_step(session, "train")
+    assert run_step(session, "pick").values == {"best": 15}  # `load` of that run has alpha 5
+    run_step(session, "load")
+    run_step(session, "train")
+    assert run_step(session, "pick").values == {"best": 6}
 
 
 def test_a_run_that_was_killed_has_no_complete_step(make_session: MakeSession, tmp_path: Path) -> None:
@@ -238,14 +242,14 @@ def test_a_run_that_was_killed_has_no_complete_step(make_session: MakeSession, t
         "%%step g --foreach ys -> y\ny = self.input", "%%step inner --join -> z\nz = [i.y for i in inputs]",
         "%%step outer --join\npass",
     )  # fmt: skip
-    session.run(RunOptions())
+    run_flow(session, RunOptions())
     run = tmp_path / ".flownb/flows/NotebookFlow/1"
     (run / "end.json").unlink()
     tasks = sorted((run / "steps/g").iterdir(), key=lambda path: int(path.name))
     for task in tasks[2:]:
         (task / "0.json").unlink()
     with pytest.raises(MissingResults, match="`g` has no results yet"):
-        make_session(*[step.cell.source for step in session.flow.steps]).run_step("inner")
+        run_step(make_session(*[step.cell.source for step in session.flow.steps]), "inner")
 
 
 def test_a_join_waits_for_all_branches(make_session: MakeSession) -> None:
@@ -258,34 +262,34 @@ def test_a_join_waits_for_all_branches(make_session: MakeSession) -> None:
     run_all(session)
     session.define(read_cell("%%step s -> xs\nxs = [1, 2, 3]", number=1))
     for step in "sfa":
-        session.run_step(step)
+        run_step(session, step)
     with pytest.raises(MissingResults, match="Run the cells of `a`, `b` again"):
-        session.run_step("ab")
-    session.run_step("b")
-    assert session.run_step("ab").report.tasks == 3
+        run_step(session, "ab")
+    run_step(session, "b")
+    assert run_step(session, "ab").report.tasks == 3
 
 
 def test_a_damaged_artifact_heals(make_session: MakeSession, tmp_path: Path) -> None:
     """Running the step again, as the error advises, writes a damaged artifact again."""
     cells = ("%%step load -> big\nbig = bytes(5000)", "%%step reads -> n\nn = len(big)")
-    make_session(*cells).run_step("load")
+    run_step(make_session(*cells), "load")
     (blob,) = (path for path in (tmp_path / ".flownb/blobs").rglob("*") if path.is_file())
     blob.write_bytes(b"x" * blob.stat().st_size)
     session = make_session(*cells)
     with pytest.raises(CorruptBlob, match="Run its step again"):
-        session.run_step("reads")
-    session.run_step("load")
-    assert session.run_step("reads").values == {"n": 5000}
+        run_step(session, "reads")
+    run_step(session, "load")
+    assert run_step(session, "reads").values == {"n": 5000}
 
 
 def test_spin_from_a_run_has_its_parameters(make_session: MakeSession) -> None:
     """A first step is spun with the parameters of the run that --from names."""
     session = make_session('%%flow F\nalpha = Parameter("alpha", default=2)', "%%step load -> x\nx = alpha")
-    session.run(parse_run("--alpha 7".split()))
-    assert session.spin(parse_spin(["load"])).values == {"x": 2}
-    assert session.spin(parse_spin("load --from 1".split())).values == {"x": 7}
-    assert session.spin(parse_spin("load --from 1/load".split())).values == {"x": 7}
-    assert session.spin(parse_spin("load --from 1 --set alpha=9".split())).values == {"x": 9}
+    run_flow(session, parse_run("--alpha 7".split()))
+    assert spin_step(session, parse_spin(["load"])).values == {"x": 2}
+    assert spin_step(session, parse_spin("load --from 1".split())).values == {"x": 7}
+    assert spin_step(session, parse_spin("load --from 1/load".split())).values == {"x": 7}
+    assert spin_step(session, parse_spin("load --from 1 --set alpha=9".split())).values == {"x": 9}
 
 
 def test_a_required_parameter_in_cells(make_session: MakeSession) -> None:
@@ -293,27 +297,27 @@ def test_a_required_parameter_in_cells(make_session: MakeSession) -> None:
     header = '%%flow F\nneed = Parameter("need", type=int, required=True)'
     session = make_session(header, "%%step load -> x\nx = need", "%%step last -> y\ny = x + need")
     with pytest.raises(ParameterError, match=r"`%flow run --need VALUE`"):
-        session.run_step("load")
-    assert session.spin(parse_spin("load --set need=3".split())).values == {"x": 3}
-    session.run(parse_run("--need 5".split()))
-    assert session.run_step("last").values == {"y": 10}
+        run_step(session, "load")
+    assert spin_step(session, parse_spin("load --set need=3".split())).values == {"x": 3}
+    run_flow(session, parse_run("--need 5".split()))
+    assert run_step(session, "last").values == {"y": 10}
 
 
 def test_an_override_of_the_foreach(make_session: MakeSession) -> None:
     """A spin over other items than the parent's runs over these."""
     session = make_session(*CELLS)
-    session.run_step("load")
-    assert session.spin(parse_spin(["train", "--set", "xs=[1, 2, 3, 4, 5]", "--index", "4"])).values == {"m": 10}
-    assert session.spin(parse_spin(["train", "--set", "xs=[7]"])).values == {"m": 14}
+    run_step(session, "load")
+    assert spin_step(session, parse_spin(["train", "--set", "xs=[1, 2, 3, 4, 5]", "--index", "4"])).values == {"m": 10}
+    assert spin_step(session, parse_spin(["train", "--set", "xs=[7]"])).values == {"m": 14}
 
 
 def test_notes_say_where_inputs_come_from(make_session: MakeSession) -> None:
     """A step that reads a parameter which its parents' run was given says so; one that does not says nothing."""
     session = make_session(*CELLS, "%%step show --after pick\nprint(self.alpha)")
-    session.run(parse_run("--alpha 7".split()))
+    run_flow(session, parse_run("--alpha 7".split()))
     said = "made with alpha = 7 (default: 2), as the run that its inputs come from"
-    assert (session.run_step("pick").report.inputs, session.run_step("show").report.inputs) == ((), (said,))
-    assert session.spin(parse_spin(["show"])).report.inputs == (said,)
+    assert (run_step(session, "pick").report.inputs, run_step(session, "show").report.inputs) == ((), (said,))
+    assert spin_step(session, parse_spin(["show"])).report.inputs == (said,)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -338,7 +342,7 @@ def test_freshness_says_why(make_session: MakeSession) -> None:
         "train": ("stale", ("`train` changed",)),
         "pick": ("stale", ("made from an older result of `train` (`train` changed)",)),
     }
-    session.run_step("train")
+    run_step(session, "train")
     assert set(states(session).values()) == {("fresh", ())}
 
 
@@ -346,17 +350,17 @@ def test_content_decides_not_time(make_session: MakeSession) -> None:
     """A parent that was re-run to the same artifacts leaves its children fresh; other artifacts make them stale."""
     session = make_session(*CELLS)
     run_all(session)
-    session.run_step("load")
+    run_step(session, "load")
     assert set(states(session).values()) == {("fresh", ())}
     session.define(read_cell(LOAD.replace("[1, 2, 3]", "[1, 2, 4]"), number=2))
-    session.run_step("load")
+    run_step(session, "load")
     assert states(session)["train"] == ("stale", ("new items",))
 
 
 def test_a_run_of_the_whole_flow_is_fresh(make_session: MakeSession) -> None:
     """The steps that a run adds (start, end, bridges) do not make the user's own steps look stale."""
     session = make_session(*CELLS)
-    session.run(RunOptions())
+    run_flow(session, RunOptions())
     assert set(states(session).values()) == {("fresh", ())}
 
 
@@ -366,9 +370,9 @@ def test_a_failed_step_shows_as_failed(make_session: MakeSession) -> None:
     run_all(session)
     session.define(read_cell("%%step a -> x\nx = 1 / 0", number=1))
     with pytest.raises(ZeroDivisionError):
-        session.run_step("a")
+        run_step(session, "a")
     assert states(session)["a"] == ("failed", ("ZeroDivisionError",))
-    outcome = session.run_step("b")
+    outcome = run_step(session, "b")
     assert outcome.values == {"y": 2}
     assert outcome.report.notes == ("a failed when it last ran; its result from before was used",)
 
@@ -377,7 +381,7 @@ def test_a_new_child_leaves_its_parent_fresh(make_session: MakeSession) -> None:
     """Adding a step below another changes that one's self.next, not its result; also if that one has no body."""
     for number, cell in enumerate(("%%step a -> x\nx = 1", "%%step a")):
         session = make_session(cell)
-        session.run_step("a")
+        run_step(session, "a")
         session.define(read_cell(f"%%step b{number}\nprint(1)", number=2))
         assert states(session)["a"] == ("fresh", ())
 
@@ -385,7 +389,7 @@ def test_a_new_child_leaves_its_parent_fresh(make_session: MakeSession) -> None:
 def test_runs_have_tags_and_parameters(make_session: MakeSession) -> None:
     """A run keeps its tags, and its parameters are artifacts of every task, joins included."""
     session = make_session(*CELLS)
-    session.run(parse_run("--alpha 3 --tag x --tag y".split()))
+    run_flow(session, parse_run("--alpha 3 --tag x --tag y".split()))
     (run,) = Flow("F", datastore=session.datastore).runs("x")
     assert run.tags == frozenset({"x", "y"})
     assert run.data is not None
@@ -399,7 +403,7 @@ def test_shared_classes_load_in_a_fresh_process(make_session: MakeSession, tmp_p
     import sys
 
     shared = "%%shared\nfrom dataclasses import dataclass\n@dataclass\nclass P:\n    x: int"
-    make_session(shared, "%%step a -> p\np = P(3)").run(RunOptions())
+    run_flow(make_session(shared, "%%step a -> p\np = P(3)"), RunOptions())
     code = "import flownb; print(flownb.Run('NotebookFlow/1').data.p)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=tmp_path) == "P(x=3)\n"
 
@@ -410,7 +414,7 @@ def test_shared_code_is_fresh_in_every_task(make_session: MakeSession) -> None:
         "%%shared\nSEEN = []", "%%step a -> n\nSEEN.append(1)\nn = len(SEEN)",
         "%%step b -> m\nSEEN.append(1)\nm = len(SEEN)",
     )  # fmt: skip
-    assert (session.run_step("a").values, session.run_step("b").values) == ({"n": 1}, {"m": 1})
+    assert (run_step(session, "a").values, run_step(session, "b").values) == ({"n": 1}, {"m": 1})
 
 
 def test_a_switch_takes_one_way(make_session: MakeSession) -> None:
@@ -421,14 +425,14 @@ def test_a_switch_takes_one_way(make_session: MakeSession) -> None:
         "%%step small --after look --when kind=small -> r\nr = 's'",
         "%%step last --after big,small -> out\nout = r",
     )
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
     assert "big" not in run
     assert run.data is not None
     assert run.data.out == "s"
     run_all(session)
     said = "not taken: `look` led to `small`, so a run would not come to this step; it ran on that all the same"
-    assert session.run_step("big").report.inputs == (said,)
-    last = session.run_step("last")
+    assert run_step(session, "big").report.inputs == (said,)
+    last = run_step(session, "last")
     assert (last.values, last.report.inputs) == ({"out": "s"}, ())
     assert states(session)["big"] == ("untaken", ("`look` led to `small`",))
 
@@ -451,7 +455,7 @@ def test_environment_holds_for_the_task_alone(make_session: MakeSession) -> None
     session = make_session(
         "%%shared\nimport os", "%%step a -> v\n@environment(vars={'FLOWNB_TEST': 'x'})\nv = os.environ['FLOWNB_TEST']"
     )
-    assert session.run_step("a").values == {"v": "x"}
+    assert run_step(session, "a").values == {"v": "x"}
     import os
 
     assert "FLOWNB_TEST" not in os.environ
@@ -472,9 +476,9 @@ def test_a_step_gives_the_process_back(make_session: MakeSession, tmp_path: Path
 def test_a_failing_item_is_named(make_session: MakeSession) -> None:
     """The error of a foreach task in a step cell says which item it was and how to spin it."""
     session = make_session("%%step a -> xs\nxs = [1, 0, 2]", "%%step b --foreach xs -> y\ny = 1 / self.input")
-    session.run_step("a")
+    run_step(session, "a")
     with pytest.raises(ZeroDivisionError) as caught:
-        session.run_step("b")
+        run_step(session, "b")
     assert caught.value.__notes__ == ["In item 1 of 3; `%spin b --index 1` runs it alone."]
 
 
@@ -482,7 +486,7 @@ def test_an_error_without_a_text_is_recorded(make_session: MakeSession) -> None:
     """An exception whose text cannot be had fails the step like any other."""
     session = make_session("%%step a\nclass E(Exception):\n    def __str__(self):\n        return 1 / 0\nraise E")
     with pytest.raises(StepFailed, match=r"E: <E\.__str__ raised ZeroDivisionError>"):
-        session.run(RunOptions())
+        run_flow(session, RunOptions())
 
 
 def test_current_describes_the_task(make_session: MakeSession) -> None:
@@ -493,7 +497,7 @@ def test_current_describes_the_task(make_session: MakeSession) -> None:
         "%%step a -> got\ngot = [current.flow_name, current.run_id, current.step_name, current.pathspec, "
         "current.username, current.namespace, current.parameters.alpha, sorted(current.tags), current.retry_count]",
     )
-    run = Run(session.run(parse_run("--tag t".split())).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, parse_run("--tag t".split())).pathspec, datastore=session.datastore)
     assert run.data is not None
     assert run.data.got == ["F", "1", "a", "F/1/a/1", "tester", "user:tester", 2, ["t"], 0]
 
@@ -502,8 +506,8 @@ def test_a_result_whose_origin_was_removed_is_stale(make_session: MakeSession) -
     """After a run is removed by force, results that started from it are readable and say why they are stale."""
     cells = ("%%step a -> x\nx = list(range(50_000))", "%%step b -> n\nn = len(x)")
     session = make_session(*cells)
-    session.run(RunOptions())
-    session.run_step("b")
+    run_flow(session, RunOptions())
+    run_step(session, "b")
     remove_run(session.datastore, "NotebookFlow", "1", force=True)
     again = make_session(*cells)
     assert states(again) == {"a": ("never", ()), "b": ("stale", ("what it ran on was removed",))}
@@ -517,26 +521,26 @@ def test_damage_is_reported_although_a_card_previews_other_artifacts(make_sessio
         "%%step load -> big, small\nbig = bytearray(40_000_000)\nsmall = 5",
         "%%step use -> n\n@card\nn = sum(self.big[:100])",
     )
-    make_session(*cells).run_step("load")
+    run_step(make_session(*cells), "load")
     blob = max((tmp_path / ".flownb/blobs").rglob("*"), key=lambda path: path.stat().st_size)
     blob.write_bytes(blob.read_bytes()[:-1] + b"x")
     session = make_session(*cells)
     with pytest.raises(CorruptBlob, match="Artifact `big` of NotebookFlow/1/load/1 cannot be read"):
-        session.run_step("use")
-    assert session.freshness()["use"].state == "failed"
+        run_step(session, "use")
+    assert step_states(session)["use"].state == "failed"
 
 
 def test_a_notebook_works_after_its_state_was_removed(make_session: MakeSession, tmp_path: Path) -> None:
     """Whether the working run or the whole folder was removed meanwhile, the next cells are recorded again."""
     session = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x + 1")
-    session.run_step("a")
+    run_step(session, "a")
     remove_run(Datastore(tmp_path / ".flownb"), "NotebookFlow", "1", force=True)
-    session.run_step("a")
-    session.run_step("b")
-    assert {one.state for one in session.freshness().values()} == {"fresh"}
+    run_step(session, "a")
+    run_step(session, "b")
+    assert {one.state for one in step_states(session).values()} == {"fresh"}
     shutil.rmtree(tmp_path / ".flownb")
-    session.run_step("a")
-    session.run_step("b")
+    run_step(session, "a")
+    run_step(session, "b")
     again = make_session("%%step a -> x\nx = 1", "%%step b -> y\ny = x + 1")
-    assert {one.state for one in again.freshness().values()} == {"fresh"}
+    assert {one.state for one in step_states(again).values()} == {"fresh"}
     assert [run.id for run in Flow("NotebookFlow", datastore=again.datastore).working_runs()] == ["1"]

@@ -12,7 +12,10 @@ import flownb
 from flownb.client import Run, Task, default_metadata, get_metadata, inspect_spin
 from flownb.errors import NotFound, ParameterError, StoreError
 from flownb.session.options import parse_run, parse_spin
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.step import run_step
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import collect, remove_spins
 from flownb.store.usage import measure
@@ -47,8 +50,8 @@ def _metadata() -> Any:
 def spun(make_session: MakeSession) -> tuple[Session, Task]:
     """A session that ran, and a task that it spun and kept."""
     session = make_session(*CELLS)
-    session.run(parse_run(["--executor", "inline"]))
-    task = session.spin(parse_spin("train --set alpha=5 --persist".split())).task
+    run_flow(session, parse_run(["--executor", "inline"]))
+    task = spin_step(session, parse_spin("train --set alpha=5 --persist".split())).task
     assert task is not None
     return session, task
 
@@ -74,8 +77,8 @@ def test_a_session_on_the_folder_of_spins_stays_in_it(
     """Steps can be run and spun there; what they keep is in the same place."""
     monkeypatch.setenv("FLOWNB_DATASTORE", spun[0].spin_datastore.location)
     other = make_session(*CELLS)
-    other.run_step("load")
-    outcome = other.spin(parse_spin(["train", "--persist", "--isolate", "process"]))
+    run_step(other, "load")
+    outcome = spin_step(other, parse_spin(["train", "--persist", "--isolate", "process"]))
     assert outcome.task is not None
     assert outcome.task["model"].data == 256_001
     assert other.datastore.location == other.spin_datastore.location
@@ -130,11 +133,11 @@ def write_artifacts(folder: Path, artifacts: Any) -> list[str]:
 def test_inputs_of_a_join_are_replaced(make_session: MakeSession, tmp_path: Path, more: list[str]) -> None:
     """ARTIFACTS of a join are by the pathspec of the joined task, as on Metaflow; other inputs stay as they are."""
     session = make_session(*JOIN)
-    outcome = session.run(parse_run(["--executor", "inline"]))
+    outcome = run_flow(session, parse_run(["--executor", "inline"]))
     place = "/".join(Run(outcome.pathspec, datastore=session.datastore)["a"].task.pathspec.split("/")[1:])
     for key in (place, f"F/{place}"):
         given = write_artifacts(tmp_path, {key: {"v": 10, "new": [0] * 500}})
-        spun = session.spin(parse_spin(["j", "--from", "1", *given, *more]))
+        spun = spin_step(session, parse_spin(["j", "--from", "1", *given, *more]))
         assert (spun["vs"], spun["new"]) == ([10, 4], [0] * 500)
         assert spun["where"] == ("same", [3, 4])
         if spun.task is not None:
@@ -144,19 +147,19 @@ def test_inputs_of_a_join_are_replaced(make_session: MakeSession, tmp_path: Path
 def test_inputs_that_are_replaced_are_merged(make_session: MakeSession, tmp_path: Path) -> None:
     """A replaced value that another input does not have is a conflict; the same value in both is none."""
     session = make_session(*JOIN)
-    session.run(parse_run(["--executor", "inline"]))
+    run_flow(session, parse_run(["--executor", "inline"]))
     run = Run("F/1", datastore=session.datastore)
     a, b = ("/".join(run[name].task.pathspec.split("/")[1:]) for name in ("a", "b"))
     with pytest.raises(Exception, match="cannot merge `w`"):
-        session.spin(parse_spin(["j", "--from", "1", *write_artifacts(tmp_path, {a: {"w": "x"}})]))
+        spin_step(session, parse_spin(["j", "--from", "1", *write_artifacts(tmp_path, {a: {"w": "x"}})]))
     both = write_artifacts(tmp_path, {a: {"w": "x"}, b: {"w": "x"}, "alpha": 3})
-    assert session.spin(parse_spin(["j", "--from", "1", *both]))["where"] == ("x", [3, 4])
+    assert spin_step(session, parse_spin(["j", "--from", "1", *both]))["where"] == ("x", [3, 4])
 
 
 @pytest.mark.parametrize(
     ("artifacts", "what"),
     [
-        ({"1/a/99": {"v": 1}}, "`ARTIFACTS: 1/a/99` names no task that j takes its inputs from."),
+        ({"1/a/99": {"v": 1}}, "`ARTIFACTS: 1/a/99` is not a task that j takes its inputs from."),
         ({"1/a/2": 5}, "`ARTIFACTS: 1/a/2` has the value 5."),
     ],
 )
@@ -165,11 +168,11 @@ def test_inputs_that_do_not_exist_are_refused(
 ) -> None:
     """Metaflow ignores a pathspec that is not one of the inputs; here it is refused, for it changes nothing."""
     session = make_session(*JOIN)
-    session.run(parse_run(["--executor", "inline"]))
+    run_flow(session, parse_run(["--executor", "inline"]))
     tasks = {step: Run("F/1", datastore=session.datastore)[step].task.id for step in ("a",)}
     artifacts = {name.replace("1/a/2", f"1/a/{tasks['a']}"): value for name, value in artifacts.items()}
     with pytest.raises(ParameterError) as caught:
-        session.spin(parse_spin(["j", "--from", "1", *write_artifacts(tmp_path, artifacts)]))
+        spin_step(session, parse_spin(["j", "--from", "1", *write_artifacts(tmp_path, artifacts)]))
     assert what.replace("1/a/2", f"1/a/{tasks['a']}") in caught.value.what
 
 
@@ -179,11 +182,11 @@ def test_a_config_for_once(make_session: MakeSession, tmp_path: Path, monkeypatc
         """%%flow F\ncfg = Config("chosen", default_value='{"x": 1}')\nalpha = Parameter("alpha", default=cfg.x)""",
         "%%step a -> b\n@environment(vars={'X': cfg.x})\nimport os\nb = self.cfg.x, os.environ['X'], self.alpha",
     )
-    session.run(parse_run(["--executor", "inline"]))
+    run_flow(session, parse_run(["--executor", "inline"]))
     (tmp_path / "other.json").write_text(json.dumps({"x": 3}))
     monkeypatch.chdir(tmp_path)
     for options, x in ((["--config-value", "chosen", '{"x": 2}'], 2), (["--config", "chosen", "other.json"], 3)):
-        assert session.spin(parse_spin(["a", "--from", "1", *options]))["b"] == (x, str(x), 1)
+        assert spin_step(session, parse_spin(["a", "--from", "1", *options]))["b"] == (x, str(x), 1)
     for options in (["--config", "cfgg", "other.json"], ["--config", "chosen", "gone.json"]):
         with pytest.raises(ParameterError):
-            session.spin(parse_spin(["a", *options]))
+            spin_step(session, parse_spin(["a", *options]))

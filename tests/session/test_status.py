@@ -9,7 +9,9 @@ from flownb.errors import StepFailed
 from flownb.runtime.clones import Clones
 from flownb.session.options import RunOptions, parse_run
 from flownb.session.resume import find_origin, offered_tasks, rehearse
+from flownb.session.run import run_flow
 from flownb.session.status import flow_status
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 
 LOAD = "%%step load -> xs\nxs = [1, 2, 3]"
@@ -35,7 +37,7 @@ def test_before_anything_ran(make_session: MakeSession) -> None:
 def test_after_a_run(make_session: MakeSession) -> None:
     """What is fresh would be cloned; the text names no ids, which are metadata."""
     session = make_session(*FLOW)
-    session.run(INLINE)
+    run_flow(session, INLINE)
     status = flow_status(make_session(*FLOW))
     assert status.lines() == [
         "NotebookFlow: 4 steps · 4 fresh",
@@ -54,7 +56,7 @@ def test_after_a_run(make_session: MakeSession) -> None:
 
 def test_after_an_edit(make_session: MakeSession) -> None:
     """Reasons say what changed; what depends on a result that is not known yet is left open."""
-    make_session(*FLOW).run(INLINE)
+    run_flow(make_session(*FLOW), INLINE)
     session = make_session(LOAD, TRAIN.replace("* 2", "* 3"), SCORE, PICK)
     assert flow_status(session).lines() == [
         "NotebookFlow: 4 steps · 3 stale · 1 fresh",
@@ -74,7 +76,7 @@ def test_after_an_edit_of_shared_code(make_session: MakeSession) -> None:
     """The reason is said at the first step that would run, also if it is one that the run adds."""
     shared = "%%shared\nfactor = 2"
     add = "%%step add -> n\nn = len(xs)"
-    make_session(shared, LOAD, add).run(INLINE)
+    run_flow(make_session(shared, LOAD, add), INLINE)
     assert flow_status(make_session(shared.replace("2", "3"), LOAD, add)).lines()[3:] == [
         "resume:",
         "  start  would run: shared code changed",
@@ -88,7 +90,7 @@ def test_it_is_what_a_resume_does(make_session: MakeSession) -> None:
     broken = TRAIN + "\nassert self.input != 2 or xs is None"
     session = make_session(LOAD, broken, SCORE, PICK)
     with pytest.raises(StepFailed):
-        session.run(INLINE)
+        run_flow(session, INLINE)
     status = flow_status(session)
     assert (
         status.lines()[7].partition("  train  ")[2],
@@ -115,7 +117,7 @@ def test_a_flow_with_errors(make_session: MakeSession) -> None:
 def test_a_step_without_code_that_is_no_longer_the_last(make_session: MakeSession) -> None:
     """Its result is the same when a step is written below it."""
     session = make_session("%%step load")
-    session.run_step("load")
+    run_step(session, "load")
     session.define(read_cell("%%step train -> x\nx = 1", cell_id="below"))
     assert flow_status(session).lines()[1] == "  load   fresh"
 
@@ -124,5 +126,5 @@ def test_a_run_with_two_parameters_of_its_own(make_session: MakeSession) -> None
     """What the run was given is named in one phrase."""
     header = "%%flow F\na = Parameter('a', default=1)\nb = Parameter('b', default=2)"
     session = make_session(header, "%%step load\na, b")
-    session.run(parse_run(["--a", "3", "--b", "4", "--executor", "inline"]))
+    run_flow(session, parse_run(["--a", "3", "--b", "4", "--executor", "inline"]))
     assert "resume, of a run made with a = 3 (default: 1) and b = 4 (default: 2):" in flow_status(session).lines()

@@ -16,7 +16,11 @@ import pytest
 
 from flownb.provenance.imported_text import watch_imports
 from flownb.session.options import RunOptions, SpinOptions
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.states import step_states
+from flownb.session.step import run_step
 from flownb.store.datastore import Datastore
 from tests.conftest import MakeSession
 
@@ -44,13 +48,13 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 
 def state(session: Session, step: str) -> tuple[str, tuple[str, ...]]:
     """Whether a step's result is fresh, and why not."""
-    found = session.freshness()[step]
+    found = step_states(session)[step]
     return found.state, found.reasons
 
 
 def in_a_run(session: Session, step: str, name: str) -> object:
     """What a run makes of an artifact."""
-    outcome = session.run(RunOptions())
+    outcome = run_flow(session, RunOptions())
     flow, run = outcome.pathspec.split("/")
     (task,) = session.datastore.tasks.last_attempts(flow, run, step)
     return Datastore(session.datastore.location).artifacts.load(task.artifacts[name])
@@ -63,10 +67,10 @@ def test_a_step_runs_on_the_files_as_they_are(make_session: MakeSession, write: 
     """An edited module needs no reload: the result is stale after the edit, and fresh once the cell ran again."""
     write("beside_cell.py", "N = 1\n")
     session = make_session("%%step a -> x\nimport beside_cell\nx = beside_cell.N")
-    assert session.run_step("a").values == {"x": 1}
+    assert run_step(session, "a").values == {"x": 1}
     write("beside_cell.py", "N = 100\n")
     assert state(session, "a") == ("stale", ("module `beside_cell` changed",))
-    outcome = session.run_step("a")
+    outcome = run_step(session, "a")
     assert (outcome.values, outcome.report.notes) == ({"x": 100}, ())
     assert state(session, "a") == ("fresh", ())
 
@@ -77,13 +81,13 @@ def test_the_notebook_keeps_its_own_copy(make_session: MakeSession, write: Write
     mine = importlib.import_module("beside_kept")
     write("beside_kept.py", "N = 100\n")
     session = make_session("%%step a -> x\nimport beside_kept\nx = beside_kept.N")
-    outcome = session.run_step("a")
+    outcome = run_step(session, "a")
     note = (
         "module beside_kept was edited since the notebook imported it: steps use it as it is now, scratch cells as it "
         "was, until `importlib.reload(beside_kept)`"
     )
     assert (outcome.values, outcome.report.notes, mine.N) == ({"x": 100}, (note,), 1)
-    assert session.run_step("a").report.notes == ()
+    assert run_step(session, "a").report.notes == ()
     assert sys.modules["beside_kept"] is mine
     assert importlib.reload(mine).N == 100
 
@@ -107,9 +111,9 @@ def test_comments_of_a_module(make_session: MakeSession, write: Write, sees: str
     write("lines_of.py", "import inspect\ndef source(module): return inspect.getsource(module)\n")
     session = make_session(f"%%step a -> x\n{SEES[sees].format(name)}")
     if mode == "cells":
-        session.run_step("a")
+        run_step(session, "a")
     else:
-        session.run(RunOptions())
+        run_flow(session, RunOptions())
     assert state(session, "a") == ("fresh", ())
     write(f"{name}.py", "# why\n\ndef f(): raise ValueError\n")
     expected = ("fresh", ()) if sees == "nothing" else ("stale", (f"module `{name}` changed",))
@@ -123,7 +127,7 @@ def test_values_whose_code_fails_when_it_is_looked_at(make_session: MakeSession,
     odd = "class Odd:\n    @property\n    def __class__(self): raise RuntimeError('no')"
     odd += "\n    def __reduce__(self): return int, ()"
     session = make_session(f"%%shared\n{odd}", "%%step a -> x, n\nimport beside_odd\nx, n = [Odd()], beside_odd.N")
-    assert session.run_step("a").values["n"] == 1
+    assert run_step(session, "a").values["n"] == 1
 
 
 LOADED = (
@@ -139,8 +143,8 @@ def test_code_behind_a_loaded_value(make_session: MakeSession, write: Write, mod
     write("behind_rates.py", "RATE = 1\n")
     session = make_session(*LOADED)
     if mode == "cells":
-        session.run_step("make")
-        assert session.run_step("use").values["p"] == 1
+        run_step(session, "make")
+        assert run_step(session, "use").values["p"] == 1
         assert state(session, "use") == ("fresh", ())
     else:
         assert in_a_run(session, "use", "p") == 1
@@ -185,14 +189,14 @@ def test_imports_that_no_text_names(
     cell = f"%%step a -> x\n{DYNAMIC[how]}"
     session = make_session(cell)
     if mode == "cells":
-        assert session.run_step("a").values == {"x": 1}
+        assert run_step(session, "a").values == {"x": 1}
     else:
         assert in_a_run(session, "a", "x") == 1
     assert state(make_session(cell), "a") == ("fresh", ())
     write("dyn_one.py", "N = 2\n")
     name = "dyn_one" if "plugin" not in how and how != "run_path" else "./dyn_one.py"
     assert state(make_session(cell), "a") == ("stale", (f"module `{name}` changed",))
-    assert make_session(cell).run_step("a").values == {"x": 2}
+    assert run_step(make_session(cell), "a").values == {"x": 2}
 
 
 @pytest.mark.parametrize("how", ["rewritten", "none"])
@@ -206,7 +210,7 @@ def test_compiled_code_of_another_text(make_session: MakeSession, write: Write, 
     write("beside_pyc.py", "N = 2\n")  # as long, and said to be as old
     os.utime(path, (1_000_000, 1_000_000))
     session = make_session("%%step a -> x\nimport beside_pyc\nx = beside_pyc.N")
-    assert session.run_step("a").values == {"x": 2}
+    assert run_step(session, "a").values == {"x": 2}
     assert in_a_run(session, "a", "x") == 2
     write("beside_pyc.py", "N = 3\n")
     os.utime(path, (1_000_000, 1_000_000))
@@ -220,7 +224,7 @@ def test_an_edit_while_the_step_runs(make_session: MakeSession, write: Write) ->
         "%%step a -> x\nimport beside_late\nfrom pathlib import Path\n"
         "Path('beside_late.py').write_text('N = 200')\nx = beside_late.N"
     )
-    assert session.run_step("a").values == {"x": 1}
+    assert run_step(session, "a").values == {"x": 1}
     assert state(session, "a") == ("stale", ("module `beside_late` changed",))
 
 
@@ -231,11 +235,11 @@ def test_a_parameter_that_a_module_decides(make_session: MakeSession, write: Wri
     mine.K = 7
     flow = '%%flow F\nimport own_k\nk = Parameter("k", default=own_k.K)\nlimits = own_k.Limits()'
     session = make_session(flow, "%%step a -> x\nx = self.k + self.limits.top")
-    assert session.run_step("a").values == {"x": 2}
+    assert run_step(session, "a").values == {"x": 2}
     assert in_a_run(session, "a", "x") == 2
     write("own_k.py", "K = 10\nclass Limits:\n    top = K\n")
     assert state(session, "a")[0] == "stale"
-    assert session.run_step("a").values == {"x": 20}
+    assert run_step(session, "a").values == {"x": 20}
     assert in_a_run(session, "a", "x") == 20
 
 
@@ -277,10 +281,10 @@ def test_state_does_not_go_from_step_to_step(make_session: MakeSession, write: W
     )
     mine = importlib.import_module("beside_state")
     mine.add(100)
-    session.run_step("one")
-    session.run_step("one")
-    cells = [session.run_step("one").values["x"], session.run_step("two").values["y"]]
-    spun = [session.spin(SpinOptions("one"))["x"], session.spin(SpinOptions("two"))["y"]]
+    run_step(session, "one")
+    run_step(session, "one")
+    cells = [run_step(session, "one").values["x"], run_step(session, "two").values["y"]]
+    spun = [spin_step(session, SpinOptions("one"))["x"], spin_step(session, SpinOptions("two"))["y"]]
     assert cells == [in_a_run(session, "one", "x"), in_a_run(session, "two", "y")]
     assert spun == cells
     assert state(session, "two") == ("fresh", ())
@@ -292,7 +296,7 @@ def test_steps_in_several_threads(make_session: MakeSession, write: Write) -> No
     cell = "%%step one -> x\nimport beside_threads\nx = [beside_threads.add(5), beside_threads.add(5)]"
 
     def spin(number: int) -> object:
-        return make_session(cell).spin(SpinOptions("one"))["x"]
+        return spin_step(make_session(cell), SpinOptions("one"))["x"]
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(spin, range(12))) == [[5, 10]] * 12
@@ -304,7 +308,7 @@ def test_names_that_a_scratch_cell_sets(make_session: MakeSession, write: Write)
     mine = importlib.import_module("beside_set")
     mine.SCALE = 5
     session = make_session("%%step a -> x\nfrom beside_set import scaled\nx = scaled(2)")
-    assert (session.run_step("a").values, mine.scaled(2)) == ({"x": 2}, 10)
+    assert (run_step(session, "a").values, mine.scaled(2)) == ({"x": 2}, 10)
 
 
 def test_values_have_the_notebooks_classes(make_session: MakeSession, write: Write) -> None:
@@ -312,7 +316,11 @@ def test_values_have_the_notebooks_classes(make_session: MakeSession, write: Wri
     write("beside_class.py", "class Model:\n    seen = []\n")
     mine = importlib.import_module("beside_class")
     session = make_session("%%step a -> m, many\nimport beside_class\nm = beside_class.Model()\nmany = {'a': [m]}")
-    for values in (session.run_step("a").values, session.run_step("a").values, session.spin(SpinOptions("a")).values):
+    for values in (
+        run_step(session, "a").values,
+        run_step(session, "a").values,
+        spin_step(session, SpinOptions("a")).values,
+    ):
         assert [isinstance(one, mine.Model) for one in (values["m"], values["many"]["a"][0])] == [True, True]
 
 
@@ -324,8 +332,8 @@ def test_values_given_to_a_spin_have_the_steps_classes(make_session: MakeSession
         "%%step a -> m\nimport beside_given\nm = beside_given.Model()",
         "%%step b -> n\nimport beside_given\nn = (self.m.n, isinstance(self.m, beside_given.Model))",
     )
-    session.run_step("a")
-    assert session.spin(SpinOptions("b", artifacts_module=module))["n"] == (5, True)
+    run_step(session, "a")
+    assert spin_step(session, SpinOptions("b", artifacts_module=module))["n"] == (5, True)
 
 
 def test_a_module_that_cannot_be_imported_twice(make_session: MakeSession, write: Write) -> None:
@@ -333,15 +341,15 @@ def test_a_module_that_cannot_be_imported_twice(make_session: MakeSession, write
     write("beside_once.py", "import json\nassert not hasattr(json, 'beside_once')\njson.beside_once = 1\nN = 1\n")
     session = make_session("%%step a -> x\nimport beside_once\nx = beside_once.N")
     try:
-        assert ((outcome := session.run_step("a")).values, outcome.report.notes) == ({"x": 1}, ())
+        assert ((outcome := run_step(session, "a")).values, outcome.report.notes) == ({"x": 1}, ())
         assert state(session, "a") == ("fresh", ())
-        session.run_step("a")
-        outcome = session.run_step("a")
+        run_step(session, "a")
+        outcome = run_step(session, "a")
     finally:
         importlib.import_module("json").__dict__.pop("beside_once", None)
     note = (
         "module beside_once cannot be imported twice in one process (AssertionError: ), so the step used it as earlier "
-        "cells left it; since a run may give something else, the result counts as stale"
+        "cells left it; its result counts as stale, because a run may give another"
     )
     assert (outcome.values, outcome.report.notes) == ({"x": 1}, (note,))
     assert state(session, "a") == ("stale", ("the version of module `beside_once` is not known",))
@@ -351,10 +359,10 @@ def test_an_error_of_an_edited_module_is_raised(make_session: MakeSession, write
     """A module that worked before and fails since its edit fails in the step."""
     write("beside_broken.py", "N = 1\n")
     session = make_session("%%step a -> x\nimport beside_broken\nx = beside_broken.N")
-    session.run_step("a")
+    run_step(session, "a")
     write("beside_broken.py", "raise KeyError('edited')\n")
     with pytest.raises(KeyError, match="edited"):
-        session.run_step("a")
+        run_step(session, "a")
 
 
 def test_a_module_that_no_file_has(make_session: MakeSession, write: Write) -> None:
@@ -363,7 +371,7 @@ def test_a_module_that_no_file_has(make_session: MakeSession, write: Write) -> N
     del made.__spec__, made.__loader__
     made.N = 1  # type: ignore[attr-defined]  # a module has what is put into it
     session = make_session("%%step a -> x\nimport made_up\nx = made_up.N")
-    session.run_step("a")
+    run_step(session, "a")
     assert state(session, "a") == ("stale", ("the version of module `made_up` is not known",))
 
 
@@ -435,11 +443,11 @@ def test_wherever_a_module_is(
         monkeypatch.delitem(sys.modules, "sched", raising=False)
     put("N = 1\n")
     session = make_session("%%step a -> x\nimport placed\nx = placed.N")
-    assert session.run_step("a").values == {"x": 1}
+    assert run_step(session, "a").values == {"x": 1}
     assert state(session, "a") == ("fresh", ())
     put("# longer\nN = 2\n")
     assert state(session, "a")[0] == "stale"
-    assert session.run_step("a").values == {"x": 2}
+    assert run_step(session, "a").values == {"x": 2}
 
 
 EXTENSION = """
@@ -475,13 +483,13 @@ def test_a_compiled_module_beside_the_notebook(make_session: MakeSession, write:
     """It stays loaded, which is said once; a new build makes the step stale, also after it ran on the old one."""
     build(tmp_path, "beside_c", 1)
     session = make_session("%%step a -> x, y\nimport beside_c\nx, y = beside_c.build(), beside_c.count()")
-    assert session.run_step("a").values == {"x": 1, "y": 1}
+    assert run_step(session, "a").values == {"x": 1, "y": 1}
     assert state(session, "a") == ("fresh", ())
     kept = "module beside_c is compiled, and keeps its state from step to step; a run starts with a new one"
-    assert [session.run_step("a").report.notes, session.run_step("a").report.notes] == [(kept,), ()]
+    assert [run_step(session, "a").report.notes, run_step(session, "a").report.notes] == [(kept,), ()]
     build(tmp_path, "beside_c", 2)
     assert state(session, "a") == ("stale", ("module `beside_c` changed",))
-    outcome = session.run_step("a")
+    outcome = run_step(session, "a")
     note = "module beside_c was changed since this kernel imported it; restart the kernel"
     assert (outcome.values, outcome.report.notes) == ({"x": 1, "y": 4}, (note,))
     assert state(session, "a") == ("stale", ("module `beside_c` changed",))
@@ -492,7 +500,7 @@ def test_a_file_that_comes_to_hide_an_installed_package(make_session: MakeSessio
     """A new file with the name of an installed package makes steps stale that import it."""
     cell = "%%step a -> x\nimport wcwidth\nx = getattr(wcwidth, 'N', 1)"
     session = make_session(cell)
-    session.run_step("a")
+    run_step(session, "a")
     assert state(session, "a") == ("fresh", ())
     write("wcwidth.py", "N = 2\n")
     assert state(session, "a") == ("stale", ("module `wcwidth` changed",))
@@ -501,7 +509,7 @@ def test_a_file_that_comes_to_hide_an_installed_package(make_session: MakeSessio
 def test_a_module_that_comes_later(make_session: MakeSession, write: Write) -> None:
     """A step that did without a module is stale when there is one."""
     session = make_session("%%step a -> x\ntry:\n    from optional_part import x\nexcept ImportError:\n    x = 1")
-    session.run_step("a")
+    run_step(session, "a")
     assert state(session, "a") == ("fresh", ())
     write("optional_part.py", "x = 2\n")
     assert state(session, "a") == ("stale", ("module `optional_part` changed",))
@@ -522,11 +530,11 @@ def test_a_module_of_another_loader(make_session: MakeSession, write: Write, mon
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
     write("other.lang", "1")
     session = make_session("%%step a -> x\nimport other\nx = other.N")
-    assert session.run_step("a").values == {"x": 1}
+    assert run_step(session, "a").values == {"x": 1}
     assert state(session, "a") == ("fresh", ())
     write("other.lang", "2")
     assert state(session, "a") == ("stale", ("module `./other.lang` changed",))
-    assert session.run_step("a").values == {"x": 2}
+    assert run_step(session, "a").values == {"x": 2}
 
 
 # -- what is not seen
@@ -547,7 +555,7 @@ def test_what_is_not_seen(make_session: MakeSession, write: Write, kind: str) ->
     write("data.txt", "N = 1")
     write("unseen.py", "N = 1")
     session = make_session(f"%%step a -> x\n{UNSEEN[kind]}")
-    assert session.run_step("a").values == {"x": 1}
+    assert run_step(session, "a").values == {"x": 1}
     write("data.txt", "N = 2")
     write("unseen.py", "N = 2")
     assert state(session, "a") == ("fresh", ())

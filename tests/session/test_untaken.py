@@ -5,7 +5,10 @@ from __future__ import annotations
 from flownb.picture.layout import flow_summary
 from flownb.runtime.freshness import Freshness
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.states import picture, states_after_run, step_states
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 
 NESTED = (
@@ -31,18 +34,18 @@ LED_TO_A = ("`start` led to `a`",)
 
 def states(session: Session) -> dict[str, str]:
     """The state of each step."""
-    return {name: one.state for name, one in session.freshness().items()}
+    return {name: one.state for name, one in step_states(session).items()}
 
 
 def test_nested_switches(make_session: MakeSession) -> None:
     """All below a way that was not taken is not taken, whatever it gave in an earlier run, and names the switch."""
     other = make_session(NESTED[0].replace("kind = 'a'", "kind = 'b'"), *NESTED[1:])
-    other.run(INLINE)
+    run_flow(other, INLINE)
     assert {n: one for n, one in states(other).items() if one != "fresh"} == {"a": "untaken", "b_small": "untaken"}
-    assert other.freshness()["b_small"].reasons == ("`b` led to `b_large`",)
+    assert step_states(other)["b_small"].reasons == ("`b` led to `b_large`",)
     session = make_session(*NESTED)
-    session.run(INLINE)
-    judged = session.freshness()
+    run_flow(session, INLINE)
+    judged = step_states(session)
     assert {name: one.reasons for name, one in judged.items() if one.state == "untaken"} == dict.fromkeys(
         ("b", "b_small", "b_large", "b_end"), LED_TO_A
     )
@@ -57,39 +60,39 @@ def test_cells_of_a_way_that_was_not_taken(make_session: MakeSession) -> None:
     """They run, say that a run would not come to them, and stay not taken; what is below takes the other way."""
     session = make_session(*NESTED)
     for step in ("start", "a", "last"):
-        assert session.run_step(step).report.inputs == ()
+        assert run_step(session, step).report.inputs == ()
     said = "not taken: `start` led to `a`, so a run would not come to this step; it ran on that all the same"
-    assert [session.run_step(step).report.inputs for step in ("b", "b_large", "b_end")] == [(said,)] * 3
+    assert [run_step(session, step).report.inputs for step in ("b", "b_large", "b_end")] == [(said,)] * 3
     assert (states(session)["b_end"], states(session)["last"]) == ("untaken", "fresh")
-    assert session.run_step("last").values == {"z": "a"}
+    assert run_step(session, "last").values == {"z": "a"}
 
 
 def test_a_switch_inside_a_foreach(make_session: MakeSession) -> None:
     """Cells run for the items that lead to them, and give what a run gives; a switch that turns makes them stale."""
     session = make_session(*INSIDE)
-    tasks = [session.run_step(step.name).report.tasks for step in session.flow.steps]
+    tasks = [run_step(session, step.name).report.tasks for step in session.flow.steps]
     assert tasks == [1, 4, 2, 2, 4, 1]
     results = session.results()
     by_cells = session.datastore.artifacts.load(results.latest("gather")[0].artifacts["ts"])
-    session.run(INLINE)
+    run_flow(session, INLINE)
     by_run = session.datastore.artifacts.load(results.latest("gather")[0].artifacts["ts"])
     assert (by_cells, by_run) == ([10, 200, 30, 400], [10, 200, 30, 400])
     assert set(states(session).values()) == {"fresh"}
     turned = make_session(INSIDE[0].replace("3, 4", "3, 5"), *INSIDE[1:])
-    turned.run_step("start")
-    turned.run_step("look")
-    judged = turned.freshness()
+    run_step(turned, "start")
+    run_step(turned, "look")
+    judged = step_states(turned)
     assert {n: judged[n].reasons for n in ("yes", "no")} == {"yes": ("new items",), "no": ("fewer items",)}
 
 
 def test_the_picture_of_a_run(make_session: MakeSession) -> None:
     """What a run did not come to is not taken if a switch led elsewhere, and never ran in it if it broke off before."""
     session = make_session(*NESTED)
-    session.run(INLINE)
+    run_flow(session, INLINE)
     events = {name: Freshness("fresh", (), 1) for name in ("start", "a", "last")}
-    assert flow_summary(session.picture(session.became(events))) == "7 steps · 3 fresh · 4 not taken"
+    assert flow_summary(picture(session, states_after_run(session, events))) == "7 steps · 3 fresh · 4 not taken"
     broken = {"start": events["start"], "a": Freshness("failed", ("ValueError",), 1)}
     assert (
-        flow_summary(session.picture(session.became(broken)))
+        flow_summary(picture(session, states_after_run(session, broken)))
         == "7 steps · 1 failed · 1 fresh · 4 not taken · 1 never run"
     )

@@ -21,6 +21,7 @@ import flownb.store.local.blobs
 import flownb.store.local.storage
 from flownb.client import Flow, Run, Task
 from flownb.errors import CorruptBlob, FlownbError, StoreError
+from flownb.session.step import run_step
 from flownb.store.datastore import Datastore
 from flownb.store.hashing import hash_parts
 from flownb.store.records import Execution, RunEnd, RunRecord, TaskRecord
@@ -45,8 +46,8 @@ OTHER_JSON = (
     b'{"format":2.0}',
     b"[" * 3000 + b"]" * 3000,
 )
-# Kinds of manifests that are passed over when they are damaged, by design: a list without one of its items is right.
-PASSED_OVER = ("executions", "ids")
+# Kinds of manifests that are skipped when they are damaged, by design: a list without one of its items is right.
+SKIPPED = ("executions", "ids")
 Outcome = dict[tuple[str, ...], Any]
 
 
@@ -224,37 +225,37 @@ def test_damaged_manifests_are_named_and_spare_the_rest(whole: Path) -> None:
             if same(right[what], outcome):
                 continue
             assert_excusable(right, name, how, what, outcome)
-        assert_goes_on(root, name)
+        assert_still_usable(root, name)
 
 
 def assert_excusable(right: Outcome, name: str, how: str, what: tuple[str, ...], outcome: Any) -> None:
     """Whether an outcome that is not right may come of that damage."""
-    told = (name, how, what, outcome)
+    facts = (name, how, what, outcome)
     _, _, run, kind, *rest = name.split("/")
-    assert what[1:2] in ((run,), ()), told
+    assert what[1:2] in ((run,), ()), facts
     if kind == "run.json":
-        assert what[0] in ("flow", "ids", "run", "listed", "client"), told
+        assert what[0] in ("flow", "ids", "run", "listed", "client"), facts
     elif kind == "end.json":
-        assert what[0] in ("end", "ends"), told
-    elif kind in PASSED_OVER:
-        assert what[0] == kind, told
+        assert what[0] in ("end", "ends"), facts
+    elif kind in SKIPPED:
+        assert what[0] == kind, facts
     else:
-        assert what[0] in ("tasks", "artifact", "client"), told
-        assert what[0] == "client" or rest[0] == what[2], told
+        assert what[0] in ("tasks", "artifact", "client"), facts
+        assert what[0] == "client" or rest[0] == what[2], facts
     if isinstance(outcome, FlownbError):
         if how not in ("remove", "folder"):
-            assert isinstance(outcome, StoreError), told
-            assert f"The manifest `{name}`" in str(outcome), told
+            assert isinstance(outcome, StoreError), facts
+            assert f"The manifest `{name}`" in str(outcome), facts
     elif isinstance(outcome, list | dict):
         # Without the damaged one; a last attempt that is gone leaves the one before.
         earlier = how in ("remove", "folder") and kind == "steps" and outcome[0].attempt == 0
-        assert earlier or len(outcome) < len(right[what]) or outcome in ([None], []), told
+        assert earlier or len(outcome) < len(right[what]) or outcome in ([None], []), facts
     else:
-        assert outcome is None, told
-        assert how in ("remove", "folder"), told
+        assert outcome is None, facts
+        assert how in ("remove", "folder"), facts
 
 
-def assert_goes_on(root: Path, name: str) -> None:
+def assert_still_usable(root: Path, name: str) -> None:
     """Whether a new run, task and execution can be recorded beside the damage, with ids nobody had."""
     store = Datastore(root)
     run = store.runs.new_run(RunRecord("F", "", "run")).run
@@ -292,7 +293,7 @@ def test_files_that_are_not_ours_do_no_harm(whole: Path) -> None:
                 (folder / name).mkdir()
     found = read_all(whole)
     assert [what for what in right if not same(right[what], found[what])] == []
-    assert_goes_on(whole, "")
+    assert_still_usable(whole, "")
 
 
 def test_a_flipped_bit_in_a_manifest_never_gives_another_value(whole: Path) -> None:
@@ -317,7 +318,7 @@ def test_nothing_that_came_of_a_damaged_artifact_is_kept(
     )
     numbers = random.Random(how)
     for _ in range(max(ROUNDS // 25, 1)):
-        make_session(*cells).run_step("load")
+        run_step(make_session(*cells), "load")
         (blob,) = (path for path in (tmp_path / ".flownb/blobs").rglob("*") if path.is_file() and path.name[0] != ".")
         content = blob.read_bytes()
         damage(blob, how, numbers, [b"[" + b"1," * (len(content) // 2 - 1) + b"1]"])
@@ -325,7 +326,7 @@ def test_nothing_that_came_of_a_damaged_artifact_is_kept(
             blob.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
         session = make_session(*cells)
         with pytest.raises(CorruptBlob) as caught:
-            session.run_step("reads")
+            run_step(session, "reads")
         assert blob.name in str(caught.value)
         store = Datastore(tmp_path / ".flownb")
         record = store.tasks.last_attempts(

@@ -112,7 +112,7 @@ def nursery() -> None:
         child = os.fork()
         if not child:
             notes, write = os.open(job["notes"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), os.write
-            flownb.store.local.storage._syncfs = lambda file: 0  # a kill is no power failure
+            flownb.store.local.storage._syncfs = lambda file: 0  # a kill is not a power failure
             if job["number"]:
                 kill_at(job["number"], job["where"])
             rounds = 1 if job["number"] else 1_000_000
@@ -207,7 +207,7 @@ def assert_whole(root: Path) -> None:
                 store.artifacts.load(ref, name=artifact, where=entry.name)
 
 
-def assert_goes_on(root: Path, notes: list[list[Any]]) -> None:
+def assert_still_usable(root: Path, notes: list[list[Any]]) -> None:
     """Whether the next process can write: new ids that nobody had, and all that it records is read again."""
     taken = {(kind, *what[:2]) for kind, *what in notes if kind in ("run", "id")}
     before = [one.name for one in Datastore(root).storage.entries("flows")]
@@ -220,7 +220,7 @@ def assert_goes_on(root: Path, notes: list[list[Any]]) -> None:
     assert not taken & {(kind, *what[:2]) for kind, *what in noted if kind in ("run", "id")}
     for run in (what[0] for kind, *what in noted if kind == "run"):
         assert f"flows/F/{run}/run.json" not in before
-    # A working run goes on where it was left.
+    # A working run continues where it was left.
     for run in {what[0] for kind, *what in notes if kind == "id"}:
         store = Datastore(root)
         if store.runs.run("F", run).kind == "work":
@@ -241,7 +241,7 @@ def test_a_kill_at_any_call_loses_nothing_that_was_recorded(tmp_path: Path, kill
             assert_kept(root, notes)
             assert_whole(root)
             if number % 5 == 0 or code == 0:
-                assert_goes_on(root, notes)
+                assert_still_usable(root, notes)
                 assert_kept(root, notes)
             if code == 0:
                 break
@@ -259,7 +259,7 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_recorded(tmp_path: Path, ki
         kept += notes
         if number % 20 == 19:
             assert_whole(root)
-            assert_goes_on(root, notes)
+            assert_still_usable(root, notes)
     assert_kept(root, kept)
     assert kept
 

@@ -276,13 +276,13 @@ def test_an_unknown_status_is_refused(tmp_path: Path) -> None:
     """A status that no run has is a mistake, not an empty list."""
     with pytest.raises(ParameterError) as caught:
         Index(tmp_path, Memory(), Memory()).runs("F", status="finished")  # type: ignore[arg-type]  # what is tested
-    assert caught.value.what == "`finished` is no status of a run."
+    assert caught.value.what == "`finished` is not a status of a run."
 
 
-told = st.booleans()
+reported = st.booleans()
 begin = st.tuples(
     st.just("begin"),
-    told,
+    reported,
     st.fixed_dictionaries(
         {
             "tags": st.lists(st.sampled_from("abc"), max_size=3).map(tuple),
@@ -293,7 +293,7 @@ begin = st.tuples(
     ),
     st.sampled_from([False, False, False, True]),
 )
-change = st.tuples(st.sampled_from(["remove", "restore", *STATES[1:], *STATES[1:]]), told, st.integers(0, 10**6))
+change = st.tuples(st.sampled_from(["remove", "restore", *STATES[1:], *STATES[1:]]), reported, st.integers(0, 10**6))
 query = st.tuples(
     st.just("query"),
     st.fixed_dictionaries(
@@ -324,11 +324,11 @@ def test_queries_give_what_looking_at_all_records_gives(
     index = Index(tmp_path_factory.mktemp("index"), truth, truth)
     for kind, *values in [*steps, last]:
         if kind == "begin":
-            told, fields, damaged = values
+            reported, fields, damaged = values
             record = truth.begin(**fields)
             if damaged:
                 truth.records["F", record.run] = None
-            elif told:
+            elif reported:
                 index.run_begun(record)
         elif kind == "query":
             filters, before, limit = values
@@ -336,18 +336,18 @@ def test_queries_give_what_looking_at_all_records_gives(
                 with pytest.MonkeyPatch.context() as patched:
                     patched.setenv("FLOWNB_INDEX_BITMAPS", bit_maps)
                     found = ids(index.runs("F", **filters, before=before, limit=limit))
-                    assert found == truth.expected(**filters, before=before)[:limit]
+                    assert truth.expected(**filters, before=before)[:limit] == found
                     assert index.count("F", **filters) == len(truth.expected(**filters))
         elif kind == "rebuild":
             index.rebuild()
         elif truth.records:
-            told, position = values
+            reported, position = values
             number = position % len(truth.records) + 1
-            change_run(truth, index, kind, str(number), told=told)
+            change_run(truth, index, kind, str(number), reported=reported)
     index.close()
 
 
-def change_run(truth: Memory, index: Index, kind: str, run: str, *, told: bool) -> None:
+def change_run(truth: Memory, index: Index, kind: str, run: str, *, reported: bool) -> None:
     """End, remove or restore a run that can be ended, removed or restored."""
     record, place = truth.records["F", run], ("F", run)
     if record is None or (kind == "restore") != bool(record.removed):
@@ -355,15 +355,15 @@ def change_run(truth: Memory, index: Index, kind: str, run: str, *, told: bool) 
     if kind == "remove":
         truth.marked[place] = record
         truth.remove(record)
-        if told:
+        if reported:
             index.run_removed("F", run, 1.0)
     elif kind == "restore":
         truth.restore(truth.marked[place])
-        if told:
+        if reported:
             index.run_restored(truth.marked[place], truth.ended.get(place))
     elif record.kind == "run":
         end = truth.end(record, kind)
-        if told:
+        if reported:
             index.run_ended("F", run, end)
 
 
@@ -723,8 +723,8 @@ def test_a_datastore_without_its_first_run_is_listed(tmp_path: Path) -> None:
     assert ids(Datastore(tmp_path).index.runs("F")) == ["3", "2"]
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_a_run_whose_id_was_given_again_takes_the_old_ones_place(tmp_path: Path, told: bool) -> None:
+@pytest.mark.parametrize("reported", [True, False])
+def test_a_run_whose_id_was_given_again_takes_the_old_ones_place(tmp_path: Path, reported: bool) -> None:
     """When a run was removed by hand and another got its id, nothing of the first is shown."""
     truth = Memory()
     index = Index(tmp_path, truth, truth)
@@ -738,7 +738,7 @@ def test_a_run_whose_id_was_given_again_takes_the_old_ones_place(tmp_path: Path,
     for kept in (truth.records, truth.ended, truth.attempts):
         kept.pop(("F", "2"))  # type: ignore[attr-defined]  # all three are dicts
     new = truth.begin(tags=("new",), nonce="new")
-    if told:
+    if reported:
         index.run_begun(new)
     assert (ids(index.runs("F", tags=["new"])), ids(index.runs("F", tags=["old"]))) == (["2"], ["1"])
     assert (ids(index.runs("F", status="running")), ids(index.runs("F", status="failed"))) == (["2"], [])
@@ -805,14 +805,14 @@ def test_a_writer_does_not_wait_for_a_locked_index(tmp_path: Path, monkeypatch: 
     reader.join()
     writer.join()
     assert not waited
-    assert alone == [index_module.TELL_SECONDS]
+    assert alone == [index_module.NOTIFY_SECONDS]
     assert found == [20]
     assert len(index.timeline("F", "7")) == 1
     now = time.monotonic() + index_module.SILENT_SECONDS
     monkeypatch.setattr(index_module.time, "monotonic", lambda: now)
     asked.clear()
     index.run_begun(truth.begin())
-    assert asked == [index_module.TELL_SECONDS]
+    assert asked == [index_module.NOTIFY_SECONDS]
 
 
 def test_a_place_that_cannot_be_written_has_a_temporary_index(tmp_path: Path) -> None:
@@ -998,7 +998,7 @@ def write_runs(root: Path, count: int) -> int:
             lost += 1
             raise
 
-    index._file.write = counted  # type: ignore[method-assign]  # what it raises is passed over by the index
+    index._file.write = counted  # type: ignore[method-assign]  # the index ignores what it raises
     for _ in range(count):
         record = truth.begin(tags=("x",))
         index.run_begun(record)

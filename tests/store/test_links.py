@@ -162,9 +162,9 @@ def test_the_message_names_the_link(root: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         remove_spins(Datastore(root))
     assert str(caught.value) == (
-        f"`{root}/spin` is a link. No link below `{root}` is followed: what it leads to could be written over or "
-        "removed. Replace the link with what it leads to. To keep everything elsewhere, move the whole folder and let "
-        "that be the link."
+        f"`{root}/spin` is a link. No link below `{root}` is followed: its target could be overwritten or removed. "
+        "Replace the link with its target. To keep everything elsewhere, move the whole folder and make "
+        "that the link."
     )
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from flownb.store import logs
+from flownb.store import log_book
 from flownb.store.datastore import Datastore
-from flownb.store.logs import LogPiece, LogPlace
+from flownb.store.logs import LogPiece, LogPlace, LogStore
 
 PLACE = LogPlace("train", "1", 0)
 
@@ -89,7 +89,7 @@ def test_an_attempt_that_shows_nothing_leaves_nothing(datastore: Datastore) -> N
 
 def test_what_comes_after_the_end_is_added(datastore: Datastore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Output of a process or thread that an attempt left behind comes after what it wrote itself, however much."""
-    monkeypatch.setattr(logs, "PART", 1000)
+    monkeypatch.setattr(log_book, "PART", 1000)
     book = datastore.logs.book("F", "7")
     for number in range(3):
         book.add(*PLACE, Out("stdout", f"{number}\n"))
@@ -118,8 +118,8 @@ def test_logs_are_apart_by_attempt(datastore: Datastore) -> None:
 
 def test_very_much_text_keeps_both_ends(datastore: Datastore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of endless text the first and the last part are kept, with a line that says how much is missing."""
-    monkeypatch.setattr(logs, "PART", 1000)
-    monkeypatch.setattr(logs, "WAITING", 100)
+    monkeypatch.setattr(log_book, "PART", 1000)
+    monkeypatch.setattr(log_book, "WAITING", 100)
     lines = [f"line {number:5}\n" for number in range(1000)]
     found = text(write(datastore, *(Out("stdout", line) for line in lines)))
     head, _, rest = found.partition("\n… ")
@@ -134,7 +134,7 @@ def test_very_much_text_keeps_both_ends(datastore: Datastore, monkeypatch: pytes
 
 def test_one_huge_text_keeps_both_ends(datastore: Datastore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A single text of any size is cut in its middle; what is said to be missing is all that is."""
-    monkeypatch.setattr(logs, "PART", 1000)
+    monkeypatch.setattr(log_book, "PART", 1000)
     whole = "".join(f"{number}," for number in range(30_000))
     found = text(write(datastore, Out("stdout", whole), Out("stderr", "end\n"), Out("stdout", "last\n")))
     parts = found.split("… ")
@@ -147,8 +147,8 @@ def test_one_huge_text_keeps_both_ends(datastore: Datastore, monkeypatch: pytest
 
 def test_very_many_displays_become_text(datastore: Datastore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Displays beyond their room keep their text alone, and that is said."""
-    monkeypatch.setattr(logs, "RICH", 1000)
-    monkeypatch.setattr(logs, "UPDATES", 500)
+    monkeypatch.setattr(log_book, "RICH", 1000)
+    monkeypatch.setattr(log_book, "UPDATES", 500)
     display = Out("display", "plot", {"text/plain": "plot", "text/html": "x" * 300})
     pieces = write(datastore, *[display] * 5)
     assert [len(piece.data) for piece in pieces if piece.kind == "display"] == [2, 2, 1, 1, 1]
@@ -157,8 +157,8 @@ def test_very_many_displays_become_text(datastore: Datastore, monkeypatch: pytes
 
 def test_very_many_updates_keep_the_last(datastore: Datastore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A display that is updated again and again ends in its last state, with whatever is displayed after it."""
-    monkeypatch.setattr(logs, "RICH", 10_000)
-    monkeypatch.setattr(logs, "UPDATES", 5_000)
+    monkeypatch.setattr(log_book, "RICH", 10_000)
+    monkeypatch.setattr(log_book, "UPDATES", 5_000)
     outputs = [Out("display", "", {"text/html": "x" * 500}, display_id="bar")]
     outputs += [Out("display", "", {"text/html": f"{n} " * 300}, display_id="bar", update=True) for n in range(100)]
     outputs += [Out("display", "", {"text/html": "other"})]
@@ -187,7 +187,7 @@ def test_what_cannot_be_json_is_kept_as_text(datastore: Datastore) -> None:
 
 def test_a_reader_gives_each_piece_once(datastore: Datastore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever follows a log gets what is new, over all its parts, and nothing twice."""
-    monkeypatch.setattr(logs, "PART", 1000)
+    monkeypatch.setattr(log_book, "PART", 1000)
     monkeypatch.setattr("flownb.store.s3.storage.REWRITTEN", 0.0)
     reader, book, seen = datastore.logs.reader("F", "7"), datastore.logs.book("F", "7"), ""
     assert reader.read() == []
@@ -236,7 +236,7 @@ def test_a_killed_process_leaves_what_was_flushed(tmp_path: Path) -> None:
 import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from flownb.store.datastore import Datastore
 from tests.store.test_logs import Out
-book = LogBook(Datastore({str(tmp_path)!r}), "F", "7")
+book = Datastore({str(tmp_path)!r}).logs.book("F", "7")
 number = 0
 while True:
     book.add("train", "1", 0, Out("stdout", f"line {{number}}\\n"))
@@ -272,11 +272,8 @@ def test_a_server_that_is_gone_is_reported_once(s3_url: str, capsys: pytest.Capt
     """With a bucket that cannot be reached adding never waits; closing says that logs are lost."""
     from flownb.store.s3 import open_s3
 
-    datastore = Datastore(s3_url)
-    datastore.storage.exists("opened")
     storage, _ = open_s3(s3_url.replace("flownb-test", "flownb-no-such-bucket"))
-    datastore.storage = storage
-    book = datastore.logs.book("F", "7")
+    book = LogStore(storage).book("F", "7")
     book.add(*PLACE, Out("stdout", "x\n"))
     book.add("train", "2", 0, Out("stdout", "x\n"))
     book.end(*PLACE)

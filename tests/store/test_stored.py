@@ -16,11 +16,16 @@ import pytest
 from flownb import errors
 from flownb.client import Run, get_cards
 from flownb.errors import StoreError
+from flownb.picture.payload import DAG_MIME
+from flownb.runtime.failure import WORKER_DIED
 from flownb.runtime.parameters.config_value import ConfigValue
+from flownb.runtime.program import module_name
 from flownb.store.datastore import Datastore
-from flownb.store.encoding import decode, encode
+from flownb.store.encoding import _own, decode, encode
 from flownb.store.encodings import moved, rebuild
 from flownb.store.encodings.moved import MOVED, Gone, place_now
+from flownb.store.encodings.plain import PlainData
+from flownb.widgets.channel import DOCUMENT_TARGET, EVENTS_TARGET
 from tests.store.stored.cases import BYTECODE, CASES, STAND_INS
 
 ROOT = Path(__file__).parents[2]
@@ -84,10 +89,10 @@ def test_a_run_of_the_first_build_is_read(run: Run) -> None:
 def test_an_object_of_the_client_is_kept_with_its_place(stored: Datastore, run: Run) -> None:
     """A run that was stored as an artifact is read from where it was recorded, by this build and by the first."""
     kept = decode(*_encoded(run))
-    assert (30, stored.location) == (kept["gather"].task.data.total, kept._datastore.location)
+    assert (kept["gather"].task.data.total, kept._datastore.location) == (30, stored.location)
     of_first = run["client"].task["run"].data
     assert of_first._datastore.location.endswith("flownb-stored/.flownb")
-    assert type(stored.storage) is type(of_first._datastore.storage)
+    assert type(of_first._datastore.storage) is type(stored.storage)
 
 
 def test_a_datastore_is_pickled_as_its_place(tmp_path: Path) -> None:
@@ -96,7 +101,7 @@ def test_a_datastore_is_pickled_as_its_place(tmp_path: Path) -> None:
     one.artifacts.save(list(range(10_000)), name="x")
     assert pickle.dumps(one, 5) == pickle.dumps(other, 5)
     spins = pickle.loads(pickle.dumps(one.spins()))
-    assert (one.spins().location, one.location) == (spins.location, spins.outer)
+    assert (spins.location, spins.outer) == (one.spins().location, one.location)
 
 
 @pytest.mark.parametrize(("module", "name"), NAMES)
@@ -111,7 +116,7 @@ def test_names_that_live_outside_of_the_code_are_found(module: str, name: str) -
 
 def test_names_in_stored_pickles_are_documented(run: Run) -> None:
     """docs/compatibility.md lists every name of flownb's that the values of the first build refer to."""
-    assert set() == {place for place in _pickled(run) if place[0].split(".")[0] == "flownb"} - set(NAMES)
+    assert {place for place in _pickled(run) if place[0].split(".")[0] == "flownb"} - set(NAMES) == set()
 
 
 def test_what_has_moved_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +144,7 @@ def test_what_has_moved_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_rows_say_where_something_is_now(rows: dict[str, str], expected: tuple[str, str]) -> None:
     """The row of a name goes before that of its module; rows are followed to the end."""
-    assert expected == place_now("a.b", "C", rows)
+    assert place_now("a.b", "C", rows) == expected
 
 
 def test_rows_lead_to_what_is_there() -> None:
@@ -166,13 +171,26 @@ def test_code_that_the_extension_executes_names_what_is_there() -> None:
         text = file.read_text(encoding="utf-8")
         found |= set(re.findall(r"from (flownb[\w.]*) import (\w+)", text))
         found |= {(name, "load_ipython_extension") for name in re.findall(r'load_extension\("(\w+)"\)', text)}
-    assert {
+    assert found == {
         ("flownb", "load_ipython_extension"),
         ("flownb.magics.shortcuts", "run_flow"),
         ("flownb.magics.shortcuts", "spin_cell"),
-    } == found
+    }
     for module, name in found:
         assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_names_of_data_are_what_is_documented(run: Run) -> None:
+    """Names in records, documents and messages are those in docs/compatibility.md."""
+    text = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    names = {*(one.name for one in _own()), DAG_MIME, DOCUMENT_TARGET, EVENTS_TARGET, WORKER_DIED}
+    assert {name for name in names if f"`{name}`" not in text} == set()
+    assert module_name("Stored") == "flownb_flow_Stored"
+    data = run["libraries"].task.data
+    assert bytes(_encoded(data.array)[1][:8]) == b"FNBPKL5\n"
+    assert bytes(_encoded(PlainData({}))[1][:8]) == b"FNBPLAIN"
+    assert b"flownb.kind" in bytes(_encoded(data.arrow)[1])
+    assert b"flownb.polars" in bytes(_encoded(data.polars)[1])
 
 
 def _encoded(value: Any) -> tuple[str, memoryview]:

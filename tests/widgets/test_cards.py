@@ -11,7 +11,9 @@ import pytest
 from flownb.errors import CardNotFound, CorruptBlob
 from flownb.runtime.events import CardRefreshed, TaskEnded
 from flownb.session.options import parse_card, parse_run, parse_spin
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
 from flownb.widgets import cards
 from flownb.widgets.cards import DISPLAYS, CardOutputs
 from tests.conftest import MakeSession
@@ -43,7 +45,7 @@ class Outputs:
     def spin(self) -> Sent:
         """What a spin of train with another parameter sends."""
         self.sent.clear()
-        self.session.spin(parse_spin("train --set k=10".split()))
+        spin_step(self.session, parse_spin("train --set k=10".split()))
         self.cards(ENDED)
         assert self.sent == []
         self.cards.after_cell()
@@ -65,7 +67,7 @@ def outputs(make_session: MakeSession, monkeypatch: pytest.MonkeyPatch) -> Outpu
     monkeypatch.setattr(cards, "display", record("display"))
     monkeypatch.setattr(cards, "update_display", record("update"))
     session = make_session(*CELLS)
-    session.run(parse_run([]))
+    run_flow(session, parse_run([]))
     return Outputs(session, sent)
 
 

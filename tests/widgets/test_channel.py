@@ -11,16 +11,7 @@ import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 
-from flownb.runtime.events import (
-    DagChanged,
-    Event,
-    NodeStatus,
-    RunStarted,
-    StepsChanged,
-    StepStatus,
-    TaskStarted,
-)
-from flownb.widgets.channel import DOCUMENT_TARGET, EVENTS_TARGET, coalesced
+from flownb.widgets.channel import DOCUMENT_TARGET, EVENTS_TARGET
 
 Cells = dict[str, str]
 
@@ -158,8 +149,8 @@ def test_badges_follow_what_is_executed(view: View) -> None:
     view.run("1")
     view.run("2")
     view.until("2", "fresh")
-    told = [(step["step"], step["state"]) for e in view.events if e["type"] == "StepsChanged" for step in e["steps"]]
-    assert ("a", "fresh") in told
+    sent = [(step["step"], step["state"]) for e in view.events if e["type"] == "StepsChanged" for step in e["steps"]]
+    assert ("a", "fresh") in sent
     view.change({"1": A.replace("1", "2"), "2": B})
     view.until("2", "stale", "Step b is stale: made from an older result of a (a changed).")
     view.run("1")
@@ -341,33 +332,6 @@ def test_flownb_that_ipython_loads_judges_the_steps(tmp_path: Path) -> None:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-
-
-def status(cell: str, state: str) -> StepStatus:
-    """A step cell's status."""
-    return StepStatus(cell, f"s{cell}", state, "", "")  # type: ignore[arg-type]  # one of the five
-
-
-def test_states_that_were_overtaken_are_left_out() -> None:
-    """Of several states of one step or node the last one travels; all other events do, in order."""
-    run, task = RunStarted("F", "1"), TaskStarted("F", "1", "a", "1", "run", 0, None, None, ())
-    node = NodeStatus("a", "running", (), "")
-    events: list[Event] = [
-        run,
-        StepsChanged((status("1", "running"), status("2", "never")), True),
-        DagChanged("d", (node,)),
-        task,
-        StepsChanged((status("1", "fresh"),), False),
-        DagChanged("d", (NodeStatus("a", "fresh", (), ""), NodeStatus("b", "never", (), ""))),
-        DagChanged("other", (node,)),
-    ]
-    assert coalesced(events) == [
-        run,
-        task,
-        StepsChanged((status("1", "fresh"), status("2", "never")), True),
-        DagChanged("d", (NodeStatus("a", "fresh", (), ""), NodeStatus("b", "never", (), ""))),
-        DagChanged("other", (node,)),
-    ]
 
 
 def test_a_notebook_is_named_when_its_first_step_runs(view: View) -> None:

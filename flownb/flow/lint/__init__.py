@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from flownb.flow.artifacts import trace_artifacts
-from flownb.flow.build_graph import draw_graph
+from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import FlowDefinition
 from flownb.flow.graph import FlowGraph
 from flownb.flow.lint import captures, decorators, flow_class, joins, names, syntax
@@ -80,7 +80,7 @@ def check_flow(
     """
     if flow.unusable:  # they take part in the checks, as they are to take part in the flow
         flow, graph = flow.as_written, None
-    graph = graph or draw_graph(flow)
+    graph = graph or build_graph(flow)
     context = LintContext(flow, graph, trace_artifacts(flow, graph), frozenset(kernel_names), _importable, only)
     found = [diagnostic for check in CHECKS.values() for diagnostic in check(context)]
     if only is not None:

@@ -1,4 +1,8 @@
-"""FN002: An artifact that no earlier step captures."""
+"""Checks of artifacts: who sets them, who captures them, and which path through the graph has them.
+
+FN002 artifacts that no earlier step captures, FN012 parameters and constants that a step assigns, FN013 artifacts that
+only some paths set, FN017 captures without a value or of what cannot be persisted.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,12 @@ import ast
 from collections.abc import Iterator, Set
 from dataclasses import replace
 
-from flownb.errors import closest, nearest
+from flownb.errors import Message, closest, nearest
 from flownb.flow.decorators import catches, written_names
 from flownb.flow.definition import PYTHON_BUILTINS, Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 from flownb.flow.lint.edits import Edit, Fix, header_fix, header_text, line_replaced, replaced, shared_cell
-from flownb.flow.lint.fixes import can_be_artifact, keep, shared_source_of
+from flownb.flow.lint.fixes import can_be_artifact, shared_source_of, why_local
 from flownb.flow.lint.names import holders, never_defined, undefined_reads
 from flownb.flow.names import INTERNALS, SELF_ATTRIBUTES
 
@@ -26,7 +30,7 @@ def check_uncaptured_artifact(context: LintContext) -> Iterator[Diagnostic]:
     for step in context.steps:
         yield from _plain(context, step)
         yield from _attributes(context, step)
-        # Of one step alone what its parents pass on to it counts as well: else it fails when its tasks are made.
+        # If one step is checked alone, its parents have to have what its foreach or switch needs.
         for name in dict.fromkeys([step.name, *(context.graph[step.name].parents if not context.whole else ())]):
             if (other := context.flow.step(name)) is not None:
                 yield from _transition(context, other)
@@ -37,7 +41,7 @@ def _plain(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     joined = context.artifacts.joined.get(step.name, frozenset())
     for name, line in undefined_reads(context, step).items():
         if name in step.names.assigned or name in step.names.annotated or name in joined:
-            continue  # FN001, FN015 say more
+            continue  # FN001 or FN015 says more
         keepers = holders(context, step, name)
         if keepers:
             what = f"Step {step.name} reads `{name}`, which no earlier step captures."
@@ -46,8 +50,7 @@ def _plain(context: LintContext, step: Step) -> Iterator[Diagnostic]:
                 UNCAPTURED_ARTIFACT,
                 step,
                 line,
-                what,
-                *keep(context, keepers[-1], name, step, spelled="it"),
+                Message(what, *why_local(context, keepers[-1], name, step, spelled="it")),
                 proven=proven,
             )
 
@@ -71,9 +74,9 @@ def _attributes(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         seen = f"self.{name}" in step.names.definite and not name.startswith("_")
         proven = seen and context.fails(step) and step.name not in context.artifacts.unknown
         keepers = holders(context, step, name)
-        fix: str | Fix
+        fix: str
         if keepers:
-            why, fix = keep(context, keepers[-1], name, step)
+            why, fix = why_local(context, keepers[-1], name, step)
         else:
             shown = ", ".join(f"`{one}`" for one in sorted(artifacts))
             why = (f"It inherits {shown}." if artifacts else "It inherits no artifacts.") + nearest(name, artifacts)
@@ -82,9 +85,13 @@ def _attributes(context: LintContext, step: Step) -> Iterator[Diagnostic]:
                 fix = Fix(f"Read self.{near}.", attribute_edits(step, name, f"self.{near}"))
             if step.name in context.artifacts.unknown:
                 what = f"Step {step.name} reads `self.{name}`, which no earlier step visibly sets."
-                why = "Code that is not in the steps may set it: what `self` is passed to, a decorator, a base class."
+                why = "Other code may set it: a function that gets `self`, a decorator or a base class."
         yield context.at(
-            UNCAPTURED_ARTIFACT, step, step.names.definite.get(f"self.{name}", line), what, why, fix, proven=proven
+            UNCAPTURED_ARTIFACT,
+            step,
+            step.names.definite.get(f"self.{name}", line),
+            Message(what, why, fix),
+            proven=proven,
         )
 
 
@@ -119,30 +126,32 @@ def _transition(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         line, who = 0, f"Step {at.name} {use}" if transition.foreach else f"The --when of step {at.name} {use}"
     what = f"{who} `{name}`, which {step.name} does not pass on."
     if name in step.names.assigned:
-        yield context.at(UNCAPTURED_ARTIFACT, at, line, what, *keep(context, step, name, None), proven=proven)
+        yield context.at(
+            UNCAPTURED_ARTIFACT, at, line, Message(what, *why_local(context, step, name, None)), proven=proven
+        )
         return
     shown = ", ".join(f"`{one}`" for one in sorted(known))
     local = [one for one in step.names.variables if can_be_artifact(context, step, one)]
     why = f"It has {shown}." if known else "It has no artifacts."
-    fix: str | Fix = f"Assign `{name}` in {step.name} and capture it, or correct the name."
+    fix = f"Assign `{name}` in {step.name} and capture it, or correct the name."
     if near := closest(name, [*known, *local]):
         why += f" Did you mean `{near}`?"
-        fix = _renamed(context, step, near, known)
-    yield context.at(UNCAPTURED_ARTIFACT, at, line, what, why, fix, proven=proven)
+        fix = _with_artifact(context, step, near, known)
+    yield context.at(UNCAPTURED_ARTIFACT, at, line, Message(what, why, fix), proven=proven)
 
 
-def _renamed(context: LintContext, step: Step, near: str, known: frozenset[str]) -> Fix:
-    """The fix that lets a transition use an artifact of nearly the same name, captured with it if need be."""
+def _with_artifact(context: LintContext, step: Step, near: str, known: frozenset[str]) -> Fix:
+    """The fix that lets a transition use an artifact of nearly the same name, and captures that if it has to."""
     transition = context.graph[step.name].transition
     assert transition is not None
     old = transition.foreach or transition.condition or ""
-    capture = header_fix(step, captures=(*step.captures, near)) if near not in known else Fix("", ())
-    also = f", and {capture.sentence[0].lower()}{capture.sentence[1:]}" if capture.edits else "."
+    capture = header_fix(step, captures=(*step.captures, near)) if near not in known else Fix("")
+    also = f", and {capture[0].lower()}{capture[1:]}" if capture.edits else "."
     if transition.line:
         place = step.cell.body_line + transition.line - 1
         last = step.cell.body_line + transition.end_line - 1
         written = line_replaced(step.cell, place, rf"(['\"]){old}\1", rf"\1{near}\1", last=last)
-        return Fix(f'Write "{near}" there{also}', (*written, *capture.edits) if written else ())
+        return Fix(f'Write "{near}" instead{also}', (*written, *capture.edits) if written else ())
     fixes: list[Fix] = []
     texts: list[str] = []
     for child in context.flow.steps:
@@ -152,21 +161,17 @@ def _renamed(context: LintContext, step: Step, near: str, known: frozenset[str])
             foreach = near if header.foreach else None
             fixes.append(header_fix(child, foreach=foreach, when=when))
             texts.append(header_text(child, replace(header, foreach=foreach, when=when)))
-    said = f"Write {' and '.join(f'`{text}`' for text in texts)}"
+    advice = f"Write {' and '.join(f'`{text}`' for text in texts)}"
     if any(child.cell.tags for child in context.flow.steps if child.name in transition.targets):
-        said = " ".join(fix.sentence for fix in fixes).removesuffix(".")
+        advice = " ".join(fixes).removesuffix(".")
     edits = [edit for fix in (*fixes, capture) for edit in fix.edits]
-    return Fix(f"{said}{also}", tuple(edits))
-
-
-# MERGED-DOC flow.lint.capture_never_assigned: FN017: A capture of something that is not there, or that cannot be
-# kept.
+    return Fix(f"{advice}{also}", tuple(edits))
 
 
 CAPTURE_NEVER_ASSIGNED = "FN017"
 WHY_NOT = {
     "function": "Metaflow drops functions that are assigned to self.",
-    "class": "Objects of a class that a step defines cannot be read by the next step.",
+    "class": "The next step cannot read objects of a class that a step defines.",
     "module": "A module cannot be persisted.",
 }
 
@@ -190,17 +195,17 @@ def _kinds(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         else:
             continue
         place = "Import" if kind == "module" else "Define"
-        said = f"{place} `{name}` in a %%shared cell; every step can use it from there."
+        advice = f"{place} `{name}` in a %%shared cell; every step can use it from there."
         text = shared_source_of(step, name)
-        fix = Fix(said, ())
+        fix = Fix(advice)
         if verb == "captures" and text is not None:
             without = header_fix(step, captures=tuple(one for one in step.captures if one != name))
-            fix = Fix(said, (shared_cell(text, step.cell), *without.edits))
+            fix = Fix(advice, (shared_cell(text, step.cell), *without.edits))
         what = f"Step {step.name} {verb} the {kind} `{name}`" + (" to self." if verb == "assigns" else ".")
-        # A function is dropped without a word; what cannot be pickled fails.
+        # Metaflow drops a function silently; a class or a module fails.
         written = spelled in step.names.definite_writes or (not line and step.names.ends)
         proven = kind != "function" and written and context.fails(step) and name not in step.names.globals_declared
-        yield context.at(CAPTURE_NEVER_ASSIGNED, step, line, what, WHY_NOT[kind], fix, proven=proven)
+        yield context.at(CAPTURE_NEVER_ASSIGNED, step, line, Message(what, WHY_NOT[kind], fix), proven=proven)
 
 
 def _other_captures(context: LintContext, step: Step, name: str, near: str | None) -> Fix:
@@ -210,8 +215,7 @@ def _other_captures(context: LintContext, step: Step, name: str, near: str | Non
     fix = header_fix(step, captures=tuple(one for one in captures if one is not None))
     if near is not None:
         return fix
-    said = f"Assign `{name}`, or take it out of the header: {fix.sentence[0].lower()}{fix.sentence[1:]}"
-    return Fix(said, () if read else fix.edits)
+    return Fix(f"Assign `{name}`, or remove it from the header: {fix[0].lower()}{fix[1:]}", () if read else fix.edits)
 
 
 def _captures(context: LintContext, step: Step) -> Iterator[Diagnostic]:
@@ -224,28 +228,26 @@ def _captures(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         if name not in names.assigned and name not in inherited:
             own = [one for one in names.assigned if can_be_artifact(context, step, one) and one not in step.captures]
             what = f"Step {step.name} captures `{name}`, which its body never assigns.{nearest(name, own)}"
-            why, fix = "No earlier step has it either.", _other_captures(context, step, name, closest(name, own))
+            why = "No earlier step has it either."
+            fix: str = _other_captures(context, step, name, closest(name, own))
             proven = never_defined(context, step, name) and name not in PYTHON_BUILTINS
-            yield context.at(CAPTURE_NEVER_ASSIGNED, step, 0, what, why, fix, proven=proven)
+            yield context.at(CAPTURE_NEVER_ASSIGNED, step, 0, Message(what, why, fix), proven=proven)
         elif name in names.unbound and name not in step.body.names.unbound and name in names.assigned:
             if name in inherited and name not in context.flow.shared_names and name not in step.body.names.assigned:
                 continue
             what = f"Step {step.name} captures `{name}`, which has no value when the body ends."
-            why = "The body deletes it, or it is the name of an `except … as`, which ends with its clause."
-            said = f"Assign another name and capture that, or keep `{name}`."
+            why = "The body deletes it, or it is the name of an `except … as`, which has a value only in its clause."
+            fix = f"Assign another name and capture that, or keep the value of `{name}`."
             proven = context.fails(step) and name in step.names.definite
-            yield context.at(CAPTURE_NEVER_ASSIGNED, step, 0, what, why, said, proven=proven)
+            yield context.at(CAPTURE_NEVER_ASSIGNED, step, 0, Message(what, why, fix), proven=proven)
 
 
-# MERGED-DOC flow.lint.partial_artifact: FN013: An artifact that only some branches have. Never an error: the same
-# case of a switch that leaves an artifact unset may leave the read out.
-
-
+# A warning always: the case of a switch that does not set an artifact may also leave out the read.
 PARTIAL_ARTIFACT = "FN013"
 
 
 def check_partial_artifact(context: LintContext) -> Iterator[Diagnostic]:
-    """Report reads of artifacts that only some of the ways to a step set."""
+    """Report reads of artifacts that are set only on some of the paths to a step."""
     for step in context.steps:
         certain = context.artifacts.certain.get(step.name, frozenset())
         possible = context.artifacts.possible.get(step.name, frozenset())
@@ -258,20 +260,19 @@ def check_partial_artifact(context: LintContext) -> Iterator[Diagnostic]:
                     PARTIAL_ARTIFACT,
                     step,
                     line,
-                    f"Step {step.name} reads `{name}`, which only some of the ways to it set.",
-                    f"On the way through {' and '.join(lacking or parents)} it may not be set.",
-                    f"Set `{name}` on every way, or before the switch.",
+                    Message(
+                        f"Step {step.name} reads `{name}`, which is set only on some of the paths to it.",
+                        f"On the path through {' and '.join(lacking or parents)} it may not be set.",
+                        f"Set `{name}` on every path, or before the switch.",
+                    ),
                     proven=False,
                 )
 
 
-# MERGED-DOC flow.lint.assigned_parameter: FN012: A parameter or constant of the flow that a step assigns.
-
-
 ASSIGNED_PARAMETER = "FN012"
-WHY = {
-    "parameter": "Parameters stay as the run was started with.",
-    "constant": "Metaflow keeps what the flow's class defines as it is, for all steps.",
+UNCHANGED = {
+    "parameter": "A parameter keeps the value that the run was started with.",
+    "constant": "What the flow's class defines is the same in all steps.",
 }
 
 
@@ -280,9 +281,9 @@ def check_assigned_parameter(context: LintContext) -> Iterator[Diagnostic]:
     for step in context.steps:
         for name, line in written_names(step).items():
             kind = context.flow.class_names.get(name, "")
-            if kind in WHY and not name.startswith("_"):  # Metaflow leaves those alone
+            if kind in UNCHANGED and not name.startswith("_"):  # Metaflow does not persist such names of the class
                 what = f"Step {step.name} assigns the {kind} `{name}`."
                 fix = f"Use another name, for example `{name}_used`."
                 written = f"self.{name}" in step.names.definite_writes or (name in step.captures and step.names.ends)
                 proven = written and context.fails(step) and context.flow.keeps(name)
-                yield context.at(ASSIGNED_PARAMETER, step, line, what, WHY[kind], fix, proven=proven)
+                yield context.at(ASSIGNED_PARAMETER, step, line, Message(what, UNCHANGED[kind], fix), proven=proven)

@@ -1,23 +1,20 @@
-"""FN024: A decorator's settings that it does not have."""
+"""Checks of step decorators.
+
+FN023 ``@catch`` on a step that starts a foreach or a switch, FN024 settings that a decorator does not have, FN025
+values that it cannot work with.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from flownb.errors import closest, nearest
-from flownb.flow.decorators import (
-    REPEATABLE,
-    SETTINGS,
-    DecoratorCall,
-    Expression,
-    catches,
-    decorator_calls,
-    wrong_values,
-)
+from flownb.errors import Message, closest, nearest
+from flownb.flow.decorators import DecoratorCall, catches, decorator_calls
 from flownb.flow.definition import Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 from flownb.flow.lint.edits import Edit, Fix, line_replaced
+from flownb.metaflow_decorators import Expression, WrongValue, is_repeatable, settings_of, wrong_values
 
 __all__ = []
 
@@ -26,34 +23,32 @@ DECORATOR_SETTINGS = "FN024"
 
 
 def check_decorator_settings(context: LintContext) -> Iterator[Diagnostic]:
-    """Report unknown settings, settings without a name, and decorators that stand twice above a step."""
+    """Report unknown settings, settings without a name, and decorators that a step has twice."""
     replaced = context.flow.redefined
     for step in context.steps:
         seen: set[str] = set()
         for call in decorator_calls(step):
-            if call.name not in SETTINGS or call.name in replaced:
+            known = settings_of(call.name)
+            if known is None or call.name in replaced:
                 continue
-            known = SETTINGS[call.name]
             listed = f"It takes {', '.join(known)}." if known else "It takes no settings."
-            if call.name in seen and call.name not in REPEATABLE:
+            if call.name in seen and not is_repeatable(call.name):
                 what = f"Step {step.name} has @{call.name} twice."
-                why = "Metaflow takes it once for each step."
+                why = "Metaflow accepts it once for each step."
                 yield context.at(
                     DECORATOR_SETTINGS,
                     step,
                     call.line,
-                    what,
-                    why,
-                    decorator_fix(step, call, "Remove one of them.", None),
+                    Message(what, why, decorator_fix(step, call, "Remove one of them.", None)),
                 )
             seen.add(call.name)
             if call.positional:
-                what = f"@{call.name} of step {step.name} is given `{call.positional[0]}` without a name."
-                said = f"Write @{call.name}({known[0]}={call.positional[0]})." if known else f"Write @{call.name}."
+                what = f"@{call.name} of step {step.name} gets `{call.positional[0]}` without a name."
+                advice = f"Write @{call.name}({known[0]}={call.positional[0]})." if known else f"Write @{call.name}."
                 keywords = {known[0]: call.positional[0]} if known else {}
                 text = written_call(call.name, keywords, call) if len(call.positional) < 2 and not call.unpacked else ""
                 yield context.at(
-                    DECORATOR_SETTINGS, step, call.line, what, listed, decorator_fix(step, call, said, text)
+                    DECORATOR_SETTINGS, step, call.line, Message(what, listed, decorator_fix(step, call, advice, text))
                 )
             for setting in call.settings:
                 if setting not in known:
@@ -62,12 +57,14 @@ def check_decorator_settings(context: LintContext) -> Iterator[Diagnostic]:
                     near = closest(setting, known)
                     if near is None or near in call.settings:
                         yield context.at(
-                            DECORATOR_SETTINGS, step, call.line, what, why, "Correct the name, or remove it."
+                            DECORATOR_SETTINGS, step, call.line, Message(what, why, "Correct the name, or remove it.")
                         )
                         continue
                     line = step.cell.body_line + call.line - 1
                     edits = line_replaced(step.cell, line, rf"\b{setting}(\s*=)", rf"{near}\1", last=_last(step, call))
-                    yield context.at(DECORATOR_SETTINGS, step, call.line, what, why, Fix(f"Write `{near}`.", edits))
+                    yield context.at(
+                        DECORATOR_SETTINGS, step, call.line, Message(what, why, Fix(f"Write `{near}`.", edits))
+                    )
 
 
 def _last(step: Step, call: DecoratorCall) -> int:
@@ -92,11 +89,7 @@ def decorator_fix(step: Step, call: DecoratorCall, sentence: str, text: str | No
     return Fix(sentence, (Edit(cell, first, _last(step, call), None if text is None else cell.margin + text),))
 
 
-# MERGED-DOC flow.lint.decorator_values: FN025: A decorator's values that it cannot work with.
-
-
 DECORATOR_VALUES = "FN025"
-EXAMPLE = re.compile(r"Write (@\w+\(.*\))")
 
 
 def check_decorator_values(context: LintContext) -> Iterator[Diagnostic]:
@@ -105,30 +98,22 @@ def check_decorator_values(context: LintContext) -> Iterator[Diagnostic]:
     for step in context.steps:
         for call in decorator_calls(step):
             if call.name not in replaced and not call.positional:
-                for what, why, fix, fails in wrong_values(call.name, call.settings, open_ended=call.unpacked):
-                    proven = fails and (call.name != "environment" or context.fails(step))  # only when its task runs
-                    what = f"@{call.name} of step {step.name} {what}."
-                    text = example[1] if (example := EXAMPLE.match(fix)) else ""
-                    name, _, setting = text.removesuffix(")").partition("(")
-                    key, _, value = setting.partition("=")
-                    if text and not call.unpacked:
-                        # Other settings stay; a duration is made of all of them.
-                        text = text if name == "@timeout" else written_call(call.name, {key: value}, call)
-                        said = fix.replace(example[1], text) if example else fix
-                        yield context.at(
-                            DECORATOR_VALUES,
-                            step,
-                            call.line,
-                            what,
-                            why,
-                            decorator_fix(step, call, said, text),
-                            proven=proven,
-                        )
-                        continue
-                    yield context.at(DECORATOR_VALUES, step, call.line, what, why, fix, proven=proven)
+                for wrong in wrong_values(step.name, call.name, call.settings, open_ended=call.unpacked):
+                    proven = wrong.fails and (call.name != "environment" or context.fails(step))  # when its task runs
+                    message = _with_example(step, call, wrong)
+                    yield context.at(DECORATOR_VALUES, step, call.line, message, proven=proven)
 
 
-# MERGED-DOC flow.lint.caught_split: FN023: An exception caught in a step that starts a foreach or a switch.
+def _with_example(step: Step, call: DecoratorCall, wrong: WrongValue) -> Message:
+    """The message about a wrong value, with a fix that writes the example together with the other settings."""
+    if wrong.better is None or call.unpacked:
+        return wrong.message
+    setting, value = wrong.better
+    example = f"@{call.name}({setting}={value})"
+    # The settings of a timeout add up, so the wrong ones must not stay.
+    text = example if call.name == "timeout" else written_call(call.name, {setting: value}, call)
+    fix = decorator_fix(step, call, wrong.message.fix.replace(example, text), text)
+    return replace(wrong.message, fix=fix)
 
 
 CAUGHT_SPLIT = "FN023"
@@ -140,7 +125,7 @@ STARTS = {
 
 
 def check_caught_split(context: LintContext) -> Iterator[Diagnostic]:
-    """Report `@catch` where what comes next hangs on what the step was to set."""
+    """Report `@catch` on a step whose foreach or switch needs an artifact that the step sets."""
     if "catch" in context.flow.redefined:
         return
     for step in context.steps:
@@ -150,4 +135,4 @@ def check_caught_split(context: LintContext) -> Iterator[Diagnostic]:
             what = f"Step {step.name} has @catch and starts {starts}."
             why = f"When its code raises, {lost} not set, so Metaflow refuses it."
             fix = f"Move what may fail into a step before {step.name}, and @catch with it."
-            yield context.at(CAUGHT_SPLIT, step, call.line, what, why, fix)
+            yield context.at(CAUGHT_SPLIT, step, call.line, Message(what, why, fix))

@@ -1,6 +1,6 @@
 """What a check found, and what checks look at.
 
-Errors are proven, the rest are warnings: a check gives an error only for what certainly fails on Metaflow, and only
+Errors are proven, the rest are warnings: a check reports an error only for what certainly fails on Metaflow, and only
 errors keep a flow from being run and exported (docs/checks.md).
 """
 
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from flownb.cells.cell import Cell
-from flownb.flow.artifacts import Artifacts
+from flownb.errors import Message
+from flownb.flow.artifacts import ArtifactTrace
 from flownb.flow.decorators import catches, written_names
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import FlowGraph
-from flownb.flow.lint.edits import Fix
+from flownb.flow.lint.edits import Edits, Fix
 
 __all__ = ["Diagnostic", "LintContext", "Severity", "counted", "errors_of", "warnings_of"]
 
@@ -32,10 +33,8 @@ class Diagnostic:
     ----------
     code : str
         ``FN001`` and so on; stable.
-    what, why, fix : str
-        One sentence each.
-    edits : Fix or None
-        What `fix` says as edits that a program can make; None where the user has to decide.
+    message : Message
+        What is wrong, why, and what to do; its `fix` may be a `Fix`, which has edits.
     cell : Cell
         Where it is.
     line : int
@@ -45,26 +44,43 @@ class Diagnostic:
     severity : {"error", "warning"}
         An error certainly fails on Metaflow, so nothing is run or exported; a warning blocks nothing.
     here : bool
-        Whether it fails for what this Python lacks, so that it may be exported.
+        Whether only this Python lacks something, so that the flow may be exported.
     """
 
     code: str
-    what: str
-    why: str
-    fix: str
+    message: Message
     cell: Cell
     line: int = 1
     step: str = ""
     severity: Severity = "error"
     here: bool = False
-    edits: Fix | None = field(default=None, compare=False)
+
+    @property
+    def what(self) -> str:
+        """What is wrong."""
+        return self.message.what
+
+    @property
+    def why(self) -> str:
+        """Why that is wrong."""
+        return self.message.why
+
+    @property
+    def fix(self) -> str:
+        """What to do."""
+        return self.message.fix
+
+    @property
+    def edits(self) -> Edits:
+        """What `fix` says, as edits that a program can make; empty if the user has to decide."""
+        return self.fix.edits if isinstance(self.fix, Fix) else ()
 
     def __str__(self) -> str:
         lines = self.cell.source.split("\n")
         shown = lines[self.line - 1].rstrip() if 0 < self.line <= len(lines) else ""
         code = f"warning {self.code}" if self.severity == "warning" else self.code
-        told = f"{code} {self.cell.title}, line {self.line}: {self.what}\n    {self.line} | {shown}"
-        return "\n    ".join(part for part in (told, self.why, self.fix) if part)
+        first = f"{code} {self.cell.title}, line {self.line}: {self.what}\n    {self.line} | {shown}"
+        return "\n    ".join(part for part in (first, self.why, self.fix) if part)
 
 
 @dataclass(frozen=True)
@@ -76,7 +92,7 @@ class LintContext:
     flow : FlowDefinition
     graph : FlowGraph
         The user's own steps.
-    artifacts : Artifacts
+    artifacts : ArtifactTrace
     kernel_names : frozenset of str
         Names that exist in the notebook's namespace, where steps do not see them.
     importable : callable
@@ -87,7 +103,7 @@ class LintContext:
 
     flow: FlowDefinition
     graph: FlowGraph
-    artifacts: Artifacts
+    artifacts: ArtifactTrace
     kernel_names: frozenset[str]
     importable: Callable[[str], bool]
     only: str | None
@@ -149,33 +165,14 @@ class LintContext:
                 found.setdefault(name, []).append(step)
         return found
 
-    def at(
-        self, code: str, step: Step, body_line: int, what: str, why: str, fix: str | Fix, *, proven: bool = True
-    ) -> Diagnostic:
+    def at(self, code: str, step: Step, body_line: int, message: Message, *, proven: bool = True) -> Diagnostic:
         """A diagnostic at a line of a step's body (0 is the header line): an error if it is proven."""
         line = max(step.cell.body_line + body_line - 1, 1)
-        severity: Severity = "error" if proven else "warning"
-        return self.of(code, step.cell, line, what, why, fix, step=step.name, severity=severity)
-
-    def of(
-        self,
-        code: str,
-        cell: Cell,
-        line: int,
-        what: str,
-        why: str,
-        fix: str | Fix,
-        *,
-        step: str = "",
-        severity: Severity = "error",
-    ) -> Diagnostic:
-        """A diagnostic at a line of a cell."""
-        edits = fix if isinstance(fix, Fix) and fix.edits else None
-        return Diagnostic(code, what, why, str(fix), cell, line, step, severity, edits=edits)
+        return Diagnostic(code, message, step.cell, line, step.name, "error" if proven else "warning")
 
 
 def errors_of(found: Iterable[Diagnostic], *, elsewhere: bool = False) -> tuple[Diagnostic, ...]:
-    """The findings that keep a flow from being run; `elsewhere` leaves out what only this Python lacks."""
+    """The findings that keep a flow from being run; `elsewhere` leaves out what only this Python does not have."""
     return tuple(one for one in found if one.severity == "error" and not (elsewhere and one.here))
 
 
@@ -187,5 +184,5 @@ def counted(found: Iterable[Diagnostic]) -> str:
 
 
 def warnings_of(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """The findings that are only said."""
+    """The findings that are shown and block nothing."""
     return tuple(one for one in found if one.severity == "warning")

@@ -1,7 +1,7 @@
 """What to do about a finding, as edits of cells that a program can make.
 
-Takes steps and names; gives a `Fix`: a sentence for the reader, and the edits that it means. `apply_fix` makes them.
-A finding whose remedy needs a decision has a sentence alone.
+A `Fix` is a sentence for the reader together with the edits that it means; `apply_edits` makes them. If the remedy
+needs a decision of the user, a finding has the sentence alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from flownb.cells.cell import Cell
 from flownb.cells.header import StepHeader, header_tags
 from flownb.flow.definition import Step
 
-__all__ = ["Edit", "Fix", "NewCell", "apply_fix", "header_fix", "header_text", "replaced", "shared_cell"]
+__all__ = ["Edit", "Edits", "Fix", "NewCell", "apply_edits", "header_fix", "header_text", "replaced", "shared_cell"]
 
 MARKING = ("step", "after", "prev", "foreach", "join", "when", "out")
 
@@ -51,45 +51,49 @@ class NewCell:
     below: bool = False
 
 
-@dataclass(frozen=True)
-class Fix:
-    """A remedy: what the reader is asked to do, and the edits that do it.
+Edits = tuple[Edit | NewCell, ...]
+
+
+class Fix(str):
+    """What the reader is asked to do: a sentence, which knows the edits that do it.
 
     Attributes
     ----------
-    sentence : str
     edits : tuple of Edit or NewCell
-        All of them belong together; of one cell no two lines overlap.
+        They are made together; no two of them touch the same line. Empty if the user has to decide.
     """
 
-    sentence: str
-    edits: tuple[Edit | NewCell, ...]
+    __slots__ = ("edits",)
+    edits: Edits
 
-    def __str__(self) -> str:
-        return self.sentence
+    def __new__(cls, sentence: str, edits: Edits = ()) -> Fix:
+        """Join a sentence and its edits."""
+        fix = super().__new__(cls, sentence)
+        fix.edits = edits
+        return fix
 
 
-def apply_fix(fix: Fix, cells: Sequence[Cell]) -> list[tuple[str, tuple[str, ...]]]:
+def apply_edits(edits: Edits, cells: Sequence[Cell]) -> list[tuple[str, tuple[str, ...]]]:
     """Make the edits of a fix.
 
     Parameters
     ----------
-    fix : Fix
+    edits : tuple of Edit or NewCell
     cells : sequence of Cell
-        The notebook's code cells, those that the fix names among them.
+        The notebook's code cells, among them all that the edits name.
 
     Returns
     -------
     list of (str, tuple of str)
-        Text and tags of the code cells as they are then.
+        Text and tags of each code cell afterwards.
     """
     found: list[tuple[str, tuple[str, ...]]] = []
     for cell in cells:
-        new = [one for one in fix.edits if isinstance(one, NewCell) and one.beside == cell]
+        new = [one for one in edits if isinstance(one, NewCell) and one.beside == cell]
         found += [(one.text, ()) for one in new if not one.below]
         lines, tags = cell.source.split("\n"), cell.tags
-        edits = [one for one in fix.edits if isinstance(one, Edit) and one.cell == cell]
-        for edit in sorted(edits, key=lambda one: (one.first, one.last), reverse=True):
+        changed = [one for one in edits if isinstance(one, Edit) and one.cell == cell]
+        for edit in sorted(changed, key=lambda one: (one.first, one.last), reverse=True):
             lines[edit.first - 1 : edit.last] = edit.text.split("\n") if edit.text is not None else []
             tags = tags if edit.tags is None else edit.tags
         found.append(("\n".join(lines), tags))

@@ -1,4 +1,7 @@
-"""Another name for a step, in its own header and where other cells name it."""
+"""Remedies that several checks share: another name for a step, and a way for a step's local name to reach later steps.
+
+A name that a step keeps local reaches later steps as an artifact, or from shared code.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from flownb.flow.lint.diagnostic import LintContext
 from flownb.flow.lint.edits import Edit, Fix, NewCell, header_edit, header_fix, header_text, replaced, shared_cell
 from flownb.flow.names import RESERVED
 
-__all__ = ["can_be_artifact", "keep", "merge_edit", "renamed_step", "shared_source_of"]
+__all__ = ["can_be_artifact", "merge_edit", "renamed_step", "shared_source_of", "why_local"]
 
 
 def renamed_step(context: LintContext, step: Step, name: str) -> Fix:
@@ -45,14 +48,9 @@ def renamed_step(context: LintContext, step: Step, name: str) -> Fix:
             nodes = [one for one in ast.walk(last) if isinstance(one, ast.Attribute) and one.attr == step.name]
             written = replaced(other.cell, nodes, [f"self.{name}"] * len(nodes))
             if not written:
-                return Fix(f"Call it `{name}`.", ())
+                return Fix(f"Call it `{name}`.")
             edits += written
     return Fix(f"Call it `{name}`.", tuple(edits))
-
-
-# MERGED-DOC flow.lint.keep: How a name that one step keeps local can reach the steps below: as an artifact, or by
-# shared code. Takes the step and the name; gives why it does not reach them now, and a `Fix` that passes the
-# checks.
 
 
 def can_be_artifact(context: LintContext, step: Step, name: str) -> bool:
@@ -61,8 +59,10 @@ def can_be_artifact(context: LintContext, step: Step, name: str) -> bool:
     return name not in taken and name != step.header.inputs and not name.startswith("__")
 
 
-def keep(context: LintContext, keeper: Step, name: str, reader: Step | None, *, spelled: str = "") -> tuple[str, Fix]:
-    """Why a name does not leave the step that assigns it, and what to do about it.
+def why_local(
+    context: LintContext, keeper: Step, name: str, reader: Step | None, *, spelled: str = ""
+) -> tuple[str, Fix]:
+    """Say why a name does not leave the step that assigns it, and what to do about it.
 
     Parameters
     ----------
@@ -71,39 +71,39 @@ def keep(context: LintContext, keeper: Step, name: str, reader: Step | None, *, 
         The step that assigns the name.
     name : str
     reader : Step or None
-        The step that reads it; None for the one that comes next.
+        The step that reads it; None for the next step.
     spelled : str, optional
-        How messages call the name; default is the name itself.
+        How the first sentence calls the name; the name itself by default.
 
     Returns
     -------
     tuple of (str, Fix)
+        Why, and what to do; what the fix says passes the checks.
     """
-    said = spelled or f"`{name}`"
+    called = spelled or f"`{name}`"
     kind = keeper.names.definitions.get(name)
     text = shared_source_of(keeper, name)
     if kind is None and text is not None and name not in keeper.names.variables:
-        return f"`{keeper.name}` imports {said} for itself alone.", Fix(
-            f"Write `{text}` in a %%shared cell.", (shared_cell(text, keeper.cell),)
-        )
+        fix = Fix(f"Write `{text}` in a %%shared cell.", (shared_cell(text, keeper.cell),))
+        return f"`{keeper.name}` imports {called} only for itself.", fix
     if kind is not None:
         verb = "imports" if kind == "module" else "defines"
-        why = f"`{keeper.name}` {verb} {said}, and a {kind} cannot be an artifact."
+        why = f"`{keeper.name}` {verb} {called}, and a {kind} cannot be an artifact."
         if text is None:
             place = "Import" if kind == "module" else "Define"
-            return why, Fix(f"{place} `{name}` in a %%shared cell; every step can use it from there.", ())
+            return why, Fix(f"{place} `{name}` in a %%shared cell; every step can use it from there.")
         sentence = f"Write `{text}` in a %%shared cell." if "\n" not in text else f"Move `{name}` to a %%shared cell."
         return why, Fix(sentence, (shared_cell(text, keeper.cell),))
-    why = f"`{keeper.name}` assigns {said} but keeps it local."
+    why = f"`{keeper.name}` assigns {called} but keeps it local."
     if keeper.name in context.flow.inherited:
-        return why, Fix(f"Assign self.{name} in `{keeper.name}`, which comes from a base class.", ())
+        return why, Fix(f"Assign self.{name} in `{keeper.name}`, which comes from a base class.")
     if not can_be_artifact(context, keeper, name):
         new = f"{name.strip('_')}_value"
-        return why, Fix(f"Give it another name in `{keeper.name}`, for example `{new}`, and capture and read that.", ())
+        return why, Fix(f"Give it another name in `{keeper.name}`, for example `{new}`, and capture and read that.")
     captures = (*keeper.captures, name)
     analysed = analyse_names(keeper.body.tree, captures=captures, methods=keeper.methods)
     if name in analysed.unbound and name not in keeper.body.names.unbound:
-        return why, Fix(f"Keep `{name}` until the body of `{keeper.name}` ends, and capture it there.", ())
+        return why, Fix(f"Do not delete `{name}` in the body of `{keeper.name}`, and capture it.")
     joins = list(_joins_between(context, keeper, reader)) if reader is not None else []
     if not joins:
         return why, header_fix(keeper, captures=captures)
@@ -116,14 +116,14 @@ def keep(context: LintContext, keeper: Step, name: str, reader: Step | None, *, 
 
 
 def _joins_between(context: LintContext, keeper: Step, reader: Step) -> Iterator[Step]:
-    """Joins on the way from one step to another, which carry on only what they merge or capture."""
+    """Joins on a path from one step to another, which pass on only what they merge or capture."""
     for join in context.joins:
         if context.graph.is_above(join.name, reader.name) and context.graph.is_above(keeper.name, join.name):
             yield join
 
 
 def merge_edit(join: Step, name: str) -> Edit | None:
-    """The edit that lets a join carry an artifact on; None where its body does not show a place for it."""
+    """The edit that makes a join pass an artifact on; None if its body does not show a place for it."""
     tree, cell = join.body.tree, join.cell
     if tree is None or join.names.merges:
         return None
@@ -133,7 +133,7 @@ def merge_edit(join: Step, name: str) -> Edit | None:
 
 
 def shared_source_of(step: Step, name: str) -> str | None:
-    """The import or definition that gives a step a name, to be written at module level; None if it depends on more."""
+    """The import or definition of a name in a step, to be written at module level; None if it depends on other code."""
     tree = step.body.tree
     found: str | None = None
     for node in ast.walk(tree) if tree is not None else ():

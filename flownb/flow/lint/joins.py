@@ -1,4 +1,8 @@
-"""FN015: A join that reads what it, or what one of its inputs, does not have."""
+"""Checks of joins.
+
+FN015 artifacts that only the inputs have, or that an input does not have, FN021 merges of different values, FN027 joins
+of a split that depend on the order of their inputs.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,12 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flownb.errors import closest, nearest
+from flownb.errors import Message, closest, nearest
 from flownb.flow.definition import Step
 from flownb.flow.lint.captures import attribute_edits
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
-from flownb.flow.lint.edits import Edit, Fix, replaced
-from flownb.flow.lint.fixes import keep
+from flownb.flow.lint.edits import Edit, Edits, Fix, replaced
+from flownb.flow.lint.fixes import why_local
 from flownb.flow.lint.names import name_edits, undefined_reads
 from flownb.flow.names import SELF_ATTRIBUTES
 
@@ -41,29 +45,31 @@ def _inherited(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         )
     for name, (line, spelled) in reads.items():
         if name in context.artifacts.joined[step.name]:
-            why = "A join inherits nothing, for its tasks may have different values."
+            why = "A join inherits no artifacts, because the tasks that it joins may have different values."
             inputs = step.header.inputs
             read = f"{inputs}[0].{name}"
-            said = f"Read {read} or each task's own (`for task in {inputs}: task.{name}`)"
+            advice = f"Read {read} or each task's own (`for task in {inputs}: task.{name}`)"
             if branches:
                 having = [one for one in branches if name in context.artifacts.leaving.get(one, ())]
                 read = f"{inputs}.{(having or branches)[0]}.{name}"
-                said = f"Read {read}"
-            said += f', or call self.merge_artifacts({inputs}, include=["{name}"]) first and read self.{name}.'
+                advice = f"Read {read}"
+            advice += f', or call self.merge_artifacts({inputs}, include=["{name}"]) first and read self.{name}.'
             own = spelled != name
             edits = attribute_edits(step, name, read) if own else name_edits(step.cell, name, read)
-            # A name that the body assigns as well is its own, and captured it is one that it has to assign.
+            # A name that the body assigns is local there, and a name that it captures has to be assigned.
             taken = name in step.names.assigned or name in step.captures or inputs in step.names.assigned
-            fix = Fix(said, edits if own or not taken else ())
+            fix = Fix(advice, edits if own or not taken else ())
             what = f"The join {step.name} reads `{spelled}`, which only its inputs have."
-            # A plain name that is not loaded is missing whatever other code sets on self.
+            # A plain name that is not loaded has no value, whatever other code sets on self.
             sure = spelled in step.names.definite and (spelled == name or step.name not in context.artifacts.unknown)
             line = step.names.definite.get(spelled, line)
-            yield context.at(JOIN_WITHOUT_MERGE, step, line, what, why, fix, proven=sure and context.fails(step))
+            yield context.at(
+                JOIN_WITHOUT_MERGE, step, line, Message(what, why, fix), proven=sure and context.fails(step)
+            )
 
 
 def _by_branch(context: LintContext, step: Step) -> Iterator[Diagnostic]:
-    """``inputs.branch`` that does not come in, and ``inputs.branch.name`` that the branch does not pass on."""
+    """``inputs.branch`` that is not a parent, and ``inputs.branch.name`` that the branch does not pass on."""
     graph, leaving = context.graph, context.artifacts.leaving
     parents = graph[step.name].parents
     inputs = step.header.inputs
@@ -79,18 +85,18 @@ def _by_branch(context: LintContext, step: Step) -> Iterator[Diagnostic]:
             if branch.startswith("__") or branch == "flows":
                 continue
             if branch not in parents:
-                what = f"The join {step.name} reads `{inputs}.{branch}`, but no such step comes into it."
+                what = f"The join {step.name} reads `{inputs}.{branch}`, but no step of that name leads to it."
                 why = f"Its inputs are {', '.join(parents)}.{nearest(branch, parents)}"
                 named = split_branches(context, step.name)
                 read = f"{inputs}.{closest(branch, named) or named[0]}" if named else f"{inputs}[0]"
                 edits = replaced(step.cell, [node], [read])
                 fix = Fix(f"Read {read}." if named else f"Read {read}, or each of them in a loop.", edits)
-                yield context.at(JOIN_WITHOUT_MERGE, step, node.lineno, what, why, fix, proven=proven)
+                yield context.at(JOIN_WITHOUT_MERGE, step, node.lineno, Message(what, why, fix), proven=proven)
             elif len(graph[branch].targets) > 1:
                 what = f"The join {step.name} reads `{inputs}.{branch}`, which splits straight into it."
-                why = "flow.py needs a step between a split and its join, and gives `inputs` that step's name."
-                said = f"Add a step between {branch} and {step.name}, and read inputs by its name."
-                yield context.at(JOIN_WITHOUT_MERGE, step, node.lineno, what, why, said, proven=proven)
+                why = "flow.py has a step between a split and its join, and `inputs` has that step under its name."
+                advice = f"Add a step between {branch} and {step.name}, and read inputs by its name."
+                yield context.at(JOIN_WITHOUT_MERGE, step, node.lineno, Message(what, why, advice), proven=proven)
         elif isinstance(node.value, ast.Attribute) and isinstance(node.value.value, ast.Name):
             branch = node.value.attr
             if node.value.value.id != inputs or branch not in parents:
@@ -105,19 +111,17 @@ def _by_branch(context: LintContext, step: Step) -> Iterator[Diagnostic]:
                     JOIN_WITHOUT_MERGE,
                     step,
                     node.lineno,
-                    what,
-                    why,
-                    _artifact(context, step, node, known),
+                    Message(what, why, _other_artifact(context, step, node, known)),
                     proven=proven,
                 )
 
 
-def _artifact(context: LintContext, step: Step, node: ast.Attribute, known: frozenset[str]) -> str | Fix:
-    """What to do where ``inputs.branch.name`` does not exist."""
+def _other_artifact(context: LintContext, step: Step, node: ast.Attribute, known: frozenset[str]) -> str:
+    """What to do about an ``inputs.branch.name`` that does not exist."""
     assert isinstance(node.value, ast.Attribute)
     branch = context.flow.step(node.value.attr)
     if branch is not None and node.attr in branch.names.assigned:
-        return keep(context, branch, node.attr, None)[1]
+        return why_local(context, branch, node.attr, None)[1]
     if near := closest(node.attr, known):
         read = f"{ast.unparse(node.value)}.{near}"
         return Fix(f"Read {read}.", replaced(step.cell, [node], [read]))
@@ -127,18 +131,15 @@ def _artifact(context: LintContext, step: Step, node: ast.Attribute, known: froz
 def split_branches(context: LintContext, join: str) -> tuple[str, ...]:
     """The steps that come into a join of a static split; empty for the join of a foreach."""
     arriving = context.graph.arriving(join)
-    static = bool(arriving) and all(frames and frames[-1].kind == "split" for frames in arriving.values())
+    static = bool(arriving) and all(splits and splits[-1].kind == "split" for splits in arriving.values())
     return tuple(arriving) if static else ()
-
-
-# MERGED-DOC flow.lint.merge_conflict: FN021: A join that merges one artifact of two values.
 
 
 MERGE_CONFLICT = "FN021"
 
 
 def check_merge_conflict(context: LintContext) -> Iterator[Diagnostic]:
-    """Report `self.merge_artifacts(inputs)` of a name to which two branches surely give different values."""
+    """Report `self.merge_artifacts(inputs)` of a name to which two branches certainly assign different values."""
     certain = {step.name for step in context.flow.steps if context.fails(step)}
     for step in context.steps:
         call = next(_merges(step), None) if step.name in context.artifacts.joined else None
@@ -155,28 +156,30 @@ def check_merge_conflict(context: LintContext) -> Iterator[Diagnostic]:
             given = {ast.unparse(one.value): branch for branch, one in found}
             first = found[0][0]
             choice = f"self.{name} = {step.header.inputs}.{first}.{name}"
-            said = f"Choose one first, for example `{choice}`, or merge with exclude=['{name}']."
-            fix = Fix(said, _above(step, call, choice))
+            advice = f"Choose one first, for example `{choice}`, or merge with exclude=['{name}']."
+            fix = Fix(advice, _above(step, call, choice))
             if len(found) > 1 and any(_is_set(one.value) for _, one in found):
                 what = f"Step {step.name} merges `{name}`, a set that several branches assign."
-                why = "Metaflow compares how values are stored, and equal sets of texts are stored in different orders."
-                yield context.at(MERGE_CONFLICT, step, call.lineno, what, why, fix, proven=False)
+                why = (
+                    "Metaflow compares values as they are stored, and equal sets of strings may be stored differently."
+                )
+                yield context.at(MERGE_CONFLICT, step, call.lineno, Message(what, why, fix), proven=False)
             elif len(given) > 1:
                 shown = " and ".join(f"{value} in {branch}" for value, branch in list(given.items())[:2])
                 what = f"Step {step.name} merges `{name}`, which has two values."
-                proven = call in step.names.evaluated and all(one.step in certain and one.sure for _, one in found)
+                proven = call in step.names.evaluated and all(
+                    one.step in certain and one.is_definite for _, one in found
+                )
                 yield context.at(
                     MERGE_CONFLICT,
                     step,
                     call.lineno,
-                    what,
-                    f"It is {shown}.",
-                    fix,
+                    Message(what, f"It is {shown}.", fix),
                     proven=proven and step.name in certain,
                 )
 
 
-def _above(step: Step, call: ast.Call, text: str) -> tuple[Edit, ...]:
+def _above(step: Step, call: ast.Call, text: str) -> Edits:
     """The edit that writes a line above the statement that merges."""
     for statement in step.body.tree.body if step.body.tree is not None else ():
         if isinstance(statement, ast.Expr) and statement.value is call:
@@ -214,7 +217,7 @@ class _Value:
 
     step: str
     value: ast.expr
-    sure: bool
+    is_definite: bool
 
 
 def _is_set(value: ast.expr) -> bool:
@@ -226,10 +229,10 @@ def _is_set(value: ast.expr) -> bool:
 def _branch_values(context: LintContext, join: str, parent: str) -> dict[str, _Value]:
     """Artifacts that exactly one step between the split and the join sets, and sets to a literal value or a set."""
     graph = context.graph
-    frames = graph.arriving(join).get(parent, ())
-    if not frames or frames[-1].kind != "split":
+    splits = graph.arriving(join).get(parent, ())
+    if not splits or splits[-1].kind != "split":
         return {}
-    split = frames[-1].split
+    split = splits[-1].split
     branch = ({parent} - {split}) | graph.between(split, parent)
     steps = context.flow.steps_named(branch)
     found: dict[str, _Value] = {}
@@ -237,8 +240,8 @@ def _branch_values(context: LintContext, join: str, parent: str) -> dict[str, _V
         for name, (spelled, value) in _literals(step).items():
             others = [one for one in steps if one is not step]
             if not any(name in one.captures or name in one.names.self_writes for one in others):
-                sure = spelled in step.names.definite_writes and step.names.ends and not step.names.self_escapes
-                found[name] = _Value(step.name, value, sure)
+                definite = spelled in step.names.definite_writes and step.names.ends and not step.names.self_escapes
+                found[name] = _Value(step.name, value, definite)
     return found
 
 
@@ -265,12 +268,9 @@ def _literals(step: Step) -> dict[str, tuple[str, ast.expr]]:
     return found
 
 
-# MERGED-DOC flow.lint.order_of_inputs: FN027: A join of a static split that depends on the order of its inputs.
-# Never an error: it does run, and gives another result now and then.
-
-
+# A warning always: the join does run, and its result may change from run to run.
 ORDER_OF_INPUTS = "FN027"
-# Whatever order these get their items in, their result is the same.
+# Functions whose result does not depend on the order of their items.
 ORDERLESS = frozenset({"all", "any", "frozenset", "len", "max", "min", "set", "sorted", "sum"})
 
 
@@ -287,12 +287,14 @@ def check_order_of_inputs(context: LintContext) -> Iterator[Diagnostic]:
         if seen:
             named = " and ".join(f"{inputs}.{branch}" for branch in branches[:2])
             what = f"The join {step.name} depends on the order of its inputs."
-            why = "Its inputs are different steps, and Metaflow gives them in another order from run to run."
-            yield context.at(ORDER_OF_INPUTS, step, seen[0].lineno, what, why, f"Name them: {named}.", proven=False)
+            why = "Its inputs are different steps, whose order may change from run to run on Metaflow."
+            yield context.at(
+                ORDER_OF_INPUTS, step, seen[0].lineno, Message(what, why, f"Name them: {named}."), proven=False
+            )
 
 
 def _ordered(node: ast.AST, inputs: str) -> Iterator[ast.expr | ast.stmt]:
-    """What takes inputs by their position: a subscript, or a loop or comprehension over them."""
+    """Code that depends on the order of the inputs: a subscript, or a loop or comprehension over them."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and child.func.id in ORDERLESS:
             if len(child.args) == 1 and isinstance(child.args[0], ast.GeneratorExp | ast.ListComp | ast.Name):
@@ -305,12 +307,12 @@ def _ordered(node: ast.AST, inputs: str) -> Iterator[ast.expr | ast.stmt]:
                 continue
         elif (
             (isinstance(child, ast.Subscript) and _is_inputs(child.value, inputs))
-            or (isinstance(child, ast.For) and _goes_through(child.iter, inputs))
+            or (isinstance(child, ast.For) and _iterates_over(child.iter, inputs))
             or (
                 isinstance(child, ast.ListComp | ast.GeneratorExp)
-                and any(_goes_through(one.iter, inputs) for one in child.generators)
+                and any(_iterates_over(one.iter, inputs) for one in child.generators)
             )
-            or (isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and _goes_through(child, inputs))
+            or (isinstance(child, ast.Call) and isinstance(child.func, ast.Name) and _iterates_over(child, inputs))
         ):
             yield child
         yield from _ordered(child, inputs)
@@ -321,7 +323,7 @@ def _is_inputs(node: ast.AST | None, inputs: str) -> bool:
     return isinstance(node, ast.Name) and node.id == inputs
 
 
-def _goes_through(node: ast.expr, inputs: str) -> bool:
+def _iterates_over(node: ast.expr, inputs: str) -> bool:
     """Whether an iterable is ``inputs``, or takes its order from them."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return node.func.id in ("enumerate", "list", "reversed", "tuple", "zip") and any(
@@ -340,7 +342,7 @@ def _same_in_all(context: LintContext, join: Step) -> frozenset[str]:
 
 
 def _reads_only(node: ast.AST, names: frozenset[str]) -> bool:
-    """Whether all that is read of an input, by its position or as a loop's variable, is one of `names`."""
+    """Whether code reads only attributes in `names` of an input, by its position or as a loop's variable."""
     if isinstance(node, ast.Attribute):
         return node.attr in names
     target = node.target if isinstance(node, ast.For) else None

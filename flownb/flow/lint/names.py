@@ -1,23 +1,29 @@
-"""FN001: A name that nothing defines."""
+"""Checks of names.
+
+FN001 names that nothing defines, FN009 names that Metaflow or Python reserves, FN016 modules that this Python does not
+have.
+"""
 
 from __future__ import annotations
 
 import ast
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 
 from flownb.cells.assignment import analyse_names
 from flownb.cells.body import Decorator
 from flownb.cells.cell import Cell
 from flownb.cells.header import INPUTS
-from flownb.errors import closest
-from flownb.flow.decorators import NUMBERS, written_names
+from flownb.errors import Message, closest
+from flownb.flow.decorators import written_names
 from flownb.flow.definition import PYTHON_BUILTINS, Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext, Severity
 from flownb.flow.lint.edits import Edit, Fix, NewCell, replaced, shared_cell
-from flownb.flow.lint.fixes import keep, merge_edit, renamed_step
+from flownb.flow.lint.fixes import merge_edit, renamed_step, why_local
 from flownb.flow.module import CARD_NAMES, METAFLOW_NAMES, decorator_names, future_features
-from flownb.flow.names import LONGEST, RESERVED, step_name_problem
+from flownb.flow.names import LONGEST_NAME, RESERVED, step_name_problem
+from flownb.metaflow_decorators import needs_numbers
 
 __all__ = []
 
@@ -43,20 +49,20 @@ def check_undefined_name(context: LintContext) -> Iterator[Diagnostic]:
 
 
 def _in_step(context: LintContext, step: Step) -> Iterator[Diagnostic]:
-    """Names a step's body and decorators read."""
+    """Undefined names that a step's body and decorators read."""
     joined = context.artifacts.joined.get(step.name, frozenset())
     for name, line in undefined_reads(context, step).items():
         if name in step.names.assigned or name in step.names.annotated:
             what = f"Step {step.name} reads `{name}` before it assigns it."
             if step.body.names.assigned.get(name, line) < line:
-                what = f"Step {step.name} reads `{name}` after it deleted it."
+                what = f"Step {step.name} reads `{name}` after it deletes it."
             proven = context.fails(step) and name in step.names.definite
-            yield context.at(UNDEFINED_NAME, step, line, what, *_too_early(context, step, name), proven=proven)
-        elif name not in joined and name != INPUTS and not holders(context, step, name):  # FN002, FN015 say more
+            yield context.at(UNDEFINED_NAME, step, line, Message(what, *_too_early(context, step, name)), proven=proven)
+        elif name not in joined and name != INPUTS and not holders(context, step, name):  # FN002 or FN015 says more
             what = f"Step {step.name} reads `{name}`, which nothing defines."
             proven = never_defined(context, step, name)
-            yield context.at(UNDEFINED_NAME, step, line, what, *_advice(context, step, name), proven=proven)
-    # A decorator stands in the class body; of that, a Parameter is of no use to it, for it has no value there.
+            yield context.at(UNDEFINED_NAME, step, line, Message(what, *_advice(context, step, name)), proven=proven)
+    # A decorator is part of the class body, where a Parameter is an object without a value.
     body = context.flow.class_names.keys() - (context.flow.parameters - context.flow.configs)
     known = context.flow.shared_names | PYTHON_BUILTINS | METAFLOW_NAMES | body
     for decorator in step.body.decorators:
@@ -65,16 +71,16 @@ def _in_step(context: LintContext, step: Step) -> Iterator[Diagnostic]:
             what = f"A decorator of step {step.name} reads `{name}`, which nothing defines."
             why, fix = "Decorators see shared code and the flow's configs.", f"Define `{name}` in a %%shared cell."
             if name in context.flow.parameters:
-                # It is an object there, which other decorators may have a use for.
-                proven = proven and decorator.name in NUMBERS
+                # A decorator that does not need a number may accept the object.
+                proven = proven and needs_numbers(decorator.name)
                 what = f"A decorator of step {step.name} reads the parameter `{name}`."
-                why = "Parameters have no value before steps run, but configs have."
+                why = "A parameter has no value before the steps run; a config has one."
                 fix = f"Make `{name}` a Config of the %%flow cell instead of a Parameter."
-            yield context.at(UNDEFINED_NAME, step, decorator.line, what, why, fix, proven=proven)
+            yield context.at(UNDEFINED_NAME, step, decorator.line, Message(what, why, fix), proven=proven)
 
 
 def _in_cell(context: LintContext, cell: Cell, known: frozenset[str], place: str) -> Iterator[Diagnostic]:
-    """Names that code at module or class level reads."""
+    """Undefined names that code at module or class level reads."""
     tree = cell.parsed.tree
     if tree is None:
         return
@@ -84,7 +90,7 @@ def _in_cell(context: LintContext, cell: Cell, known: frozenset[str], place: str
         evaluated = analyse_names(_without_annotations(tree)).reads
         reads = {name: line for name, line in reads.items() if name in evaluated}
     for name, line in reads.items():
-        fix: str | Fix
+        fix: str
         if name in METAFLOW_NAMES | CARD_NAMES:
             why, fix = _import_of(name, cell)
         elif name in context.kernel_names:
@@ -96,13 +102,13 @@ def _in_cell(context: LintContext, cell: Cell, known: frozenset[str], place: str
             fix = f"Define `{name}` in a %%shared cell, or pass it as an argument."
             fix = _or_near(context, cell, name, near, fix)
         what = f"{place} reads `{name}`, which nothing defines."
-        # What a function reads is an error only once it is called.
+        # A function fails only when it is called.
         severity: Severity = "error" if name in names.definite and not context.flow.has_hidden_names else "warning"
-        yield context.of(UNDEFINED_NAME, cell, cell.body_line + line - 1, what, why, fix, severity=severity)
+        yield Diagnostic(UNDEFINED_NAME, Message(what, why, fix), cell, cell.body_line + line - 1, severity=severity)
 
 
 def _without_annotations(tree: ast.Module) -> ast.Module:
-    """The same code without annotations of functions, which ``from __future__ import annotations`` never evaluates."""
+    """The code without annotations of functions, which ``from __future__ import annotations`` keeps from evaluation."""
     tree = copy.deepcopy(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -119,7 +125,7 @@ def never_defined(context: LintContext, step: Step, name: str) -> bool:
 
 
 def undefined_reads(context: LintContext, step: Step) -> dict[str, int]:
-    """Plain names of a step that have no source, with the body line of their first read."""
+    """Plain names of a step that nothing gives a value, with the body line of their first read."""
     names = step.names
     inherited = context.artifacts.possible.get(step.name, frozenset())
     given = {*names.globals_declared, "self"}
@@ -129,7 +135,7 @@ def undefined_reads(context: LintContext, step: Step) -> dict[str, int]:
     # A name that the body binds anywhere is local everywhere, even if shared code or Python has it too.
     local = {*names.assigned, *names.annotated} - set(names.globals_declared)
     shared = context.flow.shared_names
-    captured = {name for name in step.captures if name not in step.body.names.reads}  # FN017 says more
+    captured = {name for name in step.captures if name not in step.body.names.reads}  # FN017 reports these
     found = {
         name: line
         for name, line in names.reads.items()
@@ -141,7 +147,7 @@ def undefined_reads(context: LintContext, step: Step) -> dict[str, int]:
 
 
 def holders(context: LintContext, step: Step, name: str) -> list[Step]:
-    """Earlier steps that bind `name` but keep it to themselves, the nearest last."""
+    """Earlier steps that bind `name` but do not capture it, the nearest last."""
     return [
         other
         for other in context.assigning.get(name, ())
@@ -149,17 +155,15 @@ def holders(context: LintContext, step: Step, name: str) -> list[Step]:
     ]
 
 
-def _too_early(context: LintContext, step: Step, name: str) -> tuple[str, str | Fix]:
-    """Why and what to do for a name that is read where it cannot have a value yet."""
+def _too_early(context: LintContext, step: Step, name: str) -> tuple[str, str]:
+    """Why a name cannot have a value yet where it is read, and what to do."""
     hidden = "shared code" if name in context.flow.shared_names else "Python" if name in PYTHON_BUILTINS else ""
     if hidden:
-        why = (
-            f"A name that a step assigns anywhere is the step's own everywhere, so the `{name}` of {hidden} is hidden."
-        )
+        why = f"The step assigns `{name}`, which makes it a local variable and hides the `{name}` of {hidden}."
         return why, "Give the step's own value another name."
     keepers = holders(context, step, name)
     if keepers:
-        return keep(context, keepers[-1], name, step, spelled="it")
+        return why_local(context, keepers[-1], name, step, spelled="it")
     return (
         "At that line it has no value, and no earlier step captures it.",
         f"Assign `{name}` above that line, or capture it in an earlier step (`-> {name}`).",
@@ -167,30 +171,27 @@ def _too_early(context: LintContext, step: Step, name: str) -> tuple[str, str | 
 
 
 def _import_of(name: str, beside: Cell) -> tuple[str, Fix]:
-    """Why a name of Metaflow's is undefined, and the import that it lacks."""
+    """Why a name of Metaflow's is undefined, and the import that defines it."""
     line = f"from {'flownb.cards' if name in CARD_NAMES else 'flownb'} import {name}"
-    return "It is Metaflow's.", Fix(f"Write `{line}` in a %%shared cell.", (shared_cell(line, beside),))
+    return "It is a name of Metaflow's that nothing imports.", Fix(
+        f"Write `{line}` in a %%shared cell.", (shared_cell(line, beside),)
+    )
 
 
-def _advice(context: LintContext, step: Step, name: str) -> tuple[str, str | Fix]:
-    """Why and what to do for one undefined name of a step."""
+def _advice(context: LintContext, step: Step, name: str) -> tuple[str, str]:
+    """Why a name of a step is undefined, and what to do."""
     if name in METAFLOW_NAMES | CARD_NAMES:
         return _import_of(name, step.cell)
     if name in ("display", "get_ipython"):
         line = f"from {'IPython.display' if name == 'display' else 'IPython'} import {name}"
-        return (
-            "IPython adds it to notebooks; flow.py does not have it.",
-            Fix(
-                f"Write `{line}` in a %%shared cell, or end the body with the value to show.",
-                (shared_cell(line, step.cell),),
-            ),
-        )
+        advice = f"Write `{line}` in a %%shared cell, or end the body with the value to show."
+        return "IPython adds it to notebooks; flow.py does not have it.", Fix(advice, (shared_cell(line, step.cell),))
     fix = f"Define `{name}` in a %%shared cell, or assign and capture it in an earlier step (`-> {name}`)."
     if name in step.names.self_writes:
-        why = f"The step sets `self.{name}`, but artifacts are plain names only for the steps that come after it."
+        why = f"The step sets `self.{name}`, but only later steps can read an artifact as a plain name."
         return why, Fix(f"Read self.{name}.", name_edits(step.cell, name, f"self.{name}"))
     if step.name in context.artifacts.unknown:
-        why = "Only artifacts that the source shows are plain names; one that other code sets is read by self."
+        why = "Only artifacts that the source shows can be read as plain names."
         edits = name_edits(step.cell, name, f"self.{name}")
         return why, Fix(f"Read self.{name}, or define `{name}` in a %%shared cell.", edits)
     setters = [other.name for other in context.setting.get(name, ()) if other.name != step.name]
@@ -198,7 +199,7 @@ def _advice(context: LintContext, step: Step, name: str) -> tuple[str, str | Fix
         if context.graph.is_above(setter, step.name):
             above = context.graph.ancestors(step.name)
             lost = next((one for one in context.artifacts.joined if one in above and setter != one), setter)
-            why = f"`{setter}` sets it, but the join `{lost}` did not carry it on."
+            why = f"`{setter}` sets it, but the join `{lost}` does not pass it on."
             join = context.flow.step(lost)
             edit = merge_edit(join, name) if join is not None and lost in context.artifacts.joined else None
             sentence = f'Write `self.merge_artifacts(inputs, include=["{name}"])` in {lost}, or capture `{name}` there.'
@@ -216,12 +217,12 @@ def _advice(context: LintContext, step: Step, name: str) -> tuple[str, str | Fix
 
 
 def _near(name: str, own: frozenset[str]) -> str | None:
-    """The closest of the flow's own names, else one of Metaflow's or Python's that is hardly different."""
+    """The closest of the flow's own names, or a name of Metaflow's or Python's that is almost the same."""
     return closest(name, own) or closest(name, {*WORDS, *PYTHON_BUILTINS}, cutoff=0.8)
 
 
-def _or_near(context: LintContext, cell: Cell, name: str, near: str | None, fix: str) -> str | Fix:
-    """The fix that reads another name where one is nearly the same, else what else can be done."""
+def _or_near(context: LintContext, cell: Cell, name: str, near: str | None, fix: str) -> str:
+    """The fix that reads another name if one is nearly the same; `fix` if there is none."""
     if near is None:
         return fix
     edits: tuple[Edit | NewCell, ...] = name_edits(cell, name, near)
@@ -241,11 +242,8 @@ def name_edits(cell: Cell, name: str, text: str) -> tuple[Edit, ...]:
     return replaced(cell, nodes, [text] * len(nodes))
 
 
-# MERGED-DOC flow.lint.missing_module: FN016: An import of something this Python lacks.
-
-
 MISSING_MODULE = "FN016"
-# Decorators with which a step runs in another Python than the one that looks at it.
+# Decorators with which a step runs in another Python than the one that checks it.
 PACKAGING = frozenset({"batch", "conda", "kubernetes", "pypi", "slurm"})
 BASES = frozenset({"conda_base", "pypi_base"})
 # Modules whose package has another name.
@@ -266,7 +264,7 @@ def check_missing_module(context: LintContext) -> Iterator[Diagnostic]:
     """
     elsewhere = any(one.name.rpartition(".")[2] in BASES for one in _flow_decorators(context))
     if any("sys.path" in cell.source for cell in context.flow.shared):
-        return  # where modules are is known when that ran
+        return  # that code decides where modules are found
     header = [context.flow.header] if context.flow.header is not None else []
     for cell in [*header, *context.flow.shared, *(step.cell for step in context.steps)]:
         if "sys.path" in cell.source:
@@ -277,8 +275,8 @@ def check_missing_module(context: LintContext) -> Iterator[Diagnostic]:
         packaged = step is not None and (elsewhere or bool(own & PACKAGING))
         for module, node in _imports(cell.parsed.tree):
             if module not in ("metaflow", "flownb") and not context.importable(module):
-                sure = node in names.evaluated and (step is None or context.fails(step)) and not packaged
-                yield _missing(cell, module, node.lineno, "error" if sure else "warning", packaged=packaged)
+                proven = node in names.evaluated and (step is None or context.fails(step)) and not packaged
+                yield _missing(cell, module, node.lineno, "error" if proven else "warning", packaged=packaged)
 
 
 def _flow_decorators(context: LintContext) -> tuple[Decorator, ...]:
@@ -287,22 +285,25 @@ def _flow_decorators(context: LintContext) -> tuple[Decorator, ...]:
 
 
 def _missing(cell: Cell, module: str, line: int, severity: Severity, *, packaged: bool) -> Diagnostic:
+    """The finding for one module; `packaged` says that decorators of the step ask for packages."""
     owners = {"step": f"Step {cell.name}", "flow": "The %%flow cell"}
     owner = owners.get(cell.kind, "Shared code")
-    why, fix = (
-        "This Python has no such module.",
-        f"Install it (`%pip install {PACKAGES.get(module, module)}` in a scratch cell), or correct the name.",
-    )
+    why = "This Python does not have that module."
     if packaged:
-        why = "This Python has no such module, and a run here does not set up the packages that its decorators ask for."
+        why = (
+            "This Python does not have that module, and a run here does not install what the step's decorators ask for."
+        )
+    fix = f"Install it (`%pip install {PACKAGES.get(module, module)}` in a scratch cell), or correct the name."
     step, line = cell.name if cell.kind == "step" else "", cell.body_line + line - 1
-    return Diagnostic(MISSING_MODULE, f"{owner} imports `{module}`.", why, fix, cell, line, step, severity, here=True)
+    return Diagnostic(
+        MISSING_MODULE, Message(f"{owner} imports `{module}`.", why, fix), cell, line, step, severity, here=True
+    )
 
 
 def _imports(node: ast.AST | None) -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
     """Top-level names of imported modules, each with its statement.
 
-    A try may mean that one is optional, TYPE_CHECKING that it is not run.
+    An import in a ``try`` may be optional, and one below ``TYPE_CHECKING`` is not executed: both are left out.
     """
     for child in ast.iter_child_nodes(node) if node is not None else ():
         if isinstance(child, ast.Try) or (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
@@ -316,11 +317,8 @@ def _imports(node: ast.AST | None) -> Iterator[tuple[str, ast.Import | ast.Impor
             yield from _imports(child)
 
 
-# MERGED-DOC flow.lint.reserved_name: FN009: Names that Metaflow or Python keep for themselves.
-
-
 RESERVED_NAME = "FN009"
-# Properties, which cannot be assigned; and what no flow starts without.
+# Properties, which cannot be assigned; and attributes without which a flow does not start.
 READ_ONLY = frozenset({"index", "input", "script_name"})
 NEEDED = frozenset({"cmd", "foreach_stack", "next", "script_name"})
 
@@ -337,15 +335,15 @@ def check_reserved_name(context: LintContext) -> Iterator[Diagnostic]:
 def _step_name(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     """A step's own name."""
     if found := step_name_problem(step.name, context.flow.class_names):
-        what, why, better = found
         taken = {*context.graph.nodes, *context.flow.class_names}
-        better = next((one for one in (better, f"{better}_step") if better and one not in taken), "")
+        candidates = (found.better, f"{found.better}_step") if found.better else ()
+        better = next((one for one in candidates if one not in taken), "")
         fix = renamed_step(context, step, better) if better else "Choose another name."
-        yield context.at(RESERVED_NAME, step, 0, what, why, fix)
+        yield context.at(RESERVED_NAME, step, 0, replace(found.message, fix=fix))
 
 
 def _artifacts(context: LintContext, step: Step) -> Iterator[Diagnostic]:
-    """Names a step captures or assigns to self."""
+    """Names that a step captures or assigns to self."""
     for name, line in written_names(step).items():
         why, fails = "", False
         written = f"self.{name}" in step.names.definite_writes or (name in step.captures and step.names.ends)
@@ -353,40 +351,42 @@ def _artifacts(context: LintContext, step: Step) -> Iterator[Diagnostic]:
             why = f"`self.{name}` is Metaflow's own."
             fails = name in READ_ONLY or (name == "next" and not context.is_last(step))
         elif name in context.graph.nodes or name in context.added_steps:
-            # It is stored, and no later step can read it; only the step's own self.next needs it at once.
+            # It is stored, but no later step can read it; it fails only if the step's own self.next names that step.
             why, fails = f"`self.{name}` is the step of that name.", name in context.next_of(step)
         elif context.flow.class_names.get(name) == "method":
             why = f"`self.{name}` is a method of the %%flow cell."
         elif name.startswith("__"):
             why = "Python changes names that begin with two underscores inside a class."
         elif name in ("self", step.header.inputs):
-            why = f"`{name}` is given to the step by the runtime."
+            why = f"The runtime sets `{name}` in the step."
         if why:
             fix = f"Give it another name, for example `{name.strip('_')}_value`."
             what = f"Step {step.name} sets the artifact `{name}`."
             yield context.at(
-                RESERVED_NAME, step, line, what, why, fix, proven=fails and written and context.fails(step)
+                RESERVED_NAME, step, line, Message(what, why, fix), proven=fails and written and context.fails(step)
             )
 
 
 def _private_shared(context: LintContext, step: Step) -> Iterator[Diagnostic]:
-    """Shared names that Python would spell differently inside the flow's class."""
+    """Shared names that Python changes inside the flow's class."""
     for name, line in step.names.reads.items():
         if name in context.flow.shared_names and name.startswith("__") and not name.endswith("__"):
             what = f"Step {step.name} reads `{name}` of the shared code."
             why = "Python changes names that begin with two underscores inside a class."
             proven = context.fails(step) and name in step.names.definite
-            yield context.at(RESERVED_NAME, step, line, what, why, f"Call it `{name[1:]}`.", proven=proven)
+            yield context.at(RESERVED_NAME, step, line, Message(what, why, f"Call it `{name[1:]}`."), proven=proven)
 
 
 def _class_names(context: LintContext) -> Iterator[Diagnostic]:
     """Names in the class body of the flow."""
     header = context.flow.header
-    if header is not None and len(header.name.encode()) > LONGEST:
+    if header is not None and len(header.name.encode()) > LONGEST_NAME:
         what = f"`{header.name[:20]}…` cannot be a flow's name."
-        why = f"It has {len(header.name)} characters; it is the name of a folder, which has at most {LONGEST} bytes."
-        yield Diagnostic(RESERVED_NAME, what, why, "Choose a shorter one.", header)
-    # The only step of a flow calls no self.next.
+        why = (
+            f"It has {len(header.name)} characters, and it names a folder, whose name has at most {LONGEST_NAME} bytes."
+        )
+        yield Diagnostic(RESERVED_NAME, Message(what, why, "Choose a shorter name."), header)
+    # The only step of a flow does not call self.next.
     alone = len(context.graph.nodes) == 1 and all(map(context.is_last, context.flow.all_steps))
     for name in context.flow.class_names if header is not None else ():
         why = ""
@@ -399,4 +399,4 @@ def _class_names(context: LintContext) -> Iterator[Diagnostic]:
         if why and header is not None:
             what = f"The %%flow cell defines `{name}`."
             fix = f"Give it another name, for example `{name}_value`."
-            yield Diagnostic(RESERVED_NAME, what, why, fix, header, header.body_line, severity=severity)
+            yield Diagnostic(RESERVED_NAME, Message(what, why, fix), header, header.body_line, severity=severity)

@@ -32,7 +32,7 @@ from flownb.errors import ExecutorError, StoreError
 from flownb.runtime.cards import CardUpdate
 from flownb.runtime.engines.dask_host import OwnGroup, attempt, command, require_store
 from flownb.runtime.engines.parcels import Order, Stored, pack_spec, unpack
-from flownb.runtime.executor import Ended, Lost, Message, Refused, Report, Started
+from flownb.runtime.executor import Ended, Lost, Message, Notice, Refused, Started
 from flownb.runtime.process import machine_memory
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import dump_program
@@ -46,6 +46,9 @@ __all__ = ["DaskExecutor", "connect", "require_able", "write_order"]
 ANSWER = 5
 # Variables that are taken along to workers elsewhere.
 TAKEN_ALONG = ("METAFLOW_", "FLOWNB_S3_")
+# Seconds: that a run waits for a cluster without workers; that workers have to close.
+WORKERLESS = 120.0
+CLOSING = 2.0
 
 
 def connect(address: str, *, workers: int) -> tuple[Client, LocalCluster | None]:
@@ -119,7 +122,7 @@ def require_able(client: Client, order: Order) -> None:
 
 
 def write_order(topic: str, location: str, token: str, *, alike: bool) -> Order:
-    """The order of a run, with the surroundings of this process as far as they mean something to its workers.
+    """The order of a run, with those surroundings of this process that its workers can use.
 
     Parameters
     ----------
@@ -139,9 +142,9 @@ def write_order(topic: str, location: str, token: str, *, alike: bool) -> Order:
 
 
 def _ask(client: Client, function: Callable[..., Any], *arguments: Any) -> list[tuple[str, Any]]:
-    """What each worker gives for a call, by address; an exception that it raised is given too.
+    """What each worker returns for a call, by address; also an exception that it raised.
 
-    A worker that cannot be reached has gone meanwhile, and no attempt will run there.
+    A worker that cannot be reached has left meanwhile, and no attempt will run there.
     """
     answers = client.run(function, *arguments, on_error="return")
     return sorted((address, answer) for address, answer in answers.items() if not isinstance(answer, OSError))
@@ -151,11 +154,6 @@ def _python() -> tuple[str, ...]:
     """Folders of Python's own modules and of installed packages."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     return (*map(sysconfig.get_path, names), sys.prefix, sys.base_prefix)
-
-
-# Seconds: that a run waits for a cluster without workers; that workers have to close.
-WORKERLESS = 120.0
-CLOSING = 2.0
 
 
 @dataclass
@@ -216,8 +214,8 @@ class DaskExecutor:
         self._numbers = itertools.count(1)
         self._attempts: dict[int, _Attempt] = {}
         self._futures: dict[int, Future[Any]] = {}  # until dask has finished with them: it ends what nobody holds
-        self._heard: SimpleQueue[bytes | _Settled | _WorkerChanged] = SimpleQueue()
-        self._reports: list[Report] = []
+        self._arrived: SimpleQueue[bytes | _Settled | _WorkerChanged] = SimpleQueue()
+        self._notices: list[Notice] = []
         self._failure: ExecutorError | StoreError | None = None
         self._gone = ""
         self._room: dict[str, tuple[int, float]] = {}  # threads and MB of each worker
@@ -228,8 +226,8 @@ class DaskExecutor:
             self._order = write_order(self._topic, location, datastore.token, alike=not address)
             require_able(self._client, self._order)
             self._client.set_metadata([self._topic, "program"], dump_program(program))
-            self._client.subscribe_topic("all", self._hear_cluster)
-            self._client.subscribe_topic(self._topic, lambda event: self._heard.put(event[1]))
+            self._client.subscribe_topic("all", self._watch_cluster)
+            self._client.subscribe_topic(self._topic, lambda event: self._arrived.put(event[1]))
             self._count()
         except BaseException:
             self.close()
@@ -238,7 +236,7 @@ class DaskExecutor:
     def submit(self, spec: TaskSpec, *, limit: float | None = None) -> None:
         """Hand an attempt to dask; see `Executor.submit`."""
         if self._gone:
-            self._reports.append((spec, Lost(self._gone)))
+            self._notices.append((spec, Lost(self._gone)))
             return
         number = next(self._numbers)
         key = f"{spec.step}-{self._topic}-{number}"
@@ -247,7 +245,7 @@ class DaskExecutor:
         self._attempts[number], self._futures[number] = _Attempt(spec), future
         future.add_done_callback(self._settled(number))
 
-    def wait(self, seconds: float) -> Sequence[Report]:
+    def wait(self, seconds: float) -> Sequence[Notice]:
         """What happened, in order; see `Executor.wait`.
 
         Raises
@@ -257,23 +255,23 @@ class DaskExecutor:
         StoreError
             If an attempt could not be recorded.
         """
-        until = time.monotonic() + (0.0 if self._reports else seconds)
+        until = time.monotonic() + (0.0 if self._notices else seconds)
         while True:
             try:
-                heard = self._heard.get(timeout=max(0.0, until - time.monotonic()))
+                arrived = self._arrived.get(timeout=max(0.0, until - time.monotonic()))
             except Empty:
                 break
-            self._take(heard)
+            self._take(arrived)
             until = 0.0
         self._look_at_cluster()
         if self._failure is not None:  # what was reported before that is returned by the next call
             failure, self._failure = self._failure, None
             raise failure
-        reports, self._reports = self._reports, []
-        return reports
+        notices, self._notices = self._notices, []
+        return notices
 
     def interrupt(self) -> None:
-        """Interrupt all attempts; those that have not begun never will."""
+        """Interrupt all attempts that have begun; the others never begin."""
         self._lose(
             [number for number, one in self._attempts.items() if not one.worker], "The run was stopped before it began."
         )
@@ -323,11 +321,11 @@ class DaskExecutor:
         # Workers of an executor's own have no limits, for they share this machine.
         self.memory = sum(memory for _, memory in self._room.values()) if self._address else machine_memory()
 
-    def _hear_cluster(self, event: tuple[float, Any]) -> None:
+    def _watch_cluster(self, event: tuple[float, Any]) -> None:
         """Take note of workers that come and go; called by dask."""
         message = event[1]
         if isinstance(message, dict) and message.get("action") in ("add-worker", "remove-worker"):
-            self._heard.put(_WorkerChanged(message["worker"], message["action"] == "add-worker"))
+            self._arrived.put(_WorkerChanged(message["worker"], message["action"] == "add-worker"))
 
     def _look_at_cluster(self) -> None:
         """See whether it is still there, and has workers."""
@@ -337,8 +335,8 @@ class DaskExecutor:
             self._end(
                 ExecutorError(
                     f"The dask scheduler{f' at {self._address}' if self._address else ''} is gone.",
-                    "The connection to it broke while the run went on.",
-                    "Start it again; `resume` then goes on from what was done.",
+                    "The connection to it broke during the run.",
+                    "Start it again; `resume` then continues from there.",
                 )
             )
             return
@@ -352,7 +350,7 @@ class DaskExecutor:
                 ExecutorError(
                     "The dask cluster has no workers.",
                     f"None came within {WORKERLESS:.0f} seconds.",
-                    "Start one with `dask worker`; `resume` then goes on from what was done.",
+                    "Start one with `dask worker`; `resume` then continues from there.",
                 )
             )
 
@@ -382,15 +380,15 @@ class DaskExecutor:
 
         def settled(future: Future[Any]) -> None:
             error = future.exception(timeout=CLOSING) if future.status == "error" else None
-            self._heard.put(_Settled(number, future.status, error))
+            self._arrived.put(_Settled(number, future.status, error))
 
         return settled
 
-    def _take(self, heard: bytes | _Settled | _WorkerChanged) -> None:
-        """Turn what arrived into reports."""
-        match heard:
+    def _take(self, arrived: bytes | _Settled | _WorkerChanged) -> None:
+        """Turn what arrived into notices."""
+        match arrived:
             case bytes():
-                self._take_message(*pickle.loads(heard))
+                self._take_message(*pickle.loads(arrived))
             case _WorkerChanged(address, here):
                 if here:
                     with contextlib.suppress(OSError):
@@ -418,9 +416,9 @@ class DaskExecutor:
             case Started(where):
                 one.worker = where
             case Output() | CardUpdate() as shown:
-                self._reports.append((one.spec, shown))
+                self._notices.append((one.spec, shown))
             case Ended() as ended:
-                self._reports.append((one.spec, ended))
+                self._notices.append((one.spec, ended))
                 del self._attempts[number]
             case Lost(reason):
                 self._lose([number], reason)
@@ -432,7 +430,7 @@ class DaskExecutor:
                 ExecutorError(
                     "A dask worker cannot run this flow.",
                     "It joined the cluster later, and flownb is not installed there.",
-                    "Run `pip install flownb` there; `resume` then goes on from what was done.",
+                    "Run `pip install flownb` there; `resume` then continues from there.",
                 )
             )
         elif error is not None:
@@ -446,7 +444,7 @@ class DaskExecutor:
         """Report that attempts are lost, and keep dask from running them."""
         futures = [self._futures[number] for number in numbers if number in self._futures]
         for number in numbers:
-            self._reports.append((self._attempts.pop(number).spec, Lost(reason)))
+            self._notices.append((self._attempts.pop(number).spec, Lost(reason)))
         if futures and self._client.status == "running":
             with contextlib.suppress(Exception):
                 self._client.cancel(futures)

@@ -2,7 +2,7 @@
 
 A dask worker runs several tasks in threads of one process, which share standard output, environment and modules. So a
 task of `distributed` only waits: its attempt runs in a process of its own, which the same `ProcessExecutor` starts and
-watches as in a run without dask. What it reports is passed on to the driver, as events on the run's topic.
+watches as in a run without dask. What it notices is passed on to the driver, as events on the run's topic.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from distributed.utils import sync
 
 from flownb.errors import FlownbError, StoreError
 from flownb.runtime.engines.parcels import Order, pack, unpack_spec
-from flownb.runtime.executor import Ended, Lost, Message, Refused, Report, Started
+from flownb.runtime.executor import Ended, Lost, Message, Notice, Refused, Started
 from flownb.runtime.shipping import load_program
 from flownb.runtime.task import TaskSpec
 from flownb.runtime.workers.pool import ProcessExecutor
@@ -60,13 +60,13 @@ def require_store(location: str, token: str) -> None:
     Raises
     ------
     StoreError
-        If the datastore at that location is not the one that is meant.
+        If the datastore at that location is another one.
     """
     if Datastore(location).token != token:
         place = "bucket" if location.startswith("s3://") else "folder"
         raise StoreError(
             f"A dask worker does not see the datastore `{location}`.",
-            f"There is no such {place} on its machine, or another one of that name.",
+            f"There is no such {place} on its machine, or it is another one.",
             "Use a folder that all machines share, or s3://bucket/prefix: set FLOWNB_DATASTORE.",
         )
 
@@ -95,14 +95,14 @@ def attempt(order: Order, number: int, key: str, packed: bytes, limit: float | N
         task = worker.state.tasks.get(key)
         return task is not None and task.state in RUNS and worker.status in LIVES
 
-    # Dask gives a task whose worker died to another one, but whether a step may run twice is for @retry to say.
+    # Dask gives a task whose worker died to another one, but only @retry decides whether a step may run twice.
     where = [order.topic, "begun", str(number)]
     before = sync(worker.loop, worker.scheduler.get_metadata, keys=where, default=None)
     if before is not None:
         send(Lost(f"The dask worker {before} that ran it is gone."))
         return
     sync(worker.loop, worker.scheduler.set_metadata, keys=where, value=worker.address)
-    if not wanted():  # the run is over, and perhaps that mark of it is gone, too
+    if not wanted():  # the run is over, and perhaps its mark was removed, too
         return
     send(Started(worker.address))
     try:
@@ -152,7 +152,7 @@ class _Host:
         self._order = order
         self._datastore = Datastore(order.location)
         self._asked: SimpleQueue[_Asked | Command] = SimpleQueue()
-        self._running: dict[int, _Asked] = {}  # by the identity of the spec, which comes back with all reports
+        self._running: dict[int, _Asked] = {}  # by the identity of the spec, which comes back with all notices
         self._specs: dict[int, TaskSpec] = {}
         self._users = 0
         self._used = time.monotonic()
@@ -191,7 +191,7 @@ class _Host:
         while not asked.done.wait(LOOK):
             if not self._thread.is_alive():
                 return
-            if not wanted():  # the driver is gone, or this worker is about to go
+            if not wanted():  # the driver is gone, or this worker is about to end
                 self.ask("kill")
 
     def ask(self, what: _Asked | Command) -> None:
@@ -210,8 +210,8 @@ class _Host:
                 executor.listen(self._woken.fileno())
                 try:
                     while self._take(executor):
-                        for report in executor.wait(IDLE):
-                            self._pass_on(report)
+                        for notice in executor.wait(IDLE):
+                            self._pass_on(notice)
                 finally:
                     executor.close()
         except Exception as error:
@@ -244,9 +244,9 @@ class _Host:
         with self._lock:
             return bool(self._users) or time.monotonic() - self._used < IDLE
 
-    def _pass_on(self, report: Report) -> None:
+    def _pass_on(self, notice: Notice) -> None:
         """Send the driver what happened to an attempt."""
-        spec, message = report
+        spec, message = notice
         asked = self._running.get(id(spec))
         if asked is None:
             return

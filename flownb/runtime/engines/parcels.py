@@ -95,7 +95,7 @@ def unpack_spec(text: bytes, datastore: Datastore) -> TaskSpec:
     parents = tuple(record for record in found if record is not None)
     if len(parents) < len(names):
         raise StoreError(
-            f"Step {spec.step} cannot start: a task before it is gone.",
+            f"Step {spec.step} cannot start: an earlier task is missing.",
             f"{len(names) - len(parents)} of {len(names)} are not in `{datastore.location}` any more.",
             "Somebody removed them; run the flow again.",
         )

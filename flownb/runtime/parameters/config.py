@@ -38,6 +38,9 @@ __all__ = [
     "seen_configs",
 ]
 
+FILES_VARIABLE = "METAFLOW_FLOW_CONFIG"
+VALUES_VARIABLE = "METAFLOW_FLOW_CONFIG_VALUE"
+
 
 class ConfigParameter(Parameter):
     """A config as the flow declares it.
@@ -105,7 +108,7 @@ class ConfigParameter(Parameter):
                 found = json.loads(text)
             except json.JSONDecodeError as error:
                 raise ParameterError(
-                    f"{what} is no valid JSON.",
+                    f"{what} is not valid JSON.",
                     f"{error}.",
                     'Correct it, or name a parser, such as parser="tomllib.loads" or "yaml.safe_load".',
                 ) from error
@@ -113,7 +116,7 @@ class ConfigParameter(Parameter):
             return None
         if not self.plain and not isinstance(found, Mapping):
             raise ParameterError(
-                f"{what} is no table of names and values.",
+                f"{what} is not a table of names and values.",
                 f"Its value is a {type(found).__name__}: {_short(found)}.",
                 "Put it under a name, or declare the config with plain=True.",
             )
@@ -123,14 +126,14 @@ class ConfigParameter(Parameter):
         return found
 
     def _require_json(self, value: Any) -> None:
-        """Refuse what Metaflow cannot pass on to its tasks."""
+        """Refuse values that Metaflow cannot pass to its tasks."""
         try:
             json.dumps(value)
         except (TypeError, ValueError) as error:
             raise ParameterError(
                 f"Config `{self.name}` has a value that JSON cannot hold.",
                 f"Metaflow passes configs to its tasks as JSON ({error}).",
-                "Write dates and the like as texts, and let steps convert them.",
+                "Write dates and the like as text, and convert them in steps.",
             ) from error
 
     def read(self, path: str, folder: Path | None = None) -> Any:
@@ -144,7 +147,7 @@ class ConfigParameter(Parameter):
         try:
             text = ((folder or Path()) / path).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else f"It is no UTF-8 text: {error}"
+            reason = error.strerror if isinstance(error, OSError) else f"It is not UTF-8 text: {error}"
             raise ParameterError(
                 f"Config `{self.name}`: the file `{path}` cannot be read.",
                 f"{str(reason).rstrip('.')}.",
@@ -169,8 +172,8 @@ class ConfigParameter(Parameter):
 class Config(Mapping[str, Any]):
     """Settings that a run is started with, from a file or a value.
 
-    In the class body, in decorators and in parameters, ``cfg.a.b`` and ``cfg["a"]`` stand for values that are known
-    when the run starts, and ``**cfg.a`` unpacks one. In steps ``self.cfg`` is a `ConfigValue`.
+    In the class body, in decorators and in parameters, ``cfg.a.b`` and ``cfg["a"]`` are placeholders of values that are
+    known when the run starts, and ``**cfg.a`` unpacks one. In steps ``self.cfg`` is a `ConfigValue`.
 
     Parameters
     ----------
@@ -254,12 +257,12 @@ class Config(Mapping[str, Any]):
 
 
 def seen_configs(declared: Iterable[Parameter], configs: Mapping[str, Any]) -> dict[str, Any]:
-    """Those configs that have a value, by name, as steps see them.
+    """The configs that have a value, by name, as steps see them.
 
     Parameters
     ----------
     declared : iterable of Parameter
-        Other parameters are passed over.
+        Other parameters are ignored.
     configs : mapping of str to object
         Their artifacts by name.
     """
@@ -304,10 +307,6 @@ def plain_configs(configs: Mapping[str, Any]) -> dict[str, Any]:
 def _short(value: Any) -> str:
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-FILES_VARIABLE = "METAFLOW_FLOW_CONFIG"
-VALUES_VARIABLE = "METAFLOW_FLOW_CONFIG_VALUE"
 
 
 @own_event_loops()
@@ -403,14 +402,14 @@ def _from_variable(variable: str, environment: Mapping[str, str]) -> dict[str, s
     except (json.JSONDecodeError, AttributeError) as error:
         raise ParameterError(
             f"The environment variable {variable} cannot be read.",
-            f"It is no JSON object ({error}).",
+            f"It is not a JSON object ({error}).",
             """Set it to something like '{"cfg": "config.json"}', or unset it.""",
         ) from error
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in items}
 
 
 def _unknown(option: str, name: str, known: list[str], flow: str) -> ParameterError:
-    """That a flow has no config of a name."""
+    """The error of a name that no config of the flow has."""
     return ParameterError(
         f"Flow {flow} has no config `{name}`.{nearest(name, known)}",
         f"It has {', '.join(f'`{one}`' for one in known)}." if known else "It has no configs.",

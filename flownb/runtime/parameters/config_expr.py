@@ -18,12 +18,12 @@ from flownb.runtime.parameters.config_value import ConfigValue
 
 __all__ = ["ConfigExpression", "config_expr", "configs_read", "resolve", "resolve_settings"]
 
-# `f(**cfg.options)` passes one argument of such a name; what it stands for is put in its place later.
+# `f(**cfg.options)` passes one argument of such a name; it is replaced by its value later.
 UNPACK = "_flownb_unpacked_"
 
 
 class ConfigExpression(Mapping[str, Any]):
-    """An expression over configs; ``.name`` and ``["name"]`` give longer ones, ``**`` unpacks its value.
+    """An expression over configs; ``.name`` and ``["name"]`` make longer ones, ``**`` unpacks its value.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class ConfigExpression(Mapping[str, Any]):
             if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
                 raise ParameterError(
                     f"`{self!r}` cannot be read from a config here.",
-                    f"Metaflow reads each part as an attribute, and {name!r} is no name.",
+                    f"Metaflow reads each part as an attribute, and {name!r} is not a name.",
                     f'Write config_expr("{source}[{name!r}]").',
                 )
             source += f".{name}"
@@ -177,7 +177,7 @@ def resolve(value: Any, configs: Mapping[str, Any]) -> Any:
 
 
 def resolve_settings(settings: Mapping[str, Any], configs: Mapping[str, Any]) -> dict[str, Any]:
-    """Resolve keyword arguments, and put what ``**cfg.options`` stands for in its place.
+    """Resolve keyword arguments, and replace ``**cfg.options`` by its items.
 
     Parameters and errors are those of `resolve`.
     """

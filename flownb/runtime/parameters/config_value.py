@@ -70,7 +70,7 @@ class ConfigValue(_Bases):
         return (type(self), (self.to_dict(),))
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
-        """Stand for everything that would change the value."""
+        """Refuse everything that would change the value."""
         raise TypeError("ConfigValue is immutable")
 
     __setattr__ = __delattr__ = __setitem__ = __delitem__ = __ior__ = _refuse

@@ -29,9 +29,17 @@ __all__ = [
     "call_parser",
 ]
 
+Parser = str | Callable[[Any], Any]
+TRUE = ("true", "t", "1", "yes", "y")
+FALSE = ("false", "f", "0", "no", "n")
+CONTAINERS = (list, tuple, set, frozenset, dict)
+# Types whose callable default must return exactly that type (`DeployTimeField._check_type`).
+STRICT = (bool, int, float, list, dict)
+OPTIONS = ("default", "type", "help", "required", "show_default", "separator")
+
 
 class ParameterContext(NamedTuple):
-    """What a function that computes a default is told, with Metaflow's field names.
+    """What a function that computes a default gets, with Metaflow's field names.
 
     Attributes
     ----------
@@ -97,9 +105,6 @@ def call_default(function: Callable[..., Any], context: ParameterContext, kind_n
         ) from error
 
 
-Parser = str | Callable[[Any], Any]
-
-
 def call_parser(parser: Parser, content: Any, *, what: str) -> Any:
     """Parse a text.
 
@@ -141,20 +146,12 @@ def _find(name: str, what: str) -> Callable[[Any], Any]:
         ) from error
     if not callable(found):
         raise ParameterError(
-            f"{what} has the parser {name!r}, which is no function.",
+            f"{what} has the parser {name!r}, which is not a function.",
             f"`{module}` has no function `{function}`." if module else "A parser's name has a module in front.",
             'Write it with its module, as in "tomllib.loads", or pass the function itself.',
         )
     parse: Callable[[Any], Any] = found
     return parse
-
-
-TRUE = ("true", "t", "1", "yes", "y")
-FALSE = ("false", "f", "0", "no", "n")
-CONTAINERS = (list, tuple, set, frozenset, dict)
-# Types whose callable default must return exactly that type (`DeployTimeField._check_type`).
-STRICT = (bool, int, float, list, dict)
-OPTIONS = ("default", "type", "help", "required", "show_default", "separator")
 
 
 class JSONType:
@@ -203,13 +200,13 @@ class Parameter:
         self.name = name
         self.attribute = name
         given = {"default": default, "type": type, "help": help, "required": required, "show_default": show_default}
-        # What is unpacked from a config counts less than what is written out.
+        # A setting that is written out counts more than one that is unpacked from a config.
         self._settings = {**options, **{key: value for key, value in given.items() if value is not None}}
         self.reads = configs_read(self._settings)
         self._settle({} if self.reads else self._settings)
 
     def _settle(self, settings: Mapping[str, Any]) -> None:
-        """Take over settings whose expressions are resolved."""
+        """Use settings whose expressions are resolved."""
         unknown = sorted(set(settings) - set(self.accepted))
         if unknown:
             raise ParameterError(
@@ -228,7 +225,7 @@ class Parameter:
         if not callable(kind) and not isinstance(kind, JSONType):
             raise ParameterError(
                 f"{self.kind_name} `{self.name}` has the type {kind!r}.",
-                "That is no type.",
+                "That is not a type.",
                 "Use str, int, float, bool or JSONType.",
             )
         if self.separator and (kind is not str or not isinstance(settings.get("default", ""), str)):
@@ -299,7 +296,7 @@ class Parameter:
         return self.default is not None or not self.required
 
     def load(self, raw: Any) -> Any:
-        """The value as steps see it, made of the artifact."""
+        """The value as steps see it, made from the artifact."""
         return raw
 
     def value(self, inputs: RunInputs, context: ParameterContext) -> Any:
@@ -394,7 +391,7 @@ def _name_of(kind: Any) -> str:
 
 
 def _boolean(value: Any) -> bool:
-    """A truth value from one of the words that click knows."""
+    """A truth value from one of click's words."""
     if isinstance(value, bool):
         return value
     text = str(value).lower()
@@ -464,7 +461,7 @@ class IncludeFile(Parameter):
         Raises
         ------
         ParameterError
-            If it cannot be read, or is no text of the encoding.
+            If it cannot be read, or is not text of the encoding.
         """
         if not isinstance(value, str | Path):
             raise ParameterError(
@@ -488,7 +485,7 @@ class IncludeFile(Parameter):
             ) from error
         except (UnicodeDecodeError, LookupError) as error:
             raise ParameterError(
-                f"IncludeFile `{self.name}`: `{value}` is no text of the encoding {self.encoding}.",
+                f"IncludeFile `{self.name}`: `{value}` is not text in the encoding {self.encoding}.",
                 f"{error}.",
                 "Name its encoding, or use is_text=False.",
             ) from error

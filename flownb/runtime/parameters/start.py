@@ -49,7 +49,7 @@ def start_values(
     complete: bool = True,
     settled: Mapping[str, Any] | None = None,
 ) -> tuple[Program, dict[str, Any]]:
-    """Settle configs, then parameters, whose defaults may use them.
+    """Determine the configs, then the parameters, whose defaults may use them.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def given_names(declared: Mapping[str, Parameter], inputs: RunInputs) -> tuple[s
 
 
 def known_defaults(declared: Mapping[str, Parameter], names: Iterable[str]) -> dict[str, Any]:
-    """The defaults of parameters, by attribute name, where neither a file nor a function tells them."""
+    """The defaults of parameters, by attribute name, where neither a file nor a function computes them."""
     found: dict[str, Any] = {}
     for name in names:
         one = declared[name]
@@ -149,14 +149,14 @@ def check_names(parameters: Mapping[str, Parameter]) -> None:
                 "Metaflow has an option of that name.",
                 "Give it another name.",
             )
-        # Configs are told apart exactly, parameters without regard to case.
+        # Names of configs must match exactly, those of parameters without regard to case.
         spelled = (is_config, parameter.name if is_config else parameter.name.lower())
         other = known.setdefault(spelled, attribute)
         if other != attribute:
             raise ParameterError(
                 f"`{other}` and `{attribute}` have the same name `{parameter.name}`.",
                 "An option of the command line sets one of them."
-                + ("" if is_config else " Upper and lower case are not told apart."),
+                + ("" if is_config else " Upper and lower case make no difference."),
                 "Give one of them another name.",
             )
 
@@ -197,7 +197,7 @@ def resolve_parameters(
 
 
 def _unknown(name: str, parameters: Mapping[str, Parameter], context: ParameterContext) -> ParameterError:
-    """That a flow has no parameter of a name."""
+    """The error of a name that no parameter of the flow has."""
     if name in (context.configs or {}):
         return ParameterError(
             f"Flow {context.flow_name} has no parameter `{name}`, but a config.",

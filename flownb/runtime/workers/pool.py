@@ -1,6 +1,6 @@
 """The driver's side of worker processes: the `Executor` that runs attempts in processes of this machine.
 
-A process that dies is a lost attempt with a reason, whatever it died of.
+If a process dies, for whatever reason, its attempt is lost.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from flownb.errors import StoreError
 from flownb.runtime.cards import CardUpdate
-from flownb.runtime.executor import Ended, Lost, Refused, Report
+from flownb.runtime.executor import Ended, Lost, Notice, Refused
 from flownb.runtime.process import machine_memory
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import dump_program
@@ -87,7 +87,7 @@ class ProcessExecutor:
         self._attempts: dict[int, _Attempt] = {}
         self._selector = selectors.DefaultSelector()
         self._control: int | None = None
-        self._waiting: list[Report] = []
+        self._waiting: list[Notice] = []
         self._text, self._location = dump_program(program), location
 
     def submit(self, spec: TaskSpec, *, limit: float | None = None) -> None:
@@ -113,23 +113,23 @@ class ProcessExecutor:
         with contextlib.suppress(OSError):  # of a process that has ended already the server reports
             send(ours, Request(spec, self._keeps, self._values, self._decorated))
 
-    def wait(self, seconds: float) -> Sequence[Report]:
+    def wait(self, seconds: float) -> Sequence[Notice]:
         """What happened, in order; see `Executor.wait`."""
         deadline = min((one.deadline for one in self._attempts.values()), default=float("inf"))
-        reports, self._waiting = self._waiting, []
-        seconds = 0.0 if reports else max(0.0, min(seconds, deadline - time.monotonic()))
+        notices, self._waiting = self._waiting, []
+        seconds = 0.0 if notices else max(0.0, min(seconds, deadline - time.monotonic()))
         for key, _ in self._selector.select(seconds):
             if key.data is None:
-                reports += self._hear_server()
+                notices += self._read_server()
             elif key.data in self._attempts:
-                reports += self._hear(self._attempts[key.data], key.fd)
+                notices += self._read(self._attempts[key.data], key.fd)
         now = time.monotonic()
         for number, attempt in self._attempts.items():
             if attempt.deadline <= now:
                 attempt.deadline = float("inf")
                 attempt.stopped = "It ran longer than its @timeout and did not react to it, so its process was ended."
                 self._server.kill(number, signal.SIGKILL)
-        return reports
+        return notices
 
     def interrupt(self) -> None:
         """Interrupt all attempts; what their steps started is left to them."""
@@ -164,13 +164,13 @@ class ProcessExecutor:
     # -- what arrives
 
     def _connect(self) -> None:
-        """Give the server, or a new one, the program, and listen to it."""
-        self._waiting += self._hear_server()  # of a server that died meanwhile
+        """Give the server, or a new one, the program, and watch it."""
+        self._waiting += self._read_server()  # of a server that died meanwhile
         self._server.load(self._text, self._location)
         self._control = self._server.fileno()
         self._selector.register(self._control, selectors.EVENT_READ, None)
 
-    def _hear_server(self) -> Iterator[Report]:
+    def _read_server(self) -> Iterator[Notice]:
         """Processes that were made and that ended; if the server is dead, all are lost."""
         for message in self._server.messages() if self._control is not None else ():
             attempt = self._attempts.get(message.number)
@@ -195,7 +195,7 @@ class ProcessExecutor:
                         os.killpg(attempt.pid, signal.SIGKILL)
                 yield from self._gone(number, "The process that starts workers was killed.")
 
-    def _hear(self, attempt: _Attempt, fd: int) -> Iterator[Report]:
+    def _read(self, attempt: _Attempt, fd: int) -> Iterator[Notice]:
         """What an attempt sent on one of its files."""
         if fd in attempt.pipes:
             yield from self._text_of(attempt, fd)
@@ -220,7 +220,7 @@ class ProcessExecutor:
             with contextlib.suppress(KeyError):
                 self._selector.unregister(attempt.channel)
 
-    def _text_of(self, attempt: _Attempt, fd: int) -> Iterator[Report]:
+    def _text_of(self, attempt: _Attempt, fd: int) -> Iterator[Notice]:
         """Text that did not come through Python: C libraries, subprocesses."""
         while True:
             try:
@@ -238,12 +238,12 @@ class ProcessExecutor:
             if len(data) < CHUNK:
                 return
 
-    def _gone(self, number: int, reason: str) -> Iterator[Report]:
+    def _gone(self, number: int, reason: str) -> Iterator[Notice]:
         """A process ended: read what it sent last, then report the attempt as lost unless it reported its end."""
         attempt = self._attempts[number]
         try:
             for fd in (attempt.channel.fileno(), *attempt.pipes):
-                yield from self._hear(attempt, fd)
+                yield from self._read(attempt, fd)
             if attempt.held is not None:
                 yield attempt.spec, attempt.held
             elif not attempt.ended:

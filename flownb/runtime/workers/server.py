@@ -31,7 +31,7 @@ INLINE = "module://matplotlib_inline.backend_inline"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a worker takes over: equal as long as a server started before can be used.
+    """What a worker inherits: equal as long as a server started before can be used.
 
     Attributes
     ----------
@@ -83,8 +83,8 @@ class WorkerServer:
         return self._process is not None and not self._frames.closed and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the process; what it imports it does while this one goes on."""
-        self.close()  # what is left of one that died
+        """Start the process, which imports while this one continues."""
+        self.close()  # the rest of one that died
         ours, theirs = socket.socketpair()
         variables = dict(self.surroundings.variables)
         if variables.get("MPLBACKEND", "agg").lower() == "agg":
@@ -108,31 +108,31 @@ class WorkerServer:
         if not self.alive:
             self.start()
         if self._loaded != (program, location):
-            self._tell(Load(program, location))
+            self._send(Load(program, location))
             self._loaded = (program, location)
 
     def fork(self, fds: tuple[int, ...]) -> int:
-        """Start a worker that is given three file descriptors; gives the number messages name it by."""
+        """Start a worker with three file descriptors; returns the number that messages have for it."""
         number = next(self._numbers)
-        self._tell(Fork(number), fds)
+        self._send(Fork(number), fds)
         return number
 
     def kill(self, number: int, sent: int, *, group: bool = True) -> None:
         """Send a signal to a worker, and to all it started."""
-        self._tell(Kill(number, sent, group))
+        self._send(Kill(number, sent, group))
 
     def messages(self) -> Iterator[Forked | Exited]:
-        """What happened to workers."""
+        """What happened to workers since the last call."""
         yield from self._frames
 
     def forget(self) -> None:
-        """Hear what is said of workers that nobody asks for any more."""
+        """Discard messages about workers that nobody asks for any more."""
         if self._process is not None:
             for _ in self._frames:
                 pass
 
     def fileno(self) -> int:
-        """The file on which it is heard."""
+        """The file on which its messages arrive."""
         return self._control.fileno()
 
     def close(self) -> None:
@@ -141,13 +141,13 @@ class WorkerServer:
             self._close()
 
     def kill_at_once(self) -> None:
-        """End it, though it does not listen; it must have no workers yet."""
+        """Kill it, even if it does not react; it must have no workers yet."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
-    def _tell(self, message: object, fds: tuple[int, ...] = ()) -> None:
-        """Send a message; that it is gone is seen where it is heard."""
+    def _send(self, message: object, fds: tuple[int, ...] = ()) -> None:
+        """Send a message; that the server has ended is seen where its messages are read."""
         with contextlib.suppress(OSError):
             send(self._control, message, fds=fds)
 
@@ -170,7 +170,7 @@ class ServerPool:
         self._lock = threading.Lock()
 
     def warm(self, program: bytes, location: str) -> None:
-        """Let a server import what a program needs, while this process goes on; the next run takes it."""
+        """Let a server import what a program needs, while this process continues; the next run takes it."""
         if hasattr(os, "fork"):
             with self.server() as server:
                 server.load(program, location)
@@ -187,7 +187,7 @@ class ServerPool:
         if not hasattr(os, "fork"):
             raise FlownbError(
                 "Worker processes cannot be started here.",
-                "They are forked, which this system does not know.",
+                "They are forked, which this system cannot do.",
                 "Run with --executor inline.",
             )
         server = self._take(given or surroundings())

@@ -12,11 +12,9 @@ import codecs
 import contextlib
 import ctypes
 import faulthandler
-import importlib
 import io
 import os
 import pdb
-import pkgutil
 import signal
 import socket
 import sys
@@ -43,14 +41,17 @@ from flownb.runtime.task import OnOutput, Output, OutputKind, TaskResult, TaskSp
 from flownb.runtime.workers.channel import Request, receive, send
 from flownb.runtime.workers.randomness import reseed
 from flownb.settings import user_name
-from flownb.store import encodings, local
 from flownb.store.datastore import Datastore
 
 __all__ = ["WorkerShell", "flush_figures", "prepare", "work"]
 
+# How many writes are sent at once; later ones are collected for this many seconds.
+PROMPT_WRITES = 1000
+PAUSE = 0.05
+
 
 class _Publisher(DisplayPublisher):
-    """Hands on what is displayed."""
+    """Passes on what is displayed."""
 
     on_output: OnOutput | None = None
 
@@ -71,7 +72,7 @@ class _Publisher(DisplayPublisher):
             self.on_output(Output("display", text, dict(data), dict(metadata or {}), name, update))
 
     def clear_output(self, wait: bool = False) -> None:
-        """Hand on that what was shown is to go."""
+        """Pass on that what was shown is to be removed."""
         if self.on_output is not None:
             self.on_output(Output("clear", update=wait))
 
@@ -89,8 +90,8 @@ class WorkerShell(InteractiveShell):
         atexit.unregister(cls.instance().atexit_operations)
 
     @classmethod
-    def tell(cls, on_output: OnOutput) -> None:
-        """Say where outputs go."""
+    def connect(cls, on_output: OnOutput) -> None:
+        """Set where outputs go."""
         publisher = cls.instance().display_pub
         assert isinstance(publisher, _Publisher)
         publisher.on_output = on_output
@@ -124,26 +125,25 @@ def flush_figures() -> None:
             inline.flush_figures()
 
 
-# Writes that are sent at once; after that many they are collected for this many seconds.
-PROMPT_WRITES = 1000
-PAUSE = 0.05
-
-
 def prepare() -> None:
     """Import what every worker needs, before there is one."""
     WorkerShell.make()
     _refuse_questions(None)  # before code of the user's imports these names
-    for package in (encodings, local):
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
+    _import_store()
     user_name()
     imported_distributions()
     _flush_c()
 
 
+def _import_store() -> None:
+    """Import what reads and writes values, which is not imported before it is needed elsewhere."""
+    from flownb.store.encodings import arrow, by_value, culprit, moved, pickle5, plain, rebuild, reducers  # noqa: F401
+    from flownb.store.local import blobs, place, storage  # noqa: F401
+
+
 def work(fds: list[int], program: Program, location: str) -> None:
     """Run the attempt that the channel asks for, in a process forked for it."""
-    os.set_inheritable(fds[0], False)  # programs that the step starts have nothing to say here
+    os.set_inheritable(fds[0], False)  # programs that the step starts must not write here
     channel = socket.socket(fileno=fds[0])
     for fd, number in ((fds[1], 1), (fds[2], 2)):
         os.dup2(fd, number)
@@ -156,7 +156,7 @@ def work(fds: list[int], program: Program, location: str) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         faulthandler.enable(2)
         reseed()
-        WorkerShell.tell(link.output)
+        WorkerShell.connect(link.output)
         request, _ = receive(channel)
         _refuse_questions(request.spec)
         answer = _answer(request, program, location, link)
@@ -215,7 +215,7 @@ class _Link:
         self._streams: list[io.TextIOWrapper] = []
 
     def send(self, value: Any) -> None:
-        """Send a value; nobody may be there any more."""
+        """Send a value; the driver may have ended."""
         if os.getpid() == self._pid:
             with contextlib.suppress(OSError):
                 send(self._channel, value, lock=self._lock)
@@ -296,7 +296,7 @@ class _Raw(io.RawIOBase):
 
 
 def _refuse_questions(spec: TaskSpec | None) -> None:
-    """Let what talks to the user say that nobody is here, and where it works: for a task, or before there is one."""
+    """Let functions that ask the user raise an error that says where they work: for a task, or before there is one."""
     again = "%spin STEP"
     if spec is not None:
         again = f"%spin {spec.step}" + (f" --from {spec.run}/{spec.step}/{spec.task}" if spec.task else "")
@@ -308,7 +308,7 @@ def _refuse_questions(spec: TaskSpec | None) -> None:
 
 
 def _nobody_to_ask(name: str, again: str) -> Callable[..., Any]:
-    """What a function does here that talks to the user; `again` runs the same task where it works."""
+    """A replacement of a function that asks the user; `again` runs the same task where it works."""
     if name == "input":
         fix = "It works where a step cell is executed and in `%spin`; for input to a run declare a Parameter."
     else:

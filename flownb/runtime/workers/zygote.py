@@ -39,7 +39,7 @@ OWN = frozenset({"flownb", "metaflow"})
 
 
 def main() -> None:
-    """Serve the driver until it is gone."""
+    """Serve the driver until it has ended."""
     _Zygote(socket.socket(fileno=int(sys.argv[1]))).serve()
 
 
@@ -51,7 +51,7 @@ class _Waiting(NamedTuple):
 
 
 class _Zygote:
-    """Forks workers and tells what becomes of them."""
+    """Forks workers and reports when they end."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -62,7 +62,7 @@ class _Zygote:
         self._location = ""
         self._unusable = ""  # why there is no program
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, lambda number, frame: None)  # so that the file below tells of it
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)  # so that the file below becomes readable
         self._woken, waker = os.pipe()
         os.set_blocking(self._woken, False)
         os.set_blocking(waker, False)
@@ -70,7 +70,7 @@ class _Zygote:
         self._waker = waker
 
     def serve(self) -> None:
-        """Take one message after the other."""
+        """Obey one message after the other."""
         watch_imports(one_task=True)
         prepare()
         selector = selectors.DefaultSelector()
@@ -162,7 +162,7 @@ class _Zygote:
             os.close(fd)
 
     def _hand_over(self, fds: list[int]) -> int:
-        """Give a worker its files; gives its process id."""
+        """Give a worker its files; returns its process id."""
         waiting = self._next
         self._next, self._full = None, False
         if waiting is not None:
@@ -194,7 +194,7 @@ class _Zygote:
             os._exit(status)
 
     def _reap(self) -> None:
-        """Tell of children that have ended."""
+        """Report children that have ended."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -208,7 +208,7 @@ class _Zygote:
 
 
 def _awaited(end: socket.socket) -> list[int]:
-    """The files that a worker is handed some time; none if the zygote is gone, or has another program."""
+    """The files that a worker gets when it is needed; none if the zygote has ended, or has another program."""
     with end:
         return socket.recv_fds(end, 1, 3)[1]
 
@@ -226,7 +226,7 @@ def preload(names: Iterable[str]) -> None:
     """Import modules of installed packages and of the standard library.
 
     What lies elsewhere, beside the notebook above all, may be edited between two runs, so each worker imports it
-    itself; one that fails to be imported fails in the worker, where the user sees it.
+    itself; a module that cannot be imported fails in the worker, where the user sees it.
     """
     with silence(), watched_imports():
         for name in names:
@@ -238,7 +238,7 @@ def preload(names: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Let nothing be heard of what is written; a module may keep the streams, which therefore stay what they are."""
+    """Discard what is written; a module may keep the streams, which therefore stay the same objects."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     kept = [os.dup(number) for number in (1, 2)]
     for number in (1, 2):
@@ -256,7 +256,7 @@ def silence() -> Iterator[None]:
 
 
 def look_ahead(program: Program) -> None:
-    """Work out what every attempt records and is the same for all of them, so that no worker does it again."""
+    """Work out what every attempt records and what is the same for all of them, so that no worker repeats it."""
     for step in program.graph.nodes:
         fingerprint(program, step)
     imported_distributions()

@@ -1,7 +1,7 @@
-"""Tables of pyarrow as Arrow IPC files, which any Arrow tool reads.
+"""Tables of pyarrow, and frames and series of polars, as Arrow IPC files, which any Arrow tool reads.
 
-Takes a `pyarrow.Table` or `pyarrow.RecordBatch`; gives parts that are views of its own buffers. What a file cannot hold
-exactly (foreign extension types, a dictionary that changes between chunks) is not accepted, and pickled instead.
+The parts of the blob are views of the value's own buffers. What a file cannot hold exactly (foreign extension types, a
+dictionary that changes between chunks, objects and 128-bit integers of polars) is not accepted, and pickled instead.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 __all__ = ["Arrow", "Polars", "file_parts", "open_file"]
 
 
-# Says in the file's footer what the file was made from; Arrow tools pass over keys they do not know.
+# Says in the file's footer what the file was made from; Arrow tools ignore keys they do not know.
 KIND = b"flownb.kind"
-# Makes of a field an extension type (Arrow columnar format, "Extension Types").
+# Makes a field an extension type (Arrow columnar format, "Extension Types").
 EXTENSION = b"ARROW:extension:name"
 
 
 class Arrow:
-    """Arrow IPC file, uncompressed; decoding takes no copy and a time that does not grow with the rows."""
+    """Arrow IPC file, uncompressed; decoding makes no copy, and its time does not grow with the rows."""
 
     name = "arrow"
 
@@ -36,7 +36,7 @@ class Arrow:
         )
 
     def encode(self, value: Any) -> Sequence[memoryview | bytes]:
-        """Give the file's parts; a slice keeps its own rows only."""
+        """The file's parts; a slice keeps its own rows only."""
         return file_parts(value, {KIND: type(value).__name__.encode()})
 
     def decode(self, blob: memoryview) -> Any:
@@ -57,7 +57,7 @@ class _Parts:
         self._small: list[bytes] = []
 
     def write(self, data: Any) -> int:
-        """Take bytes as they are and buffers as views."""
+        """Keep bytes as they are and buffers as views."""
         if isinstance(data, bytes):
             self._small.append(data)
         else:
@@ -78,7 +78,7 @@ class _Parts:
 
 
 def file_parts(table: Any, metadata: Mapping[bytes, bytes]) -> Sequence[memoryview | bytes]:
-    """Give the parts of the Arrow IPC file of a table or record batch, with `metadata` in its footer."""
+    """The parts of the Arrow IPC file of a table or record batch, with `metadata` in its footer."""
     import pyarrow as pa
 
     file = _Parts()
@@ -99,7 +99,7 @@ def open_file(blob: memoryview) -> Any:
     ImportError
         If pyarrow is not installed here.
     ValueError
-        If `blob` is no such file.
+        If `blob` is not such a file.
     """
     import pyarrow as pa
 
@@ -112,7 +112,7 @@ def _is_exact(field: Any) -> bool:
 
     kind = field.type
     if isinstance(kind, pa.BaseExtensionType):
-        # A class of Python's may not be registered where the file is read, which would silently give the storage type.
+        # A Python class may not be registered where the file is read; the storage type would silently come back.
         return str(kind.extension_name).startswith("arrow.")
     if EXTENSION in (field.metadata or {}):  # a plain type that a file would turn into an extension type
         return False
@@ -148,11 +148,6 @@ def _children(kind: Any) -> Iterable[Any]:
     return [kind.field(number) for number in range(kind.num_fields)]
 
 
-# MERGED-DOC store.encodings.polars: Frames and series of polars as Arrow IPC files, which any Arrow tool reads.
-# Takes a `polars.DataFrame` or `polars.Series`; gives parts that are views of its own buffers. What has columns
-# that Arrow does not hold exactly (objects, 128-bit integers) is pickled.
-
-
 # What Arrow's schema does not say, as JSON in the file's footer.
 EXTRAS = b"flownb.polars"
 # Types that Arrow's schema and polars' own field metadata hold exactly; tests/store/encodings has each of them.
@@ -182,13 +177,13 @@ EXACT = frozenset(
         "Null",
     }
 )
-# A string column that shows less than half of its buffers is copied, so that a slice does not drag its parent along.
+# A string column that shows less than half of its buffers is copied, so that a slice does not keep its whole parent.
 WASTE = 2
 SMALL = 1 << 16
 
 
 class Polars:
-    """Arrow IPC file, uncompressed; decoding takes no copy and a time that does not grow with the rows."""
+    """Arrow IPC file, uncompressed; decoding makes no copy, and its time does not grow with the rows."""
 
     name = "polars"
 
@@ -201,7 +196,7 @@ class Polars:
         return all(_polars_is_exact(dtype) for dtype in dtypes) and find_spec("pyarrow") is not None
 
     def encode(self, value: Any) -> Sequence[memoryview | bytes]:
-        """Give the file's parts; a slice keeps its own rows only."""
+        """The file's parts; a slice keeps its own rows only."""
         import polars as pl
         import pyarrow as pa
 
@@ -223,7 +218,7 @@ class Polars:
         table = reader.read_all()
         frame: Any = pl.from_arrow(table)
         if table.num_columns:
-            frame.columns = table.column_names  # a column without a name was given one
+            frame.columns = table.column_names  # from_arrow names columns that have no name
         for number, order in enumerate(extras["sorted"]):
             if order is not None:
                 frame.replace_column(number, frame.to_series(number).set_sorted(descending=order))
@@ -251,7 +246,7 @@ def _drags(series: Any, column: Any) -> bool:
     if held <= SMALL:
         return False
     lengths = series.str.len_bytes() if name == "String" else series.bin.size()
-    # Up to 12 bytes stand in the view itself (Arrow's columnar format, "Variable-size Binary View Layout").
+    # Up to 12 bytes are in the view itself (Arrow's columnar format, "Variable-size Binary View Layout").
     return bool(held > WASTE * int(lengths.filter(lengths > 12).sum()))
 
 

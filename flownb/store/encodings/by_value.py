@@ -1,8 +1,8 @@
-"""Classes and functions that no name leads to, pickled by what they are made of.
+"""Classes and functions that cannot be imported by name, pickled by what they are made of.
 
-Takes what a step's body or a shared cell defines inside of something else (``F.step.<locals>.C``, lambdas, closures);
-gives reductions from which they are built anew in another process. What can be found by its name is left to pickle, and
-so is everything that no flow defined: a library's local function keeps pickle's error.
+These are what a step's body or a shared cell defines inside of something else (``F.step.<locals>.C``, lambdas,
+closures); another process builds them again from their reductions. What can be found by its name is left to pickle, and
+so is everything that no flow defined: for a library's local function pickle's error remains.
 
 Code is kept as bytecode, which only the Python version that made it can run: loading it elsewhere is refused. Globals
 are those of the module of the same name in the process that loads, never a copy. `flownb.store.encodings.rebuild` has
@@ -80,9 +80,9 @@ PARTS: tuple[type, ...] = (
 class _Strings(dict[str, str]):
     """One string object for each text that a definition is made of.
 
-    pickle tells strings apart by identity. Here it must not depend on which of them this process has interned, nor on
-    whether the user's own data happen to be the same objects: equal definitions are to have equal bytes. (Of strings of
-    one letter a process may have two, which cannot be helped.)
+    pickle writes equal strings once only if they are one object. Here it must not depend on which of them this process
+    has interned, nor on whether the user's own data happen to be the same objects: equal definitions are to have equal
+    bytes. (Of strings of one letter a process may have two, which cannot be helped.)
     """
 
     def __missing__(self, text: str) -> str:
@@ -90,7 +90,7 @@ class _Strings(dict[str, str]):
         return made
 
     def one(self, value: Any) -> Any:
-        """Give the one object for equal strings, and all else as it is."""
+        """The one object for equal strings; other values as they are."""
         return self[value] if type(value) is str else value
 
     def table(self, content: Any) -> Any:
@@ -110,8 +110,8 @@ class Definitions:
     Parameters
     ----------
     dump : callable, optional
-        Pickles a class alone, giving parts; their hash tells equal definitions, so that artifacts loaded by one
-        process share the class. None leaves every class its own.
+        Pickles a class alone and returns parts; equal definitions have equal hashes of them, so that artifacts loaded
+        by one process share the class. With None no classes are shared.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ class Definitions:
         return issubclass(kind, (type, FunctionType, typing.TypeVar, *PARTS))
 
     def reduce(self, value: Any) -> Any:
-        """Give a reduction, or NotImplemented to leave the value to pickle.
+        """A reduction, or NotImplemented to leave the value to pickle.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class Definitions:
     def _function(self, value: FunctionType) -> Any:
         home = value.__globals__.get("__name__")
         if home is None or not (_is_flow(home) or vars(sys.modules.get(home, object)) is value.__globals__):
-            raise pickle.PicklingError(f"{_label(value)} runs in a namespace that is no module's")
+            raise pickle.PicklingError(f"{_label(value)} runs in a namespace that does not belong to a module")
         self._any, self.first = True, self.first or _called(value)
         cells = value.__closure__ or ()
         contents = []
@@ -198,7 +198,7 @@ class Definitions:
             if isinstance(hook, MethodType):
                 inspect.signature(hook).bind()
         except TypeError as error:
-            raise pickle.PicklingError(f"{_label(value)} was made with keywords that are not known any more") from error
+            raise pickle.PicklingError(f"{_label(value)} was made with keywords that are no longer known") from error
         attributes = vars(value)
         first = {name: self._strings.table(attributes[name]) for name in FIRST if name in attributes}
         rest = {
@@ -292,7 +292,7 @@ class Definitions:
             self._parts.add(id(content))
 
     def _token(self, value: type) -> str:
-        """Tell equal definitions of a class."""
+        """A hash that equal definitions of a class share."""
         if self._dump is None:
             return ""
         digest = hashlib.blake2b(digest_size=16)

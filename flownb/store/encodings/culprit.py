@@ -1,7 +1,6 @@
-"""Which part of a value cannot be pickled, and how one gets there.
+"""Which part of a value cannot be pickled: a path like ``["a"][3].conn``, and the type found there.
 
-Takes a value whose pickling failed; gives a path like ``["a"][3].conn`` and the type found there. Costs about one more
-pickling plus a bounded search, so it is meant for error messages only.
+This costs about one more pickling and a bounded search, so it is meant for error messages only.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ ATOMS = (str, bytes, bytearray, int, float, complex, bool, type(None), type)
 
 
 def find_unpicklable(value: Any) -> tuple[str, type] | None:
-    """Find what stands in the way of pickling a value.
+    """Find the part of a value that cannot be pickled.
 
     Parameters
     ----------
@@ -32,9 +31,9 @@ def find_unpicklable(value: Any) -> tuple[str, type] | None:
     Returns
     -------
     tuple of (str, type) or None
-        How to get from the value to the culprit, as Python is written: ``""`` if it is the value itself; ``"…"`` if
-        the search was given up, or an object only makes it while it is pickled. None if the value can be pickled, or
-        nests too deep.
+        How to get from the value to the culprit, as a Python expression: ``""`` if it is the value itself; ``"…"`` if
+        the search was abandoned, or an object makes the part only while it is pickled. None if the value can be
+        pickled, or is nested too deeply.
     """
     from flownb.store.encodings.pickle5 import StorePickler
 

@@ -21,6 +21,7 @@ MOVED: dict[str, str] = {
     "flownb.client.cards": "flownb.client.task",
     "flownb.client.metadata": "flownb.client.base",
     "flownb.runtime.parameters.include_file": "flownb.runtime.parameters.parameter",
+    "flownb.runtime.internals": "flownb.runtime.metaflow_attributes",
 }
 
 

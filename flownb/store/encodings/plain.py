@@ -1,7 +1,8 @@
 """Plain data for views: texts, numbers, lists, dicts and bytes, which can be read without running any code.
 
 The blob is a first line, the length of a JSON text in 8 bytes, the text, and the bytes that the text names by their
-place. What is looked at and not computed with is stored like this: cards, texts of cells, versions of distributions.
+place. Values that are shown and not computed with are stored like this: cards, texts of cells, versions of
+distributions.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 __all__ = ["Plain", "PlainData"]
 
 MAGIC = b"FNBPLAIN"
-# The key of a dict that stands for bytes; no card or cell has a key with a null character.
+# The key of a dict that represents bytes; no card or cell has a key with a null character.
 BYTES = "\0bytes"
 
 
@@ -33,7 +34,7 @@ class PlainData:
 
 
 class Plain:
-    """The encoding of `PlainData`; it gives the value without the wrapper."""
+    """The encoding of `PlainData`; decoding returns the value without the wrapper."""
 
     name = "plain"
 

@@ -1,8 +1,7 @@
-"""What pickles name to build classes and functions again that were pickled by value.
+"""Functions that pickles call to build classes and functions again that were pickled by value.
 
-Takes what `flownb.store.encodings.by_value` took apart. The names and parameters of these functions are part of the
-store's format: values that are stored call them. A class or function is filled after it was made, for it may refer to
-itself.
+`flownb.store.encodings.by_value` writes the calls. The names and parameters of these functions are part of the store's
+format, because stored values call them. A class or function is filled after it was made: it may refer to itself.
 """
 
 from __future__ import annotations

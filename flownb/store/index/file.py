@@ -1,15 +1,15 @@
 """The index's file: made when needed, replaced when damaged, shared by any number of processes.
 
-Takes work to do in a transaction; gives its result. Layout of the folder::
+Callers pass functions that work in one transaction. Layout of the folder::
 
     current.SCHEMA          the name of the file in use, one line
     TOKEN.sqlite            the index; a name is never used again
     TOKEN.sqlite-wal, -shm  SQLite's own
 
-A file in use is never written over or renamed, because its ``-wal`` would then be taken for the new one's
-(https://www.sqlite.org/howtocorrupt.html, 1.4): a new file gets a new name, and ``current`` is switched to it. Whoever
-has the old one open sees that at its next transaction, and what it wrote there in between is read again from the
-manifests (`flownb.store.index`).
+A file in use is never written over or renamed, because SQLite would then use its ``-wal`` with the new file
+(https://www.sqlite.org/howtocorrupt.html, 1.4): a new file gets a new name, and ``current`` is switched to it. A
+process that has the old one open notices at its next transaction, and what it wrote there in between is read again from
+the manifests (`flownb.store.index`).
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ __all__ = ["IndexFile"]
 
 T = TypeVar("T")
 
-# A writer holds the lock for well below a millisecond; so long a wait means that something is stuck. Seconds.
+# A writer holds the lock for well below a millisecond; waiting this many seconds means that something is stuck.
 BUSY_SECONDS = 10.0
-# Files that nobody switched to and that were not touched for so long are a killed process's.
+# Files that are not in use and were not touched for this many seconds were left by a killed process.
 STALE_SECONDS = 3600.0
 BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-# The place is at fault, not the file: another file there would fare no better.
+# The place is at fault, not the file: another file there would fail too.
 PLACE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_FULL, sqlite3.SQLITE_PROTOCOL}
 
 # Values are at fault, not the file.
@@ -51,17 +51,17 @@ DATA = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError)
 class IndexFile:
     """One SQLite file in a folder of its own.
 
-    There is one connection for each process, which its threads share by turns. It is closed before a fork, because
-    SQLite keeps its locks by process and would believe in a child that it holds the parent's.
+    There is one connection for each process, which its threads use in turn. It is closed before a fork, because
+    SQLite keeps its locks by process and would assume in a child that it holds the parent's.
 
     Parameters
     ----------
     folder : Path
         Need not exist. If nothing can be written there, the index is a temporary one of this process.
     store : str
-        What tells this datastore from others; a file that was made for another one is replaced.
+        The id of the datastore; a file that was made for another one is replaced.
     root : Path, optional
-        The folder below which there may be no link on the way; None means the one that `folder` is in.
+        The folder below which the path may not contain a link; None means the one that `folder` is in.
     """
 
     def __init__(self, folder: Path, *, store: str = "", root: Path | None = None) -> None:
@@ -88,7 +88,7 @@ class IndexFile:
                     db.close()
 
     def opened(self) -> Path:
-        """The file in use; work done between two calls that give the same was done on one file."""
+        """The file in use; work between two calls that return the same was done on one file."""
         return self.read(lambda db: self._path)
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -113,7 +113,7 @@ class IndexFile:
         Raises
         ------
         StoreError
-            If no index can be used, not even a temporary one, or patience is over.
+            If no index can be used, not even a temporary one, or the time is over.
         """
         return self._run("BEGIN IMMEDIATE", work, patience)
 
@@ -134,7 +134,7 @@ class IndexFile:
         self._sweep()
 
     def _run(self, begin: str, work: Callable[[sqlite3.Connection], T], patience: float | None = None) -> T:
-        """`read` and `write`: mend what is wrong with the file, then try again."""
+        """`read` and `write`: repair what is wrong with the file, then try again."""
         patience = BUSY_SECONDS if patience is None else patience
         deadline = time.monotonic() + patience
         tries = 0
@@ -177,11 +177,11 @@ class IndexFile:
         return StoreError(
             f"The index `{self.folder}` cannot be used.",
             why,
-            "Remove that folder: it holds nothing that is not in the manifests.",
+            "Remove that folder: everything in it is also in the manifests.",
         )
 
     def _mend(self, *, place: bool) -> None:
-        """Turn to a new file, in a temporary folder if the place cannot be written."""
+        """Switch to a new file, in a temporary folder if the place cannot be written."""
         failed = self._stamp
         self.close()
         if not place and failed != _stamp(self._pointer()):
@@ -201,7 +201,7 @@ class IndexFile:
         self.folder = Path(folder)
 
     def _connection(self, patience: float) -> sqlite3.Connection:
-        """The connection, opened anew if another process switched to another file; it waits as long as it is told."""
+        """The connection, opened again if another process switched files; it waits up to `patience` seconds."""
         pointer = self._pointer()
         stamp = _stamp(pointer)
         if self._db is not None and stamp is not None and stamp == self._stamp:
@@ -225,7 +225,7 @@ class IndexFile:
         return self._db
 
     def _wait(self, db: sqlite3.Connection, patience: float) -> None:
-        """Have a connection wait so long for others."""
+        """Have a connection wait this many seconds for others."""
         if patience != self._patience:
             db.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
             self._patience = patience
@@ -248,7 +248,7 @@ class IndexFile:
         return self.folder
 
     def _refuse_links(self, *paths: Path) -> None:
-        """Raise if the folder or a file in it is a link: nothing outside is to be written, or removed as left over.
+        """Raise if the folder or a file in it is a link: nothing outside may be written, or removed as left over.
 
         SQLite opens its files by their paths, and follows no link in the last part of those beside the index itself.
         """
@@ -258,11 +258,12 @@ class IndexFile:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
 
     def _make(self) -> str:
-        """Make an empty index and give its name."""
+        """Make an empty index; its name."""
         path = self._made_folder() / f"{secrets.token_hex(8)}.sqlite"
         db = _open(path, "rwc")
         try:
-            # Nobody knows the file yet, so nothing is lost with it: syncing it would cost tens of milliseconds.
+            # No other process knows the file yet, so nothing is lost with it: syncing it would cost tens of
+            # milliseconds.
             db.execute("PRAGMA synchronous = OFF")
             # Where it is not possible, SQLite keeps its rollback journal, under which readers and writers take turns.
             db.execute("PRAGMA journal_mode = WAL")
@@ -321,7 +322,7 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _is_place(error: Exception) -> bool:
-    """Whether another file in the same folder would fare no better."""
+    """Whether another file in the same folder would fail too."""
     code = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF in PLACE and code != sqlite3.SQLITE_READONLY_DBMOVED
 
@@ -336,7 +337,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file and SQLite's files beside it; who has them open may go on."""
+    """Remove a file and SQLite's files beside it; a process that has them open can still use them."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         with contextlib.suppress(OSError):
             path.with_name(path.name + suffix).unlink()

@@ -1,7 +1,7 @@
 """The index: which runs a flow has, found by tag, user, status and time without reading their manifests.
 
-Takes records as they are written, and reads manifests it was not told of; gives rows. It is derived: it may be removed
-at any time, and no error of it stops a writer.
+Writers notify it of records, and it reads the manifests that it was not notified of. It is derived: it may be removed
+at any time, and no error in it stops a writer.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ __all__ = ["Index", "RunRow", "TaskRow"]
 
 T = TypeVar("T")
 
-# How long a writer waits for an index that another process holds, and how long it then tells it nothing.
-TELL_SECONDS, SILENT_SECONDS = 0.2, 5.0
-# How often a question is asked again because the index or a run's status changed meanwhile: others may change them all
-# the time, and whatever the reason is, a list is to end.
+# Seconds that a writer waits for an index that another process holds, and that it then does not notify it.
+NOTIFY_SECONDS, SILENT_SECONDS = 0.2, 5.0
+# How often a query is repeated because the index or a run's status changed meanwhile: other processes may change them
+# all the time, and a list must end.
 TRIES = 100
 
 
@@ -52,11 +52,11 @@ class Index:
         Where it is kept, see `flownb.store.index.file`; made when first needed.
     runs : Runs
     tasks : Tasks
-        What it is derived from.
+        What the index is derived from.
     store : str
-        What tells this datastore from one that was at the same place before.
+        The id of the datastore, unlike that of one that was at the same place before.
     root : Path, optional
-        The folder below which there may be no link on the way; None means the one that `folder` is in.
+        The folder below which the path may not contain a link; None means the one that `folder` is in.
     """
 
     def __init__(self, folder: Path, runs: Runs, tasks: Tasks, *, store: str = "", root: Path | None = None) -> None:
@@ -70,10 +70,10 @@ class Index:
         """Close its file; the next call opens it again."""
         self._file.close()
 
-    # -- told by writers
+    # -- notified by writers
 
     def run_begun(self, record: RunRecord) -> None:
-        """Take over a run whose record was just written. Never raises."""
+        """Add a run whose record was just written. Never raises."""
 
         def work(db: Connection) -> None:
             run, flow = int(record.run), flow_id(db, record.flow, make=True)
@@ -81,10 +81,10 @@ class Index:
             put_runs(db, flow, [(run, record, None)])
             db.execute("UPDATE flows SET upto = ? WHERE id = ? AND upto = ?", (run, flow, run - 1))
 
-        self._tell(work)
+        self._notify(work)
 
     def run_ended(self, flow: str, run: str, end: RunEnd, *, tasks: int | None = None) -> None:
-        """Take over how a run ended. Never raises.
+        """Record how a run ended. Never raises.
 
         Parameters
         ----------
@@ -93,44 +93,44 @@ class Index:
         tasks : int, optional
             How many attempts it recorded in all; if known, the first timeline needs no listing.
         """
-        self._tell_of(flow, lambda db, number: end_run(db, number, int(run), end, tasks=tasks))
+        self._notify_flow(flow, lambda db, number: end_run(db, number, int(run), end, tasks=tasks))
 
     def run_removed(self, flow: str, run: str, removed: float) -> None:
-        """Take over that a run was removed, at `removed` seconds since the epoch. Never raises."""
-        self._tell_of(flow, lambda db, number: remove_run(db, number, int(run), removed))
+        """Record that a run was removed, at `removed` seconds since the epoch. Never raises."""
+        self._notify_flow(flow, lambda db, number: remove_run(db, number, int(run), removed))
 
     def run_restored(self, record: RunRecord, end: RunEnd | None) -> None:
-        """Take over that a run's removal was taken back. Never raises."""
-        self._tell_of(record.flow, lambda db, number: change_run(db, number, int(record.run), record, end))
+        """Record that a run's removal was undone. Never raises."""
+        self._notify_flow(record.flow, lambda db, number: change_run(db, number, int(record.run), record, end))
 
     def run_changed(self, record: RunRecord) -> None:
-        """Take over that a run has other tags. Never raises."""
-        self._tell_of(record.flow, lambda db, number: change_run(db, number, int(record.run), record, None))
+        """Record that a run has other tags. Never raises."""
+        self._notify_flow(record.flow, lambda db, number: change_run(db, number, int(record.run), record, None))
 
     def task_ended(self, record: TaskRecord) -> None:
-        """Take over an attempt whose record was just written. Never raises."""
-        self._tell_of(record.flow, lambda db, number: put_tasks(db, number, [record]))
+        """Add an attempt whose record was just written. Never raises."""
+        self._notify_flow(record.flow, lambda db, number: put_tasks(db, number, [record]))
 
-    def _tell_of(self, flow: str, work: Callable[[Connection, int], None]) -> None:
+    def _notify_flow(self, flow: str, work: Callable[[Connection, int], None]) -> None:
         def of_flow(db: Connection) -> None:
             number = flow_id(db, flow)
             if number is not None:
                 work(db, number)
 
-        self._tell(of_flow)
+        self._notify(of_flow)
 
-    def _tell(self, work: Callable[[Connection], None]) -> None:
+    def _notify(self, work: Callable[[Connection], None]) -> None:
         # What is lost here, the next query reads from the manifests.
         if time.monotonic() < self._silent_until:
             return
         try:
-            self._file.write(work, patience=TELL_SECONDS)
+            self._file.write(work, patience=NOTIFY_SECONDS)
         except StoreError:
             self._silent_until = time.monotonic() + SILENT_SECONDS
         except (ValueError, OverflowError):
             return
 
-    # -- asked by readers
+    # -- queried by readers
 
     def flows(self) -> list[str]:
         """Names of all flows, sorted."""
@@ -162,13 +162,13 @@ class Index:
         kind : {"run", "work", "spin"}, optional
             None means all.
         notebook_id : str, optional
-            Of one notebook; an empty text finds those of none.
+            Of one notebook; an empty text finds runs of no notebook.
         since, until : float, optional
             A run began at `since` or later, and before `until`; seconds since the epoch.
         before : str or int, optional
             Only runs with a lower id: for the next page, the last id of this one.
         limit : int
-            At most so many; fewer mean that there are no more.
+            The most rows to return; fewer mean that there are no more.
 
         Raises
         ------
@@ -273,9 +273,9 @@ class Index:
         return answer, looked
 
     def rebuild(self) -> dict[str, int]:
-        """Read all manifests into a new index, which then takes the old one's place.
+        """Read all manifests into a new index, which then replaces the old one.
 
-        Readers and writers go on meanwhile; what they tell the old index is read again at the end.
+        Readers and writers may continue meanwhile; what they add to the old index is read again at the end.
 
         Returns
         -------
@@ -307,11 +307,11 @@ class Index:
 def _terms(
     tags: Iterable[str], user: str | None, status: str | None, kind: str | None, notebook_id: str | None = None
 ) -> list[list[str]]:
-    """The marks that a filter asks for, what is likely to be rare first."""
+    """The marks that a filter asks for; those that are likely to be rare first."""
     known = get_args(RunStatus)
     if status is not None and status not in known:
         raise ParameterError(
-            f"`{status}` is no status of a run.", f"A run is {', '.join(known)}.", "Ask for one of these."
+            f"`{status}` is not a status of a run.", f"A run is {', '.join(known)}.", "Ask for one of these."
         )
     terms = [[f"n:{notebook_id}"]] if notebook_id is not None else []
     terms += [[f"t:{tag}"] for tag in dict.fromkeys(tags)]

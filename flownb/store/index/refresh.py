@@ -1,31 +1,29 @@
-"""What keeps the index true: reading the manifests that no writer told it of.
-
-Takes the index's file and the manifests; changes the file.
+"""Keeping the index true: reading the manifests that no writer notified it of.
 
 Notes
 -----
-Writers tell the index of each run and task as a courtesy, which may be lost: the process dies in between, or writes
-from another machine. So each query first asks the manifests what is new, in as few reads as the layout allows:
+Writers notify the index of each run and task. A notification may be missing: the process died in between, or wrote from
+another machine. So each query first looks for what is new in the manifests, in as few reads as the layout allows:
 
-- *New runs.* Run ids are given without gaps, so there is one above the newest known only if the next id exists: one
-  probe when nothing is new, a doubling search otherwise. Gaps that lost calls left are read too. The newest known run's
-  record is read to see whether it is still the same: if not, someone removed files by hand, and the flow is read from
-  nothing. What is then the newest run a listing tells, since the first ones may be gone (expired, in a bucket).
-- *Runs that were removed, restored or tagged anew.* The flow's log of them is asked for entries after the last one
-  taken over, and the records of the runs it names are read again, with their tags as they are.
+- *New runs.* Run ids are taken without gaps, so there is one above the newest known only if the next id exists: one
+  probe when nothing is new, a doubling search when something is. Gaps that lost notifications left are read too. The
+  newest known run's record is read to see whether it is still the same: if not, someone removed files by hand, and the
+  whole flow is read again. A listing then shows which run is newest, since the first ones may be gone (expired, in a
+  bucket).
+- *Runs that were removed, restored or tagged again.* The flow's log of them is asked for entries after the last one
+  read, and the records of the runs it names are read again, with their tags as they are.
 - *Runs that ended, or whose process died.* A crashed run never ends, so looking at all that have no end would cost more
-  with every crash. The `NEWEST` youngest that seem to go on are looked at each time: whether they have ended, and if
-  not, whether they live; one that does not counts as failed. An older one, and a dead one (whose process may have been
-  cut off only), is looked at when a 64th of its age has passed since the last look (one that began a day ago every 22
-  minutes), at most `LATER` each time. Moreover every row without an end that a query is about to show is looked at, and
-  the query repeated if one of them has another status.
+  with every crash. The `NEWEST` youngest that seem to be running are checked each time: whether they have ended, and
+  if not, whether their process is alive; if it is dead, the run counts as failed. An older run, and one with a dead
+  process (which may only have been cut off), is checked when a 64th of its age has passed since the last check (every
+  22 minutes for a run that began a day ago), at most `LATER` each time. Every row without an end that a query is about
+  to show is checked too, and the query is repeated if one of them has another status.
 - *Tasks*, only when a timeline is asked for: their names are listed until the run has ended and all of them were read.
   While it runs, they are listed again only once 20 times the last listing's duration has passed.
 
-What can be missed is therefore only this: a run that has gone without an end for long while 64 younger ones have none
-either, and that ended on another machine or by a process killed just then, still counts as running in queries for other
-states until its turn comes; and one that was taken for dead counts as failed until its turn comes or it says that it
-has ended.
+Only this can be missed: a run that has had no end for long, while 64 younger ones have none either, and that ended on
+another machine or because its process was killed, still counts as running in queries for other states until its turn
+comes; and a run that was judged dead by mistake counts as failed until its turn comes or its end is recorded.
 """
 
 from __future__ import annotations
@@ -52,7 +50,7 @@ from flownb.store.records import RunEnd, RunRecord, TaskRecord
 
 __all__ = ["Refresh", "Runs", "Tasks"]
 
-# Runs without an end that are looked at in each query: the youngest, and older ones whose turn it is.
+# Runs without an end that are checked in each query: the youngest, and older ones whose turn it is.
 NEWEST, LATER = 64, 256
 # Manifests read at once.
 BATCH = 1000
@@ -87,7 +85,7 @@ class Runs(Protocol):
         ...
 
     def alive(self, flow: str, runs: Sequence[str]) -> list[bool]:
-        """Whether the processes of runs without an end live; of one that does not, the end is looked for again."""
+        """Whether the processes of runs without an end are alive; if one is not, its end is looked for again."""
         ...
 
     def changes(self, flow: str, after: int) -> tuple[int, Sequence[str]]:
@@ -162,7 +160,7 @@ class Refresh:
         return {*young, *older}
 
     def ends(self, flow: str, runs: Sequence[str], *, note: bool = False) -> bool:
-        """Look whether runs have ended or died; whether one has another status now.
+        """Check whether runs have ended or died; whether one has another status now.
 
         Parameters
         ----------
@@ -170,7 +168,7 @@ class Refresh:
         runs : sequence of str
             Without an end, as far as it is known.
         note : bool, default False
-            Whether to put those that go on back in the queue.
+            Whether to put those that are running back in the queue.
         """
         ends = dict(zip(runs, self._runs.run_ends(flow, runs), strict=True))
         going = [run for run, end in ends.items() if end is None]
@@ -202,7 +200,7 @@ class Refresh:
         return changed
 
     def _were_dead(self, flow: str, runs: Sequence[str]) -> bool:
-        """Whether one of some runs was taken for dead."""
+        """Whether one of some runs was judged dead."""
         if not runs:
             return False
         query = f"SELECT 1 FROM open WHERE flow = ? AND dead = 1 AND run IN ({','.join('?' * len(runs))}) LIMIT 1"
@@ -237,7 +235,7 @@ class Refresh:
     def _is_same(self, flow: str, run: str, nonce: str) -> bool:
         """Whether a known run is still there, and not another one under its id."""
         record = self._runs.run_records(flow, [run])[0] if nonce else None
-        # Of a damaged record, and of one that cannot be told from others, only that it is there.
+        # Of a damaged record, and of one without a nonce, only that it exists is known.
         return self._runs.has_run(flow, run) if record is None else record.nonce == nonce
 
     def _top(self, flow: str, known: int) -> int:
@@ -289,7 +287,7 @@ class Refresh:
         self._write(flow, lambda db, number: put_tasks(db, number, records))
 
     def _write(self, flow: str, work: Callable[[Connection, int], None]) -> None:
-        """Change what is known of a flow, if anything is."""
+        """Change what is known of a flow, if anything is known."""
 
         def of_flow(db: Connection) -> None:
             number = flow_id(db, flow)
@@ -300,7 +298,7 @@ class Refresh:
 
 
 def _known(db: Connection, flow: str) -> tuple[int, int, str, int]:
-    """Up to which run there is no gap, the highest run and its nonce, and the last change taken over."""
+    """Up to which run there is no gap, the highest run and its nonce, and the last change that was read."""
     row = db.execute("SELECT id, upto, changes FROM flows WHERE name = ?", (flow,)).fetchone()
     if row is None:
         return 0, 0, "", 0

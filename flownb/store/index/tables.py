@@ -53,7 +53,7 @@ APPLICATION = 0x666E6269
 SCHEMA = 4
 # Runs for each bit map: 512 bytes stay within a page (SQLite moves more than ~1,000 bytes of a key's row elsewhere).
 CHUNK = 4096
-# Up to so many positions take less room as 16-bit numbers.
+# Up to this many positions take less room as 16-bit numbers.
 SPARSE = 32
 # Bit maps of each mark read at once: few for a first page, more once a filter proves to be rare.
 WINDOWS = (2, 64)
@@ -113,9 +113,9 @@ def flow_id(db: sqlite3.Connection, flow: str, *, make: bool = False) -> int | N
 
 
 def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRecord | None, RunEnd | None]]) -> None:
-    """Add runs; of those that are there already only a later end or removal is taken over.
+    """Add runs; for those that are there already only a later end or removal is recorded.
 
-    A run with another nonce is another one: it was given the id after the first had been removed by hand.
+    A run with another nonce is another run: it took the id after the first one had been removed by hand.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def run_nonce(db: sqlite3.Connection, flow: int, run: int) -> str:
 
 
 def end_run(db: sqlite3.Connection, flow: int, run: int, end: RunEnd, *, tasks: int | None = None) -> None:
-    """Take over how a run ended; nothing if it is not there or has ended.
+    """Record how a run ended; nothing if it is not there or has ended.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def end_run(db: sqlite3.Connection, flow: int, run: int, end: RunEnd, *, tasks: 
 
 
 def judge_run(db: sqlite3.Connection, flow: int, run: int, *, dead: bool) -> bool:
-    """Take over whether the process of a run without an end has died: such a run has failed, unless it comes back.
+    """Record whether the process of a run without an end has died: such a run has failed, unless it comes back.
 
     Returns
     -------
@@ -223,14 +223,14 @@ def _status_without_end(db: sqlite3.Connection, flow: int, run: int) -> str | No
 
 
 def _move(db: sqlite3.Connection, flow: int, run: int, before: str, after: str) -> None:
-    """Have a run found under another status."""
+    """Move a run from one status to another."""
     chunk, bit = run // CHUNK, 1 << run % CHUNK
     _change(db, flow, f"s:{before}", chunk, drop=bit)
     _change(db, flow, f"s:{after}", chunk, add=bit)
 
 
 def remove_run(db: sqlite3.Connection, flow: int, run: int, removed: float) -> None:
-    """Show a run no longer; its number stays known."""
+    """Remove a run from all lists; its number stays known."""
     row = db.execute(
         "SELECT kind, status, user, tags, notebook_id FROM runs WHERE flow = ? AND run = ? AND removed = 0", (flow, run)
     ).fetchone()
@@ -248,7 +248,7 @@ def remove_run(db: sqlite3.Connection, flow: int, run: int, removed: float) -> N
 
 
 def change_run(db: sqlite3.Connection, flow: int, run: int, record: RunRecord, end: RunEnd | None) -> None:
-    """Take over that a run was removed, restored or tagged again, as its record says."""
+    """Record that a run was removed, restored or tagged again, as its record says."""
     if not record.removed:
         gone = "DELETE FROM runs WHERE flow = ? AND run = ? AND kind = ''"
         db.execute(gone, (flow, run))
@@ -445,7 +445,7 @@ def put_tasks(db: sqlite3.Connection, flow: int, records: Iterable[TaskRecord]) 
 
 
 def remove_tasks(db: sqlite3.Connection, flow: int, run: int, attempts: Iterable[tuple[str, int]]) -> None:
-    """Show attempts, given by task and number, no longer."""
+    """Remove attempts, given by task and number."""
     query = "DELETE FROM tasks WHERE flow = ? AND run = ? AND task = ? AND attempt = ?"
     db.executemany(query, ((flow, run, int(task), attempt) for task, attempt in attempts))
 

@@ -26,7 +26,7 @@ DEFERRED_FROM = 16 << 20
 MAPPED_FROM = 256 << 10
 # Copying one of this size would take longer than a descriptor is worth.
 ALWAYS_MAPPED = 64 << 20
-# What `flownb.store.hashing` gives.
+# A key as `flownb.store.hashing` makes it.
 NAME = re.compile(r"[0-9a-f]{64}\Z")
 # Maps that are alive.
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
@@ -40,14 +40,14 @@ class LocalBlobs:
     root : Path
         Made when the first blob is written.
     prefix : str
-        The folder of the blobs below it, which may not be a link.
+        The folder of the blobs below it; it must not be a link.
 
     Notes
     -----
     Every blob is verified against its key when a process first reads it, and again if the file has changed since. What
     this process wrote is trusted. Large blobs are hashed in the background by all cores while the step that reads them
     runs; `verify` waits for that, and nothing is recorded before it returned. So a step that reads all of a blob pays
-    little, and one that reads a part of it pays the rest of the hash once a process, at 4 to 8 GB/s (LIMITS.md).
+    little, and one that reads a part of it pays the rest of the hash once a process, at 4 to 8 GB/s.
     """
 
     shortest_life = 0.0
@@ -55,7 +55,7 @@ class LocalBlobs:
     def __init__(self, root: Path, prefix: str = "") -> None:
         self.root = root / prefix
         self._place = Place(root, prefix)
-        # Blobs this process wrote or verified, by key, as (inode, mtime, size): a file that changed is verified anew.
+        # Blobs this process wrote or verified, by key, as (inode, mtime, size): a file that changed is verified again.
         self._trusted: dict[str, tuple[int, int, int]] = {}
         self._verifying: dict[tuple[str, tuple[int, int, int]], Future[None]] = {}
         self._verifier: ThreadPoolExecutor | None = None
@@ -67,8 +67,8 @@ class LocalBlobs:
 
     def _name(self, key: str) -> str:
         """The same below the folder."""
-        if not key.isalnum():  # a manifest from elsewhere shall not name another file
-            raise CorruptBlob(f"`{key}` is no key of a blob.", key=key)
+        if not key.isalnum():  # a manifest from elsewhere must not name another file
+            raise CorruptBlob(f"`{key}` is not the key of a blob.", key=key)
         return f"{key[:2]}/{key}"
 
     def put(self, parts: Sequence[Part], key: str, size: int) -> None:
@@ -130,7 +130,7 @@ class LocalBlobs:
         return view
 
     def fetch(self, blobs: Iterable[tuple[str, int]]) -> None:
-        """Nothing: they are near."""
+        """Do nothing: they are local."""
 
     def get_part(self, key: str, size: int, offset: int, length: int) -> bytearray:
         """Read a piece of a blob, not verified.
@@ -158,7 +158,7 @@ class LocalBlobs:
         return [key for key, _ in blobs if not os.path.lexists(self._place.path(self._name(key)))]
 
     def _lost(self, error: OSError, key: str) -> StoreError:
-        """Say that a blob cannot be read; what another setting of the folder would help with is no damage."""
+        """The error that a blob cannot be read; it counts as damaged unless other permissions would help."""
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             return CorruptBlob(f"Blob {key} is missing.", key=key, missing=True)
         if error.errno in (errno.EISDIR, errno.ENODEV, errno.EIO):
@@ -197,7 +197,7 @@ class LocalBlobs:
                 self._verifying.pop(content, None)
 
     def settle(self) -> None:
-        """Nothing: a put has ended when it returns."""
+        """Do nothing: a put has ended when it returns."""
 
     def entries(self) -> Iterator[Entry]:
         """All blobs, in no order."""
@@ -210,7 +210,7 @@ class LocalBlobs:
             raise store_error(error, self.root) from error
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove blobs; those that are not there are passed over."""
+        """Remove blobs; missing ones are ignored."""
         for key in keys:
             self._forget(key)
             try:
@@ -228,12 +228,12 @@ class LocalBlobs:
             self._verifying.pop(content, None)
 
     def _of_this_process(self) -> None:
-        """Forget threads of the process this one was forked from."""
+        """After a fork, forget the threads of the parent."""
         if self._pid != os.getpid():
             self._pid, self._verifier, self._verifying = os.getpid(), None, {}
 
     def _is_whole(self, name: str, key: str, size: int) -> bool:
-        """Whether the blob is there, whole and undamaged: writing it again is how a damaged one heals."""
+        """Whether the blob is there, whole and undamaged; a damaged one is repaired by writing it again."""
         try:
             status = self._place.lstat(name)
             if status.st_size != size:

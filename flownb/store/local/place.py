@@ -1,8 +1,8 @@
-"""A folder below which no link is followed: whatever somebody put there, nothing outside is read, written or removed.
+"""A folder below which no link is followed, so that nothing outside of it is read, written or removed.
 
-The folder itself may be a link, and so may what is above it. A link below it is refused by name. Paths are opened in
-one system call where the kernel can refuse links itself (``openat2``, Linux 5.6), else folder by folder; where Python
-has no descriptors of folders (Windows), each part of a path is looked at before the path is used.
+The folder itself may be a link, and so may folders above it. A link below it is refused, and the error names it. Paths
+are opened in one system call where the kernel can refuse links (``openat2``, Linux 5.6), elsewhere folder by folder;
+where Python has no descriptors of folders (Windows), each part of a path is checked before the path is used.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from flownb.errors import StoreError
 
 __all__ = ["Folder", "Place", "refused_link"]
 
-# What opening says of a link that is not to be followed; a link instead of a folder counts as no folder.
+# Errors of opening a link that must not be followed; a link instead of a folder counts as not a folder.
 LINKED = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
-# For a folder that is only to be gone through; where it is missing, reading it has to be allowed.
+# For a folder on the way to a file; where this flag is missing, the folder must be readable.
 PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)
 BY_DESCRIPTOR = bool(NO_FOLLOW) and {os.open, os.unlink, os.mkdir, os.rmdir, os.rename} <= os.supports_dir_fd
 
@@ -52,7 +52,7 @@ class Place:
         return Place(self.root, f"{self.prefix}/{name}" if self.prefix else name)
 
     def path(self, name: str) -> str:
-        """A file's path, for a look that follows no link; a text, for making a `Path` of it costs more than a look."""
+        """A file's path, for system calls that follow no link; a text, because making a `Path` is slower."""
         return f"{self.location}/{name}"
 
     def lstat(self, name: str) -> os.stat_result:
@@ -94,7 +94,7 @@ class Place:
 
     @contextlib.contextmanager
     def folder(self, name: str) -> Iterator[Folder]:
-        """A folder that is there, to change what is in it."""
+        """An existing folder, to change what is in it."""
         folder = self._folder(name)
         try:
             yield folder
@@ -112,7 +112,7 @@ class Place:
         return Folder(None, path)
 
     def make(self, name: str) -> Folder:
-        """Make a folder and those above it; the root is the user's alone, for artifacts can hold private data."""
+        """Make a folder and those above it; the root is for the user alone: artifacts can be private."""
         try:
             return self._folder(name)
         except FileNotFoundError:
@@ -163,7 +163,7 @@ class Place:
 
     @contextlib.contextmanager
     def _entries(self, name: str) -> Iterator[Iterator[os.DirEntry[str]]]:
-        """What `os.scandir` gives of a folder."""
+        """The entries of a folder, by `os.scandir`."""
         if not BY_DESCRIPTOR:
             with self.folder(name) as folder, os.scandir(folder.path) as entries:
                 yield entries
@@ -176,7 +176,7 @@ class Place:
             os.close(file)
 
     def walk(self, name: str = "") -> Iterator[tuple[str, os.stat_result]]:
-        """All files below a folder, temporary ones too; those that vanish meanwhile are passed over.
+        """All files below a folder, temporary ones too; those that vanish meanwhile are ignored.
 
         Raises
         ------
@@ -200,7 +200,7 @@ class Place:
                     yield path, status
 
     def unlink(self, name: str) -> None:
-        """Remove a file; one that is not there is passed over."""
+        """Remove a file; a missing one is ignored."""
         outer, _, last = name.rpartition("/")
         with contextlib.suppress(FileNotFoundError), self.folder(outer) as folder:
             folder.unlink(last)
@@ -249,16 +249,16 @@ class Folder:
     def __init__(self, file: int | None, path: str) -> None:
         self._file = file
         self.path = path
-        self.renamed: set[str] = set()  # names that are not there any more
+        self.renamed: set[str] = set()  # names that no longer exist
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close its descriptor."""
         file, self._file = self._file, None
         if file is not None:
             os.close(file)
 
     def _at(self, name: str) -> tuple[str, dict[str, Any]]:
-        """How `os` is told of a file in it."""
+        """How a file in it is passed to functions of `os`."""
         return (f"{self.path}/{name}", {}) if self._file is None else (name, {"dir_fd": self._file})
 
     def open(self, name: str, flags: int) -> int:
@@ -267,7 +267,7 @@ class Folder:
         return os.open(path, flags | NO_FOLLOW, 0o666, **options)
 
     def rename(self, name: str, other: str) -> None:
-        """Give a file another name, whatever has it."""
+        """Rename a file, replacing what has the name."""
         if self._file is None:
             os.replace(self._at(name)[0], self._at(other)[0])
         else:
@@ -275,7 +275,7 @@ class Folder:
         self.renamed.add(name)
 
     def link(self, name: str, other: str) -> None:
-        """Give a file a second name that nothing has."""
+        """Give a file a second name, which must be free."""
         if self._file is None:
             os.link(self._at(name)[0], self._at(other)[0])
         else:
@@ -303,12 +303,11 @@ class Folder:
 
 
 def refused_link(location: str, name: str) -> StoreError:
-    """The error for a link below a folder of ours."""
+    """The error for a link below the folder."""
     return StoreError(
         f"`{location}/{name}` is a link.",
-        f"No link below `{location}` is followed: what it leads to could be written over or removed.",
-        "Replace the link with what it leads to. To keep everything elsewhere, move the whole folder and let that be "
-        "the link.",
+        f"No link below `{location}` is followed: its target could be overwritten or removed.",
+        "Replace the link with its target. To keep everything elsewhere, move the whole folder and make that the link.",
     )
 
 
@@ -378,7 +377,7 @@ class _OpenAt2:
 
 
 def _found() -> _OpenAt2 | None:
-    """The call, if this kernel has it and lets it be called."""
+    """The call, if this kernel has it and allows it."""
     if sys.platform != "linux":
         return None
     call = _OpenAt2()

@@ -1,7 +1,8 @@
 """Small files by name in a folder; see `flownb.store.storage.Storage`.
 
-Every file is written under a temporary name and renamed or linked, so a name either does not exist or holds the whole
-content, whenever a process is killed. Only files that grow (logs) are added to in place.
+Every file is written under a temporary name and renamed or linked, so a name either does not exist or has the whole
+content, whenever a process is killed. Only files that grow (logs) are appended to. Temporary names begin with a dot;
+`flownb gc` removes those that a killed process left.
 """
 
 from __future__ import annotations
@@ -25,112 +26,8 @@ from flownb.store.storage import Entry, Part
 
 __all__ = ["LocalAppender", "LocalStorage", "read_all", "store_error", "temporary_file", "write_all"]
 
-# MERGED-DOC store.local.files: Files that appear whole or not at all, and what an error of the file system means.
-# Temporary names begin with a dot; `flownb gc` clears those a killed process left.
-
-
-@contextlib.contextmanager
-def temporary_file(place: Place, name: str) -> Iterator[tuple[int, str, Folder]]:
-    """A new file beside `name`, open for writing, and its folder; it is gone afterwards unless it was renamed."""
-    outer, _, last = name.rpartition("/")
-    temporary = f".{last[:16]}-{secrets.token_hex(6)}.tmp"
-    for _ in range(100):
-        with contextlib.ExitStack() as stack:
-            try:
-                folder = stack.enter_context(contextlib.closing(place.make(outer)))
-                file = folder.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-            except FileNotFoundError:  # another process has just removed the folder because it was empty
-                continue
-            stack.pop_all()
-            break
-    else:
-        raise FileNotFoundError(errno.ENOENT, "The folder vanishes again and again", place.path(outer))
-    try:
-        yield file, temporary, folder
-    finally:
-        os.close(file)
-        if temporary not in folder.renamed:
-            with contextlib.suppress(OSError):
-                folder.unlink(temporary)
-        folder.close()
-
-
-def read_all(file: int) -> bytes:
-    """The content of an open file, which is closed; in as few calls as there can be, since manifests are small."""
-    try:
-        size = os.fstat(file).st_size
-        content = os.read(file, size + 1)
-        if len(content) == size:
-            return content
-        parts = [content]  # it grows, or is larger than one read gives
-        while content := os.read(file, 1 << 20):
-            parts.append(content)
-        return b"".join(parts)
-    finally:
-        os.close(file)
-
-
-def write_all(file: int, parts: Sequence[Part]) -> None:
-    """Write all parts; the kernel takes at most 2 GiB at once."""
-    for part in parts:
-        view = memoryview(part).cast("B")
-        while view.nbytes:
-            view = view[os.write(file, view) :]
-
-
-def store_error(error: OSError, root: Path) -> StoreError:
-    """Say what a failed write or read of the datastore means and what to do."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StoreError(
-            f"The datastore `{root}` is full.",
-            f"{error.strerror}; nothing of the artifact was kept, all earlier ones are.",
-            "Free some space (`flownb gc` removes what no run needs), or set FLOWNB_DATASTORE to a folder on another "
-            "disk, and run the step again.",
-        )
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return StoreError(
-            f"The datastore `{root}` cannot be used: too many files are open.",
-            f"{error.strerror}.",
-            "Close what your code has open, or raise the limit (ulimit -n).",
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return StoreError(
-            f"The datastore `{root}` cannot be written.",
-            f"{error.strerror}.",
-            "Make the folder writable, or set FLOWNB_DATASTORE to one that is.",
-        )
-    if error.errno == errno.ENAMETOOLONG:
-        return StoreError(
-            f"The datastore `{root}` cannot hold a name.",
-            f"{error.strerror}: file systems take 255 bytes, and names of flows and steps are names of folders.",
-            "Give the flow or step a shorter name.",
-        )
-    in_the_way = _file_in_the_way(error, root) if error.errno in (errno.ENOTDIR, errno.EEXIST) else None
-    if in_the_way is not None:
-        return StoreError(
-            f"The datastore `{root}` cannot be used.",
-            f"`{in_the_way}` is a file, where a folder is expected.",
-            "Move that file away, or set FLOWNB_DATASTORE to another folder.",
-        )
-    return StoreError(
-        f"The datastore `{root}` cannot be used.",
-        f"{error.strerror or error}.",
-        "Check the folder, or set FLOWNB_DATASTORE to another one.",
-    )
-
-
-def _file_in_the_way(error: OSError, root: Path) -> Path | None:
-    """The file that is where a folder of the datastore should be, if that is what an error is about."""
-    named = Path(error.filename) if isinstance(error.filename, str) else root
-    for path in (root, named) if named.is_absolute() else (root,):
-        for part in (*reversed(path.parents), path):
-            if part.is_file() and (part != named or part == root or error.errno == errno.ENOTDIR):
-                return part
-    return None
-
-
 LOCK = ".lock"
-# A temporary file that was not written to for so long, in seconds, belongs to a process that was killed.
+# A temporary file that was not written to for this many seconds belongs to a process that was killed.
 TEMPORARY_SECONDS = 60.0
 
 
@@ -142,7 +39,7 @@ class LocalStorage:
     root : Path
         Made, for the user alone, when something is first written. It may be a link; links below it are refused.
     prefix : str
-        Which folder below the root it is, under the same lock.
+        The folder below the root, under the same lock.
     """
 
     has_locks = True
@@ -154,7 +51,7 @@ class LocalStorage:
         self.location = str(self.root)
 
     def path(self, name: str) -> str:
-        """Where a file is kept; a text, for making a `Path` of it costs more than opening it."""
+        """Where a file is kept; a text, because making a `Path` of it costs more than opening it."""
         return self._place.path(name)
 
     def read(self, name: str) -> bytes | None:
@@ -175,7 +72,7 @@ class LocalStorage:
         self._put(name, content, Folder.rename)
 
     def create(self, name: str, content: bytes) -> bool:
-        """Write a whole file unless the name is taken; of all processes that try, one is told True."""
+        """Write a whole file unless the name is taken; of all processes that try, one gets True."""
         try:
             self._put(name, content, _link)
         except FileExistsError:
@@ -252,7 +149,7 @@ class LocalStorage:
 
     @contextlib.contextmanager
     def lock(self, *, exclusive: bool) -> Iterator[None]:
-        """Hold the folder's lock, shared or alone; a process that dies lets go of it."""
+        """Hold the folder's lock, shared or exclusive; it is released when the process ends."""
         try:
             file = self._outermost.open_new(LOCK, os.O_RDWR | os.O_CREAT)
         except OSError as error:
@@ -264,7 +161,7 @@ class LocalStorage:
             os.close(file)
 
     def clear_temporary(self) -> int:
-        """Remove temporary files that nobody can be writing any more; give their bytes."""
+        """Remove temporary files that no process can still be writing; returns their bytes."""
         before = time.time() - TEMPORARY_SECONDS
         freed = 0
         try:
@@ -283,7 +180,7 @@ class LocalStorage:
         return LocalStorage(self._place.root, prefix=self._place.below(name).prefix)
 
     def create_held(self, name: str, content: bytes) -> Callable[[], None] | None:
-        """Like `create`; a lock marks the file as in use, which a process that dies lets go of."""
+        """Like `create`; a lock marks the file as in use, and is released when the process ends."""
         held: int | None = None
 
         def put(folder: Folder, temporary: str, last: str) -> None:
@@ -312,7 +209,7 @@ class LocalStorage:
             import fcntl
 
             with open(self._place.open(name, os.O_RDONLY), "rb", buffering=0) as file:  # noqa: PTH123 # a descriptor
-                # Shared, so that two processes that ask at once do not take each other for the one that is asked for.
+                # Shared, so that two processes that ask at once do not mistake each other for the owner.
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
@@ -323,7 +220,7 @@ class LocalStorage:
         return False
 
     def ages(self, names: Sequence[str]) -> list[float | None]:
-        """Seconds since files were last written; by this machine's clock, for a file system does not tell its own."""
+        """Seconds since files were last written; by this machine's clock: a file system shows no clock."""
         now = time.time()
         return [None if stamp == 0 else max(0.0, now - stamp) for stamp in map(self._modified, names)]
 
@@ -335,7 +232,7 @@ class LocalStorage:
             return 0.0
 
     def sync(self) -> None:
-        """Have the file system write out all it holds back; on Linux only that of the folder."""
+        """Have the file system write everything to the disk; on Linux only the folder's file system."""
         try:
             file = self._place.open("", os.O_RDONLY)
         except (OSError, StoreError):
@@ -431,7 +328,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _flock(file: int, exclusive: bool) -> None:
-    """Wait for a lock on an open file; where there are no locks, writers go on without, and clearing up is refused."""
+    """Wait for a lock on an open file; without locks, writers continue, and clearing up is refused."""
     try:
         import fcntl
     except ImportError as error:  # Windows
@@ -445,9 +342,109 @@ def _flock(file: int, exclusive: bool) -> None:
     if exclusive:
         raise StoreError(
             "This datastore cannot be cleared up: its file system has no locks.",
-            f"{type(refused).__name__}: {refused}. Whether somebody writes to it at this moment cannot be told.",
+            f"{type(refused).__name__}: {refused}. So it is not known whether a process is writing to it.",
             "Move it to another file system.",
         ) from refused
+
+
+@contextlib.contextmanager
+def temporary_file(place: Place, name: str) -> Iterator[tuple[int, str, Folder]]:
+    """A new file beside `name`, open for writing, and its folder; it is gone afterwards unless it was renamed."""
+    outer, _, last = name.rpartition("/")
+    temporary = f".{last[:16]}-{secrets.token_hex(6)}.tmp"
+    for _ in range(100):
+        with contextlib.ExitStack() as stack:
+            try:
+                folder = stack.enter_context(contextlib.closing(place.make(outer)))
+                file = folder.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            except FileNotFoundError:  # another process has just removed the folder because it was empty
+                continue
+            stack.pop_all()
+            break
+    else:
+        raise FileNotFoundError(errno.ENOENT, "The folder vanishes again and again", place.path(outer))
+    try:
+        yield file, temporary, folder
+    finally:
+        os.close(file)
+        if temporary not in folder.renamed:
+            with contextlib.suppress(OSError):
+                folder.unlink(temporary)
+        folder.close()
+
+
+def read_all(file: int) -> bytes:
+    """The content of an open file, which is closed; in as few calls as possible, since manifests are small."""
+    try:
+        size = os.fstat(file).st_size
+        content = os.read(file, size + 1)
+        if len(content) == size:
+            return content
+        parts = [content]  # it grows, or is larger than one read returns
+        while content := os.read(file, 1 << 20):
+            parts.append(content)
+        return b"".join(parts)
+    finally:
+        os.close(file)
+
+
+def write_all(file: int, parts: Sequence[Part]) -> None:
+    """Write all parts; the kernel takes at most 2 GiB at once."""
+    for part in parts:
+        view = memoryview(part).cast("B")
+        while view.nbytes:
+            view = view[os.write(file, view) :]
+
+
+def store_error(error: OSError, root: Path) -> StoreError:
+    """The error for a failed read or write of the datastore: what it means and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StoreError(
+            f"The datastore `{root}` is full.",
+            f"{error.strerror}; nothing of the artifact was kept, all earlier ones are.",
+            "Free some space (`flownb gc` removes what no run needs), or set FLOWNB_DATASTORE to a folder on another "
+            "disk, and run the step again.",
+        )
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return StoreError(
+            f"The datastore `{root}` cannot be used: too many files are open.",
+            f"{error.strerror}.",
+            "Close what your code has open, or raise the limit (ulimit -n).",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StoreError(
+            f"The datastore `{root}` cannot be written.",
+            f"{error.strerror}.",
+            "Make the folder writable, or set FLOWNB_DATASTORE to a writable one.",
+        )
+    if error.errno == errno.ENAMETOOLONG:
+        return StoreError(
+            f"The datastore `{root}` cannot store a name.",
+            f"{error.strerror}: file systems allow 255 bytes, and names of flows and steps are names of folders.",
+            "Give the flow or step a shorter name.",
+        )
+    in_the_way = _file_in_the_way(error, root) if error.errno in (errno.ENOTDIR, errno.EEXIST) else None
+    if in_the_way is not None:
+        return StoreError(
+            f"The datastore `{root}` cannot be used.",
+            f"`{in_the_way}` is a file, where a folder is expected.",
+            "Move that file away, or set FLOWNB_DATASTORE to another folder.",
+        )
+    return StoreError(
+        f"The datastore `{root}` cannot be used.",
+        f"{error.strerror or error}.",
+        "Check the folder, or set FLOWNB_DATASTORE to another one.",
+    )
+
+
+def _file_in_the_way(error: OSError, root: Path) -> Path | None:
+    """The file that is where a folder of the datastore should be, if that is what an error is about."""
+    named = Path(error.filename) if isinstance(error.filename, str) else root
+    for path in (root, named) if named.is_absolute() else (root,):
+        for part in (*reversed(path.parents), path):
+            if part.is_file() and (part != named or part == root or error.errno == errno.ENOTDIR):
+                return part
+    return None
 
 
 _syncfs: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "syncfs", None) if sys.platform == "linux" else None

@@ -110,7 +110,7 @@ class S3Storage:
         return len(files), max(((entry.modified, entry.name) for entry in files), default=None)
 
     def lock(self, *, exclusive: bool) -> AbstractContextManager[None]:
-        """Keep nobody apart: see `has_locks`."""
+        """Do nothing: see `has_locks`."""
         return nullcontext()
 
     def create_held(self, name: str, content: bytes) -> Callable[[], None] | None:

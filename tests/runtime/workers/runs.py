@@ -13,6 +13,7 @@ from flownb.client import Run, Task
 from flownb.errors import StepFailed
 from flownb.runtime.failure import StepError
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from flownb.session.session import Session
 
 __all__ = ["failed_run", "ran", "text_of", "values"]
@@ -22,7 +23,7 @@ SHARED = "%%shared\nimport os, signal, sys, threading, time\nfrom flownb import 
 
 def ran(session: Session, **options: Any) -> Run:
     """Run the whole flow."""
-    outcome = session.run(RunOptions(executor="process", **options))
+    outcome = run_flow(session, RunOptions(executor="process", **options))
     return Run(outcome.pathspec, datastore=session.datastore)
 
 
@@ -35,7 +36,7 @@ def values(task: Task | None) -> dict[str, Any]:
 def failed_run(session: Session, **options: Any) -> tuple[Run, StepError]:
     """Run a flow that fails; give the run and the error as its task's process saw it."""
     with pytest.raises(StepFailed) as raised:
-        session.run(RunOptions(executor="process", **options))
+        run_flow(session, RunOptions(executor="process", **options))
     error = raised.value.__cause__
     assert isinstance(error, StepError)
     flow, run = (raised.value.pathspec or "").split("/")[:2]

@@ -9,6 +9,7 @@ from flownb.client import Run
 from flownb.errors import StepFailed
 from flownb.runtime.workers.server import ServerPool
 from flownb.session.options import RunOptions
+from flownb.session.run import begin_run
 from tests.conftest import MakeSession
 from tests.runtime.workers.runs import ran, text_of, values
 
@@ -21,7 +22,7 @@ def test_a_step_that_writes_into_the_channel_harms_itself_alone(make_session: Ma
         "            os.write(fd, (20).to_bytes(8, 'big') + b'x' * 20)\n    except OSError:\n        pass\n"
         "for _ in range(3000):\n    print('y' * 1000)\nv = 1"
     )
-    run = session.begin(RunOptions(executor="process"))
+    run = begin_run(session, RunOptions(executor="process"))
     run.start()
     run.join(60)
     assert not run.running

@@ -13,6 +13,8 @@ from flownb.client import Run
 from flownb.runtime import scheduler
 from flownb.runtime.workers import pool as pool_module
 from flownb.session.options import RunOptions
+from flownb.session.run import begin_run
+from flownb.session.step import run_step
 from tests.conftest import MakeSession
 from tests.runtime.workers.runs import SHARED, failed_run, ran, values
 
@@ -41,7 +43,7 @@ def test_pools_call_shared_functions(make_session: MakeSession, pool: str, mode:
     session = make_session(
         POOL, f"%%step a -> ns\nwith {pool} as p:\n    ns = [b.n for b in p.map(double, [Box(1), Box(2)])]"
     )
-    found = values(ran(session)["a"].task) if mode == "run" else session.run_step("a").values
+    found = values(ran(session)["a"].task) if mode == "run" else run_step(session, "a").values
     assert found["ns"] == [2, 4]
 
 
@@ -51,9 +53,9 @@ def test_joblib_calls_shared_functions_as_they_are_now(make_session: MakeSession
     step = f"%%step a -> ns\n{joblib}ns = [b.n for b in ns]"
     session = make_session(POOL, step)
     assert ran(session)["a"].task["ns"].data == [2, 4]
-    assert session.run_step("a").values["ns"] == [2, 4]
+    assert run_step(session, "a").values["ns"] == [2, 4]
     session.cells.put(make_session(POOL.replace("* 2", "* 3")).cells.cells()[0])
-    assert session.run_step("a").values["ns"] == [3, 6]
+    assert run_step(session, "a").values["ns"] == [3, 6]
 
 
 def test_threads_and_exit_handlers_end_well(
@@ -164,7 +166,7 @@ def test_two_runs_at_once(make_session: MakeSession, tmp_path: Path) -> None:
         f"while not (os.path.exists({meet!r} + 'left') and os.path.exists({meet!r} + 'right')):\n"
         "    assert time.monotonic() < end, 'the other run does not run'\n    time.sleep(0.01)\nx = me",
     )
-    runs = [session.begin(RunOptions({"me": me})) for me in ("left", "right")]
+    runs = [begin_run(session, RunOptions({"me": me})) for me in ("left", "right")]
     for run in runs:
         run.start()
     for run in runs:
@@ -228,7 +230,7 @@ def test_an_interrupted_run_ends_its_workers(make_session: MakeSession, tmp_path
         f"%%step a\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nopen({str(path)!r}, 'w').write(str(os.getpid()))\n"
         "time.sleep(600)",
     )
-    run = session.begin(RunOptions())
+    run = begin_run(session, RunOptions())
     run.start()
     deadline = time.monotonic() + 120
     while (not path.exists() or not path.read_text()) and time.monotonic() < deadline:

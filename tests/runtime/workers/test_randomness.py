@@ -8,6 +8,7 @@ import pytest
 
 from flownb.client import Run
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from tests.conftest import MakeSession
 
 PACKAGE = """
@@ -55,7 +56,7 @@ def test_generators_of_installed_packages(
         f"%%step f --foreach xs -> differ, same\n{LOOK.format(name='installed_generators')}",
         "%%step j --join",
     )
-    runs = [Run(session.run(RunOptions()).pathspec, datastore=session.datastore) for _ in range(2)]
+    runs = [Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore) for _ in range(2)]
     tasks = [task for run in runs for task in run["f"]]
     found = [task["differ"].data for task in tasks]
     assert [len(set(values)) for values in zip(*found, strict=True)] == [4] * 9
@@ -74,5 +75,5 @@ def test_global_generators_that_a_package_seeded(
         "same = [random.random(), np.random.random()]",
         "%%step j --join",
     )
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
     assert [task["same"].data for task in run["f"]] == [[0.13436424411240122, 0.417022004702574]] * 2

@@ -6,6 +6,7 @@ import pytest
 
 from flownb.client import Run
 from flownb.session.options import RunOptions
+from flownb.session.run import run_flow
 from tests.conftest import MakeSession
 
 torch = pytest.importorskip("torch")
@@ -20,7 +21,7 @@ def test_each_task_draws_its_own_numbers(make_session: MakeSession) -> None:
         "differ = torch.rand(1).item()\ntorch.manual_seed(7)\nsame = torch.rand(1).item()",
         "%%step j --join",
     )
-    runs = [Run(session.run(RunOptions()).pathspec, datastore=session.datastore) for _ in range(2)]
+    runs = [Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore) for _ in range(2)]
     tasks = [task for run in runs for task in run["f"]]
     assert len({task["differ"].data for task in tasks}) == 4
     assert len({task["same"].data for task in tasks}) == 1
@@ -42,7 +43,7 @@ def test_a_model_is_trained_over_two_steps(make_session: MakeSession) -> None:
         f"%%step first -> training, rows\n{train}",
         f"%%step second -> weight\n{train}\nweight = model.weight.detach().clone()",
     )
-    run = Run(session.run(RunOptions()).pathspec, datastore=session.datastore)
+    run = Run(run_flow(session, RunOptions()).pathspec, datastore=session.datastore)
     torch.manual_seed(7)
     model, rows = torch.nn.Linear(100, 20), torch.ones(2, 100)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)

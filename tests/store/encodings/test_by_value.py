@@ -13,6 +13,7 @@ import pytest
 
 from flownb.client import Run
 from flownb.session.options import parse_run
+from flownb.session.run import run_flow
 from flownb.store.encoding import decode, encode
 from flownb.store.encodings import rebuild
 from tests.conftest import MakeSession
@@ -221,7 +222,7 @@ def test_a_step_and_the_client_load_what_a_body_defined(make_session: MakeSessio
         "table = {'double': lambda v: v * 2}",
         "%%step end -> seen\nseen = [type(one) is type(many[0]), one.root(), add(1), table['double'](2)]\none.x = 16",
     )
-    session.run(parse_run([]))
+    run_flow(session, parse_run([]))
     end = Run("F/1", datastore=session.datastore)["end"].task
     assert end is not None
     assert end.data.seen == [True, 7.0, 9, 4]
@@ -240,7 +241,7 @@ def test_a_step_that_only_reads_such_a_value_changes_nothing(make_session: MakeS
         "%%step start -> one\nclass C:\n    def f(self):\n        return 1\none = C()",
         "%%step end -> n\nn = one.f()",
     )
-    session.run(parse_run([]))
+    run_flow(session, parse_run([]))
     run = Run("F/1", datastore=session.datastore)
     tasks = [run[name].task for name in ("start", "end")]
     assert len({task["one"].sha for task in tasks if task is not None}) == 1
@@ -257,14 +258,14 @@ def test_a_class_has_the_same_bytes_after_its_instances_were_stored() -> None:
     kind = make("class C: pass\nvalue = C")
     first = encoded([kind])
     encoded(kind())
-    assert first == encoded([kind])
+    assert encoded([kind]) == first
     assert again([kind])[0] is type(again(kind()))
 
 
 def test_a_method_of_none_is_not_taken_for_a_users() -> None:
     """A function whose class cannot be found by its name is stored by value, whatever it is called."""
     made = make("def f(self): return 'own'\nf.__qualname__ = 'D.__repr__'\nvalue = [f]")
-    assert "own" == again(made)[0](None)
+    assert again(made)[0](None) == "own"
 
 
 def test_definitions_that_differ_are_kept_apart() -> None:

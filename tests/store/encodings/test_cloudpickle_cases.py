@@ -392,7 +392,7 @@ def test_odd_entries_of_sys_modules_do_no_harm(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "_faulty", Faulty())  # type: ignore[arg-type]  # which is the point
     value = make("class C:\n    def f(self): return 1\ndef g(): return 2\nvalue = [C(), g]")
     one, g = decode("pickle5", memoryview(bytearray(encoded(value))))
-    assert (1, 2) == (one.f(), g())
+    assert (one.f(), g()) == (1, 2)
 
 
 REFUSED = {

@@ -221,7 +221,7 @@ def test_what_a_server_refuses_is_explained(proxy: Any, open_store: Any, answer:
     ]
     for number, call in enumerate(calls):
         if "Redirect" not in answer and number == 3 and answer[:3] == "404":
-            continue  # an answer 404 to HEAD cannot be told from a missing object
+            continue  # an answer 404 to HEAD cannot be distinguished from a missing object
         proxy.asked.clear()
         with pytest.raises(StoreError) as caught:
             call()

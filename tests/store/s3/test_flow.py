@@ -15,7 +15,11 @@ from flownb.cells.cell import read_cell
 from flownb.cells.notebook import read_notebook
 from flownb.client import Flow
 from flownb.session.options import RunOptions, parse_spin
+from flownb.session.run import run_flow
 from flownb.session.session import Session
+from flownb.session.spin import spin_step
+from flownb.session.states import step_states
+from flownb.session.step import run_step
 
 CELLS = (
     "%%flow F",
@@ -38,7 +42,7 @@ def session(s3_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ses
 
 def test_a_flow_runs_and_is_read_elsewhere(session: Session) -> None:
     """A run in S3 gives what it gives in a folder; another process without any cache reads it through the client."""
-    assert session.run(RunOptions()).tasks == 24
+    assert run_flow(session, RunOptions()).tasks == 24
     code = """
         from flownb import Flow
         run = Flow("F").latest_successful_run
@@ -55,12 +59,12 @@ def test_a_flow_runs_and_is_read_elsewhere(session: Session) -> None:
 def test_cells_and_spins(session: Session, tmp_path: Path) -> None:
     """Step cells, spins and kept spins work as in a folder, and nothing is written beside the notebook."""
     for step in ("load", "train", "pick"):
-        session.run_step(step)
-    assert session.spin(parse_spin(["pick"])).values["best"] == 38.0
-    kept = session.spin(parse_spin(["train", "--index", "3", "--persist"]))
+        run_step(session, step)
+    assert spin_step(session, parse_spin(["pick"])).values["best"] == 38.0
+    kept = spin_step(session, parse_spin(["train", "--index", "3", "--persist"]))
     assert kept.task is not None
     assert kept.task.data.model.weights == 6.0
-    assert {one.state for one in session.freshness().values()} == {"fresh"}
+    assert {one.state for one in step_states(session).values()} == {"fresh"}
     (work,) = Flow("F", datastore=session.datastore).working_runs()
     assert len(list(work["train"])) == 20
     assert [path for path in tmp_path.iterdir() if path.name.startswith(".flownb")] == []
@@ -94,8 +98,10 @@ def test_notebooks_and_users_of_one_bucket_are_kept_apart(
         for user in ("ada", "bob")
     ]
     for x, (place, user, notebook_id) in enumerate(who):
-        assert opened(place, user, x, notebook_id).freshness()["load"].state == "never"
-        opened(place, user, x, notebook_id).run_step("load")
-        opened(place, user, x, notebook_id).run(RunOptions(executor="inline"))
-    found = [opened(place, user, x, named).spin(parse_spin(["add"])) for x, (place, user, named) in enumerate(who)]
+        assert step_states(opened(place, user, x, notebook_id))["load"].state == "never"
+        run_step(opened(place, user, x, notebook_id), "load")
+        run_flow(opened(place, user, x, notebook_id), RunOptions(executor="inline"))
+    found = [
+        spin_step(opened(place, user, x, named), parse_spin(["add"])) for x, (place, user, named) in enumerate(who)
+    ]
     assert [one.values["y"] for one in found] == [x + 1 for x in range(len(who))]

@@ -13,7 +13,9 @@ from flownb.cells.cell import read_cell
 from flownb.cli.main import main
 from flownb.session.logs import parse_logs, step_log
 from flownb.session.options import parse_run
+from flownb.session.run import begin_run, run_flow
 from flownb.session.session import Session
+from flownb.session.step import run_step
 from flownb.store.garbage import remove_run
 
 CELLS = (
@@ -42,8 +44,8 @@ def texts(session: Session, words: str) -> list[str]:
 
 def test_logs_are_kept_in_a_bucket(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
     """Step cells and runs leave their logs in the bucket, whole once they have ended; they go with their run."""
-    session.run_step("load")
-    session.run(parse_run([]))
+    run_step(session, "load")
+    run_flow(session, parse_run([]))
     assert texts(session, "load --from 1") == ["loaded\n"]
     assert texts(session, "train --from 2") == ["got 1\n", "got 2\n", "got 3\n"]
     capsys.readouterr()
@@ -57,7 +59,7 @@ def test_a_run_in_a_bucket_is_followed(session: Session, monkeypatch: pytest.Mon
     """Another process sees what a task wrote while it runs: objects are written again now and then."""
     monkeypatch.setattr("flownb.store.s3.storage.REWRITTEN", 0.0)
     (tmp_path / "wait").touch()
-    run = session.begin(parse_run([]))
+    run = begin_run(session, parse_run([]))
     run.start()
     command = [sys.executable, "-m", "flownb.cli.main", "logs", run.pathspec, "--follow"]
     environment = {**os.environ, "FLOWNB_CACHE_SIZE": "0"}

@@ -6,7 +6,7 @@ import pytest
 
 from flownb.cells.body import Transition
 from flownb.flow.graph import FlowGraph
-from tests.flow.flows import drawn
+from tests.flow.flows import built
 
 
 def edges(graph: FlowGraph) -> dict[str, tuple[str, ...]]:
@@ -31,7 +31,7 @@ PARENTS = {
 @pytest.mark.parametrize("cells", PARENTS)
 def test_parents_come_from_after_then_self_next_then_the_cell_above(cells: tuple[str, ...]) -> None:
     """A header's --after counts first, then who names the step, then the step cell above; start has none."""
-    assert edges(drawn(*cells)) == PARENTS[cells]
+    assert edges(built(*cells)) == PARENTS[cells]
 
 
 TRANSITIONS = {
@@ -49,7 +49,7 @@ TRANSITIONS = {
 @pytest.mark.parametrize("cells", TRANSITIONS)
 def test_transitions_come_from_self_next_or_the_headers_below(cells: tuple[str, ...]) -> None:
     """A body's own self.next is its transition; else what the headers of its children ask for."""
-    assert drawn(*cells)["a"].transition == TRANSITIONS[cells]
+    assert built(*cells)["a"].transition == TRANSITIONS[cells]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_transitions_come_from_self_next_or_the_headers_below(cells: tuple[str, 
 )
 def test_a_join_says_so_or_reads_inputs(cells: tuple[str, ...], join: bool) -> None:
     """A pasted join method needs no --join; a local or shared name `inputs` makes no join."""
-    assert drawn(*cells)["b"].is_join == join
+    assert built(*cells)["b"].is_join == join
 
 
 PROBLEMS = {
@@ -73,7 +73,7 @@ PROBLEMS = {
         (
             "unknown parent",
             "b",
-            "Step b comes after `aa`, which is no step. Did you mean `a`?",
+            "Step b comes after `aa`, which is not a step. Did you mean `a`?",
             "The steps so far are a, b.",
             "Correct --after, or run the cell that defines that step first.",
         )
@@ -83,16 +83,16 @@ PROBLEMS = {
             "conflict",
             "b",
             "Step b says `--after a`, but a's self.next does not name it.",
-            "A body that ends in self.next decides alone where the flow goes next.",
-            "Add self.b to a's self.next, or remove that line.",
+            "If a body ends in self.next, only that line decides where the flow goes next.",
+            "Add self.b to a's self.next, or remove that self.next.",
         )
     ],
     ("%%step a\nself.next(self.b, foreach='xs')", "%%step b --foreach ys --after a"): [
         (
             "conflict",
             "b",
-            "Step b says `--foreach ys`, but a's self.next says otherwise.",
-            "A body that ends in self.next decides alone where the flow goes next.",
+            "Step b says `--foreach ys`, but a's self.next says something else.",
+            "If a body ends in self.next, only that line decides where the flow goes next.",
             "Remove `--foreach ys` from b's header, or change a's self.next.",
         )
     ],
@@ -100,8 +100,8 @@ PROBLEMS = {
         (
             "conflict",
             "b",
-            "Step b says `--when k=y`, but a's self.next says otherwise.",
-            "A body that ends in self.next decides alone where the flow goes next.",
+            "Step b says `--when k=y`, but a's self.next says something else.",
+            "If a body ends in self.next, only that line decides where the flow goes next.",
             "Remove `--when k=y` from b's header, or change a's self.next.",
         )
     ],
@@ -111,14 +111,14 @@ PROBLEMS = {
             "b",
             "Step a goes to b as a foreach and also to c.",
             "A foreach leads to exactly one step.",
-            "Put a step between a and b, or move c behind it.",
+            "Put a step between a and b, or move c after it.",
         )
     ],
     ("%%step a", "%%step b --when k=x", "%%step c --after a", "%%step d --after a --when k=y"): [
         (
             "switch",
             "c",
-            "Step c is no case of a's switch on `k`.",
+            "Step c is not a case of a's switch on `k`.",
             "All steps after a switch are cases of the same artifact.",
             "Write `--when k=VALUE` in the header of c.",
         )
@@ -136,7 +136,7 @@ PROBLEMS = {
         (
             "switch",
             "b",
-            "a's switch on `k` has one case.",
+            "The switch of a on `k` has only one case.",
             "Metaflow's switch needs at least two.",
             "Add a step with `--after a --when k=OTHER`.",
         )
@@ -147,5 +147,5 @@ PROBLEMS = {
 @pytest.mark.parametrize("cells", PROBLEMS)
 def test_what_contradicts_itself_is_a_problem(cells: tuple[str, ...]) -> None:
     """Headers and self.next that do not fit are told in three sentences, at the step that has to change."""
-    found = [(p.kind, p.step, p.what, p.why, p.fix) for p in drawn(*cells).problems]
+    found = [(p.kind, p.step, p.message.what, p.message.why, p.message.fix) for p in built(*cells).problems]
     assert found == PROBLEMS[cells]

@@ -1,0 +1,94 @@
+"""The export to flow.py, and the artifacts that the exported flow could not store.
+
+What a body defines (a lambda, a local class or function) is stored by value here. Metaflow pickles it by name, which
+such an object does not have: the step fails there. So a note says it where it is stored, and again at export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from flownb.errors import UnpicklableArtifact
+from flownb.flow.module import requirements
+from flownb.runtime.freshness import code_reasons, fingerprint
+from flownb.session.session import Session
+from flownb.store.records import ArtifactRef, TaskRecord
+
+__all__ = ["constants_only_here", "export_flow", "found_at_export", "only_here"]
+
+
+def export_flow(
+    session: Session, filename: str = "flow.py", *, strict: bool = False, kernel_names: Iterable[str] = ()
+) -> str:
+    """The flow as the text of a Metaflow file called `filename`.
+
+    Parameters
+    ----------
+    session : Session
+    filename : str
+    strict : bool, default False
+        Whether to refuse a flow whose latest results have artifacts that Metaflow cannot store.
+    kernel_names : iterable of str
+        Names in the notebook's namespace, for the checks' messages.
+
+    Raises
+    ------
+    CheckFailed
+        If the flow has errors.
+    UnpicklableArtifact
+        If it is strict, and there is such an artifact.
+    """
+    from flownb.export import flow_file
+
+    session.checks.require(None, kernel_names, again=True, elsewhere=True)
+    for one in found_at_export(session) if strict else []:
+        raise UnpicklableArtifact(
+            f"The flow cannot be exported: {one.what}",
+            one.why,
+            f"{one.fix} Or export without --strict.",
+            artifact=one.artifact,
+        )
+    needs = requirements(session.all_cells())
+    return flow_file(session.program(True), notebook=session.working.file.name, filename=filename, needs=needs)
+
+
+def only_here(record: TaskRecord) -> dict[str, UnpicklableArtifact]:
+    """The artifacts that a task made and Metaflow cannot store, by name, with the message for each."""
+    named = ((name, record.artifacts[name]) for name in record.captured if name in record.artifacts)
+    return {name: _said(name, ref, f"step {record.step}") for name, ref in named if ref.by_value}
+
+
+def constants_only_here(given: Mapping[str, ArtifactRef]) -> list[UnpicklableArtifact]:
+    """The same for what the class body assigns."""
+    return [_said(name, ref, "the %%flow cell") for name, ref in given.items() if ref.by_value]
+
+
+def _said(name: str, ref: ArtifactRef, place: str) -> UnpicklableArtifact:
+    """The message that an artifact can be stored here only."""
+    fix = "Define it in a %%shared cell."
+    if ref.by_value == "a lambda":
+        fix = "Write it as a function (`def`) in a %%shared cell."
+    return UnpicklableArtifact(
+        f"artifact `{name}` of {place} can be stored only by flownb.",
+        f"It contains {ref.by_value}, which Metaflow cannot pickle: the exported flow would fail there.",
+        fix,
+        artifact=name,
+    )
+
+
+def found_at_export(session: Session) -> list[UnpicklableArtifact]:
+    """The artifacts that the exported flow could not store, by the latest results whose code has not changed since."""
+    program, results = session.program(True), session.results()
+    found = constants_only_here(session.start_values.of(program))
+    for step in program.graph.order:
+        now = fingerprint(program, step)
+        for record in _newest(results.latest(step)):
+            if not any(one.is_code for one in code_reasons(now, record.fingerprint, step)):
+                found += only_here(record).values()
+    return found
+
+
+def _newest(records: Iterable[TaskRecord]) -> list[TaskRecord]:
+    """One task of a step for each set of artifacts that only flownb can store."""
+    by_names = {tuple(only_here(record)): record for record in records}
+    return list(by_names.values())
