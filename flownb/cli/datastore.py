@@ -1,7 +1,7 @@
 """``flownb runs | timeline | du | gc | rm | index``: what a datastore contains, and clearing it up.
 
-These commands need no notebook: they work on the datastore of the folder they are called in, or on the one that is
-named.
+These commands need no notebook: they work on the datastore of the folder they are called in, or on the datastore that
+``--datastore`` names.
 """
 
 from __future__ import annotations

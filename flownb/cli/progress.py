@@ -25,7 +25,7 @@ FIRST = 0.3
 # Seconds after which a step that is still running is reported again where lines stay.
 LONG = 10.0
 SECOND = 1.0
-# The most lines of steps, and of the terminal's lines those that stay free for what tasks print.
+# The most lines of steps, and how many lines of the terminal stay free for what tasks print.
 MOST = 12
 FREE = 4
 # Characters of text that wait for the next picture.

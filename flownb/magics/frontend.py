@@ -46,9 +46,9 @@ def notebook_path(shell: Any, folder: Path, cells: frozenset[str] = frozenset())
     cells : frozenset of str
         Ids of cells that were executed, the first one of the kernel among them; none if that is not known.
     """
-    told = shell.user_ns.get("__vsc_ipynb_file__")
-    if told:
-        return _found(str(told), folder)
+    given = shell.user_ns.get("__vsc_ipynb_file__")
+    if given:
+        return _found(str(given), folder)
     named = os.environ.get(NAMED)
     if not named or getattr(shell, "kernel", None) is None or _is_inherited(named):
         return None
@@ -74,12 +74,12 @@ def _is_inherited(named: str) -> bool:
         import psutil  # type: ignore[import-untyped]  # ipykernel needs it, so it is there
 
         return bool(psutil.Process(number).environ().get(NAMED) == named)
-    except Exception:  # it is on another machine or another user's: then it is no tool that a notebook started
+    except Exception:  # on another machine, or another user's: not a tool that a notebook started
         return False
 
 
 def _is_another(path: Path, cells: frozenset[str]) -> bool:
-    """Whether a file has cells, and none of those that were executed.
+    """Whether a file has cells, but none of the executed ones.
 
     A kernel that is restarted is named as it was at first: the file of that name may be another one by now.
     """
@@ -220,7 +220,7 @@ class Frontend:
         return made
 
     def before_cell(self, info: Any = None) -> None:
-        """Take over what a view shows; forget deleted cells, and the one executed, which its magic then defines anew.
+        """Take over what a view shows; forget deleted cells, and the one executed, which its magic then defines again.
 
         JupyterLab names deleted cells once, with whatever cell is executed next; and a step cell whose mark was taken
         away is executed as scratch.

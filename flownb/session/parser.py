@@ -25,10 +25,10 @@ __all__ = [
     "Command",
     "Face",
     "Moment",
+    "NameValue",
     "OneOf",
     "Option",
     "Parser",
-    "Setting",
     "Whole",
     "asks_for_help",
     "refused",
@@ -522,7 +522,7 @@ class OneOf(_ParamType):
         return [CompletionItem(one) for one in self.accepted if one.startswith(incomplete)]
 
 
-class Setting(_ParamType):
+class NameValue(_ParamType):
     """``NAME=VALUE``."""
 
     name = "setting"
