@@ -1,6 +1,6 @@
-"""Settings from the environment.
+"""Settings, read from the environment variables that keep them: the datastore's place, the user's name, and others.
 
-Takes environment variables; gives the datastore's folder and the user's name.
+`flownb.configuration` lists all settings and fills these variables from Jupyter's configuration.
 """
 
 from __future__ import annotations
@@ -10,9 +10,17 @@ import os
 import re
 from pathlib import Path
 
-from flownb.errors import NotFound
+from flownb.errors import NotFound, ParameterError
 
-__all__ = ["DATASTORE_VARIABLE", "datastore_root", "user_name", "working_folder"]
+__all__ = [
+    "DATASTORE_VARIABLE",
+    "datastore_root",
+    "ignored_variables",
+    "max_workers",
+    "shows_report_details",
+    "user_name",
+    "working_folder",
+]
 
 DATASTORE_VARIABLE = "FLOWNB_DATASTORE"
 # One letter is a drive of Windows.
@@ -41,6 +49,33 @@ def datastore_root(folder: str | Path | None = None) -> Path | str:
         except RuntimeError:
             return Path(chosen).absolute()  # no such user: a folder of that name
     return (Path(folder) if folder else working_folder()).absolute() / ".flownb"
+
+
+def max_workers() -> int | None:
+    """How many tasks of a run execute at once: ``$FLOWNB_MAX_WORKERS``; None means as many as there are processors.
+
+    Raises
+    ------
+    ParameterError
+        If it is not a whole number.
+    """
+    text = os.environ.get("FLOWNB_MAX_WORKERS", "").strip()
+    if text and not text.isdecimal():
+        raise ParameterError(
+            f"FLOWNB_MAX_WORKERS is `{text}`.", "It has to be a whole number.", "Set it to 4, for example, or unset it."
+        )
+    return int(text or 0) or None
+
+
+def shows_report_details() -> bool:
+    """Whether the report under a step cell shows its details at once: ``$FLOWNB_REPORT_DETAILS``."""
+    return os.environ.get("FLOWNB_REPORT_DETAILS", "").strip().lower() not in ("", "0", "false", "no", "off")
+
+
+def ignored_variables() -> frozenset[str]:
+    """Environment variables that do not make a result stale: ``$FLOWNB_IGNORED_VARIABLES``, separated by commas."""
+    names = os.environ.get("FLOWNB_IGNORED_VARIABLES", "").split(",")
+    return frozenset(name.strip() for name in names if name.strip())
 
 
 def working_folder() -> Path:

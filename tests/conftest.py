@@ -22,7 +22,8 @@ settings.load_profile("flownb")
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on the datastore or user of the shell it is started from."""
-    for name in ("DATASTORE", "CACHE", "CACHE_SIZE", "S3_COMPRESSION", "S3_TIMEOUT"):
+    names = ("DATASTORE", "MAX_WORKERS", "REPORT_DETAILS", "IGNORED_VARIABLES", "CACHE", "CACHE_SIZE", "S3_COMPRESSION")
+    for name in (*names, "S3_TIMEOUT"):
         monkeypatch.delenv(f"FLOWNB_{name}", raising=False)
     monkeypatch.setenv("METAFLOW_USER", "tester")
 

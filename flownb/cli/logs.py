@@ -1,21 +1,18 @@
 """``flownb logs``: what tasks wrote, also while they run.
 
-Takes a pathspec; prints text. Of one task the text stands as it was written; of several each line has its task before
-it, by time. What a task displayed is there as its text.
+The text of one task is printed as it was written. Where there are several, each line begins with its task, and lines
+are in the order of time. What a task displayed is printed as its text.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from flownb.cli.datastore import open_datastore
-from flownb.cli.help import with_help
 from flownb.client.logs import failure_piece, settled, task_attempts, task_log
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.pathspec import safe_name
@@ -23,7 +20,7 @@ from flownb.store.datastore import Datastore
 from flownb.store.logs import LogPiece, LogPlace, LogReader
 from flownb.store.records import TaskRecord
 
-__all__ = ["add_logs"]
+__all__ = ["logs"]
 
 # Seconds between two looks at a log that is followed, in a folder and in a bucket.
 LOOK, LOOK_AFAR = 0.25, 2.0
@@ -31,25 +28,6 @@ LOOK, LOOK_AFAR = 0.25, 2.0
 SHARE = 0.2
 
 Shown = tuple[LogPlace, LogPiece]
-
-
-def add_logs(commands: Any) -> None:
-    """Add the command to a parser.
-
-    Parameters
-    ----------
-    commands : argparse subparsers
-    """
-    text = "Print what the tasks of a run, of a step, or one task wrote."
-    sub = with_help(commands, "logs", text)
-    sub.add_argument("place", metavar="FLOW/RUN[/STEP[/TASK]]")
-    sub.add_argument("--datastore", help="folder or s3://bucket/prefix; default: $FLOWNB_DATASTORE or .flownb here")
-    sub.add_argument("--follow", "-f", action="store_true", help="go on until the run has ended")
-    sub.add_argument("--attempt", type=_attempt, metavar="N", help="from 0; default: the last one of each task")
-    which = sub.add_mutually_exclusive_group()
-    which.add_argument("--stdout", dest="stream", action="store_const", const="stdout", help="only what went to stdout")
-    which.add_argument("--stderr", dest="stream", action="store_const", const="stderr", help="only what went to stderr")
-    sub.set_defaults(command=logs, stream=None)
 
 
 @dataclass(frozen=True)
@@ -80,27 +58,33 @@ class _Place:
         return self.datastore.logs.reader(self.flow, self.run, step=self.step, task=self.task, attempt=self.attempt)
 
 
-def logs(arguments: argparse.Namespace, rest: list[str]) -> int:
+def logs(place: str, *, follow: bool, attempt: int | None, stdout: bool, stderr: bool, datastore: str | None) -> int:
     """``flownb logs FLOW/RUN[/STEP[/TASK]] [--follow] [--stdout | --stderr] [--attempt N]``."""
-    datastore = open_datastore(arguments, rest)
-    names = [safe_name(name) for name in arguments.place.strip("/").split("/")]
+    if stdout and stderr:
+        raise ParameterError(
+            "`--stdout` and `--stderr` cannot be given together.",
+            "Each shows what was written to one of them only.",
+            "Leave both out to see everything.",
+        )
+    store = open_datastore(datastore)
+    names = [safe_name(name) for name in place.strip("/").split("/")]
     if not 2 <= len(names) <= 4:
         raise ParameterError(
-            f"`{arguments.place}` names no run.",
+            f"`{place}` does not name a run.",
             "A place is FLOW/RUN, FLOW/RUN/STEP or FLOW/RUN/STEP/TASK.",
             "Correct it.",
         )
     flow, run, step, task = [*names, None, None][:4]
     assert flow is not None
     assert run is not None
-    datastore.runs.run(flow, run)  # says so if there is no such run
-    place = _Place(datastore, flow, run, step, task, arguments.attempt)
-    printer = _Printer(arguments.stream, labelled=task is None)
+    store.runs.run(flow, run)  # says so if there is no such run
+    meant = _Place(store, flow, run, step, task, attempt)
+    printer = _Printer("stdout" if stdout else "stderr" if stderr else None, labelled=task is None)
     try:
-        if arguments.follow:
-            _follow(place, printer)
+        if follow:
+            _follow(meant, printer)
         else:
-            _print(place, printer)
+            _print(meant, printer)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read along has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -237,10 +221,3 @@ class _Printer:
 def _seen(line: str) -> str:
     """What a terminal shows of a line that was written over and over, as bars are."""
     return line.rstrip("\r").rpartition("\r")[2]
-
-
-def _attempt(text: str) -> int:
-    """A number from 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"`{text}` is no attempt; they are numbered from 0")
-    return int(text)

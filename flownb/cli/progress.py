@@ -1,7 +1,7 @@
-"""The progress of a run in a terminal: a line a step, kept up to date below what tasks print.
+"""The progress of a run in a terminal: a line for each step, kept up to date below what tasks print.
 
-Takes a `Tally` and the text that tasks print; writes to the terminal. Where standard output goes elsewhere (a pipe, a
-log of CI), a step is told of when it is done, and now and then while it goes on.
+rich draws it. Where standard output goes elsewhere (a pipe, a log of CI), a line is written when a step is done, and
+now and then while it runs.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TextIO
 
 from flownb.runtime.events import Event, TaskCloned, TaskEnded
-from flownb.session.progress import LineState, StepLine, Tally, columns, cut, texts
+from flownb.session.progress import LineState, StepLine, Tally, cut, texts
 
 __all__ = ["LogProgress", "TerminalProgress", "progress_view"]
 
 # Seconds between two pictures, and before the first one: a short run needs none.
 INTERVAL = 0.1
 FIRST = 0.3
-# Seconds after which a step that goes on is told of again where lines are for good.
+# Seconds after which a step that is still running is reported again where lines stay.
 LONG = 10.0
 SECOND = 1.0
-# The most lines of steps, and of the terminal's lines those that stay free for what tasks print.
+# The most lines of steps, and how many lines of the terminal stay free for what tasks print.
 MOST = 12
 FREE = 4
 # Characters of text that wait for the next picture.
@@ -33,9 +34,26 @@ WAITING = 1 << 16
 GLYPHS: Mapping[LineState, str] = {
     "waiting": "○", "running": "◐", "done": "✓", "failed": "✗", "interrupted": "✗", "untaken": "⊘",
 }  # fmt: skip
-COLOURS: Mapping[LineState, str] = {
-    "waiting": "2", "running": "36", "done": "32", "failed": "31", "interrupted": "33", "untaken": "2",
+STYLES: Mapping[LineState, str] = {
+    "waiting": "dim", "running": "cyan", "done": "green", "failed": "red", "interrupted": "yellow", "untaken": "dim",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that is drawn.
+
+    Attributes
+    ----------
+    glyph, style, text : str
+    is_whole : bool
+        Whether all of it has the style, and not the glyph alone.
+    """
+
+    glyph: str
+    style: str
+    text: str
+    is_whole: bool
 
 
 def progress_view(tally: Tally, *, alone: bool = False) -> TerminalProgress | LogProgress:
@@ -87,8 +105,8 @@ class _Repeated:
 class TerminalProgress(AbstractContextManager["TerminalProgress"]):
     """Lines at the bottom of a terminal that are written over, while the text of tasks scrolls above.
 
-    The cursor always stands below them and nothing of the terminal is switched, so a process that is killed leaves
-    it as usable as it was.
+    The cursor is always below them and stays visible, so a process that is killed leaves the terminal as usable as it
+    was.
 
     Parameters
     ----------
@@ -99,12 +117,13 @@ class TerminalProgress(AbstractContextManager["TerminalProgress"]):
     """
 
     def __init__(self, tally: Tally, file: TextIO, *, colours: bool) -> None:
-        self._tally, self._file, self._colours = tally, file, colours
+        from flownb.cli.live import live_lines
+
+        self._tally, self._file = tally, file
+        self._live = live_lines(file, colours=colours)
         self._lock = threading.Lock()
         self._texts: list[str] = []
         self._waiting = 0
-        # How wide each line is that stands there now.
-        self._drawn: list[int] = []
         self._repeated: _Repeated | None = None
 
     def __enter__(self) -> TerminalProgress:
@@ -132,53 +151,32 @@ class TerminalProgress(AbstractContextManager["TerminalProgress"]):
             self._paint()
 
     def _paint(self, *, last: bool = False) -> None:
-        """Write the text that waits, and the lines anew below it."""
+        """Write the text that waits, and the lines again below it."""
         with self._lock:
             text = "".join(self._texts)
             self._texts.clear()
             self._waiting = 0
             size = _size(self._file)
             lines = [] if last or not _in_front(self._file) else self._lines(size)
-            erased = self._erasing(size.columns)
-            self._drawn = [columns(line) + 2 for _, line in lines]
-            self._put(erased + _overwriting(text) + "".join(f"{self._painted(*line)}\n" for line in lines))
+            self._live.paint(_overwriting(text), lines, size, last=last)
 
-    def _erasing(self, columns: int) -> str:
-        """What takes the lines away; in a window that became narrower they take more rows than before."""
-        rows = sum(max(1, -(-width // columns)) for width in self._drawn)
-        return f"\r\x1b[{rows}A\x1b[J" if rows else ""
-
-    def _lines(self, size: os.terminal_size) -> list[tuple[LineState | None, str]]:
+    def _lines(self, size: os.terminal_size) -> list[Line]:
         """The lines as they are to be, the last one about the run as a whole."""
         lines = self._tally.lines(max(4, min(MOST, size.lines - FREE)))
-        shown = [(line.state, cut(text, size.columns - 3)) for line, text in zip(lines, texts(lines), strict=True)]
-        return [*shown, (None, cut(self._tally.head(), size.columns - 3))]
-
-    def _painted(self, state: LineState | None, line: str) -> str:
-        """A line with its glyph, in colour."""
-        glyph = GLYPHS[state] if state else " "
-        if not self._colours:
-            return f"{glyph} {line}"
-        if state is None or state == "waiting":
-            return f"\x1b[2m{glyph} {line}\x1b[0m"
-        return f"\x1b[{COLOURS[state]}m{glyph}\x1b[0m {line}"
-
-    def _put(self, text: str) -> None:
-        """Write to the terminal itself: what is written to the stream may be taken for a task's."""
-        if text:
-            self._file.flush()
-            left = text.encode(self._file.encoding, "replace")
-            while left:
-                left = left[os.write(self._file.fileno(), left) :]
+        shown = [
+            Line(GLYPHS[line.state], STYLES[line.state], cut(text, size.columns - 3), line.state == "waiting")
+            for line, text in zip(lines, texts(lines), strict=True)
+        ]
+        return [*shown, Line(" ", "dim", cut(self._tally.head(), size.columns - 3), True)]
 
 
 class LogProgress(AbstractContextManager["LogProgress"]):
-    """Lines that stay: one when a step is done, and now and then one for a step that goes on.
+    """Lines that stay: one when a step is done, and now and then one for a step that is still running.
 
     Parameters
     ----------
     tally : Tally
-        Told of each event before this is.
+        It receives each event before this does.
     alone : bool, default False
         Whether to write only when something happens: what another thread writes may be taken for a task's.
     """
@@ -224,7 +222,7 @@ class LogProgress(AbstractContextManager["LogProgress"]):
             _write(sys.stdout, "".join(f"{line.name}: {', '.join(_facts(line))}\n" for line in lines))
 
     def _is_due(self, name: str, last: bool) -> bool:
-        """Whether a step is to be told of now."""
+        """Whether a step is to be reported now."""
         step, now = self._tally.steps[name], self._tally.seconds
         if step.began is None and not step.over:
             return last and self._tally.ended_well
@@ -238,7 +236,7 @@ class LogProgress(AbstractContextManager["LogProgress"]):
 
 
 def _write(file: TextIO, text: str) -> None:
-    """Write to a pipe or a file; the run goes on if nobody reads any more (``flownb run nb.ipynb | head``)."""
+    """Write to a pipe or a file; the run continues if nobody reads any more (``flownb run nb.ipynb | head``)."""
     try:
         file.write(text)
         file.flush()
@@ -249,12 +247,12 @@ def _write(file: TextIO, text: str) -> None:
 
 
 def _facts(line: StepLine) -> tuple[str, ...]:
-    """What a line says; that one task of one is done goes without saying."""
+    """What a line says; that one task of one is done need not be said."""
     return line.notes if line.count in ("", "1/1") and line.notes else (line.count, *line.notes)
 
 
 def _overwriting(text: str) -> str:
-    """Text whose carriage returns take the line away that they go back on, as what comes after may be shorter."""
+    """Text whose carriage returns clear the line that they go back on, as what comes after may be shorter."""
     return text.replace("\r\n", "\n").replace("\r", "\r\x1b[K") if "\r" in text else text
 
 

@@ -22,6 +22,7 @@ def register(shell: Any) -> None:
     for magics in (StepMagics, RunMagics, SpinMagics, CardMagics):
         shell.register_magics(magics(shell, frontend))
     register_debug(shell, frontend)
+    shell.configurables.append(frontend.settings)
     frontend.post_mortem.watch()
     shell.input_transformers_cleanup.append(tags_to_magic(shell))
     shell.events.register("pre_run_cell", frontend.before_cell)

@@ -1,7 +1,7 @@
-"""What tracebacks call the cells of steps and shared code: as the notebook shows them.
+"""Errors and breakpoints of steps in a notebook: named cells, the user's own frames, IPython's debugger.
 
-A cell that was executed in this kernel is ``Cell In[5]``, as everywhere in IPython; one that was not, for example after
-a restart, has the name of its step. Code of a run is executed by other processes, which know neither.
+A traceback calls a cell that was executed in this kernel ``Cell In[5]``, as everywhere in IPython; a cell that was not,
+for example after a restart, has the name of its step. Code of a run is executed by other processes, which know neither.
 """
 
 from __future__ import annotations
@@ -82,14 +82,12 @@ def _read_name(name: str) -> tuple[str, str] | None:
     return "Cell", f"%%{kind} {step or ''}".rstrip() + which
 
 
-# MERGED-DOC magics.post_mortem: What a notebook shows of an error, and what ``%debug`` and ``%pdb`` then look into:
-# the user's frames. Takes an error that a magic ends with; raises it so that IPython shows the user's lines, and
-# finds the user's frames where it looks for them: in the exception and in ``sys.last_traceback``. A task of a run
-# failed in a process of its own, which has ended; ``%debug`` offers to run it again in the kernel.
-
-
 class PostMortem:
-    """The errors of one shell.
+    """The errors of one shell, shown with the user's frames alone.
+
+    A magic's error is raised so that IPython shows the user's lines, and so that ``%debug`` and ``%pdb`` find the
+    user's frames where they look: in the exception and in ``sys.last_traceback``. A task of a run failed in a process
+    of its own, which has ended; ``%debug`` offers to run it again in the kernel.
 
     Parameters
     ----------
@@ -236,16 +234,12 @@ def _remember(error: BaseException, frames: TracebackType) -> None:
         sys.last_exc = error
 
 
-# MERGED-DOC magics.breakpoints: ``breakpoint()`` and ``pdb.set_trace()`` in steps that run in the kernel. Takes
-# IPython's debugger; gives a block in which these calls of a step open it at the step's line. A kernel's own
-# ``breakpoint()`` does nothing unless JupyterLab's debugger is switched on (``debugpy.breakpoint``, 1.8).
-
-
 @contextlib.contextmanager
 def breakpoints(shell: Any, can_ask: Callable[[], bool]) -> Iterator[None]:
-    """Let steps stop in IPython's debugger while the block runs.
+    """Let ``breakpoint()`` and ``pdb.set_trace()`` in steps open IPython's debugger, at the step's line, in this block.
 
-    What the user chose is kept: a hook of their own, ``PYTHONBREAKPOINT``, and JupyterLab's debugger while it is
+    A kernel's own ``breakpoint()`` does nothing unless JupyterLab's debugger is switched on (``debugpy.breakpoint``,
+    1.8). What the user chose is kept: a hook of their own, ``PYTHONBREAKPOINT``, and JupyterLab's debugger while it is
     switched on.
 
     Parameters

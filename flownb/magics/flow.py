@@ -1,73 +1,26 @@
-"""``%flow load``: a task's artifacts as variables of the notebook.
-
-Takes words; sets names in the notebook's namespace and shows which.
-"""
+"""``%%flow`` and ``%flow``: the flow as a whole, and a run of it below the cell that begins it."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from flownb.errors import NotFound, ParameterError, nearest
-from flownb.magics.drive import drive
-from flownb.magics.frontend import Frontend
-from flownb.session.commands import asks_for_help, command_help, overview
+from flownb.magics.frontend import Frontend, with_help
 
 if TYPE_CHECKING:
     from flownb.session.logs import StepLog
+    from flownb.session.progress import Progress
+    from flownb.session.run import FlowRun
 
-__all__ = ["RunMagics", "load_into", "show_logs"]
-
-
-def load_into(frontend: Frontend, words: list[str]) -> None:
-    """Load a task's state into the notebook's namespace and say what was set."""
-    from flownb.session.load import load_task, parse_load
-    from flownb.session.report import value_kind
-
-    options = parse_load(words)
-    loaded = load_task(frontend.session, options, frontend.users_names())
-    frontend.place(loaded.values)
-    parts = [f"✓ loaded {loaded.pathspec}"]
-    if loaded.values:
-        parts.append("set " + ", ".join(f"{name}: {value_kind(one)}" for name, one in loaded.values.items()))
-    print("\n".join([" · ".join(parts), *(f"  note: {note}" for note in loaded.notes)]))
-
-
-# MERGED-DOC magics.logs: What steps wrote and displayed, shown again below a cell: ``%flow logs``.
+__all__ = ["RunMagics"]
 
 
 # A widget lives in the kernel that made it; elsewhere its text is what can be shown.
 WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-def show_logs(log: StepLog) -> None:
-    """Write text to where it was written, and display what was displayed."""
-    from IPython.display import display
-
-    for task in log.tasks:
-        if task.heading:
-            print(f"{task.heading}:")
-        open_lines: set[str] = set()
-        for piece in task.pieces:
-            if piece.kind == "display":
-                data = {kind: content for kind, content in piece.data.items() if kind != WIDGET}
-                display(data, raw=True, metadata=dict(piece.metadata))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
-            else:
-                stream = "stderr" if piece.kind == "stderr" else "stdout"
-                print(piece.text, end="", file=getattr(sys, stream))
-                (open_lines.discard if piece.text.endswith("\n") else open_lines.add)(stream)
-        for stream in sorted(open_lines):
-            print(file=getattr(sys, stream))
-    if log.note:
-        print(f"note: {log.note}")
-
-
-# MERGED-DOC magics.run: ``%%flow`` and ``%flow``: the flow as a whole.
-
-
 # Steps that a note lists by name.
 NAMED = 8
 
@@ -81,17 +34,18 @@ class RunMagics(Magics):
         self.frontend = frontend
         self._said_missing: set[str] = set()
 
+    @with_help()
     @line_cell_magic
     def flow(self, line: str, cell: str | None = None) -> None:
         """Name the flow (``%%flow NAME``), show it (``%flow``), or do something with all of it."""
+        from flownb.session.parser import asks_for_help, words
+
         if cell is not None:
             if asks_for_help(line.split()):
                 self._help([])
             else:
                 self._define(line, cell)
             return
-        from flownb.session.option_words import words
-
         command, *rest = words(line) or [""]
         if command in ("help", "--help", "-h") or asks_for_help(rest):
             self._help(rest if command in ("help", "--help", "-h") else [command])
@@ -119,11 +73,22 @@ class RunMagics(Magics):
             )
         commands[command](rest)
 
-    flow.__doc__ = f"{flow.__doc__}\n\n{overview()}\n"
-
     def _help(self, words: list[str]) -> None:
         """Say which commands there are, or what one of them does."""
-        print(command_help(words[0], "magic") if words else overview())
+        from flownb.session.commands import command_help, overview
+
+        if not words:
+            print(overview())
+        elif words[0] == "run" and self.frontend.views.has_session:
+            from flownb.session.completion import parameter_options
+            from flownb.session.executors import module_kept
+
+            session = self.frontend.session
+            with module_kept(session.flow.name):
+                options = parameter_options(session.program(False))
+            print(command_help("run", options))
+        else:
+            print(command_help(words[0]))
 
     def _define(self, line: str, cell: str) -> None:
         """Take over the flow's header and say what it declares."""
@@ -161,7 +126,7 @@ class RunMagics(Magics):
             run = begin_run(frontend.session, options, kernel_names=frontend.kernel_names())
         except Exception as error:
             frontend.raise_for_user(error)
-        drive(frontend, run, "run", words, background=options.background)
+        _drive(frontend, run, "run", words, background=options.background)
 
     def _resume(self, words: list[str]) -> None:
         """Run again what is not valid any more of an earlier run, and say why each step ran or did not."""
@@ -179,18 +144,18 @@ class RunMagics(Magics):
             run = plan.begin(frontend.kernel_names())
         except Exception as error:
             frontend.raise_for_user(error)
-        drive(frontend, run, "resume", words, background=options.run.background, lines=lambda: plan.lines)
+        _drive(frontend, run, "resume", words, background=options.run.background, lines=lambda: plan.lines)
 
     def _status(self, words: list[str]) -> None:
         """Show what is stale and why, and what a resume would take over."""
         from IPython.display import display
 
-        from flownb.session.options import parse_status
+        from flownb.session.commands import read
         from flownb.session.status import flow_status
 
         frontend = self.frontend
         try:
-            origin = parse_status(words)
+            origin = read("status", words)["origin"]
             self._say_what_is_missing()
             self._say_what_is_left_out()
             status = flow_status(frontend.session, origin)
@@ -206,15 +171,18 @@ class RunMagics(Magics):
         print(use_run(self.frontend.session, words))
 
     def _stop(self, words: list[str]) -> None:
-        """Stop runs that go on in the background."""
-        names = {word if "/" in word else f"{self.frontend.session.flow.name}/{word}" for word in words}
+        """Stop runs that continue in the background."""
+        from flownb.session.commands import read
+
+        given = read("stop", words)["runs"]
+        names = {word if "/" in word else f"{self.frontend.session.flow.name}/{word}" for word in given}
         running = [run for run in self.frontend.session.runs if run.running]
         chosen = [run for run in running if not names or run.pathspec in names]
         if not chosen:
             known = ", ".join(run.pathspec for run in running) or "none"
             raise NotFound(
-                f"No run{' ' + ', '.join(sorted(names)) if names else ''} goes on in the background.",
-                f"Runs of this kernel that go on: {known}.",
+                f"No run{' ' + ', '.join(sorted(names)) if names else ''} continues in the background.",
+                f"Runs of this kernel that continue: {known}.",
                 "Name one of these." if running else "Start one with `%flow run --background`.",
             )
         for run in chosen:
@@ -241,14 +209,12 @@ class RunMagics(Magics):
 
     def _check(self, words: list[str]) -> None:
         """Print what the checks find, or that they find nothing."""
-        from flownb.session.checks import left_out_magics
-
-        frontend = self.frontend
-        if words:
-            raise ParameterError(
-                f"`%flow check` does not take `{words[0]}`.", "It checks the whole flow.", "Leave it out."
-            )
         from flownb.flow.lint import counted
+        from flownb.session.checks import left_out_magics
+        from flownb.session.commands import read
+
+        read("check", words)
+        frontend = self.frontend
 
         self._say_what_is_missing()
         found = frontend.session.checks.find(kernel_names=frontend.kernel_names())
@@ -263,7 +229,7 @@ class RunMagics(Magics):
         """Show again what a step's tasks wrote and displayed."""
         from flownb.session.logs import parse_logs, step_log
 
-        show_logs(step_log(self.frontend.session, parse_logs(words)))
+        _show_logs(step_log(self.frontend.session, parse_logs(words)))
 
     def _runs(self, words: list[str]) -> None:
         """List the flow's runs."""
@@ -277,35 +243,24 @@ class RunMagics(Magics):
         """Show again the report of a step, with its details."""
         from IPython.display import display
 
-        if len(words) > 1:
-            raise ParameterError("`%flow report` takes one step.", f"It was given {len(words)}.", "Name one.")
-        report = self.frontend.session.reports.find(words[0] if words else None)
+        from flownb.session.commands import read
+
+        report = self.frontend.session.reports.find(read("report", words)["step"])
         display(report.whole())  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
     def _load(self, words: list[str]) -> None:
         """Set a task's artifacts as variables of the notebook."""
-        load_into(self.frontend, words)
+        _load_into(self.frontend, words)
 
     def _export(self, words: list[str]) -> None:
         """Write flow.py."""
         from flownb.session.checks import left_out_magics
-        from flownb.session.commands import write_output
+        from flownb.session.commands import read
         from flownb.session.export import export_flow, found_at_export
+        from flownb.session.options import write_output
 
-        strict = "--strict" in words
-        words = [word for word in words if word != "--strict"]
-        for word in words:
-            if word.startswith("-"):
-                raise ParameterError(
-                    f"`{word}` is not an option of export.{nearest(word, ['--strict'])}",
-                    "It takes --strict.",
-                    "Correct it or leave it out.",
-                )
-        if len(words) > 1:
-            raise ParameterError(
-                "`%flow export` takes one file.", f"It was given {len(words)}.", "Write %flow export flow.py."
-            )
-        path = Path(words[0] if words else "flow.py")
+        values = read("export", words)
+        path, strict = values["output"], values["strict"]
         frontend = self.frontend
         self._say_what_is_missing()
         text = export_flow(frontend.session, path.name, strict=strict, kernel_names=frontend.kernel_names())
@@ -315,3 +270,144 @@ class RunMagics(Magics):
             print(f"note: {note}")
         write_output(path, text)
         print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")
+
+
+def _load_into(frontend: Frontend, words: list[str]) -> None:
+    """Load a task's state into the notebook's namespace and say what was set."""
+    from flownb.session.load import load_task, parse_load
+    from flownb.session.report import value_kind
+
+    options = parse_load(words)
+    loaded = load_task(frontend.session, options, frontend.users_names())
+    frontend.place(loaded.values)
+    parts = [f"✓ loaded {loaded.pathspec}"]
+    if loaded.values:
+        parts.append("set " + ", ".join(f"{name}: {value_kind(one)}" for name, one in loaded.values.items()))
+    print("\n".join([" · ".join(parts), *(f"  note: {note}" for note in loaded.notes)]))
+
+
+def _show_logs(log: StepLog) -> None:
+    """Write text to where it was written, and display what was displayed."""
+    from IPython.display import display
+
+    for task in log.tasks:
+        if task.heading:
+            print(f"{task.heading}:")
+        open_lines: set[str] = set()
+        for piece in task.pieces:
+            if piece.kind == "display":
+                data = {kind: content for kind, content in piece.data.items() if kind != WIDGET}
+                display(data, raw=True, metadata=dict(piece.metadata))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
+            else:
+                stream = "stderr" if piece.kind == "stderr" else "stdout"
+                print(piece.text, end="", file=getattr(sys, stream))
+                (open_lines.discard if piece.text.endswith("\n") else open_lines.add)(stream)
+        for stream in sorted(open_lines):
+            print(file=getattr(sys, stream))
+    if log.note:
+        print(f"note: {log.note}")
+
+
+def _drive(
+    frontend: Frontend,
+    run: FlowRun,
+    verb: str,
+    words: list[str],
+    *,
+    background: bool,
+    lines: Callable[[], list[str]] = list,
+) -> None:
+    """Drive a run and show what happens.
+
+    Parameters
+    ----------
+    frontend : Frontend
+    run : FlowRun
+    verb : {"run", "resume"}
+    words : list of str
+        What it was asked for, repeated in the summary.
+    background : bool
+        Whether to return at once.
+    lines : callable, optional
+        Gives what is said of the run when it has ended, however it did.
+
+    Raises
+    ------
+    BaseException
+        What ended the run, with the user's own frames.
+    """
+    from flownb.magics.debugging import breakpoints
+
+    session = frontend.session
+    flow = session.flow.name
+
+    def said_at_end() -> list[str]:
+        return [*lines(), *(f"note: {note}" for note in run.notes)]
+
+    subscriptions: list[Callable[[], None]] = []
+    try:
+        watched = frontend.is_watched and not background
+        progress = _progress(frontend, run, background=background, watched=watched)
+        live = frontend.views.live_dag(progress, watched=watched)
+        subscriptions += [session.events.subscribe(one) for one in (progress, live)]
+    except BaseException as error:
+        run.abandon(error)
+        raise
+
+    def end() -> None:
+        for unsubscribe in subscriptions:
+            unsubscribe()
+
+    # A notebook that is executed from its file shows the same each time: no ids, no times.
+    name = f"{verb} of {flow}" if frontend.is_headless else f"{verb} {run.pathspec}"
+
+    def end_aside() -> None:
+        """What another thread says; it is shown below the cell that began the run."""
+        end()
+        live.finish({"run": run.pathspec}, aside=True)
+        became = f"ended: {_counted(run, frontend)}" if run.error is None else f"stopped: {run.error}"
+        print("\n".join([*said_at_end(), f"{name} {became}"]))
+
+    said = f" ({' '.join(words)})" if words else ""
+    if background:
+        print(f"{name} continues in the background{said}; `%flow stop` stops it")
+        session.runs[:] = [*(one for one in session.runs if one.running), run]
+        run.start(end_aside)
+        return
+    try:
+        with breakpoints(frontend.shell, lambda: frontend.can_ask):  # for tasks that run in the kernel
+            outcome = run.drive()
+    except BaseException as error:  # a step's own, KeyboardInterrupt too
+        live.finish({"run": run.pathspec})
+        for line in said_at_end():
+            print(line)
+        frontend.raise_for_user(error, again=run.debugs)
+    finally:
+        end()
+    live.finish({"run": outcome.pathspec, "tasks": outcome.tasks, "seconds": round(outcome.seconds, 3)})
+    print("\n".join([*said_at_end(), f"{name}: {_counted(run, frontend)}{said}"]))
+
+
+def _progress(frontend: Frontend, run: FlowRun, *, background: bool, watched: bool) -> Progress:
+    """The run's states, and what shows the output of its tasks where this front end can."""
+    from flownb.session.progress import Progress
+    from flownb.widgets.run_output import HeldOutput, UpdatedOutput, terminal_output
+
+    if background:
+        return Progress(run.pathspec)
+    order = frontend.session.program(True).graph.order
+    if frontend.is_terminal:
+        return Progress(run.pathspec, terminal_output())
+    if frontend.views.live or watched:
+        return Progress(run.pathspec, UpdatedOutput(order))
+    return Progress(run.pathspec, HeldOutput(order))
+
+
+def _counted(run: FlowRun, frontend: Frontend) -> str:
+    """How many tasks a run had, and how long it took where that may be said."""
+    from flownb.session.progress import duration
+
+    counted = f"{run.tasks} task{'' if run.tasks == 1 else 's'}"
+    if frontend.is_headless or run.outcome is None:
+        return counted
+    return f"{counted} in {duration(run.outcome.seconds)}"

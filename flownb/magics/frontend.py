@@ -1,7 +1,7 @@
-"""What the front end says of the cell that is being executed.
+"""What a notebook's front end and kernel say: which cell is executed, and of which notebook.
 
-Takes the execute request; gives the `Cell` with its id, tags, exact text and the file name that tracebacks and the
-debugger know it by. JupyterLab and VS Code send ids and tags with each request; nbclient and nbval send neither.
+From an execute request come the cell's id, its tags, its exact text, and the file name by which tracebacks and the
+debugger know it. JupyterLab and VS Code send ids and tags with each request; nbclient and nbval send neither.
 The session and all below it are imported with the first cell, so that loading the extension stays instant.
 """
 
@@ -14,11 +14,13 @@ import re
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from inspect import cleandoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from blake3 import blake3
 
+from flownb.configuration import Flownb
 from flownb.errors import CellError
 from flownb.magics.debugging import PostMortem, name_cells
 from flownb.widgets.views import Views
@@ -27,12 +29,9 @@ if TYPE_CHECKING:
     from flownb.cells.cell import Cell
     from flownb.session.session import Session
 
-__all__ = ["Frontend", "kernel_name", "notebook_path", "tags_to_magic"]
+__all__ = ["Frontend", "kernel_name", "notebook_path", "printed_help", "tags_to_magic", "with_help"]
 
-# MERGED-DOC magics.notebook_file: Which notebook a kernel executes, as far as anybody says. Takes the shell and the
-# kernel's folder; gives the notebook's path, and what distinguishes the kernel from others.
-
-
+# The variable in which a Jupyter server names the notebook of a kernel.
 NAMED = "JPY_SESSION_NAME"
 
 
@@ -47,9 +46,9 @@ def notebook_path(shell: Any, folder: Path, cells: frozenset[str] = frozenset())
     cells : frozenset of str
         Ids of cells that were executed, the first one of the kernel among them; none if that is not known.
     """
-    told = shell.user_ns.get("__vsc_ipynb_file__")
-    if told:
-        return _found(str(told), folder)
+    given = shell.user_ns.get("__vsc_ipynb_file__")
+    if given:
+        return _found(str(given), folder)
     named = os.environ.get(NAMED)
     if not named or getattr(shell, "kernel", None) is None or _is_inherited(named):
         return None
@@ -75,12 +74,12 @@ def _is_inherited(named: str) -> bool:
         import psutil  # type: ignore[import-untyped]  # ipykernel needs it, so it is there
 
         return bool(psutil.Process(number).environ().get(NAMED) == named)
-    except Exception:  # it is on another machine or another user's: then it is no tool that a notebook started
+    except Exception:  # on another machine, or another user's: not a tool that a notebook started
         return False
 
 
 def _is_another(path: Path, cells: frozenset[str]) -> bool:
-    """Whether a file has cells, and none of those that were executed.
+    """Whether a file has cells, but none of the executed ones.
 
     A kernel that is restarted is named as it was at first: the file of that name may be another one by now.
     """
@@ -98,6 +97,7 @@ def kernel_name(shell: Any) -> str:
     return blake3(key).hexdigest(10) if key else secrets.token_hex(10)
 
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 MARKED = re.compile(r"(%%(?:step|flow|shared|spin))(?=\s|$)(.*)")
 
 
@@ -113,8 +113,16 @@ class Frontend:
         self._first_cell = self.cell_id
         self.views = Views(self._open_session)
         self.post_mortem = PostMortem(shell, lambda: self.session.cells.cells())
+        # Shown and changed by ``%config Flownb``.
+        self.settings = Flownb(parent=shell)
+        self.settings.observe(self._datastore_changed, "datastore")
         # What the notebook's namespace has of flownb, by name.
         self._placed: dict[str, Any] = {}
+
+    def _datastore_changed(self, change: Any) -> None:
+        """Say that a notebook keeps the datastore that it began with."""
+        if self.views.has_session:
+            print(f"note: this notebook keeps using {self.session.datastore.location} until its kernel is restarted")
 
     def _open_session(self) -> Session:
         from flownb.runtime.metaflow_names import always
@@ -212,7 +220,7 @@ class Frontend:
         return made
 
     def before_cell(self, info: Any = None) -> None:
-        """Take over what a view shows; forget deleted cells, and the one executed, which its magic then defines anew.
+        """Take over what a view shows; forget deleted cells, and the one executed, which its magic then defines again.
 
         JupyterLab names deleted cells once, with whatever cell is executed next; and a step cell whose mark was taken
         away is executed as scratch.
@@ -344,3 +352,34 @@ def tags_to_magic(shell: Any) -> Callable[[list[str]], list[str]]:
     # it adds would end it.
     transform.has_side_effects = True  # type: ignore[attr-defined]  # IPython looks for it
     return transform
+
+
+def with_help(name: str | None = None) -> Callable[[Function], Function]:
+    """Let ``?`` show the help of a command below a magic's docstring; it is made only then.
+
+    Parameters
+    ----------
+    name : str, optional
+        None means the list of all commands.
+    """
+
+    def decorate(function: Function) -> Function:
+        def getdoc() -> str:
+            from flownb.session.commands import command_help, overview
+
+            return f"{cleandoc(str(function.__doc__))}\n\n{command_help(name) if name else overview()}\n"
+
+        function.getdoc = getdoc  # type: ignore[attr-defined]  # IPython looks for it
+        return function
+
+    return decorate
+
+
+def printed_help(name: str, given: Sequence[str]) -> bool:
+    """Print the help of a command if its words ask for it; whether they do."""
+    from flownb.session.commands import asks_for_help, command_help
+
+    if not asks_for_help(given):
+        return False
+    print(command_help(name))
+    return True

@@ -1,7 +1,8 @@
 """What JupyterLab's shortcuts execute in the kernel: the step of a cell spun, the whole flow run.
 
-Takes the notebook cell's id; gives what ``%spin`` and ``%flow run`` show. A kernel that has not loaded the extension
-yet, for example after a restart, loads it first.
+They show what ``%spin`` and ``%flow run`` show. JupyterLab calls them by these names and this module's, also an older
+extension with a newer kernel. A kernel that has not loaded the extension yet, for example after a restart, loads it
+first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ __all__ = ["run_flow", "spin_cell"]
 
 
 def spin_cell(cell_id: str) -> SpinOutcome:
-    """Spin the step that a notebook cell defines, as the cell stands.
+    """Spin the step that a notebook cell defines, as the cell is now.
 
     Raises
     ------
@@ -32,7 +33,7 @@ def spin_cell(cell_id: str) -> SpinOutcome:
     step = frontend.session.step_of(cell_id)
     if step is None:
         raise NotFound(
-            "This cell is no step.",
+            "This cell is not a step.",
             "Only a cell that begins with %%step, or has a step tag, can be spun.",
             "Select a step cell, or write %%step NAME on its first line.",
         )

@@ -1,16 +1,14 @@
-"""``%%step`` and ``%%shared``: the cells a flow is made of."""
+"""``%%step``, ``%%shared``, ``%spin``, ``%card`` and ``%debug``: what a notebook does with one step."""
 
 from __future__ import annotations
 
 import functools
 import re
-from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class
 
-from flownb.magics.frontend import Frontend
-from flownb.session.commands import asks_for_help, command_help
+from flownb.magics.frontend import Frontend, printed_help, with_help
 
 if TYPE_CHECKING:
     from flownb.session.spin import SpinOutcome
@@ -28,6 +26,7 @@ class StepMagics(Magics):
         self.names: dict[str, Any] = shell.user_ns
         self.shared_names: set[str] = set()
 
+    @with_help("step")
     @cell_magic
     def step(self, line: str, cell: str) -> None:
         """Define a step and run it on its parents' latest results.
@@ -37,8 +36,7 @@ class StepMagics(Magics):
         """
         from flownb.session.step import run_step, shared_values
 
-        if asks_for_help(line.split()):
-            print(command_help("step", "magic"))
+        if printed_help("step", line.split()):
             return
         frontend = self.frontend
         defined = frontend.define(line, cell, "step")
@@ -51,8 +49,6 @@ class StepMagics(Magics):
         frontend.place(shared_values(frontend.session, self.shared_names & self.names.keys()))
         frontend.place(outcome.values)
         frontend.show(outcome.report)
-
-    step.__doc__ = f"{cleandoc(str(step.__doc__))}\n\n{command_help('step', 'magic')}\n"
 
     @cell_magic
     def shared(self, line: str, cell: str) -> None:
@@ -72,9 +68,6 @@ class StepMagics(Magics):
         frontend.place(names)
 
 
-# MERGED-DOC magics.spin: ``%spin`` and ``%%spin``: one step again, in milliseconds.
-
-
 @magics_class
 class SpinMagics(Magics):
     """Magics that run a step and record nothing."""
@@ -83,6 +76,7 @@ class SpinMagics(Magics):
         super().__init__(shell)
         self.frontend = frontend
 
+    @with_help("spin")
     @line_cell_magic
     def spin(self, line: str, cell: str | None = None) -> SpinOutcome | None:
         """Run one step on its parents' persisted artifacts, recording nothing.
@@ -92,14 +86,13 @@ class SpinMagics(Magics):
         model. ``--pdb`` opens the debugger where the step fails; with ``--from`` it runs with the ids, attempt, tags
         and decorators that the task had in its run.
         """
-        from flownb.session.option_words import words
+        from flownb.session.options import parse_spin
+        from flownb.session.parser import words
         from flownb.session.spin import spin_step
-        from flownb.session.step_options import parse_spin
 
         frontend = self.frontend
         given = words(line)
-        if asks_for_help(given):
-            print(command_help("spin", "magic"))
+        if printed_help("spin", given):
             return None
         options = parse_spin(given)
         source = filename = None
@@ -125,15 +118,10 @@ class SpinMagics(Magics):
                 debug=debug if frontend.can_ask else None,
             )
 
-    spin.__doc__ = f"{cleandoc(str(spin.__doc__))}\n\n{command_help('spin', 'magic')}\n"
-
 
 def _here(line: str) -> str:
     """The words of a spin in a process of its own, for one in the kernel that opens the debugger."""
     return f"{re.sub(r'--isolate[ =]+process', '', line).strip()} --pdb"
-
-
-# MERGED-DOC magics.card: ``%card``: what a step shows of its result.
 
 
 @magics_class
@@ -144,31 +132,27 @@ class CardMagics(Magics):
         super().__init__(shell)
         self.frontend = frontend
 
+    @with_help("card")
     @line_magic
     def card(self, line: str) -> None:
         """Show the newest card of a step, recorded or spun.
 
         In JupyterLab the output is refreshed in place when the step is run or spun again.
         """
-        from flownb.session.option_words import words
-        from flownb.session.step_options import parse_card
+        from flownb.session.options import parse_card
+        from flownb.session.parser import words
 
         given = words(line)
-        if asks_for_help(given):
-            print(command_help("card", "magic"))
+        if printed_help("card", given):
             return
         self.frontend.views.cards.show(parse_card(given), cell_id=self.frontend.cell_id)
 
-    card.__doc__ = f"{cleandoc(str(card.__doc__))}\n\n{command_help('card', 'magic')}\n"
-
-
-# MERGED-DOC magics.debug: ``%debug`` after a run: a failed task ran in a process of its own, and is run again in
-# the kernel to look into it. Takes IPython's own ``%debug``, which serves every other error; gives the one that
-# replaces it.
-
 
 def register_debug(shell: Any, frontend: Frontend) -> None:
-    """Let ``%debug`` offer to run again what failed elsewhere."""
+    """Let ``%debug`` offer to run a failed task of a run again in the kernel, to look into it.
+
+    The task ran in a process of its own. IPython's own ``%debug`` serves every other error.
+    """
     original = shell.find_line_magic("debug")
     if original is None:
         return

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from flownb.provenance.installed import is_installed
+from flownb.settings import ignored_variables
 
 __all__ = ["ALL", "ZONE", "VariableReads", "changed_variables", "mentioned_variables", "reads_of_modules", "watched"]
 
@@ -212,7 +213,7 @@ def changed_variables(text: str, *, same_command: bool) -> list[str]:
     same_command : bool
         Whether what a command's ``--with`` sets is the same as when the task ran.
     """
-    found = []
+    found, ignored = [], ignored_variables()
     for entry in text.split():
         quoted, _, digest = entry.rpartition("=")
         if quoted == ALL:
@@ -224,7 +225,7 @@ def changed_variables(text: str, *, same_command: bool) -> list[str]:
             quoted = quoted.removesuffix(FROM_COMMAND)
             name = unquote(quoted)
             same = (given and same_command) or digest == _hash(name, os.environ.get(name))
-        if not same:
+        if not same and unquote(quoted) not in ignored:
             found.append(unquote(quoted))
     return found
 
@@ -238,7 +239,10 @@ def _hash(name: str, value: str | None) -> str:
 
 def _hash_of_all(variables: Mapping[str, str]) -> str:
     """A hash of all variables that are not of the session."""
-    items = sorted((name, value) for name, value in variables.items() if not OF_THE_SESSION.fullmatch(name))
+    ignored = ignored_variables()
+    items = sorted(
+        (name, value) for name, value in variables.items() if not OF_THE_SESSION.fullmatch(name) and name not in ignored
+    )
     return _hash(ALL, "\0".join(f"{name}={value}" for name, value in items))
 
 

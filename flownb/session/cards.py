@@ -18,9 +18,9 @@ from flownb.runtime.cards import CardUpdate, OnCard
 from flownb.runtime.events import CardRefreshed, Event
 from flownb.runtime.task import TaskSpec
 from flownb.session.latest import LatestResults, no_task
+from flownb.session.options import CardOptions
 from flownb.session.report import RUNNING, CardShelf
 from flownb.session.session import Session
-from flownb.session.step_options import CardOptions
 from flownb.store.records import ForeachFrame, TaskRecord
 
 __all__ = ["CardView", "card_hook", "card_view"]

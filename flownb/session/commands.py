@@ -1,389 +1,491 @@
-"""The commands of a flow with their options and examples: what ``--help`` says, in a notebook and on the command line.
+"""The commands of flownb, their options and examples: one table for notebooks and terminals.
 
-One description for both; the parsers of `flownb.session.options` and `flownb.session.step_options` accept what it
-names.
+A magic, a command of the terminal, and the help of both are made from an entry of `COMMANDS`. To add an option, add it
+to the entry, and read it in `flownb.session.options`. An option or argument with a `face` belongs to that face alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, get_args
 
-from flownb.errors import NotFound, ParameterError, nearest
+from flownb.errors import NotFound, nearest
+from flownb.session.completion import completed_runs, completed_steps
+from flownb.session.parser import (
+    Age,
+    Argument,
+    Command,
+    Face,
+    Moment,
+    NameValue,
+    OneOf,
+    Option,
+    Whole,
+    asks_for_help,
+)
+from flownb.store.index import RunStatus
 
-__all__ = [
-    "CELLS",
-    "COMMANDS",
-    "STORE_EXAMPLES",
-    "Command",
-    "Option",
-    "asks_for_help",
-    "command_help",
-    "option_names",
-    "overview",
-    "write_output",
-]
-
-
-Face = Literal["magic", "command"]
-
-# Columns of an option before what it means.
-WIDTH = 30
+__all__ = ["CELLS", "COMMANDS", "asks_for_help", "command", "command_help", "option_names", "overview", "read"]
 
 
-@dataclass(frozen=True)
-class Option:
-    """An option of a command.
-
-    Attributes
-    ----------
-    name : str
-        With its dashes; empty for the options that the flow's parameters are.
-    value : str
-        What follows it; empty for a flag.
-    text : str
-    face : {"magic", "command"} or None
-        Where alone it can be given.
-    """
-
-    name: str
-    value: str
-    text: str
-    face: Face | None = None
-
-    @property
-    def shown(self) -> str:
-        """The option with its value."""
-        return f"{self.name} {self.value}".strip()
+def _option(*declarations: str, **attributes: Any) -> Option:
+    """An option with one value."""
+    return Option(declarations, **attributes)
 
 
-@dataclass(frozen=True)
-class Command:
-    """A command.
-
-    Attributes
-    ----------
-    name : str
-    arguments : str
-        What comes first.
-    text : str
-        What it does, as a sentence.
-    options : tuple of Option
-    examples : tuple of (str, str)
-        Words after the command's name, and what they do.
-    notebook : str
-        How a notebook calls it; empty if only the command line has it.
-    terminal : str
-        How the command line calls it; empty if only notebooks have it.
-    """
-
-    name: str
-    arguments: str
-    text: str
-    options: tuple[Option, ...] = ()
-    examples: tuple[tuple[str, str], ...] = ()
-    notebook: str = ""
-    terminal: str = ""
-
-    def call(self, face: Face) -> str:
-        """The words that call it."""
-        return self.notebook if face == "magic" else self.terminal
-
-    def usage(self, face: Face) -> str:
-        """Its call on one line."""
-        has_options = any(one.face in (None, face) for one in self.options) and "[OPTIONS]" not in self.arguments
-        return " ".join(part for part in (self.call(face), self.arguments, "[OPTIONS]" * has_options) if part)
-
-    def details(self, face: Face) -> list[str]:
-        """Its options and examples, as lines."""
-        lines = []
-        if options := [one for one in self.options if one.face in (None, face)]:
-            lines += ["options:", *(f"  {one.shown:<{WIDTH}} {one.text}".rstrip() for one in options)]
-        if self.examples:
-            calls = [f"{self.call(face)} {words}".rstrip() for words, _ in self.examples]
-            width = max(map(len, calls))
-            texts = [text for _, text in self.examples]
-            examples = [f"  {call:<{width}}  # {text}" for call, text in zip(calls, texts, strict=True)]
-            lines += [*([""] if lines else []), "examples:", *examples]
-        return lines
+def _switch(*declarations: str, **attributes: Any) -> Option:
+    """An option without a value."""
+    return Option(declarations, is_flag=True, **attributes)
 
 
-_PARAMETER = Option("--PARAMETER", "VALUE", "a parameter of the flow; after `--` whatever its name is")
+_NOTEBOOK = Argument("notebook", "notebook", "The .ipynb file.", type=Path, face="command")
+_STEP = Argument("step", "step", shell_complete=completed_steps)
 _CONFIGS = (
-    Option("--config", "NAME FILE", "the file that a config is read from"),
-    Option("--config-value", "NAME TEXT", "a config's value, as JSON, or for its own parser"),
+    _option(
+        "config_files",
+        "--config",
+        nargs=2,
+        multiple=True,
+        metavar="NAME FILE",
+        help="The file that a config is read from.",
+    ),
+    _option(
+        "config_values",
+        "--config-value",
+        nargs=2,
+        multiple=True,
+        metavar="NAME TEXT",
+        help="A config's value, as JSON, or for its own parser.",
+    ),
 )
 _LAUNCH = (
-    Option("--with", "DECORATOR", "a step decorator for every step that does not have it: retry:times=2"),
-    Option("--branch", "NAME", "the branch of the flow's @project"),
-    Option("--production", "", "the production branch of the flow's @project"),
+    _option(
+        "decorators",
+        "--with",
+        multiple=True,
+        metavar="DECORATOR",
+        help="A step decorator for every step that does not have it: retry:times=2.",
+    ),
+    _option("--branch", metavar="NAME", help="The branch of the flow's @project."),
+    _switch("--production", help="The production branch of the flow's @project."),
 )
 _RUN = (
-    Option("--tag", "NAME", "a tag of the run; can be given several times"),
-    Option("--max-workers", "N", "tasks that run at once; default: the processors"),
-    Option("--max-num-splits", "N", "the largest foreach; default: 100"),
-    Option("--executor", "KIND", "where tasks run: process (default), inline, dask, or dask=tcp://HOST:PORT"),
+    _option("tags", "--tag", multiple=True, metavar="NAME", help="A tag of the run; can be given several times."),
+    _option(
+        "workers",
+        "--max-workers",
+        type=Whole(1, "runs nothing"),
+        metavar="N",
+        help="How many tasks run at once; default: as many as there are processors.",
+    ),
+    _option("--max-num-splits", type=Whole(), metavar="N", help="The largest foreach; default: 100."),
+    _option(
+        "--executor", metavar="KIND", help="Where tasks run: process (default), inline, dask, or dask=tcp://HOST:PORT."
+    ),
     *_LAUNCH,
-    Option("--background", "", "return at once and leave the kernel free", "magic"),
+    _switch("--background", help="Return at once and leave the kernel free.", face="magic"),
+    # It must not be read as a parameter of the flow.
+    _switch("--background", hidden=True, face="command"),
 )
-_FROM = Option("--from", "RUN[/STEP[/TASK]]", "an earlier run or task; default: the newest results")
-_INDEX = Option("--index", "N", "which item of the innermost foreach, from 0")
-_ORIGIN = Option("--origin-run-id", "RUN", "the run to resume; default: the newest")
+_FROM = _option(
+    "origin",
+    "--from",
+    metavar="RUN[/STEP[/TASK]]",
+    shell_complete=completed_runs,
+    help="An earlier run or task; default: the newest results.",
+)
+_INDEX = _option("--index", type=Whole(), metavar="N", help="Which item of the innermost foreach, from 0.")
+_ORIGIN = _option(
+    "origin",
+    "--origin-run-id",
+    metavar="RUN",
+    shell_complete=completed_runs,
+    help="The run to resume; default: the newest.",
+)
+_DATASTORE = _option(
+    "--datastore",
+    metavar="PLACE",
+    face="command",
+    help="A folder or s3://bucket/prefix; default: $FLOWNB_DATASTORE, or .flownb here.",
+)
+_RUN_PLACE = Argument("run", "run", metavar="FLOW/RUN")
 
 COMMANDS = (
     Command(
         "run",
-        "",
         "Run the whole flow as a new run.",
-        (_PARAMETER, *_CONFIGS, *_RUN),
+        "%flow run",
+        "flownb run NOTEBOOK",
+        (_NOTEBOOK, *_CONFIGS, *_RUN),
         (
             ("", "with the defaults of all parameters"),
             ("--alpha 0.2 --tag nightly", "with another parameter, and a tag"),
             ("--with retry:times=2 --max-workers 2", "try failed tasks again, two tasks at once"),
             ("--config-value cfg '{\"depth\": 6}'", "with another config"),
         ),
-        "%flow run",
-        "flownb run NOTEBOOK",
+        of_flow=True,
     ),
     Command(
         "resume",
-        "[STEP]",
-        "Run again what is not valid any more of an earlier run, or STEP and all that comes after it.",
-        (_ORIGIN, *_RUN),
+        "Run again what is no longer valid of an earlier run, or STEP and all that comes after it.",
+        "%flow resume",
+        "flownb resume NOTEBOOK",
+        (_NOTEBOOK, Argument("step", "step", required=False, shell_complete=completed_steps), _ORIGIN, *_RUN),
         (
             ("", "what changed since the newest run, or failed in it"),
             ("train", "`train` and all that comes after it, in any case"),
             ("--tag again", "tag the new run"),
         ),
-        "%flow resume",
-        "flownb resume NOTEBOOK",
+        why="A resume has the parameters of the run that it resumes, as in Metaflow.",
     ),
     Command(
         "status",
-        "",
         "Say what is stale and why, and what a resume would do.",
-        (_ORIGIN,),
-        (("", "of the newest run"),),
         "%flow status",
         "flownb status NOTEBOOK",
-    ),
-    Command(
-        "runs",
-        "",
-        "List the flow's runs, newest first: id, start, status, time, changed parameters, tags.",
-        (
-            Option("--tag", "NAME", "only runs with this tag; can be given several times"),
-            Option("--status", "STATUS", "only runs that are running, done, failed or interrupted"),
-            Option("--limit", "N", "runs at most; default: 20"),
-        ),
-        (("", "the newest 20"), ("--status done --limit 5", "the newest five that ended well")),
-        "%flow runs",
-        "flownb runs NOTEBOOK",
+        (_NOTEBOOK, _ORIGIN),
+        (("", "of the newest run"),),
     ),
     Command(
         "use",
-        "[RUN]",
         "Take another run's results where this notebook has nothing newer, or say which is used.",
-        (Option("--none", "", "use no other run again"),),
-        (("", "what is used"), ("--none", "only the notebook's own results")),
         "%flow use",
         "flownb use NOTEBOOK",
-    ),
-    Command(
-        "load",
-        "TASK [NAME …]",
-        "Set the artifacts of a task, named by STEP, RUN/STEP or RUN/STEP/TASK, as variables.",
-        (_INDEX, Option("--overwrite", "", "also variables that the notebook has already")),
-        (("train", "all of the newest result"), ("train --index 1", "those of one item of a foreach")),
-        "%flow load",
-    ),
-    Command(
-        "stop",
-        "[RUN]",
-        "Stop the runs that continue in the background, or one of them.",
-        examples=(("", "all of them"),),
-        notebook="%flow stop",
-    ),
-    Command(
-        "logs",
-        "STEP",
-        "Show again what the tasks of a step wrote and displayed.",
         (
-            _FROM,
-            _INDEX,
-            Option("--attempt", "N", "which attempt, from 0; default: the last"),
-            Option("--all", "", "all tasks, however many"),
+            _NOTEBOOK,
+            Argument("run", "run", required=False, shell_complete=completed_runs),
+            _switch("--none", help="Use no other run again."),
         ),
-        (("train", "the newest results"), ("train --index 1", "one item of a foreach")),
-        "%flow logs",
-    ),
-    Command(
-        "report",
-        "[STEP]",
-        "Show the report of a step that was executed or spun in this kernel, with its details.",
-        examples=(("", "the newest"), ("train", "of one step")),
-        notebook="%flow report",
-    ),
-    Command(
-        "check",
-        "",
-        "List what the static checks find.",
-        (Option("--strict", "", "fail if there are warnings, too", "command"),),
-        (("", "all steps"),),
-        "%flow check",
-        "flownb check NOTEBOOK",
-    ),
-    Command(
-        "export",
-        "[FILE]",
-        "Write the flow as a Metaflow file; default: flow.py.",
-        (Option("--strict", "", "refuse artifacts that Metaflow cannot store"),),
-        (("", "to flow.py"), ("train.py --strict", "to another file")),
-        "%flow export",
+        (("", "what is used"), ("--none", "only the notebook's own results")),
     ),
     Command(
         "spin",
-        "STEP",
         "Run one step on a copy of its parents' results, recording nothing.",
+        "%spin",
+        "flownb spin NOTEBOOK",
         (
+            _NOTEBOOK,
+            _STEP,
             _FROM,
             _INDEX,
-            Option("--set", "NAME=VALUE", "another value of an artifact or parameter that the step reads"),
-            Option("--artifacts-module", "FILE", "a Python file whose dictionary ARTIFACTS has such values"),
+            _option(
+                "overrides",
+                "--set",
+                multiple=True,
+                type=NameValue(),
+                metavar="NAME=VALUE",
+                help="Another value of an artifact or parameter that the step reads.",
+            ),
+            _option(
+                "--artifacts-module",
+                type=Path,
+                metavar="FILE",
+                help="A Python file whose dictionary ARTIFACTS has such values.",
+            ),
             *_CONFIGS,
             *_LAUNCH,
-            Option("--persist", "", "keep the task in the spin datastore"),
-            Option("--skip-decorators", "", "without the step's decorators"),
-            Option("--isolate", "process", "in a process of its own, not in the kernel's"),
-            Option("--pdb", "", "open the debugger where the step fails; with --from, as in that task"),
+            _switch("--persist", help="Keep the task in the spin datastore."),
+            _switch("--skip-decorators", help="Run without the step's decorators."),
+            _option(
+                "--isolate",
+                metavar="process",
+                type=OneOf(("process",), "a way to isolate a spin"),
+                help="Run in a process of its own, not in the kernel's.",
+            ),
+            _switch("--pdb", help="Open the debugger where the step fails; with --from, as in that task."),
         ),
         (
             ("train", "on the newest results"),
             ("train --index 1", "another item of the foreach"),
             ("train --set k=15", "with another value"),
         ),
-        "%spin",
-        "flownb spin NOTEBOOK",
     ),
     Command(
-        "card",
-        "STEP",
-        "Show the newest card of a step, recorded or spun.",
+        "check",
+        "List what the static checks find.",
+        "%flow check",
+        "flownb check NOTEBOOK",
+        (_NOTEBOOK, _switch("--strict", help="Fail if there are warnings, too.", face="command")),
+        (("", "all steps"),),
+    ),
+    Command(
+        "export",
+        "Write the flow as a Metaflow file; default: flow.py.",
+        "%flow export",
+        "flownb export NOTEBOOK",
         (
-            Option("--id", "ID", "one of several cards"),
-            _INDEX,
-            _FROM,
-            Option("-o", "FILE", "write it as an HTML page; - is standard output", "command"),
+            _NOTEBOOK,
+            Argument(
+                "output", "file", metavar="FILE", type=Path, required=False, default=Path("flow.py"), face="magic"
+            ),
+            _option(
+                "-o",
+                "--output",
+                type=Path,
+                default=Path("flow.py"),
+                metavar="FILE",
+                face="command",
+                help="The file to write; - is standard output.",
+            ),
+            _switch("--strict", help="Refuse artifacts that Metaflow cannot store."),
         ),
-        (("train", "all its cards"), ("train --id curves", "one of them")),
-        "%card",
-        "flownb card NOTEBOOK",
+        (("", "to flow.py"), ("train.py --strict", "to another file")),
+        (("-o train.py", "to another file"), ("-o -", "to standard output")),
     ),
     Command(
         "show",
-        "",
         "Print the DAG with each step's state.",
-        examples=(("", "in a notebook: %flow alone"),),
         terminal="flownb show NOTEBOOK",
+        parameters=(_NOTEBOOK,),
+        examples=(("", "in a notebook: %flow alone"),),
+    ),
+    Command(
+        "card",
+        "Show the newest card of a step, recorded or spun.",
+        "%card",
+        "flownb card NOTEBOOK",
+        (
+            _NOTEBOOK,
+            _STEP,
+            _option("--id", metavar="ID", help="One of several cards."),
+            _INDEX,
+            _FROM,
+            _option(
+                "-o",
+                "--output",
+                type=Path,
+                metavar="FILE",
+                face="command",
+                help="Write it as an HTML page; - is standard output.",
+            ),
+        ),
+        (("train", "all its cards"), ("train --id curves", "one of them")),
+    ),
+    Command(
+        "load",
+        "Set the artifacts of a task, named by STEP, RUN/STEP or RUN/STEP/TASK, as variables.",
+        "%flow load",
+        parameters=(
+            Argument("place", "task", metavar="TASK"),
+            Argument("names", "artifact", metavar="NAME …", nargs=-1),
+            _INDEX,
+            _switch("--overwrite", help="Replace variables that the notebook has already, too."),
+        ),
+        examples=(("train", "all of the newest result"), ("train --index 1", "those of one item of a foreach")),
+    ),
+    Command(
+        "logs",
+        "Show again what the tasks of a step wrote and displayed.",
+        "%flow logs",
+        parameters=(
+            _STEP,
+            _FROM,
+            _INDEX,
+            _option("--attempt", type=Whole(), metavar="N", help="Which attempt, from 0; default: the last."),
+            _switch("--all", help="All tasks, however many there are."),
+        ),
+        examples=(("train", "the newest results"), ("train --index 1", "one item of a foreach")),
+    ),
+    Command(
+        "report",
+        "Show the report of a step that was executed or spun in this kernel, with its details.",
+        "%flow report",
+        parameters=(Argument("step", "step", required=False),),
+        examples=(("", "the newest"), ("train", "of one step")),
+    ),
+    Command(
+        "stop",
+        "Stop the runs that continue in the background, or one of them.",
+        "%flow stop",
+        parameters=(Argument("runs", "run", metavar="RUN", nargs=-1),),
+        examples=(("", "all of them"),),
+    ),
+    Command(
+        "runs",
+        "List the flow's runs, newest first: id, start, status, time, changed parameters, tags.",
+        "%flow runs",
+        "flownb runs",
+        (
+            Argument(
+                "flow",
+                "notebook or flow",
+                "A notebook, or the name of a flow in the datastore.",
+                metavar="NOTEBOOK|FLOW",
+                face="command",
+            ),
+            _option(
+                "tags",
+                "--tag",
+                multiple=True,
+                metavar="NAME",
+                help="Only runs with this tag; can be given several times.",
+            ),
+            _option(
+                "--status",
+                type=OneOf(get_args(RunStatus), "a status of a run"),
+                metavar="STATUS",
+                help=f"Only runs that are {', '.join(get_args(RunStatus))}.",
+            ),
+            _option("--limit", type=Whole(), metavar="N", default=20, help="How many at most; default: 20."),
+            _option("--user", metavar="NAME", face="command", help="Only runs of this user."),
+            _option(
+                "--kind",
+                type=OneOf(("run", "work", "spin"), "a kind of run"),
+                metavar="KIND",
+                default="run",
+                face="command",
+                help="run, work (of step cells) or spin; default: run.",
+            ),
+            _option(
+                "--since",
+                type=Moment(),
+                metavar="WHEN",
+                face="command",
+                help="Only runs begun since: 2d, or 2026-01-31[T12:00].",
+            ),
+            _option("--until", type=Moment(), metavar="WHEN", face="command", help="Only runs begun before."),
+            _option(
+                "--before", type=Whole(), metavar="RUN", face="command", help="Only older runs: for the next page."
+            ),
+            _DATASTORE,
+        ),
+        (("", "the newest 20"), ("--status done --limit 5", "the newest five that ended well")),
+        (
+            ("NOTEBOOK", "those of a notebook's flow, with their parameters"),
+            ("TrainingFlow --status failed --since 2d", "of the datastore here"),
+        ),
+    ),
+    Command(
+        "logs",
+        "Print what the tasks of a run, of a step, or one task wrote.",
+        terminal="flownb logs",
+        parameters=(
+            Argument("place", "run", metavar="FLOW/RUN[/STEP[/TASK]]"),
+            _switch("-f", "--follow", help="Continue until the run has ended."),
+            _option("--attempt", type=Whole(), metavar="N", help="From 0; default: the last one of each task."),
+            _switch("--stdout", help="Only what was written to stdout."),
+            _switch("--stderr", help="Only what was written to stderr."),
+            _DATASTORE,
+        ),
+        examples=(("TrainingFlow/2/train", "one step"), ("TrainingFlow/2 --stderr", "all that was written to stderr")),
+    ),
+    Command(
+        "timeline",
+        "Show when the tasks of a run began and ended.",
+        terminal="flownb timeline",
+        parameters=(_RUN_PLACE, _DATASTORE),
+        examples=(("TrainingFlow/2", "one run"),),
+    ),
+    Command(
+        "du",
+        "Show how much room flows, runs and artifacts take, and what storing them once saved.",
+        terminal="flownb du",
+        parameters=(
+            Argument("place", "flow or run", "One flow or run; default: all.", metavar="FLOW[/RUN]", required=False),
+            _DATASTORE,
+        ),
+        examples=(("", "the whole datastore"), ("TrainingFlow/2", "one run")),
+    ),
+    Command(
+        "gc",
+        "Remove what no run needs: superseded results, old runs, and the blobs that were only theirs.",
+        terminal="flownb gc",
+        parameters=(
+            _option("--keep-last", type=Whole(), metavar="N", help="Keep the newest N runs of each flow."),
+            _option("--older-than", type=Age(), metavar="AGE", help="Remove only what is older: 30d, 12h, 2w."),
+            _switch("--dry-run", help="Say what would be removed, and remove nothing."),
+            _switch("--spin", help="Remove all that `spin --persist` kept."),
+            _DATASTORE,
+        ),
+        examples=(("--dry-run", "only say it"), ("--keep-last 10 --older-than 30d", "keep the newest runs")),
+    ),
+    Command(
+        "rm",
+        "Remove runs; their ids are not given again.",
+        terminal="flownb rm",
+        parameters=(
+            Argument("runs", "run", metavar="FLOW/RUN …", nargs=-1, required=True),
+            _switch("--force", help="Remove also what may be running, or what another run started from."),
+            _DATASTORE,
+        ),
+        examples=(("TrainingFlow/2", "one run"),),
+    ),
+    Command(
+        "index",
+        "Rebuild the index, which makes lists fast, from the manifests.",
+        terminal="flownb index",
+        parameters=(
+            Argument("action", "action", metavar="rebuild", type=OneOf(("rebuild",), "an action of index")),
+            _DATASTORE,
+        ),
+        examples=(("rebuild", "from the manifests"),),
+    ),
+    Command(
+        "completion",
+        "Print what makes a shell complete commands, options, steps, runs and parameters on Tab.",
+        terminal="flownb completion",
+        parameters=(
+            Argument("shell", "shell", metavar="bash|zsh|fish", type=OneOf(("bash", "zsh", "fish"), "a known shell")),
+        ),
+        examples=(("bash", 'eval "$(flownb completion bash)" in ~/.bashrc switches it on'),),
     ),
 )
 
 CELLS = (
     Command(
         "%%flow",
-        "NAME[(BASE, …)]",
         "Name the flow; the cell is its class body: Parameter(…), Config(…), constants.",
+        "%%flow",
+        parameters=(Argument("name", "flow", metavar="NAME[(BASE, …)]"),),
         examples=(("TrainingFlow", "a flow of this name"),),
-        notebook="%%flow",
     ),
-    Command(
-        "%%shared",
-        "",
-        "Define imports, functions, classes and constants that all steps see.",
-        notebook="%%shared",
-    ),
+    Command("%%shared", "Define imports, functions, classes and constants that all steps see.", "%%shared"),
     Command(
         "%%step",
-        "NAME [OPTIONS] [-> CAPTURE, …]",
         "Define a step and run it on its parents' newest results; captures become artifacts.",
-        (
-            Option("--after", "STEP,STEP", "the parents; default: the step cell above"),
-            Option("--foreach", "ARTIFACT", "run once for each item of a parent's artifact; the item is `self.input`"),
-            Option("--join", "[NAME]", "join the branches or tasks before it, as `inputs` or under another name"),
-            Option("--when", "ARTIFACT=VALUE", "only when a parent's artifact has this value"),
+        "%%step",
+        parameters=(
+            Argument("name", "step", metavar="NAME"),
+            Argument(
+                "captures",
+                "capture",
+                "After the options: `-> NAME, NAME`. They become artifacts.",
+                metavar="-> CAPTURE, …",
+                required=False,
+            ),
+            _option("--after", metavar="STEP,STEP", help="The parents; default: the step cell above."),
+            _option(
+                "--foreach",
+                metavar="ARTIFACT",
+                help="Run once for each item of a parent's artifact; the item is `self.input`.",
+            ),
+            _option(
+                "--join",
+                metavar="[NAME]",
+                help="Join the branches or tasks before it, as `inputs` or under another name.",
+            ),
+            _option("--when", metavar="ARTIFACT=VALUE", help="Run only if a parent's artifact has this value."),
         ),
-        (
+        examples=(
             ("load -> xs", "a step that sets the artifact xs"),
             ("train --foreach xs -> model, score", "once for each item of xs"),
             ("pick --join -> best", "once for all of them"),
         ),
-        "%%step",
     ),
 )
 
-# Of commands that only the command line has, or that are called differently there.
-STORE_EXAMPLES = {
-    "export": (("NOTEBOOK -o train.py", "to another file"), ("NOTEBOOK -o -", "to standard output")),
-    "runs": (
-        ("NOTEBOOK", "those of a notebook's flow, with their parameters"),
-        ("TrainingFlow --status failed --since 2d", "of the datastore here"),
-    ),
-    "timeline": (("TrainingFlow/2", "one run"),),
-    "logs": (("TrainingFlow/2/train", "one step"), ("TrainingFlow/2 --stderr", "all that went to stderr")),
-    "index": (("rebuild", "from the manifests"),),
-    "gc": (("--dry-run", "only say it"), ("--keep-last 10 --older-than 30d", "keep the newest runs")),
-    "du": (("", "the whole datastore"), ("TrainingFlow/2", "one run")),
-    "rm": (("TrainingFlow/2", "one run"),),
-}
 
-
-def option_names(command: str) -> tuple[str, ...]:
-    """The names of a command's options, those of the command line alone left out."""
-    return tuple(one.name for one in _find(command).options if one.face != "command")
-
-
-def command_help(name: str, face: Face) -> str:
-    """What a command does, its options, and examples.
+def command(name: str, face: Face = "magic") -> Command:
+    """A command by its name.
 
     Raises
     ------
     NotFound
-        If there is no such command.
+        If that face does not have it.
     """
-    command = _find(name, face)
-    return "\n".join(["usage: " + command.usage(face), "", command.text, "", *command.details(face)]).rstrip()
-
-
-def overview() -> str:
-    """All marks of cells and all commands of a notebook, a line each."""
-    found = [one for one in COMMANDS if one.notebook]
-    calls = [f"{one.notebook} {one.arguments}".rstrip() for one in found]
-    width = sorted(map(len, calls))[-2]  # the longest sticks out, or all lines would be long
-    lines = [f"  {call:<{width}}  {one.text}" for call, one in zip(calls, found, strict=True)]
-    cells = [
-        f"  {f'{one.name} NAME' if one.options or one.examples else one.name:<{width}}  {one.text}" for one in CELLS
-    ]
-    show = f"  {'%flow':<{width}}  Draw the DAG with each step's state."
-    more = ["", "`%flow help COMMAND`, or `--help` behind a command, lists its options and has examples."]
-    return "\n".join(["cells:", *cells, "", "commands:", show, *lines, *more])
-
-
-def asks_for_help(words: Iterable[str]) -> bool:
-    """Whether ``--help`` is among the words of a command, before a ``--``."""
-    for word in words:
-        if word == "--":
-            return False
-        if word in ("--help", "-h"):
-            return True
-    return False
-
-
-def _find(name: str, face: Face | None = None) -> Command:
-    """A command by its name."""
     known = {one.name.lstrip("%"): one for one in CELLS if face == "magic" and one.name != "%%flow"}
-    known |= {one.name: one for one in COMMANDS if face is None or one.call(face)}
+    known |= {one.name: one for one in COMMANDS if one.call(face)}
     name = name.lstrip("%")
     if name not in known:
         raise NotFound(
@@ -392,20 +494,51 @@ def _find(name: str, face: Face | None = None) -> Command:
     return known[name]
 
 
-# MERGED-DOC session.output: Files that a user names to be written: ``flow.py``, a card's page.
-
-
-def write_output(path: Path, text: str) -> None:
-    """Write a text file in UTF-8.
+def read(name: str, given: Iterable[str], face: Face = "magic") -> dict[str, Any]:
+    """What the words of a command say, by the names of its options and arguments.
 
     Raises
     ------
     ParameterError
-        If it cannot be written.
+        If a word is not accepted.
     """
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ParameterError(
-            f"`{path}` cannot be written.", f"{error.strerror}.", "Name a file in a folder that exists."
-        ) from error
+    return command(name, face).read(list(given), face)
+
+
+def option_names(name: str) -> tuple[str, ...]:
+    """The names of a command's options in a notebook."""
+    return command(name).options("magic")
+
+
+def command_help(name: str, flow: Iterable[tuple[str, str]] = ()) -> str:
+    """What a command of a notebook does, its options, and examples.
+
+    Parameters
+    ----------
+    name : str
+    flow : iterable of (str, str)
+        The options that are parameters of the flow, and what they mean.
+
+    Raises
+    ------
+    NotFound
+        If there is no such command.
+    """
+    return command(name).help("magic", list(flow))
+
+
+def overview() -> str:
+    """All marks of cells and all commands of a notebook, a line each."""
+    found = [one for one in COMMANDS if one.notebook]
+    calls = [" ".join([one.notebook, *_shown(one)]) for one in found]
+    width = sorted(map(len, calls))[-2]  # the longest sticks out, or all lines would be long
+    lines = [f"  {call:<{width}}  {one.text}" for call, one in zip(calls, found, strict=True)]
+    cells = [f"  {f'{one.name} NAME' if one.parameters else one.name:<{width}}  {one.text}" for one in CELLS]
+    show = f"  {'%flow':<{width}}  Draw the DAG with each step's state."
+    more = ["", "`%flow help COMMAND`, or `--help` behind a command, lists its options and has examples."]
+    return "\n".join(["cells:", *cells, "", "commands:", show, *lines, *more])
+
+
+def _shown(found: Command) -> list[str]:
+    """The words of a command that have no option's name, as a notebook gives them."""
+    return [one.make_metavar() for one in found.parameters if isinstance(one, Argument) and one.face != "command"]

@@ -15,15 +15,13 @@ from flownb.errors import ArtifactNotFound, NotFound, ParameterError, nearest
 from flownb.pathspec import safe_name
 from flownb.runtime.flowspec import FlowSpec, Inputs, TaskState
 from flownb.runtime.foreach import item_at
-from flownb.session.commands import option_names
-from flownb.session.option_words import whole_number
+from flownb.session.commands import read
 from flownb.session.session import Session
 from flownb.store.datastore import Datastore
 from flownb.store.records import TaskRecord
 
 __all__ = ["LoadOptions", "Loaded", "load_task", "parse_load"]
 
-LOAD_OPTIONS = option_names("load")
 # Bytes: what is larger is loaded only if it is named.
 LARGE = 1 << 30
 # Names of the foreach's item and its position, and of the tasks that a join brings together.
@@ -83,28 +81,8 @@ def parse_load(given: Sequence[str]) -> LoadOptions:
     >>> parse_load(["7/train", "model", "--index", "2"])
     LoadOptions(place='7/train', names=('model',), index=2, overwrite=False)
     """
-    rest, places = list(given), list[str]()
-    index: int | None = None
-    while rest:
-        word = rest.pop(0)
-        option, equals, value = word.partition("=")
-        if not option.startswith("-"):
-            places.append(word)
-        elif option == "--index":
-            index = whole_number(option, value if equals else rest.pop(0) if rest else "")
-        elif option not in LOAD_OPTIONS:
-            raise ParameterError(
-                f"`{option}` is not an option of load.{nearest(option, LOAD_OPTIONS)}",
-                f"It takes {', '.join(LOAD_OPTIONS)}.",
-                "Correct it or leave it out.",
-            )
-    if not places:
-        raise ParameterError(
-            "load needs a task.",
-            "It loads the artifacts of one.",
-            "Write %flow load RUN/STEP/TASK, or %flow load STEP.",
-        )
-    return LoadOptions(places[0], tuple(places[1:]), index, "--overwrite" in given)
+    values = read("load", given)
+    return LoadOptions(values["place"], tuple(values["names"]), values["index"], values["overwrite"])
 
 
 def load_task(session: Session, options: LoadOptions, taken: Collection[str] = ()) -> Loaded:

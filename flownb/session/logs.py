@@ -9,19 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flownb.client.logs import settled, source_of, task_attempts, task_log
-from flownb.errors import MissingResults, NotFound, ParameterError
+from flownb.errors import MissingResults, NotFound
 from flownb.pathspec import Origin, parse_origin
-from flownb.session.commands import option_names
+from flownb.session.commands import read
 from flownb.session.latest import LatestResults, no_task
-from flownb.session.option_words import whole_number
 from flownb.session.session import Session
-from flownb.session.step_options import of_one_step
 from flownb.store.logs import LogPiece, LogPlace
 from flownb.store.records import TaskRecord
 
 __all__ = ["LogOptions", "StepLog", "TaskLog", "parse_logs", "step_log"]
 
-LOG_OPTIONS = option_names("logs")
 # Tasks whose outputs are shown at once at most, without `--all`.
 SHOWN = 20
 
@@ -88,20 +85,7 @@ def parse_logs(given: Sequence[str]) -> LogOptions:
     >>> parse_logs(["train", "--index", "2"])
     LogOptions(step='train', index=2, origin=None, attempt=None, all=False)
     """
-    step, origin, everything = "", None, False
-    numbers: dict[str, int | None] = {}
-    for option, text in of_one_step(given, LOG_OPTIONS, command="logs", does="shows one step"):
-        if not option:
-            step = text
-        elif option == "--from":
-            origin = text
-        elif option == "--all":
-            everything = True
-        else:
-            numbers[option] = whole_number(option, text)
-    if not step:
-        raise ParameterError("logs needs a step.", "It shows what one step wrote.", "Write logs STEP.")
-    return LogOptions(step, numbers.get("--index"), origin, numbers.get("--attempt"), everything)
+    return LogOptions(**read("logs", given))
 
 
 def step_log(session: Session, options: LogOptions) -> StepLog:

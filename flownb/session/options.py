@@ -1,26 +1,49 @@
-"""The options of ``run``, ``resume`` and ``status``, the same on a magic's line and on the command line.
+"""What a user asked a command for: the values of its options, checked.
 
-Reads the words of a magic's line or of a command. An option that is not one of these is a parameter of the flow, and so
-is every option after ``--``.
+`flownb.session.commands` says which options there are; a function here makes one object of the values that a command
+read, the same for a notebook (``parse_…``, given words) and for a terminal (``…_options``, given values).
 """
 
 from __future__ import annotations
 
+import ast
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flownb.errors import ParameterError, nearest
+from flownb.errors import NotFound, ParameterError
 from flownb.flow.decorators import decorator_spec
 from flownb.runtime.decorators import Recorded
 from flownb.runtime.parameters.parameter import Parameter
 from flownb.runtime.process import cores
 from flownb.runtime.scheduler import MAX_NUM_SPLITS
+from flownb.session.commands import read
 from flownb.session.executors import executor_named
-from flownb.session.option_words import option_pair, option_value, whole_number
+from flownb.settings import max_workers
 
-__all__ = ["ResumeOptions", "RunOptions", "parse_resume", "parse_run", "parse_status", "refuse_ambiguous"]
+__all__ = [
+    "CardOptions",
+    "ResumeOptions",
+    "RunOptions",
+    "SpinOptions",
+    "card_options",
+    "literal",
+    "load_artifacts_module",
+    "parse_card",
+    "parse_resume",
+    "parse_run",
+    "parse_spin",
+    "refuse_ambiguous",
+    "resume_options",
+    "run_options",
+    "spin_options",
+    "write_output",
+]
+
+# Options of `run` that Metaflow accepts as the name of a parameter, by the names of their values.
+UNCLEAR = {"executor": "--executor", "background": "--background", "branch": "--branch", "production": "--production"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +81,7 @@ class RunOptions:
     parameters: dict[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     max_num_splits: int = MAX_NUM_SPLITS
-    workers: int = field(default_factory=cores)
+    workers: int = field(default_factory=lambda: max_workers() or cores())
     workers_given: bool = False
     executor: str = "process"
     background: bool = False
@@ -90,6 +113,76 @@ class ResumeOptions:
     run: RunOptions = field(default_factory=RunOptions)
 
 
+@dataclass(frozen=True)
+class SpinOptions:
+    """What ``spin`` was asked for.
+
+    Attributes
+    ----------
+    step : str
+    origin : str or None
+        ``RUN``, ``RUN/STEP`` or ``RUN/STEP/TASK`` to take inputs from.
+    index : int or None
+        Which item of the innermost foreach.
+    overrides : dict of str to object
+        Artifacts and parameters to replace; texts are still to be converted.
+    artifacts_module : Path or None
+        A Python file that defines ``ARTIFACTS``.
+    persist : bool
+    skip_decorators : bool
+    isolate : bool
+        Whether to run in a process of its own, instead of the kernel's.
+    config_files, config_values : dict of str to str
+        What ``--config`` and ``--config-value`` say of a config, by its name.
+    folder : Path
+        Where the command was given: relative paths of ``--config`` start there.
+    decorators : tuple of (str, dict)
+        What ``--with`` adds to the step.
+    branch : str or None
+    production : bool
+        Of the flow's ``@project``.
+    pdb : bool
+        Whether an exception of the step opens the debugger.
+    """
+
+    step: str
+    origin: str | None = None
+    index: int | None = None
+    overrides: dict[str, str] = field(default_factory=dict)
+    artifacts_module: Path | None = None
+    persist: bool = False
+    skip_decorators: bool = False
+    isolate: bool = False
+    config_files: dict[str, str] = field(default_factory=dict)
+    config_values: dict[str, str] = field(default_factory=dict)
+    folder: Path = field(default_factory=Path.cwd)
+    decorators: tuple[Recorded, ...] = ()
+    branch: str | None = None
+    production: bool = False
+    pdb: bool = False
+
+
+@dataclass(frozen=True)
+class CardOptions:
+    """What ``card`` was asked for.
+
+    Attributes
+    ----------
+    step : str
+    id : str or None
+        One of several cards; None shows all of them.
+    index : int or None
+        Which item of the innermost foreach; None is the first.
+    origin : str or None
+        ``RUN``, ``RUN/STEP`` or ``RUN/STEP/TASK`` to show the card of; None is the newest, a spun one included.
+    """
+
+    step: str
+    id: str | None = None
+    index: int | None = None
+    origin: str | None = None
+
+
 def parse_run(given: Sequence[str]) -> RunOptions:
     """Read ``--alpha 0.2 --config cfg FILE --tag x --with retry --max-workers 4 -- --executor spark``.
 
@@ -98,77 +191,119 @@ def parse_run(given: Sequence[str]) -> RunOptions:
     ParameterError
         If a word is not an option, an option has no value, or a parameter is given twice.
     """
-    rest, after = _divided(given)
-    parameters: dict[str, Any] = {}
-    tags: list[str] = []
-    decorators: list[Recorded] = []
-    unclear: list[str] = []
-    found: dict[str, Any] = {}
-    configs: dict[str, dict[str, str]] = {"--config": {}, "--config-value": {}}
-    while rest:
-        option, equals, value = _option(rest.pop(0))
-        if option in OPTIONS and after is None:
-            unclear.append(option)
-        if option == "--tag":
-            tags.append(option_value(rest, option, equals, value))
-        elif option == "--max-num-splits":
-            found["max_num_splits"] = whole_number(option, option_value(rest, option, equals, value))
-        elif option == "--max-workers":
-            found["workers"], found["workers_given"] = _workers(option_value(rest, option, equals, value)), True
-        elif option == "--executor":
-            found["executor"] = executor_named(option_value(rest, option, equals, value))
-        elif option in ("--background", "--production"):
-            found[option[2:]] = True
-        elif option == "--branch":
-            found["branch"] = option_value(rest, option, equals, value)
-        elif option == "--with":
-            decorators.append(decorator_spec(option_value(rest, option, equals, value)))
-        elif option in configs and not equals:  # `--config=VALUE` is a parameter that is called config
-            name, text = option_pair(rest, option)
-            configs[option][name] = text
-        else:
-            _parameter(parameters, rest, option, equals, value)
-    while after:
-        option, equals, value = _option(after.pop(0))
-        _parameter(parameters, after, option, equals, value)
-    found["config_files"], found["config_values"] = configs.values()
-    return RunOptions(parameters, tuple(tags), decorators=tuple(decorators), unclear=tuple(unclear), **found)
+    return run_options(read("run", given))
 
 
-# Options of `run` that Metaflow accepts as the name of a parameter.
-OPTIONS = ("--executor", "--background", "--branch", "--production")
-ALL_OPTIONS = (*OPTIONS, "--tag", "--max-workers", "--max-num-splits", "--with", "--config", "--config-value")
+def parse_resume(given: Sequence[str]) -> ResumeOptions:
+    """Read ``train --origin-run-id 7 --tag x --max-workers 4 --background``.
+
+    Raises
+    ------
+    ParameterError
+        If a word is not an option, an option has no value, or a parameter of the flow is given.
+    """
+    return resume_options(read("resume", given))
 
 
-def _divided(given: Sequence[str]) -> tuple[list[str], list[str] | None]:
-    """The words before ``--``, and those after it; None if there is no ``--``."""
-    words = list(given)
-    if "--" not in words:
-        return words, None
-    position = words.index("--")
-    return words[:position], words[position + 1 :]
+def parse_spin(given: Sequence[str]) -> SpinOptions:
+    """Read ``train --from 7 --set k=15 --index 2``.
+
+    Raises
+    ------
+    ParameterError
+        If an option is unknown or has no value, or no step is named.
+    """
+    return spin_options(read("spin", given))
 
 
-def _option(word: str) -> tuple[str, str, str]:
-    """An option's name, and its value if that is part of the word."""
-    option, equals, value = word.partition("=")
-    if not option.startswith("--") or len(option) < 3:
+def parse_card(given: Sequence[str]) -> CardOptions:
+    """Read ``train --id curves --index 2 --from 7``.
+
+    Raises
+    ------
+    ParameterError
+        If an option is unknown or has no value, or no step is named.
+    """
+    return card_options(read("card", given))
+
+
+def run_options(values: Mapping[str, Any]) -> RunOptions:
+    """The options of ``run``, of the values that the command read.
+
+    Raises
+    ------
+    ParameterError
+        If the executor or a decorator of ``--with`` is not accepted.
+    """
+    unclear = () if values["divided"] else tuple(name for key, name in UNCLEAR.items() if values.get(key))
+    return RunOptions(
+        dict(values["parameters"]),
+        config_files=dict(values["config_files"]),
+        config_values=dict(values["config_values"]),
+        unclear=unclear,
+        **_of_a_run(values),
+    )
+
+
+def resume_options(values: Mapping[str, Any]) -> ResumeOptions:
+    """The options of ``resume``, of the values that the command read.
+
+    Raises
+    ------
+    ParameterError
+        If the executor or a decorator of ``--with`` is not accepted.
+    """
+    return ResumeOptions(values["step"], values["origin"], RunOptions(**_of_a_run(values)))
+
+
+def _of_a_run(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``run`` and ``resume`` have in common."""
+    found: dict[str, Any] = {name: values[name] for name in ("max_num_splits", "workers") if values[name] is not None}
+    if values["executor"] is not None:
+        found["executor"] = executor_named(values["executor"])
+    return {
+        **found,
+        **_launch(values),
+        "tags": tuple(values["tags"]),
+        "workers_given": values["workers"] is not None,
+        "background": bool(values["background"]),
+    }
+
+
+def _launch(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What runs and spins have in common."""
+    decorators = tuple(decorator_spec(text) for text in values["decorators"])
+    return {"decorators": decorators, "branch": values["branch"], "production": bool(values["production"])}
+
+
+def spin_options(values: Mapping[str, Any]) -> SpinOptions:
+    """The options of ``spin``, of the values that the command read.
+
+    Raises
+    ------
+    ParameterError
+        If a decorator of ``--with`` is not accepted, or two options exclude each other.
+    """
+    if values["pdb"] and values["isolate"]:
         raise ParameterError(
-            f"`{word}` is not an option of run.",
-            "Parameters are given by name.",
-            "Write --NAME VALUE, for example --alpha 0.2.",
+            "`--pdb` and `--isolate process` cannot be given together.",
+            "A debugger can look only into a step that runs in this process.",
+            "Leave one of them out.",
         )
-    return option, equals, value
+    same = ("step", "origin", "index", "artifacts_module", "persist", "skip_decorators", "pdb")
+    return SpinOptions(
+        **{name: values[name] for name in same},
+        **_launch(values),
+        overrides=dict(values["overrides"]),
+        isolate=values["isolate"] is not None,
+        config_files=dict(values["config_files"]),
+        config_values=dict(values["config_values"]),
+    )
 
 
-def _parameter(parameters: dict[str, Any], rest: list[str], option: str, equals: str, value: str) -> None:
-    """Take over the value of a parameter."""
-    name = option[2:]
-    if name in parameters:
-        raise ParameterError(f"`{option}` is given twice.", "A parameter has one value.", "Remove one.")
-    if not equals and (not rest or rest[0].startswith("--")) and (meant := nearest(option, ALL_OPTIONS)):
-        raise ParameterError(f"`{option}` is not an option of run.{meant}", "A parameter has a value.", "Correct it.")
-    parameters[name] = option_value(rest, option, equals, value)
+def card_options(values: Mapping[str, Any]) -> CardOptions:
+    """The options of ``card``, of the values that the command read."""
+    return CardOptions(**{name: values[name] for name in ("step", "id", "index", "origin")})
 
 
 def refuse_ambiguous(options: RunOptions, parameters: Mapping[str, Parameter]) -> None:
@@ -189,68 +324,57 @@ def refuse_ambiguous(options: RunOptions, parameters: Mapping[str, Parameter]) -
             )
 
 
-# The options of `run` that a resume takes too.
-RESUME_OPTIONS = ("--tag", "--max-num-splits", "--max-workers", "--executor", "--with", "--branch")
-RESUME_FLAGS = ("--background", "--production")
+def literal(text: str) -> Any:
+    """The value a user means by a text: a Python or JSON literal, else the text itself.
+
+    Examples
+    --------
+    >>> literal("15"), literal("true"), literal("[1, 2]"), literal("big")
+    (15, True, [1, 2], 'big')
+    """
+    for parse in (ast.literal_eval, json.loads):
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # what `literal_eval` may raise
+            continue
+    return text
 
 
-def parse_resume(given: Sequence[str]) -> ResumeOptions:
-    """Read ``train --origin-run-id 7 --tag x --max-workers 4 --background``.
+def load_artifacts_module(path: Path) -> dict[str, Any]:
+    """The ``ARTIFACTS`` dictionary of a Python file, as for Metaflow's ``spin --artifacts-module``.
+
+    A join's has a dictionary for each joined task that it changes, by its pathspec (``RUN/STEP/TASK``).
+
+    Raises
+    ------
+    NotFound
+        If the file cannot be read or defines no such dictionary.
+    """
+    import runpy
+
+    try:
+        names = runpy.run_path(str(path))
+    except OSError as error:
+        raise NotFound(f"`{path}` cannot be read.", f"{error.strerror}.", "Give the path of a Python file.") from error
+    artifacts = names.get("ARTIFACTS")
+    if not isinstance(artifacts, dict):
+        raise NotFound(
+            f"`{path}` defines no ARTIFACTS.", "It must hold a dictionary of that name.", 'Write ARTIFACTS = {"k": 15}.'
+        )
+    return artifacts
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write a text file that the user named, in UTF-8: ``flow.py``, a card's page.
 
     Raises
     ------
     ParameterError
-        If a word is no option, an option has no value, or a parameter of the flow is given.
+        If it cannot be written.
     """
-    rest, kept = list(given), list[str]()
-    step: str | None = None
-    origin: str | None = None
-    while rest:
-        word = rest.pop(0)
-        option, equals, value = word.partition("=")
-        if option == "--origin-run-id":
-            origin = option_value(rest, option, equals, value)
-        elif option in RESUME_FLAGS:
-            kept.append(word)
-        elif option in RESUME_OPTIONS:
-            kept += [option, option_value(rest, option, equals, value)]
-        elif option.startswith("-"):
-            known = ("--origin-run-id", *RESUME_OPTIONS, *RESUME_FLAGS)
-            raise ParameterError(
-                f"`{option}` is not an option of resume.{nearest(option, known)}",
-                "A resume has the parameters of the run that it resumes, as in Metaflow.",
-                f"Leave it out (the options are {', '.join(known)}), or start a run: run {word} …",
-            )
-        elif step is not None:
-            raise ParameterError(
-                f"`{word}` is one step too many.", f"resume starts from one step, here {step}.", "Remove it."
-            )
-        else:
-            step = word
-    return ResumeOptions(step, origin, parse_run([*kept, "--"]))
-
-
-def parse_status(given: Sequence[str]) -> str | None:
-    """Read ``--origin-run-id 7``; None if it is not given.
-
-    Raises
-    ------
-    ParameterError
-        If there is another word.
-    """
-    rest = list(given)
-    origin: str | None = None
-    while rest:
-        word = rest.pop(0)
-        option, equals, value = word.partition("=")
-        if option != "--origin-run-id":
-            raise ParameterError(f"`{word}` is not an option of status.", "It takes --origin-run-id.", "Leave it out.")
-        origin = option_value(rest, option, equals, value)
-    return origin
-
-
-def _workers(text: str) -> int:
-    workers = whole_number("--max-workers", text)
-    if not workers:
-        raise ParameterError("`--max-workers 0` runs nothing.", "It is at least 1.", "Give another number.")
-    return workers
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ParameterError(
+            f"`{path}` cannot be written.", f"{error.strerror}.", "Name a file in a folder that exists."
+        ) from error

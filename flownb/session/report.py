@@ -21,6 +21,7 @@ from flownb.flow.names import RESERVED
 from flownb.runtime.cards import CardUpdate
 from flownb.runtime.events import Event, TaskEnded
 from flownb.runtime.task import TaskResult
+from flownb.settings import shows_report_details
 from flownb.store.records import ForeachFrame, TaskRecord
 
 __all__ = [
@@ -128,6 +129,8 @@ class StepReport:
         details = self.details()
         if not details:
             return as_bundle(self.lines())
+        if shows_report_details():
+            return as_bundle(WholeReport(self).lines())
         first, *notes = self.lines()
         shown = (
             f'<details style="{STYLE}"><summary>{html.escape(first)}</summary>{_pre(["  " + one for one in details])}'

@@ -8,16 +8,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any
 
 from flownb.errors import ParameterError
-from flownb.session.commands import option_names
+from flownb.session.commands import read
 from flownb.session.executors import module_kept
-from flownb.session.option_words import option_value, whole_number
 from flownb.session.progress import columns, cut, duration
 from flownb.session.report import STYLE
 from flownb.session.session import Session
-from flownb.store.index import RunStatus
 from flownb.store.records import ArtifactRef, RunRecord
 
 __all__ = ["RunList", "list_runs", "parse_runs", "use_run"]
@@ -34,31 +32,25 @@ def use_run(session: Session, given: Sequence[str]) -> str:
         If more than one run is named, or an option that `use` does not take.
     """
     flow, working = session.flow.name, session.working
-    if len(given) > 1:
+    values = read("use", given)
+    if values["none"] and values["run"]:
         raise ParameterError(
-            f"use takes one run, and was given {len(given)} words.",
-            "A notebook uses the results of one run at a time.",
-            "Write `%flow use RUN`, or `%flow use --none` to go back to the notebook's own results.",
+            f"use was given a run, `{values['run']}`, and --none.",
+            "--none ends the use of other runs.",
+            "Leave one of them out.",
         )
-    if not given:
-        return f"{flow}: {working.used(flow) or 'uses the results of this notebook alone'}"
-    if given[0] == "--none":
+    if values["none"]:
         before = working.use_none(flow)
         was = f" It used run {flow}/{before} before." if before else ""
         return f"{flow}: uses the results of this notebook alone.{was}"
-    if given[0].startswith("-"):
-        raise ParameterError(
-            f"`{given[0]}` is not an option of use.",
-            "It takes a run, or --none.",
-            "Write `%flow use RUN` or `%flow use --none`.",
-        )
-    working.use(flow, given[0])
+    if values["run"] is None:
+        return f"{flow}: {working.used(flow) or 'uses the results of this notebook alone'}"
+    working.use(flow, values["run"])
     used = working.used(flow)
     session.mark_noted(used)
     return f"{flow}: {used}"
 
 
-LIMIT = 20
 # Columns of one value.
 VALUE = 30
 HEADINGS = ("run", "started", "status", "time", "parameters", "tags")
@@ -117,26 +109,9 @@ def parse_runs(given: Sequence[str]) -> dict[str, Any]:
     ParameterError
         If a word is not an option, or has a value that does not fit.
     """
-    rest, tags = list(given), list[str]()
-    found: dict[str, Any] = {"limit": LIMIT}
-    while rest:
-        word = rest.pop(0)
-        option, equals, value = word.partition("=")
-        if option not in option_names("runs"):
-            raise ParameterError(
-                f"`{word}` is not an option of runs.", f"It takes {', '.join(option_names('runs'))}.", "Correct it."
-            )
-        value = option_value(rest, option, equals, value)
-        if option == "--tag":
-            tags.append(value)
-        elif option == "--limit":
-            found["limit"] = max(1, whole_number(option, value))
-        elif value not in get_args(RunStatus):
-            known = ", ".join(get_args(RunStatus))
-            raise ParameterError(f"`{value}` is not a status of a run.", f"These are {known}.", "Correct it.")
-        else:
-            found["status"] = value
-    return {**found, "tags": tags}
+    values = read("runs", given)
+    status = {"status": values["status"]} if values["status"] is not None else {}
+    return {"limit": max(1, values["limit"]), **status, "tags": list(values["tags"])}
 
 
 def list_runs(session: Session, filters: Mapping[str, Any]) -> RunList:

@@ -35,12 +35,12 @@ from flownb.session.executors import module_kept, run_isolated
 from flownb.session.export import only_here
 from flownb.session.instances import Instance, step_instances
 from flownb.session.latest import LatestResults, no_task
+from flownb.session.options import SpinOptions, literal, load_artifacts_module
 from flownb.session.report import StepReport, step_report
 from flownb.session.run_facts import launch_of
 from flownb.session.session import Display, Session
 from flownb.session.start import configured, require_parameters
 from flownb.session.states import input_notes, judgement
-from flownb.session.step_options import SpinOptions, literal, load_artifacts_module
 from flownb.settings import user_name
 from flownb.store.artifacts import inline_refs
 from flownb.store.datastore import Datastore

@@ -13,8 +13,8 @@ from IPython.display import display, update_display
 from flownb.errors import FlownbError
 from flownb.runtime.events import CardRefreshed, Event, TaskEnded
 from flownb.session.cards import card_view
+from flownb.session.options import CardOptions
 from flownb.session.session import Session
-from flownb.session.step_options import CardOptions
 
 __all__ = ["CardOutputs"]
 

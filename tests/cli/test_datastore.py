@@ -97,28 +97,24 @@ def test_timeline_and_index(here: Path, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["rm", "F"], "`F` names no run."),
+        (["rm", "F"], "`F` does not name a run."),
         (["rm", "F/9"], "Run F/9 does not exist."),
         (["rm", "../F/1"], "is no flow, run, step or task"),
         (["du", "G"], "Flow `G` is not in"),
         (["runs", "G"], "Flow `G` is not in"),
         (["runs", "F", "--status", "fine"], "`fine` is not a status of a run."),
-        (["runs", "F", "--since", "lately"], "`lately` is no moment; write 2d, 2026-01-31 or 2026-01-31T12:00"),
-        (["timeline", "F"], "`F` names no run."),
+        (["runs", "F", "--since", "lately"], "`--since lately` is not a date."),
+        (["timeline", "F"], "`F` does not name a run."),
         (["timeline", "F/9"], "Run F/9 does not exist."),
-        (["index", "destroy"], "invalid choice: 'destroy'"),
+        (["index", "destroy"], "`destroy` is not an action of index."),
         (["du", "F/9"], "Run F/9 does not exist."),
-        (["gc", "--keep-last", "many"], "`many` is no number of runs"),
-        (["gc", "--older-than", "yesterday"], "`yesterday` is no age; write for example 30d, 12h or 2w"),
+        (["gc", "--keep-last", "many"], "`--keep-last many` is not a number."),
+        (["gc", "--older-than", "yesterday"], "`--older-than yesterday` is not an age."),
         (["gc", "--datastore", "elsewhere"], "There is no datastore in `elsewhere`."),
     ],
 )
 def test_wrong_words(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
     """A wrong word is reported, and nothing is removed."""
-    try:
-        status = main(words)
-    except SystemExit as stop:  # argparse's own
-        status = int(str(stop.code))
-    assert status in (1, 2)
+    assert main(words) in (1, 2)
     assert said in capsys.readouterr().err
     assert (here / ".flownb/flows/F/1/end.json").exists()

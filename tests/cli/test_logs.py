@@ -73,8 +73,8 @@ def test_logs_of_a_task_are_as_they_were_written(here: Path, capsys: pytest.Capt
 def test_places_that_are_not_there(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong place is an error that says what there is."""
     for place, status, text in (
-        ("F", 2, "names no run"),
-        ("F/1/train/3/0", 2, "names no run"),
+        ("F", 2, "does not name a run"),
+        ("F/1/train/3/0", 2, "does not name a run"),
         ("F/2", 1, "Run F/2 does not exist."),
         ("G/1", 1, "Run G/1 does not exist."),
         ("F/1/trian", 1, "Did you mean `train`?"),

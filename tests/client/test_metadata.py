@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from flownb.client import Run, get_metadata
-from flownb.session.options import RunOptions
+from flownb.session.options import RunOptions, parse_spin
 from flownb.session.run import run_flow
 from flownb.session.spin import spin_step
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
 
 READ = (

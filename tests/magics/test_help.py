@@ -38,12 +38,12 @@ def test_help_is_there_before_any_cell(kernel: Kernel) -> None:
     assert "  %flow runs " in kernel.run("%flow help").text
     assert kernel.run("%flow --help").text == kernel.run("%flow help").text
     assert kernel.run("%flow run --help").text == kernel.run("%flow help run").text
-    assert kernel.run("%flow run --help").text.startswith("usage: %flow run [OPTIONS]\n")
+    assert kernel.run("%flow run --help").text.startswith("Usage: %flow run [OPTIONS]\n")
     for magic, usage in (("%spin", "%spin STEP"), ("%card", "%card STEP"), ("%%spin", "%spin STEP")):
         body = "\nx = 1" if magic.startswith("%%") else ""
-        assert kernel.run(f"{magic} --help{body}").text.split("\n")[0] == f"usage: {usage} [OPTIONS]"
-    assert "usage: %%step NAME" in kernel.run("%%step --help").text
-    for magic, usage in (("%%step", "usage: %%step NAME"), ("%%spin", "usage: %spin STEP"), ("%flow", "%flow runs")):
+        assert kernel.run(f"{magic} --help{body}").text.split("\n")[0] == f"Usage: {usage} [OPTIONS]"
+    assert "Usage: %%step NAME" in kernel.run("%%step --help").text
+    for magic, usage in (("%%step", "Usage: %%step NAME"), ("%%spin", "Usage: %spin STEP"), ("%flow", "%flow runs")):
         code = f"print(get_ipython().inspector.info(get_ipython()._ofind({magic!r}).obj)['docstring'])"
         assert usage in kernel.run(code).text
     assert "Did you mean `resume`?" in kernel.run("%flow help resum").error

@@ -136,6 +136,18 @@ def test_values_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "@zone" in changed_variables(text, same_command=False)
 
 
+def test_variables_that_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names in FLOWNB_IGNORED_VARIABLES change no result, whether code names them or looks at all variables."""
+    monkeypatch.setenv("OWN_BUILD", "1")
+    monkeypatch.setenv("FLOWNB_IGNORED_VARIABLES", "OWN_BUILD, OTHER")
+    one = reads("os.getenv('OWN_BUILD')").text(own=(), added=(), zone=False)
+    whole = reads("dict(os.environ)").text(own=(), added=(), zone=False)
+    monkeypatch.setenv("OWN_BUILD", "2")
+    assert [changed_variables(text, same_command=False) for text in (one, whole)] == [[], []]
+    monkeypatch.delenv("FLOWNB_IGNORED_VARIABLES")
+    assert [changed_variables(text, same_command=False) for text in (one, whole)] == [["OWN_BUILD"], ["*"]]
+
+
 def test_all_variables_but_those_of_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """Code that looks at all is held to all, except for what differs from one terminal to the next."""
     text = reads("dict(os.environ)").text(own=(), added=(), zone=False)

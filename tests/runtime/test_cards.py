@@ -16,13 +16,12 @@ from flownb.runtime.cards import CardCollector, CardUpdate, collect_cards
 from flownb.runtime.current import current
 from flownb.session.cards import card_view
 from flownb.session.checks import not_applied
-from flownb.session.options import parse_run
+from flownb.session.options import CardOptions, parse_card, parse_run, parse_spin
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
 from flownb.session.states import step_states
 from flownb.session.step import run_step
-from flownb.session.step_options import CardOptions, parse_card, parse_spin
 from flownb.store.records import CardRecord, TaskRecord, from_json, to_json
 from tests.conftest import MakeSession
 

@@ -15,11 +15,10 @@ from flownb.runtime.current import Current, current
 from flownb.runtime.description import graph_info
 from flownb.runtime.launch import project_facts
 from flownb.runtime.program import Program
-from flownb.session.options import parse_run
+from flownb.session.options import SpinOptions, parse_run
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
-from flownb.session.step_options import SpinOptions
 from tests.conftest import MakeSession
 
 FLOW = "%%flow F\nalpha = Parameter('alpha', default=2)"

@@ -7,11 +7,10 @@ import logging
 import pytest
 
 from flownb.runtime.events import Event, EventStream, RunStarted
-from flownb.session.options import parse_run
+from flownb.session.options import parse_run, parse_spin
 from flownb.session.run import run_flow
 from flownb.session.spin import spin_step
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
 
 

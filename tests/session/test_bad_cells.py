@@ -8,13 +8,12 @@ import pytest
 
 from flownb.cells.notebook import DocumentCell
 from flownb.errors import CheckFailed, MissingResults
-from flownb.session.options import RunOptions
+from flownb.session.options import RunOptions, parse_spin
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
 from flownb.session.states import step_states
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 
 GOOD = (("a", "%%step load -> x\nx = 1"), ("c", "%%step use -> y\ny = x + 1"))
 # Text and tags of the bad cell, and the code and line of its error.

@@ -24,12 +24,11 @@ from flownb.errors import (
     UnpicklableArtifact,
 )
 from flownb.runtime.failure import StepError, user_frames
-from flownb.session.options import RunOptions, parse_run
+from flownb.session.options import RunOptions, parse_run, parse_spin
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
 
 LOAD = "%%step load -> df, cats\ndf = [1, 2, 3]\ncats = ['a', 'b']"
@@ -238,7 +237,7 @@ def test_an_interrupted_run(make_session: MakeSession) -> None:
         ("--alpha", "`--alpha` has no value. It needs one. Write --alpha VALUE."),
         ("--alpha 1 --alpha 2", "`--alpha` is given twice."),
         ("alpha=1", "`alpha=1` is not an option of run. Parameters are given by name."),
-        ("--max-num-splits many", "`--max-num-splits many` is no number."),
+        ("--max-num-splits many", "`--max-num-splits many` is not a number."),
     ],
 )
 def test_bad_parameters(make_session: MakeSession, words: str, message: str) -> None:
@@ -280,7 +279,7 @@ def test_bad_places(make_session: MakeSession, words: str, message: str) -> None
         ("train load", "`load` is one step too many."),
         ("train --set k", "`--set k` sets nothing."),
         ("train --set dff=3", "`--set dff=3` does not name an artifact. Did you mean `df`?"),
-        ("train --index two", "`--index two` is no number."),
+        ("train --index two", "`--index two` is not a number."),
         ("train --from", "`--from` has no value."),
     ],
 )

@@ -9,12 +9,11 @@ import pytest
 
 from flownb.client import Run
 from flownb.session.export import export_flow
-from flownb.session.options import parse_run
+from flownb.session.options import parse_run, parse_spin
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
 
 BASE = """%%shared

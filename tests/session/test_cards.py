@@ -9,12 +9,11 @@ from flownb.runtime.cards import CardUpdate
 from flownb.runtime.events import CardRefreshed, TaskEnded
 from flownb.runtime.task import TaskSpec
 from flownb.session.cards import CardView, card_hook, card_view
-from flownb.session.options import parse_run
+from flownb.session.options import parse_card, parse_run, parse_spin
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_card, parse_spin
 from flownb.store.records import ForeachFrame
 from tests.conftest import MakeSession
 
@@ -107,7 +106,7 @@ def test_a_spin_that_failed_shows_what_it_had(make_session: MakeSession) -> None
         ("", ParameterError, "card names no step."),
         ("a b", ParameterError, "`b` is one step too many."),
         ("a --idd x", ParameterError, "`--idd` is not an option of card. Did you mean `--id`?"),
-        ("a --index x", ParameterError, "`--index x` is no number."),
+        ("a --index x", ParameterError, "`--index x` is not a number."),
         ("a --id", ParameterError, "`--id` has no value."),
     ],
 )

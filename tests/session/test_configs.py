@@ -11,14 +11,13 @@ import pytest
 from flownb.client import Run
 from flownb.errors import ParameterError
 from flownb.session.export import export_flow
-from flownb.session.options import ResumeOptions, parse_run
+from flownb.session.options import ResumeOptions, parse_run, parse_spin
 from flownb.session.resume import Resume
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
 from flownb.session.states import step_states
 from flownb.session.step import run_shared_cell, run_step
-from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
 
 FLOW = """%%flow F

@@ -11,12 +11,11 @@ import pytest
 from flownb.cells.cell import read_cell
 from flownb.errors import UnpicklableArtifact
 from flownb.session.export import export_flow, found_at_export
-from flownb.session.options import parse_resume, parse_run
+from flownb.session.options import parse_resume, parse_run, parse_spin
 from flownb.session.resume import Resume
 from flownb.session.run import begin_run
 from flownb.session.spin import spin_step
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 from tests.cli.test_main import flownb
 from tests.conftest import MakeSession
 

@@ -13,7 +13,7 @@ import pytest
 
 from flownb.cells.notebook import read_notebook, saved_id
 from flownb.errors import MissingResults, NotFound, StoreError
-from flownb.session.options import ResumeOptions, RunOptions
+from flownb.session.options import ResumeOptions, RunOptions, parse_spin
 from flownb.session.resume import Resume
 from flownb.session.run import run_flow
 from flownb.session.runs import use_run
@@ -22,7 +22,6 @@ from flownb.session.spin import spin_step
 from flownb.session.states import step_states
 from flownb.session.status import flow_status
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 from flownb.store.garbage import collect, remove_run
 from flownb.store.records import RunRecord
 
@@ -461,7 +460,7 @@ def test_what_use_refuses(tmp_path: Path) -> None:
         (["G/1"], "`G/1` is not a place in flow F."),
         (["1/load"], "`1/load` names a step."),
         (["--nothing"], "`--nothing` is not an option of use."),
-        (["1", "2"], "use takes one run, and was given 2 words."),
+        (["1", "2"], "`2` is one run too many."),
     ):
         with pytest.raises(Exception, match=message.replace("`", ".")):
             use_run(session, given)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from flownb.errors import MissingResults
+from flownb.session.options import parse_spin
 from flownb.session.spin import spin_step
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
 
 HEADER = "%%flow FirstFlow\nITEMS = ('a', 'b')\nsizes = Parameter('sizes', default=[3, 4], type=JSONType)"

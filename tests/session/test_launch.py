@@ -12,12 +12,11 @@ from flownb.errors import ParameterError
 from flownb.flow.decorators import decorator_spec
 from flownb.runtime.launch import Launch, launch, project_facts
 from flownb.session.checks import not_applied
-from flownb.session.options import parse_resume, parse_run
+from flownb.session.options import parse_resume, parse_run, parse_spin
 from flownb.session.resume import Resume
 from flownb.session.run import run_flow
 from flownb.session.spin import spin_step
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
 
 READ = "import os\nfrom metaflow import current\n"

@@ -11,13 +11,12 @@ from flownb.client import Flow, Task
 from flownb.client.logs import settled
 from flownb.errors import MissingResults, NotFound, ParameterError, StepFailed
 from flownb.session.logs import StepLog, parse_logs, step_log
-from flownb.session.options import ResumeOptions, parse_run
+from flownb.session.options import ResumeOptions, parse_run, parse_spin
 from flownb.session.resume import Resume
 from flownb.session.run import begin_run, run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import collect, remove_run, remove_spins
 from flownb.store.logs import LogPiece

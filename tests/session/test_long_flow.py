@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from flownb.session.options import RunOptions
+from flownb.session.options import RunOptions, parse_spin
 from flownb.session.run import run_flow
 from flownb.session.spin import spin_step
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flownb.errors import ParameterError
-from flownb.session.option_words import words
-from flownb.session.options import RunOptions, parse_run
-from flownb.session.step_options import literal, parse_card
+from flownb.session.options import RunOptions, literal, parse_card, parse_run
+from flownb.session.parser import words
 
 
 def test_words_are_a_shells() -> None:

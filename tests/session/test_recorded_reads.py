@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from flownb.session.options import RunOptions
+from flownb.session.options import RunOptions, SpinOptions
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
 from flownb.session.step import run_step
-from flownb.session.step_options import SpinOptions
 from flownb.store.records import TaskRecord
 from tests.conftest import MakeSession
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from flownb.errors import NotFound
+from flownb.session.options import parse_spin
 from flownb.session.report import StepReport
 from flownb.session.spin import spin_step
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 from tests.conftest import MakeSession
 
 LOAD = "%%step load -> xs\nimport math\nxs = [1, 2]\ntotal = sum(xs)"

@@ -10,13 +10,12 @@ import pytest
 from flownb.cells.cell import read_cell
 from flownb.client import Flow, Run
 from flownb.errors import CheckFailed, CorruptBlob, MissingResults, ParameterError, StepFailed
-from flownb.session.options import RunOptions, parse_run
+from flownb.session.options import RunOptions, parse_run, parse_spin
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
 from flownb.session.states import step_states
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import remove_run
 from tests.conftest import MakeSession

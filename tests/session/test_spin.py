@@ -11,12 +11,11 @@ import pytest
 import flownb
 from flownb.client import Run, Task, default_metadata, get_metadata, inspect_spin
 from flownb.errors import NotFound, ParameterError, StoreError
-from flownb.session.options import parse_run
+from flownb.session.options import parse_run, parse_spin
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 from flownb.store.datastore import Datastore
 from flownb.store.garbage import collect, remove_spins
 from flownb.store.usage import measure

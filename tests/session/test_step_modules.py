@@ -15,13 +15,12 @@ from pathlib import Path
 import pytest
 
 from flownb.provenance.imported_text import watch_imports
-from flownb.session.options import RunOptions
+from flownb.session.options import RunOptions, SpinOptions
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
 from flownb.session.states import step_states
 from flownb.session.step import run_step
-from flownb.session.step_options import SpinOptions
 from flownb.store.datastore import Datastore
 from tests.conftest import MakeSession
 

@@ -10,11 +10,10 @@ import pytest
 
 from flownb.errors import CardNotFound, CorruptBlob
 from flownb.runtime.events import CardRefreshed, TaskEnded
-from flownb.session.options import parse_run
+from flownb.session.options import parse_card, parse_run, parse_spin
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
-from flownb.session.step_options import parse_card, parse_spin
 from flownb.widgets import cards
 from flownb.widgets.cards import DISPLAYS, CardOutputs
 from tests.conftest import MakeSession

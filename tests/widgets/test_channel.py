@@ -196,7 +196,7 @@ def test_an_edited_cell_is_spun_as_edited(view: View) -> None:
     view.execute('from flownb.magics.shortcuts import spin_cell\nspin_cell("2")["y"]')
     assert view.outputs[-1][1]["text/plain"] == "42"
     view.execute('spin_cell("9")')
-    assert "This cell is no step." in view.text
+    assert "This cell is not a step." in view.text
 
 
 def test_the_dag_of_a_run_is_shown_from_its_start(view: View) -> None:

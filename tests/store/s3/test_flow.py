@@ -14,13 +14,12 @@ import pytest
 from flownb.cells.cell import read_cell
 from flownb.cells.notebook import read_notebook
 from flownb.client import Flow
-from flownb.session.options import RunOptions
+from flownb.session.options import RunOptions, parse_spin
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
 from flownb.session.states import step_states
 from flownb.session.step import run_step
-from flownb.session.step_options import parse_spin
 
 CELLS = (
     "%%flow F",

@@ -1,0 +1,121 @@
+"""What the command line says of itself: help with the flow's own parameters, completion, and mistakes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flownb.cli.main import main
+
+CELLS = (
+    "%%flow TrainFlow\n"
+    "alpha = Parameter('alpha', default=0.1, help='Strength of the penalty.')\n"
+    "n_rows = Parameter('n-rows', type=int, required=True)\n"
+    "cfg = Config('cfg', default_value={'depth': 3})",
+    "%%step load -> x\nx = 1",
+    "%%step train -> y\ny = x",
+)
+
+
+@pytest.fixture
+def here(write_notebook: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A notebook with parameters, in the current folder."""
+    path = write_notebook(*CELLS)
+    monkeypatch.chdir(path.parent)
+    return path
+
+
+def test_help_of_run_lists_the_parameters_of_the_flow(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has its name, type, meaning and default; a flow whose class cannot be executed has the names alone."""
+    assert main(["run", "nb.ipynb", "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    place = lines.index("Parameters of the flow:")
+    assert [line.split(maxsplit=2) for line in lines[place + 1 : place + 3]] == [
+        ["--alpha", "FLOAT", "Strength of the penalty. [default: 0.1]"],
+        ["--n-rows", "INTEGER", "[required]"],
+    ]
+    assert main(["run", "--help"]) == 0
+    assert "  --PARAMETER VALUE " in capsys.readouterr().out
+
+
+def test_help_of_a_flow_that_cannot_be_executed(
+    write_notebook: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The names of its parameters are known from the text."""
+    path = write_notebook("%%flow F\nalpha = Parameter('alpha', default=1 / 0)", "%%step a\nx = 1")
+    monkeypatch.chdir(path.parent)
+    assert main(["run", "nb.ipynb", "--help"]) == 0
+    assert "  --alpha VALUE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "proposed"),
+    [
+        ("flownb sp", ["spin"]),
+        ("flownb run nb.ipynb --a", ["--alpha"]),
+        ("flownb run nb.ipynb --n", ["--n-rows"]),
+        ("flownb run nb.ipynb --ba", []),
+        ("flownb spin nb.ipynb ", ["load", "train"]),
+        ("flownb spin nb.ipynb train --from ", ["1"]),
+        ("flownb resume nb.ipynb --origin-run-id ", ["1"]),
+        ("flownb spin none.ipynb ", []),
+        ("flownb runs F --status d", ["done"]),
+    ],
+)
+def test_a_shell_completes(
+    here: Path, typed: str, proposed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Commands, options, and what a notebook has: parameters, steps and runs."""
+    assert main(["run", "nb.ipynb", "--n-rows", "1"]) == 0
+    capsys.readouterr()
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split(" ")) - 1))
+    monkeypatch.setenv("_FLOWNB_COMPLETE", "bash_complete")
+    main([])
+    assert [line.rpartition(",")[2] for line in capsys.readouterr().out.split()] == proposed
+
+
+def test_completion_is_switched_on_by_a_script(capsys: pytest.CaptureFixture[str]) -> None:
+    """`flownb completion SHELL` prints what the shell is to read."""
+    assert main(["completion", "zsh"]) == 0
+    assert "_FLOWNB_COMPLETE=zsh_complete" in capsys.readouterr().out
+    assert "_FLOWNB_COMPLETE" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "No command is named."),
+        ("rnu", "`rnu` is not a command. Did you mean `run`?"),
+        ("--versoin", "`--versoin` is not an option of flownb. Did you mean `--version`?"),
+        ("run", "run names no notebook. It needs one. Write flownb run NOTEBOOK."),
+        ("run --alpha 2", "run names no notebook."),
+        ("run nb.ipynb --alpha -1 --zzz", "`--zzz` has no value. It needs one. Write --zzz VALUE."),
+        ("run nb.ipynb --max-workers 0", "`--max-workers 0` runs nothing. It is at least 1."),
+        ("run nb.ipynb --prodution", "`--prodution` is not an option of run. Did you mean `--production`?"),
+        ("run nb.ipynb --background", "`--background` is for notebooks."),
+        ("spin nb.ipynb --form 1", "`--form` is not an option of spin. Did you mean `--from`?"),
+        ("spin nb.ipynb", "spin names no step. It needs one. Write flownb spin NOTEBOOK STEP."),
+        ("spin nb.ipynb load train", "`train` is one step too many. spin takes one step, here `load`."),
+        ("spin nb.ipynb load --pdb=yes", "`--pdb` is given a value."),
+        ("spin nb.ipynb load --isolate thread", "`thread` is not a way to isolate a spin."),
+        ("logs F/1 --stdout --stderr", "`--stdout` and `--stderr` cannot be given together."),
+        ("rm", "rm names no run."),
+    ],
+)
+def test_a_mistake_is_one_line(here: Path, words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what happened, why, and what to do; the exit status is 2."""
+    assert main(words.split()) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert said in err
+
+
+def test_a_value_may_begin_with_a_dash(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A negative number is a value, before and after other options; two dashes need an equals sign."""
+    assert main(["run", "nb.ipynb", "--alpha", "-1.5", "--tag=--odd", "--n-rows", "-2"]) == 0
+    assert main(["spin", "nb.ipynb", "train", "--set", "x=-7"]) == 0
+    assert "  y = -7" in capsys.readouterr().out
