@@ -177,7 +177,7 @@ class Distributions:
     ----------
     owners : dict of str to str
         Name of the distribution by dotted name of what it brings: a package that has an ``__init__``, or a module that
-        stands alone. Of a namespace package each part has its own.
+        is not in a package. Of a namespace package each part has its own.
     versions : dict of str to str
         By the distribution's name.
     editable : tuple of (str, str)

@@ -113,7 +113,7 @@ def graph_info(program: Program, flow_class: type[FlowSpec]) -> dict[str, Any]:
 
     Notes
     -----
-    ``line`` and ``source_file`` say where a step stands in the notebook; a decorator's attributes are those that are
+    ``line`` and ``source_file`` say where a step is in the notebook; a decorator's attributes are those that are
     written out.
     """
     graph, flow = program.graph, program.flow

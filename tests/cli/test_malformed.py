@@ -104,7 +104,7 @@ def test_a_damaged_manifest_is_named_and_the_rest_is_shown(tmp_path: Path, capsy
     assert "the manifest `flows/F/1/steps/a/1/0.json` cannot be read" in capsys.readouterr().err
     with pytest.raises(StoreError) as caught:
         store.tasks.last_attempts("F", "1", "a")
-    assert "`parents` is of another type than it should be, or out of range." in str(caught.value)
+    assert "`parents` has the wrong type, or is out of range." in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -113,10 +113,10 @@ def test_a_damaged_manifest_is_named_and_the_rest_is_shown(tmp_path: Path, capsy
         ({"run": "2"}, "it is the record of F/2/a/1/0"),
         ({"attempt": 1 << 62}, "it is attempt 4611686018427387904 of a task"),
         ({"parents": ["../../x"]}, "a task it names is not RUN/STEP/TASK"),
-        ({"foreach": [{"step": "a", "var": "x", "num_splits": "2", "index": 0}]}, "`foreach` is of another type"),
-        ({"status": "fine"}, "`status` is of another type"),
-        ({"fingerprint": {"code": 1}}, "`fingerprint` is of another type"),
-        ({"finished": True}, "`finished` is of another type"),
+        ({"foreach": [{"step": "a", "var": "x", "num_splits": "2", "index": 0}]}, "`foreach` has the wrong type"),
+        ({"status": "fine"}, "`status` has the wrong type"),
+        ({"fingerprint": {"code": 1}}, "`fingerprint` has the wrong type"),
+        ({"finished": True}, "`finished` has the wrong type"),
     ],
 )
 def test_a_record_says_what_is_wrong_with_it(change: dict[str, object], why: str, tmp_path: Path) -> None:

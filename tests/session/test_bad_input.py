@@ -129,7 +129,7 @@ def test_read_only_folder_as_another_user(tmp_path: Path) -> None:
     said = subprocess.check_output([sys.executable, "-c", textwrap.dedent(code)], text=True, cwd="/").strip()
     assert (
         said == f"The datastore `{tmp_path / '.flownb'}` cannot be written. Permission denied. "
-        "Make the folder writable, or set FLOWNB_DATASTORE to one that is."
+        "Make the folder writable, or set FLOWNB_DATASTORE to a writable one."
     )
 
 

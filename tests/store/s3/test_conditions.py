@@ -40,7 +40,7 @@ def test_a_server_without_conditional_writes_is_refused(proxy: Any, s3_url: str)
         f"The datastore `{s3_url}` cannot be written to: the server at http://127.0.0.1:{proxy.port} has no "
         "conditional writes."
     )
-    assert "two processes could be given one run id" in caught.value.why
+    assert "two processes could get one run id" in caught.value.why
     assert "Amazon S3, Ceph RGW, MinIO" in caught.value.fix
     for _ in range(2):
         with pytest.raises(StoreError, match="no conditional writes"):

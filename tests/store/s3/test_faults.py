@@ -180,7 +180,7 @@ def test_a_place_where_nobody_listens(open_store: Any, monkeypatch: pytest.Monke
         storage.read("a")
     assert str(caught.value) == (
         f"The datastore `{storage.location}` cannot be reached. http://127.0.0.1:9: no connection for 1 s. "
-        "Check the network and AWS_ENDPOINT_URL; FLOWNB_S3_TIMEOUT sets how many seconds are tried."
+        "Check the network and AWS_ENDPOINT_URL; FLOWNB_S3_TIMEOUT sets for how many seconds it is tried."
     )
 
 
