@@ -103,133 +103,6 @@ class OpenSplit:
 OpenSplits = tuple[OpenSplit, ...]
 
 
-def follow_splits(graph: FlowGraph) -> tuple[dict[str, OpenSplits], tuple[GraphProblem, ...]]:
-    """Work out which splits are open at each step, and where splits and joins do not balance.
-
-    Parameters
-    ----------
-    graph : FlowGraph
-        If it has a cycle, nothing is known: no step has open splits, and there are no problems.
-
-    Returns
-    -------
-    tuple of (dict of str to tuple of OpenSplit, tuple of GraphProblem)
-        The splits open at each step, outermost first, and what does not balance.
-    """
-    open_splits: dict[str, OpenSplits] = {}
-    problems: list[GraphProblem] = []
-    if graph.cycle:
-        return dict.fromkeys(graph.nodes, ()), ()
-    for name in graph.order:
-        node = graph[name]
-        above = [parent for parent in node.parents if parent in graph and parent != name]
-        arriving = [leaving(graph, parent, name, open_splits) for parent in above]
-        if node.is_join:
-            problems += _join_problems(graph, node, arriving)
-            open_splits[name] = arriving[0][:-1] if arriving else ()
-        else:
-            problems += _meeting_problems(graph, node, arriving)
-            open_splits[name] = arriving[0] if arriving else _above_the_first(node)
-    return open_splits, tuple(problems or _open_ends(graph, open_splits))
-
-
-def leaving(graph: FlowGraph, parent: str, name: str, open_splits: dict[str, OpenSplits]) -> OpenSplits:
-    """The splits that are open on the edge from `parent` to `name`."""
-    above = open_splits.get(parent, ())
-    transition = graph[parent].transition
-    if transition is not None and (transition.kind == "split" or transition.kind == "foreach"):
-        return (*above, OpenSplit(parent, transition.kind, name))
-    return above
-
-
-def _above_the_first(node: Node) -> OpenSplits:
-    """The foreach of the ``start`` that `complete_graph` adds above a first step with ``--foreach``."""
-    foreach = node.step is not None and node.step.header.foreach
-    return (OpenSplit("start", "foreach", node.name),) if foreach else ()
-
-
-def _unbalanced(name: str, what: str, why: str, fix: str, **facts: Any) -> GraphProblem:
-    """A problem of balance; `facts` are its other attributes."""
-    return GraphProblem("unbalanced", name, Message(what, why, fix), **facts)
-
-
-def _meeting_problems(graph: FlowGraph, node: Node, arriving: list[OpenSplits]) -> list[GraphProblem]:
-    """What is wrong with several paths that meet in a step which is not a join."""
-    if len(arriving) < 2:
-        return []
-    if len(set(arriving)) == 1 and all(parent in graph.behind_switch for parent in node.parents):
-        return []
-    names = ", ".join(node.parents)
-    what = f"Step {node.name} comes after {names}, but is not a join."
-    why = "Only the cases of one switch may meet without a join."
-    if _join_problems(graph, node, arriving):
-        fix = f"Let one split lead to all of them, or let only one of them lead to {node.name}."
-        return [_unbalanced(node.name, what, why, fix)]
-    fix = f"Write `%%step {node.name} --after {','.join(node.parents)} --join`, and read `inputs` in its body."
-    return [_unbalanced(node.name, what, why, fix, joins=node.parents)]
-
-
-def _join_problems(graph: FlowGraph, node: Node, arriving: list[OpenSplits]) -> list[GraphProblem]:
-    """What is wrong with the paths that lead into a join."""
-    name = node.name
-    if not arriving or not all(arriving):
-        if node.step is None or node.step.header.join:
-            what = f"Step {name} is a join, but no split or foreach is open above it."
-            fix = "Remove --join, or start a split (two steps with the same --after) or a --foreach above it."
-        else:
-            what = f"Step {name} reads `inputs`, as a join does, but no split or foreach is open above it."
-            fix = "Read the artifacts of the step above by their names, or start a split or a --foreach above it."
-        return [_unbalanced(name, what, "A join ends the branches of a split or the tasks of a foreach.", fix)]
-    tops = {(splits[:-1], splits[-1].split) for splits in arriving}
-    if len(tops) > 1:
-        named = ", ".join(sorted({split for _, split in tops}))
-        return [
-            _unbalanced(
-                name,
-                f"Step {name} joins branches of different splits ({named}).",
-                "A join ends one split; an inner split has to be joined first.",
-                "Join the inner split in a step of its own.",
-            )
-        ]
-    top = arriving[0][-1]
-    branches = {splits[-1].branch for splits in arriving}
-    targets = graph[top.split].targets if top.kind == "split" else ()
-    missing = [target for target in targets if target not in branches]
-    if missing:
-        return [
-            _unbalanced(
-                name,
-                f"Step {name} joins the split of {top.split} without its branch {', '.join(missing)}.",
-                "A join waits for all branches of a split.",
-                f"Add the last step of that branch to --after in the header of {name}.",
-            )
-        ]
-    return []
-
-
-def _open_ends(graph: FlowGraph, open_splits: dict[str, OpenSplits]) -> list[GraphProblem]:
-    """Splits and foreachs that no join ends, each reported at the last step inside it."""
-    ends: dict[str, list[str]] = {}
-    kinds: dict[str, str] = {}
-    for name, node in graph.nodes.items():
-        splits = open_splits.get(name, ())
-        if not node.targets and splits and name in graph.reachable:
-            ends.setdefault(splits[-1].split, []).append(name)
-            kinds[splits[-1].split] = splits[-1].kind
-    return [
-        _unbalanced(
-            names[-1],
-            f"The {kinds[split]} of {split} is never joined; its last {'steps are' if len(names) > 1 else 'step is'} "
-            f"{' and '.join(names)}.",
-            "Metaflow needs a join for every split and foreach.",
-            f"Add a cell `%%step collect --after {','.join(names)} --join` that reads `inputs`.",
-            whole=True,
-            ends=tuple(names),
-        )
-        for split, names in ends.items()
-    ]
-
-
 @dataclass(frozen=True)
 class FlowGraph:
     """The steps of a flow and their transitions.
@@ -455,3 +328,130 @@ class FlowGraph:
 def _is_switch(node: Node) -> bool:
     """Whether a step's transition is a switch, also if the step is a join."""
     return node.transition is not None and node.transition.kind == "switch"
+
+
+def follow_splits(graph: FlowGraph) -> tuple[dict[str, OpenSplits], tuple[GraphProblem, ...]]:
+    """Work out which splits are open at each step, and where splits and joins do not balance.
+
+    Parameters
+    ----------
+    graph : FlowGraph
+        If it has a cycle, nothing is known: no step has open splits, and there are no problems.
+
+    Returns
+    -------
+    tuple of (dict of str to tuple of OpenSplit, tuple of GraphProblem)
+        The splits open at each step, outermost first, and what does not balance.
+    """
+    open_splits: dict[str, OpenSplits] = {}
+    problems: list[GraphProblem] = []
+    if graph.cycle:
+        return dict.fromkeys(graph.nodes, ()), ()
+    for name in graph.order:
+        node = graph[name]
+        above = [parent for parent in node.parents if parent in graph and parent != name]
+        arriving = [leaving(graph, parent, name, open_splits) for parent in above]
+        if node.is_join:
+            problems += _join_problems(graph, node, arriving)
+            open_splits[name] = arriving[0][:-1] if arriving else ()
+        else:
+            problems += _meeting_problems(graph, node, arriving)
+            open_splits[name] = arriving[0] if arriving else _above_the_first(node)
+    return open_splits, tuple(problems or _open_ends(graph, open_splits))
+
+
+def leaving(graph: FlowGraph, parent: str, name: str, open_splits: dict[str, OpenSplits]) -> OpenSplits:
+    """The splits that are open on the edge from `parent` to `name`."""
+    above = open_splits.get(parent, ())
+    transition = graph[parent].transition
+    if transition is not None and (transition.kind == "split" or transition.kind == "foreach"):
+        return (*above, OpenSplit(parent, transition.kind, name))
+    return above
+
+
+def _above_the_first(node: Node) -> OpenSplits:
+    """The foreach of the ``start`` that `complete_graph` adds above a first step with ``--foreach``."""
+    foreach = node.step is not None and node.step.header.foreach
+    return (OpenSplit("start", "foreach", node.name),) if foreach else ()
+
+
+def _unbalanced(name: str, what: str, why: str, fix: str, **facts: Any) -> GraphProblem:
+    """A problem of balance; `facts` are its other attributes."""
+    return GraphProblem("unbalanced", name, Message(what, why, fix), **facts)
+
+
+def _meeting_problems(graph: FlowGraph, node: Node, arriving: list[OpenSplits]) -> list[GraphProblem]:
+    """What is wrong with several paths that meet in a step which is not a join."""
+    if len(arriving) < 2:
+        return []
+    if len(set(arriving)) == 1 and all(parent in graph.behind_switch for parent in node.parents):
+        return []
+    names = ", ".join(node.parents)
+    what = f"Step {node.name} comes after {names}, but is not a join."
+    why = "Only the cases of one switch may meet without a join."
+    if _join_problems(graph, node, arriving):
+        fix = f"Let one split lead to all of them, or let only one of them lead to {node.name}."
+        return [_unbalanced(node.name, what, why, fix)]
+    fix = f"Write `%%step {node.name} --after {','.join(node.parents)} --join`, and read `inputs` in its body."
+    return [_unbalanced(node.name, what, why, fix, joins=node.parents)]
+
+
+def _join_problems(graph: FlowGraph, node: Node, arriving: list[OpenSplits]) -> list[GraphProblem]:
+    """What is wrong with the paths that lead into a join."""
+    name = node.name
+    if not arriving or not all(arriving):
+        if node.step is None or node.step.header.join:
+            what = f"Step {name} is a join, but no split or foreach is open above it."
+            fix = "Remove --join, or start a split (two steps with the same --after) or a --foreach above it."
+        else:
+            what = f"Step {name} reads `inputs`, as a join does, but no split or foreach is open above it."
+            fix = "Read the artifacts of the step above by their names, or start a split or a --foreach above it."
+        return [_unbalanced(name, what, "A join ends the branches of a split or the tasks of a foreach.", fix)]
+    tops = {(splits[:-1], splits[-1].split) for splits in arriving}
+    if len(tops) > 1:
+        named = ", ".join(sorted({split for _, split in tops}))
+        return [
+            _unbalanced(
+                name,
+                f"Step {name} joins branches of different splits ({named}).",
+                "A join ends one split; an inner split has to be joined first.",
+                "Join the inner split in a step of its own.",
+            )
+        ]
+    top = arriving[0][-1]
+    branches = {splits[-1].branch for splits in arriving}
+    targets = graph[top.split].targets if top.kind == "split" else ()
+    missing = [target for target in targets if target not in branches]
+    if missing:
+        return [
+            _unbalanced(
+                name,
+                f"Step {name} joins the split of {top.split} without its branch {', '.join(missing)}.",
+                "A join waits for all branches of a split.",
+                f"Add the last step of that branch to --after in the header of {name}.",
+            )
+        ]
+    return []
+
+
+def _open_ends(graph: FlowGraph, open_splits: dict[str, OpenSplits]) -> list[GraphProblem]:
+    """Splits and foreachs that no join ends, each reported at the last step inside it."""
+    ends: dict[str, list[str]] = {}
+    kinds: dict[str, str] = {}
+    for name, node in graph.nodes.items():
+        splits = open_splits.get(name, ())
+        if not node.targets and splits and name in graph.reachable:
+            ends.setdefault(splits[-1].split, []).append(name)
+            kinds[splits[-1].split] = splits[-1].kind
+    return [
+        _unbalanced(
+            names[-1],
+            f"The {kinds[split]} of {split} is never joined; its last {'steps are' if len(names) > 1 else 'step is'} "
+            f"{' and '.join(names)}.",
+            "Metaflow needs a join for every split and foreach.",
+            f"Add a cell `%%step collect --after {','.join(names)} --join` that reads `inputs`.",
+            whole=True,
+            ends=tuple(names),
+        )
+        for split, names in ends.items()
+    ]
