@@ -90,10 +90,10 @@ describe('tally', () => {
 
 describe('messages', () => {
   it('tell what changed of a document', () => {
-    const sent = new SentDocument();
+    const document = new SentDocument();
     const sent = messages.documents.map(
       ({ cells, told: { notebook } }): DocumentChanged =>
-        sent.delta(cells, notebook)
+        document.delta(cells, notebook)
     );
     expect(sent).toEqual(messages.documents.map(one => one.told));
   });

@@ -133,7 +133,7 @@ def test_a_running_card_is_shown_until_its_task_ends(session: Session) -> None:
     session.events.subscribe(seen.append)
     card = view(session, "train").cards[0]
     spec = TaskSpec("train", "7", "3", frames=(ForeachFrame("load", "xs", 3, 0),))
-    card_hook(session, "F", spec)(CardUpdate("train", "b", (card,)))
+    card_hook(session.cards, session.events.emit, "F", spec)(CardUpdate("train", "b", (card,)))
     assert seen == [CardRefreshed("F", "7", "train", "3", "b")]
     assert view(session, "train").note == "item 0 of 3; --index picks another, running"
     assert view(session, "train --index 2").note == "item 2 of 3"
