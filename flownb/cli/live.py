@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO, cast
+from dataclasses import dataclass
+from typing import TextIO, cast
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, Group, RenderResult
 from rich.control import Control
@@ -17,10 +18,24 @@ from rich.text import Text
 
 from flownb.session.progress import columns
 
-if TYPE_CHECKING:
-    from flownb.cli.progress import Line
+__all__ = ["Line", "Lines", "live_lines"]
 
-__all__ = ["Lines", "live_lines"]
+
+@dataclass(frozen=True)
+class Line:
+    """A line that is drawn.
+
+    Attributes
+    ----------
+    glyph, style, text : str
+    is_whole : bool
+        Whether all of it has the style, and not the glyph alone.
+    """
+
+    glyph: str
+    style: str
+    text: str
+    is_whole: bool
 
 
 class _Terminal:

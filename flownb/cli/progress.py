@@ -11,11 +11,13 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from flownb.runtime.events import Event, TaskCloned, TaskEnded
 from flownb.session.progress import LineState, StepLine, Tally, cut, texts
+
+if TYPE_CHECKING:
+    from flownb.cli.live import Line
 
 __all__ = ["LogProgress", "TerminalProgress", "progress_view"]
 
@@ -37,23 +39,6 @@ GLYPHS: Mapping[LineState, str] = {
 STYLES: Mapping[LineState, str] = {
     "waiting": "dim", "running": "cyan", "done": "green", "failed": "red", "interrupted": "yellow", "untaken": "dim",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line that is drawn.
-
-    Attributes
-    ----------
-    glyph, style, text : str
-    is_whole : bool
-        Whether all of it has the style, and not the glyph alone.
-    """
-
-    glyph: str
-    style: str
-    text: str
-    is_whole: bool
 
 
 def progress_view(tally: Tally, *, alone: bool = False) -> TerminalProgress | LogProgress:
@@ -162,6 +147,8 @@ class TerminalProgress(AbstractContextManager["TerminalProgress"]):
 
     def _lines(self, size: os.terminal_size) -> list[Line]:
         """The lines as they are to be, the last one about the run as a whole."""
+        from flownb.cli.live import Line
+
         lines = self._tally.lines(max(4, min(MOST, size.lines - FREE)))
         shown = [
             Line(GLYPHS[line.state], STYLES[line.state], cut(text, size.columns - 3), line.state == "waiting")
