@@ -69,7 +69,8 @@ def test_refused_by_both(case: ParameterCase, tmp_path: Path, monkeypatch: pytes
     assert session.datastore.runs.flows() == []
     for name in ("here", "there"):
         _folder(tmp_path / name, monkeypatch, case)
-    vars(session.program(True)).update(declared={}, constants={})  # a class body that raises is exported as it is
+    found = session.program(True).cache.declared
+    found.parameters, found.constants = {}, {}  # a class body that raises is exported as it is
     run = _start_metaflow(case, export_flow(session), tmp_path / "there")
     assert run.return_code != 0, run.output
 
