@@ -6,7 +6,6 @@ the table of commands (`flownb.session.commands`); what the commands do is in th
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import traceback
@@ -138,7 +137,7 @@ def _group() -> click.Group:
         context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]},
     )
     # By name: the package itself knows the magics, which the command line is beside.
-    version = importlib.import_module("flownb").__version__
+    from flownb.version import __version__ as version
     click.version_option(version, prog_name="flownb", message="%(prog)s %(version)s")(group)
     for command in COMMANDS:
         if command.terminal:
