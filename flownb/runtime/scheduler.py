@@ -28,12 +28,15 @@ __all__ = ["MAX_NUM_SPLITS", "Readiness", "Ready", "RunStopped", "Scheduler"]
 
 # Metaflow's own default of --max-num-splits.
 MAX_NUM_SPLITS = 100
-# Seconds: between two looks at what else there is to do; how long a step may react to its @timeout, running tasks may
-# take to end when another one failed (Metaflow's own), an interrupted one to end, a killed one to be reported.
+# Seconds between two checks for something else to do.
 TICK = 0.2
+# Seconds from the end of a @timeout until the process is killed.
 REACTION = 5.0
+# Seconds that running tasks have to end after another one failed (Metaflow's own).
 PATIENCE = 5.0
+# Seconds that an interrupted task has to end.
 AFTER_INTERRUPT = 0.6
+# Seconds until a killed process is reported.
 AFTER_KILL = 2.0
 
 

@@ -105,9 +105,6 @@ def step_detail(state: Freshness, in_foreach: bool) -> str:
     return ", ".join([*tasks, *state.notes])
 
 
-# Characters of a parameter's value that are said; what is longer is only said to be another one.
-
-
 def input_notes(judge: Judge, step: str, instances: Iterable[Instance]) -> list[str]:
     """Notes on the results that a step is about to run on: of branches that were not taken, and older ones."""
     led = [str(reason) for reason in judge.untaken(step)]

@@ -1,1 +1,1 @@
-"""Encodings: one file with one class each."""
+"""Encodings: `arrow`, `pickle5` and `plain`; the other modules help `pickle5` with what pickle cannot store alone."""
