@@ -35,9 +35,9 @@ __all__ = [
     "task_cloned",
     "task_ended",
     "task_output",
+    "task_reported",
     "task_retried",
     "task_started",
-    "task_told",
 ]
 
 TaskMode = Literal["work", "spin", "run"]
@@ -218,7 +218,7 @@ def _error(error: BaseException | None) -> str:
 
 
 @contextlib.contextmanager
-def task_told(
+def task_reported(
     emit: Callable[[Event], None], flow: str, spec: TaskSpec, mode: TaskMode
 ) -> Iterator[Callable[[TaskResult], None]]:
     """Emit the events of a task that runs inside the block: its start and its end.

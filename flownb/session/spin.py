@@ -24,7 +24,7 @@ from flownb.pathspec import Origin, parse_origin
 from flownb.runtime.attempt import AttemptOptions, Debug, run_attempt
 from flownb.runtime.capture import logged
 from flownb.runtime.description import check_project
-from flownb.runtime.events import task_told
+from flownb.runtime.events import task_reported
 from flownb.runtime.launch import Launch, launch
 from flownb.runtime.parameters.config import ConfigParameter, choose_configs
 from flownb.runtime.parameters.parameter import ParameterContext, RunInputs
@@ -157,7 +157,7 @@ def spin_step(
         run, task = _spin_run(session, keep, program.flow.name, step.name)
     spec = TaskSpec(step.name, run, task, instance.parents, instance.frames, given, overrides)
     emit = session.events.emit
-    with module_kept(program.flow.name), task_told(emit, program.flow.name, spec, "spin") as ended:
+    with module_kept(program.flow.name), task_reported(emit, program.flow.name, spec, "spin") as ended:
         with logged(keep, program.flow.name, spec):
             ready, decorated = configured(program, spec, session.datastore), not options.skip_decorators
             on_card = card_hook(session.cards, emit, program.flow.name, spec)

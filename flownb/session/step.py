@@ -13,7 +13,7 @@ from flownb.provenance.distributions import changed_distributions
 from flownb.provenance.module_copies import is_own
 from flownb.runtime.attempt import AttemptOptions, run_task
 from flownb.runtime.capture import logged
-from flownb.runtime.events import task_retried, task_told
+from flownb.runtime.events import task_reported, task_retried
 from flownb.runtime.parameters.parameter import Parameter
 from flownb.runtime.parameters.start import check_names
 from flownb.runtime.program import Program, module_name
@@ -80,7 +80,7 @@ def run_step(
                 program.flow.name, run, name, parents=instance.parents, given=given.values()
             )
         spec = TaskSpec(name, run, task, instance.parents, instance.frames, given)
-        with task_told(session.events.emit, program.flow.name, spec, "work") as ended:
+        with task_reported(session.events.emit, program.flow.name, spec, "work") as ended:
             done.append(_run_logged(session, program, spec, display))
             ended(done[-1])
         used |= dict.fromkeys(map(str, judge.used(done[-1].record, inherited_refs(program, spec))))
