@@ -138,6 +138,7 @@ def _group() -> click.Group:
     )
     # By name: the package itself knows the magics, which the command line is beside.
     from flownb.version import __version__ as version
+
     click.version_option(version, prog_name="flownb", message="%(prog)s %(version)s")(group)
     for command in COMMANDS:
         if command.terminal:
