@@ -244,7 +244,14 @@ def test_a_cluster_says_how_much_room_there_is(cluster: Cluster, make_session: M
     for words, slots in (((), 4), (("--max-workers", "2"), 2)):
         options = parse_run(["--executor", f"dask={cluster.address}", *words])
         session.datastore.artifacts.save(1, name="x")
-        with open_executor(session, session.program(True), options) as executor:
+        with open_executor(
+            session.program(True),
+            session.datastore,
+            session.servers,
+            name=options.executor,
+            workers=options.workers,
+            workers_given=options.workers_given,
+        ) as executor:
             assert (executor.slots, executor.memory) == (slots, 3072)
 
 
