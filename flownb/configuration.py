@@ -18,6 +18,7 @@ from traitlets import Bool, Enum, Float, Int, List, TraitError, TraitType, Unico
 from traitlets.config import Config, Configurable
 
 from flownb.errors import ParameterError
+from flownb.settings import OFF
 
 __all__ = ["Flownb", "configured", "table"]
 
@@ -55,6 +56,12 @@ class Flownb(Configurable):
     s3_timeout = Float(30.0, help="Seconds until a server that cannot be reached is an error.").tag(
         config=True, variable="FLOWNB_S3_TIMEOUT"
     )
+    page_map = Bool(
+        True, help="Whether the kernel's page map says which loaded values were written to; off compares all of them."
+    ).tag(config=True, variable="FLOWNB_PAGE_MAP")
+    index_bitmaps = Bool(
+        True, help="Whether runs are filtered by the index's bit maps; off looks at the row of every run."
+    ).tag(config=True, variable="FLOWNB_INDEX_BITMAPS")
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -149,7 +156,7 @@ def _value(trait: TraitType[Any, Any], text: str) -> Any:
     if isinstance(trait, List):
         return [part.strip() for part in text.split(",") if part.strip()]
     if isinstance(trait, Bool):
-        return text.lower() not in ("0", "false", "no", "off")
+        return text.strip().lower() not in OFF
     return trait.from_string(text) if isinstance(trait, Int | Float) else text
 
 

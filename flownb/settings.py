@@ -16,6 +16,7 @@ __all__ = [
     "DATASTORE_VARIABLE",
     "datastore_root",
     "ignored_variables",
+    "is_off",
     "max_workers",
     "shows_report_details",
     "user_name",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 DATASTORE_VARIABLE = "FLOWNB_DATASTORE"
+OFF = ("0", "false", "no", "off")
 # One letter is a drive of Windows.
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
@@ -67,9 +69,14 @@ def max_workers() -> int | None:
     return int(text or 0) or None
 
 
+def is_off(variable: str) -> bool:
+    """Whether an environment variable switches something off: ``0``, ``false``, ``no`` or ``off``."""
+    return os.environ.get(variable, "").strip().lower() in OFF
+
+
 def shows_report_details() -> bool:
     """Whether the report under a step cell shows its details at once: ``$FLOWNB_REPORT_DETAILS``."""
-    return os.environ.get("FLOWNB_REPORT_DETAILS", "").strip().lower() not in ("", "0", "false", "no", "off")
+    return os.environ.get("FLOWNB_REPORT_DETAILS", "").strip() != "" and not is_off("FLOWNB_REPORT_DETAILS")
 
 
 def ignored_variables() -> frozenset[str]:

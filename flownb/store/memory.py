@@ -11,12 +11,12 @@ from __future__ import annotations
 import ctypes
 import functools
 import mmap
-import os
 import struct
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+from flownb.settings import is_off
 from flownb.store.hashing import part_size
 from flownb.store.storage import Part
 
@@ -164,7 +164,7 @@ def was_written(start: int, end: int) -> bool:
     """
     if start == end:
         return False
-    if os.environ.get("FLOWNB_PAGE_MAP") == "off":
+    if is_off("FLOWNB_PAGE_MAP"):
         return True
     try:
         return _scan(start, end)

@@ -16,13 +16,13 @@ are maintained, so it can be switched at any time (docs/adr/0015-index-bit-maps.
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from flownb.settings import is_off
 from flownb.store.records import RunEnd, RunRecord, RunStatus, TaskRecord
 
 __all__ = [
@@ -295,7 +295,7 @@ def matches(
     newest: int | None = db.execute("SELECT max(run) FROM runs WHERE flow = ?", (flow,)).fetchone()[0]
     if newest is None:
         return
-    look = _look_at_rows if os.environ.get("FLOWNB_INDEX_BITMAPS") == "off" else _look_at_bit_maps
+    look = _look_at_rows if is_off("FLOWNB_INDEX_BITMAPS") else _look_at_bit_maps
     before = newest + 1 if before is None else min(before, newest + 1)
     high, width = (before - 1) // CHUNK, WINDOWS[0]
     while high >= 0:
