@@ -1,6 +1,6 @@
 """Pathspecs: ``Flow/run/step/task``, as Metaflow writes them.
 
-Takes texts a user typed; gives their checked parts, so that no name can leave the datastore's root.
+Every text that a user types as a pathspec is checked here, so that no name can lead outside of the datastore.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def safe_name(name: str) -> str:
     """
     if not SAFE.match(name) or ".." in name:
         raise NotFound(
-            f"`{name}` is no flow, run, step or task.",
+            f"`{name}` is not the name of a flow, run, step or task.",
             "Such names are letters, digits and `_`, `-`, `.`.",
             "Check the pathspec.",
         )

@@ -36,7 +36,7 @@ class PayloadNode:
     Attributes
     ----------
     name, title : str
-        The step, and how it stands in a sentence.
+        The step's name; a sentence with its state.
     label : str
         The name, cut to fit.
     detail : list of tuple of (str, bool)

@@ -220,8 +220,8 @@ def dag_svg(dag: Dag, *, max_width: float = 1000.0, caption: bool = True) -> str
 
     Notes
     -----
-    State is said by glyph and word as well as by colour. Cards are opaque and everything outside
-    them is a grey that stands out from white and from black, so the picture reads on any page. It
+    A state has a glyph and a word as well as a colour. Cards are opaque and everything outside
+    them is a grey that is visible on white and on black, so the picture reads on any page. It
     turns dark where the page says so (JupyterLab's and VS Code's theme attributes, or
     ``prefers-color-scheme``). It has no ids, and its class names all start with ``flownb-``, so
     many pictures can be inlined in one page.

@@ -99,7 +99,7 @@ def test_timeline_and_index(here: Path, capsys: pytest.CaptureFixture[str]) -> N
     [
         (["rm", "F"], "`F` does not name a run."),
         (["rm", "F/9"], "Run F/9 does not exist."),
-        (["rm", "../F/1"], "is no flow, run, step or task"),
+        (["rm", "../F/1"], "is not the name of a flow, run, step or task"),
         (["du", "G"], "Flow `G` is not in"),
         (["runs", "G"], "Flow `G` is not in"),
         (["runs", "F", "--status", "fine"], "`fine` is not a status of a run."),

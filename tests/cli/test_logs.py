@@ -79,7 +79,7 @@ def test_places_that_are_not_there(here: Path, capsys: pytest.CaptureFixture[str
         ("G/1", 1, "Run G/1 does not exist."),
         ("F/1/trian", 1, "Did you mean `train`?"),
         ("F/1/train/9", 1, "The tasks of that step that ended are: 3, 4."),
-        ("F/../1", 1, "is no flow, run, step or task"),
+        ("F/../1", 1, "is not the name of a flow, run, step or task"),
     ):
         capsys.readouterr()
         assert main(["logs", place]) == status

@@ -101,7 +101,7 @@ def test_a_failed_task_keeps_its_exception(session: Session) -> None:
         (lambda store: Run("F", datastore=store), "`F` has 1 parts."),
         (lambda store: Step("F/1/trian", datastore=store), "Run F/1 has no step `trian`. Did you mean `train`?"),
         (lambda store: Task("F/1/train/99", datastore=store), "There is no finished task F/1/train/99."),
-        (lambda store: Run("../1", datastore=store), "`..` is no flow, run, step or task."),
+        (lambda store: Run("../1", datastore=store), "`..` is not the name of a flow, run, step or task."),
     ],
 )
 def test_what_is_not_there(session: Session, read: object, message: str) -> None:

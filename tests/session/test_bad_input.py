@@ -259,7 +259,7 @@ def test_bad_parameters(make_session: MakeSession, words: str, message: str) -> 
         ("train --from 1/train/77", "There is no finished task NotebookFlow/1/train/77. The tasks of that step are: "),
         ("pick --from 1/load/1", "`--from 1/load/1` names step load, which is not a parent of pick."),
         ("train --from Other/7", "`Other/7` is not a place in flow NotebookFlow."),
-        ("train --from ../../etc", "`..` is no flow, run, step or task."),
+        ("train --from ../../etc", "`..` is not the name of a flow, run, step or task."),
     ],
 )
 def test_bad_places(make_session: MakeSession, words: str, message: str) -> None:

@@ -56,7 +56,7 @@ describe('DagDrawing', () => {
     expect(train.querySelector('.flownb-glyph-never')).not.toBeNull();
   });
 
-  it('patches only the steps that changed, and counts anew', () => {
+  it('patches only the steps that changed, and counts again', () => {
     const drawing = new DagDrawing(payload());
     const before = node(drawing, 'load').innerHTML;
     drawing.update([

@@ -22,7 +22,7 @@ describe('SentDocument', () => {
     });
   });
 
-  it('gives all cells again to a kernel that starts anew', () => {
+  it('gives all cells again to a kernel that was restarted', () => {
     const sent = new SentDocument();
     sent.full([cell('a')], notebook);
     expect(sent.full([cell('a')], notebook).cells).toEqual([cell('a')]);

@@ -23,7 +23,7 @@ describe('summary', () => {
 });
 
 describe('codePieces', () => {
-  it('marks what stands between backticks', () => {
+  it('marks text between backticks', () => {
     expect(codePieces('`clean` changed')).toEqual([
       ['clean', true],
       [' changed', false]
