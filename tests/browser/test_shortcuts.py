@@ -73,7 +73,7 @@ def test_a_cell_that_is_not_a_step_is_not_spun(lab: Lab) -> None:
     scratch = lab.insert_below("a", "made_by_scratch = 1")
     lab.select(scratch, "edit")
     lab.press("Control+Alt+s")
-    lab.wait_result(scratch, "no step")
+    lab.wait_result(scratch, "not a step")
     assert lab.outputs(scratch) == []
 
 

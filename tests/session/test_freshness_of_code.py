@@ -110,7 +110,7 @@ def test_a_resume_after_a_comment(make_session: MakeSession) -> None:
 
 def test_every_task_of_a_foreach_counts(done: Session, make_session: MakeSession) -> None:
     """One task that was made by other code makes the step stale, wherever it is in the foreach."""
-    datastore, run = done.datastore, done.working_run()
+    datastore, run = done.datastore, done.working.run("NotebookFlow")
     last = datastore.tasks.last_attempts("NotebookFlow", run, "train")[-1]
     older = replace(last, attempt=last.attempt + 1, fingerprint={**last.fingerprint, "method": "", "method_tree": ""})
     datastore.tasks.write_task(older, made=())
@@ -119,7 +119,7 @@ def test_every_task_of_a_foreach_counts(done: Session, make_session: MakeSession
 
 def test_records_of_the_version_before(done: Session, make_session: MakeSession) -> None:
     """A record that has hashes of texts alone holds where the text is the same, and is stale where it is not."""
-    datastore, run = done.datastore, done.working_run()
+    datastore, run = done.datastore, done.working.run("NotebookFlow")
     for task in datastore.tasks.last_attempts("NotebookFlow", run, "load"):
         parts = ("method", "shared", "decorators", "settings")
         old = {name: value for name, value in task.fingerprint.items() if name in parts}
