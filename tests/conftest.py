@@ -23,7 +23,7 @@ settings.load_profile("flownb")
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on the datastore or user of the shell it is started from."""
     names = ("DATASTORE", "MAX_WORKERS", "REPORT_DETAILS", "IGNORED_VARIABLES", "CACHE", "CACHE_SIZE", "S3_COMPRESSION")
-    for name in (*names, "S3_TIMEOUT"):
+    for name in (*names, "S3_TIMEOUT", "PAGE_MAP", "INDEX_BITMAPS"):
         monkeypatch.delenv(f"FLOWNB_{name}", raising=False)
     monkeypatch.setenv("METAFLOW_USER", "tester")
 

@@ -14,7 +14,7 @@ from typing import Any
 from flownb.cli.datastore import run_filters
 from flownb.cli.datastore import runs as runs_of_flow
 from flownb.errors import ParameterError
-from flownb.runtime.metaflow_names import always
+from flownb.runtime.metaflow_names import always_own_imports
 from flownb.session.cards import card_view
 from flownb.session.checks import left_out_cells, left_out_magics, not_applied
 from flownb.session.export import export_flow, found_at_export
@@ -61,7 +61,7 @@ def open_notebook(path: Path) -> Session:
     os.chdir(path.resolve().parent)
     if "" not in sys.path:
         sys.path.insert(0, "")
-    always()
+    always_own_imports()
     return session
 
 

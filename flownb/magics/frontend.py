@@ -125,7 +125,7 @@ class Frontend:
             print(f"note: this notebook keeps using {self.session.datastore.location} until its kernel is restarted")
 
     def _open_session(self) -> Session:
-        from flownb.runtime.metaflow_names import always
+        from flownb.runtime.metaflow_names import always_own_imports
         from flownb.session.session import Session
         from flownb.session.transfers import show_transfers
         from flownb.widgets.progress import TransferOutput
@@ -134,7 +134,7 @@ class Frontend:
         path = notebook_path(self.shell, self._folder, frozenset(one for one in executed if one))
         session = Session(path, folder=self._folder, kernel=self._kernel_name)
         session.checks.warn = print
-        always()
+        always_own_imports()
         show_transfers(session.datastore.location, TransferOutput())
         return session
 

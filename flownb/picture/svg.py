@@ -146,7 +146,7 @@ def paint(*names: str) -> str:
 
 
 def _dark_style() -> str:
-    """Write the rules for dark pages: by the page's theme if it tells, else by the system's."""
+    """Write the rules for dark pages: by the page's theme if it has one, else by the system's."""
     by_theme = by_system = ""
     for name, (attribute, _, dark) in _PAINT.items():
         rule = f".flownb-{name}{{{attribute}:{dark}}}"

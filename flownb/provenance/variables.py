@@ -136,7 +136,7 @@ class VariableReads:
         found = {quote(name): _hash(name, value) for name, value in self.read.items() if name not in left_out}
         found |= {f"{quote(name)}{FROM_COMMAND}": found.pop(quote(name)) for name in added if quote(name) in found}
         if self.everything:
-            found[ALL] = _hash_of_all(self.before)
+            found[ALL] = _hash_of_all(self.before, ignored_variables())
         if zone:
             found[ZONE] = _hash_of_zone()
         return " ".join(f"{name}={digest}" for name, digest in sorted(found.items()))
@@ -217,7 +217,8 @@ def changed_variables(text: str, *, same_command: bool) -> list[str]:
     for entry in text.split():
         quoted, _, digest = entry.rpartition("=")
         if quoted == ALL:
-            same = digest == _hash_of_all(os.environ)
+            # Recorded before or after a variable was ignored.
+            same = digest in (_hash_of_all(os.environ, ignored), _hash_of_all(os.environ, frozenset()))
         elif quoted == ZONE:
             same = digest == _hash_of_zone()
         else:
@@ -237,9 +238,8 @@ def _hash(name: str, value: str | None) -> str:
     return hashlib.blake2b(f"{name}\0{value}".encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
-def _hash_of_all(variables: Mapping[str, str]) -> str:
-    """A hash of all variables that are not of the session."""
-    ignored = ignored_variables()
+def _hash_of_all(variables: Mapping[str, str], ignored: frozenset[str]) -> str:
+    """A hash of all variables that are neither of the session nor ignored."""
     items = sorted(
         (name, value) for name, value in variables.items() if not OF_THE_SESSION.fullmatch(name) and name not in ignored
     )

@@ -421,7 +421,7 @@ def _save(
 
     Every value that was read is compared with what it was, for it may have been changed in place; equal content is not
     written twice. A value that cannot be persisted does not keep the others from being persisted. Returns all
-    artifacts, the names that the step wrote (`written`, or new) or changed in place, and the first failure.
+    artifacts, the names that the step wrote (`outcome.written`, or new) or changed in place, and the first failure.
     """
     own = outcome.values
     captured = [name for name in own if name not in state.loaded or name in outcome.written]

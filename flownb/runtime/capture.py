@@ -18,7 +18,7 @@ from typing import Any, Literal
 from flownb.runtime.task import OnOutput, Output, TaskSpec
 from flownb.store.datastore import Datastore
 
-__all__ = ["captured", "logged"]
+__all__ = ["captured", "flush_figures", "logged"]
 
 
 # Seconds that text waits for more, and characters that wait at most.
@@ -58,7 +58,7 @@ def captured(on_output: OnOutput, on_tick: Callable[[], None] = lambda: None) ->
     taps = _taps(capture)
 
     def settle() -> None:
-        _flush_figures()
+        flush_figures()
         capture.drain()
 
     try:
@@ -67,7 +67,7 @@ def captured(on_output: OnOutput, on_tick: Callable[[], None] = lambda: None) ->
         yield settle
     finally:
         try:
-            _flush_figures()
+            flush_figures()
         finally:
             for tap, take in taps:
                 tap.remove(take)
@@ -279,8 +279,8 @@ class _Capture:
         self.drain()
 
 
-def _flush_figures() -> None:
-    """Display figures that are still to be shown, as the end of a cell does."""
+def flush_figures() -> None:
+    """Display the figures that a step left open, as the end of a cell does."""
     inline = sys.modules.get("matplotlib_inline.backend_inline")
     if inline is not None and "matplotlib.pyplot" in sys.modules:
         with contextlib.suppress(Exception):

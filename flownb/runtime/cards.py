@@ -93,7 +93,7 @@ class CardManager:
         self.components.extend(components)
 
     def clear(self) -> None:
-        """Take all components away."""
+        """Remove all components."""
         self.components.clear()
 
     def refresh(self, data: Any = None, force: bool = False) -> None:
@@ -129,8 +129,8 @@ class CardCollector:
     """``current.card``: all cards of a running task.
 
     `append`, `extend`, `clear`, `refresh` and `components` mean the one card that is default editable: the only one; of
-    several the only one without an id, or the only one with ``customize=True``. If that is nobody, they warn and do
-    nothing, as in Metaflow. ``current.card[id]`` is the card of that id.
+    several the only one without an id, or the only one with ``customize=True``. If there is no such card, they warn
+    and do nothing, as in Metaflow. ``current.card[id]`` is the card of that id.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ class CardCollector:
             card.extend(components)
 
     def clear(self) -> None:
-        """Take all components away."""
+        """Remove all components."""
         if self._default is not None:
             self._default.clear()
 

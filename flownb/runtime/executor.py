@@ -1,8 +1,8 @@
 """Where the attempts of a run are executed, and the messages that report what happens to them.
 
 There is one set of messages. A worker process sends them on its channel, a dask worker as events of its cluster, and an
-`Executor` notices them to the scheduler, each with the `TaskSpec` that it was submitted with. Messages stay within one
-build of flownb: a worker is forked by its driver, and dask workers of another version are refused.
+`Executor` passes them on to the scheduler, each with the `TaskSpec` that it was submitted with. Messages stay within
+one build of flownb: a worker is forked by its driver, and dask workers of another version are refused.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Ended:
     result: TaskResult
     elsewhere: bool = False
     lingers: bool = False
-    _packed: bytes = field(default=b"", repr=False, compare=False)  # the record as it came, for who sends it on
+    # The record as it came, for an end that passes it on; a changed copy has none.
+    _packed: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         result = self.result
@@ -84,7 +85,9 @@ def _ended_elsewhere(
         error = KeyboardInterrupt()
     elif facts is not None:
         error = StepError(facts, final=final)
-    return Ended(TaskResult(record, values, error, (), cards), True, lingers, packed)
+    ended = Ended(TaskResult(record, values, error, (), cards), True, lingers)
+    object.__setattr__(ended, "_packed", packed)
+    return ended
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ from flownb.runtime.parameters.config_expr import config_expr
 from flownb.runtime.parameters.config_value import ConfigValue
 from flownb.runtime.parameters.parameter import IncludeFile, JSONType, Parameter
 
-__all__ = ["always", "flow_builtins", "flow_import", "metaflow_names", "own_imports"]
+__all__ = ["always_own_imports", "flow_builtins", "flow_import", "metaflow_names", "own_imports"]
 
 BUILTINS = "__builtins__"
 NEVER = frozenset({"flownb", "metaflow", "metaflow_extensions"}) | sys.stdlib_module_names
@@ -279,7 +279,7 @@ def _is_own(name: str, origin: str | None) -> bool:
     return origin is not None and (not is_installed(origin) or name.partition(".")[0] in _adopted)
 
 
-def always() -> None:
+def always_own_imports() -> None:
     """From now on all modules of the user's own see our names, in a process that is a flow's: a kernel, a command."""
     if not _finder.always:
         _finder.always = True

@@ -72,7 +72,7 @@ class _Declared:
 
 
 class ProgramCache:
-    """What was worked out of a program, each part once for all the programs for which it is the same.
+    """What was worked out from a program, each part once for all the programs for which it is the same.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class ProgramCache:
     declared : object
         The class, parameters and constants; of another program where configs or mutators may change them.
     default_configs : mapping or None
-        The values of configs that nobody chose; of this program alone.
+        Default values of configs; of this program alone.
     """
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class Program:
     launch : Launch, optional
         What the command that starts it adds; None is for a step that runs alone.
     cache : ProgramCache
-        What was worked out of it so far.
+        What was worked out from it so far.
     """
 
     flow: FlowDefinition

@@ -1,6 +1,6 @@
 """A whole flow: which task can run next, until none is left.
 
-One thread does it all: it starts what is ready, waits for what the executor notices, and follows it up. A join waits
+One thread does it all: it starts what is ready, waits for the executor's notices, and acts on them. A join waits
 for all branches of its split, or all tasks of its foreach (`Readiness`).
 """
 

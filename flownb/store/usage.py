@@ -55,7 +55,7 @@ class RecordedRun:
         return f"{self.record.flow}/{self.record.run}"
 
     def is_running(self, now: float) -> bool:
-        """Whether it is going on, or may be: where the process that began it cannot be asked, age decides."""
+        """Whether it is running, or may be: if it is not known whether its process is alive, age decides."""
         if self.record.kind == "work":
             return any(now - claim.started < RUNNING_SECONDS for claim in self.claims.values())
         if self.end is not None:

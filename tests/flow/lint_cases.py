@@ -384,7 +384,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 "FN002",
                 2,
                 1,
-                "The --when of step b looks at `k`, which a does not pass on.",
+                "The --when of step b switches on `k`, which a does not pass on.",
                 "It has no artifacts.",
                 "Assign `k` in a and capture it, or correct the name.",
             )
@@ -1420,7 +1420,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 1,
                 3,
                 "Step a has @catch and starts a switch.",
-                "When its code raises, the artifact it looks at is not set, so Metaflow refuses it.",
+                "When its code raises, the artifact that it switches on is not set, so Metaflow refuses it.",
                 "Move what may fail into a step before a, and @catch with it.",
             )
         ],

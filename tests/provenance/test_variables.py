@@ -148,6 +148,14 @@ def test_variables_that_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [changed_variables(text, same_command=False) for text in (one, whole)] == [["OWN_BUILD"], ["*"]]
 
 
+def test_variables_that_are_ignored_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that comes to be ignored after a result was made does not make that result stale."""
+    monkeypatch.setenv("OWN_BUILD", "1")
+    whole = reads("dict(os.environ)").text(own=(), added=(), zone=False)
+    monkeypatch.setenv("FLOWNB_IGNORED_VARIABLES", "OTHER")
+    assert changed_variables(whole, same_command=False) == []
+
+
 def test_all_variables_but_those_of_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """Code that looks at all is held to all, except for what differs from one terminal to the next."""
     text = reads("dict(os.environ)").text(own=(), added=(), zone=False)

@@ -31,6 +31,14 @@ def test_an_end_arrives_with_its_record(make_session: MakeSession) -> None:
     assert pickle.loads(pickle.dumps(once)) == once
 
 
+def test_a_changed_copy_is_sent_as_it_is(make_session: MakeSession) -> None:
+    """Whoever changes an end that came from elsewhere and sends it on sends the change."""
+    record = record_of(make_session)
+    arrived = pickle.loads(pickle.dumps(Ended(TaskResult(record, {}))))
+    changed = replace(arrived, result=replace(arrived.result, record=replace(record, attempt=1)))
+    assert pickle.loads(pickle.dumps(changed)).result.record.attempt == 1
+
+
 def test_an_error_arrives_as_plain_data(make_session: MakeSession) -> None:
     """An attempt that ended arrives with its record; its error as text, with whether another attempt cannot help."""
     failed = replace(record_of(make_session), status="failed")

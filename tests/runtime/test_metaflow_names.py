@@ -115,5 +115,5 @@ def test_an_error_while_importing_ends_the_block() -> None:
 def test_always_is_for_every_import(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that is a flow's gives all modules of the user's own our names, those imported before as well."""
     importlib.import_module("own_helper")
-    tested.always()
+    tested.always_own_imports()
     assert seen_by("own_helper") == [True, True, True]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from flownb.cells.cell import read_cell
-from flownb.runtime.metaflow_names import always
+from flownb.runtime.metaflow_names import always_own_imports
 from flownb.session.options import ResumeOptions, RunOptions
 from flownb.session.resume import Resume
 from flownb.session.run import run_flow
@@ -99,7 +99,7 @@ def _do(what: str, folder: str, world: dict[str, Any]) -> Any:
     os.chdir(world["folder"])
     os.environ.update(world["environment"])
     sys.path[:0] = [world["folder"], world["path"]]
-    always()
+    always_own_imports()
     session = Session(folder=Path(folder))
     session.open(read_cell(source, number=number) for number, source in enumerate(world["cells"], 1))
     match what:

@@ -118,7 +118,7 @@ def _transition(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         return
     certain = context.fails(step) or (context.only in transition.targets and catches(step) is None)
     proven = certain and step.names.ends and step.name not in context.artifacts.unknown
-    use = "runs over" if transition.foreach else "looks at"
+    use = "runs over" if transition.foreach else "switches on"
     if transition.line:
         at, line, who = step, transition.line, f"The self.next of step {step.name} {use}"
     else:

@@ -120,7 +120,7 @@ CAUGHT_SPLIT = "FN023"
 # `metaflow/plugins/catch_decorator.py`, step_init (2.19.39).
 STARTS = {
     "foreach": ("a foreach", "its items are"),
-    "switch": ("a switch", "the artifact it looks at is"),
+    "switch": ("a switch", "the artifact that it switches on is"),
 }
 
 

@@ -45,7 +45,7 @@ __all__ = ["DaskExecutor", "connect", "require_able", "write_order"]
 # Seconds for a scheduler to answer.
 ANSWER = 5
 # Variables that are taken along to workers elsewhere.
-TAKEN_ALONG = ("METAFLOW_", "FLOWNB_S3_")
+TAKEN_ALONG = ("METAFLOW_", "FLOWNB_S3_", "FLOWNB_IGNORED_VARIABLES", "FLOWNB_PAGE_MAP", "FLOWNB_INDEX_BITMAPS")
 # Seconds: that a run waits for a cluster without workers; that workers have to close.
 WORKERLESS = 120.0
 CLOSING = 2.0

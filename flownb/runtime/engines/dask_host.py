@@ -2,7 +2,7 @@
 
 A dask worker runs several tasks in threads of one process, which share standard output, environment and modules. So a
 task of `distributed` only waits: its attempt runs in a process of its own, which the same `ProcessExecutor` starts and
-watches as in a run without dask. What it notices is passed on to the driver, as events on the run's topic.
+watches as in a run without dask. Its notices are passed on to the driver, as events on the run's topic.
 """
 
 from __future__ import annotations

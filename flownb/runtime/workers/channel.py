@@ -1,6 +1,6 @@
 """How driver, zygote and workers talk to each other: frames on a Unix socket, each a length and a pickle.
 
-Here are the messages about processes. What a worker reports of its attempt are those of `flownb.runtime.executor`. All
+Here are the messages about processes; those about an attempt are in `flownb.runtime.executor`. All
 ends are flownb on one machine, of one user, connected before any code of the user's runs.
 """
 

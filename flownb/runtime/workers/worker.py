@@ -34,6 +34,7 @@ from traitlets import Type
 from flownb.errors import FlownbError, StoreError
 from flownb.provenance.record import imported_distributions
 from flownb.runtime.attempt import AttemptOptions, run_attempt
+from flownb.runtime.capture import flush_figures
 from flownb.runtime.executor import Ended, Refused
 from flownb.runtime.failure import StepError, describe, user_frames
 from flownb.runtime.program import Program
@@ -43,7 +44,7 @@ from flownb.runtime.workers.randomness import reseed
 from flownb.settings import user_name
 from flownb.store.datastore import Datastore
 
-__all__ = ["WorkerShell", "flush_figures", "prepare", "work"]
+__all__ = ["WorkerShell", "prepare", "work"]
 
 # How many writes are sent at once; later ones are collected for this many seconds.
 PROMPT_WRITES = 1000
@@ -115,14 +116,6 @@ class WorkerShell(InteractiveShell):
         except Exception:  # an error that cannot be shown like that still has its plain traceback
             return ""
         return "\n".join(lines)
-
-
-def flush_figures() -> None:
-    """Display the figures that a step left open, as the end of a cell does."""
-    inline = sys.modules.get("matplotlib_inline.backend_inline")
-    if inline is not None and "matplotlib.pyplot" in sys.modules:
-        with contextlib.suppress(Exception):
-            inline.flush_figures()
 
 
 def prepare() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 __all__ = ["MOVED", "Gone", "place_now"]
 
-# Earlier place: present place, each a whole module or "module:qualified name". A row for one name goes before the row
-# of its module; what a row leads to may have moved again.
+# Earlier place: present place, each a whole module or "module:qualified name". A row for one name counts more than the
+# row of its module. A class inside of a class needs its own row. What a row leads to may have moved again.
 MOVED: dict[str, str] = {
     # A datastore of the first build was pickled with all its parts; it is opened again by its location.
     "flownb.store.artifacts:Artifacts": "flownb.store.encodings.moved:Gone",

@@ -53,7 +53,7 @@ class S3Storage:
 
     def read(self, name: str) -> bytes | None:
         """The whole content, None if there is no such file."""
-        # In a thread, so that an interrupt of the main thread is heard while a server is silent.
+        # In a thread, so that an interrupt of the main thread takes effect while a server does not answer.
         return self.bucket.submit(self.bucket.get, self._name(name)).result()
 
     def read_many(self, names: Sequence[str]) -> list[bytes | None]:

@@ -106,3 +106,21 @@ def test_what_imports_keep_of_the_streams_still_works() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "later\n"
+
+
+MISSED = """
+import pkgutil, sys
+from flownb.runtime.workers.worker import prepare
+from flownb.store import encodings, local
+prepare()
+for package in (encodings, local):
+    for one in pkgutil.iter_modules(package.__path__):
+        if f"{package.__name__}.{one.name}" not in sys.modules:
+            print(one.name)
+"""
+
+
+def test_every_encoding_is_imported_before_there_are_workers() -> None:
+    """Each module that reads and writes values is imported once, in the process that workers are forked from."""
+    done = subprocess.run([sys.executable, "-c", MISSED], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
