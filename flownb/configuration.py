@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,29 @@ class Flownb(Configurable):
                 os.environ[variable] = _text(getattr(self, name))
         self.observe(self._changed, [name for name, _ in _settings()])
 
+    @classmethod
+    def of(cls, **given: Any) -> Flownb:
+        """Make the settings from a shell (`parent`) or from what files configure (`config`).
+
+        Raises
+        ------
+        ParameterError
+            If a setting has a value that is not accepted.
+        """
+        try:
+            with warnings.catch_warnings(record=True) as noted:
+                warnings.simplefilter("always")
+                made = cls(**given)
+        except TraitError as error:
+            raise ParameterError(
+                "A setting of flownb in IPython's configuration is not accepted.",
+                f"{str(error).rstrip('.')}.",
+                f"Correct c.Flownb in {FILES[0]}.py; docs/settings.md says what is accepted.",
+            ) from None
+        for one in noted:  # of a setting that there is not
+            print(f"note: {one.message}", file=sys.stderr)
+        return made
+
     def _changed(self, change: Any) -> None:
         """Keep a new value in the setting's variable; the default needs none."""
         trait = self.traits()[change.name]
@@ -104,14 +128,7 @@ def configured(folders: list[Path] | None = None) -> None:
                     found.merge(_read(path))
     if "Flownb" not in found:
         return
-    try:
-        Flownb(config=Config({"Flownb": found["Flownb"]}))
-    except TraitError as error:
-        raise ParameterError(
-            "A setting of flownb in IPython's configuration is not accepted.",
-            f"{error}",
-            f"Correct c.Flownb in {FILES[0]}.py; docs/settings.md says what is accepted.",
-        ) from None
+    Flownb.of(config=Config({"Flownb": found["Flownb"]}))
 
 
 def _folders() -> list[Path]:
@@ -129,8 +146,9 @@ def _read(path: Path) -> Config:
 
     loader = JSONFileConfigLoader if path.suffix == ".json" else PyFileConfigLoader
     try:
-        return loader(path.name, path=str(path.parent)).load_config()
-    except Exception as error:  # code of the user's, which may raise anything
+        with contextlib.redirect_stdout(sys.stderr):  # the output of a command is only what it says itself
+            return loader(path.name, path=str(path.parent)).load_config()
+    except (Exception, SystemExit) as error:  # code of the user's, which may raise anything
         print(f"note: `{path}` cannot be read: {type(error).__name__}: {error}", file=sys.stderr)
         return Config()
 

@@ -74,6 +74,25 @@ def test_a_wrong_setting_in_a_file_is_refused(tmp_path: Path) -> None:
         configured([tmp_path])
 
 
+def test_a_setting_that_there_is_not_is_noted(capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt setting is one line with the nearest name, and the others hold."""
+    made = Flownb.of(config=Config({"Flownb": {"max_worker": 2, "report_details": True}}))
+    assert made.report_details
+    noted = capsys.readouterr().err
+    assert noted.startswith("note: Config option `max_worker` not recognized by `Flownb`.")
+    assert "max_workers" in noted
+
+
+def test_a_file_that_exits_or_prints_spoils_no_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the user's configuration prints is not part of a command's output; one that exits is named and left out."""
+    (tmp_path / "ipython_config.py").write_text("print('said')\nimport sys\nsys.exit(4)\n")
+    configured([tmp_path])
+    out, noted = capsys.readouterr()
+    assert out == ""
+    assert "said" in noted
+    assert f"note: `{tmp_path / 'ipython_config.py'}` cannot be read: SystemExit: 4" in noted
+
+
 def test_a_command_uses_the_configured_datastore(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -114,14 +114,18 @@ class Frontend:
         self.views = Views(self._open_session)
         self.post_mortem = PostMortem(shell, lambda: self.session.cells.cells())
         # Shown and changed by ``%config Flownb``.
-        self.settings = Flownb(parent=shell)
+        self.settings = Flownb.of(parent=shell)
+        self._keeps_datastore = False
         self.settings.observe(self._datastore_changed, "datastore")
         # What the notebook's namespace has of flownb, by name.
         self._placed: dict[str, Any] = {}
 
     def _datastore_changed(self, change: Any) -> None:
-        """Say that a notebook keeps the datastore that it began with."""
-        if self.views.has_session:
+        """Keep the datastore that the notebook began with, for views and the client, too, and say so."""
+        if self.views.has_session and not self._keeps_datastore:
+            self._keeps_datastore = True
+            self.settings.datastore = change.old
+            self._keeps_datastore = False
             print(f"note: this notebook keeps using {self.session.datastore.location} until its kernel is restarted")
 
     def _open_session(self) -> Session:

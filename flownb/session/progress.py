@@ -53,7 +53,6 @@ class StepStates:
         self._running: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
         self._failed: dict[str, str] = {}
-        self._all_running = 0
 
     def __call__(self, event: Event) -> None:
         """Count an event of the stream."""
@@ -65,12 +64,10 @@ class StepStates:
                 if event.mode == "work" and not event.index:
                     self.forget(event.step)
                 self._running[event.step] += 1
-                self._all_running += 1
             case TaskCloned():
                 self._done[event.step] += 1
             case TaskEnded():
                 self._running[event.step] -= 1
-                self._all_running -= 1
                 if event.mode != "spin":
                     self._done[event.step] += 1
                     if event.status == "failed" and self._failed.get(event.step, "interrupted") == "interrupted":
@@ -81,12 +78,6 @@ class StepStates:
                 for step in self.running:  # of a run that was stopped
                     self._failed.setdefault(step, "interrupted")
                 self._running.clear()
-                self._all_running = 0
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no task runs now."""
-        return self._all_running <= 0
 
     @property
     def running(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ def test_settings_are_shown_and_changed(kernel: Kernel, tmp_path: Path) -> None:
     assert "expected any of ['none', 'lz4', 'zstd']" in kernel.run("%config Flownb.s3_compression = 'zip'").text
     said = kernel.run("%config Flownb.datastore = 'third'").text
     assert said == f"note: this notebook keeps using {tmp_path / 'elsewhere'} until its kernel is restarted\n"
+    assert kernel.run("import os\nprint(os.environ['FLOWNB_DATASTORE'])").text == f"{tmp_path / 'elsewhere'}\n"
     assert kernel.run("%config Flownb.report_details = True").error == ""
     (shown,) = kernel.run("%%step a -> x\nx = 1\nz = 2").displays
     assert "to keep: %%step a -&gt; x, z" in shown["text/html"]
