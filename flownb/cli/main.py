@@ -47,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
     group = _group()
     if "_FLOWNB_COMPLETE" in os.environ:
         return click.shell_completion.shell_complete(
-            group, {}, "flownb", "_FLOWNB_COMPLETE", os.environ["_FLOWNB_COMPLETE"]
+            group, {"obj": configured}, "flownb", "_FLOWNB_COMPLETE", os.environ["_FLOWNB_COMPLETE"]
         )
     try:
         command = _read(group, _with_notebook_first(words))
@@ -160,7 +160,15 @@ def _flow_options(given: Sequence[str]) -> list[tuple[str, str]]:
         return []
     if "_FLOWNB_COMPLETE" in os.environ:
         return source_parameters(Path(named))
-    return parameter_options(notebook.open_notebook(Path(named)).program(False))
+    try:
+        path = Path(named).absolute()  # opening a notebook changes the working folder
+    except OSError:
+        return []  # it was removed
+    try:
+        configured()
+        return parameter_options(notebook.open_notebook(path).program(False))
+    except (Exception, SystemExit):  # help is printed even where the notebook, its code or a setting is wrong
+        return [(f"{name} VALUE", text) for name, text in source_parameters(path)]
 
 
 def completion(shell: str) -> int:

@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from flownb.errors import NotFound, nearest
-from flownb.session.completion import completed_runs, completed_steps
+from flownb.session.completion import (
+    completed_config_file,
+    completed_files,
+    completed_folders,
+    completed_runs,
+    completed_steps,
+)
 from flownb.session.parser import (
     Age,
     Argument,
@@ -39,7 +45,9 @@ def _switch(*declarations: str, **attributes: Any) -> Option:
     return Option(declarations, is_flag=True, **attributes)
 
 
-_NOTEBOOK = Argument("notebook", "notebook", "The .ipynb file.", type=Path, face="command")
+_NOTEBOOK = Argument(
+    "notebook", "notebook", "The .ipynb file.", type=Path, face="command", shell_complete=completed_files
+)
 _STEP = Argument("step", "step", shell_complete=completed_steps)
 _CONFIGS = (
     _option(
@@ -48,6 +56,7 @@ _CONFIGS = (
         nargs=2,
         multiple=True,
         metavar="NAME FILE",
+        shell_complete=completed_config_file,
         help="The file that a config is read from.",
     ),
     _option(
@@ -107,6 +116,7 @@ _DATASTORE = _option(
     "--datastore",
     metavar="PLACE",
     face="command",
+    shell_complete=completed_folders,
     help="A folder or s3://bucket/prefix; default: $FLOWNB_DATASTORE, or .flownb here.",
 )
 _RUN_PLACE = Argument("run", "run", metavar="FLOW/RUN")
@@ -181,6 +191,7 @@ COMMANDS = (
                 "--artifacts-module",
                 type=Path,
                 metavar="FILE",
+                shell_complete=completed_files,
                 help="A Python file whose dictionary ARTIFACTS has such values.",
             ),
             *_CONFIGS,
@@ -226,6 +237,7 @@ COMMANDS = (
                 default=Path("flow.py"),
                 metavar="FILE",
                 face="command",
+                shell_complete=completed_files,
                 help="The file to write; - is standard output.",
             ),
             _switch("--strict", help="Refuse artifacts that Metaflow cannot store."),
@@ -257,6 +269,7 @@ COMMANDS = (
                 type=Path,
                 metavar="FILE",
                 face="command",
+                shell_complete=completed_files,
                 help="Write it as an HTML page; - is standard output.",
             ),
         ),
@@ -313,6 +326,7 @@ COMMANDS = (
                 "A notebook, or the name of a flow in the datastore.",
                 metavar="NOTEBOOK|FLOW",
                 face="command",
+                shell_complete=completed_files,
             ),
             _option(
                 "tags",

@@ -20,6 +20,7 @@ import click
 from flownb.errors import ParameterError, nearest
 
 __all__ = [
+    "GIVEN",
     "Age",
     "Argument",
     "Command",
@@ -39,6 +40,8 @@ Face = Literal["magic", "command"]
 # Given a parser's context and what is typed of a word, the words that complete it.
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
+# Where a context keeps the words of a call.
+GIVEN = "flownb.given"
 # Columns of a help text.
 WIDTH = 110
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])\Z")
@@ -246,12 +249,11 @@ class Parser(click.Command):
         ParameterError
             If a word is not accepted.
         """
-        if (
-            ctx.resilient_parsing
-        ):  # a shell completes what is typed; the value of the last option may be what is missing
+        ctx.meta[GIVEN] = list(args)
+        if ctx.resilient_parsing:
+            # A shell completes what is typed; the value of the last option may be what is missing.
             return super().parse_args(ctx, args[:-1] if args and args[-1] in self._valued() else list(args))
         if asks_for_help(args):
-            ctx.meta[GIVEN] = list(args)
             return super().parse_args(ctx, ["--help"])
         before, after = _divided(args)
         self._refuse_without_value(before)
@@ -354,10 +356,6 @@ class Parser(click.Command):
             named = [name.split()[0] for name, _ in self.flow_options([str(ctx.params.get("notebook") or "")])]
             found += [CompletionItem(name) for name in named if name.startswith(incomplete)]
         return found
-
-
-# Where a context keeps the words of a call that asks for help.
-GIVEN = "flownb.given"
 
 
 def refused(error: click.UsageError, command: Command | None = None, face: Face = "command") -> ParameterError:

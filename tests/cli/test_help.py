@@ -51,6 +51,24 @@ def test_help_of_a_flow_that_cannot_be_executed(
     assert "  --alpha VALUE" in capsys.readouterr().out
 
 
+def test_help_of_run_is_there_whatever_is_wrong(
+    here: Path,
+    write_notebook: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A notebook that is missing, code that ends the process, and a place that cannot be read do not prevent it."""
+    assert main(["run", "nope.ipynb", "--help"]) == 0
+    assert "  --PARAMETER VALUE " in capsys.readouterr().out
+    write_notebook("%%shared\nimport sys\nsys.exit(3)", *CELLS, name="exits.ipynb")
+    assert main(["run", "exits.ipynb", "--help"]) == 0
+    assert "  --alpha VALUE" in capsys.readouterr().out
+    monkeypatch.chdir(here.parent)
+    monkeypatch.setenv("FLOWNB_DATASTORE", "foo://x")
+    assert main(["run", "nb.ipynb", "--help"]) == 0
+    assert "  --alpha VALUE" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("typed", "proposed"),
     [
@@ -71,11 +89,62 @@ def test_a_shell_completes(
     """Commands, options, and what a notebook has: parameters, steps and runs."""
     assert main(["run", "nb.ipynb", "--n-rows", "1"]) == 0
     capsys.readouterr()
+    completed(typed, monkeypatch)
+    assert [line.rpartition(",")[2] for line in capsys.readouterr().out.split()] == proposed
+
+
+def completed(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Print what completes a line that is typed."""
     monkeypatch.setenv("COMP_WORDS", typed)
     monkeypatch.setenv("COMP_CWORD", str(len(typed.split(" ")) - 1))
     monkeypatch.setenv("_FLOWNB_COMPLETE", "bash_complete")
     main([])
-    assert [line.rpartition(",")[2] for line in capsys.readouterr().out.split()] == proposed
+
+
+@pytest.mark.parametrize(
+    ("typed", "proposed"),
+    [
+        ("flownb run ", "file,"),
+        ("flownb run tra", "file,tra"),
+        ("flownb runs tra", "file,tra"),
+        ("flownb export nb.ipynb -o ", "file,"),
+        ("flownb export nb.ipynb --output f", "file,f"),
+        ("flownb spin nb.ipynb load --artifacts-module a", "file,a"),
+        ("flownb run nb.ipynb --config ", ""),
+        ("flownb run nb.ipynb --config cfg p", "file,p"),
+        ("flownb du --datastore d", "dir,d"),
+    ],
+)
+def test_a_shell_completes_files(
+    typed: str, proposed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a word is a file or folder, the shell is asked to complete it itself."""
+    completed(typed, monkeypatch)
+    assert capsys.readouterr().out.strip() == proposed
+
+
+def test_completion_and_help_know_the_configured_datastore(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Runs are completed from the place that IPython's configuration names; what the file prints is not shown."""
+    profile = here.parent / "ipython" / "profile_default"
+    profile.mkdir(parents=True)
+    place = here.parent / "elsewhere"
+    code = f"print('hello')\nc = get_config()\nc.Flownb.datastore = {str(place)!r}"
+    (profile / "ipython_config.py").write_text(code)
+    monkeypatch.setenv("IPYTHONDIR", str(profile.parent))
+    monkeypatch.setenv("FLOWNB_DATASTORE", "")
+    assert main(["run", "nb.ipynb", "--n-rows", "1"]) == 0
+    assert place.is_dir()
+    monkeypatch.setenv("FLOWNB_DATASTORE", "")
+    capsys.readouterr()
+    completed("flownb resume nb.ipynb --origin-run-id ", monkeypatch)
+    out, err = capsys.readouterr()
+    assert (out, err) == ("plain,1\n", "")
+    monkeypatch.delenv("_FLOWNB_COMPLETE")
+    monkeypatch.setenv("FLOWNB_DATASTORE", "")
+    assert main(["run", "nb.ipynb", "--help"]) == 0
+    assert os.environ["FLOWNB_DATASTORE"] == str(place)
 
 
 def test_completion_is_switched_on_by_a_script(capsys: pytest.CaptureFixture[str]) -> None:
