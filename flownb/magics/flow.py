@@ -166,9 +166,10 @@ class RunMagics(Magics):
 
     def _use(self, words: list[str]) -> None:
         """Take the results of another run where this notebook has nothing newer."""
+        from flownb.session.commands import read
         from flownb.session.runs import use_run
 
-        print(use_run(self.frontend.session, words))
+        print(use_run(self.frontend.session, **read("use", words)))
 
     def _stop(self, words: list[str]) -> None:
         """Stop runs that continue in the background."""

@@ -148,6 +148,7 @@ COMMANDS = (
             ("--tag again", "tag the new run"),
         ),
         why="A resume has the parameters of the run that it resumes, as in Metaflow.",
+        fix="Leave it out, or start a run: run OPTION …",
     ),
     Command(
         "status",

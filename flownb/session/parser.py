@@ -152,6 +152,8 @@ class Command:
         Whether other options are parameters of the flow.
     why : str
         Why an option is refused that it does not have, where this is not only a matter of names.
+    fix : str
+        What to do then, if there is a `why`.
     """
 
     name: str
@@ -163,6 +165,7 @@ class Command:
     terminal_examples: tuple[tuple[str, str], ...] | None = None
     of_flow: bool = False
     why: str = ""
+    fix: str = ""
 
     def call(self, face: Face) -> str:
         """The words that call it."""
@@ -289,16 +292,22 @@ class Parser(click.Command):
                 continue
             values = given[place : place + option.nargs]
             if len(values) < option.nargs or any(value.startswith("--") and len(value) > 2 for value in values):
-                raise _without_value(name, option)
+                raise _without_value(name, option, of_flow=self.command.of_flow)
             place += option.nargs
 
     def _one_too_many(self, ctx: click.Context) -> ParameterError:
         """That a word has no meaning."""
         word, name = ctx.args[0], self.command.name
         accepted = [one for one in self.params if isinstance(one, Argument) and one.name != "notebook"]
+        if not accepted and word.startswith("-"):
+            listed = _listed(self.command.options(self.face))
+            return ParameterError(f"`{word}` is not an option of {name}.", listed, "Leave it out.")
         if not accepted:
+            named = any(isinstance(one, Option) and one.name == "output" for one in self.params)
             return ParameterError(
-                f"`{word}` is not an option of {name}.", _listed(self.command, self.face), "Leave it out."
+                f"`{word}` is one word too many.",
+                f"{name} takes no {'more ' if self.face == 'command' else ''}words.",
+                f"Write -o {word}." if named else "Leave it out.",
             )
         noun = accepted[-1].noun
         return ParameterError(
@@ -363,17 +372,22 @@ def refused(error: click.UsageError, command: Command | None = None, face: Face 
     name = command.name if command is not None else "flownb"
     if isinstance(error, click.NoSuchOption):
         known = command.options(face) if command is not None else ("--help", "--version")
-        why = f"{command.why} " if command is not None and command.why else ""
+        what = f"`{error.option_name}` is not an option of {name}."
+        if command is not None and command.why:
+            fix = command.fix.replace("OPTION", error.option_name)
+            return ParameterError(what, f"{command.why} {_listed(known)}", fix)
         return ParameterError(
-            f"`{error.option_name}` is not an option of {name}.{nearest(error.option_name, known)}",
-            why + (_listed(command, face) if command is not None else f"Its options are {', '.join(known)}."),
-            "Correct it or leave it out.",
+            f"{what}{nearest(error.option_name, known)}", _listed(known), "Correct it or leave it out."
         )
     if isinstance(error, click.MissingParameter) and isinstance(error.param, Argument) and command is not None:
         return _missing(command, face, error.param)
     if isinstance(error, click.BadOptionUsage):
-        option = error.option_name
-        return ParameterError(f"`{option}` is given a value.", "It is a switch and has none.", f"Write {option} alone.")
+        name = error.option_name
+        options = [one for one in (command.parameters if command is not None else ()) if isinstance(one, Option)]
+        option = next((one for one in options if name in one.opts and one.face in (None, face)), None)
+        if command is not None and option is not None and not option.is_flag:
+            return _without_value(name, option, of_flow=command.of_flow)
+        return ParameterError(f"`{name}` is given a value.", "It is a switch and has none.", f"Write {name} alone.")
     if command is None:
         return ParameterError(
             "No command is named.", "flownb does nothing by itself.", "`flownb --help` lists commands."
@@ -390,23 +404,22 @@ def _missing(command: Command, face: Face, argument: Argument) -> ParameterError
     return ParameterError(f"{command.name} names no {argument.noun}.", "It needs one.", f"Write {call}.")
 
 
-def _listed(command: Command, face: Face) -> str:
+def _listed(known: Sequence[str]) -> str:
     """Which options a command has."""
-    known = command.options(face)
+    if len(known) == 1:
+        return f"Its only option is {known[0]}."
     return f"Its options are {', '.join(known)}." if known else "It has no options."
 
 
-def _without_value(name: str, option: click.Option) -> ParameterError:
+def _without_value(name: str, option: click.Option, *, of_flow: bool) -> ParameterError:
     """That an option is not followed by its value, or by both of its values."""
     if option.nargs == 1:
         return ParameterError(f"`{name}` has no value.", "It needs one.", f"Write {name} VALUE.")
     what, example = ("FILE", "prod.json") if name == "--config" else ("JSON", """'{"depth": 6}'""")
-    return ParameterError(
-        f"`{name}` needs two words.",
-        f"They are the config's name and its {what}.",
-        f"Write {name} NAME {what}, for example {name} cfg {example}. A parameter that is called {name[2:]} "
-        f"is given as {name}=VALUE.",
-    )
+    fix = f"Write {name} NAME {what}, for example {name} cfg {example}."
+    if of_flow and name == "--config":
+        fix += f" A parameter that is called {name[2:]} is given as {name}=VALUE."
+    return ParameterError(f"`{name}` needs two words.", f"They are the config's name and its {what}.", fix)
 
 
 def _divided(given: list[str]) -> tuple[list[str], list[str] | None]:

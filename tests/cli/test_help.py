@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from flownb.cli.main import main
+from flownb.session.commands import command_help
 
 CELLS = (
     "%%flow TrainFlow\n"
@@ -172,6 +175,20 @@ def test_completion_is_switched_on_by_a_script(capsys: pytest.CaptureFixture[str
         ("spin nb.ipynb load --pdb=yes", "`--pdb` is given a value."),
         ("spin nb.ipynb load --isolate thread", "`thread` is not a way to isolate a spin."),
         ("logs F/1 --stdout --stderr", "`--stdout` and `--stderr` cannot be given together."),
+        ("spin nb.ipynb load --config-value=cfg", "`--config-value` needs two words. They are the config's name"),
+        ("run nb.ipynb --config-value=cfg", "for example --config-value cfg '{\"depth\": 6}'.\n"),
+        ("run nb.ipynb --config-value cfg --y", "for example --config-value cfg '{\"depth\": 6}'.\n"),
+        ("spin nb.ipynb load --config cfg", "for example --config cfg prod.json.\n"),
+        ("run nb.ipynb --config cfg", "A parameter that is called config is given as --config=VALUE."),
+        (
+            "resume nb.ipynb --depth 4",
+            "`--depth` is not an option of resume. A resume has the parameters of the run that it resumes",
+        ),
+        ("resume nb.ipynb --depth 4", "Leave it out, or start a run: run --depth …"),
+        ("show nb.ipynb x", "`x` is one word too many. show takes no more words. Leave it out."),
+        ("show nb.ipynb -- --x", "`--x` is not an option of show. It has no options."),
+        ("export nb.ipynb foo.py", "`foo.py` is one word too many. export takes no more words. Write -o foo.py."),
+        ("use nb.ipynb 1 --none", "use was given a run, `1`, and --none."),
         ("rm", "rm names no run."),
     ],
 )
@@ -181,6 +198,37 @@ def test_a_mistake_is_one_line(here: Path, words: str, said: str, capsys: pytest
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert said in err
+
+
+def test_the_word_after_two_dashes_is_a_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`use NOTEBOOK -- --none` names a run of that name, which does not exist, and ends nothing."""
+    assert main(["use", "nb.ipynb", "--", "--none"]) != 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback(here: Path) -> None:
+    """A pipe that is closed early ends a command quietly, with the status that a shell gives to it."""
+    assert [_to_closed_pipe("run", "--help"), _to_closed_pipe("check", "nb.ipynb")] == [(141, b""), (141, b"")]
+
+
+def _to_closed_pipe(*words: str) -> tuple[int, bytes]:
+    """Exit status and standard error of a command whose output nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as output:
+        done = subprocess.run([sys.executable, "-m", "flownb", *words], stdout=output, stderr=subprocess.PIPE)
+    return done.returncode, done.stderr
+
+
+def test_help_that_is_not_for_a_terminal_is_as_wide_as_in_a_notebook(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not depend on the columns that a terminal would have."""
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["spin", "--help"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    option = next(line for line in command_help("spin").splitlines() if "--artifacts-module" in line)
+    assert option in said
 
 
 def test_a_value_may_begin_with_a_dash(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

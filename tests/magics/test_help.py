@@ -30,7 +30,7 @@ def test_every_example_of_a_notebook_works(kernel: Kernel) -> None:
     (reply,) = kernel.run("%flow runs --status failed").displays
     assert reply["text/plain"] == "TrainingFlow has no such runs"
     assert "is not a status of a run" in kernel.run("%flow runs --status well").error
-    assert "is not an option of runs" in kernel.run("%flow runs 3").error
+    assert "`3` is one word too many. runs takes no words." in kernel.run("%flow runs 3").error
 
 
 def test_help_is_there_before_any_cell(kernel: Kernel) -> None:

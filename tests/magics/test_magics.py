@@ -282,7 +282,7 @@ def test_status_and_resume(kernel: Kernel) -> None:
 def test_what_a_command_of_the_flow_does_not_take(kernel: Kernel) -> None:
     """Words that a command does not take, and a file that cannot be written, are messages that say what to do."""
     kernel.run("%%step a -> x\nx = 1")
-    assert "`all` is not an option of check. It has no options." in kernel.run("%flow check all").error
+    assert "`all` is one word too many. check takes no words. Leave it out." in kernel.run("%flow check all").error
     assert "`none/flow.py` cannot be written. No such file" in kernel.run("%flow export none/flow.py").error
     refused = kernel.run("%flow export --stict").error
     assert "`--stict` is not an option of export. Did you mean `--strict`?" in refused
