@@ -115,16 +115,25 @@ class Argument(click.Argument):
         What it names, for messages.
     text : str, optional
         What the help says of it.
+    need : str, optional
+        Why it is needed, as a sentence, if it is required.
     face : {"magic", "command"}, optional
     attributes : object
         click's own.
     """
 
     def __init__(
-        self, declaration: str, noun: str, text: str = "", *, face: Face | None = None, **attributes: Any
+        self,
+        declaration: str,
+        noun: str,
+        text: str = "",
+        *,
+        need: str = "",
+        face: Face | None = None,
+        **attributes: Any,
     ) -> None:
         super().__init__([declaration], **attributes)
-        self.noun, self.text, self.face = noun, text, face
+        self.noun, self.text, self.need, self.face = noun, text, need, face
 
     def make_metavar(self, *context: Any) -> str:  # click 8.1 gives no context
         """How it is shown in a usage line."""
@@ -342,7 +351,8 @@ class Parser(click.Command):
                 with formatter.section("Parameters of the flow"):
                     formatter.write_dl(own, col_max=WIDTH // 3)
         records = [one.get_help_record(ctx) for one in self.get_params(ctx) if not isinstance(one, click.Argument)]
-        shown = [record for record in records if record is not None]
+        # click is not told of `-h`: it would find it in a parameter's value, such as -half; `asks_for_help` reads it.
+        shown = [("-h, --help", text) if name == "--help" else (name, text) for name, text in filter(None, records)]
         if self.command.of_flow and not own:
             shown.insert(0, ("--PARAMETER VALUE", "A parameter of the flow; after `--` whatever its name is."))
         with formatter.section("Options"):
@@ -363,7 +373,8 @@ class Parser(click.Command):
         found = super().shell_complete(ctx, incomplete)
         if self.command.of_flow and incomplete.startswith("-"):
             named = [name.split()[0] for name, _ in self.flow_options([str(ctx.params.get("notebook") or "")])]
-            found += [CompletionItem(name) for name in named if name.startswith(incomplete)]
+            own = {item.value for item in found}
+            found += [CompletionItem(name) for name in named if name.startswith(incomplete) and name not in own]
         return found
 
 
@@ -401,7 +412,7 @@ def _missing(command: Command, face: Face, argument: Argument) -> ParameterError
     call = command.call(face)
     shown = [one.make_metavar() for one in named if not (one.name == "notebook" and call.endswith("NOTEBOOK"))]
     call = " ".join([call, *shown])
-    return ParameterError(f"{command.name} names no {argument.noun}.", "It needs one.", f"Write {call}.")
+    return ParameterError(f"{command.name} is given no {argument.noun}.", argument.need, f"Write {call}.")
 
 
 def _listed(known: Sequence[str]) -> str:
@@ -492,7 +503,9 @@ class Whole(_ParamType):
         name, text = _name(param), str(value)
         if not text.isdecimal() or len(text) > 18:
             raise ParameterError(
-                f"`{name} {text}` is not a number.", "It is a whole number from 0.", f"Write {name} 2, for example."
+                f"`{name} {text}` is not accepted.",
+                f"It has to be a whole number from {self.least}.",
+                f"Write {name} 2, for example.",
             )
         if int(text) < self.least:
             raise ParameterError(

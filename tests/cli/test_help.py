@@ -157,20 +157,38 @@ def test_completion_is_switched_on_by_a_script(capsys: pytest.CaptureFixture[str
     assert "_FLOWNB_COMPLETE" not in os.environ
 
 
+def test_a_shell_completes_a_name_once(
+    write_notebook: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A parameter that has the name of an option is not proposed beside it."""
+    path = write_notebook("%%flow F\nexecutor = Parameter('executor', default=1)", "%%step a\nx = 1")
+    monkeypatch.chdir(path.parent)
+    completed("flownb run nb.ipynb --ex", monkeypatch)
+    assert capsys.readouterr().out == "plain,--executor\n"
+
+
+def test_help_names_both_ways_to_ask_for_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`-h` is read as well, but not within the value of a parameter."""
+    assert main(["run", "nb.ipynb", "-h"]) == 0
+    assert "  -h, --help " in capsys.readouterr().out
+    assert main(["run", "nb.ipynb", "--n-rows", "-half"]) == 2
+    assert "Parameter `n-rows` cannot be '-half'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ("", "No command is named."),
         ("rnu", "`rnu` is not a command. Did you mean `run`?"),
         ("--versoin", "`--versoin` is not an option of flownb. Did you mean `--version`?"),
-        ("run", "run names no notebook. It needs one. Write flownb run NOTEBOOK."),
-        ("run --alpha 2", "run names no notebook."),
+        ("run", "run is given no notebook. It works on the flow of a notebook. Write flownb run NOTEBOOK."),
+        ("run --alpha 2", "run is given no notebook."),
         ("run nb.ipynb --alpha -1 --zzz", "`--zzz` has no value. It needs one. Write --zzz VALUE."),
         ("run nb.ipynb --max-workers 0", "`--max-workers 0` runs nothing. It is at least 1."),
         ("run nb.ipynb --prodution", "`--prodution` is not an option of run. Did you mean `--production`?"),
         ("run nb.ipynb --background", "`--background` is for notebooks."),
         ("spin nb.ipynb --form 1", "`--form` is not an option of spin. Did you mean `--from`?"),
-        ("spin nb.ipynb", "spin names no step. It needs one. Write flownb spin NOTEBOOK STEP."),
+        ("spin nb.ipynb", "spin is given no step. It runs one step. Write flownb spin NOTEBOOK STEP."),
         ("spin nb.ipynb load train", "`train` is one step too many. spin takes one step, here `load`."),
         ("spin nb.ipynb load --pdb=yes", "`--pdb` is given a value."),
         ("spin nb.ipynb load --isolate thread", "`thread` is not a way to isolate a spin."),
@@ -188,8 +206,15 @@ def test_completion_is_switched_on_by_a_script(capsys: pytest.CaptureFixture[str
         ("show nb.ipynb x", "`x` is one word too many. show takes no more words. Leave it out."),
         ("show nb.ipynb -- --x", "`--x` is not an option of show. It has no options."),
         ("export nb.ipynb foo.py", "`foo.py` is one word too many. export takes no more words. Write -o foo.py."),
+        ("index", "index is given no action. Its only action is rebuild. Write flownb index rebuild."),
+        ("check nb.ipynb --stric", "Its only option is --strict."),
+        (
+            "run nb.ipynb --max-workers -1",
+            "`--max-workers -1` is not accepted. It has to be a whole number from 1.",
+        ),
+        ("runs F --limit -1", "`--limit -1` is not accepted. It has to be a whole number from 0."),
         ("use nb.ipynb 1 --none", "use was given a run, `1`, and --none."),
-        ("rm", "rm names no run."),
+        ("rm", "rm is given no run. It removes the runs that are named."),
     ],
 )
 def test_a_mistake_is_one_line(here: Path, words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:

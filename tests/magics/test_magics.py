@@ -320,7 +320,7 @@ def test_load_sets_a_tasks_artifacts(kernel: Kernel) -> None:
         "2/train/3 z": "has no artifact `z`",
         "2/train --index 7": "There is no finished task for item 7",
         "--overwrit": "Did you mean `--overwrite`?",
-        "": "load needs a task.",
+        "": "load is given no task. It sets the artifacts of one task.",
     }.items():
         assert (place, said in kernel.run(f"%flow load {place}").error) == (place, True)
 
