@@ -7,6 +7,7 @@ the table of commands (`flownb.session.commands`); what the commands do is in th
 from __future__ import annotations
 
 import os
+import select
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -24,10 +25,13 @@ from flownb.errors import FlownbError, ParameterError, nearest
 from flownb.runtime.failure import StepError, user_frames
 from flownb.session.commands import COMMANDS
 from flownb.session.completion import parameter_options, source_parameters
-from flownb.session.parser import refused
+from flownb.session.parser import WIDTH, refused
 from flownb.settings import working_folder
 
 __all__ = ["main"]
+
+# The status of a command whose output nobody reads any more, as a shell has it for SIGPIPE.
+BROKEN_PIPE = 141
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -43,11 +47,32 @@ def main(words: Sequence[str] | None = None) -> int:
     int
         Exit status.
     """
-    words = list(sys.argv[1:] if words is None else words)
+    try:
+        status = _called(list(sys.argv[1:] if words is None else words))
+        print(end="", flush=True)  # what is still to be written when Python ends can raise nowhere
+        return status
+    except BrokenPipeError:
+        unread = [output for output in (1, 2) if _is_unread(output)]
+        if not unread:
+            raise  # it is another pipe
+        for output in unread:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+        return BROKEN_PIPE
+
+
+def _is_unread(output: int) -> bool:
+    """Whether a descriptor is a pipe that nobody reads any more, as that of ``flownb run --help | true``."""
+    poll = select.poll()
+    poll.register(output, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _called(words: list[str]) -> int:
+    """Carry out what words say; the exit status."""
     group = _group()
     if "_FLOWNB_COMPLETE" in os.environ:
         return click.shell_completion.shell_complete(
-            group, {}, "flownb", "_FLOWNB_COMPLETE", os.environ["_FLOWNB_COMPLETE"]
+            group, {"obj": configured}, "flownb", "_FLOWNB_COMPLETE", os.environ["_FLOWNB_COMPLETE"]
         )
     try:
         command = _read(group, _with_notebook_first(words))
@@ -61,7 +86,7 @@ def main(words: Sequence[str] | None = None) -> int:
         cause = error.__cause__
         if cause is not None:
             _print_user_error(cause)
-        print(f"flownb: {error.headline}: {error}".replace("%flow use", "flownb use NOTEBOOK"), file=sys.stderr)
+        print(notebook.in_terminal(f"flownb: {error.headline}: {error}"), file=sys.stderr)
         return 2 if isinstance(error, ParameterError) else 1
     except KeyboardInterrupt as error:
         print(f"flownb: {error}".replace("%flow", "flownb") if str(error) else "flownb: interrupted", file=sys.stderr)
@@ -93,7 +118,9 @@ def _with_notebook_first(words: list[str]) -> list[str]:
 def _read(group: click.Group, words: list[str]) -> Callable[[], int] | None:
     """The command that words call, with what they say; None if they asked for help, which is printed."""
     try:
-        with group.make_context("flownb", words) as context:
+        # Who reads the help later may have as many columns as a notebook.
+        width = None if os.isatty(1) else WIDTH
+        with group.make_context("flownb", words, terminal_width=width) as context:
             found: Callable[[], int] = group.invoke(context)
             return found
     except click.exceptions.Exit:
@@ -160,7 +187,15 @@ def _flow_options(given: Sequence[str]) -> list[tuple[str, str]]:
         return []
     if "_FLOWNB_COMPLETE" in os.environ:
         return source_parameters(Path(named))
-    return parameter_options(notebook.open_notebook(Path(named)).program(False))
+    try:
+        path = Path(named).absolute()  # opening a notebook changes the working folder
+    except OSError:
+        return []  # it was removed
+    try:
+        configured()
+        return parameter_options(notebook.open_notebook(path).program(False))
+    except (Exception, SystemExit):  # help is printed even where the notebook, its code or a setting is wrong
+        return [(f"{name} VALUE", text) for name, text in source_parameters(path)]
 
 
 def completion(shell: str) -> int:

@@ -37,6 +37,7 @@ __all__ = [
     "card",
     "check",
     "export",
+    "in_terminal",
     "open_notebook",
     "resume",
     "run",
@@ -63,6 +64,11 @@ def open_notebook(path: Path) -> Session:
         sys.path.insert(0, "")
     always_own_imports()
     return session
+
+
+def in_terminal(text: str) -> str:
+    """A message, with the call of ``use`` as the command line has it."""
+    return text.replace("%flow use", "flownb use NOTEBOOK")
 
 
 def _print_warning(diagnostic: object) -> None:
@@ -113,7 +119,7 @@ def status(notebook: Path, origin: str | None) -> int:
     found = flow_status(session, origin)
     _print_notes(session)
     _say_what_is_left_out(session)
-    print("\n".join(found.lines()).replace("%flow use", "flownb use NOTEBOOK"))
+    print(in_terminal("\n".join(found.lines())))
     return 0
 
 
@@ -121,15 +127,14 @@ def use(notebook: Path, run: str | None, none: bool) -> int:
     """``flownb use NOTEBOOK [RUN | --none]``."""
     from flownb.session.runs import use_run
 
-    given = [*([run] if run is not None else []), *(["--none"] if none else [])]
-    print(use_run(open_notebook(notebook), given).replace("%flow use", "flownb use NOTEBOOK"))
+    print(in_terminal(use_run(open_notebook(notebook), run, none)))
     return 0
 
 
 def _print_notes(session: Session) -> None:
     """Say beside the command's own output where results come from."""
     for note in session.notes():
-        print(f"note: {note}".replace("%flow use", "flownb use NOTEBOOK"), file=sys.stderr)
+        print(f"note: {in_terminal(str(note))}", file=sys.stderr)
 
 
 def _say_what_is_left_out(session: Session) -> None:

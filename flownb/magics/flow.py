@@ -38,7 +38,8 @@ class RunMagics(Magics):
     @line_cell_magic
     def flow(self, line: str, cell: str | None = None) -> None:
         """Name the flow (``%%flow NAME``), show it (``%flow``), or do something with all of it."""
-        from flownb.session.parser import asks_for_help, words
+        from flownb.session.commands import COMMANDS, asks_for_help
+        from flownb.session.parser import words
 
         if cell is not None:
             if asks_for_help(line.split()):
@@ -50,33 +51,28 @@ class RunMagics(Magics):
         if command in ("help", "--help", "-h") or asks_for_help(rest):
             self._help(rest if command in ("help", "--help", "-h") else [command])
             return
-        commands = {
-            "": self._show,
-            "run": self._run,
-            "resume": self._resume,
-            "status": self._status,
-            "use": self._use,
-            "runs": self._runs,
-            "stop": self._stop,
-            "logs": self._logs,
-            "report": self._report,
-            "load": self._load,
-            "check": self._check,
-            "export": self._export,
-        }
-        if command not in commands:
-            names = [name for name in commands if name]
+        if not command:
+            self._show()
+            return
+        names = [one.name for one in COMMANDS if one.notebook == f"%flow {one.name}"]
+        if command not in names:
             raise ParameterError(
                 f"`%flow {command}` is not a command.{nearest(command, names)}",
                 f"There are {', '.join(names)}, help, and %flow alone.",
                 "Correct it. To name the flow, write %%flow NAME on a cell's first line.",
             )
-        commands[command](rest)
+        getattr(self, f"_{command}")(rest)
 
     def _help(self, words: list[str]) -> None:
         """Say which commands there are, or what one of them does."""
-        from flownb.session.commands import command_help, overview
+        from flownb.session.commands import asks_for_help, command_help, overview
 
+        if surplus := [word for word in words[1:] if not asks_for_help([word])]:
+            raise ParameterError(
+                f"`{surplus[0]}` is one command too many.",
+                f"help takes one command, here `{words[0]}`.",
+                "Remove one of them.",
+            )
         if not words:
             print(overview())
         elif words[0] == "run" and self.frontend.views.has_session:
@@ -99,7 +95,7 @@ class RunMagics(Magics):
         with frontend.in_kernel():
             run_shared_cell(frontend.session, defined)
 
-    def _show(self, words: list[str]) -> None:
+    def _show(self) -> None:
         """Display the DAG."""
         session = self.frontend.session
         session.checks.find(only="")
@@ -166,9 +162,10 @@ class RunMagics(Magics):
 
     def _use(self, words: list[str]) -> None:
         """Take the results of another run where this notebook has nothing newer."""
+        from flownb.session.commands import read
         from flownb.session.runs import use_run
 
-        print(use_run(self.frontend.session, words))
+        print(use_run(self.frontend.session, **read("use", words)))
 
     def _stop(self, words: list[str]) -> None:
         """Stop runs that continue in the background."""

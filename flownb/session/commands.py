@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from flownb.errors import NotFound, nearest
-from flownb.session.completion import completed_runs, completed_steps
+from flownb.session.completion import (
+    completed_config_file,
+    completed_files,
+    completed_folders,
+    completed_runs,
+    completed_steps,
+)
 from flownb.session.parser import (
     Age,
     Argument,
@@ -39,8 +45,22 @@ def _switch(*declarations: str, **attributes: Any) -> Option:
     return Option(declarations, is_flag=True, **attributes)
 
 
-_NOTEBOOK = Argument("notebook", "notebook", "The .ipynb file.", type=Path, face="command")
-_STEP = Argument("step", "step", shell_complete=completed_steps)
+_NOTEBOOK = Argument(
+    "notebook",
+    "notebook",
+    "The .ipynb file.",
+    need="It works on the flow of a notebook.",
+    type=Path,
+    face="command",
+    shell_complete=completed_files,
+)
+
+
+def _step(need: str) -> Argument:
+    """A step that has to be named, for a reason."""
+    return Argument("step", "step", need=need, shell_complete=completed_steps)
+
+
 _CONFIGS = (
     _option(
         "config_files",
@@ -48,6 +68,7 @@ _CONFIGS = (
         nargs=2,
         multiple=True,
         metavar="NAME FILE",
+        shell_complete=completed_config_file,
         help="The file that a config is read from.",
     ),
     _option(
@@ -77,7 +98,7 @@ _RUN = (
         "--max-workers",
         type=Whole(1, "runs nothing"),
         metavar="N",
-        help="How many tasks run at once; default: as many as there are processors.",
+        help="How many tasks run at once, from 1; default: as many as there are processors.",
     ),
     _option("--max-num-splits", type=Whole(), metavar="N", help="The largest foreach; default: 100."),
     _option(
@@ -107,9 +128,10 @@ _DATASTORE = _option(
     "--datastore",
     metavar="PLACE",
     face="command",
+    shell_complete=completed_folders,
     help="A folder or s3://bucket/prefix; default: $FLOWNB_DATASTORE, or .flownb here.",
 )
-_RUN_PLACE = Argument("run", "run", metavar="FLOW/RUN")
+_RUN_PLACE = Argument("run", "run", need="It shows the tasks of one run.", metavar="FLOW/RUN")
 
 COMMANDS = (
     Command(
@@ -138,6 +160,7 @@ COMMANDS = (
             ("--tag again", "tag the new run"),
         ),
         why="A resume has the parameters of the run that it resumes, as in Metaflow.",
+        fix="Leave it out, or start a run: run OPTION …",
     ),
     Command(
         "status",
@@ -166,7 +189,7 @@ COMMANDS = (
         "flownb spin NOTEBOOK",
         (
             _NOTEBOOK,
-            _STEP,
+            _step("It runs one step."),
             _FROM,
             _INDEX,
             _option(
@@ -181,6 +204,7 @@ COMMANDS = (
                 "--artifacts-module",
                 type=Path,
                 metavar="FILE",
+                shell_complete=completed_files,
                 help="A Python file whose dictionary ARTIFACTS has such values.",
             ),
             *_CONFIGS,
@@ -226,6 +250,7 @@ COMMANDS = (
                 default=Path("flow.py"),
                 metavar="FILE",
                 face="command",
+                shell_complete=completed_files,
                 help="The file to write; - is standard output.",
             ),
             _switch("--strict", help="Refuse artifacts that Metaflow cannot store."),
@@ -247,7 +272,7 @@ COMMANDS = (
         "flownb card NOTEBOOK",
         (
             _NOTEBOOK,
-            _STEP,
+            _step("It shows the cards of one step."),
             _option("--id", metavar="ID", help="One of several cards."),
             _INDEX,
             _FROM,
@@ -257,6 +282,7 @@ COMMANDS = (
                 type=Path,
                 metavar="FILE",
                 face="command",
+                shell_complete=completed_files,
                 help="Write it as an HTML page; - is standard output.",
             ),
         ),
@@ -267,7 +293,7 @@ COMMANDS = (
         "Set the artifacts of a task, named by STEP, RUN/STEP or RUN/STEP/TASK, as variables.",
         "%flow load",
         parameters=(
-            Argument("place", "task", metavar="TASK"),
+            Argument("place", "task", need="It sets the artifacts of one task.", metavar="TASK"),
             Argument("names", "artifact", metavar="NAME …", nargs=-1),
             _INDEX,
             _switch("--overwrite", help="Replace variables that the notebook has already, too."),
@@ -279,7 +305,7 @@ COMMANDS = (
         "Show again what the tasks of a step wrote and displayed.",
         "%flow logs",
         parameters=(
-            _STEP,
+            _step("It shows what the tasks of one step wrote."),
             _FROM,
             _INDEX,
             _option("--attempt", type=Whole(), metavar="N", help="Which attempt, from 0; default: the last."),
@@ -311,8 +337,10 @@ COMMANDS = (
                 "flow",
                 "notebook or flow",
                 "A notebook, or the name of a flow in the datastore.",
+                need="It lists the runs of one flow.",
                 metavar="NOTEBOOK|FLOW",
                 face="command",
+                shell_complete=completed_files,
             ),
             _option(
                 "tags",
@@ -361,7 +389,9 @@ COMMANDS = (
         "Print what the tasks of a run, of a step, or one task wrote.",
         terminal="flownb logs",
         parameters=(
-            Argument("place", "run", metavar="FLOW/RUN[/STEP[/TASK]]"),
+            Argument(
+                "place", "run", need="It prints what the tasks of one run wrote.", metavar="FLOW/RUN[/STEP[/TASK]]"
+            ),
             _switch("-f", "--follow", help="Continue until the run has ended."),
             _option("--attempt", type=Whole(), metavar="N", help="From 0; default: the last one of each task."),
             _switch("--stdout", help="Only what was written to stdout."),
@@ -405,7 +435,9 @@ COMMANDS = (
         "Remove runs; their ids are not given again.",
         terminal="flownb rm",
         parameters=(
-            Argument("runs", "run", metavar="FLOW/RUN …", nargs=-1, required=True),
+            Argument(
+                "runs", "run", need="It removes the runs that are named.", metavar="FLOW/RUN …", nargs=-1, required=True
+            ),
             _switch("--force", help="Remove also what may be running, or what another run started from."),
             _DATASTORE,
         ),
@@ -416,7 +448,13 @@ COMMANDS = (
         "Rebuild the index, which makes lists fast, from the manifests.",
         terminal="flownb index",
         parameters=(
-            Argument("action", "action", metavar="rebuild", type=OneOf(("rebuild",), "an action of index")),
+            Argument(
+                "action",
+                "action",
+                need="Its only action is rebuild.",
+                metavar="rebuild",
+                type=OneOf(("rebuild",), "an action of index"),
+            ),
             _DATASTORE,
         ),
         examples=(("rebuild", "from the manifests"),),
@@ -426,7 +464,13 @@ COMMANDS = (
         "Print what makes a shell complete commands, options, steps, runs and parameters on Tab.",
         terminal="flownb completion",
         parameters=(
-            Argument("shell", "shell", metavar="bash|zsh|fish", type=OneOf(("bash", "zsh", "fish"), "a known shell")),
+            Argument(
+                "shell",
+                "shell",
+                need="It prints what one shell reads.",
+                metavar="bash|zsh|fish",
+                type=OneOf(("bash", "zsh", "fish"), "a known shell"),
+            ),
         ),
         examples=(("bash", 'eval "$(flownb completion bash)" in ~/.bashrc switches it on'),),
     ),
@@ -437,7 +481,7 @@ CELLS = (
         "%%flow",
         "Name the flow; the cell is its class body: Parameter(…), Config(…), constants.",
         "%%flow",
-        parameters=(Argument("name", "flow", metavar="NAME[(BASE, …)]"),),
+        parameters=(Argument("name", "flow", need="It gives the flow a name.", metavar="NAME[(BASE, …)]"),),
         examples=(("TrainingFlow", "a flow of this name"),),
     ),
     Command("%%shared", "Define imports, functions, classes and constants that all steps see.", "%%shared"),
@@ -446,7 +490,7 @@ CELLS = (
         "Define a step and run it on its parents' newest results; captures become artifacts.",
         "%%step",
         parameters=(
-            Argument("name", "step", metavar="NAME"),
+            Argument("name", "step", need="It defines one step.", metavar="NAME"),
             Argument(
                 "captures",
                 "capture",

@@ -8,19 +8,30 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flownb.session.parser import GIVEN
 from flownb.settings import datastore_root
 
 if TYPE_CHECKING:
     import click
+    from click.shell_completion import CompletionItem
 
     from flownb.flow.definition import FlowDefinition
     from flownb.runtime.parameters.parameter import Parameter
     from flownb.runtime.program import Program
 
-__all__ = ["completed_runs", "completed_steps", "parameter_options", "source_parameters"]
+__all__ = [
+    "completed_config_file",
+    "completed_files",
+    "completed_folders",
+    "completed_runs",
+    "completed_steps",
+    "parameter_options",
+    "source_parameters",
+]
 
 # Runs that are proposed.
 RUNS = 20
@@ -35,15 +46,45 @@ def completed_steps(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 
 def completed_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """The newest runs of the notebook that is named, as far as their ids begin with what is typed."""
+    """The newest runs of the notebook that is named, as far as their ids begin with what is typed.
+
+    A context's ``obj``, if there is one, takes over the user's settings, of which the datastore's place is one.
+    """
     found: list[str] = []
-    with contextlib.suppress(Exception):
+    # A configuration is code: what it prints is not for the shell that completes.
+    with (
+        contextlib.suppress(Exception, SystemExit),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         from flownb.store.datastore import Datastore
 
+        if ctx.obj is not None:
+            ctx.obj()
         datastore = Datastore(datastore_root(Path(ctx.params["notebook"]).absolute().parent))
         if datastore.storage.exists("store.json"):
             found = [row.run for row in datastore.index.runs(_flow(ctx).name, limit=RUNS)]
     return [name for name in found if name.startswith(incomplete)]
+
+
+def completed_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """That the shell completes the name of a file."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def completed_folders(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """That the shell completes the name of a folder."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def completed_config_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """That the shell completes the name of a file, which is the second word of ``--config NAME FILE``."""
+    given = ctx.meta.get(GIVEN, [])
+    return [] if given and given[-1] in param.opts else completed_files(ctx, param, incomplete)
 
 
 def source_parameters(notebook: Path) -> list[tuple[str, str]]:
@@ -74,7 +115,7 @@ def parameter_options(program: Program) -> list[tuple[str, str]]:
     """
     try:
         declared = program.declared
-    except Exception:  # code of the user's, which may raise anything
+    except (Exception, SystemExit):  # code of the user's, which may raise anything
         return [(f"--{name} VALUE", "") for name in sorted(program.flow.parameters)]
     return [_described(one) for one in declared.values() if one.kind_name != "Config"]
 
@@ -99,7 +140,7 @@ def _type(parameter: Parameter) -> str:
         return "FILE"
     kind: Any = parameter.kind
     known = {str: "TEXT", int: "INTEGER", float: "FLOAT", bool: "BOOLEAN"}
-    name = known.get(kind) if isinstance(kind, type) else getattr(kind, "name", None)
+    name = known.get(kind) if isinstance(kind, type) else None
     return str(name or getattr(kind, "name", None) or getattr(kind, "__name__", "VALUE")).upper()
 
 

@@ -20,6 +20,7 @@ import click
 from flownb.errors import ParameterError, nearest
 
 __all__ = [
+    "GIVEN",
     "Age",
     "Argument",
     "Command",
@@ -39,6 +40,8 @@ Face = Literal["magic", "command"]
 # Given a parser's context and what is typed of a word, the words that complete it.
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
+# Where a context keeps the words of a call.
+GIVEN = "flownb.given"
 # Columns of a help text.
 WIDTH = 110
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])\Z")
@@ -112,16 +115,25 @@ class Argument(click.Argument):
         What it names, for messages.
     text : str, optional
         What the help says of it.
+    need : str, optional
+        Why it is needed, as a sentence, if it is required.
     face : {"magic", "command"}, optional
     attributes : object
         click's own.
     """
 
     def __init__(
-        self, declaration: str, noun: str, text: str = "", *, face: Face | None = None, **attributes: Any
+        self,
+        declaration: str,
+        noun: str,
+        text: str = "",
+        *,
+        need: str = "",
+        face: Face | None = None,
+        **attributes: Any,
     ) -> None:
         super().__init__([declaration], **attributes)
-        self.noun, self.text, self.face = noun, text, face
+        self.noun, self.text, self.need, self.face = noun, text, need, face
 
     def make_metavar(self, *context: Any) -> str:  # click 8.1 gives no context
         """How it is shown in a usage line."""
@@ -149,6 +161,8 @@ class Command:
         Whether other options are parameters of the flow.
     why : str
         Why an option is refused that it does not have, where this is not only a matter of names.
+    fix : str
+        What to do then, if there is a `why`.
     """
 
     name: str
@@ -160,6 +174,7 @@ class Command:
     terminal_examples: tuple[tuple[str, str], ...] | None = None
     of_flow: bool = False
     why: str = ""
+    fix: str = ""
 
     def call(self, face: Face) -> str:
         """The words that call it."""
@@ -246,12 +261,11 @@ class Parser(click.Command):
         ParameterError
             If a word is not accepted.
         """
-        if (
-            ctx.resilient_parsing
-        ):  # a shell completes what is typed; the value of the last option may be what is missing
+        ctx.meta[GIVEN] = list(args)
+        if ctx.resilient_parsing:
+            # A shell completes what is typed; the value of the last option may be what is missing.
             return super().parse_args(ctx, args[:-1] if args and args[-1] in self._valued() else list(args))
         if asks_for_help(args):
-            ctx.meta[GIVEN] = list(args)
             return super().parse_args(ctx, ["--help"])
         before, after = _divided(args)
         self._refuse_without_value(before)
@@ -287,16 +301,22 @@ class Parser(click.Command):
                 continue
             values = given[place : place + option.nargs]
             if len(values) < option.nargs or any(value.startswith("--") and len(value) > 2 for value in values):
-                raise _without_value(name, option)
+                raise _without_value(name, option, of_flow=self.command.of_flow)
             place += option.nargs
 
     def _one_too_many(self, ctx: click.Context) -> ParameterError:
         """That a word has no meaning."""
         word, name = ctx.args[0], self.command.name
         accepted = [one for one in self.params if isinstance(one, Argument) and one.name != "notebook"]
+        if not accepted and word.startswith("-"):
+            listed = _listed(self.command.options(self.face))
+            return ParameterError(f"`{word}` is not an option of {name}.", listed, "Leave it out.")
         if not accepted:
+            named = any(isinstance(one, Option) and one.name == "output" for one in self.params)
             return ParameterError(
-                f"`{word}` is not an option of {name}.", _listed(self.command, self.face), "Leave it out."
+                f"`{word}` is one word too many.",
+                f"{name} takes no {'more ' if self.face == 'command' else ''}words.",
+                f"Write -o {word}." if named else "Leave it out.",
             )
         noun = accepted[-1].noun
         return ParameterError(
@@ -331,7 +351,8 @@ class Parser(click.Command):
                 with formatter.section("Parameters of the flow"):
                     formatter.write_dl(own, col_max=WIDTH // 3)
         records = [one.get_help_record(ctx) for one in self.get_params(ctx) if not isinstance(one, click.Argument)]
-        shown = [record for record in records if record is not None]
+        # click is not told of `-h`: it would find it in a parameter's value, such as -half; `asks_for_help` reads it.
+        shown = [("-h, --help", text) if name == "--help" else (name, text) for name, text in filter(None, records)]
         if self.command.of_flow and not own:
             shown.insert(0, ("--PARAMETER VALUE", "A parameter of the flow; after `--` whatever its name is."))
         with formatter.section("Options"):
@@ -352,12 +373,9 @@ class Parser(click.Command):
         found = super().shell_complete(ctx, incomplete)
         if self.command.of_flow and incomplete.startswith("-"):
             named = [name.split()[0] for name, _ in self.flow_options([str(ctx.params.get("notebook") or "")])]
-            found += [CompletionItem(name) for name in named if name.startswith(incomplete)]
+            own = {item.value for item in found}
+            found += [CompletionItem(name) for name in named if name.startswith(incomplete) and name not in own]
         return found
-
-
-# Where a context keeps the words of a call that asks for help.
-GIVEN = "flownb.given"
 
 
 def refused(error: click.UsageError, command: Command | None = None, face: Face = "command") -> ParameterError:
@@ -365,17 +383,22 @@ def refused(error: click.UsageError, command: Command | None = None, face: Face 
     name = command.name if command is not None else "flownb"
     if isinstance(error, click.NoSuchOption):
         known = command.options(face) if command is not None else ("--help", "--version")
-        why = f"{command.why} " if command is not None and command.why else ""
+        what = f"`{error.option_name}` is not an option of {name}."
+        if command is not None and command.why:
+            fix = command.fix.replace("OPTION", error.option_name)
+            return ParameterError(what, f"{command.why} {_listed(known)}", fix)
         return ParameterError(
-            f"`{error.option_name}` is not an option of {name}.{nearest(error.option_name, known)}",
-            why + (_listed(command, face) if command is not None else f"Its options are {', '.join(known)}."),
-            "Correct it or leave it out.",
+            f"{what}{nearest(error.option_name, known)}", _listed(known), "Correct it or leave it out."
         )
     if isinstance(error, click.MissingParameter) and isinstance(error.param, Argument) and command is not None:
         return _missing(command, face, error.param)
     if isinstance(error, click.BadOptionUsage):
-        option = error.option_name
-        return ParameterError(f"`{option}` is given a value.", "It is a switch and has none.", f"Write {option} alone.")
+        name = error.option_name
+        options = [one for one in (command.parameters if command is not None else ()) if isinstance(one, Option)]
+        option = next((one for one in options if name in one.opts and one.face in (None, face)), None)
+        if command is not None and option is not None and not option.is_flag:
+            return _without_value(name, option, of_flow=command.of_flow)
+        return ParameterError(f"`{name}` is given a value.", "It is a switch and has none.", f"Write {name} alone.")
     if command is None:
         return ParameterError(
             "No command is named.", "flownb does nothing by itself.", "`flownb --help` lists commands."
@@ -389,26 +412,25 @@ def _missing(command: Command, face: Face, argument: Argument) -> ParameterError
     call = command.call(face)
     shown = [one.make_metavar() for one in named if not (one.name == "notebook" and call.endswith("NOTEBOOK"))]
     call = " ".join([call, *shown])
-    return ParameterError(f"{command.name} names no {argument.noun}.", "It needs one.", f"Write {call}.")
+    return ParameterError(f"{command.name} is given no {argument.noun}.", argument.need, f"Write {call}.")
 
 
-def _listed(command: Command, face: Face) -> str:
+def _listed(known: Sequence[str]) -> str:
     """Which options a command has."""
-    known = command.options(face)
+    if len(known) == 1:
+        return f"Its only option is {known[0]}."
     return f"Its options are {', '.join(known)}." if known else "It has no options."
 
 
-def _without_value(name: str, option: click.Option) -> ParameterError:
+def _without_value(name: str, option: click.Option, *, of_flow: bool) -> ParameterError:
     """That an option is not followed by its value, or by both of its values."""
     if option.nargs == 1:
         return ParameterError(f"`{name}` has no value.", "It needs one.", f"Write {name} VALUE.")
     what, example = ("FILE", "prod.json") if name == "--config" else ("JSON", """'{"depth": 6}'""")
-    return ParameterError(
-        f"`{name}` needs two words.",
-        f"They are the config's name and its {what}.",
-        f"Write {name} NAME {what}, for example {name} cfg {example}. A parameter that is called {name[2:]} "
-        f"is given as {name}=VALUE.",
-    )
+    fix = f"Write {name} NAME {what}, for example {name} cfg {example}."
+    if of_flow and name == "--config":
+        fix += f" A parameter that is called {name[2:]} is given as {name}=VALUE."
+    return ParameterError(f"`{name}` needs two words.", f"They are the config's name and its {what}.", fix)
 
 
 def _divided(given: list[str]) -> tuple[list[str], list[str] | None]:
@@ -481,7 +503,9 @@ class Whole(_ParamType):
         name, text = _name(param), str(value)
         if not text.isdecimal() or len(text) > 18:
             raise ParameterError(
-                f"`{name} {text}` is not a number.", "It is a whole number from 0.", f"Write {name} 2, for example."
+                f"`{name} {text}` is not accepted.",
+                f"It has to be a whole number from {self.least}.",
+                f"Write {name} 2, for example.",
             )
         if int(text) < self.least:
             raise ParameterError(

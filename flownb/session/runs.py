@@ -21,31 +21,38 @@ from flownb.store.records import ArtifactRef, RunRecord
 __all__ = ["RunList", "list_runs", "parse_runs", "use_run"]
 
 
-def use_run(session: Session, given: Sequence[str]) -> str:
-    """Use the results of a run where the notebook has nothing newer, end that (``--none``), or say which run is used.
+def use_run(session: Session, run: str | None, none: bool) -> str:
+    """Use the results of a run where the notebook has nothing newer, end that, or say which run is used.
+
+    Parameters
+    ----------
+    session : Session
+    run : str or None
+        The run to use; None changes nothing.
+    none : bool
+        Whether to use no other run again.
 
     Raises
     ------
     NotFound
         If there is no such run of the flow.
     ParameterError
-        If more than one run is named, or an option that `use` does not take.
+        If a run is named and `none` is set.
     """
     flow, working = session.flow.name, session.working
-    values = read("use", given)
-    if values["none"] and values["run"]:
+    if none and run:
         raise ParameterError(
-            f"use was given a run, `{values['run']}`, and --none.",
+            f"use was given a run, `{run}`, and --none.",
             "--none ends the use of other runs.",
             "Leave one of them out.",
         )
-    if values["none"]:
+    if none:
         before = working.use_none(flow)
         was = f" It used run {flow}/{before} before." if before else ""
         return f"{flow}: uses the results of this notebook alone.{was}"
-    if values["run"] is None:
+    if run is None:
         return f"{flow}: {working.used(flow) or 'uses the results of this notebook alone'}"
-    working.use(flow, values["run"])
+    working.use(flow, run)
     used = working.used(flow)
     session.mark_noted(used)
     return f"{flow}: {used}"

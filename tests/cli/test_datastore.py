@@ -108,7 +108,7 @@ def test_timeline_and_index(here: Path, capsys: pytest.CaptureFixture[str]) -> N
         (["timeline", "F/9"], "Run F/9 does not exist."),
         (["index", "destroy"], "`destroy` is not an action of index."),
         (["du", "F/9"], "Run F/9 does not exist."),
-        (["gc", "--keep-last", "many"], "`--keep-last many` is not a number."),
+        (["gc", "--keep-last", "many"], "`--keep-last many` is not accepted."),
         (["gc", "--older-than", "yesterday"], "`--older-than yesterday` is not an age."),
         (["gc", "--datastore", "elsewhere"], "There is no datastore in `elsewhere`."),
     ],

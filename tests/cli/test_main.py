@@ -157,7 +157,7 @@ def test_a_failing_step(write_notebook: WriteNotebook, tmp_path: Path) -> None:
         (("run", "nb.ipynb", "--beta", "1"), 2, "Flow F has no parameter `beta`."),
         (("spin", "nb.ipynb", "trian"), 1, "There is no step `trian`. Did you mean `train`?"),
         (("spin", "nb.ipynb", "pick"), 1, "Step pick cannot run: `train` has no results yet."),
-        (("spin", "nb.ipynb"), 2, "spin names no step."),
+        (("spin", "nb.ipynb"), 2, "spin is given no step."),
         (("show", "nb.ipynb", "--all"), 2, "`--all` is not an option of show. It has no options."),
         (
             ("export", "nb.ipynb", "-o", "none/flow.py"),

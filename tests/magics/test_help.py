@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from flownb.magics.flow import RunMagics
 from flownb.session.commands import COMMANDS
 from tests.magics.test_magics import Kernel, kernel
 from tests.session.test_commands import FLOW
@@ -30,7 +31,7 @@ def test_every_example_of_a_notebook_works(kernel: Kernel) -> None:
     (reply,) = kernel.run("%flow runs --status failed").displays
     assert reply["text/plain"] == "TrainingFlow has no such runs"
     assert "is not a status of a run" in kernel.run("%flow runs --status well").error
-    assert "is not an option of runs" in kernel.run("%flow runs 3").error
+    assert "`3` is one word too many. runs takes no words." in kernel.run("%flow runs 3").error
 
 
 def test_help_is_there_before_any_cell(kernel: Kernel) -> None:
@@ -46,7 +47,14 @@ def test_help_is_there_before_any_cell(kernel: Kernel) -> None:
     for magic, usage in (("%%step", "Usage: %%step NAME"), ("%%spin", "Usage: %spin STEP"), ("%flow", "%flow runs")):
         code = f"print(get_ipython().inspector.info(get_ipython()._ofind({magic!r}).obj)['docstring'])"
         assert usage in kernel.run(code).text
+    assert "`x` is one command too many. help takes one command, here `run`." in kernel.run("%flow help run x").error
     assert "Did you mean `resume`?" in kernel.run("%flow help resum").error
+
+
+def test_the_magic_has_each_command_of_the_table() -> None:
+    """A command that a notebook calls with %flow has a function of its name."""
+    names = [one.name for one in COMMANDS if one.notebook.startswith("%flow ")]
+    assert [name for name in names if not hasattr(RunMagics, f"_{name}")] == []
 
 
 def test_a_mistake_of_help_shows_no_traceback(kernel: Kernel) -> None:

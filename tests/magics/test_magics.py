@@ -282,7 +282,7 @@ def test_status_and_resume(kernel: Kernel) -> None:
 def test_what_a_command_of_the_flow_does_not_take(kernel: Kernel) -> None:
     """Words that a command does not take, and a file that cannot be written, are messages that say what to do."""
     kernel.run("%%step a -> x\nx = 1")
-    assert "`all` is not an option of check. It has no options." in kernel.run("%flow check all").error
+    assert "`all` is one word too many. check takes no words. Leave it out." in kernel.run("%flow check all").error
     assert "`none/flow.py` cannot be written. No such file" in kernel.run("%flow export none/flow.py").error
     refused = kernel.run("%flow export --stict").error
     assert "`--stict` is not an option of export. Did you mean `--strict`?" in refused
@@ -320,7 +320,7 @@ def test_load_sets_a_tasks_artifacts(kernel: Kernel) -> None:
         "2/train/3 z": "has no artifact `z`",
         "2/train --index 7": "There is no finished task for item 7",
         "--overwrit": "Did you mean `--overwrite`?",
-        "": "load needs a task.",
+        "": "load is given no task. It sets the artifacts of one task.",
     }.items():
         assert (place, said in kernel.run(f"%flow load {place}").error) == (place, True)
 

@@ -237,7 +237,7 @@ def test_an_interrupted_run(make_session: MakeSession) -> None:
         ("--alpha", "`--alpha` has no value. It needs one. Write --alpha VALUE."),
         ("--alpha 1 --alpha 2", "`--alpha` is given twice."),
         ("alpha=1", "`alpha=1` is not an option of run. Parameters are given by name."),
-        ("--max-num-splits many", "`--max-num-splits many` is not a number."),
+        ("--max-num-splits many", "`--max-num-splits many` is not accepted."),
     ],
 )
 def test_bad_parameters(make_session: MakeSession, words: str, message: str) -> None:
@@ -274,12 +274,12 @@ def test_bad_places(make_session: MakeSession, words: str, message: str) -> None
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "spin names no step."),
+        ("", "spin is given no step."),
         ("train --form 1", "`--form` is not an option of spin. Did you mean `--from`?"),
         ("train load", "`load` is one step too many."),
         ("train --set k", "`--set k` sets nothing."),
         ("train --set dff=3", "`--set dff=3` does not name an artifact. Did you mean `df`?"),
-        ("train --index two", "`--index two` is not a number."),
+        ("train --index two", "`--index two` is not accepted."),
         ("train --from", "`--from` has no value."),
     ],
 )

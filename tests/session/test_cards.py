@@ -103,10 +103,10 @@ def test_a_spin_that_failed_shows_what_it_had(make_session: MakeSession) -> None
         ("train --from 9", NotFound, "Run F/9 does not exist."),
         ("train --from 1/load", NotFound, "`--from 1/load` names step load, not train."),
         ("train --from 1/train/99", NotFound, "There is no finished task F/1/train/99."),
-        ("", ParameterError, "card names no step."),
+        ("", ParameterError, "card is given no step."),
         ("a b", ParameterError, "`b` is one step too many."),
         ("a --idd x", ParameterError, "`--idd` is not an option of card. Did you mean `--id`?"),
-        ("a --index x", ParameterError, "`--index x` is not a number."),
+        ("a --index x", ParameterError, "`--index x` is not accepted."),
         ("a --id", ParameterError, "`--id` has no value."),
     ],
 )

@@ -12,9 +12,10 @@ import pytest
 
 from flownb.cli.main import main
 from flownb.errors import NotFound, ParameterError
-from flownb.session.commands import COMMANDS, asks_for_help, command_help, option_names, overview
+from flownb.session.commands import CELLS, COMMANDS, asks_for_help, command_help, option_names, overview
 from flownb.session.load import parse_load
 from flownb.session.options import parse_card, parse_resume, parse_run, parse_spin
+from flownb.session.parser import Argument
 from flownb.session.runs import parse_runs
 
 # A flow in which all that the examples of the help speak of exists.
@@ -86,6 +87,12 @@ def test_both_faces_have_the_same_help(capsys: pytest.CaptureFixture[str]) -> No
     ]
     assert "flownb resume NOTEBOOK train" in said
     assert "--background" not in said
+
+
+def test_what_is_needed_says_why() -> None:
+    """Each word that has to be given has a sentence for the message that it is missing."""
+    needed = [one for found in (*COMMANDS, *CELLS) for one in found.parameters if isinstance(one, Argument)]
+    assert [one.name for one in needed if one.required and not one.need.endswith(".")] == []
 
 
 def test_the_overview_names_every_command_of_a_notebook() -> None:

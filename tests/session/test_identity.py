@@ -13,6 +13,7 @@ import pytest
 
 from flownb.cells.notebook import read_notebook, saved_id
 from flownb.errors import MissingResults, NotFound, StoreError
+from flownb.session.commands import read
 from flownb.session.options import ResumeOptions, RunOptions, parse_spin
 from flownb.session.resume import Resume
 from flownb.session.run import run_flow
@@ -353,7 +354,7 @@ def test_two_kernels_on_one_notebook_share_its_steps(tmp_path: Path) -> None:
     other = opened(write(tmp_path / "other.ipynb", NAMED, OTHER, ADD))
     run_flow(other, RunOptions(executor="inline"))
     for used in ("--none", "2", "--none", "2"):
-        use_run(one, [used])
+        use_run(one, **read("use", [used]))
     assert (spun(one), spun(two)) == (11, 11)
 
 
@@ -424,10 +425,10 @@ def test_a_run_of_another_notebook_is_used_where_nothing_is_newer(tmp_path: Path
     path = write(tmp_path / "n.ipynb", NAMED, LOAD, ADD)
     session = opened(path)
     run_step(session, "load")
-    assert use_run(session, []) == "F: uses the results of this notebook alone"
+    assert use_run(session, None, False) == "F: uses the results of this notebook alone"
     said = "F: uses run F/1 of other.ipynb by ada where this notebook has nothing newer; `%flow use --none` ends that"
-    assert use_run(session, ["1"]) == said
-    assert (spun(session), spun(opened(path)), use_run(opened(path), [])) == (11, 11, said)
+    assert use_run(session, "1", False) == said
+    assert (spun(session), spun(opened(path)), use_run(opened(path), None, False)) == (11, 11, said)
     assert opened(path).notes() == [said.removeprefix("F: ")]
     report = run_step(opened(path), "add").report
     assert "load: taken from run 1, which this notebook uses" in "\n".join(report.lines())
@@ -436,9 +437,9 @@ def test_a_run_of_another_notebook_is_used_where_nothing_is_newer(tmp_path: Path
     newer = opened(path)
     run_step(newer, "load")
     assert (spun(newer), spun(session)) == (2, 2)
-    assert use_run(session, ["F/1"]) == said
+    assert use_run(session, "F/1", False) == said
     assert (spun(newer), spun(session)) == (11, 11)
-    assert use_run(session, ["--none"]).startswith("F: uses the results of this notebook alone. It used run F/1")
+    assert use_run(session, None, True).startswith("F: uses the results of this notebook alone. It used run F/1")
     assert (spun(newer), spun(session), spun(opened(path))) == (2, 2, 2)
 
 
@@ -448,7 +449,7 @@ def test_a_working_run_can_be_used_too(tmp_path: Path) -> None:
     kernel.open(read_notebook(write(tmp_path / "a.ipynb", NAMED, OTHER, ADD)).cells)
     run_step(kernel, "load")
     session = opened(write(tmp_path / "b.ipynb", NAMED, LOAD, ADD))
-    assert "uses run F/1 of an unknown notebook where" in use_run(session, ["F/1"])
+    assert "uses run F/1 of an unknown notebook where" in use_run(session, "F/1", False)
     assert spun(session) == 11
 
 
@@ -463,7 +464,7 @@ def test_what_use_refuses(tmp_path: Path) -> None:
         (["1", "2"], "`2` is one run too many."),
     ):
         with pytest.raises(Exception, match=message.replace("`", ".")):
-            use_run(session, given)
+            use_run(session, **read("use", given))
     assert session.datastore.runs.flows() == []
 
 
@@ -478,7 +479,7 @@ def test_an_id_that_was_not_saved_is_not_a_silent_loss(tmp_path: Path) -> None:
         "saved, `%flow use 1` takes them"
     ]
     assert session.notes() == []
-    use_run(session, ["1"])
+    use_run(session, "1", False)
     assert (spun(session), status(session)) == (2, "fresh")
     assert opened(write(tmp_path / "other.ipynb", NAMED, LOAD, ADD)).notes() == []
 
@@ -490,7 +491,7 @@ def test_gc_keeps_what_is_used_and_clears_up_after_unknown_kernels(tmp_path: Pat
     run_flow(other, RunOptions(executor="inline"))
     run_flow(other, RunOptions(executor="inline"))
     session = opened(path)
-    use_run(session, ["1"])
+    use_run(session, "1", False)
     store = session.datastore
     store.runs.new_run(RunRecord("F", "", "work", user="tester", started=5.0, notebook_id="k1"))
     store.runs.new_run(RunRecord("F", "", "work", user="tester", started=4e9, notebook_id="k2"))
@@ -499,7 +500,7 @@ def test_gc_keeps_what_is_used_and_clears_up_after_unknown_kernels(tmp_path: Pat
         one.run for one in store.runs.run_records("F", store.runs.run_ids("F")) if one is not None and not one.removed
     ]
     assert kept == ["5", "3", "2", "1"]
-    use_run(session, ["--none"])
+    use_run(session, None, True)
     collect(store, keep_last=1)
     assert store.runs.run_records("F", ["1"])[0].removed  # type: ignore[union-attr]  # it is there
 
@@ -523,7 +524,7 @@ def test_rm_refuses_what_a_notebook_takes_results_from(tmp_path: Path) -> None:
     session = opened(path)
     run_flow(session, RunOptions(executor="inline"))
     run_step(session, "load")
-    use_run(session, ["1"])
+    use_run(session, "1", False)
     store = session.datastore
     for run in ("1", "2"):
         with pytest.raises(StoreError) as caught:
@@ -532,5 +533,5 @@ def test_rm_refuses_what_a_notebook_takes_results_from(tmp_path: Path) -> None:
             f"Run F/{run} is needed. n.ipynb takes results of steps from it, by its working run F/3. "
             "Remove F/3 first, or add --force."
         )
-    use_run(session, ["--none"])
+    use_run(session, None, True)
     assert remove_run(store, "F", "1").runs == ("F/1",)
