@@ -19,7 +19,7 @@ from traitlets import Bool, Enum, Float, Int, List, TraitError, TraitType, Unico
 from traitlets.config import Config, Configurable
 
 from flownb.errors import ParameterError
-from flownb.settings import OFF
+from flownb.settings import DATASTORE_VARIABLE, OFF
 
 __all__ = ["Flownb", "configured", "table"]
 
@@ -33,7 +33,7 @@ class Flownb(Configurable):
     datastore = Unicode(
         help="Where runs and artifacts are kept: a folder, or s3://bucket/prefix. Empty means .flownb beside the "
         "notebook."
-    ).tag(config=True, variable="FLOWNB_DATASTORE", option="--datastore")
+    ).tag(config=True, variable=DATASTORE_VARIABLE, option="--datastore")
     max_workers = Int(
         0, min=0, help="How many tasks of a run execute at once; 0 means as many as there are processors."
     ).tag(config=True, variable="FLOWNB_MAX_WORKERS", option="--max-workers")

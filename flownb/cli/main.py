@@ -27,6 +27,7 @@ from flownb.session.commands import COMMANDS
 from flownb.session.completion import parameter_options, source_parameters
 from flownb.session.parser import WIDTH, refused
 from flownb.settings import working_folder
+from flownb.version import __version__
 
 __all__ = ["main"]
 
@@ -161,12 +162,9 @@ def _group() -> click.Group:
         help="Metaflow flows written one notebook cell at a time.",
         epilog="`flownb COMMAND --help` lists a command's options and has examples.",
         no_args_is_help=False,
-        context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]},
+        context_settings={"max_content_width": WIDTH, "help_option_names": ["-h", "--help"]},
     )
-    # By name: the package itself knows the magics, which the command line is beside.
-    from flownb.version import __version__ as version
-
-    click.version_option(version, prog_name="flownb", message="%(prog)s %(version)s")(group)
+    click.version_option(__version__, prog_name="flownb", message="%(prog)s %(version)s")(group)
     for command in COMMANDS:
         if command.terminal:
             parser = command.parser("command", _call(CALLS[command.name]))

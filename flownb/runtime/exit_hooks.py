@@ -18,6 +18,7 @@ from flownb.client_access import client
 from flownb.errors import DecoratorError
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import PROGRAM, load_program, module_folder
+from flownb.settings import DATASTORE_VARIABLE
 
 __all__ = ["exit_hooks", "run_hook"]
 
@@ -71,7 +72,7 @@ def run_hook(program: Program, name: str, pathspec: str, location: str) -> str:
     path = [entry for entry in sys.path if isinstance(entry, str)]
     ended = subprocess.run(
         [sys.executable, "-c", MAIN.format(path=path), str(Path(module_folder(program), PROGRAM)), name, pathspec],
-        env={**os.environ, "FLOWNB_DATASTORE": location},
+        env={**os.environ, DATASTORE_VARIABLE: location},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

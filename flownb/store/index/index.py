@@ -24,6 +24,7 @@ from flownb.store.index.tables import (
     flow_id,
     matches,
     numbers,
+    of_known_flow,
     put_runs,
     put_tasks,
     remove_run,
@@ -112,12 +113,7 @@ class Index:
         self._notify_flow(record.flow, lambda db, number: put_tasks(db, number, [record]))
 
     def _notify_flow(self, flow: str, work: Callable[[Connection, int], None]) -> None:
-        def of_flow(db: Connection) -> None:
-            number = flow_id(db, flow)
-            if number is not None:
-                work(db, number)
-
-        self._notify(of_flow)
+        self._notify(of_known_flow(flow, work))
 
     def _notify(self, work: Callable[[Connection], None]) -> None:
         # What is lost here, the next query reads from the manifests.

@@ -41,6 +41,7 @@ from flownb.store.index.tables import (
     end_run,
     flow_id,
     judge_run,
+    of_known_flow,
     put_runs,
     put_tasks,
     remove_tasks,
@@ -288,13 +289,7 @@ class Refresh:
 
     def _write(self, flow: str, work: Callable[[Connection, int], None]) -> None:
         """Change what is known of a flow, if anything is known."""
-
-        def of_flow(db: Connection) -> None:
-            number = flow_id(db, flow)
-            if number is not None:
-                work(db, number)
-
-        self._file.write(of_flow)
+        self._file.write(of_known_flow(flow, work))
 
 
 def _known(db: Connection, flow: str) -> tuple[int, int, str, int]:

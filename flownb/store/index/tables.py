@@ -19,7 +19,7 @@ import json
 import sqlite3
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from flownb.settings import is_off
@@ -38,6 +38,7 @@ __all__ = [
     "judge_run",
     "matches",
     "numbers",
+    "of_known_flow",
     "put_runs",
     "put_tasks",
     "remove_run",
@@ -110,6 +111,17 @@ def flow_id(db: sqlite3.Connection, flow: str, *, make: bool = False) -> int | N
         db.execute("INSERT INTO flows (name) VALUES (?)", (flow,))
         return flow_id(db, flow)
     return None if row is None else int(row[0])
+
+
+def of_known_flow(flow: str, work: Callable[[sqlite3.Connection, int], None]) -> Callable[[sqlite3.Connection], None]:
+    """A change of the index that gets the flow's number, and is left out if the flow is not known."""
+
+    def change(db: sqlite3.Connection) -> None:
+        number = flow_id(db, flow)
+        if number is not None:
+            work(db, number)
+
+    return change
 
 
 def put_runs(db: sqlite3.Connection, flow: int, found: Iterable[tuple[int, RunRecord | None, RunEnd | None]]) -> None:
