@@ -53,8 +53,8 @@ def runs(flow: str, **filters: Any) -> int:
 
 def show(notebook: Path) -> int:
     """``flownb show NOTEBOOK``."""
-    from flownb.picture import dag_text
-    from flownb.session.states import picture
+    from flownb.picture.text import dag_text
+    from flownb.session.drawing import picture
 
     session = open_notebook(notebook)
     session.checks.find()  # says so when there are no steps

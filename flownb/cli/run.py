@@ -9,13 +9,14 @@ from typing import Any
 from flownb.cli.notebook import open_notebook
 from flownb.cli.progress import progress_view
 from flownb.errors import ParameterError
-from flownb.picture import dag_text
+from flownb.picture.text import dag_text
 from flownb.session.checks import not_applied
+from flownb.session.drawing import picture
 from flownb.session.options import RunOptions, resume_options, run_options
 from flownb.session.progress import Progress, Tally
 from flownb.session.run import FlowRun, begin_run
 from flownb.session.session import Session
-from flownb.session.states import picture, states_after_run
+from flownb.session.states import states_after_run
 from flownb.session.step_output import TaskLines
 
 __all__ = ["resume", "run"]

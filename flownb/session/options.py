@@ -16,11 +16,10 @@ from typing import Any
 from flownb.errors import NotFound, ParameterError
 from flownb.flow.decorators import decorator_spec
 from flownb.runtime.decorators import Recorded
+from flownb.runtime.foreach import MAX_NUM_SPLITS
 from flownb.runtime.parameters.parameter import Parameter
 from flownb.runtime.process import cores
-from flownb.runtime.scheduler import MAX_NUM_SPLITS
 from flownb.session.commands import read
-from flownb.session.executors import executor_named
 from flownb.settings import max_workers
 
 __all__ = [
@@ -260,6 +259,8 @@ def _of_a_run(values: Mapping[str, Any]) -> dict[str, Any]:
     """What ``run`` and ``resume`` have in common."""
     found: dict[str, Any] = {name: values[name] for name in ("max_num_splits", "workers") if values[name] is not None}
     if values["executor"] is not None:
+        from flownb.session.executors import executor_named
+
         found["executor"] = executor_named(values["executor"])
     return {
         **found,

@@ -117,7 +117,8 @@ class Views:
 
     def show_flow(self) -> None:
         """Display the flow with each step's state; where a view is connected, it then follows the badges."""
-        from flownb.session.states import picture, step_states
+        from flownb.session.drawing import picture
+        from flownb.session.states import step_states
         from flownb.widgets.live import FollowingDag, show_dag
 
         judged = step_states(self.session)

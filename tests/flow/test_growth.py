@@ -17,9 +17,9 @@ from flownb.export import flow_file
 from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.definition import define_flow
 from flownb.flow.lint import check_flow
-from flownb.picture import dag_text
+from flownb.picture.text import dag_text
 from flownb.runtime.program import Program
-from flownb.session.states import flow_picture
+from flownb.session.drawing import flow_picture
 
 # Steps of the two flows that are compared, and how much more work a step of the longer one may take.
 FEW, MANY, MARGIN = 60, 240, 1.15
