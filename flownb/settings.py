@@ -14,6 +14,7 @@ from flownb.errors import NotFound, ParameterError
 
 __all__ = [
     "DATASTORE_VARIABLE",
+    "MAX_NUM_SPLITS",
     "datastore_root",
     "ignored_variables",
     "is_off",
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 DATASTORE_VARIABLE = "FLOWNB_DATASTORE"
+# Metaflow's own default of --max-num-splits.
+MAX_NUM_SPLITS = 100
 OFF = ("0", "false", "no", "off")
 # One letter is a drive of Windows.
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")

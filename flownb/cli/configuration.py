@@ -1,6 +1,6 @@
-"""Settings of flownb in the files that a kernel reads, taken over for a command of the terminal.
+"""What a command of the terminal has in common with a kernel: settings in IPython's files, and where imports look.
 
-Most users have no such file, so IPython and traitlets are imported only when there is one.
+Most users have no such file, so traitlets is imported only when there is one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from traitlets.config import Config
 
-__all__ = ["configured", "folders"]
+__all__ = ["be_as_a_kernel", "configured", "folders"]
 
 # Files of IPython's default profile, which a kernel reads as well; the later one counts more.
 FILES = ("ipython_config", "ipython_kernel_config")
@@ -37,6 +37,13 @@ def configured(places: list[Path] | None = None) -> None:
     files = [folder / name for folder in (folders() if places is None else places) for name in names]
     if files := [path for path in files if path.is_file()]:
         _take_over(files)
+
+
+def be_as_a_kernel() -> None:
+    """Import from the working folder, as a kernel does, and draw plots without a window."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    os.environ.setdefault("MPLBACKEND", "agg")
 
 
 def folders() -> list[Path]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from flownb.cells.notebook import read_notebook
+from flownb.cli.configuration import be_as_a_kernel
 from flownb.cli.messages import in_terminal
 from flownb.session.checks import left_out_cells
 from flownb.session.session import Session
@@ -28,8 +29,7 @@ def open_notebook(path: Path, *, executes: bool = True) -> Session:
     session.checks.warn = _print_warning
     session.open(notebook.cells)
     os.chdir(path.resolve().parent)
-    if "" not in sys.path:
-        sys.path.insert(0, "")
+    be_as_a_kernel()
     if executes:
         _prepare_to_execute(session)
     return session
@@ -41,7 +41,6 @@ def _prepare_to_execute(session: Session) -> None:
     from flownb.session.transfers import show_transfers
 
     show_transfers(session.datastore.location)
-    os.environ.setdefault("MPLBACKEND", "agg")
     always_own_imports()
 
 

@@ -21,7 +21,8 @@ def spin(notebook: Path, **values: Any) -> int:
         options = replace(options, artifacts_module=options.artifacts_module.resolve())
     session = open_notebook(notebook)
     print_notes(session)
-    outcome = spin_step(session, options, display=_print_value, debug=_debug if sys.stdin.isatty() else None)
+    debug = _debug if sys.stdin.isatty() else None
+    outcome = spin_step(session, options, display=_print_value, debug=debug, last=True)
     print("\n".join(outcome.report.whole().lines()))
     if outcome.task is not None:
         print(f"  kept   {outcome.task.pathspec} in {session.spin_datastore.location}")

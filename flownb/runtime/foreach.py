@@ -17,13 +17,11 @@ from flownb.store.encoding import encode
 from flownb.store.hashing import hash_parts, part_size
 from flownb.store.records import ArtifactRef, ForeachFrame
 
-__all__ = ["MAX_NUM_SPLITS", "UNORDERED", "ItemKeys", "count_items", "item_at", "item_keys"]
+__all__ = ["UNORDERED", "ItemKeys", "count_items", "item_at", "item_keys"]
 
 
 # Types, by name, whose order differs from process to process.
 UNORDERED = frozenset({"set", "frozenset"})
-# Metaflow's own default of --max-num-splits.
-MAX_NUM_SPLITS = 100
 _NOTHING = object()
 Refs = Mapping[str, ArtifactRef]
 

@@ -19,9 +19,9 @@ from flownb.runtime.cards import CardUpdate
 from flownb.runtime.decorators import Recorded, catch, needs, retries, timeout_seconds
 from flownb.runtime.events import Event, task_cloned, task_ended, task_output, task_retried, task_started
 from flownb.runtime.executor import Ended, Executor, Lost, Notice
-from flownb.runtime.foreach import MAX_NUM_SPLITS
 from flownb.runtime.program import Program
 from flownb.runtime.task import Output, TaskResult, TaskSpec
+from flownb.settings import MAX_NUM_SPLITS
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStatus
 

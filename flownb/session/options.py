@@ -11,16 +11,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flownb.errors import NotFound, ParameterError
-from flownb.flow.decorators import decorator_spec
-from flownb.runtime.decorators import Recorded
-from flownb.runtime.foreach import MAX_NUM_SPLITS
-from flownb.runtime.parameters.parameter import Parameter
 from flownb.runtime.process import cores
 from flownb.session.commands import read
-from flownb.settings import max_workers
+from flownb.settings import MAX_NUM_SPLITS, max_workers
+
+if TYPE_CHECKING:
+    from flownb.runtime.decorators import Recorded
+    from flownb.runtime.parameters.parameter import Parameter
 
 __all__ = [
     "CardOptions",
@@ -273,6 +273,8 @@ def _of_a_run(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _launch(values: Mapping[str, Any]) -> dict[str, Any]:
     """What runs and spins have in common."""
+    from flownb.flow.decorators import decorator_spec
+
     decorators = tuple(decorator_spec(text) for text in values["decorators"])
     return {"decorators": decorators, "branch": values["branch"], "production": bool(values["production"])}
 

@@ -94,6 +94,7 @@ def spin_step(
     display: Display | None = None,
     kernel_names: Iterable[str] = (),
     debug: Debug | None = None,
+    last: bool = False,
 ) -> SpinOutcome:
     """Run one step on persisted parents, recording nothing.
 
@@ -112,6 +113,8 @@ def spin_step(
         As for `run_step`.
     debug : callable, optional
         Opens a debugger on the step's exception, for ``--pdb``; None where nobody could answer it.
+    last : bool, default False
+        Whether this process ends after it.
 
     Raises
     ------
@@ -183,6 +186,7 @@ def spin_step(
                     display=display,
                     decorated=decorated,
                     on_card=on_card,
+                    last=last and keep is None,
                     debug=_noting(debug, program, task_of_run) if options.pdb else None,
                 )
                 result = run_attempt(ready, ran, session.datastore, attempt)

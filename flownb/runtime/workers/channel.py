@@ -13,9 +13,10 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from flownb.runtime.task import TaskSpec
+if TYPE_CHECKING:
+    from flownb.runtime.task import TaskSpec
 
 __all__ = [
     "Exited",
