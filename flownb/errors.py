@@ -6,7 +6,6 @@ that a magic or the command line can lay them out and a test can compare them.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -54,6 +53,8 @@ __all__ = [
 
 def closest(word: str, words: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """The closest of `words`, if one is close; `cutoff` says how close, from 0 to 1."""
+    import difflib
+
     found = difflib.get_close_matches(word, list(words), n=1, cutoff=cutoff)
     return found[0] if found else None
 
