@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from flownb.provenance.record import Distributions
     from flownb.runtime.task import TaskSpec
 
 __all__ = [
@@ -38,10 +39,11 @@ CHUNK = 1 << 18
 
 @dataclass(frozen=True)
 class Load:
-    """To the zygote: the program to run tasks of, and where they are recorded."""
+    """To the zygote: the program to run tasks of, where they are recorded, and, the first time, what is installed."""
 
     program: bytes
     location: str
+    installed: Distributions | None
 
 
 @dataclass(frozen=True)

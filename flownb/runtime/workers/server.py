@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flownb.errors import FlownbError
-from flownb.provenance.record import install_stamps
+from flownb.provenance.record import current_distributions, install_stamps
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Frames, Kill, Load, send
 
 __all__ = ["ServerPool", "Surroundings", "WorkerServer", "surroundings"]
@@ -111,7 +111,8 @@ class WorkerServer:
             self._close.detach()
             assert self._process is not None
             self._close = weakref.finalize(self, _end, self._control, self._process)
-            self._send(Load(program, location))
+            installed = current_distributions() if self._loaded is None else None
+            self._send(Load(program, location, installed))
             self._loaded = (program, location)
 
     def fork(self, fds: tuple[int, ...]) -> int:

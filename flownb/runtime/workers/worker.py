@@ -32,7 +32,6 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 
 from flownb.errors import FlownbError, StoreError
-from flownb.provenance.record import imported_distributions
 from flownb.runtime.attempt import AttemptOptions, run_attempt
 from flownb.runtime.capture import flush_figures
 from flownb.runtime.executor import Ended, Refused
@@ -124,7 +123,6 @@ def prepare() -> None:
     _refuse_questions(None)  # before code of the user's imports these names
     _import_store()
     user_name()
-    imported_distributions()
     _flush_c()
 
 
