@@ -30,7 +30,8 @@ from flownb.runtime.program import Program
 from flownb.runtime.shipping import load_program, module_folder
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Kill, Load, receive, send
 from flownb.runtime.workers.randomness import watched_imports
-from flownb.runtime.workers.worker import prepare, work
+from flownb.runtime.workers.worker import ahead_of_workers, prepare, work
+from flownb.store.datastore import Datastore
 
 __all__ = ["look_ahead", "main", "preload", "silence"]
 
@@ -59,7 +60,7 @@ class _Zygote:
         self._next: _Waiting | None = None
         self._full = False
         self._program: Program | None = None
-        self._location = ""
+        self._datastore: Datastore | str = ""
         self._unusable = ""  # why there is no program
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)  # so that the file below becomes readable
@@ -116,7 +117,7 @@ class _Zygote:
         program.code.compile()
         module_folder(program)
         look_ahead(program)
-        self._program, self._location = program, message.location
+        self._program, self._datastore = program, ahead_of_workers(message.location)
         gc.collect()
         gc.freeze()
 
@@ -186,7 +187,7 @@ class _Zygote:
             os.close(self._waker)
             assert self._program is not None
             if fds := files():
-                work(fds, self._program, self._location)
+                work(fds, self._program, self._datastore)
             status = 0
         except BaseException:
             os.write(2, traceback.format_exc().encode("utf-8", "replace"))
@@ -259,6 +260,9 @@ def look_ahead(program: Program) -> None:
     """Work out what every attempt records and what is the same for all of them, so that no worker repeats it."""
     for step in program.graph.nodes:
         fingerprint(program, step)
+    if program.known_parameters is None and not program.flow.is_dynamic:
+        _ = program.parameter_names
+    _ = program.has_custom, program.code.adopted, program.code.step_names, program.code.texts
     imported_distributions()
     used_distributions((), everything=True)  # reads what each of them requires
     loaded_texts(0)
