@@ -99,6 +99,12 @@ def module_folder(program: Program) -> str:
     return folder
 
 
+def forget_module(program: Program) -> None:
+    """Remove the folder with the flow's module, of a program that is not executed again."""
+    _, folder, owner = _folders.pop(module_name(program.flow.name), ("", "", 0))
+    _remove(folder, owner)
+
+
 def rebuild(file: str) -> None:
     """Replace the module that is being imported from `file` with the flow's module, made from its cells."""
     load_program(Path(file).with_name(PROGRAM).read_bytes()).flow_class()

@@ -30,11 +30,14 @@ from flownb.runtime.program import Program
 from flownb.runtime.shipping import load_program, module_folder
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Kill, Load, receive, send
 from flownb.runtime.workers.randomness import watched_imports
+from flownb.runtime.workers.rehearsal import rehearse
 from flownb.runtime.workers.worker import ahead_of_workers, prepare, work
 from flownb.store.datastore import Datastore
 
 __all__ = ["look_ahead", "main", "preload", "silence"]
 
+# Seconds without anything to do, or workers of one program, after which it pays to rehearse.
+IDLE, MANY = 0.3, 16
 # What flow code means by these names is flownb's own, see `flownb.runtime.metaflow_names`.
 OWN = frozenset({"flownb", "metaflow"})
 
@@ -62,6 +65,8 @@ class _Zygote:
         self._program: Program | None = None
         self._datastore: Datastore | str = ""
         self._unusable = ""  # why there is no program
+        self._forked = 0
+        self._rehearsed = False
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)  # so that the file below becomes readable
         self._woken, waker = os.pipe()
@@ -79,9 +84,11 @@ class _Zygote:
         selector.register(self._woken, selectors.EVENT_READ)
         try:
             while True:
-                ready = [key.fileobj for key, _ in selector.select(0 if self._may_fork_ahead else None)]
-                if not ready:
+                ready = [key.fileobj for key, _ in selector.select(self._patience)]
+                if not ready and self._may_fork_ahead:
                     self._fork_ahead()
+                elif not ready or (self._forked >= MANY and not self._rehearsed):
+                    self._rehearse()
                 if self._woken in ready:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self._woken, 4096)
@@ -118,6 +125,23 @@ class _Zygote:
         module_folder(program)
         look_ahead(program)
         self._program, self._datastore = program, ahead_of_workers(message.location)
+        gc.collect()
+        gc.freeze()
+
+    @property
+    def _patience(self) -> float | None:
+        """Seconds to wait for messages until there is something else to do."""
+        if self._may_fork_ahead:
+            return 0
+        return None if self._rehearsed or self._program is None else IDLE
+
+    def _rehearse(self) -> None:
+        """Execute what every worker executes, for it is faster then; once, where it delays nothing or pays soon."""
+        self._rehearsed = True
+        assert self._program is not None
+        with contextlib.suppress(Exception), silence():
+            rehearse()
+            look_ahead(self._program)  # the last modules that it saw are no longer there
         gc.collect()
         gc.freeze()
 
@@ -158,6 +182,7 @@ class _Zygote:
             send(self._control, Forked(number, 0, str(error.strerror)))
         else:
             self._children[pid] = number
+            self._forked += 1
             send(self._control, Forked(number, pid))
         for fd in fds:
             os.close(fd)
