@@ -19,7 +19,7 @@ from flownb.runtime.attempt import AttemptOptions, run_attempt
 from flownb.runtime.capture import flush_figures
 from flownb.runtime.program import Program, module_name
 from flownb.runtime.shipping import forget_module
-from flownb.runtime.task import TaskSpec
+from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.store.datastore import Datastore
 from flownb.store.records import ForeachFrame, RunRecord, to_json
 
@@ -30,16 +30,26 @@ CELLS = (
     f'%%flow {FLOW}\nn = Parameter("n", default=1)',
     "%%step start -> xs, k\nxs, k = [self.n], 0",
     "%%step each --foreach xs -> y\ny = self.input + k",
-    "%%step end --join -> y\ny = sum(one.y for one in inputs)",
+    "%%step gather --join -> y\ny = sum(one.y for one in inputs)",
 )
 # Python specialises a function at its eighth call, and each instruction when it is executed after that.
 TIMES = 5
 
 
-def rehearse() -> None:
-    """Run attempts."""
+def rehearse() -> list[TaskResult]:
+    """Run attempts; returns what they left."""
     flow = define_flow([read_cell(cell) for cell in CELLS])
     program = Program(flow, complete_graph(build_graph(flow)), file="flow.py")
+    try:
+        return _run_attempts(program)
+    finally:
+        sys.modules.pop(module_name(FLOW), None)
+        forget_module(program)
+
+
+def _run_attempts(program: Program) -> list[TaskResult]:
+    """Run a step and an item of its foreach, several times."""
+    results = []
     with tempfile.TemporaryDirectory(prefix="flownb-", ignore_cleanup_errors=True) as folder:
         datastore = Datastore(folder)
         datastore.storage.write(f"flows/{FLOW}/{RUN}/run.json", to_json(RunRecord(FLOW, RUN, "run", started=1.0)))
@@ -47,10 +57,8 @@ def rehearse() -> None:
         given = {"n": datastore.artifacts.save(1, name="n")}
         first = TaskSpec("start", RUN, "1", given=given)
         for _ in range(TIMES):
-            started = run_attempt(program, first, datastore, options).record
-            item = replace(
-                first, step="each", task="2", parents=(started,), frames=(ForeachFrame("start", "xs", 1, 0),)
-            )
-            run_attempt(program, item, datastore, options)
-    sys.modules.pop(module_name(FLOW), None)
-    forget_module(program)
+            started = run_attempt(program, first, datastore, options)
+            frames = (ForeachFrame("start", "xs", 1, 0),)
+            item = replace(first, step="each", task="2", parents=(started.record,), frames=frames)
+            results += [started, run_attempt(program, item, datastore, options)]
+    return results

@@ -26,17 +26,17 @@ from flownb.provenance.module_hashes import imported_names, is_own_module
 from flownb.provenance.record import imported_distributions, used_distributions
 from flownb.runtime.failure import EXCEPTION_MODULES
 from flownb.runtime.freshness import fingerprint
+from flownb.runtime.metaflow_names import builtins_ahead
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import load_program, module_folder
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Kill, Load, receive, send
-from flownb.runtime.workers.randomness import watched_imports
-from flownb.runtime.workers.rehearsal import rehearse
+from flownb.runtime.workers.randomness import reseed, watched_imports
 from flownb.runtime.workers.worker import ahead_of_workers, prepare, work
 from flownb.store.datastore import Datastore
 
 __all__ = ["look_ahead", "main", "preload", "silence"]
 
-# Seconds without anything to do, or workers of one program, after which it pays to rehearse.
+# Seconds without anything to do, or workers, after which it pays to rehearse.
 IDLE, MANY = 0.3, 16
 # What flow code means by these names is flownb's own, see `flownb.runtime.metaflow_names`.
 OWN = frozenset({"flownb", "metaflow"})
@@ -87,7 +87,7 @@ class _Zygote:
                 ready = [key.fileobj for key, _ in selector.select(self._patience)]
                 if not ready and self._may_fork_ahead:
                     self._fork_ahead()
-                elif not ready or (self._forked >= MANY and not self._rehearsed):
+                elif self._may_rehearse and (not ready or self._forked >= MANY):
                     self._rehearse()
                 if self._woken in ready:
                     with contextlib.suppress(BlockingIOError):
@@ -129,21 +129,30 @@ class _Zygote:
         gc.freeze()
 
     @property
+    def _may_rehearse(self) -> bool:
+        """Whether there is a program, and it was not done yet."""
+        return not self._rehearsed and self._program is not None
+
+    @property
     def _patience(self) -> float | None:
         """Seconds to wait for messages until there is something else to do."""
         if self._may_fork_ahead:
             return 0
-        return None if self._rehearsed or self._program is None else IDLE
+        return IDLE if self._may_rehearse else None
 
     def _rehearse(self) -> None:
         """Execute what every worker executes, for it is faster then; once, where it delays nothing or pays soon."""
         self._rehearsed = True
         assert self._program is not None
         with contextlib.suppress(Exception), silence():
+            from flownb.runtime.workers.rehearsal import rehearse  # no earlier: the first worker does not wait for it
+
             rehearse()
+            reseed()
             look_ahead(self._program)  # the last modules that it saw are no longer there
         gc.collect()
         gc.freeze()
+        self._reap()  # an attempt has the process's signals to itself, so it may have missed one
 
     # -- workers, of which one is forked before it is needed: forking takes longer than a small step
 
@@ -288,6 +297,7 @@ def look_ahead(program: Program) -> None:
     if program.known_parameters is None and not program.flow.is_dynamic:
         _ = program.parameter_names
     _ = program.has_custom, program.code.adopted, program.code.step_names, program.code.texts
+    builtins_ahead()
     imported_distributions()
     used_distributions((), everything=True)  # reads what each of them requires
     loaded_texts(0)
