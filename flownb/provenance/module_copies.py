@@ -31,6 +31,7 @@ from flownb.provenance.imported_text import (
 )
 from flownb.provenance.installed import is_compiled, is_installed, own_places
 from flownb.provenance.module_hashes import outdated_modules
+from flownb.provenance.record import NewModules
 from flownb.store.encoding import decode, encode
 from flownb.store.records import ArtifactRef
 
@@ -43,8 +44,9 @@ MOST_OBJECTS = 2000
 # Started with the process, and not imported by a step.
 STARTUP = frozenset({"sitecustomize", "usercustomize"})
 
-# Names that are known not to be of the user's own modules: all the many others.
-_others: set[str] = set()
+# Modules that were looked at. Only those of the user's own are looked at again, and not all the many others.
+_looked_at = NewModules()
+_own: set[str] = set()
 _entered: list[OwnModules] = []
 # A run in the background and a cell may run steps in one process, but not at once.
 _lock = RLock()
@@ -321,14 +323,10 @@ def _is_made_of_own(value: Any, known: dict[str, bool], most: int = MOST_OBJECTS
 
 def _own_names() -> list[str]:
     """Names of all of the user's own modules that are imported."""
-    known = imported_paths().keys()
-    found = []
-    for name in sys.modules.keys() - (_others - known):
-        if _places(name):
-            found.append(name)
-        else:
-            _others.add(name)
-    return found
+    new = _looked_at.take()
+    found = {name for name in chain(new, _own, imported_paths()) if name in sys.modules and _places(name)}
+    _own.update(found)
+    return list(found)
 
 
 def _places(name: str) -> list[str]:
