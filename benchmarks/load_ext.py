@@ -17,7 +17,8 @@ GOAL = 0.100
 
 def measure() -> list[Row]:
     """Median over fresh kernels, the round trip of an empty cell taken off."""
-    ours, theirs = [], []
+    ours: list[float] = []
+    theirs: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(KERNELS):
             for code, found in (("%load_ext flownb", ours), ("import metaflow", theirs)):

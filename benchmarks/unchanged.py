@@ -64,7 +64,7 @@ def _over(session: Session, name: str) -> float:
         started = perf_counter()
         outcome = run_step(session, name)
         seconds.append(perf_counter() - started - outcome.values["seconds"])
-    return statistics.median(seconds[1:])
+    return float(statistics.median(seconds[1:]))
 
 
 def _metaflow(session: Session) -> float:
