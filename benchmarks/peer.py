@@ -14,15 +14,19 @@ from pathlib import Path
 from benchmarks.processes import Used, run_process
 
 __all__ = [
+    "COMMAND",
+    "OUTPUT",
     "environment",
     "our_environment",
     "run_flownb",
     "run_metaflow",
+    "start_flownb",
     "start_metaflow",
     "use_flownb",
     "use_metaflow",
 ]
 
+OUTPUT = "output.txt"
 # The command of the build to measure, if it is not the one beside this Python.
 COMMAND = "FLOWNB_BENCH_COMMAND"
 
@@ -55,13 +59,17 @@ def use_flownb(folder: Path, *words: str, variables: dict[str, str] | None = Non
     RuntimeError
         If it failed.
     """
-    command = os.environ.get(COMMAND, str(Path(sys.executable).with_name("flownb")))
-    return run_process([command, *words], folder, {**our_environment(folder), **(variables or {})})
+    return run_process(_flownb(words), folder, {**our_environment(folder), **(variables or {})})
 
 
 def run_flownb(folder: Path, *words: str) -> float:
     """Seconds of ``flownb …``."""
     return use_flownb(folder, *words).seconds
+
+
+def start_flownb(folder: Path, *words: str) -> subprocess.Popen[bytes]:
+    """The same, not waited for; what it prints goes to `OUTPUT` in its folder."""
+    return _start(_flownb(words), folder, our_environment(folder))
 
 
 def use_metaflow(folder: Path, *words: str) -> Used:
@@ -72,7 +80,7 @@ def use_metaflow(folder: Path, *words: str) -> Used:
     RuntimeError
         If it failed.
     """
-    return run_process([sys.executable, "flow.py", "--no-pylint", *words], folder, environment(folder))
+    return run_process(_metaflow(words), folder, environment(folder))
 
 
 def run_metaflow(folder: Path, *words: str) -> float:
@@ -80,14 +88,22 @@ def run_metaflow(folder: Path, *words: str) -> float:
     return use_metaflow(folder, *words).seconds
 
 
-def start_metaflow(folder: Path, *words: str) -> subprocess.Popen[str]:
-    """The same, not waited for; what it prints can be read from it."""
-    command = [sys.executable, "flow.py", "--no-pylint", *words]
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment(folder),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def start_metaflow(folder: Path, *words: str) -> subprocess.Popen[bytes]:
+    """The same, not waited for; what it prints goes to `OUTPUT` in its folder."""
+    return _start(_metaflow(words), folder, environment(folder))
+
+
+def _flownb(words: tuple[str, ...]) -> list[str]:
+    return [os.environ.get(COMMAND, str(Path(sys.executable).with_name("flownb"))), *words]
+
+
+def _metaflow(words: tuple[str, ...]) -> list[str]:
+    return [sys.executable, "flow.py", "--no-pylint", *words]
+
+
+def _start(command: list[str], folder: Path, variables: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start a command; a file takes what it prints, for a pipe that nobody reads would stop it."""
+    with (folder / OUTPUT).open("wb") as output:
+        return subprocess.Popen(
+            command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )

@@ -20,7 +20,19 @@ from jupyter_client.blocking.client import BlockingKernelClient
 
 from benchmarks.kernel import round_trip
 
-__all__ = ["Used", "below", "forget_peak", "held", "peak", "process_id", "resident", "run_process", "used"]
+__all__ = [
+    "Peaks",
+    "Used",
+    "below",
+    "forget_peak",
+    "held",
+    "peak",
+    "process_id",
+    "resident",
+    "run_process",
+    "used",
+    "watch_peaks",
+]
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,47 @@ class Used:
 
     def __truediv__(self, count: float) -> Used:
         return Used(self.seconds / count, self.cpu / count, self.faults / count)
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """The most that processes held at any moment.
+
+    Attributes
+    ----------
+    generations : tuple of int
+        Bytes of the first process, of the largest of those that it started, of the largest that these started, and so
+        on, as if nobody shared them.
+    together : int
+        Bytes of all at the same time, shared ones once.
+    """
+
+    generations: tuple[int, ...]
+    together: int
+
+    def of(self, generation: int) -> int:
+        """Bytes of the largest process of a generation; 0 if there was none."""
+        return self.generations[generation] if generation < len(self.generations) else 0
+
+
+def watch_peaks(process: subprocess.Popen[bytes], pause: float = 0.05) -> Peaks:
+    """Look at a process and all below it until it ends.
+
+    Notes
+    -----
+    Linux remembers the peak of each process, so that one look before it ends is enough. A process that starts and ends
+    between two looks is not seen, so the third generation's figure is that of those that were.
+    """
+    generations: dict[int, int] = defaultdict(int)
+    together = 0
+    while process.poll() is None:
+        for pid, generation in below(process.pid).items():
+            with contextlib.suppress(OSError, StopIteration):
+                generations[generation] = max(generations[generation], peak(pid))
+        together = max(together, held(process.pid))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(pause)
+    return Peaks(tuple(generations[generation] for generation in sorted(generations)), together)
 
 
 def run_process(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Used:
