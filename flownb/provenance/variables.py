@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import FrameType
 from typing import Any
 from urllib.parse import quote, unquote
@@ -22,7 +22,17 @@ from urllib.parse import quote, unquote
 from flownb.provenance.installed import is_installed
 from flownb.settings import ignored_variables
 
-__all__ = ["ALL", "ZONE", "VariableReads", "changed_variables", "mentioned_variables", "reads_of_modules", "watched"]
+__all__ = [
+    "ALL",
+    "ZONE",
+    "VariableReads",
+    "changed_variables",
+    "held_variables",
+    "mentioned_variables",
+    "reads_of_modules",
+    "texts_of",
+    "watched",
+]
 
 # Instead of a name: all variables, which code looked at; the time zone, which C code reads.
 ALL, ZONE = "*", "@zone"
@@ -78,10 +88,17 @@ class VariableReads:
     def __init__(self, before: Mapping[str, str] | None = None) -> None:
         self.read: dict[str, str | None] = {}
         self.everything = False
-        self.before = dict(os.environ) if before is None else before
+        self._held = held_variables() if before is None else {}
+        if before is not None:
+            self.before = before
         self._written: set[str] = set()
         self._here = threading.get_ident()
         self._others = {one.ident for one in threading.enumerate()} - {self._here}
+
+    @cached_property
+    def before(self) -> Mapping[str, str]:
+        """The environment as it was when the block began."""
+        return texts_of(self._held)
 
     @property
     def here(self) -> bool:
@@ -140,6 +157,16 @@ class VariableReads:
         if zone:
             found[ZONE] = _hash_of_zone()
         return " ".join(f"{name}={digest}" for name, digest in sorted(found.items()))
+
+
+def held_variables() -> dict[Any, Any]:
+    """A copy of the environment as ``os.environ`` holds it: decoding a hundred variables takes longer than a step."""
+    return dict(getattr(os.environ, "_data", os.environ))
+
+
+def texts_of(held: Mapping[Any, Any]) -> dict[str, str]:
+    """The variables of `held_variables`, decoded."""
+    return {os.fsdecode(name): os.fsdecode(value) for name, value in held.items()}
 
 
 @contextlib.contextmanager

@@ -210,7 +210,9 @@ def flow_builtins(display: Callable[[Any], None] | None) -> dict[str, Any]:
     display : callable or None
         Shows the value of a body's last expression.
     """
-    names = {name: value for name, value in vars(builtins).items() if name not in IPYTHON_BUILTINS - {"exit", "quit"}}
+    names = dict(vars(builtins))
+    for name in IPYTHON_BUILTINS - {"exit", "quit"}:
+        names.pop(name, None)
     names["__import__"] = flow_import
     names["__flownb_display__"] = display or (lambda value: None)
     return names

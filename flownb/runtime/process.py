@@ -8,6 +8,7 @@ Metaflow no loop is running, none is set, and the first `asyncio.get_event_loop`
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # no stub; `signal` looks each answer up in an enum
 import asyncio
 import asyncio.events
 import asyncio.tasks
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flownb.interrupts import uninterrupted
+from flownb.provenance.variables import held_variables, texts_of
 
 __all__ = ["cores", "machine_memory", "own_event_loops", "process_state"]
 
@@ -159,7 +161,7 @@ def machine_memory() -> float:
 def process_state() -> Iterator[None]:
     """Run a task as if the process were its own."""
     folder = os.getcwd()  # noqa: PTH109  # a text is what chdir takes back
-    variables = dict(os.environ)
+    variables = held_variables()
     limit = sys.getrecursionlimit()
     handlers = _signal_handlers()
     try:
@@ -172,9 +174,9 @@ def process_state() -> Iterator[None]:
         with uninterrupted():
             if sys.getrecursionlimit() != limit:
                 sys.setrecursionlimit(limit)
-            if variables != os.environ:
+            if held_variables() != variables:
                 os.environ.clear()
-                os.environ.update(variables)
+                os.environ.update(texts_of(variables))
             with contextlib.suppress(OSError):  # the folder itself may be gone
                 os.chdir(folder)
 
@@ -183,4 +185,4 @@ def _signal_handlers() -> dict[int, Any]:
     """What is called for each signal; empty outside of the main thread, where nothing can be set."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    return {number: signal.getsignal(number) for number in range(1, signal.NSIG)}
+    return {number: _signal.getsignal(number) for number in range(1, signal.NSIG)}

@@ -10,6 +10,7 @@ import ast
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +214,13 @@ def parse_spin(given: Sequence[str]) -> SpinOptions:
     ParameterError
         If an option is unknown or has no value, or no step is named.
     """
-    return spin_options(read("spin", given))
+    return spin_options(_spin_values(tuple(given)))
+
+
+@lru_cache(maxsize=64)
+def _spin_values(given: tuple[str, ...]) -> Mapping[str, Any]:
+    """What the words of a spin say; they alone decide it, and a notebook spins with the same words again and again."""
+    return read("spin", given)
 
 
 def parse_card(given: Sequence[str]) -> CardOptions:
