@@ -31,6 +31,7 @@ from flownb.provenance.imported_text import (
 )
 from flownb.provenance.installed import is_compiled, is_installed, own_places
 from flownb.provenance.module_hashes import outdated_modules
+from flownb.provenance.record import NewModules
 from flownb.store.encoding import decode, encode
 from flownb.store.records import ArtifactRef
 
@@ -43,8 +44,9 @@ MOST_OBJECTS = 2000
 # Started with the process, and not imported by a step.
 STARTUP = frozenset({"sitecustomize", "usercustomize"})
 
-# Names that are known not to be of the user's own modules: all the many others.
-_others: set[str] = set()
+# Names of modules that are or were of the user's own; all the many others are looked at once.
+_own: set[str] = set()
+_new = NewModules()
 _entered: list[OwnModules] = []
 # A run in the background and a cell may run steps in one process, but not at once.
 _lock = RLock()
@@ -240,6 +242,8 @@ class OwnModules:
 
 def _forget_archives() -> None:
     """Let archives be read again: Python remembers where in them each file was."""
+    if not getattr(zipimport, "_zip_directory_cache", True):  # it has read none
+        return
     for path, finder in list(sys.path_importer_cache.items()):
         if isinstance(finder, zipimport.zipimporter) and not is_installed(path):
             finder.invalidate_caches()
@@ -322,14 +326,8 @@ def _is_made_of_own(value: Any, known: dict[str, bool], most: int = MOST_OBJECTS
 
 def _own_names() -> list[str]:
     """Names of all of the user's own modules that are imported."""
-    found = []
-    new = () if _others.issuperset(sys.modules) else sys.modules.keys() - _others
-    for name in {*new, *(imported_paths().keys() & sys.modules.keys())}:
-        if _places(name):
-            found.append(name)
-        else:
-            _others.add(name)
-    return found
+    _own.update(name for name in _new.take() if _places(name))
+    return [name for name in _own | imported_paths().keys() if name in sys.modules and _places(name)]
 
 
 def _places(name: str) -> list[str]:

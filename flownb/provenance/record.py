@@ -31,6 +31,7 @@ __all__ = [
     "imported_distributions",
     "install_stamps",
     "known_distributions",
+    "look_at_distributions",
     "run_environment",
     "used_distributions",
 ]
@@ -226,7 +227,7 @@ def imported_distributions() -> dict[str, str]:
         Versions by name, sorted, of what is in memory; ``"?"`` where that is not known, for it was installed again
         meanwhile. What is on ``sys.path`` and was not installed is left out, as is Python itself.
     """
-    found = {name: unquote(mark.partition("#")[0]) for name, mark in _loaded_versions().items()}
+    found = {name: unquote(mark.partition("#")[0]) for name, mark in look_at_distributions().items()}
     return dict(sorted(found.items()))
 
 
@@ -240,13 +241,16 @@ def used_distributions(modules: Iterable[str], *, everything: bool = False) -> s
     everything : bool, default False
         Whether it may reach all that this process has imported.
     """
-    loaded, owners = _loaded_versions(), known_distributions().owners
+    loaded, owners = look_at_distributions(), known_distributions().owners
     mine = loaded if everything else {owner for name in modules if (owner := _owner(name, owners)) is not None}
     return used_versions(mine, loaded)
 
 
-def _loaded_versions() -> dict[str, str]:
-    """What is known of all distributions of which this process has imported a module."""
+def look_at_distributions() -> dict[str, str]:
+    """What is known of all distributions of which this process has imported a module.
+
+    What is imported after this call has the version that is installed now.
+    """
     installed = known_distributions()
     new = _seen.modules.take()
     found = {name: _distribution(name, installed) for name in new}

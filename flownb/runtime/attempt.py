@@ -256,8 +256,9 @@ def _initial_state(job: _Job) -> TaskState:
 
 def _prepare_and_execute(job: _Job, task: _Task) -> BaseException | None:
     """Run the first two phases in a process that looks like the task's own; returns what was raised."""
+    noted = task.dependencies.watched() if job.options.keep is not None else task.dependencies.unrecorded()
     try:
-        with process_state(), importable(job.program), task.dependencies.watched():
+        with process_state(), importable(job.program), noted:
             function = _prepare(job, task)
             _execute(job, task, function)
     except BaseException as raised:  # recorded, then handed to the caller: also KeyboardInterrupt and SystemExit

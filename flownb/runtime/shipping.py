@@ -88,7 +88,7 @@ def module_folder(program: Program) -> str:
     """The folder with the flow's module, made again when shared code changed."""
     name = module_name(program.flow.name)
     content, folder, owner = _folders.get(name, ("", "", 0))
-    if content != program.shared_hash or not Path(folder).is_dir():
+    if content != program.shared_hash or not os.path.isdir(folder):  # noqa: PTH112  # a spin asks each time
         _remove(folder, owner)
         folder = tempfile.mkdtemp(prefix="flownb-")
         atexit.register(_remove, folder, os.getpid())

@@ -136,7 +136,7 @@ class SpinOptions:
     config_files, config_values : dict of str to str
         What ``--config`` and ``--config-value`` say of a config, by its name.
     folder : Path
-        Where the command was given: relative paths of ``--config`` start there.
+        Where the command was given: relative paths of ``--config`` start there; of no meaning without any.
     decorators : tuple of (str, dict)
         What ``--with`` adds to the step.
     branch : str or None
@@ -305,6 +305,7 @@ def spin_options(values: Mapping[str, Any]) -> SpinOptions:
         isolate=values["isolate"] is not None,
         config_files=dict(values["config_files"]),
         config_values=dict(values["config_values"]),
+        folder=Path.cwd() if values["config_files"] else Path(),
     )
 
 
