@@ -14,6 +14,8 @@ from benchmarks.one import BenchmarkError, call
 from benchmarks.processes import Used, below, run_process, used, watch_peaks
 from flownb.cells.notebook import read_notebook
 
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
 WAITING = "print(flush=True); input()"
 # A child that has ended, and was waited for.
 WITH_CHILD = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'sum(range(3_000_000))'])\n{WAITING}"
@@ -49,6 +51,7 @@ def test_used_in_parts() -> None:
     assert (Used(3.0, 2.0, 900) - Used(1.0, 1.0, 100)) / 2 == Used(1.0, 0.5, 400)
 
 
+@on_linux
 def test_children_that_ended_count() -> None:
     """A tree's sum has what a child used that its parent waited for."""
     with _started(WAITING) as alone, _started(WITH_CHILD) as parent:
@@ -59,6 +62,7 @@ def test_children_that_ended_count() -> None:
     assert with_child.cpu > without.cpu
 
 
+@on_linux
 def test_generations() -> None:
     """A process is the first generation, its child the next."""
     with _started(WITH_LIVING_CHILD) as process:
@@ -67,6 +71,7 @@ def test_generations() -> None:
     assert list(found.values()) == [0, 1]
 
 
+@on_linux
 def test_peaks() -> None:
     """What a child held for a moment is in its generation's peak, and in that of all together."""
     child = f"held = bytes(range(256)) * 400_000\n{WAITING}"

@@ -7,8 +7,8 @@ import pytest
 from benchmarks.table import Row, Unit, markdown, print_table, quantity
 
 ROWS = [
-    Row("a step", 0.002, "metaflow spin", 0.5, "<= 5 ms", True, limit="plain cell", at_best=0.001),
-    Row("1 GB down", 1e9, "plain boto3", 5e8, ">= 1.25 GB/s", False, "GB/s", "memcpy", 4e9),
+    Row("a step", 0.002, "metaflow", 0.5, "<= 5 ms", True, limit="plain cell", at_best=0.001),
+    Row("down", 1e9, "boto3", 5e8, ">= 2 GB/s", False, "GB/s", "memcpy", 4e9),
     Row("page faults", 640, "-", 0, "", True, "count"),
     Row("over its body", -0.001, "a | b", 0.001, "", True),
 ]
@@ -35,28 +35,22 @@ def test_quantities(value: float, unit: Unit, text: str) -> None:
 def test_a_table_of_text(capsys: pytest.CaptureFixture[str]) -> None:
     """More than 1 is better than the peer for times and rates alike, and a difference below zero has no ratio."""
     print_table(ROWS)
-    assert [line.split("  ") for line in capsys.readouterr().out.splitlines()] == [
-        line.split("  ")
-        for line in (
-            "                    ours  peer                      times better  "
-            "limit of the machine             times the limit  goal",
-            "a step           2.00 ms  metaflow spin     500 ms          250×  "
-            "plain cell              1.00 ms            2.00×  <= 5 ms       met",
-            "1 GB down      1.00 GB/s  plain boto3    0.50 GB/s         2.00×  "
-            "memcpy                4.00 GB/s            4.00×  >= 1.25 GB/s  MISSED",
-            "page faults          640  –                                    –",
-            "over its body   -1.00 ms  a | b            1.00 ms             –",
-        )
+    assert capsys.readouterr().out.splitlines() == [
+        "                    ours  peer                 times better  machine's limit             × limit  goal",
+        "a step           2.00 ms  metaflow     500 ms          250×  plain cell         1.00 ms    2.00×  <= 5 ms    met",
+        "down           1.00 GB/s  boto3     0.50 GB/s         2.00×  memcpy           4.00 GB/s    4.00×  >= 2 GB/s  MISSED",
+        "page faults          640  –                               –",
+        "over its body   -1.00 ms  a | b       1.00 ms             –",
     ]
 
 
 def test_a_table_in_markdown() -> None:
     """Peer and limit are in one cell with their name, and a bar inside a text does not end its cell."""
     assert markdown(ROWS).splitlines() == [
-        "|  | ours | peer | times better | limit of the machine | times the limit | goal |  |",
+        "|  | ours | peer | times better | machine's limit | × limit | goal |  |",
         "|---|--:|---|--:|---|--:|---|---|",
-        "| a step | 2.00 ms | metaflow spin: 500 ms | 250× | plain cell: 1.00 ms | 2.00× | <= 5 ms | met |",
-        "| 1 GB down | 1.00 GB/s | plain boto3: 0.50 GB/s | 2.00× | memcpy: 4.00 GB/s | 4.00× | >= 1.25 GB/s | MISSED |",
+        "| a step | 2.00 ms | metaflow: 500 ms | 250× | plain cell: 1.00 ms | 2.00× | <= 5 ms | met |",
+        "| down | 1.00 GB/s | boto3: 0.50 GB/s | 2.00× | memcpy: 4.00 GB/s | 4.00× | >= 2 GB/s | MISSED |",
         "| page faults | 640 | – | – | – |  |  |  |",
         "| over its body | -1.00 ms | a \\| b: 1.00 ms | – | – |  |  |  |",
     ]
