@@ -8,9 +8,9 @@ from benchmarks.table import Row, Unit, markdown, print_table, quantity
 
 ROWS = [
     Row("a step", 0.002, "metaflow", 0.5, "<= 5 ms", True, limit="plain cell", at_best=0.001),
-    Row("down", 1e9, "boto3", 5e8, ">= 2 GB/s", False, "GB/s", "memcpy", 4e9),
-    Row("page faults", 640, "-", 0, "", True, "count"),
-    Row("over its body", -0.001, "a | b", 0.001, "", True),
+    Row("down", 1e9, "boto3", 5e8, ">= 2", False, "GB/s", "memcpy", 4e9),
+    Row("faults", 640, "-", 0, "", True, "count"),
+    Row("over it", -0.001, "a | b", 0.001, "", True),
 ]
 
 
@@ -36,11 +36,11 @@ def test_a_table_of_text(capsys: pytest.CaptureFixture[str]) -> None:
     """More than 1 is better than the peer for times and rates alike, and a difference below zero has no ratio."""
     print_table(ROWS)
     assert capsys.readouterr().out.splitlines() == [
-        "                    ours  peer                 times better  machine's limit             × limit  goal",
-        "a step           2.00 ms  metaflow     500 ms          250×  plain cell         1.00 ms    2.00×  <= 5 ms    met",
-        "down           1.00 GB/s  boto3     0.50 GB/s         2.00×  memcpy           4.00 GB/s    4.00×  >= 2 GB/s  MISSED",
-        "page faults          640  –                               –",
-        "over its body   -1.00 ms  a | b       1.00 ms             –",
+        "              ours  peer                 times better  machine's limit             × limit  goal",
+        "a step     2.00 ms  metaflow     500 ms          250×  plain cell         1.00 ms    2.00×  <= 5 ms  met",
+        "down     1.00 GB/s  boto3     0.50 GB/s         2.00×  memcpy           4.00 GB/s    4.00×  >= 2     MISSED",
+        "faults         640  –                               –",
+        "over it   -1.00 ms  a | b       1.00 ms             –",
     ]
 
 
@@ -50,7 +50,7 @@ def test_a_table_in_markdown() -> None:
         "|  | ours | peer | times better | machine's limit | × limit | goal |  |",
         "|---|--:|---|--:|---|--:|---|---|",
         "| a step | 2.00 ms | metaflow: 500 ms | 250× | plain cell: 1.00 ms | 2.00× | <= 5 ms | met |",
-        "| down | 1.00 GB/s | boto3: 0.50 GB/s | 2.00× | memcpy: 4.00 GB/s | 4.00× | >= 2 GB/s | MISSED |",
-        "| page faults | 640 | – | – | – |  |  |  |",
-        "| over its body | -1.00 ms | a \\| b: 1.00 ms | – | – |  |  |  |",
+        "| down | 1.00 GB/s | boto3: 0.50 GB/s | 2.00× | memcpy: 4.00 GB/s | 4.00× | >= 2 | MISSED |",
+        "| faults | 640 | – | – | – |  |  |  |",
+        "| over it | -1.00 ms | a \\| b: 1.00 ms | – | – |  |  |  |",
     ]
