@@ -78,4 +78,5 @@ def _chance(base: Sequence[float], new: Sequence[float]) -> float:
     """How probable an order as clear as this one is if there is no difference."""
     from scipy.stats import mannwhitneyu
 
-    return float(mannwhitneyu(base, new).pvalue)
+    # Exact also where counts are equal in several rounds: the usual approximation misses a clear order of five.
+    return float(mannwhitneyu(base, new, method="exact").pvalue)

@@ -16,6 +16,7 @@ def test_a_change_that_is_larger_than_the_noise() -> None:
     assert change("a", "ms", LESS, BASE).mark == "WORSE"
     assert change("a", "GB/s", BASE, LESS).mark == "WORSE"
     assert change("a", "count", [1870] * 5, [600] * 5).mark == "better"
+    assert change("a", "count", [1870, 1871, 1871, 1873, 1870], [600, 601, 601, 601, 603]).mark == "better"
 
 
 def test_a_change_within_the_noise() -> None:
