@@ -6,6 +6,7 @@ other could leave a kernel without its modules, its environment variables or its
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # no stub; `signal` makes an enum of all arguments and results
 import contextlib
 import signal
 import threading
@@ -18,15 +19,15 @@ __all__ = ["uninterrupted"]
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
     """Let an interrupt wait until the block has ended, which is to take milliseconds; may be nested."""
-    handler = signal.getsignal(signal.SIGINT)
+    handler = _signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield  # interrupts arrive elsewhere, or never
         return
     arrived: list[FrameType | None] = []
-    signal.signal(signal.SIGINT, lambda number, frame: arrived.append(frame))
+    _signal.signal(signal.SIGINT, lambda number, frame: arrived.append(frame))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        _signal.signal(signal.SIGINT, handler)
         if arrived:
             handler(signal.SIGINT, arrived[0])

@@ -34,6 +34,7 @@ __all__ = [
     "imported_distributions",
     "install_stamps",
     "known_distributions",
+    "note_imports",
     "run_environment",
     "used_distributions",
 ]
@@ -246,6 +247,11 @@ def imported_distributions() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def note_imports() -> None:
+    """Note what this process has imported: what it imports from now on has the version that is installed now."""
+    _note_new(known_distributions())
+
+
 def used_distributions(modules: Iterable[str], *, everything: bool = False) -> str:
     """What a record says of the distributions that code can reach, see `flownb.provenance.distributions`.
 
@@ -263,7 +269,12 @@ def used_distributions(modules: Iterable[str], *, everything: bool = False) -> s
 
 def _loaded_versions() -> dict[str, str]:
     """What is known of all distributions of which this process has imported a module."""
-    installed = known_distributions()
+    _note_new(known_distributions())
+    return _seen.loaded.marks()
+
+
+def _note_new(installed: Distributions) -> None:
+    """Look at the modules that were imported since the last call."""
     new = _seen.modules.take()
     found = {name: _distribution(name, installed) for name in new}
     lost = [name for name, owner in found.items() if owner is None]
@@ -271,7 +282,6 @@ def _loaded_versions() -> dict[str, str]:
         _seen.installed = installed = _read_installed()
         found |= {name: _distribution(name, installed) for name in lost}
     _seen.loaded.note({name: owner for name, owner in found.items() if owner})
-    return _seen.loaded.marks()
 
 
 def _distribution(name: str, installed: Distributions) -> str | None:

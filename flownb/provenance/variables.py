@@ -78,7 +78,7 @@ class VariableReads:
     def __init__(self, before: Mapping[str, str] | None = None) -> None:
         self.read: dict[str, str | None] = {}
         self.everything = False
-        self.before = dict(os.environ) if before is None else before
+        self.before = _copy_of_environment() if before is None else before
         self._written: set[str] = set()
         self._here = threading.get_ident()
         self._others = {one.ident for one in threading.enumerate()} - {self._here}
@@ -117,7 +117,7 @@ class VariableReads:
         """`text` for a block whose variables stay set: of one that it read and then set, the value that it set."""
         for name in self._written & self.read.keys():
             self.read[name] = os.environ.get(name)
-        self.before = dict(os.environ)
+        self.before = _copy_of_environment()
         return self.text(own=(), added=(), zone=False)
 
     def text(self, *, own: Iterable[str], added: Iterable[str], zone: bool) -> str:
@@ -140,6 +140,15 @@ class VariableReads:
         if zone:
             found[ZONE] = _hash_of_zone()
         return " ".join(f"{name}={digest}" for name, digest in sorted(found.items()))
+
+
+def _copy_of_environment() -> Mapping[str, str]:
+    """The variables as they are now; each is decoded when it is asked for."""
+    now: Any = os.environ
+    if type(now) not in (_Environ, _Watched):
+        return dict(now)
+    copy: Mapping[str, str] = _Environ(dict(now._data), now.encodekey, now.decodekey, now.encodevalue, now.decodevalue)
+    return copy
 
 
 @contextlib.contextmanager

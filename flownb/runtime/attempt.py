@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from bdb import BdbQuit
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import FunctionType, MethodType
@@ -259,9 +259,14 @@ def _initial_state(job: _Job) -> TaskState:
 
 def _prepare_and_execute(job: _Job, task: _Task) -> BaseException | None:
     """Run the first two phases in a process that looks like the task's own; returns what was raised."""
+    if job.options.last:
+        noted: AbstractContextManager[None] = nullcontext()
+    elif job.options.keep is not None:
+        noted = task.dependencies.watched()
+    else:
+        noted = task.dependencies.unrecorded()
     try:
-        watched = nullcontext() if job.options.last else task.dependencies.watched()
-        with process_state(), importable(job.program), watched:
+        with process_state(), importable(job.program), noted:
             function = _prepare(job, task)
             _execute(job, task, function)
     except BaseException as raised:  # recorded, then handed to the caller: also KeyboardInterrupt and SystemExit

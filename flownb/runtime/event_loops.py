@@ -75,13 +75,12 @@ def _enter(running: Any, task: Any) -> None:
 
 
 def _policy() -> Any:
-    """The policy; from Python 3.14 on the public function warns."""
-    get = getattr(asyncio.events, "_get_event_loop_policy", None) or asyncio.get_event_loop_policy
-    return get()
+    """The policy; None before there is one, which the public function would make."""
+    return asyncio.events._event_loop_policy  # type: ignore[attr-defined]
 
 
 def _set_policy(policy: Any) -> None:
-    """Set a policy; None is a new default one."""
+    """Set a policy; None lets one be made when it is needed. From Python 3.14 on the public function warns."""
     put = getattr(asyncio.events, "_set_event_loop_policy", None) or asyncio.set_event_loop_policy
     put(policy)
 

@@ -30,6 +30,7 @@ from flownb.flow.module import (
     shared_tree_hash,
 )
 from flownb.metaflow_decorators import STEP_DECORATORS
+from flownb.runtime.flowspec import FlowSpec
 from flownb.runtime.parameters.config import Config
 
 __all__ = ["FlowCode", "keep_body", "remember_cell"]
@@ -184,7 +185,8 @@ def keep_body(flow_class: type, namespace: dict[str, Any]) -> None:
             return dict(names)
 
     namespace[BODY_CLASS] = Body
-    for name in dir(flow_class):  # those of base classes, too
+    bases = [base for base in flow_class.__mro__ if base not in FlowSpec.__mro__]
+    for name in dict.fromkeys(name for base in bases for name in vars(base)):
         value = getattr(flow_class, name, None)
         if isinstance(value, Config):
             setattr(flow_class, name, value._declared)

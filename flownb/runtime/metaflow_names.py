@@ -201,6 +201,20 @@ def flow_import(
     return builtins.__import__(name, globals, locals, fromlist or (), level)
 
 
+# Builtins for a module of a process that is forked from this one, which copies a page of memory for each of many.
+_ahead: list[dict[str, Any]] = []
+
+
+def builtins_ahead() -> None:
+    """Have the builtins of the next flow's module ready."""
+    _ahead[:] = [_plain_builtins()]
+
+
+def _plain_builtins() -> dict[str, Any]:
+    """Python's builtins, without IPython's additions."""
+    return {name: value for name, value in vars(builtins).items() if name not in IPYTHON_BUILTINS - {"exit", "quit"}}
+
+
 def flow_builtins(display: Callable[[Any], None] | None) -> dict[str, Any]:
     """Builtins of a flow's module: Python's, without IPython's additions, with our import.
 
@@ -209,7 +223,7 @@ def flow_builtins(display: Callable[[Any], None] | None) -> dict[str, Any]:
     display : callable or None
         Shows the value of a body's last expression.
     """
-    names = {name: value for name, value in vars(builtins).items() if name not in IPYTHON_BUILTINS - {"exit", "quit"}}
+    names = _ahead.pop() if _ahead else _plain_builtins()
     names["__import__"] = flow_import
     names["__flownb_display__"] = display or (lambda value: None)
     return names

@@ -103,7 +103,7 @@ def machine_memory() -> float:
 def process_state() -> Iterator[None]:
     """Run a task as if the process were its own."""
     folder = os.getcwd()  # noqa: PTH109  # a text is what chdir takes back
-    variables = dict(os.environ)
+    variables = _variables()
     limit = sys.getrecursionlimit()
     handlers = _signal_handlers()
     try:
@@ -116,15 +116,22 @@ def process_state() -> Iterator[None]:
         with uninterrupted():
             if sys.getrecursionlimit() != limit:
                 sys.setrecursionlimit(limit)
-            if variables != os.environ:
+            if variables != _variables():
+                decode = getattr(os.environ, "decodekey", str)
                 os.environ.clear()
-                os.environ.update(variables)
+                os.environ.update({decode(name): decode(value) for name, value in variables.items()})
             with contextlib.suppress(OSError):  # the folder itself may be gone
                 os.chdir(folder)
+
+
+def _variables() -> dict[Any, Any]:
+    """The environment variables as they are kept: to decode all of them takes longer than a small step may."""
+    return dict(getattr(os.environ, "_data", os.environ))
 
 
 def _signal_handlers() -> dict[int, Any]:
     """What is called for each signal; empty outside of the main thread, where nothing can be set."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    return {number: signal.getsignal(number) for number in range(1, signal.NSIG)}
+    handler_of = signal._signal.getsignal  # type: ignore[attr-defined]  # the public one looks for an enum's member
+    return {number: handler_of(number) for number in range(1, signal.NSIG)}

@@ -10,6 +10,7 @@ import ast
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,7 @@ class SpinOptions:
     config_files, config_values : dict of str to str
         What ``--config`` and ``--config-value`` say of a config, by its name.
     folder : Path
-        Where the command was given: relative paths of ``--config`` start there.
+        Where the command was given: relative paths of ``--config`` start there; of no meaning without any.
     decorators : tuple of (str, dict)
         What ``--with`` adds to the step.
     branch : str or None
@@ -212,7 +213,13 @@ def parse_spin(given: Sequence[str]) -> SpinOptions:
     ParameterError
         If an option is unknown or has no value, or no step is named.
     """
-    return spin_options(read("spin", given))
+    return spin_options(_spin_values(tuple(given)))
+
+
+@lru_cache(maxsize=64)
+def _spin_values(given: tuple[str, ...]) -> Mapping[str, Any]:
+    """What the words of a spin say; they alone decide it, and a notebook spins with the same words again and again."""
+    return read("spin", given)
 
 
 def parse_card(given: Sequence[str]) -> CardOptions:
@@ -301,6 +308,7 @@ def spin_options(values: Mapping[str, Any]) -> SpinOptions:
         isolate=values["isolate"] is not None,
         config_files=dict(values["config_files"]),
         config_values=dict(values["config_values"]),
+        folder=Path.cwd() if values["config_files"] else Path(),
     )
 
 

@@ -300,7 +300,7 @@ class Session:
         """What a user should know of where results come from; each note is returned once."""
         found = []
         flow = self.flow
-        results = self.results()
+        results = self.working.results(flow.name)
         place = (flow.name, self.working.file)
         is_new = flow.all_steps and results.work is None and not results.before
         if is_new and place not in self._looked_elsewhere:

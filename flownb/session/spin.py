@@ -32,6 +32,7 @@ from flownb.runtime.task import TaskSpec, inherited_refs
 from flownb.session.cards import card_hook
 from flownb.session.export import only_here
 from flownb.session.instances import Instance, step_instances
+from flownb.session.judge import Judge
 from flownb.session.latest import LatestResults, no_task
 from flownb.session.options import SpinOptions, literal, load_artifacts_module
 from flownb.session.report import StepReport, step_report
@@ -144,8 +145,8 @@ def spin_step(
     if options.branch is not None or options.production:
         check_project(program, options.branch, options.production)
     overrides, joined = _overrides(program, options)
-    instance, origin = _spin_instance(session, program, options, overrides, given)
     judge = judgement(session)
+    instance, origin = _spin_instance(session, program, options, overrides, given, judge)
     inputs: list[str] = []
     if options.origin is None:  # else the user said on what to spin it
         instance = judge.inputs(instance)
@@ -308,26 +309,28 @@ def _spin_instance(
     options: SpinOptions,
     overrides: Mapping[str, Any],
     given: Mapping[str, ArtifactRef],
+    judge: Judge,
 ) -> tuple[Instance, dict[str, ArtifactRef]]:
     """The task to spin and the parameters of where it comes from.
 
     Without ``--from`` the task is made from the latest results, and its parameters come with these.
     """
     flow, step = program.flow.name, options.step
-    results = session.results()
     origin: Origin | None = None
+    find = judge.latest
     parameters: dict[str, ArtifactRef] = {}
     if options.origin is not None:
         origin = parse_origin(options.origin, flow)
         parameters = dict(session.datastore.runs.run(flow, origin.run).parameters)  # says so if there is no such run
-        results = LatestResults(session.datastore, flow, only=origin.run)
-    if origin is not None and origin.step == step:
-        record = _recorded(session, flow, origin, options.index)
-        parameters = {name: ref for name, ref in record.artifacts.items() if name in program.parameters}
-        return Instance(tuple(results.parents_of(record)), record.foreach), parameters
+        of_run = LatestResults(session.datastore, flow, only=origin.run)
+        find = of_run.latest
+        if origin.step == step:
+            record = _recorded(session, flow, origin, options.index)
+            parameters = {name: ref for name, ref in record.artifacts.items() if name in program.parameters}
+            return Instance(tuple(of_run.parents_of(record)), record.foreach), parameters
 
     def latest(parent: str) -> tuple[TaskRecord, ...]:
-        tasks = results.latest(parent)
+        tasks = find(parent)
         if origin is not None and origin.task is not None and origin.step == parent:
             tasks = tuple(task for task in tasks if task.task == origin.task)
         return tasks

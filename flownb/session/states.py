@@ -39,7 +39,7 @@ def judgement(session: Session, *, run_code: bool = True) -> Judge:
         given = session.start_values.known(program)
     if given is None:
         program = program.unexecuted()
-    return Judge(program, session.results(), session.datastore, given)
+    return Judge(program, session.working.results(program.flow.name), session.datastore, given)
 
 
 def states_after_run(session: Session, states: Mapping[str, Freshness]) -> dict[str, Freshness]:
