@@ -33,6 +33,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 
 from flownb.errors import FlownbError, StoreError
+from flownb.interrupts import set_handler
 from flownb.runtime.attempt import AttemptOptions, run_attempt
 from flownb.runtime.capture import flush_figures
 from flownb.runtime.executor import Ended, Refused
@@ -156,7 +157,7 @@ def work(fds: list[int], program: Program, opened: Datastore | str) -> None:
     sys.stdout, sys.stderr = link.stream("stdout", 1), link.stream("stderr", 2)
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]  # the process's own from now on
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        set_handler(signal.SIGINT, signal.default_int_handler)
         faulthandler.enable(2)
         reseed()
         WorkerShell.connect(link.output)

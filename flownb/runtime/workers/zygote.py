@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from flownb.interrupts import set_handler
 from flownb.provenance.dependencies import look_at_modules
 from flownb.provenance.imported_text import watch_imports
 from flownb.provenance.module_copies import loaded_texts
@@ -221,7 +222,7 @@ class _Zygote:
         try:
             os.setsid()  # its own group: what it starts can be ended with it, and a terminal's Ctrl-C does not reach it
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            set_handler(signal.SIGCHLD, int(signal.SIG_DFL))
             self._control.close()
             os.close(self._woken)
             os.close(self._waker)
