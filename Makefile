@@ -71,9 +71,9 @@ test: setup check
 	$(BIN)/python scripts/test_notebooks.py
 	$(BIN)/python scripts/test_wheel.py
 
-# What the text of cells means, what is stored of a value, what is drawn, and what the documentation shows: folders
-# whose tests need no worker, no server and no browser.
-QUICK := tests/cells tests/flow tests/export tests/picture tests/cards tests/notebooks tests/store/encodings \
+# What the text of cells means, what is stored of a value, what is drawn, what the documentation shows, and how speed is
+# reported: folders whose tests need no worker, no server and no browser.
+QUICK := tests/benchmarks tests/cells tests/flow tests/export tests/picture tests/cards tests/notebooks tests/store/encodings \
   $(wildcard tests/test_*.py)
 
 quick: setup check
@@ -116,6 +116,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=$(CURDIR) $(BIN)/mypy --explicit-package-bases --check-untyped-defs benchmarks
 	$(BIN)/lint-imports
 	$(NPM) run lint:check
 	$(NPM) test

@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 
 from benchmarks.names import NAMES, check_names, listed
-from benchmarks.one import ROOT, BenchmarkError, call
+from benchmarks.one import ROOT, BenchmarkError, call, react_to_signals
 from benchmarks.report import Report, describe, fill_page, from_json, to_json
 from benchmarks.table import Row, print_table
 
-__all__ = ["main"]
+__all__ = ["main", "measured"]
+
+
+def _called(name: str) -> list[Row]:
+    """The rows of a benchmark, measured in a process of its own."""
+    return [Row(**row) for row in call(name, "measure")]
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -46,7 +51,7 @@ def main(words: Sequence[str] | None = None) -> int:
     check_names(parser, given.names)
     if given.write:
         _page(parser, given.write, describe(ROOT))  # before an hour of measuring, not after
-    report = from_json(given.source.read_text()) if given.source else _measured(given.names or list(NAMES))
+    report = from_json(given.source.read_text()) if given.source else measured(given.names or list(NAMES))
     print_table(report.all_rows)
     if given.json:
         given.json.write_text(to_json(report))
@@ -58,18 +63,21 @@ def main(words: Sequence[str] | None = None) -> int:
     return 1 if report.failed else 0
 
 
-def _measured(names: Sequence[str]) -> Report:
-    """Call benchmarks one after the other, also when one fails."""
+def measured(names: Sequence[str], measure: Callable[[str], list[Row]] = _called) -> Report:
+    """Measure one benchmark after the other, also when one fails; an interruption ends it with what there is."""
     report, started = describe(ROOT), perf_counter()
     for name in names:
         before = perf_counter()
         print(f"{name} …", end="", file=sys.stderr, flush=True)
         try:
-            report.rows[name] = [Row(**row) for row in call(name, "measure")]
+            report.rows[name] = measure(name)
             ended = ""
         except BenchmarkError as error:
             report.failed[name] = str(error)
             ended = ", failed"
+        except KeyboardInterrupt:
+            report.failed[name] = "interrupted"
+            break
         print(f" {perf_counter() - before:.0f} s{ended}", file=sys.stderr, flush=True)
     return dataclasses.replace(report, seconds=perf_counter() - started)
 
@@ -91,4 +99,5 @@ def _summary(report: Report) -> str:
 
 
 if __name__ == "__main__":
+    react_to_signals()
     sys.exit(main())

@@ -91,8 +91,10 @@ def check_out(repository: Path, revision: str, folder: Path) -> Build:
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(folder, filter="data")
     for name in FRONT_END:
-        if (repository / "flownb" / name).exists() and not (folder / "flownb" / name).exists():
-            shutil.copy(repository / "flownb" / name, folder / "flownb" / name)
+        built, wanted = repository / "flownb" / name, folder / "flownb" / name
+        if built.exists() and not wanted.exists():
+            wanted.parent.mkdir(exist_ok=True)
+            shutil.copy(built, wanted)
     return _finished(Build(short, folder))
 
 

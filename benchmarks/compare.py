@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from time import perf_counter
 from benchmarks.builds import Build, RevisionError, check_out, copy_tree
 from benchmarks.change import MARKABLE, Change, change, table
 from benchmarks.names import NAMES, SLOW, check_names, listed
-from benchmarks.one import ROOT, BenchmarkError, call, has_ours
+from benchmarks.one import ROOT, BenchmarkError, call, has_ours, react_to_signals
 from benchmarks.peer import COMMAND
 from benchmarks.table import Figure
 
@@ -52,7 +51,7 @@ def main(words: Sequence[str] | None = None) -> int:
     check_names(parser, given.names)
     if given.rounds is not None and given.rounds < 1:
         parser.error("--rounds needs a number from 1 up.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    react_to_signals()
     try:
         return _compare(parser, given)
     except KeyboardInterrupt:

@@ -132,7 +132,9 @@ def measure() -> list[Row]:
         page, tagged, latest = _metaflow(folder / "metaflow")
         found = _ours(folder)
         with closing(sqlite3.connect(next((folder / "index").glob("*.sqlite")))) as db:
-            rows = _middle(_times(lambda: db.execute("SELECT * FROM runs ORDER BY run DESC LIMIT 50").fetchall()))
+            rows = _middle(
+                _times(lambda: db.execute("SELECT * FROM runs WHERE flow = 1 ORDER BY run DESC LIMIT 50").fetchall())
+            )
             tasks = _middle(_times(lambda: db.execute("SELECT * FROM tasks").fetchall(), TIMELINES))
         small = _middle(_times(lambda: _write(folder)))
     peers = {

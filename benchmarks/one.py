@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["BenchmarkError", "call", "has_ours"]
+__all__ = ["BenchmarkError", "call", "has_ours", "react_to_signals"]
 
 Side = Literal["measure", "ours"]
 ROOT = Path(__file__).parent.parent
@@ -81,10 +81,16 @@ def has_ours(name: str) -> bool:
     return "\ndef ours(" in (ROOT / "benchmarks" / f"{name}.py").read_text(encoding="utf-8")
 
 
+def react_to_signals() -> None:
+    """Let Ctrl-C and the signal to terminate raise `KeyboardInterrupt`, also where a shell has switched Ctrl-C off."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Let a benchmark clean up, then end it and what it left."""
     with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGINT)
+        process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(PATIENCE)
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -94,6 +100,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def main(name: str, side: str, file: str) -> None:
     """Measure and write."""
+    react_to_signals()
     spec = importlib.util.find_spec("flownb")
     if spec is None or spec.origin is None or Path(spec.origin).parent.parent.resolve() != Path.cwd().resolve():
         raise RuntimeError(f"the package to measure is not the one in {Path.cwd()}: {spec}")

@@ -117,7 +117,8 @@ def _section(report: Report) -> str:
 
 def _machine() -> str:
     """Processors, memory, system and Python."""
-    cores = len(os.sched_getaffinity(0))
+    # macOS has no affinity; there every processor may be used.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return f"{_count(cores, 'core')}, {memory:.0f} GiB of memory, {platform.system()} {platform.machine()}, {python}"

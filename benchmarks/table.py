@@ -17,7 +17,7 @@ __all__ = ["Figure", "Row", "Unit", "better_by", "lines", "markdown", "print_tab
 Unit = Literal["ms", "MB", "count", "GB/s"]
 # Of these, more is better.
 RATES = frozenset({"GB/s"})
-HEADER = ("", "ours", "peer", "", "times better", "limit of the machine", "", "times the limit", "goal", "")
+HEADER = ("", "ours", "peer", "", "times better", "machine's limit", "", "× limit", "goal", "")
 NUMBERS = frozenset({1, 3, 4, 6, 7})
 
 
@@ -77,7 +77,7 @@ def print_table(rows: Sequence[Row]) -> None:
 
 def markdown(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table."""
-    cells = [("", "ours", "peer", "times better", "limit of the machine", "times the limit", "goal", "")]
+    cells = [("", "ours", "peer", "times better", "machine's limit", "× limit", "goal", "")]
     for row in rows:
         what, ours, peer, theirs, better, limit, at_best, times, goal, met = _cells(row)
         named = (f"{peer}: {theirs}" if theirs else "–", better, f"{limit}: {at_best}" if at_best else "–", times)
