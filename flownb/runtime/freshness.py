@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -244,8 +244,17 @@ def _imports(cell: Cell) -> tuple[str, ...]:
     return imported_names(cell.parsed.tree)
 
 
-def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -> list[Reason]:
-    """What changed in a step's code between two fingerprints, the second one of a task."""
+def code_reasons(
+    now: Mapping[str, str],
+    before: Mapping[str, str],
+    step: str,
+    *,
+    changes: Callable[[Mapping[str, str], bool], list[Reason]] | None = None,
+) -> list[Reason]:
+    """What changed in a step's code between two fingerprints, the second one of a task.
+
+    `changes` replaces `_dependency_reasons`, for who compares many tasks at one moment.
+    """
     reasons = []
     # Settings are known where the decorator lines were executed.
     other = "settings" in before and "settings" in now and before["settings"] != now["settings"]
@@ -263,7 +272,12 @@ def code_reasons(now: Mapping[str, str], before: Mapping[str, str], step: str) -
             unsure = then is not None and then.text == UNKNOWN.text
             reasons.append(Reason("unsure" if unsure else "module", unquote(name)))
     same_command = "settings" in now and now["settings"] == before.get("settings")
-    return reasons + [Reason(*one) for one in dependency_changes(before, same_command=same_command)]
+    return reasons + (changes or _dependency_reasons)(before, same_command)
+
+
+def _dependency_reasons(before: Mapping[str, str], same_command: bool) -> list[Reason]:
+    """What changed of Python, the installed packages and the environment since a task ran."""
+    return [Reason(*one) for one in dependency_changes(before, same_command=same_command)]
 
 
 def _modules(mark: Mapping[str, str]) -> dict[str, Digests]:
@@ -295,6 +309,8 @@ class Comparison:
         self._fingerprints: dict[str, dict[str, str]] = {}
         # The tasks of a foreach have few fingerprints, and comparing one takes longer than everything else.
         self._code: dict[tuple[str, frozenset[tuple[str, str]]], list[Reason]] = {}
+        # Most steps depend on the same packages and variables.
+        self._changes: dict[tuple[str | bool | None, ...], list[Reason]] = {}
         # What tasks with the same parents inherit: the items of a foreach follow each other.
         self._inherited: tuple[TaskSpec, dict[str, ArtifactRef]] | None = None
 
@@ -318,7 +334,16 @@ class Comparison:
             now = self._fingerprints[task.step] = fingerprint(self.program, task.step)
             if self._decorators is not None:
                 now["settings"] = settings_hash(self._decorators.get(task.step, ()))
-        return [] if task.fingerprint == now else code_reasons(now, task.fingerprint, task.step)
+        if task.fingerprint == now:
+            return []
+        return code_reasons(now, task.fingerprint, task.step, changes=self._dependency_reasons)
+
+    def _dependency_reasons(self, before: Mapping[str, str], same_command: bool) -> list[Reason]:
+        """What changed beside code since a task ran, found out once for each record of that."""
+        key = (*map(before.get, ("python", "distributions", "environment")), same_command)
+        if key not in self._changes:
+            self._changes[key] = _dependency_reasons(before, same_command)
+        return self._changes[key]
 
     def inherited(self, spec: TaskSpec) -> dict[str, ArtifactRef]:
         """What a task that would run now inherits."""

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from flownb.interrupts import uninterrupted
+from flownb.interrupts import handler_of, set_handler, uninterrupted
 
 __all__ = ["cores", "machine_memory", "own_event_loops", "process_state"]
 
@@ -112,7 +112,7 @@ def process_state() -> Iterator[None]:
     finally:
         for number, handler in _signal_handlers().items():
             if handler != handlers[number] and handlers[number] is not None:  # None was not set by Python
-                signal.signal(number, handlers[number])
+                set_handler(number, handlers[number])
         with uninterrupted():
             if sys.getrecursionlimit() != limit:
                 sys.setrecursionlimit(limit)
@@ -133,5 +133,4 @@ def _signal_handlers() -> dict[int, Any]:
     """What is called for each signal; empty outside of the main thread, where nothing can be set."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    handler_of = signal._signal.getsignal  # type: ignore[attr-defined]  # the public one looks for an enum's member
     return {number: handler_of(number) for number in range(1, signal.NSIG)}

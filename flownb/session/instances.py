@@ -149,6 +149,8 @@ class SwitchPaths:
         """Steps that a run may not reach."""
         graph = self.program.graph
         switches = {n for n, node in graph.nodes.items() if node.transition and node.transition.kind == "switch"}
+        if not switches:
+            return frozenset()
         return frozenset(name for name in graph.nodes if switches & (graph.ancestors(name) - {name}))
 
 
@@ -180,9 +182,12 @@ def with_parameters(
     a config may have changed since.
     """
     now = {
-        name: given[name]
-        for name, ref in parent.artifacts.items()
-        if name in parameters and name in given and name not in chosen and given[name].key != ref.key
+        name: ref
+        for name, ref in given.items()  # few, where a step may inherit hundreds
+        if name in parameters
+        and name in parent.artifacts
+        and name not in chosen
+        and parent.artifacts[name].key != ref.key
     }
     return replace(parent, artifacts={**parent.artifacts, **now}) if now else parent
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 from flownb.errors import FlownbError, ForeachError, MissingResults
 from flownb.runtime.foreach import ItemKeys
@@ -66,10 +67,15 @@ class Judge:
         self._comparison = Comparison(program, ItemKeys(None))
         self.paths = SwitchPaths(program, self.latest, datastore, plain=True)
 
+    @cached_property
+    def _runs(self) -> list[str]:
+        """Where results are looked for; a judgement is of one moment."""
+        return self._results.runs()
+
     def latest(self, step: str) -> tuple[TaskRecord, ...]:
         """A step's newest complete and successful tasks."""
         if step not in self._latest:
-            self._latest[step] = self._results.latest(step)
+            self._latest[step] = self._results.latest(step, runs=self._runs)
         return self._latest[step]
 
     def steps(self) -> dict[str, Freshness]:
@@ -79,7 +85,7 @@ class Judge:
 
     def step(self, name: str) -> Freshness:
         """The state of one step."""
-        tasks = self._results.attempted(name)
+        tasks = self._results.attempted(name, runs=self._runs)
         if led := self.untaken(name):
             return Freshness("untaken", tuple(map(str, led)), len(tasks))
         if not tasks:

@@ -87,18 +87,22 @@ class LatestResults:
             known = self._executions[run] = (stamp, list(self.datastore.tasks.executions(self.flow, run)))
         return known[1]
 
-    def latest(self, step: str) -> tuple[TaskRecord, ...]:
-        """The newest complete and successful results of a step; none when there are none."""
+    def latest(self, step: str, *, runs: Sequence[str] | None = None) -> tuple[TaskRecord, ...]:
+        """The newest complete and successful results of a step; none when there are none.
+
+        `runs` is what `runs` returned, for who asks for many steps at one moment.
+        """
         found: tuple[TaskRecord, ...] = ()
-        for run in self._runs():
+        for run in self.runs() if runs is None else runs:
             if not (found and self._is_older(run, found)):
                 found = self._newer(found, self.in_run(run, step))
         return found
 
-    def attempted(self, step: str) -> tuple[TaskRecord, ...]:
+    def attempted(self, step: str, *, runs: Sequence[str] | None = None) -> tuple[TaskRecord, ...]:
         """Like `latest`, but a newer attempt that failed outranks a success."""
-        found = self.latest(step)
-        for run in self._runs():
+        runs = self.runs() if runs is None else runs
+        found = self.latest(step, runs=runs)
+        for run in runs:
             if not (found and self._is_older(run, found)):
                 found = self._newer(found, self._failed_in_run(run, step))
         return found
@@ -231,7 +235,7 @@ class LatestResults:
             return ()
         return tuple(task for task in found if task is not None)
 
-    def _runs(self) -> list[str]:
+    def runs(self) -> list[str]:
         """Runs to look in: the working run first, then the notebook's own from new to old, then what it uses."""
         if self.only is not None:
             return self._with_those_before([self.only])

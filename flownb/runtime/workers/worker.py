@@ -33,6 +33,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 
 from flownb.errors import FlownbError, StoreError
+from flownb.interrupts import set_handler
 from flownb.runtime.attempt import AttemptOptions, run_attempt
 from flownb.runtime.capture import flush_figures
 from flownb.runtime.executor import Ended, Refused
@@ -156,7 +157,7 @@ def work(fds: list[int], program: Program, opened: Datastore | str) -> None:
     sys.stdout, sys.stderr = link.stream("stdout", 1), link.stream("stderr", 2)
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]  # the process's own from now on
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        set_handler(signal.SIGINT, signal.default_int_handler)
         faulthandler.enable(2)
         reseed()
         WorkerShell.connect(link.output)
@@ -303,9 +304,9 @@ class _Raw(io.RawIOBase):
 def _refuse_questions(spec: TaskSpec | None) -> None:
     """Let functions that ask the user raise an error that says where they work: for a task, or before there is one."""
     again = "%spin STEP"
+    builtins.input = _nobody_to_ask("input", "")
     if spec is not None:
         again = f"%spin {spec.step}" + (f" --from {spec.run}/{spec.step}/{spec.task}" if spec.task else "")
-        builtins.input = _nobody_to_ask("input", "")
         if not os.environ.get("PYTHONBREAKPOINT"):  # else a debugger that the user chose, such as one behind a socket
             sys.breakpointhook = _nobody_to_ask("breakpoint", again)
     for module in (pdb, debugger):

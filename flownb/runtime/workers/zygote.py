@@ -7,6 +7,7 @@ closes, for whatever reason, its children are killed and it ends.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -19,6 +20,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from flownb.interrupts import set_handler
 from flownb.provenance.dependencies import look_at_modules
 from flownb.provenance.imported_text import watch_imports
 from flownb.provenance.module_copies import loaded_texts
@@ -45,6 +47,8 @@ OWN = frozenset({"flownb", "metaflow"})
 def main() -> None:
     """Serve the driver until it has ended."""
     _Zygote(socket.socket(fileno=int(sys.argv[1]))).serve()
+    atexit._run_exitfuncs()
+    os._exit(0)  # the driver waits; taking apart all that was imported takes as long as a task
 
 
 class _Waiting(NamedTuple):
@@ -218,7 +222,7 @@ class _Zygote:
         try:
             os.setsid()  # its own group: what it starts can be ended with it, and a terminal's Ctrl-C does not reach it
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            set_handler(signal.SIGCHLD, int(signal.SIG_DFL))
             self._control.close()
             os.close(self._woken)
             os.close(self._waker)
