@@ -2,7 +2,8 @@
 
 Each client is a process of its own that is measured for one thing: seconds and CPU seconds, its children's too. Memory
 is filled once before, since on a virtual machine the first touch of a page can cost more than all else. Ours also
-hashes what it reads, which the peers do not. Rows: throughput, then the processor's time for a GB or an object.
+hashes what it reads, which the peers do not. The limit is a socket without any client: one connection, one request
+after the other, nothing hashed. Rows: throughput, then the processor's time.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.table import Row
+from benchmarks.table import Figure, Row
 
-__all__ = ["measure"]
+__all__ = ["measure", "ours"]
 
 # `FLOWNB_BENCH_S3_MB` and `FLOWNB_BENCH_S3_OBJECTS` make it smaller, to see that it works.
 LARGE = int(os.environ.get("FLOWNB_BENCH_S3_MB", "1000")) * 1_000_000
@@ -28,6 +29,9 @@ OBJECTS = int(os.environ.get("FLOWNB_BENCH_S3_OBJECTS", "1000"))
 SMALL = 100_000
 ROUNDS = 3
 CLIENTS = ("ours", "boto3", "metaflow")
+LIMIT = "socket"
+# GB/s, and objects a second.
+GOALS = {"large up": 1.0, "large down": 1.25, "small up": 4000.0, "small down": 4000.0}
 
 _CLIENT = """
 import json, mmap, os, resource, sys, time
@@ -92,6 +96,38 @@ elif client == "boto3":
         all_of(lambda item: s3.put_object(Bucket="bench", Key="boto3/" + item[0], Body=item[1]), zip(smalls, bodies))
     def small_down():
         all_of(lambda name: s3.get_object(Bucket="bench", Key=name)["Body"].read(), smalls)
+elif client == "socket":
+    import socket
+    def connected():
+        address = os.environ["AWS_ENDPOINT_URL_S3"].rpartition(":")[2]
+        return socket.create_connection(("127.0.0.1", int(address)))
+    def put(connection, name, content):
+        head = f"PUT /bench/socket/{name} HTTP/1.1\\r\\nContent-Length: {len(content)}\\r\\n\\r\\n".encode()
+        connection.sendall(head + content if len(content) < 1 << 20 else head)
+        if len(content) >= 1 << 20:
+            connection.sendall(content)
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
+    def get(connection, name, into):
+        connection.sendall(f"GET /bench/{name} HTTP/1.1\\r\\n\\r\\n".encode())
+        answer = connection.recv(1 << 16)
+        while b"\\r\\n\\r\\n" not in answer:
+            answer += connection.recv(1 << 16)
+        at = len(answer) - answer.index(b"\\r\\n\\r\\n") - 4
+        into[:at] = answer[len(answer) - at :]
+        while at < len(into):
+            at += connection.recv_into(into[at:])
+    def large_up():
+        put(connected(), key, body)
+    def large_down():
+        get(connected(), key, memoryview(mmap.mmap(-1, size)))
+    def small_up():
+        connection = connected()
+        for name, content in zip(smalls, bodies):
+            put(connection, name, content)
+    def small_down():
+        connection, into = connected(), memoryview(bytearray(os.path.getsize(os.path.join(folder, smalls[0]))))
+        for name in smalls:
+            get(connection, name, into)
 else:
     from metaflow import S3
     s3 = S3(s3root="s3://bench/metaflow")
@@ -118,40 +154,63 @@ os._exit(0)
 
 
 def measure() -> list[Row]:
-    """Medians of seconds; the clients take turns."""
+    """Medians; the clients take turns."""
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        folder, keys, large = Path(scratch) / "objects", Path(scratch) / "keys", ""
-        folder.mkdir()
-        large = _prepare(folder, keys)
-        with _server(folder) as port:
-            for task, goal in (("large up", 1.0), ("large down", 1.25), ("small up", 4000), ("small down", 4000)):
-                found: dict[str, list[list[float]]] = {client: [] for client in CLIENTS}
-                for _ in range(ROUNDS):
-                    for client in CLIENTS:
-                        found[client].append(_run(client, task, scratch, folder, keys, large, port))
-                rows += _rows(task, goal, found)
+    for task, found in _found((*CLIENTS, LIMIT)).items():
+        rows += _rows(task, found)
     return rows
 
 
-def _rows(task: str, goal: float, found: dict[str, list[list[float]]]) -> list[Row]:
-    """Two rows a peer: the time, and the processor's time for a GB or for a thousand objects."""
-    middle = {
-        client: [statistics.median(column) for column in zip(*runs, strict=True)] for client, runs in found.items()
-    }
-    ours, cpu = middle["ours"]
-    is_large = task.startswith("large")
-    amount = LARGE / 1e9 if is_large else OBJECTS / 1000
-    rate = f"{LARGE / 1e9 / ours:.2f} GB/s" if is_large else f"{OBJECTS / ours:,.0f}/s"
-    what = f"S3 {LARGE / 1e9:g} GB" if is_large else f"S3 {OBJECTS:,} x 100 KB"
-    wanted = f">= {goal:g} GB/s" if is_large else f">= {goal:,.0f}/s"
-    met = ours <= (LARGE / 1e9 / goal if is_large else OBJECTS / goal)
+def ours() -> list[Figure]:
+    """The same, of ours."""
+    figures = []
+    for task, found in _found(CLIENTS[:1]).items():
+        seconds, cpu = found[CLIENTS[0]]
+        figures += [Figure(_what(task), seconds), Figure(f"{_what(task)}: processor", cpu)]
+    return figures
+
+
+def _found(clients: Sequence[str]) -> dict[str, dict[str, tuple[float, float]]]:
+    """Median seconds and CPU seconds by task and client."""
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    with tempfile.TemporaryDirectory(prefix="flownb-bench-") as scratch:
+        folder, keys = Path(scratch) / "objects", Path(scratch) / "keys"
+        folder.mkdir()
+        large = _prepare(folder, keys)
+        with _server(folder) as port:
+            for task in GOALS:
+                runs: dict[str, list[list[float]]] = {client: [] for client in clients}
+                for _ in range(ROUNDS):
+                    for client in clients:
+                        runs[client].append(_run(client, task, scratch, folder, keys, large, port))
+                found[task] = {client: _middle(times) for client, times in runs.items()}
+    return found
+
+
+def _middle(times: list[list[float]]) -> tuple[float, float]:
+    seconds, cpu = (statistics.median(column) for column in zip(*times, strict=True))
+    return seconds, cpu
+
+
+def _what(task: str) -> str:
+    size, way = task.split()
+    return f"S3 {LARGE / 1e9:g} GB {way}" if size == "large" else f"S3 {OBJECTS:,} x 100 KB {way}"
+
+
+def _rows(task: str, found: dict[str, tuple[float, float]]) -> list[Row]:
+    """Two rows a peer: the rate or the time, and the processor's time."""
+    what, goal, limit = _what(task), GOALS[task], "a bare socket"
+    (seconds, cpu), (at_best, cpu_at_best) = found[CLIENTS[0]], found[LIMIT]
     rows = []
-    for peer in CLIENTS[1:]:
-        name = "plain boto3" if peer == "boto3" else "metaflow.S3"
-        rows.append(Row(f"{what} {task.split()[1]}: {rate}", ours, name, middle[peer][0], wanted, met))
-        unit = "a GB" if is_large else "1,000 objects"
-        rows.append(Row(f"  processor, {unit}", cpu / amount, name, middle[peer][1] / amount, "", True))
+    for peer, name in zip(CLIENTS[1:], ("plain boto3", "metaflow.S3"), strict=True):
+        theirs, their_cpu = found[peer]
+        if task.startswith("large"):
+            mine, other, best = LARGE / seconds, LARGE / theirs, LARGE / at_best
+            rows.append(Row(what, mine, name, other, f">= {goal:g} GB/s", mine >= goal * 1e9, "GB/s", limit, best))
+        else:
+            text, met = f">= {goal:,.0f}/s", OBJECTS / seconds >= goal
+            rows.append(Row(what, seconds, name, theirs, text, met, "ms", limit, at_best))
+        rows.append(Row(f"{what}: processor", cpu, name, their_cpu, "", True, "ms", limit, cpu_at_best))
     return rows
 
 

@@ -7,19 +7,17 @@ IPython's history is off there: a cell would wait for the one before it to be wr
 
 from __future__ import annotations
 
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from time import perf_counter
 
 from benchmarks.kernel import open_kernel, round_trip
-from benchmarks.table import Row
+from benchmarks.peer import run_metaflow
+from benchmarks.table import Figure, Row
 
-__all__ = ["measure"]
+__all__ = ["measure", "ours"]
 
+PLAIN = "plain cell"
 ROUNDS = 60
 METAFLOW_ROUNDS = 5
 GOAL = 0.005
@@ -53,85 +51,80 @@ SMALL = (
 )
 
 
+OVER, WHOLE, SUMS = "%spin over a plain cell, 1 GB untouched", "%spin as a whole cell", "%spin that sums the 1 GB"
+
+
 def measure() -> list[Row]:
-    """The rows of both kernels."""
-    return [*_large(), *_small()]
+    """The rows of both kernels, and of the large flow exported, run once and spun by Metaflow."""
+    with tempfile.TemporaryDirectory(prefix="flownb-bench-") as name:
+        plain, spun, summed, reading = _large(Path(name), ROUNDS)
+        trivial, total = _metaflow(Path(name))
+    over, bound = spun - plain, 1.2 * summed
+    rows = [
+        Row(OVER, over, "metaflow spin", trivial, "<= 5 ms", over <= GOAL, "ms", PLAIN, plain),
+        Row(WHOLE, spun, PLAIN, plain, "", True, "ms", PLAIN, plain),
+        Row(SUMS, reading, "the sum itself", summed, "<= 1.2 x", reading <= bound, "ms", "the sum itself", summed),
+        Row(SUMS, reading, "metaflow spin", total, "", True, "ms", "the sum itself", summed),
+    ]
+    hit, beside = f"<= {SMALL_GOAL} x", "a joblib cache hit, over a plain cell"
+    for what, (plain, spun, theirs) in _small(2 * ROUNDS).items():
+        mine, peer = spun - plain, theirs - plain
+        rows.append(Row(what, mine, beside, peer, hit, mine <= SMALL_GOAL * peer, "ms", PLAIN, plain))
+    return rows
 
 
-def _small() -> list[Row]:
-    """Medians of cells in turns."""
-    rows = []
-    with tempfile.TemporaryDirectory() as name, open_kernel(Path(name)) as client:
+def ours() -> list[Figure]:
+    """Fewer rounds of both kernels."""
+    with tempfile.TemporaryDirectory(prefix="flownb-bench-") as name:
+        plain, spun, _, reading = _large(Path(name), ROUNDS // 2)
+    small = [Figure(what, spun - plain) for what, (plain, spun, _) in _small(ROUNDS).items()]
+    return [Figure(OVER, spun - plain), Figure(WHOLE, spun), Figure(SUMS, reading), *small]
+
+
+def _small(rounds: int) -> dict[str, tuple[float, float, float]]:
+    """Median seconds of a plain cell, of the spin and of joblib's hit, in turns, by what is read."""
+    found = {}
+    with tempfile.TemporaryDirectory(prefix="flownb-bench-") as name, open_kernel(Path(name)) as client:
         for cell in SMALL_CELLS:
             round_trip(client, cell)
         for what, spin, call in SMALL:
             for cell in (call, spin) * 5:
                 round_trip(client, cell)
-            times = [[round_trip(client, cell) for cell in ("2 + 2", spin, call)] for _ in range(2 * ROUNDS)]
+            times = [[round_trip(client, cell) for cell in ("2 + 2", spin, call)] for _ in range(rounds)]
             plain, spun, hit = (statistics.median(column) for column in zip(*times, strict=True))
-            ours, theirs = spun - plain, hit - plain
-            rows.append(
-                Row(
-                    f"%spin that reads {what}, over a plain cell",
-                    ours,
-                    "a joblib cache hit, over a plain cell",
-                    theirs,
-                    f"<= {SMALL_GOAL} x",
-                    ours <= SMALL_GOAL * theirs,
-                )
-            )
-    return rows
+            found[f"%spin that reads {what}, over a plain cell"] = (plain, spun, hit)
+    return found
 
 
-def _large() -> list[Row]:
-    """Medians in one kernel; the same flow exported, run once and spun by Metaflow."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with open_kernel(folder) as client:
-            for cell in CELLS:
-                round_trip(client, cell)
-            for _ in range(5):
-                round_trip(client, "%spin trivial")
-            plain, spun = [], []
-            for _ in range(ROUNDS):
-                plain.append(round_trip(client, "2 + 2"))
-                spun.append(round_trip(client, "%spin trivial"))
-            round_trip(client, "import numpy as np; from pathlib import Path; big_ = np.ones(125_000_000)")
-            summed, spun_sum = [], []
-            for _ in range(9):
-                summed.append(round_trip(client, "big_.sum()"))
-                spun_sum.append(round_trip(client, "%spin total"))
-        trivial, total = _metaflow(folder)
-    over = statistics.median(spun) - statistics.median(plain)
-    reading = statistics.median(spun_sum)
-    bound = 1.2 * statistics.median(summed)
-    return [
-        Row("%spin over a plain cell, 1 GB untouched", over, "metaflow spin", trivial, "<= 5 ms", over <= GOAL),
-        Row("%spin as a whole cell", statistics.median(spun), "plain cell", statistics.median(plain), "", True),
-        Row("%spin that sums the 1 GB", reading, "the sum itself", bound / 1.2, "<= 1.2 x", reading <= bound),
-        Row("%spin that sums the 1 GB", reading, "metaflow spin", total, "", True),
-    ]
+def _large(folder: Path, rounds: int) -> tuple[float, float, float, float]:
+    """Median seconds of a plain cell and a spin, in turns, and of the sum itself and a spin of it."""
+    with open_kernel(folder) as client:
+        for cell in CELLS:
+            round_trip(client, cell)
+        for _ in range(5):
+            round_trip(client, "%spin trivial")
+        plain, spun = [], []
+        for _ in range(rounds):
+            plain.append(round_trip(client, "2 + 2"))
+            spun.append(round_trip(client, "%spin trivial"))
+        round_trip(client, "import numpy as np; from pathlib import Path; big_ = np.ones(125_000_000)")
+        summed, spun_sum = [], []
+        for _ in range(9):
+            summed.append(round_trip(client, "big_.sum()"))
+            spun_sum.append(round_trip(client, "%spin total"))
+    return (
+        statistics.median(plain),
+        statistics.median(spun),
+        statistics.median(summed),
+        statistics.median(spun_sum),
+    )
 
 
 def _metaflow(folder: Path) -> tuple[float, float]:
     """Median seconds of Metaflow's spin of both steps, after one run of the exported flow."""
-    keep = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    environment = {
-        **keep,
-        "HOME": str(folder),
-        "METAFLOW_USER": "bench",
-        "METAFLOW_DEFAULT_DATASTORE": "local",
-        "METAFLOW_DEFAULT_METADATA": "local",
-    }
-
-    def run(*words: str) -> float:
-        started = perf_counter()
-        command = [sys.executable, "flow.py", "--no-pylint", *words]
-        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-        return perf_counter() - started
-
-    run("run")
-    found = []
-    for step in ("trivial", "total"):
-        found.append(statistics.median(run("spin", step) for _ in range(METAFLOW_ROUNDS)))
-    return found[0], found[1]
+    run_metaflow(folder, "run")
+    trivial, total = (
+        statistics.median(run_metaflow(folder, "spin", step) for _ in range(METAFLOW_ROUNDS))
+        for step in ("trivial", "total")
+    )
+    return trivial, total
