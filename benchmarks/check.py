@@ -1,10 +1,23 @@
-"""Static checks of one step in a flow of twenty, beside compiling the same text with Python."""
+"""Static checks: of one step in a flow of twenty, beside compiling the same text with Python, and of a whole long flow.
+
+The long flow is a notebook of steps that each set an artifact, checked by the command, whole processes. Its peer is
+Metaflow's ``check`` of the exported flow with fewer steps: Metaflow 2.19.39 follows a flow's steps by recursion, which
+fails for a thousand steps in a row.
+"""
 
 from __future__ import annotations
 
+import os
 import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 from time import perf_counter
 
+import nbformat
+
+from benchmarks.peer import run_metaflow
 from benchmarks.table import Row
 from flownb.cells.cell import read_cell
 from flownb.flow.definition import define_flow
@@ -15,6 +28,9 @@ __all__ = ["measure"]
 STEPS = 20
 ROUNDS = 30
 GOAL = 0.005
+SHORT, LONG, PEER = 1_000, 2_000, 500
+PROCESSES = 7
+LONG_GOAL, GROWTH = 2.0, 2.3
 BODY = """
 total = 0
 for number, item in enumerate(rows):
@@ -32,6 +48,11 @@ rows = [*rows, total, len(kept)]
 
 
 def measure() -> list[Row]:
+    """Medians."""
+    return [*_one_step(), *_long_flow()]
+
+
+def _one_step() -> list[Row]:
     """Median for a step whose text has just changed."""
     ours, theirs = [], []
     for round_number in range(ROUNDS):
@@ -49,3 +70,43 @@ def measure() -> list[Row]:
     median = statistics.median(ours)
     peer = statistics.median(theirs)
     return [Row("static checks of one step of 20", median, "compile() of its text", peer, "<= 5 ms", median <= GOAL)]
+
+
+def _long_flow() -> list[Row]:
+    """Medians of ``flownb check NOTEBOOK``, the two lengths in turn."""
+    with tempfile.TemporaryDirectory(prefix="flownb-bench-") as name:
+        folder = Path(name)
+        short, long, peer = (_notebook(folder, steps) for steps in (SHORT, LONG, PEER))
+        _flownb("check", short)
+        times = [(_flownb("check", short), _flownb("check", long)) for _ in range(PROCESSES)]
+        few, many = (statistics.median(pair[place] for pair in times) for place in (0, 1))
+        _flownb("export", peer, "-o", str(folder / "flow.py"))
+        theirs = statistics.median(run_metaflow(folder, "check") for _ in range(3))
+    what = f"flownb check, {LONG:,} steps"
+    return [
+        Row(what, many, f"metaflow, {PEER:,} steps", theirs, f"<= {LONG_GOAL:g} s", many <= LONG_GOAL),
+        Row(what, many, f"{SHORT:,} steps", few, f"<= {GROWTH} x", many <= GROWTH * few),
+    ]
+
+
+def _notebook(folder: Path, steps: int) -> Path:
+    """A notebook whose steps come one after the other, each with an artifact of its own."""
+    first = "%%step s0 -> x, rows\nx, rows = 1, [1]"
+    texts = [first, *(f"%%step s{n} -> y{n}\ny{n} = x + len(rows) + len(self.rows)" for n in range(1, steps))]
+    path = folder / f"long{steps}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in texts]), path)
+    return path
+
+
+def _flownb(command: str, notebook: Path, *words: str) -> float:
+    """Seconds of ``flownb COMMAND NOTEBOOK``, the whole process."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    started = perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "flownb.cli.main", command, str(notebook), *words],
+        cwd=notebook.parent,
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return perf_counter() - started

@@ -43,11 +43,9 @@ class ArtifactTrace:
     unknown: frozenset[str]
     caught: dict[str, frozenset[str]]
 
-    def absent(self, step: str) -> frozenset[str]:
-        """Names that `step` inherits on some paths to it, and does not have on others."""
-        possible, certain = self.possible.get(step, frozenset()), self.certain.get(step, frozenset())
-        caught = self.caught.get(step, frozenset())
-        return caught if possible is certain else (possible - certain) | caught
+    def may_lack(self, step: str, name: str) -> bool:
+        """Whether `step` may not have a name that it inherits on at least one path to it."""
+        return name not in self.certain.get(step, ()) or name in self.caught.get(step, ())
 
     def loads(self, step: Step, flow: FlowDefinition) -> tuple[str, ...]:
         """Plain names of `step` that are shorthand for artifacts, in the order of their first read."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import chain, count
 
 from flownb.cells.body import Transition
+from flownb.cells.collection import collector_paused
 from flownb.cells.header import INPUTS
 from flownb.errors import Message, nearest
 from flownb.flow.decorators import written_names
@@ -24,6 +25,7 @@ __all__ = ["build_graph", "complete_graph"]
 ONLY_NEXT = "If a body ends in self.next, only that line decides where the flow goes next."
 
 
+@collector_paused()
 def build_graph(flow: FlowDefinition) -> FlowGraph:
     """Work out parents and transitions of the user's own steps.
 

@@ -200,7 +200,7 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: ArtifactTrace) ->
     loads = artifacts.loads(step, flow)
     reads = {**step.names.mentions, **step.names.reads}
     # An artifact that only another case of a switch sets, or that a caught exception prevented, fails only when used.
-    guards = {name: f'if hasattr(self, "{name}"): ' for name in artifacts.absent(node.name)}
+    guards = {name: f'if hasattr(self, "{name}"): ' for name in loads if artifacts.may_lack(node.name, name)}
     before = [
         SourceLine(f"        {guards.get(name, '')}{name} = self.{name}", reads[name] + to_cell, 8) for name in loads
     ]

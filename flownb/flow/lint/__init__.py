@@ -9,6 +9,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable
 
+from flownb.cells.collection import collector_paused
 from flownb.flow.artifacts import trace_artifacts
 from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import FlowDefinition
@@ -54,6 +55,7 @@ CHECKS: dict[str, Callable[[LintContext], Iterable[Diagnostic]]] = {
 }
 
 
+@collector_paused()
 def check_flow(
     flow: FlowDefinition,
     *,

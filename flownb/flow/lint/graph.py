@@ -41,7 +41,7 @@ def check_unknown_parent(context: LintContext) -> Iterator[Diagnostic]:
         transition = step.body.transition
         for target in transition.targets if transition else ():
             if transition and target not in context.graph:
-                near = closest(target, (name for name in context.graph.nodes if name != step.name))
+                near = closest(target, context.graph.nodes.keys() - {step.name})
                 what = f"Step {step.name} goes to `{target}`, which is not a step."
                 fix = f"Correct self.next, or add a cell `%%step {target}`."
                 if near is not None:
@@ -53,7 +53,7 @@ def check_unknown_parent(context: LintContext) -> Iterator[Diagnostic]:
 
 def _closest_parents(context: LintContext, step: Step) -> Fix | None:
     """The header with existing parents of nearly the same names; None if there is none for one of them."""
-    steps = [name for name in context.graph.nodes if name != step.name]
+    steps = context.graph.nodes.keys() - {step.name}
     after = [name if name in context.graph else closest(name, steps) for name in step.header.after]
     return header_fix(step, after=tuple(dict.fromkeys(map(str, after)))) if None not in after else None
 
