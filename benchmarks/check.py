@@ -7,23 +7,20 @@ fails for a thousand steps in a row.
 
 from __future__ import annotations
 
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
 
-import nbformat
-
-from benchmarks.peer import run_metaflow
-from benchmarks.table import Row
+from benchmarks.machine import LIMIT_START, interpreter_start
+from benchmarks.notebook import write_notebook
+from benchmarks.peer import run_flownb, run_metaflow, use_flownb
+from benchmarks.table import Figure, Row
 from flownb.cells.cell import read_cell
 from flownb.flow.definition import define_flow
 from flownb.flow.lint import check_flow
 
-__all__ = ["measure"]
+__all__ = ["measure", "ours"]
 
 STEPS = 20
 ROUNDS = 30
@@ -47,14 +44,34 @@ rows = [*rows, total, len(kept)]
 """
 
 
+ONE, WHOLE = f"static checks of one step of {STEPS}", f"flownb check, {LONG:,} steps"
+COMPILE = "compile() of its text"
+
+
 def measure() -> list[Row]:
     """Medians."""
     return [*_one_step(), *_long_flow()]
 
 
+def ours() -> list[Figure]:
+    """One call of the command, and medians for one step."""
+    checked, _ = _step_times()
+    with tempfile.TemporaryDirectory(prefix="flownb-bench-") as name:
+        _write(Path(name), LONG)
+        whole = use_flownb(Path(name), "check", _notebook(LONG))
+    processor = Figure(f"{WHOLE}: processor", whole.cpu)
+    return [Figure(ONE, checked), Figure(WHOLE, whole.seconds), processor]
+
+
 def _one_step() -> list[Row]:
-    """Median for a step whose text has just changed."""
-    ours, theirs = [], []
+    """The row of a step whose text has just changed."""
+    checked, compiled = _step_times()
+    return [Row(ONE, checked, "-", 0, "<= 5 ms", checked <= GOAL, "ms", COMPILE, compiled)]
+
+
+def _step_times() -> tuple[float, float]:
+    """Median seconds to check a changed step, and to compile its text."""
+    checked, compiled = [], []
     for round_number in range(ROUNDS):
         cells = [read_cell(f"%%step s{n} -> rows\n{'rows = [1]' if not n else ''}{BODY}") for n in range(STEPS)]
         changed = f"%%step s{STEPS // 2} -> rows\n# {round_number}{BODY}"
@@ -62,51 +79,40 @@ def _one_step() -> list[Row]:
         started = perf_counter()
         cells[STEPS // 2] = read_cell(changed)
         found = check_flow(define_flow(cells), only=f"s{STEPS // 2}")
-        ours.append(perf_counter() - started)
+        checked.append(perf_counter() - started)
         assert not found, found
         started = perf_counter()
         compile(changed.partition("\n")[2], "<cell>", "exec")
-        theirs.append(perf_counter() - started)
-    median = statistics.median(ours)
-    peer = statistics.median(theirs)
-    return [Row("static checks of one step of 20", median, "compile() of its text", peer, "<= 5 ms", median <= GOAL)]
+        compiled.append(perf_counter() - started)
+    return statistics.median(checked), statistics.median(compiled)
 
 
 def _long_flow() -> list[Row]:
     """Medians of ``flownb check NOTEBOOK``, the two lengths in turn."""
     with tempfile.TemporaryDirectory(prefix="flownb-bench-") as name:
         folder = Path(name)
-        short, long, peer = (_notebook(folder, steps) for steps in (SHORT, LONG, PEER))
-        _flownb("check", short)
-        times = [(_flownb("check", short), _flownb("check", long)) for _ in range(PROCESSES)]
-        few, many = (statistics.median(pair[place] for pair in times) for place in (0, 1))
-        _flownb("export", peer, "-o", str(folder / "flow.py"))
+        for steps in (SHORT, LONG, PEER):
+            _write(folder, steps)
+        run_flownb(folder, "check", _notebook(SHORT))
+        pairs = [[run_flownb(folder, "check", _notebook(steps)) for steps in (SHORT, LONG)] for _ in range(PROCESSES)]
+        few, many = (statistics.median(column) for column in zip(*pairs, strict=True))
+        run_flownb(folder, "export", _notebook(PEER))
         theirs = statistics.median(run_metaflow(folder, "check") for _ in range(3))
-    what = f"flownb check, {LONG:,} steps"
+    start = interpreter_start().seconds
+    peer, shorter = f"metaflow, {PEER:,} steps", f"{SHORT:,} steps"
+    is_fast, is_linear = many <= LONG_GOAL, many <= GROWTH * few
     return [
-        Row(what, many, f"metaflow, {PEER:,} steps", theirs, f"<= {LONG_GOAL:g} s", many <= LONG_GOAL),
-        Row(what, many, f"{SHORT:,} steps", few, f"<= {GROWTH} x", many <= GROWTH * few),
+        Row(WHOLE, many, peer, theirs, f"<= {LONG_GOAL:g} s", is_fast, "ms", LIMIT_START, start),
+        Row(WHOLE, many, shorter, few, f"<= {GROWTH} x", is_linear, "ms", LIMIT_START, start),
     ]
 
 
-def _notebook(folder: Path, steps: int) -> Path:
+def _notebook(steps: int) -> str:
+    return f"long{steps}.ipynb"
+
+
+def _write(folder: Path, steps: int) -> None:
     """A notebook whose steps come one after the other, each with an artifact of its own."""
     first = "%%step s0 -> x, rows\nx, rows = 1, [1]"
     texts = [first, *(f"%%step s{n} -> y{n}\ny{n} = x + len(rows) + len(self.rows)" for n in range(1, steps))]
-    path = folder / f"long{steps}.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in texts]), path)
-    return path
-
-
-def _flownb(command: str, notebook: Path, *words: str) -> float:
-    """Seconds of ``flownb COMMAND NOTEBOOK``, the whole process."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    started = perf_counter()
-    subprocess.run(
-        [sys.executable, "-m", "flownb.cli.main", command, str(notebook), *words],
-        cwd=notebook.parent,
-        env=environment,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    return perf_counter() - started
+    write_notebook(folder / _notebook(steps), texts)

@@ -12,8 +12,8 @@ __all__ = ["NAMES", "SLOW", "check_names", "listed"]
 NAMES = {
     "start": "whole commands from a terminal: spin, run, check, --help, Tab",
     "load_ext": "%load_ext in a warm kernel",
-    "check": "static checks of one step",
-    "long_flow": "static checks of 2,000 steps",
+    "check": "static checks of one step, and the command on 2,000 steps",
+    "long_flow": "static checks of 2,000 steps of many shapes, for each step",
     "spin": "%spin in a kernel",
     "isolate": "%spin in a process of its own",
     "persist": "storing and loading values of many kinds",
