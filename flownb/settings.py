@@ -8,12 +8,14 @@ from __future__ import annotations
 import getpass
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from flownb.errors import NotFound, ParameterError
 
 __all__ = [
     "DATASTORE_VARIABLE",
+    "MAX_NUM_SPLITS",
     "datastore_root",
     "ignored_variables",
     "is_off",
@@ -24,6 +26,10 @@ __all__ = [
 ]
 
 DATASTORE_VARIABLE = "FLOWNB_DATASTORE"
+# Metaflow's own default of --max-num-splits.
+MAX_NUM_SPLITS = 100
+# Where `getpass.getuser` looks beside those that Metaflow reads.
+GETPASS_VARIABLES = ("LOGNAME", "LNAME")
 OFF = ("0", "false", "no", "off")
 # One letter is a drive of Windows.
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -105,10 +111,16 @@ def working_folder() -> Path:
 
 def user_name() -> str:
     """Who runs: ``METAFLOW_USER``, ``USERNAME`` or the login name, as Metaflow resolves it."""
-    for variable in ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER"):
+    for variable in ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER", *GETPASS_VARIABLES):
         if os.environ.get(variable):
             return os.environ[variable]
     try:
-        return getpass.getuser()
+        return _login_name(os.getuid() if hasattr(os, "getuid") else None)
     except (KeyError, OSError):
         return "unknown"
+
+
+@lru_cache(maxsize=1)
+def _login_name(user_id: int | None) -> str:
+    """The machine's name for a user: finding it reads a file, or asks a server."""
+    return getpass.getuser()

@@ -47,6 +47,13 @@ class Dependencies:
         self._origins: dict[str, str] = {}
 
     @contextlib.contextmanager
+    def unrecorded(self) -> Iterator[None]:
+        """Note nothing of a block that leaves no record, and what it imports for the tasks that follow."""
+        look_at_modules()
+        note_imports()
+        yield
+
+    @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Note what the block uses."""
         look_at_modules()

@@ -135,8 +135,9 @@ class OwnModules:
         watch_imports()
         _forget_archives()
         self._outer_texts = imported_texts()
-        self._keep_compiled()
-        self._outside = _take_out()
+        names = _own_names()
+        self._keep_compiled(names)
+        self._outside = _take_out(names)
         self._held = _attributes(self._outside)
         sys.modules.update(self._modules)
         _entered.append(self)
@@ -145,7 +146,7 @@ class OwnModules:
         """Keep what was imported as this set, and restore the modules of the process."""
         outside = self._outside
         _entered.remove(self)
-        self._modules = _take_out()
+        self._modules = _take_out(_own_names())
         stays = self.texts.keys() & sys.modules.keys()
         self._outer_texts.update({name: self.texts[name] for name in stays if name not in outside})
         if self.quiet or self.replaces:
@@ -225,9 +226,9 @@ class OwnModules:
                     once=f"{name} {text.digests.text}",
                 )
 
-    def _keep_compiled(self) -> None:
+    def _keep_compiled(self, names: list[str]) -> None:
         """Note what stays imported: an extension module cannot be loaded again, nor the packages around it."""
-        for name, places in _kept(_own_names()).items():
+        for name, places in _kept(names).items():
             if getattr(sys.modules[name], "__file__", None):
                 self.kept[name] = self._outer_texts.get(name) or unwatched_text(name, places[0], 0)
             if is_compiled(places[0]):
@@ -241,6 +242,8 @@ class OwnModules:
 
 def _forget_archives() -> None:
     """Let archives be read again: Python remembers where in them each file was."""
+    if not getattr(zipimport, "_zip_directory_cache", True):  # it has read none
+        return
     for path, finder in list(sys.path_importer_cache.items()):
         if isinstance(finder, zipimport.zipimporter) and not is_installed(path):
             finder.invalidate_caches()
@@ -346,9 +349,8 @@ def _kept(names: list[str]) -> dict[str, list[str]]:
     return {name: where for name, where in places.items() if name.partition(".")[0] in tops}
 
 
-def _take_out() -> dict[str, ModuleType]:
-    """Take the user's own modules out of ``sys.modules``."""
-    names = _own_names()
+def _take_out(names: list[str]) -> dict[str, ModuleType]:
+    """Take the user's own modules out of ``sys.modules``, given their names."""
     kept = _kept(names)
     return {name: sys.modules.pop(name) for name in names if name not in kept}
 

@@ -26,7 +26,10 @@ from flownb.provenance.distributions import LoadedVersions, used_versions
 from flownb.version import __version__
 
 __all__ = [
+    "Distributions",
     "NewModules",
+    "adopt_distributions",
+    "current_distributions",
     "git_state",
     "imported_distributions",
     "install_stamps",
@@ -214,6 +217,19 @@ def known_distributions() -> Distributions:
     if _seen.installed is None:
         _seen.installed = _read_installed()
     return _seen.installed
+
+
+def current_distributions() -> Distributions:
+    """What is installed now, for a process that is started now: it need not read that again."""
+    if known_distributions().stamps != install_stamps():
+        _seen.installed = _read_installed()
+    return known_distributions()
+
+
+def adopt_distributions(installed: Distributions) -> None:
+    """Take over what the process that started this one has read, unless something was installed since."""
+    if installed.stamps == install_stamps():
+        _seen.installed = installed
 
 
 def imported_distributions() -> dict[str, str]:

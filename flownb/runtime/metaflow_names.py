@@ -14,7 +14,6 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 from typing import Any
@@ -230,7 +229,7 @@ def flow_builtins(display: Callable[[Any], None] | None) -> dict[str, Any]:
     return names
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Finds what the other finders find, and lets a module of the user's own see our names."""
 
     def __init__(self) -> None:

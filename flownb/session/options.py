@@ -10,18 +10,18 @@ import ast
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flownb.errors import NotFound, ParameterError
-from flownb.flow.decorators import decorator_spec
-from flownb.runtime.decorators import Recorded
-from flownb.runtime.parameters.parameter import Parameter
 from flownb.runtime.process import cores
-from flownb.runtime.scheduler import MAX_NUM_SPLITS
 from flownb.session.commands import read
-from flownb.session.executors import executor_named
-from flownb.settings import max_workers
+from flownb.settings import MAX_NUM_SPLITS, max_workers
+
+if TYPE_CHECKING:
+    from flownb.runtime.decorators import Recorded
+    from flownb.runtime.parameters.parameter import Parameter
 
 __all__ = [
     "CardOptions",
@@ -135,7 +135,7 @@ class SpinOptions:
     config_files, config_values : dict of str to str
         What ``--config`` and ``--config-value`` say of a config, by its name.
     folder : Path
-        Where the command was given: relative paths of ``--config`` start there.
+        Where the command was given: relative paths of ``--config`` start there; of no meaning without any.
     decorators : tuple of (str, dict)
         What ``--with`` adds to the step.
     branch : str or None
@@ -213,7 +213,13 @@ def parse_spin(given: Sequence[str]) -> SpinOptions:
     ParameterError
         If an option is unknown or has no value, or no step is named.
     """
-    return spin_options(read("spin", given))
+    return spin_options(_spin_values(tuple(given)))
+
+
+@lru_cache(maxsize=64)
+def _spin_values(given: tuple[str, ...]) -> Mapping[str, Any]:
+    """What the words of a spin say; they alone decide it, and a notebook spins with the same words again and again."""
+    return read("spin", given)
 
 
 def parse_card(given: Sequence[str]) -> CardOptions:
@@ -260,6 +266,8 @@ def _of_a_run(values: Mapping[str, Any]) -> dict[str, Any]:
     """What ``run`` and ``resume`` have in common."""
     found: dict[str, Any] = {name: values[name] for name in ("max_num_splits", "workers") if values[name] is not None}
     if values["executor"] is not None:
+        from flownb.session.executors import executor_named
+
         found["executor"] = executor_named(values["executor"])
     return {
         **found,
@@ -272,6 +280,8 @@ def _of_a_run(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _launch(values: Mapping[str, Any]) -> dict[str, Any]:
     """What runs and spins have in common."""
+    from flownb.flow.decorators import decorator_spec
+
     decorators = tuple(decorator_spec(text) for text in values["decorators"])
     return {"decorators": decorators, "branch": values["branch"], "production": bool(values["production"])}
 
@@ -298,6 +308,7 @@ def spin_options(values: Mapping[str, Any]) -> SpinOptions:
         isolate=values["isolate"] is not None,
         config_files=dict(values["config_files"]),
         config_values=dict(values["config_values"]),
+        folder=Path.cwd() if values["config_files"] else Path(),
     )
 
 

@@ -179,6 +179,8 @@ def keepable(step: Step, local: Sequence[str], taken: Container[str] = ()) -> tu
 
     `taken` are names of steps and of the flow's class.
     """
+    if not local:
+        return ()
     captures = (*step.captures, *local)
     gone = analyse_names(step.body.tree, captures=captures, methods=step.methods).unbound.keys()
     hidden = {*RESERVED, *(gone - step.body.names.unbound.keys()), "self", "start", "end", step.header.inputs}

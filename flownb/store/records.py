@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from flownb.store.statuses import RunStatus, TaskStatus
 from flownb.store.validation import learn_types, require_texts, require_types
 
 __all__ = [
@@ -33,8 +34,6 @@ __all__ = [
     "to_json",
 ]
 
-TaskStatus = Literal["done", "failed", "interrupted"]
-RunStatus = Literal["running", "done", "failed", "interrupted"]
 AnyRecord: TypeAlias = "TaskRecord | RunRecord | RunEnd | Execution | Claim | TagChange"
 Record = TypeVar("Record", bound="AnyRecord")
 

@@ -34,7 +34,6 @@ from traitlets import Type
 
 from flownb.errors import FlownbError, StoreError
 from flownb.interrupts import set_handler
-from flownb.provenance.record import imported_distributions
 from flownb.runtime.attempt import AttemptOptions, run_attempt
 from flownb.runtime.capture import flush_figures
 from flownb.runtime.executor import Ended, Refused
@@ -128,7 +127,6 @@ def prepare() -> None:
     _import_store()
     learn_records()
     user_name()
-    imported_distributions()
     _flush_c()
 
 

@@ -24,7 +24,7 @@ from flownb.provenance.dependencies import look_at_modules
 from flownb.provenance.imported_text import watch_imports
 from flownb.provenance.module_copies import loaded_texts
 from flownb.provenance.module_hashes import imported_names, is_own_module
-from flownb.provenance.record import imported_distributions, used_distributions
+from flownb.provenance.record import adopt_distributions, imported_distributions, used_distributions
 from flownb.runtime.failure import EXCEPTION_MODULES
 from flownb.runtime.freshness import fingerprint
 from flownb.runtime.metaflow_names import builtins_ahead
@@ -119,6 +119,9 @@ class _Zygote:
 
     def _load(self, message: Load) -> None:
         """Make everything ready that workers of a program need."""
+        if message.installed is not None:
+            adopt_distributions(message.installed)
+            imported_distributions()  # before the packages that the program needs
         program = load_program(message.program)
         trees = [cell.parsed.tree for cell in program.flow.shared] + [step.body.tree for step in program.flow.all_steps]
         preload(dict.fromkeys(name for tree in trees for name in imported_names(tree)))
