@@ -6,7 +6,6 @@ other could leave a kernel without its modules, its environment variables or its
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # no stub
 import contextlib
 import signal
 import threading
@@ -16,10 +15,12 @@ from typing import Any
 
 __all__ = ["handler_of", "set_handler", "uninterrupted"]
 
-# What `signal.getsignal` and `signal.signal` call. Those make an enum's member of all arguments and results; for a
-# function that is an error which they catch. Here a handler is a function or a plain int.
-handler_of: Callable[[int], Any] = _signal.getsignal
-set_handler: Callable[[int, Any], Any] = _signal.signal
+# What `signal.getsignal` and `signal.signal` call. Those look for the member of an enum that a handler is; for one that
+# is a function they raise an error and catch it, which takes longer than all else that a short block does. Here a
+# handler is a function or a plain int.
+_signals: Any = signal._signal  # type: ignore[attr-defined]  # the module that has both
+handler_of: Callable[[int], Any] = _signals.getsignal
+set_handler: Callable[[int, Any], Any] = _signals.signal
 
 
 @contextlib.contextmanager

@@ -50,6 +50,7 @@ COMMAND = "from flownb.cli.main import main; main()"
 # What every command of the terminal has.
 TABLE = (
     "flownb.cli.configuration",
+    "flownb.cli.importing",
     "flownb.cli.main",
     "flownb.client_access",
     "flownb.errors",
@@ -191,7 +192,9 @@ def loaded(code: str, folder: Path, *words: str, before: str = "", **variables: 
     return found
 
 
-def require_only(found: dict[str, list[str]], own: Iterable[str], others: Iterable[str] = (), heavy: str = "") -> None:
+def require_only(
+    found: dict[str, list[str]], own: Iterable[str], others: Iterable[str] = (), heavy: Iterable[str] = ()
+) -> None:
     """Fail if a process loaded something else.
 
     Parameters
@@ -202,10 +205,10 @@ def require_only(found: dict[str, list[str]], own: Iterable[str], others: Iterab
         Modules of flownb that it may load; the name of a package stands for all that is in it.
     others : iterable of str
         Packages of others.
-    heavy : str
+    heavy : iterable of str
         Which of `HEAVY` it may load.
     """
-    own, others = set(own), set(others)
+    own, others, unwanted = set(own), set(others), HEAVY - {*heavy}
     lines = []
     for name, chain in found.items():
         top = name.partition(".")[0]
@@ -214,11 +217,11 @@ def require_only(found: dict[str, list[str]], own: Iterable[str], others: Iterab
             names = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
             is_allowed = bool(names & own) or any(one.startswith(f"{name}.") for one in own) or name == "flownb"
         elif top in sys.stdlib_module_names:
-            is_allowed = top not in HEAVY - {*heavy.split()}
+            is_allowed = top not in unwanted
         else:
             is_allowed = top in others or top.startswith("flownb_flow_")
         if not is_allowed:
-            lines.append(f"  {name}, by way of {' > '.join(chain)}")
+            lines.append(f"  {name}, by way of {' > '.join(one for one in chain if one != '__main__')}")
     advice = (
         "Import it in the function that needs it, or under TYPE_CHECKING if only annotations name it. If the process "
         "cannot do without it, add it to the list, and say in the commit what that costs."
@@ -265,16 +268,15 @@ def test_a_check_neither_executes_nor_opens_the_datastore(folder: Path) -> None:
 def test_a_run_and_a_spin_load_what_they_use(folder: Path) -> None:
     """`flownb run` and `flownb spin` load no shell, no event loop, no client, no widgets and no bucket."""
     every = [*CHECKS, *STEPS, *SESSION]
-    require_only(loaded(COMMAND, folder, "run", "nb.ipynb"), [*every, *RUN], ["blake3", "click"], "sqlite3")
+    # Both keep an index; a run reads the metadata of what is installed, which are mails.
+    require_only(loaded(COMMAND, folder, "run", "nb.ipynb"), [*every, *RUN], ["blake3", "click"], ["email", "sqlite3"])
     found = loaded(COMMAND, folder, "spin", "nb.ipynb", "b")
-    require_only(found, [*every, "flownb.cli.spin", "flownb.session.spin"], ["blake3", "click"], "sqlite3")
+    require_only(found, [*every, "flownb.cli.spin", "flownb.session.spin"], ["blake3", "click"], ["sqlite3"])
 
 
 def test_what_workers_are_forked_from_is_light(tmp_path: Path) -> None:
     """The zygote loads what a step needs and IPython's shell, but no session, no checks, no client and no index."""
     shell = {name.partition(".")[0] for name in loaded(IN_SHELL, tmp_path)}
     found = loaded("from flownb.runtime.workers import worker, zygote; worker.prepare()", tmp_path)
-    heavy = "email logging" + (" asyncio concurrent ssl" if "asyncio" in shell else "")
-    own = [*ZYGOTE, *STEPS, *CELLS]
-    require_only(found, own, ["blake3", *shell], heavy)
+    require_only(found, [*ZYGOTE, *STEPS, *CELLS], ["blake3", *shell], shell)
     assert not any(name.startswith("flownb.flow.lint") for name in found)

@@ -7,13 +7,11 @@ is imported when one of its commands is called.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import importlib
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from typing import Any
 import click
 
 from flownb.cli.configuration import configured
+from flownb.cli.importing import importing
 from flownb.errors import FlownbError, ParameterError, nearest
 from flownb.session.commands import COMMANDS
 from flownb.session.completion import parameter_options, source_parameters
@@ -77,7 +76,7 @@ def _called(words: list[str]) -> int:
 
         return shell_complete(group, {"obj": configured}, "flownb", COMPLETE, os.environ[COMPLETE])
     try:
-        with _importing():
+        with importing():
             command = _read(group, _with_notebook_first(words))
         if command is None:
             return 0
@@ -110,17 +109,6 @@ def _called(words: list[str]) -> int:
             return 1
         print_user_error(error)  # a step's own, or shared code's
         return 1
-
-
-@contextlib.contextmanager
-def _importing() -> Iterator[None]:
-    """Leave what is imported in the block to the end of the process: no collection of garbage looks at it."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def _with_notebook_first(words: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flownb.cli.configuration import be_as_a_kernel
+from flownb.cli.importing import importing
 from flownb.errors import ParameterError
 from flownb.runtime.workers.server import ServerPool, surroundings
 from flownb.session.options import RunOptions, resume_options, run_options
@@ -28,9 +29,10 @@ def run(notebook: Path, **values: Any) -> int:
     _refuse_background(options)
     servers = _servers(notebook, options)
 
-    from flownb.cli.notebook import open_notebook
-    from flownb.session.checks import not_applied
-    from flownb.session.run import begin_run
+    with importing():
+        from flownb.cli.notebook import open_notebook
+        from flownb.session.checks import not_applied
+        from flownb.session.run import begin_run
 
     session = open_notebook(notebook)
     session.servers = servers

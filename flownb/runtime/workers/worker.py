@@ -304,9 +304,9 @@ class _Raw(io.RawIOBase):
 def _refuse_questions(spec: TaskSpec | None) -> None:
     """Let functions that ask the user raise an error that says where they work: for a task, or before there is one."""
     again = "%spin STEP"
+    builtins.input = _nobody_to_ask("input", "")
     if spec is not None:
         again = f"%spin {spec.step}" + (f" --from {spec.run}/{spec.step}/{spec.task}" if spec.task else "")
-        builtins.input = _nobody_to_ask("input", "")
         if not os.environ.get("PYTHONBREAKPOINT"):  # else a debugger that the user chose, such as one behind a socket
             sys.breakpointhook = _nobody_to_ask("breakpoint", again)
     for module in (pdb, debugger):

@@ -7,6 +7,7 @@ closes, for whatever reason, its children are killed and it ends.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -46,6 +47,8 @@ OWN = frozenset({"flownb", "metaflow"})
 def main() -> None:
     """Serve the driver until it has ended."""
     _Zygote(socket.socket(fileno=int(sys.argv[1]))).serve()
+    atexit._run_exitfuncs()
+    os._exit(0)  # the driver waits; taking apart all that was imported takes as long as a task
 
 
 class _Waiting(NamedTuple):
