@@ -15,7 +15,7 @@ import pytest
 
 from flownb.interrupts import uninterrupted
 from flownb.provenance.module_copies import OwnModules, current_modules
-from flownb.runtime import process
+from flownb.runtime import event_loops, process
 from flownb.runtime.process import own_event_loops
 
 
@@ -82,8 +82,8 @@ def test_event_loops_are_put_back() -> None:
     arrived = []
     for code in (
         process._put_aside.__code__,
-        inspect.unwrap(process._own_policy).__code__,
-        process._enter.__code__,
+        inspect.unwrap(event_loops._own_policy).__code__,
+        event_loops._enter.__code__,
     ):
         for line in lines(code):
             arrived.append(interrupted(code, line, own_event_loops))
