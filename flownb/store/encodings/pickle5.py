@@ -23,6 +23,7 @@ written differently once.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import pickle
 import struct
@@ -61,17 +62,23 @@ class StorePickler(pickle.Pickler):
     """
 
     def __init__(
-        self,
-        file: io.BytesIO,
-        keep: Callable[[pickle.PickleBuffer], bool] | None = None,
-        *,
-        shares: bool = True,
+        self, file: io.BytesIO, keep: Callable[[pickle.PickleBuffer], bool] | None = None, *, shares: bool = True
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=keep)
-        self.definitions = Definitions(_definition if shares else None)
+        self._shares = shares
         self._stream = file if isinstance(file, Stream) else None
         self._storages: dict[int, Any] = {}
         self._reducers: dict[type, Reducer | None] = {}
+
+    @property
+    def first(self) -> str:
+        """What was defined by value first, see `Definitions`."""
+        return self.definitions.first if "definitions" in vars(self) else ""
+
+    @functools.cached_property
+    def definitions(self) -> Definitions:
+        """What is defined by value; most pickles never ask."""
+        return Definitions(_definition if self._shares else None)
 
     def reducer_override(self, value: Any) -> Any:
         """The reduction of a value that has a special one."""
@@ -79,7 +86,7 @@ class StorePickler(pickle.Pickler):
         try:
             reduce = self._reducers[kind]
         except KeyError:
-            reduce = self.definitions.reduce if self.definitions.concern(kind) else None
+            reduce = self.definitions.reduce if Definitions.concern(kind) else None
             reduce = self._reducers[kind] = reduce or library_reducer(kind, self._storages, content_of, self._stream)
         return NotImplemented if reduce is None else reduce(value)
 
@@ -102,11 +109,7 @@ class _SetPickler(StorePickler):
     """
 
     def __init__(
-        self,
-        file: io.BytesIO,
-        keep: Callable[[pickle.PickleBuffer], bool] | None = None,
-        *,
-        shares: bool = True,
+        self, file: io.BytesIO, keep: Callable[[pickle.PickleBuffer], bool] | None = None, *, shares: bool = True
     ) -> None:
         super().__init__(file, keep, shares=shares)
         self._sets: dict[int, tuple[int, Any]] = {}
@@ -193,7 +196,8 @@ def _streams(value: Any, *, shares: bool = True, in_band: bool = False) -> tuple
     def pickled(make: type[StorePickler]) -> tuple[bytes, list[memoryview], str]:
         elsewhere: Any = None
         for _ in range(2):
-            stream = Stream(elsewhere)
+            stream = Stream()
+            stream.elsewhere = elsewhere
             try:
                 pickler, found = pickled_to(stream, make)
                 elsewhere = stream.found_elsewhere(pickler)
@@ -220,7 +224,7 @@ def _streams(value: Any, *, shares: bool = True, in_band: bool = False) -> tuple
 
         pickler = make(file, None if in_band else keep, shares=shares)
         pickler.dump(value)
-        return pickler, (file.getvalue(), buffers, pickler.definitions.first)
+        return pickler, (file.getvalue(), buffers, pickler.first)
 
     plain = None if type(value) in (set, frozenset) else pickled(StorePickler)
     if plain is None or makes_sets(plain[0]):
