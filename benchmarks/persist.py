@@ -2,7 +2,8 @@
 
 Metaflow's scheme is its own code: `pickle.dumps` as its task datastore calls it, and its content-addressed store in a
 local folder. The limit is blake3 on all cores and a plain write of the same bytes. Nothing is synced to disk on either
-side; loading is warm and ends before the value is touched.
+side; loading is warm and ends before the value is touched. Both are measured in turn and with the same median, but for
+values that take Metaflow's scheme longer than `PATIENCE`, which it persists once.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ from flownb.store.local.storage import write_all
 __all__ = ["measure"]
 
 ROUNDS = 5
+PATIENCE = 5.0
 LIMIT = 1.5
 GOAL_100_MB = 0.060
 
 
 def measure() -> list[Row]:
-    """Medians of five rounds of ours and the limit, one of Metaflow's."""
+    """Medians of five rounds of ours, the limit and Metaflow's."""
     rows: list[Row] = []
     for name, make, goal in _cases():
         value = make()
@@ -54,16 +56,16 @@ def _cases() -> list[tuple[str, Callable[[], Any], str]]:
         ("scipy sparse", _sparse, ""),
         ("torch state dict 400 MB", _torch, ""),
         ("RandomForest", _forest, ""),
-        ("1e6 small dicts", lambda: [{"id": number, "name": f"n{number}"} for number in range(1_000_000)], ""),
+        ("1e6 small dicts", lambda: [{"id": number, "name": f"n{number}"} for number in range(1_000_000)], "0.8"),
         ("10k small arrays", _small_arrays, ""),
-        ("pandas object columns", _objects, ""),
+        ("pandas object columns", _objects, "0.5"),
     ]
     missing = {"torch"} if importlib.util.find_spec("torch") is None else set()
     return [case for case in cases if case[0].split(" ")[0] not in missing]
 
 
 def _compare(name: str, value: Any, goal: str) -> list[Row]:
-    persist, load, limit = [], [], []
+    persist, load, limit, theirs = [], [], [], []
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as folder:
             store = Datastore(folder)
@@ -76,17 +78,24 @@ def _compare(name: str, value: Any, goal: str) -> list[Row]:
             load.append(perf_counter() - started)
             del loaded
         limit.append(_limit(value))
-    theirs = _metaflow(value)
+        if not theirs or theirs[0][0] < PATIENCE:
+            theirs.append(_metaflow(value))
     ours, bound = statistics.median(persist), statistics.median(limit)
     text, met = f"{ours / bound:.2f} x write + hash", True
     if goal == "limit":
         text, met = f"{text} (<= {LIMIT} x)", ours <= LIMIT * bound
     elif goal == "100 MB":
         text, met = f"{text} (<= 60 ms)", ours <= GOAL_100_MB
+    elif goal:
+        text, met = f"{text} (<= {goal} x Metaflow)", ours <= float(goal) * _median(theirs, 0)
     return [
-        Row(f"persist {name}, {ref.size / 1e6:,.0f} MB", ours, "Metaflow's scheme", theirs[0], text, met),
-        Row(f"load {name}", statistics.median(load), "Metaflow's scheme", theirs[1], "", True),
+        Row(f"persist {name}, {ref.size / 1e6:,.0f} MB", ours, "Metaflow's scheme", _median(theirs, 0), text, met),
+        Row(f"load {name}", statistics.median(load), "Metaflow's scheme", _median(theirs, 1), "", True),
     ]
+
+
+def _median(rounds: list[tuple[float, float]], number: int) -> float:
+    return statistics.median(one[number] for one in rounds)
 
 
 def _limit(value: Any) -> float:

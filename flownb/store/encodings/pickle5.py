@@ -23,7 +23,6 @@ written differently once.
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import pickle
 import struct
@@ -66,6 +65,7 @@ class StorePickler(pickle.Pickler):
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=keep)
         self._shares = shares
+        self._definitions: Definitions | None = None  # most pickles need none
         self._stream = file if isinstance(file, Stream) else None
         self._storages: dict[int, Any] = {}
         self._reducers: dict[type, Reducer | None] = {}
@@ -73,12 +73,7 @@ class StorePickler(pickle.Pickler):
     @property
     def first(self) -> str:
         """What was defined by value first, see `Definitions`."""
-        return self.definitions.first if "definitions" in vars(self) else ""
-
-    @functools.cached_property
-    def definitions(self) -> Definitions:
-        """What is defined by value; most pickles never ask."""
-        return Definitions(_definition if self._shares else None)
+        return "" if self._definitions is None else self._definitions.first
 
     def reducer_override(self, value: Any) -> Any:
         """The reduction of a value that has a special one."""
@@ -86,8 +81,12 @@ class StorePickler(pickle.Pickler):
         try:
             reduce = self._reducers[kind]
         except KeyError:
-            reduce = self.definitions.reduce if Definitions.concern(kind) else None
-            reduce = self._reducers[kind] = reduce or library_reducer(kind, self._storages, content_of, self._stream)
+            if Definitions.concern(kind):
+                self._definitions = self._definitions or Definitions(_definition if self._shares else None)
+                reduce = self._definitions.reduce
+            else:
+                reduce = library_reducer(kind, self._storages, content_of, self._stream)
+            self._reducers[kind] = reduce
         return NotImplemented if reduce is None else reduce(value)
 
 
