@@ -178,8 +178,10 @@ def encode(value: Any) -> tuple[str, Sequence[memoryview | bytes]]:
                 return encoding.name, _checked(encoding.encode(value))
             except Exception as error:
                 raise _failed(encoding, "encode a value", value, error) from error
-    encoding = next(encoding for encoding in _own() if encoding.accepts(value))
-    return encoding.name, encoding.encode(value)
+    for encoding in _own():
+        if encoding.accepts(value):
+            return encoding.name, encoding.encode(value)
+    raise AssertionError("pickle5 accepts every value")
 
 
 def mentions(name: str, blob: memoryview, word: str) -> bool:

@@ -46,6 +46,15 @@ def test_same_content_is_written_once(tmp_path: Path) -> None:
     assert blobs.path(key).stat().st_mtime_ns == before
 
 
+def test_a_blob_of_many_parts_is_whole(tmp_path: Path) -> None:
+    """More parts than the kernel takes at once, empty ones among them, are written in their order."""
+    blobs = LocalBlobs(tmp_path)
+    parts = [bytes([number % 251]) * (number % 7) for number in range(5000)]
+    content = b"".join(parts)
+    blobs.put([b"", *parts], key := hash_parts(parts, len(content)), len(content))
+    assert bytes(blobs.get(key, len(content))) == content
+
+
 def test_a_map_is_private(tmp_path: Path) -> None:
     """Writing to what was read changes neither the file nor another reader's map."""
     blobs = LocalBlobs(tmp_path)

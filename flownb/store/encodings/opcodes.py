@@ -26,10 +26,9 @@ def makes_sets(stream: bytes) -> bool:
 
     Also true of some that do not: the caller then only does more than it has to.
     """
-    places = [stream.find(mark) for mark in SETS]
     if len(stream) < SMALLEST:
-        return max(places) >= 0
-    position = 0
+        return SETS[0] in stream or SETS[1] in stream
+    position, places = 0, [stream.find(mark) for mark in SETS]
     while (found := min((place for place in places if place >= 0), default=-1)) >= 0:
         digits = LENGTHS.get(stream[position])
         if digits is not None:

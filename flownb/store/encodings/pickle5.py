@@ -61,17 +61,19 @@ class StorePickler(pickle.Pickler):
     """
 
     def __init__(
-        self,
-        file: io.BytesIO,
-        keep: Callable[[pickle.PickleBuffer], bool] | None = None,
-        *,
-        shares: bool = True,
+        self, file: io.BytesIO, keep: Callable[[pickle.PickleBuffer], bool] | None = None, *, shares: bool = True
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=keep)
-        self.definitions = Definitions(_definition if shares else None)
+        self._shares = shares
+        self._definitions: Definitions | None = None  # most pickles need none
         self._stream = file if isinstance(file, Stream) else None
         self._storages: dict[int, Any] = {}
         self._reducers: dict[type, Reducer | None] = {}
+
+    @property
+    def first(self) -> str:
+        """What was defined by value first, see `Definitions`."""
+        return "" if self._definitions is None else self._definitions.first
 
     def reducer_override(self, value: Any) -> Any:
         """The reduction of a value that has a special one."""
@@ -79,8 +81,12 @@ class StorePickler(pickle.Pickler):
         try:
             reduce = self._reducers[kind]
         except KeyError:
-            reduce = self.definitions.reduce if self.definitions.concern(kind) else None
-            reduce = self._reducers[kind] = reduce or library_reducer(kind, self._storages, content_of, self._stream)
+            if Definitions.concern(kind):
+                self._definitions = self._definitions or Definitions(_definition if self._shares else None)
+                reduce = self._definitions.reduce
+            else:
+                reduce = library_reducer(kind, self._storages, content_of, self._stream)
+            self._reducers[kind] = reduce
         return NotImplemented if reduce is None else reduce(value)
 
 
@@ -102,11 +108,7 @@ class _SetPickler(StorePickler):
     """
 
     def __init__(
-        self,
-        file: io.BytesIO,
-        keep: Callable[[pickle.PickleBuffer], bool] | None = None,
-        *,
-        shares: bool = True,
+        self, file: io.BytesIO, keep: Callable[[pickle.PickleBuffer], bool] | None = None, *, shares: bool = True
     ) -> None:
         super().__init__(file, keep, shares=shares)
         self._sets: dict[int, tuple[int, Any]] = {}
@@ -193,7 +195,8 @@ def _streams(value: Any, *, shares: bool = True, in_band: bool = False) -> tuple
     def pickled(make: type[StorePickler]) -> tuple[bytes, list[memoryview], str]:
         elsewhere: Any = None
         for _ in range(2):
-            stream = Stream(elsewhere)
+            stream = Stream()
+            stream.elsewhere = elsewhere
             try:
                 pickler, found = pickled_to(stream, make)
                 elsewhere = stream.found_elsewhere(pickler)
@@ -220,7 +223,7 @@ def _streams(value: Any, *, shares: bool = True, in_band: bool = False) -> tuple
 
         pickler = make(file, None if in_band else keep, shares=shares)
         pickler.dump(value)
-        return pickler, (file.getvalue(), buffers, pickler.definitions.first)
+        return pickler, (file.getvalue(), buffers, pickler.first)
 
     plain = None if type(value) in (set, frozenset) else pickled(StorePickler)
     if plain is None or makes_sets(plain[0]):

@@ -39,17 +39,18 @@ class TooMuchElseError(Exception):
 class Stream(io.BytesIO):
     """What a pickler writes to, and the strings that are written beside it.
 
-    Parameters
+    Attributes
     ----------
-    elsewhere : numpy array of int, optional
+    elsewhere : numpy array of int, or None
         Sorted ids of strings that stay in the stream.
     """
 
-    def __init__(self, elsewhere: Any = None) -> None:
-        super().__init__()
-        self._elsewhere = elsewhere
-        self._ids: list[Any] = []
-        self._count = self._seen = self._remembered = 0
+    elsewhere: Any = None
+    # The ids of the strings of each array, sorted, and the number of all.
+    _ids: tuple[Any, ...] = ()
+    _count = 0
+    # How many objects are remembered, and how much of the stream was read for that.
+    _remembered = _seen = 0
 
     def write(self, content: Any) -> int:
         """Add a frame.
@@ -59,8 +60,9 @@ class Stream(io.BytesIO):
         TooMuchElseError
             If too much else is remembered.
         """
-        written = super().write(content)
-        self._check()
+        written = io.BytesIO.write(self, content)
+        if self._count:
+            self._check()
         return written
 
     def reduce(self, array: Any) -> Any:
@@ -79,8 +81,8 @@ class Stream(io.BytesIO):
             _only_texts(cells, taken)
         own = np.sort(ids[taken], kind="stable")  # quick if objects are in memory in the order of the cells
         excluded = own[1:][own[1:] == own[:-1]]
-        if self._elsewhere is not None:
-            excluded = np.sort(np.concatenate([excluded, self._elsewhere]))
+        if self.elsewhere is not None:
+            excluded = np.sort(np.concatenate([excluded, self.elsewhere]))
         if len(excluded) and len(own):
             taken &= ~_contains(excluded, ids)
             own = np.sort(ids[taken], kind="stable")
@@ -89,7 +91,7 @@ class Stream(io.BytesIO):
         texts = [_text(chunk) for chunk in _chunks(cells[taken])]
         if not all(texts):
             return NotImplemented
-        self._ids.append(own)
+        self._ids += (own,)
         self._count += len(own)
         places, others = b"", []
         if len(own) < cells.size:
@@ -123,7 +125,7 @@ class Stream(io.BytesIO):
         return found if len(found) else None
 
     def _check(self) -> None:
-        if self._count and self._too_much(self._count):
+        if self._too_much(self._count):
             raise TooMuchElseError
 
     def _too_much(self, count: int) -> bool:

@@ -27,6 +27,9 @@ from flownb.store.storage import Entry, Part
 __all__ = ["LocalAppender", "LocalStorage", "read_all", "store_error", "temporary_file", "write_all"]
 
 LOCK = ".lock"
+# Smaller parts of a file are joined, up to about this many bytes, before they are written.
+SMALL_PART = 16 << 10
+JOINED_PARTS = 1 << 20
 # A temporary file that was not written to for this many seconds belongs to a process that was killed.
 TEMPORARY_SECONDS = 60.0
 
@@ -390,10 +393,27 @@ def read_all(file: int) -> bytes:
 
 def write_all(file: int, parts: Sequence[Part]) -> None:
     """Write all parts; the kernel takes at most 2 GiB at once."""
-    for part in parts:
+    for part in _joined(parts):
         view = memoryview(part).cast("B")
         while view.nbytes:
             view = view[os.write(file, view) :]
+
+
+def _joined(parts: Sequence[Part]) -> Iterator[Part]:
+    """The parts with small ones put together: a write of its own costs more than a copy."""
+    small: list[Part] = []
+    size = 0
+    for part in parts:
+        length = part.nbytes if isinstance(part, memoryview) else len(part)
+        if length < SMALL_PART:
+            small.append(part)
+            size += length
+        if small and (size >= JOINED_PARTS or length >= SMALL_PART):
+            yield b"".join(small)
+            small, size = [], 0
+        if length >= SMALL_PART:
+            yield part
+    yield b"".join(small)
 
 
 def store_error(error: OSError, root: Path) -> StoreError:
