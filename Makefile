@@ -7,7 +7,8 @@
 #   make check      linters, types, layers of imports; the front end's linters and tests
 #   make torch      install PyTorch and run the tests that are skipped without it
 #   make coverage   line and branch coverage of `headless`, subprocesses included: build/coverage/html/index.html
-#   make bench      speed as ratios to named peers
+#   make bench      speed and memory beside named peers and the machine's limits; NAMES="start foreach" selects
+#   make bench-compare REV=main    the build of REV and this one in turn, row by row; NAMES selects here, too
 #   make demo lab   the real notebook from a run to flow.py on Metaflow; JupyterLab on the tutorial
 #   make dist       wheel and source distribution in dist/, and the tests of that wheel
 #   make clean      remove all that these targets made
@@ -23,7 +24,7 @@ PYTEST_OPTIONS = -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 PYTEST = $(BIN)/python -m pytest $(PYTEST_OPTIONS)
 export JUPYTER_PLATFORM_DIRS := 1
 
-.PHONY: bench check clean coverage demo dist headless lab quick setup test torch
+.PHONY: bench bench-compare check clean coverage demo dist headless lab quick setup test torch
 
 # JupyterLab reads the extension from the environment's share/jupyter; pip puts it there once, and a rebuilt one is copied.
 LABEXTENSION := flownb/labextension/package.json
@@ -70,9 +71,9 @@ test: setup check
 	$(BIN)/python scripts/test_notebooks.py
 	$(BIN)/python scripts/test_wheel.py
 
-# What the text of cells means, what is stored of a value, what is drawn, and what the documentation shows: folders
-# whose tests need no worker, no server and no browser.
-QUICK := tests/cells tests/flow tests/export tests/picture tests/cards tests/notebooks tests/store/encodings \
+# What the text of cells means, what is stored of a value, what is drawn, what the documentation shows, and how speed is
+# reported: folders whose tests need no worker, no server and no browser.
+QUICK := tests/benchmarks tests/cells tests/flow tests/export tests/picture tests/cards tests/notebooks tests/store/encodings \
   $(wildcard tests/test_*.py)
 
 quick: setup check
@@ -115,6 +116,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=$(CURDIR) $(BIN)/mypy --explicit-package-bases --check-untyped-defs benchmarks
 	$(BIN)/lint-imports
 	$(NPM) run lint:check
 	$(NPM) test
@@ -122,8 +124,16 @@ check: setup
 lab: setup
 	$(BIN)/jupyter lab notebooks/first_flow.ipynb
 
+# BENCH_ARGS="--json result.json --write docs/benchmarks.md" keeps the result; `python -m benchmarks --help` has more.
+NAMES ?=
+BENCH_ARGS ?=
+
 bench: setup
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(NAMES) $(BENCH_ARGS)
+
+bench-compare: setup
+	@test -n "$(REV)" || { echo "Write the build to compare with: make bench-compare REV=main"; exit 2; }
+	$(BIN)/python -m benchmarks.compare "$(REV)" $(NAMES) $(BENCH_ARGS)
 
 clean:
 	rm -rf labextension/node_modules labextension/lib labextension/tsconfig.tsbuildinfo

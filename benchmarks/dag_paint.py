@@ -26,7 +26,9 @@ GOAL = 0.060
 PREPARE = """
 import json, time
 from IPython.display import display
-from flownb.picture import Dag, DagEdge, DagNode, dag_payload, dag_svg
+from flownb.picture.model import Dag, DagEdge, DagNode
+from flownb.picture.payload import dag_payload
+from flownb.picture.svg import dag_svg
 from flownb.widgets.messages import DagChanged, NodeStatus
 
 frontend = get_ipython().magics_manager.registry["RunMagics"].frontend

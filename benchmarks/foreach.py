@@ -1,87 +1,127 @@
-"""Foreachs of trivial tasks, 10 to 10,000 of them: the cost of one, the memory of the kernel, and a resume of all.
+"""What one trivial task of a foreach of 2,000 costs: time, the processor's time, and page faults of all processes.
 
-The peer is the exported flow, run by Metaflow with 10 and 100 tasks. With the environment variable ``BENCH_SLOW`` set,
-Metaflow also runs 1,000, which takes minutes.
+Once in a flow that imports nothing heavy, once with pandas and scikit-learn in a shared cell. The peer is the exported
+flow, run by Metaflow with few tasks: what more of them cost over fewer. The limit is to fork a process that has
+imported the same, and to let it end: a task is a process of its own, so nothing that keeps this promise is cheaper.
+Tasks run two at a time on two cores, forks one after the other.
 """
 
 from __future__ import annotations
 
-import os
-import statistics
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from jupyter_client.blocking.client import BlockingKernelClient
-
 from benchmarks.kernel import open_kernel, round_trip
-from benchmarks.peer import run_metaflow
-from benchmarks.processes import forget_peak, peak, process_id, resident
-from benchmarks.table import Row
+from benchmarks.machine import LIMIT_FORK, fork_and_exit, middle
+from benchmarks.peer import use_metaflow
+from benchmarks.processes import Used, process_id, used
+from benchmarks.table import Figure, Row, Unit
 
-__all__ = ["measure"]
+__all__ = ["measure", "ours"]
 
-COUNTS = (10, 100, 1_000, 10_000)
-GOAL = 8.0
-GROWTH = 1.15
-RESUME_GOAL = 1.0
-# What the kernel may keep of a task while a join waits for it, in bytes.
-KEPT = 8_000
-CELLS = (
-    "%load_ext flownb",
-    '%%flow Wide\nn = Parameter("n", default=10)',
-    "%%step start -> xs\nxs = list(range(self.n))",
-    "%%step each --foreach xs -> y\ny = self.input + 1",
-    "%%step gather --join -> total\ntotal = sum(one.y for one in inputs)",
-    "%%step end --after gather -> total\ntotal = total + 0",
-    "%flow export flow.py",
+COUNT = 2_000
+ROUNDS = 3
+MAX_FAULTS = 600
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a flow imports.
+
+    Attributes
+    ----------
+    what : str
+    imports : str
+    few, more : int
+        Numbers of Metaflow's tasks.
+    """
+
+    what: str
+    imports: str
+    few: int
+    more: int
+
+
+KINDS = (
+    Kind("foreach task", "import math", 4, 24),
+    Kind("foreach task, pandas and sklearn", "import pandas\nimport sklearn.linear_model", 2, 8),
 )
 
 
 def measure() -> list[Row]:
-    """Whole ``%flow run`` and ``%flow resume`` cells in one kernel, then Metaflow's runs."""
-    with tempfile.TemporaryDirectory(prefix="flownb-bench-") as name:
-        folder = Path(name)
-        with open_kernel(folder) as client:
-            for cell in CELLS:
-                round_trip(client, cell)
-            kernel = process_id(client, folder / "pid")
-            _run(client, 2)
-            ours, memory = {}, {}
-            for count in COUNTS:
-                forget_peak(kernel)
-                before = resident(kernel)
-                ours[count] = statistics.median(_run(client, count) for _ in range(5 if count <= 100 else 1))
-                memory[count] = peak(kernel) - before
-                if count == 1_000:
-                    resumed = statistics.median(round_trip(client, _line("resume", count)) for _ in range(3))
-        counts = COUNTS[:3] if os.environ.get("BENCH_SLOW") else COUNTS[:2]
-        theirs = {count: run_metaflow(folder, *_line("run", count).split()[1:]) for count in counts}
-        peer_resumed = run_metaflow(folder, "resume", "--max-num-splits", "1000", "end")
+    """Medians of whole ``%flow run`` cells in one kernel."""
     rows = []
-    for count in COUNTS:
-        beside = max(one for one in theirs if one <= count)
-        cost = ours[count] / count
-        limit = GOAL / 1_000 if count <= 1_000 else GROWTH * ours[1_000] / 1_000
-        goal = {1_000: "<= 8 ms", 10_000: f"<= {GROWTH} x at 1,000"}.get(count, "")
-        peer = f"metaflow, {beside:,}"
-        met = not goal or cost <= limit
-        rows.append(Row(f"foreach of {count:,}: one task", cost, peer, theirs[beside] / beside, goal, met))
-    grown, limit = memory[10_000], KEPT * 10_000
-    within = grown <= limit
-    peer = f"metaflow, {max(theirs):,} clones"
-    return [
-        *rows,
-        Row("kernel's peak growth, foreach of 10,000", grown, "8 kB a task", limit, "<= that", within, "MB"),
-        Row("resume that clones 1,000 tasks", resumed, peer, peer_resumed, "<= 1 s", resumed <= RESUME_GOAL),
-    ]
+    for kind in KINDS:
+        with tempfile.TemporaryDirectory(prefix="flownb-bench-") as name:
+            folder = Path(name)
+            task = _ours(folder, kind, ROUNDS)
+            fork = fork_and_exit(kind.imports)
+            few, more = (use_metaflow(folder, *_words("run", count)) for count in (kind.few, kind.more))
+        theirs = (more - few) / (kind.more - kind.few)
+        is_bare = kind is KINDS[0]
+        columns: list[tuple[str, float, float, float, str, bool, Unit]] = [
+            ("", task.seconds, theirs.seconds, fork.seconds, "", True, "ms"),
+            (": processor", task.cpu, theirs.cpu, fork.cpu, "", True, "ms"),
+            (
+                ": page faults",
+                task.faults,
+                theirs.faults,
+                fork.faults,
+                f"<= {MAX_FAULTS}" if is_bare else "",
+                not is_bare or task.faults <= MAX_FAULTS,
+                "count",
+            ),
+        ]
+        rows += [
+            Row(kind.what + of, mine, f"metaflow, {kind.more}", peer, goal, met, unit, LIMIT_FORK, at_best)
+            for of, mine, peer, at_best, goal, met, unit in columns
+        ]
+    return rows
 
 
-def _line(command: str, count: int) -> str:
-    """``%flow run`` or ``resume`` of so many items."""
-    parameter = f" --n {count}" if command == "run" else ""
-    return f"%flow {command}{parameter} --max-num-splits {count}"
+def ours() -> list[Figure]:
+    """One round."""
+    figures = []
+    for kind in KINDS:
+        with tempfile.TemporaryDirectory(prefix="flownb-bench-") as name:
+            task = _ours(Path(name), kind, 1)
+        figures += [
+            Figure(kind.what, task.seconds),
+            Figure(f"{kind.what}: processor", task.cpu),
+            Figure(f"{kind.what}: page faults", task.faults, "count"),
+        ]
+    return figures
 
 
-def _run(client: BlockingKernelClient, count: int) -> float:
-    """Seconds of a run."""
-    return round_trip(client, _line("run", count))
+def _ours(folder: Path, kind: Kind, rounds: int) -> Used:
+    """What a task uses, of the kernel, the process that workers are forked from, and the workers."""
+    cells = (
+        "%load_ext flownb",
+        '%%flow Wide\nn = Parameter("n", default=10)',
+        f"%%shared\n{kind.imports}",
+        "%%step start -> xs\nxs = list(range(self.n))",
+        "%%step each --foreach xs -> y\ny = self.input + 1",
+        "%%step gather --join -> total\ntotal = sum(one.y for one in inputs)",
+        "%%step end --after gather -> total\ntotal = total + 0",
+        "%flow export flow.py",
+    )
+    found = []
+    with open_kernel(folder) as client:
+        for cell in cells:
+            round_trip(client, cell)
+        kernel = process_id(client, folder / "pid")
+        round_trip(client, _line(20))
+        for _ in range(rounds):
+            before = used(kernel)
+            round_trip(client, _line(COUNT))
+            found.append((used(kernel) - before) / COUNT)
+    return middle(found)
+
+
+def _words(command: str, count: int) -> tuple[str, ...]:
+    return (command, "--n", str(count), "--max-num-splits", str(count))
+
+
+def _line(count: int) -> str:
+    return f"%flow {' '.join(_words('run', count))}"

@@ -7,22 +7,37 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.kernel import open_kernel, round_trip
-from benchmarks.table import Row
+from benchmarks.table import Figure, Row
 
-__all__ = ["measure"]
+__all__ = ["measure", "ours"]
 
 KERNELS = 7
 GOAL = 0.100
 
 
+WHAT = "%load_ext flownb"
+
+
 def measure() -> list[Row]:
-    """Median over fresh kernels, the round trip of an empty cell taken off."""
-    ours, theirs = [], []
-    with tempfile.TemporaryDirectory() as folder:
+    """Median over fresh kernels, in turns."""
+    mine: list[float] = []
+    theirs: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="flownb-bench-") as name:
         for _ in range(KERNELS):
-            for code, found in (("%load_ext flownb", ours), ("import metaflow", theirs)):
-                with open_kernel(Path(folder)) as client:
-                    empty = min(round_trip(client, "pass") for _ in range(5))
-                    found.append(round_trip(client, code) - empty)
-    median = statistics.median(ours)
-    return [Row("%load_ext flownb", median, "import metaflow", statistics.median(theirs), "<= 100 ms", median <= GOAL)]
+            mine.append(_seconds(Path(name), WHAT))
+            theirs.append(_seconds(Path(name), "import metaflow"))
+    median = statistics.median(mine)
+    return [Row(WHAT, median, "import metaflow", statistics.median(theirs), "<= 100 ms", median <= GOAL)]
+
+
+def ours() -> list[Figure]:
+    """One fresh kernel."""
+    with tempfile.TemporaryDirectory(prefix="flownb-bench-") as name:
+        return [Figure(WHAT, _seconds(Path(name), WHAT))]
+
+
+def _seconds(folder: Path, code: str) -> float:
+    """Seconds of a cell in a fresh kernel, the round trip of an empty one taken off."""
+    with open_kernel(folder) as client:
+        empty = min(round_trip(client, "pass") for _ in range(5))
+        return round_trip(client, code) - empty

@@ -1,57 +1,150 @@
-"""The memory of a run whose 8 workers read one large artifact at the same time: driver, zygote and workers.
+"""The memory of runs: the command, what workers are forked from, the workers, and all together.
 
-Each task reads all of it, says so with a file, and goes on when it is told to. What is counted is the sum of PSS, in
-which pages that processes share count once. Metaflow, whose workers each make a copy, runs the same with 512 MB.
+A foreach of 10,000 trivial tasks; a flow that makes 2 GB and reads them; and 8 workers that read 2 GB at the same time.
+What all hold together is the sum of PSS, in which pages that processes share count once. What one holds is its peak as
+Linux remembers it, in which they count fully. Metaflow runs 20 tasks, the same 2 GB, and the 8 workers with 512 MB,
+for each of its tasks makes copies.
 """
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peer import start_metaflow
-from benchmarks.processes import held, resident
-from benchmarks.table import Row
+from benchmarks.notebook import write_notebook
+from benchmarks.peer import OUTPUT, run_flownb, start_flownb, start_metaflow
+from benchmarks.processes import Peaks, held, resident, watch_peaks
+from benchmarks.table import Figure, Row
 
-__all__ = ["measure"]
+__all__ = ["measure", "ours"]
 
+TASKS, FEW = 10_000, 20
 WORKERS = 8
 LARGE, SMALL = 2 << 30, 1 << 29
 PATIENCE = 300.0
-START = "%%step start -> big, xs\nbig = np.ones({length})\nxs = list(range({workers}))"
+NOTEBOOK = "memory.ipynb"
+WIDE = (
+    '%%flow Wide\nn = Parameter("n", default=10)',
+    "%%step start -> xs\nxs = list(range(self.n))",
+    "%%step each --foreach xs -> y\ny = self.input + 1",
+    "%%step gather --join -> total\ntotal = sum(one.y for one in inputs)",
+    "%%step end --after gather\npass",
+)
+TWO_GB = (
+    "%%flow Large",
+    "%%shared\nimport numpy as np",
+    "%%step start -> big\nbig = np.ones({length})",
+    "%%step end -> total\ntotal = float(big.sum())",
+)
 # A worker and Metaflow's task alike wait here until all have read.
-READ = """\
+SHARED = (
+    "%%flow Shared",
+    "%%shared\nimport time\nfrom pathlib import Path\nimport numpy as np",
+    "%%step start -> big, xs\nbig = np.ones({length})\nxs = list(range({workers}))",
+    """\
 %%step each --foreach xs
 seen = float(self.big.sum())
 Path({folder!r}, f"read{{self.index}}").touch()
 while not Path({folder!r}, "go").exists():
-    time.sleep(0.05)"""
+    time.sleep(0.05)""",
+    "%%step gather --join -> n\nn = len(list(inputs))",
+    "%%step end --after gather\npass",
+)
+NAMED = ("the command", "what workers are forked from", "a worker")
+TOGETHER = "all together"
 
 
 def measure() -> list[Row]:
-    """Bytes held while all workers hold the artifact."""
+    """One run of each."""
     with tempfile.TemporaryDirectory(prefix="flownb-bench-") as name:
-        interpreter = _interpreter(Path(name))
-        large = _ours(Path(name) / "large", LARGE)
-        small = _ours(Path(name) / "small", SMALL)
-        theirs = _theirs(Path(name) / "small")
-    bound = LARGE + WORKERS * interpreter
+        folder = Path(name)
+        bare, numpy = _interpreter(folder, "pass"), _interpreter(folder, "import numpy")
+        wide = _ours(folder / "wide", WIDE, "--n", str(TASKS), "--max-num-splits", str(TASKS))
+        few = _peaks(folder / "wide", start_metaflow(folder / "wide", "run", "--n", str(FEW), "--max-workers", "2"))
+        large = _ours(folder / "large", TWO_GB)
+        peer = _peaks(folder / "large", start_metaflow(folder / "large", "run"))
+        shared = _held_by_readers(folder / "shared", LARGE)
+        small = _held_by_readers(folder / "small", SMALL)
+        theirs = _held_by_metaflow(folder / "small")
+    python, array = ("python", bare), ("2 GB + python with numpy", LARGE + numpy)
+    bound = LARGE + WORKERS * numpy
     beside = f"2 GB + {WORKERS} × python with numpy"
     return [
-        Row(f"{WORKERS} workers reading 2 GB, in all", large, beside, bound, "<= that", large <= bound, "MB"),
-        Row(f"{WORKERS} workers reading 512 MB, in all", small, "metaflow", theirs, "", True, "MB"),
+        *_rows(f"foreach of {TASKS:,}", wide, few, f"metaflow, {FEW}", [python] * 4),
+        *_rows("2 GB made and read", large, peer, "metaflow", [python, python, array, array]),
+        Row(_shared(LARGE), shared, "-", shared, "<= the limit", shared <= bound, "MB", beside, bound),
+        Row(_shared(SMALL), small, "metaflow", theirs, "", True, "MB"),
     ]
 
 
-def _interpreter(folder: Path) -> int:
-    """What a Python process with numpy holds, if it shares nothing."""
-    code = f"import time, numpy, pathlib\npathlib.Path({str(folder)!r}, 'read0').touch()\ntime.sleep({PATIENCE})"
-    process = subprocess.Popen([sys.executable, "-c", code])
+def ours() -> list[Figure]:
+    """One run of each, of ours."""
+    with tempfile.TemporaryDirectory(prefix="flownb-bench-") as name:
+        folder = Path(name)
+        wide = _ours(folder / "wide", WIDE, "--n", str(TASKS), "--max-num-splits", str(TASKS))
+        large = _ours(folder / "large", TWO_GB)
+        shared = _held_by_readers(folder / "shared", LARGE)
+    return [
+        *_figures(f"foreach of {TASKS:,}", wide),
+        *_figures("2 GB made and read", large),
+        Figure(_shared(LARGE), shared, "MB"),
+    ]
+
+
+def _figures(what: str, peaks: Peaks) -> list[Figure]:
+    """The peaks of a run."""
+    found = [(name, peaks.of(generation)) for generation, name in enumerate(NAMED)] + [(TOGETHER, peaks.together)]
+    return [Figure(f"{what}: {name}", value, "MB") for name, value in found]
+
+
+def _rows(what: str, mine: Peaks, theirs: Peaks, peer: str, limits: Sequence[tuple[str, int]]) -> list[Row]:
+    """The peaks of a run beside Metaflow's, whose tasks are started by its command and not forked."""
+    beside = (theirs.of(0), None, theirs.of(1), theirs.together)
+    return [
+        Row(
+            figure.what,
+            figure.value,
+            "-" if other is None else peer,
+            other or 0,
+            "",
+            True,
+            "MB",
+            limit,
+            at_best,
+        )
+        for figure, other, (limit, at_best) in zip(_figures(what, mine), beside, limits, strict=True)
+    ]
+
+
+def _shared(size: int) -> str:
+    text = "2 GB" if size == LARGE else "512 MB"
+    return f"{WORKERS} workers reading {text}: {TOGETHER}"
+
+
+def _ours(folder: Path, cells: Sequence[str], *words: str) -> Peaks:
+    """The peaks of ``flownb run``; the flow is exported, too."""
+    folder.mkdir()
+    write_notebook(folder / NOTEBOOK, [cell.format(length=LARGE // 8) for cell in cells])
+    run_flownb(folder, "export", NOTEBOOK)
+    return _peaks(folder, start_flownb(folder, "run", NOTEBOOK, *words))
+
+
+def _peaks(folder: Path, process: subprocess.Popen[bytes]) -> Peaks:
+    """The peaks of a run."""
+    found = watch_peaks(process)
+    _ended(folder, process)
+    return found
+
+
+def _interpreter(folder: Path, code: str) -> int:
+    """What a Python process holds that has executed some code, if it shares nothing."""
+    waiting = f"{code}\nimport time, pathlib\npathlib.Path({str(folder)!r}, 'read0').touch()\ntime.sleep({PATIENCE})"
+    process = subprocess.Popen([sys.executable, "-c", waiting])
     try:
         _wait_until_read(folder, process, 1)
         return resident(process.pid)
@@ -61,58 +154,43 @@ def _interpreter(folder: Path) -> int:
         (folder / "read0").unlink(missing_ok=True)
 
 
-def _ours(folder: Path, size: int) -> int:
+def _held_by_readers(folder: Path, size: int) -> int:
     """What ``flownb run`` and its workers hold."""
     folder.mkdir()
-    cells = (
-        "%load_ext flownb",
-        "%%flow Shared",
-        "%%shared\nimport time\nfrom pathlib import Path\nimport numpy as np",
-        START.format(length=size // 8, workers=WORKERS),
-        READ.format(folder=str(folder)),
-        "%%step gather --join -> n\nn = len(list(inputs))",
-        "%%step end --after gather\npass",
+    write_notebook(
+        folder / NOTEBOOK,
+        [cell.format(length=size // 8, workers=WORKERS, folder=str(folder)) for cell in SHARED],
     )
-    code: dict[str, Any] = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": ()}
-    listed = [{**code, "source": cell} for cell in cells]
-    notebook = {"cells": listed, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
-    (folder / "shared.ipynb").write_text(json.dumps(notebook))
-    command = [sys.executable, "-m", "flownb.cli.main"]
-    subprocess.run([*command, "export", "shared.ipynb"], cwd=folder, check=True, capture_output=True)
-    return _read(
-        folder,
-        subprocess.Popen(
-            [*command, "run", "shared.ipynb", "--max-workers", str(WORKERS)],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ),
-    )
+    run_flownb(folder, "export", NOTEBOOK)
+    return _read(folder, start_flownb(folder, "run", NOTEBOOK, "--max-workers", str(WORKERS)))
 
 
-def _theirs(folder: Path) -> int:
+def _held_by_metaflow(folder: Path) -> int:
     """What Metaflow's run and its tasks hold."""
     for file in (*folder.glob("read*"), folder / "go"):
         file.unlink()
     return _read(folder, start_metaflow(folder, "run", "--max-workers", str(WORKERS)))
 
 
-def _read(folder: Path, process: subprocess.Popen[str]) -> int:
+def _read(folder: Path, process: subprocess.Popen[bytes]) -> int:
     """What a run and all below it hold while its tasks wait; then let it end."""
     try:
         _wait_until_read(folder, process, WORKERS)
         found = _settled(process)
     finally:
         (folder / "go").touch()
-        said, _ = process.communicate(timeout=PATIENCE)
-    if process.returncode:
-        raise RuntimeError(f"the run failed:\n{said}")
+        _ended(folder, process)
     return found
 
 
-def _settled(process: subprocess.Popen[str]) -> int:
-    """What is held once it stands still: the sum of shares is wrong while processes still map and unmap files."""
+def _ended(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a run has ended well."""
+    if process.wait(PATIENCE):
+        raise RuntimeError(f"the run failed:\n{(folder / OUTPUT).read_text(errors='replace')}")
+
+
+def _settled(process: subprocess.Popen[bytes]) -> int:
+    """What is held once it no longer changes: the sum of shares is wrong while processes still map and unmap files."""
     end = time.monotonic() + PATIENCE
     before, now = 0, held(process.pid)
     while abs(now - before) > now / 200 and time.monotonic() < end:

@@ -47,7 +47,8 @@ def warm():
 if client == "ours":
     from flownb.store.s3.cache import BlobCache
     from flownb.store.s3 import open_s3
-    storage, blobs = open_s3("s3://bench/ours", cache=BlobCache("unused", 0))
+    from pathlib import Path
+    storage, blobs = open_s3("s3://bench/ours", cache=BlobCache(Path("unused"), 0))
     storage.exists("warm"), storage.read("warm"), storage.write("warm", bytes(1 << 17))
     def large_up():
         blobs._damaged.add(key)  # the server answers that everything is there

@@ -12,19 +12,15 @@ import contextlib
 import os
 import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
 from traitlets import Bool, Enum, Float, Int, List, TraitError, TraitType, Unicode
-from traitlets.config import Config, Configurable
+from traitlets.config import Configurable
 
 from flownb.errors import ParameterError
 from flownb.settings import DATASTORE_VARIABLE, OFF
 
-__all__ = ["Flownb", "configured", "table"]
-
-# Files of IPython's default profile, which a kernel reads as well; the later one counts more.
-FILES = ("ipython_config", "ipython_kernel_config")
+__all__ = ["Flownb", "table"]
 
 
 class Flownb(Configurable):
@@ -92,7 +88,7 @@ class Flownb(Configurable):
             raise ParameterError(
                 "A setting of flownb in IPython's configuration is not accepted.",
                 f"{str(error).rstrip('.')}.",
-                f"Correct c.Flownb in {FILES[0]}.py; docs/settings.md says what is accepted.",
+                "Correct c.Flownb in ipython_config.py; docs/settings.md says what is accepted.",
             ) from None
         for one in noted:  # of a setting that there is not
             print(f"note: {one.message}", file=sys.stderr)
@@ -105,52 +101,6 @@ class Flownb(Configurable):
             os.environ.pop(trait.metadata["variable"], None)
         else:
             os.environ[trait.metadata["variable"]] = _text(change.new)
-
-
-def configured(folders: list[Path] | None = None) -> None:
-    """Take over settings from the files that a kernel reads, for a command of the terminal.
-
-    Parameters
-    ----------
-    folders : list of Path, optional
-        Where they are looked for; later ones count more. None means where IPython looks for them.
-
-    Raises
-    ------
-    ParameterError
-        If a setting has a value that is not accepted.
-    """
-    found = Config()
-    for folder in _folders() if folders is None else folders:
-        for name in FILES:
-            for path in (folder / f"{name}.json", folder / f"{name}.py"):
-                if path.is_file():
-                    found.merge(_read(path))
-    if "Flownb" not in found:
-        return
-    Flownb.of(config=Config({"Flownb": found["Flownb"]}))
-
-
-def _folders() -> list[Path]:
-    """Where IPython looks for its configuration."""
-    from IPython.core.application import ENV_CONFIG_DIRS, SYSTEM_CONFIG_DIRS
-
-    shared = [Path(folder) for folder in (*reversed(SYSTEM_CONFIG_DIRS), *reversed(ENV_CONFIG_DIRS))]
-    own = Path(os.environ.get("IPYTHONDIR") or "~/.ipython").expanduser()
-    return [*shared, own / "profile_default"]
-
-
-def _read(path: Path) -> Config:
-    """What a file configures; nothing if it cannot be read, as in IPython."""
-    from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
-
-    loader = JSONFileConfigLoader if path.suffix == ".json" else PyFileConfigLoader
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # the output of a command is only what it says itself
-            return loader(path.name, path=str(path.parent)).load_config()
-    except (Exception, SystemExit) as error:  # code of the user's, which may raise anything
-        print(f"note: `{path}` cannot be read: {type(error).__name__}: {error}", file=sys.stderr)
-        return Config()
 
 
 def table() -> list[str]:

@@ -6,9 +6,12 @@ that a magic or the command line can lay them out and a test can compare them.
 
 from __future__ import annotations
 
-import difflib
+import heapq
+import itertools
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 from flownb.metaflow_errors import (
@@ -53,9 +56,44 @@ __all__ = [
 
 
 def closest(word: str, words: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """The closest of `words`, if one is close; `cutoff` says how close, from 0 to 1."""
-    found = difflib.get_close_matches(word, list(words), n=1, cutoff=cutoff)
-    return found[0] if found else None
+    """The closest of `words`, if one is close; `cutoff` says how close, from 0 to 1.
+
+    It is the one that `difflib.get_close_matches` finds. A flow may have thousands of names, so letters are counted
+    first, and only words that can still be the closest are compared.
+    """
+    import difflib
+
+    words, letters, size = set(words), _letters(word), len(word)
+    if word in words:
+        return word
+    # No word is closer than its common letters allow; the first one of the heap may be the closest.
+    limits = [(-2.0 * (letters & _letters(one)).bit_count() / (size + len(one)), one) for one in words]
+    ahead = [pair for pair in limits if pair[0] <= -cutoff]
+    heapq.heapify(ahead)
+    best, found = cutoff, None
+    matcher = difflib.SequenceMatcher(b=word)
+    while ahead and -ahead[0][0] >= best:
+        one = heapq.heappop(ahead)[1]
+        matcher.set_seq1(one)
+        ratio = matcher.ratio()
+        if ratio > best or (ratio == best and (found is None or one > found)):
+            best, found = ratio, one
+    return found
+
+
+_places: dict[tuple[str, int], int] = {}
+_unused_place = itertools.count()
+
+
+@lru_cache(maxsize=16384)
+def _letters(word: str) -> int:
+    """The letters of a word as bits: one for each letter and how often it occurred before."""
+    bits = 0
+    for letter, times in Counter(word).items():
+        for before in range(times):
+            place = _places.get((letter, before))
+            bits |= 1 << (_places.setdefault((letter, before), next(_unused_place)) if place is None else place)
+    return bits
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from flownb.errors import NotFound, ParameterError
 
 __all__ = [
     "DATASTORE_VARIABLE",
+    "MAX_NUM_SPLITS",
     "datastore_root",
     "ignored_variables",
     "is_off",
@@ -25,6 +26,8 @@ __all__ = [
 ]
 
 DATASTORE_VARIABLE = "FLOWNB_DATASTORE"
+# Metaflow's own default of --max-num-splits.
+MAX_NUM_SPLITS = 100
 # Where `getpass.getuser` looks beside those that Metaflow reads.
 GETPASS_VARIABLES = ("LOGNAME", "LNAME")
 OFF = ("0", "false", "no", "off")

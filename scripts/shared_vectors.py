@@ -16,11 +16,11 @@ from typing import Any, get_args
 
 from flownb.cells.cell import read_cell
 from flownb.errors import CellError
-from flownb.picture import Dag, DagEdge, DagNode, dag_payload, dag_svg
 from flownb.picture.layout import flow_description, flow_summary, step_words
 from flownb.picture.measure import code_spans
-from flownb.picture.model import STATES, NodeKind, NodeState
-from flownb.picture.svg import state_glyph
+from flownb.picture.model import STATES, Dag, DagEdge, DagNode, NodeKind, NodeState
+from flownb.picture.payload import dag_payload
+from flownb.picture.svg import dag_svg, state_glyph
 from flownb.runtime.events import Event, TaskCloned, TaskEnded, TaskRetried, TaskStarted
 from flownb.session.progress import StepTally, Tally, counts, duration, rate_text
 from flownb.store.records import TaskStatus

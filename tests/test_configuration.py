@@ -9,8 +9,9 @@ import pytest
 from traitlets import TraitError
 from traitlets.config import Config
 
+from flownb.cli.configuration import configured, folders
 from flownb.cli.main import main
-from flownb.configuration import Flownb, configured, table
+from flownb.configuration import Flownb, table
 from flownb.errors import ParameterError
 from flownb.session.options import RunOptions, parse_run
 from flownb.settings import datastore_root, ignored_variables, max_workers, shows_report_details
@@ -65,6 +66,15 @@ def test_the_command_line_reads_the_files_of_a_kernel(tmp_path: Path, capsys: py
     configured([shared, own, tmp_path / "none"])
     assert (max_workers(), os.environ["FLOWNB_CACHE"]) == (4, "/c")
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_command_looks_where_a_kernel_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The folders are those of IPython, the user's own last."""
+    from IPython.core.application import ENV_CONFIG_DIRS, SYSTEM_CONFIG_DIRS
+
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    theirs = [*reversed(SYSTEM_CONFIG_DIRS), *reversed(ENV_CONFIG_DIRS)]
+    assert folders() == [*map(Path, theirs), tmp_path / "profile_default"]
 
 
 def test_a_wrong_setting_in_a_file_is_refused(tmp_path: Path) -> None:

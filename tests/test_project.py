@@ -105,11 +105,11 @@ def test_actions_are_pinned() -> None:
 def test_make_targets_that_are_named_exist() -> None:
     """Each `make` target that a guide, a workflow or the matrix names is in the Makefile."""
     rules = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", rules, flags=re.M))
+    targets = set(re.findall(r"^([a-z-]+):", rules, flags=re.M))
     matrix = WORKFLOWS["ci"]["jobs"]["tests"]["strategy"]["matrix"]
     named = {*matrix["target"], *(one["target"] for one in matrix["include"])}
     for text in texts():
-        named.update(re.findall(r"(?:`|\$ |run: )make ([a-z]+)", text))
+        named.update(re.findall(r"(?:`|\$ |run: )make ([a-z-]+)", text))
     assert named - targets == set()
     phony = re.search(r"^\.PHONY: (.*)", rules, flags=re.M)
     assert phony is not None

@@ -35,6 +35,8 @@ __all__ = [
 # Spellings of the decorator that marks a step; a body may have it although its cell's header says the same.
 STEP_MARKS = frozenset({"step", "metaflow.step", "flownb.step"})
 MAGIC = re.compile(r"^\s*(?:%{1,2}[A-Za-z_]|!|\?[\w.]|[\w.]+\?{1,2}\s*$)")
+# What a string with several lines has: three quotes, a backslash at a line's end, or (Python 3.12) a value in braces.
+SEVERAL_LINES = re.compile(r"""'''|\"\"\"|\\\n|[FfTt][Rr]?['"]""")
 ASSIGNED_MAGIC = re.compile(r"^\s*[\w.,\s\[\]'\"]+=\s*(?:%[A-Za-z_]|!)")
 
 
@@ -136,6 +138,13 @@ class StepBody:
     def is_end(self) -> bool:
         """Whether the body says ``@step(end=True)``: the flow ends here, whatever the step is called."""
         return self._marked("end")
+
+    def mentions(self, *words: str) -> bool:
+        """Whether one of some words may be in the code; if not, a search of the tree for what they mean finds nothing.
+
+        Python reads some letters that are not ASCII as others that are, so code with such letters may say any word.
+        """
+        return not self.code.isascii() or any(word in self.code for word in words)
 
     def _marked(self, setting: str) -> bool:
         """Whether a setting of the body's own ``@step`` is true."""
@@ -244,6 +253,8 @@ def unindentable_lines(text: str) -> frozenset[int]:
 
     An incomplete text gives the lines known so far.
     """
+    if not SEVERAL_LINES.search(text):
+        return frozenset()
     inside: set[int] = set()
     depth: list[int] = []
     try:
@@ -280,6 +291,8 @@ def _logical_lines(text: str) -> list[tuple[int, int, str]]:
 
 def _leading_decorators(text: str) -> list[Decorator]:
     """Decorator lines above the body that decorate the step rather than a def of the body."""
+    if "@" not in text:
+        return []
     lines = text.split("\n")
     found: list[tuple[Decorator, int]] = []
     following: tuple[int, str] | None = None

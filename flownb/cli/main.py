@@ -1,28 +1,26 @@
 """``flownb``: everything a notebook's flow can do, from its file, without a kernel.
 
 The exit status is 0 if all went well, 1 if the flow or its checks failed, and 2 if the call is wrong. Words are read by
-the table of commands (`flownb.session.commands`); what the commands do is in the modules beside this one.
+the table of commands (`flownb.session.commands`); what the commands do is in the modules beside this one, each of which
+is imported when one of its commands is called.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import select
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
-import click.shell_completion
 
-from flownb.cli import datastore as store
-from flownb.cli import notebook
-from flownb.cli.logs import logs
-from flownb.configuration import configured
+from flownb.cli.configuration import configured
+from flownb.cli.importing import importing
 from flownb.errors import FlownbError, ParameterError, nearest
-from flownb.runtime.failure import StepError, user_frames
 from flownb.session.commands import COMMANDS
 from flownb.session.completion import parameter_options, source_parameters
 from flownb.session.parser import WIDTH, refused
@@ -33,6 +31,8 @@ __all__ = ["main"]
 
 # The status of a command whose output nobody reads any more, as a shell has it for SIGPIPE.
 BROKEN_PIPE = 141
+# The variable with which a shell asks for the words that complete a line.
+COMPLETE = "_FLOWNB_COMPLETE"
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -71,12 +71,13 @@ def _is_unread(output: int) -> bool:
 def _called(words: list[str]) -> int:
     """Carry out what words say; the exit status."""
     group = _group()
-    if "_FLOWNB_COMPLETE" in os.environ:
-        return click.shell_completion.shell_complete(
-            group, {"obj": configured}, "flownb", "_FLOWNB_COMPLETE", os.environ["_FLOWNB_COMPLETE"]
-        )
+    if COMPLETE in os.environ:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(group, {"obj": configured}, "flownb", COMPLETE, os.environ[COMPLETE])
     try:
-        command = _read(group, _with_notebook_first(words))
+        with importing():
+            command = _read(group, _with_notebook_first(words))
         if command is None:
             return 0
         working_folder()
@@ -84,15 +85,20 @@ def _called(words: list[str]) -> int:
         # Outside of click's contexts: a step that uses click itself finds none of ours.
         return command()
     except FlownbError as error:
+        from flownb.cli.messages import in_terminal, print_user_error
+
         cause = error.__cause__
         if cause is not None:
-            _print_user_error(cause)
-        print(notebook.in_terminal(f"flownb: {error.headline}: {error}"), file=sys.stderr)
+            print_user_error(cause)
+        print(in_terminal(f"flownb: {error.headline}: {error}"), file=sys.stderr)
         return 2 if isinstance(error, ParameterError) else 1
     except KeyboardInterrupt as error:
         print(f"flownb: {error}".replace("%flow", "flownb") if str(error) else "flownb: interrupted", file=sys.stderr)
         return 130
     except (Exception, SystemExit) as error:
+        from flownb.cli.messages import print_user_error
+        from flownb.runtime.failure import user_frames
+
         if user_frames(error) is None:
             if isinstance(error, BrokenPipeError) or not isinstance(error, OSError):
                 raise
@@ -101,7 +107,7 @@ def _called(words: list[str]) -> int:
             why = f"The system says: {error.strerror or error}{about}."
             print(f"flownb: The command stopped. {why} Remove the cause, then try again.", file=sys.stderr)
             return 1
-        _print_user_error(error)  # a step's own, or shared code's
+        print_user_error(error)  # a step's own, or shared code's
         return 1
 
 
@@ -167,15 +173,16 @@ def _group() -> click.Group:
     click.version_option(__version__, prog_name="flownb", message="%(prog)s %(version)s")(group)
     for command in COMMANDS:
         if command.terminal:
-            parser = command.parser("command", _call(CALLS[command.name]))
+            parser = command.parser("command", partial(_call, command.name))
             parser.flow_options = _flow_options
             group.add_command(parser)
     return group
 
 
-def _call(function: Callable[..., int]) -> Callable[..., Callable[[], int]]:
-    """What makes a call that is still to be made of the values that a command read."""
-    return lambda **values: partial(function, **values)
+def _call(name: str, **values: Any) -> Callable[[], int]:
+    """The call of a command with the values that it read; only its own module is imported."""
+    function = getattr(importlib.import_module(f"flownb.cli.{MODULES[name]}"), name)
+    return partial(function, **values)
 
 
 def _flow_options(given: Sequence[str]) -> list[tuple[str, str]]:
@@ -183,55 +190,40 @@ def _flow_options(given: Sequence[str]) -> list[tuple[str, str]]:
     named = next((word for word in given if word.endswith(".ipynb")), None)
     if named is None:
         return []
-    if "_FLOWNB_COMPLETE" in os.environ:
+    if COMPLETE in os.environ:
         return source_parameters(Path(named))
     try:
         path = Path(named).absolute()  # opening a notebook changes the working folder
     except OSError:
         return []  # it was removed
+    from flownb.cli.notebook import open_notebook
+
     try:
         configured()
-        return parameter_options(notebook.open_notebook(path).program(False))
+        return parameter_options(open_notebook(path).program(False))
     except (Exception, SystemExit):  # help is printed even where the notebook, its code or a setting is wrong
         return [(f"{name} VALUE", text) for name, text in source_parameters(path)]
 
 
-def completion(shell: str) -> int:
-    """``flownb completion SHELL``."""
-    kind = click.shell_completion.get_completion_class(shell)
-    assert kind is not None  # the command reads no other name
-    print(kind(_group(), {}, "flownb", "_FLOWNB_COMPLETE").source())
-    return 0
-
-
-def _print_user_error(error: BaseException) -> None:
-    """The user's frames and message of an error that a step raised."""
-    frames = user_frames(error)
-    if isinstance(error, StepError):
-        print(error.facts["traceback"], file=sys.stderr, end="")
-    elif frames is not None:
-        print("".join(traceback.format_exception(type(error), error, frames)), file=sys.stderr, end="")
-
-
-# The function of each command, by its name.
-CALLS: Mapping[str, Callable[..., int]] = {
-    "run": notebook.run,
-    "resume": notebook.resume,
-    "status": notebook.status,
-    "use": notebook.use,
-    "spin": notebook.spin,
-    "check": notebook.check,
-    "export": notebook.export,
-    "show": notebook.show,
-    "card": notebook.card,
-    "runs": notebook.runs,
-    "logs": logs,
-    "timeline": store.timeline,
-    "du": store.du,
-    "gc": store.gc,
-    "rm": store.rm,
-    "index": store.index,
-    "completion": completion,
+# The module beside this one that has the function of a command, which is called as the command.
+MODULES: Mapping[str, str] = {
+    "run": "run",
+    "resume": "run",
+    "status": "results",
+    "use": "results",
+    "spin": "spin",
+    "check": "check",
+    "export": "export",
+    "show": "results",
+    "card": "results",
+    "runs": "results",
+    "logs": "logs",
+    "timeline": "datastore",
+    "du": "datastore",
+    "gc": "datastore",
+    "rm": "datastore",
+    "index": "datastore",
+    "completion": "completion",
 }
 # Those that take no notebook.
 WITHOUT_NOTEBOOK = ("runs", "timeline", "logs", "index", "gc", "du", "rm", "completion")

@@ -407,7 +407,8 @@ def define_flow(cells: Iterable[Cell], *, default_name: str = DEFAULT_FLOW_NAME)
     unusable = tuple(step for step in flow.steps if step_name_problem(step.name, flow.class_names))
     if not unusable:
         return flow
-    steps = tuple(step for step in flow.steps if step not in unusable)
+    left_out = set(map(id, unusable))
+    steps = tuple(step for step in flow.steps if id(step) not in left_out)
     return replace(flow, steps=steps, unusable=unusable)
 
 

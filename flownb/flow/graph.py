@@ -20,6 +20,7 @@ from typing import Any, Literal
 from flownb.cells.body import Transition
 from flownb.errors import Message
 from flownb.flow.definition import Step
+from flownb.flow.reach import Reach
 
 __all__ = ["FlowGraph", "GraphProblem", "Node", "OpenSplit", "follow_splits", "leaving"]
 
@@ -226,7 +227,7 @@ class FlowGraph:
         if not any(node.kind == "switch" for node in self.nodes.values()):
             return self.reachable
         # For each step the bits of the steps that run whenever it runs: below a switch, what all its cases lead to.
-        bits = self._bits
+        bits = self.reach.bits
         needed: dict[str, int] = {}
         for name in reversed(self.order):
             node = self.nodes[name]
@@ -240,42 +241,23 @@ class FlowGraph:
         return frozenset(name for name in self.reachable if certain & bits[name])
 
     @cached_property
-    def _bits(self) -> dict[str, int]:
-        """A bit for each step: sets of steps as integers keep questions about all steps of a long flow cheap."""
-        return {name: 1 << place for place, name in enumerate(self.nodes)}
-
-    @cached_property
-    def _above(self) -> dict[str, int]:
-        """For each step the bits of the steps from which it can be reached; on a graph without a cycle."""
-        bits = self._bits
-        above: dict[str, int] = {}
-        for name in self.order:
-            found = 0
-            for parent in self.nodes[name].parents:
-                if parent in bits:
-                    found |= above.get(parent, 0) | bits[parent]
-            above[name] = found
-        return above
+    def reach(self) -> Reach:
+        """From which steps each step can be reached."""
+        parents = {name: node.parents for name, node in self.nodes.items()}
+        return Reach(parents, self.order, cyclic=bool(self.cycle))
 
     @cached_property
     def behind_switch(self) -> frozenset[str]:
         """Switches, and the steps that a switch leads to, directly or not."""
-        switches = reduce(operator.or_, (self._bits[one.name] for one in self.nodes.values() if _is_switch(one)), 0)
-        if not switches:
+        found = {name for name, node in self.nodes.items() if _is_switch(node)}
+        if not found:
             return frozenset()
-        return frozenset(
-            name for name, node in self.nodes.items() if _is_switch(node) or self._above_bits(name) & switches
-        )
-
-    def _above_bits(self, name: str) -> int:
-        """The bits of all steps from which one can be reached."""
-        if self.cycle:
-            return reduce(operator.or_, (self._bits[one] for one in self.ancestors(name)), 0)
-        return self._above.get(name, 0)
+        switches = self.reach.of(found)
+        return frozenset(found | {name for name, above in self.reach.above.items() if above & switches})
 
     def is_above(self, other: str, name: str) -> bool:
-        """Whether `name` can be reached from `other`; cheaper than a look at `ancestors`."""
-        return bool(self._bits.get(other, 0) & self._above_bits(name)) if name in self.nodes else False
+        """Whether `name` can be reached from `other`."""
+        return bool(self.reach.bits.get(other, 0) & self.reach.above.get(name, 0))
 
     def below(self, names: Iterable[str]) -> frozenset[str]:
         """All steps that can be reached from one of `names`."""
@@ -284,17 +266,9 @@ class FlowGraph:
 
     def between(self, split: str, name: str) -> frozenset[str]:
         """The steps on the paths from a split to `name`: those above it that are neither the split nor above that."""
-        seen: set[str] = set()
-        ahead = list(self.nodes[name].parents) if name in self.nodes else []
-        while ahead:
-            parent = ahead.pop()
-            if parent in seen or parent == split or parent not in self.nodes:
-                continue
-            if self.is_above(parent, split):
-                continue
-            seen.add(parent)
-            ahead.extend(self.nodes[parent].parents)
-        return frozenset(seen)
+        reach = self.reach
+        outside = reach.above.get(split, 0) | reach.bits.get(split, 0)
+        return frozenset(reach.names(reach.above.get(name, 0) & ~outside))
 
     def in_foreach(self, name: str) -> bool:
         """Whether a step runs once for each item of a foreach."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import linecache
 import os
-import pdb
 import re
 import signal
 import sys
@@ -18,8 +17,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial, wraps
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
-
-from IPython.core import debugger
 
 from flownb.errors import FlownbError
 
@@ -248,6 +245,10 @@ def breakpoints(shell: Any, can_ask: Callable[[], bool]) -> Iterator[None]:
     can_ask : callable
         Whether somebody can answer. If not, the calls raise an `EOFError` that says so.
     """
+    import pdb
+
+    from IPython.core import debugger
+
     before = sys.breakpointhook, pdb.set_trace, debugger.set_trace
 
     def stop(name: str, frame: FrameType) -> None:

@@ -76,8 +76,8 @@ class RunMagics(Magics):
         if not words:
             print(overview())
         elif words[0] == "run" and self.frontend.views.has_session:
+            from flownb.runtime.program import module_kept
             from flownb.session.completion import parameter_options
-            from flownb.session.executors import module_kept
 
             session = self.frontend.session
             with module_kept(session.flow.name):

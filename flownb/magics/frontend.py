@@ -11,14 +11,11 @@ import contextlib
 import json
 import os
 import re
-import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
-
-from blake3 import blake3
 
 from flownb.configuration import Flownb
 from flownb.errors import CellError
@@ -94,7 +91,11 @@ def kernel_name(shell: Any) -> str:
     """What distinguishes a kernel from all others; a restart keeps it, for the front end's connection stays."""
     session = getattr(getattr(shell, "kernel", None), "session", None)
     key = getattr(session, "key", b"")
-    return blake3(key).hexdigest(10) if key else secrets.token_hex(10)
+    if not key:
+        return os.urandom(10).hex()
+    from blake3 import blake3
+
+    return blake3(key).hexdigest(10)
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -227,7 +227,7 @@ def layout_dag(dag: Dag, *, max_width: float = 1000.0) -> DagLayout:
 
     Examples
     --------
-    >>> from flownb.picture import Dag, DagEdge, DagNode
+    >>> from flownb.picture.model import Dag, DagEdge, DagNode
     >>> flow = Dag("F", (DagNode("load"), DagNode("train")), (DagEdge("load", "train"),))
     >>> [(box.node.name, box.layer) for box in layout_dag(flow).boxes]
     [('load', 0), ('train', 1)]

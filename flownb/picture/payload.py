@@ -113,7 +113,7 @@ def dag_payload(dag: Dag, *, max_width: float = 1000.0) -> dict[str, Any]:
 
     Examples
     --------
-    >>> from flownb.picture import Dag, DagNode
+    >>> from flownb.picture.model import Dag, DagNode
     >>> payload = dag_payload(Dag("F", (DagNode("load", state="fresh"),)))
     >>> payload["summary"], payload["nodes"][0]["state"]
     ('1 step · 1 fresh', 'fresh')

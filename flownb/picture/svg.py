@@ -228,7 +228,8 @@ def dag_svg(dag: Dag, *, max_width: float = 1000.0, caption: bool = True) -> str
 
     Examples
     --------
-    >>> from flownb.picture import Dag, DagNode, dag_svg
+    >>> from flownb.picture.model import Dag, DagNode
+    >>> from flownb.picture.svg import dag_svg
     >>> dag_svg(Dag("F", (DagNode("load", state="fresh"),))).startswith("<svg ")
     True
     """

@@ -54,7 +54,8 @@ def dag_text(dag: Dag) -> str:
 
     Examples
     --------
-    >>> from flownb.picture import Dag, DagEdge, DagNode, dag_text
+    >>> from flownb.picture.model import Dag, DagEdge, DagNode
+    >>> from flownb.picture.text import dag_text
     >>> flow = Dag("F", (DagNode("load", state="fresh"), DagNode("fit")), (DagEdge("load", "fit"),))
     >>> print(dag_text(flow))
     F · 2 steps · 1 fresh · 1 never run

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 from flownb.provenance.distributions import changed_distributions
 from flownb.provenance.installed import is_installed
 from flownb.provenance.module_hashes import imported_names
-from flownb.provenance.record import NewModules, look_at_distributions, used_distributions
+from flownb.provenance.record import NewModules, note_imports, used_distributions
 from flownb.provenance.variables import ALL, ZONE, VariableReads, changed_variables, reads_of_modules, watched
 from flownb.store.encodings.pickle5 import modules_of_values
 
@@ -50,14 +50,14 @@ class Dependencies:
     def unrecorded(self) -> Iterator[None]:
         """Note nothing of a block that leaves no record, and what it imports for the tasks that follow."""
         look_at_modules()
-        look_at_distributions()
+        note_imports()
         yield
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Note what the block uses."""
         look_at_modules()
-        look_at_distributions()
+        note_imports()
         with watched() as self._reads, modules_of_values() as self._of_values:
             try:
                 yield

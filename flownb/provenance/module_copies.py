@@ -44,9 +44,9 @@ MOST_OBJECTS = 2000
 # Started with the process, and not imported by a step.
 STARTUP = frozenset({"sitecustomize", "usercustomize"})
 
-# Names of modules that are or were of the user's own; all the many others are looked at once.
+# Modules that were looked at. Only those of the user's own are looked at again, and not all the many others.
+_looked_at = NewModules()
 _own: set[str] = set()
-_new = NewModules()
 _entered: list[OwnModules] = []
 # A run in the background and a cell may run steps in one process, but not at once.
 _lock = RLock()
@@ -326,8 +326,10 @@ def _is_made_of_own(value: Any, known: dict[str, bool], most: int = MOST_OBJECTS
 
 def _own_names() -> list[str]:
     """Names of all of the user's own modules that are imported."""
-    _own.update(name for name in _new.take() if _places(name))
-    return [name for name in _own | imported_paths().keys() if name in sys.modules and _places(name)]
+    new = _looked_at.take()
+    found = {name for name in chain(new, _own, imported_paths()) if name in sys.modules and _places(name)}
+    _own.update(found)
+    return list(found)
 
 
 def _places(name: str) -> list[str]:

@@ -13,7 +13,6 @@ import math
 import os
 import sys
 import time
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -232,6 +231,8 @@ def _read(path: str, package: str = "") -> tuple[Digests, tuple[str, ...], float
 
 def _member(archive: Path, path: str) -> bytes:
     """A file in a zip archive."""
+    import zipfile
+
     if not zipfile.is_zipfile(archive):
         raise FileNotFoundError(path)
     try:

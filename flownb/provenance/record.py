@@ -26,12 +26,15 @@ from flownb.provenance.distributions import LoadedVersions, used_versions
 from flownb.version import __version__
 
 __all__ = [
+    "Distributions",
     "NewModules",
+    "adopt_distributions",
+    "current_distributions",
     "git_state",
     "imported_distributions",
     "install_stamps",
     "known_distributions",
-    "look_at_distributions",
+    "note_imports",
     "run_environment",
     "used_distributions",
 ]
@@ -216,6 +219,19 @@ def known_distributions() -> Distributions:
     return _seen.installed
 
 
+def current_distributions() -> Distributions:
+    """What is installed now, for a process that is started now: it need not read that again."""
+    if known_distributions().stamps != install_stamps():
+        _seen.installed = _read_installed()
+    return known_distributions()
+
+
+def adopt_distributions(installed: Distributions) -> None:
+    """Take over what the process that started this one has read, unless something was installed since."""
+    if installed.stamps == install_stamps():
+        _seen.installed = installed
+
+
 def imported_distributions() -> dict[str, str]:
     """Names and versions of all installed distributions of which this process has imported a module.
 
@@ -227,8 +243,13 @@ def imported_distributions() -> dict[str, str]:
         Versions by name, sorted, of what is in memory; ``"?"`` where that is not known, for it was installed again
         meanwhile. What is on ``sys.path`` and was not installed is left out, as is Python itself.
     """
-    found = {name: unquote(mark.partition("#")[0]) for name, mark in look_at_distributions().items()}
+    found = {name: unquote(mark.partition("#")[0]) for name, mark in _loaded_versions().items()}
     return dict(sorted(found.items()))
+
+
+def note_imports() -> None:
+    """Note what this process has imported: what it imports from now on has the version that is installed now."""
+    _note_new(known_distributions())
 
 
 def used_distributions(modules: Iterable[str], *, everything: bool = False) -> str:
@@ -241,17 +262,19 @@ def used_distributions(modules: Iterable[str], *, everything: bool = False) -> s
     everything : bool, default False
         Whether it may reach all that this process has imported.
     """
-    loaded, owners = look_at_distributions(), known_distributions().owners
+    loaded, owners = _loaded_versions(), known_distributions().owners
     mine = loaded if everything else {owner for name in modules if (owner := _owner(name, owners)) is not None}
     return used_versions(mine, loaded)
 
 
-def look_at_distributions() -> dict[str, str]:
-    """What is known of all distributions of which this process has imported a module.
+def _loaded_versions() -> dict[str, str]:
+    """What is known of all distributions of which this process has imported a module."""
+    _note_new(known_distributions())
+    return _seen.loaded.marks()
 
-    What is imported after this call has the version that is installed now.
-    """
-    installed = known_distributions()
+
+def _note_new(installed: Distributions) -> None:
+    """Look at the modules that were imported since the last call."""
     new = _seen.modules.take()
     found = {name: _distribution(name, installed) for name in new}
     lost = [name for name, owner in found.items() if owner is None]
@@ -259,7 +282,6 @@ def look_at_distributions() -> dict[str, str]:
         _seen.installed = installed = _read_installed()
         found |= {name: _distribution(name, installed) for name in lost}
     _seen.loaded.note({name: owner for name, owner in found.items() if owner})
-    return _seen.loaded.marks()
 
 
 def _distribution(name: str, installed: Distributions) -> str | None:

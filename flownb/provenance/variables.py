@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from types import FrameType
 from typing import Any
 from urllib.parse import quote, unquote
@@ -22,17 +22,7 @@ from urllib.parse import quote, unquote
 from flownb.provenance.installed import is_installed
 from flownb.settings import ignored_variables
 
-__all__ = [
-    "ALL",
-    "ZONE",
-    "VariableReads",
-    "changed_variables",
-    "held_variables",
-    "mentioned_variables",
-    "reads_of_modules",
-    "texts_of",
-    "watched",
-]
+__all__ = ["ALL", "ZONE", "VariableReads", "changed_variables", "mentioned_variables", "reads_of_modules", "watched"]
 
 # Instead of a name: all variables, which code looked at; the time zone, which C code reads.
 ALL, ZONE = "*", "@zone"
@@ -88,17 +78,10 @@ class VariableReads:
     def __init__(self, before: Mapping[str, str] | None = None) -> None:
         self.read: dict[str, str | None] = {}
         self.everything = False
-        self._held = held_variables() if before is None else {}
-        if before is not None:
-            self.before = before
+        self.before = _copy_of_environment() if before is None else before
         self._written: set[str] = set()
         self._here = threading.get_ident()
         self._others = {one.ident for one in threading.enumerate()} - {self._here}
-
-    @cached_property
-    def before(self) -> Mapping[str, str]:
-        """The environment as it was when the block began."""
-        return texts_of(self._held)
 
     @property
     def here(self) -> bool:
@@ -134,7 +117,7 @@ class VariableReads:
         """`text` for a block whose variables stay set: of one that it read and then set, the value that it set."""
         for name in self._written & self.read.keys():
             self.read[name] = os.environ.get(name)
-        self.before = dict(os.environ)
+        self.before = _copy_of_environment()
         return self.text(own=(), added=(), zone=False)
 
     def text(self, *, own: Iterable[str], added: Iterable[str], zone: bool) -> str:
@@ -159,14 +142,13 @@ class VariableReads:
         return " ".join(f"{name}={digest}" for name, digest in sorted(found.items()))
 
 
-def held_variables() -> dict[Any, Any]:
-    """A copy of the environment as ``os.environ`` holds it: decoding a hundred variables takes longer than a step."""
-    return dict(getattr(os.environ, "_data", os.environ))
-
-
-def texts_of(held: Mapping[Any, Any]) -> dict[str, str]:
-    """The variables of `held_variables`, decoded."""
-    return {os.fsdecode(name): os.fsdecode(value) for name, value in held.items()}
+def _copy_of_environment() -> Mapping[str, str]:
+    """The variables as they are now; each is decoded when it is asked for."""
+    now: Any = os.environ
+    if type(now) not in (_Environ, _Watched):
+        return dict(now)
+    copy: Mapping[str, str] = _Environ(dict(now._data), now.encodekey, now.decodekey, now.encodevalue, now.decodevalue)
+    return copy
 
 
 @contextlib.contextmanager

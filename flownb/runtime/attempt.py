@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from bdb import BdbQuit
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import FunctionType, MethodType
@@ -73,6 +73,8 @@ class AttemptOptions:
     alone : bool, default False
         Whether this process is the attempt's own. Then all it imported was imported for the attempt and is recorded
         with it, and updating the datastore's index is left to the process that drives the run.
+    last : bool, default False
+        Whether this process records neither this attempt nor anything after it. Then what it imports is not noted.
     debug : callable, optional
         Called with the exception that the step's code raised, before ``@catch`` has its turn, and while environment
         variables, working folder and `current` are still the task's: opens a debugger, and returns when it is left.
@@ -84,6 +86,7 @@ class AttemptOptions:
     on_card: OnCard | None = None
     finish: Callable[[], None] = lambda: None
     alone: bool = False
+    last: bool = False
     debug: Debug | None = None
 
 
@@ -256,7 +259,12 @@ def _initial_state(job: _Job) -> TaskState:
 
 def _prepare_and_execute(job: _Job, task: _Task) -> BaseException | None:
     """Run the first two phases in a process that looks like the task's own; returns what was raised."""
-    noted = task.dependencies.watched() if job.options.keep is not None else task.dependencies.unrecorded()
+    if job.options.last:
+        noted: AbstractContextManager[None] = nullcontext()
+    elif job.options.keep is not None:
+        noted = task.dependencies.watched()
+    else:
+        noted = task.dependencies.unrecorded()
     try:
         with process_state(), importable(job.program), noted:
             function = _prepare(job, task)

@@ -8,7 +8,6 @@ a view makes of them is not an event: those messages are in `flownb.widgets.mess
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -285,4 +284,6 @@ class EventStream:
             try:
                 subscriber(event)
             except Exception:
+                import logging
+
                 logging.getLogger(__name__).exception("A view could not take %s.", type(event).__name__)

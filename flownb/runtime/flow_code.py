@@ -185,8 +185,8 @@ def keep_body(flow_class: type, namespace: dict[str, Any]) -> None:
             return dict(names)
 
     namespace[BODY_CLASS] = Body
-    bases = (base for base in flow_class.__mro__ if base not in FlowSpec.__mro__)  # which declare none
-    for name in {name for base in bases for name in vars(base)}:
+    bases = [base for base in flow_class.__mro__ if base not in FlowSpec.__mro__]
+    for name in dict.fromkeys(name for base in bases for name in vars(base)):
         value = getattr(flow_class, name, None)
         if isinstance(value, Config):
             setattr(flow_class, name, value._declared)

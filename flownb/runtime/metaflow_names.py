@@ -14,7 +14,6 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 from typing import Any
@@ -202,6 +201,20 @@ def flow_import(
     return builtins.__import__(name, globals, locals, fromlist or (), level)
 
 
+# Builtins for a module of a process that is forked from this one, which copies a page of memory for each of many.
+_ahead: list[dict[str, Any]] = []
+
+
+def builtins_ahead() -> None:
+    """Have the builtins of the next flow's module ready."""
+    _ahead[:] = [_plain_builtins()]
+
+
+def _plain_builtins() -> dict[str, Any]:
+    """Python's builtins, without IPython's additions."""
+    return {name: value for name, value in vars(builtins).items() if name not in IPYTHON_BUILTINS - {"exit", "quit"}}
+
+
 def flow_builtins(display: Callable[[Any], None] | None) -> dict[str, Any]:
     """Builtins of a flow's module: Python's, without IPython's additions, with our import.
 
@@ -210,15 +223,13 @@ def flow_builtins(display: Callable[[Any], None] | None) -> dict[str, Any]:
     display : callable or None
         Shows the value of a body's last expression.
     """
-    names = dict(vars(builtins))
-    for name in IPYTHON_BUILTINS - {"exit", "quit"}:
-        names.pop(name, None)
+    names = _ahead.pop() if _ahead else _plain_builtins()
     names["__import__"] = flow_import
     names["__flownb_display__"] = display or (lambda value: None)
     return names
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Finds what the other finders find, and lets a module of the user's own see our names."""
 
     def __init__(self) -> None:

@@ -3,15 +3,12 @@
 A step sees the process as Metaflow would start it: working folder, environment variables, signal handlers and recursion
 limit are put back afterwards (`process_state`). A kernel executes cells inside its running event loop, whereas on
 Metaflow no loop is running, none is set, and the first `asyncio.get_event_loop` of the main thread makes one.
-`own_event_loops` gives code that state, and afterwards gives the thread back its loop, its current task and its policy.
+`own_event_loops` gives code that state, and afterwards gives the thread back its loop, its current task and its policy
+(`flownb.runtime.event_loops`, which is imported only in a process that has imported asyncio).
 """
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # no stub; `signal` looks each answer up in an enum
-import asyncio
-import asyncio.events
-import asyncio.tasks
 import contextlib
 import os
 import signal
@@ -20,8 +17,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from flownb.interrupts import uninterrupted
-from flownb.provenance.variables import held_variables, texts_of
+from flownb.interrupts import handler_of, set_handler, uninterrupted
 
 __all__ = ["cores", "machine_memory", "own_event_loops", "process_state"]
 
@@ -59,79 +55,25 @@ def _put_aside(back: contextlib.ExitStack) -> None:
     thread = threading.get_ident()
     _inside.add(thread)
     back.callback(_inside.discard, thread)
-    back.callback(_enter, *_leave())
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and "asyncio" not in sys.modules:  # nobody has a loop yet
+        back.callback(_close_new_loops)
+    else:
+        from flownb.runtime.event_loops import put_loops_aside
+
+        put_loops_aside(back, is_main=is_main)
     back.callback(sys.set_asyncgen_hooks, *sys.get_asyncgen_hooks())
     sys.set_asyncgen_hooks(None, None)
-    is_main = threading.current_thread() is threading.main_thread()
-    back.enter_context(_own_policy() if is_main else _own_loop())
+    if is_main and (wakeup := _wakeup_fd(-1)) is not None:
+        back.callback(_wakeup_fd, wakeup)
 
 
-@contextlib.contextmanager
-def _own_policy() -> Iterator[None]:
-    """Give the main thread a new policy, and its descriptor for signals back."""
-    policy, wakeup = _policy(), _wakeup_fd(-1)
-    _set_policy(None)
-    try:
-        yield
-    finally:
-        _close(_current(_policy()))
-        _set_policy(policy)
-        if wakeup is not None:
-            _wakeup_fd(wakeup)
+def _close_new_loops() -> None:
+    """Close what code left behind that was the first to import asyncio, and forget the policy it set."""
+    if "asyncio" in sys.modules:
+        from flownb.runtime.event_loops import close_own
 
-
-@contextlib.contextmanager
-def _own_loop() -> Iterator[None]:
-    """Give another thread a loop, which the main one gets from its policy; that belongs to all threads, and stays."""
-    before, loop = _current(_policy()), asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        yield
-    finally:
-        _close(loop)
-        asyncio.set_event_loop(before)
-
-
-def _leave() -> tuple[Any, Any]:
-    """Hide the running loop and its current task, and return both."""
-    running: Any = asyncio._get_running_loop()
-    task = asyncio.current_task(running) if running is not None else None
-    if task is not None:
-        # From Python 3.14 on a thread has one current task, whichever loop it belongs to.
-        asyncio.tasks._leave_task(running, task)
-    asyncio._set_running_loop(None)
-    return running, task
-
-
-def _enter(running: Any, task: Any) -> None:
-    """Give the thread its running loop and current task back."""
-    asyncio._set_running_loop(running)
-    if task is not None:
-        asyncio.tasks._enter_task(running, task)
-
-
-def _policy() -> Any:
-    """The policy; from Python 3.14 on the public function warns."""
-    get = getattr(asyncio.events, "_get_event_loop_policy", None) or asyncio.get_event_loop_policy
-    return get()
-
-
-def _set_policy(policy: Any) -> None:
-    """Set a policy; None is a new default one."""
-    put = getattr(asyncio.events, "_set_event_loop_policy", None) or asyncio.set_event_loop_policy
-    put(policy)
-
-
-def _current(policy: Any) -> Any:
-    """The current loop of a policy in this thread, without making one; None if there is none, or if it is not known."""
-    return getattr(getattr(policy, "_local", None), "_loop", None)
-
-
-def _close(loop: Any) -> None:
-    """Close a loop that code left behind; one that another thread runs stays open."""
-    if loop is not None and not loop.is_running():
-        with contextlib.suppress(Exception):
-            loop.close()
+        close_own()
 
 
 def _wakeup_fd(number: int) -> int | None:
@@ -161,7 +103,7 @@ def machine_memory() -> float:
 def process_state() -> Iterator[None]:
     """Run a task as if the process were its own."""
     folder = os.getcwd()  # noqa: PTH109  # a text is what chdir takes back
-    variables = held_variables()
+    variables = _variables()
     limit = sys.getrecursionlimit()
     handlers = _signal_handlers()
     try:
@@ -170,19 +112,25 @@ def process_state() -> Iterator[None]:
     finally:
         for number, handler in _signal_handlers().items():
             if handler != handlers[number] and handlers[number] is not None:  # None was not set by Python
-                signal.signal(number, handlers[number])
+                set_handler(number, handlers[number])
         with uninterrupted():
             if sys.getrecursionlimit() != limit:
                 sys.setrecursionlimit(limit)
-            if held_variables() != variables:
+            if variables != _variables():
+                decode = getattr(os.environ, "decodekey", str)
                 os.environ.clear()
-                os.environ.update(texts_of(variables))
+                os.environ.update({decode(name): decode(value) for name, value in variables.items()})
             with contextlib.suppress(OSError):  # the folder itself may be gone
                 os.chdir(folder)
+
+
+def _variables() -> dict[Any, Any]:
+    """The environment variables as they are kept: to decode all of them takes longer than a small step may."""
+    return dict(getattr(os.environ, "_data", os.environ))
 
 
 def _signal_handlers() -> dict[int, Any]:
     """What is called for each signal; empty outside of the main thread, where nothing can be set."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    return {number: _signal.getsignal(number) for number in range(1, signal.NSIG)}
+    return {number: handler_of(number) for number in range(1, signal.NSIG)}

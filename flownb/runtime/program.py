@@ -39,7 +39,7 @@ from flownb.runtime.parameters.config_expr import configs_read, resolve_settings
 from flownb.runtime.parameters.parameter import Parameter
 from flownb.runtime.process import own_event_loops
 
-__all__ = ["VERSION", "Program", "ProgramCache", "module_name", "recorded_decorators"]
+__all__ = ["VERSION", "Program", "ProgramCache", "module_kept", "module_name", "recorded_decorators"]
 
 # What FlowSpec itself has, and what Metaflow never takes for a constant (`metaflow/flowspec.py`, _NON_PARAMETERS).
 NOT_CONSTANTS = frozenset({*dir(FlowSpec), "cmd", "foreach_stack", "index", "input", "script_name", "name"})
@@ -51,6 +51,18 @@ VERSION = "__flownb_shared__"
 def module_name(flow: str) -> str:
     """Name of the module that a flow's shared code lives in, so that its classes can be pickled."""
     return f"flownb_flow_{flow}"
+
+
+@contextlib.contextmanager
+def module_kept(flow: str) -> Iterator[None]:
+    """Put the flow's module back afterwards: the notebook's scratch cells hold its classes."""
+    name = module_name(flow)
+    before = sys.modules.get(name)
+    try:
+        yield
+    finally:
+        if before is not None:
+            sys.modules[name] = before
 
 
 class _Looks:

@@ -21,13 +21,12 @@ from flownb.runtime.events import Event, task_cloned, task_ended, task_output, t
 from flownb.runtime.executor import Ended, Executor, Lost, Notice
 from flownb.runtime.program import Program
 from flownb.runtime.task import Output, TaskResult, TaskSpec
+from flownb.settings import MAX_NUM_SPLITS
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, ForeachFrame, TaskRecord, TaskStatus
 
-__all__ = ["MAX_NUM_SPLITS", "Readiness", "Ready", "RunStopped", "Scheduler"]
+__all__ = ["Readiness", "Ready", "RunStopped", "Scheduler"]
 
-# Metaflow's own default of --max-num-splits.
-MAX_NUM_SPLITS = 100
 # Seconds between two checks for something else to do.
 TICK = 0.2
 # Seconds from the end of a @timeout until the process is killed.

@@ -88,7 +88,7 @@ def module_folder(program: Program) -> str:
     """The folder with the flow's module, made again when shared code changed."""
     name = module_name(program.flow.name)
     content, folder, owner = _folders.get(name, ("", "", 0))
-    if content != program.shared_hash or not os.path.isdir(folder):  # noqa: PTH112  # a spin asks each time
+    if content != program.shared_hash or not os.path.isdir(folder):  # noqa: PTH112  # a text; each task asks
         _remove(folder, owner)
         folder = tempfile.mkdtemp(prefix="flownb-")
         atexit.register(_remove, folder, os.getpid())
@@ -97,6 +97,12 @@ def module_folder(program: Program) -> str:
         Path(folder, f"{name}.py").write_text(text, encoding="utf-8")
         _folders[name] = program.shared_hash, folder, os.getpid()
     return folder
+
+
+def forget_module(program: Program) -> None:
+    """Remove the folder with the flow's module, of a program that is not executed again."""
+    _, folder, owner = _folders.pop(module_name(program.flow.name), ("", "", 0))
+    _remove(folder, owner)
 
 
 def rebuild(file: str) -> None:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flownb.cards.content import CardContent
-from flownb.client import Card
 from flownb.errors import CardNotFound, NotFound, nearest
 from flownb.pathspec import parse_origin
 from flownb.runtime.cards import CardUpdate, OnCard
@@ -99,6 +98,8 @@ def card_view(session: Session, options: CardOptions) -> CardView:
     task = _at_index(tasks, options)
     if not task.cards:
         raise _no_card(session, options.step)
+    from flownb.client import Card
+
     contents = tuple(Card(one, task, session.datastore).content for one in task.cards)
     notes = _item(task.foreach, options) + ([task.status] if task.status != "done" else [])
     facts = {"task": task.pathspec, "finished": datetime.fromtimestamp(task.finished, UTC).isoformat()}

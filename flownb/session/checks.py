@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from flownb.errors import CheckFailed, NotFound
 from flownb.flow.definition import FlowDefinition
+from flownb.flow.graph import FlowGraph
 from flownb.flow.lint import Diagnostic, check_flow, errors_of
 from flownb.flow.module import metaflow_name
 from flownb.flow.names import step_name_problem
 from flownb.metaflow_decorators import APPLIED_TO_FLOWS, APPLIED_TO_STEPS
-from flownb.runtime.decorators import Recorded
-from flownb.runtime.program import Program
+
+if TYPE_CHECKING:
+    from flownb.runtime.decorators import Recorded
+    from flownb.runtime.program import Program
 
 __all__ = ["Checks", "left_out_cells", "left_out_magics", "not_applied"]
 
@@ -25,8 +29,8 @@ class Checks:
 
     Parameters
     ----------
-    program : callable
-        Returns the flow as its cells now define it, with the graph of the user's own steps.
+    flow : callable
+        Returns the flow as its cells now define it, and the graph of the user's own steps.
 
     Attributes
     ----------
@@ -34,10 +38,10 @@ class Checks:
         Shows a warning; each front end sets its own.
     """
 
-    def __init__(self, program: Callable[[], Program]) -> None:
+    def __init__(self, flow: Callable[[], tuple[FlowDefinition, FlowGraph]]) -> None:
         self.warn: Callable[[Diagnostic], None] = lambda diagnostic: None
-        self._program = program
-        self._passed: dict[str, Program] = {}
+        self._flow = flow
+        self._passed: dict[str, FlowGraph] = {}
         self._warned: set[tuple[str, int, str]] = set()
 
     def find(self, *, only: str | None = None, kernel_names: Iterable[str] = ()) -> tuple[Diagnostic, ...]:
@@ -55,15 +59,14 @@ class Checks:
         NotFound
             If the whole flow is to be checked and has no steps.
         """
-        program = self._program()
-        flow = program.flow
+        flow, graph = self._flow()
         if only is None and not (flow.all_steps or flow.unusable or flow.refused):
             raise NotFound(
                 "There is no flow here yet.",
                 "No cell begins with %%step.",
                 "Write %%step NAME on a cell's first line and run it.",
             )
-        return check_flow(flow, graph=program.graph, only=only, kernel_names=kernel_names)
+        return check_flow(flow, graph=graph, only=only, kernel_names=kernel_names)
 
     def require(
         self, only: str | None, kernel_names: Iterable[str], *, again: bool = False, elsewhere: bool = False
@@ -72,12 +75,12 @@ class Checks:
 
         `again` and `elsewhere` are as for `raise_errors`.
         """
-        program = self._program()
-        if only is not None and self._passed.get(only) is program:
+        _, graph = self._flow()
+        if only is not None and self._passed.get(only) is graph:
             return
         self.raise_errors(self.find(only=only, kernel_names=kernel_names), again=again, elsewhere=elsewhere)
         if only is not None:
-            self._passed[only] = program
+            self._passed[only] = graph
 
     def raise_errors(self, found: Iterable[Diagnostic], *, again: bool = False, elsewhere: bool = False) -> None:
         """Raise `CheckFailed` if there are errors among findings; show the warnings if there are none.

@@ -30,7 +30,7 @@ from flownb.session.parser import (
     Whole,
     asks_for_help,
 )
-from flownb.store.index import RunStatus
+from flownb.store.statuses import RunStatus
 
 __all__ = ["CELLS", "COMMANDS", "asks_for_help", "command", "command_help", "option_names", "overview", "read"]
 

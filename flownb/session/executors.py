@@ -18,40 +18,25 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from IPython.core.getipython import get_ipython
-from IPython.display import publish_display_data
-
 from flownb.errors import ParameterError, nearest
 from flownb.runtime.attempt import AttemptOptions, run_attempt
 from flownb.runtime.capture import logged
 from flownb.runtime.cards import CardUpdate, OnCard
 from flownb.runtime.executor import Ended, Executor, InlineExecutor, Lost, Notice
 from flownb.runtime.failure import process_died
-from flownb.runtime.program import Program, module_name
+from flownb.runtime.program import Program, module_kept
 from flownb.runtime.task import Output, TaskResult, TaskSpec
 from flownb.runtime.workers.pool import ProcessExecutor
 from flownb.runtime.workers.server import ServerPool
 from flownb.store.datastore import Datastore
 from flownb.store.records import TaskRecord
 
-__all__ = ["executor_named", "module_kept", "open_executor", "run_isolated"]
+__all__ = ["executor_named", "open_executor", "run_isolated"]
 
 
 # Seconds: between two looks, and how long an interrupted step may take to end.
 TICK = 0.2
 PATIENCE = 1.0
-
-
-@contextlib.contextmanager
-def module_kept(flow: str) -> Iterator[None]:
-    """Put the flow's module back afterwards: the notebook's scratch cells hold its classes."""
-    name = module_name(flow)
-    before = sys.modules.get(name)
-    try:
-        yield
-    finally:
-        if before is not None:
-            sys.modules[name] = before
 
 
 def run_isolated(
@@ -143,13 +128,21 @@ class _Heard:
 
 def _show(output: Output) -> None:
     """Show a piece of the step's output, as if the step wrote it here."""
-    if output.kind == "display" and get_ipython() is not None:
+    if output.kind == "display" and _has_shell():
+        from IPython.display import publish_display_data
+
         name = {"display_id": output.display_id} if output.display_id else {}
         publish_display_data(dict(output.data), dict(output.metadata), transient=name, update=output.update)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         return
     file = sys.stderr if output.kind == "stderr" else sys.stdout
     file.write(output.text + ("\n" if output.kind == "display" else ""))
     file.flush()
+
+
+def _has_shell() -> bool:
+    """Whether this process is a kernel, or an IPython terminal."""
+    interactive = sys.modules.get("IPython.core.interactiveshell")
+    return interactive is not None and interactive.InteractiveShell.initialized()
 
 
 def _lost(flow: str, spec: TaskSpec) -> TaskRecord:

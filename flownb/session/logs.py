@@ -14,13 +14,11 @@ from flownb.pathspec import Origin, parse_origin
 from flownb.session.commands import read
 from flownb.session.latest import LatestResults, no_task
 from flownb.session.session import Session
+from flownb.session.step_output import SHOWN
 from flownb.store.logs import LogPiece, LogPlace
 from flownb.store.records import TaskRecord
 
 __all__ = ["LogOptions", "StepLog", "TaskLog", "parse_logs", "step_log"]
-
-# Tasks whose outputs are shown at once at most, without `--all`.
-SHOWN = 20
 
 
 @dataclass(frozen=True)

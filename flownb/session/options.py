@@ -12,17 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flownb.errors import NotFound, ParameterError
-from flownb.flow.decorators import decorator_spec
-from flownb.runtime.decorators import Recorded
-from flownb.runtime.parameters.parameter import Parameter
 from flownb.runtime.process import cores
-from flownb.runtime.scheduler import MAX_NUM_SPLITS
 from flownb.session.commands import read
-from flownb.session.executors import executor_named
-from flownb.settings import max_workers
+from flownb.settings import MAX_NUM_SPLITS, max_workers
+
+if TYPE_CHECKING:
+    from flownb.runtime.decorators import Recorded
+    from flownb.runtime.parameters.parameter import Parameter
 
 __all__ = [
     "CardOptions",
@@ -267,6 +266,8 @@ def _of_a_run(values: Mapping[str, Any]) -> dict[str, Any]:
     """What ``run`` and ``resume`` have in common."""
     found: dict[str, Any] = {name: values[name] for name in ("max_num_splits", "workers") if values[name] is not None}
     if values["executor"] is not None:
+        from flownb.session.executors import executor_named
+
         found["executor"] = executor_named(values["executor"])
     return {
         **found,
@@ -279,6 +280,8 @@ def _of_a_run(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _launch(values: Mapping[str, Any]) -> dict[str, Any]:
     """What runs and spins have in common."""
+    from flownb.flow.decorators import decorator_spec
+
     decorators = tuple(decorator_spec(text) for text in values["decorators"])
     return {"decorators": decorators, "branch": values["branch"], "production": bool(values["production"])}
 

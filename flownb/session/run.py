@@ -35,12 +35,12 @@ from flownb.runtime.failure import WORKER_DIED, message, type_name
 from flownb.runtime.launch import Launch, launch
 from flownb.runtime.parameters.parameter import RunInputs
 from flownb.runtime.parameters.start import given_names, known_defaults, start_values
-from flownb.runtime.program import Program
+from flownb.runtime.program import Program, module_kept
 from flownb.runtime.scheduler import RunStopped, Scheduler
 from flownb.runtime.shipping import dump_program
 from flownb.runtime.task import TaskResult, TaskSpec
 from flownb.session.cards import card_hook
-from flownb.session.executors import module_kept, open_executor
+from flownb.session.executors import open_executor
 from flownb.session.export import constants_only_here, only_here
 from flownb.session.options import RunOptions, refuse_ambiguous
 from flownb.session.run_facts import environment, launch_facts, notebook_cells

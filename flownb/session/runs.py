@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from flownb.errors import ParameterError
+from flownb.runtime.program import module_kept
 from flownb.session.commands import read
-from flownb.session.executors import module_kept
 from flownb.session.progress import columns, cut, duration
 from flownb.session.report import STYLE
 from flownb.session.session import Session

@@ -1,36 +1,40 @@
 """One notebook's flow and what belongs to it: its cells, its results, its datastore, and what its steps showed.
 
 What can be done with a session is a function in the module of that command: `run_step` in `flownb.session.step`,
-`run_flow` in `flownb.session.run`, `export_flow` in `flownb.session.export`, and so on. They import this module; it
-imports only the parts that it is made of.
+`run_flow` in `flownb.session.run`, `export_flow` in `flownb.session.export`, and so on. They import this module. It
+imports what reads cells and checks flows; its other parts are made, and their modules imported, when they are first
+needed, so that a check never opens the datastore.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flownb.cells.cell import Cell
 from flownb.cells.notebook import DocumentCell, read_notebook
 from flownb.errors import FlownbError, NotFound, nearest
 from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.definition import FlowDefinition, Step, define_flow
+from flownb.flow.graph import FlowGraph
 from flownb.flow.names import default_flow_name
-from flownb.runtime.events import EventStream
-from flownb.runtime.parameters.config import config_environment
-from flownb.runtime.program import Program
-from flownb.runtime.workers.server import ServerPool
 from flownb.session.cellbook import CellBook
 from flownb.session.checks import Checks
-from flownb.session.identity import NotebookFile, WorkingRuns
-from flownb.session.latest import LatestResults
-from flownb.session.report import CardShelf, Reports
-from flownb.session.start import StartValues
 from flownb.settings import datastore_root
-from flownb.store.datastore import Datastore
+
+if TYPE_CHECKING:
+    from flownb.runtime.events import EventStream
+    from flownb.runtime.program import Program
+    from flownb.runtime.workers.server import ServerPool
+    from flownb.session.identity import NotebookFile, WorkingRuns
+    from flownb.session.latest import LatestResults
+    from flownb.session.report import CardShelf, Reports
+    from flownb.session.start import StartValues
+    from flownb.store.datastore import Datastore
 
 __all__ = ["BackgroundRun", "Display", "Session"]
 
@@ -62,6 +66,16 @@ class BackgroundRun(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class _Defined:
+    """The flow as the cells defined it, and what its code was made from beside them."""
+
+    cells: tuple[Cell, ...]
+    flow: FlowDefinition
+    graph: FlowGraph
+    outside: Outside
+
+
 class Session:
     """One notebook's cells, flow, results and datastore; it belongs to one kernel or one command.
 
@@ -79,42 +93,77 @@ class Session:
     ----------
     cells : CellBook
         The notebook's marked cells.
-    datastore : Datastore
-    working : WorkingRuns
-        Which notebook this is, its working runs and its latest results.
     checks : Checks
         The static checks of the flow.
-    start_values : StartValues
-        Constants, and parameters at their defaults.
-    events : EventStream
-        What happens.
-    reports : Reports
-        The last report of each step.
-    cards : CardShelf
-        Cards that are in no datastore.
-    servers : ServerPool
-        Processes from which workers are forked.
     runs : list of BackgroundRun
         Runs in the background.
     """
 
     def __init__(self, notebook: Path | None = None, *, folder: Path | None = None, kernel: str = "") -> None:
         self.cells = CellBook(notebook)
-        folder = folder or (notebook.parent if notebook else None)
-        self.datastore = Datastore(datastore_root(folder))
-        self.working = WorkingRuns(self.datastore, NotebookFile(notebook, (folder or Path()).absolute(), kernel))
-        self.checks = Checks(lambda: self.program(False))
-        self.start_values = StartValues(self.datastore)
-        self.events = EventStream()
-        self.cards = CardShelf()
-        self.reports = Reports()
-        self.servers = ServerPool()
+        self.checks = Checks(self._checked)
         self.runs: list[BackgroundRun] = []
-        self.events.subscribe(self.cards.watch)  # before any view, which then finds no card of a task that has ended
+        folder = folder or (notebook.parent if notebook else None)
+        self._place = datastore_root(folder)
+        self._opened = (notebook, (folder or Path()).absolute(), kernel)
         self._default_name = default_flow_name(notebook)
-        self._programs: dict[bool, tuple[tuple[Cell, ...], Program, Outside]] = {}
+        self._defined: dict[bool, _Defined] = {}
+        self._programs: dict[bool, tuple[_Defined, Program]] = {}
         self._noted: set[str] = set()
         self._looked_elsewhere: set[tuple[str, NotebookFile]] = set()
+
+    # -- its parts
+
+    @cached_property
+    def datastore(self) -> Datastore:
+        """Where results are kept."""
+        from flownb.store.datastore import Datastore
+
+        return Datastore(self._place)
+
+    @cached_property
+    def working(self) -> WorkingRuns:
+        """Which notebook this is, its working runs and its latest results."""
+        from flownb.session.identity import NotebookFile, WorkingRuns
+
+        return WorkingRuns(self.datastore, NotebookFile(*self._opened))
+
+    @cached_property
+    def start_values(self) -> StartValues:
+        """Constants, and parameters at their defaults."""
+        from flownb.session.start import StartValues
+
+        return StartValues(self.datastore)
+
+    @cached_property
+    def events(self) -> EventStream:
+        """What happens."""
+        from flownb.runtime.events import EventStream
+
+        stream = EventStream()
+        stream.subscribe(self.cards.watch)  # before any view, which then finds no card of a task that has ended
+        return stream
+
+    @cached_property
+    def cards(self) -> CardShelf:
+        """Cards that are in no datastore."""
+        from flownb.session.report import CardShelf
+
+        return CardShelf()
+
+    @cached_property
+    def reports(self) -> Reports:
+        """The last report of each step."""
+        from flownb.session.report import Reports
+
+        return Reports()
+
+    @cached_property
+    def servers(self) -> ServerPool:
+        """Processes from which workers are forked."""
+        from flownb.runtime.workers.server import ServerPool
+
+        return ServerPool()
 
     @cached_property
     def spin_datastore(self) -> Datastore:
@@ -134,14 +183,14 @@ class Session:
         if not self.working.has_recorded and default_flow_name(self.notebook) != self._default_name:
             # Once something is recorded, the flow keeps its name for as long as the kernel lives.
             self._default_name = default_flow_name(self.notebook)
-            self._programs.clear()
+            self._defined.clear()
 
     def continue_as(self, other: Session) -> None:
         """Be of the same notebook as another session of this kernel, under the same default name."""
         self.working.take_ids(other.working)
         if other.working.has_recorded:
             self._default_name = other._default_name
-            self._programs.clear()
+            self._defined.clear()
 
     def open(self, cells: Iterable[Cell]) -> None:
         """Take over all cells of a notebook file."""
@@ -166,7 +215,12 @@ class Session:
     @property
     def flow(self) -> FlowDefinition:
         """The flow as its cells now define it."""
-        return self.program(False).flow
+        return self._define_flow(False).flow
+
+    def _checked(self) -> tuple[FlowDefinition, FlowGraph]:
+        """The flow as its cells now define it, with the graph of the user's own steps."""
+        defined = self._define_flow(False)
+        return defined.flow, defined.graph
 
     def program(self, complete: bool) -> Program:
         """The flow made executable; made again when a cell changed, or what its code was made from or has read.
@@ -176,15 +230,33 @@ class Session:
         complete : bool
             Whether the graph has the steps that a run adds: start, end, bridges.
         """
-        cells = self.cells.cells()
+        from flownb.runtime.program import Program
+
+        defined = self._define_flow(complete)
         known = self._programs.get(complete)
-        if known is not None and known[0] == cells and _is_current(known[1], known[2]):
+        if known is not None and known[0] is defined:
             return known[1]
+        program = Program(defined.flow, defined.graph, file=self._export_file)
+        self._programs[complete] = (defined, program)
+        return program
+
+    def _define_flow(self, complete: bool) -> _Defined:
+        """The flow and its graph; `complete` is as for `program`."""
+        cells = self.cells.cells()
+        known = self._defined.get(complete)
+        if known is not None and known.cells == cells and self._is_current(complete, known):
+            return known
         flow = define_flow(cells, default_name=self._default_name)
         graph = build_graph(flow)
-        program = Program(flow, complete_graph(graph) if complete else graph, file=self._export_file)
-        self._programs[complete] = (cells, program, _outside(flow))
-        return program
+        defined = _Defined(cells, flow, complete_graph(graph) if complete else graph, _outside(flow))
+        self._defined[complete] = defined
+        return defined
+
+    def _is_current(self, complete: bool, defined: _Defined) -> bool:
+        """Whether what the flow's defaults depend on is as it was, and so is what its program has read."""
+        made = self._programs.get(complete)
+        is_outdated = made is not None and made[0] is defined and made[1].is_outdated
+        return defined.outside == _outside(defined.flow) and not is_outdated
 
     @property
     def _export_file(self) -> str:
@@ -252,16 +324,13 @@ class Session:
         return new
 
 
-def _is_current(program: Program, outside: Outside) -> bool:
-    """Whether what a program's defaults depend on is as it was."""
-    return outside == _outside(program.flow) and not program.is_outdated
-
-
 def _outside(flow: FlowDefinition) -> Outside:
     """What changes when a default of a config, an included file or the module of a base class may have changed."""
     modules = [base.place for base in flow.bases if base.module]
     if not flow.configs and not flow.default_files and not modules:
         return ()
+    from flownb.runtime.parameters.config import config_environment
+
     found: list[object] = [config_environment()]
     for path in (*flow.default_files, *modules):
         try:

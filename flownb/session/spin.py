@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flownb.cells.body import parse_body
 from flownb.cells.cell import Cell
-from flownb.client import Task
 from flownb.errors import NotFound, ParameterError, nearest
 from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import Step
@@ -28,10 +27,9 @@ from flownb.runtime.events import task_reported
 from flownb.runtime.launch import Launch, launch
 from flownb.runtime.parameters.config import ConfigParameter, choose_configs
 from flownb.runtime.parameters.parameter import ParameterContext, RunInputs
-from flownb.runtime.program import Program
+from flownb.runtime.program import Program, module_kept
 from flownb.runtime.task import TaskSpec, inherited_refs
 from flownb.session.cards import card_hook
-from flownb.session.executors import module_kept, run_isolated
 from flownb.session.export import only_here
 from flownb.session.instances import Instance, step_instances
 from flownb.session.judge import Judge
@@ -46,6 +44,9 @@ from flownb.settings import user_name
 from flownb.store.artifacts import inline_refs
 from flownb.store.datastore import Datastore
 from flownb.store.records import ArtifactRef, RunEnd, RunRecord, TaskRecord
+
+if TYPE_CHECKING:
+    from flownb.client import Task
 
 __all__ = ["SpinOutcome", "spin_step"]
 
@@ -94,6 +95,7 @@ def spin_step(
     display: Display | None = None,
     kernel_names: Iterable[str] = (),
     debug: Debug | None = None,
+    last: bool = False,
 ) -> SpinOutcome:
     """Run one step on persisted parents, recording nothing.
 
@@ -112,6 +114,8 @@ def spin_step(
         As for `run_step`.
     debug : callable, optional
         Opens a debugger on the step's exception, for ``--pdb``; None where nobody could answer it.
+    last : bool, default False
+        Whether this process ends after it.
 
     Raises
     ------
@@ -163,6 +167,8 @@ def spin_step(
             ready, decorated = configured(program, spec, session.datastore), not options.skip_decorators
             on_card = card_hook(session.cards, emit, program.flow.name, spec)
             if options.isolate:
+                from flownb.session.executors import run_isolated
+
                 result = run_isolated(
                     ready,
                     spec,
@@ -181,6 +187,7 @@ def spin_step(
                     display=display,
                     decorated=decorated,
                     on_card=on_card,
+                    last=last and keep is None,
                     debug=_noting(debug, program, task_of_run) if options.pdb else None,
                 )
                 result = run_attempt(ready, ran, session.datastore, attempt)
@@ -203,7 +210,11 @@ def spin_step(
         step, "persisted" if keep else "spun", [result], notes, parents=instance.parents, inputs=inputs
     )
     session.reports.keep(report)
-    kept = Task(result.record.pathspec, datastore=keep) if keep else None
+    kept = None
+    if keep is not None:
+        from flownb.client import Task
+
+        kept = Task(result.record.pathspec, datastore=keep)
     return SpinOutcome(report, result.values, kept)
 
 

@@ -14,10 +14,11 @@ from flownb.flow.lint import errors_of
 from flownb.picture.layout import INTERRUPTED, flow_summary, state_word
 from flownb.runtime.clones import Clones, StepClones
 from flownb.runtime.freshness import NEVER, Freshness
+from flownb.session.drawing import picture
 from flownb.session.report import as_bundle
 from flownb.session.resume import find_origin, offered_tasks, rehearse
 from flownb.session.session import Session
-from flownb.session.states import judgement, picture, step_states
+from flownb.session.states import judgement, step_states
 
 __all__ = ["FlowStatus", "flow_status"]
 

@@ -21,9 +21,11 @@ from flownb.runtime.events import (
     TaskRetried,
     TaskStarted,
 )
-from flownb.session.logs import SHOWN
 
 __all__ = ["Block", "Item", "RunOutput", "StepOutput", "TaskLines", "failure_line", "item_of"]
+
+# Tasks whose outputs are shown at once at most, without `--all`.
+SHOWN = 20
 
 # Characters of a task that are passed on; its log keeps more.
 PASSED_ON = 1 << 20

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from flownb.store.validation import require_texts, require_types
+from flownb.store.statuses import RunStatus, TaskStatus
+from flownb.store.validation import learn_types, require_texts, require_types
 
 __all__ = [
     "AnyRecord",
@@ -29,11 +30,10 @@ __all__ = [
     "TaskRecord",
     "TaskStatus",
     "from_json",
+    "learn_records",
     "to_json",
 ]
 
-TaskStatus = Literal["done", "failed", "interrupted"]
-RunStatus = Literal["running", "done", "failed", "interrupted"]
 AnyRecord: TypeAlias = "TaskRecord | RunRecord | RunEnd | Execution | Claim | TagChange"
 Record = TypeVar("Record", bound="AnyRecord")
 
@@ -433,3 +433,13 @@ def from_json(kind: type[Record], text: bytes) -> Record:
     record = kind(**values)
     require_types(record)
     return record
+
+
+def learn_records() -> None:
+    """Work out how records are written and read, so that no process that is forked from now on has to."""
+    kinds: tuple[type, ...] = (TaskRecord, RunRecord)
+    parts: tuple[type, ...] = (ArtifactRef, ForeachFrame, Packed, CardRecord)
+    for kind in kinds:
+        learn_types(kind)
+    for kind in kinds + parts:
+        _defaults(kind)

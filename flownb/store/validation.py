@@ -13,7 +13,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["LATEST", "is_id", "is_moment", "is_place", "require_texts", "require_types"]
+__all__ = ["LATEST", "is_id", "is_moment", "is_place", "learn_types", "require_texts", "require_types"]
 
 # The last time that has a date in every time zone, in seconds since the epoch: a day before the year 10000.
 LATEST = 253_402_300_800.0 - 2 * 86400
@@ -36,6 +36,11 @@ def require_types(record: Any) -> None:
     for name, check in _checks(kind):
         if not check(getattr(record, name)):
             raise ValueError(f"`{name}` has the wrong type, or is out of range")
+
+
+def learn_types(kind: type) -> None:
+    """Work out how records of a class are judged, which the first call of `require_types` does otherwise."""
+    _checks(kind)
 
 
 def require_texts(text: bytes | str, value: Any) -> None:

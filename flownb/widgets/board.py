@@ -16,9 +16,10 @@ from flownb.errors import FlownbError
 from flownb.picture.layout import INTERRUPTED
 from flownb.runtime.events import Event, RunEnded, RunGoesOn, TaskCloned, TaskEnded, TaskStarted
 from flownb.runtime.freshness import NEVER, Freshness
+from flownb.session.drawing import step_detail
 from flownb.session.progress import StepStates
 from flownb.session.session import Session
-from flownb.session.states import step_detail, step_states
+from flownb.session.states import step_states
 from flownb.widgets.messages import StepsChanged, StepStatus
 
 __all__ = ["Pace", "StatusBoard"]

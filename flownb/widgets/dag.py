@@ -15,8 +15,8 @@ import traitlets
 
 from flownb.runtime.events import Event, TaskCloned, TaskEnded, TaskStarted
 from flownb.runtime.freshness import NEVER
+from flownb.session.drawing import picture
 from flownb.session.session import Session
-from flownb.session.states import picture
 from flownb.widgets.board import StatusBoard
 from flownb.widgets.live import Drawing, Push, dag_bundle
 from flownb.widgets.messages import DagChanged, to_wire

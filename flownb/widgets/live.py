@@ -14,13 +14,17 @@ from typing import Any
 
 from IPython.display import display, update_display
 
-from flownb.picture import DAG_MIME, Dag, DagNode, dag_payload, dag_svg, dag_text, node_detail
 from flownb.picture.layout import flow_description, flow_summary, node_sentence
+from flownb.picture.model import Dag, DagNode
+from flownb.picture.payload import DAG_MIME, dag_payload, node_detail
+from flownb.picture.svg import dag_svg
+from flownb.picture.text import dag_text
 from flownb.runtime.events import Event, RunGoesOn, RunStarted, TaskCloned, TaskEnded, TaskStarted
 from flownb.runtime.freshness import NEVER, Freshness
+from flownb.session.drawing import picture, step_detail
 from flownb.session.progress import Progress, Tally
 from flownb.session.session import Session
-from flownb.session.states import picture, states_after_run, step_detail
+from flownb.session.states import states_after_run
 from flownb.widgets.board import Pace, StatusBoard
 from flownb.widgets.messages import DagChanged, DagDrawn, Message, NodeStatus
 from flownb.widgets.progress import StepLines

@@ -6,7 +6,6 @@ events. A view may connect while a cell runs, and then speaks on another thread 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import threading
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from flownb.widgets.channel import Channel
 
 if TYPE_CHECKING:
+    import asyncio
+
     from flownb.cells.notebook import DocumentCell
     from flownb.runtime.events import Event
     from flownb.runtime.freshness import Freshness
@@ -117,7 +118,8 @@ class Views:
 
     def show_flow(self) -> None:
         """Display the flow with each step's state; where a view is connected, it then follows the badges."""
-        from flownb.session.states import picture, step_states
+        from flownb.session.drawing import picture
+        from flownb.session.states import step_states
         from flownb.widgets.live import FollowingDag, show_dag
 
         judged = step_states(self.session)
@@ -256,6 +258,8 @@ class Views:
         """Find the loop that executes cells; there is none yet while IPython's configuration loads extensions."""
         if self._loop is None:
             with contextlib.suppress(RuntimeError):
+                import asyncio
+
                 self._loop = asyncio.get_running_loop()
 
     def _refresh_soon(self) -> None:

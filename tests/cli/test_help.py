@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -10,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from flownb.cli.main import main
-from flownb.session.commands import command_help
+from flownb.cli.main import MODULES, main
+from flownb.session.commands import COMMANDS, command_help
 
 CELLS = (
     "%%flow TrainFlow\n"
@@ -148,6 +149,14 @@ def test_completion_and_help_know_the_configured_datastore(
     monkeypatch.setenv("FLOWNB_DATASTORE", "")
     assert main(["run", "nb.ipynb", "--help"]) == 0
     assert os.environ["FLOWNB_DATASTORE"] == str(place)
+
+
+def test_every_command_has_its_function() -> None:
+    """Each command of the terminal is a function of that name, in the module that is imported for it."""
+    names = [command.name for command in COMMANDS if command.terminal]
+    assert names == list(MODULES)
+    for name, module in MODULES.items():
+        assert callable(getattr(importlib.import_module(f"flownb.cli.{module}"), name))
 
 
 def test_completion_is_switched_on_by_a_script(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from flownb.errors import CellError, CheckFailed
 from flownb.flow.lint import errors_of
+from flownb.session.drawing import picture
 from flownb.session.export import export_flow
-from flownb.session.states import picture
 from tests.fidelity.hard_cell import HardCell
 from tests.fidelity.hard_cells import HARD_CELLS
 from tests.fidelity.metaflow_peer import MetaflowRun, run_many_in_metaflow

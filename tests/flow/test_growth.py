@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,9 +18,9 @@ from flownb.export import flow_file
 from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.definition import define_flow
 from flownb.flow.lint import check_flow
-from flownb.picture import dag_text
+from flownb.picture.text import dag_text
 from flownb.runtime.program import Program
-from flownb.session.states import flow_picture
+from flownb.session.drawing import flow_picture
 
 # Steps of the two flows that are compared, and how much more work a step of the longer one may take.
 FEW, MANY, MARGIN = 60, 240, 1.15
@@ -104,7 +105,11 @@ def all_of(texts: list[str]) -> None:
 def test_work_grows_with_the_number_of_steps(shape: Callable[[int], list[str]]) -> None:
     """Reading cells, graph, checks, source and picture cost the same for each step, however long a flow is."""
     all_of(shape(9))  # what is imported and cached once
-    few, many = (calls(lambda steps=steps: all_of(shape(steps))) / len(shape(steps)) for steps in (FEW, MANY))
+
+    def work(steps: int) -> None:
+        all_of(shape(steps))
+
+    few, many = (calls(partial(work, steps)) / len(shape(steps)) for steps in (FEW, MANY))
     assert many <= few * MARGIN, f"{few:.0f} calls a step of {FEW} steps, {many:.0f} of {MANY}"
 
 
@@ -119,5 +124,5 @@ def test_work_grows_with_the_number_of_steps_where_each_has_an_error() -> None:
         assert len(check_flow(flow)) == 2 * (steps - 1)
 
     work(9)
-    few, many = (calls(lambda steps=steps: work(steps)) / steps for steps in (FEW, MANY))
+    few, many = (calls(partial(work, steps)) / steps for steps in (FEW, MANY))
     assert many <= few * MARGIN, f"{few:.0f} calls a step of {FEW} steps, {many:.0f} of {MANY}"

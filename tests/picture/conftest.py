@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from flownb.picture import Dag, DagEdge, DagNode
-from flownb.picture.model import KINDS, STATES
+from flownb.picture.model import KINDS, STATES, Dag, DagEdge, DagNode
 
 
 @st.composite

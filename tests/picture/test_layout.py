@@ -7,7 +7,8 @@ from itertools import combinations, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flownb.picture import Dag, DagEdge, DagNode, EdgePath, NodeBox, layout_dag
+from flownb.picture.layout import EdgePath, NodeBox, layout_dag
+from flownb.picture.model import Dag, DagEdge, DagNode
 
 WIDTHS = st.sampled_from([200.0, 600.0, 1e9])
 

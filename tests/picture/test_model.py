@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flownb.picture import Dag, DagEdge, DagNode
+from flownb.picture.model import Dag, DagEdge, DagNode
 
 
 def test_plain_node_has_never_run() -> None:

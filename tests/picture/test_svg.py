@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flownb.picture import Dag, DagEdge, DagNode, NodeKind, NodeState, dag_svg
+from flownb.picture.model import Dag, DagEdge, DagNode, NodeKind, NodeState
+from flownb.picture.svg import dag_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -7,7 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flownb.picture import Dag, DagEdge, DagNode, dag_text
+from flownb.picture.model import Dag, DagEdge, DagNode
+from flownb.picture.text import dag_text
 
 
 def chain(*names: str) -> tuple[DagEdge, ...]:

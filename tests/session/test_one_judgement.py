@@ -14,14 +14,15 @@ import pytest
 
 from flownb.cells.cell import read_cell
 from flownb.errors import StepFailed
-from flownb.picture import dag_text
 from flownb.picture.layout import state_word
+from flownb.picture.text import dag_text
 from flownb.runtime.freshness import Freshness
+from flownb.session.drawing import picture
 from flownb.session.options import RunOptions, parse_run, parse_spin
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.spin import spin_step
-from flownb.session.states import picture, step_states
+from flownb.session.states import step_states
 from flownb.session.status import flow_status
 from flownb.session.step import run_step
 from flownb.widgets.board import StatusBoard

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flownb.picture.layout import flow_summary
 from flownb.runtime.freshness import Freshness
+from flownb.session.drawing import picture
 from flownb.session.options import RunOptions
 from flownb.session.run import run_flow
 from flownb.session.session import Session
-from flownb.session.states import picture, states_after_run, step_states
+from flownb.session.states import states_after_run, step_states
 from flownb.session.step import run_step
 from tests.conftest import MakeSession
 

@@ -17,7 +17,7 @@ from flownb.flow.definition import PYTHON_BUILTINS, Step
 from flownb.flow.lint.diagnostic import Diagnostic, LintContext
 from flownb.flow.lint.edits import Edit, Fix, header_fix, header_text, line_replaced, replaced, shared_cell
 from flownb.flow.lint.fixes import can_be_artifact, shared_source_of, why_local
-from flownb.flow.lint.names import holders, never_defined, undefined_reads
+from flownb.flow.lint.names import holder, never_defined, undefined_reads
 from flownb.flow.names import INTERNALS, SELF_ATTRIBUTES
 
 __all__ = []
@@ -43,15 +43,15 @@ def _plain(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     for name, line in undefined_reads(context, step).items():
         if name in step.names.assigned or name in step.names.annotated or name in joined:
             continue  # FN001 or FN015 says more
-        keepers = holders(context, step, name)
-        if keepers:
+        keeper = holder(context, step, name)
+        if keeper is not None:
             what = f"Step {step.name} reads `{name}`, which no earlier step captures."
             proven = never_defined(context, step, name)
             yield context.at(
                 UNCAPTURED_ARTIFACT,
                 step,
                 line,
-                Message(what, *why_local(context, keepers[-1], name, step, spelled="it")),
+                Message(what, *why_local(context, keeper, name, step, spelled="it")),
                 proven=proven,
             )
 
@@ -74,15 +74,16 @@ def _attributes(context: LintContext, step: Step) -> Iterator[Diagnostic]:
         what = f"Step {step.name} reads `self.{name}`, which no earlier step sets."
         seen = f"self.{name}" in step.names.definite and not name.startswith("_")
         proven = seen and context.fails(step) and step.name not in context.artifacts.unknown
-        keepers = holders(context, step, name)
+        keeper = holder(context, step, name)
         fix: str
-        if keepers:
-            why, fix = why_local(context, keepers[-1], name, step)
+        if keeper is not None:
+            why, fix = why_local(context, keeper, name, step)
         else:
             shown = ", ".join(f"`{one}`" for one in sorted(artifacts))
-            why = (f"It inherits {shown}." if artifacts else "It inherits no artifacts.") + nearest(name, artifacts)
+            why = f"It inherits {shown}." if artifacts else "It inherits no artifacts."
             fix = f"Assign self.{name} in an earlier step, or correct the name."
             if near := closest(name, artifacts):
+                why += f" Did you mean `{near}`?"
                 fix = Fix(f"Read self.{near}.", attribute_edits(step, name, f"self.{near}"))
             if step.name in context.artifacts.unknown:
                 what = f"Step {step.name} reads `self.{name}`, which no earlier step visibly sets."
@@ -155,15 +156,16 @@ def _with_artifact(context: LintContext, step: Step, near: str, known: frozenset
         return Fix(f'Write "{near}" instead{also}', (*written, *capture.edits) if written else ())
     fixes: list[Fix] = []
     texts: list[str] = []
-    for child in context.flow.steps:
+    children = context.flow.steps_named(dict.fromkeys(transition.targets))
+    for child in children:
         header = child.header
-        if child.name in transition.targets and (header.foreach == old or (header.when and header.when[0] == old)):
+        if header.foreach == old or (header.when and header.when[0] == old):
             when = (near, header.when[1]) if header.when else None
             foreach = near if header.foreach else None
             fixes.append(header_fix(child, foreach=foreach, when=when))
             texts.append(header_text(child, replace(header, foreach=foreach, when=when)))
     advice = f"Write {' and '.join(f'`{text}`' for text in texts)}"
-    if any(child.cell.tags for child in context.flow.steps if child.name in transition.targets):
+    if any(child.cell.tags for child in children):
         advice = " ".join(fixes).removesuffix(".")
     edits = [edit for fix in (*fixes, capture) for edit in fix.edits]
     return Fix(f"{advice}{also}", tuple(edits))
@@ -212,7 +214,7 @@ def _kinds(context: LintContext, step: Step) -> Iterator[Diagnostic]:
 def _other_captures(context: LintContext, step: Step, name: str, near: str | None) -> Fix:
     """The header without a capture, or with another name in its place."""
     captures = tuple(near if one == name else one for one in step.captures)
-    read = any(name in {**one.names.reads, **one.names.self_reads} for one in context.flow.steps)
+    read = name in context.read_names
     fix = header_fix(step, captures=tuple(one for one in captures if one is not None))
     if near is not None:
         return fix

@@ -142,27 +142,52 @@ class LintContext:
         return tuple(step for step in self.flow.steps if self.only in (None, step.name))
 
     @cached_property
-    def joins(self) -> tuple[Step, ...]:
-        """The step cells that are joins, parents first."""
+    def joins(self) -> dict[str, Step]:
+        """The step cells that are joins, by name, parents first."""
         nodes = [self.graph[name] for name in self.graph.order]
-        return tuple(node.step for node in nodes if node.is_join and node.step is not None)
+        return {node.name: node.step for node in nodes if node.is_join and node.step is not None}
+
+    def joins_between(self, upper: str, lower: str) -> list[Step]:
+        """The step cells that are joins on a path from one step to another, parents first."""
+        bits, above = self.graph.reach.bits, self.graph.reach.above
+        first, last = bits.get(upper, 0), above.get(lower, 0)
+        return [join for name, join in self.joins.items() if last & bits[name] and above[name] & first]
 
     @cached_property
-    def assigning(self) -> dict[str, list[Step]]:
-        """The step cells that bind a plain name anywhere in their bodies, by the name, in document order."""
+    def keeping(self) -> dict[str, list[Step]]:
+        """The step cells that bind a plain name and do not capture it, by the name, in document order."""
         found: dict[str, list[Step]] = {}
         for step in self.flow.steps:
-            for name in step.names.assigned:
+            for name in step.names.assigned.keys() - set(step.captures):
                 found.setdefault(name, []).append(step)
         return found
 
     @cached_property
-    def setting(self) -> dict[str, list[Step]]:
-        """The step cells that set an artifact, by its name, in document order."""
+    def read_names(self) -> frozenset[str]:
+        """Names that a step cell reads, plain or as attributes of ``self``."""
+        return frozenset(name for step in self.flow.steps for name in (*step.names.reads, *step.names.self_reads))
+
+    @cached_property
+    def naming(self) -> dict[str, list[Step]]:
+        """The step cells that are a step, or whose ``--after`` or ``self.next`` names it, in document order."""
         found: dict[str, list[Step]] = {}
         for step in self.flow.steps:
-            for name in written_names(step):
+            targets = step.body.transition.targets if step.body.transition is not None else ()
+            for name in dict.fromkeys((step.name, *step.header.after, *targets)):
                 found.setdefault(name, []).append(step)
+        return found
+
+    def is_taken(self, name: str) -> bool:
+        """Whether a step, or the class body, has a name."""
+        return name in self.graph.nodes or name in self.flow.class_names
+
+    @cached_property
+    def setting(self) -> dict[str, list[str]]:
+        """The step cells that set an artifact, by its name, in document order."""
+        found: dict[str, list[str]] = {}
+        for step in self.flow.steps:
+            for name in written_names(step):
+                found.setdefault(name, []).append(step.name)
         return found
 
     def at(self, code: str, step: Step, body_line: int, message: Message, *, proven: bool = True) -> Diagnostic:

@@ -6,7 +6,6 @@ A name that a step keeps local reaches later steps as an artifact, or from share
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import replace
 
 from flownb.cells.assignment import analyse_names
@@ -34,7 +33,7 @@ def renamed_step(context: LintContext, step: Step, name: str) -> Fix:
         With edits of all cells that name the step: ``--after`` and ``self.next``.
     """
     edits: list[Edit | NewCell] = []
-    for other in context.flow.steps:
+    for other in context.naming[step.name]:
         header = other.header
         if other is step:
             header = replace(header, name=name)
@@ -55,8 +54,8 @@ def renamed_step(context: LintContext, step: Step, name: str) -> Fix:
 
 def can_be_artifact(context: LintContext, step: Step, name: str) -> bool:
     """Whether nothing else of the flow has a name, so that a step can capture it."""
-    taken = {*RESERVED, *context.graph.nodes, *context.added_steps, *context.flow.class_names, "self"}
-    return name not in taken and name != step.header.inputs and not name.startswith("__")
+    taken = name in RESERVED or name == "self" or name in context.added_steps or context.is_taken(name)
+    return not taken and name != step.header.inputs and not name.startswith("__")
 
 
 def why_local(
@@ -104,7 +103,8 @@ def why_local(
     analysed = analyse_names(keeper.body.tree, captures=captures, methods=keeper.methods)
     if name in analysed.unbound and name not in keeper.body.names.unbound:
         return why, Fix(f"Do not delete `{name}` in the body of `{keeper.name}`, and capture it.")
-    joins = list(_joins_between(context, keeper, reader)) if reader is not None else []
+    # They pass on only what they merge or capture.
+    joins = context.joins_between(keeper.name, reader.name) if reader is not None else []
     if not joins:
         return why, header_fix(keeper, captures=captures)
     merges = [merge_edit(join, name) for join in joins]
@@ -113,13 +113,6 @@ def why_local(
     sentence = f'Write `{header}`, and `self.merge_artifacts(inputs, include=["{name}"])` in {named}.'
     fix = header_fix(keeper, [one for one in merges if one is not None], captures=captures)
     return why, Fix(sentence, fix.edits if all(merges) else ())
-
-
-def _joins_between(context: LintContext, keeper: Step, reader: Step) -> Iterator[Step]:
-    """Joins on a path from one step to another, which pass on only what they merge or capture."""
-    for join in context.joins:
-        if context.graph.is_above(join.name, reader.name) and context.graph.is_above(keeper.name, join.name):
-            yield join
 
 
 def merge_edit(join: Step, name: str) -> Edit | None:

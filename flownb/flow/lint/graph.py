@@ -108,9 +108,8 @@ def _other_role(context: LintContext, step: Step, also: str) -> str:
     """Let another step be the first or last: this one gets another name, or another one gets the mark."""
     if step.name not in ("start", "end"):
         return f"Mark another step{also}"
-    taken = {*context.graph.nodes, *context.flow.class_names}
     names = (f"{step.name}_step", *(f"{step.name}_step_{number}" for number in range(2, 99)))
-    fix = renamed_step(context, step, next(one for one in names if one not in taken))
+    fix = renamed_step(context, step, next(one for one in names if not context.is_taken(one)))
     return Fix(f"{fix.removesuffix('.')}{also}", fix.edits)
 
 
@@ -184,8 +183,8 @@ def _with_join(context: LintContext, step: Step, problem: GraphProblem) -> str:
     """What to do about a missing join: a new cell or another header, if it is certain which."""
     ends = problem.ends
     if ends:
-        taken = {*context.graph.nodes, *context.flow.class_names}
-        name = next(one for one in ("collect", *(f"collect_{n}" for n in range(2, 99))) if one not in taken)
+        names = ("collect", *(f"collect_{number}" for number in range(2, 99)))
+        name = next(one for one in names if not context.is_taken(one))
         text = f"%%step {name} --after {','.join(ends)} --join"
         last = context.flow.steps[-1].cell
         return Fix(f"Add a cell `{text}` that reads `inputs`.", (NewCell(f"{text}\npass", last, below=True),))
@@ -223,6 +222,8 @@ def check_header_conflict(context: LintContext) -> Iterator[Diagnostic]:
 
 def _misplaced(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     """Calls of self.next that are not the body's last statement."""
+    if not step.body.mentions("next"):
+        return
     tree = step.body.tree
     last = getattr(tree.body[-1], "value", None) if tree is not None and step.body.transition is not None else None
     # If another call is certain, self.next is called twice: the last statement calls it again.

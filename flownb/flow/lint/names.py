@@ -58,7 +58,7 @@ def _in_step(context: LintContext, step: Step) -> Iterator[Diagnostic]:
                 what = f"Step {step.name} reads `{name}` after it deletes it."
             proven = context.fails(step) and name in step.names.definite
             yield context.at(UNDEFINED_NAME, step, line, Message(what, *_too_early(context, step, name)), proven=proven)
-        elif name not in joined and name != INPUTS and not holders(context, step, name):  # FN002 or FN015 says more
+        elif name not in joined and name != INPUTS and holder(context, step, name) is None:  # FN002 or FN015 says more
             what = f"Step {step.name} reads `{name}`, which nothing defines."
             proven = never_defined(context, step, name)
             yield context.at(UNDEFINED_NAME, step, line, Message(what, *_advice(context, step, name)), proven=proven)
@@ -146,13 +146,10 @@ def undefined_reads(context: LintContext, step: Step) -> dict[str, int]:
     return {name: names.definite.get(name, names.unbound.get(name, line)) for name, line in found.items()}
 
 
-def holders(context: LintContext, step: Step, name: str) -> list[Step]:
-    """Earlier steps that bind `name` but do not capture it, the nearest last."""
-    return [
-        other
-        for other in context.assigning.get(name, ())
-        if name not in other.captures and context.graph.is_above(other.name, step.name)
-    ]
+def holder(context: LintContext, step: Step, name: str) -> Step | None:
+    """The nearest earlier step that binds `name` but does not capture it."""
+    others = reversed(context.keeping.get(name, ()))
+    return next((other for other in others if context.graph.is_above(other.name, step.name)), None)
 
 
 def _too_early(context: LintContext, step: Step, name: str) -> tuple[str, str]:
@@ -161,9 +158,8 @@ def _too_early(context: LintContext, step: Step, name: str) -> tuple[str, str]:
     if hidden:
         why = f"The step assigns `{name}`, which makes it a local variable and hides the `{name}` of {hidden}."
         return why, "Give the step's own value another name."
-    keepers = holders(context, step, name)
-    if keepers:
-        return why_local(context, keepers[-1], name, step, spelled="it")
+    if (keeper := holder(context, step, name)) is not None:
+        return why_local(context, keeper, name, step, spelled="it")
     return (
         "At that line it has no value, and no earlier step captures it.",
         f"Assign `{name}` above that line, or capture it in an earlier step (`-> {name}`).",
@@ -194,11 +190,12 @@ def _advice(context: LintContext, step: Step, name: str) -> tuple[str, str]:
         why = "Only artifacts that the source shows can be read as plain names."
         edits = name_edits(step.cell, name, f"self.{name}")
         return why, Fix(f"Read self.{name}, or define `{name}` in a %%shared cell.", edits)
-    setters = [other.name for other in context.setting.get(name, ()) if other.name != step.name]
+    setters = [other for other in context.setting.get(name, ()) if other != step.name]
+    is_above = context.graph.is_above
     for setter in reversed(setters):
-        if context.graph.is_above(setter, step.name):
-            above = context.graph.ancestors(step.name)
-            lost = next((one for one in context.artifacts.joined if one in above and setter != one), setter)
+        if is_above(setter, step.name):
+            joins = (one for one in context.artifacts.joined if setter != one and is_above(one, step.name))
+            lost = next(joins, setter)
             why = f"`{setter}` sets it, but the join `{lost}` does not pass it on."
             join = context.flow.step(lost)
             edit = merge_edit(join, name) if join is not None and lost in context.artifacts.joined else None
@@ -267,7 +264,7 @@ def check_missing_module(context: LintContext) -> Iterator[Diagnostic]:
         return  # that code decides where modules are found
     header = [context.flow.header] if context.flow.header is not None else []
     for cell in [*header, *context.flow.shared, *(step.cell for step in context.steps)]:
-        if "sys.path" in cell.source:
+        if "sys.path" in cell.source or not cell.parsed.mentions("import"):
             continue
         step = context.flow.step(cell.name) if cell.kind == "step" else None
         names = step.names if step is not None else analyse_names(cell.parsed.tree)
@@ -335,9 +332,8 @@ def check_reserved_name(context: LintContext) -> Iterator[Diagnostic]:
 def _step_name(context: LintContext, step: Step) -> Iterator[Diagnostic]:
     """A step's own name."""
     if found := step_name_problem(step.name, context.flow.class_names):
-        taken = {*context.graph.nodes, *context.flow.class_names}
         candidates = (found.better, f"{found.better}_step") if found.better else ()
-        better = next((one for one in candidates if one not in taken), "")
+        better = next((one for one in candidates if not context.is_taken(one)), "")
         fix = renamed_step(context, step, better) if better else "Choose another name."
         yield context.at(RESERVED_NAME, step, 0, replace(found.message, fix=fix))
 

@@ -27,6 +27,8 @@ __all__ = []
 
 
 TOP_LEVEL_FLOW = "FN004"
+# Keywords of code that is awaited.
+AWAITING = ("await", "async")
 REASONS = {
     "return": (
         "It would leave the method before its artifacts are captured and before self.next.",
@@ -43,7 +45,7 @@ REASONS = {
 def check_top_level_flow(context: LintContext) -> Iterator[Diagnostic]:
     """Report return, yield and await outside of any function in a step's body."""
     for step in context.steps:
-        for node, word in misplaced(step.body.tree):
+        for node, word in misplaced(step.body.tree) if step.body.mentions("return", "yield", *AWAITING) else ():
             why, fix = REASONS[word]
             proven = True
             # The last step has no self.next that a return would leave out.
@@ -83,7 +85,7 @@ NOT_IN_A_METHOD = "FN019"
 def check_not_in_a_method(context: LintContext) -> Iterator[Diagnostic]:
     """Report star and ``__future__`` imports in a step, and steps that assign `self`."""
     for step in context.steps:
-        for node in ast.walk(step.body.tree) if step.body.tree else ():
+        for node in ast.walk(step.body.tree) if step.body.tree and step.body.mentions("import") else ():
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                 what = f"Step {step.name} imports from __future__."
                 why = "Such an import applies to a whole file."
@@ -149,8 +151,8 @@ def _around_steps(context: LintContext, cell: Cell) -> Iterator[Diagnostic]:
 def _as_method(context: LintContext, step: Step, refused: Set[str]) -> Iterator[Diagnostic]:
     """What the compiler says of a body as a method, unless another check explains it."""
     named = [step.name, *context.graph[step.name].targets]
-    explained = step.name in refused or any(word == "await" for _, word in misplaced(step.body.tree))
-    if explained or not all(name.isidentifier() and not keyword.iskeyword(name) for name in named):
+    awaits = step.body.mentions(*AWAITING) and any(word == "await" for _, word in misplaced(step.body.tree))
+    if awaits or step.name in refused or not all(name.isidentifier() and not keyword.iskeyword(name) for name in named):
         return
     method = method_source(context.flow, context.graph[step.name], context.artifacts)
     if found := _compile_problem([SourceLine("class Flow:", 1, 0), *method.lines]):

@@ -20,6 +20,9 @@ __all__ = ["ConfigExpression", "config_expr", "configs_read", "resolve", "resolv
 
 # `f(**cfg.options)` passes one argument of such a name; it is replaced by its value later.
 UNPACK = "_flownb_unpacked_"
+# What has no expression in it.
+PLAIN = frozenset({str, int, float, bool, type})
+NO_NAMES: frozenset[str] = frozenset()
 
 
 class ConfigExpression(Mapping[str, Any]):
@@ -199,6 +202,8 @@ def resolve_settings(settings: Mapping[str, Any], configs: Mapping[str, Any]) ->
 
 def configs_read(value: Any) -> frozenset[str]:
     """Names that the expressions in a value read; empty if it has none."""
+    if value is None or type(value) in PLAIN:  # nearly all of them
+        return NO_NAMES
     if isinstance(value, ConfigExpression):
         return frozenset(value._reads())
     if isinstance(value, Mapping):

@@ -13,9 +13,11 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from flownb.runtime.task import TaskSpec
+if TYPE_CHECKING:
+    from flownb.provenance.record import Distributions
+    from flownb.runtime.task import TaskSpec
 
 __all__ = [
     "Exited",
@@ -37,10 +39,11 @@ CHUNK = 1 << 18
 
 @dataclass(frozen=True)
 class Load:
-    """To the zygote: the program to run tasks of, and where they are recorded."""
+    """To the zygote: the program to run tasks of, where they are recorded, and, the first time, what is installed."""
 
     program: bytes
     location: str
+    installed: Distributions | None
 
 
 @dataclass(frozen=True)

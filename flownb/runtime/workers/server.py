@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flownb.errors import FlownbError
-from flownb.provenance.record import install_stamps
+from flownb.provenance.record import current_distributions, install_stamps
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Frames, Kill, Load, send
 
 __all__ = ["ServerPool", "Surroundings", "WorkerServer", "surroundings"]
@@ -51,10 +51,10 @@ class Surroundings:
     stamps: tuple[tuple[str, int], ...]
 
 
-def surroundings() -> Surroundings:
-    """Those of this process."""
+def surroundings(folder: Path | None = None) -> Surroundings:
+    """Those of this process, or those it will have in another folder."""
     path = tuple(entry for entry in sys.path if isinstance(entry, str))
-    return Surroundings(Path.cwd(), path, tuple(sorted(os.environ.items())), install_stamps())
+    return Surroundings(folder or Path.cwd(), path, tuple(sorted(os.environ.items())), install_stamps())
 
 
 class WorkerServer:
@@ -101,14 +101,18 @@ class WorkerServer:
         )
         theirs.close()
         self._control, self._frames, self._loaded = ours, Frames(ours), None
-        self._close = weakref.finalize(self, _end, ours, self._process)
+        self._close = weakref.finalize(self, _kill, ours, self._process)
 
     def load(self, program: bytes, location: str) -> None:
         """Make it ready for the tasks of a program."""
         if not self.alive:
             self.start()
         if self._loaded != (program, location):
-            self._send(Load(program, location))
+            self._close.detach()
+            assert self._process is not None
+            self._close = weakref.finalize(self, _end, self._control, self._process)
+            installed = current_distributions() if self._loaded is None else None
+            self._send(Load(program, location, installed))
             self._loaded = (program, location)
 
     def fork(self, fds: tuple[int, ...]) -> int:
@@ -152,6 +156,13 @@ class WorkerServer:
             send(self._control, message, fds=fds)
 
 
+def _kill(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    """End a zygote that was given no program, and has no workers therefore."""
+    control.close()
+    process.kill()
+    process.wait()
+
+
 def _end(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
     """Let the zygote end its workers and itself; one that does not react is busy importing, and has no workers yet."""
     control.close()
@@ -168,6 +179,13 @@ class ServerPool:
     def __init__(self) -> None:
         self._idle: list[WorkerServer] = []
         self._lock = threading.Lock()
+
+    def start(self, given: Surroundings) -> None:
+        """Start a server that imports while this process continues; the next run in these surroundings takes it."""
+        if hasattr(os, "fork"):
+            with self.server(given) as server:
+                if not server.alive:
+                    server.start()
 
     def warm(self, program: bytes, location: str) -> None:
         """Let a server import what a program needs, while this process continues; the next run takes it."""

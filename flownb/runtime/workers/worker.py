@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
+from pathlib import PurePath
 from typing import Any
 
 from IPython.core import debugger
@@ -32,7 +33,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 
 from flownb.errors import FlownbError, StoreError
-from flownb.provenance.record import imported_distributions
+from flownb.interrupts import set_handler
 from flownb.runtime.attempt import AttemptOptions, run_attempt
 from flownb.runtime.capture import flush_figures
 from flownb.runtime.executor import Ended, Refused
@@ -42,7 +43,8 @@ from flownb.runtime.task import OnOutput, Output, OutputKind, TaskResult, TaskSp
 from flownb.runtime.workers.channel import Request, receive, send
 from flownb.runtime.workers.randomness import reseed
 from flownb.settings import user_name
-from flownb.store.datastore import Datastore
+from flownb.store.datastore import SPINS, Datastore
+from flownb.store.records import learn_records
 
 __all__ = ["WorkerShell", "prepare", "work"]
 
@@ -123,8 +125,8 @@ def prepare() -> None:
     WorkerShell.make()
     _refuse_questions(None)  # before code of the user's imports these names
     _import_store()
+    learn_records()
     user_name()
-    imported_distributions()
     _flush_c()
 
 
@@ -134,7 +136,16 @@ def _import_store() -> None:
     from flownb.store.local import blobs, place, storage  # noqa: F401
 
 
-def work(fds: list[int], program: Program, location: str) -> None:
+def ahead_of_workers(location: str) -> Datastore | str:
+    """The datastore of workers that are forked from now on, which knows nothing of what is there yet.
+
+    One behind a network connection, and one that has to be looked for, is opened by each worker: then the location.
+    """
+    is_folder = "://" not in location and PurePath(location).name != SPINS
+    return Datastore(location) if is_folder else location
+
+
+def work(fds: list[int], program: Program, opened: Datastore | str) -> None:
     """Run the attempt that the channel asks for, in a process forked for it."""
     os.set_inheritable(fds[0], False)  # programs that the step starts must not write here
     channel = socket.socket(fileno=fds[0])
@@ -146,13 +157,13 @@ def work(fds: list[int], program: Program, location: str) -> None:
     sys.stdout, sys.stderr = link.stream("stdout", 1), link.stream("stderr", 2)
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]  # the process's own from now on
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        set_handler(signal.SIGINT, signal.default_int_handler)
         faulthandler.enable(2)
         reseed()
         WorkerShell.connect(link.output)
         request, _ = receive(channel)
         _refuse_questions(request.spec)
-        answer = _answer(request, program, location, link)
+        answer = _answer(request, program, opened, link)
         if isinstance(answer, Ended):
             answer = replace(answer, lingers=_exit_handlers() != handlers or _lingers())
     except KeyboardInterrupt:  # before the attempt began, or while it was being recorded
@@ -164,10 +175,12 @@ def work(fds: list[int], program: Program, location: str) -> None:
         _exit()
 
 
-def _answer(request: Request, program: Program, location: str, link: _Link) -> Ended | Refused:
+def _answer(request: Request, program: Program, opened: Datastore | str, link: _Link) -> Ended | Refused:
     """Run the attempt."""
-    datastore = Datastore(location)
-    keep = {"record": datastore, "spin": datastore.spins(), "values": None}[request.keeps]
+    datastore = Datastore(opened) if isinstance(opened, str) else opened
+    keep: Datastore | None = datastore
+    if request.keeps != "record":
+        keep = datastore.spins() if request.keeps == "spin" else None
     options = AttemptOptions(
         keep,
         display=WorkerShell.show,
@@ -291,9 +304,9 @@ class _Raw(io.RawIOBase):
 def _refuse_questions(spec: TaskSpec | None) -> None:
     """Let functions that ask the user raise an error that says where they work: for a task, or before there is one."""
     again = "%spin STEP"
+    builtins.input = _nobody_to_ask("input", "")
     if spec is not None:
         again = f"%spin {spec.step}" + (f" --from {spec.run}/{spec.step}/{spec.task}" if spec.task else "")
-        builtins.input = _nobody_to_ask("input", "")
         if not os.environ.get("PYTHONBREAKPOINT"):  # else a debugger that the user chose, such as one behind a socket
             sys.breakpointhook = _nobody_to_ask("breakpoint", again)
     for module in (pdb, debugger):

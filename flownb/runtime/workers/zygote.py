@@ -7,6 +7,7 @@ closes, for whatever reason, its children are killed and it ends.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -19,21 +20,26 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from flownb.interrupts import set_handler
 from flownb.provenance.dependencies import look_at_modules
 from flownb.provenance.imported_text import watch_imports
 from flownb.provenance.module_copies import loaded_texts
 from flownb.provenance.module_hashes import imported_names, is_own_module
-from flownb.provenance.record import imported_distributions, used_distributions
+from flownb.provenance.record import adopt_distributions, imported_distributions, used_distributions
 from flownb.runtime.failure import EXCEPTION_MODULES
 from flownb.runtime.freshness import fingerprint
+from flownb.runtime.metaflow_names import builtins_ahead
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import load_program, module_folder
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Kill, Load, receive, send
-from flownb.runtime.workers.randomness import watched_imports
-from flownb.runtime.workers.worker import prepare, work
+from flownb.runtime.workers.randomness import reseed, watched_imports
+from flownb.runtime.workers.worker import ahead_of_workers, prepare, work
+from flownb.store.datastore import Datastore
 
 __all__ = ["look_ahead", "main", "preload", "silence"]
 
+# Seconds without anything to do, or workers, after which it pays to rehearse.
+IDLE, MANY = 0.3, 16
 # What flow code means by these names is flownb's own, see `flownb.runtime.metaflow_names`.
 OWN = frozenset({"flownb", "metaflow"})
 
@@ -41,6 +47,8 @@ OWN = frozenset({"flownb", "metaflow"})
 def main() -> None:
     """Serve the driver until it has ended."""
     _Zygote(socket.socket(fileno=int(sys.argv[1]))).serve()
+    atexit._run_exitfuncs()
+    os._exit(0)  # the driver waits; taking apart all that was imported takes as long as a task
 
 
 class _Waiting(NamedTuple):
@@ -59,8 +67,10 @@ class _Zygote:
         self._next: _Waiting | None = None
         self._full = False
         self._program: Program | None = None
-        self._location = ""
+        self._datastore: Datastore | str = ""
         self._unusable = ""  # why there is no program
+        self._forked = 0
+        self._rehearsed = False
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)  # so that the file below becomes readable
         self._woken, waker = os.pipe()
@@ -78,9 +88,11 @@ class _Zygote:
         selector.register(self._woken, selectors.EVENT_READ)
         try:
             while True:
-                ready = [key.fileobj for key, _ in selector.select(0 if self._may_fork_ahead else None)]
-                if not ready:
+                ready = [key.fileobj for key, _ in selector.select(self._patience)]
+                if not ready and self._may_fork_ahead:
                     self._fork_ahead()
+                elif self._may_rehearse and (not ready or self._forked >= MANY):
+                    self._rehearse()
                 if self._woken in ready:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self._woken, 4096)
@@ -110,15 +122,44 @@ class _Zygote:
 
     def _load(self, message: Load) -> None:
         """Make everything ready that workers of a program need."""
+        if message.installed is not None:
+            adopt_distributions(message.installed)
+            imported_distributions()  # before the packages that the program needs
         program = load_program(message.program)
         trees = [cell.parsed.tree for cell in program.flow.shared] + [step.body.tree for step in program.flow.all_steps]
         preload(dict.fromkeys(name for tree in trees for name in imported_names(tree)))
         program.code.compile()
         module_folder(program)
         look_ahead(program)
-        self._program, self._location = program, message.location
+        self._program, self._datastore = program, ahead_of_workers(message.location)
         gc.collect()
         gc.freeze()
+
+    @property
+    def _may_rehearse(self) -> bool:
+        """Whether there is a program, and it was not done yet."""
+        return not self._rehearsed and self._program is not None
+
+    @property
+    def _patience(self) -> float | None:
+        """Seconds to wait for messages until there is something else to do."""
+        if self._may_fork_ahead:
+            return 0
+        return IDLE if self._may_rehearse else None
+
+    def _rehearse(self) -> None:
+        """Execute what every worker executes, for it is faster then; once, where it delays nothing or pays soon."""
+        self._rehearsed = True
+        assert self._program is not None
+        with contextlib.suppress(Exception), silence():
+            from flownb.runtime.workers.rehearsal import rehearse  # no earlier: the first worker does not wait for it
+
+            rehearse()
+            reseed()
+            look_ahead(self._program)  # the last modules that it saw are no longer there
+        gc.collect()
+        gc.freeze()
+        self._reap()  # an attempt has the process's signals to itself, so it may have missed one
 
     # -- workers, of which one is forked before it is needed: forking takes longer than a small step
 
@@ -157,6 +198,7 @@ class _Zygote:
             send(self._control, Forked(number, 0, str(error.strerror)))
         else:
             self._children[pid] = number
+            self._forked += 1
             send(self._control, Forked(number, pid))
         for fd in fds:
             os.close(fd)
@@ -180,13 +222,13 @@ class _Zygote:
         try:
             os.setsid()  # its own group: what it starts can be ended with it, and a terminal's Ctrl-C does not reach it
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            set_handler(signal.SIGCHLD, int(signal.SIG_DFL))
             self._control.close()
             os.close(self._woken)
             os.close(self._waker)
             assert self._program is not None
             if fds := files():
-                work(fds, self._program, self._location)
+                work(fds, self._program, self._datastore)
             status = 0
         except BaseException:
             os.write(2, traceback.format_exc().encode("utf-8", "replace"))
@@ -259,6 +301,10 @@ def look_ahead(program: Program) -> None:
     """Work out what every attempt records and what is the same for all of them, so that no worker repeats it."""
     for step in program.graph.nodes:
         fingerprint(program, step)
+    if program.known_parameters is None and not program.flow.is_dynamic:
+        _ = program.parameter_names
+    _ = program.has_custom, program.code.adopted, program.code.step_names, program.code.texts
+    builtins_ahead()
     imported_distributions()
     used_distributions((), everything=True)  # reads what each of them requires
     loaded_texts(0)

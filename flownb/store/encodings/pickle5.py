@@ -13,6 +13,8 @@ Layout, all numbers little-endian::
 Loading maps the blob and rebuilds arrays on top of the map, so it takes the same time whatever the size (1 GB in
 0.1 ms, before its pages are read).
 
+Strings of large object arrays are among the buffers, see `flownb.store.encodings.texts`.
+
 Equal values give equal bytes as far as pickle can: sets are written in an order that depends on their content alone.
 As always in pickle, equal strings are written once only if they are one object, so a value that was loaded may be
 written differently once.
@@ -29,7 +31,9 @@ from typing import Any
 
 from flownb.store.encodings.by_value import Definitions
 from flownb.store.encodings.moved import place_now
+from flownb.store.encodings.opcodes import makes_sets
 from flownb.store.encodings.reducers import Reducer, library_reducer, ordered
+from flownb.store.encodings.texts import Stream, TooMuchElseError
 
 __all__ = ["Parts", "Pickle5", "StorePickler", "content_of", "modules_of_values"]
 
@@ -41,9 +45,6 @@ HAS_SETS = 1
 ALIGNMENT = 64
 # Below this a buffer costs less inside the stream than as an entry with padding of its own.
 SMALLEST_BUFFER = 1024
-# EMPTY_SET MEMOIZE MARK, and FROZENSET MEMOIZE: what a stream with sets of any items contains. Other bytes may look the
-# same, which costs a second look and nothing else.
-SET_MARKS = (b"\x8f\x94(", b"\x91\x94")
 
 
 class StorePickler(pickle.Pickler):
@@ -52,6 +53,7 @@ class StorePickler(pickle.Pickler):
     Parameters
     ----------
     file : BytesIO
+        A `Stream` takes strings out of arrays.
     keep : callable, optional
         pickle's ``buffer_callback``.
     shares : bool, default True
@@ -59,10 +61,15 @@ class StorePickler(pickle.Pickler):
     """
 
     def __init__(
-        self, file: io.BytesIO, keep: Callable[[pickle.PickleBuffer], bool] | None = None, *, shares: bool = True
+        self,
+        file: io.BytesIO,
+        keep: Callable[[pickle.PickleBuffer], bool] | None = None,
+        *,
+        shares: bool = True,
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=keep)
         self.definitions = Definitions(_definition if shares else None)
+        self._stream = file if isinstance(file, Stream) else None
         self._storages: dict[int, Any] = {}
         self._reducers: dict[type, Reducer | None] = {}
 
@@ -73,7 +80,7 @@ class StorePickler(pickle.Pickler):
             reduce = self._reducers[kind]
         except KeyError:
             reduce = self.definitions.reduce if self.definitions.concern(kind) else None
-            reduce = self._reducers[kind] = reduce or library_reducer(kind, self._storages, content_of)
+            reduce = self._reducers[kind] = reduce or library_reducer(kind, self._storages, content_of, self._stream)
         return NotImplemented if reduce is None else reduce(value)
 
 
@@ -95,7 +102,11 @@ class _SetPickler(StorePickler):
     """
 
     def __init__(
-        self, file: io.BytesIO, keep: Callable[[pickle.PickleBuffer], bool] | None = None, *, shares: bool = True
+        self,
+        file: io.BytesIO,
+        keep: Callable[[pickle.PickleBuffer], bool] | None = None,
+        *,
+        shares: bool = True,
     ) -> None:
         super().__init__(file, keep, shares=shares)
         self._sets: dict[int, tuple[int, Any]] = {}
@@ -180,6 +191,21 @@ def _streams(value: Any, *, shares: bool = True, in_band: bool = False) -> tuple
     """Pickle a value: the stream, the buffers outside of it, what it defines by value, and flags."""
 
     def pickled(make: type[StorePickler]) -> tuple[bytes, list[memoryview], str]:
+        elsewhere: Any = None
+        for _ in range(2):
+            stream = Stream(elsewhere)
+            try:
+                pickler, found = pickled_to(stream, make)
+                elsewhere = stream.found_elsewhere(pickler)
+            except TooMuchElseError:
+                break
+            if elsewhere is None:
+                return found
+        return pickled_to(io.BytesIO(), make)[1]
+
+    def pickled_to(
+        file: io.BytesIO, make: type[StorePickler]
+    ) -> tuple[StorePickler, tuple[bytes, list[memoryview], str]]:
         buffers: list[memoryview] = []
 
         def keep(buffer: pickle.PickleBuffer) -> bool:
@@ -192,13 +218,12 @@ def _streams(value: Any, *, shares: bool = True, in_band: bool = False) -> tuple
             buffers.append(raw)
             return False
 
-        file = io.BytesIO()
         pickler = make(file, None if in_band else keep, shares=shares)
         pickler.dump(value)
-        return file.getvalue(), buffers, pickler.definitions.first
+        return pickler, (file.getvalue(), buffers, pickler.definitions.first)
 
     plain = None if type(value) in (set, frozenset) else pickled(StorePickler)
-    if plain is None or any(mark in plain[0] for mark in SET_MARKS):
+    if plain is None or makes_sets(plain[0]):
         try:
             return *pickled(_SetPickler), HAS_SETS
         except _RecursiveSetError:
@@ -212,7 +237,7 @@ def content_of(value: Any) -> bytes:
         stream = pickle.dumps(value, 5)
     except Exception:  # defined by value, or cannot be pickled at all
         return _streams(value, in_band=True)[0]
-    if any(mark in stream for mark in SET_MARKS):
+    if makes_sets(stream):
         return _streams(value, in_band=True)[0]
     return stream
 

@@ -12,13 +12,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from flownb.store.encodings.texts import Stream
+
 __all__ = ["Reducer", "library_reducer", "ordered"]
 
 Reducer = Callable[[Any], Any]
 Content = Callable[[Any], bytes]
 
 
-def library_reducer(kind: type, storages: dict[int, Any], content: Content) -> Reducer | None:
+def library_reducer(
+    kind: type, storages: dict[int, Any], content: Content, stream: Stream | None = None
+) -> Reducer | None:
     """The reducer for values of a type; None for most types.
 
     Parameters
@@ -28,7 +32,12 @@ def library_reducer(kind: type, storages: dict[int, Any], content: Content) -> R
         Filled with the torch storages of one pickle, so that tensors that share memory share it after loading.
     content : callable
         Bytes that depend on a value's content alone, to sort the items of sets by.
+    stream : Stream, optional
+        Takes strings out of arrays.
     """
+    numpy: Any = sys.modules.get("numpy")
+    if kind is getattr(numpy, "ndarray", None):
+        return None if stream is None else stream.reduce
     pandas: Any = sys.modules.get("pandas")
     if pandas is not None and issubclass(kind, pandas.api.extensions.ExtensionArray):
         return _without_cache

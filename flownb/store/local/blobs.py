@@ -8,8 +8,8 @@ import os
 import re
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flownb.errors import CorruptBlob, StoreError
 from flownb.store.hashing import hash_file, hash_parts
@@ -17,6 +17,9 @@ from flownb.store.local.place import Place
 from flownb.store.local.storage import store_error, temporary_file, write_all
 from flownb.store.memory import private_memory
 from flownb.store.storage import Entry, Part
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["LocalBlobs"]
 
@@ -178,7 +181,10 @@ class LocalBlobs:
             return
         self._of_this_process()
         if (key, signature) not in self._verifying:
-            self._verifier = self._verifier or ThreadPoolExecutor(1, "flownb-verify")
+            if self._verifier is None:
+                from concurrent.futures import ThreadPoolExecutor
+
+                self._verifier = ThreadPoolExecutor(1, "flownb-verify")
             self._verifying[key, signature] = self._verifier.submit(check)
 
     def verify(self, keys: Iterable[str]) -> None:
