@@ -117,9 +117,8 @@ def process_state() -> Iterator[None]:
             if sys.getrecursionlimit() != limit:
                 sys.setrecursionlimit(limit)
             if variables != _variables():
-                decode = getattr(os.environ, "decodekey", str)
-                os.environ.clear()
-                os.environ.update({decode(name): decode(value) for name, value in variables.items()})
+                os.environ.clear()  # perhaps another mapping, which the step put there
+                os.environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()})
             with contextlib.suppress(OSError):  # the folder itself may be gone
                 os.chdir(folder)
 

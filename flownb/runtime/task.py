@@ -135,7 +135,8 @@ def inherited_refs(program: Program, spec: TaskSpec) -> dict[str, ArtifactRef]:
     parameters, is_join = program.parameter_names, program.graph[spec.step].is_join
     refs = dict(spec.given)
     for parent in spec.parents:
-        for name, ref in parent.artifacts.items():
-            if name in parameters or not (is_join or name in spec.given):
-                refs[name] = ref
-    return refs
+        if is_join:
+            refs |= {name: ref for name, ref in parent.artifacts.items() if name in parameters}
+        else:
+            refs.update(parent.artifacts)
+    return refs | {name: ref for name, ref in spec.given.items() if name not in parameters}

@@ -8,7 +8,7 @@ last. What other notebooks and other users recorded is not looked at, unless the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from flownb.errors import MissingResults, NotFound, StoreError
 from flownb.store.datastore import Datastore
@@ -75,6 +75,8 @@ class LatestResults:
         self._looked_up_to = 0
         self.seen_up_to = 0
         self._executions: dict[str, tuple[object, list[Execution]]] = {}
+        # By run, the executions that were looked through, and of each step the last one that ended well.
+        self._done: dict[str, tuple[list[Execution], dict[str, Execution]]] = {}
         self._records: dict[str, RunRecord | None] = {}
         self._ends: dict[str, RunEnd] = {}
         self._chosen: dict[str, dict[str, RunRecord]] = {}
@@ -113,15 +115,22 @@ class LatestResults:
         if record is None:
             return ()
         if record.kind == "work":
-            for execution in reversed(self.executions(run)):
-                if execution.step == step and execution.status == "done":
-                    return self._tasks(run, step, execution.tasks)
-            return ()
+            last = self._last_done(run).get(step)
+            return self._tasks(run, step, last.tasks) if last is not None else ()
         tasks = self._all_tasks(run, step)
         if not tasks or any(task.status != "done" for task in tasks):
             return ()
         end = self._end(run)
         return tasks if (end is not None and end.status == "done") or is_complete(tasks) else ()
+
+    def _last_done(self, run: str) -> Mapping[str, Execution]:
+        """The last execution of each step of a working run that ended well."""
+        executions = self.executions(run)
+        known = self._done.get(run)
+        if known is None or known[0] is not executions:
+            done = {one.step: one for one in executions if one.status == "done"}
+            known = self._done[run] = (executions, done)
+        return known[1]
 
     def own_runs(self) -> list[str]:
         """Ids of the notebook's runs of the whole flow, newest first; read again when there are more runs."""

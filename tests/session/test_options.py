@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from flownb.errors import ParameterError
-from flownb.session.options import RunOptions, literal, parse_card, parse_run
+from flownb.session.options import RunOptions, SpinOptions, literal, parse_card, parse_run, parse_spin
 from flownb.session.parser import words
 
 
@@ -54,3 +56,12 @@ def test_what_is_not_a_whole_number_is_reported(number: str) -> None:
 def test_a_text_that_is_not_a_literal_is_itself(text: str) -> None:
     """What is neither Python's nor JSON's way to write a value is meant as a text."""
     assert literal(text) == text
+
+
+def test_the_same_words_of_a_spin_are_options_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Words that were read before mean the same in another folder, and options that were changed stay apart."""
+    given = words("train --set k=15 --config cfg a.json")
+    parse_spin(given).overrides["other"] = "1"
+    monkeypatch.chdir(tmp_path)
+    expected = SpinOptions("train", overrides={"k": "15"}, config_files={"cfg": "a.json"}, folder=tmp_path)
+    assert parse_spin(given) == expected
