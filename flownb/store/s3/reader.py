@@ -188,6 +188,8 @@ class Reader:
         name = object_name(key) + suffix
         whole = size if not suffix else chunks[-1][1] + packing.table_size(size)
         stopped = threading.Event()
+        # The kernel lets one thread at a time write to a file. Threads that wait for it there spin; here they sleep.
+        writing = threading.Lock()
 
         def check() -> None:
             if stopped.is_set():
@@ -196,7 +198,8 @@ class Reader:
         def plain(number: int) -> int:
             def take(offset: int, piece: memoryview) -> None:
                 check()
-                target.write(offset, piece)
+                with writing:
+                    target.write(offset, piece)
                 progress.add(piece.nbytes)
 
             check()
@@ -217,7 +220,8 @@ class Reader:
                 content = packing.unpack(gathered, expected, suffix)
                 if content is None:
                     raise CorruptBlob(f"Blob {key} cannot be unpacked.", key=key)
-                target.write(number * CHUNK, content)
+                with writing:
+                    target.write(number * CHUNK, content)
                 progress.add(expected)
             return length
 
