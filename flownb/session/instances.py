@@ -151,7 +151,9 @@ class SwitchPaths:
         switches = {n for n, node in graph.nodes.items() if node.transition and node.transition.kind == "switch"}
         if not switches:
             return frozenset()
-        return frozenset(name for name in graph.nodes if switches & (graph.ancestors(name) - {name}))
+        bits, above = graph.ancestry.bits, graph.ancestry.above
+        leading = graph.ancestry.of(switches)
+        return frozenset(name for name in graph.nodes if leading & above[name] & ~bits[name])
 
 
 ENTRY = "start"

@@ -191,10 +191,11 @@ def _advice(context: LintContext, step: Step, name: str) -> tuple[str, str]:
         edits = name_edits(step.cell, name, f"self.{name}")
         return why, Fix(f"Read self.{name}, or define `{name}` in a %%shared cell.", edits)
     setters = [other for other in context.setting.get(name, ()) if other != step.name]
-    is_above = context.graph.is_above
     for setter in reversed(setters):
-        if is_above(setter, step.name):
-            joins = (one for one in context.artifacts.joined if setter != one and is_above(one, step.name))
+        if context.graph.is_above(setter, step.name):
+            ancestry = context.graph.ancestry
+            above = ancestry.above[step.name]
+            joins = (one for one in context.artifacts.joined if setter != one and ancestry.bits[one] & above)
             lost = next(joins, setter)
             why = f"`{setter}` sets it, but the join `{lost}` does not pass it on."
             join = context.flow.step(lost)
