@@ -135,13 +135,12 @@ def undefined_reads(context: LintContext, step: Step) -> dict[str, int]:
     # A name that the body binds anywhere is local everywhere, even if shared code or Python has it too.
     local = {*names.assigned, *names.annotated} - set(names.globals_declared)
     shared = context.flow.shared_names
-    captured = {name for name in step.captures if name not in step.body.names.reads}  # FN017 reports these
     found = {
         name: line
         for name, line in names.reads.items()
         if (name in names.unbound if name in local else name not in shared and name not in PYTHON_BUILTINS)
-        and name not in captured
         and (not (name in given or name in inherited) or (name in local and name in shared))
+        and not (name in step.captures and name not in step.body.names.reads)  # FN017; last: the body is read again
     }
     return {name: names.definite.get(name, names.unbound.get(name, line)) for name, line in found.items()}
 
