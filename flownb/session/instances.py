@@ -27,7 +27,7 @@ PLAIN = frozenset({"bool", "int", "float", "str", "NoneType"})
 
 def place_of(task: TaskRecord) -> Place:
     """A task's positions in the foreachs around it."""
-    return tuple(frame.index for frame in task.foreach)
+    return tuple([frame.index for frame in task.foreach]) if task.foreach else ()
 
 
 class SwitchPaths:
