@@ -50,9 +50,9 @@ COMMAND = "from flownb.cli.main import main; main()"
 # What every command of the terminal has.
 TABLE = (
     "flownb.cli.configuration",
-    "flownb.cli.importing",
     "flownb.cli.main",
     "flownb.client_access",
+    "flownb.collector",
     "flownb.errors",
     "flownb.metaflow_errors",
     "flownb.session.commands",

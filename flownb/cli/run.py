@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flownb.cli.configuration import draw_without_window, kernel_path
-from flownb.cli.importing import importing
+from flownb.collector import importing
 from flownb.errors import ParameterError
 from flownb.runtime.workers.server import ServerPool, surroundings
 from flownb.session.options import RunOptions, resume_options, run_options
