@@ -7,6 +7,7 @@ thousands with large libraries, are not looked at again (`NewModules`).
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import platform
 import re
@@ -40,6 +41,8 @@ __all__ = [
 ]
 
 
+# How many of the last modules must be the same ones, in the same order, to show that what was known is all there.
+COMPARED = 10
 # How many modules that are known are looked at before all are compared at once.
 MOST_PASSED = 50
 # Seconds that git is given. On a large work tree whose index is cold it can take longer: then only the commit is asked.
@@ -55,18 +58,18 @@ class NewModules:
 
     def __init__(self) -> None:
         self._known: set[str] = set()
-        # Of `sys.modules` at the last look: its last name, and how many there were.
-        self._last = ""
+        # Of `sys.modules` at the last look: its last names, the last one first, and how many there were.
+        self._end: tuple[str, ...] = ()
         self._count = 0
 
     def take(self) -> list[str]:
         """Names of those imported since the last call, newest first; all at the first."""
-        last, count = next(reversed(sys.modules)), len(sys.modules)
+        end, count = _last_modules(0), len(sys.modules)
         new = []
         passed = 0
         try:
             for place, name in enumerate(reversed(sys.modules)):
-                if name == self._last and len(sys.modules) - place == self._count:
+                if len(sys.modules) - place == self._count and self._end == _last_modules(place):
                     break  # what was there before comes before it
                 if name not in self._known:
                     new.append(name)
@@ -79,8 +82,13 @@ class NewModules:
         except RuntimeError:  # another thread imports something
             new = [name for name in list(sys.modules) if name not in self._known]
         self._known.update(new)
-        self._last, self._count = last, count
+        self._end, self._count = end, count
         return new
+
+
+def _last_modules(place: int) -> tuple[str, ...]:
+    """The last names of `sys.modules` from a place on, counted from its end."""
+    return tuple(itertools.islice(reversed(sys.modules), place, place + COMPARED))
 
 
 def run_environment(folder: Path | None = None, *, command: str = "") -> dict[str, Any]:

@@ -47,6 +47,19 @@ def test_a_module_that_was_removed_hides_no_other(gone: str, names: None, monkey
     assert modules.take() == ["fifth"]
 
 
+def test_a_module_in_the_place_of_one_that_was_removed(names: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found though there are as many modules as before, and the last one is the same."""
+    modules = NewModules()
+    modules.take()
+    last = sys.modules["third"]
+    monkeypatch.delitem(sys.modules, "second")
+    monkeypatch.delitem(sys.modules, "third")
+    monkeypatch.setitem(sys.modules, "fourth", ModuleType("fourth"))
+    monkeypatch.setitem(sys.modules, "third", last)
+    assert modules.take() == ["fourth"]
+    assert modules.take() == []
+
+
 def test_many_modules_that_were_put_back(names: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new module is found before and behind many that were taken out of the list and put back."""
     many = [f"many{number}" for number in range(200)]
