@@ -91,7 +91,6 @@ def module_folder(program: Program) -> str:
     if content != program.shared_hash or not os.path.isdir(folder):  # noqa: PTH112  # a text; each task asks
         _remove(folder, owner)
         folder = tempfile.mkdtemp(prefix="flownb-")
-        atexit.register(_remove, folder, os.getpid())
         Path(folder, PROGRAM).write_bytes(dump_program(program))
         text = "from flownb.runtime.shipping import rebuild\n\nrebuild(__file__)\n"
         Path(folder, f"{name}.py").write_text(text, encoding="utf-8")
@@ -108,6 +107,13 @@ def forget_module(program: Program) -> None:
 def rebuild(file: str) -> None:
     """Replace the module that is being imported from `file` with the flow's module, made from its cells."""
     load_program(Path(file).with_name(PROGRAM).read_bytes()).flow_class()
+
+
+@atexit.register
+def _remove_all() -> None:
+    """Remove the folders of this process when it ends."""
+    for _, folder, owner in _folders.values():
+        _remove(folder, owner)
 
 
 def _remove(folder: str, owner: int) -> None:

@@ -8,6 +8,7 @@ user's code.
 
 from __future__ import annotations
 
+import linecache
 import sys
 import tempfile
 from dataclasses import replace
@@ -38,6 +39,7 @@ TIMES = 5
 
 def rehearse() -> list[TaskResult]:
     """Run attempts; returns what they left."""
+    lines = dict(linecache.cache)
     flow = define_flow([read_cell(cell) for cell in CELLS])
     program = Program(flow, complete_graph(build_graph(flow)), file="flow.py")
     try:
@@ -45,6 +47,8 @@ def rehearse() -> list[TaskResult]:
     finally:
         sys.modules.pop(module_name(FLOW), None)
         forget_module(program)
+        linecache.cache.clear()  # the cells of this flow are in it
+        linecache.cache.update(lines)
 
 
 def _run_attempts(program: Program) -> list[TaskResult]:
