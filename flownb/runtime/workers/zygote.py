@@ -28,7 +28,7 @@ from flownb.provenance.module_hashes import imported_names, is_own_module
 from flownb.provenance.record import adopt_distributions, imported_distributions, used_distributions
 from flownb.runtime.failure import EXCEPTION_MODULES
 from flownb.runtime.freshness import fingerprint
-from flownb.runtime.metaflow_names import builtins_ahead
+from flownb.runtime.metaflow_names import builtins_ahead, own_imports
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import load_program, module_folder
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Kill, Load, receive, send
@@ -227,8 +227,7 @@ class _Zygote:
             os.close(self._woken)
             os.close(self._waker)
             assert self._program is not None
-            if fds := files():
-                work(fds, self._program, self._datastore)
+            work(files, self._program, self._datastore)
             status = 0
         except BaseException:
             os.write(2, traceback.format_exc().encode("utf-8", "replace"))
@@ -299,8 +298,9 @@ def silence() -> Iterator[None]:
 
 def look_ahead(program: Program) -> None:
     """Work out what every attempt records and what is the same for all of them, so that no worker repeats it."""
-    for step in program.graph.nodes:
-        fingerprint(program, step)
+    with own_imports():  # which is part of what decides where modules are found
+        for step in program.graph.nodes:
+            fingerprint(program, step)
     if program.known_parameters is None and not program.flow.is_dynamic:
         _ = program.parameter_names
     _ = program.has_custom, program.code.adopted, program.code.step_names, program.code.texts
