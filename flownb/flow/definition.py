@@ -318,7 +318,7 @@ class FlowDefinition:
             and isinstance(keyword.value.value, str)
         )
 
-    @property
+    @cached_property
     def parameters(self) -> frozenset[str]:
         """Attribute names of the flow's parameters."""
         return frozenset(name for name, kind in self.class_names.items() if kind == "parameter")

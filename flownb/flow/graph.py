@@ -247,6 +247,12 @@ class FlowGraph:
         return Reach(parents, self.order, cyclic=bool(self.cycle))
 
     @cached_property
+    def ancestry(self) -> Reach:
+        """The `ancestors` of each step: also where parents form a cycle that the transitions of a wrong flow do not."""
+        parents = {name: node.parents for name, node in self.nodes.items()}
+        return Reach(parents, self.order, cyclic=True)
+
+    @cached_property
     def behind_switch(self) -> frozenset[str]:
         """Switches, and the steps that a switch leads to, directly or not."""
         found = {name for name, node in self.nodes.items() if _is_switch(node)}

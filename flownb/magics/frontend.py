@@ -261,9 +261,11 @@ class Frontend:
         for note in self.session.notes():
             print(f"note: {note}")
 
-    def kernel_names(self) -> set[str]:
-        """Names in the notebook's namespace that the user made."""
-        return {name for name in self.shell.user_ns if not name.startswith("_")}
+    def kernel_names(self) -> Iterator[str]:
+        """Names in the notebook's namespace that the user made; looked for once a check asks for them."""
+        for name in self.shell.user_ns:
+            if not name.startswith("_"):
+                yield name
 
     def users_names(self) -> set[str]:
         """Names in the notebook's namespace that the user made and flownb did not set, or not to what they are now."""

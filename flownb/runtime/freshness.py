@@ -6,6 +6,7 @@ counts is content: the code, and the values that the task read. Every view uses 
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import math
 import re
@@ -230,7 +231,8 @@ def imports_of(program: Program, step: str) -> tuple[str, ...]:
     """Names of the modules that a step's code may import: its own, and that of all steps."""
     known = program.cache.imports
     if step not in known:
-        known[step] = tuple(dict.fromkeys(name for cell in cells_of(program, step) for name in _imports(cell)))
+        names = (name for cell in cells_of(program, step) for name in _imports(cell.parsed.tree))
+        known[step] = tuple(dict.fromkeys(names))
     return known[step]
 
 
@@ -242,9 +244,9 @@ def cells_of(program: Program, step: str) -> tuple[Cell, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _imports(cell: Cell) -> tuple[str, ...]:
-    """Names of the modules that a cell imports."""
-    return imported_names(cell.parsed.tree)
+def _imports(tree: ast.Module | None) -> tuple[str, ...]:
+    """Names of the modules that a cell imports; kept by its tree, for a cell's own hash is that of all its text."""
+    return imported_names(tree)
 
 
 def code_reasons(
@@ -267,8 +269,8 @@ def code_reasons(
     if not _same_code("shared", now, before):
         reasons.append(Reason("shared"))
     had, has = _modules(before), _modules(now)
-    # What a task imported that its code does not name is looked up by name.
-    has = {**own_module_hashes(had.keys() - has.keys()), **has}
+    if had.keys() - has.keys():  # what a task imported that its code does not name is looked up by name
+        has = {**own_module_hashes(had.keys() - has.keys()), **has}
     for name in sorted(had.keys() | has.keys()):
         then, there = had.get(name), has.get(name)
         if then is None or there is None or not then.says_same(there):
@@ -285,6 +287,8 @@ def _dependency_reasons(before: Mapping[str, str], same_command: bool) -> list[R
 
 def _modules(mark: Mapping[str, str]) -> dict[str, Digests]:
     """The user's own modules of a fingerprint; without their trees where only the text counts."""
+    if not mark.get("modules"):
+        return {}  # as of most steps
     texts, trees = (dict(entry.split("=") for entry in mark.get(part, "").split()) for part in MODULES)
     return {name: Digests(text, trees.get(name, "")) for name, text in texts.items()}
 

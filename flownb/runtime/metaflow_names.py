@@ -212,7 +212,10 @@ def builtins_ahead() -> None:
 
 def _plain_builtins() -> dict[str, Any]:
     """Python's builtins, without IPython's additions."""
-    return {name: value for name, value in vars(builtins).items() if name not in IPYTHON_BUILTINS - {"exit", "quit"}}
+    names = dict(vars(builtins))
+    for name in IPYTHON_BUILTINS - {"exit", "quit"}:
+        names.pop(name, None)
+    return names
 
 
 def flow_builtins(display: Callable[[Any], None] | None) -> dict[str, Any]:

@@ -129,9 +129,10 @@ def process_state() -> Iterator[None]:
         with own_event_loops():
             yield
     finally:
-        for number, handler in _signal_handlers().items():
-            if handler != handlers[number] and handlers[number] is not None:  # None was not set by Python
-                set_handler(number, handlers[number])
+        if (left := _signal_handlers()) != handlers:
+            for number, (before, after) in enumerate(zip(handlers, left, strict=True), 1):
+                if after != before and before is not None:  # None was not set by Python
+                    set_handler(number, before)
         with uninterrupted():
             if sys.getrecursionlimit() != limit:
                 sys.setrecursionlimit(limit)
@@ -147,8 +148,8 @@ def _variables() -> dict[Any, Any]:
     return dict(getattr(os.environ, "_data", os.environ))
 
 
-def _signal_handlers() -> dict[int, Any]:
-    """What is called for each signal; empty outside of the main thread, where nothing can be set."""
+def _signal_handlers() -> list[Any]:
+    """What is called for each signal from 1 on; empty outside of the main thread, where nothing can be set."""
     if threading.current_thread() is not threading.main_thread():
-        return {}
-    return {number: handler_of(number) for number in range(1, signal.NSIG)}
+        return []
+    return list(map(handler_of, range(1, signal.NSIG)))

@@ -27,7 +27,7 @@ PLAIN = frozenset({"bool", "int", "float", "str", "NoneType"})
 
 def place_of(task: TaskRecord) -> Place:
     """A task's positions in the foreachs around it."""
-    return tuple(frame.index for frame in task.foreach)
+    return tuple([frame.index for frame in task.foreach]) if task.foreach else ()
 
 
 class SwitchPaths:
@@ -151,7 +151,9 @@ class SwitchPaths:
         switches = {n for n, node in graph.nodes.items() if node.transition and node.transition.kind == "switch"}
         if not switches:
             return frozenset()
-        return frozenset(name for name in graph.nodes if switches & (graph.ancestors(name) - {name}))
+        bits, above = graph.ancestry.bits, graph.ancestry.above
+        leading = graph.ancestry.of(switches)
+        return frozenset(name for name in graph.nodes if leading & above[name] & ~bits[name])
 
 
 ENTRY = "start"

@@ -124,7 +124,7 @@ def spin_step(
         What the step's own code raised.
     """
     step = session.step(options.step)
-    program = session.program(False)
+    program = of_cells = session.program(False)
     task_of_run: TaskRecord | None = None
     if options.pdb:
         _refuse_pdb(debug is not None)
@@ -145,7 +145,7 @@ def spin_step(
     if options.branch is not None or options.production:
         check_project(program, options.branch, options.production)
     overrides, joined = _overrides(program, options)
-    judge = judgement(session)
+    judge = judgement(session, of_cells)
     instance, origin = _spin_instance(session, program, options, overrides, given, judge)
     inputs: list[str] = []
     if options.origin is None:  # else the user said on what to spin it

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from flownb.errors import FlownbError, ParameterError
 from flownb.runtime.freshness import Freshness
+from flownb.runtime.program import Program
 from flownb.session.instances import Instance
 from flownb.session.judge import Judge
 from flownb.session.session import Session
@@ -28,9 +29,18 @@ def step_states(session: Session, *, run_code: bool = True) -> dict[str, Freshne
     return judgement(session, run_code=run_code).steps()
 
 
-def judgement(session: Session, *, run_code: bool = True) -> Judge:
-    """What judges the steps' latest results as they are now; `run_code` is as for `step_states`."""
-    program = session.program(False)
+def judgement(session: Session, program: Program | None = None, *, run_code: bool = True) -> Judge:
+    """What judges the steps' latest results as they are now.
+
+    Parameters
+    ----------
+    session : Session
+    program : Program, optional
+        The session's own, without the steps that a run adds, for who has just asked for it.
+    run_code : bool, default True
+        As for `step_states`.
+    """
+    program = program or session.program(False)
     given: Mapping[str, ArtifactRef] | None = None
     if run_code:
         with contextlib.suppress(ParameterError):  # a config's file may be missing; running a step says so

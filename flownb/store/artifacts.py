@@ -16,7 +16,7 @@ from flownb.errors import CorruptBlob, StoreError, UnpicklableArtifact
 from flownb.store.encoding import EncodingError, decode, encode, find_unpicklable, mentions
 from flownb.store.encodings.plain import Plain, PlainData
 from flownb.store.hashing import hash_parts, part_size
-from flownb.store.memory import Region, equals_blob, equals_parts, head_equals
+from flownb.store.memory import Region, begins_with, equals_blob, equals_parts
 from flownb.store.records import ArtifactRef, Packed
 from flownb.store.storage import Blobs, Part
 
@@ -404,8 +404,8 @@ class ArtifactStore:
             return False  # then it is written again
         if equals_blob(parts, loaded.region, stored):
             return True
-        head = parts[0]
-        if head_equals(head, stored) or (value is not loaded.value and len(head) > DRIFT_BYTES):
+        heads = parts[: getattr(parts, "heads", 1)]
+        if begins_with(heads, stored) or (value is not loaded.value and part_size(heads) > DRIFT_BYTES):
             return False
         try:
             _, again = encode(decode(loaded.ref.encoding, stored.view))

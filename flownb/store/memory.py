@@ -23,9 +23,9 @@ from flownb.store.storage import Part
 __all__ = [
     "Region",
     "address_of",
+    "begins_with",
     "equals_blob",
     "equals_parts",
-    "head_equals",
     "private_memory",
     "same_memory",
     "was_written",
@@ -143,10 +143,17 @@ def _cleanness(region: Region | None) -> Any:
     return lambda offset, size: size >= ASKED_FROM and region.is_untouched(offset, size)
 
 
-def head_equals(head: Part, stored: Region) -> bool:
-    """Whether a blob begins with `head`, which holds all but the large buffers."""
-    size = part_size([head])
-    return size <= stored.view.nbytes and same_memory(address_of(head), stored.start, size)
+def begins_with(heads: Sequence[Part], stored: Region) -> bool:
+    """Whether a blob begins with `heads`, the parts that hold all but the large buffers."""
+    if part_size(heads) > stored.view.nbytes:
+        return False
+    position = stored.start
+    for head in heads:
+        size = part_size([head])
+        if not same_memory(address_of(head), position, size):
+            return False
+        position += size
+    return True
 
 
 def was_written(start: int, end: int) -> bool:

@@ -46,6 +46,15 @@ def test_reach_and_ancestors_follow_the_transitions() -> None:
     assert graph.ancestors("nowhere") == frozenset()
 
 
+def test_the_ancestry_of_all_steps_is_what_each_is_asked_for() -> None:
+    """Also where parents form a cycle, which the transitions may not do in a flow with errors."""
+    wrong = ("%%step a\nself.next(self.end)", "%%step b --after a", "%%step c\nself.next(self.d, self.a)", "%%step d")
+    for cells in (DIAMOND, ("%%step a --after b", "%%step b --after a", "%%step c"), wrong):
+        graph = built(*cells)
+        above = {name: frozenset(graph.ancestry.names(graph.ancestry.above[name])) for name in graph.nodes}
+        assert above == {name: graph.ancestors(name) for name in graph.nodes}
+
+
 def test_open_splits_are_known_step_by_step() -> None:
     """Each step knows the splits open above it, outermost first, and a join each branch's."""
     graph = built(

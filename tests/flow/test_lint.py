@@ -81,6 +81,24 @@ def test_a_name_of_the_notebook_is_named_as_such() -> None:
     assert [one[4] for one in shared] == ["`df` exists only in the notebook's namespace, which flows never see."]
 
 
+def test_the_join_that_loses_a_name_is_found_where_parents_form_a_cycle() -> None:
+    """The first join from which the reader can be reached, although the transitions of this flow form no cycle."""
+    cells = (
+        "%%step s0\nself.next(self.end, foreach='xs')",
+        "%%step s2 --foreach xs",
+        "%%step s3 -> xs, df",
+        "%%step s6 --after s4,s3\nawait x",
+        "%%step s7 --after s0 -> y, q\nself.merge_artifacts(inputs, include=['x'])",
+        "%%step s8 -> x, model, q\nself.next(self.s2, self.s0)",
+    )
+    assert [one[4:] for one in found(*cells) if "reads `x`" in one[3]] == [
+        (
+            "`s8` sets it, but the join `s7` does not pass it on.",
+            'Write `self.merge_artifacts(inputs, include=["x"])` in s7, or capture `x` there.',
+        )
+    ]
+
+
 def test_diagnostics_come_in_document_order() -> None:
     """Shared code first, then step by step, line by line."""
     cells = ("%%step a\nx = n1\ny = n2", "%%shared\nk = n3", "%%step b\nreturn n4")

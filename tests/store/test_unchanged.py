@@ -19,8 +19,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import flownb.store.encodings.pickle5
 import flownb.store.memory
 from flownb.store.artifacts import ArtifactStore, Loaded
+from flownb.store.encodings.pickle5 import Pickle5
 from flownb.store.local import LocalBlobs
 from flownb.store.records import ArtifactRef
 
@@ -376,6 +378,31 @@ def test_another_name_for_a_loaded_value_costs_nothing(tmp_path: Path) -> None:
         assert saved.refs["x"].key != loaded.ref.key
         assert_stored(tmp_path, saved.refs["y"], pickle.loads(pickle.dumps(loaded.value)))
         assert_stored(tmp_path, loaded.ref, value)
+
+
+def test_a_long_stream_is_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not copied behind the header has the same key as if it was, and each change in it is noticed."""
+    texts = ["".join(["te", "xt"]) for _ in range(2)] * 2
+    value = {"texts": texts + list(range(400_000)), "array": np.arange(20_000.0)}
+    assert Pickle5().encode(value).heads == 2
+    ref = save(ArtifactStore(LocalBlobs(tmp_path)), value)
+    changes: tuple[Callable[[Any], None], ...] = (
+        lambda one: one["texts"].__setitem__(100_000, -1),
+        lambda one: one["array"].__setitem__(7, -1.0),
+        lambda one: one["texts"].append(3),
+    )
+    for change_it in changes:
+        store = ArtifactStore(LocalBlobs(tmp_path))
+        loaded = store.read(ref)
+        assert save(store, loaded.value, loaded) == ref
+        assert save(store, copy.deepcopy(loaded.value), loaded) == ref
+        change_it(loaded.value)
+        changed = save(store, loaded.value, loaded)
+        assert changed.key != ref.key
+        assert_stored(tmp_path, changed, pickle.loads(pickle.dumps(loaded.value)))
+    assert_stored(tmp_path, ref, value)
+    monkeypatch.setattr(flownb.store.encodings.pickle5, "LARGE_STREAM", 1 << 40)
+    assert save(ArtifactStore(LocalBlobs(tmp_path)), value) == ref
 
 
 def test_a_part_that_moved_or_was_exchanged_is_noticed(tmp_path: Path) -> None:

@@ -135,13 +135,12 @@ def undefined_reads(context: LintContext, step: Step) -> dict[str, int]:
     # A name that the body binds anywhere is local everywhere, even if shared code or Python has it too.
     local = {*names.assigned, *names.annotated} - set(names.globals_declared)
     shared = context.flow.shared_names
-    captured = {name for name in step.captures if name not in step.body.names.reads}  # FN017 reports these
     found = {
         name: line
         for name, line in names.reads.items()
         if (name in names.unbound if name in local else name not in shared and name not in PYTHON_BUILTINS)
-        and name not in captured
         and (not (name in given or name in inherited) or (name in local and name in shared))
+        and not (name in step.captures and name not in step.body.names.reads)  # FN017; last: the body is read again
     }
     return {name: names.definite.get(name, names.unbound.get(name, line)) for name, line in found.items()}
 
@@ -191,10 +190,11 @@ def _advice(context: LintContext, step: Step, name: str) -> tuple[str, str]:
         edits = name_edits(step.cell, name, f"self.{name}")
         return why, Fix(f"Read self.{name}, or define `{name}` in a %%shared cell.", edits)
     setters = [other for other in context.setting.get(name, ()) if other != step.name]
-    is_above = context.graph.is_above
     for setter in reversed(setters):
-        if is_above(setter, step.name):
-            joins = (one for one in context.artifacts.joined if setter != one and is_above(one, step.name))
+        if context.graph.is_above(setter, step.name):
+            ancestry = context.graph.ancestry
+            above = ancestry.above[step.name]
+            joins = (one for one in context.artifacts.joined if setter != one and ancestry.bits[one] & above)
             lost = next(joins, setter)
             why = f"`{setter}` sets it, but the join `{lost}` does not pass it on."
             join = context.flow.step(lost)

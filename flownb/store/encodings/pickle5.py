@@ -45,6 +45,8 @@ HAS_SETS = 1
 ALIGNMENT = 64
 # Below this a buffer costs less inside the stream than as an entry with padding of its own.
 SMALLEST_BUFFER = 1024
+# From here on the stream is a part of its own: to copy it behind the header takes longer than to write one part more.
+LARGE_STREAM = 1 << 20
 
 
 class StorePickler(pickle.Pickler):
@@ -184,9 +186,12 @@ class Parts(list[memoryview | bytes]):
     ----------
     by_value : str
         What it contains that only flownb can pickle, see `flownb.store.encodings.by_value.Definitions.first`.
+    heads : int
+        How many of the first parts hold all but the large buffers.
     """
 
     by_value = ""
+    heads = 1
 
 
 def _streams(value: Any, *, shares: bool = True, in_band: bool = False) -> tuple[bytes, list[memoryview], str, int]:
@@ -260,8 +265,8 @@ class Pickle5:
         """All values."""
         return True
 
-    def encode(self, value: Any) -> Sequence[memoryview | bytes]:
-        """Pickle `value`; buffers of 1 KiB and more stay where they are in memory."""
+    def encode(self, value: Any) -> Parts:
+        """Pickle `value`; buffers of 1 KiB and more stay where they are in memory, and so does a long stream."""
         stream, buffers, by_value, flags = _streams(value)
         position = HEAD.size + ENTRY.size * len(buffers) + len(stream)
         entries: list[bytes] = []
@@ -272,7 +277,11 @@ class Pickle5:
             tail += [bytes(padding), raw] if padding else [raw]
             position += padding + raw.nbytes
         head = HEAD.pack(MAGIC, len(buffers), flags, len(stream))
-        parts = Parts([b"".join([head, *entries, stream]), *tail])
+        if len(stream) < LARGE_STREAM:
+            parts = Parts([b"".join([head, *entries, stream]), *tail])
+        else:
+            parts = Parts([b"".join([head, *entries]), stream, *tail])
+            parts.heads = 2
         parts.by_value = by_value
         return parts
 

@@ -49,6 +49,14 @@ def test_only_opcodes_count(value: Any, sets: list[Any]) -> None:
         assert makes_sets(stream) == made(stream)
 
 
+def test_sets_are_found_behind_many_bytes_that_begin_like_theirs() -> None:
+    """The search by one byte gives up where that is frequent, and nothing is overlooked."""
+    dense = [b"\x91" * 2_000_000, b"\x8f" * 2_000_000, b"\x91\x94"]
+    assert not makes_sets(pickle.dumps(dense, 5))
+    for one in ({1, 2}, frozenset("ab")):
+        assert makes_sets(pickle.dumps([*dense, one], 5))
+
+
 def test_short_streams_are_not_read() -> None:
     """Bytes that may make a set are enough in a short stream, which is pickled once more without delay."""
     assert makes_sets(pickle.dumps(0x9491, 5))
