@@ -134,9 +134,7 @@ class TaskStore:
             self._index().task_ended(record)
 
     def adopt_task(self, record: TaskRecord) -> None:
-        """Count an attempt that a worker recorded in a run of this process, remember it, and notify the index."""
-        if record.status == "done":
-            self._tasks[record.flow, record.run, record.step, record.task] = record
+        """Count an attempt that a worker recorded in a run of this process, and notify the index."""
         self._runs.count_attempt(record.flow, record.run)
         self._index().task_ended(record)
 

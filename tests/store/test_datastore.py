@@ -119,17 +119,6 @@ def test_the_last_attempt_counts(datastore_location: str) -> None:
     assert (found.attempt, found.status) == (1, "done")
 
 
-def test_a_record_that_a_worker_sent_is_not_read_again(tmp_path: Path) -> None:
-    """What a worker has recorded and told the process that drives the run is known there without a look at its file."""
-    driver, worker = Datastore(tmp_path), Datastore(tmp_path)
-    run = new_run(driver)
-    record = TaskRecord("F", run, "train", driver.tasks.new_task("F", run, "train"), 0, "done")
-    worker.tasks.write_task(record, index=False)
-    driver.tasks.adopt_task(record)
-    (tmp_path / "flows/F" / run / "steps/train/1/0.json").write_text("{}")
-    assert driver.tasks.last_attempts("F", run, "train") == [record]
-
-
 def test_executions_keep_their_order(datastore_location: str) -> None:
     """Executions of a working run are read in the order they were recorded."""
     store = Datastore(datastore_location)
