@@ -50,9 +50,9 @@ COMMAND = "from flownb.cli.main import main; main()"
 # What every command of the terminal has.
 TABLE = (
     "flownb.cli.configuration",
-    "flownb.cli.importing",
     "flownb.cli.main",
     "flownb.client_access",
+    "flownb.collector",
     "flownb.errors",
     "flownb.metaflow_errors",
     "flownb.session.commands",
@@ -184,7 +184,9 @@ IN_SHELL = "from IPython.core.interactiveshell import InteractiveShell; shell = 
 
 def loaded(code: str, folder: Path, *words: str, before: str = "", **variables: str) -> dict[str, list[str]]:
     """The modules that a process loads, each with what led to it; `before` is executed before it counts."""
-    file = folder / "modules.json"
+    file, settings = folder / "modules.json", folder / "ipython"
+    settings.mkdir(exist_ok=True)  # empty: what a developer has configured does not count
+    variables = {"IPYTHONDIR": str(settings), **variables}
     command = [sys.executable, "-c", RECORD, before, str(file), code, *words]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, **variables})
     assert done.returncode == 0, done.stderr
@@ -202,7 +204,7 @@ def require_only(
     found : dict
         As `loaded` returns it.
     own : iterable of str
-        Modules of flownb that it may load; the name of a package stands for all that is in it.
+        Modules of flownb that it may load; the name of a package means all that is in it.
     others : iterable of str
         Packages of others.
     heavy : iterable of str
@@ -278,5 +280,6 @@ def test_what_workers_are_forked_from_is_light(tmp_path: Path) -> None:
     """The zygote loads what a step needs and IPython's shell, but no session, no checks, no client and no index."""
     shell = {name.partition(".")[0] for name in loaded(IN_SHELL, tmp_path)}
     found = loaded("from flownb.runtime.workers import worker, zygote; worker.prepare()", tmp_path)
-    require_only(found, [*ZYGOTE, *STEPS, *CELLS], ["blake3", *shell], shell)
+    # It reads the metadata of what is installed, which are mails.
+    require_only(found, [*ZYGOTE, *STEPS, *CELLS], ["blake3", *shell], [*shell, "email"])
     assert not any(name.startswith("flownb.flow.lint") for name in found)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from traitlets.config import Config
 
-__all__ = ["be_as_a_kernel", "configured", "folders"]
+__all__ = ["be_as_a_kernel", "configured", "draw_without_window", "folders", "kernel_path"]
 
 # Files of IPython's default profile, which a kernel reads as well; the later one counts more.
 FILES = ("ipython_config", "ipython_kernel_config")
@@ -41,8 +41,17 @@ def configured(places: list[Path] | None = None) -> None:
 
 def be_as_a_kernel() -> None:
     """Import from the working folder, as a kernel does, and draw plots without a window."""
-    if "" not in sys.path:
-        sys.path.insert(0, "")
+    sys.path[:] = kernel_path()
+    draw_without_window()
+
+
+def kernel_path() -> list[str]:
+    """Where a kernel imports from: the working folder first."""
+    return sys.path if "" in sys.path else ["", *sys.path]
+
+
+def draw_without_window() -> None:
+    """Let matplotlib draw into memory, unless the user has chosen something else."""
     os.environ.setdefault("MPLBACKEND", "agg")
 
 

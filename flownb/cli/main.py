@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from flownb.cli.configuration import configured
-from flownb.cli.importing import importing
+from flownb.collector import importing
 from flownb.errors import FlownbError, ParameterError, nearest
 from flownb.session.commands import COMMANDS
 from flownb.session.completion import parameter_options, source_parameters
@@ -76,8 +76,7 @@ def _called(words: list[str]) -> int:
 
         return shell_complete(group, {"obj": configured}, "flownb", COMPLETE, os.environ[COMPLETE])
     try:
-        with importing():
-            command = _read(group, _with_notebook_first(words))
+        command = _read(group, _with_notebook_first(words))
         if command is None:
             return 0
         working_folder()
@@ -181,7 +180,8 @@ def _group() -> click.Group:
 
 def _call(name: str, **values: Any) -> Callable[[], int]:
     """The call of a command with the values that it read; only its own module is imported."""
-    function = getattr(importlib.import_module(f"flownb.cli.{MODULES[name]}"), name)
+    with importing():
+        function = getattr(importlib.import_module(f"flownb.cli.{MODULES[name]}"), name)
     return partial(function, **values)
 
 

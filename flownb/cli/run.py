@@ -1,7 +1,7 @@
 """``flownb run | resume NOTEBOOK``: execute the flow, and show its progress.
 
-The process that workers are forked from takes as long to start as this one. It is started first, and imports what it
-needs while this process imports its own: so what a function here needs is imported in it.
+The process that workers are forked from takes as long to start as this one. `run` starts it first, and it imports what
+it needs while this process imports its own: so what a function here needs is imported in it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flownb.cli.configuration import be_as_a_kernel
-from flownb.cli.importing import importing
+from flownb.cli.configuration import draw_without_window, kernel_path
+from flownb.collector import importing
 from flownb.errors import ParameterError
 from flownb.runtime.workers.server import ServerPool, surroundings
 from flownb.session.options import RunOptions, resume_options, run_options
@@ -34,6 +34,8 @@ def run(notebook: Path, **values: Any) -> int:
         from flownb.session.checks import not_applied
         from flownb.session.run import begin_run
 
+        _import_the_rest()
+
     session = open_notebook(notebook)
     session.servers = servers
     for note in not_applied(session.program(False), added=options.decorators):
@@ -42,12 +44,21 @@ def run(notebook: Path, **values: Any) -> int:
     return _drive(session, run, alone=options.executor == "inline")
 
 
+def _import_the_rest() -> None:
+    """Import what the run needs later, before the notebook's folder is looked in: a file there may have any name."""
+    import importlib.metadata  # noqa: F401
+
+    import flownb.picture.text
+    import flownb.store.index  # noqa: F401
+
+
 def _servers(notebook: Path, options: RunOptions) -> ServerPool:
     """What workers are forked from, started in the notebook's folder if the run will need it."""
     servers, notebook = ServerPool(), notebook.resolve()
     if options.executor == "process" and notebook.is_file():
-        be_as_a_kernel()
-        servers.start(surroundings(notebook.parent))
+        draw_without_window()
+        # This process is not in the notebook's folder yet: what it still imports must not come from the one it is in.
+        servers.start(surroundings(notebook.parent, kernel_path()))
     return servers
 
 
@@ -65,6 +76,7 @@ def resume(notebook: Path, **values: Any) -> int:
     from flownb.session.checks import not_applied
     from flownb.session.resume import Resume
 
+    _import_the_rest()
     options = resume_options(values)
     _refuse_background(options.run)
     session = open_notebook(notebook)

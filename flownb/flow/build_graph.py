@@ -12,8 +12,8 @@ from dataclasses import replace
 from itertools import chain, count
 
 from flownb.cells.body import Transition
-from flownb.cells.collection import collector_paused
 from flownb.cells.header import INPUTS
+from flownb.collector import collector_paused
 from flownb.errors import Message, nearest
 from flownb.flow.decorators import written_names
 from flownb.flow.definition import FlowDefinition, Step

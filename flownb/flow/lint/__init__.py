@@ -9,7 +9,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable
 
-from flownb.cells.collection import collector_paused
+from flownb.collector import collector_paused
 from flownb.flow.artifacts import trace_artifacts
 from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import FlowDefinition

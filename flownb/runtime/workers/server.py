@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,10 +51,10 @@ class Surroundings:
     stamps: tuple[tuple[str, int], ...]
 
 
-def surroundings(folder: Path | None = None) -> Surroundings:
-    """Those of this process, or those it will have in another folder."""
-    path = tuple(entry for entry in sys.path if isinstance(entry, str))
-    return Surroundings(folder or Path.cwd(), path, tuple(sorted(os.environ.items())), install_stamps())
+def surroundings(folder: Path | None = None, path: Iterable[str] | None = None) -> Surroundings:
+    """Those of this process, or those it will have in another folder and with another import path."""
+    entries = tuple(entry for entry in (sys.path if path is None else path) if isinstance(entry, str))
+    return Surroundings(folder or Path.cwd(), entries, tuple(sorted(os.environ.items())), install_stamps())
 
 
 class WorkerServer:
@@ -90,7 +90,9 @@ class WorkerServer:
         if variables.get("MPLBACKEND", "agg").lower() == "agg":
             variables["MPLBACKEND"] = INLINE
         path = list(self.surroundings.path)
-        code = f"import sys; sys.path[:] = {path!r}; from flownb.runtime.workers.zygote import main; main()"
+        # What it needs itself is not to come from the user's folder, where a file may have any name.
+        own = sorted(path, key=lambda entry: not entry)
+        code = f"import sys; sys.path[:] = {own!r}; from flownb.runtime.workers.zygote import main; main({path!r})"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", code, str(theirs.fileno())],
             stdin=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
-import importlib
+import importlib.metadata  # which reads what is installed: later it could come from the user's folder
 import os
 import selectors
 import signal
@@ -44,9 +44,9 @@ IDLE, MANY = 0.3, 16
 OWN = frozenset({"flownb", "metaflow"})
 
 
-def main() -> None:
-    """Serve the driver until it has ended."""
-    _Zygote(socket.socket(fileno=int(sys.argv[1]))).serve()
+def main(path: list[str]) -> None:
+    """Serve the driver until it has ended; `path` is where workers import from."""
+    _Zygote(socket.socket(fileno=int(sys.argv[1]))).serve(path)
     atexit._run_exitfuncs()
     os._exit(0)  # the driver waits; taking apart all that was imported takes as long as a task
 
@@ -79,10 +79,11 @@ class _Zygote:
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         self._waker = waker
 
-    def serve(self) -> None:
-        """Obey one message after the other."""
+    def serve(self, path: list[str]) -> None:
+        """Obey one message after the other, once all is imported that is needed here and in every worker."""
         watch_imports(one_task=True)
         prepare()
+        sys.path[:] = path
         selector = selectors.DefaultSelector()
         selector.register(self._control, selectors.EVENT_READ)
         selector.register(self._woken, selectors.EVENT_READ)
@@ -309,7 +310,3 @@ def look_ahead(program: Program) -> None:
     used_distributions((), everything=True)  # reads what each of them requires
     loaded_texts(0)
     look_at_modules()
-
-
-if __name__ == "__main__":
-    main()
