@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
-import importlib.metadata  # which reads what is installed: later it could come from the user's folder
+import importlib
 import os
 import selectors
 import signal
@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from flownb.interrupts import set_handler
+from flownb.library import library_first
 from flownb.provenance.dependencies import look_at_modules
 from flownb.provenance.imported_text import watch_imports
 from flownb.provenance.module_copies import loaded_texts
@@ -83,6 +84,7 @@ class _Zygote:
         """Obey one message after the other, once all is imported that is needed here and in every worker."""
         watch_imports(one_task=True)
         prepare()
+        library_first()
         sys.path[:] = path
         selector = selectors.DefaultSelector()
         selector.register(self._control, selectors.EVENT_READ)
