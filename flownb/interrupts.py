@@ -6,10 +6,9 @@ other could leave a kernel without its modules, its environment variables or its
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -23,18 +22,27 @@ handler_of: Callable[[int], Any] = _signals.getsignal
 set_handler: Callable[[int, Any], Any] = _signals.signal
 
 
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
+class uninterrupted:  # noqa: N801  # used like a function
     """Let an interrupt wait until the block has ended, which is to take milliseconds; may be nested."""
-    handler = handler_of(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield  # interrupts arrive elsewhere, or never
-        return
-    arrived: list[FrameType | None] = []
-    set_handler(signal.SIGINT, lambda number, frame: arrived.append(frame))
-    try:
-        yield
-    finally:
-        set_handler(signal.SIGINT, handler)
-        if arrived:
-            handler(signal.SIGINT, arrived[0])
+
+    def __init__(self) -> None:
+        self._handler: Any = None
+        self._arrived: list[FrameType | None] = []
+
+    def __enter__(self) -> None:
+        """Begin to wait."""
+        handler = handler_of(signal.SIGINT)
+        # Elsewhere than in the main thread, or without a function to call, none arrives.
+        if callable(handler) and threading.current_thread() is threading.main_thread():
+            self._handler = handler
+            set_handler(signal.SIGINT, self._note)
+
+    def __exit__(self, *error: object) -> None:
+        """Let the first one that arrived count."""
+        if self._handler is not None:
+            set_handler(signal.SIGINT, self._handler)
+            if self._arrived:
+                self._handler(signal.SIGINT, self._arrived[0])
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._arrived.append(frame)

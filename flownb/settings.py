@@ -111,8 +111,10 @@ def working_folder() -> Path:
 
 def user_name() -> str:
     """Who runs: ``METAFLOW_USER``, ``USERNAME`` or the login name, as Metaflow resolves it."""
+    # While a task runs, each variable that is asked for is traced to who asks, also where it is not set.
+    there = getattr(os.environ, "_data", None)
     for variable in ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER", *GETPASS_VARIABLES):
-        if os.environ.get(variable):
+        if (there is None or os.environ.encodekey(variable) in there) and os.environ.get(variable):
             return os.environ[variable]
     try:
         return _login_name(os.getuid() if hasattr(os, "getuid") else None)

@@ -41,6 +41,9 @@ def configured(places: list[Path] | None = None) -> None:
 
 def be_as_a_kernel() -> None:
     """Import from the working folder, as a kernel does, and draw plots without a window."""
+    from flownb.library import library_first
+
+    library_first()
     sys.path[:] = kernel_path()
     draw_without_window()
 

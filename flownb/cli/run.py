@@ -34,22 +34,12 @@ def run(notebook: Path, **values: Any) -> int:
         from flownb.session.checks import not_applied
         from flownb.session.run import begin_run
 
-        _import_the_rest()
-
     session = open_notebook(notebook)
     session.servers = servers
     for note in not_applied(session.program(False), added=options.decorators):
         print(f"note: {note}")
     run = begin_run(session, options)
     return _drive(session, run, alone=options.executor == "inline")
-
-
-def _import_the_rest() -> None:
-    """Import what the run needs later, before the notebook's folder is looked in: a file there may have any name."""
-    import importlib.metadata  # noqa: F401
-
-    import flownb.picture.text
-    import flownb.store.index  # noqa: F401
 
 
 def _servers(notebook: Path, options: RunOptions) -> ServerPool:
@@ -76,7 +66,6 @@ def resume(notebook: Path, **values: Any) -> int:
     from flownb.session.checks import not_applied
     from flownb.session.resume import Resume
 
-    _import_the_rest()
     options = resume_options(values)
     _refuse_background(options.run)
     session = open_notebook(notebook)

@@ -229,7 +229,11 @@ def _ordered(value: Any) -> Any:
 
 def imports_of(program: Program, step: str) -> tuple[str, ...]:
     """Names of the modules that a step's code may import: its own, and that of all steps."""
-    return tuple(dict.fromkeys(name for cell in cells_of(program, step) for name in _imports(cell.parsed.tree)))
+    known = program.cache.imports
+    if step not in known:
+        names = (name for cell in cells_of(program, step) for name in _imports(cell.parsed.tree))
+        known[step] = tuple(dict.fromkeys(names))
+    return known[step]
 
 
 def cells_of(program: Program, step: str) -> tuple[Cell, ...]:

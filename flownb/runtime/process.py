@@ -25,8 +25,7 @@ __all__ = ["cores", "machine_memory", "own_event_loops", "process_state"]
 _inside: set[int] = set()
 
 
-@contextlib.contextmanager
-def own_event_loops() -> Iterator[None]:
+class own_event_loops(contextlib.ContextDecorator):  # noqa: N801  # used like a function
     """Run code as if no event loop had ever been running or set in this process.
 
     Blocks may be nested: the inner one shares what the outer one set. A loop that the code leaves as the current one is
@@ -37,43 +36,63 @@ def own_event_loops() -> Iterator[None]:
     The policy is replaced rather than its current loop, for a policy also remembers whether a loop was ever set: in
     Python 3.11 to 3.13 `asyncio.get_event_loop` makes a loop only if none was.
     """
-    if threading.get_ident() in _inside:
-        yield
-        return
-    back = contextlib.ExitStack()
-    try:
-        with uninterrupted():
-            _put_aside(back)
-        yield
-    finally:
-        with uninterrupted():
-            back.close()
+
+    def __init__(self) -> None:
+        self._back: contextlib.ExitStack | None = None
+
+    def _recreate_cm(self) -> own_event_loops:
+        """Another one for each call of a function that this decorates."""
+        return own_event_loops()
+
+    def __enter__(self) -> None:
+        """Put the thread's loops aside, unless an outer block has done so."""
+        if threading.get_ident() in _inside:
+            return
+        self._back = contextlib.ExitStack()
+        try:
+            with uninterrupted():
+                _put_aside(self._back)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        """Give the thread its loops back."""
+        if self._back is not None:
+            with uninterrupted():
+                self._back.close()
 
 
 def _put_aside(back: contextlib.ExitStack) -> None:
     """Put a thread's event loops aside; `back` restores them."""
     thread = threading.get_ident()
     _inside.add(thread)
-    back.callback(_inside.discard, thread)
     is_main = threading.current_thread() is threading.main_thread()
-    if is_main and "asyncio" not in sys.modules:  # nobody has a loop yet
-        back.callback(_close_new_loops)
-    else:
+    is_first = is_main and "asyncio" not in sys.modules  # nobody has a loop yet
+    back.callback(_leave, thread, closes_new=is_first)
+    if not is_first:
         from flownb.runtime.event_loops import put_loops_aside
 
         put_loops_aside(back, is_main=is_main)
-    back.callback(sys.set_asyncgen_hooks, *sys.get_asyncgen_hooks())
+    hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, None)
-    if is_main and (wakeup := _wakeup_fd(-1)) is not None:
-        back.callback(_wakeup_fd, wakeup)
+    back.callback(_put_back, hooks, _wakeup_fd(-1) if is_main else None)
 
 
-def _close_new_loops() -> None:
-    """Close what code left behind that was the first to import asyncio, and forget the policy it set."""
-    if "asyncio" in sys.modules:
+def _leave(thread: int, *, closes_new: bool) -> None:
+    """End a block; close what code left in it that was the first to import asyncio, and forget the policy it set."""
+    _inside.discard(thread)
+    if closes_new and "asyncio" in sys.modules:
         from flownb.runtime.event_loops import close_own
 
         close_own()
+
+
+def _put_back(hooks: Any, wakeup: int | None) -> None:
+    """Set the hooks of asynchronous generators and the descriptor for signals that were there before."""
+    if wakeup is not None:
+        _wakeup_fd(wakeup)
+    sys.set_asyncgen_hooks(*hooks)
 
 
 def _wakeup_fd(number: int) -> int | None:

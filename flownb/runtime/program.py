@@ -97,6 +97,8 @@ class ProgramCache:
         The class, parameters and constants; of another program where configs or mutators may change them.
     default_configs : mapping or None
         Default values of configs; of this program alone.
+    imports : dict of str to tuple of str
+        By step, the modules that its code may import, see `flownb.runtime.freshness.imports_of`.
     """
 
     def __init__(self) -> None:
@@ -104,6 +106,7 @@ class ProgramCache:
         self.looks = _Looks()
         self.declared = _Declared()
         self.default_configs: Mapping[str, Any] | None = None
+        self.imports: dict[str, tuple[str, ...]] = {}
 
     def for_other_values(self, *, same_class: bool) -> ProgramCache:
         """The cache of a program of the same cells with other configs, or started by another command.

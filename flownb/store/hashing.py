@@ -41,12 +41,13 @@ def hash_file(path: str | int, size: int) -> str:
 # A forked process lacks the threads of blake3's own pool and would wait for them for ever; with a number blake3 makes
 # new ones.
 _threads = blake3.AUTO
+_cores = os.cpu_count() or 1  # a system call, which no small task should make
 
 
 def _forked() -> None:
     """Replace what a fork does not copy."""
     global _threads
-    _threads = os.cpu_count() or 1
+    _threads = _cores
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

@@ -366,6 +366,11 @@ class TagChange:
     nonce: str = ""
 
 
+# What JSON has as it is: the types themselves, and those that subclasses are of.
+SIMPLE = frozenset({str, int, float, bool, type(None)})
+SUBCLASSED = (str, int, float, type(None))
+
+
 def to_json(record: AnyRecord) -> bytes:
     """A record as JSON; fields that have their default value are left out."""
     return json.dumps(_plain(record), separators=(",", ":")).encode()
@@ -374,13 +379,17 @@ def to_json(record: AnyRecord) -> bytes:
 def _plain(value: Any) -> Any:
     """Dataclasses as dicts without defaults, at any depth."""
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: one if type(one) in SIMPLE else _plain(one) for name, one in value.items()}
     if isinstance(value, tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, str | int | float | bool | None):
+        return [one if type(one) in SIMPLE else _plain(one) for one in value]
+    if isinstance(value, SUBCLASSED):
         return value
-    found = {name: (getattr(value, name), default) for name, default in _defaults(value.__class__)}
-    return {name: _plain(one) for name, (one, default) in found.items() if one != default}
+    found = {}
+    for name, default in _defaults(value.__class__):
+        one = getattr(value, name)
+        if one != default:
+            found[name] = one if type(one) in SIMPLE else _plain(one)
+    return found
 
 
 @functools.cache

@@ -252,17 +252,3 @@ def test_the_default_name_is_the_file_s(write_notebook: WriteNotebook, tmp_path:
     assert "run TrainModel2Flow/1: " in flownb("run", "train model-2.ipynb", cwd=tmp_path)[1]
     (tmp_path / "train model-2.ipynb").rename(tmp_path / "m.ipynb")
     assert "no problems" in flownb("check", "m.ipynb", cwd=tmp_path)[1]
-
-
-@pytest.mark.parametrize("place", ["work", "."])
-def test_a_file_of_the_users_may_have_any_name(place: str, write_notebook: WriteNotebook, tmp_path: Path) -> None:
-    """A run imports Python's modules, not files of the same name in the working folder or beside the notebook."""
-    notebook, folder = write_notebook(*CELLS), tmp_path / place
-    folder.mkdir(exist_ok=True)
-    for name in ("calendar", "csv", "difflib", "random", "secrets", "string", "tempfile", "textwrap", "traceback"):
-        (folder / f"{name}.py").write_text(f"raise RuntimeError('{name}.py of the user')\n")
-    code = f"import sys; from flownb.cli.main import main; sys.exit(main(['run', {str(notebook)!r}]))"
-    command = [sys.executable, "-P", "-c", code]  # as the installed script, which does not import from here
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "run F/1: 6 tasks in" in done.stdout

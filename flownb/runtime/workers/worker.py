@@ -145,22 +145,30 @@ def ahead_of_workers(location: str) -> Datastore | str:
     return Datastore(location) if is_folder else location
 
 
-def work(fds: list[int], program: Program, opened: Datastore | str) -> None:
-    """Run the attempt that the channel asks for, in a process forked for it."""
-    os.set_inheritable(fds[0], False)  # programs that the step starts must not write here
-    channel = socket.socket(fileno=fds[0])
-    for fd, number in ((fds[1], 1), (fds[2], 2)):
-        os.dup2(fd, number)
-        os.close(fd)
-    link = _Link(channel)
+def work(files: Callable[[], list[int]], program: Program, opened: Datastore | str) -> None:
+    """Run the attempt that the channel asks for, in a process forked for it.
+
+    Parameters
+    ----------
+    files : callable
+        Waits for the three files of the attempt (channel, stdout, stderr); none are for a process that is not needed.
+    program : Program
+    opened : Datastore or str
+        Where the attempt is recorded.
+    """
+    link = _Link()
     handlers = _exit_handlers()
-    sys.stdout, sys.stderr = link.stream("stdout", 1), link.stream("stderr", 2)
-    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]  # the process's own from now on
+    out, err = link.stream("stdout", 1), link.stream("stderr", 2)
+    reseed()
+    WorkerShell.connect(link.output)
+    faulthandler.enable(2)
+    if not (fds := files()):
+        return
+    channel = link.open(fds)
+    sys.stdout, sys.stderr = out, err
+    sys.__stdout__, sys.__stderr__ = out, err  # type: ignore[misc]  # the process's own from now on
     try:
         set_handler(signal.SIGINT, signal.default_int_handler)
-        faulthandler.enable(2)
-        reseed()
-        WorkerShell.connect(link.output)
         request, _ = receive(channel)
         _refuse_questions(request.spec)
         answer = _answer(request, program, opened, link)
@@ -210,8 +218,9 @@ class _Link:
     Processes that the step forks have it too, and leave it alone: what they print comes through the pipes.
     """
 
-    def __init__(self, channel: socket.socket) -> None:
-        self._channel = channel
+    _channel: socket.socket
+
+    def __init__(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._waiting: list[tuple[OutputKind, str]] = []
@@ -219,6 +228,15 @@ class _Link:
         self._sent = 0.0
         self._flusher: threading.Thread | None = None
         self._streams: list[io.TextIOWrapper] = []
+
+    def open(self, fds: list[int]) -> socket.socket:
+        """Take the attempt's files: its channel, which is returned, and what the process writes to."""
+        os.set_inheritable(fds[0], False)  # programs that the step starts must not write here
+        self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fds[0])
+        for fd, number in ((fds[1], 1), (fds[2], 2)):
+            os.dup2(fd, number)
+            os.close(fd)
+        return self._channel
 
     def send(self, value: Any) -> None:
         """Send a value; the driver may have ended."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
-import importlib.metadata  # which reads what is installed: later it could come from the user's folder
+import importlib
 import os
 import selectors
 import signal
@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from flownb.interrupts import set_handler
+from flownb.library import library_first
 from flownb.provenance.dependencies import look_at_modules
 from flownb.provenance.imported_text import watch_imports
 from flownb.provenance.module_copies import loaded_texts
@@ -28,7 +29,7 @@ from flownb.provenance.module_hashes import imported_names, is_own_module
 from flownb.provenance.record import adopt_distributions, imported_distributions, used_distributions
 from flownb.runtime.failure import EXCEPTION_MODULES
 from flownb.runtime.freshness import fingerprint
-from flownb.runtime.metaflow_names import builtins_ahead
+from flownb.runtime.metaflow_names import builtins_ahead, own_imports
 from flownb.runtime.program import Program
 from flownb.runtime.shipping import load_program, module_folder
 from flownb.runtime.workers.channel import Exited, Fork, Forked, Kill, Load, receive, send
@@ -83,6 +84,7 @@ class _Zygote:
         """Obey one message after the other, once all is imported that is needed here and in every worker."""
         watch_imports(one_task=True)
         prepare()
+        library_first()
         sys.path[:] = path
         selector = selectors.DefaultSelector()
         selector.register(self._control, selectors.EVENT_READ)
@@ -228,8 +230,7 @@ class _Zygote:
             os.close(self._woken)
             os.close(self._waker)
             assert self._program is not None
-            if fds := files():
-                work(fds, self._program, self._datastore)
+            work(files, self._program, self._datastore)
             status = 0
         except BaseException:
             os.write(2, traceback.format_exc().encode("utf-8", "replace"))
@@ -300,8 +301,9 @@ def silence() -> Iterator[None]:
 
 def look_ahead(program: Program) -> None:
     """Work out what every attempt records and what is the same for all of them, so that no worker repeats it."""
-    for step in program.graph.nodes:
-        fingerprint(program, step)
+    with own_imports():  # which is part of what decides where modules are found
+        for step in program.graph.nodes:
+            fingerprint(program, step)
     if program.known_parameters is None and not program.flow.is_dynamic:
         _ = program.parameter_names
     _ = program.has_custom, program.code.adopted, program.code.step_names, program.code.texts

@@ -49,7 +49,7 @@ class LocalStorage:
 
     def __init__(self, root: Path, *, prefix: str = "") -> None:
         self._outermost = Place(root)
-        self._place = Place(root, prefix)
+        self._place = self._outermost.below(prefix) if prefix else self._outermost
         self.root = root / prefix
         self.location = str(self.root)
 

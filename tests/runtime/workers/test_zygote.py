@@ -124,3 +124,12 @@ def test_every_encoding_is_imported_before_there_are_workers() -> None:
     """Each module that reads and writes values is imported once, in the process that workers are forked from."""
     done = subprocess.run([sys.executable, "-c", MISSED], capture_output=True, text=True, check=True)
     assert done.stdout == ""
+
+
+def test_no_worker_looks_for_installed_modules_again(make_session: MakeSession) -> None:
+    """Where the modules are that the cells import is known to a worker from the process that it was forked from."""
+    session = make_session(
+        "%%shared\nimport math\nfrom flownb.provenance import module_hashes as known",
+        "%%step start -> found\nfound = 'math' in known._installed and known._installed_at[0] == known._search_state()",
+    )
+    assert ran(session).data.found is True
