@@ -75,6 +75,7 @@ class WorkerServer:
         self.surroundings = given or surroundings()
         self._numbers = itertools.count(1)
         self._loaded: tuple[bytes, str] | None = None
+        self._workers: dict[int, int] = {}  # process ids of those that have not ended, by number
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -102,8 +103,8 @@ class WorkerServer:
             start_new_session=True,
         )
         theirs.close()
-        self._control, self._frames, self._loaded = ours, Frames(ours), None
-        self._close = weakref.finalize(self, _kill, ours, self._process)
+        self._control, self._frames, self._loaded, self._workers = ours, Frames(ours), None, {}
+        self._close: weakref.finalize[..., WorkerServer] = weakref.finalize(self, _kill, ours, self._process)
 
     def load(self, program: bytes, location: str) -> None:
         """Make it ready for the tasks of a program."""
@@ -112,7 +113,7 @@ class WorkerServer:
         if self._loaded != (program, location):
             self._close.detach()
             assert self._process is not None
-            self._close = weakref.finalize(self, _end, self._control, self._process)
+            self._close = weakref.finalize(self, _end, self._control, self._process, self._workers)
             installed = current_distributions() if self._loaded is None else None
             self._send(Load(program, location, installed))
             self._loaded = (program, location)
@@ -129,12 +130,19 @@ class WorkerServer:
 
     def messages(self) -> Iterator[Forked | Exited]:
         """What happened to workers since the last call."""
-        yield from self._frames
+        for message in self._frames:
+            match message:
+                case Forked():
+                    if message.pid:
+                        self._workers[message.number] = message.pid
+                case Exited():
+                    self._workers.pop(message.number, None)
+            yield message
 
     def forget(self) -> None:
         """Discard messages about workers that nobody asks for any more."""
         if self._process is not None:
-            for _ in self._frames:
+            for _ in self.messages():
                 pass
 
     def fileno(self) -> int:
@@ -159,18 +167,21 @@ class WorkerServer:
 
 
 def _kill(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
-    """End a zygote that was given no program, and has no workers therefore."""
+    """End a zygote that was given no program, and therefore has no workers."""
     control.close()
     process.kill()
     process.wait()
 
 
-def _end(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
-    """Let the zygote end its workers and itself; one that does not react is busy importing, and has no workers yet."""
+def _end(control: socket.socket, process: subprocess.Popen[bytes], workers: dict[int, int]) -> None:
+    """Let the zygote end its workers and itself; if it does not react, since it imports or rehearses, kill them all."""
     control.close()
     try:
         process.wait(0.5)
     except subprocess.TimeoutExpired:
+        for pid in workers.values():  # which are its children until it is killed, so that the ids are still theirs
+            with contextlib.suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)
         process.send_signal(signal.SIGKILL)
         process.wait()
 

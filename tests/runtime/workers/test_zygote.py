@@ -10,6 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from flownb.runtime.task import TaskSpec
+from flownb.runtime.workers.pool import ProcessExecutor
+from flownb.runtime.workers.server import WorkerServer
 from flownb.session.session import Session
 from tests.conftest import MakeSession
 from tests.runtime.workers.runs import SHARED, ran
@@ -73,6 +76,23 @@ def test_a_worker_that_was_killed_while_it_waited_is_replaced(make_session: Make
     found = waiting(session, without=processes(session))
     os.kill(found, signal.SIGKILL)
     assert found not in processes(session)
+
+
+def test_a_zygote_that_does_not_react_leaves_no_worker(make_session: MakeSession) -> None:
+    """When its server is closed, it is killed, and so are workers that it could not end itself."""
+    session = make_session("%%shared\nimport time", "%%step start\ntime.sleep(1000)")
+    program, server = session.program(False), WorkerServer()
+    executor = ProcessExecutor(program, session.datastore.location, slots=1, server=server)
+    executor.submit(TaskSpec("start", "1", "1"))
+    until(lambda: not executor.wait(0.1) and bool(server._workers))
+    assert server._process is not None
+    zygote, (worker,) = server._process.pid, server._workers.values()
+    os.kill(zygote, signal.SIGSTOP)
+    executor.close()
+    assert parent(worker) == zygote
+    server.close()
+    until(lambda: parent(worker) is None)
+    assert parent(zygote) is None
 
 
 def test_a_worker_that_waits_for_another_program_ends(make_session: MakeSession) -> None:
