@@ -252,3 +252,24 @@ def test_the_default_name_is_the_file_s(write_notebook: WriteNotebook, tmp_path:
     assert "run TrainModel2Flow/1: " in flownb("run", "train model-2.ipynb", cwd=tmp_path)[1]
     (tmp_path / "train model-2.ipynb").rename(tmp_path / "m.ipynb")
     assert "no problems" in flownb("check", "m.ipynb", cwd=tmp_path)[1]
+
+
+@pytest.mark.parametrize(("words", "zygotes"), [((), 1), (("--executor", "inline"), 0)])
+def test_a_run_starts_the_processes_that_it_needs(
+    words: tuple[str, ...], zygotes: int, write_notebook: WriteNotebook, tmp_path: Path
+) -> None:
+    """Workers are forked from the process that a run starts first; without workers there is none."""
+    write_notebook(*CELLS)
+    code = """
+import sys
+from flownb.cli.main import main
+
+started = []
+sys.addaudithook(lambda event, values: started.append(str(values[1])) if event == "subprocess.Popen" else None)
+status = main(sys.argv[1:])
+print(sum("flownb.runtime.workers.zygote" in words for words in started), file=sys.stderr)
+sys.exit(status)
+"""
+    command = [sys.executable, "-P", "-c", code, "run", "nb.ipynb", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, f"{zygotes}\n")
