@@ -50,7 +50,7 @@ def main(words: Sequence[str] | None = None) -> int:
     given = parser.parse_args(words)
     check_names(parser, given.names)
     if given.write:
-        _page(parser, given.write, describe(ROOT))  # before an hour of measuring, not after
+        _page(parser, given.write, describe(ROOT))  # before all is measured, not after
     report = from_json(given.source.read_text()) if given.source else measured(given.names or list(NAMES))
     print_table(report.all_rows)
     if given.json:

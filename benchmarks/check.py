@@ -26,7 +26,7 @@ STEPS = 20
 ROUNDS = 30
 GOAL = 0.005
 SHORT, LONG, PEER = 1_000, 2_000, 500
-PROCESSES = 7
+ROUNDS_OF_PROCESSES = 7
 LONG_GOAL, GROWTH = 2.0, 2.3
 BODY = """
 total = 0
@@ -88,16 +88,15 @@ def _step_times() -> tuple[float, float]:
 
 
 def _long_flow() -> list[Row]:
-    """Medians of ``flownb check NOTEBOOK``, the two lengths in turn."""
+    """Medians of whole processes: ``flownb check`` of two lengths and Metaflow's, in turns, after one call of each."""
     with tempfile.TemporaryDirectory(prefix="flownb-bench-") as name:
         folder = Path(name)
         for steps in (SHORT, LONG, PEER):
             _write(folder, steps)
-        run_flownb(folder, "check", _notebook(SHORT))
-        pairs = [[run_flownb(folder, "check", _notebook(steps)) for steps in (SHORT, LONG)] for _ in range(PROCESSES)]
-        few, many = (statistics.median(column) for column in zip(*pairs, strict=True))
         run_flownb(folder, "export", _notebook(PEER))
-        theirs = statistics.median(run_metaflow(folder, "check") for _ in range(3))
+        _in_turn(folder)
+        rounds = [_in_turn(folder) for _ in range(ROUNDS_OF_PROCESSES)]
+    few, many, theirs = (statistics.median(column) for column in zip(*rounds, strict=True))
     start = interpreter_start().seconds
     peer, shorter = f"metaflow, {PEER:,} steps", f"{SHORT:,} steps"
     is_fast, is_linear = many <= LONG_GOAL, many <= GROWTH * few
@@ -105,6 +104,12 @@ def _long_flow() -> list[Row]:
         Row(WHOLE, many, peer, theirs, f"<= {LONG_GOAL:g} s", is_fast, "ms", LIMIT_START, start),
         Row(WHOLE, many, shorter, few, f"<= {GROWTH} x", is_linear, "ms", LIMIT_START, start),
     ]
+
+
+def _in_turn(folder: Path) -> tuple[float, float, float]:
+    """Seconds of our check of the shorter and of the long flow, and of Metaflow's."""
+    few, many = (run_flownb(folder, "check", _notebook(steps)) for steps in (SHORT, LONG))
+    return few, many, run_metaflow(folder, "check")
 
 
 def _notebook(steps: int) -> str:

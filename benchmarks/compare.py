@@ -38,8 +38,15 @@ class _BuildError(Exception):
         self.build = build
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None, *, repository: Path = ROOT) -> int:
     """Compare, and print a table.
+
+    Parameters
+    ----------
+    words : sequence of str, optional
+        Of the command line; this process's, if None.
+    repository : Path, optional
+        Where the package and its commits are.
 
     Returns
     -------
@@ -53,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
         parser.error("--rounds needs a number from 1 up.")
     react_to_signals()
     try:
-        return _compare(parser, given)
+        return _compare(parser, given, repository)
     except KeyboardInterrupt:
         print("\nInterrupted; the folders of both builds were removed.", file=sys.stderr)
         return 130
@@ -90,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _compare(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
+def _compare(parser: argparse.ArgumentParser, given: argparse.Namespace, repository: Path) -> int:
     """Check out, measure and print."""
     started = perf_counter()
     names = [name for name in given.names or NAMES if has_ours(name)]
@@ -99,10 +106,10 @@ def _compare(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
     status = 0
     with tempfile.TemporaryDirectory(prefix="flownb-compare-", ignore_cleanup_errors=True) as scratch:
         try:
-            base = check_out(ROOT, given.revision, Path(scratch) / "base")
+            base = check_out(repository, given.revision, Path(scratch) / "base")
         except RevisionError as error:
             parser.error(str(error))
-        new = copy_tree(ROOT, Path(scratch) / "new")
+        new = copy_tree(repository, Path(scratch) / "new")
         for name in names:
             try:
                 found[name] = _rounds(name, given.rounds or (SLOW_ROUNDS if name in SLOW else ROUNDS), base, new)

@@ -39,7 +39,8 @@ def measure() -> list[Row]:
     """Medians of whole steps of a session in this process; what the bodies themselves take is taken off."""
     with _session() as session:
         found = {name: _over(session, name) for name in WHAT}
-        peer, limit = _metaflow(session), _write_and_hash(session)
+        values = {name: value for name, value in run_step(session, "make").values.items() if name.startswith("x")}
+        peer, limit = _metaflow(list(values.values())), _write_and_hash(values["x7"])
     untouched = found["untouched"]
     return [
         Row(WHAT["untouched"], untouched, "-", untouched, "<= 5 ms", untouched <= GOAL_UNTOUCHED),
@@ -77,11 +78,11 @@ def _session() -> Iterator[Session]:
         yield session
 
 
-def _write_and_hash(session: Session) -> float:
-    """Median seconds to hash one of the arrays on all cores and to write it to a new file."""
+def _write_and_hash(value: Any) -> float:
+    """Median seconds to hash an array on all cores and to write it to a new file."""
     from blake3 import blake3
 
-    content = memoryview(run_step(session, "make").values["x7"]).cast("B")
+    content = memoryview(value).cast("B")
     seconds = []
     with tempfile.TemporaryDirectory(prefix="flownb-bench-") as folder:
         for number in range(ROUNDS):
@@ -102,9 +103,8 @@ def _over(session: Session, name: str) -> float:
     return float(statistics.median(seconds[1:]))
 
 
-def _metaflow(session: Session) -> float:
+def _metaflow(values: list[Any]) -> float:
     """Seconds to pickle and hash all 50, as Metaflow does for what a step read."""
-    values: list[Any] = [value for name, value in run_step(session, "make").values.items() if name.startswith("x")]
     started = perf_counter()
     for value in values:
         hashlib.sha1(pickle.dumps(value, protocol=4)).hexdigest()

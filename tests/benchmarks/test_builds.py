@@ -16,6 +16,14 @@ from benchmarks.one import ROOT
 
 PROJECT = '[project]\nname = "flownb"\n[project.scripts]\nflownb = "flownb.start:main"\n'
 START = "def main():\n    print({!r})\n"
+# A command that never ends by itself.
+WAITING = "import signal\ndef main():\n    signal.pause()\n"
+COMPARE = """
+import sys
+from pathlib import Path
+from benchmarks.compare import main
+sys.exit(main(sys.argv[2:], repository=Path(sys.argv[1])))
+"""
 
 
 @pytest.fixture
@@ -92,13 +100,16 @@ def test_a_commit_before_the_package(repository: Path, tmp_path: Path) -> None:
     assert str(caught.value) == f"The commit {commit} has no package flownb. Choose a later one."
 
 
-@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not in a git repository")
-def test_an_interrupted_comparison_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interrupted_comparison_leaves_nothing(repository: Path, tmp_path: Path) -> None:
     """Ctrl-C while a benchmark runs ends it and removes the folders of both builds."""
+    (repository / "flownb" / "start.py").write_text(WAITING)
+    _commit(repository, "waiting")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.compare", "HEAD", "start"],
+        [sys.executable, "-c", COMPARE, str(repository), "waiting", "start"],
         cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(scratch)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -110,7 +121,7 @@ def test_an_interrupted_comparison_leaves_nothing(tmp_path: Path) -> None:
         130,
         "\nInterrupted; the folders of both builds were removed.\n",
     )
-    assert list(tmp_path.iterdir()) == []
+    assert list(scratch.iterdir()) == []
 
 
 def test_every_benchmark_can_be_called() -> None:

@@ -22,9 +22,20 @@ WITH_CHILD = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'su
 WITH_LIVING_CHILD = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {WAITING!r}])"
 
 
-def _started(code: str) -> subprocess.Popen[bytes]:
+class Awaited(subprocess.Popen[bytes]):
+    """A process that gets its line when it is first waited for: after the first look at it, however late that is."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Send the line, and wait."""
+        if self.stdin is not None and not self.stdin.closed:
+            self.stdin.write(b"\n")
+            self.stdin.close()
+        return super().wait(timeout)
+
+
+def _started(code: str, kind: type[subprocess.Popen[bytes]] = subprocess.Popen) -> subprocess.Popen[bytes]:
     """A process that has executed some code and waits for a line."""
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = kind([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
     return process
@@ -75,10 +86,7 @@ def test_generations() -> None:
 def test_peaks() -> None:
     """What a child held for a moment is in its generation's peak, and in that of all together."""
     child = f"held = bytes(range(256)) * 400_000\n{WAITING}"
-    with _started(f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])") as process:
-        assert process.stdin is not None
-        process.stdin.write(b"\n")
-        process.stdin.close()
+    with _started(f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])", Awaited) as process:
         found = watch_peaks(process)
     assert found.of(0) < 100_000_000 < found.of(1)
     assert found.of(2) == 0
