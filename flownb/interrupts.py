@@ -23,7 +23,7 @@ set_handler: Callable[[int, Any], Any] = _signals.signal
 
 
 class uninterrupted:  # noqa: N801  # used like a function
-    """Let an interrupt wait until the block has ended, which is to take milliseconds; may be nested."""
+    """Let an interrupt wait until the block has ended, which must take only milliseconds; may be nested."""
 
     def __init__(self) -> None:
         self._handler: Any = None

@@ -258,7 +258,7 @@ def code_reasons(
 ) -> list[Reason]:
     """What changed in a step's code between two fingerprints, the second one of a task.
 
-    `changes` replaces `_dependency_reasons`, for who compares many tasks at one moment.
+    `changes` replaces `_dependency_reasons`, for callers that compare many tasks at one moment.
     """
     reasons = []
     # Settings are known where the decorator lines were executed.

@@ -92,7 +92,7 @@ class LatestResults:
     def latest(self, step: str, *, runs: Sequence[str] | None = None) -> tuple[TaskRecord, ...]:
         """The newest complete and successful results of a step; none when there are none.
 
-        `runs` is what `runs` returned, for who asks for many steps at one moment.
+        `runs` is what `runs` returned, for callers that ask for many steps at one moment.
         """
         found: tuple[TaskRecord, ...] = ()
         for run in self.runs() if runs is None else runs:

@@ -36,7 +36,7 @@ def judgement(session: Session, program: Program | None = None, *, run_code: boo
     ----------
     session : Session
     program : Program, optional
-        The session's own, without the steps that a run adds, for who has just asked for it.
+        The session's own, without the steps that a run adds, for a caller that has just asked for it.
     run_code : bool, default True
         As for `step_states`.
     """

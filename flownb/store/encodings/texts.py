@@ -28,7 +28,7 @@ CHUNK = 8192
 # Objects that may be remembered for each string that was taken out: to compare them takes time, too.
 REMEMBERED = 1 / 4
 MEMOIZE = b"\x94"
-# Stands before each string of a text: the first of these that none of the strings contains.
+# Is put before each string of a text: the first of these that none of the strings contains.
 SEPARATORS = "\0\x1e\x1f\x01\x02"
 
 
