@@ -13,16 +13,17 @@ from typing import Any
 
 __all__ = ["NOT_REPLACED", "library_first"]
 
-# Of what IPython's kernel has imported, what flownb or a package that it uses imports; and those packages.
+# Of what IPython's kernel has imported, what flownb imports; and packages that it imports. No others: a step may well
+# import a calendar.py or email.py of the user's, as it does on Metaflow.
 NOT_REPLACED = frozenset(
     """
-    argparse array ast asyncio base64 bdb binascii bisect blake3 bz2 calendar click codeop collections concurrent
-    contextlib contextvars copy copyreg csv ctypes dataclasses datetime difflib dis email enum fcntl fnmatch
-    functools getopt getpass gettext graphlib hashlib heapq hmac html importlib inspect ipaddress IPython json
-    keyword linecache locale logging lzma math mmap ntpath numbers opcode operator pathlib pickle platform pprint
-    pygments queue quopri random re reprlib runpy secrets select selectors shlex shutil signal socket socketserver
-    sqlite3 ssl string struct subprocess tempfile termios textwrap threading token tokenize traceback traitlets
-    types typing unicodedata urllib uuid warnings weakref zipfile zlib
+    argparse array ast asyncio base64 bdb binascii bisect blake3 bz2 click codeop collections concurrent contextlib
+    contextvars copy copyreg ctypes dataclasses datetime difflib dis enum fcntl fnmatch functools getopt getpass
+    gettext graphlib hashlib heapq hmac html importlib inspect ipaddress IPython json keyword linecache locale
+    logging lzma math mmap ntpath numbers opcode operator pathlib pickle platform pprint pygments queue random re
+    reprlib runpy secrets select selectors shlex shutil signal socket socketserver sqlite3 ssl string struct
+    subprocess tempfile termios textwrap threading token tokenize traceback traitlets types typing unicodedata
+    urllib uuid warnings weakref zipfile zlib
     """.split()  # noqa: SIM905  # a list would be a page long
 )
 
