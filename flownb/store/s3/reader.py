@@ -188,7 +188,7 @@ class Reader:
         name = object_name(key) + suffix
         whole = size if not suffix else chunks[-1][1] + packing.table_size(size)
         stopped = threading.Event()
-        # The kernel lets one thread at a time write to a file. Threads that wait for it there spin; here they sleep.
+        # The kernel lets one thread at a time write to a file anyway; waiting for that here was measured to be faster.
         writing = threading.Lock()
 
         def check() -> None:
