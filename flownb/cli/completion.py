@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from flownb.session.completion import COMPLETE
+
 __all__ = ["completion"]
 
 
@@ -12,5 +14,5 @@ def completion(shell: str) -> int:
     """``flownb completion SHELL``."""
     kind = get_completion_class(shell)
     assert kind is not None  # the command reads no other name
-    print(kind(click.Group(), {}, "flownb", "_FLOWNB_COMPLETE").source())
+    print(kind(click.Group(), {}, "flownb", COMPLETE).source())
     return 0

@@ -22,7 +22,7 @@ from flownb.cli.configuration import configured
 from flownb.collector import importing
 from flownb.errors import FlownbError, ParameterError, nearest
 from flownb.session.commands import COMMANDS
-from flownb.session.completion import parameter_options, source_parameters
+from flownb.session.completion import COMPLETE, parameter_options, source_parameters
 from flownb.session.parser import WIDTH, refused
 from flownb.settings import working_folder
 from flownb.version import __version__
@@ -31,8 +31,6 @@ __all__ = ["main"]
 
 # The status of a command whose output nobody reads any more, as a shell has it for SIGPIPE.
 BROKEN_PIPE = 141
-# The variable with which a shell asks for the words that complete a line.
-COMPLETE = "_FLOWNB_COMPLETE"
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -243,14 +243,16 @@ class FlowGraph:
     @cached_property
     def reach(self) -> Reach:
         """From which steps each step can be reached."""
-        parents = {name: node.parents for name, node in self.nodes.items()}
-        return Reach(parents, self.order, cyclic=bool(self.cycle))
+        return self._reach(cyclic=bool(self.cycle))
 
     @cached_property
     def ancestry(self) -> Reach:
         """The `ancestors` of each step: also where parents form a cycle that the transitions of a wrong flow do not."""
-        parents = {name: node.parents for name, node in self.nodes.items()}
-        return Reach(parents, self.order, cyclic=True)
+        return self._reach(cyclic=True)
+
+    def _reach(self, *, cyclic: bool) -> Reach:
+        """What `Reach` finds by the steps' parents."""
+        return Reach({name: node.parents for name, node in self.nodes.items()}, self.order, cyclic=cyclic)
 
     @cached_property
     def behind_switch(self) -> frozenset[str]:

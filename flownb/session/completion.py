@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flownb.runtime.program import Program
 
 __all__ = [
+    "COMPLETE",
     "completed_config_file",
     "completed_files",
     "completed_folders",
@@ -33,6 +34,8 @@ __all__ = [
     "source_parameters",
 ]
 
+# The variable with which a shell asks for the words that complete a line.
+COMPLETE = "_FLOWNB_COMPLETE"
 # Runs that are proposed.
 RUNS = 20
 

@@ -10,7 +10,6 @@ the value alone, so equal values have equal bytes.
 from __future__ import annotations
 
 import ctypes
-import gc
 import io
 import pickle
 import sys
@@ -109,17 +108,14 @@ class Stream(io.BytesIO):
         """
         if not self._count:
             return None
+        from flownb.collector import collector_paused
+
         self._check()
         np = sys.modules["numpy"]
-        collects = gc.isenabled()
-        gc.disable()  # all these tuples would have it look through everything several times
-        try:
+        with collector_paused():  # all these tuples would have it look through everything several times
             memo = pickler.memo.copy()
             ids = np.fromiter(memo, np.intp, len(memo))
             del memo
-        finally:
-            if collects:
-                gc.enable()
         everything = np.sort(np.concatenate([*self._ids, ids]), kind="stable")
         found = everything[1:][everything[1:] == everything[:-1]]
         return found if len(found) else None
