@@ -73,7 +73,7 @@ test: setup check
 
 # What the text of cells means, what is stored of a value, what is drawn, what the documentation shows, and how speed is
 # reported: folders whose tests need no worker, no server and no browser.
-QUICK := tests/benchmarks tests/cells tests/flow tests/export tests/picture tests/cards tests/notebooks tests/store/encodings \
+QUICK := tests/benchmarks tests/cells tests/flow tests/flow_file tests/convert tests/diff tests/picture tests/cards tests/notebooks tests/store/encodings \
   $(wildcard tests/test_*.py)
 
 quick: setup check

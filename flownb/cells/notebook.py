@@ -14,7 +14,17 @@ from typing import Any
 from flownb.cells.cell import Cell, read_any_cell
 from flownb.errors import NotFound
 
-__all__ = ["CodeCell", "DocumentCell", "Notebook", "read_code", "read_notebook", "saved_cells", "saved_id"]
+__all__ = [
+    "CodeCell",
+    "DocumentCell",
+    "Notebook",
+    "document_text",
+    "read_code",
+    "read_document",
+    "read_notebook",
+    "saved_cells",
+    "saved_id",
+]
 
 # The notebook format that is read here; nbformat upgrades older ones.
 FORMAT = 4
@@ -52,6 +62,50 @@ def read_code(path: Path) -> list[CodeCell]:
     return [_code(path, number, cell) for number, cell in enumerate(_cells(path), 1) if _is_code(path, number, cell)]
 
 
+def read_document(path: Path) -> dict[str, Any]:
+    """Read a whole notebook: cells of all kinds, outputs and metadata.
+
+    Parameters
+    ----------
+    path : Path
+        As for `read_code`.
+
+    Returns
+    -------
+    dict
+        nbformat JSON of format 4, as it is in the file, except that each source is one text.
+
+    Raises
+    ------
+    NotFound
+        If there is no such file, or it is not a notebook.
+    """
+    document = _document(path)
+    for number, cell in enumerate(document["cells"], 1):
+        if _is_code(path, number, cell) or "source" in cell:
+            cell["source"] = _source(path, number, cell)
+    return document
+
+
+def document_text(document: dict[str, Any]) -> str:
+    """The text of a notebook's file, as JupyterLab writes it.
+
+    Parameters
+    ----------
+    document : dict
+        nbformat JSON whose sources may be texts or lists of lines.
+    """
+    cells = [{**cell, "source": _as_lines(cell["source"])} for cell in document["cells"]]
+    return json.dumps({**document, "cells": cells}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _as_lines(source: str | list[str]) -> list[str]:
+    r"""A text as the list of lines that a file has; only ``\\n`` ends a line."""
+    text = source if isinstance(source, str) else "".join(source)
+    lines = text.split("\n")
+    return [f"{line}\n" for line in lines[:-1]] + lines[-1:] * bool(lines[-1])
+
+
 def saved_id(path: Path) -> str:
     """Read flownb's id of a notebook from its metadata; empty if it has none, or the file cannot be read."""
     try:
@@ -63,6 +117,12 @@ def saved_id(path: Path) -> str:
 
 def _cells(path: Path) -> list[Any]:
     """The cells of a file, of any kind."""
+    found: list[Any] = _document(path)["cells"]
+    return found
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """The notebook of a file in format 4."""
     raw = _content(path)
     found = raw.get("nbformat")
     if type(found) is not int or found < 1:
@@ -75,10 +135,9 @@ def _cells(path: Path) -> list[Any]:
         )
     if found < FORMAT:
         raw = _upgraded(path, raw)
-    cells = raw.get("cells")
-    if not isinstance(cells, list):
+    if not isinstance(raw.get("cells"), list):
         raise _not_a_notebook(path, "It does not have a list of cells.")
-    return cells
+    return raw
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -126,16 +185,22 @@ def _is_code(path: Path, number: int, cell: Any) -> bool:
 
 def _code(path: Path, number: int, cell: dict[str, Any]) -> CodeCell:
     """One code cell; tags and an id of a wrong type are left out, as JupyterLab does."""
-    source = cell.get("source")
-    if isinstance(source, list) and all(isinstance(line, str) for line in source):
-        source = "".join(source)
-    if not isinstance(source, str):
-        raise _damaged(path, number, f"its source is {_kind(source)} instead of text")
+    source = _source(path, number, cell)
     metadata = cell.get("metadata")
     tags = metadata.get("tags") if isinstance(metadata, dict) else None
     known = tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
     cell_id = cell.get("id")
     return CodeCell(source, known, cell_id if isinstance(cell_id, str) else None)
+
+
+def _source(path: Path, number: int, cell: dict[str, Any]) -> str:
+    """The text of a cell."""
+    source = cell.get("source")
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if not isinstance(source, str):
+        raise _damaged(path, number, f"its source is {_kind(source)} instead of text")
+    return source
 
 
 def _kind(value: Any) -> str:

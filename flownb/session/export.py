@@ -38,7 +38,7 @@ def export_flow(
     UnpicklableArtifact
         If it is strict, and there is such an artifact.
     """
-    from flownb.export import flow_file
+    from flownb.flow_file.writing import flow_file
 
     session.checks.require(None, kernel_names, again=True, elsewhere=True)
     for one in found_at_export(session) if strict else []:

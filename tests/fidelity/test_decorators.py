@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flownb.client import Run
-from flownb.export import flow_file
+from flownb.flow_file.writing import flow_file
 from flownb.metaflow_decorators import CHECKED, FLOW_DECORATORS, MAX_RETRIES, STEP_DECORATORS, TABLE, dotted_name
 from flownb.session.export import export_flow
 from flownb.session.options import RunOptions

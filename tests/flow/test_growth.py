@@ -15,10 +15,10 @@ import pytest
 
 from flownb.cells.cell import read_any_cell, read_cell
 from flownb.errors import closest
-from flownb.export import flow_file
 from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.definition import define_flow
 from flownb.flow.lint import check_flow
+from flownb.flow_file.writing import flow_file
 from flownb.picture.text import dag_text
 from flownb.runtime.program import Program
 from flownb.session.drawing import flow_picture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from flownb.cells.cell import read_cell
-from flownb.export import flow_file
 from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.module import (
     class_source,
@@ -18,6 +17,7 @@ from flownb.flow.module import (
     shared_hash,
     shared_source,
 )
+from flownb.flow_file.writing import flow_file
 from flownb.runtime.program import Program
 from tests.flow.flows import define
 

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from flownb.export import flow_file
+from flownb.flow_file.writing import flow_file
 from flownb.runtime.program import Program
 from tests.flow.flows import define, shipped
 
