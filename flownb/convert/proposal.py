@@ -11,10 +11,30 @@ from typing import Any, Literal
 
 from flownb.errors import Message
 
-__all__ = ["Finding", "FindingKind", "Offer", "Part", "Place", "Proposal", "ProposedStep", "Role"]
+__all__ = ["Constraints", "Finding", "FindingKind", "Offer", "Part", "Place", "Proposal", "ProposedStep", "Role"]
 
 Role = Literal["flow", "shared", "step", "scratch"]
 FindingKind = Literal["hidden", "unstorable", "unverifiable", "left_out", "refused"]
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What a proof found out and the next proposal has to respect; cells are numbers of plain code cells.
+
+    Attributes
+    ----------
+    together : frozenset of (int, int)
+        Cells that have to be in one step, with all step code between them, because of a value that cannot be stored,
+        or a state of the process that no artifact carries.
+    captures : frozenset of (int, str)
+        Names that the step with this cell has to capture, because their value changes there.
+    steps : frozenset of int
+        Cells that looked as if they changed nothing, and whose code has to be in a step.
+    """
+
+    together: frozenset[tuple[int, int]] = frozenset()
+    captures: frozenset[tuple[int, str]] = frozenset()
+    steps: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
