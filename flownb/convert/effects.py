@@ -18,7 +18,8 @@ from flownb.convert.known import (
     ARGUMENT_CHANGERS,
     CHANGING,
     CHANGING_PREFIXES,
-    GENERATORS,
+    COPYING,
+    ITERATING,
     LOOKING,
     VIEWS,
 )
@@ -76,8 +77,9 @@ class Effects:
     ----------
     mutated : dict of str to int
         Names whose object may change in place, with the first such line.
-    aliases : list of (str, str)
-        Pairs of a new name and the name that its object may be, or be a part of, or contain.
+    aliases : list of (str, str, bool)
+        A new name, the name that its object may be, or be a part of, or contain, and whether it is a part, so that a
+        change of the new one changes the old one, and not the other way round.
     calls : list of (str, list of str, int)
         Calls of plain names: the name, the root of each argument (empty if it has none), the line.
     keywords : list of (str, str, str, int)
@@ -85,7 +87,7 @@ class Effects:
     """
 
     mutated: dict[str, int] = field(default_factory=dict)
-    aliases: list[tuple[str, str]] = field(default_factory=list)
+    aliases: list[tuple[str, str, bool]] = field(default_factory=list)
     calls: list[tuple[str, list[str], int]] = field(default_factory=list)
     keywords: list[tuple[str, str, str, int]] = field(default_factory=list)
 
@@ -172,9 +174,9 @@ class _Walk(ast.NodeVisitor):
             # d["x"] = y: the object of y is now also a part of that of d.
             names = [root] if (root := root_name(target)) else []
         for name in names:
-            for other in _shared_with(value):
+            for other, is_part in _shared_with(value):
                 if other != name and other not in self.modules:
-                    self.found.aliases.append((name, other))
+                    self.found.aliases.append((name, other, is_part))
 
     def visit_Assign(self, node: ast.Assign) -> None:
         self.visit(node.value)
@@ -301,33 +303,42 @@ def _changes_its_object(node: ast.Call, method: str) -> bool:
     )
 
 
-def _shared_with(value: ast.expr) -> Iterator[str]:
-    """Names whose object a value may be, be a part of, or contain."""
+def _shared_with(value: ast.expr, *, is_part: bool = False) -> Iterator[tuple[str, bool]]:
+    """Names whose object a value may be, be a part of, or contain, each with whether it is a part."""
+    several: list[ast.expr] = []
     if isinstance(value, ast.Name):
-        yield value.id
-    elif isinstance(value, ast.Attribute | ast.Subscript | ast.Starred | ast.Await | ast.NamedExpr):
-        yield from _shared_with(value.value)
+        yield value.id, is_part
+    elif isinstance(value, ast.Subscript):
+        # A slice of an array is a view of it; an item is an object of its own, as far as the container is concerned.
+        yield from _shared_with(value.value, is_part=is_part or not _has_slice(value.slice))
+    elif isinstance(value, ast.Attribute):
+        yield from _shared_with(value.value, is_part=is_part or value.attr not in VIEWS)
+    elif isinstance(value, ast.Starred | ast.Await | ast.NamedExpr):
+        several = [value.value]
     elif isinstance(value, ast.Tuple | ast.List | ast.Set):
-        for element in value.elts:
-            yield from _shared_with(element)
+        several = value.elts
     elif isinstance(value, ast.Dict):
-        for element in value.values:
-            yield from _shared_with(element)
+        several = value.values
     elif isinstance(value, ast.IfExp):
-        yield from _shared_with(value.body)
-        yield from _shared_with(value.orelse)
+        several = [value.body, value.orelse]
     elif isinstance(value, ast.BoolOp):
-        for element in value.values:
-            yield from _shared_with(element)
+        several = value.values
     elif isinstance(value, ast.Call):
         function = value.func
         name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
         if isinstance(function, ast.Attribute) and name in VIEWS:
-            yield from _shared_with(function.value)
+            yield from _shared_with(function.value, is_part=is_part)
         # An object usually keeps what it is made of: Pipeline([("scale", scaler)]), Adam(model.parameters()).
-        if name[:1].isupper() or name in GENERATORS or name in ("enumerate", "zip", "iter", "reversed"):
-            for argument in (*value.args, *(keyword.value for keyword in value.keywords)):
-                yield from _shared_with(argument)
+        if (name[:1].isupper() and name not in COPYING) or name in ITERATING:
+            several = [*value.args, *(keyword.value for keyword in value.keywords)]
+    for one in several:
+        yield from _shared_with(one, is_part=is_part)
+
+
+def _has_slice(index: ast.expr) -> bool:
+    """Whether an index takes several rows or columns: ``x[1:]``, ``x[:, 0]``."""
+    parts = index.elts if isinstance(index, ast.Tuple) else [index]
+    return any(isinstance(part, ast.Slice) for part in parts)
 
 
 def find_functions(cell: int, tree: ast.Module, modules: frozenset[str]) -> list[tuple[PlainFunction, Effects]]:
@@ -419,7 +430,7 @@ def _with_aliases(done: Effects) -> dict[str, int]:
     changed = dict(done.mutated)
     grown = True
     while grown:
-        more = {old: changed[new] for new, old in done.aliases if new in changed and old not in changed}
+        more = {old: changed[new] for new, old, _ in done.aliases if new in changed and old not in changed}
         changed.update(more)
         grown = bool(more)
     return changed
@@ -486,7 +497,7 @@ def _calling(user: PlainFunction, callee: PlainFunction, done: Effects) -> Plain
     writes = {name: line for name in callee.writes if name not in user.writes}
     mutated = {name: line for name in callee.mutated if name not in user.mutated}
     changed = set(changed_arguments(done, callee))
-    for new, old in done.aliases:
+    for new, old, _ in done.aliases:
         if new in changed:
             changed.add(old)
     changes = (frozenset(user.parameters) & changed) - user.changes

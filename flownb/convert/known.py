@@ -7,7 +7,16 @@ once too often.
 
 from __future__ import annotations
 
-__all__ = ["ARGUMENT_CHANGERS", "CHANGING", "CHANGING_PREFIXES", "GENERATORS", "LOOKING", "VIEWS"]
+__all__ = [
+    "ARGUMENT_CHANGERS",
+    "CHANGING",
+    "CHANGING_PREFIXES",
+    "COPYING",
+    "GENERATORS",
+    "ITERATING",
+    "LOOKING",
+    "VIEWS",
+]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -51,12 +60,16 @@ LOOKING = _words(
 # Methods and attributes whose value shares memory, or objects, with what they are called on.
 VIEWS = _words(
     """
-    reshape view ravel squeeze transpose swapaxes diagonal values items keys get setdefault iterrows itertuples
+    T reshape view ravel squeeze transpose swapaxes diagonal values items keys get setdefault iterrows itertuples
     parameters named_parameters children modules to cuda cpu detach train eval fit set_params append
     """
 )
 # Functions whose value every use changes, as it hands out the next number or item.
 GENERATORS = frozenset({"default_rng", "RandomState", "Random", "Generator", "iter", "count", "cycle"})
+# Classes that copy what they are made of.
+COPYING = frozenset({"Counter", "DataFrame", "Decimal", "OrderedDict", "Path", "Series"})
+# Functions whose value hands out the items of their arguments.
+ITERATING = frozenset({"cycle", "enumerate", "filter", "iter", "map", "reversed", "zip"})
 # Functions and methods that change their arguments, with the positions of these.
 ARGUMENT_CHANGERS: dict[str, tuple[int, ...]] = {
     "shuffle": (0,),

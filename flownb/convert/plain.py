@@ -7,6 +7,7 @@ its functions read what the namespace holds when they are called.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,11 +15,14 @@ from typing import Any
 
 from flownb.cells.assignment import analyse_names
 from flownb.cells.body import MagicLine, SyntaxProblem, parse_body
+from flownb.cells.cell import WRAPPERS, common_margin
 from flownb.cells.names import BodyNames, Scope, import_names
 from flownb.convert.effects import Effects, PlainFunction, changed_arguments, effects_of, find_functions, resolved
 from flownb.convert.known import GENERATORS
 
 __all__ = ["PlainCell", "PlainFunction", "Statement", "read_plain"]
+
+CELL_MAGIC = re.compile(r"%%(\w+)")
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ class Statement:
         of functions that it only defines do not count.
     writes : dict of str to int
         Names that it binds through functions with a ``global`` statement.
-    aliases : tuple of (str, str)
-        Pairs of a name and another name that may share its object afterwards.
+    aliases : tuple of (str, str, bool)
+        A name, another name whose object it may share afterwards, and whether it is only a part of that object.
     """
 
     cell: int
@@ -53,7 +57,7 @@ class Statement:
     mutated: dict[str, int] = field(default_factory=dict)
     reads: dict[str, int] = field(default_factory=dict)
     writes: dict[str, int] = field(default_factory=dict)
-    aliases: tuple[tuple[str, str], ...] = ()
+    aliases: tuple[tuple[str, str, bool], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,12 @@ class PlainCell:
     cell_id : str or None
     execution_count : int or None
         As saved: in which order the cells were executed.
+    wrappers : tuple of str
+        Cell magics above the code that execute it as it is, such as ``"%%time"``.
+    magic : str
+        The cell magic of a cell that is not Python: ``"bash"``.
+    margin : str
+        The indentation that all lines have.
     statements : tuple of Statement
         Those at the top level; empty after a syntax error.
     functions : dict of str to PlainFunction
@@ -95,6 +105,9 @@ class PlainCell:
     tags: tuple[str, ...] = ()
     cell_id: str | None = None
     execution_count: int | None = None
+    wrappers: tuple[str, ...] = ()
+    magic: str = ""
+    margin: str = ""
     statements: tuple[Statement, ...] = ()
     functions: dict[str, PlainFunction] = field(default_factory=dict)
 
@@ -123,28 +136,50 @@ def read_plain(document: dict[str, Any]) -> tuple[PlainCell, ...]:
     """
     found: list[PlainCell] = []
     for position, cell in enumerate(document["cells"]):
-        if cell.get("cell_type") != "code":
-            continue
-        source = cell["source"].replace("\r\n", "\n").replace("\r", "\n")
-        parsed = parse_body(source, "shared")
-        metadata = cell.get("metadata")
-        tags = metadata.get("tags") if isinstance(metadata, dict) else None
-        cell_id = cell.get("id")
-        found.append(
-            PlainCell(
-                len(found) + 1,
-                position,
-                source,
-                parsed.code,
-                parsed.tree,
-                parsed.problem,
-                parsed.magics,
-                tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
-                cell_id if isinstance(cell_id, str) else None,
-                cell.get("execution_count"),
-            )
-        )
+        if cell.get("cell_type") == "code":
+            found.append(_read_cell(len(found) + 1, position, cell))
     return _with_effects(found)
+
+
+def _read_cell(number: int, position: int, cell: dict[str, Any]) -> PlainCell:
+    """One code cell, alone."""
+    source = cell["source"].replace("\r\n", "\n").replace("\r", "\n")
+    margin = common_margin(source.split("\n"))
+    text = "\n".join(line.removeprefix(margin) for line in source.split("\n")) if margin else source
+    wrappers, magic = _cell_magics(text)
+    parsed = parse_body(text, "shared") if not magic else None
+    metadata = cell.get("metadata")
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    cell_id, count = cell.get("id"), cell.get("execution_count")
+    return PlainCell(
+        number,
+        position,
+        source,
+        parsed.code if parsed is not None else "",
+        parsed.tree if parsed is not None else None,
+        parsed.problem if parsed is not None else None,
+        parsed.magics if parsed is not None else (),
+        tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
+        cell_id if isinstance(cell_id, str) else None,
+        count if isinstance(count, int) else None,
+        wrappers,
+        magic,
+        margin,
+    )
+
+
+def _cell_magics(text: str) -> tuple[tuple[str, ...], str]:
+    """The cell magics at the top of a cell that wrap Python code, and the name of one below which there is none."""
+    wrappers: list[str] = []
+    for line in text.split("\n"):
+        found = CELL_MAGIC.match(line.strip())
+        if found is not None and found[1] in WRAPPERS - {"timeit"}:
+            wrappers.append(line.strip())
+        elif found is not None:
+            return tuple(wrappers), found[1]
+        elif line.strip():
+            break
+    return tuple(wrappers), ""
 
 
 def _with_effects(cells: list[PlainCell]) -> tuple[PlainCell, ...]:
