@@ -212,6 +212,7 @@ MODULES: Mapping[str, str] = {
     "spin": "spin",
     "check": "check",
     "export": "export",
+    "convert": "convert",
     "show": "results",
     "card": "results",
     "runs": "results",
