@@ -254,7 +254,7 @@ class RunMagics(Magics):
         from flownb.session.checks import left_out_magics
         from flownb.session.commands import read
         from flownb.session.export import export_flow, found_at_export
-        from flownb.session.exported_file import compared, print_check, print_export
+        from flownb.session.exported_file import compared, print_check, print_export, print_requirements
 
         values = read("export", words)
         path, frontend = values["output"], self.frontend
@@ -269,6 +269,8 @@ class RunMagics(Magics):
         for note in left_out_magics(frontend.session.flow):
             print(f"note: {note}")
         print_export(frontend.session, export, path, force=values["force"])
+        if values["requirements"]:
+            print_requirements(frontend.session, path, force=values["force"])
 
 
 def _load_into(frontend: Frontend, words: list[str]) -> None:
