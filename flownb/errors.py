@@ -33,6 +33,7 @@ __all__ = [
     "CheckFailed",
     "CorruptBlob",
     "DecoratorError",
+    "EditedExport",
     "ExecutorError",
     "FlownbError",
     "ForeachError",
@@ -258,6 +259,12 @@ class CorruptBlob(StoreError):
         self.key = key
         self.missing = missing
         super().__init__(what, why, fix)
+
+
+class EditedExport(FlownbError):
+    """An exported file has edits that another export would lose, or flownb did not write it."""
+
+    headline = "The file was not overwritten"
 
 
 class UnpicklableArtifact(StoreError):
