@@ -97,7 +97,10 @@ FOUND: list[tuple[Cells, list[str]]] = [
     (("from threading import Lock\nlock = Lock()", "with lock:\n    pass"), ["cannot-be-stored 1:2 2:0"]),
     (("from multiprocessing import Pool\npool = Pool(2)", "pool.map(len, [[1]])"), ["cannot-be-stored 1:2 2:0"]),
     (("def gen():\n    yield 1\ng = gen()", "next(g)"), ["cannot-be-stored 1:3 2:0"]),
-    (("def make(n):\n    def add(x):\n        return x + n\n    return add", "a = make(1)", "a(2)"), ["cannot-be-stored 2:1 3:0"]),
+    (
+        ("def make(n):\n    def add(x):\n        return x + n\n    return add", "a = make(1)", "a(2)"),
+        ["cannot-be-stored 2:1 3:0"],
+    ),
     (("from collections import defaultdict\nd = defaultdict(lambda: 0)", "print(d[1])"), ["cannot-be-stored 1:2 2:0"]),
     (("rows = {'a': lambda x: x}", "rows['a'](1)"), ["cannot-be-stored 1:1 2:0"]),
     (("import numpy as np\nxp = np", "xp.zeros(3)"), ["cannot-be-stored 1:2 2:0"]),
@@ -105,7 +108,10 @@ FOUND: list[tuple[Cells, list[str]]] = [
     (("pairs = zip([1], [2])", "print(list(pairs))"), ["read-once 1:1 2:0"]),
     # file-between-cells
     ((PANDAS, "df.to_csv('out.csv')", "pd.read_csv('out.csv')"), ["file-between-cells 2:1 3:1"]),
-    (("with open('n.txt', 'w') as f:\n    f.write('1')", "print(open('./n.txt').read())"), ["file-between-cells 1:1 2:1"]),
+    (
+        ("with open('n.txt', 'w') as f:\n    f.write('1')", "print(open('./n.txt').read())"),
+        ["file-between-cells 1:1 2:1"],
+    ),
     (("import joblib\npath = 'm.pkl'\njoblib.dump({}, path)", "m = joblib.load(path)"), ["file-between-cells 1:3 2:1"]),
     # setting-of-process
     (("import os\nos.chdir('..')", "open('a.txt').read()"), ["setting-of-process 1:2"]),
@@ -142,7 +148,11 @@ SILENT: list[Cells] = [
     ("%%time\nx = 1", "print(x)"),
     ("%time y = 2", "print(y)"),
     ("%%capture out\nprint(1)", "print(out)"),
-    ("%%html\n<b>unknown</b>", "%%bash\necho $unknown", "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot()"),
+    (
+        "%%html\n<b>unknown</b>",
+        "%%bash\necho $unknown",
+        "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot()",
+    ),
     ("for i in range(3):\n    if i:\n        print(last)\n    last = i",),
     ("from numpy import *", "x = 1", "print(x)"),
     ("x = 1", "del x", "x = 2", "print(x)"),
@@ -150,7 +160,7 @@ SILENT: list[Cells] = [
     ("def f(n):\n    return 1 if n < 2 else n * f(n - 1)", "f(3)"),
     ("class A:\n    size = 3\n    def get(self):\n        return self.size", "A().get()"),
     ("words = ['a']", "[w for w in words]", "{w: 1 for w in words}", "sorted(words, key=lambda w: w)"),
-    ("this is not python", "print(python)"),
+    ("python = = 1", "print(python)"),
     ("print(__name__, __file__)", "if __name__ == '__main__':\n    print(1)"),
     ("for i in range(3):\n    pass", "for i in range(4):\n    print(i)", "print(i)"),
     # shadowed-name
@@ -187,7 +197,10 @@ SILENT: list[Cells] = [
     ("rate = 1", "def f(x, rate):\n    return x * rate", "rate = 2", "f(1, rate)"),
     ("cache = {}\ndef f(x):\n    if x not in cache:\n        cache[x] = x * 2\n    return cache[x]", "f(1)", "f(2)"),
     ("def f(xs):\n    xs.append(1)\n    out = []\n    out.append(2)\n    return xs, out", "f([])", "f([])"),
-    ("class Box:\n    def __init__(self):\n        self.items = []\n    def put(self, x):\n        self.items.append(x)", "Box().put(1)"),
+    (
+        "class Box:\n    items = []\n    def put(self, x):\n        self.items.append(x)",
+        "Box().put(1)",
+    ),
     ("N = 3\ndef f(x=N, y=None, z=()):\n    return x", "f()", "f()"),
     ("def f(xs=[]):\n    return len(xs)", "f()", "f()"),
     # storing

@@ -19,7 +19,8 @@ def plain(cells: Cells) -> tuple[PlainCell, ...]:
 def found(cells: Cells) -> list[str]:
     """All findings of a notebook as `code cell:line …`."""
     return [
-        " ".join([one.code, *(f"{place.cell}:{place.line}" for place in one.places)]) for one in find_hidden(plain(cells))
+        " ".join([one.code, *(f"{place.cell}:{place.line}" for place in one.places)])
+        for one in find_hidden(plain(cells))
     ]
 
 

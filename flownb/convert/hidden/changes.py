@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 
 from flownb.convert.hidden.facts import Change, Function
 from flownb.convert.hidden.notebook import Notebook
-from flownb.convert.hidden.texts import at, finding, listed, numbered
+from flownb.convert.hidden.texts import at, finding, listed, numbered, verb
 from flownb.convert.proposal import Finding, Place
 
 __all__ = ["changes_by_name"]
@@ -67,9 +68,10 @@ def check_changed_later(notebook: Notebook) -> Iterator[Finding]:
             "hidden",
             "changed-later",
             [Place(one, its.line, its.end_line) for one, its in changes],
-            f"{at(number, change.line).capitalize()} changes `{name}` of cell {notebook.binders[name][0]}: `{change.text}`.",
-            f"If {numbered(readers)} {'is' if len(readers) == 1 else 'are'} executed again after it, "
-            f"{'it sees' if len(readers) == 1 else 'they see'} the changed value. {HARMLESS}",
+            f"{at(number, change.line).capitalize()} changes `{name}` of cell {notebook.binders[name][0]}: "
+            f"`{change.text}`.",
+            f"If {numbered(readers)} {verb(readers, 'is', 'are')} executed again after it, "
+            f"{verb(readers, 'it sees', 'they see')} the changed value. {HARMLESS}",
             "Nothing needs to be done for the flow.",
         )
 
@@ -122,7 +124,11 @@ def _shared(
     return finding(
         "hidden",
         "shared-object",
-        [Place(number, line, line), Place(changer, change.line, change.end_line), Place(reader)],
+        [
+            Place(number, line, line),
+            Place(changer, change.line, change.end_line),
+            *([Place(reader)] if reader != changer else []),
+        ],
         f"After {at(number, line)}, `{new}` and `{old}` are one object; {at(changer, change.line)} changes it as "
         f"`{change.name}`, and cell {reader} uses it as `{other}`.",
         "In a flow, the next step gets them as two objects, so the change is not seen under the other name.",
@@ -142,7 +148,7 @@ def _value_at(notebook: Notebook, number: int, line: int) -> str:
 def check_defined_twice(notebook: Notebook) -> Iterator[Finding]:
     """Report functions and classes that a later cell defines with other code, after a cell has used the first."""
     for name, functions in notebook.functions.items():
-        for one, two in zip(functions, functions[1:], strict=False):
+        for one, two in pairwise(functions):
             if one.cell == two.cell or _same(one, two):
                 continue
             used = [number for number in notebook.used_in(name) if one.cell <= number < two.cell]
@@ -163,7 +169,7 @@ def _twice(name: str, one: Function, two: Function, used: list[int]) -> Finding:
         "defined-twice",
         [Place(each.cell, each.node.lineno, each.node.end_lineno or each.node.lineno) for each in (one, two)],
         f"{at(two.cell, two.node.lineno).capitalize()} defines the {two.called} {listed([name])} again, with other "
-        f"code than {at(one.cell, one.node.lineno)}, and {numbered(used)} {'uses' if len(used) == 1 else 'use'} the first one.",
+        f"code than {at(one.cell, one.node.lineno)}, and {numbered(used)} {verb(used, 'uses', 'use')} the first one.",
         "The steps of a flow share their functions, and of two with one name they have the last one.",
         f"Give one of them another name, for example `{name}_2`, also where it is called.",
     )

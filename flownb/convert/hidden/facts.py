@@ -17,20 +17,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from flownb.cells.assignment import analyse_names
-from flownb.cells.cell import WRAPPERS
 from flownb.cells.names import BodyNames, Scope, import_names
 from flownb.convert.plain import PlainCell
 
 __all__ = [
+    "GROWING",
     "HISTORY",
     "KNOWN_NAMES",
+    "SETTLING",
     "CellFacts",
     "Change",
     "Function",
     "Imports",
     "outline",
     "path_of",
-    "python_of",
     "read_cell",
     "root_of",
 ]
@@ -161,6 +161,13 @@ class CellFacts:
         """The 1-based number of the cell."""
         return self.cell.number
 
+    def bind_by_magic(self, names: Iterable[str], line: int) -> None:
+        """Note names that a magic binds; lines below it that read them read that value."""
+        for name in names:
+            self.from_magics.setdefault(name, line)
+            if self.names.reads.get(name, 0) > line:
+                del self.names.reads[name]
+
     @cached_property
     def bound(self) -> dict[str, int]:
         """Names that have a value after the cell, with the first line."""
@@ -203,13 +210,13 @@ def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def read_cell(cell: PlainCell, tree: ast.Module | None, imports: Imports) -> CellFacts:
-    """Read one cell; `tree` is its Python, if it has any."""
-    names = cell.names if tree is cell.tree and not _has_functions(tree) else analyse_names(outline(tree))
-    facts = CellFacts(cell, tree, names)
+def read_cell(cell: PlainCell, imports: Imports) -> CellFacts:
+    """Read one cell; `imports` are those of all cells."""
+    tree = cell.tree
+    facts = CellFacts(cell, tree, analyse_names(outline(tree)) if cell.magics or _has_functions(tree) else cell.names)
     if tree is not None:
         facts.functions = [_function(cell.number, node, imports) for node in _definitions(tree.body)]
-        facts.changes = [one for one in _changes(tree.body, imports, set()) if one.name in names.reads]
+        facts.changes = [one for one in _changes(tree.body, imports, set()) if one.name in facts.names.reads]
     _read_magics(facts)
     return facts
 
@@ -243,14 +250,15 @@ def _change(node: ast.stmt, imports: Imports) -> Iterator[Change]:
     targets: list[ast.expr] = []
     if isinstance(node, ast.Assign):
         targets = [one for target in node.targets for one in _flat(target)]
-    elif isinstance(node, ast.AugAssign | ast.AnnAssign) and node.value is not None:
+    elif isinstance(node, ast.AugAssign | ast.AnnAssign):
         targets = [node.target]
     elif isinstance(node, ast.Delete):
         targets = node.targets
     for target in targets:
         name = root_of(target)
         if isinstance(target, ast.Subscript | ast.Attribute) and name:
-            again = isinstance(node, ast.AugAssign | ast.Delete) or _mentions(node.value, ast.unparse(target))
+            value = getattr(node, "value", None)
+            again = isinstance(node, ast.AugAssign | ast.Delete) or _mentions(value, ast.unparse(target))
             yield _changed(name, node, "grown" if again else "set")
         elif isinstance(target, ast.Name) and (
             isinstance(node, ast.AugAssign)
@@ -306,14 +314,6 @@ def root_of(node: ast.expr) -> str:
     while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
-
-
-def python_of(cell: PlainCell) -> ast.Module | None:
-    """The tree of a cell that is Python; ``%%bash`` and the like make it something else."""
-    first = cell.magics[0].text if cell.magics else ""
-    if first.startswith("%%") and first.split()[0][2:] not in WRAPPERS:
-        return None
-    return cell.tree
 
 
 def _has_functions(tree: ast.Module | None) -> bool:
@@ -417,7 +417,6 @@ def _changed(name: str, node: ast.stmt, how: str) -> Change:
 def _read_magics(facts: CellFacts) -> None:
     """Add the names that magics read and bind."""
     for magic in facts.cell.magics:
-        text = magic.text.lstrip("%") if magic.text.startswith("%%") else magic.text
         if found := EXECUTING.match(magic.text):
             try:
                 names = analyse_names(ast.parse(found[3]))
@@ -427,9 +426,8 @@ def _read_magics(facts: CellFacts) -> None:
                 if name not in facts.names.assigned:
                     facts.names.reads.setdefault(name, magic.line)
             if found[1] == "time":
-                facts.from_magics.update(dict.fromkeys(names.assigned, magic.line))
+                facts.bind_by_magic(names.assigned, magic.line)
         elif found := ASSIGNING.match(magic.text):
-            facts.from_magics.update({name.strip(): magic.line for name in found[1].split(",")})
-        elif magic.text.startswith("%%capture") or text.startswith("store -r"):
-            words = [word for word in text.split()[1:] if word.isidentifier()]
-            facts.from_magics.update(dict.fromkeys(words, magic.line))
+            facts.bind_by_magic([name.strip() for name in found[1].split(",")], magic.line)
+        elif magic.text.startswith(("%%capture", "%store -r")):
+            facts.bind_by_magic([word for word in magic.text.split()[1:] if word.isidentifier()], magic.line)

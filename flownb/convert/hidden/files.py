@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from flownb.convert.hidden.facts import path_of
 from flownb.convert.hidden.notebook import Call, Notebook
-from flownb.convert.hidden.texts import at, finding, numbered
+from flownb.convert.hidden.texts import at, finding, numbered, verb
 from flownb.convert.proposal import Finding, Place
 
 __all__ = []
@@ -67,6 +68,9 @@ SETTINGS = {
 }
 
 
+SETS_VARIABLE = re.compile(r"%(env|set_env)\s+\w+[=\s]")
+
+
 class FileUse(NamedTuple):
     """A call that reads or writes a file; `file` is how its name is written."""
 
@@ -94,8 +98,9 @@ def check_file_between_cells(notebook: Notebook) -> Iterator[Finding]:
                 "hidden",
                 "file-between-cells",
                 [Place(writer.cell, writer.line, writer.line), Place(use.cell, use.line, use.line)],
-                f"{at(writer.cell, writer.line).capitalize()} writes the file {use.shown}, and {at(use.cell, use.line)} reads it.",
-                "On this machine that works in a flow too. On a cluster, each step has files of its own, so it is lost.",
+                f"{at(writer.cell, writer.line).capitalize()} writes the file {use.shown}, and "
+                f"{at(use.cell, use.line)} reads it.",
+                "On this machine that works in a flow too. On a cluster, each step has its own files, so it is lost.",
                 "Use the value itself instead of the file, or keep the file's content in a variable.",
             )
 
@@ -103,10 +108,9 @@ def check_file_between_cells(notebook: Notebook) -> Iterator[Finding]:
 def _uses(notebook: Notebook) -> Iterator[FileUse]:
     """All reads and writes of files whose name can be compared."""
     for facts in notebook.cells:
-        for magic in facts.cell.magics:
-            if magic.text.startswith("%%writefile"):
-                name = magic.text.split("\n")[0].split()[-1]
-                yield FileUse(repr(name.strip("\"'")), True, facts.number, magic.line, f"`{name}`")
+        if facts.cell.magic == "writefile":
+            name = facts.cell.source.split("\n")[0].split()[-1]
+            yield FileUse(repr(name.strip("\"'")), True, facts.number, 1, f"`{name}`")
         for call in notebook.calls(facts):
             found = _file_of(call)
             if found is not None and (name := _text(found[0])):
@@ -177,7 +181,7 @@ def check_setting_of_process(notebook: Notebook) -> Iterator[Finding]:
             "hidden",
             "setting-of-process",
             places,
-            f"{where.capitalize()} {'sets' if len(numbers) == 1 else 'set'} {what}.",
+            f"{where.capitalize()} {verb(numbers, 'sets', 'set')} {what}.",
             "It holds in one process, and each step of a flow is a process of its own.",
             "Set it in each step that needs it, or in the cell with the imports, which all steps execute.",
         )
@@ -189,10 +193,7 @@ def _settings(notebook: Notebook, number: int) -> Iterator[tuple[int, str]]:
     for magic in facts.cell.magics:
         if magic.text.startswith("%cd"):
             yield magic.line, "the current folder"
-        elif (
-            magic.text.startswith(("%env ", "%set_env"))
-            and len(magic.text.split(None, 1)[1].split("=")) + len(magic.text.split()) > 3
-        ):
+        elif SETS_VARIABLE.match(magic.text):
             yield magic.line, "an environment variable"
     for node in facts.nodes:
         if isinstance(node, ast.Call) and (what := SETTINGS.get(path_of(node.func, notebook.imports))):
@@ -200,6 +201,12 @@ def _settings(notebook: Notebook, number: int) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
             if path_of(node.value, notebook.imports) == "os.environ":
                 yield node.lineno, "an environment variable"
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr == "prec":
-            if isinstance(node.value, ast.Call) and path_of(node.value.func, notebook.imports).endswith("getcontext"):
-                yield node.lineno, "the precision of decimals"
+        elif isinstance(node, ast.Attribute) and _sets_precision(node, notebook):
+            yield node.lineno, "the precision of decimals"
+
+
+def _sets_precision(node: ast.Attribute, notebook: Notebook) -> bool:
+    """Whether a node is the target of ``decimal.getcontext().prec = 50``."""
+    if not isinstance(node.ctx, ast.Store) or node.attr != "prec":
+        return False
+    return isinstance(node.value, ast.Call) and path_of(node.value.func, notebook.imports) == "decimal.getcontext"

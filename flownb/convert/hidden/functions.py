@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from flownb.convert.hidden.facts import Function, root_of
+from flownb.convert.hidden.facts import GROWING, SETTLING, Function, root_of
 from flownb.convert.hidden.notebook import Notebook
-from flownb.convert.hidden.texts import at, finding, listed, numbered
+from flownb.convert.hidden.texts import at, finding, listed, numbered, verb
 from flownb.convert.proposal import Finding, Place
 
 __all__ = []
@@ -33,9 +33,9 @@ def check_reads_changing_name(notebook: Notebook) -> Iterator[Finding]:
             f"{function.called.capitalize()} `{function.name}` of {at(function.cell, function.node.lineno)} reads "
             f"{listed(changing)}, which {numbered(writers)} change.",
             "What a call of it gives depends on which of them was executed last before the call.",
-            f"Pass {'it' if len(changing) == 1 else 'them'} as arguments: `def {function.name}(…, {parameters})`."
+            f"Pass {verb(changing, 'it as an argument', 'them as arguments')}: `def {function.name}(…, {parameters})`."
             if function.called == "function"
-            else f"Pass {'it' if len(changing) == 1 else 'them'} to `__init__` and keep {'it' if len(changing) == 1 else 'them'} on `self`.",
+            else f"Pass {verb(changing, 'it', 'them')} to `__init__` as arguments.",
         )
 
 
@@ -85,13 +85,13 @@ def check_writes_name(notebook: Notebook) -> Iterator[Finding]:
         if not seen:
             continue
         readers = sorted({number for name in seen for number in notebook.readers.get(name, ())} or set(used))
-        verb = "gives a value to" if set(seen) <= set(function.declared) else "changes"
+        does = "gives a value to" if set(seen) <= set(function.declared) else "changes"
         yield finding(
             "hidden",
             "function-writes-name",
             [*(Place(function.cell, line, line) for line in seen.values()), *map(Place, readers)],
-            f"{function.called.capitalize()} `{function.name}` of {at(function.cell, function.node.lineno)} {verb} "
-            f"{listed(seen)}, which {numbered(readers)} {'uses' if len(readers) == 1 else 'use'}.",
+            f"{function.called.capitalize()} `{function.name}` of {at(function.cell, function.node.lineno)} {does} "
+            f"{listed(seen)}, which {numbered(readers)} {verb(readers, 'uses', 'use')}.",
             "Each step of a flow is a process of its own, so such a change is lost when the step ends.",
             f"Return the value and assign it where the function is called, or merge the cells that use {listed(seen)}.",
         )
@@ -136,7 +136,7 @@ def _default(notebook: Notebook, function: Function, argument: ast.arg, value: a
                 "hidden",
                 "default-keeps-value",
                 [Place(function.cell, line, line), *map(Place, later)],
-                f"{who} has the default {shown}, and {numbered(later)} {'changes' if len(later) == 1 else 'change'} `{name}`.",
+                f"{who} has the default {shown}, and {numbered(later)} {verb(later, 'changes', 'change')} `{name}`.",
                 "A default is evaluated once, where the function is defined, so calls go on with the old value.",
                 f"Write `{argument.arg}=None`, or pass `{argument.arg}` in each call.",
             )
@@ -160,9 +160,11 @@ def _changes_parameter(function: Function, name: str) -> bool:
     """Whether a function changes the object of a parameter."""
     for node in ast.walk(function.node):
         if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
-            if root_of(node) == name:
-                return True
+            changed = root_of(node)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if getattr(node.func.value, "id", "") == name and node.func.attr in ("append", "add", "extend", "update"):
-                return True
+            changed = getattr(node.func.value, "id", "") if node.func.attr in GROWING | SETTLING else ""
+        else:
+            continue
+        if changed == name:
+            return True
     return False

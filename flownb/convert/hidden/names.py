@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from flownb.convert.hidden.facts import HISTORY, KNOWN_NAMES, CellFacts
 from flownb.convert.hidden.notebook import Notebook
-from flownb.convert.hidden.texts import at, finding, listed, numbered
+from flownb.convert.hidden.texts import at, finding, listed, numbered, verb
 from flownb.convert.proposal import Finding, Place
 from flownb.errors import closest
 
@@ -37,7 +37,7 @@ def _undefined(notebook: Notebook, name: str, places: list[Place]) -> Finding:
     if name not in facts.names.reads and function is not None:
         reader = f"{function.called.capitalize()} `{function.name}` of {at(first.cell)}"
     others = sorted({one.cell for one in places} - {first.cell})
-    also = f"; so {'does' if len(others) == 1 else 'do'} {numbered(others)}" if others else ""
+    also = f"; so {verb(others, 'does', 'do')} {numbered(others)}" if others else ""
     why = "Executed from top to bottom, the notebook stops there with a NameError."
     if function is not None and name not in facts.names.reads:
         why = "A call of it stops with a NameError."
@@ -206,8 +206,8 @@ def _shadowed_builtin(notebook: Notebook, name: str, numbers: list[int]) -> Iter
     else:
         what += f", and {at(calls[0].cell, calls[0].line)}, further up, calls `{name}(…)`."
         why = (
-            f"If {at(calls[0].cell)} is executed again, the call fails. The flow is built from the order of the document, "
-            "so it is not affected."
+            f"If {at(calls[0].cell)} is executed again, the call fails. The flow is not affected, because it is built "
+            "from the order of the document."
         )
     places = [Place(first.number, line, line), *(after or calls)]
     yield finding("hidden", "shadowed-name", places, what, why, f"Give the value another name, for example `{name}_`.")
@@ -234,7 +234,7 @@ def _shadowed_import(notebook: Notebook, name: str, numbers: list[int]) -> Itera
                 "shadowed-name",
                 [Place(number, notebook.by_number[number].bound.get(name, 0)) for number in (one, two)],
                 f"Cells {one} and {two} import two different things as `{name}`: `{modules[0]}` and `{inner[0]}`.",
-                "Which one a line gets depends on the cell that was executed last; the steps of a flow share all imports.",
+                "Which one a line gets depends on the cell that was executed last; steps share their imports.",
                 f"Import one of them under another name, for example `import {modules[0]} as {name}_module`.",
             )
         return
@@ -258,7 +258,8 @@ def _shadowed_import(notebook: Notebook, name: str, numbers: list[int]) -> Itera
                 "hidden",
                 "shadowed-name",
                 [Place(first), Place(number, line, line), *map(Place, later or inside)],
-                f"{at(number, line).capitalize()} gives the name of the import `{path}` to a value, and {reader} uses `{name}`.",
+                f"{at(number, line).capitalize()} gives the name of the import `{path}` to a value, and {reader} uses "
+                f"`{name}`.",
                 "Whether that is the import or the value depends on which cell was executed last.",
                 f"Give the value another name, for example `{name}_value`.",
             )

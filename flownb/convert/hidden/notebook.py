@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from flownb.convert.hidden.facts import CellFacts, Function, outline, path_of, python_of, read_cell
+from flownb.convert.hidden.facts import CellFacts, Function, outline, path_of, read_cell
 from flownb.convert.plain import PlainCell
 from flownb.convert.proposal import Proposal
 
@@ -41,10 +41,9 @@ class Notebook:
         self.proposal = proposal
         self.imports: dict[str, dict[str, int]] = {}
         self.stars: list[tuple[int, str, int]] = []
-        trees = [python_of(cell) for cell in cells]
-        for cell, tree in zip(cells, trees, strict=True):
-            self._read_imports(cell.number, tree)
-        self.cells = tuple(read_cell(cell, tree, self.imports) for cell, tree in zip(cells, trees, strict=True))
+        for cell in cells:
+            self._read_imports(cell.number, cell.tree)
+        self.cells = tuple(read_cell(cell, self.imports) for cell in cells)
         self.by_number = {facts.number: facts for facts in self.cells}
         # Cells, in order, that bind a name; that read it when they are executed; whose functions read it.
         self.binders: dict[str, list[int]] = {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from flownb.convert.hidden.facts import CellFacts
 from flownb.convert.hidden.notebook import Notebook
-from flownb.convert.hidden.texts import finding, listed, numbered
+from flownb.convert.hidden.texts import finding, listed, numbered, verb
 from flownb.convert.proposal import Finding, Place
 
 __all__ = []
@@ -24,8 +24,8 @@ def check_executed_out_of_order(notebook: Notebook) -> Iterator[Finding]:
     if not moved:
         return
     numbers = [one.number for one in moved]
-    verb = "was" if len(moved) == 1 else "were"
-    what = f"{numbered(numbers).capitalize()} {verb} executed in another order than the document has."
+    were = verb(moved, "was", "were")
+    what = f"{numbered(numbers).capitalize()} {were} executed in another order than the document has."
     why = f"{FROM_TOP}, and cells in another order have no names in common that change, so the results are the same."
     fix = "Nothing needs to be done."
     if (conflict := _conflict(moved, counted)) is not None:
@@ -89,13 +89,12 @@ def check_never_executed(notebook: Notebook) -> Iterator[Finding]:
     ]
     if found:
         numbers = [one.number for one in found]
-        what = f"{numbered(numbers).capitalize()} {'has' if len(found) == 1 else 'have'} never been executed"
+        what = f"{numbered(numbers).capitalize()} {verb(found, 'has', 'have')} never been executed"
         yield finding(
             "hidden",
             "never-executed",
             map(Place, numbers),
             f"{what}, or not since the last edit, and cells below were.",
-            f"{FROM_TOP}, so {'it is' if len(found) == 1 else 'they are'} part of it and may change the results.",
-            f"Delete {'it' if len(found) == 1 else 'them'} if you do not need "
-            f"{'it' if len(found) == 1 else 'them'}; if not, execute all cells from top to bottom and look at the outputs.",
+            f"{FROM_TOP}, so {verb(found, 'it is', 'they are')} part of it and may change the results.",
+            "Delete what you do not need, execute all cells from top to bottom, and look at the outputs.",
         )

@@ -64,7 +64,7 @@ def check_asks_for_input(notebook: Notebook) -> Iterator[Finding]:
             _places(uses),
             f"{_where(uses)} asks its user for a value.",
             "The steps of a run are executed where nobody can answer.",
-            "Make the value a parameter of the flow (`--parameter NAME`), or read a password from an environment variable.",
+            "Make it a parameter of the flow (`--parameter NAME`), or read a password from an environment variable.",
         )
 
 

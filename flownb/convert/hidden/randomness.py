@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from flownb.convert.hidden.notebook import Call, Notebook
-from flownb.convert.hidden.texts import at, finding, listed, numbered
+from flownb.convert.hidden.texts import at, finding, listed, numbered, verb
 from flownb.convert.proposal import Finding, Place
 
 __all__ = []
@@ -83,7 +83,8 @@ def check_no_seed(notebook: Notebook) -> Iterator[Finding]:
             "unverifiable",
             "no-seed",
             [Place(one.cell, one.line, one.line) for one in bare],
-            f"{where} {'draws' if len(numbers) == 1 else 'draw'} random numbers without a seed ({listed(one.name for one in bare)}).",
+            f"{where} {verb(numbers, 'draws', 'draw')} random numbers without a seed "
+            f"({listed(one.name for one in bare)}).",
             "They are others in each execution, so values that depend on them cannot be compared.",
             f"{_seeded(bare[0])} to get the same results each time.",
         )
@@ -112,12 +113,9 @@ def check_seed_in_another_cell(notebook: Notebook) -> Iterator[Finding]:
             before = [seed for seed in seeds.get(family, ()) if seed <= (one.cell, one.line)]
             if not before:
                 continue
-            if notebook.shares(*before[-1]):
-                # Each step executes shared code first, so the first numbers of all steps are the same.
-                apart = len(steps) > 1
-            else:
-                apart = notebook.apart(before[-1], (one.cell, one.line))
-            if apart:
+            # Each step executes shared code first, so with a seed there the first numbers of all steps are the same.
+            shared = notebook.shares(*before[-1])
+            if len(steps) > 1 if shared else notebook.apart(before[-1], (one.cell, one.line)):
                 affected.append(one)
                 origin = origin or before[-1]
         if affected and origin is not None:
@@ -127,7 +125,7 @@ def check_seed_in_another_cell(notebook: Notebook) -> Iterator[Finding]:
                 "hidden",
                 "seed-in-another-cell",
                 [Place(*origin, origin[1]), *(Place(one.cell, one.line, one.line) for one in affected)],
-                f"{numbered(numbers).capitalize()} {'draws' if len(numbers) == 1 else 'draw'} random numbers ({names}) "
+                f"{numbered(numbers).capitalize()} {verb(numbers, 'draws', 'draw')} random numbers ({names}) "
                 f"with the seed of {at(*origin)}.",
                 "Each step of a flow is a process of its own, in which the numbers begin again, or have no seed.",
                 f"Set the seed in each of these cells, pass `random_state` or a generator, or merge the cells from "

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from flownb.convert.hidden.facts import CellFacts, path_of
 from flownb.convert.hidden.notebook import Notebook
-from flownb.convert.hidden.texts import at, finding, numbered
+from flownb.convert.hidden.texts import at, finding, numbered, verb
 from flownb.convert.proposal import Finding, Place
 
 __all__ = []
@@ -94,8 +94,7 @@ def check_cannot_be_stored(notebook: Notebook) -> Iterator[Finding]:
                 "unstorable",
                 "cannot-be-stored",
                 [Place(facts.number, line, line), *(Place(number) for number in used)],
-                f"`{name}` of {at(facts.number, line)} is {kind}, and {numbered(used)} "
-                f"{'uses' if len(used) == 1 else 'use'} it.",
+                f"`{name}` of {at(facts.number, line)} is {kind}, and {numbered(used)} {verb(used, 'uses', 'use')} it.",
                 "What passes from one step of a flow to the next is stored, and that cannot be stored.",
                 f"Merge the cells from {facts.number} to {used[-1]} that use `{name}`, or {advice}.",
             )
@@ -112,7 +111,7 @@ def check_read_once(notebook: Notebook) -> Iterator[Finding]:
                 "read-once",
                 [Place(facts.number, line, line), *(Place(number) for number in used)],
                 f"`{name}` of {at(facts.number, line)} is made by `{called}(…)`, which can be read only once, and "
-                f"{numbered(used)} {'uses' if len(used) == 1 else 'use'} it.",
+                f"{numbered(used)} {verb(used, 'uses', 'use')} it.",
                 "In a plain notebook it is empty after that; in a flow, each step gets it as it was stored.",
                 f"Write `list({called}(…))`, or merge the cells from {facts.number} to {used[-1]} that use `{name}`.",
             )

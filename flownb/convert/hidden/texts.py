@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 
 from flownb.convert.proposal import Finding, FindingKind, Place
 from flownb.errors import Message
 
-__all__ = ["at", "finding", "listed", "numbered"]
+__all__ = ["at", "finding", "listed", "numbered", "verb"]
 
 
 def finding(kind: FindingKind, code: str, places: Iterable[Place], what: str, why: str, fix: str) -> Finding:
@@ -37,3 +37,8 @@ def listed(names: Iterable[str], most: int = 6) -> str:
     if len(found) > most:
         return f"{', '.join(found[: most - 1])} and {len(found) - most + 1} more"
     return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
+
+
+def verb(subject: Sized, one: str, several: str) -> str:
+    """The form of a verb, or of another word, that fits how many there are."""
+    return one if len(subject) == 1 else several
