@@ -132,8 +132,8 @@ def _shared(
         f"After {at(number, line)}, `{new}` and `{old}` are one object; {at(changer, change.line)} changes it as "
         f"`{change.name}`, and cell {reader} uses it as `{other}`.",
         "In a flow, the next step gets them as two objects, so the change is not seen under the other name.",
-        f"Write `{new} = {old}.copy()` if they are meant to be two, or use one name, or merge the cells from "
-        f"{number} to {changer}.",
+        f"Write `{new} = {old}.copy()` if they are meant to be two, or use one name, or merge "
+        f"cells {number} and {changer}.",
     )
 
 

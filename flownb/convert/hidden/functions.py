@@ -137,7 +137,7 @@ def _default(notebook: Notebook, function: Function, argument: ast.arg, value: a
                 "default-keeps-value",
                 [Place(function.cell, line, line), *map(Place, later)],
                 f"{who} has the default {shown}, and {numbered(later)} {verb(later, 'changes', 'change')} `{name}`.",
-                "A default is evaluated once, where the function is defined, so calls go on with the old value.",
+                "A default is evaluated once, where the function is defined, so calls still get the old value.",
                 f"Write `{argument.arg}=None`, or pass `{argument.arg}` in each call.",
             )
     empty = isinstance(value, ast.List | ast.Dict | ast.Set) or (

@@ -37,7 +37,7 @@ def _undefined(notebook: Notebook, name: str, places: list[Place]) -> Finding:
     if name not in facts.names.reads and function is not None:
         reader = f"{function.called.capitalize()} `{function.name}` of {at(first.cell)}"
     others = sorted({one.cell for one in places} - {first.cell})
-    also = f"; so {verb(others, 'does', 'do')} {numbered(others)}" if others else ""
+    also = f" ({numbered(others)} too)" if others else ""
     why = "Executed from top to bottom, the notebook stops there with a NameError."
     if function is not None and name not in facts.names.reads:
         why = "A call of it stops with a NameError."

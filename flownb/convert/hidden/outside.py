@@ -96,7 +96,7 @@ def check_random_identifier(notebook: Notebook) -> Iterator[Finding]:
             "random-identifier",
             _places(uses),
             f"{_where(uses)} makes an identifier or a temporary name ({listed(name for _, name, _ in uses)}).",
-            "It is another one in each execution, so values that have it cannot be compared.",
+            "It is different in each execution, so values that contain it cannot be compared.",
             "Nothing needs to be done if results do not depend on it.",
         )
 
@@ -143,7 +143,7 @@ def check_environment(notebook: Notebook) -> Iterator[Finding]:
             "unverifiable",
             "environment",
             _places(uses),
-            f"{_where(uses)} asks for something of the machine ({listed(name for _, name, _ in uses)}).",
+            f"{_where(uses)} depends on the machine ({listed(name for _, name, _ in uses)}).",
             "It may differ where the flow is executed, for example on a cluster.",
             "Nothing needs to be done if it does not; a setting that results depend on can be a parameter.",
         )

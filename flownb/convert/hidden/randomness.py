@@ -85,7 +85,7 @@ def check_no_seed(notebook: Notebook) -> Iterator[Finding]:
             [Place(one.cell, one.line, one.line) for one in bare],
             f"{where} {verb(numbers, 'draws', 'draw')} random numbers without a seed "
             f"({listed(one.name for one in bare)}).",
-            "They are others in each execution, so values that depend on them cannot be compared.",
+            "They differ from one execution to the next, so values that depend on them cannot be compared.",
             f"{_seeded(bare[0])} to get the same results each time.",
         )
 

@@ -95,8 +95,8 @@ def check_cannot_be_stored(notebook: Notebook) -> Iterator[Finding]:
                 "cannot-be-stored",
                 [Place(facts.number, line, line), *(Place(number) for number in used)],
                 f"`{name}` of {at(facts.number, line)} is {kind}, and {numbered(used)} {verb(used, 'uses', 'use')} it.",
-                "What passes from one step of a flow to the next is stored, and that cannot be stored.",
-                f"Merge the cells from {facts.number} to {used[-1]} that use `{name}`, or {advice}.",
+                "A step stores its values for the next step, and this one cannot be stored.",
+                f"Merge {numbered([facts.number, *used])} into one, or {advice}.",
             )
 
 
@@ -113,7 +113,7 @@ def check_read_once(notebook: Notebook) -> Iterator[Finding]:
                 f"`{name}` of {at(facts.number, line)} is made by `{called}(…)`, which can be read only once, and "
                 f"{numbered(used)} {verb(used, 'uses', 'use')} it.",
                 "In a plain notebook it is empty after that; in a flow, each step gets it as it was stored.",
-                f"Write `list({called}(…))`, or merge the cells from {facts.number} to {used[-1]} that use `{name}`.",
+                f"Write `list({called}(…))`, or merge {numbered([facts.number, *used])} into one.",
             )
 
 
