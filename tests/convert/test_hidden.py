@@ -93,19 +93,14 @@ def test_code_of_all_steps_is_executed_in_each() -> None:
 
 def test_messages_name_cells_and_lines() -> None:
     """A message says which cells and lines it is about, and what the flow makes of it."""
-    messages = [
-        str(one.message)
-        for one in find_hidden(
-            plain((("total = load(1)", 4), ("totals = 1", 2), ("f = open('a')", 5), ("f.read()", 6)))
-        )
-    ]
-    assert messages == [
-        "Cell 1, line 1 uses `load`, which no cell defines. Executed from top to bottom, the notebook stops there with a "
-        "NameError. The saved execution counts have gaps, so a cell that defined it was perhaps changed or deleted. Write "
-        "the line that defines `load` into a cell above, or correct the name.",
+    cells = plain((("total = load(1)", 4), ("totals = 1", 2), ("f = open('a')", 5), ("f.read()", 6)))
+    assert [str(one.message) for one in find_hidden(cells)] == [
         "Cell 1 was executed in another order than the document has. The flow is built from the order of the document, "
-        "and cells in another order have no names in common that change, so the results are the same. Nothing needs to "
-        "be done.",
-        "`f` of cell 3, line 1 is an open file, and cell 4 uses it. A step stores its values for the next step, and this "
-        "one cannot be stored. Merge cells 3 and 4 into one, or open it in each of these cells.",
+        "and cells in another order have no names in common that change, so the results are the same. Nothing needs "
+        "to be done.",
+        "Cell 1, line 1 uses `load`, which no cell defines. Executed from top to bottom, the notebook stops there with "
+        "a NameError. The saved execution counts have gaps, so a cell that defined it was perhaps changed or deleted. "
+        "Write the line that defines `load` into a cell above, or correct the name.",
+        "`f` of cell 3, line 1 is an open file, and cell 4 uses it. A step stores its values for the next step, and "
+        "this one cannot be stored. Merge cells 3 and 4 into one, or open it in each of these cells.",
     ]

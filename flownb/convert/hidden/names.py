@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from flownb.convert.hidden.facts import HISTORY, KNOWN_NAMES, CellFacts
 from flownb.convert.hidden.notebook import Notebook
-from flownb.convert.hidden.texts import at, finding, listed, numbered, verb
+from flownb.convert.hidden.texts import at, finding, listed, numbered
 from flownb.convert.proposal import Finding, Place
 from flownb.errors import closest
 
