@@ -215,6 +215,7 @@ MODULES: Mapping[str, str] = {
     "show": "results",
     "card": "results",
     "runs": "results",
+    "diff": "diff",
     "logs": "logs",
     "timeline": "datastore",
     "du": "datastore",
@@ -223,8 +224,8 @@ MODULES: Mapping[str, str] = {
     "index": "datastore",
     "completion": "completion",
 }
-# Those that take no notebook.
-WITHOUT_NOTEBOOK = ("runs", "timeline", "logs", "index", "gc", "du", "rm", "completion")
+# Those that take no notebook, or whose words have an order of their own.
+WITHOUT_NOTEBOOK = ("runs", "diff", "timeline", "logs", "index", "gc", "du", "rm", "completion")
 
 
 if __name__ == "__main__":
