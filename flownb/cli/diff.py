@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flownb.cli.configuration import be_as_a_kernel
 from flownb.diff.compare import SECTIONS, compare
@@ -17,7 +18,9 @@ from flownb.diff.sides import Sources, latest_run, read_sides
 from flownb.diff.text import diff_lines
 from flownb.errors import FlownbError
 from flownb.settings import datastore_root
-from flownb.store.datastore import Datastore
+
+if TYPE_CHECKING:
+    from flownb.store.datastore import Datastore
 
 __all__ = ["diff"]
 

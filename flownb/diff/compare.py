@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flownb.diff.artifacts import ArtifactChange, Results, TaskChange, compare_results
 from flownb.diff.code import CodeChange, StepPairs, code_changes, pair_steps
 from flownb.diff.graph import GraphChange, graph_changes
 from flownb.diff.parameters import ParameterChange, ParameterValue, declarations, parameter_changes
-from flownb.diff.run_facts import FactChange, fact_changes, run_title
 from flownb.diff.sides import RecordedRun, Side
+
+if TYPE_CHECKING:
+    from flownb.diff.artifacts import ArtifactChange, Results, TaskChange
+    from flownb.diff.run_facts import FactChange
 
 __all__ = ["SECTIONS", "FlowDiff", "compare"]
 
@@ -75,16 +77,17 @@ def compare(before: Side, after: Side, sections: Collection[str] = SECTIONS) -> 
             found["graph"] = graph_changes(before.graph, after.graph, pairs)
         if "code" in sections:
             code = code_changes(before.flow, after.flow, pairs)
-            found["code"] = (
-                code if is_whole else [one for one in code if one.kind != "step" or one.name in pairs.same.values()]
-            )
+            names = pairs.names_before
+            found["code"] = code if is_whole else [one for one in code if one.kind != "step" or one.name in names]
         if "parameters" in sections:
             found["parameters"] = _parameters(before, after)
     if before.run is not None and after.run is not None:
         runs = before.run, after.run
         if "artifacts" in sections:
             found["tasks"], found["artifacts"] = _results(*runs, pairs, is_whole=is_whole)
-        if "run" in sections:
+        if "run" in sections and is_whole:
+            from flownb.diff.run_facts import fact_changes
+
             tasks = tuple([task for some in one.tasks.values() for task in some] for one in runs)
             found["run"] = fact_changes((runs[0].datastore, runs[1].datastore), (runs[0].record, runs[1].record), tasks)
     facts = {name: tuple(changes) for name, changes in found.items()}
@@ -95,6 +98,8 @@ def _title(side: Side) -> str:
     """A side as it is shown."""
     if side.run is None:
         return side.name
+    from flownb.diff.run_facts import run_title
+
     found = run_title(side.run.datastore, side.run.record)
     part = "/".join(one for one in (side.run.step, side.run.task) if one is not None)
     return f"{part} of {found}" if part else found
@@ -134,15 +139,17 @@ def _results(
     before: RecordedRun, after: RecordedRun, pairs: StepPairs, *, is_whole: bool
 ) -> tuple[list[TaskChange], list[ArtifactChange]]:
     """What differs in the results of two runs."""
+    from flownb.diff.artifacts import Results, compare_results
+
     sides = Results(before.datastore, before.tasks), Results(after.datastore, after.tasks)
-    if not is_whole:
-        old, new = before.step or after.step or "", after.step or before.step or ""
-        steps: list[tuple[str | None, str | None]] = [(pairs.names_before.get(new, old), new)]
-        if before.task is not None and after.task is not None:
-            return _two_tasks(*sides, steps[0])
+    if is_whole:
+        steps: list[tuple[str | None, str | None]] = [(pairs.names_before.get(n, n), n) for n in _in_order(after)]
+        steps += [(name, None) for name in _in_order(before) if name not in {one for one, _ in steps}]
         return compare_results(*sides, steps)
-    steps = [(pairs.names_before.get(name, name), name) for name in _in_order(after)]
-    steps += [(name, None) for name in _in_order(before) if name not in {one for one, _ in steps}]
+    # A step that is not in the cells is one that flownb added, which has the same name in both.
+    steps = list(pairs.same.items()) or [(before.step or after.step, after.step or before.step)]
+    if before.task is not None and after.task is not None:
+        return _two_tasks(*sides, steps[0])
     return compare_results(*sides, steps)
 
 
@@ -155,6 +162,8 @@ def _two_tasks(
     before: Results, after: Results, steps: tuple[str | None, str | None]
 ) -> tuple[list[TaskChange], list[ArtifactChange]]:
     """What differs between two tasks that were named, whatever their places in a foreach are."""
+    from flownb.diff.artifacts import Results, compare_results
+
     old, new = (
         Results(results.datastore, {step or "": tuple(replace(one, foreach=()) for one in results.tasks[step or ""])})
         for results, step in zip((before, after), steps, strict=True)

@@ -60,7 +60,7 @@ def _leads_to(node: Node, names: Mapping[str, str]) -> str:
     way = node.transition
     words = ["join"] if node.is_join else []
     if way is None:
-        words.append("the last step" if not words else "and the last step")
+        words.append("the last step")
     else:
         targets = ", ".join(sorted(names.get(one, one) for one in way.targets))
         if way.kind == "foreach":
@@ -70,4 +70,4 @@ def _leads_to(node: Node, names: Mapping[str, str]) -> str:
             words.append(f"switch on `{way.condition}`: {cases or targets}")
         else:
             words.append(f"→ {targets}")
-    return " ".join(words)
+    return ", ".join(words)

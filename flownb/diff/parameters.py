@@ -181,8 +181,8 @@ def _value_changes(name: str, one: _Side, other: _Side) -> tuple[list[ValueChang
             return [], []
     elif recorded[0] is not None or recorded[1] is not None:
         run = recorded[0] or recorded[1]
-        declared = one[0].get(name), other[0].get(name)
-        is_same = None not in declared and declared[0].text == declared[1].text
+        texts = [side[0][name].text for side in (one, other) if name in side[0]]
+        is_same = len(texts) == 2 and texts[0] == texts[1]
         if run is not None and is_same and not run.is_given:
             return [], []  # the default that the run had is that of the notebook
         given = ["given for the run"] if run is not None and run.is_given else []

@@ -23,13 +23,12 @@ from flownb.flow.definition import FlowDefinition, define_flow
 from flownb.flow.graph import FlowGraph
 from flownb.flow.names import default_flow_name
 from flownb.pathspec import safe_name
-from flownb.session.identity import NotebookFile, WorkingRuns
-from flownb.store.datastore import Datastore
-from flownb.store.records import RunRecord, TaskRecord
 
 if TYPE_CHECKING:
     from flownb.session.latest import LatestResults
     from flownb.session.session import Session
+    from flownb.store.datastore import Datastore
+    from flownb.store.records import ArtifactRef, RunRecord, TaskRecord
 
 __all__ = ["RecordedRun", "Side", "Sources", "kernel_sources", "latest_run", "read_sides"]
 
@@ -126,6 +125,8 @@ def kernel_sources(session: Session) -> Sources:
 
 def latest_run(path: Path | None, flow: str, datastore: Datastore) -> str | None:
     """Id of the latest run of a notebook's file; of another notebook's with the same flow, if it has none itself."""
+    from flownb.session.identity import NotebookFile, WorkingRuns
+
     file = path.resolve() if path is not None else None
     folder = file.parent if file is not None else Path.cwd()
     found = _latest(WorkingRuns(datastore, NotebookFile(file, folder, "")).results(flow))
@@ -317,11 +318,11 @@ def _cells(datastore: Datastore, record: RunRecord, tasks: dict[str, tuple[TaskR
     return found + [cell for name, cell in own.items() if name not in there]
 
 
-def _recorded_cells(datastore: Datastore, ref: object) -> list[Cell] | None:
+def _recorded_cells(datastore: Datastore, ref: ArtifactRef) -> list[Cell] | None:
     """Cells as they were recorded; None if they cannot be read."""
     from flownb.client.artifacts import cell_tags
 
     with contextlib.suppress(StoreError):
-        texts = datastore.artifacts.load_plain(ref, name="cells")  # type: ignore[arg-type]  # an ArtifactRef
+        texts = datastore.artifacts.load_plain(ref, name="cells")
         return [read_any_cell(one["source"], tags=cell_tags(one)) for one in texts]
     return None

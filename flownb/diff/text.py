@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from flownb.diff.artifacts import ArtifactChange
-from flownb.diff.code import CodeChange
-from flownb.diff.compare import FlowDiff
-from flownb.diff.values import ValueChange
+if TYPE_CHECKING:
+    from flownb.diff.artifacts import ArtifactChange
+    from flownb.diff.code import CodeChange
+    from flownb.diff.compare import FlowDiff
+    from flownb.diff.values import ValueChange
 
 __all__ = ["diff_lines"]
 
@@ -58,7 +60,7 @@ def _graph(diff: FlowDiff) -> Iterable[str]:
         if one.change == "renamed":
             yield f"  ~ {one.before} is called {one.after}"
         elif one.change == "changed":
-            yield f"  ~ {one.step}: {one.before}, now {one.after}"
+            yield f"  ~ {one.step}: was {one.before}; is {one.after}"
         else:
             yield f"  {SIGNS[one.change]} {one.step}: {one.before or one.after}"
 

@@ -401,7 +401,7 @@ COMMANDS = (
                 face="command",
                 shell_complete=completed_files,
             ),
-            Argument("sides", "side", metavar="[A] [B]", nargs=-1, face="magic", shell_complete=completed_runs),
+            Argument("sides", "side", metavar="A [B]", nargs=-1, face="magic", shell_complete=completed_runs),
             _option(
                 "sections",
                 "--only",
