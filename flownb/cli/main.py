@@ -219,6 +219,7 @@ MODULES: Mapping[str, str] = {
     "show": "results",
     "card": "results",
     "runs": "results",
+    "diff": "diff",
     "logs": "logs",
     "timeline": "datastore",
     "du": "datastore",
@@ -229,6 +230,8 @@ MODULES: Mapping[str, str] = {
 }
 # Those that take no notebook, or another one than the first that is written.
 WITHOUT_NOTEBOOK = ("import", "runs", "timeline", "logs", "index", "gc", "du", "rm", "completion")
+# Those that take no notebook, or whose words have an order of their own.
+WITHOUT_NOTEBOOK = ("runs", "diff", "timeline", "logs", "index", "gc", "du", "rm", "completion")
 
 
 if __name__ == "__main__":
