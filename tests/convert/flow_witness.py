@@ -15,7 +15,6 @@ from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-from flownb.cells.cell import StepCell
 from flownb.cells.notebook import read_notebook
 from flownb.equality import same_value
 from tests.convert.plain_witness import PlainRun
@@ -54,16 +53,18 @@ def converted_steps(notebook: Path, plain: PlainRun) -> list[ConvertedStep]:
         The converted one.
     plain : PlainRun
     """
-    wanted = [(number, text, shown) for number, cell in enumerate(plain.cells) for text, shown in _statements(cell.source)]
+    wanted = [
+        (number, text, shown) for number, cell in enumerate(plain.cells) for text, shown in _statements(cell.source)
+    ]
     steps: list[ConvertedStep] = []
     taken: set[int] = set()
     position = 0
     for cell in read_notebook(notebook).cells:
-        if not isinstance(cell, StepCell):
+        if cell.header is None:
             continue
-        assert cell.tree is not None, f"step {cell.name} cannot be read"
+        assert cell.parsed.tree is not None, f"step {cell.name} cannot be read"
         found: list[int] = []
-        for statement in map(ast.dump, cell.tree.body):
+        for statement in map(ast.dump, cell.parsed.tree.body):
             for index in range(position, len(wanted)):
                 if wanted[index][1] == statement:
                     found.append(index)
@@ -72,7 +73,7 @@ def converted_steps(notebook: Path, plain: PlainRun) -> list[ConvertedStep]:
         taken.update(found)
         cells = tuple(dict.fromkeys(wanted[index][0] for index in found))
         whole = all(shown or index in taken for index, (number, _, shown) in enumerate(wanted) if number in cells)
-        steps.append(ConvertedStep(cell.name, tuple(cell.captures), cells, whole))
+        steps.append(ConvertedStep(cell.name, cell.header.captures, cells, whole))
     return steps
 
 
@@ -145,7 +146,9 @@ def lost_results(
     return found
 
 
-def lines_that_differ(steps: Sequence[ConvertedStep], plain: PlainRun, printed: Mapping[str, str]) -> list[str]:
+def lines_that_differ(
+    steps: Sequence[ConvertedStep], plain: PlainRun, printed: Mapping[str, str], *, chance: Iterable[str] = ()
+) -> list[str]:
     """Say for each step how the lines that it prints differ from those of its plain cells.
 
     Parameters
@@ -154,11 +157,13 @@ def lines_that_differ(steps: Sequence[ConvertedStep], plain: PlainRun, printed: 
     plain : PlainRun
     printed : mapping of str to str
         What each step of the flow wrote to stdout.
+    chance : iterable of str
+        If a notebook has values that differ from run to run, digits are not compared.
     """
     found = []
     for step in steps:
-        ours = _lines(printed.get(step.name, ""))
-        theirs = [line for cell in step.cells for line in _lines(plain.cells[cell].printed)]
+        ours = _lines(printed.get(step.name, ""), bool(chance))
+        theirs = [line for cell in step.cells for line in _lines(plain.cells[cell].printed, bool(chance))]
         if step.whole and ours != theirs:
             found.append(f"{step.name} prints {_short(ours)} in the flow, {_short(theirs)} in the notebook")
         elif not step.whole:
@@ -167,9 +172,10 @@ def lines_that_differ(steps: Sequence[ConvertedStep], plain: PlainRun, printed: 
     return found
 
 
-def _lines(text: str) -> list[str]:
+def _lines(text: str, chance: bool) -> list[str]:
     """Lines as a log has them: what a carriage return overwrites is still there, addresses are not."""
     text = re.sub(r"0x[0-9a-f]+", "0x…", text).replace("\r", "\n")
+    text = re.sub(r"[\d.]+", "#", text) if chance else text
     return [line.rstrip() for line in text.split("\n") if line.strip()]
 
 
