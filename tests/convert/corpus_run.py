@@ -149,9 +149,10 @@ def _compare(outcome: Outcome, plain: PlainRun, steps: list[ConvertedStep], meta
 
     theirs = {step: [artifacts for _, artifacts in tasks] for step, tasks in read_tasks(metaflow).items()}
     values = {step: tasks[0] for step, tasks in theirs.items()}
+    last = values["end" if "end" in values else steps[-1].name]
     outcome.differences += values_that_differ(steps, plain, values, find_class, chance=chance)
     outcome.differences += lines_that_differ(steps, plain, read_stdout(metaflow), chance=chance)
-    outcome.lost = lost_results(outcome.case.results, values["end"], plain, find_class, chance=chance)
+    outcome.lost = lost_results(outcome.case.results, last, plain, find_class, chance=chance)
     flow = next(cell.name for cell in read_notebook(folder / CONVERTED).cells if cell.kind == "flow")
     run = Flow(flow, datastore=Datastore(folder / ".flownb")).latest_run
     assert run is not None

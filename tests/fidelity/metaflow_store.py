@@ -89,7 +89,7 @@ def read_stdout(folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for step in _newest_run(folder).iterdir():
         if not step.name.startswith("_"):
-            logs = [max(task.glob("*.task_stdout.log")) for task in _task_folders(step)]
+            logs = [max(task.glob("*.runtime_stdout.log")) for task in _task_folders(step)]
             text = "".join(log.read_text("utf-8", errors="replace") for log in logs)
             found[step.name] = re.sub(r"(?m)^\[MFLOG\|[^\]\n]*\]", "", text)
     return found
