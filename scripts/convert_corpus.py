@@ -16,10 +16,10 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from time import perf_counter
 
-ROOT = Path(__file__).resolve().parents[1]
+from execute_notebooks import ROOT
+
 sys.path.insert(0, str(ROOT))  # the tests are not installed; the corpus and the witness are there
 
 from tests.convert.corpus_cases import CASES
