@@ -70,9 +70,10 @@ def _line(outcome: Outcome, *, detailed: bool) -> str:
     mark = "ok   " if outcome.right else "WRONG"
     seconds = " ".join(f"{word} {value:.1f}" for word, value in outcome.seconds.items())
     text = f"{mark} {outcome.name}: {_result(outcome)} ({seconds})"
-    if detailed or not outcome.right:
+    if detailed or not outcome.right or outcome.lost:
         reasons = [outcome.refusal, outcome.failure, *outcome.differences]
-        reasons += [f"lost: {', '.join(outcome.lost)}"] * bool(outcome.lost)
+        reasons += [f"the converted notebook: {line}" for line in outcome.unusable]
+        reasons += [f"not among the artifacts: {', '.join(outcome.lost)}"] * bool(outcome.lost)
         text += "".join(f"\n      {line}" for reason in reasons for line in reason.splitlines())
     if detailed:
         text += f"\n{outcome.said}"
@@ -89,6 +90,8 @@ def _result(outcome: Outcome) -> str:
         return f"{outcome.failure.split(':')[0]} failed"
     if outcome.differences:
         return "DIFFERS"
+    if outcome.unusable:
+        return "a cell of the converted notebook fails"
     named = f"; {', '.join(f'`{name}`' for name in outcome.case.chance)} differ from run to run"
     return "the same values" + named * bool(outcome.case.chance)
 

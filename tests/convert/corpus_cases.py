@@ -89,9 +89,11 @@ CASES: dict[str, Case] = {
     "monte_carlo_unseeded": _case(
         "simulation without a seed", "expected mean_total", chance="rng throws total freq mean_total", hidden="no-seed"
     ),
-    "teaching_gradient_descent": _case("lesson, global seed", "w b curve", hidden="function-reads-changing-name"),
+    "teaching_gradient_descent": _case("lesson, global seed", "w b curve"),
     "queue_simulation": _case("simulation with own classes", "waits mean_wait by_clerks enough"),
-    "recursion_itertools": _case("recursion over a global that grows", "d d2 pairs by_len"),
+    "recursion_itertools": _case(
+        "recursion over a global that grows", "d d2 pairs by_len", hidden="function-reads-changing-name"
+    ),
     "decimal_context": _case("precision of decimals", "balance third"),
     # State between cells
     "counts_out_of_order_runs": _case(
@@ -120,8 +122,8 @@ CASES: dict[str, Case] = {
     "monkey_patch": _case("a library's function replaced", "line short"),
     "sets_of_strings": _case("sets of strings", "common only_a ordered", chance="first"),
     "objects_printed": _case("objects with addresses printed", "names"),
-    "builtin_names_shadowed": _case("`list`, `sum`, `max`, `str` as names", "sum max", hidden="shadowed-name"),
-    "illegal_artifact_names": _case("names that no artifact can have", "index", hidden="shadowed-name"),
+    "builtin_names_shadowed": _case("`list`, `sum`, `max`, `str` as names", "sum max"),
+    "illegal_artifact_names": _case("names that no artifact can have", "index"),
     # What cannot be stored
     "sqlite_across_cells": _case(
         "a connection over cells", "few plan stock", together="1-5", hidden="cannot-be-stored"
@@ -141,7 +143,9 @@ CASES: dict[str, Case] = {
     "new_syntax": _case("match, walrus, star, annotations", "texts n note first middle last"),
     "star_imports": _case("star imports", "areas average"),
     "try_except_with": _case("try, with, fallback import", "good bad again ratio"),
-    "global_statement_counter": _case("`global` in a function", edit="`global calls` in a function"),
+    "global_statement_counter": _case(
+        "`global` in a function", edit="`global calls` in a function", hidden="function-writes-name"
+    ),
     "eval_and_globals": _case("names made by `globals()`", edit="names that only `globals()` makes"),
     "main_guard": _case('`if __name__ == "__main__"`', "primes gaps"),
     "history_variables": _case("`_` and `Out`", edit="`_` and `Out[2]`", hidden="output-history"),
@@ -183,7 +187,7 @@ CASES: dict[str, Case] = {
     "name_of_a_deleted_cell": _case("a name of a deleted cell", fails="3 NameError", hidden="undefined-name"),
     "function_of_a_deleted_cell": _case("a function of a deleted cell", fails="2 NameError", hidden="undefined-name"),
     "column_made_out_of_order": _case("a column made further down", fails="2 KeyError", hidden="executed-out-of-order"),
-    "deleted_by_del": _case("a name used after `del`", fails="4 NameError"),
+    "deleted_by_del": _case("a name used after `del`", fails="4 NameError", hidden="undefined-name"),
     "raises_on_purpose": _case("a cell that raises", fails="2 ZeroDivisionError"),
     "stops_in_the_middle": _case("`sys.exit` in the middle", fails="2 SystemExit"),
     "syntax_error_cell": _case("a syntax error", fails="2 SyntaxError"),
@@ -193,6 +197,6 @@ CASES: dict[str, Case] = {
     "missing_file": _case("a file that is not there", fails="2 FileNotFoundError"),
     "missing_package": _case("a package that is not installed", fails="1 ModuleNotFoundError"),
     "colab_drive": _case("Colab's drive", fails="1 ModuleNotFoundError"),
-    "downloads_from_web": _case("a download that fails", fails="2 URLError"),
-    "unknown_cell_magic": _case("a cell magic that is not there", fails="3 NameError", hidden="name-from-magic"),
+    "downloads_from_web": _case("a download that fails", fails="2 URLError", hidden="network"),
+    "unknown_cell_magic": _case("a cell magic that is not there", fails="3 NameError", hidden="undefined-name"),
 }

@@ -13,7 +13,11 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
+
+import nbformat
+from nbclient import NotebookClient
 
 from flownb.cells.notebook import read_notebook
 from flownb.client import Flow
@@ -52,6 +56,8 @@ class Outcome:
         Values and lines of the flow that are not those of the plain notebook, here or on Metaflow.
     lost : list of str
         Results of the notebook that the flow does not have.
+    unusable : list of str
+        Cells of the converted notebook that fail when the whole notebook is executed in a kernel.
     steps, captured : int
         Steps, and captured names that were compared.
     said : str
@@ -65,6 +71,7 @@ class Outcome:
     failure: str = ""
     differences: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    unusable: list[str] = field(default_factory=list)
     steps: int = 0
     captured: int = 0
     said: str = ""
@@ -80,7 +87,7 @@ class Outcome:
         """Whether that is what should become of the notebook."""
         if self.refusal:
             return bool(self.case.fails or self.case.edit)
-        return self.same and not self.lost and not self.case.fails
+        return self.same and not self.unusable and not self.case.fails
 
 
 class _CommandFailed(Exception):
@@ -135,6 +142,7 @@ def _follow(outcome: Outcome, folder: Path, beside: Path, home: Path, notebook: 
     plain = execute_plain(notebook, beside, home / "plain")
     steps = converted_steps(converted, plain)
     outcome.steps, outcome.captured = len(steps), sum(len(step.captures) for step in steps)
+    outcome.unusable = _cells_that_fail(converted, beside)
     with _importable(on_metaflow.folder):
         _compare(outcome, plain, steps, on_metaflow.folder, folder)
 
@@ -166,6 +174,22 @@ def _compare(outcome: Outcome, plain: PlainRun, steps: list[ConvertedStep], meta
         apart = [step.name for step in steps if {first - 1, last - 1} & {*step.cells}]
         if len(apart) > 1:
             outcome.differences.append(f"cells {first} and {last} are in different steps: {apart}")
+
+
+def _cells_that_fail(converted: Path, beside: Path) -> list[str]:
+    """Execute the converted notebook as a user does, from top to bottom, and say which cells fail."""
+    notebook = nbformat.read(converted, as_version=4)
+    found = []
+    with TemporaryDirectory() as work:
+        shutil.copytree(beside, work, dirs_exist_ok=True)
+        client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": work}}, allow_errors=True)
+        client.execute()
+    for cell in notebook.cells:
+        errors = [f"{one.ename}: {one.evalue}" for one in cell.get("outputs", ()) if one.output_type == "error"]
+        errors += [one.text for one in cell.get("outputs", ()) if one.get("name") == "stderr" and "failed" in one.text]
+        if errors and "raises-exception" not in cell.metadata.get("tags", ()):
+            found.append(f"{cell.source.splitlines()[0]!r} fails: {errors[0].splitlines()[0]}")
+    return found
 
 
 def _certain(tasks: Tasks, chance: Collection[str]) -> Tasks:
