@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flownb.convert.verify.proof import Proof
     from flownb.convert.verify.report import Verification
 
-__all__ = ["Conversion", "convert_document"]
+__all__ = ["Conversion", "convert_document", "prove"]
 
 # How many proposals are executed at most; the last one is a single step.
 ROUNDS = 8
@@ -88,12 +88,26 @@ def convert_document(
     from flownb.convert.verify.proof import Proof
 
     with Proof(document, folder, timeout=timeout, notify=notify) as proof:
-        return _proved(proposal, made, proof)
+        return prove(proposal, made, proof)
 
 
-def _proved(proposal: Proposal, made: Callable[[Constraints], Proposal], proof: Proof) -> Conversion:
-    """Execute proposals until one is verified, or nothing is left to change."""
-    from flownb.convert.verify.repair import Repair, everything, repair, unstorable
+def prove(proposal: Proposal, made: Callable[[Constraints], Proposal], proof: Proof) -> Conversion:
+    """Execute proposals until one is verified, or nothing is left to change.
+
+    Parameters
+    ----------
+    proposal : Proposal
+        The first one.
+    made : callable
+        Returns the proposal that respects constraints.
+    proof : Proof
+
+    Returns
+    -------
+    Conversion
+        Of the last proposal.
+    """
+    from flownb.convert.verify.repair import Repair, everything, remaining, repair, unstorable
 
     done, merges, last_resort = Repair(), 0, False
     rounds = 0
@@ -105,7 +119,7 @@ def _proved(proposal: Proposal, made: Callable[[Constraints], Proposal], proof: 
                 done += found
                 proposal = made(done.constraints)
                 continue
-        checked = proof.check(proposal)
+        checked = proof.check(proposal, last=last_resort)
         rounds += 1
         if checked.verification.verified or checked.verification.plain_failure is not None or last_resort:
             break
@@ -114,10 +128,12 @@ def _proved(proposal: Proposal, made: Callable[[Constraints], Proposal], proof: 
         if not found.adds_to(done.constraints) or rounds >= ROUNDS - 1:
             found, last_resort = everything(proposal, proof.cells, checked), True
         if not found.adds_to(done.constraints):
+            checked = proof.check(proposal, last=True)
             break
         done += found
         proposal = made(done.constraints)
-    return Conversion(replace(proposal, findings=(*proposal.findings, *done.findings)), checked.verification, rounds)
+    findings = (*proposal.findings, *remaining(done.findings))
+    return Conversion(replace(proposal, findings=findings), checked.verification, rounds)
 
 
 def _held(proof: Proof, proposal: Proposal) -> dict[str, Any]:

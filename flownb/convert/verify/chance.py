@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from flownb.convert.plain import PlainCell
 
-__all__ = ["is_seed", "may_differ", "reason_of", "sources_of"]
+__all__ = ["RANDOM", "is_seed", "may_differ", "reason_of", "sources_of"]
 
 RANDOM = "random numbers without a fixed seed"
 TIME = "the time"
@@ -94,9 +94,19 @@ def is_seed(node: ast.AST) -> bool:
     return name in ("seed", "set_seed", "manual_seed", "manual_seed_all", "seed_everything", "set_random_seed")
 
 
-def reason_of(cells: Iterable[PlainCell], text: str = "") -> str:
-    """Why a value or line of these cells differs from run to run, in words."""
+def reason_of(cells: Iterable[PlainCell], *, text: str = "", inputs: Iterable[str] = ()) -> str:
+    """Why a value or line of these cells differs from run to run, in words.
+
+    Parameters
+    ----------
+    cells : iterable of PlainCell
+    text : str
+        The lines that differ.
+    inputs : iterable of str
+        Names that the cells read and that differ themselves.
+    """
     if "0x" in text:
         return f"it differs from run to run: {IDENTITY}"
     found = dict.fromkeys(source for cell in cells for source in sources_of(cell))
+    found |= dict.fromkeys(f"`{name}`" for name in inputs)
     return f"it differs from run to run{': ' * bool(found)}{', or '.join(found)}"

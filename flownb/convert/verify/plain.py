@@ -281,6 +281,7 @@ def _failure(cell: PlainCell, content: Mapping[str, Any]) -> PlainFailure:
     traceback = COLOURS.sub("", "\n".join(content.get("traceback", ())))
     lines = re.findall(r"^-+> ?(\d+) ", traceback, re.MULTILINE)
     line = int(lines[0]) if lines and int(lines[0]) <= cell.source.count("\n") + 1 else 0
-    kind = "input" if name == "StdinNotImplementedError" else "error"
+    if name == "StdinNotImplementedError":
+        return PlainFailure(cell.number, line, "it asks for input, and nobody is there to answer", "input")
     first = text.strip().split("\n")[0]
-    return PlainFailure(cell.number, line, f"{name}: {first}" if first else name, kind)
+    return PlainFailure(cell.number, line, f"{name}: {first}" if first else name)

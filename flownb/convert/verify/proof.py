@@ -183,8 +183,15 @@ class Proof:
 
     # -- the flow
 
-    def check(self, proposal: Proposal) -> Checked:
+    def check(self, proposal: Proposal, *, last: bool = False) -> Checked:
         """Execute the flow that is proposed, and compare it with the notebook.
+
+        Parameters
+        ----------
+        proposal : Proposal
+        last : bool, default False
+            Whether there will be no other proposal: then the notebook is executed a third time before anything is
+            said to differ.
 
         Raises
         ------
@@ -208,14 +215,14 @@ class Proof:
         if len(self.plains) == 1 and (may_differ(self.cells) or any(row.verdict == "differs" for row in rows)):
             self.execute_again()
         rows = self._with_chance(proposal, answer)
-        while self.can_execute_again and answer.failure is None and any(row.verdict == "differs" for row in rows):
+        while (
+            last and self.can_execute_again and answer.failure is None and any(row.verdict == "differs" for row in rows)
+        ):
             self.execute_again()
             rows = self._with_chance(proposal, answer)
         failed = next((run.failure for run in self.plains if run.failure is not None), None)
         if failed is not None:
-            failed = replace(
-                failed, error=f"{failed.error} (not in its first run, but when it is executed again)"
-            )
+            failed = replace(failed, error=f"{failed.error} (not in its first run, but when it is executed again)")
         flow_failure = "" if answer.failure is None else f"{_in_step(answer.failure.step)}{answer.failure.error}"
         verification = Verification(rows, failed, flow_failure, len(self.plains), self._seconds, notes)
         return Checked(verification, answer, {cell: frozenset(names) for cell, names in changed.items()})
@@ -279,6 +286,7 @@ class Proof:
     def _rows(self, proposal: Proposal, answer: FlowAnswer) -> tuple[Row, ...]:
         """What is the same and what differs, before chance is considered."""
         rows: list[Row] = []
+        wrong: set[str] = set()
         expected = self._expected(proposal)
         for step in proposal.steps:
             held = self.held(max(step.cells, default=0))
@@ -288,8 +296,8 @@ class Proof:
                 one = held.get(name)
                 row = Row(step.name, name, one.type if one else "", one.shape if one else "", "equal")
                 ref = answer.artifacts.get(step.name, {}).get(name)
-                if name not in step.captures and not verdicts.get(name):
-                    continue  # inherited, and the same: the step that captured it has a row
+                if name not in step.captures and (not verdicts.get(name) or name in wrong):
+                    continue  # inherited: the step that captured it has a row
                 if one is None:
                     row = replace(row, verdict="failed", detail="the notebook has no such name after these cells")
                 elif one.ref is None or one.problem:
@@ -305,6 +313,7 @@ class Proof:
                 elif name not in verdicts:
                     row = replace(row, verdict="failed", detail="it was not compared")
                 rows.append(row)
+                wrong |= {name} if row.verdict == "differs" else set()
             rows += self._printed_row(step, proposal, answer, ended, frozenset())
         return tuple(rows)
 
@@ -344,6 +353,7 @@ class Proof:
         for row in rows:
             step = steps[row.step]
             cells = [by_number[number] for number in step.cells]
+            inputs = [name for name in step.loads if (self._entry(step), name) in unstable]
             if row.verdict == "failed":
                 found.append(row)
             elif row.name == PRINTED:
@@ -352,19 +362,12 @@ class Proof:
                 again = self._printed_row(step, proposal, answer, True, places)
                 if (places or places is None) and again and again[0].verdict == "equal":
                     text = "" if places is None else "\n".join(lines[0][place] for place in places)
-                    reason = reason_of(cells, text)
-                    upstream = [name for name in step.loads if (self._entry(step), name) in unstable]
-                    if upstream and reason == reason_of(()):
-                        reason = f"it uses `{upstream[0]}`, which differs from run to run"
+                    reason = reason_of(cells, text=text, inputs=inputs)
                     shown = row.shape if places is None else f"{len(places)} of {row.shape}"
                     again = [replace(row, verdict="unverifiable", shape=shown, detail=reason)]
                 found += again
             elif (max(step.cells), row.name) in unstable:
-                reason = reason_of(cells)
-                upstream = [name for name in step.loads if name != row.name and (self._entry(step), name) in unstable]
-                if upstream and reason == reason_of(()):
-                    reason = f"it uses `{upstream[0]}`, which differs from run to run"
-                found.append(replace(row, verdict="unverifiable", detail=reason))
+                found.append(replace(row, verdict="unverifiable", detail=reason_of(cells, inputs=inputs)))
             else:
                 found.append(row)
         return tuple(found)

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 
 from flownb.convert.plain import PlainCell
 from flownb.convert.proposal import Constraints, Finding, Place, Proposal, ProposedStep
-from flownb.convert.verify.chance import is_seed
+from flownb.convert.verify.chance import RANDOM, is_seed, sources_of
 from flownb.convert.verify.proof import Checked
 from flownb.convert.verify.report import PRINTED
 from flownb.convert.verify.snapshots import Held
 from flownb.errors import Message
 
-__all__ = ["Repair", "everything", "repair", "unstorable"]
+__all__ = ["Repair", "everything", "remaining", "repair", "unstorable"]
 
 
 @dataclass(frozen=True)
@@ -145,14 +145,36 @@ def everything(proposal: Proposal, cells: Sequence[PlainCell], checked: Checked)
     if not span:
         return Repair()
     differing = next((row for row in checked.verification.rows if row.verdict != "equal"), None)
-    cause = "" if differing is None else f"Otherwise {_named(differing.name)} of step {differing.step} would differ."
+    cause = "" if differing is None else f"As several steps, {_named(differing.name)} would differ in the flow."
     finding = Finding(
         "hidden",
         "one-step",
         (Place(span[0]), Place(span[-1])),
-        Message(f"Cells {span[0]} to {span[-1]} are one step.", cause, "Split the step by hand where you know better."),
+        Message(
+            f"All cells from {span[0]} to {span[-1]} are one step.",
+            cause,
+            "Split the step by hand where you know better.",
+        ),
     )
     return Repair(Constraints(together=frozenset([(span[0], span[-1])]), steps=frozenset(scratch)), (finding,))
+
+
+def remaining(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings without those that later ones made meaningless: of cells that are inside of a wider step now."""
+    spans = [
+        (position, one.places[0].cell, one.places[-1].cell)
+        for position, one in enumerate(findings)
+        if one.code in ("process-state", "random-state", "one-step", "value-not-storable") and len(one.places) > 1
+    ]
+
+    def is_inside(position: int, finding: Finding) -> bool:
+        first, last = finding.places[0].cell, finding.places[-1].cell
+        return any(
+            other > position and start <= first and last <= end and (start, end) != (first, last)
+            for other, start, end in spans
+        )
+
+    return tuple(one for position, one in enumerate(findings) if not is_inside(position, one))
 
 
 def _named(name: str) -> str:
@@ -185,8 +207,8 @@ def _changed_elsewhere(proposal: Proposal, cells: Sequence[PlainCell], checked: 
                     "changed-in-place",
                     (Place(number),),
                     Message(
-                        f"Step {step.name} captures `{name}`.",
-                        f"Its cells change the value that `{name}` has, and a later step reads it.",
+                        f"The step with cell {number} captures `{name}`.",
+                        f"Its code changes the value that `{name}` has, and a later step reads it.",
                     ),
                 )
                 found += Repair(Constraints(captures=frozenset([(number, name)])), (finding,))
@@ -194,8 +216,8 @@ def _changed_elsewhere(proposal: Proposal, cells: Sequence[PlainCell], checked: 
 
 
 def _differs(checked: Checked, step: str, name: str) -> bool:
-    """Whether an artifact of a step is not what the notebook has, or was not compared."""
-    return checked.answer.verdicts.get(step, {}).get(name, "not compared") != ""
+    """Whether an artifact of a step is not what the notebook has."""
+    return bool(checked.answer.verdicts.get(step, {}).get(name))
 
 
 def _first_problem(proposal: Proposal, checked: Checked) -> ProposedStep | None:
@@ -223,8 +245,8 @@ def _missing_name(proposal: Proposal, cells: Sequence[PlainCell], checked: Check
         what = f"Cell {made} is part of a step."
     else:
         constraints = Constraints(captures=frozenset([(made, name)]))
-        what = f"Step {owner.name} captures `{name}`."
-    why = f"It makes `{name}`, which step {step.name} reads."
+        what = f"The step with cell {made} captures `{name}`."
+    why = f"It makes `{name}`, which cell {first} reads."
     return Repair(constraints, (Finding("hidden", "name-read-later", (Place(made),), Message(what, why)),))
 
 
@@ -239,7 +261,8 @@ def _state(
     """Merge a step with those before it, or with the scratch cells before it, because of a state of the process."""
     position = proposal.steps.index(step)
     first = min(step.cells, default=0)
-    seeds = [cell.number for cell in cells[: max(first - 1, 0)] if _seeds(cell)]
+    draws = any(RANDOM in sources_of(cells[number - 1]) for number in step.cells)
+    seeds = [cell.number for cell in cells[: max(first - 1, 0)] if draws and _seeds(cell)]
     in_steps = {number for one in proposal.steps for number in one.cells}
     scratch = {part.place.cell for part in proposal.scratch}
     row = next((one for one in checked.verification.rows if one.step == step.name and one.verdict == "differs"), None)
@@ -249,10 +272,10 @@ def _state(
         place = (Place(seed), Place(first))
         if seed in scratch and seed not in in_steps:
             what = f"Cell {seed} is part of a step."
-            why = f"It sets the state of a random generator, on which step {step.name} depends."
+            why = f"It sets the state of a random generator, on which cell {first} depends."
             message = Message(what, why)
             found += Repair(
-                Constraints(steps=frozenset([seed])), (Finding("hidden", "process-state", (Place(seed),), message),)
+                Constraints(steps=frozenset([seed])), (Finding("hidden", "random-state", (Place(seed),), message),)
             )
         elif seed in in_steps and not any(seed in one.cells for one in (step,)):
             message = Message(
@@ -262,7 +285,7 @@ def _state(
             )
             found += Repair(
                 Constraints(together=frozenset([(seed, first)])),
-                (Finding("hidden", "process-state", place, message),),
+                (Finding("hidden", "random-state", place, message),),
             )
     if found.adds_to(known):
         return found
@@ -270,7 +293,7 @@ def _state(
         before = frozenset(number for number in scratch - in_steps if number < max(step.cells, default=0))
         message = Message(
             f"The cells before cell {first} that only seemed to show values are part of a step.",
-            f"Without them {thing} in step {step.name}.",
+            f"Without them {thing} in the flow.",
         )
         if not before:
             return Repair()
@@ -280,8 +303,8 @@ def _state(
     start = max(other.cells, default=first) if merges == 0 else min(other.cells, default=first)
     message = Message(
         f"Cells {start} and {first} are one step.",
-        f"As two steps, {thing} in the flow although step {step.name} gets the right values: it depends on something "
-        "that no artifact carries, such as one object under two names or the state of a library.",
+        f"As two steps, {thing} in the flow although cell {first} gets the right values: it depends on something that "
+        "no artifact carries, such as one object under two names or the state of a library.",
     )
     finding = Finding("hidden", "process-state", (Place(start), Place(first)), message)
     return Repair(Constraints(together=frozenset([(start, first)])), (finding,))
