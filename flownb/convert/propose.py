@@ -8,11 +8,13 @@ is written as a notebook (`document`) and has to pass the static checks of flows
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flownb.cells.cell import DEFAULT_FLOW_NAME, Cell, read_any_cell
 from flownb.convert.document import WrittenStep, write_document
 from flownb.convert.grouping import Group, group_cells
+from flownb.convert.hidden import find_hidden
 from flownb.convert.liveness import captures_of, loads_of, needed_before
 from flownb.convert.naming import name_step
 from flownb.convert.parameters import FoundParameters, find_parameters
@@ -141,7 +143,7 @@ class _Proposer:
             findings.append(_nothing_to_run(self.cells))
         else:
             findings += self.refusals(document, steps)
-        return Proposal(
+        proposal = Proposal(
             self.flow_name,
             tuple(written.step for written in steps),
             parts_of(self.roles.of("shared"), "shared"),
@@ -152,6 +154,7 @@ class _Proposer:
             (),
             document,
         )
+        return replace(proposal, findings=(*findings, *find_hidden(self.cells, proposal)))
 
     def steps(self, groups: list[Group], ordered: Any, needed: Any, values: frozenset[str]) -> list[WrittenStep]:
         """The steps, with what each captures and loads."""
