@@ -80,10 +80,8 @@ def _other_language(document: dict[str, Any]) -> Finding | None:
         part = metadata.get(key) if isinstance(metadata, dict) else None
         language = part.get(name) if isinstance(part, dict) else None
         if isinstance(language, str) and language and "python" not in language.lower():
-            what = f"The notebook is written in {language}."
-            return Finding(
-                "refused", "not-python", (), Message(what, "Steps are Python.", "Convert a Python notebook.")
-            )
+            message = Message(f"It is a notebook in {language}.", "Steps are Python.", "Convert a Python notebook.")
+            return Finding("refused", "not-python", (), message)
     return None
 
 
@@ -208,36 +206,31 @@ class _Proposer:
     def with_definitions(self, pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
         """The local definitions that a step repeats, and its own code with those that are defined inside it."""
         local = self.local_definitions
-        if not local:
-            return [], pieces
-        used: dict[int, Piece] = {}
-        waiting = [(name, piece.number) for piece in pieces for name in piece.reads]
+        first = min((piece.number for piece in pieces if piece.cell is pieces[-1].cell), default=0)
+        first = min(first, pieces[0].number)
+        last = max(piece.number for piece in pieces)
+        used = {piece.number: piece for piece in self.roles.of("local") if not piece.binds and piece.number < last}
+        waiting = [(name, piece.number) for piece in pieces for name in piece.reads if name in local]
         seen: set[tuple[str, int]] = set()
         while waiting:
             name, number = waiting.pop()
             if (name, number) in seen:
                 continue
             seen.add((name, number))
-            definitions = [piece for piece in local.get(name, ()) if piece.number < number]
-            if not definitions and name in local:
-                definitions = local[name][:1]
-            if definitions:
-                piece = definitions[-1]
-                if piece.number not in used:
-                    used[piece.number] = piece
-                    needs = set(piece.reads)
-                    for bound in piece.binds:
-                        if bound in self.functions:
-                            needs |= self.functions[bound].reads.keys()
-                    waiting += [(one, number) for one in needs]
-        cells = {piece.cell.number for piece in pieces}
-        first = min((piece.number for piece in pieces), default=0)
-        inside = [piece for number, piece in used.items() if piece.cell.number in cells and number > first]
-        repeated = [piece for number, piece in sorted(used.items()) if piece not in inside]
+            above = [piece for piece in local[name] if piece.number < number]
+            piece = above[-1] if above else local[name][0]
+            if piece.number not in used:
+                used[piece.number] = piece
+                needs = set(piece.reads)
+                for bound in piece.binds:
+                    if bound in self.functions:
+                        needs |= self.functions[bound].reads.keys()
+                waiting += [(one, number) for one in needs if one in local]
+        repeated = [piece for number, piece in sorted(used.items()) if number < first]
         own = list(pieces)
-        for piece in sorted(inside, key=lambda one: one.number):
-            place = next((at for at, one in enumerate(own) if one.number > piece.number and at), len(own))
-            own.insert(place, piece)
+        for number, piece in sorted(used.items()):
+            if number > first:
+                own.insert(next((at for at, one in enumerate(own) if at and one.number > number), len(own)), piece)
         return repeated, own
 
     @property
@@ -310,7 +303,7 @@ def _explained(found: Sequence[Finding], hidden: Sequence[Finding]) -> tuple[Fin
     the magic that defines it.
     """
     undefined = {_named(one): one for one in found if one.code == "FN001"}
-    explained = {_named(one) for one in found if one.code == "magic-makes-value"}
+    explained = {_named(one, at) for one in found if one.code == "magic-makes-value" for at in (0, 1)}
     said: list[Finding] = []
     for one in hidden:
         error = undefined.get(_named(one)) or undefined.get(_named(one, 1))
