@@ -179,14 +179,15 @@ class _Proposer:
         parameters = frozenset(self.parameters.lines)
         inherited: set[str] = set(parameters)
         captured: list[tuple[str, ...]] = []
-        for group in groups:
+        later = _bound_later(groups)
+        for group, bound in zip(groups, later, strict=True):
             names = captures_of(
                 group,
                 ordered,
                 needed,
                 inherited=frozenset(inherited),
                 required=self.constraints.captures,
-                is_last=group is groups[-1],
+                later=bound,
             )
             captured.append(tuple(name for name in names if name not in parameters and name in values))
             inherited.update(captured[-1])
@@ -294,6 +295,16 @@ class _Proposer:
                 if text == line:
                     return Place(piece.cell.number, number, number)
         return None
+
+
+def _bound_later(groups: Sequence[Group]) -> list[frozenset[str]]:
+    """For each group the names that groups after it bind."""
+    found: list[frozenset[str]] = []
+    names: frozenset[str] = frozenset()
+    for group in reversed(groups):
+        found.append(names)
+        names = names.union(*(piece.binds for piece in group.pieces))
+    return found[::-1]
 
 
 def _explained(found: Sequence[Finding], hidden: Sequence[Finding]) -> tuple[Finding, ...]:
