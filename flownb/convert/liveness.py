@@ -1,8 +1,8 @@
 """Which names each step has to capture, and what the run's results are.
 
 A step captures a name if it binds it, or may change its object in place, and a later step needs the value, or a scratch
-cell below looks at it. It also captures its results: variables whose last value is only displayed or printed, or not used
-at all, and which no later step binds again.
+cell below looks at it. It also captures its results: variables whose last value is only displayed or printed, or not
+used at all, and which no later step binds again.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def captures_of(
     *,
     inherited: frozenset[str],
     required: Iterable[tuple[int, str]] = (),
+    local: Iterable[tuple[int, str]] = (),
     later: frozenset[str] = frozenset(),
 ) -> tuple[str, ...]:
     """The names that a step captures, in the order in which its code binds or changes them.
@@ -70,6 +71,8 @@ def captures_of(
         Names that earlier steps pass on.
     required : iterable of (int, str)
         Names that the step with a cell captures in any case.
+    local : iterable of (int, str)
+        Names that the step with a cell cannot capture.
     later : frozenset of str
         Names that later steps bind again, so that they are not results.
     """
@@ -81,10 +84,12 @@ def captures_of(
         certain = (certain | ordered.pieces[place].definite) - ordered.pieces[place].deletes
     after = needed[group.last + 1]
     results = _results(group) - later
-    asked = {name for cell, name in required if cell in {piece.cell.number for piece in group.pieces}}
+    cells = {piece.cell.number for piece in group.pieces}
+    asked = {name for cell, name in required if cell in cells}
+    left_out = {name for cell, name in local if cell in cells}
     found = []
     for name in [*places, *sorted(asked - places.keys())]:
-        if is_illegal(name) or name in ordered.unstorable or _is_definition(name, group.pieces):
+        if is_illegal(name) or name in ordered.unstorable or name in left_out or _is_definition(name, group.pieces):
             continue
         read = any(name in ordered.pieces[place].reads for place in range(group.last + 1, len(ordered.pieces)))
         has_value = name in inherited or name in certain or (read and name in _bound(group))

@@ -156,7 +156,7 @@ class _Proposer:
             flow_name=self.flow_name,
             displays=displays,
         )
-        findings = [*self.parameters.findings, *self.left_out(steps)]
+        findings = [*self.parameters.findings, *self.left_out(steps), *self.global_statements(ordered.pieces)]
         if not steps:
             findings.append(_nothing_to_run(self.cells))
         else:
@@ -187,6 +187,7 @@ class _Proposer:
                 needed,
                 inherited=frozenset(inherited),
                 required=self.constraints.captures,
+                local=self.constraints.local,
                 later=bound,
             )
             captured.append(tuple(name for name in names if name not in parameters and name in values))
@@ -270,6 +271,25 @@ class _Proposer:
                 why = "The cell became a part of a step, and a cell magic applies to a whole cell."
                 fix = "Write it above the step's first line, if you want it there."
                 found.append(Finding("left_out", "cell-magic", (Place(cell.number, 1, 1),), Message(what, why, fix)))
+        return found
+
+    def global_statements(self, pieces: Sequence[Piece]) -> list[Finding]:
+        """Functions with ``global`` that are code of a step, where the statement means another namespace."""
+        found: list[Finding] = []
+        for piece in pieces:
+            for name in piece.binds:
+                function = piece.cell.functions.get(name)
+                if function is None or not function.writes:
+                    continue
+                own = next(iter(function.writes))
+                other = next((one for one in pieces if own in one.definite and one is not piece), None)
+                what = f"Function `{name}` binds `{own}` with `global`, and other code of steps binds it, too."
+                why = "In a step, `global` means the names of the shared cells, not those of the step."
+                fix = f"Return the value from `{name}`, and assign it where the function is called."
+                places = [Place(piece.cell.number, function.writes[own], function.writes[own])]
+                if other is not None:
+                    places.append(Place(other.cell.number, other.binds[own], other.binds[own]))
+                found.append(Finding("refused", "global-statement", tuple(places), Message(what, why, fix)))
         return found
 
     def refusals(self, document: dict[str, Any], steps: Sequence[WrittenStep]) -> list[Finding]:
