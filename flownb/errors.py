@@ -35,6 +35,7 @@ __all__ = [
     "DecoratorError",
     "EditedExport",
     "ExecutorError",
+    "FlowFileError",
     "FlownbError",
     "ForeachError",
     "InvalidPathspec",
@@ -204,6 +205,12 @@ class NotFound(FlownbError, MetaflowNotFound):
     """A flow, run, step, task or notebook that was asked for does not exist."""
 
     headline = "Not found"
+
+
+class FlowFileError(FlownbError):
+    """A Metaflow file cannot be read as the cells of a notebook."""
+
+    headline = "Flow file not understood"
 
 
 class ItemNotFound(FlownbError, KeyError):

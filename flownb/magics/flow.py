@@ -236,6 +236,18 @@ class RunMagics(Magics):
 
         display(list_runs(self.frontend.session, parse_runs(words)))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
+    def _diff(self, words: list[str]) -> None:
+        """Print what differs between this notebook and a run, or between two sides."""
+        from flownb.diff.compare import SECTIONS, compare
+        from flownb.diff.sides import kernel_sources, read_sides
+        from flownb.diff.text import diff_lines
+        from flownb.session.commands import read
+
+        values = read("diff", words)
+        session = self.frontend.session
+        sides = read_sides(values["sides"], kernel_sources(session))
+        print("\n".join(diff_lines(compare(*sides, values["sections"] or SECTIONS), brief=values["stat"])))
+
     def _report(self, words: list[str]) -> None:
         """Show again the report of a step, with its details."""
         from IPython.display import display

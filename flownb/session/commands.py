@@ -269,6 +269,37 @@ COMMANDS = (
         ),
     ),
     Command(
+        "import",
+        "Write a Metaflow file as a notebook.",
+        terminal="flownb import FILE",
+        parameters=(
+            Argument(
+                "file",
+                "file",
+                "A Metaflow file.",
+                need="It makes a notebook of a file.",
+                metavar="FILE",
+                type=Path,
+                shell_complete=completed_files,
+            ),
+            _option(
+                "-o",
+                "--output",
+                type=Path,
+                metavar="FILE",
+                shell_complete=completed_files,
+                help="The notebook to write, - for standard output, or a folder; default: beside the file.",
+            ),
+            _option("--flow", metavar="NAME", help="Which flow of the file; default: the one that it starts."),
+            _switch("--force", help="Replace the notebook if it exists."),
+        ),
+        examples=(
+            ("flow.py", "to flow.ipynb"),
+            ("flow.py --flow Train -o train.ipynb", "one of several flows"),
+            ("flows.py -o notebooks/", "each flow of the file"),
+        ),
+    ),
+    Command(
         "show",
         "Print the DAG with each step's state.",
         terminal="flownb show NOTEBOOK",
@@ -392,6 +423,47 @@ COMMANDS = (
         (
             ("NOTEBOOK", "those of a notebook's flow, with their parameters"),
             ("TrainingFlow --status failed --since 2d", "of the datastore here"),
+        ),
+    ),
+    Command(
+        "diff",
+        "Say what differs between two notebooks, two runs, or a notebook and a run.",
+        "%flow diff",
+        "flownb diff",
+        (
+            Argument(
+                "sides",
+                "side",
+                "A notebook, REVISION:NOTEBOOK of git, or FLOW/RUN[/STEP[/TASK]]. Without B, A's latest run.",
+                need="It compares two sides, or a notebook with its latest run.",
+                metavar="A [B]",
+                nargs=-1,
+                required=True,
+                face="command",
+                shell_complete=completed_files,
+            ),
+            Argument("sides", "side", metavar="A [B]", nargs=-1, face="magic", shell_complete=completed_runs),
+            _option(
+                "sections",
+                "--only",
+                multiple=True,
+                type=OneOf(("graph", "code", "parameters", "artifacts", "run"), "a part of a diff"),
+                metavar="PART",
+                help="Only this: graph, code, parameters, artifacts or run; can be given several times.",
+            ),
+            _switch("--stat", help="Leave out the lines of code and the values."),
+            _switch("--json", help="Print it as JSON.", face="command"),
+            _DATASTORE,
+        ),
+        (
+            ("", "this notebook and its latest run"),
+            ("7", "run 7 and this notebook"),
+            ("7 8 --only artifacts", "the results of two runs"),
+        ),
+        (
+            ("NOTEBOOK", "a notebook and its latest run"),
+            ("TrainingFlow/2 TrainingFlow/2 --stat", "two runs, in short"),
+            ("NOTEBOOK NOTEBOOK --only code", "two notebooks"),
         ),
     ),
     Command(
@@ -520,6 +592,7 @@ CELLS = (
                 help="Join the branches or tasks before it, as `inputs` or under another name.",
             ),
             _option("--when", metavar="ARTIFACT=VALUE", help="Run only if a parent's artifact has this value."),
+            _option("--signature", metavar="TEXT", help='The method\'s annotations: "(self) -> None".'),
         ),
         examples=(
             ("load -> xs", "a step that sets the artifact xs"),
