@@ -219,6 +219,7 @@ MODULES: Mapping[str, str] = {
     "show": "results",
     "card": "results",
     "runs": "results",
+    "diff": "diff",
     "logs": "logs",
     "timeline": "datastore",
     "du": "datastore",
@@ -227,8 +228,8 @@ MODULES: Mapping[str, str] = {
     "index": "datastore",
     "completion": "completion",
 }
-# Those that take no notebook, or another one than the first that is written.
-WITHOUT_NOTEBOOK = ("import", "runs", "timeline", "logs", "index", "gc", "du", "rm", "completion")
+# Those that take no notebook, another one than the first that is written, or two.
+WITHOUT_NOTEBOOK = ("import", "runs", "diff", "timeline", "logs", "index", "gc", "du", "rm", "completion")
 
 
 if __name__ == "__main__":
