@@ -272,7 +272,7 @@ COMMANDS = (
     Command(
         "import",
         "Write a Metaflow file as a notebook.",
-        terminal="flownb import FILE",
+        terminal="flownb import",
         parameters=(
             Argument(
                 "file",
@@ -296,8 +296,8 @@ COMMANDS = (
         ),
         examples=(
             ("flow.py", "to flow.ipynb"),
-            ("flow.py --flow Train -o train.ipynb", "one of several flows"),
-            ("flows.py -o notebooks/", "each flow of the file"),
+            ("flow.py --flow TrainingFlow -o train.ipynb", "one of several flows"),
+            ("flow.py -o . --force", "each flow of the file, to this folder"),
         ),
     ),
     Command(
