@@ -10,7 +10,7 @@ from flownb.convert.hidden.notebook import Call, Notebook
 from flownb.convert.hidden.texts import at, finding, listed, numbered, verb
 from flownb.convert.proposal import Finding, Place
 
-__all__ = []
+__all__ = ["draws_from"]
 
 SEEDS = {
     "random.seed": ("random",),
@@ -143,14 +143,14 @@ def _read(notebook: Notebook) -> tuple[dict[str, list[tuple[int, int]]], list[Dr
             families = SEEDS.get(call.path, EVERY if call.method.lstrip("?") in ALL_SEEDS else ())
             for family in families:
                 seeds.setdefault(family, []).append(place)
-            if family := _family(call):
+            if family := draws_from(call):
                 draws.append(Draw(family, *place, ast.unparse(call.node.func)))
     for places in seeds.values():
         places.sort()
     return seeds, sorted(draws, key=lambda one: (one.cell, one.line))
 
 
-def _family(call: Call) -> str:
+def draws_from(call: Call) -> str:
     """Whose global generator a call draws from; ``generator`` for a new one that has no seed."""
     arguments = {one.arg for one in call.node.keywords}
     if call.path in GENERATORS:
