@@ -77,6 +77,8 @@ class Effects:
     ----------
     mutated : dict of str to int
         Names whose object may change in place, with the first such line.
+    deleted : set of str
+        Names that ``del`` unbinds.
     aliases : list of (str, str, bool)
         A new name, the name that its object may be, or be a part of, or contain, and whether it is a part, so that a
         change of the new one changes the old one, and not the other way round.
@@ -87,6 +89,7 @@ class Effects:
     """
 
     mutated: dict[str, int] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
     aliases: list[tuple[str, str, bool]] = field(default_factory=list)
     calls: list[tuple[str, list[str], int]] = field(default_factory=list)
     keywords: list[tuple[str, str, str, int]] = field(default_factory=list)
@@ -199,6 +202,7 @@ class _Walk(ast.NodeVisitor):
     def visit_Delete(self, node: ast.Delete) -> None:
         for target in node.targets:
             self.store(target)
+            self.found.deleted.update(one.id for one in ast.walk(target) if isinstance(one, ast.Name) and one is target)
 
     def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
         self.visit(node.iter)

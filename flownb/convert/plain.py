@@ -47,6 +47,8 @@ class Statement:
         Names that it binds through functions with a ``global`` statement.
     aliases : tuple of (str, str, bool)
         A name, another name whose object it may share afterwards, and whether it is only a part of that object.
+    deletes : frozenset of str
+        Names that it deletes.
     """
 
     cell: int
@@ -58,6 +60,7 @@ class Statement:
     reads: dict[str, int] = field(default_factory=dict)
     writes: dict[str, int] = field(default_factory=dict)
     aliases: tuple[tuple[str, str, bool], ...] = ()
+    deletes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -231,7 +234,9 @@ def _statement(cell: int, node: ast.stmt, effects: Effects, functions: Mapping[s
         for other, changed in changed_arguments(effects, function).items():
             mutated.setdefault(other, changed)
     end = node.end_lineno or node.lineno
-    return Statement(cell, node, line, end, names, mutated, reads, writes, tuple(effects.aliases))
+    return Statement(
+        cell, node, line, end, names, mutated, reads, writes, tuple(effects.aliases), frozenset(effects.deleted)
+    )
 
 
 def _defines_only(node: ast.stmt) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda | None:
