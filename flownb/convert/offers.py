@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
-from flownb.cells.assignment import analyse_names
 from flownb.cells.names import BodyNames
+from flownb.convert.foreach_cells import Loop, StepText, empty_values, foreach_cells, names_of
 from flownb.convert.hidden.facts import path_of
 from flownb.convert.hidden.notebook import Call, Notebook
-from flownb.convert.hidden.randomness import draws_from
+from flownb.convert.hidden.randomness import draws_from, seeded_generators
 from flownb.convert.hidden.storing import bound_values
 from flownb.convert.plain import PlainCell, Statement
 from flownb.convert.proposal import Offer, Part, Place, Proposal, ProposedStep
@@ -42,30 +41,11 @@ HEAVY_BEGINNINGS = ("read_", "train_", "fit_", "fetch_", "download")
 HEAVY_MODULES = ("requests.", "subprocess.", "urllib.", "httpx.")
 # Calls that show the progress of a loop and change nothing.
 PROGRESS = frozenset({"tqdm", "track", "trange", "log_progress"})
+# Calls that make numbers, and calls that only put what they get into another order or form.
+NUMBERS = frozenset({"arange", "geomspace", "linspace", "logspace", "range", "trange"})
+REORDERING = frozenset({"enumerate", "list", "product", "reversed", "sorted", "tqdm", "track", "tuple", "zip"})
 LOOPS = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp)
 COMPREHENSIONS = (ast.ListComp, ast.DictComp)
-
-
-@dataclass(frozen=True)
-class _Loop:
-    """A loop at the top level of a step's body.
-
-    `node` is the statement, `sequence` what it runs over, `results` the names that collect its results, each with the
-    text of its empty value.
-    """
-
-    node: ast.For | ast.Assign
-    sequence: ast.expr
-    results: dict[str, str]
-
-
-@dataclass(frozen=True)
-class _Body:
-    """The body of a step: its text, its statements, and for each line the cell and line that it comes from."""
-
-    text: str
-    tree: ast.Module
-    places: list[tuple[int, int]]
 
 
 def find_offers(proposal: Proposal, cells: tuple[PlainCell, ...]) -> tuple[Offer, ...]:
@@ -104,11 +84,14 @@ class _Finder:
         }
         self.taken = {step.name for step in proposal.steps} | set(self.notebook.binders)
         self.taken |= {name for name, _ in proposal.parameters}
+        self.seeded = seeded_generators(self.notebook)
+        self.artifacts = {name for step in proposal.steps for name in step.captures}
+        self.artifacts -= {name for name, _ in proposal.parameters}
         self._heavy: dict[str, bool] = {}
 
     def offers(self, step: ProposedStep) -> Iterator[Offer]:
         """Offers for one step."""
-        if not any(_may_loop(part) for part in step.parts) or (body := _body_of(step)) is None:
+        if not any(_may_loop(part) for part in step.parts) or (body := self._body_of(step)) is None:
             return
         for position, node in enumerate(body.tree.body):
             loop = self._loop(body, position, node)
@@ -117,7 +100,7 @@ class _Finder:
                 if cells is not None:
                     yield self._offer(step, body, loop, cells)
 
-    def _offer(self, step: ProposedStep, body: _Body, loop: _Loop, cells: tuple[str, ...]) -> Offer:
+    def _offer(self, step: ProposedStep, body: StepText, loop: Loop, cells: tuple[str, ...]) -> Offer:
         """The offer for one loop."""
         cell, line = body.places[loop.node.lineno - 1]
         _, last = body.places[(loop.node.end_lineno or loop.node.lineno) - 1]
@@ -130,9 +113,36 @@ class _Finder:
         )
         return Offer(step.name, Place(cell, line, last), text, cells)
 
+    def _body_of(self, step: ProposedStep) -> StepText | None:
+        """The body of a step, as the converted notebook has it; None if it is not plain Python."""
+        texts: list[str] = []
+        places: list[tuple[int, int]] = []
+        for part in step.parts:
+            lines = part.text.split("\n")
+            first = self._first_line(part, lines[0])
+            texts += [*lines, ""]
+            places += [(part.place.cell, first + offset) for offset in range(len(lines) + 1)]
+        text = "\n".join(texts[:-1])
+        try:
+            tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError):
+            return None
+        found = {at: self.statements.get(places[node.lineno - 1]) for at, node in enumerate(tree.body)}
+        mutated = {at: frozenset(one.mutated) for at, one in found.items() if one is not None}
+        return StepText(text, tree, places, mutated)
+
+    def _first_line(self, part: Part, text: str) -> int:
+        """The line of its cell on which the text of a part begins."""
+        facts = self.notebook.by_number.get(part.place.cell)
+        if facts is None:
+            return 1
+        lines = [line.removeprefix(facts.cell.margin) for line in facts.cell.source.split("\n")]
+        start = max(part.place.line, 1)
+        return next((number for number, line in enumerate(lines, 1) if number >= start and line == text), start)
+
     # -- which loops
 
-    def _loop(self, body: _Body, position: int, node: ast.stmt) -> _Loop | None:
+    def _loop(self, body: StepText, position: int, node: ast.stmt) -> Loop | None:
         """The loop that a statement is, with the names that collect its results."""
         if isinstance(node, ast.For) and not node.orelse:
             results = _collected(node)
@@ -143,12 +153,12 @@ class _Finder:
                 if not _begins_empty(body.tree.body[:position], name, empty):
                     return None
                 found[name] = empty
-            return _Loop(node, node.iter, found) if found else None
+            return Loop(node, node.iter, found) if found else None
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             value = node.value
             if isinstance(value, COMPREHENSIONS) and len(value.generators) == 1 and not value.generators[0].is_async:
                 empty = "[]" if isinstance(value, ast.ListComp) else "{}"
-                return _Loop(node, value.generators[0].iter, {node.targets[0].id: empty})
+                return Loop(node, value.generators[0].iter, {node.targets[0].id: empty})
         return None
 
     def _is_heavy(self, node: ast.stmt) -> bool:
@@ -179,12 +189,12 @@ class _Finder:
             )
         return self._heavy[name]
 
-    def _is_independent(self, step: ProposedStep, body: _Body, position: int, loop: _Loop) -> bool:
+    def _is_independent(self, step: ProposedStep, body: StepText, position: int, loop: Loop) -> bool:
         """Whether no iteration reads what another one wrote, and nothing but the results is used after the loop."""
         statement = self.statements.get(body.places[loop.node.lineno - 1])
         if statement is None or statement.writes or _leaves(loop.node) or self._draws(loop.node):
             return False
-        inside = _names_of(loop.node.body) if isinstance(loop.node, ast.For) else BodyNames()
+        inside = names_of(loop.node.body) if isinstance(loop.node, ast.For) else BodyNames()
         targets = _target_names(loop)
         own = (set(inside.assigned) | targets) - set(loop.results)
         if (set(inside.reads) & own) - targets:
@@ -192,12 +202,33 @@ class _Finder:
         if (inside.definitions and isinstance(loop.node, ast.For)) or inside.globals_declared:
             return False
         after = body.tree.body[position + 1 :]
-        late = set(_names_of(after).reads) | set(step.captures)
+        late = set(names_of(after).reads) | set(step.captures)
         if isinstance(loop.node, ast.For) and own & late:
             return False
         # An item that an iteration changes is changed in the list too, which nobody may look at later.
-        changed = _with_aliases(statement) - own - set(loop.results)
+        changed = _with_aliases(statement, set(loop.results)) - own - set(loop.results)
+        if self._has_plain_items(loop.sequence):
+            return changed <= _roots(loop.sequence)
         return changed <= _roots(loop.sequence) - late - set(inside.reads)
+
+    def _has_plain_items(self, sequence: ast.expr, depth: int = 0) -> bool:
+        """Whether a loop runs over numbers and texts, which nothing can change."""
+        if isinstance(sequence, ast.List | ast.Tuple | ast.Set):
+            return all(
+                isinstance(one, ast.Constant | ast.UnaryOp) or self._has_plain_items(one) for one in sequence.elts
+            )
+        if isinstance(sequence, ast.Call):
+            name = path_of(sequence.func, self.notebook.imports).rpartition(".")[2]
+            return name in NUMBERS or (name in REORDERING and all(map(self._has_plain_items, sequence.args)))
+        if isinstance(sequence, ast.Name) and depth < 3:
+            values = [
+                node.value if any(getattr(one, "id", "") == sequence.id for one in node.targets) else None
+                for number in self.notebook.binders.get(sequence.id, ())
+                for node in self.notebook.by_number[number].nodes
+                if isinstance(node, ast.Assign) and any(sequence.id in _roots(one) for one in node.targets)
+            ]
+            return bool(values) and all(one is not None and self._has_plain_items(one, depth + 1) for one in values)
+        return False
 
     def _draws(self, node: ast.stmt) -> bool:
         """Whether a loop draws from a global generator of random numbers, itself or in functions of the notebook."""
@@ -207,7 +238,8 @@ class _Finder:
             for call in ast.walk(waiting.pop()):
                 if not isinstance(call, ast.Call):
                     continue
-                if draws_from(Call(path_of(call.func, self.notebook.imports), call)):
+                # Without a seed, the numbers are different in each execution anyway.
+                if draws_from(Call(path_of(call.func, self.notebook.imports), call)) in self.seeded:
                     return True
                 name = call.func.id if isinstance(call.func, ast.Name) else ""
                 if name and name not in seen:
@@ -215,65 +247,13 @@ class _Finder:
                     waiting += [function.node for function in self.notebook.functions.get(name, ())]
         return False
 
-    # -- the cells
-
-    def _cells(self, step: ProposedStep, body: _Body, position: int, loop: _Loop) -> tuple[str, ...] | None:
-        """The cells that make the list, do one item, and put the results together; None if that cannot be written."""
-        statements = body.tree.body
-        lines = body.text.split("\n")
-        first, last = loop.node.lineno, loop.node.end_lineno or loop.node.lineno
-        while first > 1 and lines[first - 2].startswith("#"):
-            first -= 1
-        if any(node.end_lineno == loop.node.lineno for node in statements[:position]) or any(
-            node.lineno == last for node in statements[position + 1 :]
-        ):
+    def _cells(self, step: ProposedStep, body: StepText, position: int, loop: Loop) -> tuple[str, ...] | None:
+        """The cells that would replace a step; None if they would have to pass on what cannot be stored."""
+        found = foreach_cells(step, body, position, loop, artifacts=self.artifacts, free_name=self._free_name)
+        if found is None:
             return None
-        dropped = _initial_lines(statements[:position], loop.results)
-        before = "\n".join(line for number, line in enumerate(lines[: first - 1], 1) if number not in dropped)
-        after = "\n".join(lines[last:]).strip("\n")
-        above, below = _names_of(statements[:position]), _names_of(statements[position + 1 :])
-        made = set(above.assigned) | self._mutated(body, statements[:position])
-        remade = set(below.assigned) | self._mutated(body, statements[position + 1 :])
-        read = [*_names_of([loop.node]).reads, *below.reads, *below.mentions]
-        passed = [name for name in dict.fromkeys((*read, *step.captures)) if name in made and name not in loop.results]
-        if any(name in above.definitions for name in (*passed, *read)) or not self._can_be_stored(step, passed):
-            return None
-        captured = [name for name in step.captures if name in loop.results or name in remade]
-        items = self._free_name("items")
-        # A first step can be called start and a last one end, but the end cannot be a join.
-        making = "start" if step.name == "start" else self._free_name(f"{step.name}_items")
-        joining = step.name if step.name not in ("start", "end") else self._free_name(f"{step.name}_joined")
-        task = next(name for name in ("one", "part", "one_of_all", "one_of_them") if name not in body.text)
-        results = list(loop.results)
-        head = f"{before.strip(chr(10))}\n" if before.strip() else ""
-        list_cell = (
-            f"{_header(making, '', [items, *passed])}\n{head}{items} = list({ast.unparse(_shown(loop.sequence))})"
-        )
-        empty = "".join(f"{name} = {value}\n" for name, value in loop.results.items())
-        start = empty if isinstance(loop.node, ast.For) else ""
-        one_item = _on_one_item("\n".join(lines[first - 1 : last]), loop, first)
-        item_cell = f"{_header(self._free_name(f'{step.name}_one'), f' --foreach {items}', results)}\n{start}{one_item}"
-        joined = f"{empty}for {task} in sorted(inputs, key=lambda {task}: {task}.index):\n"
-        for name, value in loop.results.items():
-            joined += f"    {name}.{'extend' if value == '[]' else 'update'}({task}.{name})\n"
-        left_out = ", ".join(f'"{name}"' for name in [items, *results])
-        joined += f"self.merge_artifacts(inputs, exclude=[{left_out}])\n"
-        artifacts = {name for other in self.proposal.steps for name in other.captures} | set(passed)
-        for name in dict.fromkeys((*below.reads, *below.mentions)):
-            if name in artifacts and name not in loop.results:
-                joined += f"{name} = inputs[0].{name}\n"
-        join_cell = f"{_header(joining, ' --join', captured)}\n{joined}{after}".rstrip("\n")
-        return list_cell, item_cell, join_cell
-
-    def _can_be_stored(self, step: ProposedStep, names: Iterable[str]) -> bool:
-        """Whether no name is known to hold a value that cannot be stored."""
         held = [bound_values(self.notebook, self.notebook.by_number[number]) for number in step.cells]
-        return not any(name in values for values in held for name in names)
-
-    def _mutated(self, body: _Body, nodes: Iterable[ast.stmt]) -> set[str]:
-        """Names whose object some statements of a body may change."""
-        found = (self.statements.get(body.places[node.lineno - 1]) for node in nodes)
-        return {name for statement in found if statement is not None for name in statement.mutated}
+        return None if any(name in values for values in held for name in found[1]) else found[0]
 
     def _free_name(self, name: str) -> str:
         """A name that nothing in the notebook has."""
@@ -282,35 +262,6 @@ class _Finder:
             number += 1
             found = f"{name}_{number}"
         return found
-
-
-def _header(name: str, options: str, captures: Iterable[str]) -> str:
-    """The first line of a step cell."""
-    listed = ", ".join(captures)
-    return f"%%step {name}{options}{f' -> {listed}' if listed else ''}"
-
-
-def _body_of(step: ProposedStep) -> _Body | None:
-    """The body of a step; None if it is not plain Python, or its parts have no lines."""
-    texts: list[str] = []
-    places: list[tuple[int, int]] = []
-    for part in step.parts:
-        lines = part.text.split("\n")
-        texts += lines
-        places += [(part.place.cell, max(part.place.line, 1) + offset) for offset in range(len(lines))]
-        if part is not step.parts[-1]:
-            texts.append("")
-            places.append((part.place.cell, 0))
-    text = "\n".join(texts)
-    try:
-        return _Body(text, ast.parse(text), places)
-    except (SyntaxError, ValueError, RecursionError):
-        return None
-
-
-def _names_of(statements: list[ast.stmt]) -> BodyNames:
-    """What statements read and bind."""
-    return analyse_names(ast.Module(statements, []))
 
 
 def _element(node: ast.stmt) -> ast.expr:
@@ -323,7 +274,7 @@ def _element(node: ast.stmt) -> ast.expr:
     return value.elt
 
 
-def _target_names(loop: _Loop) -> set[str]:
+def _target_names(loop: Loop) -> set[str]:
     """The names that each iteration begins with."""
     target = loop.node.target if isinstance(loop.node, ast.For) else None
     return {one.id for one in ast.walk(target) if isinstance(one, ast.Name)} if target is not None else set()
@@ -334,9 +285,12 @@ def _roots(node: ast.expr) -> set[str]:
     return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
 
 
-def _with_aliases(statement: Statement) -> set[str]:
-    """Names whose object a statement may change, also by other names that it gives the object."""
-    changed = set(statement.mutated)
+def _with_aliases(statement: Statement, results: set[str]) -> set[str]:
+    """Names whose object a statement may change, also by other names that it gives the object.
+
+    That something is added to `results` changes none of what is in them.
+    """
+    changed = set(statement.mutated) - results
     grown = True
     while grown:
         more = {old for new, old, *_ in statement.aliases if new in changed} - changed
@@ -371,7 +325,7 @@ def _collected(loop: ast.For) -> dict[str, str] | None:
         if found.setdefault(name, kind) != kind:
             return None
         uses[name] = uses.get(name, 0) + 1
-    inside = _names_of(loop.body)
+    inside = names_of(loop.body)
     found = {name: kind for name, kind in found.items() if name in inside.reads and name not in inside.assigned}
     for name in found:
         loads = sum(isinstance(node, ast.Name) and node.id == name for part in loop.body for node in ast.walk(part))
@@ -391,39 +345,12 @@ def _keeps_function(loop: ast.For, name: str) -> bool:
     )
 
 
-def _empty_values(node: ast.stmt) -> Iterator[tuple[str, str]]:
-    """Names that a statement gives an empty list or dict, each with ``[]`` or ``{}``."""
-    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
-        return
-    target, value = node.targets[0], node.value
-    pairs: Iterable[tuple[ast.expr, ast.expr]] = [(target, value)]
-    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
-        pairs = zip(target.elts, value.elts, strict=True)
-    for one, other in pairs:
-        text = ast.unparse(other)
-        if isinstance(one, ast.Name) and text in ("[]", "list()", "{}", "dict()"):
-            yield one.id, "[]" if text in ("[]", "list()") else "{}"
-
-
 def _begins_empty(statements: list[ast.stmt], name: str, empty: str) -> bool:
     """Whether the last statement that names `name` makes it an empty list or dict."""
     for node in reversed(statements):
         if any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(node)):
-            return (name, empty) in _empty_values(node)
+            return (name, empty) in empty_values(node)
     return False
-
-
-def _initial_lines(statements: list[ast.stmt], results: Iterable[str]) -> set[int]:
-    """Lines of statements that do nothing but make one of the results empty."""
-    wanted = set(results)
-    return {
-        line
-        for node in statements
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-        if (names := {name for name, _ in _empty_values(node)}) and names <= wanted
-        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
-        if sum(other.lineno <= line <= (other.end_lineno or line) for other in statements) == 1
-    }
 
 
 def _leaves(node: ast.stmt) -> bool:
@@ -448,21 +375,3 @@ def _breaks(body: list[ast.stmt]) -> bool:
         if any(_breaks(part) for part in parts):
             return True
     return False
-
-
-def _shown(node: ast.expr) -> ast.expr:
-    """What a progress bar runs over: ``xs`` of ``tqdm(xs)``."""
-    if isinstance(node, ast.Call) and node.args:
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if name in PROGRESS and name != "trange":
-            return _shown(node.args[0])
-    return node
-
-
-def _on_one_item(text: str, loop: _Loop, first: int) -> str:
-    """The text of a loop, with a list of the task's item in place of what it runs over."""
-    lines = text.split("\n")
-    start, end = loop.sequence.lineno - first, (loop.sequence.end_lineno or loop.sequence.lineno) - first
-    head = lines[start].encode()[: loop.sequence.col_offset].decode()
-    tail = lines[end].encode()[loop.sequence.end_col_offset :].decode()
-    return "\n".join([*lines[:start], f"{head}[self.input]{tail}", *lines[end + 1 :]])

@@ -10,7 +10,7 @@ from flownb.convert.hidden.notebook import Call, Notebook
 from flownb.convert.hidden.texts import at, finding, listed, numbered, verb
 from flownb.convert.proposal import Finding, Place
 
-__all__ = ["draws_from"]
+__all__ = ["draws_from", "seeded_generators"]
 
 SEEDS = {
     "random.seed": ("random",),
@@ -131,6 +131,11 @@ def check_seed_in_another_cell(notebook: Notebook) -> Iterator[Finding]:
                 f"Set the seed in each of these cells, pass `random_state` or a generator, or merge the cells from "
                 f"{origin[0]} to {numbers[-1]}.",
             )
+
+
+def seeded_generators(notebook: Notebook) -> frozenset[str]:
+    """Libraries whose global generator the notebook gives a seed, as `draws_from` names them."""
+    return frozenset(_read(notebook)[0])
 
 
 def _read(notebook: Notebook) -> tuple[dict[str, list[tuple[int, int]]], list[Draw]]:
