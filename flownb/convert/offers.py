@@ -44,7 +44,7 @@ PROGRESS = frozenset({"tqdm", "track", "trange", "log_progress"})
 # Calls that make numbers, and calls that only put what they get into another order or form.
 NUMBERS = frozenset({"arange", "geomspace", "linspace", "logspace", "range", "trange"})
 REORDERING = frozenset({"enumerate", "list", "product", "reversed", "sorted", "tqdm", "track", "tuple", "zip"})
-LOOPS = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp)
+LOOPS = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)
 COMPREHENSIONS = (ast.ListComp, ast.DictComp)
 
 
@@ -276,7 +276,8 @@ def _element(node: ast.stmt) -> ast.expr:
 
 def _target_names(loop: Loop) -> set[str]:
     """The names that each iteration begins with."""
-    target = loop.node.target if isinstance(loop.node, ast.For) else None
+    value = loop.node.value if isinstance(loop.node, ast.Assign) else None
+    target = value.generators[0].target if isinstance(value, COMPREHENSIONS) else getattr(loop.node, "target", None)
     return {one.id for one in ast.walk(target) if isinstance(one, ast.Name)} if target is not None else set()
 
 
