@@ -330,9 +330,30 @@ def _collected(loop: ast.For) -> dict[str, str] | None:
     found = {name: kind for name, kind in found.items() if name in inside.reads and name not in inside.assigned}
     for name in found:
         loads = sum(isinstance(node, ast.Name) and node.id == name for part in loop.body for node in ast.walk(part))
-        if loads != uses[name] or _keeps_function(loop, name):
+        if loads != uses[name] + _reads_own_result(loop, name, inside) or _keeps_function(loop, name):
             return None
     return found
+
+
+def _reads_own_result(loop: ast.For, name: str, inside: BodyNames) -> int:
+    """How often an iteration reads the result that it has just added: ``print(scores[-1])``, ``print(scores[key])``."""
+    known: set[str] = set()
+    count = 0
+    for statement in loop.body:
+        items = [node for node in ast.walk(statement) if isinstance(node, ast.Subscript) and _is_name(node.value, name)]
+        count += sum(isinstance(node.ctx, ast.Load) and ast.unparse(node.slice) in known for node in items)
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        if isinstance(target, ast.Subscript) and target in items:
+            if not _roots(target.slice) & inside.assigned.keys():
+                known.add(ast.unparse(target.slice))
+        elif isinstance(statement, ast.Expr) and ast.unparse(statement.value).startswith(f"{name}.append("):
+            known.add("-1")
+    return count
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    """Whether an expression is a plain name."""
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def _keeps_function(loop: ast.For, name: str) -> bool:

@@ -38,6 +38,8 @@ OFFERED = [
     (TRAIN, "out = []\nfor n in [3, 1]:\n    out.append(train(n))", "print(out)"),
     (TRAIN, "out = {}\nfor n in [3, 1]:\n    out[n] = train(n)", "print(out)"),
     (TRAIN, "out = [train(n) for n in (1, 2)]", "print(out)"),
+    (TRAIN, "out = []\nfor n in [1, 2]:\n    out.append(train(n))\n    print(out[-1])", "print(out)"),
+    (TRAIN, "out = {}\nfor n in [1, 2]:\n    out[n] = train(n)\n    print(f'{out[n]}')", "print(out)"),
     (TRAIN, "out = {n: train(n) for n in range(3) if n}", "print(out)"),
     (
         TRAIN,
@@ -80,6 +82,8 @@ NOT_OFFERED = [
     (TRAIN, "best = 0\nout = []\nfor n in [1, 2]:\n    best = max(best, train(n))\n    out.append(best)", "print(out)"),
     (TRAIN, "out = [0]\nfor n in [1, 2]:\n    out.append(train(n) + out[-1])", "print(out)"),
     (TRAIN, "out = []\nfor n in [1, 2]:\n    out.append(train(n))\n    print(len(out))", "print(out)"),
+    (TRAIN, "out = {}\nfor n in [1, 2]:\n    out[n] = train(n)\n    print(out[1])", "print(out)"),
+    (TRAIN, "out = []\nfor n in [1, 2]:\n    print(out[-1:])\n    out.append(train(n))", "print(out)"),
     (TRAIN, "total = 0\nfor n in [1, 2]:\n    total += train(n)", "print(total)"),
     (FITS, "model = Model()\nout = []\nfor k in [1, 2]:\n    model.fit(k)\n    out.append(model.k)", "print(out)"),
     (TRAIN, "seen = set()\nout = []\nfor n in [1, 2]:\n    seen.add(n)\n    out.append(train(n))", "print(out, seen)"),
