@@ -501,8 +501,8 @@ COMMANDS = (
         ),
         (
             ("", "this notebook and its latest run"),
-            ("7", "run 7 and this notebook"),
-            ("7 8 --only artifacts", "the results of two runs"),
+            ("2", "run 2 and this notebook"),
+            ("2 3 --only artifacts", "the results of two runs"),
         ),
         (
             ("NOTEBOOK", "a notebook and its latest run"),
