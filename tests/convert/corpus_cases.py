@@ -59,7 +59,7 @@ CASES: dict[str, Case] = {
     "ferry_survival": _case(
         "exploration and a forest, as in a competition", "rate_women rate_men accuracy model output"
     ),
-    "iris_pipeline": _case("pipeline and grid search", "search test_score cm"),
+    "iris_pipeline": _case("pipeline and grid search", "search test_score cm", chance="search"),
     "digits_models_loop": _case("loop over models, warnings off", "results best wrong"),
     "wine_cross_validation": _case("cross-validation in two loops, global seed", "table winner boot", together="1-6"),
     "breast_cancer_thresholds": _case("threshold search", "best_t best_f missed"),
