@@ -33,7 +33,9 @@ __all__ = [
     "CheckFailed",
     "CorruptBlob",
     "DecoratorError",
+    "EditedExport",
     "ExecutorError",
+    "FlowFileError",
     "FlownbError",
     "ForeachError",
     "InvalidPathspec",
@@ -205,6 +207,12 @@ class NotFound(FlownbError, MetaflowNotFound):
     headline = "Not found"
 
 
+class FlowFileError(FlownbError):
+    """A Metaflow file cannot be read as the cells of a notebook."""
+
+    headline = "Flow file not understood"
+
+
 class ItemNotFound(FlownbError, KeyError):
     """``flow[…]``, ``run[…]`` or ``step[…]`` names what does not exist; a ``KeyError``, as in Metaflow."""
 
@@ -258,6 +266,12 @@ class CorruptBlob(StoreError):
         self.key = key
         self.missing = missing
         super().__init__(what, why, fix)
+
+
+class EditedExport(FlownbError):
+    """An exported file has edits that another export would lose, or flownb did not write it."""
+
+    headline = "The file was not overwritten"
 
 
 class UnpicklableArtifact(StoreError):

@@ -66,6 +66,7 @@ def decide_roles(
     steps: frozenset[int] = frozenset(),
     must_run: Callable[[Piece], bool] = lambda piece: False,
     scratch: frozenset[int] = frozenset(),
+    constants: bool = True,
 ) -> Roles:
     """Decide what each piece is.
 
@@ -82,8 +83,10 @@ def decide_roles(
         Whether a piece that only looks has to be in a step, because of what it does to the process.
     scratch : frozenset of int
         Numbers of pieces that stay scratch in any case.
+    constants : bool
+        Whether constants are shared; if not, they are code of steps.
     """
-    return _Decision(cells, pieces, list(parameters), steps, must_run, scratch).roles
+    return _Decision(cells, pieces, list(parameters), steps, must_run, scratch, constants).roles
 
 
 class _Decision:
@@ -97,12 +100,14 @@ class _Decision:
         steps: frozenset[int],
         must_run: Callable[[Piece], bool],
         scratch: frozenset[int],
+        constants: bool,
     ) -> None:
         self.cells = cells
         self.pieces = pieces
         self.steps = steps
         self.must_run = must_run
         self.scratch = scratch
+        self.constants = constants
         self.parameters = {piece.number for piece in parameters}
         self.of_cell: dict[int, list[Piece]] = {}
         self.binders: dict[str, list[Piece]] = {}
@@ -115,11 +120,32 @@ class _Decision:
             self.functions.update(cell.functions)
         self.mutated = {name for piece in pieces for name in piece.mutated}
         self.mutated |= {name for function in self.functions.values() for name in function.mutated}
+        self.mutated |= self.also_mutated()
         self.deleted = {name for piece in pieces for name in piece.deletes}
-        self.globals = {name for function in self.functions.values() for name in function.writes}
+        # What functions with a `global` statement bind or change is state of the process.
+        writing = [function for function in self.functions.values() if function.writes]
+        self.globals = {name for function in writing for name in (*function.writes, *function.mutated)}
         self.imported = imported_names(pieces)
         self.roles = Roles(pieces)
         self.decide()
+
+    def also_mutated(self) -> set[str]:
+        """Names whose object changes under another name."""
+        found: set[str] = set()
+        pairs: dict[str, set[str]] = {}
+        for piece in self.pieces:
+            for statement in piece.statements:
+                for new, old, is_part in statement.aliases:
+                    pairs.setdefault(new, set()).add(old)
+                    if not is_part:
+                        pairs.setdefault(old, set()).add(new)
+        waiting = [name for name in self.mutated if name in pairs]
+        while waiting:
+            for other in pairs.get(waiting.pop(), ()):
+                if other not in found:
+                    found.add(other)
+                    waiting.append(other)
+        return found
 
     def decide(self) -> None:
         """Fill the roles."""
@@ -201,7 +227,7 @@ class _Decision:
                 return True
             if all(isinstance(target, ast.Attribute | ast.Subscript) for target in targets):
                 return all(root_name(target) in self.imported for target in targets)
-            return all(_is_plain_target(target) for target in targets) and self.is_constant(node.value)
+            return self.constants and all(map(_is_plain_target, targets)) and self.is_constant(node.value)
         if isinstance(node, ast.Expr):
             return isinstance(node.value, ast.Call) and self.is_setting(node.value)
         if isinstance(node, ast.If):
@@ -240,6 +266,10 @@ class _Decision:
             )
         if parts[0] not in self.imported and parts[-1] not in ("setLevel", "addHandler"):
             return False
+        if parts[-1] == "chdir":
+            # A relative one depends on the folder before it, and module code may be executed twice in a process.
+            path = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else ""
+            return isinstance(path, str) and path.startswith("/")
         if len(parts) == 1:
             return parts[0] in SETTINGS
         if parts[-1] in ("setLevel", "addHandler"):
@@ -256,7 +286,7 @@ class _Decision:
             again = name in self.deleted or any(one.number not in found for one in others if one is not piece)
             if again and not self.only_functions_bind(name, piece):
                 return False
-            if name in self.mutated and name not in self.imported:
+            if name in self.mutated and name not in self.imported and name not in self.globals:
                 return False
             if len(others) > 1 and not self.same_for_all(name, others):
                 return False

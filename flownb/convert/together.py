@@ -277,7 +277,10 @@ class _Together:
                 begin[one] = place
 
     def find_shared_state(self) -> None:
-        """What uses names that functions bind again with ``global`` is in one step."""
+        """What uses names that functions bind again with ``global`` is in one step, and what follows a ``chdir``."""
+        for place, piece in enumerate(self.found.pieces):
+            if "chdir" in piece.text:
+                self.keep(place, len(self.found.pieces) - 1)
         if self.roles.state:
             places = [
                 place

@@ -80,7 +80,11 @@ class FlowCode:
         """The marked cells' texts with what is needed to read them again, in document order."""
         cells = [*([self.flow.header] if self.flow.header else []), *self.flow.shared]
         cells += [step.cell for step in self.flow.steps]
-        return [{"source": cell.source, "kind": cell.kind, "name": cell.full_name} for cell in cells]
+        tags = [{"tags": list(cell.tags)} if cell.tags else {} for cell in cells]
+        return [
+            {"source": cell.source, "kind": cell.kind, "name": cell.full_name, **marks}
+            for cell, marks in zip(cells, tags, strict=True)
+        ]
 
     @cached_property
     def has_custom_decorators(self) -> bool:
@@ -135,10 +139,7 @@ class FlowCode:
         """
         source = self.methods[name]
         node = self.graph[name]
-        lines = source.lines
-        if not decorated:
-            start = next(i for i, line in enumerate(lines) if line.text.startswith("    @step"))
-            lines = lines[start:]
+        lines = source.lines if decorated else source.undecorated
         filename = remember_cell(node.step.cell) if node.step else "<flownb>"
         shown = len(source.loads) + source.statements - 1 if shows and source.statements else -1
         # Decorators can read what the class body defines, as they can in flow.py.

@@ -21,7 +21,7 @@ EVERYDAY = [
     "data['y'] = data.x * 2\nplt.plot(data.x, data.y)\nplt.show()",
     "# scratch\nimport ipywidgets\nbutton = ipywidgets.IntSlider()\nbutton",
     "# scratch\nimport asyncio\nawait asyncio.sleep(0)\nprint(first, random.random() < 1)",
-    "point = Point(next(waiting))\nfor n in range(3):\n    print(n, end='\\r')\nprint()\nprint(type(point), sorted([3, 1]))",
+    "point = Point(next(waiting))\nfor n in range(3):\n    print(n, end='\\r')\nprint()\nprint(type(point), len('ab'))",
     "n = len(open('out.txt').read()) + int(data.y.sum()) + point.x\nprint('n', n)",
 ]
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from flownb.cells.notebook import document_text
 from flownb.convert.plain import read_plain
 from flownb.convert.proposal import Proposal, ProposedStep
 from flownb.convert.verify.chance import may_differ, reason_of
@@ -244,10 +243,9 @@ class Proof:
         """Run the flow, or compare pairs only."""
         if runs:
             self._notify("the flow")
-        notebook = self._folder.renew() / "notebook.ipynb" if runs else self._folder.work / "notebook.ipynb"
-        notebook.write_text(document_text(proposal.document), encoding="utf-8")
         return judge(
-            notebook,
+            proposal.document,
+            self._folder.renew() if runs else self._folder.work,
             self._folder.root,
             store=self._folder.root / "store",
             runs=runs,
