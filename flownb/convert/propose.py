@@ -80,10 +80,8 @@ def _other_language(document: dict[str, Any]) -> Finding | None:
         part = metadata.get(key) if isinstance(metadata, dict) else None
         language = part.get(name) if isinstance(part, dict) else None
         if isinstance(language, str) and language and "python" not in language.lower():
-            what = f"The notebook is written in {language}."
-            return Finding(
-                "refused", "not-python", (), Message(what, "Steps are Python.", "Convert a Python notebook.")
-            )
+            message = Message(f"It is a notebook in {language}.", "Steps are Python.", "Convert a Python notebook.")
+            return Finding("refused", "not-python", (), message)
     return None
 
 
@@ -158,7 +156,7 @@ class _Proposer:
             flow_name=self.flow_name,
             displays=displays,
         )
-        findings = [*self.parameters.findings, *self.left_out(steps)]
+        findings = [*self.parameters.findings, *self.left_out(steps), *self.global_statements(ordered.pieces)]
         if not steps:
             findings.append(_nothing_to_run(self.cells))
         else:
@@ -181,14 +179,16 @@ class _Proposer:
         parameters = frozenset(self.parameters.lines)
         inherited: set[str] = set(parameters)
         captured: list[tuple[str, ...]] = []
-        for group in groups:
+        later = _bound_later(groups)
+        for group, bound in zip(groups, later, strict=True):
             names = captures_of(
                 group,
                 ordered,
                 needed,
                 inherited=frozenset(inherited),
                 required=self.constraints.captures,
-                is_last=group is groups[-1],
+                local=self.constraints.local,
+                later=bound,
             )
             captured.append(tuple(name for name in names if name not in parameters and name in values))
             inherited.update(captured[-1])
@@ -208,36 +208,31 @@ class _Proposer:
     def with_definitions(self, pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
         """The local definitions that a step repeats, and its own code with those that are defined inside it."""
         local = self.local_definitions
-        if not local:
-            return [], pieces
-        used: dict[int, Piece] = {}
-        waiting = [(name, piece.number) for piece in pieces for name in piece.reads]
+        first = min((piece.number for piece in pieces if piece.cell is pieces[-1].cell), default=0)
+        first = min(first, pieces[0].number)
+        last = max(piece.number for piece in pieces)
+        used = {piece.number: piece for piece in self.roles.of("local") if not piece.binds and piece.number < last}
+        waiting = [(name, piece.number) for piece in pieces for name in piece.reads if name in local]
         seen: set[tuple[str, int]] = set()
         while waiting:
             name, number = waiting.pop()
             if (name, number) in seen:
                 continue
             seen.add((name, number))
-            definitions = [piece for piece in local.get(name, ()) if piece.number < number]
-            if not definitions and name in local:
-                definitions = local[name][:1]
-            if definitions:
-                piece = definitions[-1]
-                if piece.number not in used:
-                    used[piece.number] = piece
-                    needs = set(piece.reads)
-                    for bound in piece.binds:
-                        if bound in self.functions:
-                            needs |= self.functions[bound].reads.keys()
-                    waiting += [(one, number) for one in needs]
-        cells = {piece.cell.number for piece in pieces}
-        first = min((piece.number for piece in pieces), default=0)
-        inside = [piece for number, piece in used.items() if piece.cell.number in cells and number > first]
-        repeated = [piece for number, piece in sorted(used.items()) if piece not in inside]
+            above = [piece for piece in local[name] if piece.number < number]
+            piece = above[-1] if above else local[name][0]
+            if piece.number not in used:
+                used[piece.number] = piece
+                needs = set(piece.reads)
+                for bound in piece.binds:
+                    if bound in self.functions:
+                        needs |= self.functions[bound].reads.keys()
+                waiting += [(one, number) for one in needs if one in local]
+        repeated = [piece for number, piece in sorted(used.items()) if number < first]
         own = list(pieces)
-        for piece in sorted(inside, key=lambda one: one.number):
-            place = next((at for at, one in enumerate(own) if one.number > piece.number and at), len(own))
-            own.insert(place, piece)
+        for number, piece in sorted(used.items()):
+            if number > first:
+                own.insert(next((at for at, one in enumerate(own) if at and one.number > number), len(own)), piece)
         return repeated, own
 
     @property
@@ -278,6 +273,25 @@ class _Proposer:
                 found.append(Finding("left_out", "cell-magic", (Place(cell.number, 1, 1),), Message(what, why, fix)))
         return found
 
+    def global_statements(self, pieces: Sequence[Piece]) -> list[Finding]:
+        """Functions with ``global`` that are code of a step, where the statement means another namespace."""
+        found: list[Finding] = []
+        for piece in pieces:
+            for name in piece.binds:
+                function = piece.cell.functions.get(name)
+                if function is None or not function.writes:
+                    continue
+                own = next(iter(function.writes))
+                other = next((one for one in pieces if own in one.definite and one is not piece), None)
+                what = f"Function `{name}` binds `{own}` with `global`, and other code of steps binds it, too."
+                why = "In a step, `global` means the names of the shared cells, not those of the step."
+                fix = f"Return the value from `{name}`, and assign it where the function is called."
+                places = [Place(piece.cell.number, function.writes[own], function.writes[own])]
+                if other is not None:
+                    places.append(Place(other.cell.number, other.binds[own], other.binds[own]))
+                found.append(Finding("refused", "global-statement", tuple(places), Message(what, why, fix)))
+        return found
+
     def refusals(self, document: dict[str, Any], steps: Sequence[WrittenStep]) -> list[Finding]:
         """The errors that the checks find in the proposed flow, with their places in the plain notebook."""
         flow = define_flow(_cells(document), default_name=self.flow_name)
@@ -303,6 +317,16 @@ class _Proposer:
         return None
 
 
+def _bound_later(groups: Sequence[Group]) -> list[frozenset[str]]:
+    """For each group the names that groups after it bind."""
+    found: list[frozenset[str]] = []
+    names: frozenset[str] = frozenset()
+    for group in reversed(groups):
+        found.append(names)
+        names = names.union(*(piece.binds for piece in group.pieces))
+    return found[::-1]
+
+
 def _explained(found: Sequence[Finding], hidden: Sequence[Finding]) -> tuple[Finding, ...]:
     """Findings without errors of the checks that another one explains.
 
@@ -310,7 +334,7 @@ def _explained(found: Sequence[Finding], hidden: Sequence[Finding]) -> tuple[Fin
     the magic that defines it.
     """
     undefined = {_named(one): one for one in found if one.code == "FN001"}
-    explained = {_named(one) for one in found if one.code == "magic-makes-value"}
+    explained = {_named(one, at) for one in found if one.code == "magic-makes-value" for at in (0, 1)}
     said: list[Finding] = []
     for one in hidden:
         error = undefined.get(_named(one)) or undefined.get(_named(one, 1))

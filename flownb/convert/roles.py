@@ -169,8 +169,31 @@ class _Decision:
                 role.update({piece.number: "shared" for piece in some})
             elif number not in self.steps and self.only_looks(some):
                 role.update({piece.number: "scratch" for piece in some if role[piece.number] == "step"})
+        self.repeat_settings()
         self.roles.shared_names = frozenset(name for piece in self.roles.of("shared") for name in piece.binds)
         self.roles.state = self.roles.shared_names & self.globals
+
+    def repeat_settings(self) -> None:
+        """Let a setting apply only to the steps below it, if there is code of steps above it that it may concern."""
+        begun = False
+        for piece in self.pieces:
+            role = self.roles.role[piece.number]
+            begun |= role == "step"
+            if begun and role == "shared" and all(map(self.is_local_setting, piece.nodes)):
+                self.roles.role[piece.number] = "local"
+
+    def is_local_setting(self, node: ast.stmt) -> bool:
+        """Whether a statement is a setting that results or printed lines may depend on."""
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            root = root_name(node.value.func)
+        elif isinstance(node, ast.Assign) and all(
+            isinstance(one, ast.Attribute | ast.Subscript) for one in node.targets
+        ):
+            root = root_name(node.targets[0])
+        else:
+            return False
+        # How warnings and figures look is not compared, and sys.path is for imports, which are shared.
+        return self.imported.get(root, "").partition(".")[0] not in {*PLOTTING, "sys", "warnings"}
 
     # What is shared
 
@@ -226,7 +249,7 @@ class _Decision:
             if isinstance(node.value, ast.Lambda):
                 return True
             if all(isinstance(target, ast.Attribute | ast.Subscript) for target in targets):
-                return all(root_name(target) in self.imported for target in targets)
+                return all(self.is_module_part(target) for target in targets)
             return self.constants and all(map(_is_plain_target, targets)) and self.is_constant(node.value)
         if isinstance(node, ast.Expr):
             return isinstance(node.value, ast.Call) and self.is_setting(node.value)
@@ -237,6 +260,13 @@ class _Decision:
             imports = any(isinstance(part, ast.Import | ast.ImportFrom) for part in node.body)
             return imports and all(map(self.is_shareable, (*node.body, *handled, *node.orelse, *node.finalbody)))
         return False
+
+    def is_module_part(self, target: ast.expr) -> bool:
+        """Whether an assignment's left side is a part of a module, or of what a module hands out: its context."""
+        if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Call):
+            call = target.value
+            return not call.args and not call.keywords and root_name(call.func) in self.imported
+        return root_name(target) in self.imported
 
     def is_constant(self, node: ast.AST) -> bool:
         """Whether an expression has the same value in every process, if the names in it do."""
@@ -279,7 +309,10 @@ class _Decision:
     def can_stay(self, piece: Piece, found: set[int]) -> bool:
         """Whether a candidate can be module code, if all of `found` are."""
         for name in self.needs(piece):
-            if any(other.number not in found for other in self.binders.get(name, ())):
+            others = self.binders.get(name, ())
+            if name in self.globals:
+                others = [one for one in others if any(name in part.names.assigned for part in one.statements)]
+            if any(other.number not in found for other in others):
                 return False
         for name in piece.binds:
             others = self.binders[name]
@@ -381,9 +414,9 @@ class _Decision:
         assigns = any(not isinstance(node, ast.Expr) for node in nodes)
         if not assigns:
             return True
-        # Values that only this cell uses are made to be looked at, if something is drawn or displayed of them.
+        # Values that only this cell uses are made to be looked at if something is drawn of them; else they are results.
         used = {one.id for node in nodes for one in ast.walk(node) if isinstance(one, ast.Name)}
-        return bool(used & plots) or isinstance(nodes[-1], ast.Expr)
+        return bool(used & plots)
 
     def looks(self, node: ast.stmt, drawn: set[str]) -> bool:
         """Whether a statement only looks at values, or draws them on what `drawn` names."""
