@@ -276,7 +276,7 @@ class _Proposer:
         pieces = [*self.roles.of("shared", "local"), *(piece for written in steps for piece in written.own)]
         defined = frozenset(name for piece in pieces for name in piece.binds) | frozenset(self.parameters.lines)
         found = list(magic_findings(self.cells, self.roles, names_needed(pieces) - defined))
-        kept = {cell for written in steps for cell in written.step.cells if written.wrappers}
+        kept = {written.step.cells[0] for written in steps if written.wrappers}
         in_steps = {piece.cell.number for piece in pieces if self.roles.role[piece.number] == "step"}
         for cell in self.cells:
             if cell.wrappers and cell.number in in_steps - kept:
