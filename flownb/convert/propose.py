@@ -16,6 +16,7 @@ from flownb.convert.document import WrittenStep, write_document
 from flownb.convert.grouping import Group, group_cells
 from flownb.convert.hidden import find_hidden
 from flownb.convert.liveness import captures_of, loads_of, needed_before
+from flownb.convert.magics import magic_findings, names_needed
 from flownb.convert.naming import name_step
 from flownb.convert.parameters import FoundParameters, find_parameters
 from flownb.convert.pieces import Piece, cut_cells, parts_of
@@ -62,12 +63,26 @@ def propose(
     if marked:
         named = next((cell.name for cell in marked if cell.kind == "flow" and cell.name), flow_name)
         return Proposal(named, document=document, changed=False, requirements=requirements(tuple(_cells(document))))
+    if (other := _other_language(document)) is not None:
+        return Proposal(flow_name, document=document, findings=(other,))
     return _Proposer(document, tuple(parameters), flow_name, constraints).proposal()
 
 
 def is_flow(document: dict[str, Any]) -> bool:
     """Whether a notebook has marked cells, so that it is a flow already."""
     return any(cell.kind in ("flow", "step") or not cell.tags for cell in _marked_cells(document))
+
+
+def _other_language(document: dict[str, Any]) -> Finding | None:
+    """That a notebook is not in Python, if its metadata says so."""
+    metadata = document.get("metadata")
+    for key, name in (("language_info", "name"), ("kernelspec", "language")):
+        part = metadata.get(key) if isinstance(metadata, dict) else None
+        language = part.get(name) if isinstance(part, dict) else None
+        if isinstance(language, str) and language and "python" not in language.lower():
+            message = Message(f"It is a notebook in {language}.", "Steps are Python.", "Convert a Python notebook.")
+            return Finding("refused", "not-python", (), message)
+    return None
 
 
 def _cells(document: dict[str, Any]) -> list[Cell]:
@@ -104,8 +119,10 @@ class _Proposer:
         self.parameters: FoundParameters = find_parameters(self.cells, self.pieces, parameters)
         self.generators = Generators(self.cells, self.pieces)
         self.roles: Roles = self.decided()
+        if not self.roles.of("step"):
+            self.roles = self.decided(constants=False)
 
-    def decided(self) -> Roles:
+    def decided(self, *, constants: bool = True) -> Roles:
         """The roles of all pieces."""
         chosen = [piece for piece in self.pieces if piece.number in self.parameters.pieces]
         return decide_roles(
@@ -115,6 +132,7 @@ class _Proposer:
             steps=self.constraints.steps,
             must_run=self.generators.matters,
             scratch=self.parameters.injected,
+            constants=constants,
         )
 
     def proposal(self) -> Proposal:
@@ -138,7 +156,7 @@ class _Proposer:
             flow_name=self.flow_name,
             displays=displays,
         )
-        findings = [*self.parameters.findings, *self.left_out(steps)]
+        findings = [*self.parameters.findings, *self.left_out(steps), *self.global_statements(ordered.pieces)]
         if not steps:
             findings.append(_nothing_to_run(self.cells))
         else:
@@ -154,21 +172,23 @@ class _Proposer:
             (),
             document,
         )
-        return replace(proposal, findings=(*findings, *find_hidden(self.cells, proposal)))
+        return replace(proposal, findings=_explained(findings, find_hidden(self.cells, proposal)))
 
     def steps(self, groups: list[Group], ordered: Any, needed: Any, values: frozenset[str]) -> list[WrittenStep]:
         """The steps, with what each captures and loads."""
         parameters = frozenset(self.parameters.lines)
         inherited: set[str] = set(parameters)
         captured: list[tuple[str, ...]] = []
-        for group in groups:
+        later = _bound_later(groups)
+        for group, bound in zip(groups, later, strict=True):
             names = captures_of(
                 group,
                 ordered,
                 needed,
                 inherited=frozenset(inherited),
                 required=self.constraints.captures,
-                is_last=group is groups[-1],
+                local=self.constraints.local,
+                later=bound,
             )
             captured.append(tuple(name for name in names if name not in parameters and name in values))
             inherited.update(captured[-1])
@@ -188,36 +208,31 @@ class _Proposer:
     def with_definitions(self, pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
         """The local definitions that a step repeats, and its own code with those that are defined inside it."""
         local = self.local_definitions
-        if not local:
-            return [], pieces
-        used: dict[int, Piece] = {}
-        waiting = [(name, piece.number) for piece in pieces for name in piece.reads]
+        first = min((piece.number for piece in pieces if piece.cell is pieces[-1].cell), default=0)
+        first = min(first, pieces[0].number)
+        last = max(piece.number for piece in pieces)
+        used = {piece.number: piece for piece in self.roles.of("local") if not piece.binds and piece.number < last}
+        waiting = [(name, piece.number) for piece in pieces for name in piece.reads if name in local]
         seen: set[tuple[str, int]] = set()
         while waiting:
             name, number = waiting.pop()
             if (name, number) in seen:
                 continue
             seen.add((name, number))
-            definitions = [piece for piece in local.get(name, ()) if piece.number < number]
-            if not definitions and name in local:
-                definitions = local[name][:1]
-            if definitions:
-                piece = definitions[-1]
-                if piece.number not in used:
-                    used[piece.number] = piece
-                    needs = set(piece.reads)
-                    for bound in piece.binds:
-                        if bound in self.functions:
-                            needs |= self.functions[bound].reads.keys()
-                    waiting += [(one, number) for one in needs]
-        cells = {piece.cell.number for piece in pieces}
-        first = min((piece.number for piece in pieces), default=0)
-        inside = [piece for number, piece in used.items() if piece.cell.number in cells and number > first]
-        repeated = [piece for number, piece in sorted(used.items()) if piece not in inside]
+            above = [piece for piece in local[name] if piece.number < number]
+            piece = above[-1] if above else local[name][0]
+            if piece.number not in used:
+                used[piece.number] = piece
+                needs = set(piece.reads)
+                for bound in piece.binds:
+                    if bound in self.functions:
+                        needs |= self.functions[bound].reads.keys()
+                waiting += [(one, number) for one in needs if one in local]
+        repeated = [piece for number, piece in sorted(used.items()) if number < first]
         own = list(pieces)
-        for piece in sorted(inside, key=lambda one: one.number):
-            place = next((at for at, one in enumerate(own) if one.number > piece.number and at), len(own))
-            own.insert(place, piece)
+        for number, piece in sorted(used.items()):
+            if number > first:
+                own.insert(next((at for at, one in enumerate(own) if at and one.number > number), len(own)), piece)
         return repeated, own
 
     @property
@@ -245,7 +260,37 @@ class _Proposer:
 
     def left_out(self, steps: Collection[WrittenStep]) -> list[Finding]:
         """What of the notebook is not part of the flow, although it may do something."""
-        return []
+        pieces = [*self.roles.of("shared", "local"), *(piece for written in steps for piece in written.own)]
+        defined = frozenset(name for piece in pieces for name in piece.binds) | frozenset(self.parameters.lines)
+        found = list(magic_findings(self.cells, self.roles, names_needed(pieces) - defined))
+        kept = {cell for written in steps for cell in written.step.cells if written.wrappers}
+        in_steps = {piece.cell.number for piece in pieces if self.roles.role[piece.number] == "step"}
+        for cell in self.cells:
+            if cell.wrappers and cell.number in in_steps - kept:
+                what = f"`{cell.wrappers[0]}` of cell {cell.number} is left out."
+                why = "The cell became a part of a step, and a cell magic applies to a whole cell."
+                fix = "Write it above the step's first line, if you want it there."
+                found.append(Finding("left_out", "cell-magic", (Place(cell.number, 1, 1),), Message(what, why, fix)))
+        return found
+
+    def global_statements(self, pieces: Sequence[Piece]) -> list[Finding]:
+        """Functions with ``global`` that are code of a step, where the statement means another namespace."""
+        found: list[Finding] = []
+        for piece in pieces:
+            for name in piece.binds:
+                function = piece.cell.functions.get(name)
+                if function is None or not function.writes:
+                    continue
+                own = next(iter(function.writes))
+                other = next((one for one in pieces if own in one.definite and one is not piece), None)
+                what = f"Function `{name}` binds `{own}` with `global`, and other code of steps binds it, too."
+                why = "In a step, `global` means the names of the shared cells, not those of the step."
+                fix = f"Return the value from `{name}`, and assign it where the function is called."
+                places = [Place(piece.cell.number, function.writes[own], function.writes[own])]
+                if other is not None:
+                    places.append(Place(other.cell.number, other.binds[own], other.binds[own]))
+                found.append(Finding("refused", "global-statement", tuple(places), Message(what, why, fix)))
+        return found
 
     def refusals(self, document: dict[str, Any], steps: Sequence[WrittenStep]) -> list[Finding]:
         """The errors that the checks find in the proposed flow, with their places in the plain notebook."""
@@ -255,11 +300,56 @@ class _Proposer:
         for diagnostic in errors_of(check_flow(flow)):
             if diagnostic.here:
                 continue  # this Python lacks a module, which may be installed where the flow runs
-            place = None
             if diagnostic.step in by_name:
                 place = _plain_place(by_name[diagnostic.step], diagnostic.line - diagnostic.cell.body_line + 1)
-            found.append(Finding("refused", diagnostic.code, (place,) if place is not None else (), diagnostic.message))
+            else:
+                place = self.place_of_shared(diagnostic.cell.source.split("\n")[diagnostic.line - 1])
+            places = (place,) if place is not None else ()
+            found.append(Finding("refused", diagnostic.code, places, diagnostic.message))
         return found
+
+    def place_of_shared(self, line: str) -> Place | None:
+        """The place in the plain notebook of a line of shared code."""
+        for piece in self.roles.of("shared"):
+            for number, text in enumerate(piece.text.split("\n"), piece.first):
+                if text == line:
+                    return Place(piece.cell.number, number, number)
+        return None
+
+
+def _bound_later(groups: Sequence[Group]) -> list[frozenset[str]]:
+    """For each group the names that groups after it bind."""
+    found: list[frozenset[str]] = []
+    names: frozenset[str] = frozenset()
+    for group in reversed(groups):
+        found.append(names)
+        names = names.union(*(piece.binds for piece in group.pieces))
+    return found[::-1]
+
+
+def _explained(found: Sequence[Finding], hidden: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Findings without errors of the checks that another one explains.
+
+    The checks say that a name is not defined; why it is not, the search for hidden state often knows, or the finding on
+    the magic that defines it.
+    """
+    undefined = {_named(one): one for one in found if one.code == "FN001"}
+    explained = {_named(one, at) for one in found if one.code == "magic-makes-value" for at in (0, 1)}
+    said: list[Finding] = []
+    for one in hidden:
+        error = undefined.get(_named(one)) or undefined.get(_named(one, 1))
+        lines = {(place.cell, place.line) for place in one.places}
+        if error is not None and any((place.cell, place.line) in lines for place in error.places):
+            explained.add(_named(error))
+            one = replace(one, kind="refused")
+        said.append(one)
+    return (*(one for one in found if one.code != "FN001" or _named(one) not in explained), *said)
+
+
+def _named(finding: Finding, place: int = 0) -> str:
+    """The first name, or another one, that the first sentence of a finding quotes."""
+    quoted = finding.message.what.split("`")[1::2]
+    return quoted[place] if place < len(quoted) else ""
 
 
 def _plain_place(written: WrittenStep, line: int) -> Place | None:
