@@ -286,9 +286,10 @@ class RunMagics(Magics):
             print(f"warning: {found}")
         for note in left_out_magics(frontend.session.flow):
             print(f"note: {note}")
-        print_export(frontend.session, export, path, force=values["force"])
+        said: dict[str, bool] = {"force": values["force"], "is_headless": frontend.is_headless}
+        print_export(frontend.session, export, path, **said)
         if values["requirements"]:
-            print_requirements(frontend.session, path, force=values["force"])
+            print_requirements(frontend.session, path, **said)
 
 
 def _load_into(frontend: Frontend, words: list[str]) -> None:
