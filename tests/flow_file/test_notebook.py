@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tokenize
 from pathlib import Path
 
@@ -298,3 +299,12 @@ def test_what_cannot_be_imported_gives_a_clear_error(name: str) -> None:
         notebook_of(read_flow_file(text, "f.py"))
     assert found.value.what.partition(" 3.")[0] == expected.partition(" 3.")[0]
     assert "Line 1: `print 'a'`" not in found.value.why or name == "Python 2"
+
+
+def test_the_page_shows_what_an_import_makes() -> None:
+    """The cells in docs/import.md are those of its file."""
+    page = (Path(__file__).parents[2] / "docs" / "import.md").read_text("utf-8")
+    (file,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    shown = re.findall(r"````text\n(.*?)\n````", page, flags=re.S)
+    assert [cell["source"] for cell in imported(file)["cells"]] == shown
+    assert arranged(exported(imported(file))) == arranged(file)
