@@ -214,7 +214,7 @@ NOT_CARRIED = {
         flow("    @step\n    def start(self):\n        self.next(self.end)\n").replace(
             "    F()", "    print(1)\n    F()"
         ),
-        ["lines 14 to 16: The code that starts the flow does more than that."],
+        ["lines 14 to 16: The code that starts the flow is not `F()` alone."],
     ),
     "code that needs the class": (
         flow("    @step\n    def start(self):\n        self.next(self.end)\n", after="\n\nALL = [F]\nFIRST = ALL[0]\n"),
@@ -245,6 +245,16 @@ NOT_CARRIED = {
     "another name for self": (
         flow("    @step\n    def start(this):\n        this.next(this.end)\n"),
         ["line 6: Step `start` calls its flow `this`."],
+    ),
+    "a base class without a name": (
+        flow("    @step\n    def start(self):\n        self.next(self.end)\n", line="class F(list[int], FlowSpec):"),
+        ["line 4: The base class `list[int]` of `F` gets a name in a %%shared cell."],
+    ),
+    "a decorated function at the top": (
+        flow(
+            "    @step\n    def start(self):\n        @retry\n        def f(): pass\n        self.next(self.end)\n",
+        ),
+        ["line 7: `@retry` of the function `f` counts as a decorator of step start."],
     ),
     "a use of a step": (
         flow("    @step\n    def start(self):\n        self.next(self.end)\n    other = start\n"),
