@@ -216,6 +216,7 @@ MODULES: Mapping[str, str] = {
     "check": "check",
     "export": "export",
     "import": "import_",
+    "convert": "convert",
     "show": "results",
     "card": "results",
     "runs": "results",

@@ -66,6 +66,7 @@ def decide_roles(
     steps: frozenset[int] = frozenset(),
     must_run: Callable[[Piece], bool] = lambda piece: False,
     scratch: frozenset[int] = frozenset(),
+    constants: bool = True,
 ) -> Roles:
     """Decide what each piece is.
 
@@ -82,8 +83,10 @@ def decide_roles(
         Whether a piece that only looks has to be in a step, because of what it does to the process.
     scratch : frozenset of int
         Numbers of pieces that stay scratch in any case.
+    constants : bool
+        Whether constants are shared; if not, they are code of steps.
     """
-    return _Decision(cells, pieces, list(parameters), steps, must_run, scratch).roles
+    return _Decision(cells, pieces, list(parameters), steps, must_run, scratch, constants).roles
 
 
 class _Decision:
@@ -97,12 +100,14 @@ class _Decision:
         steps: frozenset[int],
         must_run: Callable[[Piece], bool],
         scratch: frozenset[int],
+        constants: bool,
     ) -> None:
         self.cells = cells
         self.pieces = pieces
         self.steps = steps
         self.must_run = must_run
         self.scratch = scratch
+        self.constants = constants
         self.parameters = {piece.number for piece in parameters}
         self.of_cell: dict[int, list[Piece]] = {}
         self.binders: dict[str, list[Piece]] = {}
@@ -115,11 +120,32 @@ class _Decision:
             self.functions.update(cell.functions)
         self.mutated = {name for piece in pieces for name in piece.mutated}
         self.mutated |= {name for function in self.functions.values() for name in function.mutated}
+        self.mutated |= self.also_mutated()
         self.deleted = {name for piece in pieces for name in piece.deletes}
-        self.globals = {name for function in self.functions.values() for name in function.writes}
+        # What functions with a `global` statement bind or change is state of the process.
+        writing = [function for function in self.functions.values() if function.writes]
+        self.globals = {name for function in writing for name in (*function.writes, *function.mutated)}
         self.imported = imported_names(pieces)
         self.roles = Roles(pieces)
         self.decide()
+
+    def also_mutated(self) -> set[str]:
+        """Names whose object changes under another name."""
+        found: set[str] = set()
+        pairs: dict[str, set[str]] = {}
+        for piece in self.pieces:
+            for statement in piece.statements:
+                for new, old, is_part in statement.aliases:
+                    pairs.setdefault(new, set()).add(old)
+                    if not is_part:
+                        pairs.setdefault(old, set()).add(new)
+        waiting = [name for name in self.mutated if name in pairs]
+        while waiting:
+            for other in pairs.get(waiting.pop(), ()):
+                if other not in found:
+                    found.add(other)
+                    waiting.append(other)
+        return found
 
     def decide(self) -> None:
         """Fill the roles."""
@@ -143,8 +169,31 @@ class _Decision:
                 role.update({piece.number: "shared" for piece in some})
             elif number not in self.steps and self.only_looks(some):
                 role.update({piece.number: "scratch" for piece in some if role[piece.number] == "step"})
+        self.repeat_settings()
         self.roles.shared_names = frozenset(name for piece in self.roles.of("shared") for name in piece.binds)
         self.roles.state = self.roles.shared_names & self.globals
+
+    def repeat_settings(self) -> None:
+        """Let a setting apply only to the steps below it, if there is code of steps above it that it may concern."""
+        begun = False
+        for piece in self.pieces:
+            role = self.roles.role[piece.number]
+            begun |= role == "step"
+            if begun and role == "shared" and all(map(self.is_local_setting, piece.nodes)):
+                self.roles.role[piece.number] = "local"
+
+    def is_local_setting(self, node: ast.stmt) -> bool:
+        """Whether a statement is a setting that results or printed lines may depend on."""
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            root = root_name(node.value.func)
+        elif isinstance(node, ast.Assign) and all(
+            isinstance(one, ast.Attribute | ast.Subscript) for one in node.targets
+        ):
+            root = root_name(node.targets[0])
+        else:
+            return False
+        # How warnings and figures look is not compared, and sys.path is for imports, which are shared.
+        return self.imported.get(root, "").partition(".")[0] not in {*PLOTTING, "sys", "warnings"}
 
     # What is shared
 
@@ -200,8 +249,8 @@ class _Decision:
             if isinstance(node.value, ast.Lambda):
                 return True
             if all(isinstance(target, ast.Attribute | ast.Subscript) for target in targets):
-                return all(root_name(target) in self.imported for target in targets)
-            return all(_is_plain_target(target) for target in targets) and self.is_constant(node.value)
+                return all(self.is_module_part(target) for target in targets)
+            return self.constants and all(map(_is_plain_target, targets)) and self.is_constant(node.value)
         if isinstance(node, ast.Expr):
             return isinstance(node.value, ast.Call) and self.is_setting(node.value)
         if isinstance(node, ast.If):
@@ -211,6 +260,13 @@ class _Decision:
             imports = any(isinstance(part, ast.Import | ast.ImportFrom) for part in node.body)
             return imports and all(map(self.is_shareable, (*node.body, *handled, *node.orelse, *node.finalbody)))
         return False
+
+    def is_module_part(self, target: ast.expr) -> bool:
+        """Whether an assignment's left side is a part of a module, or of what a module hands out: its context."""
+        if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Call):
+            call = target.value
+            return not call.args and not call.keywords and root_name(call.func) in self.imported
+        return root_name(target) in self.imported
 
     def is_constant(self, node: ast.AST) -> bool:
         """Whether an expression has the same value in every process, if the names in it do."""
@@ -240,6 +296,10 @@ class _Decision:
             )
         if parts[0] not in self.imported and parts[-1] not in ("setLevel", "addHandler"):
             return False
+        if parts[-1] == "chdir":
+            # A relative one depends on the folder before it, and module code may be executed twice in a process.
+            path = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else ""
+            return isinstance(path, str) and path.startswith("/")
         if len(parts) == 1:
             return parts[0] in SETTINGS
         if parts[-1] in ("setLevel", "addHandler"):
@@ -249,14 +309,17 @@ class _Decision:
     def can_stay(self, piece: Piece, found: set[int]) -> bool:
         """Whether a candidate can be module code, if all of `found` are."""
         for name in self.needs(piece):
-            if any(other.number not in found for other in self.binders.get(name, ())):
+            others = self.binders.get(name, ())
+            if name in self.globals:
+                others = [one for one in others if any(name in part.names.assigned for part in one.statements)]
+            if any(other.number not in found for other in others):
                 return False
         for name in piece.binds:
             others = self.binders[name]
             again = name in self.deleted or any(one.number not in found for one in others if one is not piece)
             if again and not self.only_functions_bind(name, piece):
                 return False
-            if name in self.mutated and name not in self.imported:
+            if name in self.mutated and name not in self.imported and name not in self.globals:
                 return False
             if len(others) > 1 and not self.same_for_all(name, others):
                 return False
@@ -351,9 +414,9 @@ class _Decision:
         assigns = any(not isinstance(node, ast.Expr) for node in nodes)
         if not assigns:
             return True
-        # Values that only this cell uses are made to be looked at, if something is drawn or displayed of them.
+        # Values that only this cell uses are made to be looked at if something is drawn of them; else they are results.
         used = {one.id for node in nodes for one in ast.walk(node) if isinstance(one, ast.Name)}
-        return bool(used & plots) or isinstance(nodes[-1], ast.Expr)
+        return bool(used & plots)
 
     def looks(self, node: ast.stmt, drawn: set[str]) -> bool:
         """Whether a statement only looks at values, or draws them on what `drawn` names."""

@@ -277,7 +277,10 @@ class _Together:
                 begin[one] = place
 
     def find_shared_state(self) -> None:
-        """What uses names that functions bind again with ``global`` is in one step."""
+        """What uses names that functions bind again with ``global`` is in one step, and what follows a ``chdir``."""
+        for place, piece in enumerate(self.found.pieces):
+            if "chdir" in piece.text:
+                self.keep(place, len(self.found.pieces) - 1)
         if self.roles.state:
             places = [
                 place
@@ -293,7 +296,9 @@ class _Together:
         local_classes = {
             node.name for piece in self.found.pieces for node in piece.nodes if isinstance(node, ast.ClassDef)
         }
-        makers = {name for name, function in self.functions.items() if name in self.generator_functions}
+        makers = self.makers
+        local_functions = {name for piece in self.roles.of("local") for name in piece.binds if name in self.functions}
+        found |= local_functions
         plots = {name for name, full in self.generators.imported.items() if full.partition(".")[0] in PLOTTING}
         for piece in self.found.pieces:
             for node in piece.nodes:
@@ -307,26 +312,35 @@ class _Together:
                             for n in ast.walk(t)
                             if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
                         }
-        return found
+        return found - local_functions
 
     @cached_property
-    def generator_functions(self) -> set[str]:
-        """Functions of the notebook with a ``yield``."""
+    def makers(self) -> set[str]:
+        """Functions of the notebook that return a generator, or a function that they define."""
         found: set[str] = set()
         for piece in self.roles.pieces:
-            for node in piece.nodes if "yield" in piece.text else ():
-                if isinstance(node, ast.FunctionDef) and any(
-                    isinstance(one, ast.Yield | ast.YieldFrom) for one in _own(node)
-                ):
-                    found.add(node.name)
+            for node in piece.nodes:
+                if isinstance(node, ast.FunctionDef):
+                    inside = {one.name for one in ast.walk(node) if isinstance(one, ast.FunctionDef)} - {node.name}
+                    for one in _own(node):
+                        value = one.value if isinstance(one, ast.Return) else None
+                        returned = isinstance(value, ast.Lambda) or getattr(value, "id", "") in inside
+                        if isinstance(one, ast.Yield | ast.YieldFrom) or returned:
+                            found.add(node.name)
         return found
 
     def is_unstorable(self, value: ast.expr, known: set[str], makers: set[str], plots: set[str]) -> bool:
         """Whether a value cannot be stored, as far as its text shows."""
-        if isinstance(value, ast.GeneratorExp):
+        if isinstance(value, ast.GeneratorExp | ast.Lambda):
             return True
         if isinstance(value, ast.Tuple | ast.List):
             return any(self.is_unstorable(one, known, makers, plots) for one in value.elts)
+        if isinstance(value, ast.Dict):
+            return any(self.is_unstorable(one, known, makers, plots) for one in value.values)
+        if isinstance(value, ast.ListComp | ast.SetComp):
+            return self.is_unstorable(value.elt, known, makers, plots)
+        if isinstance(value, ast.DictComp):
+            return self.is_unstorable(value.value, known, makers, plots)
         if isinstance(value, ast.Name):
             return value.id in known
         if isinstance(value, ast.Subscript):

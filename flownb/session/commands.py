@@ -23,6 +23,7 @@ from flownb.session.parser import (
     Argument,
     Command,
     Face,
+    FlowName,
     Moment,
     NameValue,
     OneOf,
@@ -300,6 +301,49 @@ COMMANDS = (
         ),
     ),
     Command(
+        "convert",
+        "Turn a plain notebook into a flow in a new file, and prove that it gives the same values.",
+        "%flow convert",
+        "flownb convert NOTEBOOK",
+        (
+            _NOTEBOOK,
+            _option(
+                "-o",
+                "--output",
+                type=Path,
+                metavar="FILE",
+                shell_complete=completed_files,
+                help="The file to write; default: NAME_flow.ipynb beside the notebook.",
+            ),
+            _option(
+                "parameters",
+                "--parameter",
+                multiple=True,
+                metavar="NAME",
+                help="A constant that becomes a parameter; can be given several times.",
+            ),
+            _option(
+                "flow_name",
+                "--name",
+                type=FlowName(),
+                metavar="FLOW",
+                help="The flow's name; default: after the file to write.",
+            ),
+            _switch("--no-verify", help="Execute nothing: do not compare the values of both."),
+            _switch("--force", help="Replace the file to write if it exists."),
+            _switch("as_json", "--json", help="Print the result as JSON, for tools.", face="command"),
+        ),
+        (
+            ("", "to NAME_flow.ipynb, with the proof"),
+            ("--no-verify", "without executing anything"),
+            ("--parameter alpha --name TrainFlow", "with a parameter and a name"),
+        ),
+        (
+            ("-o flow.ipynb", "to another file"),
+            ("--parameter alpha --no-verify", "with a parameter, without the proof"),
+        ),
+    ),
+    Command(
         "show",
         "Print the DAG with each step's state.",
         terminal="flownb show NOTEBOOK",
@@ -457,8 +501,8 @@ COMMANDS = (
         ),
         (
             ("", "this notebook and its latest run"),
-            ("7", "run 7 and this notebook"),
-            ("7 8 --only artifacts", "the results of two runs"),
+            ("2", "run 2 and this notebook"),
+            ("2 3 --only artifacts", "the results of two runs"),
         ),
         (
             ("NOTEBOOK", "a notebook and its latest run"),
