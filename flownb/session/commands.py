@@ -271,13 +271,13 @@ COMMANDS = (
     ),
     Command(
         "import",
-        "Write a Metaflow file as a notebook.",
+        "Write a Metaflow file, or a notebook with Kale's tags, as a notebook of flownb.",
         terminal="flownb import",
         parameters=(
             Argument(
                 "file",
                 "file",
-                "A Metaflow file.",
+                "A Metaflow file, or an .ipynb file with Kale's tags.",
                 need="It makes a notebook of a file.",
                 metavar="FILE",
                 type=Path,
