@@ -195,6 +195,11 @@ SILENT: list[Cells] = [
     ("a = 1", "b = a", "b += 1", "print(a)")[:2],
     ("def f(): return 1", "print(f())", "def f(): return 1", "f()"),
     ("def f(): return 1", "def f(): return 2", "f()"),
+    (
+        "import seaborn.objects as so\np = so.Plot([1])",
+        "p.label(x='a')",
+        "p.add(so.Dots())\np.add(so.Line(), color='r')",
+    ),
     # functions
     ("rate = 1", "def f(x):\n    return x * rate", "f(1)", "f(2)"),
     ("rate = 1", "def f(x, rate):\n    return x * rate", "rate = 2", "f(1, rate)"),

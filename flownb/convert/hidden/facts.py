@@ -284,10 +284,17 @@ def _changing_call(node: ast.stmt, call: ast.Call, imports: Imports) -> Iterator
             # `df = df.append(…)` of old pandas is a replacement, which is reported as such.
             if plain or inplace or function.attr.startswith("pop"):
                 yield _changed(name, node, "grown")
-        elif plain and function.attr in SETTLING:
+        elif plain and function.attr in SETTLING and not _makes_another(call):
             yield _changed(name, node, "set")
     if call.args and path_of(function, imports) in CHANGERS and (name := root_of(call.args[0])):
         yield _changed(name, node, "grown")
+
+
+def _makes_another(call: ast.Call) -> bool:
+    """Whether an ``add`` is rather one that returns a new object: ``plot.add(Dots(), …)`` instead of ``seen.add(x)``."""
+    assert isinstance(call.func, ast.Attribute)
+    one = len(call.args) == 1 and not call.keywords and not isinstance(call.args[0], ast.Call)
+    return call.func.attr == "add" and not one
 
 
 def path_of(node: ast.expr, imports: Imports) -> str:
