@@ -1,7 +1,8 @@
 """Which names each step has to capture, and what the run's results are.
 
 A step captures a name if it binds it, or may change its object in place, and a later step needs the value, or a scratch
-cell below looks at it. The last step also captures what it computes and nothing else uses: the results of the notebook.
+cell below looks at it. It also captures its results: variables whose last value is only displayed or printed, or not
+used at all, and which no later step binds again.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def captures_of(
     *,
     inherited: frozenset[str],
     required: Iterable[tuple[int, str]] = (),
-    is_last: bool = False,
+    local: Iterable[tuple[int, str]] = (),
+    later: frozenset[str] = frozenset(),
 ) -> tuple[str, ...]:
     """The names that a step captures, in the order in which its code binds or changes them.
 
@@ -69,8 +71,10 @@ def captures_of(
         Names that earlier steps pass on.
     required : iterable of (int, str)
         Names that the step with a cell captures in any case.
-    is_last : bool
-        Whether the step is the last one, whose results are captured too.
+    local : iterable of (int, str)
+        Names that the step with a cell cannot capture.
+    later : frozenset of str
+        Names that later steps bind again, so that they are not results.
     """
     places: dict[str, int] = {}
     certain: set[str] = set()
@@ -79,11 +83,13 @@ def captures_of(
             places.setdefault(name, place)
         certain = (certain | ordered.pieces[place].definite) - ordered.pieces[place].deletes
     after = needed[group.last + 1]
-    results = _results(group) if is_last else frozenset()
-    asked = {name for cell, name in required if cell in {piece.cell.number for piece in group.pieces}}
+    results = _results(group) - later
+    cells = {piece.cell.number for piece in group.pieces}
+    asked = {name for cell, name in required if cell in cells}
+    left_out = {name for cell, name in local if cell in cells}
     found = []
     for name in [*places, *sorted(asked - places.keys())]:
-        if is_illegal(name) or name in ordered.unstorable or _is_definition(name, group.pieces):
+        if is_illegal(name) or name in ordered.unstorable or name in left_out or _is_definition(name, group.pieces):
             continue
         read = any(name in ordered.pieces[place].reads for place in range(group.last + 1, len(ordered.pieces)))
         has_value = name in inherited or name in certain or (read and name in _bound(group))

@@ -156,7 +156,7 @@ class _Proposer:
             flow_name=self.flow_name,
             displays=displays,
         )
-        findings = [*self.parameters.findings, *self.left_out(steps)]
+        findings = [*self.parameters.findings, *self.left_out(steps), *self.global_statements(ordered.pieces)]
         if not steps:
             findings.append(_nothing_to_run(self.cells))
         else:
@@ -179,14 +179,16 @@ class _Proposer:
         parameters = frozenset(self.parameters.lines)
         inherited: set[str] = set(parameters)
         captured: list[tuple[str, ...]] = []
-        for group in groups:
+        later = _bound_later(groups)
+        for group, bound in zip(groups, later, strict=True):
             names = captures_of(
                 group,
                 ordered,
                 needed,
                 inherited=frozenset(inherited),
                 required=self.constraints.captures,
-                is_last=group is groups[-1],
+                local=self.constraints.local,
+                later=bound,
             )
             captured.append(tuple(name for name in names if name not in parameters and name in values))
             inherited.update(captured[-1])
@@ -199,7 +201,8 @@ class _Proposer:
             repeated, own = self.with_definitions(group.pieces)
             loads = loads_of([*repeated, *own], frozenset(available))
             parts = parts_of([*repeated, *own], "step")
-            found.append(WrittenStep(ProposedStep(name, parts, captures, loads), tuple(own), tuple(repeated)))
+            cells = tuple(dict.fromkeys(ordered.cells[group.first : group.last + 1]))
+            found.append(WrittenStep(ProposedStep(name, parts, captures, loads), tuple(own), tuple(repeated), cells))
             available.update(captures)
         return found
 
@@ -271,6 +274,25 @@ class _Proposer:
                 found.append(Finding("left_out", "cell-magic", (Place(cell.number, 1, 1),), Message(what, why, fix)))
         return found
 
+    def global_statements(self, pieces: Sequence[Piece]) -> list[Finding]:
+        """Functions with ``global`` that are code of a step, where the statement means another namespace."""
+        found: list[Finding] = []
+        for piece in pieces:
+            for name in piece.binds:
+                function = piece.cell.functions.get(name)
+                if function is None or not function.writes:
+                    continue
+                own = next(iter(function.writes))
+                other = next((one for one in pieces if own in one.definite and one is not piece), None)
+                what = f"Function `{name}` binds `{own}` with `global`, and other code of steps binds it, too."
+                why = "In a step, `global` means the names of the shared cells, not those of the step."
+                fix = f"Return the value from `{name}`, and assign it where the function is called."
+                places = [Place(piece.cell.number, function.writes[own], function.writes[own])]
+                if other is not None:
+                    places.append(Place(other.cell.number, other.binds[own], other.binds[own]))
+                found.append(Finding("refused", "global-statement", tuple(places), Message(what, why, fix)))
+        return found
+
     def refusals(self, document: dict[str, Any], steps: Sequence[WrittenStep]) -> list[Finding]:
         """The errors that the checks find in the proposed flow, with their places in the plain notebook."""
         flow = define_flow(_cells(document), default_name=self.flow_name)
@@ -294,6 +316,16 @@ class _Proposer:
                 if text == line:
                     return Place(piece.cell.number, number, number)
         return None
+
+
+def _bound_later(groups: Sequence[Group]) -> list[frozenset[str]]:
+    """For each group the names that groups after it bind."""
+    found: list[frozenset[str]] = []
+    names: frozenset[str] = frozenset()
+    for group in reversed(groups):
+        found.append(names)
+        names = names.union(*(piece.binds for piece in group.pieces))
+    return found[::-1]
 
 
 def _explained(found: Sequence[Finding], hidden: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -309,7 +309,10 @@ class _Decision:
     def can_stay(self, piece: Piece, found: set[int]) -> bool:
         """Whether a candidate can be module code, if all of `found` are."""
         for name in self.needs(piece):
-            if any(other.number not in found for other in self.binders.get(name, ())):
+            others = self.binders.get(name, ())
+            if name in self.globals:
+                others = [one for one in others if any(name in part.names.assigned for part in one.statements)]
+            if any(other.number not in found for other in others):
                 return False
         for name in piece.binds:
             others = self.binders[name]

@@ -35,13 +35,20 @@ class Repair:
 
     def __add__(self, other: Repair) -> Repair:
         one, two = self.constraints, other.constraints
-        both = Constraints(one.together | two.together, one.captures | two.captures, one.steps | two.steps)
+        both = Constraints(
+            one.together | two.together, one.captures | two.captures, one.steps | two.steps, one.local | two.local
+        )
         return Repair(both, (*self.findings, *(new for new in other.findings if new not in self.findings)))
 
     def adds_to(self, known: Constraints) -> bool:
         """Whether it has a constraint that is not known."""
         mine = self.constraints
-        return not (mine.together <= known.together and mine.captures <= known.captures and mine.steps <= known.steps)
+        return not (
+            mine.together <= known.together
+            and mine.captures <= known.captures
+            and mine.steps <= known.steps
+            and mine.local <= known.local
+        )
 
 
 def unstorable(
@@ -86,7 +93,9 @@ def unstorable(
             )
             fix = f"To have several steps, make `{name}` in each step that uses it."
             finding = Finding("unstorable", "value-not-storable", places, Message(what, problem, fix))
-            found += Repair(Constraints(together=frozenset([(made, used)])), (finding,))
+            alone = frozenset([(number, name) for number in step.cells])
+            pair = frozenset([(made, used)])
+            found += Repair(Constraints(together=pair) if made != used else Constraints(local=alone), (finding,))
     return found
 
 
