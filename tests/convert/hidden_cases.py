@@ -186,6 +186,7 @@ SILENT: list[Cells] = [
     ("xs = []\nfor i in range(3):\n    xs.append(i)\ntotal = 0\ntotal += 1", "print(xs, total)"),
     (PANDAS + "\ndf = df.dropna()\ndf['a'] = 1", "df.head()", "df.describe()"),
     ("x = '1'", "x = int(x)"),
+    (PANDAS, "df['a'] = df['a'].astype(str)\ndf.b = df.b.str.strip()\ndf['c'] = pd.to_datetime(df['c'])"),
     (PANDAS, "df2 = df.copy()\ndf2['a'] = 1", "df2.head()"),
     (PANDAS, "df['a'] = 0", "df.head()"),
     ("model = None\nprint(model)", "model = 3\nprint(model)"),

@@ -65,7 +65,27 @@ SETTLING = frozenset({"add", "clear", "discard", "fit", "setdefault", "sort", "u
 CHANGERS = frozenset({"random.shuffle", "numpy.random.shuffle", "heapq.heappush", "heapq.heappop", "heapq.heapify"})
 # Calls that give their argument back if it is already what they make.
 CONVERSIONS = frozenset(
-    {"DataFrame", "Path", "Series", "abs", "array", "asarray", "bool", "copy", "dict", "float", "frozenset", "int"}
+    {
+        "Categorical",
+        "DataFrame",
+        "Path",
+        "Series",
+        "abs",
+        "astype",
+        "ceil",
+        "floor",
+        "lower",
+        "strip",
+        "upper",
+        "array",
+        "asarray",
+        "bool",
+        "copy",
+        "dict",
+        "float",
+        "frozenset",
+        "int",
+    }
     | {"list", "set", "sorted", "str", "to_datetime", "to_numeric", "tuple"}
 )
 # Magics that execute the rest of their line as Python.
@@ -258,7 +278,10 @@ def _change(node: ast.stmt, imports: Imports) -> Iterator[Change]:
         name = root_of(target)
         if isinstance(target, ast.Subscript | ast.Attribute) and name:
             value = getattr(node, "value", None)
-            again = isinstance(node, ast.AugAssign | ast.Delete) or _mentions(value, ast.unparse(target))
+            text = ast.unparse(target)
+            again = isinstance(node, ast.AugAssign | ast.Delete) or (
+                _mentions(value, text) and not _converts(node.value, text)  # type: ignore[attr-defined]  # an assignment
+            )
             yield _changed(name, node, "grown" if again else "set")
         elif isinstance(target, ast.Name) and (
             isinstance(node, ast.AugAssign)
@@ -412,7 +435,9 @@ def _converts(node: ast.expr, name: str) -> bool:
         return isinstance(node, ast.Name)
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     first = node.args[0] if node.args else node.func.value if isinstance(node.func, ast.Attribute) else None
-    return called in CONVERSIONS and isinstance(first, ast.Name) and first.id == name
+    if called in ("lower", "strip", "upper") and isinstance(first, ast.Attribute) and first.attr == "str":
+        first = first.value
+    return called in CONVERSIONS and first is not None and ast.unparse(first) == name
 
 
 def _changed(name: str, node: ast.stmt, how: str) -> Change:
