@@ -434,7 +434,8 @@ def _converts(node: ast.expr, name: str) -> bool:
     if not isinstance(node, ast.Call):
         return isinstance(node, ast.Name)
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    first = node.args[0] if node.args else node.func.value if isinstance(node.func, ast.Attribute) else None
+    own = node.func.value if isinstance(node.func, ast.Attribute) else None
+    first = node.args[0] if node.args and called != "astype" else own
     if called in ("lower", "strip", "upper") and isinstance(first, ast.Attribute) and first.attr == "str":
         first = first.value
     return called in CONVERSIONS and first is not None and ast.unparse(first) == name
