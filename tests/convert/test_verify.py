@@ -39,8 +39,12 @@ def test_a_notebook_that_agrees_is_verified_and_its_folder_is_untouched(tmp_path
         Row("s3", "printed lines", "", "2 lines", "equal"),
         Row("s4", "n", "int", "", "equal"),
         Row("s4", "printed lines", "", "1 line", "equal"),
+        Row("", "out.txt", "file", "", "equal"),
     )
-    assert found.summary == "Verified: 6 equal."
+    assert (found.summary, found.notes) == (
+        "Verified: 7 equal.",
+        ("1 line of cell 7, of which no step has the code, is not compared",),
+    )
     assert proof.plain.printed[9] == "n 8\n"
     assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
 
@@ -85,7 +89,7 @@ def test_a_cell_that_fails_or_asks_for_input_ends_the_proof(tmp_path: Path) -> N
 def test_a_cell_without_end_is_stopped(tmp_path: Path) -> None:
     """A cell that takes longer than allowed is said to, and its kernel is killed."""
     cells = read_plain(plain_document(["print('begins')", "while True:\n    print('on')"]))
-    found = run_plain(cells, tmp_path, tmp_path, store=tmp_path / "store", names={}, timeout=0.5)
+    found = run_plain(cells, tmp_path, tmp_path, store=tmp_path / "store", names={1: [], 2: []}, timeout=0.5)
     assert found.failure == PlainFailure(2, 0, "It ran longer than 0.5 seconds.", "timeout")
     assert found.printed[1] == "begins\n"
 

@@ -11,9 +11,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from types import TracebackType
+
+from flownb.store.hashing import hash_parts
 
 __all__ = ["WorkFolder"]
 
@@ -22,6 +25,8 @@ BYTES = 256 << 20
 FILES = 5_000
 # Never part of the copy: what runs of flows left.
 LEFT_OUT = frozenset([".flownb", ".metaflow", "__pycache__", ".ipynb_checkpoints"])
+# From so many entries on, those of a folder above the notebook's are linked only if the notebook names them.
+MANY = 200
 # How many folders above the notebook's can be reached by "..".
 ABOVE = 3
 
@@ -33,6 +38,8 @@ class WorkFolder:
     ----------
     folder : Path
         The notebook's.
+    mentioned : str
+        The code of the notebook: of what is beside a folder with many entries, only what it names is linked.
 
     Attributes
     ----------
@@ -44,7 +51,7 @@ class WorkFolder:
         What was linked instead of copied, relative to the notebook's folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, mentioned: str = "") -> None:
         self._folder = folder.resolve()
         self.root = Path(tempfile.mkdtemp(prefix="flownb-convert-")).resolve()
         above = [*reversed(self._folder.parents)][-ABOVE:]
@@ -53,6 +60,8 @@ class WorkFolder:
         self.work = Path(self.root, "copy", *names)
         self.linked: list[str] = []
         self._left = [BYTES, FILES]
+        self._mentioned = mentioned
+        self._before: dict[str, tuple[int, int]] = {}
 
     def __enter__(self) -> WorkFolder:
         return self
@@ -69,7 +78,30 @@ class WorkFolder:
         self.work.mkdir(parents=True)
         self._copy(self._folder, self.work)
         self._link_above()
+        self._before = self._stamps()
         return self.work
+
+    def written(self) -> dict[str, str]:
+        """Hashes of the files that were made or changed since `renew`, by path relative to the copy."""
+        return {
+            name: hash_parts([content := (self.work / name).read_bytes()], len(content))
+            for name, stamp in self._stamps().items()
+            if self._before.get(name) != stamp
+        }
+
+    def _stamps(self) -> dict[str, tuple[int, int]]:
+        """Size and time of each file in the copy; what is linked is not part of it."""
+        found: dict[str, tuple[int, int]] = {}
+        for where, folders, names in os.walk(self.work):
+            folders[:] = [name for name in folders if name not in LEFT_OUT and not name.startswith(".")]
+            for name in names:
+                status = os.lstat(os.path.join(where, name))  # noqa: PTH118 # a copy may have many files
+                if stat.S_ISREG(status.st_mode):
+                    found[os.path.relpath(os.path.join(where, name), self.work)] = (  # noqa: PTH118
+                        status.st_size,
+                        status.st_mtime_ns,
+                    )
+        return found
 
     def _copy(self, source: Path, target: Path) -> None:
         """Copy what is in a folder, and link what is too much."""
@@ -109,7 +141,10 @@ class WorkFolder:
         inside = [*self._above[1:], self._folder]
         for folder, way in zip(self._above, inside, strict=True):
             place = place / folder.name
-            for entry in _entries(folder):
+            entries = _entries(folder)
+            if len(entries) > MANY:
+                entries = [entry for entry in entries if Path(entry.name).stem in self._mentioned]
+            for entry in entries:
                 if entry.name != way.name and not (place / entry.name).exists():
                     with contextlib.suppress(OSError):
                         (place / entry.name).symlink_to(entry.path)

@@ -92,15 +92,18 @@ class _Judge:
     def answer(self) -> dict[str, Any]:
         """Run the flow if that is asked for, then compare."""
         found: dict[str, Any] = {"printed": {}, "artifacts": {}, "failure": None, "verdicts": {}, "pairs": []}
+        folder = Path.cwd()
         if self._request["runs"]:
             found.update(self._run())
+        os.chdir(folder)  # the shared cells may work elsewhere
         try:
             program = self._session.program(True)
             with self._classes(program):
                 found["verdicts"] = self._verdicts(found["artifacts"])
                 found["pairs"] = [self._difference(*map(ref_from_data, pair)) for pair in self._request["pairs"]]
-        except FlownbError as error:
-            found["failure"] = found["failure"] or {"step": "", "error": str(error), "name": ""}
+        except Exception as error:  # the shared cells are executed in this process, too
+            text = str(error) if isinstance(error, FlownbError) else f"{type(error).__name__}: {error}"
+            found["failure"] = found["failure"] or {"step": "", "error": text, "name": ""}
         found["artifacts"] = {
             step: {name: asdict(ref) for name, ref in refs.items()} for step, refs in found["artifacts"].items()
         }

@@ -19,7 +19,7 @@ from flownb.convert.plain import PlainCell
 from flownb.convert.proposal import Constraints, Finding, Place, Proposal, ProposedStep
 from flownb.convert.verify.chance import RANDOM, is_seed, sources_of
 from flownb.convert.verify.proof import Checked
-from flownb.convert.verify.report import PRINTED
+from flownb.convert.verify.report import FILE, PRINTED
 from flownb.convert.verify.snapshots import Held
 from flownb.errors import Message
 
@@ -134,7 +134,7 @@ def repair(
     found = unstorable(proposal, cells, held, by_value)
     if found.adds_to(known):
         return found
-    found = _changed_elsewhere(proposal, cells, checked)
+    found = _changed_elsewhere(proposal, cells, checked) + _file_of_scratch(proposal, cells, checked)
     if found.adds_to(known):
         return found
     step = _first_problem(proposal, checked)
@@ -221,6 +221,22 @@ def _changed_elsewhere(proposal: Proposal, cells: Sequence[PlainCell], checked: 
                     ),
                 )
                 found += Repair(Constraints(captures=frozenset([(number, name)])), (finding,))
+    return found
+
+
+def _file_of_scratch(proposal: Proposal, cells: Sequence[PlainCell], checked: Checked) -> Repair:
+    """Put scratch cells that write files in steps."""
+    found = Repair()
+    missing = [row.name for row in checked.verification.rows if row.type == FILE and row.verdict == "differs"]
+    for number in sorted({part.place.cell for part in proposal.scratch}):
+        cell = cells[number - 1]
+        name = next((one for one in missing if cell.tree is not None and one.rpartition("/")[2] in cell.source), None)
+        if name is not None:
+            message = Message(
+                f"Cell {number} is part of a step.", f"It names the file `{name}`, which the notebook writes."
+            )
+            finding = Finding("hidden", "written-by-scratch", (Place(number),), message)
+            found += Repair(Constraints(steps=frozenset([number])), (finding,))
     return found
 
 
