@@ -261,6 +261,12 @@ class RunMagics(Magics):
         """Set a task's artifacts as variables of the notebook."""
         _load_into(self.frontend, words)
 
+    def _convert(self, words: list[str]) -> None:
+        """Convert the notebook in which this is executed, as it was saved, to a flow in a new file."""
+        from flownb.magics.conversion import convert_notebook
+
+        convert_notebook(self.frontend.session.notebook, words)
+
     def _export(self, words: list[str]) -> None:
         """Write flow.py."""
         from flownb.session.checks import left_out_magics
