@@ -110,7 +110,8 @@ def foreach_cells(
     # A first step can be called start and a last one end, but the end cannot be a join.
     making = "start" if step.name == "start" else free_name(f"{step.name}_items")
     joining = step.name if step.name not in ("start", "end") else free_name(f"{step.name}_joined")
-    task = next(name for name in ("one", "part", "one_of_all", "one_of_them") if name not in body.text)
+    used = {node.id for node in ast.walk(body.tree) if isinstance(node, ast.Name)} | set(artifacts)
+    task = next(name for name in ("one", "part", *map("one_{}".format, range(len(used) + 1))) if name not in used)
     results = list(loop.results)
     empty = "".join(f"{name} = {value}\n" for name, value in loop.results.items())
 

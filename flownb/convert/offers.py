@@ -44,7 +44,7 @@ PROGRESS = frozenset({"tqdm", "track", "trange", "log_progress"})
 # Calls that make numbers, and calls that only put what they get into another order or form.
 NUMBERS = frozenset({"arange", "geomspace", "linspace", "logspace", "range", "trange"})
 REORDERING = frozenset({"enumerate", "list", "product", "reversed", "sorted", "tqdm", "track", "tuple", "zip"})
-LOOPS = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp)
+LOOPS = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)
 COMPREHENSIONS = (ast.ListComp, ast.DictComp)
 
 
@@ -276,7 +276,8 @@ def _element(node: ast.stmt) -> ast.expr:
 
 def _target_names(loop: Loop) -> set[str]:
     """The names that each iteration begins with."""
-    target = loop.node.target if isinstance(loop.node, ast.For) else None
+    value = loop.node.value if isinstance(loop.node, ast.Assign) else None
+    target = value.generators[0].target if isinstance(value, COMPREHENSIONS) else getattr(loop.node, "target", None)
     return {one.id for one in ast.walk(target) if isinstance(one, ast.Name)} if target is not None else set()
 
 
@@ -329,9 +330,30 @@ def _collected(loop: ast.For) -> dict[str, str] | None:
     found = {name: kind for name, kind in found.items() if name in inside.reads and name not in inside.assigned}
     for name in found:
         loads = sum(isinstance(node, ast.Name) and node.id == name for part in loop.body for node in ast.walk(part))
-        if loads != uses[name] or _keeps_function(loop, name):
+        if loads != uses[name] + _reads_own_result(loop, name, inside) or _keeps_function(loop, name):
             return None
     return found
+
+
+def _reads_own_result(loop: ast.For, name: str, inside: BodyNames) -> int:
+    """How often an iteration reads the result that it has just added: ``print(scores[-1])``, ``print(scores[key])``."""
+    known: set[str] = set()
+    count = 0
+    for statement in loop.body:
+        items = [node for node in ast.walk(statement) if isinstance(node, ast.Subscript) and _is_name(node.value, name)]
+        count += sum(isinstance(node.ctx, ast.Load) and ast.unparse(node.slice) in known for node in items)
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        if isinstance(target, ast.Subscript) and target in items:
+            if not _roots(target.slice) & inside.assigned.keys():
+                known.add(ast.unparse(target.slice))
+        elif isinstance(statement, ast.Expr) and ast.unparse(statement.value).startswith(f"{name}.append("):
+            known.add("-1")
+    return count
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    """Whether an expression is a plain name."""
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def _keeps_function(loop: ast.For, name: str) -> bool:
