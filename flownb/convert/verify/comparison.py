@@ -14,7 +14,7 @@ from flownb.convert.verify.chance import reason_of
 from flownb.convert.verify.flow import FlowAnswer
 from flownb.convert.verify.lines import lines_of, printed_difference, unstable_lines
 from flownb.convert.verify.plain import PlainRun
-from flownb.convert.verify.report import FILE, PRINTED, Row
+from flownb.convert.verify.report import FILE, NOT_COMPARABLE, PRINTED, Row
 from flownb.convert.verify.snapshots import Held
 
 __all__ = ["Comparison", "expected_artifacts"]
@@ -90,7 +90,8 @@ class Comparison:
                 row = self._value(step, name)
                 if row.verdict != "failed" and (max(step.cells, default=0), name) in unstable:
                     reason = reason_of(self._cells_of(step), inputs=inputs)
-                    row = replace(row, verdict="unverifiable", detail=reason)
+                    known = row.detail if row.detail.startswith(NOT_COMPARABLE) else reason
+                    row = replace(row, verdict="unverifiable", detail=known)
                 rows.append(row)
                 wrong |= {name} if differs else set()
             rows += self._lines(step, inputs)

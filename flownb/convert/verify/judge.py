@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flownb.convert.verify.report import NOT_COMPARABLE
 from flownb.convert.verify.snapshots import ref_from_data, shape_of
 from flownb.equality import same_value
 from flownb.errors import CheckFailed, FlownbError, StepFailed
@@ -195,7 +196,7 @@ class _Judge:
             a, b = (self._datastore.artifacts.load(ref) for ref in (plain, other))
             return "" if same_value(a, b) else describe_difference(a, b)
         except Exception as error:  # code of the values' own classes
-            return f"it cannot be compared: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            return f"{NOT_COMPARABLE}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
 def _undefined(text: str) -> str:

@@ -243,10 +243,8 @@ class Proof:
         lines = {number: len(lines_of(text)) for number, text in self.plain.printed.items() if number not in in_steps}
         if count := sum(lines.values()):
             cells = ", ".join(str(number) for number, some in lines.items() if some)
-            found.append(
-                f"{count} line{'s' * (count != 1)} of cell{'s' * (',' in cells)} {cells}, of which no step has the code, "
-                f"{'are' if count > 1 else 'is'} not compared"
-            )
+            where = f"{count} line{'s' * (count != 1)} of cell{'s' * (',' in cells)} {cells}"
+            found.append(f"{where}, of which no step has the code, {'are' if count > 1 else 'is'} not compared")
         return tuple(found)
 
     def _judge(

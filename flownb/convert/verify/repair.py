@@ -155,6 +155,8 @@ def everything(proposal: Proposal, cells: Sequence[PlainCell], checked: Checked)
         return Repair()
     differing = next((row for row in checked.verification.rows if row.verdict != "equal"), None)
     cause = "" if differing is None else f"As several steps, {_named(differing.name)} would differ in the flow."
+    if checked.answer.failure is not None:
+        cause = f"As several steps, the flow fails: {checked.answer.failure.error.rstrip('.')}."
     finding = Finding(
         "hidden",
         "one-step",

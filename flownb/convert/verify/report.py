@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 from flownb.convert.verify.plain import PlainFailure
 
-__all__ = ["FILE", "PRINTED", "Row", "Verdict", "Verification", "table"]
+__all__ = ["FILE", "NOT_COMPARABLE", "PRINTED", "Row", "Verdict", "Verification", "table"]
 
 Verdict = Literal["equal", "differs", "unverifiable", "failed"]
 # The name in the row of what a step printed.
 PRINTED = "printed lines"
+# How the detail of a value begins whose class cannot compare it.
+NOT_COMPARABLE = "it cannot be compared"
 # The type in the row of a file that was written.
 FILE = "file"
 HEADINGS = ("step", "value", "type", "result", "")
