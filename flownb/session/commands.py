@@ -48,7 +48,7 @@ def _switch(*declarations: str, **attributes: Any) -> Option:
 _NOTEBOOK = Argument(
     "notebook",
     "notebook",
-    "The .ipynb file.",
+    "The .ipynb file, or a percent script (.py).",
     need="It works on the flow of a notebook.",
     type=Path,
     face="command",
