@@ -138,7 +138,8 @@ def _rounds(name: str, count: int, base: Build, new: Build) -> tuple[Rounds, Rou
     for number in range(count):
         for build in (base, new) if number % 2 == 0 else (new, base):
             try:
-                figures = call(name, "ours", folder=build.folder, variables={COMMAND: str(build.command)})
+                variables, scratch = {COMMAND: str(build.command)}, build.folder.parent
+                figures = call(name, "ours", folder=build.folder, variables=variables, scratch=scratch)
             except BenchmarkError as error:
                 print(f" failed in {build.name}", file=sys.stderr, flush=True)
                 raise _BuildError(build, str(error)) from None

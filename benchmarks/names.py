@@ -13,6 +13,7 @@ NAMES = {
     "start": "whole commands from a terminal: spin, run, check, --help, Tab",
     "load_ext": "%load_ext in a warm kernel",
     "check": "static checks of one step, and the command on 2,000 steps",
+    "convert": "flownb convert of plain notebooks, without the proof",
     "long_flow": "static checks of 2,000 steps of many shapes, for each step",
     "spin": "%spin in a kernel",
     "isolate": "%spin in a process of its own",

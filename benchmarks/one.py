@@ -32,7 +32,14 @@ class BenchmarkError(Exception):
     """A benchmark failed; the text is the end of what it printed."""
 
 
-def call(name: str, side: Side, *, folder: Path = ROOT, variables: Mapping[str, str] | None = None) -> list[Any]:
+def call(
+    name: str,
+    side: Side,
+    *,
+    folder: Path = ROOT,
+    variables: Mapping[str, str] | None = None,
+    scratch: Path | None = None,
+) -> list[Any]:
     """What a benchmark measured, as dictionaries.
 
     Parameters
@@ -43,6 +50,9 @@ def call(name: str, side: Side, *, folder: Path = ROOT, variables: Mapping[str, 
         Where its process starts; the package `flownb` there is the one that is measured.
     variables : mapping of str to str, optional
         Of the environment, in addition to this process's.
+    scratch : Path, optional
+        Where it may write; None means where temporary files go. A folder that the caller removes leaves nothing, even
+        if Ctrl-C comes while one in it is being made.
 
     Raises
     ------
@@ -52,9 +62,9 @@ def call(name: str, side: Side, *, folder: Path = ROOT, variables: Mapping[str, 
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT))), **(variables or {})}
     # Otherwise every start would compile the sources again, which no user's does.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    with tempfile.TemporaryDirectory(prefix="flownb-bench-") as scratch:
-        output = Path(scratch) / "result.json"
-        with (Path(scratch) / "printed").open("w+") as printed:
+    with tempfile.TemporaryDirectory(prefix="flownb-bench-", dir=scratch) as own:
+        output = Path(own) / "result.json"
+        with (Path(own) / "printed").open("w+") as printed:
             process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.one", name, side, str(output)],
                 cwd=folder,

@@ -34,6 +34,7 @@ __all__ = [
     "CorruptBlob",
     "DecoratorError",
     "ExecutorError",
+    "FlowFileError",
     "FlownbError",
     "ForeachError",
     "InvalidPathspec",
@@ -203,6 +204,12 @@ class NotFound(FlownbError, MetaflowNotFound):
     """A flow, run, step, task or notebook that was asked for does not exist."""
 
     headline = "Not found"
+
+
+class FlowFileError(FlownbError):
+    """A Metaflow file cannot be read as the cells of a notebook."""
+
+    headline = "Flow file not understood"
 
 
 class ItemNotFound(FlownbError, KeyError):

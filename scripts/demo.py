@@ -1,8 +1,10 @@
 """The law, shown on the real notebook: what you run is what you ship.
 
-Takes nothing; gives an exit status, 0 when every artifact of every task is the same in flownb and in Metaflow. Executes
-``flight_delays.ipynb`` in a kernel, runs and spins it from the command line, exports it, runs the file on Metaflow, and
-compares the two runs value by value. Everything is left in ``build/demo`` to look at.
+Executes ``flight_delays.ipynb`` in a kernel, runs and spins it from the command line, exports it, runs the file on
+Metaflow, and compares the two runs value by value. Then the same analysis as a plain notebook,
+``flight_delays_plain.ipynb``: converts it to a flow, which proves that the flow gives the notebook's values, and
+compares that flow's runs in flownb and in Metaflow. The exit status is 0 if every artifact of every task is the same.
+Everything is left in ``build/demo`` to look at.
 """
 
 from __future__ import annotations
@@ -29,7 +31,11 @@ __all__ = ["main"]
 FLOW = "FlightDelays"
 HOME = ROOT / "build" / "demo"
 NOTEBOOK = HOME / "flight_delays.ipynb"
+PLAIN_FLOW = "FlightDelaysPlain"
+PLAIN = HOME / "flight_delays_plain.ipynb"
+CONVERTED = HOME / "converted.ipynb"
 PARAMETERS = ["--max_iter", "80"]
+STAGES = 9
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Row:
 @contextmanager
 def _stage(number: int, text: str) -> Iterator[None]:
     """Announce a stage, and say how long it took."""
-    print(f"\n[{number}/6] {text}", flush=True)
+    print(f"\n[{number}/{STAGES}] {text}", flush=True)
     started = perf_counter()
     yield
     print(f"      {perf_counter() - started:.1f} s", flush=True)
@@ -105,22 +111,22 @@ Tasks = dict[str, dict[int | None, dict[str, Any]]]
 """Artifacts, loaded when they are asked for, by name; by foreach index; by step."""
 
 
-def _flownb_tasks() -> Tasks:
-    """The tasks of the notebook's latest run."""
+def _flownb_tasks(flow: str) -> Tasks:
+    """The tasks of a flow's latest run."""
     from flownb import Flow
     from flownb.store.datastore import Datastore
 
-    run = Flow(FLOW, datastore=Datastore(HOME / ".flownb")).latest_successful_run
+    run = Flow(flow, datastore=Datastore(HOME / ".flownb")).latest_successful_run
     assert run is not None
     return {step.id: {task.index: {a.id: a for a in task} for task in step} for step in run}
 
 
-def _metaflow_tasks() -> Tasks:
-    """The tasks of Metaflow's latest run, through Metaflow's own client."""
+def _metaflow_tasks(flow: str) -> Tasks:
+    """The tasks of the latest run in Metaflow, through Metaflow's own client."""
     import metaflow
 
     metaflow.namespace(None)
-    run = metaflow.Flow(FLOW).latest_successful_run
+    run = metaflow.Flow(flow).latest_successful_run
     tasks: Tasks = {}
     for step in run:
         for task in step:
@@ -208,30 +214,52 @@ def main() -> int:
     with _stage(1, "Execute the notebook, cell by cell, in a real kernel"):
         cells = [cell for cell in execute(NOTEBOOK, environment).cells if cell.cell_type == "code"]
         print(f"      {len(cells)} code cells of {NOTEBOOK.name} ran without an error")
-    flownb = Path(sys.executable).with_name("flownb")
     given = " ".join(PARAMETERS)
     with _stage(2, "Run it from the command line: a recorded run"):
-        _call([flownb, "run", NOTEBOOK.name, *PARAMETERS], shown=f"flownb run {NOTEBOOK.name} {given}")
+        _flownb("run", NOTEBOOK.name, *PARAMETERS)
     with _stage(3, "Spin one of its tasks with another learning rate: nothing is recorded"):
-        words = ["spin", NOTEBOOK.name, "train", "--index", "1", "--set", "learning_rate=0.05"]
-        _call([flownb, *words], shown=f"flownb {' '.join(words)}")
+        _flownb("spin", NOTEBOOK.name, "train", "--index", "1", "--set", "learning_rate=0.05")
     with _stage(4, "Export it"):
-        words = ["export", NOTEBOOK.name, "-o", "flow.py"]
-        _call([flownb, *words], shown=f"flownb {' '.join(words)}")
+        _flownb("export", NOTEBOOK.name, "-o", "flow.py")
     with _stage(5, "Run the exported file on Metaflow"):
         _call([sys.executable, "flow.py", "run", *PARAMETERS], shown=f"python flow.py run {given}", log="metaflow.log")
     with _stage(6, "Compare every artifact of every task, by value"):
-        _lend_classes(HOME / "flow.py")
-        rows = [*_rows(_flownb_tasks(), _metaflow_tasks())]
-        _print_table(rows)
+        rows = _compared(FLOW, HOME / "flow.py")
+    with _stage(7, "Convert the plain notebook to a flow, and prove that it gives the same values"):
+        shutil.copy(NOTEBOOKS / PLAIN.name, PLAIN)
+        _flownb("convert", PLAIN.name, "-o", CONVERTED.name, "--name", PLAIN_FLOW)
+    with _stage(8, "Run that flow in flownb, and its export on Metaflow"):
+        _flownb("run", CONVERTED.name)
+        _flownb("export", CONVERTED.name, "-o", "converted.py")
+        _call([sys.executable, "converted.py", "run"], shown="python converted.py run", log="metaflow_converted.log")
+    with _stage(9, "Compare these, too"):
+        rows += _compared(PLAIN_FLOW, HOME / "converted.py")
+    return _verdict(rows, perf_counter() - started)
+
+
+def _flownb(*words: str) -> None:
+    """Call the command of this environment."""
+    _call([Path(sys.executable).with_name("flownb"), *words], shown=f"flownb {' '.join(words)}")
+
+
+def _compared(flow: str, flow_py: Path) -> list[Row]:
+    """Compare and print the latest runs of a flow in flownb and in Metaflow."""
+    _lend_classes(flow_py)
+    rows = [*_rows(_flownb_tasks(flow), _metaflow_tasks(flow))]
+    _print_table(rows)
+    if not rows:
+        return [Row("(flow)", 0, flow, "", "NO: nothing to compare")]
+    return rows
+
+
+def _verdict(rows: list[Row], seconds: float) -> int:
+    """Say whether all is the same; the exit status."""
     wrong = [row for row in rows if row.verdict != "yes"]
     count = sum(row.tasks for row in rows)
-    tasks = sum({row.step: row.tasks for row in rows}.values())
-    seconds = perf_counter() - started
-    if wrong or not rows:
-        print(f"\n{len(wrong)} of {len(rows)} rows differ ({tasks} tasks, {seconds:.0f} s)")
+    if wrong:
+        print(f"\n{len(wrong)} of {len(rows)} rows differ ({seconds:.0f} s)")
         return 1
-    print(f"\nAll {count} artifacts of {tasks} tasks are the same in flownb and in Metaflow ({seconds:.0f} s)")
+    print(f"\nAll {count} artifacts of both flows are the same in flownb and in Metaflow ({seconds:.0f} s)")
     return 0
 
 

@@ -38,9 +38,9 @@ def _texts(output: Any) -> list[str]:
     return [str(value) for kind, value in output.data.items() if not kind.startswith("image/png")]
 
 
-def test_both_notebooks_are_there() -> None:
-    """The five-minute flow and the real one ship with flownb."""
-    assert [path.name for path in NOTEBOOKS] == ["first_flow.ipynb", "flight_delays.ipynb"]
+def test_all_notebooks_are_there() -> None:
+    """The five-minute flow, the real one, and that one's plain form ship with flownb."""
+    assert [path.name for path in NOTEBOOKS] == ["first_flow.ipynb", "flight_delays.ipynb", "flight_delays_plain.ipynb"]
 
 
 def test_is_valid(notebook: Any) -> None:
@@ -76,8 +76,10 @@ def test_steps_show_their_report(notebook: Any) -> None:
 
 
 def test_figures_are_shown(notebook: Any) -> None:
-    """Each notebook draws its flow, as SVG for GitHub and as text."""
-    drawn = [out.data for cell in _code(notebook) for out in cell.outputs if "image/svg+xml" in out.get("data", {})]
+    """Each flow is drawn, as SVG for GitHub, and the plain notebook has its plots; each also as text."""
+    is_flow = any(cell.source.startswith("%%step") for cell in _code(notebook))
+    kind = "image/svg+xml" if is_flow else "image/png"
+    drawn = [out.data for cell in _code(notebook) for out in cell.outputs if kind in out.get("data", {})]
     assert drawn
     assert all("text/plain" in data for data in drawn)
 
