@@ -1,0 +1,220 @@
+"""Take the edits of a Metaflow file back into the cells of a notebook.
+
+`take_back` gets the notebook, the units that its export should have, and the export as a function. It edits the cells
+whose units differ, exports the result and compares: a step that cannot keep its short form (plain names, ``->``,
+``--after``) gets the method's own text and transition. So what it returns exports to these units, or is refused.
+Cells whose units are the same are not touched; outputs, ids and metadata of edited cells stay.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flownb.errors import FlownbError, SyncError
+from flownb.flow_file.markdown_edits import edited_markdown
+from flownb.flow_file.module_cells import ModuleCells
+from flownb.flow_file.statements import same_code
+from flownb.flow_file.step_cells import Form, StepCells, next_of
+from flownb.flow_file.units import FlowUnits, StepUnit
+
+__all__ = ["Exported", "Synced", "take_back"]
+
+# Each attempt lets more steps have a longer form; a few are enough, because the last form is the method's own text.
+ATTEMPTS = 8
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a notebook exports to: its units, and the artifacts that each step loads for plain names."""
+
+    units: FlowUnits
+    loads: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Synced:
+    """A notebook with the edits, and what of them it does not have: comments and layout of texts."""
+
+    document: dict[str, Any]
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass
+class _Attempt:
+    """Which steps need more than the shortest form."""
+
+    verbatim: set[str] = field(default_factory=set)
+    headers: set[str] = field(default_factory=set)
+    explicit: set[str] = field(default_factory=set)
+    imports: set[Any] = field(default_factory=set)
+
+    def form(self, step: str) -> Form:
+        """The form of a step's cell."""
+        return Form(step in self.verbatim, step in self.headers, step in self.explicit)
+
+
+def take_back(
+    document: dict[str, Any],
+    target: FlowUnits,
+    export: Callable[[dict[str, Any]], Exported],
+    renamed: Mapping[str, str] | None = None,
+) -> Synced:
+    """Edit a notebook so that it exports to some units.
+
+    Parameters
+    ----------
+    document : dict
+        nbformat JSON, each source one text.
+    target : FlowUnits
+    export : callable
+        Exports a notebook.
+    renamed : mapping of str to str, optional
+        The new names of steps by their old ones.
+
+    Raises
+    ------
+    SyncError
+        If no edit of the cells gives these units.
+    FlownbError
+        What `export` raises for the last attempt: the edited flow has an error.
+    """
+    current = export(document)
+    attempt = _Attempt()
+    problem: FlownbError | None = None
+    wrong: list[str] = []
+    for _ in range(ATTEMPTS):
+        made = _made(document, current, target, dict(renamed or {}), attempt)
+        before = copy.deepcopy(attempt)
+        try:
+            got = export(made)
+        except FlownbError as error:
+            problem, wrong = error, []
+            _need_more(attempt, current, target)
+        else:
+            problem = None
+            wrong, left_out = _differences(got.units, target, attempt)
+            if not wrong:
+                return Synced(made, tuple(left_out))
+        if attempt == before:
+            break
+    if problem is not None:
+        raise problem
+    raise SyncError(
+        f"The notebook cannot have {' and '.join(wrong[:3])} as the file has it.",
+        "No edit of its cells exports to the same code.",
+        "Write it in another way in the file, or edit the cells and export again.",
+    )
+
+
+def _made(
+    document: dict[str, Any], current: Exported, target: FlowUnits, renamed: dict[str, str], attempt: _Attempt
+) -> dict[str, Any]:
+    """The notebook with the edits in the forms of an attempt."""
+    document = copy.deepcopy(document)
+    # Texts first, where each is next to its cell.
+    edited_markdown(document, current.units, target, renamed)
+    ModuleCells(document, current.units, target).edit(attempt.imports)
+    StepCells(document, current.units, current.loads, target, renamed).edit(attempt.form)
+    return document
+
+
+def _need_more(attempt: _Attempt, current: Exported, target: FlowUnits) -> None:
+    """Let steps have a longer form after an export that failed, first those that changed."""
+    changed = {one.name for one in target.steps if not _is_same(one, current.units.step(one.name))}
+    around = changed | {name for step in changed for name in _neighbours(target, step)}
+    every = {one.name for one in target.steps}
+    for wanted in (around, every):
+        for kind in (attempt.headers, attempt.verbatim, attempt.explicit):
+            if not wanted <= kind:
+                kind |= wanted
+                return
+
+
+def _is_same(one: StepUnit, other: StepUnit | None) -> bool:
+    return other is not None and one.same_as(other)
+
+
+def _neighbours(units: FlowUnits, step: str) -> set[str]:
+    """The steps before and after a step."""
+    found = set(next_of(units.step(step)))
+    return found | {one.name for one in units.steps if step in next_of(one)}
+
+
+def _differences(got: FlowUnits, target: FlowUnits, attempt: _Attempt) -> tuple[list[str], list[str]]:
+    """What of an export is not as it should be, and what of comments and texts; lets steps have longer forms."""
+    wrong: list[str] = []
+    left_out: list[str] = []
+    _compare_module(got, target, attempt, wrong, left_out)
+    bodies: set[str] = set()
+    ways: set[str] = set()
+    for step in target.steps:
+        other = got.step(step.name)
+        if other is None:
+            wrong.append(f"step `{step.name}`")
+            continue
+        if step.same_as(other):
+            continue
+        _compare_texts(f"step `{step.name}`", step.docstring, other.docstring, wrong, left_out)
+        if not same_code(step.comments, other.comments):
+            left_out.append(f"the comments above step `{step.name}`")
+        if not same_tree(f"{step.decorators}def f(): pass", f"{other.decorators}def f(): pass"):
+            wrong.append(f"the decorators of step `{step.name}`")
+        if step.signature != other.signature or not same_tree(step.body, other.body):
+            is_way = same_tree(without_next(step.body), without_next(other.body))
+            (ways if is_way and step.signature == other.signature else bodies).add(step.name)
+            wrong.append(f"step `{step.name}`")
+        elif not same_code(step.body, other.body):
+            if step.name in attempt.verbatim:
+                left_out.append(f"comments of step `{step.name}`")
+            else:
+                bodies.add(step.name)
+                wrong.append(f"step `{step.name}`")
+    for step in got.steps:
+        if target.step(step.name) is None:
+            wrong.append(f"step `{step.name}`")
+    attempt.verbatim |= bodies
+    if ways <= attempt.headers:
+        for name in ways:
+            attempt.explicit |= {name}
+            attempt.headers |= _neighbours(target, name)
+        attempt.explicit |= {one for name in ways for one in _neighbours(target, name) if attempt.explicit >= ways}
+    attempt.headers |= ways
+    return wrong, left_out
+
+
+def _compare_module(got: FlowUnits, target: FlowUnits, attempt: _Attempt, wrong: list[str], left_out: list[str]) -> None:
+    """Compare what is around the steps."""
+    _compare_texts("the module", target.docstring, got.docstring, wrong, left_out)
+    _compare_texts("the flow", target.class_docstring, got.class_docstring, wrong, left_out)
+    missing = target.imports - got.imports
+    if missing or got.imports - target.imports:
+        wrong.append("the imports")
+        attempt.imports |= missing
+    for what, one, other in (
+        ("the code above the flow", target.code, got.code),
+        ("the body of the flow's class", target.body, got.body),
+    ):
+        text, exported = ("".join(part.whole for part in parts) for parts in (one, other))
+        if not same_tree(text, exported):
+            wrong.append(what)
+        elif not same_code(text, exported):
+            left_out.append(f"comments of {what}")
+    if (target.name, target.bases, target.keywords) != (got.name, got.bases, got.keywords):
+        wrong.append("the class of the flow")
+    if not same_tree(f"{target.decorators}def f(): pass", f"{got.decorators}def f(): pass"):
+        wrong.append("the decorators of the flow")
+    if not same_code(target.comments, got.comments):
+        left_out.append("the comments above the flow")
+    if not same_code(target.rest, got.rest.replace(f"{got.name}()", f"{target.name}()")):
+        wrong.append("the code below the flow")
+
+
+def _compare_texts(what: str, wanted: str, found: str, wrong: list[str], left_out: list[str]) -> None:
+    """Compare docstrings; line breaks alone are layout."""
+    if wanted.split() != found.split():
+        wrong.append(f"the docstring of {what}")
+    elif wanted.strip() != found.strip():
+        left_out.append(f"line breaks in the docstring of {what}")
