@@ -33,6 +33,7 @@ __all__ = [
     "CheckFailed",
     "CorruptBlob",
     "DecoratorError",
+    "EditedExport",
     "ExecutorError",
     "FlowFileError",
     "FlownbError",
@@ -265,6 +266,12 @@ class CorruptBlob(StoreError):
         self.key = key
         self.missing = missing
         super().__init__(what, why, fix)
+
+
+class EditedExport(FlownbError):
+    """An exported file has edits that another export would lose, or flownb did not write it."""
+
+    headline = "The file was not overwritten"
 
 
 class UnpicklableArtifact(StoreError):

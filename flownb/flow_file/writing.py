@@ -1,13 +1,25 @@
-"""Export a flow as a Metaflow file, ``flow.py``, which contains exactly the source that the runtime executes."""
+"""Export a flow as a Metaflow file, ``flow.py``, which contains exactly the source that the runtime executes.
+
+It adds what does not change a result: the notebook's text as docstrings and comments, and the order of the imports that
+the file begins with.
+"""
 
 from __future__ import annotations
 
+import ast
 import pickle
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from flownb.cells.body import unindentable_lines
 from flownb.errors import UnpicklableArtifact
+from flownb.flow.definition import FlowDefinition
+from flownb.flow.method import MethodSource
 from flownb.flow.module import class_source, exported_shared, future_features, hoisted_source, metaflow_imports
+from flownb.flow_file.documentation import Documentation, comment, docstring, plain_text, sees_documentation
+from flownb.flow_file.header import opening_line, with_hash
+from flownb.flow_file.imports import LINE_LENGTH, import_from, leading_imports, sorted_imports
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.program import Program
 
@@ -15,10 +27,17 @@ __all__ = ["flow_file"]
 
 # Files of a folder that Metaflow packages by default (`metaflow/metaflow_config.py`, 2.19.39).
 PACKAGED = (".py", ".R", ".RDS")
-LINE_LENGTH = 88  # ruff's and black's default, so that formatting the file changes none of our lines
 
 
-def flow_file(program: Program, *, notebook: str = "", filename: str = "flow.py", needs: Sequence[str] = ()) -> str:
+def flow_file(
+    program: Program,
+    *,
+    notebook: str = "",
+    filename: str = "flow.py",
+    needs: Sequence[str] = (),
+    documentation: Documentation | None = None,
+    folder: Path | None = None,
+) -> str:
     """Write the flow as one Python file.
 
     Parameters
@@ -26,11 +45,15 @@ def flow_file(program: Program, *, notebook: str = "", filename: str = "flow.py"
     program : Program
         With a complete graph.
     notebook : str
-        File name of the notebook, named in the header comment.
+        The notebook's path relative to the file, named in the header comment.
     filename : str
         Name of the file to be written, for the same comment.
     needs : sequence of str
         Requirements that the notebook's ``%pip install`` lines name.
+    documentation : Documentation, optional
+        The notebook's text between the cells.
+    folder : Path, optional
+        The notebook's folder, in which own modules are found.
 
     Returns
     -------
@@ -44,20 +67,108 @@ def flow_file(program: Program, *, notebook: str = "", filename: str = "flow.py"
     """
     flow = program.flow
     _require_constants(program)
-    blocks = ["\n".join(_opening(program, notebook, filename, needs)).rstrip("\n")]
-    blocks += [text for text in map(exported_shared, flow.shared) if text.strip()]
-    if hoisted := hoisted_source(flow):
-        blocks.append("\n".join(line.text for line in hoisted))
-    class_lines = [line.text for line in class_source(flow)]
-    inherited = flow.inherited.keys()
-    methods = [program.methods[name].text.rstrip("\n") for name in program.graph.nodes if name not in inherited]
-    if not methods and class_lines[-1].startswith("class "):
-        methods = ["    pass"]
-    head = "\n".join(class_lines)
-    body = "\n\n".join(methods)
-    blocks.append(f"{head}\n{body}" if class_lines[-1].startswith("class ") else f"{head}\n\n{body}".rstrip("\n"))
+    text = documentation or Documentation()
+    hidden = sees_documentation(flow)
+    opening = _opening(program, notebook, filename, needs)
+    about = plain_text(text.module, LINE_LENGTH - 3)
+    opening += ["", *(comment(about, 0) if hidden else docstring(about, 0))] if about else []
+    blocks = ["\n".join([*opening, "", *_imports_and(flow, text, folder)])]
+    blocks.append("\n\n".join(_class(program, text, hidden)))
     blocks.append(f'if __name__ == "__main__":\n    {flow.name}()')
-    return "\n\n\n".join(blocks) + "\n"
+    return with_hash("\n\n\n".join(blocks) + "\n")
+
+
+def _imports_and(flow: FlowDefinition, text: Documentation, folder: Path | None) -> list[str]:
+    """The lines of the imports that the file begins with and of the shared code."""
+    names = metaflow_imports(flow)
+    features = future_features(flow)
+    hoisted = "\n".join(line.text for line in hoisted_source(flow))
+    shared = [exported_shared(cell) for cell in flow.shared]
+    leading = leading_imports([*shared, hoisted])
+    lines = sorted_imports(leading, names, features, lambda name: _is_own(folder, name))
+    if lines is not None:
+        *shared, hoisted = leading.rests
+    else:
+        lines = import_from("__future__", features)
+        lines += [""] * bool(lines and names) + import_from("metaflow", names)
+    about = [plain_text(text.of(cell), LINE_LENGTH - 2) for cell in flow.shared]
+    blocks = [
+        "\n".join([*comment(said, 0), *_without_gaps(code)])
+        for said, code in zip((*about, ""), (*shared, hoisted), strict=True)
+        if code.strip()
+    ]
+    if not blocks:
+        return lines
+    # As isort: one blank line, two above a function or class.
+    begun = next((line for line in blocks[0].split("\n") if line and not line.startswith("#")), "")
+    gap = [""] * (2 if re.match(r"@|(?:async\s+)?def\b|class\b", begun) or not begun else 1) if lines else []
+    return [*lines, *gap, "\n\n\n".join(blocks)]
+
+
+def _is_own(folder: Path | None, name: str) -> bool:
+    """Whether a top-level name is a module or package in the notebook's folder."""
+    if folder is None:
+        return False
+    return (folder / f"{name}.py").is_file() or any((folder / name).glob("*.py"))
+
+
+def _without_gaps(code: str) -> list[str]:
+    """The lines of shared code, with no more than two blank lines in a row at module level."""
+    inside = unindentable_lines(code)
+    kept: list[str] = []
+    blank = 0
+    for number, line in enumerate(code.strip("\n").split("\n"), 1):
+        if line or number in inside:
+            if blank > 2 and number not in inside and not line.startswith(" "):
+                del kept[2 - blank :]
+            blank = 0
+        else:
+            blank += 1
+        kept.append(line)
+    return kept
+
+
+def _class(program: Program, text: Documentation, hidden: bool) -> list[str]:
+    """The class line with its body, and the methods."""
+    flow = program.flow
+    lines = [line.text for line in class_source(flow)]
+    place = next(place for place, line in enumerate(lines) if line.startswith(f"class {flow.name}("))
+    about = plain_text(text.of(flow.header), LINE_LENGTH - 7) if flow.header is not None else ""
+    has_own = (
+        flow.header is not None and flow.header.parsed.tree is not None and _has_docstring(flow.header.parsed.tree)
+    )
+    above = comment(about, 0) if hidden or has_own else []
+    inside = docstring(about, 4) if not above else []
+    content = lines[place + 1 :]
+    head = [*above, *lines[: place + 1], *inside, *[""] * bool(inside and content), *content]
+    cells = {step.name: step.cell for step in flow.steps}
+    methods = [
+        "\n".join(_method(program.methods[name], text.of(cells[name]) if name in cells else "", hidden))
+        for name in program.graph.nodes
+        if name not in flow.inherited
+    ]
+    if content or inside:
+        return ["\n".join(head), *methods]
+    return ["\n".join([*head, methods[0] if methods else "    pass"]), *methods[1:]]
+
+
+def _method(method: MethodSource, markdown: str, hidden: bool) -> list[str]:
+    """The lines of a method, with a docstring, or a comment above it if a docstring could change what it does."""
+    lines = method.text.rstrip("\n").split("\n")
+    about = plain_text(markdown, LINE_LENGTH - 11)
+    if not about:
+        return lines
+    tree = ast.parse("class Flow:\n" + method.text).body[0]
+    if hidden or (isinstance(tree, ast.ClassDef) and _has_docstring(tree.body[0])):
+        return [*comment(plain_text(markdown, LINE_LENGTH - 6), 4), *lines]
+    place = next(place for place, line in enumerate(lines) if line.startswith(f"    def {method.name}(self"))
+    return [*lines[: place + 1], *docstring(about, 8), *lines[place + 1 :]]
+
+
+def _has_docstring(node: ast.AST) -> bool:
+    """Whether the body of a module, class or function begins with a text."""
+    first = next(iter(getattr(node, "body", ())), None)
+    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
 
 
 def _require_constants(program: Program) -> None:
@@ -75,14 +186,13 @@ def _require_constants(program: Program) -> None:
 
 
 def _opening(program: Program, notebook: str, filename: str, needs: Sequence[str]) -> list[str]:
-    """The header comment and the imports the file begins with."""
+    """The header comment, without the line that has its hash."""
     flow = program.flow
-    source = f" from {notebook}" if notebook else ""
     needed = [one for one in program.declared.values() if not (one.has_default or one.reads)]
     configs = "".join(f" --config {one.name} FILE" for one in needed if isinstance(one, ConfigParameter))
     options = "".join(f" --{one.name} VALUE" for one in needed if not isinstance(one, ConfigParameter))
     lines = [
-        f"# {flow.name}: exported{source} by flownb. The notebook is the source; export again to change this file.",
+        opening_line(flow.name, re.sub(r"[\x00-\x1f\x7f]", "?", notebook)),
         "#",
         f"#   python {filename}{configs} show",
         f"#   python {filename}{configs} run{options}",
@@ -97,14 +207,4 @@ def _opening(program: Program, notebook: str, filename: str, needs: Sequence[str
             )
     if needs:
         lines += ["#", f"# It needs: {', '.join(needs)}."]
-    lines.append("")
-    features = future_features(flow)
-    if features:
-        lines += [f"from __future__ import {', '.join(features)}", ""]
-    names = metaflow_imports(flow)
-    if not names:  # shared code imports all of them
-        return lines
-    line = f"from metaflow import {', '.join(names)}"
-    if len(line) <= LINE_LENGTH:
-        return [*lines, line]
-    return [*lines, "from metaflow import (", *(f"    {name}," for name in names), ")"]
+    return lines

@@ -254,19 +254,21 @@ class RunMagics(Magics):
         from flownb.session.checks import left_out_magics
         from flownb.session.commands import read
         from flownb.session.export import export_flow, found_at_export
-        from flownb.session.options import write_output
+        from flownb.session.exported_file import compared, print_check, print_export
 
         values = read("export", words)
-        path, strict = values["output"], values["strict"]
-        frontend = self.frontend
+        path, frontend = values["output"], self.frontend
         self._say_what_is_missing()
-        text = export_flow(frontend.session, path.name, strict=strict, kernel_names=frontend.kernel_names())
+        text = export_flow(frontend.session, path, strict=values["strict"], kernel_names=frontend.kernel_names())
+        export = compared(frontend.session, path, text)
+        if values["check"]:
+            print_check(export, path)
+            return
         for found in found_at_export(frontend.session):
             print(f"warning: {found}")
         for note in left_out_magics(frontend.session.flow):
             print(f"note: {note}")
-        write_output(path, text)
-        print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")
+        print_export(frontend.session, export, path, force=values["force"])
 
 
 def _load_into(frontend: Frontend, words: list[str]) -> None:

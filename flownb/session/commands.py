@@ -253,10 +253,20 @@ COMMANDS = (
                 shell_complete=completed_files,
                 help="The file to write; - is standard output.",
             ),
+            _switch("--check", help="Write nothing; fail if the file is behind the notebook, edited or missing."),
+            _switch("--force", help="Replace the file even if it has edits, or flownb did not write it."),
+            _switch(
+                "--requirements",
+                help="Write requirements.txt and pyproject.toml with the packages that the flow imports, too.",
+            ),
             _switch("--strict", help="Refuse artifacts that Metaflow cannot store."),
         ),
-        (("", "to flow.py"), ("train.py --strict", "to another file")),
-        (("-o train.py", "to another file"), ("-o -", "to standard output")),
+        (("", "to flow.py"), ("train.py --strict", "to another file"), ("--check", "is flow.py as the notebook is?")),
+        (
+            ("-o train.py", "to another file"),
+            ("-o -", "to standard output"),
+            ("--check", "is flow.py as the notebook is?"),
+        ),
     ),
     Command(
         "show",

@@ -53,7 +53,8 @@ def test_a_file_of_one_step_is_short() -> None:
     text = exported("%%step start", "%%step end")
     assert text == (
         "# NotebookFlow: exported by flownb. The notebook is the source; export again to change this file.\n#\n"
-        "#   python flow.py show\n#   python flow.py run\n#   python flow.py run --with kubernetes\n\n"
+        "#   python flow.py show\n#   python flow.py run\n#   python flow.py run --with kubernetes\n#\n"
+        "# Content eb13910b0fb84aca; `flownb sync` takes edits of this file back into the notebook.\n\n"
         "from metaflow import FlowSpec, step\n\n\n"
         "class NotebookFlow(FlowSpec):\n    @step\n    def start(self):\n        self.next(self.end)\n\n"
         "    @step\n    def end(self):\n        pass\n\n\n"
@@ -109,7 +110,7 @@ def test_nothing_of_flownb_is_left() -> None:
     text = exported("%%shared\nimport flownb\nfrom flownb import card as c", "%%step a\nfrom flownb import current")
     modules = {node.module for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)}
     assert modules == {"metaflow"}
-    assert "import metaflow as flownb\nfrom metaflow import card as c" in text
+    assert "import metaflow as flownb\nfrom metaflow import FlowSpec, step\nfrom metaflow import card as c\n" in text
 
 
 def test_a_formatted_notebook_gives_a_formatted_file() -> None:

@@ -1,0 +1,181 @@
+"""The file that an export is to become: what it says now, what writing would change, and whether that would lose edits.
+
+A file is overwritten only if it says what flownb wrote, see `flownb.flow_file.header`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from flownb.errors import EditedExport, ParameterError
+from flownb.flow_file.exports import exported_before, keep_export
+from flownb.flow_file.header import content_hash, is_edited, read_header
+from flownb.session.options import write_output
+from flownb.session.session import Session
+
+__all__ = ["Export", "compared", "print_check", "print_export"]
+
+# How many lines of a diff are shown: by a check, and before a file is written.
+SHORT, LONG = 30, 200
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export and the file that it is to become.
+
+    Attributes
+    ----------
+    path : Path
+    text : str
+        What the notebook says now.
+    state : {"missing", "current", "behind", "edited", "foreign"}
+        Of the file: it does not exist; it says the same, whatever its layout; it is an earlier export; it is an export
+        that was edited; or flownb did not write it.
+    diff : str
+        What writing would change in the file, as a unified diff.
+    edits : str
+        How an export was edited, as a unified diff; empty if it is not known.
+    """
+
+    path: Path
+    text: str
+    state: Literal["missing", "current", "behind", "edited", "foreign"]
+    diff: str = ""
+    edits: str = ""
+
+    def require_unedited(self) -> None:
+        """Refuse a file whose edits would be lost.
+
+        Raises
+        ------
+        EditedExport
+        """
+        fix = f"Export to another file, or replace `{self.path.name}` with --force."
+        if self.state == "edited":
+            raise EditedExport(
+                f"`{self.path}` has edits that are not in the notebook.",
+                "Somebody changed it after it was exported, and another export would lose that.",
+                "Take the edits back with `flownb sync`. Or replace them: export with --force.",
+            )
+        if self.state == "foreign":
+            raise EditedExport(f"`{self.path}` was not exported by flownb.", "It would be lost.", fix)
+
+
+def compared(session: Session, path: Path, text: str) -> Export:
+    """Compare an export with the file that is there.
+
+    Parameters
+    ----------
+    session : Session
+    path : Path
+        The file.
+    text : str
+        What `export_flow` made.
+
+    Raises
+    ------
+    ParameterError
+        If there is a file that cannot be read.
+    """
+    try:
+        there = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return Export(path, text, "missing")
+    except OSError as error:
+        why = f"{error.strerror}."
+        raise ParameterError(
+            f"`{path}` cannot be read.", why, "Name a file, or one that does not exist yet."
+        ) from error
+    except UnicodeDecodeError:
+        return Export(path, text, "foreign")
+    header = read_header(there)
+    if header is None and there.strip():
+        return Export(path, text, "foreign")
+    if header is not None and content_hash(there) == content_hash(text):
+        state: Literal["current", "behind"] = "behind" if is_edited(there) else "current"
+        return Export(path, text, state, _diff(path, there, text))
+    if header is not None and is_edited(there):
+        folder = session.notebook.parent if session.notebook is not None else Path()
+        before = exported_before(path, there, folder)
+        edits = _diff(path, before, there) if before else ""
+        return Export(path, text, "edited", _diff(path, there, text), edits)
+    return Export(path, text, "behind", _diff(path, there, text))
+
+
+def _diff(path: Path, before: str, after: str) -> str:
+    """A unified diff."""
+    import difflib
+
+    name = path.name
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), f"a/{name}", f"b/{name}", lineterm="")
+    return "\n".join(lines)
+
+
+def _shortened(diff: str, limit: int) -> str:
+    """The first lines of a diff, and how many follow."""
+    lines = diff.split("\n")
+    if len(lines) <= limit:
+        return diff
+    return "\n".join([*lines[:limit], f"… and {len(lines) - limit} more lines"])
+
+
+def print_check(export: Export, shown: Path) -> bool:
+    """Say whether a file is what the notebook gives, and write nothing.
+
+    Parameters
+    ----------
+    export : Export
+    shown : Path
+        The file as the user named it.
+
+    Returns
+    -------
+    bool
+        Whether it is.
+    """
+    said = {
+        "missing": f"{shown} does not exist: export the notebook",
+        "current": f"{shown} is up to date",
+        "behind": f"{shown} is behind the notebook: export it again",
+        "edited": f"{shown} has edits that are not in the notebook: take them back with `flownb sync`",
+        "foreign": f"{shown} was not exported by flownb",
+    }
+    if export.state != "current" and export.diff:
+        print(_shortened(export.edits or export.diff, SHORT))
+    print(said[export.state])
+    return export.state == "current"
+
+
+def print_export(session: Session, export: Export, shown: Path, *, force: bool = False) -> None:
+    """Say what changes in a file, write it, and keep a copy for ``flownb sync``; a file that is up to date stays.
+
+    Parameters
+    ----------
+    session : Session
+    export : Export
+    shown : Path
+        The file as the user named it.
+    force : bool, default False
+        Whether to replace a file that was edited, or that flownb did not write.
+
+    Raises
+    ------
+    EditedExport
+        If there is such a file. The diff has been printed.
+    ParameterError
+        If the file cannot be written.
+    """
+    folder = session.notebook.parent if session.notebook is not None else Path()
+    if export.state == "current":
+        print(f"{shown} is up to date")
+        keep_export(folder, export.text)
+        return
+    if export.diff:
+        print(_shortened((not force and export.edits) or export.diff, LONG))
+    if not force:
+        export.require_unedited()
+    write_output(export.path, export.text)
+    keep_export(folder, export.text)
+    print(f"wrote {shown} ({len(export.text.splitlines())} lines); run it with: python {shown} run")
