@@ -16,7 +16,7 @@ from functools import lru_cache
 from flownb.flow_file.header import content_hash
 from flownb.flow_file.source import Function, first_line
 
-__all__ = ["Statement", "join", "rewritten", "same_code", "split"]
+__all__ = ["Statement", "join", "rewritten", "same_code", "same_tree", "split"]
 
 same_key = lru_cache(maxsize=4096)(content_hash)
 
@@ -60,6 +60,11 @@ class Statement:
 def same_code(one: str, other: str) -> bool:
     """Whether two texts have the same syntax tree and the same comments."""
     return one == other or same_key(one) == same_key(other)
+
+
+def same_tree(one: str, other: str) -> bool:
+    """Whether two texts have the same syntax tree, whatever their comments."""
+    return same_code(one, other) or same_code(ast.unparse(_parsed(one)), ast.unparse(_parsed(other)))
 
 
 def split(code: str, shown: str | None = None) -> list[Statement]:

@@ -9,15 +9,15 @@ Cells whose units are the same are not touched; outputs, ids and metadata of edi
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from flownb.errors import FlownbError, SyncError
 from flownb.flow_file.markdown_edits import edited_markdown
 from flownb.flow_file.module_cells import ModuleCells
-from flownb.flow_file.statements import same_code
-from flownb.flow_file.step_cells import Form, StepCells, next_of
+from flownb.flow_file.statements import same_code, same_tree
+from flownb.flow_file.step_cells import Form, StepCells, next_of, without_next
 from flownb.flow_file.units import FlowUnits, StepUnit
 
 __all__ = ["Exported", "Synced", "take_back"]
@@ -176,12 +176,12 @@ def _differences(got: FlowUnits, target: FlowUnits, attempt: _Attempt) -> tuple[
         if target.step(step.name) is None:
             wrong.append(f"step `{step.name}`")
     attempt.verbatim |= bodies
-    if ways <= attempt.headers:
-        for name in ways:
-            attempt.explicit |= {name}
-            attempt.headers |= _neighbours(target, name)
-        attempt.explicit |= {one for name in ways for one in _neighbours(target, name) if attempt.explicit >= ways}
-    attempt.headers |= ways
+    for name in ways:
+        around = {name, *_neighbours(target, name), *next_of(got.step(name))}
+        if not around <= attempt.headers:
+            attempt.headers |= around
+        else:
+            attempt.explicit |= around if name in attempt.explicit else {name}
     return wrong, left_out
 
 
