@@ -13,6 +13,7 @@ import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,8 @@ def _group() -> click.Group:
 def _call(name: str, **values: Any) -> Callable[[], int]:
     """The call of a command with the values that it read; only its own module is imported."""
     with importing():
-        function = getattr(importlib.import_module(f"flownb.cli.{MODULES[name]}"), name)
+        module = importlib.import_module(f"flownb.cli.{MODULES[name]}")
+        function = getattr(module, f"{name}_" if iskeyword(name) else name)
     return partial(function, **values)
 
 
@@ -217,7 +219,8 @@ def _flow_options(given: Sequence[str]) -> list[tuple[str, str]]:
         return [(f"{name} VALUE", text) for name, text in source_parameters(path)]
 
 
-# The module beside this one that has the function of a command, which is called as the command.
+# The module beside this one that has the function of a command, which is called as the command; a word of Python's own
+# has an underscore behind it.
 MODULES: Mapping[str, str] = {
     "run": "run",
     "resume": "run",
@@ -226,6 +229,7 @@ MODULES: Mapping[str, str] = {
     "spin": "spin",
     "check": "check",
     "export": "export",
+    "import": "import_",
     "show": "results",
     "card": "results",
     "runs": "results",
@@ -237,8 +241,8 @@ MODULES: Mapping[str, str] = {
     "index": "datastore",
     "completion": "completion",
 }
-# Those that take no notebook.
-WITHOUT_NOTEBOOK = ("runs", "timeline", "logs", "index", "gc", "du", "rm", "completion")
+# Those that take no notebook, or another one than the first that is written.
+WITHOUT_NOTEBOOK = ("import", "runs", "timeline", "logs", "index", "gc", "du", "rm", "completion")
 
 
 if __name__ == "__main__":

@@ -66,8 +66,11 @@ VALUED = frozenset(
 
 def metaflow_imports(flow: FlowDefinition) -> tuple[str, ...]:
     """Names that ``flow.py`` imports from metaflow for decorators and the class body, classes first as isort has it."""
-    used = {"step", *(flow.header.bases if flow.header and flow.header.bases else ["FlowSpec"])}
+    used = {*(flow.header.bases if flow.header and flow.header.bases else ["FlowSpec"])}
     bodies: list[StepBody] = [step.body for step in flow.steps]
+    marks = [body.mark.name.partition(".")[0] if body.mark is not None else "" for body in bodies]
+    if not marks or any(mark not in flow.shared_names for mark in marks):
+        used.add("step")
     if flow.header is not None:
         bodies.append(flow.header.parsed)
         used.update(analyse_names(flow.header.parsed.tree).reads)

@@ -10,7 +10,7 @@ from flownb.flow_file.source import Function
 
 __all__ = ["Block", "BlockKind", "FlowClass", "FlowFile", "StepMethod"]
 
-BlockKind = Literal["docstring", "imports", "code", "flow", "start"]
+BlockKind = Literal["docstring", "imports", "code", "late", "flow", "start"]
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,9 @@ class Block:
 
     Attributes
     ----------
-    kind : {"docstring", "imports", "code", "flow", "start"}
-        The module's docstring, its first imports, other code, the class of a flow, or the code that starts a flow.
+    kind : {"docstring", "imports", "code", "late", "flow", "start"}
+        The module's docstring, its first imports, other code, code that uses the class of a flow when the module is
+        imported, such a class, or the code that starts a flow.
     text : str
         The lines without blank ones around them.
     first, last : int

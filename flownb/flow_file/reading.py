@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import tokenize
 import warnings
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from flownb.errors import FlowFileError
 from flownb.flow_file.parts import Block, BlockKind, FlowClass, FlowFile, StepMethod
-from flownb.flow_file.source import Function, Source, first_line
+from flownb.flow_file.source import Function, Source, bound_names, first_line, read_at_import
 
 __all__ = ["Block", "FlowClass", "FlowFile", "StepMethod", "read_flow_file", "read_flow_path"]
 
@@ -204,25 +205,36 @@ def _blocks(source: Source, flows: dict[str, FlowClass]) -> Iterable[Block]:
     """The blocks of a module: consecutive statements of one kind are one block."""
     units = _units(source, source.tree.body, 1, len(source.lines))
     kinds: list[BlockKind] = []
+    late = set(flows)
     for unit in units:
-        kinds.append(_kind(source, unit, flows, "code" if {*kinds} - {"imports", "docstring"} else "imports"))
+        kind = _kind(source, unit, flows, "code" if {*kinds} - {"imports", "docstring"} else "imports")
+        if kind == "code" and late & read_at_import(unit.nodes):
+            kind = "late"
+            late |= bound_names(unit.nodes)
+        kinds.append(kind)
     for (_, kind), group in groupby(
         enumerate(zip(kinds, units, strict=True)),
-        lambda one: (one[0] if one[1][0] in ("flow", "start", "docstring") else -1, one[1][0]),
+        lambda one: (one[0] if one[1][0] in ("flow", "start", "docstring", "late") else -1, one[1][0]),
     ):
         found = [unit for _, (_, unit) in group]
         nodes = tuple(node for unit in found for node in unit.nodes)
         first, last = found[0].first, found[-1].last
         if kind == "docstring":
             # The comments around it are no part of it.
-            above = source.cut(range(first, nodes[0].lineno)) + source.comment_lines(last, last)
+            above = _without_opening(source, first, nodes[0].lineno - 1) + source.comment_lines(last, last)
             if above:
                 yield Block("imports", above, first, nodes[0].lineno - 1, ())
             first = nodes[0].lineno
-        text = source.cut([number for number in range(first, last + 1) if number not in source.opening])
+        text = _without_opening(source, first, last)
         if text:
             name = next(one.name for one in nodes if isinstance(one, ast.ClassDef)) if kind == "flow" else ""
             yield Block(kind, text, first, last, nodes, name)
+
+
+def _without_opening(source: Source, first: int, last: int) -> str:
+    """Lines of module level, without those that mean something only at the top of a file, or that an export added."""
+    left_out = {*source.opening, *source.header}
+    return source.cut([number for number in range(first, last + 1) if number not in left_out])
 
 
 def _kind(source: Source, unit: _Unit, flows: dict[str, FlowClass], otherwise: BlockKind) -> BlockKind:
@@ -330,10 +342,15 @@ def _is_alone(source: Source, node: ast.stmt) -> bool:
 
 def _decorators(source: Source, node: Function, indent: str) -> str:
     """The lines of a step's decorators; a bare ``@step`` that is the last one goes without saying."""
-    lines = [*range(first_line(node), node.lineno)]
+    text = source.cut(range(first_line(node), node.lineno), indent)
     last = node.decorator_list[-1]
-    if isinstance(last, ast.Call) or not source.is_step_mark(last):
-        return source.cut(lines, indent)
-    left_out = range(last.lineno, (last.end_lineno or last.lineno) + 1)
-    comments = source.comment_lines(left_out[0], left_out[-1])
-    return source.cut([n for n in lines if n not in left_out], indent) + comments
+    if isinstance(last, ast.Name) and source.is_step_mark(last):
+        left_out = range(last.lineno, (last.end_lineno or last.lineno) + 1)
+        above = source.cut(range(first_line(node), left_out[0]), indent)
+        below = source.cut(range(left_out[-1] + 1, node.lineno), indent)
+        return above + source.comment_lines(left_out[0], left_out[-1]) + below
+    for one in node.decorator_list:
+        name = one.func if isinstance(one, ast.Call) else one
+        if isinstance(name, ast.Name) and name.id != "step" and source.is_step_mark(one):
+            return re.sub(rf"(?m)^(@\s*){name.id}\b", r"\1step", text, count=1)
+    return text

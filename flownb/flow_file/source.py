@@ -11,12 +11,15 @@ import re
 import tokenize
 from collections.abc import Iterable
 
+from flownb.cells.assignment import analyse_names
 from flownb.cells.body import unindentable_lines
 
-__all__ = ["Function", "Source", "first_line"]
+__all__ = ["Function", "Source", "bound_names", "first_line", "read_at_import"]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 METAFLOW = ("metaflow", "flownb")
+# The first line of the comment with which an export begins.
+EXPORTED = re.compile(r"# \w+: exported(?: from .+)? by flownb\.")
 ENCODING = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
 
 
@@ -47,6 +50,14 @@ class Source:
             for number, line in enumerate(self.lines[:2], 1)
             if (number == 1 and line.startswith("#!")) or ENCODING.match(line)
         }
+
+    @property
+    def header(self) -> range:
+        """The lines of the comment with which an export begins, which the next export writes again."""
+        first = next((n for n, line in enumerate(self.lines, 1) if n not in self.opening), 1)
+        if not EXPORTED.match(self.lines[first - 1]):
+            return range(0)
+        return range(first, next(n for n, line in enumerate(self.lines, 1) if n > first and line[:1] != "#"))
 
     def is_metaflow(self, node: ast.expr, name: str) -> bool:
         """Whether an expression is a name of Metaflow's, however it was imported."""
@@ -120,3 +131,23 @@ def first_line(node: ast.stmt) -> int:
     """The first line of a statement, decorators included."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     return min([node.lineno, *(one.lineno for one in decorators)])
+
+
+def read_at_import(nodes: Iterable[ast.AST]) -> set[str]:
+    """Plain names that are read when statements are executed, and not only when a function of theirs is called."""
+    found: set[str] = set()
+    open_ones = list(nodes)
+    while open_ones:
+        node = open_ones.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        if isinstance(node, Function):
+            open_ones += [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]
+        elif not isinstance(node, ast.Lambda):
+            open_ones += ast.iter_child_nodes(node)
+    return found
+
+
+def bound_names(nodes: Iterable[ast.stmt]) -> set[str]:
+    """Names that statements bind where they are executed."""
+    return set(analyse_names(ast.Module(list(nodes), [])).assigned)

@@ -269,6 +269,37 @@ COMMANDS = (
         ),
     ),
     Command(
+        "import",
+        "Write a Metaflow file as a notebook.",
+        terminal="flownb import FILE",
+        parameters=(
+            Argument(
+                "file",
+                "file",
+                "A Metaflow file.",
+                need="It makes a notebook of a file.",
+                metavar="FILE",
+                type=Path,
+                shell_complete=completed_files,
+            ),
+            _option(
+                "-o",
+                "--output",
+                type=Path,
+                metavar="FILE",
+                shell_complete=completed_files,
+                help="The notebook to write, - for standard output, or a folder; default: beside the file.",
+            ),
+            _option("--flow", metavar="NAME", help="Which flow of the file; default: the one that it starts."),
+            _switch("--force", help="Replace the notebook if it exists."),
+        ),
+        examples=(
+            ("flow.py", "to flow.ipynb"),
+            ("flow.py --flow Train -o train.ipynb", "one of several flows"),
+            ("flows.py -o notebooks/", "each flow of the file"),
+        ),
+    ),
+    Command(
         "show",
         "Print the DAG with each step's state.",
         terminal="flownb show NOTEBOOK",
@@ -520,6 +551,7 @@ CELLS = (
                 help="Join the branches or tasks before it, as `inputs` or under another name.",
             ),
             _option("--when", metavar="ARTIFACT=VALUE", help="Run only if a parent's artifact has this value."),
+            _option("--signature", metavar="TEXT", help='The method\'s annotations: "(self) -> None".'),
         ),
         examples=(
             ("load -> xs", "a step that sets the artifact xs"),
