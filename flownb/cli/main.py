@@ -230,6 +230,7 @@ MODULES: Mapping[str, str] = {
     "check": "check",
     "export": "export",
     "import": "import_",
+    "sync": "sync",
     "show": "results",
     "card": "results",
     "runs": "results",

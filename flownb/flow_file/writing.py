@@ -23,7 +23,7 @@ from flownb.flow_file.imports import LINE_LENGTH, import_from, leading_imports, 
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.program import Program
 
-__all__ = ["flow_file"]
+__all__ = ["flow_code", "flow_file"]
 
 # Files of a folder that Metaflow packages by default (`metaflow/metaflow_config.py`, 2.19.39).
 PACKAGED = (".py", ".R", ".RDS")
@@ -65,17 +65,27 @@ def flow_file(
     UnpicklableArtifact
         If a constant of the flow's class cannot be persisted by Metaflow.
     """
-    flow = program.flow
     _require_constants(program)
-    text = documentation or Documentation()
-    hidden = sees_documentation(flow)
     opening = _opening(program, notebook, filename, needs)
-    about = plain_text(text.module, LINE_LENGTH - 3)
-    opening += ["", *(comment(about, 0) if hidden else docstring(about, 0))] if about else []
-    blocks = ["\n".join([*opening, "", *_imports_and(flow, text, folder)])]
-    blocks.append("\n\n".join(_class(program, text, hidden)))
+    return with_hash("\n".join([*opening, "", flow_code(program, documentation or Documentation(), folder)]))
+
+
+def flow_code(program: Program, documentation: Documentation, folder: Path | None) -> str:
+    """The same file without its header, made without executing the flow's code.
+
+    Parameters
+    ----------
+    program, documentation, folder
+        See `flow_file`.
+    """
+    flow = program.flow
+    hidden = sees_documentation(flow)
+    about = plain_text(documentation.module, LINE_LENGTH - 3)
+    opening = [*(comment(about, 0) if hidden else docstring(about, 0)), ""] if about else []
+    blocks = ["\n".join([*opening, *_imports_and(flow, documentation, folder)])]
+    blocks.append("\n\n".join(_class(program, documentation, hidden)))
     blocks.append(f'if __name__ == "__main__":\n    {flow.name}()')
-    return with_hash("\n\n\n".join(blocks) + "\n")
+    return "\n\n\n".join(blocks) + "\n"
 
 
 def _imports_and(flow: FlowDefinition, text: Documentation, folder: Path | None) -> list[str]:
