@@ -98,45 +98,66 @@ def edited_text(texts: Sequence[str], after: str, width: int) -> list[str | None
         As for `plain_text`.
     """
     made = _line_by_line(texts, after)
-    joined = "\n\n".join(text for text in made if text is not None)
-    if plain_text(joined, width).split() == after.split():
-        return made
     # Lines that make no text stay, in their cells.
     silent = [[line for line in text.split("\n") if line.strip() and not plain_text(line, width)] for text in texts]
-    kept: list[str | None] = ["\n".join(lines) if lines else None for lines in silent]
-    kept[0] = "\n\n".join(filter(None, [after, kept[0]])) or None
-    return kept
+    whole: list[str | None] = ["\n".join(lines) if lines else None for lines in silent]
+    whole[0] = "\n\n".join(filter(None, [after, whole[0]])) or None
+    found = {
+        plain_text("\n\n".join(text for text in one if text is not None), width): one for one in (whole, made)
+    }
+    if after.strip() in found:
+        return found[after.strip()]
+    return next((one for text, one in found.items() if text.split() == after.split()), whole)
 
 
 def _line_by_line(texts: Sequence[str], after: str) -> list[str | None]:
     """The lines of markdown whose text stays, with what replaces the others."""
     lines = [(cell, line) for cell, text in enumerate(texts) for line in text.split("\n")]
     spoken = [place for place, (_, line) in enumerate(lines) if plain_text(line, 10**6)]
-    new = [line for line in after.split("\n") if line.strip()]
     parts: list[list[str]] = [[line] for _, line in lines]
     old = [plain_text(lines[place][1], 10**6) for place in spoken]
-    for kind, first, end, new_first, new_end in SequenceMatcher(None, old, [line.strip() for line in new], autojunk=False).get_opcodes():
+    new, gaps = _without_blank_lines(after)
+    matcher = SequenceMatcher(None, old, [line.strip() for line in new], autojunk=False)
+    for kind, first, end, new_first, new_end in matcher.get_opcodes():
         if kind == "equal":
             continue
-        added = new[new_first:new_end]
-        if first == end:  # behind the line before
-            place = spoken[first - 1] if first else (spoken[0] if spoken else 0)
-            parts[place] = ["\n\n".join(added), "", *parts[place]] if not first else [*parts[place], "", "\n\n".join(added)]
+        added = [(line, [""] * gap) for line, gap in zip(new[new_first:new_end], gaps[new_first:new_end], strict=True)]
+        if first == end:
+            said = [one for line, gap in added for one in (*gap, line)]
+            if first:  # behind the line before
+                parts[spoken[first - 1]] += said
+            elif spoken:
+                parts[spoken[0]] = [*said, *([""] * (new_end < len(gaps) and gaps[new_end])), *parts[spoken[0]]]
+            else:
+                parts[0] = [*said, *parts[0]]
             continue
         for number, place in enumerate(spoken[first:end]):
-            if number == end - first - 1:
-                mine = added[number:]
-            else:
-                mine = added[number : number + 1]
+            mine = added[number:] if number == end - first - 1 else added[number : number + 1]
             heading = _HEADING.match(lines[place][1])
-            parts[place] = [heading[0] + mine[0], *mine[1:]] if heading and mine else list(mine)
+            said = [one for line, gap in mine for one in (*gap, line)]
+            if mine and said[0] == "":
+                del said[0]  # the blank line before it is there
+            parts[place] = [heading[0] + said[0], *said[1:]] if heading and said else said
     found: list[str | None] = []
     for cell, _ in enumerate(texts):
-        mine = [line for (owner, _), part in zip(lines, parts, strict=True) if owner == cell for line in part]
-        found.append("\n".join(mine).strip("\n") or None)
+        kept = [line for (owner, _), part in zip(lines, parts, strict=True) if owner == cell for line in part]
+        found.append("\n".join(kept).strip("\n") or None)
     return found
+
+
+def _without_blank_lines(text: str) -> tuple[list[str], list[bool]]:
+    """The lines of a text, and whether there is a blank one before each."""
+    lines: list[str] = []
+    gaps: list[bool] = []
+    is_gap = False
+    for line in text.split("\n"):
+        if line.strip():
+            lines.append(line)
+            gaps.append(is_gap)
+        is_gap = not line.strip()
+    return lines, gaps
 
 
 def uncommented(comments: str) -> str:
     """The text of some comment lines."""
-    return "\n".join(re.sub(r"^\s*# ?", "", line) for line in comments.rstrip("\n").split("\n"))
+    return "\n".join(re.sub(r"^\s*# ?", "", line) for line in comments.rstrip("\n").split("\n")).strip()

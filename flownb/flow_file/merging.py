@@ -176,7 +176,12 @@ def _same_decorators(one: str, other: str) -> bool:
 def _renamed(base: FlowUnits, theirs: FlowUnits, ours: FlowUnits) -> dict[str, str]:
     """Steps that the edited file has under another name, by their old names."""
     gone = [one for one in base.steps if theirs.step(one.name) is None and ours.step(one.name) is not None]
-    new = [one for one in theirs.steps if base.step(one.name) is None and ours.step(one.name) is None]
+    # Where the export only passed on, as its own `start` does, there may be a step now.
+    new = [
+        one
+        for one in theirs.steps
+        if not any(_without_transition(other.body) for side in (base, ours) if (other := side.step(one.name)) is not None)
+    ]
     found: dict[str, str] = {}
     for old in gone:
         alike = [(_likeness(old, one), one) for one in new if one.name not in found.values()]
@@ -195,7 +200,8 @@ def _likeness(one: StepUnit, other: StepUnit) -> float:
 
 
 def _without_transition(body: str) -> list[str]:
-    return [line for line in body.splitlines() if line.strip() and not line.startswith("self.next(")]
+    """The lines of a body that do something."""
+    return [line for line in body.splitlines() if line.strip() not in ("", "pass") and not line.startswith("self.next(")]
 
 
 def _merge_imports(merging: _Merging, base: FlowUnits, ours: FlowUnits, theirs: FlowUnits) -> frozenset[Any]:

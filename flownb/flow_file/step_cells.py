@@ -81,6 +81,7 @@ class StepCells:
         self.cells: dict[str, tuple[int, Cell]] = {}
         for place, cell in marked_cells(document, "step"):
             self.cells.setdefault(renamed.get(cell.name, cell.name), (place, cell))
+        self.own = set(self.cells)
 
     def edit(self, form: Callable[[str], Form]) -> None:
         """Edit the document; `form` says how each step is to be written."""
@@ -88,16 +89,20 @@ class StepCells:
         for name, (place, _) in self.cells.items():
             if name not in wanted:
                 self._remove(place)
-        explicit = {step.name for step in self.target.steps if form(step.name).explicit or self._is_own(step.name)}
+        self.own = {step.name for step in self.target.steps if step.name in self.cells or not self._is_added(step)}
+        # The export adds the last step only below one that does not name it.
+        says = {step.name for step in self.target.steps if self.own.issuperset(next_of(step))}
+        explicit = {step.name for step in self.target.steps if self._is_explicit(step.name, form(step.name)) and step.name in says}
         before: str | None = None
-        added: list[StepUnit] = []
+        added: list[dict[str, Any]] = []
         for step in self.target.steps:
+            how = replace(form(step.name), explicit=step.name in explicit)
             if step.name in self.cells:
                 self._insert(before, added)
                 added, before = [], step.name
-                self._edit(step, form(step.name), explicit)
-            elif not self._is_added(step) or form(step.name).explicit:
-                added.append(step)
+                self._edit(step, how, explicit)
+            elif step.name in self.own:
+                added += self._new_cells(step, how, explicit)
         self._insert(before, added)
         self._reorder()
         self.places.apply()
@@ -112,12 +117,9 @@ class StepCells:
         """Whether the text above a cell is not that of the whole module."""
         return any(cell.get("cell_type") == "code" for cell in self.document["cells"][:place])
 
-    def _is_own(self, name: str) -> bool:
-        """Whether the cell of a step, or a cell that will be made of it, says what comes next."""
-        if name in self.cells:
-            return self.cells[name][1].parsed.transition is not None
-        step = self.target.step(name)
-        return step is not None and not self._is_added(step)
+    def _is_explicit(self, name: str, form: Form) -> bool:
+        """Whether the cell of a step, or one that is made of it, says what comes next."""
+        return form.explicit or name not in self.cells or self.cells[name][1].parsed.transition is not None
 
     def _is_added(self, step: StepUnit) -> bool:
         """Whether the export adds a step by itself: one without a cell that only passes on."""
@@ -125,9 +127,8 @@ class StepCells:
         is_empty = not (step.decorators or step.docstring or step.comments)
         return own is not None and is_empty and without_next(step.body) == without_next(own.body) and "#" not in step.body
 
-    def _insert(self, before: str | None, steps: Sequence[StepUnit]) -> None:
-        """Make cells of new steps, behind the cell of a step; without one, before the first step."""
-        made = [cell for step in steps for cell in self._new_cells(step)]
+    def _insert(self, before: str | None, made: Sequence[dict[str, Any]]) -> None:
+        """Add cells of new steps behind the cell of a step; without one, before the first step."""
         if not made:
             return
         if before is not None:
@@ -137,10 +138,16 @@ class StepCells:
         above = texts_above(self.document, first) if self.cells and self._documents(first) else []
         self.places.before(min([first, *above]), made)
 
-    def _new_cells(self, step: StepUnit) -> list[dict[str, Any]]:
+    def _new_cells(self, step: StepUnit, form: Form, explicit: set[str]) -> list[dict[str, Any]]:
         """The cells of a new step: the method's own text."""
         header = _signed(StepHeader(step.name), step)
-        text = _decorated(step.comments, step.decorators, step.body.rstrip("\n"))
+        if form.headers:
+            header = self._derived(header, explicit)
+        body = step.body.rstrip("\n")
+        statements = split(body)
+        if not form.explicit and statements and is_transition(statements[-1]) and not has_comment(statements[-1].whole):
+            body = join(statements[:-1])
+        text = _decorated(step.comments, step.decorators, body)
         source = f"%%step {header.line}\n{text}".rstrip("\n")
         docs = [new_markdown(f"about-{step.name}", step.docstring)] if step.docstring else []
         return [*docs, new_code(f"step-{step.name}", source)]
@@ -182,11 +189,11 @@ class StepCells:
         """A header that says what the transitions of the file say of a step."""
         parents = [step for step in self.target.steps if header.name in next_of(step)]
         bare = replace(header, after=(), foreach=None, when=None)
-        known = [step for step in parents if step.name in self.cells]
+        known = [step for step in parents if step.name in self.own]
         if not known or all(step.name in explicit for step in parents):
             return bare
         way = transition_of(known[0])
-        above = [name for name in (step.name for step in self.target.steps) if name in self.cells]
+        above = [step.name for step in self.target.steps if step.name in self.own]
         place = above.index(header.name)
         names = tuple(step.name for step in known)
         after = () if names == tuple(above[place - 1 : place]) and header.after != names else names

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flownb.errors import FlownbError, SyncError
-from flownb.flow_file.markdown_edits import edited_markdown
+from flownb.flow_file.markdown_edits import edited_markdown, uncommented
 from flownb.flow_file.module_cells import ModuleCells
 from flownb.flow_file.statements import same_code, same_tree
 from flownb.flow_file.step_cells import Form, StepCells, next_of, without_next
@@ -28,10 +28,20 @@ ATTEMPTS = 8
 
 @dataclass(frozen=True)
 class Exported:
-    """What a notebook exports to: its units, and the artifacts that each step loads for plain names."""
+    """What a notebook exports to.
+
+    Attributes
+    ----------
+    units : FlowUnits
+    loads : mapping of str to tuple of str
+        The artifacts that each step loads for plain names.
+    about : str
+        The text of the module's docstring, which is a comment where code could see a docstring.
+    """
 
     units: FlowUnits
     loads: Mapping[str, tuple[str, ...]]
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,7 @@ def take_back(
             _need_more(attempt, current, target)
         else:
             problem = None
-            wrong, left_out = _differences(got.units, target, attempt)
+            wrong, left_out = _differences(got, target, attempt)
             if not wrong:
                 return Synced(made, tuple(left_out))
         if attempt == before:
@@ -127,7 +137,7 @@ def _need_more(attempt: _Attempt, current: Exported, target: FlowUnits) -> None:
     around = changed | {name for step in changed for name in _neighbours(target, step)}
     every = {one.name for one in target.steps}
     for wanted in (around, every):
-        for kind in (attempt.headers, attempt.verbatim, attempt.explicit):
+        for kind in (attempt.headers, attempt.explicit, attempt.verbatim):
             if not wanted <= kind:
                 kind |= wanted
                 return
@@ -143,10 +153,12 @@ def _neighbours(units: FlowUnits, step: str) -> set[str]:
     return found | {one.name for one in units.steps if step in next_of(one)}
 
 
-def _differences(got: FlowUnits, target: FlowUnits, attempt: _Attempt) -> tuple[list[str], list[str]]:
+def _differences(exported: Exported, target: FlowUnits, attempt: _Attempt) -> tuple[list[str], list[str]]:
     """What of an export is not as it should be, and what of comments and texts; lets steps have longer forms."""
     wrong: list[str] = []
     left_out: list[str] = []
+    got = exported.units
+    _compare_texts("the module", target.docstring, "", got.docstring or exported.about, "", wrong, left_out)
     _compare_module(got, target, attempt, wrong, left_out)
     bodies: set[str] = set()
     ways: set[str] = set()
@@ -157,9 +169,8 @@ def _differences(got: FlowUnits, target: FlowUnits, attempt: _Attempt) -> tuple[
             continue
         if step.same_as(other):
             continue
-        _compare_texts(f"step `{step.name}`", step.docstring, other.docstring, wrong, left_out)
-        if not same_code(step.comments, other.comments):
-            left_out.append(f"the comments above step `{step.name}`")
+        texts = (step.docstring, step.comments, other.docstring, other.comments)
+        _compare_texts(f"step `{step.name}`", *texts, wrong, left_out)
         if not same_tree(f"{step.decorators}def f(): pass", f"{other.decorators}def f(): pass"):
             wrong.append(f"the decorators of step `{step.name}`")
         if step.signature != other.signature or not same_tree(step.body, other.body):
@@ -187,8 +198,8 @@ def _differences(got: FlowUnits, target: FlowUnits, attempt: _Attempt) -> tuple[
 
 def _compare_module(got: FlowUnits, target: FlowUnits, attempt: _Attempt, wrong: list[str], left_out: list[str]) -> None:
     """Compare what is around the steps."""
-    _compare_texts("the module", target.docstring, got.docstring, wrong, left_out)
-    _compare_texts("the flow", target.class_docstring, got.class_docstring, wrong, left_out)
+    texts = (target.class_docstring, target.comments, got.class_docstring, got.comments)
+    _compare_texts("the flow", *texts, wrong, left_out)
     missing = target.imports - got.imports
     if missing or got.imports - target.imports:
         wrong.append("the imports")
@@ -206,15 +217,23 @@ def _compare_module(got: FlowUnits, target: FlowUnits, attempt: _Attempt, wrong:
         wrong.append("the class of the flow")
     if not same_tree(f"{target.decorators}def f(): pass", f"{got.decorators}def f(): pass"):
         wrong.append("the decorators of the flow")
-    if not same_code(target.comments, got.comments):
-        left_out.append("the comments above the flow")
     if not same_code(target.rest, got.rest.replace(f"{got.name}()", f"{target.name}()")):
         wrong.append("the code below the flow")
 
 
-def _compare_texts(what: str, wanted: str, found: str, wrong: list[str], left_out: list[str]) -> None:
-    """Compare docstrings; line breaks alone are layout."""
-    if wanted.split() != found.split():
+def _compare_texts(
+    what: str, docstring: str, comments: str, got: str, got_comments: str, wrong: list[str], left_out: list[str]
+) -> None:
+    """Compare docstrings and the comments above; line breaks alone are layout.
+
+    One can be a comment that is a docstring in the file: the export writes no docstring that code could see.
+    """
+    wanted, found = [docstring, uncommented(comments)], [got, uncommented(got_comments)]
+    if sorted(filter(None, wanted)) == sorted(filter(None, found)):
+        return
+    if wanted[0].split() != found[0].split() and [one.split() for one in wanted if one] != [one.split() for one in found if one]:
         wrong.append(f"the docstring of {what}")
-    elif wanted.strip() != found.strip():
+    elif wanted[1].split() != found[1].split() and wanted[1]:
+        left_out.append(f"the comments above {what}")
+    else:
         left_out.append(f"line breaks in the docstring of {what}")

@@ -19,9 +19,10 @@ from flownb.errors import FlownbError, ParameterError, SyncError
 from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.definition import define_flow
 from flownb.flow.names import default_flow_name
-from flownb.flow_file.documentation import read_documentation
+from flownb.flow_file.documentation import plain_text, read_documentation
 from flownb.flow_file.exports import exported_before
 from flownb.flow_file.header import read_header
+from flownb.flow_file.markdown_edits import MODULE as MODULE_WIDTH
 from flownb.flow_file.merging import Conflict, Side, merge_units
 from flownb.flow_file.sync import Exported, take_back
 from flownb.flow_file.units import FlowUnits, read_units
@@ -192,9 +193,11 @@ def _exported(notebook: Path, document: Mapping[str, Any]) -> Exported:
     if graph.problems:
         raise SyncError(*_sentences(graph.problems[0].message))
     program = Program(flow, complete_graph(graph))
-    text = flow_code(program, read_documentation(document, flow), notebook.parent)
+    documentation = read_documentation(document, flow)
+    text = flow_code(program, documentation, notebook.parent)
     loads = {name: method.loads for name, method in program.methods.items()}
-    return Exported(read_units(text, "the export", flow=flow.name), loads)
+    about = plain_text(documentation.module, MODULE_WIDTH)
+    return Exported(read_units(text, "the export", flow=flow.name), loads, about)
 
 
 def _sentences(message: Any) -> tuple[str, str, str]:
