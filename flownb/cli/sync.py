@@ -11,7 +11,7 @@ from flownb.errors import CheckFailed
 from flownb.flow_file.exports import keep_export
 from flownb.session.export import export_flow
 from flownb.session.options import write_output
-from flownb.session.sync import conflict_lines, new_file_text, plan_sync
+from flownb.session.sync import conflict_lines, lost_comments, new_file_text, plan_sync
 
 __all__ = ["sync"]
 
@@ -44,14 +44,21 @@ def sync(notebook: Path, file: Path, take: Literal["notebook", "flow"] | None, d
     except CheckFailed:
         print(f"{shown} was not written: the flow has errors", file=sys.stderr)
         raise
-    if plan.left_out:
-        print(f"{shown} stays as it is")
-        return 0
     text = new_file_text(plan, exported)
+    if plan.left_out or (text == exported and (lost := lost_comments(plan, exported))):
+        return _left_as_it_is(shown, [] if plan.left_out else lost)
     keep_export(path.parent, exported)
     if text == plan.text:
         print(f"{shown} is up to date")
         return 0
     write_output(place, text)
     print(f"wrote {shown}" if text == exported else f"{shown} is up to date")
+    return 0
+
+
+def _left_as_it_is(shown: Path, comments: list[str]) -> int:
+    """Say that a file keeps what its next export would not have; the exit status."""
+    for one in comments:
+        print(f"note: the notebook does not have the comment `# {one}`", file=sys.stderr)
+    print(f"{shown} was not written, because it would lose that; `flownb export --force` writes it")
     return 0

@@ -1,4 +1,4 @@
-"""The cells of a notebook's document, by what they are in its flow; cells that are added, and the texts above a cell."""
+"""The cells of a notebook's document by what they are in its flow; cells that are added, and texts above a cell."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Header", "content_hash", "is_edited", "opening_line", "read_header", "renewed", "with_hash"]
+__all__ = ["Header", "comments_of", "content_hash", "is_edited", "opening_line", "read_header", "renewed", "with_hash"]
 
 _OPENING = re.compile(r"# (?P<flow>\w+): exported(?: from (?P<notebook>.+))? by flownb\.")
 _HASH = re.compile(r"# Content (?P<hash>[0-9a-f]{16}); `flownb sync` ")
@@ -212,6 +212,16 @@ def _cleaned(docstring: str) -> str:
     first, *rest = [line.rstrip() for line in docstring.expandtabs().split("\n")]
     margin = min((len(line) - len(line.lstrip()) for line in rest if line), default=0)
     return "\n".join([first.lstrip(), *(line[margin:] for line in rest)]).strip()
+
+
+def comments_of(text: str) -> list[str]:
+    """The comments of a file, without the line of its header that has the hash."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return []
+    found = [token.string for token in tokens if token.type == tokenize.COMMENT and not _HASH.match(token.string)]
+    return [said for one in found if (said := re.sub(r"^#[ \xa0]?", "", one).rstrip())]
 
 
 def _comments(text: str, tree: ast.Module) -> list[str]:

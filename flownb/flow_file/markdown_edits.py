@@ -102,9 +102,7 @@ def edited_text(texts: Sequence[str], after: str, width: int) -> list[str | None
     silent = [[line for line in text.split("\n") if line.strip() and not plain_text(line, width)] for text in texts]
     whole: list[str | None] = ["\n".join(lines) if lines else None for lines in silent]
     whole[0] = "\n\n".join(filter(None, [after, whole[0]])) or None
-    found = {
-        plain_text("\n\n".join(text for text in one if text is not None), width): one for one in (whole, made)
-    }
+    found = {plain_text("\n\n".join(text for text in one if text is not None), width): one for one in (whole, made)}
     if after.strip() in found:
         return found[after.strip()]
     return next((one for text, one in found.items() if text.split() == after.split()), whole)

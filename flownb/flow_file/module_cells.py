@@ -14,7 +14,7 @@ from flownb.flow.base_classes import ROOT
 from flownb.flow.method import to_metaflow_imports
 from flownb.flow.module import METAFLOW_NAMES
 from flownb.flow_file.document import Places, marked_cells, new_code, set_mark, texts_above
-from flownb.flow_file.statements import Statement, join, rewritten, same_code, split
+from flownb.flow_file.statements import Statement, decorated, join, rewritten, same_code, split
 from flownb.flow_file.units import FlowUnits, Import, import_lines, imports_of
 
 __all__ = ["ModuleCells"]
@@ -86,7 +86,9 @@ class ModuleCells:
         found: list[list[list[Statement]]] = []
         at = 0
         for one in self.shared:
-            found.append([_with_magics(statement, place) for statement, place in zip(one.code, places[at:], strict=False)])
+            found.append(
+                [_with_magics(statement, place) for statement, place in zip(one.code, places[at:], strict=False)]
+            )
             at += len(one.code)
         rest = [statement for place in places[at:] for statement in place if statement not in hoisted]
         return [*found, [rest]]
@@ -107,10 +109,7 @@ class ModuleCells:
         for one, places in zip(self.shared, code, strict=False):
             leading = [kept for statement in one.leading if (kept := _without_imports(statement, removed)) is not None]
             if one is home and added:
-                known = [statement for statement in leading if statement.text]
-                leading += [
-                    Statement("" if known or number else "", f"{line}\n") for number, line in enumerate(import_lines(added))
-                ]
+                leading += [Statement("", f"{line}\n") for line in import_lines(added)]
             new = [statement for place in places for statement in place]
             if one is last:
                 new += rest
@@ -171,9 +170,11 @@ class ModuleCells:
         text, code = cell.body.split("\n"), cell.parsed.code.split("\n")
         is_decorator = [one != other for one, other in zip(text, code, strict=True)]
         decorators = "".join(f"{line}\n" for line, is_one in zip(text, is_decorator, strict=True) if is_one)
-        old = split(cell.parsed.code, "\n".join("" if is_one else line for line, is_one in zip(text, is_decorator, strict=True)))
+        old = split(
+            cell.parsed.code, "\n".join("" if is_one else line for line, is_one in zip(text, is_decorator, strict=True))
+        )
         is_same = same_code(*("".join(one.whole for one in units.body) for units in (self.current, self.target)))
-        has_decorators = same_code(f"{self.current.decorators}def f(): pass", f"{self.target.decorators}def f(): pass")
+        has_decorators = same_code(decorated(self.current.decorators), decorated(self.target.decorators))
         hoists = any(one.is_import and imports_of(ast.parse(one.text).body) for one in old) and removed
         own = self._own_docstring(old)
         if is_same and has_decorators and not hoists and own == old[: len(own)]:

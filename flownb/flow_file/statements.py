@@ -16,7 +16,7 @@ from functools import lru_cache
 from flownb.flow_file.header import content_hash
 from flownb.flow_file.source import Function, first_line
 
-__all__ = ["Statement", "join", "rewritten", "same_code", "same_tree", "split"]
+__all__ = ["Statement", "decorated", "join", "rewritten", "same_code", "same_tree", "split"]
 
 same_key = lru_cache(maxsize=4096)(content_hash)
 
@@ -51,15 +51,15 @@ class Statement:
         """What statements that are the same have in common."""
         return same_key(self.whole)
 
-    @property
-    def has_comments(self) -> bool:
-        """Whether there is a comment above it or in it."""
-        return self.key != same_key(self.text and ast.unparse(_parsed(self.text)))
-
 
 def same_code(one: str, other: str) -> bool:
     """Whether two texts have the same syntax tree and the same comments."""
     return one == other or same_key(one) == same_key(other)
+
+
+def decorated(decorators: str) -> str:
+    """Lines of decorators as code that can be compared."""
+    return f"{decorators}def f(): pass"
 
 
 def same_tree(one: str, other: str) -> bool:
@@ -186,7 +186,9 @@ def rewritten(
                 anything = True
         # Beside what they replace; else behind the statement before them.
         place = old_first if old_end > old_first else max(old_first - 1, 0) if old_first else 0
-        added = [_without_documentation(one, shown[place:old_end], old[place:old_end]) for one in new[new_first:new_end]]
+        added = [
+            _without_documentation(one, shown[place:old_end], old[place:old_end]) for one in new[new_first:new_end]
+        ]
         if old_end == old_first == 0:
             found[0] = [*added, *found[0]]
         else:

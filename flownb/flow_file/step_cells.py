@@ -18,7 +18,7 @@ from flownb.cells.body import Transition, is_next_call, read_transition
 from flownb.cells.cell import Cell
 from flownb.cells.header import INPUTS, StepHeader
 from flownb.flow_file.document import Places, marked_cells, new_code, new_markdown, set_mark, texts_above
-from flownb.flow_file.statements import Statement, join, rewritten, same_code, split
+from flownb.flow_file.statements import Statement, decorated, join, rewritten, same_code, split
 from flownb.flow_file.units import FlowUnits, StepUnit
 
 __all__ = ["Form", "StepCells", "next_of", "without_next"]
@@ -92,7 +92,11 @@ class StepCells:
         self.own = {step.name for step in self.target.steps if step.name in self.cells or not self._is_added(step)}
         # The export adds the last step only below one that does not name it.
         says = {step.name for step in self.target.steps if self.own.issuperset(next_of(step))}
-        explicit = {step.name for step in self.target.steps if self._is_explicit(step.name, form(step.name)) and step.name in says}
+        explicit = {
+            step.name
+            for step in self.target.steps
+            if self._is_explicit(step.name, form(step.name)) and step.name in says
+        }
         before: str | None = None
         added: list[dict[str, Any]] = []
         for step in self.target.steps:
@@ -125,7 +129,9 @@ class StepCells:
         """Whether the export adds a step by itself: one without a cell that only passes on."""
         own = self.current.step(step.name)
         is_empty = not (step.decorators or step.docstring or step.comments)
-        return own is not None and is_empty and without_next(step.body) == without_next(own.body) and "#" not in step.body
+        return (
+            own is not None and is_empty and without_next(step.body) == without_next(own.body) and "#" not in step.body
+        )
 
     def _insert(self, before: str | None, made: Sequence[dict[str, Any]]) -> None:
         """Add cells of new steps behind the cell of a step; without one, before the first step."""
@@ -291,7 +297,7 @@ class _Body:
         elif below and last and not same_code(below[0].leading, ""):
             pass  # they are in the file above what follows, and so in `new`
         decorators = self.decorators
-        if self.own is None or not same_code(f"{self.own.decorators}def f(): pass", f"{self.step.decorators}def f(): pass"):
+        if self.own is None or not same_code(decorated(self.own.decorators), decorated(self.step.decorators)):
             decorators = self.step.decorators
         header = replace(self.header, captures=tuple(captures))
         return header, _decorated("", decorators, join([*own_docstring, *found]))
@@ -333,7 +339,12 @@ def is_transition(statement: Statement) -> bool:
 def is_docstring(statement: Statement) -> bool:
     """Whether a statement is only a text."""
     nodes = ast.parse(statement.text).body
-    return len(nodes) == 1 and isinstance(nodes[0], ast.Expr) and isinstance(nodes[0].value, ast.Constant) and isinstance(nodes[0].value.value, str)
+    return (
+        len(nodes) == 1
+        and isinstance(nodes[0], ast.Expr)
+        and isinstance(nodes[0].value, ast.Constant)
+        and isinstance(nodes[0].value.value, str)
+    )
 
 
 def has_comment(text: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 from flownb.errors import FlownbError, SyncError
 from flownb.flow_file.markdown_edits import edited_markdown, uncommented
 from flownb.flow_file.module_cells import ModuleCells
-from flownb.flow_file.statements import same_code, same_tree
+from flownb.flow_file.statements import decorated, same_code, same_tree
 from flownb.flow_file.step_cells import Form, StepCells, next_of, without_next
 from flownb.flow_file.units import FlowUnits, StepUnit
 
@@ -171,7 +171,7 @@ def _differences(exported: Exported, target: FlowUnits, attempt: _Attempt) -> tu
             continue
         texts = (step.docstring, step.comments, other.docstring, other.comments)
         _compare_texts(f"step `{step.name}`", *texts, wrong, left_out)
-        if not same_tree(f"{step.decorators}def f(): pass", f"{other.decorators}def f(): pass"):
+        if not same_tree(decorated(step.decorators), decorated(other.decorators)):
             wrong.append(f"the decorators of step `{step.name}`")
         if step.signature != other.signature or not same_tree(step.body, other.body):
             is_way = same_tree(without_next(step.body), without_next(other.body))
@@ -196,7 +196,9 @@ def _differences(exported: Exported, target: FlowUnits, attempt: _Attempt) -> tu
     return wrong, left_out
 
 
-def _compare_module(got: FlowUnits, target: FlowUnits, attempt: _Attempt, wrong: list[str], left_out: list[str]) -> None:
+def _compare_module(
+    got: FlowUnits, target: FlowUnits, attempt: _Attempt, wrong: list[str], left_out: list[str]
+) -> None:
     """Compare what is around the steps."""
     texts = (target.class_docstring, target.comments, got.class_docstring, got.comments)
     _compare_texts("the flow", *texts, wrong, left_out)
@@ -215,7 +217,7 @@ def _compare_module(got: FlowUnits, target: FlowUnits, attempt: _Attempt, wrong:
             left_out.append(f"comments of {what}")
     if (target.name, target.bases, target.keywords) != (got.name, got.bases, got.keywords):
         wrong.append("the class of the flow")
-    if not same_tree(f"{target.decorators}def f(): pass", f"{got.decorators}def f(): pass"):
+    if not same_tree(decorated(target.decorators), decorated(got.decorators)):
         wrong.append("the decorators of the flow")
     if not same_code(target.rest, got.rest.replace(f"{got.name}()", f"{target.name}()")):
         wrong.append("the code below the flow")
@@ -231,7 +233,8 @@ def _compare_texts(
     wanted, found = [docstring, uncommented(comments)], [got, uncommented(got_comments)]
     if sorted(filter(None, wanted)) == sorted(filter(None, found)):
         return
-    if wanted[0].split() != found[0].split() and [one.split() for one in wanted if one] != [one.split() for one in found if one]:
+    words = [[one.split() for one in texts if one] for texts in (wanted, found)]
+    if wanted[0].split() != found[0].split() and words[0] != words[1]:
         wrong.append(f"the docstring of {what}")
     elif wanted[1].split() != found[1].split() and wanted[1]:
         left_out.append(f"the comments above {what}")

@@ -10,9 +10,9 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from flownb.flow_file.parts import FlowClass, FlowFile
+from flownb.flow_file.parts import FlowClass, FlowFile, StepMethod
 from flownb.flow_file.reading import read_flow_file
-from flownb.flow_file.statements import Statement, join, same_code, split
+from flownb.flow_file.statements import Statement, decorated, same_code, split
 
 __all__ = ["FlowUnits", "Import", "StepUnit", "import_lines", "imports_of", "read_units"]
 
@@ -47,7 +47,7 @@ class StepUnit:
         return (
             (self.name, self.signature, self.docstring) == (other.name, other.signature, other.docstring)
             and same_code(self.body, other.body)
-            and same_code(f"{self.comments}{self.decorators}def f(): pass", f"{other.comments}{other.decorators}def f(): pass")
+            and same_code(*(decorated(one.comments + one.decorators) for one in (self, other)))
         )
 
 
@@ -135,9 +135,9 @@ def read_units(text: str, filename: str = "flow.py", *, flow: str = "") -> FlowU
     )
 
 
-def _docstring(step: object) -> str:
-    """The docstring of a step, if its body does not have it as well."""
-    return (getattr(step, "docstring", None) or "") if step.bare_body != step.body else ""  # type: ignore[attr-defined]
+def _docstring(step: StepMethod) -> str:
+    """The docstring of a step, if its bare body does not have it as well."""
+    return (step.docstring or "") if step.bare_body != step.body else ""
 
 
 def _spaced(file: FlowFile, flow: FlowClass) -> Iterable[Statement]:
@@ -182,8 +182,3 @@ def import_lines(imports: Iterable[Import]) -> list[str]:
         else:
             plain.append(f"import {one.module}{alias}")
     return [*plain, *(f"from {module} import {', '.join(listed)}" for module, listed in names.items())]
-
-
-def body_text(statements: Iterable[Statement]) -> str:
-    """The text of a body."""
-    return join(statements) + "\n"

@@ -270,7 +270,6 @@ class RunMagics(Magics):
             print(f"note: {note}")
         print_export(frontend.session, export, path, force=values["force"])
 
-
     def _sync(self, words: list[str]) -> None:
         """Show which edits of flow.py the notebook does not have; the document in the front end cannot be edited."""
         from flownb.errors import NotFound
@@ -292,8 +291,8 @@ class RunMagics(Magics):
             print(f"{notebook.name}, as it was saved, has all of {file}")
             return
         print(
-            f"To take the edits, save the notebook, run `flownb sync {notebook.name} {file}` in a terminal, and reload the "
-            "notebook from disk."
+            f"To take the edits, save the notebook, run `flownb sync {notebook.name} {file}` in a terminal, and reload "
+            "the notebook from disk."
         )
 
 

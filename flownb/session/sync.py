@@ -8,28 +8,31 @@ what the notebook then exports.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from flownb.cells.cell import read_any_cell
 from flownb.cells.notebook import document_text, read_document
-from flownb.errors import FlownbError, ParameterError, SyncError
+from flownb.errors import ParameterError, SyncError
 from flownb.flow.build_graph import build_graph, complete_graph
 from flownb.flow.definition import define_flow
 from flownb.flow.names import default_flow_name
+from flownb.flow_file.document import marked_cells
 from flownb.flow_file.documentation import plain_text, read_documentation
 from flownb.flow_file.exports import exported_before
-from flownb.flow_file.header import read_header
+from flownb.flow_file.header import comments_of, read_header
 from flownb.flow_file.markdown_edits import MODULE as MODULE_WIDTH
-from flownb.flow_file.merging import Conflict, Side, merge_units
+from flownb.flow_file.merging import merge_units
 from flownb.flow_file.sync import Exported, take_back
+from flownb.flow_file.three_way import Conflict, Side
 from flownb.flow_file.units import FlowUnits, read_units
 from flownb.flow_file.writing import flow_code
 from flownb.runtime.program import Program
 
-__all__ = ["Sync", "conflict_lines", "new_file_text", "plan_sync"]
+__all__ = ["Sync", "conflict_lines", "lost_comments", "new_file_text", "plan_sync"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Sync:
         The text of the notebook's file, as it was read.
     text : str
         The text of the file.
+    base : str
+        Its last export; empty if that is not known.
     conflicts : tuple of Conflict
     left_out : tuple of str
         Comments and line breaks of the file that the notebook does not have.
@@ -56,6 +61,7 @@ class Sync:
     after: dict[str, Any]
     read: bytes
     text: str
+    base: str = ""
     conflicts: tuple[Conflict, ...] = ()
     left_out: tuple[str, ...] = ()
 
@@ -133,13 +139,14 @@ def plan_sync(notebook: Path, file: Path, take: Side | None = None) -> Sync:
 
     current = export(document)
     ours, theirs = current.units, read_units(text, file.name, flow=current.units.name)
-    base = _base(notebook, file, text, ours, theirs, take)
-    merged = merge_units(base, ours, theirs, take)
-    sync = Sync(notebook, file, document, document, read, text, merged.conflicts)
+    base = exported_before(file, text, notebook.parent) or ""
+    before = read_units(base, file.name, flow=ours.name) if base else _assumed(file, ours, theirs, take)
+    merged = merge_units(before, ours, theirs, take)
+    sync = Sync(notebook, file, document, document, read, text, base, merged.conflicts)
     if (merged.conflicts and take is None) or merged.units == ours:
         return sync
     synced = take_back(document, merged.units, export, merged.renamed)
-    return Sync(notebook, file, document, synced.document, read, text, merged.conflicts, synced.left_out)
+    return replace(sync, after=synced.document, left_out=synced.left_out)
 
 
 def _text(file: Path) -> str:
@@ -204,13 +211,8 @@ def _sentences(message: Any) -> tuple[str, str, str]:
     return message.what, message.why, message.fix
 
 
-def _base(
-    notebook: Path, file: Path, text: str, ours: FlowUnits, theirs: FlowUnits, take: Side | None
-) -> FlowUnits:
-    """The last export; if it is not known, the side that the user does not take."""
-    base = exported_before(file, text, notebook.parent)
-    if base is not None:
-        return read_units(base, file.name, flow=ours.name)
+def _assumed(file: Path, ours: FlowUnits, theirs: FlowUnits, take: Side | None) -> FlowUnits:
+    """What counts as the last export if that is not known: the side that the user does not take."""
     if take is not None:
         return ours if take == "flow" else theirs
     if merge_units(ours, ours, theirs).units == ours:
@@ -249,29 +251,33 @@ def _texts(document: Mapping[str, Any]) -> list[str]:
 
 def conflict_lines(sync: Sync) -> Iterator[str]:
     """Each conflict as a message with both edits as diffs."""
-    titles = {}
-    number = 0
-    for raw in sync.before["cells"]:
-        if raw.get("cell_type") == "code":
-            number += 1
-            cell = read_any_cell(raw["source"], tags=raw.get("metadata", {}).get("tags") or (), number=number)
-            titles[cell.name if cell.kind == "step" else ""] = cell.title
     for one in sync.conflicts:
-        where = titles.get(one.step, sync.notebook.name) if one.step else sync.notebook.name
-        line = _line(sync.text, one.step) if one.step else 0
-        place = f"{sync.file.name}, line {line}" if line else sync.file.name
-        yield f"conflict: {one.what} was changed in {where} and in {place}"
-        for name, text in ((where, one.notebook), (place, one.flow)):
-            lines = [part.splitlines() for part in (one.base, text)]
-            yield from (f"  {line}" for line in difflib.unified_diff(*lines, "last export", name, n=2, lineterm=""))
+        here, there = _in_cells(sync, one.name), sync.file.name
+        if line := _line(sync.text, one.name):
+            there = f"{there}, line {line}"
+        yield f"conflict: {one.what} was changed in {here} and in {there}"
+        for name, text in ((here, one.notebook), (there, one.flow)):
+            before, after = one.base.strip("\n").splitlines(), text.strip("\n").splitlines()
+            found = difflib.unified_diff(before, after, "last export", name, n=2, lineterm="")
+            yield from (f"  {line}" for line in found)
 
 
-def _line(text: str, step: str) -> int:
-    """The line of a file that defines a step; 0 if it does not."""
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.lstrip().startswith(f"def {step}("):
-            return number
-    return 0
+def _in_cells(sync: Sync, name: str) -> str:
+    """The cell that defines a name, or a step of that name, and its line."""
+    for _, cell in marked_cells(sync.before, "step", "flow", "shared"):
+        if name and cell.kind == "step" and cell.name == name:
+            return cell.title
+        if cell.kind != "step" and (line := _line(cell.source, name)):
+            return f"{cell.title}, line {line}"
+    return sync.notebook.name
+
+
+def _line(text: str, name: str) -> int:
+    """The line of a text that defines a name; 0 if none does."""
+    word = re.escape(name)
+    defines = re.compile(rf"\s*(?:async\s+)?(?:def|class)\s+{word}\b|\s*{word}\s*[:=]")
+    lines = text.split("\n") if name else []
+    return next((number for number, line in enumerate(lines, 1) if defines.match(line)), 0)
 
 
 def new_file_text(sync: Sync, exported: str) -> str:
@@ -279,3 +285,9 @@ def new_file_text(sync: Sync, exported: str) -> str:
     from flownb.flow_file.header import content_hash, renewed
 
     return renewed(sync.text) if content_hash(sync.text) == content_hash(exported) else exported
+
+
+def lost_comments(sync: Sync, exported: str) -> list[str]:
+    """The comments that were added to the file, and that its next export would not have."""
+    kept = {*comments_of(sync.base), *comments_of(exported)}
+    return [one for one in dict.fromkeys(comments_of(sync.text)) if one not in kept]
