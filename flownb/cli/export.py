@@ -8,7 +8,7 @@ from pathlib import Path
 from flownb.cli.notebook import open_notebook
 from flownb.session.checks import left_out_magics
 from flownb.session.export import export_flow, found_at_export
-from flownb.session.exported_file import compared, print_check, print_export
+from flownb.session.exported_file import compared, print_check, print_export, print_requirements
 
 __all__ = ["export"]
 
@@ -30,4 +30,6 @@ def export(notebook: Path, output: Path, check: bool, force: bool, requirements:
         print(text, end="")
     else:
         print_export(session, compared(session, place, text), output, force=force)
+        if requirements:
+            print_requirements(session, place, force=force)
     return 0

@@ -231,9 +231,11 @@ MODULES: Mapping[str, str] = {
     "export": "export",
     "import": "import_",
     "sync": "sync",
+    "convert": "convert",
     "show": "results",
     "card": "results",
     "runs": "results",
+    "diff": "diff",
     "logs": "logs",
     "timeline": "datastore",
     "du": "datastore",
@@ -242,8 +244,8 @@ MODULES: Mapping[str, str] = {
     "index": "datastore",
     "completion": "completion",
 }
-# Those that take no notebook, or another one than the first that is written.
-WITHOUT_NOTEBOOK = ("import", "runs", "timeline", "logs", "index", "gc", "du", "rm", "completion")
+# Those that take no notebook, another one than the first that is written, or two.
+WITHOUT_NOTEBOOK = ("import", "runs", "diff", "timeline", "logs", "index", "gc", "du", "rm", "completion")
 
 
 if __name__ == "__main__":

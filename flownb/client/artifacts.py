@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from types import ModuleType
 from typing import Any
@@ -18,7 +19,7 @@ from flownb.store.datastore import Datastore
 from flownb.store.encoding import UnknownEncoding
 from flownb.store.records import ArtifactRef, TaskRecord
 
-__all__ = ["DataArtifact", "TaskData", "load_artifact", "made_artifact"]
+__all__ = ["DataArtifact", "TaskData", "cell_tags", "load_artifact", "made_artifact"]
 
 
 class TaskData:
@@ -185,7 +186,8 @@ def _version(datastore: Datastore, record: TaskRecord, wanted: str | None) -> Mo
     if (name, wanted) not in _versions:
         assert record.source is not None
         cells = [
-            read_cell(one["source"], tags=_tags(one)) for one in datastore.artifacts.load(record.source, name="source")
+            read_cell(one["source"], tags=cell_tags(one))
+            for one in datastore.artifacts.load(record.source, name="source")
         ]
         flow = define_flow(cells, default_name=record.flow)
         before = sys.modules.get(name)
@@ -209,6 +211,9 @@ def _load_with(module: ModuleType, datastore: Datastore, record: TaskRecord, ref
             sys.modules[module.__name__] = before
 
 
-def _tags(cell: dict[str, str]) -> list[str]:
-    """Tags that mark a stored cell as before, for cells without a magic."""
+def cell_tags(cell: Mapping[str, Any]) -> list[str]:
+    """Tags that mark a recorded cell as before, for cells without a magic."""
+    if "tags" in cell:
+        return list(cell["tags"])
+    # Older versions recorded only what the tags mean together.
     return {"shared": ["shared"], "flow": [f"flow:{cell['name']}"], "step": [f"step:{cell['name']}"]}[cell["kind"]]

@@ -210,8 +210,9 @@ def docstring(text: str, indent: int) -> list[str]:
     first, *rest = text.split("\n")
     if first.startswith('"'):
         first = f" {first}"
-    if not rest and not first.endswith(('"', "\\")) and indent + len(prefix) + len(first) + 6 <= LINE_LENGTH:
-        return [f'{blanks}{prefix}"""{first}"""']
+    end = " " if first.endswith(('"', "\\")) else ""  # as ruff writes it
+    if not rest and indent + len(prefix) + len(first) + len(end) + 6 <= LINE_LENGTH:
+        return [f'{blanks}{prefix}"""{first}{end}"""']
     return [f'{blanks}{prefix}"""{first}', *(f"{blanks}{line}" if line else "" for line in rest), f'{blanks}"""']
 
 

@@ -237,33 +237,34 @@ def _may_swap(one: str, group: int, other: str, other_group: int) -> bool:
 
 def _merged(lines: Iterable[_Line]) -> list[_Line] | None:
     """The statements, those of one module as one except for names with `as`; None if comments forbid it."""
-    found: dict[object, _Line] = {}
+    parts: dict[object, list[_Line]] = {}
     for line in lines:
-        for place, name in enumerate(line.names):
+        own: dict[object, _Line] = {}
+        for name in line.names:
             key: object = name if name.asname or not name.name else name.module
-            first = place == 0
-            known = found.get(key)
-            if known is None:
-                found[key] = known = _Line([])
-            elif line.behind or known.behind or known.of_name:
-                if len(line.names) > 1 and line.behind:
-                    return None
-                if known.behind:
-                    if len(known.names) > 1:
-                        return None
-                    known.of_name[known.names[0]], known.behind = "  ".join(known.behind), []
-            merged_behind = line.behind if place == len(line.names) - 1 else []
-            if name not in known.names:
-                known.names.append(name)
-            known.above += line.above if first else []
-            known.exploded |= line.exploded and key == name.module
-            if merged_behind and len(known.names) > len(line.names):
-                known.of_name[name] = "  ".join(merged_behind)
-            else:
-                known.behind += merged_behind
-    for line in found.values():
-        line.names.sort(key=_name_key)
-    return list(found.values())
+            own.setdefault(key, _Line([], exploded=line.exploded)).names.append(name)
+        if len(own) > 1 and (line.behind or line.exploded):
+            return None  # whose they are cannot be known
+        for place, (key, part) in enumerate(own.items()):
+            part.above = line.above if place == 0 else []
+            part.behind = line.behind
+            parts.setdefault(key, []).append(part)
+    found = []
+    for some in parts.values():
+        merged = _Line(sorted({name for part in some for name in part.names}, key=_name_key))
+        merged.above = [said for part in some for said in part.above]
+        merged.exploded = any(part.exploded for part in some)
+        behind = [part for part in some if part.behind]
+        if len(some) == 1:
+            merged.behind = some[0].behind
+        elif len({*(part.names[0] for part in behind)}) < len(behind) or any(len(part.names) > 1 for part in behind):
+            return None
+        else:
+            merged.of_name = {part.names[0]: "  ".join(part.behind) for part in behind}
+            if len(merged.names) == 1 and behind:
+                merged.behind, merged.of_name = behind[0].behind, {}
+        found.append(merged)
+    return found
 
 
 def _written(line: _Line) -> list[str]:

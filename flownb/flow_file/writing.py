@@ -6,7 +6,6 @@ the file begins with.
 
 from __future__ import annotations
 
-import ast
 import pickle
 import re
 from collections.abc import Sequence
@@ -15,11 +14,11 @@ from pathlib import Path
 from flownb.cells.body import unindentable_lines
 from flownb.errors import UnpicklableArtifact
 from flownb.flow.definition import FlowDefinition
-from flownb.flow.method import MethodSource
 from flownb.flow.module import class_source, exported_shared, future_features, hoisted_source, metaflow_imports
 from flownb.flow_file.documentation import Documentation, comment, docstring, plain_text, sees_documentation
 from flownb.flow_file.header import opening_line, with_hash
 from flownb.flow_file.imports import LINE_LENGTH, import_from, leading_imports, sorted_imports
+from flownb.flow_file.methods import has_docstring, written_method
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.program import Program
 
@@ -144,41 +143,20 @@ def _class(program: Program, text: Documentation, hidden: bool) -> list[str]:
     lines = [line.text for line in class_source(flow)]
     place = next(place for place, line in enumerate(lines) if line.startswith(f"class {flow.name}("))
     about = plain_text(text.of(flow.header), LINE_LENGTH - 7) if flow.header is not None else ""
-    has_own = (
-        flow.header is not None and flow.header.parsed.tree is not None and _has_docstring(flow.header.parsed.tree)
-    )
+    has_own = flow.header is not None and has_docstring(flow.header.parsed.tree)
     above = comment(about, 0) if hidden or has_own else []
     inside = docstring(about, 4) if not above else []
     content = lines[place + 1 :]
     head = [*above, *lines[: place + 1], *inside, *[""] * bool(inside and content), *content]
     cells = {step.name: step.cell for step in flow.steps}
     methods = [
-        "\n".join(_method(program.methods[name], text.of(cells[name]) if name in cells else "", hidden))
+        "\n".join(written_method(program.methods[name], cells.get(name), text, hidden=hidden))
         for name in program.graph.nodes
         if name not in flow.inherited
     ]
     if content or inside:
         return ["\n".join(head), *methods]
     return ["\n".join([*head, methods[0] if methods else "    pass"]), *methods[1:]]
-
-
-def _method(method: MethodSource, markdown: str, hidden: bool) -> list[str]:
-    """The lines of a method, with a docstring, or a comment above it if a docstring could change what it does."""
-    lines = method.text.rstrip("\n").split("\n")
-    about = plain_text(markdown, LINE_LENGTH - 11)
-    if not about:
-        return lines
-    tree = ast.parse("class Flow:\n" + method.text).body[0]
-    if hidden or (isinstance(tree, ast.ClassDef) and _has_docstring(tree.body[0])):
-        return [*comment(plain_text(markdown, LINE_LENGTH - 6), 4), *lines]
-    place = next(place for place, line in enumerate(lines) if line.startswith(f"    def {method.name}(self"))
-    return [*lines[: place + 1], *docstring(about, 8), *lines[place + 1 :]]
-
-
-def _has_docstring(node: ast.AST) -> bool:
-    """Whether the body of a module, class or function begins with a text."""
-    first = next(iter(getattr(node, "body", ())), None)
-    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
 
 
 def _require_constants(program: Program) -> None:

@@ -236,6 +236,18 @@ class RunMagics(Magics):
 
         display(list_runs(self.frontend.session, parse_runs(words)))  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
+    def _diff(self, words: list[str]) -> None:
+        """Print what differs between this notebook and a run, or between two sides."""
+        from flownb.diff.compare import SECTIONS, compare
+        from flownb.diff.sides import kernel_sources, read_sides
+        from flownb.diff.text import diff_lines
+        from flownb.session.commands import read
+
+        values = read("diff", words)
+        session = self.frontend.session
+        sides = read_sides(values["sides"], kernel_sources(session))
+        print("\n".join(diff_lines(compare(*sides, values["sections"] or SECTIONS), brief=values["stat"])))
+
     def _report(self, words: list[str]) -> None:
         """Show again the report of a step, with its details."""
         from IPython.display import display
@@ -254,7 +266,7 @@ class RunMagics(Magics):
         from flownb.session.checks import left_out_magics
         from flownb.session.commands import read
         from flownb.session.export import export_flow, found_at_export
-        from flownb.session.exported_file import compared, print_check, print_export
+        from flownb.session.exported_file import compared, print_check, print_export, print_requirements
 
         values = read("export", words)
         path, frontend = values["output"], self.frontend
@@ -269,6 +281,8 @@ class RunMagics(Magics):
         for note in left_out_magics(frontend.session.flow):
             print(f"note: {note}")
         print_export(frontend.session, export, path, force=values["force"])
+        if values["requirements"]:
+            print_requirements(frontend.session, path, force=values["force"])
 
     def _sync(self, words: list[str]) -> None:
         """Show which edits of flow.py the notebook does not have; the document in the front end cannot be edited."""

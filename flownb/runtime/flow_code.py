@@ -80,7 +80,11 @@ class FlowCode:
         """The marked cells' texts with what is needed to read them again, in document order."""
         cells = [*([self.flow.header] if self.flow.header else []), *self.flow.shared]
         cells += [step.cell for step in self.flow.steps]
-        return [{"source": cell.source, "kind": cell.kind, "name": cell.full_name} for cell in cells]
+        tags = [{"tags": list(cell.tags)} if cell.tags else {} for cell in cells]
+        return [
+            {"source": cell.source, "kind": cell.kind, "name": cell.full_name, **marks}
+            for cell, marks in zip(cells, tags, strict=True)
+        ]
 
     @cached_property
     def has_custom_decorators(self) -> bool:

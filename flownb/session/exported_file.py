@@ -5,6 +5,7 @@ A file is overwritten only if it says what flownb wrote, see `flownb.flow_file.h
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,7 @@ from flownb.flow_file.header import content_hash, is_edited, read_header
 from flownb.session.options import write_output
 from flownb.session.session import Session
 
-__all__ = ["Export", "compared", "print_check", "print_export"]
+__all__ = ["Export", "compared", "print_check", "print_export", "print_requirements"]
 
 # How many lines of a diff are shown: by a check, and before a file is written.
 SHORT, LONG = 30, 200
@@ -179,3 +180,75 @@ def print_export(session: Session, export: Export, shown: Path, *, force: bool =
     write_output(export.path, export.text)
     keep_export(folder, export.text)
     print(f"wrote {shown} ({len(export.text.splitlines())} lines); run it with: python {shown} run")
+
+
+def print_requirements(session: Session, path: Path, *, force: bool = False) -> None:
+    """Write ``requirements.txt`` and ``pyproject.toml`` beside an exported file, and say what was written.
+
+    Parameters
+    ----------
+    session : Session
+    path : Path
+        The exported file.
+    force : bool, default False
+        Whether to replace files that flownb wrote and somebody edited. A ``pyproject.toml`` of somebody else is never
+        replaced, and none is written into a project that has one.
+
+    Raises
+    ------
+    EditedExport
+        If ``requirements.txt`` is not as flownb wrote it.
+    """
+    from flownb.flow.module import requirements
+    from flownb.flow_file.requirements import find_requirements, pyproject_text, requirements_text
+
+    folder = session.notebook.parent if session.notebook is not None else None
+    found = find_requirements(session.flow, folder, requirements(session.all_cells()))
+    place = path.resolve().parent
+    for name in found.missing:
+        print(f"note: `{name}` is not installed here, so requirements.txt does not have it")
+    _write_beside(place / "requirements.txt", requirements_text(found, path.name), force=force)
+    project = _project(place)
+    if project is not None and not (project.parent == place and _state(project) != "foreign"):
+        shown = os.path.relpath(project, place)
+        print(f"note: {shown} is not flownb's and stays as it is; `uv add -r requirements.txt` adds the packages to it")
+        return
+    _write_beside(place / "pyproject.toml", pyproject_text(found, session.flow.name, path.name), force=force)
+
+
+def _project(folder: Path) -> Path | None:
+    """The ``pyproject.toml`` of the project that a folder belongs to, as far up as its repository."""
+    for one in (folder, *folder.parents):
+        if (one / "pyproject.toml").exists():
+            return one / "pyproject.toml"
+        if (one / ".git").exists():
+            return None
+    return None
+
+
+def _state(path: Path) -> str:
+    """Whose a file of requirements is."""
+    from flownb.flow_file.requirements import written_state
+
+    try:
+        return written_state(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return "foreign"
+
+
+def _write_beside(path: Path, text: str, *, force: bool) -> None:
+    """Write a file of requirements, unless it would lose what somebody wrote."""
+    if path.exists():
+        state = _state(path)
+        if state != "foreign" and path.read_text(encoding="utf-8") == text:
+            print(f"{path.name} is up to date")
+            return
+        if state != "ours" and not force:
+            why = "It has edits" if state == "edited" else "flownb did not write it"
+            raise EditedExport(
+                f"`{path.name}` was not overwritten.",
+                f"{why}, which would be lost.",
+                "Rename it, then export again. Or replace it: export with --force.",
+            )
+    write_output(path, text)
+    print(f"wrote {path.name}")
