@@ -14,7 +14,14 @@ from pathlib import Path
 from flownb.cells.body import unindentable_lines
 from flownb.errors import UnpicklableArtifact
 from flownb.flow.definition import FlowDefinition
-from flownb.flow.module import class_source, exported_shared, future_features, hoisted_source, metaflow_imports
+from flownb.flow.module import (
+    class_source,
+    exported_shared,
+    future_features,
+    hoisted_source,
+    metaflow_imports,
+    module_docstring,
+)
 from flownb.flow_file.documentation import Documentation, comment, docstring, plain_text, sees_documentation
 from flownb.flow_file.header import opening_line, with_hash
 from flownb.flow_file.imports import LINE_LENGTH, import_from, leading_imports, sorted_imports
@@ -80,19 +87,24 @@ def flow_code(program: Program, documentation: Documentation, folder: Path | Non
     flow = program.flow
     hidden = sees_documentation(flow)
     about = plain_text(documentation.module, LINE_LENGTH - 3)
+    own = module_docstring(flow) if hidden or not about else ""
     opening = [*(comment(about, 0) if hidden else docstring(about, 0)), ""] if about else []
-    blocks = ["\n".join([*opening, *_imports_and(flow, documentation, folder)])]
+    opening += [*own.split("\n"), ""] if own else []
+    blocks = ["\n".join([*opening, *_imports_and(flow, documentation, folder, bool(own))])]
     blocks.append("\n\n".join(_class(program, documentation, hidden)))
     blocks.append(f'if __name__ == "__main__":\n    {flow.name}()')
     return "\n\n\n".join(blocks) + "\n"
 
 
-def _imports_and(flow: FlowDefinition, text: Documentation, folder: Path | None) -> list[str]:
+def _imports_and(flow: FlowDefinition, text: Documentation, folder: Path | None, without_docstring: bool) -> list[str]:
     """The lines of the imports that the file begins with and of the shared code."""
     names = metaflow_imports(flow)
     features = future_features(flow)
     hoisted = "\n".join(line.text for line in hoisted_source(flow))
-    shared = [exported_shared(cell) for cell in flow.shared]
+    shared = [
+        exported_shared(cell, without_docstring=without_docstring and place == 0)
+        for place, cell in enumerate(flow.shared)
+    ]
     leading = leading_imports([*shared, hoisted])
     lines = sorted_imports(leading, names, features, lambda name: _is_own(folder, name))
     if lines is not None:

@@ -301,7 +301,7 @@ COMMANDS = (
     Command(
         "import",
         "Write a Metaflow file as a notebook.",
-        terminal="flownb import FILE",
+        terminal="flownb import",
         parameters=(
             Argument(
                 "file",
@@ -325,8 +325,8 @@ COMMANDS = (
         ),
         examples=(
             ("flow.py", "to flow.ipynb"),
-            ("flow.py --flow Train -o train.ipynb", "one of several flows"),
-            ("flows.py -o notebooks/", "each flow of the file"),
+            ("flow.py --flow TrainingFlow -o train.ipynb", "one of several flows"),
+            ("flow.py -o . --force", "each flow of the file, to this folder"),
         ),
     ),
     Command(
