@@ -39,6 +39,7 @@ FOUND: list[tuple[Cells, list[str]]] = [
     (("from numpy import *", "print(pi)"), ["name-from-magic 1:1 2:1"]),
     (("%pylab inline", "plot(1)"), ["name-from-magic 1:1 2:1"]),
     (("%run helpers.ipynb", "clean(1)\nload(2)"), ["name-from-magic 1:1 2:1 2:2"]),
+    (("%%cython\ndef fast(): pass", "fast()"), ["name-from-magic 1:1 2:1"]),
     (("%store -r model", "print(model)"), ["name-from-magic 1:1 2:0"]),
     # output-history
     (("1 + 1", "x = _ + 1"), ["output-history 2:1"]),
@@ -134,6 +135,7 @@ FOUND: list[tuple[Cells, list[str]]] = [
     (("import pandas as pd\ndf = pd.read_csv('https://example.org/a.csv')",), ["network 1:2"]),
     (("import os\nprint(os.environ['HOME'], os.getcwd())",), ["environment 1:2"]),
     (("name = input('name? ')",), ["asks-for-input 1:1"]),
+    (("from ipywidgets import IntSlider\nw = IntSlider(3)\nw", "x = w.value * 2"), ["widget-value 2:1"]),
     (("from getpass import getpass\npassword = getpass()",), ["asks-for-input 1:2"]),
 ]
 
@@ -163,6 +165,7 @@ SILENT: list[Cells] = [
     ("python = = 1", "print(python)"),
     ("print(__name__, __file__)", "if __name__ == '__main__':\n    print(1)"),
     ("for i in range(3):\n    pass", "for i in range(4):\n    print(i)", "print(i)"),
+    ("library(ggplot2)", "x <- c(1, 2) %in% y", "plot(x) + y ~ z", "`a b` = 3"),
     # shadowed-name
     ("id = 3\nprint(id)", "max = 4", "print(max + id)"),
     ("from functools import partial\nprint = partial(print, flush=True)", "print(1)"),

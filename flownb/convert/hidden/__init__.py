@@ -42,6 +42,7 @@ CHECKS: dict[str, Callable[[Notebook], Iterable[Finding]]] = {
     "network": outside.check_network,
     "environment": outside.check_environment,
     "asks-for-input": outside.check_asks_for_input,
+    "widget-value": outside.check_widget_value,
 }
 
 
@@ -61,6 +62,8 @@ def find_hidden(cells: tuple[PlainCell, ...], proposal: Proposal | None = None) 
     tuple of Finding
         In the order of the first cell that each names.
     """
+    if sum(cell.problem is not None for cell in cells) > len(cells) / 2:
+        return ()  # it is in another language
     notebook = Notebook(cells, proposal)
     found = [one for check in CHECKS.values() for one in check(notebook)]
     return tuple(sorted(found, key=lambda one: (one.places[0].cell, one.places[0].line) if one.places else (0, 0)))

@@ -31,7 +31,7 @@ def check_reads_changing_name(notebook: Notebook) -> Iterator[Finding]:
             "function-reads-changing-name",
             [*places, *(Place(number) for number in writers)],
             f"{function.called.capitalize()} `{function.name}` of {at(function.cell, function.node.lineno)} reads "
-            f"{listed(changing)}, which {numbered(writers)} change.",
+            f"{listed(changing)}, which {numbered(writers)} assign or change.",
             "What a call of it gives depends on which of them was executed last before the call.",
             f"Pass {verb(changing, 'it as an argument', 'them as arguments')}: `def {function.name}(…, {parameters})`."
             if function.called == "function"

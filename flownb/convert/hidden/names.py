@@ -14,6 +14,11 @@ from flownb.errors import closest
 __all__ = []
 
 CATCH_ALL = frozenset({"NameError", "Exception", "BaseException"})
+# Cell magics that bind no names, unless an option names them.
+NAMELESS = frozenset(
+    {"bash", "cmd", "file", "html", "HTML", "javascript", "js", "latex", "markdown", "perl", "ruby", "script", "sh"}
+    | {"svg", "SVG", "system", "sx", "timeit", "writefile"}
+)
 NAMESPACES = frozenset({"globals", "locals", "vars", "dir"})
 
 
@@ -303,8 +308,10 @@ def _sources(notebook: Notebook, before: int) -> list[tuple[int, str, int]]:
     for facts in notebook.cells:
         if facts.number > before:
             break
+        if facts.cell.magic and facts.cell.magic not in NAMELESS:
+            found.append((facts.number, f"%%{facts.cell.magic}", 1))
         for magic in facts.cell.magics:
-            if magic.text.startswith(("%run", "%pylab", "%load ", "%%cython")) or magic.text.strip() == "%store -r":
+            if magic.text.startswith(("%run", "%pylab", "%load ")) or magic.text.strip() == "%store -r":
                 found.append((facts.number, magic.text.split("\n")[0], magic.line))
     return sorted(found, key=lambda one: (one[0], one[2]))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from flownb.convert.hidden.facts import path_of
 from flownb.convert.hidden.notebook import Call, Notebook
-from flownb.convert.hidden.texts import at, finding, listed, numbered
+from flownb.convert.hidden.texts import at, finding, listed, numbered, verb
 from flownb.convert.proposal import Finding, Place
 
 __all__ = []
@@ -122,6 +122,36 @@ def check_network(notebook: Notebook) -> Iterator[Finding]:
             f"{_where(uses)} uses the network ({listed(name for _, name, _ in uses)}).",
             "What comes from there may differ from one execution to the next.",
             "Nothing needs to be done if it is always the same; `@retry` on the step repeats it after a failure.",
+        )
+
+
+def check_widget_value(notebook: Notebook) -> Iterator[Finding]:
+    """Report values that a cell reads from a widget, which its user may have moved."""
+    widgets: dict[str, int] = {}
+    for facts in notebook.cells:
+        for node in facts.nodes:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                path = path_of(node.value.func, notebook.imports)
+                if path.startswith("ipywidgets.") and not path.endswith((".link", ".jslink", ".interact")):
+                    widgets.update((one.id, facts.number) for one in node.targets if isinstance(one, ast.Name))
+    found: dict[str, list[Place]] = {}
+    for facts in notebook.cells:
+        for node in facts.nodes:
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and node.attr in ("value", "index"):
+                name = node.value.id if isinstance(node.value, ast.Name) else ""
+                if name in widgets:
+                    found.setdefault(name, []).append(Place(facts.number, node.lineno, node.lineno))
+    if found:
+        places = [place for some in found.values() for place in some]
+        numbers = sorted({place.cell for place in places})
+        yield finding(
+            "unverifiable",
+            "widget-value",
+            places,
+            f"{numbered(numbers).capitalize()} {verb(numbers, 'reads', 'read')} the value of {listed(found)}, which "
+            f"{verb(found, 'is a widget', 'are widgets')}.",
+            "A run has nobody who moves it, so the value is the one that it is made with.",
+            "Make the value a parameter of the flow (`--parameter NAME`).",
         )
 
 

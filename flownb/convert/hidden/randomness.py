@@ -10,7 +10,7 @@ from flownb.convert.hidden.notebook import Call, Notebook
 from flownb.convert.hidden.texts import at, finding, listed, numbered, verb
 from flownb.convert.proposal import Finding, Place
 
-__all__ = []
+__all__ = ["draws_from", "seeded_generators"]
 
 SEEDS = {
     "random.seed": ("random",),
@@ -133,6 +133,11 @@ def check_seed_in_another_cell(notebook: Notebook) -> Iterator[Finding]:
             )
 
 
+def seeded_generators(notebook: Notebook) -> frozenset[str]:
+    """Libraries whose global generator the notebook gives a seed, as `draws_from` names them."""
+    return frozenset(_read(notebook)[0])
+
+
 def _read(notebook: Notebook) -> tuple[dict[str, list[tuple[int, int]]], list[Draw]]:
     """Where each library's generator gets a seed, and the calls that draw from it."""
     seeds: dict[str, list[tuple[int, int]]] = {}
@@ -143,14 +148,14 @@ def _read(notebook: Notebook) -> tuple[dict[str, list[tuple[int, int]]], list[Dr
             families = SEEDS.get(call.path, EVERY if call.method.lstrip("?") in ALL_SEEDS else ())
             for family in families:
                 seeds.setdefault(family, []).append(place)
-            if family := _family(call):
+            if family := draws_from(call):
                 draws.append(Draw(family, *place, ast.unparse(call.node.func)))
     for places in seeds.values():
         places.sort()
     return seeds, sorted(draws, key=lambda one: (one.cell, one.line))
 
 
-def _family(call: Call) -> str:
+def draws_from(call: Call) -> str:
     """Whose global generator a call draws from; ``generator`` for a new one that has no seed."""
     arguments = {one.arg for one in call.node.keywords}
     if call.path in GENERATORS:

@@ -10,7 +10,7 @@ from flownb.convert.hidden.notebook import Notebook
 from flownb.convert.hidden.texts import at, finding, numbered, verb
 from flownb.convert.proposal import Finding, Place
 
-__all__ = []
+__all__ = ["bound_values"]
 
 # What a call returns, by the full name of what is called, and what else can be done than merging the cells.
 AGAIN = "open it in each of these cells"
@@ -85,7 +85,7 @@ KEEPS_FUNCTION = frozenset({"partial", "vectorize", "defaultdict"})
 def check_cannot_be_stored(notebook: Notebook) -> Iterator[Finding]:
     """Report names whose value cannot be stored, if a cell makes it and another one uses it."""
     for facts in notebook.cells:
-        for name, (line, kind, advice) in _bound_values(notebook, facts).items():
+        for name, (line, kind, advice) in bound_values(notebook, facts).items():
             if kind == "once":
                 continue
             if not (used := _used_apart(notebook, facts, name, line)):
@@ -103,7 +103,7 @@ def check_cannot_be_stored(notebook: Notebook) -> Iterator[Finding]:
 def check_read_once(notebook: Notebook) -> Iterator[Finding]:
     """Report ``zip``, ``map`` and other iterators that a cell makes and another one uses."""
     for facts in notebook.cells:
-        for name, (line, kind, called) in _bound_values(notebook, facts).items():
+        for name, (line, kind, called) in bound_values(notebook, facts).items():
             if kind != "once" or not (used := _used_apart(notebook, facts, name, line)):
                 continue
             yield finding(
@@ -129,7 +129,7 @@ def _used_apart(notebook: Notebook, facts: CellFacts, name: str, line: int) -> l
     return [one for one in found if notebook.apart((facts.number, line), (one, 0))]
 
 
-def _bound_values(notebook: Notebook, facts: CellFacts) -> dict[str, tuple[int, str, str]]:
+def bound_values(notebook: Notebook, facts: CellFacts) -> dict[str, tuple[int, str, str]]:
     """Names of a cell that hold such a value at its end: line, what it is, what to do."""
     found: dict[str, tuple[int, str, str]] = {}
     for node in _statements(facts.tree.body if facts.tree is not None else []):
