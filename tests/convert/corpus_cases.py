@@ -206,5 +206,5 @@ CASES: dict[str, Case] = {
     "missing_package": _case("a package that is not installed", fails="1 ModuleNotFoundError"),
     "colab_drive": _case("Colab's drive", fails="1 ModuleNotFoundError"),
     "downloads_from_web": _case("a download that fails", fails="2 URLError", hidden="network"),
-    "unknown_cell_magic": _case("a cell magic that is not there", fails="3 NameError", hidden="undefined-name"),
+    "unknown_cell_magic": _case("a cell magic that is not there", fails="3 NameError", hidden="name-from-magic"),
 }
