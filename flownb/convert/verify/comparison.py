@@ -17,7 +17,7 @@ from flownb.convert.verify.plain import PlainRun
 from flownb.convert.verify.report import FILE, NOT_COMPARABLE, PRINTED, Row
 from flownb.convert.verify.snapshots import Held
 
-__all__ = ["Comparison", "expected_artifacts"]
+__all__ = ["Comparison", "expected_artifacts", "first_cell"]
 
 # Files of pickled objects: equal objects can have other bytes, because pickle writes which strings are one object.
 PICKLED = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
@@ -43,6 +43,12 @@ def expected_artifacts(proposal: Proposal, held: HeldAfter) -> dict[str, dict[st
         wanted = [*step.captures, *sorted((later & available) - set(step.captures))]
         found[step.name] = {name: here[name] for name in wanted if name in here and here[name].ref is not None}
     return found
+
+
+def first_cell(proposal: Proposal, step: ProposedStep) -> int:
+    """The first cell of a step that no other step repeats: what it starts with is what names hold before that cell."""
+    elsewhere = {cell for other in proposal.steps if other is not step for cell in other.cells}
+    return min((cell for cell in step.cells if cell not in elsewhere), default=min(step.cells, default=0))
 
 
 class Comparison:
@@ -102,7 +108,7 @@ class Comparison:
 
     def _entry(self, step: ProposedStep) -> int:
         """The cell whose snapshot says what a step starts with."""
-        return max((one for one in self._plains[0].snapshots if one < min(step.cells, default=0)), default=0)
+        return max((one for one in self._plains[0].snapshots if one < first_cell(self._proposal, step)), default=0)
 
     def _value(self, step: ProposedStep, name: str) -> Row:
         """The row of an artifact."""
