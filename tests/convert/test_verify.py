@@ -87,10 +87,10 @@ def test_a_cell_that_fails_or_asks_for_input_ends_the_proof(tmp_path: Path) -> N
 
 
 def test_a_cell_without_end_is_stopped(tmp_path: Path) -> None:
-    """A cell that takes longer than allowed is said to; a magic that executes a cell in a cell does not count as one."""
+    """A cell that takes longer than allowed ends the run; what a magic executes inside of a cell is not a cell."""
     cells = read_plain(plain_document(["%%capture out\na = 1", "print('begins')", "while True:\n    print('on')"]))
     found = run_plain(
-        cells, tmp_path, tmp_path, store=tmp_path / "store", names=dict.fromkeys((1, 2, 3), ["a"]), timeout=2
+        cells, tmp_path, tmp_path, store=tmp_path / "store", names={number: ["a"] for number in (1, 2, 3)}, timeout=2
     )
     assert found.failure == PlainFailure(3, 0, "It ran longer than 2 seconds.", "timeout")
     assert (found.printed[2], sorted(found.snapshots), list(found.snapshots[2])) == ("begins\n", [1, 2], ["a"])
