@@ -124,7 +124,7 @@ def run_plain(
     ExecutorError
         If the kernel does not start.
     """
-    waiting = [cell for cell in cells if cell.code.strip() or cell.magics]
+    waiting = [cell for cell in cells if cell.source.strip()]
     records = Path(tempfile.mkdtemp(dir=place, prefix="plain-"))
     plan = {
         "store": str(store),
