@@ -291,6 +291,7 @@ def test_another_flow_of_the_file_is_module_code_only_if_it_is_used() -> None:
 
 ERRORS = {
     "no flow": ("x = 1\n", "`f.py` has no flow."),
+    "a percent notebook": ("# %%\nx = 1\n", "`f.py` has no flow."),
     "a flow in other code": (
         "import metaflow\nif 1:\n    class F(metaflow.FlowSpec): pass\n",
         "The flow `F` of `f.py` is inside other code.",
