@@ -256,6 +256,12 @@ NOT_CARRIED = {
         ),
         ["line 7: `@retry` of the function `f` counts as a decorator of step start."],
     ),
+    "another name for step": (
+        flow(
+            "    @s\n    def start(self):\n        self.next(self.end)\n", before="from metaflow import step as s\n\n\n"
+        ),
+        ["line 4: `@s` is written as `@step`."],
+    ),
     "a use of a step": (
         flow("    @step\n    def start(self):\n        self.next(self.end)\n    other = start\n"),
         ["line 8: This code of the class body uses the step `start`."],
