@@ -83,7 +83,7 @@ def _write(place: Path, shown: Path, document: dict[str, Any], notes: list[str])
     from flownb.cli.notebook import open_notebook
     from flownb.flow.lint import counted
 
-    text = document_text(document)
+    text = document_text(document, place)
     for note in notes:
         print(note, file=sys.stderr)
     if str(place) == "-":

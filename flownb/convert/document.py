@@ -29,11 +29,22 @@ WITH_IDS = (4, 5)
 
 @dataclass(frozen=True)
 class WrittenStep:
-    """A step with the pieces that its cell is made of: those of its own, and definitions repeated from other steps."""
+    """A step with the pieces that its cell is made of.
+
+    Attributes
+    ----------
+    step : ProposedStep
+    own : tuple of Piece
+    repeated : tuple of Piece
+        Definitions that other steps have, too; they are above the own pieces.
+    cells : tuple of int
+        Numbers of the cells that it replaces; a seed that was moved down comes from another one.
+    """
 
     step: ProposedStep
     own: tuple[Piece, ...]
-    repeated: tuple[Piece, ...] = ()
+    repeated: tuple[Piece, ...]
+    cells: tuple[int, ...]
 
     @property
     def wrappers(self) -> tuple[str, ...]:
@@ -126,31 +137,22 @@ class _Writer:
             self.of_cell.setdefault(piece.cell.number, []).append(piece)
         self.has_ids = (document.get("nbformat", 4), document.get("nbformat_minor", 0)) >= WITH_IDS
         self.used_ids = {cell.get("id") for cell in document["cells"]}
+        places = {cell.number: cell.position for cell in cells}
         self.begins: dict[int, WrittenStep] = {}
         self.lasts: dict[int, int] = {}
         for written in steps:
-            positions = self.positions(written)
-            self.begins[positions[0]] = written
-            self.lasts[positions[0]] = positions[-1]
+            first, last = places[written.cells[0]], places[written.cells[-1]]
+            self.begins[first] = written
+            self.lasts[first] = last
         self.in_steps = {piece.number for written in steps for piece in (*written.own, *written.repeated)}
         self.has_flow = False
-
-    def positions(self, written: WrittenStep) -> list[int]:
-        """The positions of the cells of a step; those that only gave it a seed from above do not count."""
-        found: list[int] = []
-        highest = -1
-        for piece in reversed(written.own):
-            position = piece.cell.position
-            if highest < 0 or position <= highest:
-                found.append(position)
-                highest = position
-        # A moved seed is the first piece of a step only if it comes from a cell of another step.
-        return sorted(set(found))
 
     def write(self, displays: bool) -> list[dict[str, Any]]:
         """All cells."""
         top: list[dict[str, Any]] = []
-        if not any(line.strip() == LOAD for cell in self.plain.values() for line in cell.source.split("\n")):
+        first = next(iter(self.plain.values()), None)
+        begin = first.position + 1 if first is not None and first.source.strip() == LOAD else 0
+        if not begin:
             top.append(self.new_cell(LOAD, "load-flownb"))
         if not self.parameters.pieces:
             top.append(self.new_cell(f"%%flow {self.flow_name}", "flow"))
@@ -178,7 +180,7 @@ class _Writer:
             if position == open_step.last:
                 found += [self.step_cell(open_step), *open_step.scratch]
                 open_step = None
-        return [*top, *found]
+        return [*found[:begin], *top, *found[begin:]]
 
     def role(self, piece: Piece) -> str:
         """What a piece is."""

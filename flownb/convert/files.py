@@ -58,15 +58,16 @@ class Converted:
     def lines(self) -> list[str]:
         """What is said of it."""
         if not self.proposal.changed:
-            said = f"{self.notebook} is a flow already"
-            return [f"{said}; {self.output} is a copy" if self.written else f"{said}; nothing was written"]
+            said = f"{_shown(self.notebook)} is a flow already"
+            return [f"{said}; {_shown(self.output)} is a copy" if self.written else f"{said}; nothing was written"]
         return [*report_lines(self.proposal, self.verification), "", *self._next]
 
     @property
     def _next(self) -> list[str]:
         """What was written, and what to do with it."""
         if self.written:
-            return [f"wrote {self.output}; open it, or run it with: flownb run {self.output}"]
+            output = _shown(self.output)
+            return [f"wrote {output}; open it, or run it with: flownb run {output}"]
         if any(finding.kind == "refused" for finding in self.proposal.findings):
             return ["nothing was written: change what the errors name, then convert again"]
         return ["nothing was written, as the flow is not proved; --no-verify writes it without a proof"]
@@ -124,6 +125,12 @@ def convert_file(
         _write(output, document_text(proposal.document))
         written = True
     return Converted(notebook, output, proposal, verification, written)
+
+
+def _shown(path: Path) -> Path:
+    """A path as a user in this folder would write it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _converted(

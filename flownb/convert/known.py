@@ -117,10 +117,10 @@ SETTING_OBJECTS = frozenset({"environ", "options", "path", "rcParams", "template
 # Functions whose value is as good as a constant, if their arguments are.
 CONSTANT_CALLS = words(
     """
-    Decimal Fraction Path PurePath TypeVar abspath bool compile cpu_count date datetime device dict dirname expanduser
-    float format frozenset get getLogger getcwd getenv home int is_available join joinpath len list lower max min
-    namedtuple partial range replace resolve round set sorted split str strftime strip sum timedelta timezone tuple
-    upper vectorize
+    Decimal Fraction Lock Path PurePath RLock TypeVar abspath bool compile cpu_count date datetime device dict
+    dirname expanduser float format frozenset get getLogger getcwd getenv home int is_available join joinpath
+    len list lower max min namedtuple partial range replace resolve round set sorted split str strftime strip
+    sum timedelta timezone tuple upper vectorize
     """
 )
 # Modules that draw, by the first part of their name.

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 
 from flownb.cells.names import BodyNames
 from flownb.convert.foreach_cells import Loop, StepText, empty_values, foreach_cells, names_of
-from flownb.convert.hidden.facts import path_of
 from flownb.convert.hidden.notebook import Call, Notebook
 from flownb.convert.hidden.randomness import draws_from, seeded_generators
+from flownb.convert.hidden.statements import path_of
 from flownb.convert.hidden.storing import bound_values
 from flownb.convert.plain import PlainCell, Statement
 from flownb.convert.proposal import Offer, Part, Place, Proposal, ProposedStep

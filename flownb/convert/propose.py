@@ -201,7 +201,8 @@ class _Proposer:
             repeated, own = self.with_definitions(group.pieces)
             loads = loads_of([*repeated, *own], frozenset(available))
             parts = parts_of([*repeated, *own], "step")
-            found.append(WrittenStep(ProposedStep(name, parts, captures, loads), tuple(own), tuple(repeated)))
+            cells = tuple(dict.fromkeys(ordered.cells[group.first : group.last + 1]))
+            found.append(WrittenStep(ProposedStep(name, parts, captures, loads), tuple(own), tuple(repeated), cells))
             available.update(captures)
         return found
 

@@ -229,7 +229,7 @@ class _Decision:
         for name in piece.binds:
             function = self.functions.get(name)
             if function is not None and name in piece.cell.functions:
-                found |= function.reads.keys()
+                found |= function.reads.keys() | function.writes.keys()
         return found
 
     def is_candidate(self, piece: Piece) -> bool:

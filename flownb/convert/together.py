@@ -252,6 +252,8 @@ class _Together:
             for statement in piece.statements:
                 for new, old, is_part in statement.aliases:
                     self.find_alias(new, old, place, is_part=is_part)
+            if " is " in piece.text:
+                self.find_identity(piece, place)
 
     def keep(self, first: int, last: int) -> None:
         """Note that the pieces from one place to another belong to one step."""
@@ -382,6 +384,17 @@ class _Together:
             if place < other <= last
             for statement in self.found.pieces[other].statements
         )
+
+    def find_identity(self, piece: Piece, place: int) -> None:
+        """Whether two names have one object can be asked only in the process that made it."""
+        for node in piece.nodes:
+            for one in ast.walk(node):
+                if isinstance(one, ast.Compare) and any(isinstance(sign, ast.Is | ast.IsNot) for sign in one.ops):
+                    sides = [one.left, *one.comparators]
+                    roots = [root_name(side) for side in sides if not isinstance(side, ast.Constant)]
+                    made = [bound[0] for name in roots if (bound := self.bound.get(name))]
+                    if len(roots) == len(sides) and made:
+                        self.keep(min(made), place)
 
     def find_alias(self, new: str, old: str, place: int, *, is_part: bool) -> None:
         """Two names that share an object stay in one process up to the last change that both have to see."""
