@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -62,6 +62,8 @@ class Notebook:
         for facts in self.cells:
             for change in facts.changes:
                 self.changers.setdefault(change.name, set()).add(facts.number)
+        self._calls: dict[int, list[Call]] = {}
+        self._used: dict[str, list[int]] = {}
         self._places = _step_lines(proposal)
 
     def _read_imports(self, number: int, tree: ast.Module | None) -> None:
@@ -80,11 +82,13 @@ class Notebook:
                         path = f"{module}.{alias.name}"
                         self.imports.setdefault(alias.asname or alias.name, {}).setdefault(path, number)
 
-    def calls(self, facts: CellFacts) -> Iterator[Call]:
+    def calls(self, facts: CellFacts) -> list[Call]:
         """All calls of a cell, also in its functions."""
-        for node in facts.nodes:
-            if isinstance(node, ast.Call):
-                yield Call(path_of(node.func, self.imports), node)
+        found = self._calls.get(facts.number)
+        if found is None:
+            nodes = [node for node in facts.nodes if isinstance(node, ast.Call)]
+            found = self._calls[facts.number] = [Call(path_of(node.func, self.imports), node) for node in nodes]
+        return found
 
     def imports_of_stars(self, number: int) -> frozenset[str]:
         """All names that the notebook binds, if a star import up to a cell may bind any of them before."""
@@ -97,8 +101,10 @@ class Notebook:
         found: set[str] = set()
         waiting, seen = [name], {name}
         while waiting:
-            for function in self.functions.get(waiting.pop(), ()):
-                if function.cell > number or function.called == "class":
+            definitions = self.functions.get(waiting.pop(), [])
+            last = bisect_right(definitions, number, key=lambda one: one.cell)
+            for function in definitions[max(last - 1, 0) : last]:
+                if function.called == "class":
                     continue
                 found |= function.reads.keys()
                 waiting += [one for one in function.reads if one in self.functions and one not in seen]
@@ -146,6 +152,8 @@ class Notebook:
 
     def used_in(self, function: str) -> list[int]:
         """Cells that use a function when they are executed, also through other functions."""
+        if function in self._used:
+            return self._used[function]
         found: set[int] = set()
         waiting, seen = [function], {function}
         while waiting:
@@ -156,7 +164,8 @@ class Notebook:
                 if other not in seen:
                     seen.add(other)
                     waiting.append(other)
-        return sorted(found)
+        self._used[function] = sorted(found)
+        return self._used[function]
 
     def _calls_itself(self, number: int, name: str) -> bool:
         """Whether a cell uses a function that it defines."""
