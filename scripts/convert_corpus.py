@@ -6,10 +6,13 @@ is recorded stays in ``build/corpus``, so that a second call only repeats what h
 
     python scripts/convert_corpus.py                 all notebooks; writes the table
     python scripts/convert_corpus.py NAME [NAME …]   these, in detail; writes nothing
+    python scripts/convert_corpus.py --proposals     executes nothing; stores what is proposed for each, which the
+                                                     tests compare
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -22,8 +25,12 @@ from execute_notebooks import ROOT
 
 sys.path.insert(0, str(ROOT))  # the tests are not installed; the corpus and the witness are there
 
-from tests.convert.corpus_cases import CASES
+from flownb.convert.propose import propose
+
+from flownb.cells.notebook import read_document
+from tests.convert.corpus_cases import CASES, CORPUS
 from tests.convert.corpus_run import Outcome, prove
+from tests.convert.proposals import PROPOSALS, summary
 
 __all__ = ["main"]
 
@@ -40,6 +47,9 @@ def main(names: Sequence[str]) -> int:
     int
         0 if each notebook became what it should.
     """
+    if names == ["--proposals"]:
+        _store_proposals()
+        return 0
     logging.getLogger("traitlets").setLevel(logging.CRITICAL)  # a kernel that is asked to end says so
     unknown = [name for name in names if name not in CASES]
     if unknown:
@@ -58,6 +68,12 @@ def main(names: Sequence[str]) -> int:
         before, _, rest = text.partition(BEGIN)
         PAGE.write_text(before + table + rest.partition(END)[2], encoding="utf-8")
     return int(not all(outcome.right for outcome in outcomes))
+
+
+def _store_proposals() -> None:
+    """Write what is proposed for each notebook."""
+    found = {name: summary(propose(read_document(CORPUS / f"{name}.ipynb"))) for name in sorted(CASES)}
+    PROPOSALS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _prove(name: str) -> Outcome:

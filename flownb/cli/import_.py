@@ -32,7 +32,13 @@ def _of_flow_file(file: Path, output: Path | None, flow: str | None) -> list[tup
     from flownb.flow_file.reading import read_flow_path
 
     read = read_flow_path(file)
-    folder = output if output is not None and output.is_dir() else None
+    folder = output if output is not None and output.is_dir() and str(output) != "-" else None
+    if output is not None and folder is None and output.suffix != ".ipynb" and str(output) != "-":
+        raise ParameterError(
+            f"`{output}` is neither an .ipynb file nor a folder.",
+            "An import writes a notebook.",
+            "Give a name that ends in .ipynb, or make the folder first.",
+        )
     names: Sequence[str | None] = [flow]
     if folder is not None and flow is None and len(separate_flows(read)) > 1:
         names = separate_flows(read)

@@ -125,13 +125,15 @@ def prove(proposal: Proposal, made: Callable[[Constraints], Proposal], proof: Pr
             break
         found = repair(proposal, proof.cells, checked, _held(proof, proposal), done.constraints, merges)
         merges += any(finding.code == "process-state" for finding in found.findings)
-        if not found.adds_to(done.constraints) or rounds >= ROUNDS - 1:
+        changed = made((done + found).constraints)
+        if changed.document == proposal.document or rounds >= ROUNDS - 1:
             found, last_resort = everything(proposal, proof.cells, checked), True
-        if not found.adds_to(done.constraints):
+            changed = made((done + found).constraints)
+        if changed.document == proposal.document:
             checked = proof.check(proposal, last=True)
             break
         done += found
-        proposal = made(done.constraints)
+        proposal = changed
     findings = (*proposal.findings, *remaining(done.findings))
     return Conversion(replace(proposal, findings=findings), checked.verification, rounds)
 

@@ -91,7 +91,7 @@ def captures_of(
     for name in [*places, *sorted(asked - places.keys())]:
         if is_illegal(name) or name in ordered.unstorable or name in left_out or _is_definition(name, group.pieces):
             continue
-        read = any(name in ordered.pieces[place].reads for place in range(group.last + 1, len(ordered.pieces)))
+        read = ordered.last_reads.get(name, -1) > group.last
         has_value = name in inherited or name in certain or (read and name in _bound(group))
         if has_value and (name in after or name in asked or name in results):
             found.append(name)
@@ -113,8 +113,7 @@ def _column(piece: Piece, name: str) -> int:
     """The column in which a piece first binds a name."""
     columns = [
         (one.lineno, one.col_offset)
-        for node in piece.nodes
-        for one in ast.walk(node)
+        for one in piece.inside
         if isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, ast.Store)
     ]
     return min(columns, default=(0, 0))[1]

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from flownb.cells.cell import DEFAULT_FLOW_NAME, Cell, read_any_cell
+from flownb.collector import collector_paused
 from flownb.convert.document import WrittenStep, write_document
 from flownb.convert.grouping import Group, group_cells
 from flownb.convert.hidden import find_hidden
 from flownb.convert.liveness import captures_of, loads_of, needed_before
 from flownb.convert.magics import magic_findings, names_needed
 from flownb.convert.naming import name_step
+from flownb.convert.offers import find_offers
 from flownb.convert.parameters import FoundParameters, find_parameters
 from flownb.convert.pieces import Piece, cut_cells, parts_of
 from flownb.convert.plain import PlainCell, PlainFunction, read_plain
@@ -32,6 +35,7 @@ from flownb.flow.module import METAFLOW_NAMES, requirements
 __all__ = ["is_flow", "propose"]
 
 
+@collector_paused()
 def propose(
     document: dict[str, Any],
     *,
@@ -172,7 +176,8 @@ class _Proposer:
             (),
             document,
         )
-        return replace(proposal, findings=_explained(findings, find_hidden(self.cells, proposal)))
+        offers = find_offers(proposal, self.cells)
+        return replace(proposal, findings=_explained(findings, find_hidden(self.cells, proposal)), offers=offers)
 
     def steps(self, groups: list[Group], ordered: Any, needed: Any, values: frozenset[str]) -> list[WrittenStep]:
         """The steps, with what each captures and loads."""
@@ -209,10 +214,12 @@ class _Proposer:
     def with_definitions(self, pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
         """The local definitions that a step repeats, and its own code with those that are defined inside it."""
         local = self.local_definitions
+        if not local and not self.local_settings:
+            return [], pieces
         first = min((piece.number for piece in pieces if piece.cell is pieces[-1].cell), default=0)
         first = min(first, pieces[0].number)
         last = max(piece.number for piece in pieces)
-        used = {piece.number: piece for piece in self.roles.of("local") if not piece.binds and piece.number < last}
+        used = {piece.number: piece for piece in self.local_settings if piece.number < last}
         waiting = [(name, piece.number) for piece in pieces for name in piece.reads if name in local]
         seen: set[tuple[str, int]] = set()
         while waiting:
@@ -236,7 +243,12 @@ class _Proposer:
                 own.insert(next((at for at, one in enumerate(own) if at and one.number > number), len(own)), piece)
         return repeated, own
 
-    @property
+    @cached_property
+    def local_settings(self) -> list[Piece]:
+        """Settings of the process that each step below them repeats."""
+        return [piece for piece in self.roles.of("local") if not piece.binds]
+
+    @cached_property
     def local_definitions(self) -> dict[str, list[Piece]]:
         """Definitions that each step repeats, by the name that they bind."""
         found: dict[str, list[Piece]] = {}

@@ -8,7 +8,6 @@ the file, only moved to the left; a line that begins inside a string is not move
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 import tokenize
 import warnings
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from flownb.errors import FlowFileError
 from flownb.flow_file.parts import Block, BlockKind, FlowClass, FlowFile, StepMethod
-from flownb.flow_file.source import Function, Source, bound_names, first_line, read_at_import
+from flownb.flow_file.source import Function, Source, bound_names, cleaned_docstring, first_line, read_at_import
 
 __all__ = ["Block", "FlowClass", "FlowFile", "StepMethod", "read_flow_file", "read_flow_path"]
 
@@ -110,7 +109,7 @@ def _python() -> str:
 def _docstring(node: ast.Module | ast.ClassDef | Function) -> str | None:
     """The docstring of a node, as it is shown to users."""
     found = ast.get_docstring(node, clean=False)
-    return None if found is None else inspect.cleandoc(found)
+    return None if found is None else cleaned_docstring(found)
 
 
 @dataclass(frozen=True)

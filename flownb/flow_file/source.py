@@ -6,20 +6,21 @@ Pieces are cut out of it as they are, only moved to the left.
 from __future__ import annotations
 
 import ast
+import inspect
 import io
 import re
 import tokenize
 from collections.abc import Iterable
+from functools import cached_property
 
 from flownb.cells.assignment import analyse_names
 from flownb.cells.body import unindentable_lines
+from flownb.flow_file.header import read_header
 
-__all__ = ["Function", "Source", "bound_names", "first_line", "read_at_import"]
+__all__ = ["Function", "Source", "bound_names", "cleaned_docstring", "first_line", "read_at_import"]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 METAFLOW = ("metaflow", "flownb")
-# The first line of the comment with which an export begins.
-EXPORTED = re.compile(r"# \w+: exported(?: from .+)? by flownb\.")
 ENCODING = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
 
 
@@ -42,7 +43,7 @@ class Source:
             elif isinstance(node, ast.ClassDef | Function):
                 self.names.setdefault(node.name, "")
 
-    @property
+    @cached_property
     def opening(self) -> dict[int, str]:
         """The lines that mean something only at the very beginning of a file, by their numbers."""
         return {
@@ -51,11 +52,11 @@ class Source:
             if (number == 1 and line.startswith("#!")) or ENCODING.match(line)
         }
 
-    @property
+    @cached_property
     def header(self) -> range:
         """The lines of the comment with which an export begins, which the next export writes again."""
         first = next((n for n, line in enumerate(self.lines, 1) if n not in self.opening), 1)
-        if not EXPORTED.match(self.lines[first - 1]):
+        if read_header("\n".join(self.lines)) is None:
             return range(0)
         return range(first, next(n for n, line in enumerate(self.lines, 1) if n > first and line[:1] != "#"))
 
@@ -151,3 +152,11 @@ def read_at_import(nodes: Iterable[ast.AST]) -> set[str]:
 def bound_names(nodes: Iterable[ast.stmt]) -> set[str]:
     """Names that statements bind where they are executed."""
     return set(analyse_names(ast.Module(list(nodes), [])).assigned)
+
+
+def cleaned_docstring(text: str) -> str:
+    """A docstring without the indentation that its lines have, and without blanks at its end.
+
+    `inspect.cleandoc` leaves a last line of blanks if it is the only one behind the first.
+    """
+    return inspect.cleandoc(text).rstrip()

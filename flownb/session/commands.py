@@ -272,7 +272,7 @@ COMMANDS = (
     Command(
         "import",
         "Write a Metaflow file as a notebook.",
-        terminal="flownb import FILE",
+        terminal="flownb import",
         parameters=(
             Argument(
                 "file",
@@ -296,8 +296,8 @@ COMMANDS = (
         ),
         examples=(
             ("flow.py", "to flow.ipynb"),
-            ("flow.py --flow Train -o train.ipynb", "one of several flows"),
-            ("flows.py -o notebooks/", "each flow of the file"),
+            ("flow.py --flow TrainingFlow -o train.ipynb", "one of several flows"),
+            ("flow.py -o . --force", "each flow of the file, to this folder"),
         ),
     ),
     Command(
@@ -501,8 +501,8 @@ COMMANDS = (
         ),
         (
             ("", "this notebook and its latest run"),
-            ("7", "run 7 and this notebook"),
-            ("7 8 --only artifacts", "the results of two runs"),
+            ("2", "run 2 and this notebook"),
+            ("2 3 --only artifacts", "the results of two runs"),
         ),
         (
             ("NOTEBOOK", "a notebook and its latest run"),

@@ -59,7 +59,7 @@ CASES: dict[str, Case] = {
     "ferry_survival": _case(
         "exploration and a forest, as in a competition", "rate_women rate_men accuracy model output"
     ),
-    "iris_pipeline": _case("pipeline and grid search", "search test_score cm"),
+    "iris_pipeline": _case("pipeline and grid search", "search test_score cm", chance="search"),
     "digits_models_loop": _case("loop over models, warnings off", "results best wrong"),
     "wine_cross_validation": _case("cross-validation in two loops, global seed", "table winner boot", together="1-6"),
     "breast_cancer_thresholds": _case("threshold search", "best_t best_f missed"),
@@ -114,7 +114,7 @@ CASES: dict[str, Case] = {
     "mutating_arguments": _case("functions change their arguments", "values history"),
     "lists_and_dicts_grow": _case("lists, sets and dicts changed in place", "todo state seen first"),
     "aliases": _case("two names for one list", "base total", together="1-5", hidden="shared-object"),
-    "numpy_views": _case("a view of an array is changed", "img total", together="1-3"),
+    "numpy_views": _case("a view of an array is changed", "img total", together="2-3"),
     "loop_variable_leaks": _case("the variable of a loop used after it", "readings summary"),
     "function_redefined": _case("a function defined twice", "v1 v2", hidden="defined-twice"),
     "class_attribute_changes": _case("a class used as a settings object", "first second"),

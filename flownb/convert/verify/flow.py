@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flownb.cells.notebook import document_text
 from flownb.convert.verify.plain import HASH_SEEDS
 from flownb.convert.verify.snapshots import ref_from_data
 from flownb.errors import ExecutorError
@@ -64,7 +65,8 @@ class FlowAnswer:
 
 
 def judge(
-    notebook: Path,
+    document: Mapping[str, Any],
+    folder: Path,
     place: Path,
     *,
     store: Path,
@@ -73,12 +75,14 @@ def judge(
     pairs: Sequence[Pair] = (),
     timeout: float | None = None,
 ) -> FlowAnswer:
-    """Run a flow in the folder of its notebook, and compare its artifacts with plain values.
+    """Run a flow, and compare its artifacts with plain values.
 
     Parameters
     ----------
-    notebook : Path
-        The converted notebook; the process works in its folder.
+    document : dict
+        The converted notebook.
+    folder : Path
+        Where the flow works.
     place : Path
         A folder for the process's own files, which exists.
     store : Path
@@ -98,6 +102,8 @@ def judge(
         If the process dies without an answer.
     """
     own = Path(tempfile.mkdtemp(dir=place, prefix="flow-"))
+    notebook = own / "notebook.ipynb"
+    notebook.write_text(document_text(dict(document)), encoding="utf-8")
     request = {
         "notebook": str(notebook),
         "store": str(store),
@@ -116,7 +122,7 @@ def judge(
     with (own / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", code],
-            cwd=notebook.parent,
+            cwd=folder,
             env={"PYTHONHASHSEED": HASH_SEEDS[0], **os.environ, "FLOWNB_DATASTORE": str(store)},
             stdin=subprocess.DEVNULL,
             stdout=log,

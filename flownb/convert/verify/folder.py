@@ -22,6 +22,8 @@ BYTES = 256 << 20
 FILES = 5_000
 # Never part of the copy: what runs of flows left.
 LEFT_OUT = frozenset([".flownb", ".metaflow", "__pycache__", ".ipynb_checkpoints"])
+# From so many entries on, those of a folder above the notebook's are linked only if the notebook names them.
+MANY = 200
 # How many folders above the notebook's can be reached by "..".
 ABOVE = 3
 
@@ -33,6 +35,8 @@ class WorkFolder:
     ----------
     folder : Path
         The notebook's.
+    mentioned : str
+        The code of the notebook: of what is beside a folder with many entries, only what it names is linked.
 
     Attributes
     ----------
@@ -44,7 +48,7 @@ class WorkFolder:
         What was linked instead of copied, relative to the notebook's folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, mentioned: str = "") -> None:
         self._folder = folder.resolve()
         self.root = Path(tempfile.mkdtemp(prefix="flownb-convert-")).resolve()
         above = [*reversed(self._folder.parents)][-ABOVE:]
@@ -53,6 +57,7 @@ class WorkFolder:
         self.work = Path(self.root, "copy", *names)
         self.linked: list[str] = []
         self._left = [BYTES, FILES]
+        self._mentioned = mentioned
 
     def __enter__(self) -> WorkFolder:
         return self
@@ -109,7 +114,10 @@ class WorkFolder:
         inside = [*self._above[1:], self._folder]
         for folder, way in zip(self._above, inside, strict=True):
             place = place / folder.name
-            for entry in _entries(folder):
+            entries = _entries(folder)
+            if len(entries) > MANY:
+                entries = [entry for entry in entries if Path(entry.name).stem in self._mentioned]
+            for entry in entries:
                 if entry.name != way.name and not (place / entry.name).exists():
                     with contextlib.suppress(OSError):
                         (place / entry.name).symlink_to(entry.path)

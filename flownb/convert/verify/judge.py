@@ -79,11 +79,10 @@ class _Judge:
         from flownb.session.session import Session
 
         self._request = request
-        notebook = Path(request["notebook"])
-        self._session: Session = Session(notebook, folder=notebook.parent)
+        self._session: Session = Session(folder=Path.cwd())
         self._session.servers = servers
         self._session.checks.warn = lambda diagnostic: None
-        self._session.open(read_notebook(notebook).cells)
+        self._session.open(read_notebook(request["notebook"]).cells)
         always_own_imports()
 
     @property

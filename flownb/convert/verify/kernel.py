@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ from flownb.convert.verify.snapshots import take_snapshot, to_data
 from flownb.store.datastore import Datastore
 
 __all__ = ["main"]
+
+# Seconds that the snapshots which nobody has asked for yet may take, and as a share of the run.
+MOST = 1.0
+SHARE = 0.2
 
 
 def main(connection_file: str, plan_file: str, path: Sequence[str]) -> None:
@@ -29,8 +34,8 @@ def main(connection_file: str, plan_file: str, path: Sequence[str]) -> None:
         Where the kernel listens, as in Jupyter.
     plan_file : str
         JSON: ``store``, the folder of the values; ``records``, the folder of the snapshots; ``cells``, the numbers of
-        the cells in the order of their execution; ``names``, by number, of what is stored after a cell; ``defined`` as
-        for `take_snapshot`.
+        the cells in the order of their execution; ``names``, by number, of what is stored after a cell; ``needed``, the
+        numbers of the cells after which that must be done. After others it is done as long as it costs little.
     path : sequence of str
         Where the notebook imports from.
     """
@@ -59,13 +64,17 @@ class Watcher:
         self._shell, self._plan = shell, plan
         self._waiting = list(plan["cells"])
         self._artifacts = Datastore(plan["store"]).artifacts
+        self._needed = frozenset(plan["needed"])
+        self._started, self._spent = time.monotonic(), 0.0
 
     def cell_ended(self, result: Any) -> None:
         """Store what the names hold after a cell."""
         number = self._waiting.pop(0)
-        names = self._plan["names"].get(str(number))
-        if names is None:
+        began = time.monotonic()
+        if number not in self._needed and self._spent > MOST + SHARE * (began - self._started):
             return
-        found = take_snapshot(self._shell.user_ns, names, self._artifacts, defined=self._plan["defined"])
+        found = take_snapshot(self._shell.user_ns, self._plan["names"][str(number)], self._artifacts)
         place = Path(self._plan["records"], f"{number}.json")
         place.write_text(json.dumps(to_data(found)), encoding="utf-8")
+        if number not in self._needed:
+            self._spent += time.monotonic() - began

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def run_plain(
     *,
     store: Path,
     names: Mapping[int, Sequence[str]],
-    defined: Sequence[str] = (),
+    needed: Collection[int] = (),
     attempt: int = 0,
     timeout: float | None = None,
     on_cell: Callable[[int], None] = lambda number: None,
@@ -101,9 +101,9 @@ def run_plain(
     store : Path
         The datastore that keeps the values.
     names : mapping of int to sequence of str
-        By cell number: what is stored after that cell.
-    defined : sequence of str
-        Names that are stored even if they are functions or classes.
+        What is stored after each cell.
+    needed : collection of int
+        The cells after which it must be stored; after others it is stored as long as that takes little time.
     attempt : int
         0 for the first run, then 1 and 2: each hashes texts with another seed.
     timeout : float, optional
@@ -127,7 +127,7 @@ def run_plain(
         "records": str(records),
         "cells": [cell.number for cell in waiting],
         "names": {str(number): list(one) for number, one in names.items()},
-        "defined": list(defined),
+        "needed": sorted(needed),
     }
     started = time.monotonic()
     found = PlainRun()
@@ -147,7 +147,7 @@ def run_plain(
         if file.exists():
             latest = from_data(json.loads(file.read_text(encoding="utf-8")))
             found.snapshots[cell.number] = latest
-        elif cell.number in names and cell not in waiting:
+        elif cell not in waiting:
             found.snapshots[cell.number] = latest
     return PlainRun(found.snapshots, found.printed, failure, time.monotonic() - started)
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from flownb.cells.notebook import document_text
 from flownb.convert.plain import read_plain
 from flownb.convert.proposal import Proposal, ProposedStep
 from flownb.convert.verify.chance import may_differ, reason_of
@@ -82,9 +81,9 @@ class Proof:
     ) -> None:
         self.cells = read_plain(document)
         self.plains: list[PlainRun] = []
-        self._folder = WorkFolder(folder)
+        self._folder = WorkFolder(folder, mentioned="\n".join(cell.source for cell in self.cells))
         self._timeout, self._notify = timeout, notify
-        self._boundaries: frozenset[int] = frozenset()
+        self._needed: frozenset[int] = frozenset()
         self._captured: frozenset[str] = frozenset()
         self._started = time.monotonic()
 
@@ -107,9 +106,10 @@ class Proof:
         """The first run of the plain notebook, with a snapshot wherever the proposal needs one."""
         needed = boundaries(proposal, len(self.cells))
         captured = frozenset(name for step in proposal.steps for name in step.captures)
-        if self.plains and needed <= self._boundaries and captured <= self._captured | self._mentioned:
+        known = self.plains and (self.plain.failure is not None or needed <= self.plain.snapshots.keys())
+        if known and captured <= self._captured | self._mentioned:
             return self.plain
-        self._boundaries |= needed
+        self._needed |= needed
         self._captured |= captured
         self.plains.clear()
         return self.execute_again()
@@ -124,8 +124,8 @@ class Proof:
                 self._folder.renew(),
                 self._folder.root,
                 store=self._folder.root / "store",
-                names={one: self._names_after(one) for one in sorted(self._boundaries)},
-                defined=sorted(self._captured),
+                names={cell.number: self._names_after(cell.number) for cell in self.cells},
+                needed=self._needed,
                 attempt=number,
                 timeout=self._timeout,
                 on_cell=lambda cell: self._notify(f"cell {cell} of {len(self.cells)}"),
@@ -139,8 +139,8 @@ class Proof:
         return len(self.plains) < len(HASH_SEEDS)
 
     def _names_after(self, number: int) -> list[str]:
-        """What later cells and all functions may read, and what the cells since the last snapshot mention."""
-        before = max((one for one in self._boundaries if one < number), default=0)
+        """What later cells and all functions may read, and what the cells of the same step mention."""
+        before = max((one for one in self._needed if one < number), default=0)
         found = set(self._captured)
         for cell in self.cells:
             if cell.number > before or self._defines[cell.number]:
@@ -244,10 +244,9 @@ class Proof:
         """Run the flow, or compare pairs only."""
         if runs:
             self._notify("the flow")
-        notebook = self._folder.renew() / "notebook.ipynb" if runs else self._folder.work / "notebook.ipynb"
-        notebook.write_text(document_text(proposal.document), encoding="utf-8")
         return judge(
-            notebook,
+            proposal.document,
+            self._folder.renew() if runs else self._folder.work,
             self._folder.root,
             store=self._folder.root / "store",
             runs=runs,

@@ -50,9 +50,7 @@ class Held:
     identity: int = 0
 
 
-def take_snapshot(
-    namespace: Mapping[str, Any], names: Collection[str], artifacts: ArtifactStore, *, defined: Collection[str] = ()
-) -> dict[str, Held]:
+def take_snapshot(namespace: Mapping[str, Any], names: Collection[str], artifacts: ArtifactStore) -> dict[str, Held]:
     """Store what names hold, without a trace in the process.
 
     Parameters
@@ -60,10 +58,8 @@ def take_snapshot(
     namespace : mapping of str to object
         The notebook's names.
     names : collection of str
-        Those to store; modules, functions and classes among them are left out.
+        Those to store; modules among them are left out.
     artifacts : ArtifactStore
-    defined : collection of str
-        Names that are stored even if they are functions or classes.
 
     Returns
     -------
@@ -76,10 +72,7 @@ def take_snapshot(
     generators of Python and NumPy are put back.
     """
     values = {
-        name: namespace[name]
-        for name in names
-        if name in namespace
-        and (name in defined or not isinstance(namespace[name], ModuleType | FunctionType | BuiltinFunctionType | type))
+        name: namespace[name] for name in names if name in namespace and not isinstance(namespace[name], ModuleType)
     }
     with _untouched():
         saved = artifacts.save_all(values, before={})
