@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-from flownb.convert.hidden.facts import CellFacts, Function, outline, read_cell
+from flownb.convert.hidden.facts import CellFacts, Function, read_cell
 from flownb.convert.hidden.statements import path_of
 from flownb.convert.plain import PlainCell
 from flownb.convert.proposal import Proposal
@@ -64,6 +64,7 @@ class Notebook:
                 self.changers.setdefault(change.name, set()).add(facts.number)
         self._calls: dict[int, list[Call]] = {}
         self._used: dict[str, list[int]] = {}
+        self.writers: dict[str, list[int]] = {}
         self._places = _step_lines(proposal)
 
     def _read_imports(self, number: int, tree: ast.Module | None) -> None:
@@ -110,6 +111,11 @@ class Notebook:
                 waiting += [one for one in function.reads if one in self.functions and one not in seen]
                 seen |= function.reads.keys()
         return frozenset(found)
+
+    @cached_property
+    def defines_unseen(self) -> bool:
+        """Whether a cell defines names that cannot be seen."""
+        return any(facts.defines_unseen for facts in self.cells)
 
     @cached_property
     def calls_by_name(self) -> dict[str, list[tuple[int, int]]]:
@@ -176,9 +182,7 @@ class Notebook:
         """For each cell, names that it loads outside of functions."""
         return {
             facts.number: {
-                node.id
-                for node in ast.walk(outline(facts.tree) or ast.Module([], []))
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+                node.id for node in facts.nodes_outside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
             }
             for facts in self.cells
             if facts.functions
