@@ -29,7 +29,7 @@ class Conversion:
     proposal : Proposal
         With a finding for each constraint that a proof added.
     verification : Verification or None
-        None if nothing was executed.
+        None if nothing was executed, because it was not asked for, or there is no flow.
     rounds : int
         How many proposals were executed.
     """
@@ -83,7 +83,8 @@ def convert_document(
         return propose(document, parameters=parameters, flow_name=flow_name, constraints=constraints)
 
     proposal = made(Constraints())
-    if not verify or not proposal.changed or not proposal.steps:
+    refused = any(finding.kind == "refused" for finding in proposal.findings)
+    if not verify or not proposal.changed or not proposal.steps or refused:
         return Conversion(proposal)
     from flownb.convert.verify.proof import Proof
 

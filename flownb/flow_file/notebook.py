@@ -99,7 +99,9 @@ def chosen_flow(file: FlowFile, name: str | None = None) -> FlowClass:
         parse_flow_line(found.name)
     except CellError as error:
         raise FlowFileError(
-            f"The flow `{found.name}` of `{file.filename}` cannot be a notebook's.", error.why, "Give it another name."
+            f"The flow `{found.name}` of `{file.filename}` cannot be a notebook's.",
+            "It has letters that are not ASCII, and the flow's name is also that of a folder.",
+            "Give the class another name.",
         ) from error
     return found
 

@@ -218,11 +218,12 @@ def _blocks(source: Source, flows: dict[str, FlowClass]) -> Iterable[Block]:
         found = [unit for _, (_, unit) in group]
         nodes = tuple(node for unit in found for node in unit.nodes)
         first, last = found[0].first, found[-1].last
-        if kind == "docstring":
+        if kind in ("docstring", "start"):
             # The comments around it are no part of it.
-            above = _without_opening(source, first, nodes[0].lineno - 1) + source.comment_lines(last, last)
+            above = _without_opening(source, first, nodes[0].lineno - 1)
+            above += source.comment_lines(last, last) if kind == "docstring" else ""
             if above:
-                yield Block("imports", above, first, nodes[0].lineno - 1, ())
+                yield Block("imports" if kind == "docstring" else "code", above, first, nodes[0].lineno - 1, ())
             first = nodes[0].lineno
         text = _without_opening(source, first, last)
         if text:

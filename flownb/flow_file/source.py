@@ -10,6 +10,7 @@ import inspect
 import io
 import re
 import tokenize
+from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cached_property
 
@@ -104,8 +105,9 @@ class Source:
     def colon(self, node: ast.ClassDef | Function) -> tuple[int, int]:
         """Line and column right behind the colon that ends the line of a definition."""
         depth, start = 0, (node.lineno, len(self.lines[node.lineno - 1].encode()[: node.col_offset].decode()))
-        for token in self.tokens:
-            if token.start < start or token.type != tokenize.OP:
+        for place in range(bisect_left(self.tokens, start, key=lambda token: token.start), len(self.tokens)):
+            token = self.tokens[place]
+            if token.type != tokenize.OP:
                 continue
             depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.string, 0)
             if token.string == ":" and depth == 0:

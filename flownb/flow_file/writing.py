@@ -29,7 +29,7 @@ from flownb.flow_file.methods import has_docstring, written_method
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.program import Program
 
-__all__ = ["flow_file"]
+__all__ = ["flow_code", "flow_file"]
 
 # Files of a folder that Metaflow packages by default (`metaflow/metaflow_config.py`, 2.19.39).
 PACKAGED = (".py", ".R", ".RDS")
@@ -71,19 +71,29 @@ def flow_file(
     UnpicklableArtifact
         If a constant of the flow's class cannot be persisted by Metaflow.
     """
-    flow = program.flow
     _require_constants(program)
-    text = documentation or Documentation()
-    hidden = sees_documentation(flow)
     opening = _opening(program, notebook, filename, needs)
-    about = plain_text(text.module, LINE_LENGTH - 3)
+    return with_hash("\n".join([*opening, "", flow_code(program, documentation or Documentation(), folder)]))
+
+
+def flow_code(program: Program, documentation: Documentation, folder: Path | None) -> str:
+    """The same file without its header, made without executing the flow's code.
+
+    Parameters
+    ----------
+    program, documentation, folder
+        See `flow_file`.
+    """
+    flow = program.flow
+    hidden = sees_documentation(flow)
+    about = plain_text(documentation.module, LINE_LENGTH - 3)
     own = module_docstring(flow) if hidden or not about else ""
-    opening += ["", *(comment(about, 0) if hidden else docstring(about, 0))] if about else []
-    opening += ["", *own.split("\n")] if own else []
-    blocks = ["\n".join([*opening, "", *_imports_and(flow, text, folder, bool(own))])]
-    blocks.append("\n\n".join(_class(program, text, hidden)))
+    opening = [*(comment(about, 0) if hidden else docstring(about, 0)), ""] if about else []
+    opening += [*own.split("\n"), ""] if own else []
+    blocks = ["\n".join([*opening, *_imports_and(flow, documentation, folder, bool(own))])]
+    blocks.append("\n\n".join(_class(program, documentation, hidden)))
     blocks.append(f'if __name__ == "__main__":\n    {flow.name}()')
-    return with_hash("\n\n\n".join(blocks) + "\n")
+    return "\n\n\n".join(blocks) + "\n"
 
 
 def _imports_and(flow: FlowDefinition, text: Documentation, folder: Path | None, without_docstring: bool) -> list[str]:

@@ -77,8 +77,16 @@ CASES: dict[str, Case] = {
     "polars_lazy": _case("polars, lazy and eager", "daily hot wide"),
     "in_place_frame": _case("a frame changed in place over cells", "df totals open_amount"),
     "transformer_with_own_function": _case("own function inside a pipeline", "r2 y model"),
+    "timed_training": _case("training timed with magics", "acc_knn acc_trees winner"),
+    "diabetes_regression": _case("a regression and a report", "r2_ols r2_lasso kept report"),
+    "digits_pca": _case("dimensions reduced, plots between", "explained centres closest"),
+    "sensor_anomalies": _case("anomalies in a time series", "scored anomalies by_hour"),
     # Text, files, loops, simulation
     "harbour_words": _case("text processing", "counts avg longest shared_words"),
+    "server_log_report": _case("a log parsed and counted", "levels worst_day medians slowest"),
+    "orders_report": _case("JSON to tables and files", "customers top articles"),
+    "text_similarity": _case("TF-IDF of sentences", "sim a b"),
+    "inventory_simulation": _case("simulation of policies, generators of its own", "rows best least levels"),
     "visits_files_loop": _case("loop over files, tables written", "visits table growth"),
     "write_then_read": _case(
         "files written by one section, read by the next", "sold sold_again", hidden="file-between-cells"
@@ -139,7 +147,7 @@ CASES: dict[str, Case] = {
     # Language
     "classes_and_dataclasses": _case("own classes, instances used later", "bank balances"),
     "decorators_and_caching": _case("decorators and caches", "xs ys both"),
-    "async_top_level": _case("await at top level", "results sizes"),
+    "async_top_level": _case("await at top level", edit="`await` at top level"),
     "new_syntax": _case("match, walrus, star, annotations", "texts n note first middle last"),
     "star_imports": _case("star imports", "areas average"),
     "try_except_with": _case("try, with, fallback import", "good bad again ratio"),
@@ -153,8 +161,8 @@ CASES: dict[str, Case] = {
     # Magics, shell, widgets, display
     "magics_everywhere": _case("line and cell magics", "squares total level"),
     "shell_lines": _case("shell lines", "csvs n_lines"),
-    "shell_capture": _case("output of shell lines used", "lengths total_lines"),
-    "shell_with_variables": _case("shell lines with names of the notebook", "n per_file"),
+    "shell_capture": _case("output of a shell line used", edit="`names = !ls data/visits_*.csv`"),
+    "shell_makes_folder": _case("a folder made by a shell line, then used", edit="`!mkdir -p {folder}`"),
     "writefile_and_import": _case("a module written and imported", "legs trip"),
     "run_other_script": _case("`%run`", "heights_m tallest", hidden="name-from-magic"),
     "pip_dependencies": _case("`%pip install`", "dist nearest"),

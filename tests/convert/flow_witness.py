@@ -173,7 +173,11 @@ def lines_that_differ(
 
 
 def _lines(text: str, chance: bool) -> list[str]:
-    """Lines as a log has them: what a carriage return overwrites is still there, addresses are not."""
+    """Lines as a log has them: what a carriage return overwrites is still there, addresses are not.
+
+    In flownb the notebook's classes have another module than in a notebook and on Metaflow.
+    """
+    text = re.sub(r"\bflownb_flow_\w+\.", "__main__.", text)
     text = re.sub(r"0x[0-9a-f]+", "0x…", text).replace("\r", "\n")
     text = re.sub(r"[\d.]+", "#", text) if chance else text
     return [line.rstrip() for line in text.split("\n") if line.strip()]

@@ -39,8 +39,12 @@ def test_a_notebook_that_agrees_is_verified_and_its_folder_is_untouched(tmp_path
         Row("s3", "printed lines", "", "2 lines", "equal"),
         Row("s4", "n", "int", "", "equal"),
         Row("s4", "printed lines", "", "1 line", "equal"),
+        Row("", "out.txt", "file", "", "equal"),
     )
-    assert found.summary == "Verified: 6 equal."
+    assert (found.summary, found.notes) == (
+        "Verified: 7 equal.",
+        ("1 line of cell 7, of which no step has the code, is not compared",),
+    )
     assert proof.plain.printed[9] == "n 8\n"
     assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tokenize
 from pathlib import Path
 
@@ -213,7 +214,7 @@ NOT_CARRIED = {
         flow("    @step\n    def start(self):\n        self.next(self.end)\n").replace(
             "    F()", "    print(1)\n    F()"
         ),
-        ["lines 14 to 16: The code that starts the flow does more than that."],
+        ["lines 14 to 16: The code that starts the flow is not `F()` alone."],
     ),
     "code that needs the class": (
         flow("    @step\n    def start(self):\n        self.next(self.end)\n", after="\n\nALL = [F]\nFIRST = ALL[0]\n"),
@@ -244,6 +245,16 @@ NOT_CARRIED = {
     "another name for self": (
         flow("    @step\n    def start(this):\n        this.next(this.end)\n"),
         ["line 6: Step `start` calls its flow `this`."],
+    ),
+    "a base class without a name": (
+        flow("    @step\n    def start(self):\n        self.next(self.end)\n", line="class F(list[int], FlowSpec):"),
+        ["line 4: The base class `list[int]` of `F` gets a name in a %%shared cell."],
+    ),
+    "a decorated function at the top": (
+        flow(
+            "    @step\n    def start(self):\n        @retry\n        def f(): pass\n        self.next(self.end)\n",
+        ),
+        ["line 7: `@retry` of the function `f` counts as a decorator of step start."],
     ),
     "a use of a step": (
         flow("    @step\n    def start(self):\n        self.next(self.end)\n    other = start\n"),
@@ -298,3 +309,12 @@ def test_what_cannot_be_imported_gives_a_clear_error(name: str) -> None:
         notebook_of(read_flow_file(text, "f.py"))
     assert found.value.what.partition(" 3.")[0] == expected.partition(" 3.")[0]
     assert "Line 1: `print 'a'`" not in found.value.why or name == "Python 2"
+
+
+def test_the_page_shows_what_an_import_makes() -> None:
+    """The cells in docs/import.md are those of its file."""
+    page = (Path(__file__).parents[2] / "docs" / "import.md").read_text("utf-8")
+    (file,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    shown = re.findall(r"````text\n(.*?)\n````", page, flags=re.S)
+    assert [cell["source"] for cell in imported(file)["cells"]] == shown
+    assert arranged(exported(imported(file))) == arranged(file)

@@ -164,7 +164,8 @@ LONG = {
     ),
     "fewer targets": (
         [f"%%step pt_{number} --after s" for number in range(7)],
-        "        self.next(\n            self.pt_0, self.pt_1, self.pt_2, self.pt_3, self.pt_4, self.pt_5, self.pt_6\n        )\n",
+        "        self.next(\n"
+        "            self.pt_0, self.pt_1, self.pt_2, self.pt_3, self.pt_4, self.pt_5, self.pt_6\n        )\n",
     ),
     "cases": (
         [f"%%step part{number} --after s --when kind=value{number}" for number in range(9)],

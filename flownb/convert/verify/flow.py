@@ -54,6 +54,8 @@ class FlowAnswer:
     pairs : list of str
         The same for the pairs of plain values that were asked for.
     seconds : float
+    files : dict of str to str
+        Hashes of the files that it wrote to the folder, by path.
     """
 
     printed: dict[str, str] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class FlowAnswer:
     verdicts: dict[str, dict[str, str]] = field(default_factory=dict)
     pairs: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def judge(

@@ -11,9 +11,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from types import TracebackType
+
+from flownb.store.hashing import hash_parts
 
 __all__ = ["WorkFolder"]
 
@@ -58,6 +61,7 @@ class WorkFolder:
         self.linked: list[str] = []
         self._left = [BYTES, FILES]
         self._mentioned = mentioned
+        self._before: dict[str, tuple[int, int]] = {}
 
     def __enter__(self) -> WorkFolder:
         return self
@@ -74,7 +78,30 @@ class WorkFolder:
         self.work.mkdir(parents=True)
         self._copy(self._folder, self.work)
         self._link_above()
+        self._before = self._stamps()
         return self.work
+
+    def written(self) -> dict[str, str]:
+        """Hashes of the files that were made or changed since `renew`, by path relative to the copy."""
+        return {
+            name: hash_parts([content := (self.work / name).read_bytes()], len(content))
+            for name, stamp in self._stamps().items()
+            if self._before.get(name) != stamp
+        }
+
+    def _stamps(self) -> dict[str, tuple[int, int]]:
+        """Size and time of each file in the copy; what is linked is not part of it."""
+        found: dict[str, tuple[int, int]] = {}
+        for where, folders, names in os.walk(self.work):
+            folders[:] = [name for name in folders if name not in LEFT_OUT and not name.startswith(".")]
+            for name in names:
+                status = os.lstat(os.path.join(where, name))  # noqa: PTH118 # a copy may have many files
+                if stat.S_ISREG(status.st_mode):
+                    found[os.path.relpath(os.path.join(where, name), self.work)] = (  # noqa: PTH118
+                        status.st_size,
+                        status.st_mtime_ns,
+                    )
+        return found
 
     def _copy(self, source: Path, target: Path) -> None:
         """Copy what is in a folder, and link what is too much."""

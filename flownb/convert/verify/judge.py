@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flownb.convert.verify.report import NOT_COMPARABLE
 from flownb.convert.verify.snapshots import ref_from_data, shape_of
 from flownb.equality import same_value
 from flownb.errors import CheckFailed, FlownbError, StepFailed
@@ -92,15 +93,18 @@ class _Judge:
     def answer(self) -> dict[str, Any]:
         """Run the flow if that is asked for, then compare."""
         found: dict[str, Any] = {"printed": {}, "artifacts": {}, "failure": None, "verdicts": {}, "pairs": []}
+        folder = Path.cwd()
         if self._request["runs"]:
             found.update(self._run())
+        os.chdir(folder)  # the shared cells may work elsewhere
         try:
             program = self._session.program(True)
             with self._classes(program):
                 found["verdicts"] = self._verdicts(found["artifacts"])
                 found["pairs"] = [self._difference(*map(ref_from_data, pair)) for pair in self._request["pairs"]]
-        except FlownbError as error:
-            found["failure"] = found["failure"] or {"step": "", "error": str(error), "name": ""}
+        except Exception as error:  # the shared cells are executed in this process, too
+            text = str(error) if isinstance(error, FlownbError) else f"{type(error).__name__}: {error}"
+            found["failure"] = found["failure"] or {"step": "", "error": text, "name": ""}
         found["artifacts"] = {
             step: {name: asdict(ref) for name, ref in refs.items()} for step, refs in found["artifacts"].items()
         }
@@ -192,7 +196,7 @@ class _Judge:
             a, b = (self._datastore.artifacts.load(ref) for ref in (plain, other))
             return "" if same_value(a, b) else describe_difference(a, b)
         except Exception as error:  # code of the values' own classes
-            return f"it cannot be compared: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            return f"{NOT_COMPARABLE}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
 def _undefined(text: str) -> str:

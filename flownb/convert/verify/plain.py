@@ -69,12 +69,15 @@ class PlainRun:
     failure : PlainFailure or None
         What ended it early.
     seconds : float
+    files : dict of str to str
+        Hashes of the files that it wrote to the folder, by path.
     """
 
     snapshots: dict[int, dict[str, Held]] = field(default_factory=dict)
     printed: dict[int, str] = field(default_factory=dict)
     failure: PlainFailure | None = None
     seconds: float = 0.0
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_plain(

@@ -11,7 +11,7 @@ import ast
 import itertools
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,13 +19,14 @@ from types import TracebackType
 from typing import Any
 
 from flownb.convert.plain import read_plain
-from flownb.convert.proposal import Proposal, ProposedStep
-from flownb.convert.verify.chance import may_differ, reason_of
+from flownb.convert.proposal import Proposal
+from flownb.convert.verify.chance import may_differ
+from flownb.convert.verify.comparison import Comparison, expected_artifacts
 from flownb.convert.verify.flow import FlowAnswer, Pair, judge
 from flownb.convert.verify.folder import WorkFolder
-from flownb.convert.verify.lines import lines_of, printed_difference, unstable_lines
+from flownb.convert.verify.lines import lines_of
 from flownb.convert.verify.plain import HASH_SEEDS, PlainRun, run_plain
-from flownb.convert.verify.report import PRINTED, Row, Verification
+from flownb.convert.verify.report import Row, Verification
 from flownb.convert.verify.snapshots import Held
 
 __all__ = ["Checked", "Proof"]
@@ -118,19 +119,18 @@ class Proof:
         """One more run of the plain notebook, in a new process."""
         number = len(self.plains)
         self._notify("the notebook" if number == 0 else "the notebook again")
-        self.plains.append(
-            run_plain(
-                self.cells,
-                self._folder.renew(),
-                self._folder.root,
-                store=self._folder.root / "store",
-                names={cell.number: self._names_after(cell.number) for cell in self.cells},
-                needed=self._needed,
-                attempt=number,
-                timeout=self._timeout,
-                on_cell=lambda cell: self._notify(f"cell {cell} of {len(self.cells)}"),
-            )
+        run = run_plain(
+            self.cells,
+            self._folder.renew(),
+            self._folder.root,
+            store=self._folder.root / "store",
+            names={cell.number: self._names_after(cell.number) for cell in self.cells},
+            needed=self._needed,
+            attempt=number,
+            timeout=self._timeout,
+            on_cell=lambda cell: self._notify(f"cell {cell} of {len(self.cells)}"),
         )
+        self.plains.append(replace(run, files=self._folder.written()))
         return self.plains[-1]
 
     @property
@@ -199,12 +199,12 @@ class Proof:
             If a process cannot be started.
         """
         plain = self.execute_plain(proposal)
-        notes = self._notes()
+        notes = self._notes(proposal)
         if plain.failure is not None:
             return Checked(
                 Verification((), plain.failure, plain_runs=len(self.plains), notes=notes, seconds=self._seconds)
             )
-        expected = self._expected(proposal)
+        expected = expected_artifacts(proposal, self.held)
         moved = self._moved(proposal)
         answer = self._judge(proposal, expected, [(one, other) for _, _, one, other in moved])
         changed: dict[int, set[str]] = {}
@@ -214,12 +214,12 @@ class Proof:
         rows = self._rows(proposal, answer)
         if len(self.plains) == 1 and (may_differ(self.cells) or any(row.verdict == "differs" for row in rows)):
             self.execute_again()
-        rows = self._with_chance(proposal, answer)
+        rows = self._rows(proposal, answer)
         while (
             last and self.can_execute_again and answer.failure is None and any(row.verdict == "differs" for row in rows)
         ):
             self.execute_again()
-            rows = self._with_chance(proposal, answer)
+            rows = self._rows(proposal, answer)
         failed = next((run.failure for run in self.plains if run.failure is not None), None)
         if failed is not None:
             failed = replace(failed, error=f"{failed.error} (not in its first run, but when it is executed again)")
@@ -231,12 +231,21 @@ class Proof:
     def _seconds(self) -> float:
         return time.monotonic() - self._started
 
-    def _notes(self) -> tuple[str, ...]:
-        linked = self._folder.linked
-        if not linked:
-            return ()
-        shown = ", ".join(f"`{one}`" for one in linked[:3]) + " …" * (len(linked) > 3)
-        return (f"the runs work in a copy of the notebook's folder, where {shown} is linked because of its size",)
+    def _notes(self, proposal: Proposal) -> tuple[str, ...]:
+        """What was not executed as it is, and what was not compared."""
+        found: list[str] = []
+        if linked := self._folder.linked:
+            shown = ", ".join(f"`{one}`" for one in linked[:3]) + " …" * (len(linked) > 3)
+            found.append(
+                f"the runs work in a copy of the notebook's folder, where {shown} is linked because of its size"
+            )
+        in_steps = {number for step in proposal.steps for number in step.cells}
+        lines = {number: len(lines_of(text)) for number, text in self.plain.printed.items() if number not in in_steps}
+        if count := sum(lines.values()):
+            cells = ", ".join(str(number) for number, some in lines.items() if some)
+            where = f"{count} line{'s' * (count != 1)} of cell{'s' * (',' in cells)} {cells}"
+            found.append(f"{where}, of which no step has the code, {'are' if count > 1 else 'is'} not compared")
+        return tuple(found)
 
     def _judge(
         self, proposal: Proposal, expected: Mapping[str, Mapping[str, Held]], pairs: Sequence[Pair], runs: bool = True
@@ -244,7 +253,7 @@ class Proof:
         """Run the flow, or compare pairs only."""
         if runs:
             self._notify("the flow")
-        return judge(
+        answer = judge(
             proposal.document,
             self._folder.renew() if runs else self._folder.work,
             self._folder.root,
@@ -254,18 +263,7 @@ class Proof:
             pairs=pairs,
             timeout=max(LEAST, SLOWER * self.plain.seconds),
         )
-
-    def _expected(self, proposal: Proposal) -> dict[str, dict[str, Held]]:
-        """What the artifacts of each step should be: its captures, and what later steps read."""
-        found: dict[str, dict[str, Held]] = {}
-        available: set[str] = set()
-        for position, step in enumerate(proposal.steps):
-            available |= set(step.captures)
-            held = self.held(max(step.cells, default=0))
-            later = {name for other in proposal.steps[position + 1 :] for name in other.loads}
-            wanted = [*step.captures, *sorted((later & available) - set(step.captures))]
-            found[step.name] = {name: held[name] for name in wanted if name in held and held[name].ref is not None}
-        return found
+        return replace(answer, files=self._folder.written()) if runs else answer
 
     def _moved(self, proposal: Proposal) -> list[tuple[int, str, Any, Any]]:
         """Names that later steps read and whose stored bytes are other ones than at the snapshot before."""
@@ -280,100 +278,11 @@ class Proof:
                     found.append((number, name, None if one is None else one.ref, other.ref))
         return found
 
-    # -- the rows
-
     def _rows(self, proposal: Proposal, answer: FlowAnswer) -> tuple[Row, ...]:
-        """What is the same and what differs, before chance is considered."""
-        rows: list[Row] = []
-        wrong: set[str] = set()
-        expected = self._expected(proposal)
-        for step in proposal.steps:
-            held = self.held(max(step.cells, default=0))
-            verdicts = answer.verdicts.get(step.name, {})
-            ended = step.name in answer.artifacts
-            for name in dict.fromkeys([*step.captures, *expected[step.name]]):
-                one = held.get(name)
-                row = Row(step.name, name, one.type if one else "", one.shape if one else "", "equal")
-                ref = answer.artifacts.get(step.name, {}).get(name)
-                if name not in step.captures and (not verdicts.get(name) or name in wrong):
-                    continue  # inherited: the step that captured it has a row
-                if one is None:
-                    row = replace(row, verdict="failed", detail="the notebook has no such name after these cells")
-                elif one.ref is None or one.problem:
-                    row = replace(row, verdict="failed", detail=f"it cannot be stored: {one.problem}")
-                elif ref is not None and ref.by_value:
-                    row = replace(
-                        row, verdict="failed", detail=f"it cannot be stored: Metaflow cannot pickle {ref.by_value}"
-                    )
-                elif not ended:
-                    row = replace(row, verdict="failed", detail="the step did not end well")
-                elif verdicts.get(name):
-                    row = replace(row, verdict="differs", detail=verdicts[name])
-                elif name not in verdicts:
-                    row = replace(row, verdict="failed", detail="it was not compared")
-                rows.append(row)
-                wrong |= {name} if row.verdict == "differs" else set()
-            rows += self._printed_row(step, proposal, answer, ended, frozenset())
-        return tuple(rows)
-
-    def _printed_row(
-        self, step: ProposedStep, proposal: Proposal, answer: FlowAnswer, ended: bool, unstable: Collection[int] | None
-    ) -> list[Row]:
-        """The row of what a step printed; none if neither side printed anything."""
-        plain, flow = self._printed(step), lines_of(answer.printed.get(step.name, ""))
-        if not plain and not flow:
-            return []
-        row = Row(step.name, PRINTED, "", f"{len(plain)} line{'s' * (len(plain) != 1)}", "equal")
-        if not ended:
-            return [replace(row, verdict="failed", detail="the step did not end well")]
-        split = self._is_split(step, proposal)
-        detail = printed_difference(plain, flow, unstable=None if unstable is None else set(unstable), partly=split)
-        return [replace(row, verdict="differs", detail=detail) if detail else row]
-
-    def _printed(self, step: ProposedStep, run: int = 0) -> list[str]:
-        """The lines that the cells of a step printed."""
-        return lines_of("".join(self.plains[run].printed.get(cell, "") for cell in step.cells))
-
-    def _is_split(self, step: ProposedStep, proposal: Proposal) -> bool:
-        """Whether some statements of a step's cells are elsewhere in the flow."""
-        elsewhere = {part.place.cell for part in (*proposal.scratch, *proposal.shared)}
-        elsewhere |= {cell for other in proposal.steps if other is not step for cell in other.cells}
-        return bool(elsewhere & set(step.cells))
-
-    def _with_chance(self, proposal: Proposal, answer: FlowAnswer) -> tuple[Row, ...]:
-        """The rows, in which what differs between runs of the plain notebook is `unverifiable`."""
-        rows = self._rows(proposal, answer)
-        if len(self.plains) < 2 or any(run.failure is not None for run in self.plains):
-            return rows
-        unstable = self._unstable_names(proposal)
-        steps = {step.name: step for step in proposal.steps}
-        by_number = {cell.number: cell for cell in self.cells}
-        found: list[Row] = []
-        for row in rows:
-            step = steps[row.step]
-            cells = [by_number[number] for number in step.cells]
-            inputs = [name for name in step.loads if (self._entry(step), name) in unstable]
-            if row.verdict == "failed":
-                found.append(row)
-            elif row.name == PRINTED:
-                lines = [self._printed(step, run) for run in range(len(self.plains))]
-                places = unstable_lines(lines[0], lines[1:])
-                again = self._printed_row(step, proposal, answer, True, places)
-                if (places or places is None) and again and again[0].verdict == "equal":
-                    text = "" if places is None else "\n".join(lines[0][place] for place in places)
-                    reason = reason_of(cells, text=text, inputs=inputs)
-                    shown = row.shape if places is None else f"{len(places)} of {row.shape}"
-                    again = [replace(row, verdict="unverifiable", shape=shown, detail=reason)]
-                found += again
-            elif (max(step.cells), row.name) in unstable:
-                found.append(replace(row, verdict="unverifiable", detail=reason_of(cells, inputs=inputs)))
-            else:
-                found.append(row)
-        return tuple(found)
-
-    def _entry(self, step: ProposedStep) -> int:
-        """The cell whose snapshot says what a step starts with."""
-        return max((one for one in self.plain.snapshots if one < min(step.cells, default=0)), default=0)
+        """One row for each value, for what each step printed, and for each file."""
+        several = len(self.plains) > 1 and all(run.failure is None for run in self.plains)
+        unstable = self._unstable_names(proposal) if several else frozenset()
+        return Comparison(self.cells, self.plains, proposal, answer, self.held).rows(unstable)
 
     def _unstable_names(self, proposal: Proposal) -> set[tuple[int, str]]:
         """Cells and names with other values in another run of the plain notebook."""

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from flownb.convert.plain import PlainCell
 from flownb.convert.proposal import Constraints, Finding, Place, Proposal, ProposedStep
 from flownb.convert.verify.chance import RANDOM, is_seed, sources_of
+from flownb.convert.verify.comparison import first_cell
 from flownb.convert.verify.proof import Checked
-from flownb.convert.verify.report import PRINTED
+from flownb.convert.verify.report import FILE, PRINTED
 from flownb.convert.verify.snapshots import Held
 from flownb.errors import Message
 
@@ -83,19 +84,21 @@ def unstorable(
             users = [
                 number for later in proposal.steps[position + 1 :] if name in later.loads for number in later.cells
             ]
-            used = max((n for n in users if _mentions(cells[n - 1], name)), default=max(users, default=made))
             kind = f" ({one.type})" if one is not None else ""
+            if not users:
+                message = Message(
+                    f"`{name}`{kind} of cell {made} is not captured, because it cannot be stored.", problem
+                )
+                finding = Finding("unstorable", "value-not-storable", (Place(made),), message)
+                local = frozenset((number, name) for number in step.cells)
+                found += Repair(Constraints(local=local), (finding,))
+                continue
+            used = max((n for n in users if _mentions(cells[n - 1], name)), default=max(users))
             places = tuple(Place(number) for number in dict.fromkeys((made, used)))
-            what = (
-                f"Cells {made} and {used} are one step, because `{name}`{kind} cannot be stored."
-                if made != used
-                else f"`{name}`{kind} of cell {made} cannot be stored."
-            )
+            what = f"Cells {made} and {used} are one step, because `{name}`{kind} cannot be stored."
             fix = f"To have several steps, make `{name}` in each step that uses it."
             finding = Finding("unstorable", "value-not-storable", places, Message(what, problem, fix))
-            alone = frozenset([(number, name) for number in step.cells])
-            pair = frozenset([(made, used)])
-            found += Repair(Constraints(together=pair) if made != used else Constraints(local=alone), (finding,))
+            found += Repair(Constraints(together=frozenset([(made, used)])), (finding,))
     return found
 
 
@@ -134,7 +137,7 @@ def repair(
     found = unstorable(proposal, cells, held, by_value)
     if found.adds_to(known):
         return found
-    found = _changed_elsewhere(proposal, cells, checked)
+    found = _changed_elsewhere(proposal, cells, checked) + _file_of_scratch(proposal, cells, checked)
     if found.adds_to(known):
         return found
     step = _first_problem(proposal, checked)
@@ -155,6 +158,8 @@ def everything(proposal: Proposal, cells: Sequence[PlainCell], checked: Checked)
         return Repair()
     differing = next((row for row in checked.verification.rows if row.verdict != "equal"), None)
     cause = "" if differing is None else f"As several steps, {_named(differing.name)} would differ in the flow."
+    if checked.answer.failure is not None:
+        cause = f"As several steps, the flow fails: {checked.answer.failure.error.rstrip('.')}."
     finding = Finding(
         "hidden",
         "one-step",
@@ -224,6 +229,22 @@ def _changed_elsewhere(proposal: Proposal, cells: Sequence[PlainCell], checked: 
     return found
 
 
+def _file_of_scratch(proposal: Proposal, cells: Sequence[PlainCell], checked: Checked) -> Repair:
+    """Put scratch cells that write files in steps."""
+    found = Repair()
+    missing = [row.name for row in checked.verification.rows if row.type == FILE and row.verdict == "differs"]
+    for number in sorted({part.place.cell for part in proposal.scratch}):
+        cell = cells[number - 1]
+        name = next((one for one in missing if cell.tree is not None and one.rpartition("/")[2] in cell.source), None)
+        if name is not None:
+            message = Message(
+                f"Cell {number} is part of a step.", f"It names the file `{name}`, which the notebook writes."
+            )
+            finding = Finding("hidden", "written-by-scratch", (Place(number),), message)
+            found += Repair(Constraints(steps=frozenset([number])), (finding,))
+    return found
+
+
 def _differs(checked: Checked, step: str, name: str) -> bool:
     """Whether an artifact of a step is not what the notebook has."""
     return bool(checked.answer.verdicts.get(step, {}).get(name))
@@ -244,7 +265,7 @@ def _missing_name(proposal: Proposal, cells: Sequence[PlainCell], checked: Check
     failure = checked.answer.failure
     if failure is None or not failure.name or failure.step != step.name:
         return Repair()
-    name, first = failure.name, min(step.cells, default=0)
+    name, first = failure.name, first_cell(proposal, step)
     made = max((cell.number for cell in cells[: first - 1] if name in cell.names.assigned), default=0)
     if not made:
         return Repair()
@@ -269,7 +290,7 @@ def _state(
 ) -> Repair:
     """Merge a step with those before it, or with the scratch cells before it, because of a state of the process."""
     position = proposal.steps.index(step)
-    first = min(step.cells, default=0)
+    first = first_cell(proposal, step)
     draws = any(RANDOM in sources_of(cells[number - 1]) for number in step.cells)
     seeds = [cell.number for cell in cells[: max(first - 1, 0)] if draws and _seeds(cell)]
     in_steps = {number for one in proposal.steps for number in one.cells}
@@ -309,7 +330,7 @@ def _state(
         finding = Finding("hidden", "process-state", tuple(map(Place, sorted(before))), message)
         return Repair(Constraints(steps=before), (finding,))
     other = proposal.steps[max(0, position - 2**merges)]
-    start = max(other.cells, default=first) if merges == 0 else min(other.cells, default=first)
+    start = max(other.cells, default=first) if merges == 0 else first_cell(proposal, other)
     message = Message(
         f"Cells {start} and {first} are one step.",
         f"As two steps, {thing} in the flow although cell {first} gets the right values: it depends on something that "

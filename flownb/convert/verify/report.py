@@ -1,4 +1,4 @@
-"""The result of a proof: one row for each captured value, and one for the printed lines of each step."""
+"""The result of a proof: one row for each captured value, for the printed lines of each step, and for each file."""
 
 from __future__ import annotations
 
@@ -9,25 +9,30 @@ from typing import Any, Literal
 
 from flownb.convert.verify.plain import PlainFailure
 
-__all__ = ["PRINTED", "Row", "Verdict", "Verification", "table"]
+__all__ = ["FILE", "NOT_COMPARABLE", "PRINTED", "Row", "Verdict", "Verification", "table"]
 
 Verdict = Literal["equal", "differs", "unverifiable", "failed"]
 # The name in the row of what a step printed.
 PRINTED = "printed lines"
+# How the detail of a value begins whose class cannot compare it.
+NOT_COMPARABLE = "it cannot be compared"
+# The type in the row of a file that was written.
+FILE = "file"
 HEADINGS = ("step", "value", "type", "result", "")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One value of one step.
+    """One value of one step, the lines it printed, or a file.
 
     Attributes
     ----------
     step : str
+        Empty for a file.
     name : str
-        The artifact's name, or `PRINTED`.
+        The artifact's name, `PRINTED`, or a file's path in the notebook's folder.
     type : str
-        Such as ``"pandas.DataFrame"``; empty for printed lines.
+        Such as ``"pandas.DataFrame"``; empty for printed lines, `FILE` for files.
     shape : str
         Such as ``"150 × 4"`` or ``"3 lines"``.
     verdict : {"equal", "differs", "unverifiable", "failed"}
