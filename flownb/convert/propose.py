@@ -17,6 +17,7 @@ from flownb.collector import collector_paused
 from flownb.convert.document import WrittenStep, write_document
 from flownb.convert.grouping import Group, group_cells
 from flownb.convert.hidden import find_hidden
+from flownb.convert.hidden.notebook import Notebook
 from flownb.convert.liveness import captures_of, loads_of, needed_before
 from flownb.convert.magics import magic_findings, names_needed
 from flownb.convert.naming import name_step
@@ -176,8 +177,10 @@ class _Proposer:
             (),
             document,
         )
-        offers = find_offers(proposal, self.cells)
-        return replace(proposal, findings=_explained(findings, find_hidden(self.cells, proposal)), offers=offers)
+        notebook = Notebook(self.cells, proposal)
+        hidden = find_hidden(self.cells, proposal, notebook=notebook)
+        offers = find_offers(proposal, self.cells, notebook=notebook)
+        return replace(proposal, findings=_explained(findings, hidden), offers=offers)
 
     def steps(self, groups: list[Group], ordered: Any, needed: Any, values: frozenset[str]) -> list[WrittenStep]:
         """The steps, with what each captures and loads."""
@@ -276,7 +279,7 @@ class _Proposer:
         pieces = [*self.roles.of("shared", "local"), *(piece for written in steps for piece in written.own)]
         defined = frozenset(name for piece in pieces for name in piece.binds) | frozenset(self.parameters.lines)
         found = list(magic_findings(self.cells, self.roles, names_needed(pieces) - defined))
-        kept = {cell for written in steps for cell in written.step.cells if written.wrappers}
+        kept = {written.step.cells[0] for written in steps if written.wrappers}
         in_steps = {piece.cell.number for piece in pieces if self.roles.role[piece.number] == "step"}
         for cell in self.cells:
             if cell.wrappers and cell.number in in_steps - kept:
