@@ -33,7 +33,9 @@ __all__ = [
     "CheckFailed",
     "CorruptBlob",
     "DecoratorError",
+    "EditedExport",
     "ExecutorError",
+    "FlowFileError",
     "FlownbError",
     "ForeachError",
     "InvalidPathspec",
@@ -46,6 +48,7 @@ __all__ = [
     "ParameterError",
     "StepFailed",
     "StoreError",
+    "SyncError",
     "TagError",
     "TransitionError",
     "UnhandledInMerge",
@@ -205,6 +208,12 @@ class NotFound(FlownbError, MetaflowNotFound):
     headline = "Not found"
 
 
+class FlowFileError(FlownbError):
+    """A Metaflow file cannot be read as the cells of a notebook."""
+
+    headline = "Flow file not understood"
+
+
 class ItemNotFound(FlownbError, KeyError):
     """``flow[…]``, ``run[…]`` or ``step[…]`` names what does not exist; a ``KeyError``, as in Metaflow."""
 
@@ -258,6 +267,18 @@ class CorruptBlob(StoreError):
         self.key = key
         self.missing = missing
         super().__init__(what, why, fix)
+
+
+class EditedExport(FlownbError):
+    """An exported file has edits that another export would lose, or flownb did not write it."""
+
+    headline = "The file was not overwritten"
+
+
+class SyncError(FlownbError):
+    """Edits of an exported file cannot be taken back into its notebook."""
+
+    headline = "Not synchronised"
 
 
 class UnpicklableArtifact(StoreError):

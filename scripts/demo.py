@@ -24,7 +24,7 @@ from execute_notebooks import NOTEBOOKS, ROOT, execute, kernel_environment
 
 sys.path.insert(0, str(ROOT))  # the tests are not installed; what "the same value" means is written once, there
 
-from tests.fidelity.equality import same_value
+from flownb.equality import same_value
 
 __all__ = ["main"]
 

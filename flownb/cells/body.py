@@ -32,8 +32,8 @@ __all__ = [
     "unindentable_lines",
 ]
 
-# Spellings of the decorator that marks a step; a body may have it although its cell's header says the same.
-STEP_MARKS = frozenset({"step", "metaflow.step", "flownb.step"})
+# Spellings of the decorator that marks a step, such as `mf.step`; a body may have it although its header says the same.
+STEP_MARK = re.compile(r"(?:\w+\.)?step")
 MAGIC = re.compile(r"^\s*(?:%{1,2}[A-Za-z_]|!|\?[\w.]|[\w.]+\?{1,2}\s*$)")
 # What a string with several lines has: three quotes, a backslash at a line's end, or (Python 3.12) a value in braces.
 SEVERAL_LINES = re.compile(r"""'''|\"\"\"|\\\n|[FfTt][Rr]?['"]""")
@@ -308,7 +308,7 @@ def _leading_decorators(text: str) -> list[Decorator]:
         while (
             found
             and all(lines[number].strip() for number in range(found[-1][1], touching - 1))
-            and found[-1][0].name not in STEP_DECORATORS | STEP_MARKS
+            and not (found[-1][0].name in STEP_DECORATORS or STEP_MARK.fullmatch(found[-1][0].name))
         ):
             touching = found[-1][0].line
             found.pop()
@@ -389,7 +389,7 @@ def parse_body(text: str, kind: Literal["flow", "shared", "step", "scratch"]) ->
         for offset in range(decorator.text.count("\n") + 1):
             lines[decorator.line - 1 + offset] = ""
     code = "\n".join(lines)
-    marks = [decorator for decorator in decorators if decorator.name in STEP_MARKS] if kind == "step" else []
+    marks = [decorator for decorator in decorators if STEP_MARK.fullmatch(decorator.name)] if kind == "step" else []
     decorators = [decorator for decorator in decorators if decorator not in marks]
     magics: tuple[MagicLine, ...] = ()
     parsed = _parse(code)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import keyword
 import math
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flownb.errors import CellError, nearest
 
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 Value = str | int | float | bool
-OPTIONS = ("--after", "--foreach", "--join", "--when")
+OPTIONS = ("--after", "--foreach", "--join", "--signature", "--when")
 # A word ends at a blank outside of quotes; outside of quotes, `->` is always a word of its own.
 WORD = re.compile(r"""->|(?:(?!->)[^\s'"]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")+|['"]""")
 FLOW_LINE = re.compile(r"(?P<name>[^\s(]+)\s*(?:\((?P<bases>[^()]*)\)\s*:?)?")
@@ -54,6 +55,9 @@ class StepHeader:
         The parent's artifact and the value for which a switch takes this step.
     captures : tuple of str
         Names after ``->``, in order.
+    signature : str
+        The parameters of the method with their annotations, and what it returns: ``"(self, inputs: Tasks) -> None"``.
+        Empty if there are no annotations.
     """
 
     name: str
@@ -63,6 +67,7 @@ class StepHeader:
     when: tuple[str, Value] | None = None
     captures: tuple[str, ...] = ()
     inputs: str = INPUTS
+    signature: str = ""
 
     @property
     def line(self) -> str:
@@ -77,6 +82,8 @@ class StepHeader:
         if self.when:
             artifact, value = self.when
             words += ["--when", f"{artifact}={_value_text(value)}"]
+        if self.signature:
+            words += ["--signature", _quoted(self.signature)]
         if self.captures:
             words += ["->", ", ".join(self.captures)]
         return " ".join(words)
@@ -99,6 +106,8 @@ def header_tags(header: StepHeader) -> tuple[str, ...]:
         tags.append(f"join:{header.inputs}" if header.inputs != INPUTS else "join")
     if header.when:
         tags.append(f"when:{header.when[0]}={_value_text(header.when[1])}")
+    if header.signature:
+        tags.append(f"signature:{header.signature}")
     if header.captures:
         tags.append(f"out:{','.join(header.captures)}")
     return tuple(tags)
@@ -159,6 +168,34 @@ def _value_text(value: Value) -> str:
     if not isinstance(value, str):
         return str(value)
     return value if value and not re.search(r"""[\s'",]|->""", value) and _literal(value) == value else repr(value)
+
+
+def _quoted(text: str) -> str:
+    """A text as one word of a header line."""
+    return f'"{text}"' if not re.search(r'["\\]', text) else repr(text)
+
+
+def _signature(text: str, join: bool, inputs: str) -> str:
+    """The signature of a step's method, which has to fit the rest of its header."""
+    if text[:1] in "'\"":
+        with contextlib.suppress(ValueError, SyntaxError):
+            text = str(ast.literal_eval(text))
+    try:
+        (node,) = ast.parse(f"def step{text}: pass").body
+    except (SyntaxError, ValueError) as error:
+        raise _refuse(
+            f"`--signature {text}` is not a signature.", "It is what follows the name of a method."
+        ) from error
+    assert isinstance(node, ast.FunctionDef)
+    names = [one.arg for one in (*node.args.posonlyargs, *node.args.args)]
+    if names != ["self", *[inputs] * join]:
+        listed = f"self, {inputs}" if join else "self"
+        raise _refuse(
+            f"`--signature {text}` does not fit the step.",
+            f"The parameters of its method are ({listed}).",
+            f'Write --signature "({listed})" with annotations, or leave it out.',
+        )
+    return text
 
 
 def _words(line: str) -> list[str]:
@@ -253,6 +290,8 @@ def _header(name: str, given: dict[str, str], captures: tuple[str, ...]) -> Step
         captures=captures,
         inputs=unicodedata.normalize("NFKC", given.get("--join", INPUTS)),
     )
+    if "--signature" in given:
+        header = replace(header, signature=_signature(given["--signature"], header.join, header.inputs))
     if not _is_name(header.inputs) or header.inputs == "self":
         raise _refuse(
             f"`--join {header.inputs}` does not name a parameter.",
@@ -337,8 +376,9 @@ def header_from_tags(tags: Sequence[str]) -> StepHeader | None:
     ----------
     tags : sequence of str
         ``step:train``, ``after:clean``, ``foreach:xs``, ``join`` or ``join:models``, ``when:kind=big``,
-        ``out:model,score``, and Kale's ``prev:clean`` (https://github.com/kubeflow-kale/kale, notebook annotations).
-        Repeated ``after:``, ``prev:`` and ``out:`` add up.
+        ``signature:(self) -> None``, ``out:model,score``, and Kale's ``prev:clean``
+        (https://github.com/kubeflow-kale/kale, notebook annotations). Repeated ``after:``, ``prev:`` and ``out:``
+        add up.
 
     Returns
     -------
@@ -360,7 +400,7 @@ def header_from_tags(tags: Sequence[str]) -> StepHeader | None:
     parents = values.get("after", []) + values.get("prev", [])
     if parents:
         given["--after"] = ",".join(parents)
-    for key in ("foreach", "when"):
+    for key in ("foreach", "signature", "when"):
         if key in values:
             given[f"--{key}"] = values[key][0]
     if "join" in values:

@@ -13,6 +13,7 @@ import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from flownb.errors import FlownbError, ParameterError, nearest
 from flownb.session.commands import COMMANDS
 from flownb.session.completion import COMPLETE, parameter_options, source_parameters
 from flownb.session.parser import WIDTH, refused
-from flownb.settings import working_folder
+from flownb.settings import is_notebook_name, working_folder
 from flownb.version import __version__
 
 __all__ = ["main"]
@@ -113,10 +114,23 @@ def _with_notebook_first(words: list[str]) -> list[str]:
 
     It may be written behind options of the flow, whose values click cannot distinguish from it.
     """
-    place = next((place for place, word in enumerate(words) if word.endswith(".ipynb")), None)
+    place = _place_of_notebook(words)
     if place is None or place < 2 or "--" in words[:place] or words[0] in WITHOUT_NOTEBOOK:
         return words
     return [words[0], words[place], *words[1:place], *words[place + 1 :]]
+
+
+def _place_of_notebook(words: Sequence[str]) -> int | None:
+    """Which of the words names the notebook; None if there is none.
+
+    The name of a script may also be the value of an option, as in ``--artifacts-module values.py``.
+    """
+    notebook = next((place for place, word in enumerate(words) if word.endswith(".ipynb")), None)
+    if notebook is not None:
+        return notebook
+    texts = [place for place, word in enumerate(words) if place and is_notebook_name(word) and word[0] != "-"]
+    alone = [place for place in texts if not words[place - 1].startswith("-")]
+    return next(iter(alone or texts), None)
 
 
 def _read(group: click.Group, words: list[str]) -> Callable[[], int] | None:
@@ -179,15 +193,17 @@ def _group() -> click.Group:
 def _call(name: str, **values: Any) -> Callable[[], int]:
     """The call of a command with the values that it read; only its own module is imported."""
     with importing():
-        function = getattr(importlib.import_module(f"flownb.cli.{MODULES[name]}"), name)
+        module = importlib.import_module(f"flownb.cli.{MODULES[name]}")
+        function = getattr(module, f"{name}_" if iskeyword(name) else name)
     return partial(function, **values)
 
 
 def _flow_options(given: Sequence[str]) -> list[tuple[str, str]]:
     """The parameters of the flow of a notebook, for the help of ``run``; for a shell by their names alone."""
-    named = next((word for word in given if word.endswith(".ipynb")), None)
-    if named is None:
+    place = _place_of_notebook(["run", *given])
+    if place is None:
         return []
+    named = ["run", *given][place]
     if COMPLETE in os.environ:
         return source_parameters(Path(named))
     try:
@@ -203,7 +219,8 @@ def _flow_options(given: Sequence[str]) -> list[tuple[str, str]]:
         return [(f"{name} VALUE", text) for name, text in source_parameters(path)]
 
 
-# The module beside this one that has the function of a command, which is called as the command.
+# The module beside this one that has the function of a command, which is called as the command; a word of Python's own
+# has an underscore behind it.
 MODULES: Mapping[str, str] = {
     "run": "run",
     "resume": "run",
@@ -212,6 +229,9 @@ MODULES: Mapping[str, str] = {
     "spin": "spin",
     "check": "check",
     "export": "export",
+    "import": "import_",
+    "sync": "sync",
+    "convert": "convert",
     "show": "results",
     "card": "results",
     "runs": "results",
@@ -224,8 +244,8 @@ MODULES: Mapping[str, str] = {
     "index": "datastore",
     "completion": "completion",
 }
-# Those that take no notebook, or whose words have an order of their own.
-WITHOUT_NOTEBOOK = ("runs", "diff", "timeline", "logs", "index", "gc", "du", "rm", "completion")
+# Those that take no notebook, another one than the first that is written, or two.
+WITHOUT_NOTEBOOK = ("import", "runs", "diff", "timeline", "logs", "index", "gc", "du", "rm", "completion")
 
 
 if __name__ == "__main__":

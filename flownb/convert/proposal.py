@@ -30,11 +30,15 @@ class Constraints:
         Names that the step with this cell has to capture, because their value changes there.
     steps : frozenset of int
         Cells that looked as if they changed nothing, and whose code has to be in a step.
+    local : frozenset of (int, str)
+        Names that the step with this cell cannot capture, because their values cannot be stored, and that no later step
+        needs.
     """
 
     together: frozenset[tuple[int, int]] = frozenset()
     captures: frozenset[tuple[int, str]] = frozenset()
     steps: frozenset[int] = frozenset()
+    local: frozenset[tuple[int, str]] = frozenset()
 
 
 @dataclass(frozen=True)

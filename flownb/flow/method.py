@@ -18,6 +18,7 @@ from flownb.cells.header import INPUTS
 from flownb.flow.artifacts import ArtifactTrace
 from flownb.flow.definition import FlowDefinition, Step
 from flownb.flow.graph import Node
+from flownb.metaflow_decorators import STEP_DECORATORS
 
 __all__ = [
     "MethodSource",
@@ -62,6 +63,8 @@ class MethodSource:
         Hash of the text of `content`.
     content : str
         The method without its decorators and its transition, as a function: what its result depends on.
+    undecorated : tuple of SourceLine
+        `lines` without those of decorators, ``@step`` not counted.
     """
 
     name: str
@@ -70,6 +73,7 @@ class MethodSource:
     statements: int
     code_hash: str
     content: str = ""
+    undecorated: tuple[SourceLine, ...] = ()
 
     @cached_property
     def tree_hash(self) -> str:
@@ -190,14 +194,14 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: ArtifactTrace) ->
         lines = [SourceLine("    @step", 1, 4), SourceLine(f"    def {node.name}{arguments}:", 1, 4)]
         last = transition_source(node.transition) if node.transition else "pass"
         lines.append(SourceLine(f"        {last}", 1, 8))
-        return MethodSource(node.name, tuple(lines), (), 0, _hash("pass"), "pass")
+        return MethodSource(node.name, tuple(lines), (), 0, _hash("pass"), "pass", tuple(lines))
     cell, body = step.cell, step.body
+    signature = step.header.signature or arguments
     header_line = max(cell.body_line - 1, 1)
     to_cell = cell.body_line - 1
-    decorators: list[SourceLine] = []
-    for decorator in body.decorators:
-        decorators += indent_code(decorator.text, 4, first_line=decorator.line + to_cell)
-    loads = artifacts.loads(step, flow)
+    above, mark, below = _decorators(flow, step)
+    own = _guarded_loads(body)
+    loads = tuple(name for name in artifacts.loads(step, flow) if name not in own)
     reads = {**step.names.mentions, **step.names.reads}
     # An artifact that only another case of a switch sets, or that a caught exception prevented, fails only when used.
     guards = {name: f'if hasattr(self, "{name}"): ' for name in loads if artifacts.may_lack(node.name, name)}
@@ -222,9 +226,10 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: ArtifactTrace) ->
     # Not part of `content`: whether a step without code is the last one does not change its result.
     filler = [] if statements or before or captured or after else [SourceLine("        pass", header_line, 8)]
     lines = [
-        *decorators,
-        *_mark(step),
-        SourceLine(f"    def {node.name}{arguments}:", header_line, 4),
+        *above,
+        *mark,
+        *below,
+        SourceLine(f"    def {node.name}{signature}:", header_line, 4),
         *before,
         *written,
         *filler,
@@ -234,7 +239,22 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: ArtifactTrace) ->
     content = "\n".join(line.text for line in (*before, *written, *captured))
     # In a class, because that changes the meaning of `__x`; a body with only comments needs a statement.
     function = f"class Flow:\n    def step{arguments}:\n{content}\n        pass\n"
-    return MethodSource(node.name, tuple(lines), loads, statements, _hash(f"{arguments}\n{content}"), function)
+    undecorated = (*mark, *lines[len(above) + len(mark) + len(below) :])
+    code_hash = _hash(f"{arguments}\n{content}")
+    return MethodSource(node.name, tuple(lines), loads, statements, code_hash, function, undecorated)
+
+
+def _guarded_loads(body: StepBody) -> set[str]:
+    """Names that a body of an exported file loads by its first statements, if they have a value, as written here."""
+    found: set[str] = set()
+    for node in body.tree.body if body.tree is not None and body.mentions("hasattr") else []:
+        name = getattr(getattr(node, "body", [None])[0], "targets", [None])[0]
+        if not isinstance(name, ast.Name):
+            break
+        if ast.unparse(node) != f"if hasattr(self, {name.id!r}):\n    {name.id} = self.{name.id}":
+            break
+        found.add(name.id)
+    return found
 
 
 def _if_set(name: str) -> str:
@@ -242,13 +262,24 @@ def _if_set(name: str) -> str:
     return f'if "{name}" in locals(): '
 
 
-def _mark(step: Step) -> list[SourceLine]:
-    """The ``@step`` line, with the settings that the body gives it."""
-    cell, mark = step.cell, step.body.mark
+def _decorators(flow: FlowDefinition, step: Step) -> tuple[list[SourceLine], list[SourceLine], list[SourceLine]]:
+    """The lines of the decorators above ``@step``, of ``@step`` with its settings, and of those below it.
+
+    Only what is not Metaflow's stays below it, where the body has it: Metaflow decorates steps alone.
+    """
+    mark, to_cell = step.body.mark, step.cell.body_line - 1
+    above: list[SourceLine] = []
+    below: list[SourceLine] = []
+    for decorator in step.body.decorators:
+        is_plain = decorator.name.rpartition(".")[2] not in STEP_DECORATORS - flow.redefined
+        place = below if mark is not None and decorator.line > mark.line and is_plain else above
+        place += indent_code(decorator.text, 4, first_line=decorator.line + to_cell)
     if mark is None:
-        return [SourceLine("    @step", max(cell.body_line - 1, 1), 4)]
-    text = re.sub(r"^@\s*(?:\w+\.)?step", "@step", mark.text)
-    return indent_code(text, 4, first_line=mark.line + cell.body_line - 1)
+        return above, [SourceLine("    @step", max(to_cell, 1), 4)], below
+    text = mark.text
+    if mark.name.partition(".")[0] not in flow.shared_names:
+        text = re.sub(r"^@\s*(?:\w+\.)?step", "@step", text)
+    return above, indent_code(text, 4, first_line=mark.line + to_cell), below
 
 
 def behind_semicolon(body: StepBody) -> bool:

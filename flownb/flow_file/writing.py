@@ -1,24 +1,49 @@
-"""Export a flow as a Metaflow file, ``flow.py``, which contains exactly the source that the runtime executes."""
+"""Export a flow as a Metaflow file, ``flow.py``, which contains exactly the source that the runtime executes.
+
+It adds what does not change a result: the notebook's text as docstrings and comments, and the order of the imports that
+the file begins with.
+"""
 
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from flownb.cells.body import unindentable_lines
 from flownb.errors import UnpicklableArtifact
-from flownb.flow.module import class_source, exported_shared, future_features, hoisted_source, metaflow_imports
+from flownb.flow.definition import FlowDefinition
+from flownb.flow.module import (
+    class_source,
+    exported_shared,
+    future_features,
+    hoisted_source,
+    metaflow_imports,
+    module_docstring,
+)
+from flownb.flow_file.documentation import Documentation, comment, docstring, plain_text, sees_documentation
+from flownb.flow_file.header import opening_line, with_hash
+from flownb.flow_file.imports import LINE_LENGTH, import_from, leading_imports, sorted_imports
+from flownb.flow_file.methods import has_docstring, written_method
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.program import Program
 
-__all__ = ["flow_file"]
+__all__ = ["flow_code", "flow_file"]
 
 # Files of a folder that Metaflow packages by default (`metaflow/metaflow_config.py`, 2.19.39).
 PACKAGED = (".py", ".R", ".RDS")
-LINE_LENGTH = 88  # ruff's and black's default, so that formatting the file changes none of our lines
 
 
-def flow_file(program: Program, *, notebook: str = "", filename: str = "flow.py", needs: Sequence[str] = ()) -> str:
+def flow_file(
+    program: Program,
+    *,
+    notebook: str = "",
+    filename: str = "flow.py",
+    needs: Sequence[str] = (),
+    documentation: Documentation | None = None,
+    folder: Path | None = None,
+) -> str:
     """Write the flow as one Python file.
 
     Parameters
@@ -26,11 +51,15 @@ def flow_file(program: Program, *, notebook: str = "", filename: str = "flow.py"
     program : Program
         With a complete graph.
     notebook : str
-        File name of the notebook, named in the header comment.
+        The notebook's path relative to the file, named in the header comment.
     filename : str
         Name of the file to be written, for the same comment.
     needs : sequence of str
         Requirements that the notebook's ``%pip install`` lines name.
+    documentation : Documentation, optional
+        The notebook's text between the cells.
+    folder : Path, optional
+        The notebook's folder, in which own modules are found.
 
     Returns
     -------
@@ -42,22 +71,104 @@ def flow_file(program: Program, *, notebook: str = "", filename: str = "flow.py"
     UnpicklableArtifact
         If a constant of the flow's class cannot be persisted by Metaflow.
     """
-    flow = program.flow
     _require_constants(program)
-    blocks = ["\n".join(_opening(program, notebook, filename, needs)).rstrip("\n")]
-    blocks += [text for text in map(exported_shared, flow.shared) if text.strip()]
-    if hoisted := hoisted_source(flow):
-        blocks.append("\n".join(line.text for line in hoisted))
-    class_lines = [line.text for line in class_source(flow)]
-    inherited = flow.inherited.keys()
-    methods = [program.methods[name].text.rstrip("\n") for name in program.graph.nodes if name not in inherited]
-    if not methods and class_lines[-1].startswith("class "):
-        methods = ["    pass"]
-    head = "\n".join(class_lines)
-    body = "\n\n".join(methods)
-    blocks.append(f"{head}\n{body}" if class_lines[-1].startswith("class ") else f"{head}\n\n{body}".rstrip("\n"))
+    opening = _opening(program, notebook, filename, needs)
+    return with_hash("\n".join([*opening, "", flow_code(program, documentation or Documentation(), folder)]))
+
+
+def flow_code(program: Program, documentation: Documentation, folder: Path | None) -> str:
+    """The same file without its header, made without executing the flow's code.
+
+    Parameters
+    ----------
+    program, documentation, folder
+        See `flow_file`.
+    """
+    flow = program.flow
+    hidden = sees_documentation(flow)
+    about = plain_text(documentation.module, LINE_LENGTH - 3)
+    own = module_docstring(flow) if hidden or not about else ""
+    opening = [*(comment(about, 0) if hidden else docstring(about, 0)), ""] if about else []
+    opening += [*own.split("\n"), ""] if own else []
+    blocks = ["\n".join([*opening, *_imports_and(flow, documentation, folder, bool(own))])]
+    blocks.append("\n\n".join(_class(program, documentation, hidden)))
     blocks.append(f'if __name__ == "__main__":\n    {flow.name}()')
     return "\n\n\n".join(blocks) + "\n"
+
+
+def _imports_and(flow: FlowDefinition, text: Documentation, folder: Path | None, without_docstring: bool) -> list[str]:
+    """The lines of the imports that the file begins with and of the shared code."""
+    names = metaflow_imports(flow)
+    features = future_features(flow)
+    hoisted = "\n".join(line.text for line in hoisted_source(flow))
+    shared = [
+        exported_shared(cell, without_docstring=without_docstring and place == 0)
+        for place, cell in enumerate(flow.shared)
+    ]
+    leading = leading_imports([*shared, hoisted])
+    lines = sorted_imports(leading, names, features, lambda name: _is_own(folder, name))
+    if lines is not None:
+        *shared, hoisted = leading.rests
+    else:
+        lines = import_from("__future__", features)
+        lines += [""] * bool(lines and names) + import_from("metaflow", names)
+    about = [plain_text(text.of(cell), LINE_LENGTH - 2) for cell in flow.shared]
+    blocks = [
+        "\n".join([*comment(said, 0), *_without_gaps(code)])
+        for said, code in zip((*about, ""), (*shared, hoisted), strict=True)
+        if code.strip()
+    ]
+    if not blocks:
+        return lines
+    # As isort: one blank line, two above a function or class.
+    begun = next((line for line in blocks[0].split("\n") if line and not line.startswith("#")), "")
+    gap = [""] * (2 if re.match(r"@|(?:async\s+)?def\b|class\b", begun) or not begun else 1) if lines else []
+    return [*lines, *gap, "\n\n\n".join(blocks)]
+
+
+def _is_own(folder: Path | None, name: str) -> bool:
+    """Whether a top-level name is a module or package in the notebook's folder."""
+    if folder is None:
+        return False
+    return (folder / f"{name}.py").is_file() or any((folder / name).glob("*.py"))
+
+
+def _without_gaps(code: str) -> list[str]:
+    """The lines of shared code, with no more than two blank lines in a row at module level."""
+    inside = unindentable_lines(code)
+    kept: list[str] = []
+    blank = 0
+    for number, line in enumerate(code.strip("\n").split("\n"), 1):
+        if line or number in inside:
+            if blank > 2 and number not in inside and not line.startswith(" "):
+                del kept[2 - blank :]
+            blank = 0
+        else:
+            blank += 1
+        kept.append(line)
+    return kept
+
+
+def _class(program: Program, text: Documentation, hidden: bool) -> list[str]:
+    """The class line with its body, and the methods."""
+    flow = program.flow
+    lines = [line.text for line in class_source(flow)]
+    place = next(place for place, line in enumerate(lines) if line.startswith(f"class {flow.name}("))
+    about = plain_text(text.of(flow.header), LINE_LENGTH - 7) if flow.header is not None else ""
+    has_own = flow.header is not None and has_docstring(flow.header.parsed.tree)
+    above = comment(about, 0) if hidden or has_own else []
+    inside = docstring(about, 4) if not above else []
+    content = lines[place + 1 :]
+    head = [*above, *lines[: place + 1], *inside, *[""] * bool(inside and content), *content]
+    cells = {step.name: step.cell for step in flow.steps}
+    methods = [
+        "\n".join(written_method(program.methods[name], cells.get(name), text, hidden=hidden))
+        for name in program.graph.nodes
+        if name not in flow.inherited
+    ]
+    if content or inside:
+        return ["\n".join(head), *methods]
+    return ["\n".join([*head, methods[0] if methods else "    pass"]), *methods[1:]]
 
 
 def _require_constants(program: Program) -> None:
@@ -75,14 +186,13 @@ def _require_constants(program: Program) -> None:
 
 
 def _opening(program: Program, notebook: str, filename: str, needs: Sequence[str]) -> list[str]:
-    """The header comment and the imports the file begins with."""
+    """The header comment, without the line that has its hash."""
     flow = program.flow
-    source = f" from {notebook}" if notebook else ""
     needed = [one for one in program.declared.values() if not (one.has_default or one.reads)]
     configs = "".join(f" --config {one.name} FILE" for one in needed if isinstance(one, ConfigParameter))
     options = "".join(f" --{one.name} VALUE" for one in needed if not isinstance(one, ConfigParameter))
     lines = [
-        f"# {flow.name}: exported{source} by flownb. The notebook is the source; export again to change this file.",
+        opening_line(flow.name, re.sub(r"[\x00-\x1f\x7f]", "?", notebook)),
         "#",
         f"#   python {filename}{configs} show",
         f"#   python {filename}{configs} run{options}",
@@ -97,14 +207,4 @@ def _opening(program: Program, notebook: str, filename: str, needs: Sequence[str
             )
     if needs:
         lines += ["#", f"# It needs: {', '.join(needs)}."]
-    lines.append("")
-    features = future_features(flow)
-    if features:
-        lines += [f"from __future__ import {', '.join(features)}", ""]
-    names = metaflow_imports(flow)
-    if not names:  # shared code imports all of them
-        return lines
-    line = f"from metaflow import {', '.join(names)}"
-    if len(line) <= LINE_LENGTH:
-        return [*lines, line]
-    return [*lines, "from metaflow import (", *(f"    {name}," for name in names), ")"]
+    return lines

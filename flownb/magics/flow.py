@@ -261,24 +261,60 @@ class RunMagics(Magics):
         """Set a task's artifacts as variables of the notebook."""
         _load_into(self.frontend, words)
 
+    def _convert(self, words: list[str]) -> None:
+        """Convert the notebook in which this is executed, as it was saved, to a flow in a new file."""
+        from flownb.magics.conversion import convert_notebook
+
+        convert_notebook(self.frontend.session.notebook, words)
+
     def _export(self, words: list[str]) -> None:
         """Write flow.py."""
         from flownb.session.checks import left_out_magics
         from flownb.session.commands import read
         from flownb.session.export import export_flow, found_at_export
-        from flownb.session.options import write_output
+        from flownb.session.exported_file import compared, print_check, print_export, print_requirements
 
         values = read("export", words)
-        path, strict = values["output"], values["strict"]
-        frontend = self.frontend
+        path, frontend = values["output"], self.frontend
         self._say_what_is_missing()
-        text = export_flow(frontend.session, path.name, strict=strict, kernel_names=frontend.kernel_names())
+        text = export_flow(frontend.session, path, strict=values["strict"], kernel_names=frontend.kernel_names())
+        export = compared(frontend.session, path, text)
+        if values["check"]:
+            print_check(export, path)
+            return
         for found in found_at_export(frontend.session):
             print(f"warning: {found}")
         for note in left_out_magics(frontend.session.flow):
             print(f"note: {note}")
-        write_output(path, text)
-        print(f"wrote {path} ({len(text.splitlines())} lines); run it with: python {path} run")
+        said: dict[str, bool] = {"force": values["force"], "is_headless": frontend.is_headless}
+        print_export(frontend.session, export, path, **said)
+        if values["requirements"]:
+            print_requirements(frontend.session, path, **said)
+
+    def _sync(self, words: list[str]) -> None:
+        """Show which edits of flow.py the notebook does not have; the document in the front end cannot be edited."""
+        from flownb.errors import NotFound
+        from flownb.session.commands import read
+        from flownb.session.sync import conflict_lines, plan_sync
+
+        file, notebook = read("sync", words)["file"], self.frontend.session.notebook
+        if notebook is None:
+            raise NotFound(
+                "The notebook's file is not known.",
+                "The front end does not say which file this kernel executes.",
+                f"Run this in a terminal: flownb sync NOTEBOOK {file}",
+            )
+        plan = plan_sync(notebook.absolute(), file.absolute())
+        print("\n".join(conflict_lines(plan)), end="\n" if plan.conflicts else "")
+        if plan.changes_notebook:
+            print(plan.diff(), end="")
+        elif not plan.conflicts:
+            print(f"{notebook.name}, as it was saved, has all of {file}")
+            return
+        print(
+            f"To take the edits, save the notebook, run `flownb sync {notebook.name} {file}` in a terminal, and reload "
+            "the notebook from disk."
+        )
 
 
 def _load_into(frontend: Frontend, words: list[str]) -> None:

@@ -139,10 +139,7 @@ class FlowCode:
         """
         source = self.methods[name]
         node = self.graph[name]
-        lines = source.lines
-        if not decorated:
-            start = next(i for i, line in enumerate(lines) if line.text.startswith("    @step"))
-            lines = lines[start:]
+        lines = source.lines if decorated else source.undecorated
         filename = remember_cell(node.step.cell) if node.step else "<flownb>"
         shown = len(source.loads) + source.statements - 1 if shows and source.statements else -1
         # Decorators can read what the class body defines, as they can in flow.py.

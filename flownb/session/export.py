@@ -1,4 +1,4 @@
-"""The export to flow.py, and the artifacts that the exported flow could not store.
+"""The text of flow.py, and the artifacts that the exported flow could not store.
 
 What a body defines (a lambda, a local class or function) is stored by value here. Metaflow pickles it by name, which
 such an object does not have: the step fails there. So a note says it where it is stored, and again at export.
@@ -6,9 +6,13 @@ such an object does not have: the step fails there. So a note says it where it i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
-from flownb.errors import UnpicklableArtifact
+from flownb.cells.notebook import read_document
+from flownb.errors import NotFound, UnpicklableArtifact
 from flownb.flow.module import requirements
 from flownb.runtime.freshness import code_reasons, fingerprint
 from flownb.session.session import Session
@@ -18,14 +22,15 @@ __all__ = ["constants_only_here", "export_flow", "found_at_export", "only_here"]
 
 
 def export_flow(
-    session: Session, filename: str = "flow.py", *, strict: bool = False, kernel_names: Iterable[str] = ()
+    session: Session, output: str | Path = "flow.py", *, strict: bool = False, kernel_names: Iterable[str] = ()
 ) -> str:
-    """The flow as the text of a Metaflow file called `filename`.
+    """The flow as the text of a Metaflow file.
 
     Parameters
     ----------
     session : Session
-    filename : str
+    output : str or Path
+        Where the file will be. Its name, and the way from there to the notebook, are named in the header.
     strict : bool, default False
         Whether to refuse a flow whose latest results have artifacts that Metaflow cannot store.
     kernel_names : iterable of str
@@ -38,6 +43,7 @@ def export_flow(
     UnpicklableArtifact
         If it is strict, and there is such an artifact.
     """
+    from flownb.flow_file.documentation import Documentation, read_documentation
     from flownb.flow_file.writing import flow_file
 
     session.checks.require(None, kernel_names, again=True, elsewhere=True)
@@ -48,8 +54,36 @@ def export_flow(
             f"{one.fix} Or export without --strict.",
             artifact=one.artifact,
         )
-    needs = requirements(session.all_cells())
-    return flow_file(session.program(True), notebook=session.working.file.name, filename=filename, needs=needs)
+    path = session.notebook
+    output = Path(output)
+    document = _document(path) if path is not None else None
+    return flow_file(
+        session.program(True),
+        notebook=_named(path, output) if path is not None else "",
+        filename=output.name,
+        needs=requirements(session.all_cells()),
+        documentation=read_documentation(document, session.flow) if document else Documentation(),
+        folder=path.parent if path is not None else None,
+    )
+
+
+def _document(path: Path) -> dict[str, Any] | None:
+    """The notebook as it was saved; None if it never was, or is just being written."""
+    try:
+        return read_document(path)
+    except NotFound:
+        return None
+
+
+def _named(notebook: Path, output: Path) -> str:
+    """The notebook as a header names it: relative to the file, if both are in one repository, else by its name."""
+    folder = output.resolve().parent
+    root = next((one for one in folder.parents if (one / ".git").exists()), None)
+    root = folder if (folder / ".git").exists() else root
+    notebook = notebook.resolve()
+    if root is None or root not in notebook.parents:
+        return notebook.name
+    return Path(os.path.relpath(notebook, folder)).as_posix()
 
 
 def only_here(record: TaskRecord) -> dict[str, UnpicklableArtifact]:

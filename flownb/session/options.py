@@ -7,7 +7,9 @@ read, the same for a notebook (``parse_…``, given words) and for a terminal (`
 from __future__ import annotations
 
 import ast
+import errno
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -378,14 +380,42 @@ def load_artifacts_module(path: Path) -> dict[str, Any]:
 def write_output(path: Path, text: str) -> None:
     """Write a text file that the user named, in UTF-8: ``flow.py``, a card's page.
 
+    A file that is there is replaced as a whole, or not at all; a link leads to the file that is replaced.
+
     Raises
     ------
     ParameterError
         If it cannot be written.
     """
+    import tempfile
+
+    temporary = None
     try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")  # a device or a pipe; a folder is refused
+            return
+        mode = target.stat().st_mode & 0o777 if target.exists() else None
+        if mode is not None and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        temporary = Path(name)
+        with os.fdopen(handle, "w", encoding="utf-8") as opened:
+            opened.write(text)
+        temporary.chmod(0o666 & ~_umask() if mode is None else mode)
+        temporary.replace(target)
+    except BaseException as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise ParameterError(
             f"`{path}` cannot be written.", f"{error.strerror}.", "Name a file in a folder that exists."
         ) from error
+
+
+def _umask() -> int:
+    """The permissions that new files of this process do not have; asking for them sets them."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

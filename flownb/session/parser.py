@@ -25,6 +25,7 @@ __all__ = [
     "Argument",
     "Command",
     "Face",
+    "FlowName",
     "Moment",
     "NameValue",
     "OneOf",
@@ -544,6 +545,24 @@ class OneOf(_ParamType):
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(one) for one in self.accepted if one.startswith(incomplete)]
+
+
+class FlowName(_ParamType):
+    """The name of a flow's class."""
+
+    name = "flow"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what no class can be called."""
+        from keyword import iskeyword
+
+        if not str(value).isidentifier() or not str(value).isascii() or iskeyword(str(value)):
+            raise ParameterError(
+                f"`{value}` cannot be a flow's name.",
+                "It becomes the name of a class: ASCII letters, digits and `_`, no digit first, no keyword.",
+                "Write a name such as TrainingFlow.",
+            )
+        return str(value)
 
 
 class NameValue(_ParamType):

@@ -11,6 +11,7 @@ import importlib.util
 import io
 import json
 import pickle
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["Frame", "Stacks", "Task", "Tasks", "read_targets", "read_tasks"]
+__all__ = ["FlowFile", "Frame", "Stacks", "Task", "Tasks", "read_stdout", "read_targets", "read_tasks"]
 
 Tasks = dict[str, list[dict[str, object]]]
 """For every step that ran: one dict of artifacts by name for each of its tasks."""
@@ -48,7 +49,7 @@ def read_targets(folder: Path) -> dict[str, list[str]]:
     """
     run = _newest_run(folder)
     (task,) = _task_folders(run / "_parameters")
-    graph = _read_artifacts(task, run.parent / "data", _FlowFile(folder / "flow.py"))("_graph_info")
+    graph = _read_artifacts(task, run.parent / "data", FlowFile(folder / "flow.py"))("_graph_info")
     assert isinstance(graph, dict)
     return {name: step["next"] for name, step in graph["steps"].items()}
 
@@ -67,7 +68,7 @@ def read_tasks(folder: Path) -> dict[str, list[Task]]:
         By step.
     """
     run = _newest_run(folder)
-    classes = _FlowFile(folder / "flow.py")
+    classes = FlowFile(folder / "flow.py")
     steps: dict[str, list[Task]] = {}
     for step in sorted(run.iterdir()):
         if step.name.startswith("_"):
@@ -75,6 +76,23 @@ def read_tasks(folder: Path) -> dict[str, list[Task]]:
         tasks = [_read_task(task, run.parent / "data", classes) for task in _task_folders(step)]
         steps[step.name] = sorted(tasks, key=lambda task: [index for *_, index in task[0]])
     return steps
+
+
+def read_stdout(folder: Path) -> dict[str, str]:
+    """Read what the tasks of each step of the newest run of a folder wrote to stdout.
+
+    Parameters
+    ----------
+    folder
+        Holds flow.py and `.metaflow`.
+    """
+    found: dict[str, str] = {}
+    for step in _newest_run(folder).iterdir():
+        if not step.name.startswith("_"):
+            logs = [max(task.glob("*.runtime_stdout.log")) for task in _task_folders(step)]
+            text = "".join(log.read_text("utf-8", errors="replace") for log in logs)
+            found[step.name] = re.sub(r"(?m)^\[MFLOG\|[^\]\n]*\]", "", text)
+    return found
 
 
 def _newest_run(folder: Path) -> Path:
@@ -89,7 +107,7 @@ def _task_folders(step: Path) -> Iterator[Path]:
     yield from sorted((p for p in step.iterdir() if p.name.isdigit()), key=lambda p: int(p.name))
 
 
-def _read_task(task: Path, blobs: Path, classes: _FlowFile) -> Task:
+def _read_task(task: Path, blobs: Path, classes: FlowFile) -> Task:
     """Give a task's foreach stack and the artifacts of its last finished attempt."""
     data = _task_data(task)
     load = _read_artifacts(task, blobs, classes)
@@ -109,7 +127,7 @@ def _task_data(task: Path) -> dict[str, Any]:
     return data
 
 
-def _read_artifacts(task: Path, blobs: Path, classes: _FlowFile) -> Callable[[str], object]:
+def _read_artifacts(task: Path, blobs: Path, classes: FlowFile) -> Callable[[str], object]:
     """Give what loads an artifact of a task by its name."""
     keys = _task_data(task)["objects"]
 
@@ -126,7 +144,7 @@ def _read_blob(path: Path) -> io.BytesIO:
     return io.BytesIO(content if meta["cas_raw"] else gzip.decompress(content))
 
 
-class _FlowFile:
+class FlowFile:
     """flow.py as a module, imported when the first artifact asks for one of its classes."""
 
     def __init__(self, path: Path) -> None:
@@ -152,11 +170,18 @@ class _FlowFile:
             raise
         return module
 
+    def find(self, name: str) -> object:
+        """Give what flow.py calls by a dotted name."""
+        found: object = self.module()
+        for part in name.split("."):
+            found = getattr(found, part)
+        return found
+
 
 class _Unpickler(pickle.Unpickler):
     """Reads what a task pickled while flow.py was `__main__`."""
 
-    def __init__(self, file: io.BytesIO, classes: _FlowFile) -> None:
+    def __init__(self, file: io.BytesIO, classes: FlowFile) -> None:
         super().__init__(file)
         self._classes = classes
 
@@ -169,7 +194,4 @@ class _Unpickler(pickle.Unpickler):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return super().find_class(module, name)
-        found: object = self._classes.module()
-        for part in name.split("."):
-            found = getattr(found, part)
-        return found
+        return self._classes.find(name)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from flownb.cells.cell import read_any_cell
 from flownb.client import Run, Task
+from flownb.equality import same_value
 from flownb.flow.graph import FlowGraph
 from flownb.session.options import RunOptions
 from flownb.session.run import run_flow
 from flownb.session.session import Session
 from flownb.session.states import step_states
 from flownb.session.step import run_step
-from tests.fidelity.equality import same_value
 from tests.fidelity.metaflow_peer import Frame, Stacks, Tasks
 
 __all__ = ["RunsHere", "cell_by_cell", "differences", "notebook_session", "stacks_in", "stacks_of", "tasks_of"]

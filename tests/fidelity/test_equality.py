@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.fidelity.equality import same_value
+from flownb.equality import same_value
 
 CLASSES = """
 import dataclasses, enum, typing

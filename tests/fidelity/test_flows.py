@@ -1,6 +1,7 @@
 """Whole flows: the original on Metaflow, its notebook run here and the notebook's export leave the same artifacts.
 
-Each folder of `flows` is a flow.py as one finds them in public, with the modules and the data that it needs.
+Each folder of `flows` is a flow.py as one finds them in public, with the modules and the data that it needs. Its
+notebook is what `flownb import` makes of it.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 
+from flownb.cells.notebook import document_text
 from flownb.client import Flow
+from flownb.flow_file.notebook import chosen_flow, notebook_of
+from flownb.flow_file.reading import read_flow_path
 from flownb.store.datastore import Datastore
-from tests.fidelity.flow_to_notebook import flow_name, notebook_cells
 from tests.fidelity.metaflow_peer import MetaflowRun, Tasks, copy_beside, run_many_in_metaflow
 from tests.fidelity.notebook_side import differences, stacks_in, tasks_of
+from tests.flow_file.trees import arranged
 
 FLOWS = Path(__file__).parent / "flows"
 NAMES = sorted(path.parent.name for path in FLOWS.glob("*/flow.py"))
@@ -36,7 +39,10 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.xdist_group("metaflow")
 def test_flow_is_the_same_three_times(name: str, tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """The flow on Metaflow, its notebook here, and the notebook's export on Metaflow leave equal tasks."""
+    """The flow on Metaflow, its notebook here, and the notebook's export on Metaflow leave equal tasks.
+
+    And the export's syntax tree is the flow's.
+    """
     home = Path(pytestconfig.cache.mkdir("metaflow_runs")) if pytestconfig.cache is not None else tmp_path / "metaflow"
     text = (FLOWS / name / "flow.py").read_text("utf-8")
     notebook = write_notebook(FLOWS / name, tmp_path / name)
@@ -48,11 +54,15 @@ def test_flow_is_the_same_three_times(name: str, tmp_path: Path, pytestconfig: p
         with importable(original.folder):
             theirs = comparable(original.tasks(), original.folder)
             ran.result()
-            run = Flow(flow_name(text), datastore=Datastore(notebook.parent / ".flownb")).latest_run
+            run = Flow(
+                chosen_flow(read_flow_path(FLOWS / name / "flow.py")).name,
+                datastore=Datastore(notebook.parent / ".flownb"),
+            ).latest_run
             assert run is not None
             ours = comparable(tasks_of(run, [step.id for step in run]), notebook.parent)
             assert differences(ours, theirs) == []
             assert stacks_in(run, original.targets()) == original.stacks()
+            assert arranged(exported.result()) == arranged(text)
             export = on_metaflow(exported.result(), name, home)
             assert differences(comparable(export.tasks(), export.folder), theirs) == []
             assert (export.targets(), export.stacks()) == (original.targets(), original.stacks())
@@ -61,11 +71,8 @@ def test_flow_is_the_same_three_times(name: str, tmp_path: Path, pytestconfig: p
 def write_notebook(flow: Path, folder: Path) -> Path:
     """Make the notebook of a flow in a folder that has the flow's modules and data, and nothing else."""
     copy_beside(flow, folder)
-    cells = notebook_cells((flow / "flow.py").read_text("utf-8"))
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(source, id=f"c{number}") for number, source in enumerate(cells)]
-    )
-    nbformat.write(notebook, folder / "flow.ipynb")
+    document, _ = notebook_of(read_flow_path(flow / "flow.py"))
+    (folder / "flow.ipynb").write_text(document_text(document), "utf-8")
     return folder / "flow.ipynb"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.fidelity.equality import same_value
+from flownb.equality import same_value
 from tests.fidelity.metaflow_peer import run_in_metaflow, run_many_in_metaflow
 
 HEADER = """

@@ -1,0 +1,112 @@
+"""What in the text of cells can make a value differ from one run to the next: randomness, time, the order of sets.
+
+The text alone never decides that a value is not verified, only two runs of the plain notebook that differ do. It says
+when a second run is worth its time, and names the reason.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+
+from flownb.convert.plain import PlainCell
+
+__all__ = ["RANDOM", "is_seed", "may_differ", "reason_of", "sources_of"]
+
+RANDOM = "random numbers without a fixed seed"
+TIME = "the time"
+ORDER = "the order of a set or the hash of a text"
+IDENTITY = "a memory address"
+PROCESS = "the process, its files or its machine"
+
+# Last parts of names whose use has such an effect.
+_WORDS = {
+    RANDOM: """
+        random randn rand randint choice choices shuffle permutation normal uniform sample default_rng RandomState
+        train_test_split KFold StratifiedKFold ShuffleSplit make_classification make_regression make_blobs KMeans
+        MLPClassifier MLPRegressor RandomForestClassifier RandomForestRegressor GradientBoostingClassifier uuid1 uuid4
+        secrets urandom token_hex SystemRandom bootstrap
+    """,
+    TIME: """
+        time perf_counter monotonic process_time time_ns now today utcnow localtime gmtime ctime strftime default_timer
+        timeit getmtime
+    """,
+    ORDER: "set frozenset hash",
+    IDENTITY: "id",
+    PROCESS: "getpid tempfile mkdtemp mkstemp gethostname cpu_count requests urlopen",
+}
+_SOURCES = {word: reason for reason, words in _WORDS.items() for word in words.split()}
+# Arguments that fix what a call does.
+_SEEDS = frozenset(["random_state", "seed"])
+
+
+def sources_of(cell: PlainCell) -> tuple[str, ...]:
+    """What the cell uses that can differ from run to run, in words; empty if nothing is known.
+
+    Examples
+    --------
+    >>> from flownb.convert.plain import read_plain
+    >>> cells = [{"cell_type": "code", "source": "import time; started = time.time()"}]
+    >>> sources_of(read_plain({"cells": cells})[0])
+    ('the time',)
+    """
+    if cell.tree is None:
+        return ()
+    fixed = {id(node.func) for node in ast.walk(cell.tree) if isinstance(node, ast.Call) and _is_fixed(node)}
+    found: dict[str, None] = {}
+    for node in ast.walk(cell.tree):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) if name in _SOURCES and id(node) not in fixed:
+                found[_SOURCES[name]] = None
+            case ast.Set() | ast.SetComp():
+                found[ORDER] = None
+    return tuple(found)
+
+
+def _is_fixed(call: ast.Call) -> bool:
+    """Whether a call has a seed among its arguments."""
+    named = any(one.arg in _SEEDS and not _is_none(one.value) for one in call.keywords)
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    return named or (name in ("default_rng", "RandomState") and bool(call.args) and not _is_none(call.args[0]))
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def may_differ(cells: Sequence[PlainCell]) -> bool:
+    """Whether a second run of the notebook may show other values.
+
+    Where a cell seeds the generator that all code shares, random numbers are taken as fixed: those that are not differ
+    in the flow, and then a second run is made anyway.
+    """
+    found = {source for cell in cells for source in sources_of(cell)}
+    if any(is_seed(node) for cell in cells if cell.tree is not None for node in ast.walk(cell.tree)):
+        found.discard(RANDOM)
+    return bool(found)
+
+
+def is_seed(node: ast.AST) -> bool:
+    """Whether it is a call that sets the state of a random generator which all code shares."""
+    if not isinstance(node, ast.Call):
+        return False
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return name in ("seed", "set_seed", "manual_seed", "manual_seed_all", "seed_everything", "set_random_seed")
+
+
+def reason_of(cells: Iterable[PlainCell], *, text: str = "", inputs: Iterable[str] = ()) -> str:
+    """Why a value or line of these cells differs from run to run, in words.
+
+    Parameters
+    ----------
+    cells : iterable of PlainCell
+    text : str
+        The lines that differ.
+    inputs : iterable of str
+        Names that the cells read and that differ themselves.
+    """
+    if "0x" in text:
+        return f"it differs from run to run: {IDENTITY}"
+    found = dict.fromkeys(source for cell in cells for source in sources_of(cell))
+    found |= dict.fromkeys(f"`{name}`" for name in inputs)
+    return f"it differs from run to run{': ' * bool(found)}{', or '.join(found)}"
