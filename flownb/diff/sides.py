@@ -1,7 +1,7 @@
 """The two things that are compared: what a user's words name, with its cells and, of a run, its records.
 
 A word names a notebook's or a Metaflow file, a file at a revision of git (``HEAD~1:nb.ipynb``), or a run, a step of it
-or a task (``Flow/12``, ``12``, ``Flow/12/train``, ``Flow/12/train/3``). A number alone is a run of the other side's flow.
+or a task (``Flow/12``, ``12``, ``Flow/12/train``, ``Flow/12/train/3``). A number alone is a run of the other's flow.
 """
 
 from __future__ import annotations
