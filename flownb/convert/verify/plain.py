@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from flownb.convert.plain import PlainCell
+from flownb.convert.verify.lines import without_times
 from flownb.convert.verify.snapshots import Held, from_data
 from flownb.errors import ExecutorError
 
@@ -123,7 +124,7 @@ def run_plain(
     ExecutorError
         If the kernel does not start.
     """
-    waiting = [cell for cell in cells if cell.code.strip() or cell.magics]
+    waiting = [cell for cell in cells if cell.source.strip()]
     records = Path(tempfile.mkdtemp(dir=place, prefix="plain-"))
     plan = {
         "store": str(store),
@@ -140,7 +141,8 @@ def run_plain(
         for cell in waiting:
             on_cell(cell.number)
             failure = kernel.execute(cell, timeout)
-            found.printed[cell.number] = kernel.printed
+            timed = "%%time" in cell.wrappers or any(magic.text.startswith("%time ") for magic in cell.magics)
+            found.printed[cell.number] = without_times(kernel.printed) if timed else kernel.printed
             if failure is not None and "raises-exception" not in cell.tags:
                 break
             failure = None
