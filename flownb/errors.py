@@ -48,6 +48,7 @@ __all__ = [
     "ParameterError",
     "StepFailed",
     "StoreError",
+    "SyncError",
     "TagError",
     "TransitionError",
     "UnhandledInMerge",
@@ -272,6 +273,12 @@ class EditedExport(FlownbError):
     """An exported file has edits that another export would lose, or flownb did not write it."""
 
     headline = "The file was not overwritten"
+
+
+class SyncError(FlownbError):
+    """Edits of an exported file cannot be taken back into its notebook."""
+
+    headline = "Not synchronised"
 
 
 class UnpicklableArtifact(StoreError):

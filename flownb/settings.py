@@ -1,5 +1,7 @@
 """Settings, read from the environment variables that keep them: the datastore's place, the user's name, and others.
 
+Also how the names of notebook files end, which the command line has to know before it imports what reads them.
+
 `flownb.configuration` lists all settings and fills these variables from Jupyter's configuration.
 """
 
@@ -16,9 +18,12 @@ from flownb.errors import NotFound, ParameterError
 __all__ = [
     "DATASTORE_VARIABLE",
     "MAX_NUM_SPLITS",
+    "TEXT_SUFFIXES",
     "datastore_root",
     "ignored_variables",
+    "is_notebook_name",
     "is_off",
+    "is_text_name",
     "max_workers",
     "shows_report_details",
     "user_name",
@@ -26,6 +31,8 @@ __all__ = [
 ]
 
 DATASTORE_VARIABLE = "FLOWNB_DATASTORE"
+# How names of files end that jupytext reads as notebooks.
+TEXT_SUFFIXES = (".py", ".md", ".Rmd", ".qmd")
 # Metaflow's own default of --max-num-splits.
 MAX_NUM_SPLITS = 100
 # Where `getpass.getuser` looks beside those that Metaflow reads.
@@ -33,6 +40,16 @@ GETPASS_VARIABLES = ("LOGNAME", "LNAME")
 OFF = ("0", "false", "no", "off")
 # One letter is a drive of Windows.
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+
+
+def is_text_name(name: str) -> bool:
+    """Whether a file of this name would be a notebook as text, such as a percent script."""
+    return name.endswith(TEXT_SUFFIXES)
+
+
+def is_notebook_name(name: str) -> bool:
+    """Whether a word is the name of a file that may be a notebook, and not of a flow."""
+    return name.endswith((".ipynb", *TEXT_SUFFIXES))
 
 
 def datastore_root(folder: str | Path | None = None) -> Path | str:

@@ -25,9 +25,8 @@ from execute_notebooks import ROOT
 
 sys.path.insert(0, str(ROOT))  # the tests are not installed; the corpus and the witness are there
 
-from flownb.convert.propose import propose
-
 from flownb.cells.notebook import read_document
+from flownb.convert.propose import propose
 from tests.convert.corpus_cases import CASES, CORPUS
 from tests.convert.corpus_run import Outcome, prove
 from tests.convert.proposals import PROPOSALS, summary

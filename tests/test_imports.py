@@ -269,6 +269,13 @@ def test_a_check_neither_executes_nor_opens_the_datastore(folder: Path) -> None:
     require_only(loaded(COMMAND, folder, "check", "nb.ipynb"), CHECKS, ["click"])
 
 
+def test_two_notebooks_are_compared_by_their_cells_alone(folder: Path) -> None:
+    """`flownb diff` of two notebooks opens no datastore, and loads no library of tables."""
+    own = ["flownb.cards", "flownb.cli.configuration", "flownb.cli.diff", "flownb.diff", "flownb.library"]
+    found = loaded(COMMAND, folder, "diff", "nb.ipynb", "nb.ipynb")
+    require_only(found, [*TABLE, *CELLS, *own, "flownb.pathspec"], ["click"])
+
+
 def test_a_run_and_a_spin_load_what_they_use(folder: Path) -> None:
     """`flownb run` and `flownb spin` load no shell, no event loop, no client, no widgets and no bucket."""
     every = [*CHECKS, *STEPS, *SESSION]

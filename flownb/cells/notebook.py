@@ -1,11 +1,13 @@
 """Read the code cells of a notebook file, as they are in the file and as the cells of a flow.
 
+A notebook is an ``.ipynb`` file or a text that jupytext reads (`flownb.cells.text_notebook`), such as a percent script.
 `read_code` and `read_notebook` are for a file that a user named: whatever is wrong with the file becomes an error in
 three sentences. `saved_cells` is for the file of a running kernel, which may be written at the same moment.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 from flownb.cells.cell import Cell, read_any_cell
 from flownb.errors import NotFound
+from flownb.settings import is_text_name
 
 __all__ = [
     "CodeCell",
@@ -47,7 +50,7 @@ def read_code(path: Path) -> list[CodeCell]:
     Parameters
     ----------
     path : Path
-        An ``.ipynb`` file of nbformat 4 (older ones are upgraded in memory).
+        An ``.ipynb`` file of nbformat 4 (older ones are upgraded in memory), or a text file of jupytext's.
 
     Returns
     -------
@@ -73,7 +76,8 @@ def read_document(path: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        nbformat JSON of format 4, as it is in the file, except that each source is one text.
+        nbformat JSON of format 4, as it is in the file, except that each source is one text. The cells of a text file,
+        which has no ids, get ids that are the same each time.
 
     Raises
     ------
@@ -84,19 +88,42 @@ def read_document(path: Path) -> dict[str, Any]:
     for number, cell in enumerate(document["cells"], 1):
         if _is_code(path, number, cell) or "source" in cell:
             cell["source"] = _source(path, number, cell)
-    return document
+    return _with_ids(document) if is_text_name(path.name) else document
 
 
-def document_text(document: dict[str, Any]) -> str:
+def document_text(document: dict[str, Any], path: Path | None = None) -> str:
     """The text of a notebook's file, as JupyterLab writes it.
 
     Parameters
     ----------
     document : dict
         nbformat JSON whose sources may be texts or lists of lines.
+    path : Path, optional
+        The file that it is for, whose suffix says the format; None means an ``.ipynb`` file.
+
+    Raises
+    ------
+    NotFound
+        If a text file could not hold a cell.
     """
+    if path is not None and is_text_name(path.name):
+        from flownb.cells.text_notebook import written_text
+
+        return written_text(document, path)
     cells = [{**cell, "source": _as_lines(cell["source"])} for cell in document["cells"]]
     return json.dumps({**document, "cells": cells}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _with_ids(document: dict[str, Any]) -> dict[str, Any]:
+    """The document of a text file with an id for each cell, made from its text and how often that was there before."""
+    seen: dict[str, int] = {}
+    for cell in document["cells"]:
+        text = f"{cell['cell_type']}\0{cell['source']}"
+        seen[text] = seen.get(text, 0) + 1
+        digest = hashlib.sha256(f"{seen[text]}\0{text}".encode("utf-8", "surrogatepass"))
+        cell["id"] = digest.hexdigest()[:8]
+    document["nbformat_minor"] = max(document["nbformat_minor"], 5)  # the first with ids
+    return document
 
 
 def _as_lines(source: str | list[str]) -> list[str]:
@@ -141,7 +168,23 @@ def _document(path: Path) -> dict[str, Any]:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """The JSON object in a file."""
+    """The JSON object in a file, or the one that its text means."""
+    text = _text(path)
+    if is_text_name(path.name):
+        from flownb.cells.text_notebook import parse_text
+
+        return parse_text(path, text)
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _not_a_notebook(path, "It does not contain nbformat JSON.") from error
+    if not isinstance(raw, dict):
+        raise _not_a_notebook(path, "It does not contain nbformat JSON.")
+    return raw
+
+
+def _text(path: Path) -> str:
+    """The text in a file."""
     try:
         content = path.read_bytes()
     except (OSError, ValueError) as error:  # a name with a null character is a ValueError
@@ -150,7 +193,7 @@ def _content(path: Path) -> dict[str, Any]:
     if not content.strip():
         raise _not_a_notebook(path, "The file is empty.")
     try:
-        raw = json.loads(content.decode("utf-8-sig"))
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         encoding = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "another encoding"
         raise NotFound(
@@ -158,11 +201,6 @@ def _content(path: Path) -> dict[str, Any]:
             f"Notebooks are UTF-8 text, and byte {error.start} of this file is not: it may be in {encoding}.",
             "Save it as UTF-8.",
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise _not_a_notebook(path, "It does not contain nbformat JSON.") from error
-    if not isinstance(raw, dict):
-        raise _not_a_notebook(path, "It does not contain nbformat JSON.")
-    return raw
 
 
 def _upgraded(path: Path, raw: dict[str, Any]) -> dict[str, Any]:
@@ -243,7 +281,7 @@ def read_notebook(path: str | Path) -> Notebook:
     Parameters
     ----------
     path : str or Path
-        An ``.ipynb`` file of nbformat 4 (older ones are upgraded in memory).
+        An ``.ipynb`` file of nbformat 4 (older ones are upgraded in memory), or a text file of jupytext's.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""``flownb import FILE``: write a Metaflow file as a notebook; nothing is executed."""
+"""``flownb import FILE``: a Metaflow file, or a notebook with Kale's tags, becomes a notebook; nothing is executed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flownb.cells.notebook import document_text
+from flownb.cells.notebook import document_text, read_document
 from flownb.errors import ParameterError
 from flownb.session.options import write_output
 
@@ -16,7 +16,7 @@ __all__ = ["import_"]
 
 def import_(file: Path, output: Path | None, flow: str | None, force: bool) -> int:
     """``flownb import FILE [-o FILE] [--flow NAME] [--force]``."""
-    made = _of_flow_file(file, output, flow)
+    made = (_of_kale if file.suffix == ".ipynb" else _of_flow_file)(file, output, flow)
     places = [_absolute(place) for place, _, _ in made]
     if not force:
         for place in places:
@@ -26,13 +26,30 @@ def import_(file: Path, output: Path | None, flow: str | None, force: bool) -> i
     return 0
 
 
+def _of_kale(file: Path, output: Path | None, flow: str | None) -> list[tuple[Path, dict[str, Any], list[str]]]:
+    """The notebook of a notebook with Kale's tags."""
+    from flownb.convert.kale_notebook import kale_notebook
+
+    document, notes = kale_notebook(read_document(file), file, flow=flow)
+    place = output or file.with_name(f"{file.stem}_flow.ipynb")
+    if place.is_dir():
+        place /= f"{file.stem}_flow.ipynb"
+    return [(place, document, [f"note: {note}" for note in notes])]
+
+
 def _of_flow_file(file: Path, output: Path | None, flow: str | None) -> list[tuple[Path, dict[str, Any], list[str]]]:
     """The notebooks of a Metaflow file, each with its path and what is to be said about it."""
     from flownb.flow_file.notebook import notebook_of, separate_flows
     from flownb.flow_file.reading import read_flow_path
 
     read = read_flow_path(file)
-    folder = output if output is not None and output.is_dir() else None
+    folder = output if output is not None and output.is_dir() and str(output) != "-" else None
+    if output is not None and folder is None and output.suffix != ".ipynb" and str(output) != "-":
+        raise ParameterError(
+            f"`{output}` is neither an .ipynb file nor a folder.",
+            "An import writes a notebook.",
+            "Give a name that ends in .ipynb, or make the folder first.",
+        )
     names: Sequence[str | None] = [flow]
     if folder is not None and flow is None and len(separate_flows(read)) > 1:
         names = separate_flows(read)
@@ -66,7 +83,7 @@ def _write(place: Path, shown: Path, document: dict[str, Any], notes: list[str])
     from flownb.cli.notebook import open_notebook
     from flownb.flow.lint import counted
 
-    text = document_text(document)
+    text = document_text(document, place)
     for note in notes:
         print(note, file=sys.stderr)
     if str(place) == "-":

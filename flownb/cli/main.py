@@ -25,7 +25,7 @@ from flownb.errors import FlownbError, ParameterError, nearest
 from flownb.session.commands import COMMANDS
 from flownb.session.completion import COMPLETE, parameter_options, source_parameters
 from flownb.session.parser import WIDTH, refused
-from flownb.settings import working_folder
+from flownb.settings import is_notebook_name, working_folder
 from flownb.version import __version__
 
 __all__ = ["main"]
@@ -114,10 +114,23 @@ def _with_notebook_first(words: list[str]) -> list[str]:
 
     It may be written behind options of the flow, whose values click cannot distinguish from it.
     """
-    place = next((place for place, word in enumerate(words) if word.endswith(".ipynb")), None)
+    place = _place_of_notebook(words)
     if place is None or place < 2 or "--" in words[:place] or words[0] in WITHOUT_NOTEBOOK:
         return words
     return [words[0], words[place], *words[1:place], *words[place + 1 :]]
+
+
+def _place_of_notebook(words: Sequence[str]) -> int | None:
+    """Which of the words names the notebook; None if there is none.
+
+    The name of a script may also be the value of an option, as in ``--artifacts-module values.py``.
+    """
+    notebook = next((place for place, word in enumerate(words) if word.endswith(".ipynb")), None)
+    if notebook is not None:
+        return notebook
+    texts = [place for place, word in enumerate(words) if place and is_notebook_name(word) and word[0] != "-"]
+    alone = [place for place in texts if not words[place - 1].startswith("-")]
+    return next(iter(alone or texts), None)
 
 
 def _read(group: click.Group, words: list[str]) -> Callable[[], int] | None:
@@ -187,9 +200,10 @@ def _call(name: str, **values: Any) -> Callable[[], int]:
 
 def _flow_options(given: Sequence[str]) -> list[tuple[str, str]]:
     """The parameters of the flow of a notebook, for the help of ``run``; for a shell by their names alone."""
-    named = next((word for word in given if word.endswith(".ipynb")), None)
-    if named is None:
+    place = _place_of_notebook(["run", *given])
+    if place is None:
         return []
+    named = ["run", *given][place]
     if COMPLETE in os.environ:
         return source_parameters(Path(named))
     try:
@@ -216,6 +230,7 @@ MODULES: Mapping[str, str] = {
     "check": "check",
     "export": "export",
     "import": "import_",
+    "sync": "sync",
     "convert": "convert",
     "show": "results",
     "card": "results",

@@ -8,6 +8,7 @@ from typing import Any
 from flownb.cli.messages import in_terminal
 from flownb.cli.notebook import open_notebook, print_notes, say_what_is_left_out
 from flownb.errors import ParameterError
+from flownb.settings import is_notebook_name
 
 __all__ = ["card", "runs", "show", "status", "use"]
 
@@ -37,7 +38,7 @@ def runs(flow: str, **filters: Any) -> int:
     from flownb.cli.datastore import run_filters
     from flownb.cli.datastore import runs as runs_of_flow
 
-    if not flow.endswith(".ipynb"):
+    if not is_notebook_name(flow):
         return runs_of_flow(flow, **filters)
     from flownb.session.runs import list_runs
 

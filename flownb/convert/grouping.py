@@ -9,7 +9,6 @@ files, fitting, writing files) counts as if it needed two names fewer.
 
 from __future__ import annotations
 
-import ast
 import math
 import re
 from bisect import bisect_left
@@ -178,8 +177,8 @@ def _cuts_by_names(pieces: list[Piece], places: list[int], live: Sequence[frozen
     wanted = max(1, round(math.sqrt(2 * len({piece.cell.number for piece in pieces})))) - 1
     kinds = [_kind(piece) for piece in pieces]
     weights = [0]
-    for piece in pieces:
-        weights.append(weights[-1] + len(piece.statements) + (5 if _kind(piece) else 0))
+    for piece, kind in zip(pieces, kinds, strict=True):
+        weights.append(weights[-1] + len(piece.statements) + 5 * bool(kind))
 
     def cost(place: int) -> tuple[float, int]:
         after = next((kind for kind in kinds[place : place + 3] if kind), "")
@@ -200,14 +199,11 @@ def _cuts_by_names(pieces: list[Piece], places: list[int], live: Sequence[frozen
 
 def _kind(piece: Piece) -> str:
     """What a piece does that a step is often made for: ``"load"``, ``"fit"``, ``"save"``, or an empty text."""
-    for node in piece.nodes:
-        for one in ast.walk(node):
-            if isinstance(one, ast.Call):
-                name = getattr(one.func, "attr", getattr(one.func, "id", ""))
-                if name.startswith(("read_", "load_", "fetch_")) or name in ("load", "loadtxt", "genfromtxt"):
-                    return "load"
-                if name in ("fit", "fit_transform", "fit_predict", "train", "partial_fit"):
-                    return "fit"
-                if name in SAVING and name not in ("print", "makedirs", "mkdir"):
-                    return "save"
+    for name in piece.calls:
+        if name.startswith(("read_", "load_", "fetch_")) or name in ("load", "loadtxt", "genfromtxt"):
+            return "load"
+        if name in ("fit", "fit_transform", "fit_predict", "train", "partial_fit"):
+            return "fit"
+        if name in SAVING and name not in ("print", "makedirs", "mkdir"):
+            return "save"
     return ""

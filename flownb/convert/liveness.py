@@ -87,11 +87,12 @@ def captures_of(
     cells = {piece.cell.number for piece in group.pieces}
     asked = {name for cell, name in required if cell in cells}
     left_out = {name for cell, name in local if cell in cells}
+    definitions = _definitions(group.pieces)
     found = []
     for name in [*places, *sorted(asked - places.keys())]:
-        if is_illegal(name) or name in ordered.unstorable or name in left_out or _is_definition(name, group.pieces):
+        if is_illegal(name) or name in ordered.unstorable or name in left_out or name in definitions:
             continue
-        read = any(name in ordered.pieces[place].reads for place in range(group.last + 1, len(ordered.pieces)))
+        read = ordered.last_reads.get(name, -1) > group.last
         has_value = name in inherited or name in certain or (read and name in _bound(group))
         if has_value and (name in after or name in asked or name in results):
             found.append(name)
@@ -113,20 +114,20 @@ def _column(piece: Piece, name: str) -> int:
     """The column in which a piece first binds a name."""
     columns = [
         (one.lineno, one.col_offset)
-        for node in piece.nodes
-        for one in ast.walk(node)
+        for one in piece.inside
         if isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, ast.Store)
     ]
     return min(columns, default=(0, 0))[1]
 
 
-def _is_definition(name: str, pieces: Sequence[Piece]) -> bool:
-    """Whether the last binding of a name is a function, class or module."""
-    for piece in reversed(pieces):
-        for statement in reversed(piece.statements):
-            if name in statement.names.assigned:
-                return name in statement.names.definitions
-    return False
+def _definitions(pieces: Sequence[Piece]) -> set[str]:
+    """Names whose last binding is a function, class or module."""
+    found: set[str] = set()
+    for piece in pieces:
+        for statement in piece.statements:
+            found -= statement.names.assigned.keys()
+            found |= statement.names.definitions.keys()
+    return found
 
 
 def _results(group: Group) -> frozenset[str]:

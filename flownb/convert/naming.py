@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import unicodedata
 from collections.abc import Container, Sequence
@@ -87,13 +86,7 @@ VERBS = (
 
 def _after_what_it_does(pieces: Sequence[Piece], captures: Sequence[str]) -> str:
     """A name such as ``load_sales``, of what the code calls and what it makes."""
-    calls = [
-        getattr(one.func, "attr", getattr(one.func, "id", ""))
-        for piece in pieces
-        for node in piece.nodes
-        for one in ast.walk(node)
-        if isinstance(one, ast.Call)
-    ]
+    calls = [call for piece in pieces for call in piece.calls]
     verb = next((verb for starts, verb in VERBS if any(call.startswith(starts) for call in calls)), "")
     made = next((name for name in reversed(captures) if len(name) > 1 and name[0] != "_"), "")
     if len(captures) > 1 and verb in ("load", "clean"):

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 
 from flownb.cells.names import BodyNames
 from flownb.convert.foreach_cells import Loop, StepText, empty_values, foreach_cells, names_of
-from flownb.convert.hidden.facts import path_of
 from flownb.convert.hidden.notebook import Call, Notebook
 from flownb.convert.hidden.randomness import draws_from, seeded_generators
+from flownb.convert.hidden.statements import path_of
 from flownb.convert.hidden.storing import bound_values
 from flownb.convert.plain import PlainCell, Statement
 from flownb.convert.proposal import Offer, Part, Place, Proposal, ProposedStep
@@ -48,7 +48,9 @@ LOOPS = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.Genera
 COMPREHENSIONS = (ast.ListComp, ast.DictComp)
 
 
-def find_offers(proposal: Proposal, cells: tuple[PlainCell, ...]) -> tuple[Offer, ...]:
+def find_offers(
+    proposal: Proposal, cells: tuple[PlainCell, ...], *, notebook: Notebook | None = None
+) -> tuple[Offer, ...]:
     """Find loops that could be a foreach and a join.
 
     Parameters
@@ -56,6 +58,8 @@ def find_offers(proposal: Proposal, cells: tuple[PlainCell, ...]) -> tuple[Offer
     proposal : Proposal
     cells : tuple of PlainCell
         All code cells of the plain notebook.
+    notebook : Notebook, optional
+        What is known of the cells with that proposal, if they have been read already.
 
     Returns
     -------
@@ -64,7 +68,7 @@ def find_offers(proposal: Proposal, cells: tuple[PlainCell, ...]) -> tuple[Offer
     """
     if not any(_may_loop(part) for step in proposal.steps for part in step.parts):
         return ()
-    finder = _Finder(proposal, cells)
+    finder = _Finder(proposal, cells, notebook or Notebook(cells, proposal))
     return tuple(offer for step in proposal.steps for offer in finder.offers(step))
 
 
@@ -76,9 +80,9 @@ def _may_loop(part: Part) -> bool:
 class _Finder:
     """Looks for loops in the steps of one proposal."""
 
-    def __init__(self, proposal: Proposal, cells: tuple[PlainCell, ...]) -> None:
+    def __init__(self, proposal: Proposal, cells: tuple[PlainCell, ...], notebook: Notebook) -> None:
         self.proposal = proposal
-        self.notebook = Notebook(cells, proposal)
+        self.notebook = notebook
         self.statements: dict[tuple[int, int], Statement] = {
             (statement.cell, statement.line): statement for cell in cells for statement in cell.statements
         }

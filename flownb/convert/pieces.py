@@ -84,6 +84,17 @@ class Piece:
         """Its statements' trees."""
         return [statement.node for statement in self.statements]
 
+    @cached_property
+    def inside(self) -> list[ast.AST]:
+        """All nodes of its statements' trees."""
+        return [one for node in self.nodes for one in ast.walk(node)]
+
+    @cached_property
+    def calls(self) -> list[str]:
+        """Names of the functions and methods that it calls, without what is before a dot."""
+        calls = [one.func for one in self.inside if isinstance(one, ast.Call)]
+        return [getattr(function, "attr", getattr(function, "id", "")) for function in calls]
+
     @property
     def place(self) -> Place:
         """Where it is in the plain notebook."""

@@ -188,7 +188,9 @@ def _cell_magics(text: str) -> tuple[tuple[str, ...], str]:
 def _with_effects(cells: list[PlainCell]) -> tuple[PlainCell, ...]:
     """Add statements and functions, which can be known only when all cells have been read."""
     trees = [cell.tree for cell in cells if cell.tree is not None]
-    modules = frozenset(name for tree in trees for name in _imported(tree))
+    modules = frozenset(
+        name for cell in cells if cell.tree is not None and "import" in cell.code for name in _imported(cell.tree)
+    )
     own = [pair for cell in cells if cell.tree is not None for pair in find_functions(cell.number, cell.tree, modules)]
     bound = frozenset(name for cell in cells for name in cell.names.assigned)
     functions = {name: _without_builtins(function, bound) for name, function in resolved(own).items()}

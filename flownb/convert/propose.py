@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from flownb.cells.cell import DEFAULT_FLOW_NAME, Cell, read_any_cell
+from flownb.collector import collector_paused
 from flownb.convert.document import WrittenStep, write_document
 from flownb.convert.grouping import Group, group_cells
 from flownb.convert.hidden import find_hidden
+from flownb.convert.hidden.notebook import Notebook
 from flownb.convert.liveness import captures_of, loads_of, needed_before
 from flownb.convert.magics import magic_findings, names_needed
 from flownb.convert.naming import name_step
+from flownb.convert.offers import find_offers
 from flownb.convert.parameters import FoundParameters, find_parameters
 from flownb.convert.pieces import Piece, cut_cells, parts_of
 from flownb.convert.plain import PlainCell, PlainFunction, read_plain
@@ -32,6 +36,7 @@ from flownb.flow.module import METAFLOW_NAMES, requirements
 __all__ = ["is_flow", "propose"]
 
 
+@collector_paused()
 def propose(
     document: dict[str, Any],
     *,
@@ -172,7 +177,10 @@ class _Proposer:
             (),
             document,
         )
-        return replace(proposal, findings=_explained(findings, find_hidden(self.cells, proposal)))
+        notebook = Notebook(self.cells, proposal)
+        hidden = find_hidden(self.cells, proposal, notebook=notebook)
+        offers = find_offers(proposal, self.cells, notebook=notebook)
+        return replace(proposal, findings=_explained(findings, hidden), offers=offers)
 
     def steps(self, groups: list[Group], ordered: Any, needed: Any, values: frozenset[str]) -> list[WrittenStep]:
         """The steps, with what each captures and loads."""
@@ -209,10 +217,12 @@ class _Proposer:
     def with_definitions(self, pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
         """The local definitions that a step repeats, and its own code with those that are defined inside it."""
         local = self.local_definitions
+        if not local and not self.local_settings:
+            return [], pieces
         first = min((piece.number for piece in pieces if piece.cell is pieces[-1].cell), default=0)
         first = min(first, pieces[0].number)
         last = max(piece.number for piece in pieces)
-        used = {piece.number: piece for piece in self.roles.of("local") if not piece.binds and piece.number < last}
+        used = {piece.number: piece for piece in self.local_settings if piece.number < last}
         waiting = [(name, piece.number) for piece in pieces for name in piece.reads if name in local]
         seen: set[tuple[str, int]] = set()
         while waiting:
@@ -236,7 +246,12 @@ class _Proposer:
                 own.insert(next((at for at, one in enumerate(own) if at and one.number > number), len(own)), piece)
         return repeated, own
 
-    @property
+    @cached_property
+    def local_settings(self) -> list[Piece]:
+        """Settings of the process that each step below them repeats."""
+        return [piece for piece in self.roles.of("local") if not piece.binds]
+
+    @cached_property
     def local_definitions(self) -> dict[str, list[Piece]]:
         """Definitions that each step repeats, by the name that they bind."""
         found: dict[str, list[Piece]] = {}
@@ -264,7 +279,7 @@ class _Proposer:
         pieces = [*self.roles.of("shared", "local"), *(piece for written in steps for piece in written.own)]
         defined = frozenset(name for piece in pieces for name in piece.binds) | frozenset(self.parameters.lines)
         found = list(magic_findings(self.cells, self.roles, names_needed(pieces) - defined))
-        kept = {cell for written in steps for cell in written.step.cells if written.wrappers}
+        kept = {written.step.cells[0] for written in steps if written.wrappers}
         in_steps = {piece.cell.number for piece in pieces if self.roles.role[piece.number] == "step"}
         for cell in self.cells:
             if cell.wrappers and cell.number in in_steps - kept:

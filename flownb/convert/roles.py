@@ -127,6 +127,7 @@ class _Decision:
         self.globals = {name for function in writing for name in (*function.writes, *function.mutated)}
         self.imported = imported_names(pieces)
         self.roles = Roles(pieces)
+        self._same: dict[str, bool] = {}
         self.decide()
 
     def also_mutated(self) -> set[str]:
@@ -321,7 +322,7 @@ class _Decision:
                 return False
             if name in self.mutated and name not in self.imported and name not in self.globals:
                 return False
-            if len(others) > 1 and not self.same_for_all(name, others):
+            if len(others) > 1 and not self.same_for_all(name):
                 return False
         function = next((self.functions[name] for name in piece.binds if name in piece.cell.functions), None)
         if function is not None and function.writes:
@@ -338,8 +339,15 @@ class _Decision:
         owners = [one for one in self.binders[name] if any(name in part.names.assigned for part in one.statements)]
         return name not in self.deleted and owners == [piece] and name in self.globals
 
-    def same_for_all(self, name: str, others: list[Piece]) -> bool:
+    def same_for_all(self, name: str) -> bool:
         """Whether all readers of a name that is defined several times read what its last definition gives."""
+        if name not in self._same:
+            self._same[name] = self._is_same(name)
+        return self._same[name]
+
+    def _is_same(self, name: str) -> bool:
+        """The same, worked out."""
+        others = self.binders[name]
         texts = {ast.dump(node) for other in others for node in other.nodes if name in _bound_by(node)}
         if len(texts) == 1 or name in self.globals:
             return True
@@ -415,7 +423,7 @@ class _Decision:
         if not assigns:
             return True
         # Values that only this cell uses are made to be looked at if something is drawn of them; else they are results.
-        used = {one.id for node in nodes for one in ast.walk(node) if isinstance(one, ast.Name)}
+        used = {one.id for piece in own for one in piece.inside if isinstance(one, ast.Name)}
         return bool(used & plots)
 
     def looks(self, node: ast.stmt, drawn: set[str]) -> bool:
@@ -487,9 +495,8 @@ class _Decision:
         found: dict[str, bool] = {}
         for piece in self.pieces:
             for name in piece.cell.functions.keys() & piece.binds.keys():
-                calls = [one for node in piece.nodes for one in ast.walk(node) if isinstance(one, ast.Call)]
-                names = {getattr(call.func, "attr", getattr(call.func, "id", "")) for call in calls}
-                found[name] = found.get(name, True) and not names & (SAVING | {"open", "input", "exec", "eval"})
+                speaks = not {*piece.calls}.isdisjoint(SAVING | {"open", "input", "exec", "eval"})
+                found[name] = found.get(name, True) and not speaks
         return found
 
 

@@ -162,6 +162,11 @@ class Ordered:
     changed: list[set[str]] = field(default_factory=list)
     unstorable: frozenset[str] = frozenset()
 
+    @cached_property
+    def last_reads(self) -> dict[str, int]:
+        """For each name the last place that reads it."""
+        return {name: place for place, piece in enumerate(self.pieces) for name in piece.reads}
+
 
 def order_steps(
     roles: Roles, generators: Generators, functions: Mapping[str, PlainFunction], together: Iterable[tuple[int, int]]
@@ -302,18 +307,12 @@ class _Together:
         local_functions = {name for piece in self.roles.of("local") for name in piece.binds if name in self.functions}
         found |= local_functions
         plots = {name for name, full in self.generators.imported.items() if full.partition(".")[0] in PLOTTING}
+        known = local_classes | makers
         for piece in self.found.pieces:
-            for node in piece.nodes:
-                for one in ast.walk(node):
-                    if isinstance(one, ast.Assign) and self.is_unstorable(
-                        one.value, found, local_classes | makers, plots
-                    ):
-                        found |= {
-                            n.id
-                            for t in one.targets
-                            for n in ast.walk(t)
-                            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-                        }
+            for one in piece.inside:
+                if isinstance(one, ast.Assign) and self.is_unstorable(one.value, found, known, plots):
+                    names = (node for target in one.targets for node in ast.walk(target) if isinstance(node, ast.Name))
+                    found |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
         return found - local_functions
 
     @cached_property
@@ -323,7 +322,7 @@ class _Together:
         for piece in self.roles.pieces:
             for node in piece.nodes:
                 if isinstance(node, ast.FunctionDef):
-                    inside = {one.name for one in ast.walk(node) if isinstance(one, ast.FunctionDef)} - {node.name}
+                    inside = {one.name for one in piece.inside if isinstance(one, ast.FunctionDef)} - {node.name}
                     for one in _own(node):
                         value = one.value if isinstance(one, ast.Return) else None
                         returned = isinstance(value, ast.Lambda) or getattr(value, "id", "") in inside
@@ -387,14 +386,13 @@ class _Together:
 
     def find_identity(self, piece: Piece, place: int) -> None:
         """Whether two names have one object can be asked only in the process that made it."""
-        for node in piece.nodes:
-            for one in ast.walk(node):
-                if isinstance(one, ast.Compare) and any(isinstance(sign, ast.Is | ast.IsNot) for sign in one.ops):
-                    sides = [one.left, *one.comparators]
-                    roots = [root_name(side) for side in sides if not isinstance(side, ast.Constant)]
-                    made = [bound[0] for name in roots if (bound := self.bound.get(name))]
-                    if len(roots) == len(sides) and made:
-                        self.keep(min(made), place)
+        for one in piece.inside:
+            if isinstance(one, ast.Compare) and any(isinstance(sign, ast.Is | ast.IsNot) for sign in one.ops):
+                sides = [one.left, *one.comparators]
+                roots = [root_name(side) for side in sides if not isinstance(side, ast.Constant)]
+                made = [bound[0] for name in roots if (bound := self.bound.get(name))]
+                if len(roots) == len(sides) and made:
+                    self.keep(min(made), place)
 
     def find_alias(self, new: str, old: str, place: int, *, is_part: bool) -> None:
         """Two names that share an object stay in one process up to the last change that both have to see."""

@@ -215,7 +215,7 @@ def _side(name: str, path: Path) -> Side:
 
 def _revision(word: str) -> Side:
     """A notebook at a revision of git, as ``git show`` finds it."""
-    revision, _, name = word.partition(":")
+    revision, _, name = word.rpartition(":")
     # A name is of the whole repository for git, unless it begins with a dot; a user means the folder that is current.
     found = None
     for place in dict.fromkeys([f"./{name}", name]):

@@ -200,7 +200,8 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: ArtifactTrace) ->
     header_line = max(cell.body_line - 1, 1)
     to_cell = cell.body_line - 1
     above, mark, below = _decorators(flow, step)
-    loads = artifacts.loads(step, flow)
+    own = _guarded_loads(body)
+    loads = tuple(name for name in artifacts.loads(step, flow) if name not in own)
     reads = {**step.names.mentions, **step.names.reads}
     # An artifact that only another case of a switch sets, or that a caught exception prevented, fails only when used.
     guards = {name: f'if hasattr(self, "{name}"): ' for name in loads if artifacts.may_lack(node.name, name)}
@@ -241,6 +242,19 @@ def method_source(flow: FlowDefinition, node: Node, artifacts: ArtifactTrace) ->
     undecorated = (*mark, *lines[len(above) + len(mark) + len(below) :])
     code_hash = _hash(f"{arguments}\n{content}")
     return MethodSource(node.name, tuple(lines), loads, statements, code_hash, function, undecorated)
+
+
+def _guarded_loads(body: StepBody) -> set[str]:
+    """Names that a body of an exported file loads by its first statements, if they have a value, as written here."""
+    found: set[str] = set()
+    for node in body.tree.body if body.tree is not None and body.mentions("hasattr") else []:
+        name = getattr(getattr(node, "body", [None])[0], "targets", [None])[0]
+        if not isinstance(name, ast.Name):
+            break
+        if ast.unparse(node) != f"if hasattr(self, {name.id!r}):\n    {name.id} = self.{name.id}":
+            break
+        found.add(name.id)
+    return found
 
 
 def _if_set(name: str) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "hoisted_source",
     "metaflow_imports",
     "metaflow_name",
+    "module_docstring",
     "requirements",
     "shared_hash",
     "shared_source",
@@ -119,15 +120,32 @@ def shared_source(cell: Cell) -> list[SourceLine]:
     return indent_code(to_metaflow_imports(cell.parsed.code), 0, first_line=cell.body_line)
 
 
-def exported_shared(cell: Cell) -> str:
-    """The source of a ``%%shared`` cell without its ``from __future__`` statements, which come first in the file."""
+def exported_shared(cell: Cell, *, without_docstring: bool = False) -> str:
+    """The source of a ``%%shared`` cell without its ``from __future__`` statements, which come first in the file.
+
+    The text that the first cell begins with may be left out, too, as the module's docstring comes before these.
+    """
     code = "\n".join(line.text for line in shared_source(cell))
-    features = [
+    first = [
         node
-        for node in (cell.parsed.tree.body if cell.parsed.tree else [])
-        if isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        for place, node in enumerate(cell.parsed.tree.body if cell.parsed.tree else [])
+        if (isinstance(node, ast.ImportFrom) and node.module == "__future__")
+        or (without_docstring and place == 0 and _is_text(node))
     ]
-    return _without(code, features, blank=False).strip("\n")
+    return _without(code, first, blank=False).strip("\n")
+
+
+def module_docstring(flow: FlowDefinition) -> str:
+    """The source of the text that the first ``%%shared`` cell begins with; empty if there is none."""
+    for cell in flow.shared[:1]:
+        if cell.parsed.tree is not None and cell.parsed.tree.body and _is_text(cell.parsed.tree.body[0]):
+            return ast.get_source_segment(cell.parsed.code, cell.parsed.tree.body[0]) or ""
+    return ""
+
+
+def _is_text(node: ast.stmt) -> bool:
+    """Whether a statement is a text alone, as a docstring is."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _without(code: str, statements: Sequence[ast.stmt], *, blank: bool) -> str:

@@ -17,7 +17,15 @@ from flownb.cells.digest import sees_text
 from flownb.flow.definition import FlowDefinition
 from flownb.flow_file.imports import LINE_LENGTH
 
-__all__ = ["Documentation", "comment", "docstring", "plain_text", "read_documentation", "sees_documentation"]
+__all__ = [
+    "Documentation",
+    "comment",
+    "docstring",
+    "plain_text",
+    "read_documentation",
+    "sees_docstrings",
+    "sees_documentation",
+]
 
 # With these, code can see a docstring, its own or that of a step, class or module.
 _SEES_DOCSTRINGS = re.compile(r"\b(?:__doc__|getdoc|doctest|pydoc|_graph_info)\b|\bhelp\s*\(")
@@ -92,7 +100,12 @@ def read_documentation(document: Mapping[str, Any], flow: FlowDefinition) -> Doc
 
 def sees_documentation(flow: FlowDefinition) -> bool:
     """Whether code of the flow can see docstrings, so that one more could change a result."""
-    return any(sees_text(cell.source) or _SEES_DOCSTRINGS.search(cell.source) for cell in flow.marked)
+    return any(sees_docstrings(cell.source) for cell in flow.marked)
+
+
+def sees_docstrings(source: str) -> bool:
+    """Whether code may see its own text, or a docstring."""
+    return sees_text(source) or bool(_SEES_DOCSTRINGS.search(source))
 
 
 def plain_text(markdown: str, width: int) -> str:

@@ -37,7 +37,10 @@ def keep_export(notebook_folder: Path, text: str) -> None:
         return
     place = exports_folder(notebook_folder) / f"{header.hash}.py"
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        place.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # as the datastore makes it
+        place.parent.mkdir(exist_ok=True)
+        if place.parent.is_symlink():
+            return  # nothing outside the datastore is written
         handle, name = tempfile.mkstemp(dir=place.parent, suffix=".tmp")
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as opened:
             opened.write(text)

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Header", "content_hash", "is_edited", "opening_line", "read_header", "with_hash"]
+__all__ = ["Header", "comments_of", "content_hash", "is_edited", "opening_line", "read_header", "renewed", "with_hash"]
 
 _OPENING = re.compile(r"# (?P<flow>\w+): exported(?: from (?P<notebook>.+))? by flownb\.")
 _HASH = re.compile(r"# Content (?P<hash>[0-9a-f]{16}); `flownb sync` ")
@@ -93,6 +93,14 @@ def with_hash(text: str) -> str:
     end = next(number for number, line in enumerate(lines) if not line.startswith("#"))
     hashed = _EMPTY.replace("0" * 16, content_hash(text))
     return "\n".join([*lines[:end], "#", hashed, *lines[end:]])
+
+
+def renewed(text: str) -> str:
+    """An edited file with the hash of what it says now in its header."""
+    lines = text.split("\n")
+    place = next(place for place, line in enumerate(lines) if _HASH.match(line))
+    lines[place] = _EMPTY.replace("0" * 16, content_hash(text)) + "\r" * lines[place].endswith("\r")
+    return "\n".join(lines)
 
 
 def content_hash(text: str) -> str:
@@ -204,6 +212,16 @@ def _cleaned(docstring: str) -> str:
     first, *rest = [line.rstrip() for line in docstring.expandtabs().split("\n")]
     margin = min((len(line) - len(line.lstrip()) for line in rest if line), default=0)
     return "\n".join([first.lstrip(), *(line[margin:] for line in rest)]).strip()
+
+
+def comments_of(text: str) -> list[str]:
+    """The comments of a file, without the line of its header that has the hash."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return []
+    found = [token.string for token in tokens if token.type == tokenize.COMMENT and not _HASH.match(token.string)]
+    return [said for one in found if (said := re.sub(r"^#[ \xa0]?", "", one).rstrip())]
 
 
 def _comments(text: str, tree: ast.Module) -> list[str]:

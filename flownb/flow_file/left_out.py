@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from flownb.errors import Message
 from flownb.flow_file.parts import Block, FlowClass, FlowFile, StepMethod
 from flownb.flow_file.source import Function, bound_names, read_at_import
+from flownb.metaflow_decorators import STEP_DECORATORS
 
 __all__ = ["Note", "carried_blocks", "notes_of"]
 
@@ -103,8 +104,8 @@ def _block(file: FlowFile, flow: FlowClass, block: Block) -> Iterator[Note]:
         fix = f"It gets a notebook of its own with --flow {block.name}."
         yield Note(first, block.last, Message(what, "A notebook has one flow.", fix))
     elif block.kind == "start":
-        what = "The code that starts the flow does more than that."
-        why = f"A notebook, and the file that is exported from it, starts its flow with `{flow.name}()` alone."
+        what = f"The code that starts the flow is not `{flow.name}()` alone."
+        why = "A notebook has no such code, and the file that is exported from it only starts the flow."
         fix = "Move what is needed into a step or a parameter."
         yield Note(first, block.last, Message(what, why, fix), block.text)
     else:
@@ -125,6 +126,10 @@ def _only_starts(block: Block, flow: FlowClass) -> bool:
 def _class(flow: FlowClass) -> Iterator[Note]:
     """What of the class has no place in the ``%%flow`` cell, or another one."""
     line = flow.node.lineno
+    for base in flow.bases:
+        if not all(part.isidentifier() for part in base.split(".")):
+            what = f"The base class `{base}` of `{flow.name}` gets a name in a %%shared cell."
+            yield Note(line, line, Message(what, "A %%flow cell names its base classes."))
     for keyword in flow.keywords:
         what = f"The class `{flow.name}` is given `{keyword}`."
         why = "A %%flow cell names base classes only."
@@ -165,3 +170,13 @@ def _step(file: FlowFile, flow: FlowClass, step: StepMethod) -> Iterator[Note]:
         named = f"`{step.parameters[0]}`" if step.parameters else "nothing"
         what = f"Step `{step.name}` calls its flow {named}."
         yield Note(line, line, Message(what, "In a cell the flow is `self`.", "Use `self` in its body."))
+    else:
+        first = step.node.body[0]
+        for decorator in first.decorator_list if isinstance(first, Function | ast.ClassDef) else ():
+            name = ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator)
+            if name in STEP_DECORATORS:
+                function = getattr(first, "name", "")
+                what = f"`@{name}` of the function `{function}` counts as a decorator of step {step.name}."
+                why = "It has the name of one of Metaflow's, at the top of a cell."
+                fix = "Write a statement above the function, such as its docstring."
+                yield Note(decorator.lineno, decorator.end_lineno or 0, Message(what, why, fix))

@@ -1,12 +1,14 @@
 """Write a flow of a Metaflow file as a notebook: no statement is rewritten, and what has no place there is listed.
 
 `notebook_of` makes ``%%shared`` cells of the module's code, a ``%%flow`` cell of the class body, and a ``%%step`` cell
-of each step: its decorators and its body as they are. The docstrings of the module and of steps become markdown, as the
-export makes docstrings of markdown. The first cell loads flownb and lists, as comments, what is not carried over.
+of each step: its decorators and its body as they are. The docstrings of the module and of steps become markdown if an
+export makes the same docstrings of it; others stay where they are. The cell that loads flownb lists, as comments, what
+is not carried over.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
@@ -14,8 +16,11 @@ from typing import Any
 
 from flownb.cells.header import StepHeader, parse_flow_line
 from flownb.errors import CellError, FlowFileError, nearest
+from flownb.flow_file.documentation import docstring, plain_text, sees_docstrings
+from flownb.flow_file.imports import LINE_LENGTH
 from flownb.flow_file.left_out import Note, carried_blocks, notes_of
 from flownb.flow_file.parts import Block, FlowClass, FlowFile, StepMethod
+from flownb.flow_file.source import cleaned_docstring
 
 __all__ = ["Note", "chosen_flow", "notebook_of", "separate_flows"]
 
@@ -48,11 +53,14 @@ def notebook_of(file: FlowFile, *, flow: str | None = None) -> tuple[dict[str, A
     chosen = chosen_flow(file, flow)
     carried, left = carried_blocks(file, chosen)
     notes = notes_of(file, chosen, left)
+    hidden = sees_docstrings(file.text)
     cells = [_code("load", _opening(file, notes))]
-    if file.docstring:
-        cells.append(_markdown("about", file.docstring))
+    about = next((block.text for block in file.blocks if block.kind == "docstring"), "")
+    if file.docstring and not hidden and _survives(file.docstring, 3):
+        cells.insert(0, _markdown("about", file.docstring))
+        about = ""
     shared = [
-        "".join(block.text for block in carried if block.kind == "imports"),
+        about + "".join(block.text for block in carried if block.kind == "imports"),
         *_shared(carried),
         _alias_source(chosen),
     ]
@@ -61,7 +69,7 @@ def notebook_of(file: FlowFile, *, flow: str | None = None) -> tuple[dict[str, A
     cells.append(_code("flow", _flow_cell(chosen)))
     for step in chosen.steps:
         if chosen.step(step.name) is step:
-            cells += _step_cells(step)
+            cells += _step_cells(step, hidden)
     return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}, notes
 
 
@@ -91,7 +99,9 @@ def chosen_flow(file: FlowFile, name: str | None = None) -> FlowClass:
         parse_flow_line(found.name)
     except CellError as error:
         raise FlowFileError(
-            f"The flow `{found.name}` of `{file.filename}` cannot be a notebook's.", error.why, "Give it another name."
+            f"The flow `{found.name}` of `{file.filename}` cannot be a notebook's.",
+            "It has letters that are not ASCII, and the flow's name is also that of a folder.",
+            "Give the class another name.",
         ) from error
     return found
 
@@ -147,11 +157,14 @@ def _alias_source(flow: FlowClass) -> str:
     return "\n".join(f"{name} = {base}" for base, name in _aliases(flow).items())
 
 
-def _step_cells(step: StepMethod) -> Iterator[dict[str, Any]]:
-    """The cells of a step: its docstring as markdown, and the ``%%step`` cell."""
-    body = step.body
-    if step.docstring and step.bare_body and step.bare_body != step.body:
-        yield _markdown(f"about-{step.name}", step.docstring)
+def _step_cells(step: StepMethod, hidden: bool) -> Iterator[dict[str, Any]]:
+    """The cells of a step: its docstring as markdown, unless code may see it, and the ``%%step`` cell.
+
+    A docstring from which an export would not make the same text stays in the body, and also one that is all there is.
+    """
+    body, about = step.body, step.docstring or ""
+    if not hidden and step.bare_body and step.bare_body != step.body and _survives(about, 11):
+        yield _markdown(f"about-{step.name}", about)
         body = step.bare_body
     join = step.parameters[1] if len(step.parameters) > 1 else None
     plain = f"(self, {join})" if join else "(self)"
@@ -159,6 +172,14 @@ def _step_cells(step: StepMethod) -> Iterator[dict[str, Any]]:
     header = StepHeader(step.name, join=join is not None, inputs=join or "inputs", signature=signature)
     text = _decorated(step.comments, step.decorators, body)
     yield _code(f"step-{step.name}", f"%%step {header.line}\n{text}".rstrip("\n"))
+
+
+def _survives(text: str, room: int) -> bool:
+    """Whether an export makes the same docstring of a text; `room` is for its indentation and three quotes."""
+    if not text or plain_text(text, LINE_LENGTH - room) != text:
+        return False
+    written = "\n".join(docstring(text, room - 3)).strip()
+    return cleaned_docstring(ast.literal_eval(written)) == text
 
 
 def _decorated(comments: str, decorators: str, body: str) -> str:

@@ -32,7 +32,7 @@ class StepMethod:
     parameters : tuple of str
         Names of the parameters.
     docstring : str or None
-        As `inspect.cleandoc` gives it.
+        Without indentation.
     body : str
         The text below the ``def`` line, its docstring included.
     bare_body : str
@@ -79,7 +79,7 @@ class FlowClass:
     keywords : tuple of str
         What else the class's line has in its parentheses, such as ``"metaclass=Meta"``.
     docstring : str or None
-        As `inspect.cleandoc` gives it.
+        Without indentation.
     body : str
         The class body without its steps, the docstring included.
     steps : tuple of StepMethod
@@ -141,7 +141,7 @@ class FlowFile:
     text : str
         With ``\n`` line ends.
     docstring : str or None
-        As `inspect.cleandoc` gives it.
+        Without indentation.
     opening : tuple of str
         Lines that mean something only at the very beginning of a file: ``#!…`` and the one that names its encoding.
     blocks : tuple of Block

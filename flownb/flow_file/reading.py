@@ -8,7 +8,6 @@ the file, only moved to the left; a line that begins inside a string is not move
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 import tokenize
 import warnings
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from flownb.errors import FlowFileError
 from flownb.flow_file.parts import Block, BlockKind, FlowClass, FlowFile, StepMethod
-from flownb.flow_file.source import Function, Source, bound_names, first_line, read_at_import
+from flownb.flow_file.source import Function, Source, bound_names, cleaned_docstring, first_line, read_at_import
 
 __all__ = ["Block", "FlowClass", "FlowFile", "StepMethod", "read_flow_file", "read_flow_path"]
 
@@ -110,7 +109,7 @@ def _python() -> str:
 def _docstring(node: ast.Module | ast.ClassDef | Function) -> str | None:
     """The docstring of a node, as it is shown to users."""
     found = ast.get_docstring(node, clean=False)
-    return None if found is None else inspect.cleandoc(found)
+    return None if found is None else cleaned_docstring(found)
 
 
 @dataclass(frozen=True)
@@ -219,11 +218,12 @@ def _blocks(source: Source, flows: dict[str, FlowClass]) -> Iterable[Block]:
         found = [unit for _, (_, unit) in group]
         nodes = tuple(node for unit in found for node in unit.nodes)
         first, last = found[0].first, found[-1].last
-        if kind == "docstring":
+        if kind in ("docstring", "start"):
             # The comments around it are no part of it.
-            above = _without_opening(source, first, nodes[0].lineno - 1) + source.comment_lines(last, last)
+            above = _without_opening(source, first, nodes[0].lineno - 1)
+            above += source.comment_lines(last, last) if kind == "docstring" else ""
             if above:
-                yield Block("imports", above, first, nodes[0].lineno - 1, ())
+                yield Block("imports" if kind == "docstring" else "code", above, first, nodes[0].lineno - 1, ())
             first = nodes[0].lineno
         text = _without_opening(source, first, last)
         if text:

@@ -6,20 +6,22 @@ Pieces are cut out of it as they are, only moved to the left.
 from __future__ import annotations
 
 import ast
+import inspect
 import io
 import re
 import tokenize
+from bisect import bisect_left
 from collections.abc import Iterable
+from functools import cached_property
 
 from flownb.cells.assignment import analyse_names
 from flownb.cells.body import unindentable_lines
+from flownb.flow_file.header import read_header
 
-__all__ = ["Function", "Source", "bound_names", "first_line", "read_at_import"]
+__all__ = ["Function", "Source", "bound_names", "cleaned_docstring", "first_line", "read_at_import"]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 METAFLOW = ("metaflow", "flownb")
-# The first line of the comment with which an export begins.
-EXPORTED = re.compile(r"# \w+: exported(?: from .+)? by flownb\.")
 ENCODING = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
 
 
@@ -42,7 +44,7 @@ class Source:
             elif isinstance(node, ast.ClassDef | Function):
                 self.names.setdefault(node.name, "")
 
-    @property
+    @cached_property
     def opening(self) -> dict[int, str]:
         """The lines that mean something only at the very beginning of a file, by their numbers."""
         return {
@@ -51,11 +53,11 @@ class Source:
             if (number == 1 and line.startswith("#!")) or ENCODING.match(line)
         }
 
-    @property
+    @cached_property
     def header(self) -> range:
         """The lines of the comment with which an export begins, which the next export writes again."""
         first = next((n for n, line in enumerate(self.lines, 1) if n not in self.opening), 1)
-        if not EXPORTED.match(self.lines[first - 1]):
+        if read_header("\n".join(self.lines)) is None:
             return range(0)
         return range(first, next(n for n, line in enumerate(self.lines, 1) if n > first and line[:1] != "#"))
 
@@ -103,8 +105,9 @@ class Source:
     def colon(self, node: ast.ClassDef | Function) -> tuple[int, int]:
         """Line and column right behind the colon that ends the line of a definition."""
         depth, start = 0, (node.lineno, len(self.lines[node.lineno - 1].encode()[: node.col_offset].decode()))
-        for token in self.tokens:
-            if token.start < start or token.type != tokenize.OP:
+        for place in range(bisect_left(self.tokens, start, key=lambda token: token.start), len(self.tokens)):
+            token = self.tokens[place]
+            if token.type != tokenize.OP:
                 continue
             depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.string, 0)
             if token.string == ":" and depth == 0:
@@ -151,3 +154,11 @@ def read_at_import(nodes: Iterable[ast.AST]) -> set[str]:
 def bound_names(nodes: Iterable[ast.stmt]) -> set[str]:
     """Names that statements bind where they are executed."""
     return set(analyse_names(ast.Module(list(nodes), [])).assigned)
+
+
+def cleaned_docstring(text: str) -> str:
+    """A docstring without the indentation that its lines have, and without blanks at its end.
+
+    `inspect.cleandoc` leaves a last line of blanks if it is the only one behind the first.
+    """
+    return inspect.cleandoc(text).rstrip()

@@ -6,7 +6,6 @@ the file begins with.
 
 from __future__ import annotations
 
-import ast
 import pickle
 import re
 from collections.abc import Sequence
@@ -15,15 +14,22 @@ from pathlib import Path
 from flownb.cells.body import unindentable_lines
 from flownb.errors import UnpicklableArtifact
 from flownb.flow.definition import FlowDefinition
-from flownb.flow.method import MethodSource
-from flownb.flow.module import class_source, exported_shared, future_features, hoisted_source, metaflow_imports
+from flownb.flow.module import (
+    class_source,
+    exported_shared,
+    future_features,
+    hoisted_source,
+    metaflow_imports,
+    module_docstring,
+)
 from flownb.flow_file.documentation import Documentation, comment, docstring, plain_text, sees_documentation
 from flownb.flow_file.header import opening_line, with_hash
 from flownb.flow_file.imports import LINE_LENGTH, import_from, leading_imports, sorted_imports
+from flownb.flow_file.methods import has_docstring, written_method
 from flownb.runtime.parameters.config import ConfigParameter
 from flownb.runtime.program import Program
 
-__all__ = ["flow_file"]
+__all__ = ["flow_code", "flow_file"]
 
 # Files of a folder that Metaflow packages by default (`metaflow/metaflow_config.py`, 2.19.39).
 PACKAGED = (".py", ".R", ".RDS")
@@ -65,25 +71,40 @@ def flow_file(
     UnpicklableArtifact
         If a constant of the flow's class cannot be persisted by Metaflow.
     """
-    flow = program.flow
     _require_constants(program)
-    text = documentation or Documentation()
-    hidden = sees_documentation(flow)
     opening = _opening(program, notebook, filename, needs)
-    about = plain_text(text.module, LINE_LENGTH - 3)
-    opening += ["", *(comment(about, 0) if hidden else docstring(about, 0))] if about else []
-    blocks = ["\n".join([*opening, "", *_imports_and(flow, text, folder)])]
-    blocks.append("\n\n".join(_class(program, text, hidden)))
+    return with_hash("\n".join([*opening, "", flow_code(program, documentation or Documentation(), folder)]))
+
+
+def flow_code(program: Program, documentation: Documentation, folder: Path | None) -> str:
+    """The same file without its header, made without executing the flow's code.
+
+    Parameters
+    ----------
+    program, documentation, folder
+        See `flow_file`.
+    """
+    flow = program.flow
+    hidden = sees_documentation(flow)
+    about = plain_text(documentation.module, LINE_LENGTH - 3)
+    own = module_docstring(flow) if hidden or not about else ""
+    opening = [*(comment(about, 0) if hidden else docstring(about, 0)), ""] if about else []
+    opening += [*own.split("\n"), ""] if own else []
+    blocks = ["\n".join([*opening, *_imports_and(flow, documentation, folder, bool(own))])]
+    blocks.append("\n\n".join(_class(program, documentation, hidden)))
     blocks.append(f'if __name__ == "__main__":\n    {flow.name}()')
-    return with_hash("\n\n\n".join(blocks) + "\n")
+    return "\n\n\n".join(blocks) + "\n"
 
 
-def _imports_and(flow: FlowDefinition, text: Documentation, folder: Path | None) -> list[str]:
+def _imports_and(flow: FlowDefinition, text: Documentation, folder: Path | None, without_docstring: bool) -> list[str]:
     """The lines of the imports that the file begins with and of the shared code."""
     names = metaflow_imports(flow)
     features = future_features(flow)
     hoisted = "\n".join(line.text for line in hoisted_source(flow))
-    shared = [exported_shared(cell) for cell in flow.shared]
+    shared = [
+        exported_shared(cell, without_docstring=without_docstring and place == 0)
+        for place, cell in enumerate(flow.shared)
+    ]
     leading = leading_imports([*shared, hoisted])
     lines = sorted_imports(leading, names, features, lambda name: _is_own(folder, name))
     if lines is not None:
@@ -134,41 +155,20 @@ def _class(program: Program, text: Documentation, hidden: bool) -> list[str]:
     lines = [line.text for line in class_source(flow)]
     place = next(place for place, line in enumerate(lines) if line.startswith(f"class {flow.name}("))
     about = plain_text(text.of(flow.header), LINE_LENGTH - 7) if flow.header is not None else ""
-    has_own = (
-        flow.header is not None and flow.header.parsed.tree is not None and _has_docstring(flow.header.parsed.tree)
-    )
+    has_own = flow.header is not None and has_docstring(flow.header.parsed.tree)
     above = comment(about, 0) if hidden or has_own else []
     inside = docstring(about, 4) if not above else []
     content = lines[place + 1 :]
     head = [*above, *lines[: place + 1], *inside, *[""] * bool(inside and content), *content]
     cells = {step.name: step.cell for step in flow.steps}
     methods = [
-        "\n".join(_method(program.methods[name], text.of(cells[name]) if name in cells else "", hidden))
+        "\n".join(written_method(program.methods[name], cells.get(name), text, hidden=hidden))
         for name in program.graph.nodes
         if name not in flow.inherited
     ]
     if content or inside:
         return ["\n".join(head), *methods]
     return ["\n".join([*head, methods[0] if methods else "    pass"]), *methods[1:]]
-
-
-def _method(method: MethodSource, markdown: str, hidden: bool) -> list[str]:
-    """The lines of a method, with a docstring, or a comment above it if a docstring could change what it does."""
-    lines = method.text.rstrip("\n").split("\n")
-    about = plain_text(markdown, LINE_LENGTH - 11)
-    if not about:
-        return lines
-    tree = ast.parse("class Flow:\n" + method.text).body[0]
-    if hidden or (isinstance(tree, ast.ClassDef) and _has_docstring(tree.body[0])):
-        return [*comment(plain_text(markdown, LINE_LENGTH - 6), 4), *lines]
-    place = next(place for place, line in enumerate(lines) if line.startswith(f"    def {method.name}(self"))
-    return [*lines[: place + 1], *docstring(about, 8), *lines[place + 1 :]]
-
-
-def _has_docstring(node: ast.AST) -> bool:
-    """Whether the body of a module, class or function begins with a text."""
-    first = next(iter(getattr(node, "body", ())), None)
-    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
 
 
 def _require_constants(program: Program) -> None:

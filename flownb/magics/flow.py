@@ -286,9 +286,35 @@ class RunMagics(Magics):
             print(f"warning: {found}")
         for note in left_out_magics(frontend.session.flow):
             print(f"note: {note}")
-        print_export(frontend.session, export, path, force=values["force"])
+        said: dict[str, bool] = {"force": values["force"], "is_headless": frontend.is_headless}
+        print_export(frontend.session, export, path, **said)
         if values["requirements"]:
-            print_requirements(frontend.session, path, force=values["force"])
+            print_requirements(frontend.session, path, **said)
+
+    def _sync(self, words: list[str]) -> None:
+        """Show which edits of flow.py the notebook does not have; the document in the front end cannot be edited."""
+        from flownb.errors import NotFound
+        from flownb.session.commands import read
+        from flownb.session.sync import conflict_lines, plan_sync
+
+        file, notebook = read("sync", words)["file"], self.frontend.session.notebook
+        if notebook is None:
+            raise NotFound(
+                "The notebook's file is not known.",
+                "The front end does not say which file this kernel executes.",
+                f"Run this in a terminal: flownb sync NOTEBOOK {file}",
+            )
+        plan = plan_sync(notebook.absolute(), file.absolute())
+        print("\n".join(conflict_lines(plan)), end="\n" if plan.conflicts else "")
+        if plan.changes_notebook:
+            print(plan.diff(), end="")
+        elif not plan.conflicts:
+            print(f"{notebook.name}, as it was saved, has all of {file}")
+            return
+        print(
+            f"To take the edits, save the notebook, run `flownb sync {notebook.name} {file}` in a terminal, and reload "
+            "the notebook from disk."
+        )
 
 
 def _load_into(frontend: Frontend, words: list[str]) -> None:

@@ -49,7 +49,7 @@ def _switch(*declarations: str, **attributes: Any) -> Option:
 _NOTEBOOK = Argument(
     "notebook",
     "notebook",
-    "The .ipynb file.",
+    "The .ipynb file, or a percent script (.py).",
     need="It works on the flow of a notebook.",
     type=Path,
     face="command",
@@ -270,14 +270,43 @@ COMMANDS = (
         ),
     ),
     Command(
+        "sync",
+        "Take edits of an exported file back into the notebook's cells; default: of flow.py.",
+        "%flow sync",
+        "flownb sync NOTEBOOK",
+        (
+            _NOTEBOOK,
+            Argument(
+                "file",
+                "file",
+                "The exported file; default: flow.py.",
+                metavar="FILE",
+                type=Path,
+                required=False,
+                default=Path("flow.py"),
+                shell_complete=completed_files,
+            ),
+            _option(
+                "--take",
+                type=OneOf(("notebook", "flow"), "a side"),
+                metavar="SIDE",
+                help="Whose version counts where both changed the same: notebook or flow.",
+                face="command",
+            ),
+            _switch("--dry-run", help="Show what would change in the cells, and write nothing.", face="command"),
+        ),
+        (("", "what a sync would change"),),
+        (("", "the edits of flow.py"), ("train.py --take flow", "of another file, which wins conflicts")),
+    ),
+    Command(
         "import",
-        "Write a Metaflow file as a notebook.",
-        terminal="flownb import FILE",
+        "Write a Metaflow file, or a notebook with Kale's tags, as a notebook of flownb.",
+        terminal="flownb import",
         parameters=(
             Argument(
                 "file",
                 "file",
-                "A Metaflow file.",
+                "A Metaflow file, or an .ipynb file with Kale's tags.",
                 need="It makes a notebook of a file.",
                 metavar="FILE",
                 type=Path,
@@ -296,8 +325,8 @@ COMMANDS = (
         ),
         examples=(
             ("flow.py", "to flow.ipynb"),
-            ("flow.py --flow Train -o train.ipynb", "one of several flows"),
-            ("flows.py -o notebooks/", "each flow of the file"),
+            ("flow.py --flow TrainingFlow -o train.ipynb", "one of several flows"),
+            ("flow.py -o . --force", "each flow of the file, to this folder"),
         ),
     ),
     Command(
@@ -501,8 +530,8 @@ COMMANDS = (
         ),
         (
             ("", "this notebook and its latest run"),
-            ("7", "run 7 and this notebook"),
-            ("7 8 --only artifacts", "the results of two runs"),
+            ("2", "run 2 and this notebook"),
+            ("2 3 --only artifacts", "the results of two runs"),
         ),
         (
             ("NOTEBOOK", "a notebook and its latest run"),

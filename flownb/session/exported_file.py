@@ -149,7 +149,9 @@ def print_check(export: Export, shown: Path) -> bool:
     return export.state == "current"
 
 
-def print_export(session: Session, export: Export, shown: Path, *, force: bool = False) -> None:
+def print_export(
+    session: Session, export: Export, shown: Path, *, force: bool = False, is_headless: bool = False
+) -> None:
     """Say what changes in a file, write it, and keep a copy for ``flownb sync``; a file that is up to date stays.
 
     Parameters
@@ -160,29 +162,34 @@ def print_export(session: Session, export: Export, shown: Path, *, force: bool =
         The file as the user named it.
     force : bool, default False
         Whether to replace a file that was edited, or that flownb did not write.
+    is_headless : bool, default False
+        Whether what is said has to be the same each time, whatever there was before.
 
     Raises
     ------
     EditedExport
-        If there is such a file. The diff has been printed.
+        If there is such a file. Its edits have been printed.
     ParameterError
         If the file cannot be written.
     """
     folder = session.notebook.parent if session.notebook is not None else Path()
-    if export.state == "current":
-        print(f"{shown} is up to date")
-        keep_export(folder, export.text)
-        return
-    if export.diff:
-        print(_shortened((not force and export.edits) or export.diff, LONG))
+    is_current = export.state == "current"
+    is_refused = export.state in ("edited", "foreign") and not force
+    if export.diff and not is_current and (is_refused or not is_headless):
+        print(_shortened((is_refused and export.edits) or export.diff, LONG))
     if not force:
         export.require_unedited()
-    write_output(export.path, export.text)
+    if not is_current:
+        write_output(export.path, export.text)
     keep_export(folder, export.text)
-    print(f"wrote {shown} ({len(export.text.splitlines())} lines); run it with: python {shown} run")
+    if is_current and not is_headless:
+        print(f"{shown} is up to date")
+    else:
+        said = "exported to" if is_headless else "wrote"
+        print(f"{said} {shown} ({len(export.text.splitlines())} lines); run it with: python {shown} run")
 
 
-def print_requirements(session: Session, path: Path, *, force: bool = False) -> None:
+def print_requirements(session: Session, path: Path, *, force: bool = False, is_headless: bool = False) -> None:
     """Write ``requirements.txt`` and ``pyproject.toml`` beside an exported file, and say what was written.
 
     Parameters
@@ -193,6 +200,8 @@ def print_requirements(session: Session, path: Path, *, force: bool = False) -> 
     force : bool, default False
         Whether to replace files that flownb wrote and somebody edited. A ``pyproject.toml`` of somebody else is never
         replaced, and none is written into a project that has one.
+    is_headless : bool, default False
+        Whether what is said has to be the same each time.
 
     Raises
     ------
@@ -207,13 +216,14 @@ def print_requirements(session: Session, path: Path, *, force: bool = False) -> 
     place = path.resolve().parent
     for name in found.missing:
         print(f"note: `{name}` is not installed here, so requirements.txt does not have it")
-    _write_beside(place / "requirements.txt", requirements_text(found, path.name), force=force)
+    options = {"force": force, "is_headless": is_headless}
+    _write_beside(place / "requirements.txt", requirements_text(found, path.name), **options)
     project = _project(place)
     if project is not None and not (project.parent == place and _state(project) != "foreign"):
         shown = os.path.relpath(project, place)
         print(f"note: {shown} is not flownb's and stays as it is; `uv add -r requirements.txt` adds the packages to it")
         return
-    _write_beside(place / "pyproject.toml", pyproject_text(found, session.flow.name, path.name), force=force)
+    _write_beside(place / "pyproject.toml", pyproject_text(found, session.flow.name, path.name), **options)
 
 
 def _project(folder: Path) -> Path | None:
@@ -236,12 +246,12 @@ def _state(path: Path) -> str:
         return "foreign"
 
 
-def _write_beside(path: Path, text: str, *, force: bool) -> None:
+def _write_beside(path: Path, text: str, *, force: bool, is_headless: bool) -> None:
     """Write a file of requirements, unless it would lose what somebody wrote."""
     if path.exists():
         state = _state(path)
         if state != "foreign" and path.read_text(encoding="utf-8") == text:
-            print(f"{path.name} is up to date")
+            print(f"exported to {path.name}" if is_headless else f"{path.name} is up to date")
             return
         if state != "ours" and not force:
             why = "It has edits" if state == "edited" else "flownb did not write it"
@@ -251,4 +261,4 @@ def _write_beside(path: Path, text: str, *, force: bool) -> None:
                 "Rename it, then export again. Or replace it: export with --force.",
             )
     write_output(path, text)
-    print(f"wrote {path.name}")
+    print(f"{'exported to' if is_headless else 'wrote'} {path.name}")

@@ -2,7 +2,8 @@
 
 A notebook is known by the id in its metadata, else by an id that is derived from the place of its file. A rename keeps
 the id, and a copy of a file gets another one: the record of a working run says where the file was, so a second file
-with the same id is a copy as long as the first one is still there. When the notebook is found under another path or id,
+with the same id is a copy as long as the first one is still there. A text file that jupytext reads is known by its
+place, unless its header holds an id: jupytext would not save one. When the notebook is found under another path or id,
 or uses another run, a new working run begins that continues the one before. See `docs/adr/0011-notebook-identity.md`.
 """
 
@@ -22,7 +23,7 @@ from flownb.cells.notebook import saved_id
 from flownb.errors import FlownbError, NotFound
 from flownb.pathspec import parse_origin
 from flownb.session.latest import LatestResults
-from flownb.settings import user_name
+from flownb.settings import is_text_name, user_name
 from flownb.store.datastore import Datastore
 from flownb.store.records import RunRecord
 
@@ -59,6 +60,11 @@ class NotebookFile:
         if self.is_shown:
             return self.shown_id
         return saved_id(self.path) if self.path is not None else ""
+
+    @property
+    def can_hold_id(self) -> bool:
+        """Whether an id that a view writes into the metadata is saved; jupytext leaves it out of text files."""
+        return self.is_shown and not is_text_name(self.name)
 
     @property
     def name(self) -> str:
@@ -257,7 +263,7 @@ class WorkingRuns:
     def _give_id(self, flow: str) -> None:
         """Give a notebook its id when something is recorded, where a view can write it into the metadata."""
         identity = self.identity(flow)
-        if not self.file.is_shown or identity.is_written:
+        if not self.file.can_hold_id or identity.is_written:
             return
         results = self.results(flow)
         if results.work is None and not results.before and results.own_runs():

@@ -404,9 +404,11 @@ def write_output(path: Path, text: str) -> None:
             opened.write(text)
         temporary.chmod(0o666 & ~_umask() if mode is None else mode)
         temporary.replace(target)
-    except OSError as error:
+    except BaseException as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise ParameterError(
             f"`{path}` cannot be written.", f"{error.strerror}.", "Name a file in a folder that exists."
         ) from error

@@ -63,10 +63,10 @@ REFUSED = {
     "a -> b -> c": ("Step `a` captures `->`.", "Only plain names can be captured.", USAGE),
     "a --afer b": (
         "`%%step` has no option `--afer`. Did you mean `--after`?",
-        "It takes --after, --foreach, --join, --when.",
+        "It takes --after, --foreach, --join, --signature, --when.",
         USAGE,
     ),
-    "a --x": ("`%%step` has no option `--x`.", "It takes --after, --foreach, --join, --when.", USAGE),
+    "a --x": ("`%%step` has no option `--x`.", "It takes --after, --foreach, --join, --signature, --when.", USAGE),
     "a --after b --after c": ("`--after` is given twice.", "Each option is given once.", USAGE),
     "a --join 1": (
         "`--join 1` does not name a parameter.",
@@ -239,3 +239,18 @@ def test_a_flow_line_without_one_class_name_is_refused(line: str) -> None:
         "The name becomes the name of the flow's class.",
         "Write %%flow TrainingFlow.",
     )
+
+
+def test_a_signature_is_read_and_written() -> None:
+    """The annotations of a method survive a header line and tags."""
+    for text in ("(self, ins: 'list[int]') -> None", '(self, ins: "A", *, b=1) -> "B"', "(self, ins: 'A' = \"B\")"):
+        header = StepHeader("j", join=True, inputs="ins", signature=text)
+        assert parse_step_line(header.line) == header
+        assert header_from_tags(header_tags(header)) == header
+
+
+@pytest.mark.parametrize("line", ["a --signature (self,x)", "a --signature '(self'", "a --join --signature '(self)'"])
+def test_a_signature_that_does_not_fit_is_refused(line: str) -> None:
+    """It is Python, and has the parameters of the step's method."""
+    with pytest.raises(CellError, match="--signature"):
+        parse_step_line(line)

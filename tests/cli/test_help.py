@@ -152,11 +152,12 @@ def test_completion_and_help_know_the_configured_datastore(
 
 
 def test_every_command_has_its_function() -> None:
-    """Each command of the terminal is a function of that name, in the module that is imported for it."""
+    """Each command of the terminal is a function of that name (`import_`) in the module that is imported for it."""
     names = [command.name for command in COMMANDS if command.terminal]
     assert names == list(MODULES)
     for name, module in MODULES.items():
-        assert callable(getattr(importlib.import_module(f"flownb.cli.{module}"), name))
+        function = "import_" if name == "import" else name
+        assert callable(getattr(importlib.import_module(f"flownb.cli.{module}"), function))
 
 
 def test_completion_is_switched_on_by_a_script(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from flownb import __version__
+from flownb.cells.notebook import document_text, read_document
+from flownb.cli.main import _place_of_notebook
 
 CELLS = (
     "%load_ext flownb",
@@ -23,9 +26,10 @@ CELLS = (
 WriteNotebook = Callable[..., Path]
 
 
-def flownb(*words: str, cwd: Path) -> tuple[int, str, str]:
+def flownb(*words: str, cwd: Path, **variables: str) -> tuple[int, str, str]:
     """Exit status, standard output and standard error of a command."""
-    done = subprocess.run([sys.executable, "-m", "flownb.cli.main", *words], cwd=cwd, capture_output=True, text=True)
+    command = [sys.executable, "-m", "flownb.cli.main", *words]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, **variables})
     return done.returncode, done.stdout, done.stderr
 
 
@@ -43,6 +47,22 @@ def test_run_spin_show(write_notebook: WriteNotebook, tmp_path: Path) -> None:
     assert "fresh, 2 tasks, made with alpha = 3 (" in out
     flownb("run", "nb.ipynb", cwd=tmp_path)
     assert flownb("show", "nb.ipynb", cwd=tmp_path)[1].split("\n")[0] == "F · 3 steps · 3 fresh"
+
+
+def test_a_percent_script_is_a_notebook(write_notebook: WriteNotebook, tmp_path: Path) -> None:
+    """The same cells as a script run and export as they do from an .ipynb file, and Tab completes their steps."""
+    path = write_notebook(*CELLS)
+    script = path.with_suffix(".py")
+    script.write_text(document_text(read_document(path), script))
+    status, out, err = flownb("run", "--alpha", "3", "nb.py", cwd=tmp_path)
+    assert (status, err, "run F/1: 6 tasks in" in out) == (0, "", True)
+    status, out, _ = flownb("spin", "--index", "1", "--set", "alpha=10", "nb.py", "train", cwd=tmp_path)
+    assert (status, out.rstrip().split("\n")[-1]) == (0, "  m = 20")
+    _, exported, _ = flownb("export", "nb.ipynb", "-o", "-", cwd=tmp_path)
+    assert flownb("export", "nb.py", "-o", "-", cwd=tmp_path) == (0, exported.replace("nb.ipynb", "nb.py"), "")
+    assert flownb("runs", "nb.py", cwd=tmp_path)[1].split()[-1] == "alpha=3"
+    ask = {"_FLOWNB_COMPLETE": "bash_complete", "COMP_WORDS": "flownb spin nb.py ", "COMP_CWORD": "3"}
+    assert flownb(cwd=tmp_path, **ask)[1].split() == ["plain,load", "plain,train", "plain,pick"]
 
 
 def test_status_and_resume(write_notebook: WriteNotebook, tmp_path: Path) -> None:
@@ -273,3 +293,19 @@ sys.exit(status)
     command = [sys.executable, "-P", "-c", code, "run", "nb.ipynb", *words]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, f"{zygotes}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("run --alpha 3 nb.py", 3),
+        ("run --script x.py nb.ipynb", 3),
+        ("spin --artifacts-module values.py nb.py train", 3),
+        ("run --background nb.py", 2),
+        ("run nb.py --script x.py", 1),
+        ("run --alpha=x.py", None),
+    ],
+)
+def test_which_word_is_the_notebook(words: str, place: int | None) -> None:
+    """A script may also be the value of an option, which comes before it."""
+    assert _place_of_notebook(words.split()) == place

@@ -186,6 +186,7 @@ SILENT: list[Cells] = [
     ("xs = []\nfor i in range(3):\n    xs.append(i)\ntotal = 0\ntotal += 1", "print(xs, total)"),
     (PANDAS + "\ndf = df.dropna()\ndf['a'] = 1", "df.head()", "df.describe()"),
     ("x = '1'", "x = int(x)"),
+    (PANDAS, "df['a'] = df['a'].astype(str)\ndf.b = df.b.str.strip()\ndf['c'] = pd.to_datetime(df['c'])"),
     (PANDAS, "df2 = df.copy()\ndf2['a'] = 1", "df2.head()"),
     (PANDAS, "df['a'] = 0", "df.head()"),
     ("model = None\nprint(model)", "model = 3\nprint(model)"),
@@ -195,6 +196,11 @@ SILENT: list[Cells] = [
     ("a = 1", "b = a", "b += 1", "print(a)")[:2],
     ("def f(): return 1", "print(f())", "def f(): return 1", "f()"),
     ("def f(): return 1", "def f(): return 2", "f()"),
+    (
+        "import seaborn.objects as so\np = so.Plot([1])",
+        "p.label(x='a')",
+        "p.add(so.Dots())\np.add(so.Line(), color='r')",
+    ),
     # functions
     ("rate = 1", "def f(x):\n    return x * rate", "f(1)", "f(2)"),
     ("rate = 1", "def f(x, rate):\n    return x * rate", "rate = 2", "f(1, rate)"),

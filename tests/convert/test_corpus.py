@@ -11,12 +11,12 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from flownb.convert.propose import propose
 
 from flownb.cells.notebook import document_text, read_document
 from flownb.convert.hidden import find_hidden
 from flownb.convert.plain import read_plain
 from flownb.convert.proposal import Proposal
+from flownb.convert.propose import propose
 from tests.convert.corpus_cases import CASES, CORPUS
 from tests.convert.corpus_run import prove
 from tests.convert.proposals import PROPOSALS, summary

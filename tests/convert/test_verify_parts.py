@@ -73,10 +73,16 @@ def test_what_may_differ_from_run_to_run_is_seen_in_the_text(
 
 
 def test_a_reason_names_addresses_and_inputs() -> None:
-    """What a line shows is a better reason than what its cell uses."""
-    cells = read_plain(plain_document(["x = time()"]))
+    """What a line shows, and the statement that binds a name, are better reasons than the whole cell."""
+    cells = read_plain(plain_document(["x = time()\ny = a + random()\nz = x"]))
     assert reason_of(cells, text="<object at 0x7f>") == "it differs from run to run: a memory address"
-    assert reason_of(cells, inputs=["a"]) == "it differs from run to run: the time, or `a`"
+    assert reason_of(cells, name="x", inputs=["a"]) == "it differs from run to run: the time"
+    assert reason_of(cells, name="z") == (
+        "it differs from run to run: the time, or random numbers without a fixed seed"
+    )
+    assert reason_of(cells, name="y", inputs=["a", "b"]) == (
+        "it differs from run to run: random numbers without a fixed seed, or `a`"
+    )
 
 
 def test_differences_are_said_shortly() -> None:

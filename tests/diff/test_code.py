@@ -56,12 +56,22 @@ def lines(before: tuple[str, ...], after: tuple[str, ...], *, brief: bool = True
         (
             (LOAD, TRAIN),
             (LOAD, "%%step tune\nk = 1", TRAIN),
-            ["graph", "+ tune: after load, → train", "~ load: was → train; is → tune", "code", "+ step tune: +1 -0 lines"],
+            [
+                "graph",
+                "+ tune: after load, → train",
+                "~ load: was → train; is → tune",
+                "code",
+                "+ step tune: +1 -0 lines",
+            ],
         ),
         (
             (LOAD, TRAIN, "%%step last\n1"),
             (LOAD, TRAIN.replace("train", "train --foreach df"), "%%step last --join\n1"),
-            ["graph", "~ load: was → train; is foreach over `df` to train", "~ last: was the last step; is join, the last step"],
+            [
+                "graph",
+                "~ load: was → train; is foreach over `df` to train",
+                "~ last: was the last step; is join, the last step",
+            ],
         ),
         (
             (LOAD, TRAIN.replace("train", "train --after load")),

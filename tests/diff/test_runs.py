@@ -161,8 +161,13 @@ def test_as_json(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (best,) = [one for one in found["artifacts"] if one["name"] == "best"]
     example = ["pick", [{"path": "", "text": "1.5 → 0.4 (-73.3 %)", "lines": []}], ""]
     assert best == {
-        "step": "pick", "name": "best", "before": "float", "after": "float",
-        "tasks": 1, "differing": 1, "examples": [example],
+        "step": "pick",
+        "name": "best",
+        "before": "float",
+        "after": "float",
+        "tasks": 1,
+        "differing": 1,
+        "examples": [example],
     }
 
 

@@ -93,7 +93,11 @@ def test_values(before: Any, after: Any, expected: list[str]) -> None:
         (
             FRAME.set_index("y"),
             FRAME.assign(x=[0, 1, 2, 3, 7], y=list("bcdef")).set_index("y"),
-            ["index: 1 labels removed, 1 added", "4 of 4 cells of `x` differ by up to 1: ['b'] 1 → 0, ['c'] 2 → 1, ['d'] 3 → 2, …", "4 of 4 cells of `z` differ by up to 1: ['b'] nan → 1.0, ['c'] 3.0 → nan, ['d'] 4.0 → 3.0, …"],
+            [
+                "index: 1 labels removed, 1 added",
+                "4 of 4 cells of `x` differ by up to 1: ['b'] 1 → 0, ['c'] 2 → 1, ['d'] 3 → 2, …",
+                "4 of 4 cells of `z` differ by up to 1: ['b'] nan → 1.0, ['c'] 3.0 → nan, ['d'] 4.0 → 3.0, …",
+            ],
         ),
         (FRAME.x, FRAME.x.replace(2, 3), ["1 of 5 cells of `x` differ by up to 1: [2] 2 → 3"]),
         (MASKED, MASKED.copy(), []),

@@ -26,6 +26,7 @@ from flownb.flow_file.reading import read_flow_path
 from flownb.store.datastore import Datastore
 from tests.fidelity.metaflow_peer import MetaflowRun, Tasks, copy_beside, run_many_in_metaflow
 from tests.fidelity.notebook_side import differences, stacks_in, tasks_of
+from tests.flow_file.trees import arranged
 
 FLOWS = Path(__file__).parent / "flows"
 NAMES = sorted(path.parent.name for path in FLOWS.glob("*/flow.py"))
@@ -38,7 +39,10 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.xdist_group("metaflow")
 def test_flow_is_the_same_three_times(name: str, tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """The flow on Metaflow, its notebook here, and the notebook's export on Metaflow leave equal tasks."""
+    """The flow on Metaflow, its notebook here, and the notebook's export on Metaflow leave equal tasks.
+
+    And the export's syntax tree is the flow's.
+    """
     home = Path(pytestconfig.cache.mkdir("metaflow_runs")) if pytestconfig.cache is not None else tmp_path / "metaflow"
     text = (FLOWS / name / "flow.py").read_text("utf-8")
     notebook = write_notebook(FLOWS / name, tmp_path / name)
@@ -58,6 +62,7 @@ def test_flow_is_the_same_three_times(name: str, tmp_path: Path, pytestconfig: p
             ours = comparable(tasks_of(run, [step.id for step in run]), notebook.parent)
             assert differences(ours, theirs) == []
             assert stacks_in(run, original.targets()) == original.stacks()
+            assert arranged(exported.result()) == arranged(text)
             export = on_metaflow(exported.result(), name, home)
             assert differences(comparable(export.tasks(), export.folder), theirs) == []
             assert (export.targets(), export.stacks()) == (original.targets(), original.stacks())

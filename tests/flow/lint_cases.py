@@ -19,7 +19,7 @@ REFUSED: list[tuple[tuple[str, ...], list[tuple[str, int, int, str, str, str]]]]
                 2,
                 1,
                 "`%%step` has no option `--fter`. Did you mean `--after`?",
-                "It takes --after, --foreach, --join, --when.",
+                "It takes --after, --foreach, --join, --signature, --when.",
                 "Write %%step NAME [--after A,B] [--foreach ARTIFACT] [--join [PARAMETER]] [--when ARTIFACT=VALUE] [-> name, name].",
             )
         ],

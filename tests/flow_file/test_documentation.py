@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,7 +38,7 @@ TEXTS = {
         '<div class="x">\n<b>Bold</b> and `<b>code</b>`<br>next\n</div><!-- a\nb -->',
         "Bold and `<b>code</b>`\nnext",
     ),
-    "what is not HTML": ("a < b > c, <http://a.b> A<b>", "a < b > c, <http://a.b> A"),
+    "what is not HTML": ("a < b, <http://a.b> A<b>", "a < b, <http://a.b> A"),
     "links and emphasis": ("*One* [two](three.m) `f`", "*One* [two](three.m) `f`"),
     "blank lines": ("\n\none  \n\n\n\ntwo\t\n\n", "one\n\ntwo"),
     "code": (
@@ -275,7 +277,7 @@ def test_markdown_changes_nothing_of_what_runs() -> None:
     assert ast.dump(trees[0]) == ast.dump(trees[1])
 
 
-def test_a_notebook_that_is_read_has_its_text(tmp_path: Any) -> None:
+def test_a_notebook_that_is_read_has_its_text(tmp_path: Path) -> None:
     """Text is found by the ids of cells, and by their source where they have none."""
     path = tmp_path / "nb.ipynb"
     path.write_text(
@@ -288,3 +290,19 @@ def test_a_notebook_that_is_read_has_its_text(tmp_path: Any) -> None:
     flow = define("%%step fit\npass")
     [step] = flow.steps
     assert read_documentation(read_document(path), flow).of(step.cell) == "## Fit\nwell"
+
+
+def test_metaflow_shows_the_text(tmp_path: Path) -> None:
+    """Real Metaflow accepts the file, and shows the docstrings of class and steps."""
+    (tmp_path / "flow.py").write_text(exported(*CELLS))
+    environment = {**os.environ, "METAFLOW_USER": "tester", "METAFLOW_DEFAULT_DATASTORE": "local"}
+    words, both = [sys.executable, "flow.py", "show"], {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, text=True, check=True, **both)
+    shown = "".join(done.stdout.split())
+    for text in (
+        "What can be changed.",
+        "The radii. => measure",
+        '`\\sizes`. They are "sizes" => last',
+        "Its own. => end",
+    ):
+        assert "".join(text.split()) in shown

@@ -52,3 +52,24 @@ def test_with_a_bucket_copies_are_beside_the_notebook(tmp_path: Path, monkeypatc
     """A command that only writes flow.py does not connect to S3."""
     monkeypatch.setenv("FLOWNB_DATASTORE", "s3://bucket/prefix")
     assert exports_folder(tmp_path) == tmp_path / ".flownb" / "exports"
+
+
+def test_nothing_outside_of_the_datastore_is_written(tmp_path: Path) -> None:
+    """A link below its folder is not followed, and the folder is its user's, as the datastore makes it."""
+    (tmp_path / "elsewhere").mkdir()
+    keep_export(tmp_path, WRITTEN)
+    folder = exports_folder(tmp_path)
+    assert folder.parent.stat().st_mode & 0o777 == 0o700
+    [copy] = folder.iterdir()
+    copy.unlink()
+    folder.rmdir()
+    folder.symlink_to(tmp_path / "elsewhere")
+    keep_export(tmp_path, WRITTEN)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_an_export_without_a_folder_to_write_to_is_no_error(tmp_path: Path) -> None:
+    """Then the history of git is all that a merge has."""
+    (tmp_path / ".flownb").write_text("a file")
+    keep_export(tmp_path, WRITTEN)
+    assert exported_before(tmp_path / "flow.py", EDITED, tmp_path) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tokenize
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from flownb.cells.notebook import document_text
 from flownb.errors import FlowFileError
 from flownb.flow_file.notebook import notebook_of, separate_flows
 from flownb.flow_file.reading import read_flow_file, read_flow_path
-from tests.flow_file.trees import arranged, exported, imported
+from tests.flow_file.trees import arranged, exported, imported, sources
 
 FLOWS = Path(__file__).parents[1] / "fidelity" / "flows"
 HEAD = "from metaflow import FlowSpec, Parameter, card, retry, step\n\n\n"
@@ -121,7 +122,7 @@ SHAPES = {
 def test_the_export_has_the_same_tree(name: str) -> None:
     """What a file says, its notebook's export says, too."""
     text = SHAPES[name]
-    assert arranged(exported(*imported(text))) == arranged(text)
+    assert arranged(exported(imported(text))) == arranged(text)
 
 
 def comments(text: str) -> list[str]:
@@ -134,7 +135,7 @@ def comments(text: str) -> list[str]:
 def test_no_comment_is_lost(name: str) -> None:
     """Every comment is in a cell, wherever it is, but for those that are listed at the top."""
     text = SHAPES[name] if name in SHAPES else (FLOWS / name / "flow.py").read_text("utf-8")
-    cells = "\n".join(read_cell(source).body for source in imported(text))
+    cells = "\n".join(read_cell(source).body for source in sources(imported(text)) if "%load_ext" not in source)
     listed = [line.strip() for line in read_flow_file(text).opening]
     assert sorted([*comments(cells), *listed]) == comments(text.replace("\r\n", "\n"))
 
@@ -181,8 +182,9 @@ if __name__ == "__main__":
     F()
 '''
     document, notes = notebook_of(read_flow_file(text))
-    assert [(cell["cell_type"], cell["id"], cell["source"]) for cell in document["cells"][1:]] == [
+    assert [(cell["cell_type"], cell["id"], cell["source"]) for cell in document["cells"]] == [
         ("markdown", "about", "A flow.\n\nIt has two steps."),
+        ("code", "load", f"%load_ext flownb\n# flow.py, {notes[0]}\n#     #!/usr/bin/env python"),
         ("code", "shared-1", "%%shared\n# A licence.\nfrom metaflow import FlowSpec, step"),
         ("code", "shared-2", "%%shared\nLIMIT = 2  # kept\n\n\ndef after(): ..."),
         ("code", "flow", '%%flow F\n"""What it does."""\n\ndef helper(self):\n    return LIMIT\n\nKIND = "a"'),
@@ -193,7 +195,6 @@ if __name__ == "__main__":
     assert [str(note) for note in notes] == [
         "line 1: `#!/usr/bin/env python` is not part of the notebook. It means something only at the top of a file."
     ]
-    assert document["cells"][0]["source"].split("\n")[0] == "%load_ext flownb"
 
 
 def test_an_import_is_a_valid_notebook_and_always_the_same() -> None:
@@ -213,7 +214,7 @@ NOT_CARRIED = {
         flow("    @step\n    def start(self):\n        self.next(self.end)\n").replace(
             "    F()", "    print(1)\n    F()"
         ),
-        ["lines 14 to 16: The code that starts the flow does more than that."],
+        ["lines 14 to 16: The code that starts the flow is not `F()` alone."],
     ),
     "code that needs the class": (
         flow("    @step\n    def start(self):\n        self.next(self.end)\n", after="\n\nALL = [F]\nFIRST = ALL[0]\n"),
@@ -245,6 +246,16 @@ NOT_CARRIED = {
         flow("    @step\n    def start(this):\n        this.next(this.end)\n"),
         ["line 6: Step `start` calls its flow `this`."],
     ),
+    "a base class without a name": (
+        flow("    @step\n    def start(self):\n        self.next(self.end)\n", line="class F(list[int], FlowSpec):"),
+        ["line 4: The base class `list[int]` of `F` gets a name in a %%shared cell."],
+    ),
+    "a decorated function at the top": (
+        flow(
+            "    @step\n    def start(self):\n        @retry\n        def f(): pass\n        self.next(self.end)\n",
+        ),
+        ["line 7: `@retry` of the function `f` counts as a decorator of step start."],
+    ),
     "a use of a step": (
         flow("    @step\n    def start(self):\n        self.next(self.end)\n    other = start\n"),
         ["line 8: This code of the class body uses the step `start`."],
@@ -271,8 +282,7 @@ def test_another_flow_of_the_file_is_module_code_only_if_it_is_used() -> None:
     file = read_flow_file(SEVERAL)
     assert separate_flows(file) == ("B", "C")
     document, notes = notebook_of(file, flow="B")
-    sources = [cell["source"] for cell in document["cells"]]
-    assert [source.split("\n")[:2] for source in sources[2:]] == [
+    assert [source.split("\n")[:2] for source in sources(document)[2:]] == [
         ["%%shared", "class A(FlowSpec):"],
         ["%%flow B(A)", "b = 1"],
     ]
@@ -299,3 +309,12 @@ def test_what_cannot_be_imported_gives_a_clear_error(name: str) -> None:
         notebook_of(read_flow_file(text, "f.py"))
     assert found.value.what.partition(" 3.")[0] == expected.partition(" 3.")[0]
     assert "Line 1: `print 'a'`" not in found.value.why or name == "Python 2"
+
+
+def test_the_page_shows_what_an_import_makes() -> None:
+    """The cells in docs/import.md are those of its file."""
+    page = (Path(__file__).parents[2] / "docs" / "import.md").read_text("utf-8")
+    (file,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    shown = re.findall(r"````text\n(.*?)\n````", page, flags=re.S)
+    assert [cell["source"] for cell in imported(file)["cells"]] == shown
+    assert arranged(exported(imported(file))) == arranged(file)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,9 @@ from types import ModuleType
 
 import pytest
 
+from flownb.errors import FlownbError
+from flownb.flow_file.documentation import Documentation
+from flownb.flow_file.header import is_edited
 from flownb.flow_file.writing import flow_file
 from flownb.runtime.program import Program
 from tests.flow.flows import define, shipped
@@ -123,11 +128,102 @@ def test_a_formatted_notebook_gives_a_formatted_file() -> None:
         "%%step collect --join -> sizes\nsizes = [one.size for one in inputs]",
     )
     text = exported(*cells)
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", "format", "--isolated", "-"],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=True,
+    assert ruff_format(text) == text
+
+
+# Lines that the exporter adds: decorators and def of a step, loads, captures, guards, transitions, class, imports.
+OURS = re.compile(
+    r"    @step$|    def \w+\(self(, \w+)?\):$|        self\.(\w+) = \2$|        (\w+) = self\.\3$"
+    r"|        if hasattr\(self, \S+\):$|        self\.next\(|from metaflow import |class \w+\(FlowSpec\):$"
+    r"|# |if __name__ ==|    NotebookFlow\(\)$"
+)
+
+
+def test_ruff_leaves_our_lines_of_all_hard_cells(tmp_path: Path) -> None:
+    """Whatever the bodies are, what is written around them is as ruff has it, and formatting is not an edit."""
+    from tests.fidelity.hard_cells import HARD_CELLS
+
+    texts = {}
+    for number, case in enumerate(one for one in HARD_CELLS if one.outcome in ("equal", "warned")):
+        with contextlib.suppress(FlownbError):
+            texts[tmp_path / f"f{number}.py"] = exported(*case.cells)
+    assert len(texts) > 100
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "ruff", "format", "-q", "--isolated", tmp_path], check=True)
+    for path, text in texts.items():
+        formatted = path.read_text(encoding="utf-8")
+        assert [line for line in text.split("\n") if OURS.match(line) and line not in formatted.split("\n")] == []
+        assert is_edited(formatted) is False
+
+
+LONG = {
+    "targets": (
+        [f"%%step part{number} --after s" for number in range(9)],
+        "        self.next(\n            self.part0,\n            self.part1,\n",
+    ),
+    "fewer targets": (
+        [f"%%step pt_{number} --after s" for number in range(7)],
+        "        self.next(\n"
+        "            self.pt_0, self.pt_1, self.pt_2, self.pt_3, self.pt_4, self.pt_5, self.pt_6\n        )\n",
+    ),
+    "cases": (
+        [f"%%step part{number} --after s --when kind=value{number}" for number in range(9)],
+        '        self.next(\n            {\n                "value0": self.part0,\n',
+    ),
+    "fewer cases": (
+        [f"%%step part{number} --after s --when kind={number}" for number in range(4)],
+        "        self.next(\n            {0: self.part0, 1: self.part1, 2: self.part2, 3: self.part3},\n"
+        '            condition="kind",\n        )\n',
+    ),
+}
+
+
+@pytest.mark.parametrize(("steps", "expected"), LONG.values(), ids=list(LONG))
+def test_long_transitions_are_broken(steps: list[str], expected: str) -> None:
+    """As ruff breaks them."""
+    join = "" if "--when" in steps[0] else " --join"
+    last = f"%%step j --after {','.join(one.split()[1] for one in steps)}{join}"
+    text = exported("%%step s -> kind\nkind = 1", *steps, last)
+    assert expected in text
+    assert ruff_format(text) == text
+
+
+BODIES = {
+    "def": ("def f():\n    return x", "f"),
+    "decorated": ("import functools\n\n\n@functools.cache\ndef f():\n    return x", "f"),
+    "class": ("class f:\n    y = x", "f"),
+    "import": ("print(x)\nimport os as f", "f"),
+    "comment": ("# about f\ndef f():\n    return x\n\n\n# after", "f"),
+    "only a def": ("def f():\n    return 1", "f"),
+    "pass": ("pass", ""),
+}
+
+
+@pytest.mark.parametrize(("body", "captured"), BODIES.values(), ids=list(BODIES))
+@pytest.mark.parametrize("text", ["", "About."])
+def test_bodies_are_set_apart(body: str, captured: str, text: str) -> None:
+    """A blank line is where a formatter wants one, between the body and what is added."""
+    cells = ["%%step s -> x\nx = 1", f"%%step t{' -> ' * bool(captured)}{captured}\n{body}"]
+    flow = define(*cells)
+    documentation = Documentation(above={f"\n{cells[1]}": text})
+    written = flow_file(Program(flow, shipped(*cells)), documentation=documentation)
+    assert ruff_format(written).replace("\n\n\n", "\n\n") == written.replace("\n\n\n", "\n\n")
+
+
+def test_a_guarded_load_has_two_lines() -> None:
+    """What only another case of a switch sets is loaded if it is there."""
+    text = exported(
+        "%%step s -> kind\nkind = 1",
+        "%%step a --when kind=1 -> x\nx = 1",
+        "%%step b --after s --when kind=2\npass",
+        "%%step c --after a,b\nprint(x)",
     )
-    assert done.stdout == text
+    assert '    def c(self):\n        if hasattr(self, "x"):\n            x = self.x\n        print(x)\n' in text
+    assert ruff_format(text) == text
+
+
+def ruff_format(text: str) -> str:
+    """The text as ruff has it."""
+    words = [sys.executable, "-m", "ruff", "format", "--isolated", "-"]
+    return subprocess.run(words, input=text, capture_output=True, text=True, check=True).stdout

@@ -99,6 +99,17 @@ def test_a_flow_cell_by_cell(kernel: Kernel, tmp_path: Path) -> None:
     assert kernel.run("%flow check").text == "F: 3 steps, no problems\n"
     assert "run it with: python flow.py run" in kernel.run("%flow export flow.py").text
     assert "class F(FlowSpec):" in (tmp_path / "flow.py").read_text()
+    assert kernel.run("%flow export --check").text == "flow.py is up to date\n"
+    (tmp_path / "flow.py").write_text((tmp_path / "flow.py").read_text().replace("local = 3", "local = 4"))
+    refused = kernel.run("%flow export --requirements")
+    assert "-        local = 3\n+        local = 4\n" in refused.text
+    assert "has edits that are not in the notebook" in refused.error
+    for options in ("--force --requirements", "--requirements"):  # without a view, the same each time
+        written = kernel.run(f"%flow export {options}").text.split("; run it with: python flow.py run\n")
+        assert written == [
+            "exported to flow.py (55 lines)",
+            "exported to requirements.txt\nexported to pyproject.toml\n",
+        ]
     assert kernel.run("import flownb\nflownb.Flow('F').latest_run.data.best").plain == ["12"]
 
 

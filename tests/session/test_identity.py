@@ -535,3 +535,12 @@ def test_rm_refuses_what_a_notebook_takes_results_from(tmp_path: Path) -> None:
         )
     use_run(session, None, True)
     assert remove_run(store, "F", "1").runs == ("F/1",)
+
+
+def test_a_script_is_known_by_its_place(tmp_path: Path) -> None:
+    """Jupytext would not save an id in a script, so none is given, and kernel and terminal have the same results."""
+    path = tmp_path / "nb.py"
+    path.write_text("\n".join(f"# %%\n# {cell}\n" for cell in (NAMED, LOAD, ADD)))
+    kernel, named = viewed(path)
+    run_step(kernel, "load")
+    assert (named, spun(opened(path)), spun(opened(shutil.copy(path, tmp_path / "copy.py")))) == ([], 2, None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from flownb.errors import ParameterError
-from flownb.session.options import RunOptions, SpinOptions, literal, parse_card, parse_run, parse_spin
+from flownb.session.options import RunOptions, SpinOptions, literal, parse_card, parse_run, parse_spin, write_output
 from flownb.session.parser import words
 
 
@@ -65,3 +66,31 @@ def test_the_same_words_of_a_spin_are_options_of_their_own(monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     expected = SpinOptions("train", overrides={"k": "15"}, config_files={"cfg": "a.json"}, folder=tmp_path)
     assert parse_spin(given) == expected
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    """A link leads to the file that is replaced, permissions stay, and a failed write leaves the file as it was."""
+    file, link = tmp_path / "flow.py", tmp_path / "link.py"
+    write_output(file, "one\n")
+    assert file.stat().st_mode & 0o777 == 0o666 & ~umask()
+    file.chmod(0o755)
+    link.symlink_to(file.name)
+    write_output(link, "two ä\n")
+    assert (link.is_symlink(), file.read_text(encoding="utf-8"), file.stat().st_mode & 0o777) == (
+        True,
+        "two ä\n",
+        0o755,
+    )
+    with pytest.raises(UnicodeEncodeError):
+        write_output(file, "three \ud800")
+    with pytest.raises(ParameterError) as refused:
+        write_output(tmp_path, "three")
+    assert str(refused.value) == f"`{tmp_path}` cannot be written. Is a directory. Name a file in a folder that exists."
+    assert (file.read_text(encoding="utf-8"), sorted(tmp_path.iterdir())) == ("two ä\n", [file, link])
+
+
+def umask() -> int:
+    """The permissions that new files do not have."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

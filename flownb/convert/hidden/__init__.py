@@ -47,7 +47,9 @@ CHECKS: dict[str, Callable[[Notebook], Iterable[Finding]]] = {
 
 
 @collector_paused()
-def find_hidden(cells: tuple[PlainCell, ...], proposal: Proposal | None = None) -> tuple[Finding, ...]:
+def find_hidden(
+    cells: tuple[PlainCell, ...], proposal: Proposal | None = None, *, notebook: Notebook | None = None
+) -> tuple[Finding, ...]:
     """Find hidden state.
 
     Parameters
@@ -56,6 +58,8 @@ def find_hidden(cells: tuple[PlainCell, ...], proposal: Proposal | None = None) 
         All code cells, in document order.
     proposal : Proposal, optional
         The steps that are proposed. What cells of one step share passes through no store, so it is not reported.
+    notebook : Notebook, optional
+        What is known of the cells with that proposal, if they have been read already.
 
     Returns
     -------
@@ -64,6 +68,6 @@ def find_hidden(cells: tuple[PlainCell, ...], proposal: Proposal | None = None) 
     """
     if sum(cell.problem is not None for cell in cells) > len(cells) / 2:
         return ()  # it is in another language
-    notebook = Notebook(cells, proposal)
+    notebook = notebook or Notebook(cells, proposal)
     found = [one for check in CHECKS.values() for one in check(notebook)]
     return tuple(sorted(found, key=lambda one: (one.places[0].cell, one.places[0].line) if one.places else (0, 0)))

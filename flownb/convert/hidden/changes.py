@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from flownb.convert.hidden.facts import Change, Function
+from flownb.convert.hidden.facts import Function
 from flownb.convert.hidden.notebook import Notebook
+from flownb.convert.hidden.statements import Change
 from flownb.convert.hidden.texts import at, finding, listed, numbered, verb
 from flownb.convert.proposal import Finding, Place
 

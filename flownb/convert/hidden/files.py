@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from flownb.convert.hidden.facts import path_of
 from flownb.convert.hidden.notebook import Call, Notebook
+from flownb.convert.hidden.statements import path_of
 from flownb.convert.hidden.texts import at, finding, numbered, verb
 from flownb.convert.proposal import Finding, Place
 

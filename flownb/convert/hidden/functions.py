@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from flownb.convert.hidden.facts import GROWING, SETTLING, Function, root_of
+from flownb.convert.hidden.facts import Function
 from flownb.convert.hidden.notebook import Notebook
+from flownb.convert.hidden.statements import GROWING, SETTLING, root_of
 from flownb.convert.hidden.texts import at, finding, listed, numbered, verb
 from flownb.convert.proposal import Finding, Place
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from flownb.convert.hidden.facts import HISTORY, KNOWN_NAMES, CellFacts
+from flownb.convert.hidden.facts import HISTORY, CellFacts
 from flownb.convert.hidden.notebook import Notebook
+from flownb.convert.hidden.statements import KNOWN_NAMES
 from flownb.convert.hidden.texts import at, finding, listed, numbered
 from flownb.convert.proposal import Finding, Place
 from flownb.errors import closest

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from flownb.convert.hidden.facts import CellFacts, Function, outline, path_of, read_cell
+from flownb.convert.hidden.facts import CellFacts, Function, outline, read_cell
+from flownb.convert.hidden.statements import path_of
 from flownb.convert.plain import PlainCell
 from flownb.convert.proposal import Proposal
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from flownb.convert.hidden.facts import path_of
 from flownb.convert.hidden.notebook import Call, Notebook
+from flownb.convert.hidden.statements import path_of
 from flownb.convert.hidden.texts import at, finding, listed, numbered, verb
 from flownb.convert.proposal import Finding, Place
 

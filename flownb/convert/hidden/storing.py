@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from flownb.convert.hidden.facts import CellFacts, path_of
+from flownb.convert.hidden.facts import CellFacts
 from flownb.convert.hidden.notebook import Notebook
+from flownb.convert.hidden.statements import path_of
 from flownb.convert.hidden.texts import at, finding, numbered, verb
 from flownb.convert.proposal import Finding, Place
 

@@ -95,7 +95,7 @@ class Comparison:
                     continue  # inherited: the step that captured it has a row
                 row = self._value(step, name)
                 if row.verdict != "failed" and (max(step.cells, default=0), name) in unstable:
-                    reason = reason_of(self._cells_of(step), inputs=inputs)
+                    reason = reason_of(self._cells_of(step), name=name, inputs=inputs)
                     known = row.detail if row.detail.startswith(NOT_COMPARABLE) else reason
                     row = replace(row, verdict="unverifiable", detail=known)
                 rows.append(row)
