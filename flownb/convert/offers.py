@@ -113,10 +113,9 @@ class _Finder:
         _, last = body.places[(loop.node.end_lineno or loop.node.lineno) - 1]
         what = "loop" if isinstance(loop.node, ast.For) else "comprehension"
         text = (
-            f"The {what} in cell {cell}, line {line} (step {step.name}) could run as parallel tasks, one for each item "
-            f"of `{ast.unparse(loop.sequence)}`, because no iteration needs another one. Replace the step by these "
-            f"{len(cells)} cells to get the same values. The list must not be empty, and Metaflow starts at most 100 "
-            "tasks unless --max-num-splits allows more."
+            f"This {what} could run as parallel tasks, one for each item of `{ast.unparse(loop.sequence)}`, because no "
+            f"iteration needs another one. Replace the step by these {len(cells)} cells to get the same values. The "
+            "list must not be empty, and Metaflow starts at most 100 tasks unless --max-num-splits allows more."
         )
         return Offer(step.name, Place(cell, line, last), text, cells)
 
