@@ -12,6 +12,7 @@ import pytest
 
 from flownb.cells.cell import read_cell
 from flownb.cli.main import main
+from flownb.client.artifacts import cell_tags
 from flownb.diff import artifacts
 from flownb.diff.compare import compare
 from flownb.diff.sides import kernel_sources, read_sides
@@ -242,6 +243,12 @@ def test_tags_are_recorded(make_session: Callable[..., Session]) -> None:
     session.define(read_cell("%%step last --join\n1"))
     begin_run(session, RunOptions(executor="inline")).drive()
     assert said_in_kernel(session) == ["no differences"]
+
+
+def test_tags_that_older_versions_recorded() -> None:
+    """Of a cell that tags mark an older record has kind and name alone."""
+    cells = [{"kind": "step", "name": "a"}, {"kind": "flow", "name": "F(B)"}, {"kind": "shared", "name": ""}]
+    assert [cell_tags(one) for one in cells] == [["step:a"], ["flow:F(B)"], ["shared"]]
 
 
 def test_two_notebooks_without_a_datastore(write_notebook: WriteNotebook, capsys: pytest.CaptureFixture[str]) -> None:
