@@ -88,7 +88,7 @@ def test_a_cell_that_fails_or_asks_for_input_ends_the_proof(tmp_path: Path) -> N
 
 
 def test_cells_with_cell_magics_are_executed_and_what_the_magics_print_is_left_out(tmp_path: Path) -> None:
-    """A cell of another language is executed, too; lines about time are not the notebook's, captured ones not compared."""
+    """A cell of another language is executed; lines about time are left out, captured ones are not compared."""
     document = plain_document(
         [
             "%%bash\nmkdir -p made",
