@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flownb.convert.conversion import prove
 from flownb.convert.plain import read_plain
+from flownb.convert.propose import propose
 from flownb.convert.verify.plain import PlainFailure, run_plain
 from flownb.convert.verify.proof import Proof
 from flownb.convert.verify.report import Row
@@ -65,8 +66,8 @@ def test_what_differs_from_run_to_run_is_named_with_the_reason(tmp_path: Path) -
         Row("s1", "noise", "float", "", "unverifiable", f"{again}random numbers without a fixed seed"),
         Row("s1", "kept", "int", "", "equal"),
         Row("s1", "printed lines", "", "1 of 2 lines", "unverifiable", f"{again}a memory address"),
-        Row("s2", "started", "float", "", "unverifiable", f"{again}the time, or `noise`"),
-        Row("s2", "total", "float", "", "unverifiable", f"{again}the time, or `noise`"),
+        Row("s2", "started", "float", "", "unverifiable", f"{again}the time"),
+        Row("s2", "total", "float", "", "unverifiable", f"{again}`noise`"),
         Row("s2", "printed lines", "", "1 line", "equal"),
     )
     assert (found.verified, found.plain_runs) == (True, 2)
@@ -86,12 +87,37 @@ def test_a_cell_that_fails_or_asks_for_input_ends_the_proof(tmp_path: Path) -> N
     )
 
 
+def test_cells_with_cell_magics_are_executed_and_what_the_magics_print_is_left_out(tmp_path: Path) -> None:
+    """A cell of another language is executed; lines about time are left out, captured ones are not compared."""
+    document = plain_document(
+        [
+            "%%bash\nmkdir -p made",
+            "# shared\nimport os",
+            "%%time\na = len(os.listdir('made'))\nprint('a', a)",
+            "%%capture\nb = a + 1\nprint('b', b)",
+        ]
+    )
+    (tmp_path / "made").mkdir()
+    with Proof(document, tmp_path) as proof:
+        run = proof.execute_plain(proposal := propose(document))
+        found = proof.check(proposal).verification
+    assert run.printed == {1: "", 2: "", 3: "a 0\n", 4: ""}
+    captured = "`%%capture` keeps it from the notebook's output"
+    assert [row for row in found.rows if row.name == "printed lines"] == [
+        Row("report", "printed lines", "", "1 line", "equal"),
+        Row("report_step", "printed lines", "", "0 lines", "unverifiable", captured),
+    ]
+    assert found.verified
+
+
 def test_a_cell_without_end_is_stopped(tmp_path: Path) -> None:
-    """A cell that takes longer than allowed is said to, and its kernel is killed."""
-    cells = read_plain(plain_document(["print('begins')", "while True:\n    print('on')"]))
-    found = run_plain(cells, tmp_path, tmp_path, store=tmp_path / "store", names={1: [], 2: []}, timeout=0.5)
-    assert found.failure == PlainFailure(2, 0, "It ran longer than 0.5 seconds.", "timeout")
-    assert found.printed[1] == "begins\n"
+    """A cell that takes longer than allowed ends the run; what a magic executes inside of a cell is not a cell."""
+    cells = read_plain(plain_document(["%%capture out\na = 1", "print('begins')", "while True:\n    print('on')"]))
+    found = run_plain(
+        cells, tmp_path, tmp_path, store=tmp_path / "store", names={number: ["a"] for number in (1, 2, 3)}, timeout=2
+    )
+    assert found.failure == PlainFailure(3, 0, "It ran longer than 2 seconds.", "timeout")
+    assert (found.printed[2], sorted(found.snapshots), list(found.snapshots[2])) == ("begins\n", [1, 2], ["a"])
 
 
 def test_differences_become_constraints_until_nothing_differs(tmp_path: Path) -> None:

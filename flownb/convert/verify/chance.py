@@ -7,11 +7,11 @@ when a second run is worth its time, and names the reason.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from flownb.convert.plain import PlainCell
 
-__all__ = ["RANDOM", "is_seed", "may_differ", "reason_of", "sources_of"]
+__all__ = ["RANDOM", "is_seed", "reason_of", "runs_needed", "sources_of"]
 
 RANDOM = "random numbers without a fixed seed"
 TIME = "the time"
@@ -36,6 +36,8 @@ _WORDS = {
     PROCESS: "getpid tempfile mkdtemp mkstemp gethostname cpu_count requests urlopen",
 }
 _SOURCES = {word: reason for reason, words in _WORDS.items() for word in words.split()}
+# Draws with few possible results.
+_FEW = frozenset(["choice", "choices", "randint", "shuffle", "permutation", "sample"])
 # Arguments that fix what a call does.
 _SEEDS = frozenset(["random_state", "seed"])
 
@@ -50,11 +52,14 @@ def sources_of(cell: PlainCell) -> tuple[str, ...]:
     >>> sources_of(read_plain({"cells": cells})[0])
     ('the time',)
     """
-    if cell.tree is None:
-        return ()
-    fixed = {id(node.func) for node in ast.walk(cell.tree) if isinstance(node, ast.Call) and _is_fixed(node)}
+    return () if cell.tree is None else _sources(cell.tree)
+
+
+def _sources(tree: ast.AST) -> tuple[str, ...]:
+    """The same of any code."""
+    fixed = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_fixed(node)}
     found: dict[str, None] = {}
-    for node in ast.walk(cell.tree):
+    for node in ast.walk(tree):
         match node:
             case ast.Name(id=name) | ast.Attribute(attr=name) if name in _SOURCES and id(node) not in fixed:
                 found[_SOURCES[name]] = None
@@ -74,16 +79,29 @@ def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
-def may_differ(cells: Sequence[PlainCell]) -> bool:
-    """Whether a second run of the notebook may show other values.
+def runs_needed(cells: Sequence[PlainCell]) -> int:
+    """How many runs of the notebook show which of its values differ from run to run.
 
-    Where a cell seeds the generator that all code shares, random numbers are taken as fixed: those that are not differ
-    in the flow, and then a second run is made anyway.
+    Where few values are possible (the order of a small set, a choice), two runs often agree by luck, so that three are
+    made. Where a cell seeds the generator that all code shares, random numbers are taken as fixed: those that are not
+    differ in the flow, and then a second run is made anyway.
+
+    Returns
+    -------
+    int
+        1, 2 or 3.
     """
-    found = {source for cell in cells for source in sources_of(cell)}
-    if any(is_seed(node) for cell in cells if cell.tree is not None for node in ast.walk(cell.tree)):
+    trees = [cell.tree for cell in cells if cell.tree is not None]
+    found = {source for tree in trees for source in _sources(tree)}
+    if any(is_seed(node) for tree in trees for node in ast.walk(tree)):
         found.discard(RANDOM)
-    return bool(found)
+    drawn = RANDOM in found and any(_last_name(node) in _FEW for tree in trees for node in ast.walk(tree))
+    return 3 if drawn or ORDER in found else 1 + bool(found)
+
+
+def _last_name(node: ast.AST) -> str:
+    """The last part of a name; empty for other code."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def is_seed(node: ast.AST) -> bool:
@@ -94,19 +112,34 @@ def is_seed(node: ast.AST) -> bool:
     return name in ("seed", "set_seed", "manual_seed", "manual_seed_all", "seed_everything", "set_random_seed")
 
 
-def reason_of(cells: Iterable[PlainCell], *, text: str = "", inputs: Iterable[str] = ()) -> str:
+def reason_of(cells: Iterable[PlainCell], *, name: str = "", text: str = "", inputs: Collection[str] = ()) -> str:
     """Why a value or line of these cells differs from run to run, in words.
 
     Parameters
     ----------
     cells : iterable of PlainCell
+    name : str
+        The value's name: if the statements that bind it say why, the others do not count.
     text : str
         The lines that differ.
-    inputs : iterable of str
+    inputs : collection of str
         Names that the cells read and that differ themselves.
     """
     if "0x" in text:
         return f"it differs from run to run: {IDENTITY}"
-    found = dict.fromkeys(source for cell in cells for source in sources_of(cell))
-    found |= dict.fromkeys(f"`{name}`" for name in inputs)
+    trees = [cell.tree for cell in cells if cell.tree is not None]
+    binding = [statement for tree in trees for statement in tree.body if name in _names(statement, ast.Store)]
+    found = _reasons(binding, inputs) or _reasons(trees, inputs)
     return f"it differs from run to run{': ' * bool(found)}{', or '.join(found)}"
+
+
+def _reasons(trees: Sequence[ast.AST], inputs: Collection[str]) -> list[str]:
+    """What in some code differs from run to run, and the inputs that it reads."""
+    found = dict.fromkeys(source for tree in trees for source in _sources(tree))
+    read = {name for tree in trees for name in _names(tree, ast.Load)}
+    return [*found, *(f"`{name}`" for name in inputs if name in read)]
+
+
+def _names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:
+    """Names that some code binds, or reads."""
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, context)}

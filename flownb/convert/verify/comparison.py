@@ -95,7 +95,7 @@ class Comparison:
                     continue  # inherited: the step that captured it has a row
                 row = self._value(step, name)
                 if row.verdict != "failed" and (max(step.cells, default=0), name) in unstable:
-                    reason = reason_of(self._cells_of(step), inputs=inputs)
+                    reason = reason_of(self._cells_of(step), name=name, inputs=inputs)
                     known = row.detail if row.detail.startswith(NOT_COMPARABLE) else reason
                     row = replace(row, verdict="unverifiable", detail=known)
                 rows.append(row)
@@ -146,6 +146,8 @@ class Comparison:
         if step.name not in self._answer.artifacts:
             return [replace(row, verdict="failed", detail="the step did not end well")]
         unstable = unstable_lines(plain, plains[1:])
+        if self._is_captured(step):
+            return [replace(row, verdict="unverifiable", detail="`%%capture` keeps it from the notebook's output")]
         detail = printed_difference(plain, flow, unstable=unstable, partly=self._is_split(step))
         if detail:
             return [replace(row, verdict="differs", detail=detail)]
@@ -156,6 +158,11 @@ class Comparison:
             reason = reason_of(self._cells_of(step), text=text, inputs=inputs)
             return [replace(row, verdict="unverifiable", shape=f"{len(unstable)} of {row.shape}", detail=reason)]
         return [row]
+
+    def _is_captured(self, step: ProposedStep) -> bool:
+        """Whether ``%%capture`` keeps what a cell of a step prints from the output of the notebook."""
+        cells = self._cells_of(step)
+        return any(wrapper.split()[0] == "%%capture" for cell in cells for wrapper in cell.wrappers)
 
     def _is_split(self, step: ProposedStep) -> bool:
         """Whether some statements of a step's cells are elsewhere in the flow."""

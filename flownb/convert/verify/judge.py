@@ -97,11 +97,13 @@ class _Judge:
         if self._request["runs"]:
             found.update(self._run())
         os.chdir(folder)  # the shared cells may work elsewhere
+        found["verdicts"] = self._verdicts(found["artifacts"])
+        found["pairs"] = self._pairs()
         try:
-            program = self._session.program(True)
-            with self._classes(program):
-                found["verdicts"] = self._verdicts(found["artifacts"])
-                found["pairs"] = [self._difference(*map(ref_from_data, pair)) for pair in self._request["pairs"]]
+            if _has_uncomparable(found):  # maybe for want of a class that the notebook defines
+                with self._classes(self._session.program(True)):
+                    found["verdicts"] = self._verdicts(found["artifacts"])
+                    found["pairs"] = self._pairs()
         except Exception as error:  # the shared cells are executed in this process, too
             text = str(error) if isinstance(error, FlownbError) else f"{type(error).__name__}: {error}"
             found["failure"] = found["failure"] or {"step": "", "error": text, "name": ""}
@@ -174,6 +176,10 @@ class _Judge:
                     setattr(main_module, name, value)
             yield
 
+    def _pairs(self) -> list[str]:
+        """How the two values of each pair differ."""
+        return [self._difference(*map(ref_from_data, pair)) for pair in self._request["pairs"]]
+
     def _verdicts(self, artifacts: Mapping[str, Mapping[str, ArtifactRef]]) -> dict[str, dict[str, str]]:
         """What differs, by step and name; an empty text for what is the same."""
         found: dict[str, dict[str, str]] = {}
@@ -197,6 +203,12 @@ class _Judge:
             return "" if same_value(a, b) else describe_difference(a, b)
         except Exception as error:  # code of the values' own classes
             return f"{NOT_COMPARABLE}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+
+
+def _has_uncomparable(found: Mapping[str, Any]) -> bool:
+    """Whether a value could not be loaded, or not be compared."""
+    texts = [*found["pairs"], *(text for names in found["verdicts"].values() for text in names.values())]
+    return any(text.startswith(NOT_COMPARABLE) for text in texts)
 
 
 def _undefined(text: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from flownb.convert.verify.snapshots import take_snapshot, to_data
 from flownb.store.datastore import Datastore
 
-__all__ = ["main"]
+__all__ = ["cell_name", "main"]
 
 # Seconds that the snapshots which nobody has asked for yet may take, and as a share of the run.
 MOST = 1.0
@@ -33,9 +33,9 @@ def main(connection_file: str, plan_file: str, path: Sequence[str]) -> None:
     connection_file : str
         Where the kernel listens, as in Jupyter.
     plan_file : str
-        JSON: ``store``, the folder of the values; ``records``, the folder of the snapshots; ``cells``, the numbers of
-        the cells in the order of their execution; ``names``, by number, of what is stored after a cell; ``needed``, the
-        numbers of the cells after which that must be done. After others it is done as long as it costs little.
+        JSON: ``store``, the folder of the values; ``records``, the folder of the snapshots; ``names``, by number, of
+        what is stored after a cell; ``needed``, the numbers of the cells after which that must be done. After others it
+        is done as long as it costs little.
     path : sequence of str
         Where the notebook imports from.
     """
@@ -50,6 +50,11 @@ def main(connection_file: str, plan_file: str, path: Sequence[str]) -> None:
     app.start()
 
 
+def cell_name(number: int) -> str:
+    """How a cell is called in the request to execute it."""
+    return f"flownb-cell-{number}"
+
+
 class Watcher:
     """Takes the snapshots of one run.
 
@@ -62,14 +67,16 @@ class Watcher:
 
     def __init__(self, shell: Any, plan: dict[str, Any]) -> None:
         self._shell, self._plan = shell, plan
-        self._waiting = list(plan["cells"])
+        self._numbers = {cell_name(int(number)): int(number) for number in plan["names"]}
         self._artifacts = Datastore(plan["store"]).artifacts
         self._needed = frozenset(plan["needed"])
         self._started, self._spent = time.monotonic(), 0.0
 
     def cell_ended(self, result: Any) -> None:
         """Store what the names hold after a cell."""
-        number = self._waiting.pop(0)
+        number = self._numbers.get(result.info.cell_id)
+        if number is None:  # a part of a cell that a magic has executed
+            return
         began = time.monotonic()
         if number not in self._needed and self._spent > MOST + SHARE * (began - self._started):
             return

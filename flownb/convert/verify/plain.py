@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from flownb.convert.plain import PlainCell
+from flownb.convert.verify.kernel import cell_name
+from flownb.convert.verify.lines import without_times
 from flownb.convert.verify.snapshots import Held, from_data
 from flownb.errors import ExecutorError
 
@@ -123,12 +125,11 @@ def run_plain(
     ExecutorError
         If the kernel does not start.
     """
-    waiting = [cell for cell in cells if cell.code.strip() or cell.magics]
+    waiting = [cell for cell in cells if cell.source.strip()]
     records = Path(tempfile.mkdtemp(dir=place, prefix="plain-"))
     plan = {
         "store": str(store),
         "records": str(records),
-        "cells": [cell.number for cell in waiting],
         "names": {str(number): list(one) for number, one in names.items()},
         "needed": sorted(needed),
     }
@@ -140,7 +141,8 @@ def run_plain(
         for cell in waiting:
             on_cell(cell.number)
             failure = kernel.execute(cell, timeout)
-            found.printed[cell.number] = kernel.printed
+            timed = "%%time" in cell.wrappers or any(magic.text.startswith("%time ") for magic in cell.magics)
+            found.printed[cell.number] = without_times(kernel.printed) if timed else kernel.printed
             if failure is not None and "raises-exception" not in cell.tags:
                 break
             failure = None
@@ -230,7 +232,12 @@ class _Kernel:
         pieces: list[str] = []
         failure: PlainFailure | None = None
         until = None if timeout is None else time.monotonic() + timeout
-        wanted = self._client.execute(cell.source, allow_stdin=False, store_history=True)
+        content = {"code": cell.source, "silent": False, "store_history": True, "user_expressions": {}}
+        content |= {"allow_stdin": False, "stop_on_error": True}
+        # JupyterLab sends the id of the cell in the same place.
+        request = self._client.session.msg("execute_request", content, metadata={"cellId": cell_name(cell.number)})
+        self._client.shell_channel.send(request)
+        wanted = request["header"]["msg_id"]
         while True:
             try:
                 message = self._client.get_iopub_msg(timeout=LOOK)
