@@ -36,6 +36,9 @@ from flownb.flow.module import METAFLOW_NAMES, requirements
 
 __all__ = ["is_flow", "propose"]
 
+# Findings that say why a name is not defined.
+UNDEFINED = frozenset({"name-from-magic", "output-history", "undefined-name", "used-above-definition"})
+
 
 @collector_paused()
 def propose(
@@ -357,7 +360,7 @@ def _explained(found: Sequence[Finding], hidden: Sequence[Finding]) -> tuple[Fin
     explained = {_named(one, at) for one in found if one.code == "magic-makes-value" for at in (0, 1)}
     said: list[Finding] = []
     for one in hidden:
-        error = undefined.get(_named(one)) or undefined.get(_named(one, 1))
+        error = undefined.get(_named(one)) if one.code in UNDEFINED else None
         lines = {(place.cell, place.line) for place in one.places}
         if error is not None and any((place.cell, place.line) in lines for place in error.places):
             explained.add(_named(error))

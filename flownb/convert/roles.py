@@ -202,18 +202,27 @@ class _Decision:
         """Numbers of the pieces that can be module code."""
         found = {piece.number for piece in self.pieces if piece.statements and self.is_candidate(piece)}
         found -= self.parameters | self.scratch
-        # A name that a candidate needs may turn out not to be shared, so that the candidate is not either.
         waiting = [piece for piece in self.pieces if piece.number in found]
+        while waiting:
+            self.narrow(found, waiting)
+            left_out = found - self.needed_constants(found)
+            found -= left_out
+            waiting = [one for piece in self.pieces if piece.number in left_out for one in self.concerned(piece)]
+        return found
+
+    def narrow(self, found: set[int], waiting: list[Piece]) -> None:
+        """Take out candidates until all that is left can be module code, beginning with those that wait."""
         while waiting:
             again: dict[int, Piece] = {}
             for piece in waiting:
                 if piece.number in found and not self.can_stay(piece, found):
                     found.discard(piece.number)
-                    for name in piece.binds:
-                        for other in (*self.users_at_all.get(name, ()), *self.binders[name]):
-                            again[other.number] = other
+                    again.update({other.number: other for other in self.concerned(piece)})
             waiting = list(again.values())
-        return self.needed_constants(found)
+
+    def concerned(self, piece: Piece) -> list[Piece]:
+        """Pieces that read or bind a name of a piece that is not shared."""
+        return [one for name in piece.binds for one in (*self.users_at_all.get(name, ()), *self.binders[name])]
 
     @cached_property
     def users_at_all(self) -> dict[str, list[Piece]]:
