@@ -135,7 +135,10 @@ def prove(proposal: Proposal, made: Callable[[Constraints], Proposal], proof: Pr
             break
         done += found
         proposal = changed
-    findings = (*proposal.findings, *remaining(done.findings))
+    added = remaining(done.findings)
+    if not checked.verification.verified:  # then one step for everything was of no use
+        added = tuple(finding for finding in added if finding.code != "one-step")
+    findings = (*proposal.findings, *added)
     return Conversion(replace(proposal, findings=findings), checked.verification, rounds)
 
 

@@ -9,7 +9,7 @@ import pytest
 from flownb.convert.plain import read_plain
 from flownb.convert.proposal import Constraints
 from flownb.convert.verify import folder
-from flownb.convert.verify.chance import may_differ, reason_of, sources_of
+from flownb.convert.verify.chance import reason_of, runs_needed, sources_of
 from flownb.convert.verify.flow import FlowAnswer, FlowFailure
 from flownb.convert.verify.folder import WorkFolder
 from flownb.convert.verify.judge import describe_difference
@@ -51,25 +51,23 @@ def test_lines_differ_between_runs_by_position() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "sources", "differs"),
+    ("source", "sources", "runs"),
     [
-        ("x = np.random.rand(3)", ("random numbers without a fixed seed",), True),
-        ("np.random.seed(1)\nx = np.random.rand(3)", ("random numbers without a fixed seed",), False),
-        ("x = df.sample(3, random_state=1)", (), False),
-        ("x = df.sample(3, random_state=None)", ("random numbers without a fixed seed",), True),
-        ("rng = default_rng(7)\nx = rng.integers(3)", (), False),
-        ("x = datetime.now()", ("the time",), True),
-        ("x = {1, 2}", ("the order of a set or the hash of a text",), True),
-        ("x = 1", (), False),
-        ("x = (", (), False),
+        ("x = np.random.rand(3)", ("random numbers without a fixed seed",), 2),
+        ("np.random.seed(1)\nx = np.random.rand(3)", ("random numbers without a fixed seed",), 1),
+        ("x = df.sample(3, random_state=1)", (), 1),
+        ("x = df.sample(3, random_state=None)", ("random numbers without a fixed seed",), 3),
+        ("rng = default_rng(7)\nx = rng.integers(3)", (), 1),
+        ("x = datetime.now()", ("the time",), 2),
+        ("x = {1, 2}", ("the order of a set or the hash of a text",), 3),
+        ("x = 1", (), 1),
+        ("x = (", (), 1),
     ],
 )
-def test_what_may_differ_from_run_to_run_is_seen_in_the_text(
-    source: str, sources: tuple[str, ...], differs: bool
-) -> None:
-    """Calls with a seed are fixed, and so are all draws of a notebook that seeds the shared generator."""
+def test_what_may_differ_from_run_to_run_is_seen_in_the_text(source: str, sources: tuple[str, ...], runs: int) -> None:
+    """Calls with a seed are fixed, and so are all draws of a notebook that seeds the generator that code shares."""
     cells = read_plain(plain_document([source]))
-    assert (sources_of(cells[0]), may_differ(cells)) == (sources, differs)
+    assert (sources_of(cells[0]), runs_needed(cells)) == (sources, runs)
 
 
 def test_a_reason_names_addresses_and_inputs() -> None:

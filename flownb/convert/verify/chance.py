@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from flownb.convert.plain import PlainCell
 
-__all__ = ["RANDOM", "is_seed", "may_differ", "reason_of", "sources_of"]
+__all__ = ["RANDOM", "is_seed", "reason_of", "runs_needed", "sources_of"]
 
 RANDOM = "random numbers without a fixed seed"
 TIME = "the time"
@@ -36,6 +36,8 @@ _WORDS = {
     PROCESS: "getpid tempfile mkdtemp mkstemp gethostname cpu_count requests urlopen",
 }
 _SOURCES = {word: reason for reason, words in _WORDS.items() for word in words.split()}
+# Draws with few possible results.
+_FEW = frozenset(["choice", "choices", "randint", "shuffle", "permutation", "sample"])
 # Arguments that fix what a call does.
 _SEEDS = frozenset(["random_state", "seed"])
 
@@ -77,16 +79,29 @@ def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
-def may_differ(cells: Sequence[PlainCell]) -> bool:
-    """Whether a second run of the notebook may show other values.
+def runs_needed(cells: Sequence[PlainCell]) -> int:
+    """How many runs of the notebook show which of its values differ from run to run.
 
-    Where a cell seeds the generator that all code shares, random numbers are taken as fixed: those that are not differ
-    in the flow, and then a second run is made anyway.
+    Where few values are possible (the order of a small set, a choice), two runs often agree by luck, so that three are
+    made. Where a cell seeds the generator that all code shares, random numbers are taken as fixed: those that are not
+    differ in the flow, and then a second run is made anyway.
+
+    Returns
+    -------
+    int
+        1, 2 or 3.
     """
-    found = {source for cell in cells for source in sources_of(cell)}
-    if any(is_seed(node) for cell in cells if cell.tree is not None for node in ast.walk(cell.tree)):
+    trees = [cell.tree for cell in cells if cell.tree is not None]
+    found = {source for tree in trees for source in _sources(tree)}
+    if any(is_seed(node) for tree in trees for node in ast.walk(tree)):
         found.discard(RANDOM)
-    return bool(found)
+    drawn = RANDOM in found and any(_last_name(node) in _FEW for tree in trees for node in ast.walk(tree))
+    return 3 if drawn or ORDER in found else 1 + bool(found)
+
+
+def _last_name(node: ast.AST) -> str:
+    """The last part of a name; empty for other code."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def is_seed(node: ast.AST) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 
 from flownb.convert.plain import read_plain
 from flownb.convert.proposal import Proposal
-from flownb.convert.verify.chance import may_differ
+from flownb.convert.verify.chance import runs_needed
 from flownb.convert.verify.comparison import Comparison, expected_artifacts
 from flownb.convert.verify.flow import FlowAnswer, Pair, judge
 from flownb.convert.verify.folder import WorkFolder
@@ -212,7 +212,8 @@ class Proof:
             if difference:
                 changed.setdefault(cell, set()).add(name)
         rows = self._rows(proposal, answer)
-        if len(self.plains) == 1 and (may_differ(self.cells) or any(row.verdict == "differs" for row in rows)):
+        needed = max(runs_needed(self.cells), 1 + any(row.verdict == "differs" for row in rows))
+        while len(self.plains) < needed and self.plains[-1].failure is None:
             self.execute_again()
         rows = self._rows(proposal, answer)
         while (
