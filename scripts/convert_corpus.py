@@ -6,6 +6,7 @@ is recorded stays in ``build/corpus``, so that a second call only repeats what h
 
     python scripts/convert_corpus.py                 all notebooks; writes the table
     python scripts/convert_corpus.py NAME [NAME …]   these, in detail; writes nothing
+    python scripts/convert_corpus.py --table         executes nothing; writes the table from the latest proof of each
     python scripts/convert_corpus.py --proposals     executes nothing; stores what is proposed for each, which the
                                                      tests compare
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
 import re
 import sys
 from collections import Counter
@@ -49,6 +51,9 @@ def main(names: Sequence[str]) -> int:
     if names == ["--proposals"]:
         _store_proposals()
         return 0
+    if names == ["--table"]:
+        _write_table([pickle.loads((HOME / "outcomes" / name).read_bytes()) for name in CASES])
+        return 0
     logging.getLogger("traitlets").setLevel(logging.CRITICAL)  # a kernel that is asked to end says so
     unknown = [name for name in names if name not in CASES]
     if unknown:
@@ -62,10 +67,7 @@ def main(names: Sequence[str]) -> int:
             print(_line(outcome, detailed=bool(names)), flush=True)
     print(f"\n{_summary(outcomes)}\n\n{perf_counter() - began:.0f} s")
     if not names:
-        text = PAGE.read_text(encoding="utf-8")
-        table = f"{BEGIN}\n{_summary(outcomes)}\n\n{_table(outcomes)}\n{END}"
-        before, _, rest = text.partition(BEGIN)
-        PAGE.write_text(before + table + rest.partition(END)[2], encoding="utf-8")
+        _write_table(outcomes)
     return int(not all(outcome.right for outcome in outcomes))
 
 
@@ -77,7 +79,10 @@ def _store_proposals() -> None:
 
 def _prove(name: str) -> Outcome:
     """One notebook, in folders of its own."""
-    return prove(name, CASES[name], HOME / "work" / name, HOME)
+    outcome = prove(name, CASES[name], HOME / "work" / name, HOME)
+    (HOME / "outcomes").mkdir(parents=True, exist_ok=True)
+    (HOME / "outcomes" / name).write_bytes(pickle.dumps(outcome))
+    return outcome
 
 
 def _line(outcome: Outcome, *, detailed: bool) -> str:
@@ -139,6 +144,13 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
             f"{sum(bool(one.refusal) for one in failing)} ({', '.join(sorted(reasons))}).",
         ]
     )
+
+
+def _write_table(outcomes: Sequence[Outcome]) -> None:
+    """Put the summary and the table between the marks of the page."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    table = f"{BEGIN}\n{_summary(outcomes)}\n\n{_table(outcomes)}\n{END}"
+    PAGE.write_text(before + table + rest.partition(END)[2], encoding="utf-8")
 
 
 def _table(outcomes: Sequence[Outcome]) -> str:

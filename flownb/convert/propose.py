@@ -7,7 +7,8 @@ is written as a notebook (`document`) and has to pass the static checks of flows
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -153,7 +154,8 @@ class _Proposer:
         scratch = self.roles.of("scratch")
         needed = needed_before(ordered, scratch, values)
         groups = group_cells(ordered, self.document, [names - parameters for names in needed])
-        steps = self.steps(groups, ordered, needed, values)
+        shown = self.constraints.captures | _looked_at(groups, scratch)
+        steps = self.steps(groups, ordered, needed, values, shown)
         displays = self.displays(steps)
         document = write_document(
             self.document,
@@ -185,7 +187,9 @@ class _Proposer:
         offers = find_offers(proposal, self.cells, notebook=notebook)
         return replace(proposal, findings=_explained(findings, hidden), offers=offers)
 
-    def steps(self, groups: list[Group], ordered: Any, needed: Any, values: frozenset[str]) -> list[WrittenStep]:
+    def steps(
+        self, groups: list[Group], ordered: Any, needed: Any, values: frozenset[str], required: Set[tuple[int, str]]
+    ) -> list[WrittenStep]:
         """The steps, with what each captures and loads."""
         parameters = frozenset(self.parameters.lines)
         inherited: set[str] = set(parameters)
@@ -197,7 +201,7 @@ class _Proposer:
                 ordered,
                 needed,
                 inherited=frozenset(inherited),
-                required=self.constraints.captures,
+                required=required,
                 local=self.constraints.local,
                 later=bound,
             )
@@ -369,6 +373,21 @@ def _named(finding: Finding, place: int = 0) -> str:
     """The first name, or another one, that the first sentence of a finding quotes."""
     quoted = finding.message.what.split("`")[1::2]
     return quoted[place] if place < len(quoted) else ""
+
+
+def _looked_at(groups: Sequence[Group], scratch: Sequence[Piece]) -> set[tuple[int, str]]:
+    """Names that code between the cells of a step looks at, with the cell that makes them: it is below the step."""
+    numbers = [piece.number for piece in scratch]
+    found: set[tuple[int, str]] = set()
+    for group in groups:
+        made: dict[str, int] = {}
+        place = bisect_left(numbers, min(piece.number for piece in group.pieces))
+        for piece in sorted(group.pieces, key=lambda one: one.number):
+            while place < len(numbers) and numbers[place] < piece.number:
+                found.update((made[name], name) for name in scratch[place].reads if name in made)
+                place += 1
+            made.update(dict.fromkeys((*piece.binds, *piece.mutated), piece.cell.number))
+    return found
 
 
 def _plain_place(written: WrittenStep, line: int) -> Place | None:

@@ -143,7 +143,7 @@ CASES: dict[str, Case] = {
     "generators_and_iterators": _case("generators used up over cells", "head rest others c", together="2-3 4-5 6-7"),
     "lambdas_and_closures": _case("lambdas that read a changing name", "values later", together="1-5"),
     "closures_as_values": _case("closures in a dict", "values", together="1-3"),
-    "thread_pool": _case("threads, futures and locks", "done", edit="`global counter` in a function"),
+    "thread_pool": _case("threads, futures and locks", "done counter"),
     # Language
     "classes_and_dataclasses": _case("own classes, instances used later", "bank balances"),
     "decorators_and_caching": _case("decorators and caches", "xs ys both"),
@@ -159,12 +159,12 @@ CASES: dict[str, Case] = {
     "history_variables": _case("`_` and `Out`", edit="`_` and `Out[2]`", hidden="output-history"),
     "namen_mit_umlauten": _case("names and headings that are not English", "summe mittel"),
     # Magics, shell, widgets, display
-    "magics_everywhere": _case("line and cell magics", "squares total level"),
+    "magics_everywhere": _case("line and cell magics", edit="`%env` and `%time total = …`"),
     "shell_lines": _case("shell lines", "csvs n_lines"),
     "shell_capture": _case("output of a shell line used", edit="`names = !ls data/visits_*.csv`"),
     "shell_makes_folder": _case("a folder made by a shell line, then used", edit="`!mkdir -p {folder}`"),
     "writefile_and_import": _case("a module written and imported", "legs trip"),
-    "run_other_script": _case("`%run`", "heights_m tallest", hidden="name-from-magic"),
+    "run_other_script": _case("`%run`", edit="`%run setup_units.py`", hidden="name-from-magic"),
     "pip_dependencies": _case("`%pip install`", "dist nearest"),
     "widgets_slider": _case("a slider that draws", "energy chosen"),
     "widget_value_used": _case("the value of a widget is used", "payment paid", together="1-2"),

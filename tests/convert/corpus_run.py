@@ -110,6 +110,8 @@ def prove(name: str, case: Case, work: Path, home: Path) -> Outcome:
     shutil.rmtree(work, ignore_errors=True)
     beside = work / "beside"
     shutil.copytree(CORPUS / "data", beside / "data", ignore=shutil.ignore_patterns("__pycache__"))
+    if (left := CORPUS / "left" / name).is_dir():
+        shutil.copytree(left, beside, dirs_exist_ok=True)
     folder = work / "flow"
     shutil.copytree(beside, folder)
     notebook = Path(shutil.copy(CORPUS / f"{name}.ipynb", folder))
@@ -159,7 +161,7 @@ def _compare(outcome: Outcome, plain: PlainRun, steps: list[ConvertedStep], meta
     values = {step: tasks[0] for step, tasks in theirs.items()}
     last = values["end" if "end" in values else steps[-1].name]
     outcome.differences += values_that_differ(steps, plain, values, find_class, chance=chance)
-    outcome.differences += lines_that_differ(steps, plain, read_stdout(metaflow), chance=chance)
+    outcome.differences += lines_that_differ(steps, plain, read_stdout(metaflow), chance=chance, displays=True)
     outcome.lost = lost_results(outcome.case.results, last, plain, find_class, chance=chance)
     flow = next(cell.name for cell in read_notebook(folder / CONVERTED).cells if cell.kind == "flow")
     run = Flow(flow, datastore=Datastore(folder / ".flownb")).latest_run

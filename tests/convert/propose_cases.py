@@ -25,6 +25,28 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
             "%%step report -> n\nn = len(df)\nprint(n)",
         ],
     ),
+    "what code between the cells of a step looks at is captured, too": (
+        [
+            "md # A",
+            "xs = [3, 1]\nxs.append(2)",
+            "md # B",
+            "best = max(xs)",
+            "import matplotlib.pyplot as plt\nplt.bar(xs, best)",
+            "second = best - 1\nprint(second)",
+            "md # C",
+            "print(xs)",
+        ],
+        [
+            "md # A",
+            "%%step a -> xs\nxs = [3, 1]\nxs.append(2)",
+            "md # B",
+            "%%shared\nimport matplotlib.pyplot as plt",
+            "%%step b -> best, second\nbest = max(xs)\n\nsecond = best - 1\nprint(second)",
+            "plt.bar(xs, best)",
+            "md # C",
+            "%%step c\nprint(xs)",
+        ],
+    ),
     "headings are steps, and markdown stays above them": (
         [
             "md # Report",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flownb.convert.conversion import prove
 from flownb.convert.plain import read_plain
+from flownb.convert.propose import propose
 from flownb.convert.verify.plain import PlainFailure, run_plain
 from flownb.convert.verify.proof import Proof
 from flownb.convert.verify.report import Row
@@ -84,6 +85,29 @@ def test_a_cell_that_fails_or_asks_for_input_ends_the_proof(tmp_path: Path) -> N
         "Nothing could be compared, because the notebook fails in cell 3, line 2: "
         "it asks for input, and nobody is there to answer."
     )
+
+
+def test_cells_with_cell_magics_are_executed_and_what_the_magics_print_is_left_out(tmp_path: Path) -> None:
+    """A cell of another language is executed; lines about time are left out, captured ones are not compared."""
+    document = plain_document(
+        [
+            "%%bash\nmkdir -p made",
+            "# shared\nimport os",
+            "%%time\na = len(os.listdir('made'))\nprint('a', a)",
+            "%%capture\nb = a + 1\nprint('b', b)",
+        ]
+    )
+    (tmp_path / "made").mkdir()
+    with Proof(document, tmp_path) as proof:
+        run = proof.execute_plain(proposal := propose(document))
+        found = proof.check(proposal).verification
+    assert run.printed == {1: "", 2: "", 3: "a 0\n", 4: ""}
+    captured = "`%%capture` keeps it from the notebook's output"
+    assert [row for row in found.rows if row.name == "printed lines"] == [
+        Row("report", "printed lines", "", "1 line", "equal"),
+        Row("report_step", "printed lines", "", "0 lines", "unverifiable", captured),
+    ]
+    assert found.verified
 
 
 def test_a_cell_without_end_is_stopped(tmp_path: Path) -> None:

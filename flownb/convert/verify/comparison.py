@@ -5,7 +5,6 @@ What differs between the runs of the plain notebook is `unverifiable`, whatever 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import replace
 
@@ -22,9 +21,6 @@ __all__ = ["Comparison", "expected_artifacts", "first_cell"]
 
 # Files of pickled objects: equal objects can have other bytes, because pickle writes which strings are one object.
 PICKLED = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
-
-# The lines of %time and %%time, which a step has not.
-TIMED = re.compile(r"^(?:CPU times|Wall time): .*\n?", re.MULTILINE)
 
 HeldAfter = Callable[[int], Mapping[str, Held]]
 
@@ -137,7 +133,11 @@ class Comparison:
 
     def _lines(self, step: ProposedStep, inputs: Collection[str]) -> list[Row]:
         """The row of what a step printed; none if neither side printed anything."""
-        plains = [self._printed(step, run) for run in self._plains if run.failure is None]
+        plains = [
+            lines_of("".join(run.printed.get(cell, "") for cell in step.cells))
+            for run in self._plains
+            if run.failure is None
+        ]
         flow = lines_of(self._answer.printed.get(step.name, ""))
         if not plains or (not plains[0] and not flow):
             return []
@@ -146,13 +146,9 @@ class Comparison:
         if step.name not in self._answer.artifacts:
             return [replace(row, verdict="failed", detail="the step did not end well")]
         unstable = unstable_lines(plain, plains[1:])
-        if any(cell.source.lstrip().startswith("%%capture") for cell in self._cells_of(step)):
-            # The notebook does not show what these cells print, and the flow does.
-            waiting = iter(flow)
-            missing = [line for line in plain if line not in waiting] if unstable == set() else []
-            detail = f"`{missing[0]}` is printed in the notebook alone" if missing else ""
-        else:
-            detail = printed_difference(plain, flow, unstable=unstable, partly=self._is_split(step))
+        if self._is_captured(step):
+            return [replace(row, verdict="unverifiable", detail="`%%capture` keeps it from the notebook's output")]
+        detail = printed_difference(plain, flow, unstable=unstable, partly=self._is_split(step))
         if detail:
             return [replace(row, verdict="differs", detail=detail)]
         if unstable is None:
@@ -163,17 +159,10 @@ class Comparison:
             return [replace(row, verdict="unverifiable", shape=f"{len(unstable)} of {row.shape}", detail=reason)]
         return [row]
 
-    def _printed(self, step: ProposedStep, run: PlainRun) -> list[str]:
-        """The lines that the cells of a step printed, without what ``%time`` adds."""
-        text = "".join(
-            TIMED.sub("", run.printed.get(cell.number, ""))
-            if "%time" in cell.source
-            else run.printed.get(cell.number, "")
-            for number in step.cells
-            for cell in self._cells
-            if cell.number == number
-        )
-        return lines_of(text)
+    def _is_captured(self, step: ProposedStep) -> bool:
+        """Whether ``%%capture`` keeps what a cell of a step prints from the output of the notebook."""
+        cells = self._cells_of(step)
+        return any(wrapper.split()[0] == "%%capture" for cell in cells for wrapper in cell.wrappers)
 
     def _is_split(self, step: ProposedStep) -> bool:
         """Whether some statements of a step's cells are elsewhere in the flow."""

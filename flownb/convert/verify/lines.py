@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence, Set
 
-__all__ = ["lines_of", "printed_difference", "unstable_lines"]
+__all__ = ["lines_of", "printed_difference", "unstable_lines", "without_times"]
 
 # Characters of a line that a table shows.
 SHOWN = 50
+TIMES = re.compile(r"^(?:CPU times|Wall time|Compiler|Parser) ?:[^\n]*\n?", re.MULTILINE)
 
 
 def lines_of(text: str) -> list[str]:
@@ -19,6 +21,17 @@ def lines_of(text: str) -> list[str]:
     ['100 %', 'done']
     """
     return [line.rstrip("\r").rpartition("\r")[2] for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def without_times(text: str) -> str:
+    r"""What a timed cell printed itself, without the lines that IPython's ``%time`` and ``%%time`` add.
+
+    Examples
+    --------
+    >>> without_times("done\nCPU times: user 3 ms, sys: 0 ns, total: 3 ms\nWall time: 3.1 ms\n")
+    'done\n'
+    """
+    return TIMES.sub("", text)
 
 
 def unstable_lines(first: Sequence[str], others: Sequence[Sequence[str]]) -> set[int] | None:

@@ -23,6 +23,7 @@ from typing import Any
 
 from flownb.convert.plain import PlainCell
 from flownb.convert.verify.kernel import cell_name
+from flownb.convert.verify.lines import without_times
 from flownb.convert.verify.snapshots import Held, from_data
 from flownb.errors import ExecutorError
 
@@ -140,7 +141,8 @@ def run_plain(
         for cell in waiting:
             on_cell(cell.number)
             failure = kernel.execute(cell, timeout)
-            found.printed[cell.number] = kernel.printed
+            timed = "%%time" in cell.wrappers or any(magic.text.startswith("%time ") for magic in cell.magics)
+            found.printed[cell.number] = without_times(kernel.printed) if timed else kernel.printed
             if failure is not None and "raises-exception" not in cell.tags:
                 break
             failure = None

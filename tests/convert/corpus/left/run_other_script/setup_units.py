@@ -1,0 +1,2 @@
+METRE = 1.0
+FOOT = 0.3048 * METRE
