@@ -28,11 +28,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "what code between the cells of a step looks at is captured, too": (
         [
             "md # A",
-<<<<<<< HEAD
             "xs = open('a').readlines()",
-=======
-            "xs = [3, 1]\nxs.append(2)",
->>>>>>> wt-verify
             "md # B",
             "best = max(xs)",
             "import matplotlib.pyplot as plt\nplt.bar(xs, best)",
@@ -42,11 +38,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         ],
         [
             "md # A",
-<<<<<<< HEAD
             "%%step a -> xs\nxs = open('a').readlines()",
-=======
-            "%%step a -> xs\nxs = [3, 1]\nxs.append(2)",
->>>>>>> wt-verify
             "md # B",
             "%%shared\nimport matplotlib.pyplot as plt",
             "%%step b -> best, second\nbest = max(xs)\n\nsecond = best - 1\nprint(second)",
