@@ -189,7 +189,9 @@ CASES: dict[str, Case] = {
     "kale_tags": _case("Kale's tags", "clf acc"),
     "raw_cells_attachments_collapsed": _case("raw cells, attachments, collapsed cells", "middle"),
     "teaching_python_lists": _case("lesson, a cell that may raise", "fruits lengths total"),
-    "raises_tagged": _case("cells that may raise, one changes a name first", "total half"),
+    "raises_tagged": _case(
+        "cells that may raise, one makes a name first", edit="a cell that raises after it has made `half`"
+    ),
     # Do not run from top to bottom
     "used_above_definition": _case("a result above its inputs", fails="1 NameError", hidden="used-above-definition"),
     "name_of_a_deleted_cell": _case("a name of a deleted cell", fails="3 NameError", hidden="undefined-name"),

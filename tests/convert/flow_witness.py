@@ -17,7 +17,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from flownb.cells.notebook import read_notebook
 from flownb.equality import same_value
-from tests.convert.plain_witness import PlainCellRun, PlainRun
+from tests.convert.plain_witness import PlainRun
 
 __all__ = ["ConvertedStep", "converted_steps", "lines_that_differ", "lost_results", "values_that_differ"]
 
@@ -170,18 +170,17 @@ def lines_that_differ(
     found = []
     for step in steps:
         ours = _lines(printed.get(step.name, ""), bool(chance))
-        theirs = [line for cell in step.cells for line in _lines(_text(plain.cells[cell], displays), bool(chance))]
+        theirs = [line for cell in step.cells for line in _lines(plain.cells[cell].printed, bool(chance))]
+        if displays and any(plain.cells[cell].displayed for cell in step.cells):
+            rest = iter(ours)
+            found += [f"{step.name} does not print {line!r}" for line in theirs if line not in rest]
+            continue
         if step.whole and ours != theirs:
             found.append(f"{step.name} prints {_short(ours)} in the flow, {_short(theirs)} in the notebook")
         elif not step.whole:
             rest = iter(theirs)
             found += [f"{step.name} prints {line!r}, the notebook does not" for line in ours if line not in rest]
     return found
-
-
-def _text(cell: PlainCellRun, displays: bool) -> str:
-    """What a plain cell printed."""
-    return cell.displayed if displays else cell.printed
 
 
 def _lines(text: str, chance: bool) -> list[str]:
