@@ -22,8 +22,8 @@ class Case:
     shape : str
         What people do in such a notebook.
     results : tuple of str
-        Names whose last value is what the notebook was written for: a flow that does not have them as artifacts of its
-        last step has lost something.
+        Names whose last value its author may look for afterwards. Those that no step captures, as only code of the same
+        step uses them, are shown and not counted as wrong.
     fails : str
         Empty if the notebook runs from top to bottom; else the cell that fails and how, such as ``"3 NameError"``.
     edit : str
