@@ -46,6 +46,18 @@ finally:
     with open(file, "w") as opened:
         json.dump({name: recorder.chains.get(name, []) for name in loaded}, opened)
 """
+FLOW = """
+from metaflow import FlowSpec, step
+
+class F(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"""
 COMMAND = "from flownb.cli.main import main; main()"
 # What every command of the terminal has.
 TABLE = (
@@ -291,6 +303,20 @@ def test_a_conversion_without_proof_reads_the_text_alone(write_notebook: Callabl
     found = loaded(COMMAND, folder, "convert", "nb.ipynb", "--no-verify")
     require_only(found, [*TABLE, *CELLS, *CONVERT], ["click"])
     assert not any(name.startswith("flownb.convert.verify") for name in found)
+
+
+def test_an_import_reads_and_checks_alone(tmp_path: Path) -> None:
+    """`flownb import` loads what reads flow.py, and the checks; nothing that runs code."""
+    (tmp_path / "flow.py").write_text(FLOW)
+    own = [
+        *CHECKS,
+        "flownb.cli.import_",
+        "flownb.flow_file",
+        "flownb.interrupts",
+        "flownb.runtime.process",
+        "flownb.session.options",
+    ]
+    require_only(loaded(COMMAND, tmp_path, "import", "flow.py"), own, ["click"])
 
 
 def test_a_run_and_a_spin_load_what_they_use(folder: Path) -> None:

@@ -5,6 +5,7 @@ The exit status is that of ``diff``: 0 if nothing differs, 1 if something does, 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -16,7 +17,7 @@ from flownb.cli.configuration import be_as_a_kernel
 from flownb.diff.compare import SECTIONS, compare
 from flownb.diff.sides import Sources, latest_run, read_sides
 from flownb.diff.text import diff_lines
-from flownb.errors import FlownbError
+from flownb.errors import FlownbError, NotFound
 from flownb.settings import datastore_root
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _as_json(plain: object) -> str:
 
 
 def _sources(place: str | None) -> Sources:
-    """Where runs are read from: the datastore that is named, that of the notebook, or the one here."""
+    """Where runs are read from: the datastore that is named, else that of the notebook, else the one here."""
 
     def opened(notebook: Path | None) -> Datastore:
         from flownb.cli.datastore import open_datastore
@@ -56,7 +57,12 @@ def _sources(place: str | None) -> Sources:
         if place is None and notebook is not None:
             folder = notebook.resolve().parent
             sys.path.insert(1, str(folder))
-            return open_datastore(str(datastore_root(folder)))
+            try:
+                return open_datastore(str(datastore_root(folder)))
+            except NotFound:  # as beside a file that was exported elsewhere
+                with contextlib.suppress(NotFound):
+                    return open_datastore(None)
+                raise
         return open_datastore(place)
 
     return Sources(opened, latest_run)

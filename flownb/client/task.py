@@ -132,8 +132,10 @@ class Task(Named, names=4):
         return "dev"
 
     @property
-    def cells(self) -> list[dict[str, str]]:
-        """The marked cells it ran with, in document order: ``source``, ``kind`` and ``name`` of each; empty if unknown.
+    def cells(self) -> list[dict[str, Any]]:
+        """The marked cells it ran with, in document order; empty if unknown.
+
+        Each is a dict with ``source``, ``kind`` and ``name``, and with ``tags`` if these mark it and no magic does.
 
         Raises
         ------

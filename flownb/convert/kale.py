@@ -150,6 +150,14 @@ class KalePipeline:
                 found[value] = Source(ordered[0], tuple(one for one in setting if one != ordered[0]))
         return found
 
+    def missed(self) -> Iterable[tuple[str, str, str]]:
+        """Steps that read a value of a step that they do not follow: the reader, the name, the step that sets it."""
+        for place, step in enumerate(steps := list(self.steps.values())):
+            above = self.above(step.name)
+            have = {name for one in above for name in self.steps[one].bound}
+            for name in sorted((step.reads & self.values) - have):
+                yield from ((step.name, name, one.name) for one in steps[:place] if name in one.bound)
+
     def in_a_line(self) -> KalePipeline | None:
         """The same steps one after another; None if that could change a value."""
         steps = list(self.steps.values())
@@ -238,7 +246,13 @@ def _tags(cell: PlainCell, found: KalePipeline) -> tuple[Role | None, str, tuple
             names += values
         elif key == "prev":
             prev += values
-        elif key in ("limit", "label", "annotation", "cache"):
+        elif key == "notebook":
+            raise FlowFileError(
+                f"Cell {cell.number} is another notebook, by its tag `{tag}`.",
+                "A flow is one notebook.",
+                "Copy the cells of that notebook into this one, with their tags.",
+            )
+        elif key in ("limit", "label", "annotation", "image", "cache", "report"):
             what = f"The tag `{tag}` of cell {cell.number} is not part of the flow."
             fix = "Write a decorator such as @resources(gpu=1) or @kubernetes(…) into the step's cell."
             found.notes.append(Message(what, "It is for Kubernetes alone.", fix))

@@ -129,14 +129,16 @@ class _Writer:
         if pipeline.parameters:
             texts[pipeline.parameters[0].number] = f"%%flow {self.name}\n{self._parameters()}"
         self._note_functions()
+        for step, name, other in pipeline.missed():
+            what = f"Step {step} reads `{name}`, which {other} sets, and does not follow it."
+            self.notes.append(Message(what, "In Kale it does not see the value either.", f"Add the tag prev:{other}."))
         roots = [step for step in pipeline.steps.values() if not step.prev]
         start = self._free("start") if len(roots) > 1 else ""
         last = start
-        for step in pipeline.steps.values():
-            text = self._step(step, last, start)
-            texts.update(dict.fromkeys((cell.number for cell in step.cells), None))
-            texts[step.cells[0].number] = text
-            last = self.names[step.name]
+        for one in pipeline.steps.values():
+            texts.update(dict.fromkeys((cell.number for cell in one.cells), None))
+            texts[one.cells[0].number] = self._step(one, last, start)
+            last = self.names[one.name]
         if start:
             self.notes.append(Message(f"The step {start} was added.", "A flow has one first step."))
             self.added[roots[0].cells[0].number] = _new("step-start", f"%%step {start}")
@@ -231,8 +233,10 @@ class _Writer:
             while better in found.values() or better in taken:
                 better += "_step"
             if better != name:
-                what = f"The step `{name}` is called `{better}`."
-                self.notes.append(Message(what, "It cannot have its name in a flow, or a value has that name."))
+                why = "A step and a value of a flow cannot have one name."
+                if problem is not None and name not in taken:
+                    why = problem.message.why
+                self.notes.append(Message(f"The step `{name}` is called `{better}`.", why))
             found[name] = better
         return found
 

@@ -9,6 +9,7 @@ changed: an offer is for the author to accept.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 
 from flownb.cells.names import BodyNames
@@ -45,6 +46,8 @@ PROGRESS = frozenset({"tqdm", "track", "trange", "log_progress"})
 NUMBERS = frozenset({"arange", "geomspace", "linspace", "logspace", "range", "trange"})
 REORDERING = frozenset({"enumerate", "list", "product", "reversed", "sorted", "tqdm", "track", "tuple", "zip"})
 LOOPS = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)
+# A loop, or the beginning of a list or dict that may be a comprehension, at the top level.
+LOOP = re.compile(r"^(for\s|\w+\s*=\s*[\[{])", re.MULTILINE)
 COMPREHENSIONS = (ast.ListComp, ast.DictComp)
 
 
@@ -73,8 +76,8 @@ def find_offers(
 
 
 def _may_loop(part: Part) -> bool:
-    """Whether the text of a part may have a loop, without parsing it."""
-    return "for " in part.text
+    """Whether the text of a part may have a loop that collects results, without parsing it."""
+    return "for " in part.text and LOOP.search(part.text) is not None
 
 
 class _Finder:
@@ -110,10 +113,9 @@ class _Finder:
         _, last = body.places[(loop.node.end_lineno or loop.node.lineno) - 1]
         what = "loop" if isinstance(loop.node, ast.For) else "comprehension"
         text = (
-            f"The {what} in cell {cell}, line {line} (step {step.name}) could run as parallel tasks, one for each item "
-            f"of `{ast.unparse(loop.sequence)}`, because no iteration needs another one. Replace the step by these "
-            f"{len(cells)} cells to get the same values. The list must not be empty, and Metaflow starts at most 100 "
-            "tasks unless --max-num-splits allows more."
+            f"This {what} could run as parallel tasks, one for each item of `{ast.unparse(loop.sequence)}`, because no "
+            f"iteration needs another one. Replace the step by these {len(cells)} cells to get the same values. The "
+            "list must not be empty, and Metaflow starts at most 100 tasks unless --max-num-splits allows more."
         )
         return Offer(step.name, Place(cell, line, last), text, cells)
 

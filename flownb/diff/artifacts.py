@@ -144,9 +144,13 @@ def _paired(
         for place, one in _places([new[one] for one in others.values()], (), keys[1]).items():
             if place in at:
                 new[left[at[place].task]] = new.pop(others[one.task])
-    pairs = [_Pair(_label(step, old[place], new[place]), old[place], new[place]) for place in new if place in old]
-    alone = [TaskChange(step, _label(step, one), _ended(one), "") for place, one in old.items() if place not in new]
-    alone += [TaskChange(step, _label(step, one), "", _ended(one)) for place, one in new.items() if place not in old]
+    pairs = [_Pair(_label(step, one, old[one], new[one]), old[one], new[one]) for one in new if one in old]
+    alone = [
+        TaskChange(step, _label(step, place, one), _ended(one), "") for place, one in old.items() if place not in new
+    ]
+    alone += [
+        TaskChange(step, _label(step, place, one), "", _ended(one)) for place, one in new.items() if place not in old
+    ]
     return pairs, alone
 
 
@@ -176,10 +180,10 @@ def _lists(task: TaskRecord) -> list[str | None]:
     ]
 
 
-def _label(step: str, one: TaskRecord, other: TaskRecord | None = None) -> str:
-    """A task by its positions in the foreachs, in both runs if they differ."""
+def _label(step: str, place: Place, one: TaskRecord, other: TaskRecord | None = None) -> str:
+    """A task by its positions in the foreachs, in both runs if they differ; `#2` if it is the second one there."""
     texts = ["".join(f"[{frame.index}]" for frame in task.foreach) for task in (one, other) if task is not None]
-    return f"{step}{' → '.join(dict.fromkeys(texts))}"
+    return f"{step}{' → '.join(dict.fromkeys(texts))}{f' #{place[1] + 1}' if place[1] else ''}"
 
 
 def _artifact_changes(step: str, pairs: Sequence[_Pair], old: Datastore, new: Datastore) -> list[ArtifactChange]:

@@ -1,7 +1,7 @@
 """The two things that are compared: what a user's words name, with its cells and, of a run, its records.
 
-A word names a notebook's file, a notebook at a revision of git (``HEAD~1:nb.ipynb``), or a run, a step of it, or a task
-(``Flow/12``, ``12``, ``Flow/12/train``, ``Flow/12/train/3``). A number alone is a run of the flow of the other side.
+A word names a notebook's or a Metaflow file, a file at a revision of git (``HEAD~1:nb.ipynb``), or a run, a step of it
+or a task (``Flow/12``, ``12``, ``Flow/12/train``, ``Flow/12/train/3``). A number alone is a run of the other's flow.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import contextlib
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flownb.cells.cell import Cell, read_any_cell
 from flownb.cells.notebook import read_notebook
-from flownb.errors import NotFound, ParameterError, StoreError, nearest
+from flownb.errors import FlownbError, NotFound, ParameterError, StoreError, nearest
 from flownb.flow.build_graph import build_graph
 from flownb.flow.definition import FlowDefinition, define_flow
 from flownb.flow.graph import FlowGraph
@@ -25,6 +25,7 @@ from flownb.flow.names import default_flow_name
 from flownb.pathspec import safe_name
 
 if TYPE_CHECKING:
+    from flownb.flow_file.parts import FlowFile
     from flownb.session.latest import LatestResults
     from flownb.session.session import Session
     from flownb.store.datastore import Datastore
@@ -69,12 +70,15 @@ class Side:
     run : RecordedRun or None
     has_code : bool
         Whether its code is known: very old runs, and runs whose manifest is damaged, have none.
+    is_flow_file : bool
+        Whether it is a Metaflow file. What is compared with it is compared as the file that it would be exported to.
     """
 
     name: str
     flow: FlowDefinition
     run: RecordedRun | None = None
     has_code: bool = True
+    is_flow_file: bool = False
 
     @cached_property
     def graph(self) -> FlowGraph:
@@ -178,6 +182,8 @@ def read_sides(words: Sequence[str], sources: Sources) -> tuple[Side, Side]:
         side if side is not None else _run(words[place], flow, sources.open(path)) for place, side in enumerate(known)
     ]
     if len(sides) == 2:
+        if sides[0].is_flow_file != sides[1].is_flow_file:
+            return _as_flow_file(sides[0]), _as_flow_file(sides[1])
         return sides[0], sides[1]
     only = sides[0]
     if only.run is not None:
@@ -209,8 +215,40 @@ def _notebook(word: str) -> Side | None:
 
 def _side(name: str, path: Path) -> Side:
     """A side that is a file."""
-    found = define_flow(read_notebook(path).cells, default_name=default_flow_name(path))
-    return Side(name, found)
+    try:
+        cells = read_notebook(path).cells
+    except NotFound:
+        if path.suffix != ".py" or not path.exists():
+            raise
+        from flownb.flow_file.reading import read_flow_path
+
+        return Side(name, define_flow(_cells_of_flow_file(read_flow_path(path))), is_flow_file=True)
+    return Side(name, define_flow(cells, default_name=default_flow_name(path)))
+
+
+def _as_flow_file(side: Side) -> Side:
+    """A side with the code that its flow has as a Metaflow file; as it is, if it cannot be exported."""
+    from flownb.flow.build_graph import complete_graph
+    from flownb.flow_file.documentation import Documentation
+    from flownb.flow_file.reading import read_flow_file
+    from flownb.flow_file.writing import flow_code
+    from flownb.runtime.program import Program
+
+    if side.is_flow_file or side.graph.problems or not side.graph.nodes:
+        return side
+    with contextlib.suppress(FlownbError):
+        text = flow_code(Program(side.flow, complete_graph(side.graph)), Documentation(), None)
+        return replace(side, flow=define_flow(_cells_of_flow_file(read_flow_file(text))))
+    return side
+
+
+def _cells_of_flow_file(file: FlowFile) -> tuple[Cell, ...]:
+    """The cells that a Metaflow file has as a notebook."""
+    from flownb.flow_file.notebook import notebook_of
+
+    document, _ = notebook_of(file)
+    code = [one for one in document["cells"] if one["cell_type"] == "code"]
+    return tuple(read_any_cell("".join(one["source"]), tags=one["metadata"].get("tags", ())) for one in code)
 
 
 def _revision(word: str) -> Side:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["diff_lines"]
 
 RED, GREEN, CYAN, BOLD, RESET = "\x1b[31m", "\x1b[32m", "\x1b[36m", "\x1b[1m", "\x1b[0m"
+# Tasks that ended in the same way and are named.
+MOST_TASKS = 5
 SIGNS = {"added": "+", "removed": "-", "changed": "~", "layout": "~", "renamed": "~"}
 NOUNS = {
     "step": "step",
@@ -91,9 +94,13 @@ def _parameters(diff: FlowDiff) -> Iterable[str]:
 
 
 def _results(diff: FlowDiff, *, brief: bool) -> Iterable[str]:
-    for task in diff.tasks:
-        sign = "+" if not task.before else "-" if not task.after else "~"
-        yield f"  {sign} task {task.task}: {' → '.join(one for one in (task.before, task.after) if one)}"
+    for _, tasks in itertools.groupby(diff.tasks, lambda task: (task.step, task.before, task.after)):
+        same = list(tasks)
+        said = " → ".join(one for one in (same[0].before, same[0].after) if one)
+        sign = "+" if not same[0].before else "-" if not same[0].after else "~"
+        names = ", ".join(task.task for task in same[:MOST_TASKS])
+        more = f", … ({len(same)})" if len(same) > MOST_TASKS else ""
+        yield f"  {sign} task{'s' if len(same) > 1 else ''} {names}{more}: {said}"
     for one in diff.artifacts:
         yield from _artifact(one, brief=brief)
 

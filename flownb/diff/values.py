@@ -11,6 +11,7 @@ import numbers
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from types import CodeType, FunctionType
 from typing import Any
 
 from flownb.diff.shown import ATOMS, WIDTH, pair_texts, shown
@@ -22,6 +23,8 @@ __all__ = ["ValueChange", "ValueDiff", "compare_values"]
 MOST_LINES, DEEPEST, MOST_PARTS = 12, 5, 20_000
 # Lines of a text, keys and items that are listed.
 TEXT_LINES = 8
+# Items of lists of which it is found out which were added and removed; longer ones are compared by position.
+MOST_ITEMS = 2000
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ class ValueDiff:
         names = getattr(before, "_fields", None)
         if len(before) != len(after):
             self.add(path, f"{len(before)} → {_many(len(after), 'item')}")
-        if max(len(before), len(after)) <= WIDTH and not names and _are_atoms((*before, *after)):
+        if max(len(before), len(after)) <= MOST_ITEMS and not names and _are_atoms((*before, *after)):
             return self._inserted(path, before, after, depth)
         for place, (one, other) in enumerate(zip(before, after, strict=False)):
             self.compare(f"{path}.{names[place]}" if names else f"{path}[{place}]", one, other, depth + 1)
@@ -155,23 +158,30 @@ class ValueDiff:
                 for place in range(stop - start):
                     self.compare(f"{path}[{start + place}]", before[first + place], after[start + place], depth + 1)
             elif tag != "equal":
-                parts = [f"- {', '.join(map(shown, before[first:last]))}"] * (first < last)
-                parts += [f"+ {', '.join(map(shown, after[start:stop]))}"] * (start < stop)
+                parts = [f"- {_listed(before[first:last])}"] * (first < last)
+                parts += [f"+ {_listed(after[start:stop])}"] * (start < stop)
                 self.add(f"{path}[{start}]", "; ".join(parts))
 
     def _sets(self, path: str, before: AbstractSet[Any], after: AbstractSet[Any]) -> None:
         for items, sign in ((before - after, "-"), (after - before, "+")):
             if items:
-                texts = sorted(map(shown, items))
-                listed = ", ".join([*texts[:TEXT_LINES], *(["…"] if len(texts) > TEXT_LINES else [])])
-                self.add(path, f"{sign} {_many(len(items), 'item')}: {listed}")
+                self.add(path, f"{sign} {_many(len(items), 'item')}: {_listed(sorted(items, key=shown))}")
 
     def _objects(self, path: str, before: Any, after: Any, depth: int) -> None:
         """Objects of a class, by the state that is pickled of them."""
+        if isinstance(before, FunctionType):
+            if _code(before.__code__) != _code(after.__code__):
+                self.add(path, f"the code of function `{after.__qualname__}` differs")
+            self.is_complete = False  # what it refers to is not compared
+            return
         states = _state(before), _state(after)
         if states[0] is not None and states[1] is not None:
             self.is_complete = False  # a class may keep more than that
-            for name in dict.fromkeys([*states[0], *states[1]]):
+            count = len(self.changes) + self.more
+            # What is private explains little: it counts where nothing else differs.
+            for name in sorted(dict.fromkeys([*states[0], *states[1]]), key=lambda one: one.startswith("_")):
+                if name.startswith("_") and len(self.changes) + self.more > count:
+                    break
                 there = name in states[0], name in states[1]
                 if all(there):
                     self.compare(f"{path}.{name}", states[0][name], states[1][name], depth + 1)
@@ -243,6 +253,12 @@ def _kind(value: Any) -> tuple[str, str]:
     return kind.__module__, kind.__qualname__
 
 
+def _code(code: CodeType) -> tuple[Any, ...]:
+    """What a function does, without its lines."""
+    constants = tuple(_code(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts)
+    return code.co_code, code.co_names, code.co_varnames, constants
+
+
 def _state(value: Any) -> Mapping[str, Any] | None:
     """What is pickled of an object, by attribute; None if that is not known."""
     try:
@@ -252,6 +268,12 @@ def _state(value: Any) -> Mapping[str, Any] | None:
     if isinstance(found, tuple) and len(found) == 2 and all(one is None or isinstance(one, Mapping) for one in found):
         found = {**(found[0] or {}), **(found[1] or {})}
     return found if isinstance(found, Mapping) and all(isinstance(name, str) for name in found) else None
+
+
+def _listed(items: Sequence[Any]) -> str:
+    """Items on one line, the first ones if there are many."""
+    more = [f"… ({len(items)})"] if len(items) > TEXT_LINES else []
+    return ", ".join([*map(shown, items[:TEXT_LINES]), *more])
 
 
 def _many(count: int, noun: str) -> str:

@@ -52,7 +52,7 @@ class Documentation:
     module : str
         The text that the notebook begins with, as markdown.
     above : mapping of str to str
-        The markdown right above a code cell, by the cell's id and by its source.
+        The markdown right above a cell of the flow, by the cell's id, or by its source if it has no id.
     """
 
     module: str = ""
@@ -60,7 +60,12 @@ class Documentation:
 
     def of(self, cell: Cell) -> str:
         """The markdown right above a cell."""
-        return self.above.get(cell.cell_id or "") or self.above.get(f"\n{cell.source}", "")
+        return self.above.get(_key(cell), "")
+
+
+def _key(cell: Cell) -> str:
+    """What a cell is known by; files of plain text have no ids."""
+    return cell.cell_id or f"\n{cell.source}"
 
 
 def read_documentation(document: Mapping[str, Any], flow: FlowDefinition) -> Documentation:
@@ -93,7 +98,7 @@ def read_documentation(document: Mapping[str, Any], flow: FlowDefinition) -> Doc
             own = texts[1:][-1:] if cell is not None and cell.kind in ("step", "flow") else []
             module, texts, leads = "\n\n".join(texts[: len(texts) - len(own)]), own, False
         if cell is not None and texts:
-            above[raw.get("id") or f"\n{source}"] = "\n\n".join(texts)
+            above[_key(cell)] = "\n\n".join(texts)
         texts = []
     return Documentation(module, above)
 

@@ -74,6 +74,7 @@ def notes_of(file: FlowFile, flow: FlowClass, left: Iterable[Block]) -> tuple[No
     found = [
         *_opening(file),
         *(note for block in left for note in _block(file, flow, block)),
+        *_aliases(file),
         *_class(flow),
         *(note for step in flow.steps for note in _step(file, flow, step)),
     ]
@@ -92,6 +93,16 @@ def _opening(file: FlowFile) -> Iterator[Note]:
         number = lines.index(line) + 1
         what = f"`{line.strip()}` is not part of the notebook."
         yield Note(number, number, Message(what, "It means something only at the top of a file."), line)
+
+
+def _aliases(file: FlowFile) -> Iterator[Note]:
+    """Another name that the file has for Metaflow's ``step``."""
+    for node in (one for block in file.blocks for one in block.nodes):
+        for alias in node.names if isinstance(node, ast.ImportFrom) and node.module == "metaflow" else ():
+            if alias.name == "step" and alias.asname not in (None, "step"):
+                what = f"`@{alias.asname}` is written as `@step`."
+                why = "The header of a cell says what is a step, and an export writes it under its own name."
+                yield Note(node.lineno, node.end_lineno or 0, Message(what, why))
 
 
 def _block(file: FlowFile, flow: FlowClass, block: Block) -> Iterator[Note]:

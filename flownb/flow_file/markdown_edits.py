@@ -1,7 +1,8 @@
 """The markdown of a notebook, edited so that it exports to the docstrings and comments of a file.
 
 The export makes plain text of markdown, which cannot be undone. So lines whose text stays are kept as they are written,
-and of the others only the text changes: a heading stays a heading, and lines without text (images) stay.
+and of the others only the text changes: a heading stays a heading, and lines without text (images) stay. A docstring
+that no markdown gives has to be in the code.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ from flownb.flow_file.documentation import plain_text
 from flownb.flow_file.imports import LINE_LENGTH
 from flownb.flow_file.units import FlowUnits
 
-__all__ = ["edited_markdown", "edited_text", "uncommented"]
+__all__ = ["ABOUT_FLOW", "ABOUT_MODULE", "edited_markdown", "edited_text", "is_markdown", "uncommented"]
 
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s+")
 MODULE, CLASS, STEP = LINE_LENGTH - 3, LINE_LENGTH - 7, LINE_LENGTH - 11
 STEP_COMMENT = LINE_LENGTH - 6
+# No step has these names.
+ABOUT_MODULE, ABOUT_FLOW = "the module", "the flow"
 
 
 def edited_markdown(
     document: dict[str, Any], current: FlowUnits, target: FlowUnits, renamed: Mapping[str, str]
-) -> None:
+) -> frozenset[str]:
     """Edit the markdown cells of a document in place.
 
     Parameters
@@ -35,28 +38,40 @@ def edited_markdown(
         What the notebook exports to, and what it should export to.
     renamed : mapping of str to str
         New names of steps by their old ones.
+
+    Returns
+    -------
+    frozenset of str
+        `ABOUT_MODULE`, `ABOUT_FLOW` and the names of steps whose docstrings have to be in the code.
     """
     places = Places(document)
+    coded: set[str] = set()
     marked = marked_cells(document, "flow", "step")
     first = next((at for at, one in enumerate(document["cells"]) if one.get("cell_type") == "code"), 0)
     leading = texts_above(document, first)
     is_marked = any(place == first for place, _ in marked)
     own = leading[1:][-1:] if is_marked else []
-    _edit(document, places, leading[: len(leading) - len(own)], 0, "about", MODULE, current.docstring, target.docstring)
+    above = leading[: len(leading) - len(own)]
+    if not _edit(document, places, above, 0, "about", MODULE, current.docstring, target.docstring):
+        coded.add(ABOUT_MODULE)
     for place, cell in marked:
         above = own if place == first else texts_above(document, place)
         if cell.kind == "flow":
-            _edit(document, places, above, place, "about-flow", CLASS, current.class_docstring, target.class_docstring)
+            texts = (current.class_docstring, target.class_docstring)
+            if not _edit(document, places, above, place, "about-flow", CLASS, *texts):
+                coded.add(ABOUT_FLOW)
             comments = (uncommented(current.comments), uncommented(target.comments))
             _edit(document, places, above, place, "about-flow", CLASS, *comments)
             continue
         before, after = current.step(cell.name), target.step(renamed.get(cell.name, cell.name))
         if before is not None and after is not None:
             name = f"about-{after.name}"
-            _edit(document, places, above, place, name, STEP, before.docstring, after.docstring)
+            if not _edit(document, places, above, place, name, STEP, before.docstring, after.docstring):
+                coded.add(after.name)
             comments = (uncommented(before.comments), uncommented(after.comments))
             _edit(document, places, above, place, name, STEP_COMMENT, *comments)
     places.apply()
+    return frozenset(coded)
 
 
 def _edit(
@@ -68,21 +83,31 @@ def _edit(
     width: int,
     before: str,
     after: str,
-) -> None:
-    """Edit the cells that one text was made of; make one, or remove them."""
+) -> bool:
+    """Edit the cells that one text was made of; make one, or remove them. False if no markdown gives the text."""
     if before.strip() == after.strip():
-        return
+        return True
     texts = [document["cells"][one]["source"] for one in cells]
     if plain_text("\n\n".join(texts), width).strip() != before.strip():
-        return  # the text is not made of them: it is in the code
-    if not cells:
+        return True  # the text is not made of them: it is in the code
+    if not cells and is_markdown(after, width):
         places.before(place, [new_markdown(name, after)])
-        return
-    for one, text in zip(cells, edited_text(texts, after, width), strict=True):
+        return True
+    if not cells:
+        return False
+    new = edited_text(texts, after, width)
+    is_given = plain_text("\n\n".join(text for text in new if text is not None), width) == after.strip()
+    for one, text in zip(cells, new if is_given else edited_text(texts, "", width), strict=True):
         if text is None:
             places.remove(one)
         elif text != document["cells"][one]["source"]:
             document["cells"][one]["source"] = text
+    return is_given
+
+
+def is_markdown(text: str, width: int = STEP) -> bool:
+    """Whether a text, as markdown, gives itself."""
+    return plain_text(text, width) == text.strip()
 
 
 def edited_text(texts: Sequence[str], after: str, width: int) -> list[str | None]:

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from inspect import cleandoc
 from typing import Any
 
 from flownb.cells.cell import Cell
@@ -14,7 +15,9 @@ from flownb.flow.base_classes import ROOT
 from flownb.flow.method import to_metaflow_imports
 from flownb.flow.module import METAFLOW_NAMES
 from flownb.flow_file.document import Places, marked_cells, new_code, set_mark, texts_above
+from flownb.flow_file.markdown_edits import ABOUT_FLOW, ABOUT_MODULE
 from flownb.flow_file.statements import Statement, decorated, join, rewritten, same_code, split
+from flownb.flow_file.step_cells import written_text
 from flownb.flow_file.units import FlowUnits, Import, import_lines, imports_of
 
 __all__ = ["ModuleCells"]
@@ -41,12 +44,15 @@ class ModuleCells:
     document : dict
     current, target : FlowUnits
         What the notebook exports to, and what it should export to.
+    coded : frozenset of str
+        Which docstrings have to be in the cells; see `flownb.flow_file.markdown_edits`.
     """
 
-    def __init__(self, document: dict[str, Any], current: FlowUnits, target: FlowUnits) -> None:
+    def __init__(self, document: dict[str, Any], current: FlowUnits, target: FlowUnits, coded: frozenset[str]) -> None:
         self.document = document
         self.current = current
         self.target = target
+        self.coded = coded
         self.places = Places(document)
         self.shared = self._read_shared()
         self.header = next(iter(marked_cells(document, "flow")), None)
@@ -69,12 +75,19 @@ class ModuleCells:
                 continue
             statements = split(cell.parsed.code, cell.body)
             leading: list[Statement] = []
+            if not found and statements and self._is_about(statements[0]):
+                leading.append(statements.pop(0))
             while leads and statements and statements[0].is_import:
                 leading.append(statements.pop(0))
             below = [statements.pop()] if statements and not statements[-1].text else []
             leads = leads and not statements
             found.append(_Shared(place, cell, leading, statements, below))
         return found
+
+    def _is_about(self, statement: Statement) -> bool:
+        """Whether the docstring of the module comes from a statement."""
+        about = self.current.docstring
+        return bool(about) and statement.is_text and cleandoc(str(ast.literal_eval(statement.text.strip()))) == about
 
     def _code(self) -> list[list[list[Statement]]]:
         """What each statement of each shared cell becomes; with the code that belongs to no cell at the end."""
@@ -108,6 +121,10 @@ class ModuleCells:
         last = next((one for one in reversed(self.shared) if one.code), None)
         for one, places in zip(self.shared, code, strict=False):
             leading = [kept for statement in one.leading if (kept := _without_imports(statement, removed)) is not None]
+            if leading and leading[0].is_text and self.target.docstring != self.current.docstring:
+                leading[:1] = written_text(self.target.docstring)
+            elif one is self.shared[0] and ABOUT_MODULE in self.coded:
+                leading[:0] = written_text(self.target.docstring)
             if one is home and added:
                 leading += [Statement("", f"{line}\n") for line in import_lines(added)]
             new = [statement for place in places for statement in place]
@@ -124,7 +141,8 @@ class ModuleCells:
             else:
                 self.places.remove(one.place)
         lines = import_lines(added) if home is None else []
-        text = "\n\n\n".join(filter(None, ["\n".join(lines), join(rest) if last is None else ""]))
+        about = written_text(self.target.docstring) if ABOUT_MODULE in self.coded and not self.shared else []
+        text = "\n\n\n".join(filter(None, [join(about), "\n".join(lines), join(rest) if last is None else ""]))
         if text:
             self._add(f"%%shared\n{text}", "shared")
 
@@ -195,19 +213,17 @@ class ModuleCells:
             new += [one for one in places[0] if one not in new] if len(places) > 1 else []
         return (decorators if has_decorators else self.target.decorators) + join([*new, *below])
 
-    def _docstring_of(self, old: Sequence[Statement]) -> list[Statement]:
-        """The docstring that the cell itself has."""
-        first = old[0] if old and old[0].text else None
-        nodes = ast.parse(first.text).body if first is not None else []
-        is_text = len(nodes) == 1 and isinstance(nodes[0], ast.Expr) and isinstance(nodes[0].value, ast.Constant)
-        return [first] if first is not None and is_text and isinstance(nodes[0].value.value, str) else []  # type: ignore[attr-defined]
-
     def _own_docstring(self, old: Sequence[Statement]) -> list[Statement]:
-        """The same, as it should be."""
+        """The docstring that the header's cell itself has, as it should be."""
         own = self._docstring_of(old)
-        if not own or self.current.class_docstring == self.target.class_docstring:
+        is_same = not own or self.current.class_docstring == self.target.class_docstring
+        if is_same and ABOUT_FLOW not in self.coded:
             return own
-        return [Statement("", f'"""{self.target.class_docstring}"""\n')] if self.target.class_docstring else []
+        return written_text(self.target.class_docstring)
+
+    def _docstring_of(self, old: Sequence[Statement]) -> list[Statement]:
+        """The docstring that the header's cell itself has."""
+        return [one for one in old[:1] if one.is_text]
 
 
 def _is_added(one: Import) -> bool:

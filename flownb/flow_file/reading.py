@@ -193,6 +193,12 @@ def _without_flow(source: Source, filename: str) -> FlowFileError:
                 f"Line {node.lineno} defines it in an `if`, a `try` or a function, and a notebook has a flow as it is.",
                 "Move the class to the left margin, then import the file again.",
             )
+    if any(line.startswith("# %%") for line in source.lines):
+        return FlowFileError(
+            f"`{filename}` has no flow.",
+            "Its lines `# %%` make it a notebook in the percent format.",
+            "Give it to the other commands as it is; `flownb convert` finds the steps of a plain notebook.",
+        )
     return FlowFileError(
         f"`{filename}` has no flow.",
         "A flow is a class whose base class is Metaflow's `FlowSpec`, or that has methods with `@step`.",

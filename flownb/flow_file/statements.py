@@ -47,6 +47,13 @@ class Statement:
         return self.leading + self.text
 
     @property
+    def is_text(self) -> bool:
+        """Whether it is a text alone, as a docstring is."""
+        nodes = _parsed(self.text).body if self.text.lstrip("rRuU \t")[:1] in "'\"(" else []
+        node = nodes[0] if len(nodes) == 1 else None
+        return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+    @property
     def key(self) -> str:
         """What statements that are the same have in common."""
         return same_key(self.whole)

@@ -18,10 +18,12 @@ from flownb.cells.body import Transition, is_next_call, read_transition
 from flownb.cells.cell import Cell
 from flownb.cells.header import INPUTS, StepHeader
 from flownb.flow_file.document import Places, marked_cells, new_code, new_markdown, set_mark, texts_above
+from flownb.flow_file.documentation import docstring
+from flownb.flow_file.markdown_edits import is_markdown
 from flownb.flow_file.statements import Statement, decorated, join, rewritten, same_code, split
 from flownb.flow_file.units import FlowUnits, StepUnit
 
-__all__ = ["Form", "StepCells", "next_of", "without_next"]
+__all__ = ["Form", "StepCells", "next_of", "without_next", "written_text"]
 
 _LOAD = re.compile(r'(?:if hasattr\(self, "(\w+)"\): )?(\w+) = self\.(\w+)')
 _CAPTURE = re.compile(r"self\.(\w+) = (\w+)")
@@ -62,6 +64,8 @@ class StepCells:
         What it should export to.
     renamed : mapping of str to str
         New names of steps by their old ones.
+    coded : frozenset of str
+        Steps whose docstrings have to be in their cells.
     """
 
     def __init__(
@@ -71,12 +75,14 @@ class StepCells:
         loads: Mapping[str, tuple[str, ...]],
         target: FlowUnits,
         renamed: Mapping[str, str],
+        coded: frozenset[str],
     ) -> None:
         self.document = document
         self.current = current
         self.loads = loads
         self.target = target
         self.renamed = renamed
+        self.coded = coded
         self.places = Places(document)
         self.cells: dict[str, tuple[int, Cell]] = {}
         for place, cell in marked_cells(document, "step"):
@@ -153,9 +159,12 @@ class StepCells:
         statements = split(body)
         if not form.explicit and statements and is_transition(statements[-1]) and not has_comment(statements[-1].whole):
             body = join(statements[:-1])
+        is_text = is_markdown(step.docstring)
+        if not is_text:
+            body = join(written_text(step.docstring)) + "\n" + body
         text = _decorated(step.comments, step.decorators, body)
         source = f"%%step {header.line}\n{text}".rstrip("\n")
-        docs = [new_markdown(f"about-{step.name}", step.docstring)] if step.docstring else []
+        docs = [new_markdown(f"about-{step.name}", step.docstring)] if step.docstring and is_text else []
         return [*docs, new_code(f"step-{step.name}", source)]
 
     def _reorder(self) -> None:
@@ -183,12 +192,17 @@ class StepCells:
         header = replace(header, after=tuple(self.renamed.get(name, name) for name in header.after))
         if form.headers:
             header = self._derived(header, explicit)
-        is_same = own is not None and replace(own, name=step.name).same_as(step)
+        tree = cell.parsed.tree
+        has_text = step.name in self.coded or (tree is not None and ast.get_docstring(tree) is not None)
+        texts = {} if has_text else {"docstring": step.docstring, "comments": step.comments}
+        is_same = own is not None and replace(own, name=step.name, **texts).same_as(step)
         if is_same and not form.verbatim and not form.explicit:
             if header != cell.header:
                 set_mark(self.document["cells"][place], cell, header, cell.body)
             return
-        header, body = _Body(cell, header, own, self.loads.get(cell.name, ()), step, form).written()
+        is_coded = step.name in self.coded
+        how = replace(form, verbatim=form.verbatim or is_coded)
+        header, body = _Body(cell, header, own, self.loads.get(cell.name, ()), step, how).written(is_coded)
         set_mark(self.document["cells"][place], cell, _signed(header, step), body)
 
     def _derived(self, header: StepHeader, explicit: set[str]) -> StepHeader:
@@ -265,8 +279,8 @@ class _Body:
         found = found[len(loads) : len(found) - captures]
         return [*found, *last] if self.has_next else found
 
-    def written(self) -> tuple[StepHeader, str]:
-        """The header with the captures, and the text below it."""
+    def written(self, is_coded: bool) -> tuple[StepHeader, str]:
+        """The header with the captures, and the text below it; `is_coded` adds the docstring."""
         new = split(self.step.body)
         tail: list[str] = []
         has_next = self.has_next or self.form.explicit
@@ -282,12 +296,13 @@ class _Body:
             captures = self._take_captures(new, tail)
         old = [one for one in self.old if one.text]
         below = [one for one in self.old if not one.text]
-        own_docstring = old[:1] if old and is_docstring(old[0]) and len(old) == len(self.shown) + 1 else []
+        own_docstring = old[:1] if old and old[0].is_text and len(old) == len(self.shown) + 1 else []
         old = old[len(own_docstring) :]
         if not old and [one.text.strip() for one in new] == ["pass"] and not has_comment(new[0].whole):
             new = []
-        if own_docstring and self.own is not None and self.own.docstring != self.step.docstring:
-            own_docstring = [Statement("", f'"""{self.step.docstring}"""\n')] if self.step.docstring else []
+        is_other = self.own is not None and self.own.docstring != self.step.docstring
+        if is_coded or (own_docstring and is_other):
+            own_docstring = written_text(self.step.docstring)
         found = [one for place in rewritten(old, [*new, *last], self.shown) for one in place]
         comments = "".join(reversed(tail))
         if comments.strip():
@@ -336,15 +351,9 @@ def is_transition(statement: Statement) -> bool:
     return len(nodes) == 1 and is_next_call(nodes[0])
 
 
-def is_docstring(statement: Statement) -> bool:
-    """Whether a statement is only a text."""
-    nodes = ast.parse(statement.text).body
-    return (
-        len(nodes) == 1
-        and isinstance(nodes[0], ast.Expr)
-        and isinstance(nodes[0].value, ast.Constant)
-        and isinstance(nodes[0].value.value, str)
-    )
+def written_text(text: str) -> list[Statement]:
+    """A docstring as a statement; none if there is no text."""
+    return [Statement("", "".join(f"{line}\n" for line in docstring(text, 0)))] if text else []
 
 
 def has_comment(text: str) -> bool:

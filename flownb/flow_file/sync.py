@@ -125,9 +125,9 @@ def _made(
     """The notebook with the edits in the forms of an attempt."""
     document = copy.deepcopy(document)
     # Texts first, where each is next to its cell.
-    edited_markdown(document, current.units, target, renamed)
-    ModuleCells(document, current.units, target).edit(attempt.imports)
-    StepCells(document, current.units, current.loads, target, renamed).edit(attempt.form)
+    coded = edited_markdown(document, current.units, target, renamed)
+    ModuleCells(document, current.units, target, coded).edit(attempt.imports)
+    StepCells(document, current.units, current.loads, target, renamed, coded).edit(attempt.form)
     return document
 
 

@@ -90,7 +90,7 @@ class Merging:
 
 def merge_lines(base: str, ours: str, theirs: str) -> str | None:
     """Merge two edits of a text; None if they change the same lines, or insert lines at the same place."""
-    lines = base.splitlines(keepends=True)
+    lines = _lines(base)
     edits = sorted({*_edits(lines, ours), *_edits(lines, theirs)})
     for (first, end, _), (other, other_end, _) in pairwise(edits):
         if other < end or (first, end) == (other, other_end):
@@ -100,9 +100,14 @@ def merge_lines(base: str, ours: str, theirs: str) -> str | None:
     return "".join(lines)
 
 
+def _lines(text: str) -> list[str]:
+    """The lines of a text with their ends, as Python counts them."""
+    return [f"{line}\n" for line in text.removesuffix("\n").split("\n")] if text else []
+
+
 def _edits(lines: Sequence[str], text: str) -> list[tuple[int, int, tuple[str, ...]]]:
     """Which lines a text has in place of which lines."""
-    other = text.splitlines(keepends=True)
+    other = _lines(text)
     matcher = SequenceMatcher(None, lines, other, autojunk=False)
     return [
         (first, end, tuple(other[new_first:new_end]))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flownb.errors import NotFound
+
+if TYPE_CHECKING:
+    from flownb.convert.files import Converted
 
 __all__ = ["convert_notebook"]
 
@@ -13,8 +17,8 @@ __all__ = ["convert_notebook"]
 OWN = re.compile(r"\s*%flow\s+convert\b[^\n]*\s*")
 
 
-def convert_notebook(notebook: Path | None, words: list[str]) -> None:
-    """Convert the saved document of a notebook, and print what is said of it.
+def convert_notebook(notebook: Path | None, words: list[str]) -> tuple[Converted, list[str]]:
+    """Convert the saved document of a notebook, and return what is said of it too.
 
     Parameters
     ----------
@@ -48,4 +52,4 @@ def convert_notebook(notebook: Path | None, words: list[str]) -> None:
         force=values["force"],
     )
     converted = convert_file(notebook, options, without=lambda source: OWN.fullmatch(source) is not None, notify=print)
-    print("\n".join([f"converted {notebook.name} as it was last saved", "", *converted.lines]))
+    return converted, [f"converted {notebook.name} as it was last saved", "", *converted.lines]

@@ -265,7 +265,8 @@ class RunMagics(Magics):
         """Convert the notebook in which this is executed, as it was saved, to a flow in a new file."""
         from flownb.magics.conversion import convert_notebook
 
-        convert_notebook(self.frontend.session.notebook, words)
+        _, lines = convert_notebook(self.frontend.session.notebook, words)
+        print("\n".join(lines))
 
     def _export(self, words: list[str]) -> None:
         """Write flow.py."""

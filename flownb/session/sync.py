@@ -32,7 +32,7 @@ from flownb.flow_file.units import FlowUnits, read_units
 from flownb.flow_file.writing import flow_code
 from flownb.runtime.program import Program
 
-__all__ = ["Sync", "conflict_lines", "lost_comments", "new_file_text", "plan_sync"]
+__all__ = ["Sync", "conflict_lines", "exported_units", "lost_comments", "new_file_text", "plan_sync"]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def plan_sync(notebook: Path, file: Path, take: Side | None = None) -> Sync:
     _require_own(notebook, file, text)
 
     def export(one: dict[str, Any]) -> Exported:
-        return _exported(notebook, one)
+        return exported_units(notebook, one)
 
     current = export(document)
     ours, theirs = current.units, read_units(text, file.name, flow=current.units.name)
@@ -178,7 +178,7 @@ def _require_own(notebook: Path, file: Path, text: str) -> None:
         )
 
 
-def _exported(notebook: Path, document: Mapping[str, Any]) -> Exported:
+def exported_units(notebook: Path, document: Mapping[str, Any]) -> Exported:
     """What a notebook exports to."""
     codes = [raw for raw in document["cells"] if raw.get("cell_type") == "code"]
     cells = [

@@ -71,6 +71,16 @@ def test_an_export_is_written_once(write: Write, tmp_path: Path) -> None:
     assert "n = 3 # 3" in file.read_text()
 
 
+def test_a_notebook_of_plain_text_has_text_too(tmp_path: Path) -> None:
+    """The markdown of percent files, whose cells have no ids."""
+    (tmp_path / "nb.py").write_text(
+        "# %% [markdown]\n# # About\n\n# %%\nx = 1\n\n# %% [markdown]\n# *Load*.\n\n# %%\n# %%step s\n"
+    )
+    text = flownb("export", "nb.py", "-o", "-", cwd=tmp_path)[1]
+    assert '"""About"""' in text
+    assert '    def s(self):\n        """*Load*."""\n' in text
+
+
 def test_an_edited_file_is_not_overwritten(write: Write, tmp_path: Path) -> None:
     """The edits are shown, with what to do; --force replaces them."""
     write(*CELLS)

@@ -143,6 +143,12 @@ def test_a_name_that_a_flow_cannot_have_is_changed() -> None:
     assert said == ["The step `_data` is called `data`.", "The step `model` is called `model_step`."]
 
 
+def test_a_step_that_does_not_follow_the_one_it_reads_from_is_named() -> None:
+    """Kale does not see that value either, so the tag is missing."""
+    _, notes = kale_notebook(notebook(("step:load", "path = 1"), ("step:train", "print(path)")))
+    assert notes[0].what == "Step train reads `path`, which load sets, and does not follow it."
+
+
 REFUSED = {
     "no steps": ((("imports", "import os"),), "The notebook has no steps with Kale's tags."),
     "two steps in a cell": ((("block:a;b", "x = 1"),), "Cell 1 has the tags of several steps: a, b."),
@@ -151,6 +157,7 @@ REFUSED = {
         (("pipeline-parameters", "k = 3\nrate = k / 2"), ("step:a", "print(rate)")),
         "`rate = k / 2` of cell 1 computes a value from a parameter.",
     ),
+    "another notebook": ((("notebook:other", ""),), "Cell 1 is another notebook, by its tag `notebook:other`."),
     "prev alone": ((("prev:a", "x = 1"),), "Cell 1 has the tag `prev:a` and does not name a step."),
     "a notebook of flownb's": (
         (("step:a out:x", "x = 1"),),

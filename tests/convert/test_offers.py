@@ -151,9 +151,9 @@ def test_the_offer_has_the_whole_step() -> None:
     ]
     assert offers[0].place == Place(2, 6, 9)
     assert offers[0].text == (
-        "The loop in cell 2, line 6 (step fit_best) could run as parallel tasks, one for each item of "
-        "`enumerate(sizes)`, because no iteration needs another one. Replace the step by these 3 cells to get the same "
-        "values. The list must not be empty, and Metaflow starts at most 100 tasks unless --max-num-splits allows more."
+        "This loop could run as parallel tasks, one for each item of `enumerate(sizes)`, because no iteration needs "
+        "another one. Replace the step by these 3 cells to get the same values. The list must not be empty, and "
+        "Metaflow starts at most 100 tasks unless --max-num-splits allows more."
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from flownb.cells.cell import read_cell
 from flownb.cli.main import main
+from flownb.client.artifacts import cell_tags
 from flownb.diff import artifacts
 from flownb.diff.compare import compare
 from flownb.diff.sides import kernel_sources, read_sides
@@ -152,6 +153,18 @@ def test_a_revision_of_git(said: Said, here: Path, monkeypatch: pytest.MonkeyPat
     assert said("HEAD:nb.ipynb", "../nb.ipynb", "--only", "graph") == (1, ["graph", "  ~ train is called fit"])
 
 
+def test_files_of_other_formats(said: Said, here: Path, tmp_path: Path) -> None:
+    """A percent script is a notebook; with a Metaflow file everything is compared as the file that it exports to."""
+    script = tmp_path / "nb.py"
+    script.write_text("\n\n".join(f"# %%\n# {one}" for one in LATER))
+    assert said("nb.ipynb", str(script)) == (0, ["no differences"])
+    file = tmp_path / "flow.py"
+    assert main(["export", "nb.ipynb", "-o", str(file)]) == 0
+    assert said("nb.ipynb", str(file)) == (0, ["no differences"])
+    file.write_text(file.read_text().replace("n = 1", "n = 2"))
+    assert said(str(file), "F/2", "--only", "code", "--stat") == (1, ["code", "  ~ step pick: +1 -1 lines"])
+
+
 def test_as_json(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same as plain data."""
     assert main(["diff", "1", "2", "--json", "--only", "artifacts", "--only", "graph"]) == 1
@@ -230,6 +243,12 @@ def test_tags_are_recorded(make_session: Callable[..., Session]) -> None:
     session.define(read_cell("%%step last --join\n1"))
     begin_run(session, RunOptions(executor="inline")).drive()
     assert said_in_kernel(session) == ["no differences"]
+
+
+def test_tags_that_older_versions_recorded() -> None:
+    """Of a cell that tags mark an older record has kind and name alone."""
+    cells = [{"kind": "step", "name": "a"}, {"kind": "flow", "name": "F(B)"}, {"kind": "shared", "name": ""}]
+    assert [cell_tags(one) for one in cells] == [["step:a"], ["flow:F(B)"], ["shared"]]
 
 
 def test_two_notebooks_without_a_datastore(write_notebook: WriteNotebook, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,13 @@ class Model:
     weights: Any = None
 
 
+class Fitted:
+    """A model with public results and private details."""
+
+    def __init__(self, score: int, detail: int) -> None:
+        self._detail, self.score = detail, score
+
+
 class Silent:
     """An object that equals no other and shows nothing of itself."""
 
@@ -62,6 +69,14 @@ def said(before: Any, after: Any) -> list[str]:
         ({1, 2}, {2, 3}, ["- 1 item: 1", "+ 1 item: 3"]),
         ({"a": 1, "b": {"c": 2}}, {"b": {"c": 3}, "d": 4}, ["- 'a': 1", "+ 'd': 4", "['b']['c']: 2 → 3"]),
         (Model(3), Model(4), [".depth: 3 → 4"]),
+        (Fitted(1, 1), Fitted(2, 2), [".score: 1 → 2"]),
+        (Fitted(1, 1), Fitted(1, 2), ["._detail: 1 → 2"]),
+        ([len, lambda: 3], [len, lambda: 4], ["[1]: the code of function `<lambda>` differs"]),
+        (
+            list(range(200)),
+            list(range(10, 210)),
+            ["[0]: - 0, 1, 2, 3, 4, 5, 6, 7, … (10)", "[190]: + 200, 201, 202, 203, 204, 205, 206, 207, … (10)"],
+        ),
         (
             Model(3, np.zeros(2)),
             Model(3, np.ones(2)),

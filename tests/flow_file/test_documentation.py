@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flownb.cells.cell import read_cell
 from flownb.cells.notebook import read_document
+from flownb.flow.definition import define_flow
 from flownb.flow_file.documentation import (
     Documentation,
     comment,
@@ -116,12 +118,7 @@ def exported(*cells: str) -> str:
     code = [cell for cell in cells if not cell.startswith("md: ")]
     flow = define(*code)
     documentation = read_documentation(notebook(*cells), flow)
-    by_source = {
-        f"\n{one['source']}": text
-        for one in notebook(*cells)["cells"]
-        if (text := documentation.above.get(one.get("id", "")))
-    }
-    return flow_file(Program(flow, shipped(*code)), documentation=Documentation(documentation.module, by_source))
+    return flow_file(Program(flow, shipped(*code)), documentation=documentation)
 
 
 CELLS = (
@@ -238,11 +235,11 @@ def test_the_documented_file_is_formatted() -> None:
 @pytest.mark.parametrize(
     ("cells", "module", "above"),
     [
-        (["md: a", "md: b", "%%step s"], "a", {"c2": "b"}),
+        (["md: a", "md: b", "%%step s"], "a", {"\n%%step s": "b"}),
         (["md: a", "%%step s"], "a", {}),
-        (["md: a", "md: b", "%%shared\nx = 1", "md: c", "%%step s"], "a\n\nb", {"c4": "c"}),
-        (["md: a", "md: b", "x", "md: c", "md: d", "%%step s"], "a\n\nb", {"c5": "c\n\nd"}),
-        (["%%step s", "md: a", "%%step t"], "", {"c2": "a"}),
+        (["md: a", "md: b", "%%shared\nx = 1", "md: c", "%%step s"], "a\n\nb", {"\n%%step s": "c"}),
+        (["md: a", "md: b", "x", "md: c", "md: d", "%%step s"], "a\n\nb", {"\n%%step s": "c\n\nd"}),
+        (["%%step s", "md: a", "%%step t"], "", {"\n%%step t": "a"}),
     ],
 )
 def test_whose_text_it_is(cells: list[str], module: str, above: dict[str, str]) -> None:
@@ -306,3 +303,10 @@ def test_metaflow_shows_the_text(tmp_path: Path) -> None:
         "Its own. => end",
     ):
         assert "".join(text.split()) in shown
+
+
+def test_cells_are_found_by_their_ids() -> None:
+    """A cell that was edited since the notebook was saved keeps the text above it."""
+    flow = define_flow([read_cell("%%step s\nedited", cell_id="c2"), read_cell("%%step t", cell_id="new")])
+    found = read_documentation(notebook("md: a", "md: b", "%%step s", "md: c", "%%step t"), flow)
+    assert found == Documentation("a", {"c2": "b", "new": "c"})

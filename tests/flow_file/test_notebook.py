@@ -256,6 +256,12 @@ NOT_CARRIED = {
         ),
         ["line 7: `@retry` of the function `f` counts as a decorator of step start."],
     ),
+    "another name for step": (
+        flow(
+            "    @s\n    def start(self):\n        self.next(self.end)\n", before="from metaflow import step as s\n\n\n"
+        ),
+        ["line 4: `@s` is written as `@step`."],
+    ),
     "a use of a step": (
         flow("    @step\n    def start(self):\n        self.next(self.end)\n    other = start\n"),
         ["line 8: This code of the class body uses the step `start`."],
@@ -291,6 +297,7 @@ def test_another_flow_of_the_file_is_module_code_only_if_it_is_used() -> None:
 
 ERRORS = {
     "no flow": ("x = 1\n", "`f.py` has no flow."),
+    "a percent notebook": ("# %%\nx = 1\n", "`f.py` has no flow."),
     "a flow in other code": (
         "import metaflow\nif 1:\n    class F(metaflow.FlowSpec): pass\n",
         "The flow `F` of `f.py` is inside other code.",

@@ -22,6 +22,8 @@ __all__ = ["HISTORY", "CellFacts", "Function", "outline", "read_cell"]
 
 HISTORY = re.compile(r"(_{1,3}|_i{1,3}|_\d+|_i\d+|_ih|_oh|_dh|In|Out)")
 
+CATCH_ALL = frozenset({"NameError", "Exception", "BaseException"})
+NAMESPACES = frozenset({"globals", "locals", "vars", "dir"})
 # Magics that execute the rest of their line as Python.
 EXECUTING = re.compile(r"%(time|timeit|prun|memit)\s+((?:-\w+(?:\s*\d+)?\s+)*)(.*)", re.DOTALL)
 ASSIGNING = re.compile(r"([\w\s,]+?)\s*=\s*[%!]")
@@ -107,6 +109,11 @@ class CellFacts:
         return list(ast.walk(self.tree)) if self.tree is not None else []
 
     @cached_property
+    def nodes_outside(self) -> list[ast.AST]:
+        """All nodes outside of the bodies of functions."""
+        return list(ast.walk(outline(self.tree) or ast.Module([], []))) if self.functions else self.nodes
+
+    @cached_property
     def deleted(self) -> dict[str, int]:
         """Names that the cell certainly deletes, and does not bind again."""
         targets = [
@@ -122,14 +129,49 @@ class CellFacts:
     @cached_property
     def called(self) -> frozenset[str]:
         """Plain names that the cell calls outside of functions."""
-        calls = (node for node in ast.walk(outline(self.tree) or ast.Module([], [])) if isinstance(node, ast.Call))
+        calls = (node for node in self.nodes_outside if isinstance(node, ast.Call))
         return frozenset(node.func.id for node in calls if isinstance(node.func, ast.Name))
+
+    @cached_property
+    def guarded(self) -> set[str]:
+        """Names that a cell may read without a value: in a ``try`` that expects it, or after ``"x" in globals()``."""
+        found: set[str] = set()
+        for node in self.nodes:
+            if isinstance(node, ast.Try) and any(_catches(one) for one in node.handlers):
+                found |= {one.id for part in node.body for one in ast.walk(part) if isinstance(one, ast.Name)}
+            elif isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant):
+                after = node.comparators[0]
+                if isinstance(after, ast.Call) and getattr(after.func, "id", "") in NAMESPACES:
+                    found.add(str(node.left.value))
+        return found
+
+    @cached_property
+    def defines_unseen(self) -> bool:
+        """Whether code defines names that cannot be seen: ``exec``, ``globals()["x"] = …``."""
+        for node in self.nodes:
+            if isinstance(node, ast.Call):
+                called = node.func
+                if isinstance(called, ast.Name) and called.id == "exec":
+                    return True
+                owner = called.value if isinstance(called, ast.Attribute) and called.attr == "update" else None
+            else:
+                owner = node.value if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) else None
+            if isinstance(owner, ast.Call) and getattr(owner.func, "id", "") in NAMESPACES:
+                return True
+        return False
 
     @property
     def only_defines(self) -> bool:
         """Whether the cell has nothing but imports and definitions, or no code at all."""
         kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
         return all(isinstance(node, kinds) or _is_text(node) for node in (self.tree.body if self.tree else ()))
+
+
+def _catches(handler: ast.ExceptHandler) -> bool:
+    """Whether an except clause catches a NameError."""
+    return handler.type is None or any(
+        isinstance(one, ast.Name) and one.id in CATCH_ALL for one in ast.walk(handler.type)
+    )
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -48,6 +48,8 @@ def _functions(notebook: Notebook) -> Iterator[Function]:
 
 def _writers(notebook: Notebook, name: str) -> list[int]:
     """Cells that give a variable a value or certainly change it; the same constant twice counts once."""
+    if name in notebook.writers:
+        return notebook.writers[name]
     found: set[int] = set()
     values: set[str] = set()
     for number in notebook.binders.get(name, ()):
@@ -67,7 +69,8 @@ def _writers(notebook: Notebook, name: str) -> list[int]:
             values.add(text)
             found.add(number)
     found.update(notebook.changers.get(name, ()))
-    return sorted(found)
+    notebook.writers[name] = sorted(found)
+    return notebook.writers[name]
 
 
 def check_writes_name(notebook: Notebook) -> Iterator[Finding]:

@@ -14,18 +14,16 @@ from flownb.errors import closest
 
 __all__ = []
 
-CATCH_ALL = frozenset({"NameError", "Exception", "BaseException"})
 # Cell magics that bind no names, unless an option names them.
 NAMELESS = frozenset(
     {"bash", "cmd", "file", "html", "HTML", "javascript", "js", "latex", "markdown", "perl", "ruby", "script", "sh"}
     | {"svg", "SVG", "system", "sx", "timeit", "writefile"}
 )
-NAMESPACES = frozenset({"globals", "locals", "vars", "dir"})
 
 
 def check_undefined_name(notebook: Notebook) -> Iterator[Finding]:
     """Report names that no cell defines, or that a cell deletes, with the most similar name."""
-    if _any_name(notebook):
+    if notebook.defines_unseen:
         return
     for name, places in _missing(notebook).items():
         if _sources(notebook, places[0].cell):
@@ -63,7 +61,7 @@ def _missing(notebook: Notebook) -> dict[str, list[Place]]:
     """Names that cells or their functions read, and that no cell defines, with places."""
     found: dict[str, list[Place]] = {}
     for facts in notebook.cells:
-        known = _guarded(facts)
+        known = facts.guarded
         for name, line in _all_reads(facts).items():
             if name in KNOWN_NAMES or name in notebook.binders or name in known or HISTORY.fullmatch(name):
                 continue
@@ -79,42 +77,6 @@ def _all_reads(facts: CellFacts) -> dict[str, int]:
     return {**reads, **facts.names.reads}
 
 
-def _guarded(facts: CellFacts) -> set[str]:
-    """Names that a cell may read without a value: in a ``try`` that expects it, or after ``"x" in globals()``."""
-    found: set[str] = set()
-    for node in facts.nodes:
-        if isinstance(node, ast.Try) and any(_catches(one) for one in node.handlers):
-            found |= {one.id for part in node.body for one in ast.walk(part) if isinstance(one, ast.Name)}
-        elif isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant):
-            after = node.comparators[0]
-            if isinstance(after, ast.Call) and getattr(after.func, "id", "") in NAMESPACES:
-                found.add(str(node.left.value))
-    return found
-
-
-def _catches(handler: ast.ExceptHandler) -> bool:
-    """Whether an except clause catches a NameError."""
-    return handler.type is None or any(
-        isinstance(one, ast.Name) and one.id in CATCH_ALL for one in ast.walk(handler.type)
-    )
-
-
-def _any_name(notebook: Notebook) -> bool:
-    """Whether code defines names that cannot be seen: ``exec``, ``globals()["x"] = …``."""
-    for facts in notebook.cells:
-        for node in facts.nodes:
-            if isinstance(node, ast.Call):
-                called = node.func
-                if isinstance(called, ast.Name) and called.id == "exec" and "exec" not in notebook.binders:
-                    return True
-                owner = called.value if isinstance(called, ast.Attribute) and called.attr == "update" else None
-            else:
-                owner = node.value if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) else None
-            if isinstance(owner, ast.Call) and getattr(owner.func, "id", "") in NAMESPACES:
-                return True
-    return False
-
-
 def _gap_before(notebook: Notebook, count: int) -> bool:
     """Whether a cell that was executed before is not in the notebook as it was."""
     counts = {facts.cell.execution_count for facts in notebook.cells}
@@ -126,7 +88,7 @@ def _deleted(notebook: Notebook) -> Iterator[Finding]:
     gone: dict[str, tuple[int, int]] = {}
     for facts in notebook.cells:
         for name, line in facts.names.reads.items():
-            if name in gone and name not in _guarded(facts):
+            if name in gone and name not in facts.guarded:
                 number, where = gone.pop(name)
                 yield finding(
                     "hidden",
@@ -146,7 +108,7 @@ def check_used_above_definition(notebook: Notebook) -> Iterator[Finding]:
     known: set[str] = set()
     for facts in notebook.cells:
         late: dict[int, dict[str, int]] = {}
-        guarded = _guarded(facts) | known | KNOWN_NAMES | notebook.imports_of_stars(facts.number)
+        guarded = facts.guarded | known | KNOWN_NAMES | notebook.imports_of_stars(facts.number)
         for name, line in facts.names.reads.items():
             below = notebook.binders.get(name, [])
             if name in guarded or not below:
@@ -274,7 +236,7 @@ def _shadowed_import(notebook: Notebook, name: str, numbers: list[int]) -> Itera
 
 def check_name_from_magic(notebook: Notebook) -> Iterator[Finding]:
     """Report names that only a magic or a star import can define."""
-    if _any_name(notebook):
+    if notebook.defines_unseen:
         return
     found: dict[tuple[int, str, int], dict[str, Place]] = {}
     for name, places in _missing(notebook).items():

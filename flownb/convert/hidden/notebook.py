@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-from flownb.convert.hidden.facts import CellFacts, Function, outline, read_cell
+from flownb.convert.hidden.facts import CellFacts, Function, read_cell
 from flownb.convert.hidden.statements import path_of
 from flownb.convert.plain import PlainCell
 from flownb.convert.proposal import Proposal
@@ -62,6 +62,9 @@ class Notebook:
         for facts in self.cells:
             for change in facts.changes:
                 self.changers.setdefault(change.name, set()).add(facts.number)
+        self._calls: dict[int, list[Call]] = {}
+        self._used: dict[str, list[int]] = {}
+        self.writers: dict[str, list[int]] = {}
         self._places = _step_lines(proposal)
 
     def _read_imports(self, number: int, tree: ast.Module | None) -> None:
@@ -80,11 +83,13 @@ class Notebook:
                         path = f"{module}.{alias.name}"
                         self.imports.setdefault(alias.asname or alias.name, {}).setdefault(path, number)
 
-    def calls(self, facts: CellFacts) -> Iterator[Call]:
+    def calls(self, facts: CellFacts) -> list[Call]:
         """All calls of a cell, also in its functions."""
-        for node in facts.nodes:
-            if isinstance(node, ast.Call):
-                yield Call(path_of(node.func, self.imports), node)
+        found = self._calls.get(facts.number)
+        if found is None:
+            nodes = [node for node in facts.nodes if isinstance(node, ast.Call)]
+            found = self._calls[facts.number] = [Call(path_of(node.func, self.imports), node) for node in nodes]
+        return found
 
     def imports_of_stars(self, number: int) -> frozenset[str]:
         """All names that the notebook binds, if a star import up to a cell may bind any of them before."""
@@ -97,13 +102,20 @@ class Notebook:
         found: set[str] = set()
         waiting, seen = [name], {name}
         while waiting:
-            for function in self.functions.get(waiting.pop(), ()):
-                if function.cell > number or function.called == "class":
+            definitions = self.functions.get(waiting.pop(), [])
+            last = bisect_right(definitions, number, key=lambda one: one.cell)
+            for function in definitions[max(last - 1, 0) : last]:
+                if function.called == "class":
                     continue
                 found |= function.reads.keys()
                 waiting += [one for one in function.reads if one in self.functions and one not in seen]
                 seen |= function.reads.keys()
         return frozenset(found)
+
+    @cached_property
+    def defines_unseen(self) -> bool:
+        """Whether a cell defines names that cannot be seen."""
+        return any(facts.defines_unseen for facts in self.cells)
 
     @cached_property
     def calls_by_name(self) -> dict[str, list[tuple[int, int]]]:
@@ -146,6 +158,8 @@ class Notebook:
 
     def used_in(self, function: str) -> list[int]:
         """Cells that use a function when they are executed, also through other functions."""
+        if function in self._used:
+            return self._used[function]
         found: set[int] = set()
         waiting, seen = [function], {function}
         while waiting:
@@ -156,7 +170,8 @@ class Notebook:
                 if other not in seen:
                     seen.add(other)
                     waiting.append(other)
-        return sorted(found)
+        self._used[function] = sorted(found)
+        return self._used[function]
 
     def _calls_itself(self, number: int, name: str) -> bool:
         """Whether a cell uses a function that it defines."""
@@ -167,9 +182,7 @@ class Notebook:
         """For each cell, names that it loads outside of functions."""
         return {
             facts.number: {
-                node.id
-                for node in ast.walk(outline(facts.tree) or ast.Module([], []))
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+                node.id for node in facts.nodes_outside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
             }
             for facts in self.cells
             if facts.functions
