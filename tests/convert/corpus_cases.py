@@ -242,4 +242,4 @@ EDITS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "shell_makes_folder": (("!mkdir -p {folder}", "import os\nos.makedirs(folder, exist_ok=True)"),),
 }
-"""For each notebook that runs and is refused the edit after which it converts: a text of a cell, and what replaces it."""
+"""The edit after which each notebook that runs and is refused converts: texts of cells and what replaces them."""

@@ -171,7 +171,8 @@ def lines_that_differ(
     for step in steps:
         ours = _lines(printed.get(step.name, ""), bool(chance))
         theirs = [line for cell in step.cells for line in _lines(plain.cells[cell].printed, bool(chance))]
-        if displays and any(plain.cells[cell].displayed for cell in step.cells):
+        cells = [plain.cells[cell] for cell in step.cells]
+        if any((displays and cell.displayed) or cell.source.startswith("%%capture") for cell in cells):
             rest = iter(ours)
             found += [f"{step.name} does not print {line!r}" for line in theirs if line not in rest]
             continue
@@ -188,7 +189,7 @@ def _lines(text: str, chance: bool) -> list[str]:
 
     In flownb the notebook's classes have another module than in a notebook and on Metaflow.
     """
-    text = re.sub(r"(?m)^(CPU times|Wall time): .*", "", text)
+    text = re.sub(r"(?m)^(CPU times|Wall time): .*|^.* per loop \(mean .*", "", text)
     text = re.sub(r"\bflownb_flow_\w+\.", "__main__.", text)
     text = re.sub(r"0x[0-9a-f]+", "0x…", text).replace("\r", "\n")
     text = re.sub(r"[\d.]+", "#", text) if chance else text
