@@ -47,6 +47,13 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
             "%%step c\nprint(xs)",
         ],
     ),
+    "a cell that calls a function which only steps have is part of a step": (
+        ["xs = [3, 1]\nxs.append(2)", "def total(k):\n    return k * sum(xs)", "total(0)", "y = total(2)\nprint(y)"],
+        [
+            "%%step make_xs -> xs\nxs = [3, 1]\nxs.append(2)",
+            "%%step report -> y\ndef total(k):\n    return k * sum(xs)\n\ntotal(0)\n\ny = total(2)\nprint(y)",
+        ],
+    ),
     "headings are steps, and markdown stays above them": (
         [
             "md # Report",
