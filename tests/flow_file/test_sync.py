@@ -147,7 +147,7 @@ CASES: dict[str, tuple[Edits, dict[str, str | None]]] = {
         (('"""Fits."""', '"""# Fits."""'),),
         {
             "c7": None,
-            "c8": '%%step fit\n@retry(times=2)\n"""# Fits."""\nn = self.n\nxs = self.xs\ny = xs + [n]\nprint(y)\nself.y = y',
+            "c8": '%%step fit\n@retry(times=2)\n"""# Fits."""\nn = self.n\nxs = self.xs\n\ny = xs + [n]\nprint(y)\nself.y = y',
         },
     ),
     "a docstring where there was no text": (
