@@ -155,7 +155,8 @@ STEPS = [
     for step, read in (("load", "alpha"), ("clean", "v_load"), ("show", "v_clean"))
     for cell in (
         f"MD:## {step}\n\nDoes {step}.",
-        f"%%step {step} -> v_{step}\n# about {step}\nu = {read}\nv_{step} = 1\nfor i in range(3):\n    v_{step} += i\n    print(i)",
+        f"%%step {step} -> v_{step}\n# about {step}\nu = {read}\nv_{step} = 1\nfor i in range(3):\n    v_{step} += i\n"
+        "    print(i)",
     )
 ]
 RANDOM = document(
