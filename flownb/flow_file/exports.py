@@ -14,7 +14,7 @@ from pathlib import Path
 from flownb.flow_file.header import is_edited, read_header
 from flownb.settings import datastore_root
 
-__all__ = ["exported_before", "exports_folder", "keep_export"]
+__all__ = ["exported_before", "exports_folder", "keep_export", "other_notebook"]
 
 
 def exports_folder(notebook_folder: Path) -> Path:
@@ -75,6 +75,33 @@ def exported_before(file: Path, text: str, notebook_folder: Path) -> str | None:
     except (OSError, ValueError):
         kept = ""
     return kept if _is_export(kept, header.hash) else _in_history(file, header.hash)
+
+
+def other_notebook(file: Path, text: str, notebook: Path) -> str:
+    """The notebook that a file was exported from, as its header names it, if that is another one that still exists.
+
+    Parameters
+    ----------
+    file : Path
+    text : str
+        Its content.
+    notebook : Path
+        The notebook that is to be exported to the file. One that was moved, renamed, or paired with a text notebook
+        of the same name is not another one.
+
+    Returns
+    -------
+    str
+        Empty if there is none.
+    """
+    header = read_header(text)
+    if header is None or not header.notebook:
+        return ""
+    named, own = file.parent.resolve() / header.notebook, notebook.resolve()
+    if named.name == header.notebook and named.stem == own.stem:
+        return ""  # outside a repository, a header has the name alone
+    is_same = named.resolve().with_suffix("") == own.with_suffix("")
+    return header.notebook if named.exists() and not is_same else ""
 
 
 def _is_export(text: str, content: str) -> bool:
