@@ -13,6 +13,7 @@ import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any
@@ -126,10 +127,9 @@ def _place_of_notebook(words: Sequence[str]) -> int | None:
     The file behind ``-o`` is the output. A file behind another option may be its value, as in ``--artifacts-module
     values.py``, so one that is not is preferred, and an ``.ipynb`` file to a script.
     """
-    pairs = list(zip(words, words[1:], strict=False))
     named = [
         place
-        for place, (before, word) in enumerate(pairs, 1)
+        for place, (before, word) in enumerate(pairwise(words), 1)
         if is_notebook_name(word) and word[0] != "-" and before != "-o"
     ]
     alone = [place for place in named if not words[place - 1].startswith("-")]

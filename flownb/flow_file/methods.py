@@ -86,11 +86,12 @@ def _broken(line: str, node: ast.stmt) -> list[str]:
         return [f"{blanks}self.next(", inner + arguments, f"{blanks})"]
     encoded = line.encode()  # in which a node's columns count
     found = [f"{blanks}self.next("]
-    for one in (*call.args, *call.keywords):
-        written = encoded[one.col_offset : one.end_col_offset].decode()
+    nodes: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
+    for one in nodes:
+        written = _slice(encoded, one)
         if isinstance(one, ast.Dict) and len(f"{inner}{written},") > LINE_LENGTH:
             cases = [
-                f"{encoded[key.col_offset : key.end_col_offset].decode()}: {ast.unparse(value)}"
+                f"{_slice(encoded, key)}: {ast.unparse(value)}"
                 for key, value in zip(one.keys, one.values, strict=True)
                 if key is not None
             ]
@@ -98,6 +99,11 @@ def _broken(line: str, node: ast.stmt) -> list[str]:
         else:
             found.append(f"{inner}{written},")
     return [*found, f"{blanks})"]
+
+
+def _slice(line: bytes, node: ast.expr | ast.keyword) -> str:
+    """The text of a node of a single line; `ast.get_source_segment` reads all of the line for each node."""
+    return line[node.col_offset : node.end_col_offset].decode()
 
 
 def has_docstring(node: ast.AST | None) -> bool:
