@@ -6,6 +6,7 @@ A file is overwritten only if it says what flownb wrote, see `flownb.flow_file.h
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -204,7 +205,8 @@ def print_export(
         print(f"{shown} is up to date")
     else:
         said = "exported to" if is_headless else "wrote"
-        print(f"{said} {shown} ({len(export.text.splitlines())} lines); run it with: python {shown} run")
+        run = f"python {shlex.quote(str(shown))} run"
+        print(f"{said} {shown} ({len(export.text.splitlines())} lines); run it with: {run}")
 
 
 def print_requirements(session: Session, path: Path, *, force: bool = False, is_headless: bool = False) -> None:
