@@ -312,8 +312,11 @@ sys.exit(status)
         ("run --background nb.py", 2),
         ("run nb.py --script x.py", 1),
         ("run --alpha=x.py", None),
+        ("convert -o out.ipynb nb.ipynb", 3),
+        ("convert nb.py -o out.ipynb", 1),
+        ("export --check -o flow.py nb.py", 4),
     ],
 )
 def test_which_word_is_the_notebook(words: str, place: int | None) -> None:
-    """A script may also be the value of an option, which comes before it."""
+    """A file may also be the value of an option, which comes before it."""
     assert _place_of_notebook(words.split()) == place
