@@ -170,14 +170,18 @@ export class ConversionKernel {
 
   /** The page is left: nobody waits for the result, and nobody could end the kernel later. */
   private _leave = (): void => {
-    const url = new URL(
-      `api/sessions/${this._session.id}`,
-      this._settings.baseUrl
-    );
-    const init = { method: 'DELETE', keepalive: true };
-    ServerConnection.makeRequest(url.href, init, this._settings).catch(() => {
-      // The page is gone.
-    });
+    const { id, kernel } = this._session;
+    // As in `cancel`; requests of a page that is gone have to be marked as such.
+    for (const [path, method] of [
+      [`api/kernels/${kernel?.id}/interrupt`, 'POST'],
+      [`api/sessions/${id}`, 'DELETE']
+    ]) {
+      const url = new URL(path, this._settings.baseUrl).href;
+      const init = { method, keepalive: true };
+      ServerConnection.makeRequest(url, init, this._settings).catch(() => {
+        // The server is gone, too.
+      });
+    }
   };
 
   /** An error that flownb did not expect, or that it is not there to expect. */

@@ -16,6 +16,7 @@ import {
   nullTranslator,
   type TranslationBundle
 } from '@jupyterlab/translation';
+import { UUID } from '@lumino/coreutils';
 import { Widget } from '@lumino/widgets';
 
 import { ConversionError, ConversionKernel } from '../conversion';
@@ -201,7 +202,8 @@ class Converter {
           return;
         }
         Notification.dismiss(working);
-        await this._open(besidePath(path, nameOf(result.output)), result);
+        const written = besidePath(path, nameOf(result.output));
+        await this._open(written, result);
         return;
       }
     } finally {
@@ -369,14 +371,20 @@ class Converter {
     await earlier?.context.revert();
     const content = new ConversionReport(conversion, trans);
     const report = new MainAreaWidget({ content });
-    report.id = `flownb-report-${this._reports++}`;
+    report.id = `flownb-report-${UUID.uuid4()}`;
     report.title.label = trans.__('Report: %1', nameOf(path));
     report.title.closable = true;
+    // Several reports are tabs of one area.
+    const other = this._report?.isAttached ? this._report : null;
+    this._report = report;
     shell.add(report, 'main', {
-      ref: opened?.id ?? null,
-      mode: 'split-right',
-      activate: false
+      ref: (other ?? opened)?.id ?? null,
+      mode: other ? 'tab-after' : 'split-right',
+      activate: other !== null
     });
+    if (other && opened) {
+      shell.activateById(opened.id);
+    }
     Notification.success(
       conversion.verification
         ? trans.__(
@@ -430,7 +438,7 @@ class Converter {
   }
 
   private _paths = new Set<string>();
-  private _reports = 1;
+  private _report: Widget | null = null;
 }
 
 /** What of a notebook's metadata says which kernel it has. */
