@@ -13,7 +13,7 @@ from flownb.errors import FlownbError, NotFound
 if TYPE_CHECKING:
     from flownb.magics.frontend import Frontend
 
-__all__ = ["CONVERSION", "convert_for_view", "convert_notebook"]
+__all__ = ["CONVERSION", "convert_for_view", "convert_notebook", "publish_message"]
 
 # The type of the messages that `convert_for_view` displays, which labextension/src/models/conversion.ts reads.
 CONVERSION = "application/vnd.flownb.conversion+json"
@@ -60,8 +60,10 @@ def convert_notebook(frontend: Frontend, words: list[str]) -> list[str]:
     return [f"converted {notebook.name} as it was last saved", "", *converted.lines]
 
 
-def convert_for_view(notebook: Path, output: Path | None, *, force: bool, verify: bool) -> None:
-    """Convert a notebook file, and display messages for the view, each a JSON object.
+def convert_for_view(
+    notebook: Path, output: Path | None, *, force: bool, verify: bool, publish: Callable[[dict[str, Any]], None]
+) -> None:
+    """Convert a notebook file, and publish messages for the view, each a JSON object.
 
     The key of a message says what it is: ``progress``, a text; then ``result``, the conversion as ``flownb convert
     --json`` prints it, or ``exists``, the name of the file that would be replaced, or ``error``, the sentences of an
@@ -76,6 +78,8 @@ def convert_for_view(notebook: Path, output: Path | None, *, force: bool, verify
         Whether to replace `output` if it exists.
     verify : bool
         Whether to prove the flow.
+    publish : callable
+        Called with each message, as `publish_message`.
     """
     from flownb.convert.files import ConvertOptions, convert_file, default_output
 
@@ -88,25 +92,26 @@ def convert_for_view(notebook: Path, output: Path | None, *, force: bool, verify
                 "Convert a notebook on the machine where its kernels run.",
             )
         if target.exists() and not target.samefile(notebook) and not force:
-            _publish({"exists": target.name})
+            publish({"exists": target.name})
             return
         options = ConvertOptions(output, verify=verify, force=force)
-        converted = convert_file(notebook, options, without=_is_own, notify=lambda text: _publish({"progress": text}))
+        converted = convert_file(notebook, options, without=_is_own, notify=lambda text: publish({"progress": text}))
     except FlownbError as error:
-        _publish({"error": {"what": error.what, "why": error.why, "fix": error.fix}})
+        publish({"error": {"what": error.what, "why": error.why, "fix": error.fix}})
     else:
-        _publish({"result": converted.to_json()})
+        publish({"result": converted.to_json()})
+
+
+def publish_message(message: dict[str, Any]) -> None:
+    """Display a message for the view."""
+    from IPython.display import display
+
+    display({CONVERSION: message}, raw=True)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
 
 def _is_own(source: str) -> bool:
     """Whether a cell does nothing but convert its notebook."""
     return OWN.fullmatch(source) is not None
-
-
-def _publish(message: dict[str, Any]) -> None:
-    from IPython.display import display
-
-    display({CONVERSION: message}, raw=True)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
 
 
 @contextlib.contextmanager

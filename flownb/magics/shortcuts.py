@@ -64,9 +64,10 @@ def convert_notebook(name: str, output: str | None = None, *, force: bool = Fals
     verify : bool, default True
         Whether to prove the flow.
     """
-    from flownb.magics.conversion import convert_for_view
+    from flownb.magics.conversion import convert_for_view, publish_message
 
-    convert_for_view(Path(name), Path(output) if output else None, force=force, verify=verify)
+    target = Path(output) if output else None
+    convert_for_view(Path(name), target, force=force, verify=verify, publish=publish_message)
 
 
 def _shell() -> Any:

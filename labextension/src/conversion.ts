@@ -122,10 +122,10 @@ export class ConversionKernel {
       failure = {
         what: this._trans.__('The kernel that converts the notebook died.'),
         why: this._trans.__(
-          'It was shut down, or the machine had too little memory for it.'
+          'It could not start, was shut down, or the machine had too little memory for it.'
         ),
         fix: this._trans.__(
-          'Shut down kernels that you do not need, and convert again.'
+          'Check that the kernel starts in the notebook, shut down others that you do not need, and convert again.'
         )
       };
     }
