@@ -6,7 +6,7 @@ from tests.browser.lab import Lab, code
 
 
 def test_a_notebook_without_a_kernel_is_converted(lab: Lab) -> None:
-    """What is seen is saved and converted; a file that exists is kept under its name; the kernel that did it is ended."""
+    """What is seen is saved and converted; a file that exists is kept; the kernel that converts is ended."""
     path = lab.write("plain", [code("xs = [3, 1, 2]", id="a"), code("ys = sorted(xs)", id="b")])
     taken = path.with_name("plain_flow.ipynb")
     taken.write_text("mine")
@@ -25,6 +25,7 @@ def test_a_notebook_without_a_kernel_is_converted(lab: Lab) -> None:
         "Step\tValue\tType\tResult\nmake_ys\tys\tlist 3 items\tequal\nmake_ys\tprinted lines\t1 line\tequal",
     ]
     lab.wait("() => window.lab.path() === 'plain/plain_2_flow.ipynb'")
+    lab.wait_idle()
     assert "sorted" in lab.saved().cells[1].source
     assert "print('sorted', ys)" in path.with_name("plain_2_flow.ipynb").read_text()
     assert taken.read_text() == "mine"

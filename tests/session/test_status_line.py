@@ -12,6 +12,14 @@ import pytest
 from flownb.session.status_line import status_line
 
 
+def shown_until_an_error() -> None:
+    """Show two texts, then fail."""
+    with status_line() as notify:
+        notify("one")
+        notify("number two")
+        _ = 1 / 0
+
+
 def test_a_terminal_has_one_line_that_is_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each text is written over the one before, cut to the width of the terminal; none is left, also after an error."""
     monkeypatch.setenv("TERM", "xterm")
@@ -19,10 +27,8 @@ def test_a_terminal_has_one_line_that_is_cleared(monkeypatch: pytest.MonkeyPatch
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w") as terminal, os.fdopen(ours, "rb", buffering=0) as shown:
         monkeypatch.setattr(sys, "stderr", terminal)
-        with pytest.raises(KeyError), status_line() as notify:
-            notify("one")
-            notify("number two")
-            raise KeyError
+        with pytest.raises(ZeroDivisionError):
+            shown_until_an_error()
         assert shown.read(100) == b"\r\x1b[Kone\r\x1b[Knumber t\r\x1b[K"
 
 
