@@ -119,7 +119,8 @@ class Proof:
     def execute_again(self) -> PlainRun:
         """One more run of the plain notebook, in a new process."""
         number = len(self.plains)
-        self._notify("the notebook" if number == 0 else "the notebook again")
+        doing = "running the notebook" if number == 0 else "running the notebook again"
+        self._notify(doing)
         run = run_plain(
             self.cells,
             self._folder.renew(),
@@ -129,7 +130,7 @@ class Proof:
             needed=self._needed,
             attempt=number,
             timeout=self._timeout,
-            on_cell=lambda cell: self._notify(f"cell {cell} of {len(self.cells)}"),
+            on_cell=lambda cell: self._notify(f"{doing}: cell {cell} of {len(self.cells)}"),
         )
         self.plains.append(replace(run, files=self._folder.written()))
         return self.plains[-1]
@@ -254,7 +255,7 @@ class Proof:
     ) -> FlowAnswer:
         """Run the flow, or compare pairs only."""
         if runs:
-            self._notify("the flow")
+            self._notify("running the flow")
         answer = judge(
             proposal.document,
             self._folder.renew() if runs else self._folder.work,
