@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flownb.cells.notebook import document_text, read_document
+from flownb.convert.conversion import convert_document
 from flownb.convert.proposal import Proposal
-from flownb.convert.propose import propose
 from flownb.convert.report import as_json, is_good, report_lines
 from flownb.errors import ParameterError
 from flownb.flow.names import default_flow_name
@@ -137,11 +137,14 @@ def _converted(
     document: dict[str, Any], folder: Path, name: str, options: ConvertOptions, notify: Callable[[str], None]
 ) -> tuple[Proposal, Verification | None]:
     """The proposal, and its proof if one is wanted."""
-    if not options.verify:
-        return propose(document, parameters=options.parameters, flow_name=name), None
-    from flownb.convert.conversion import convert_document
-
-    done = convert_document(document, folder=folder, parameters=options.parameters, flow_name=name, notify=notify)
+    done = convert_document(
+        document,
+        folder=folder,
+        parameters=options.parameters,
+        flow_name=name,
+        verify=options.verify,
+        notify=notify,
+    )
     return done.proposal, done.verification
 
 
