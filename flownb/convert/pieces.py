@@ -52,7 +52,7 @@ class Piece:
         """Names that it needs from before, or that its magic looks at, with the first line."""
         if self.magic is not None:
             return dict.fromkeys(_looked_at(self.magic.text), self.magic.line)
-        if self.cell.magic:
+        if self.cell.magic == "timeit":
             return dict.fromkeys(_looked_at(self.text), self.first)
         return exposed_reads(self.statements)
 

@@ -160,19 +160,21 @@ class PlainCell:
         return found
 
 
-def read_plain(document: dict[str, Any]) -> tuple[PlainCell, ...]:
+def read_plain(document: dict[str, Any], *, verbatim: bool = False) -> tuple[PlainCell, ...]:
     """Read the code cells of a notebook.
 
     Parameters
     ----------
     document : dict
         As `flownb.cells.notebook.read_document` returns it.
+    verbatim : bool, default False
+        Whether lines that only IPython understands stay as they are.
     """
     found: list[PlainCell] = []
     for position, cell in enumerate(document["cells"]):
         if cell.get("cell_type") == "code":
             found.append(_read_cell(len(found) + 1, position, cell))
-    return _with_effects(_with_python(found))
+    return _with_effects(found if verbatim else _with_python(found))
 
 
 def _read_cell(number: int, position: int, cell: dict[str, Any]) -> PlainCell:
