@@ -18,6 +18,7 @@ from flownb.convert.known import PLOTTING, RANDOM, SEEDS, UNSTORABLE
 from flownb.convert.pieces import Piece, dotted_name, imported_names
 from flownb.convert.plain import PlainCell, PlainFunction
 from flownb.convert.roles import Roles
+from flownb.convert.trees import walk
 from flownb.flow.names import SELF_ATTRIBUTES
 
 __all__ = ["Generators", "Join", "Ordered", "order_steps"]
@@ -95,12 +96,12 @@ class Generators:
 
     def find_objects(self, node: ast.stmt) -> None:
         """Note the names of estimators that use numpy's generator when they are fitted."""
-        if isinstance(node, ast.Assign) and any(_is_random(call) for call in ast.walk(node.value)):
-            self.objects |= {one.id for target in node.targets for one in ast.walk(target) if isinstance(one, ast.Name)}
+        if isinstance(node, ast.Assign) and any(_is_random(call) for call in walk(node.value)):
+            self.objects |= {one.id for target in node.targets for one in walk(target) if isinstance(one, ast.Name)}
 
     def look(self, node: ast.AST, seeds: set[str], uses: set[str]) -> None:
         """Note what the calls in a statement do."""
-        for call in ast.walk(node):
+        for call in walk(node):
             if not isinstance(call, ast.Call):
                 if isinstance(call, ast.Name | ast.Attribute):
                     framework = FRAMEWORKS.get(self.full(dotted_name(call)).partition(".")[0])
@@ -354,7 +355,7 @@ class _Together:
         for piece in self.found.pieces:
             for one in piece.inside:
                 if isinstance(one, ast.Assign) and self.is_unstorable(one.value, found, known, plots):
-                    names = (node for target in one.targets for node in ast.walk(target) if isinstance(node, ast.Name))
+                    names = (node for target in one.targets for node in walk(target) if isinstance(node, ast.Name))
                     found |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
         return found - local_functions
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from flownb.convert.plain import read_plain
 from flownb.convert.proposal import Proposal
+from flownb.convert.trees import walk
 from flownb.convert.verify.chance import runs_needed
 from flownb.convert.verify.comparison import Comparison, expected_artifacts
 from flownb.convert.verify.flow import FlowAnswer, Pair, judge
@@ -164,7 +165,7 @@ class Proof:
         """Whether a cell defines a function or class, which reads names when it is called."""
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
         return {
-            cell.number: cell.tree is not None and any(isinstance(node, kinds) for node in ast.walk(cell.tree))
+            cell.number: cell.tree is not None and any(isinstance(node, kinds) for node in walk(cell.tree))
             for cell in self.cells
         }
 
