@@ -119,7 +119,8 @@ def _line(text: str, place: Place, needed: frozenset[str]) -> Iterator[Finding]:
             what = f"`{shown}` makes or changes `{changed[0]}`, and no step can execute `%time`."
             yield _refused(what, place, f"Write `{line['rest'].strip()}`; a run records how long each step takes.")
         return
-    if name in NO_LOSS or name == "time":
+    shows = name == "env" and len(line["rest"].split()) < 2 and "=" not in line["rest"] if line is not None else False
+    if name in NO_LOSS or name == "time" or shows:
         return
     what = f"`{shown}` is not part of the flow."
     why = "Steps are Python; what the line does is done only where the notebook is executed."
