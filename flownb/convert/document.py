@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flownb.cells.header import StepHeader
@@ -205,7 +205,7 @@ class _Writer:
         if "parameter" in kinds:
             above.append(self.flow_cell(cell, plain, keeps_id=free))
             free = False
-        left = [piece for piece in some if self.is_left(piece)]
+        left = [replace(piece, text=piece.plain_text) for piece in some if self.is_left(piece)]
         text = step_body(left)
         scratch = []
         if text:

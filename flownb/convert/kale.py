@@ -192,7 +192,7 @@ def read_kale(document: Mapping[str, Any]) -> KalePipeline:
     found = KalePipeline(str(metadata.get("pipeline_name", "")) if isinstance(metadata, dict) else "")
     metrics: list[PlainCell] = []
     current: Role | str = ""
-    for cell in read_plain(dict(document)):
+    for cell in read_plain(dict(document), verbatim=True):
         if own := [tag for tag in cell.tags if tag == "join" or tag.partition(":")[0] in OWN]:
             raise FlowFileError(
                 f"Cell {cell.number} has the tag `{own[0]}`, so that the notebook is flownb's already.",

@@ -33,6 +33,7 @@ def missing_files(document: dict[str, Any], proposal: Proposal, folder: Path) ->
     """
     sources = [cell["source"] for cell in document["cells"] if cell.get("cell_type") == "code"]
     parts = [*proposal.shared, *(part for step in proposal.steps for part in step.parts)]
+    in_python = {place for finding in proposal.findings if finding.kind == "rewritten" for place in finding.places}
     for number, source in enumerate(sources, 1):
         if (found := WRITEFILE.match(source)) is not None:
             name = found["name"].strip("'\"")
@@ -46,8 +47,8 @@ def missing_files(document: dict[str, Any], proposal: Proposal, folder: Path) ->
         for made in MKDIR.finditer(source) if "mkdir" in source else ():
             name = made["name"]
             user = _user(re.escape(name), parts)
-            if user and not (folder / name).is_dir():
-                line = source.count("\n", 0, made.start("name")) + 1
+            line = source.count("\n", 0, made.start("name")) + 1
+            if user and Place(number, line, line) not in in_python and not (folder / name).is_dir():
                 fix = f'Write `os.makedirs("{name}", exist_ok=True)`, with `import os`.'
                 yield _refused(made[0].strip(), Place(number, line, line), name, user, fix)
 

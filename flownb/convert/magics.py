@@ -32,6 +32,9 @@ NO_LOSS = words(
     unload_ext uv watermark who who_ls whos xmode flow
     """
 )
+MAGICS_ARE_NOT_PYTHON = "Steps are Python, and only IPython understands the line."
+# A shell line that only prints its own words.
+ECHO = re.compile(r"!\s*echo\b[^|<>&;`]*")
 # Cell magics whose cells only show something.
 SHOWN = words("HTML SVG html javascript js latex markdown svg timeit")
 # What replaces a line magic that sets something for the process.
@@ -55,6 +58,8 @@ def magic_findings(cells: Sequence[PlainCell], roles: Roles, needed: frozenset[s
         Names that code of the flow reads.
     """
     for piece in roles.pieces:
+        if roles.role[piece.number] != "scratch":
+            yield from _rewritten(piece)
         if piece.magic is not None:
             place = Place(piece.cell.number, piece.magic.line, piece.magic.line + piece.magic.text.count("\n"))
             yield from _line(piece.magic.text, place, needed)
@@ -66,9 +71,29 @@ def magic_findings(cells: Sequence[PlainCell], roles: Roles, needed: frozenset[s
             yield Finding("left_out", "cell-magic", (Place(cell.number),), Message(what, why, fix))
         elif cell.problem is not None:
             place = Place(cell.number, cell.problem.line, cell.problem.line)
-            what = f"Cell {cell.number} is not valid Python, so it is not part of the flow."
+            what = f"Cell {cell.number} is not valid Python, so it cannot be part of a flow."
             why = f"Line {cell.problem.line}: {cell.problem.message}."
             yield Finding("left_out", "syntax-error", (place,), Message(what, why, "Correct the cell, or delete it."))
+
+
+def _rewritten(piece: Piece) -> Iterator[Finding]:
+    """What a step has in other words."""
+    for one in piece.cell.rewritten:
+        if piece.is_added or not piece.first <= one.line <= piece.last:
+            continue
+        place = Place(piece.cell.number, one.line, one.end_line)
+        what = f"`{_short(one.before)}` became `{_short(one.after)}`."
+        why = "A step is a plain function, which cannot await." if one.module == "asyncio" else MAGICS_ARE_NOT_PYTHON
+        fix = "Nothing needs to be done; the line means the same."
+        if "%time" in one.before:
+            fix = "Nothing needs to be done; a run records how long each step takes."
+        yield Finding("rewritten", "line-in-python", (place,), Message(what, why, fix))
+
+
+def _short(text: str) -> str:
+    """A text as one line of a message."""
+    lines = [line.strip() for line in text.strip().split("\n") if line.strip()]
+    return lines[0] + (f" … {lines[-1]}" if len(lines) > 1 else "")
 
 
 def _line(text: str, place: Place, needed: frozenset[str]) -> Iterator[Finding]:
@@ -84,7 +109,7 @@ def _line(text: str, place: Place, needed: frozenset[str]) -> Iterator[Finding]:
             fix = f"Write `{used[0]} = {_shell(found['rest'])}`, with `import subprocess`."
         yield _refused(f"`{used[0]}` gets its value from `{shown}`, which no step can execute.", place, fix)
         return
-    if INSTALL.match(shown) or shown.startswith("?") or shown.endswith("?"):
+    if INSTALL.match(shown) or ECHO.fullmatch(shown) or shown.startswith("?") or shown.endswith("?"):
         return
     line = LINE.fullmatch(text)
     name = line["name"] if line is not None else ""
@@ -94,7 +119,8 @@ def _line(text: str, place: Place, needed: frozenset[str]) -> Iterator[Finding]:
             what = f"`{shown}` makes or changes `{changed[0]}`, and no step can execute `%time`."
             yield _refused(what, place, f"Write `{line['rest'].strip()}`; a run records how long each step takes.")
         return
-    if name in NO_LOSS or name == "time":
+    shows = name == "env" and len(line["rest"].split()) < 2 and "=" not in line["rest"] if line is not None else False
+    if name in NO_LOSS or name == "time" or shows:
         return
     what = f"`{shown}` is not part of the flow."
     why = "Steps are Python; what the line does is done only where the notebook is executed."

@@ -143,7 +143,7 @@ class _Finder:
         facts = self.notebook.by_number.get(part.place.cell)
         if facts is None:
             return 1
-        lines = [line.removeprefix(facts.cell.margin) for line in facts.cell.source.split("\n")]
+        lines = facts.cell.lines
         start = max(part.place.line, 1)
         return next((number for number, line in enumerate(lines, 1) if number >= start and line == text), start)
 

@@ -6,6 +6,7 @@ The pieces of a cell have all its lines, so that their texts joined by newlines 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,9 @@ from flownb.cells.body import MagicLine
 from flownb.convert.plain import PlainCell, Statement
 from flownb.convert.proposal import Part, Place, Role
 from flownb.convert.trees import walk
+
+# Magics that execute the rest of their line, or of their cell, as Python.
+MEASURING = re.compile(r"%{1,2}(?:time|timeit|prun|memit)\b(?:[^\S\n]+-\w+(?:[^\S\n]*\d+)?)*")
 
 __all__ = ["Piece", "cut_cells", "dotted_name", "exposed_reads", "imported_names", "joined", "parts_of"]
 
@@ -46,8 +50,24 @@ class Piece:
 
     @cached_property
     def reads(self) -> dict[str, int]:
-        """Names that it needs from before, with the first line."""
+        """Names that it needs from before, or that its magic looks at, with the first line."""
+        if self.magic is not None:
+            return dict.fromkeys(_looked_at(self.magic.text), self.magic.line)
+        if self.cell.magic == "timeit":
+            return dict.fromkeys(_looked_at(self.text), self.first)
         return exposed_reads(self.statements)
+
+    @property
+    def plain_text(self) -> str:
+        """Its lines as they are in the plain notebook; an import that was added is not there."""
+        if self.is_added:
+            return ""
+        return "\n".join(self.cell.plain_lines[self.first - 1 : self.last])
+
+    @property
+    def is_added(self) -> bool:
+        """Whether it is an import that the plain notebook does not have there."""
+        return self.text == f"import {self.cell.imports.get(self.first)}"
 
     @cached_property
     def binds(self) -> dict[str, int]:
@@ -116,6 +136,23 @@ def exposed_reads(statements: Iterable[Statement]) -> dict[str, int]:
     return found
 
 
+def _looked_at(text: str) -> set[str]:
+    """Names whose values a magic uses: in the code that it measures, or written as ``$x`` or ``{x}``."""
+    if (measured := MEASURING.match(text)) is not None:
+        code = text[measured.end() :]
+    else:
+        braced = re.findall(r"(?<!\{)\{([^{}]+)\}", text)
+        code = "\n".join([*braced, *re.findall(r"\$([A-Za-z_]\w*)", text)]) if text.startswith(("%", "!")) else ""
+    names: set[str] = set()
+    for line in [code] if measured is not None else code.split("\n"):
+        try:
+            tree = ast.parse(line.strip())
+        except (SyntaxError, ValueError):
+            continue
+        names |= {one.id for one in ast.walk(tree) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
+    return names
+
+
 def cut_cells(cells: Iterable[PlainCell]) -> list[Piece]:
     """Cut cells into pieces."""
     found: list[Piece] = []
@@ -126,7 +163,7 @@ def cut_cells(cells: Iterable[PlainCell]) -> list[Piece]:
 
 def _cut(cell: PlainCell, number: int) -> list[Piece]:
     """The pieces of one cell; cell magics above its code belong to none."""
-    lines = [line.removeprefix(cell.margin) for line in cell.source.split("\n")]
+    lines = cell.plain_lines
     above = _lines_of_wrappers(cell, lines)
     # (first line, last line, statements, magic) of what has to be whole.
     blocks: list[tuple[int, int, list[Statement], MagicLine | None]] = []
@@ -142,13 +179,16 @@ def _cut(cell: PlainCell, number: int) -> list[Piece]:
             blocks.append((magic.line, last, [], magic))
     blocks.sort(key=lambda block: block[0])
     if not blocks:
-        return [Piece(number, cell, above + 1, len(lines), "\n".join(lines[above:]))]
+        return [Piece(number, cell, above + 1, len(lines), cell.text(above + 1, len(lines)))]
     found: list[Piece] = []
     begin = above + 1
-    for position, (_, last, statements, one) in enumerate(blocks):
+    for position, (first, last, statements, one) in enumerate(blocks):
+        if first in cell.imports:
+            added = f"import {cell.imports[first]}"
+            found.append(Piece(number + len(found), cell, first, first, added, (statements.pop(0),)))
         end = len(lines) if position == len(blocks) - 1 else last
-        text = "\n".join(lines[begin - 1 : end])
-        found.append(Piece(number + position, cell, begin, end, text, tuple(statements), one))
+        text = cell.text(begin, end)
+        found.append(Piece(number + len(found), cell, begin, end, text, tuple(statements), one))
         begin = end + 1
     return found
 

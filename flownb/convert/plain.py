@@ -19,10 +19,13 @@ from flownb.cells.cell import WRAPPERS, common_margin
 from flownb.cells.names import BodyNames, Scope, import_names
 from flownb.convert.effects import Effects, PlainFunction, changed_arguments, effects_of, find_functions, resolved
 from flownb.convert.known import GENERATORS
+from flownb.convert.lines import Rewritten, awaits_rewritten, line_rewritten, read_notebook
 from flownb.convert.trees import walk
 
 __all__ = ["PlainCell", "PlainFunction", "Statement", "read_plain"]
 
+# A line whose text is on the line above.
+GONE = "\0"
 CELL_MAGIC = re.compile(r"%%(\w+)")
 
 
@@ -77,11 +80,12 @@ class PlainCell:
     source : str
         The whole text; lines end in ``\n``.
     code : str
-        `source` with magics as comments, so that line numbers stay.
+        `source` with magics as comments, so that line numbers stay; a magic that Python can say is that Python.
     tree : ast.Module or None
         None after a syntax error.
     problem : SyntaxProblem or None
     magics : tuple of MagicLine
+        Those that only IPython understands.
     tags : tuple of str
     cell_id : str or None
     execution_count : int or None
@@ -97,6 +101,10 @@ class PlainCell:
     functions : dict of str to PlainFunction
         The functions, classes and ``name = lambda …`` that the cell defines. What each does includes what the functions
         do that it calls, in whatever cell they are.
+    rewritten : tuple of Rewritten
+        Lines that a step has in other words.
+    imports : dict of int to str
+        Modules that have to be imported before the statement on a line; `statements` has an import for each.
     """
 
     number: int
@@ -114,6 +122,29 @@ class PlainCell:
     margin: str = ""
     statements: tuple[Statement, ...] = ()
     functions: dict[str, PlainFunction] = field(default_factory=dict)
+    rewritten: tuple[Rewritten, ...] = ()
+    imports: dict[int, str] = field(default_factory=dict)
+
+    @cached_property
+    def plain_lines(self) -> list[str]:
+        """The lines, without the indentation that all of them have."""
+        return [line.removeprefix(self.margin) for line in self.source.split("\n")]
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The same, as a step has them: what is rewritten is a text on its first line."""
+        lines = list(self.plain_lines)
+        for one in self.rewritten:
+            first = lines[one.line - 1]
+            blanks = first[: len(first) - len(first.lstrip())]
+            lines[one.line - 1] = blanks + one.after.replace("\n", f"\n{blanks}")
+            for number in range(one.line, one.end_line):
+                lines[number] = GONE
+        return lines
+
+    def text(self, first: int, last: int) -> str:
+        """Some lines, as a step has them."""
+        return "\n".join(line for line in self.lines[first - 1 : last] if line != GONE)
 
     @cached_property
     def names(self) -> BodyNames:
@@ -130,19 +161,21 @@ class PlainCell:
         return found
 
 
-def read_plain(document: dict[str, Any]) -> tuple[PlainCell, ...]:
+def read_plain(document: dict[str, Any], *, verbatim: bool = False) -> tuple[PlainCell, ...]:
     """Read the code cells of a notebook.
 
     Parameters
     ----------
     document : dict
         As `flownb.cells.notebook.read_document` returns it.
+    verbatim : bool, default False
+        Whether lines that only IPython understands stay as they are.
     """
     found: list[PlainCell] = []
     for position, cell in enumerate(document["cells"]):
         if cell.get("cell_type") == "code":
             found.append(_read_cell(len(found) + 1, position, cell))
-    return _with_effects(found)
+    return _with_effects(found if verbatim else _with_python(found))
 
 
 def _read_cell(number: int, position: int, cell: dict[str, Any]) -> PlainCell:
@@ -186,12 +219,58 @@ def _cell_magics(text: str) -> tuple[tuple[str, ...], str]:
     return tuple(wrappers), ""
 
 
+def _with_python(cells: list[PlainCell]) -> list[PlainCell]:
+    """Write in Python what only IPython understands and Python can say."""
+    if not any(cell.magics or "await" in cell.code for cell in cells):
+        return cells
+    trees = {cell.number: cell.tree for cell in cells if cell.tree is not None}
+    notebook = read_notebook(trees, [magic.text for cell in cells for magic in cell.magics])
+    found: list[PlainCell] = []
+    for cell in cells:
+        tree, code, lines = cell.tree, cell.code, cell.code.split("\n")
+        done: list[Rewritten] = []
+        if tree is None:
+            found.append(cell)
+            continue
+        for magic in cell.magics:
+            one = line_rewritten(magic.text, magic.line, notebook, in_function=_is_in_function(tree, magic.line))
+            if one is not None:
+                blanks = re.match(r"\s*", lines[magic.line - 1])
+                lines[magic.line - 1] = (blanks[0] if blanks else "") + "; ".join(one.after.split("\n"))
+                done.append(one)
+        if done:
+            code = "\n".join(lines)
+            tree = parse_body(code, "shared").tree
+            assert tree is not None, "each line is a statement, as the `pass` or comment was in its place"
+        done += awaits_rewritten(code, tree, notebook, [magic.line for magic in cell.magics])
+        places = {one.line for one in done}
+        imports: dict[int, str] = {}
+        for module, line in {one.module: one.line for one in reversed(done) if one.module}.items():
+            if (cell.number, line) < notebook.modules.get(module, (len(cells) + 1, 0)):
+                notebook.modules[module] = (cell.number, line)
+                at = next(at for at, node in enumerate(tree.body) if (node.end_lineno or node.lineno) >= line)
+                first = tree.body[at].lineno
+                imports[first] = module
+                tree.body.insert(at, ast.parse("\n" * (first - 1) + f"import {module}").body[0])
+        magics = tuple(magic for magic in cell.magics if magic.line not in places)
+        found.append(replace(cell, code=code, tree=tree, magics=magics, rewritten=tuple(done), imports=imports))
+    return found
+
+
+def _is_in_function(tree: ast.Module, line: int) -> bool:
+    """Whether a line is inside of a function or class."""
+    return any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and node.lineno <= line <= (node.end_lineno or node.lineno)
+        for node in ast.walk(tree)
+    )
+
+
 def _with_effects(cells: list[PlainCell]) -> tuple[PlainCell, ...]:
     """Add statements and functions, which can be known only when all cells have been read."""
     trees = [cell.tree for cell in cells if cell.tree is not None]
-    modules = frozenset(
-        name for cell in cells if cell.tree is not None and "import" in cell.code for name in _imported(cell.tree)
-    )
+    importing = [cell.tree for cell in cells if cell.tree is not None and ("import" in cell.code or cell.imports)]
+    modules = frozenset(name for tree in importing for name in _imported(tree))
     own = [pair for cell in cells if cell.tree is not None for pair in find_functions(cell.number, cell.tree, modules)]
     names = [
         [analyse_names(ast.Module([node], [])) for node in (cell.tree.body if cell.tree is not None else ())]

@@ -14,7 +14,7 @@ from flownb.errors import Message
 __all__ = ["Constraints", "Finding", "FindingKind", "Offer", "Part", "Place", "Proposal", "ProposedStep", "Role"]
 
 Role = Literal["flow", "shared", "step", "scratch"]
-FindingKind = Literal["hidden", "unstorable", "unverifiable", "left_out", "refused"]
+FindingKind = Literal["hidden", "unstorable", "unverifiable", "left_out", "rewritten", "refused"]
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ class Finding:
 
     Attributes
     ----------
-    kind : {"hidden", "unstorable", "unverifiable", "left_out", "refused"}
+    kind : {"hidden", "unstorable", "unverifiable", "left_out", "rewritten", "refused"}
         Hidden state; a value that cannot be stored; a value that differs from run to run; code that is not part of the
-        flow; a reason for which there is no flow.
+        flow; a line that the flow has in other words; a reason for which there is no flow.
     code : str
         A stable short name, such as ``"executed-out-of-order"``.
     places : tuple of Place

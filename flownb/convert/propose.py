@@ -7,6 +7,7 @@ is written as a notebook (`document`) and has to pass the static checks of flows
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import replace
@@ -41,6 +42,11 @@ __all__ = ["is_flow", "propose"]
 MAY_FAIL = "raises-exception"
 # Findings that say why a name is not defined.
 UNDEFINED = frozenset({"name-from-magic", "output-history", "undefined-name", "used-above-definition"})
+# In a kernel an event loop runs, so that `asyncio.run` has to be called in another thread.
+AWAIT_IN_BOTH = (
+    "Move the code to an async function `main`, and write "
+    "`ThreadPoolExecutor().submit(asyncio.run, main()).result()`, which works in a notebook and in a step."
+)
 
 
 @collector_paused()
@@ -190,6 +196,7 @@ class _Proposer:
             findings.append(_nothing_to_run(self.cells))
         else:
             findings += self.refusals(document, steps)
+        findings = _from_broken_cells(findings, self.cells)
         proposal = Proposal(
             self.flow_name,
             tuple(written.step for written in steps),
@@ -367,7 +374,10 @@ class _Proposer:
             else:
                 place = self.place_of_shared(diagnostic.cell.source.split("\n")[diagnostic.line - 1])
             places = (place,) if place is not None else ()
-            found.append(Finding("refused", diagnostic.code, places, diagnostic.message))
+            message = diagnostic.message
+            if "`await`" in message.what:  # what the checks advise works in a step, and not in the plain notebook
+                message = replace(message, fix=AWAIT_IN_BOTH)
+            found.append(Finding("refused", diagnostic.code, places, message))
         return found
 
     def place_of_shared(self, line: str) -> Place | None:
@@ -387,6 +397,19 @@ def _bound_later(groups: Sequence[Group]) -> list[frozenset[str]]:
         found.append(names)
         names = names.union(*(piece.binds for piece in group.pieces))
     return found[::-1]
+
+
+def _from_broken_cells(found: Sequence[Finding], cells: Sequence[PlainCell]) -> list[Finding]:
+    """Findings in which a syntax error is the error, if names are not defined because of it."""
+    undefined = {_named(one, 0): one for one in found if one.code == "FN001"}
+    words = {cell.number: set(re.findall(r"\w+", cell.source)) for cell in cells if cell.problem is not None}
+    broken = {number for number, some in words.items() if not some.isdisjoint(undefined)}
+    said = {name for name in undefined if any(name in some for some in words.values())}
+    kept = [one for one in found if one.code != "FN001" or _named(one, 0) not in said]
+    return [
+        replace(one, kind="refused") if one.code == "syntax-error" and one.places[0].cell in broken else one
+        for one in kept
+    ]
 
 
 def _explained(found: Sequence[Finding], hidden: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -27,6 +27,7 @@ KINDS = {
     "unstorable": "cannot be stored",
     "unverifiable": "cannot be verified",
     "left_out": "not in the flow",
+    "rewritten": "in other words",
 }
 
 

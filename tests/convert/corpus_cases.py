@@ -147,7 +147,7 @@ CASES: dict[str, Case] = {
     # Language
     "classes_and_dataclasses": _case("own classes, instances used later", "bank balances"),
     "decorators_and_caching": _case("decorators and caches", "xs ys both"),
-    "async_top_level": _case("await at top level", edit="`await` at top level"),
+    "async_top_level": _case("await at top level", "results sizes"),
     "new_syntax": _case("match, walrus, star, annotations", "texts n note first middle last"),
     "star_imports": _case("star imports", "areas average"),
     "try_except_with": _case("try, with, fallback import", "good bad again ratio"),
@@ -157,10 +157,10 @@ CASES: dict[str, Case] = {
     "history_variables": _case("`_` and `Out`", edit="`_` and `Out[2]`", hidden="output-history"),
     "namen_mit_umlauten": _case("names and headings that are not English", "summe mittel"),
     # Magics, shell, widgets, display
-    "magics_everywhere": _case("line and cell magics", edit="`%env` and `%time total = …`"),
+    "magics_everywhere": _case("line and cell magics", "level total quiet"),
     "shell_lines": _case("shell lines", "csvs n_lines"),
     "shell_capture": _case("output of a shell line used", edit="`names = !ls data/visits_*.csv`"),
-    "shell_makes_folder": _case("a folder made by a shell line, then used", edit="`!mkdir -p {folder}`"),
+    "shell_makes_folder": _case("a folder made by a shell line, then used", "by_page totals"),
     "writefile_and_import": _case("a module written and imported", "legs trip"),
     "run_other_script": _case("`%run`", edit="`%run setup_units.py`", hidden="name-from-magic"),
     "pip_dependencies": _case("`%pip install`", "dist nearest"),
@@ -211,14 +211,6 @@ CASES: dict[str, Case] = {
 
 SHELL = "subprocess.run({}, shell=True, capture_output=True, text=True).stdout.splitlines()"
 EDITS: dict[str, tuple[tuple[str, str], ...]] = {
-    "async_top_level": (
-        (
-            'results = await asyncio.gather(fetch("one", 0.01), fetch("three", 0.02))',
-            "from concurrent.futures import ThreadPoolExecutor\n\nasync def main():\n"
-            '    return await asyncio.gather(fetch("one", 0.01), fetch("three", 0.02))\n\n'
-            "results = ThreadPoolExecutor().submit(asyncio.run, main()).result()",
-        ),
-    ),
     "eval_and_globals": (
         ("for i, c", "w = {}\nfor i, c"),
         ('globals()[f"w_{c}"]', "w[c]"),
@@ -229,10 +221,6 @@ EDITS: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "history_variables": (("17 * 3", "z = 17 * 3\nz"), ("_ + 1", "z + 1"), ("Out[2]", "x")),
-    "magics_everywhere": (
-        ("%env DEMO_LEVEL=2", 'import os\nos.environ["DEMO_LEVEL"] = "2"'),
-        ("%time total = ", "total = "),
-    ),
     "raises_tagged": (
         ('text = half + "!"', 'try:\n    text = half + "!"\nexcept TypeError as error:\n    print(error)'),
     ),
@@ -240,6 +228,5 @@ EDITS: dict[str, tuple[tuple[str, str], ...]] = {
     "shell_capture": (
         ("names = !ls data/visits_*.csv", f"import subprocess\nnames = {SHELL.format(repr('ls data/visits_*.csv'))}"),
     ),
-    "shell_makes_folder": (("!mkdir -p {folder}", "import os\nos.makedirs(folder, exist_ok=True)"),),
 }
 """The edit after which each notebook that runs and is refused converts: texts of cells and what replaces them."""

@@ -83,9 +83,22 @@ def _statements(source: str) -> Iterable[tuple[str, bool]]:
         tree = ast.parse(TransformerManager().transform_cell(re.sub(r"\A(?:%%(?:time|capture)\b.*\n)+", "", source)))
     except SyntaxError:
         return
-    for node in tree.body:
-        last = node is tree.body[-1] and isinstance(node, ast.Expr) and not _prints(node)
-        yield ast.dump(node), last or isinstance(node, DEFINITIONS)
+    body = [part for node in tree.body for part in _timed(node)]
+    for node in body:
+        last = node is body[-1] and isinstance(node, ast.Expr) and not _prints(node)
+        # Other magics, and what is awaited, are in other words in a step, which then prints the same.
+        other = any(isinstance(one, ast.Await) or getattr(one, "id", "") == "get_ipython" for one in ast.walk(node))
+        yield ast.dump(node), last or other or isinstance(node, DEFINITIONS)
+
+
+def _timed(node: ast.stmt) -> list[ast.stmt]:
+    """The statements that ``%time`` executes; any other statement itself."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    if isinstance(call, ast.Call) and ast.unparse(call.func) == "get_ipython().run_line_magic":
+        magic, line = (one.value for one in call.args if isinstance(one, ast.Constant))
+        if magic == "time":
+            return ast.parse(str(line)).body
+    return [node]
 
 
 def _prints(node: ast.AST) -> bool:
@@ -189,7 +202,7 @@ def _lines(text: str, chance: bool) -> list[str]:
 
     In flownb the notebook's classes have another module than in a notebook and on Metaflow.
     """
-    text = re.sub(r"(?m)^(CPU times|Wall time): .*|^.* per loop \(mean .*", "", text)
+    text = re.sub(r"(?m)^(CPU times|Wall time|env): .*|^.* per loop \(mean .*", "", text)
     text = re.sub(r"\bflownb_flow_\w+\.", "__main__.", text)
     text = re.sub(r"0x[0-9a-f]+", "0x…", text).replace("\r", "\n")
     text = re.sub(r"[\d.]+", "#", text) if chance else text

@@ -35,6 +35,8 @@ FOUND: list[tuple[Cells, list[str]]] = [
     (("print(sum([1]))", "sum = 3\nprint(sum)"), ["shadowed-name 1:1 2:1"]),
     (("from scipy import stats", "stats = {'n': 1}", "stats.norm()"), ["shadowed-name 1:0 2:1 3:0"]),
     (("import datetime", "from datetime import datetime", "datetime(2020, 1, 1)"), ["shadowed-name 1:1 2:1"]),
+    # evaluated-text
+    (("x = 3\ny = eval(\"globals()['x']\")",), ["evaluated-text 1:2"]),
     # name-from-magic
     (("from numpy import *", "print(pi)"), ["name-from-magic 1:1 2:1"]),
     (("%pylab inline", "plot(1)"), ["name-from-magic 1:1 2:1"]),

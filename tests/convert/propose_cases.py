@@ -222,6 +222,39 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
             "!pip install numpy",
         ],
     ),
+    "lines of IPython that Python can say are written in Python": (
+        [
+            "import numpy as np\nfolder = 'out'\n# A setting\n%env LEVEL=2\n!mkdir -p {folder}/a $folder/b",
+            "%time xs = np.arange(3)\nys = %time xs.sum() * 2\nfor x in xs:\n    %time ys = ys + x\nprint(ys)",
+            "%time xs.sum()",
+            "%timeit np.sort(xs)",
+            "%cd out\nopen('r.txt', 'w').write(str(ys))",
+        ],
+        [
+            "%%shared\nimport numpy as np\n\nimport os",
+            '%%step make_folder -> folder\nfolder = \'out\'\n\n# A setting\nos.environ["LEVEL"] = "2"\n'
+            'os.makedirs(f"{folder}/a", exist_ok=True)\nos.makedirs(f"{folder}/b", exist_ok=True)',
+            '%%step make_xs -> xs\n# A setting\nos.environ["LEVEL"] = "2"\n\n'
+            "xs = np.arange(3)\nys = xs.sum() * 2\nfor x in xs:\n    ys = ys + x\nprint(ys)\n\n"
+            "os.chdir(\"out\")\nopen('r.txt', 'w').write(str(ys))",
+            "%time xs.sum()",
+            "%timeit np.sort(xs)",
+        ],
+    ),
+    "what is awaited at the top level is run by asyncio": (
+        [
+            "import asyncio\nasync def fetch(n):\n    await asyncio.sleep(0)\n    return [n]",
+            "xs = await fetch(1)\nfor n in range(2):\n    xs += await fetch(n)",
+            "ys = await asyncio.gather(\n    fetch(xs),  # all\n)\nprint(ys)",
+        ],
+        [
+            "%%shared\nimport asyncio\nasync def fetch(n):\n    await asyncio.sleep(0)\n    return [n]",
+            "%%step make_xs -> xs\nxs = asyncio.run(fetch(1))\nfor n in range(2):\n    xs += asyncio.run(fetch(n))",
+            "%%step make_ys -> ys\nasync def main():\n    return await asyncio.gather(\n"
+            "        fetch(xs),  # all\n    )\n\n"
+            "ys = asyncio.run(main())\nprint(ys)",
+        ],
+    ),
     "a wrapper stays above the step of its cell": (
         ["%%time\nxs = list(range(3))\nxs.sort()"],
         ["%%time\n%%step make_xs -> xs\nxs = list(range(3))\nxs.sort()"],
@@ -258,9 +291,20 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
 
 # What has no flow: the cells, and the code of each error with its places.
 REFUSED: dict[str, tuple[list[str], list[str]]] = {
-    "await at the top level": (["import asyncio\nawait asyncio.sleep(0)\nx = 1"], ["FN004 1:2"]),
+    "an await that belongs to the notebook's event loop": (
+        ["import asyncio\nasync def f():\n    return 1\ntask = asyncio.create_task(f())\nx = await task\nprint(x)"],
+        ["FN004 1:5"],
+    ),
+    "async for at the top level": (
+        ["async def f():\n    yield 1", "xs = []\nasync for x in f():\n    xs.append(x)\nprint(xs)"],
+        ["FN004 2:2"],
+    ),
+    "a name of a cell with a syntax error": (["area = 3\nprint 'area', area", "half = area / 2"], ["syntax-error 1:2"]),
     "a value from the shell": (["names = !ls", "n = len(names)\nprint(n)"], ["magic-makes-value 1:1"]),
-    "a value that %time makes": (["%time x = sum([1, 2])", "print(x)"], ["magic-makes-value 1:1"]),
+    "a value in which IPython's %time changes blanks": (
+        ["%time x = 'a  b' + 'c'", "print(x)"],
+        ["magic-makes-value 1:1"],
+    ),
     "the history of outputs": (["x = list('ab')\nx", "print(Out[1])"], ["output-history 2:1"]),
     "a name that nothing defines": (["print(lost)"], ["undefined-name 1:1"]),
     "global in a function of a step": (

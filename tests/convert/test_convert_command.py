@@ -118,7 +118,12 @@ def test_what_is_harmless_is_one_line(
     [
         (("%%writefile own.py\na = 1", "from own import a\nprint(a)"), "own.py", "a = 1\n", "put its code into a cell"),
         (("%%writefile a.csv\n1", "print(open('a.csv').read())"), "a.csv", "1\n", "write it in Python"),
-        (("x = 1\n!mkdir -p out", "print(open('out/a', 'w').write('1'))"), "out/a", "", '`os.makedirs("out", exist_ok'),
+        (
+            ("x = 1\n%sx mkdir -p out", "print(open('out/a', 'w').write('1'))"),
+            "out/a",
+            "",
+            '`os.makedirs("out", exist_ok',
+        ),
     ],
 )
 def test_what_a_magic_makes_has_to_be_there(

@@ -92,8 +92,8 @@ def test_cells_with_cell_magics_are_executed_and_what_the_magics_print_is_left_o
     document = plain_document(
         [
             "%%writefile written.py\nvalue = 4",
-            "# shared\nimport os",
-            "%%time\na = len(open('written.py').read())\nprint('a', a)",
+            "# shared\nimport os\n%env LEVEL=2",
+            "%%time\n%time a = len(open('written.py').read())\nprint('a', a)",
             "%%capture\nb = a + 1\nprint('b', b)",
         ]
     )

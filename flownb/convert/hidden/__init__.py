@@ -22,6 +22,7 @@ CHECKS: dict[str, Callable[[Notebook], Iterable[Finding]]] = {
     "shadowed-name": names.check_shadowed_name,
     "name-from-magic": names.check_name_from_magic,
     "output-history": names.check_output_history,
+    "evaluated-text": names.check_evaluated_text,
     "executed-out-of-order": order.check_executed_out_of_order,
     "never-executed": order.check_never_executed,
     "changes-own-input": changes.check_changes_own_input,

@@ -19,7 +19,7 @@ from flownb.convert.hidden.statements import Change, Imports, changes_in
 from flownb.convert.plain import PlainCell
 from flownb.convert.trees import walk
 
-__all__ = ["HISTORY", "CellFacts", "Function", "outline", "read_cell"]
+__all__ = ["HISTORY", "NAMESPACES", "CellFacts", "Function", "outline", "read_cell"]
 
 HISTORY = re.compile(r"(_{1,3}|_i{1,3}|_\d+|_i\d+|_ih|_oh|_dh|In|Out)")
 

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from flownb.convert.hidden.facts import HISTORY, CellFacts
+from flownb.convert.hidden.facts import HISTORY, NAMESPACES, CellFacts
 from flownb.convert.hidden.notebook import Notebook
 from flownb.convert.hidden.statements import KNOWN_NAMES
 from flownb.convert.hidden.texts import at, finding, listed, numbered
@@ -305,3 +305,25 @@ def check_output_history(notebook: Notebook) -> Iterator[Finding]:
                 "These are outputs of cells in the order in which they were executed; a flow has no such names.",
                 "Give the value a name in the cell that makes it, and use that name.",
             )
+
+
+def check_evaluated_text(notebook: Notebook) -> Iterator[Finding]:
+    """Report texts for `eval` and `exec` that ask for a namespace, which is another one in a step."""
+    for facts in notebook.cells:
+        for node in facts.nodes_outside:
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") not in ("eval", "exec") or not node.args:
+                continue
+            text = node.args[0]
+            if not isinstance(text, ast.Constant) or not isinstance(text.value, str):
+                continue
+            try:
+                calls = [one.func for one in ast.walk(ast.parse(text.value.strip())) if isinstance(one, ast.Call)]
+            except (SyntaxError, ValueError):
+                continue
+            asked = [name for one in calls if (name := getattr(one, "id", "")) in NAMESPACES - {"dir"}]
+            if asked:
+                what = f"{at(facts.number, node.lineno).capitalize()} evaluates a text that calls `{asked[0]}`."
+                why = "In a step, variables are those of a function, which such a text does not find everywhere."
+                fix = "Write the code itself, and keep values in a dict instead of making names for them."
+                place = Place(facts.number, node.lineno, node.lineno)
+                yield finding("hidden", "evaluated-text", [place], what, why, fix)

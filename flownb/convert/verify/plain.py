@@ -141,8 +141,12 @@ def run_plain(
         for cell in waiting:
             on_cell(cell.number)
             failure = kernel.execute(cell, timeout)
-            timed = "%%time" in cell.wrappers or any(magic.text.startswith("%time ") for magic in cell.magics)
-            found.printed[cell.number] = without_times(kernel.printed) if timed else kernel.printed
+            lines = [*(magic.text for magic in cell.magics), *(one.before for one in cell.rewritten)]
+            timed = "%%time" in cell.wrappers or any("%time " in line for line in lines)
+            printed = without_times(kernel.printed) if timed else kernel.printed
+            for one in cell.rewritten:
+                printed = re.sub(one.prints, "", printed, count=1, flags=re.MULTILINE) if one.prints else printed
+            found.printed[cell.number] = printed
             if failure is not None and "raises-exception" not in cell.tags:
                 break
             failure = None
