@@ -53,7 +53,8 @@ def main(names: Sequence[str]) -> int:
         _store_proposals()
         return 0
     if names == ["--table"]:
-        found = [pickle.loads((HOME / "outcomes" / name).read_bytes()) for name in CASES]
+        proved = [path for name in CASES if (path := HOME / "outcomes" / name).exists()]
+        found = [pickle.loads(path.read_bytes()) for path in proved]
         _write_table([replace(outcome, case=CASES[outcome.name]) for outcome in found])
         return 0
     logging.getLogger("traitlets").setLevel(logging.CRITICAL)  # a kernel that is asked to end says so

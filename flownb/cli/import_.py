@@ -16,11 +16,16 @@ __all__ = ["import_"]
 
 def import_(file: Path, output: Path | None, flow: str | None, force: bool) -> int:
     """``flownb import FILE [-o FILE] [--flow NAME] [--force]``."""
+    if output is not None and output.suffix != ".ipynb" and str(output) != "-" and not output.is_dir():
+        raise ParameterError(
+            f"`{output}` is neither an .ipynb file nor a folder.",
+            "An import writes a notebook.",
+            "Give a name that ends in .ipynb, or make the folder first.",
+        )
     made = (_of_kale if file.suffix == ".ipynb" else _of_flow_file)(file, output, flow)
     places = [_absolute(place) for place, _, _ in made]
-    if not force:
-        for place in places:
-            _require_new(place)
+    for place in places:
+        _require_new(place, file, force=force)
     for place, (shown, document, notes) in zip(places, made, strict=True):
         _write(place, shown, document, notes)
     return 0
@@ -44,12 +49,6 @@ def _of_flow_file(file: Path, output: Path | None, flow: str | None) -> list[tup
 
     read = read_flow_path(file)
     folder = output if output is not None and output.is_dir() and str(output) != "-" else None
-    if output is not None and folder is None and output.suffix != ".ipynb" and str(output) != "-":
-        raise ParameterError(
-            f"`{output}` is neither an .ipynb file nor a folder.",
-            "An import writes a notebook.",
-            "Give a name that ends in .ipynb, or make the folder first.",
-        )
     names: Sequence[str | None] = [flow]
     if folder is not None and flow is None and len(separate_flows(read)) > 1:
         names = separate_flows(read)
@@ -68,9 +67,17 @@ def _absolute(place: Path) -> Path:
     return place if str(place) == "-" else place.absolute()
 
 
-def _require_new(place: Path) -> None:
-    """Refuse to replace a file."""
-    if str(place) != "-" and place.exists():
+def _require_new(place: Path, file: Path, *, force: bool) -> None:
+    """Refuse to replace the file that is imported, or another one unless that was asked for."""
+    if str(place) == "-" or not place.exists():
+        return
+    if place.samefile(file):
+        raise ParameterError(
+            f"`{place.name}` is the file that is imported.",
+            "An import does not modify its input.",
+            "Name another file with -o.",
+        )
+    if not force:
         raise ParameterError(
             f"`{place.name}` exists.",
             "An import replaces a notebook only if it is asked to, with its outputs and edits.",

@@ -13,6 +13,7 @@ import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any
@@ -123,14 +124,17 @@ def _with_notebook_first(words: list[str]) -> list[str]:
 def _place_of_notebook(words: Sequence[str]) -> int | None:
     """Which of the words names the notebook; None if there is none.
 
-    The name of a script may also be the value of an option, as in ``--artifacts-module values.py``.
+    The file behind ``-o`` is the output. A file behind another option may be its value, as in ``--artifacts-module
+    values.py``, so one that is not is preferred, and an ``.ipynb`` file to a script.
     """
-    notebook = next((place for place, word in enumerate(words) if word.endswith(".ipynb")), None)
-    if notebook is not None:
-        return notebook
-    texts = [place for place, word in enumerate(words) if place and is_notebook_name(word) and word[0] != "-"]
-    alone = [place for place in texts if not words[place - 1].startswith("-")]
-    return next(iter(alone or texts), None)
+    named = [
+        place
+        for place, (before, word) in enumerate(pairwise(words), 1)
+        if is_notebook_name(word) and word[0] != "-" and before != "-o"
+    ]
+    alone = [place for place in named if not words[place - 1].startswith("-")]
+    notebooks = [place for place in alone if words[place].endswith(".ipynb")]
+    return next(iter(notebooks or alone or named), None)
 
 
 def _read(group: click.Group, words: list[str]) -> Callable[[], int] | None:

@@ -269,7 +269,7 @@ def _revision(word: str) -> Side:
             break
     assert found is not None
     if found.returncode:
-        said = found.stderr.decode(errors="replace").strip().split("\n")[0]
+        said = found.stderr.decode(errors="replace").strip().split("\n")[0].rstrip(".")
         raise NotFound(
             f"`{word}` cannot be read.", f"git says: {said}.", "Correct the revision or the path, or name a file."
         )

@@ -1,7 +1,8 @@
 """What was exported before: the base of a three-way merge of a notebook with its edited flow.py.
 
 Each export is kept under the hash in its header, in the folder ``exports`` of the datastore; for a datastore in S3 in
-``.flownb`` beside the notebook. A clone of the repository does not have that folder, but its history has the file.
+``.flownb`` beside the notebook. Only the newest are kept, which need so little that ``flownb du`` does not count them
+and ``flownb gc`` leaves them alone. A clone of the repository does not have that folder, but its history has the file.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from pathlib import Path
 from flownb.flow_file.header import is_edited, read_header
 from flownb.settings import datastore_root
 
-__all__ = ["exported_before", "exports_folder", "keep_export"]
+__all__ = ["exported_before", "exports_folder", "keep_export", "other_notebook"]
+
+
+# How many exports are kept in a folder.
+KEPT = 200
 
 
 def exports_folder(notebook_folder: Path) -> Path:
@@ -45,6 +50,9 @@ def keep_export(notebook_folder: Path, text: str) -> None:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as opened:
             opened.write(text)
         Path(name).replace(place)
+        ages = sorted((one.stat().st_mtime_ns, one.path) for one in os.scandir(place.parent))
+        for _, old in ages[:-KEPT]:
+            Path(old).unlink(missing_ok=True)
     except OSError:
         return
 
@@ -75,6 +83,33 @@ def exported_before(file: Path, text: str, notebook_folder: Path) -> str | None:
     except (OSError, ValueError):
         kept = ""
     return kept if _is_export(kept, header.hash) else _in_history(file, header.hash)
+
+
+def other_notebook(file: Path, text: str, notebook: Path) -> str:
+    """The notebook that a file was exported from, as its header names it, if that is another one that still exists.
+
+    Parameters
+    ----------
+    file : Path
+    text : str
+        Its content.
+    notebook : Path
+        The notebook that is to be exported to the file. One that was moved, renamed, or paired with a text notebook
+        of the same name is not another one.
+
+    Returns
+    -------
+    str
+        Empty if there is none.
+    """
+    header = read_header(text)
+    if header is None or not header.notebook:
+        return ""
+    named, own = file.parent.resolve() / header.notebook, notebook.resolve()
+    if named.name == header.notebook and named.stem == own.stem:
+        return ""  # outside a repository, a header has the name alone
+    is_same = named.resolve().with_suffix("") == own.with_suffix("")
+    return header.notebook if named.exists() and not is_same else ""
 
 
 def _is_export(text: str, content: str) -> bool:

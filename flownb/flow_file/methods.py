@@ -84,12 +84,14 @@ def _broken(line: str, node: ast.stmt) -> list[str]:
     arguments = line.strip().removeprefix("self.next(").removesuffix(")")
     if len(inner + arguments) <= LINE_LENGTH:
         return [f"{blanks}self.next(", inner + arguments, f"{blanks})"]
+    encoded = line.encode()  # in which a node's columns count
     found = [f"{blanks}self.next("]
-    for one in (*call.args, *call.keywords):
-        written = ast.get_source_segment(line, _on_first_line(one)) or ""
+    nodes: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
+    for one in nodes:
+        written = _slice(encoded, one)
         if isinstance(one, ast.Dict) and len(f"{inner}{written},") > LINE_LENGTH:
             cases = [
-                f"{ast.get_source_segment(line, _on_first_line(key))}: {ast.unparse(value)}"
+                f"{_slice(encoded, key)}: {ast.unparse(value)}"
                 for key, value in zip(one.keys, one.values, strict=True)
                 if key is not None
             ]
@@ -99,12 +101,9 @@ def _broken(line: str, node: ast.stmt) -> list[str]:
     return [*found, f"{blanks})"]
 
 
-def _on_first_line(node: ast.AST) -> ast.AST:
-    """A node of a text with one line."""
-    for one in ast.walk(node):
-        if isinstance(one, ast.expr | ast.keyword):
-            one.lineno = one.end_lineno = 1
-    return node
+def _slice(line: bytes, node: ast.expr | ast.keyword) -> str:
+    """The text of a node of a single line; `ast.get_source_segment` reads all of the line for each node."""
+    return line[node.col_offset : node.end_col_offset].decode()
 
 
 def has_docstring(node: ast.AST | None) -> bool:

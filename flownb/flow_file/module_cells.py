@@ -135,8 +135,9 @@ class ModuleCells:
             if one is last:
                 new += rest
             old = [*one.leading, *one.code]
-            if new and leading and leading != one.leading and not new[0].leading.startswith("\n"):
-                new[0] = replace(new[0], leading="\n" + new[0].leading)
+            gap = _gap(one.code[0]) if one.code else ""
+            if new and leading and (gap or leading != one.leading) and not _gap(new[0]):
+                new[0] = replace(new[0], leading=(gap or "\n") + new[0].leading)
             if [*leading, *new] == old:
                 continue
             text = join([*leading, *new, *one.below])
@@ -227,6 +228,11 @@ class ModuleCells:
     def _docstring_of(self, old: Sequence[Statement]) -> list[Statement]:
         """The docstring that the header's cell itself has."""
         return [one for one in old[:1] if one.is_text]
+
+
+def _gap(statement: Statement) -> str:
+    """The empty lines above a statement and its comments."""
+    return statement.leading[: len(statement.leading) - len(statement.leading.lstrip("\n"))]
 
 
 def _is_added(one: Import) -> bool:

@@ -92,7 +92,7 @@ def _parsed(text: str, filename: str) -> ast.Module:
         raise FlowFileError(
             f"`{filename}` is not valid Python {_python()}.",
             f"Line {line}{code}: {said}.",
-            "Correct that line, then import the file again.",
+            "Correct that line, then try again.",
         ) from error
     except (ValueError, RecursionError, MemoryError) as error:  # null bytes; nested too deep
         why = str(error) or "the code is nested too deep"

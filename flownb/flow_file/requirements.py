@@ -11,6 +11,7 @@ import hashlib
 import importlib.metadata
 import json
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -218,7 +219,7 @@ def pyproject_text(found: Requirements, flow: str, filename: str) -> str:
     lines = [
         "#",
         "#   uv lock",
-        f"#   uv run python {filename} --environment=uv run",
+        f"#   uv run python {shlex.quote(filename)} --environment=uv run",
         "",
         "[project]",
         f"name = {json.dumps(name)}",

@@ -89,7 +89,10 @@ class StepCells:
         self.places = Places(document)
         self.cells: dict[str, tuple[int, Cell]] = {}
         for place, cell in marked_cells(document, "step"):
-            self.cells.setdefault(renamed.get(cell.name, cell.name), (place, cell))
+            if cell.name in renamed.values() and cell.name not in renamed:
+                self.places.remove(place)  # it only passed on; a renamed step has its name now
+            else:
+                self.cells.setdefault(renamed.get(cell.name, cell.name), (place, cell))
         self.own = set(self.cells)
 
     def edit(self, form: Callable[[str], Form]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -194,9 +195,9 @@ def _opening(program: Program, notebook: str, filename: str, needs: Sequence[str
     lines = [
         opening_line(flow.name, re.sub(r"[\x00-\x1f\x7f]", "?", notebook)),
         "#",
-        f"#   python {filename}{configs} show",
-        f"#   python {filename}{configs} run{options}",
-        f"#   python {filename}{configs} run{options} --with kubernetes",
+        f"#   python {shlex.quote(filename)}{configs} show",
+        f"#   python {shlex.quote(filename)}{configs} run{options}",
+        f"#   python {shlex.quote(filename)}{configs} run{options} --with kubernetes",
     ]
     if flow.default_files:
         lines += ["#", f"# It reads {', '.join(dict.fromkeys(flow.default_files))} from the folder it is started in."]

@@ -6,12 +6,13 @@ A file is overwritten only if it says what flownb wrote, see `flownb.flow_file.h
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from flownb.errors import EditedExport, ParameterError
-from flownb.flow_file.exports import exported_before, keep_export
+from flownb.flow_file.exports import exported_before, keep_export, other_notebook
 from flownb.flow_file.header import content_hash, is_edited, read_header
 from flownb.session.options import write_output
 from flownb.session.session import Session
@@ -31,20 +32,23 @@ class Export:
     path : Path
     text : str
         What the notebook says now.
-    state : {"missing", "current", "behind", "edited", "foreign"}
+    state : {"missing", "current", "behind", "edited", "other", "foreign"}
         Of the file: it does not exist; it says the same, whatever its layout; it is an earlier export; it is an export
-        that was edited; or flownb did not write it.
+        that was edited; it is an export of another notebook; or flownb did not write it.
     diff : str
         What writing would change in the file, as a unified diff.
     edits : str
         How an export was edited, as a unified diff; empty if it is not known.
+    other : str
+        The other notebook that the file was exported from.
     """
 
     path: Path
     text: str
-    state: Literal["missing", "current", "behind", "edited", "foreign"]
+    state: Literal["missing", "current", "behind", "edited", "other", "foreign"]
     diff: str = ""
     edits: str = ""
+    other: str = ""
 
     def require_unedited(self) -> None:
         """Refuse a file whose edits would be lost.
@@ -60,6 +64,8 @@ class Export:
                 "Somebody changed it after it was exported, and another export would lose that.",
                 "Take the edits back with `flownb sync`. Or replace them: export with --force.",
             )
+        if self.state == "other":
+            raise EditedExport(f"`{self.path}` was exported from `{self.other}`.", "It is not of this notebook.", fix)
         if self.state == "foreign":
             raise EditedExport(f"`{self.path}` was not exported by flownb.", "It would be lost.", fix)
 
@@ -78,8 +84,9 @@ def compared(session: Session, path: Path, text: str) -> Export:
     Raises
     ------
     ParameterError
-        If there is a file that cannot be read.
+        If there is a file that cannot be read, or it is a notebook.
     """
+    _refuse_notebook(session.notebook, path)
     try:
         there = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -94,6 +101,8 @@ def compared(session: Session, path: Path, text: str) -> Export:
     header = read_header(there)
     if header is None and there.strip():
         return Export(path, text, "foreign")
+    if session.notebook is not None and (other := other_notebook(path, there, session.notebook)):
+        return Export(path, text, "other", _diff(path, there, text), other=other)
     if header is not None and content_hash(there) == content_hash(text):
         state: Literal["current", "behind"] = "behind" if is_edited(there) else "current"
         return Export(path, text, state, _diff(path, there, text))
@@ -103,6 +112,15 @@ def compared(session: Session, path: Path, text: str) -> Export:
         edits = _diff(path, before, there) if before else ""
         return Export(path, text, "edited", _diff(path, there, text), edits)
     return Export(path, text, "behind", _diff(path, there, text))
+
+
+def _refuse_notebook(notebook: Path | None, path: Path) -> None:
+    """Refuse to replace a notebook, above all the one that is exported, which may be a script named flow.py."""
+    fix = "Name another Python file; a terminal command does that with -o."
+    if notebook is not None and path.exists() and notebook.exists() and path.samefile(notebook):
+        raise ParameterError(f"`{path}` is the notebook that is exported.", "An export does not replace it.", fix)
+    if path.suffix == ".ipynb":
+        raise ParameterError(f"`{path}` is the name of a notebook.", "An export is a Python file.", fix)
 
 
 def _diff(path: Path, before: str, after: str) -> str:
@@ -141,6 +159,7 @@ def print_check(export: Export, shown: Path) -> bool:
         "current": f"{shown} is up to date",
         "behind": f"{shown} is behind the notebook: export it again",
         "edited": f"{shown} has edits that are not in the notebook: take them back with `flownb sync`",
+        "other": f"{shown} was exported from {export.other}: export this notebook to another file",
         "foreign": f"{shown} was not exported by flownb",
     }
     if export.state != "current" and export.diff:
@@ -161,7 +180,7 @@ def print_export(
     shown : Path
         The file as the user named it.
     force : bool, default False
-        Whether to replace a file that was edited, or that flownb did not write.
+        Whether to replace a file that was edited, is of another notebook, or that flownb did not write.
     is_headless : bool, default False
         Whether what is said has to be the same each time, whatever there was before.
 
@@ -174,7 +193,7 @@ def print_export(
     """
     folder = session.notebook.parent if session.notebook is not None else Path()
     is_current = export.state == "current"
-    is_refused = export.state in ("edited", "foreign") and not force
+    is_refused = export.state in ("edited", "other", "foreign") and not force
     if export.diff and not is_current and (is_refused or not is_headless):
         print(_shortened((is_refused and export.edits) or export.diff, LONG))
     if not force:
@@ -186,7 +205,8 @@ def print_export(
         print(f"{shown} is up to date")
     else:
         said = "exported to" if is_headless else "wrote"
-        print(f"{said} {shown} ({len(export.text.splitlines())} lines); run it with: python {shown} run")
+        run = f"python {shlex.quote(str(shown))} run"
+        print(f"{said} {shown} ({len(export.text.splitlines())} lines); run it with: {run}")
 
 
 def print_requirements(session: Session, path: Path, *, force: bool = False, is_headless: bool = False) -> None:

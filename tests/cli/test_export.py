@@ -236,3 +236,33 @@ def test_requirements_are_written_beside_the_file(write: Write, tmp_path: Path) 
     out = flownb("export", "nb.ipynb", "--requirements", "--force", cwd=tmp_path)[1]
     assert "wrote requirements.txt\nnote: pyproject.toml is not flownb's and stays as it is; `uv add -r req" in out
     assert (tmp_path / "pyproject.toml").read_text() == "[project]\n"
+
+
+def test_a_notebook_is_never_overwritten(tmp_path: Path) -> None:
+    """The notebook itself, here by a link, and the name of another notebook are refused, also with --force."""
+    text = "# %%\nx = 1\n\n# %%\n# %%step s\n"
+    (tmp_path / "flow.py").write_text(text)
+    (tmp_path / "link.py").symlink_to("flow.py")
+    for file in ("link.py", "new.ipynb"):
+        status, out, err = flownb("export", "flow.py", "-o", file, "--force", cwd=tmp_path)
+        assert (status, out, (tmp_path / "flow.py").read_text()) == (2, "", text)
+        assert "Name another Python file; a terminal command does that with -o." in err
+
+
+def test_an_export_of_another_notebook_is_not_overwritten(write: Write, tmp_path: Path) -> None:
+    """The other notebook is named; one that was renamed may replace the file, and --force always does."""
+    write(*CELLS)
+    write(CELLS[3], name="other.ipynb")
+    flownb("export", "nb.ipynb", cwd=tmp_path)
+    text = (tmp_path / "flow.py").read_text()
+    status, _, err = flownb("export", "other.ipynb", cwd=tmp_path)
+    assert (status, (tmp_path / "flow.py").read_text()) == (1, text)
+    assert "was exported from `nb.ipynb`. It is not of this notebook. Export to another file, or replace" in err
+    status, out, _ = flownb("export", "other.ipynb", "--check", cwd=tmp_path)
+    assert (status, out.split("\n")[-2]) == (
+        1,
+        "flow.py was exported from nb.ipynb: export this notebook to another file",
+    )
+    (tmp_path / "nb.ipynb").rename(tmp_path / "renamed.ipynb")
+    assert flownb("export", "renamed.ipynb", cwd=tmp_path)[0] == 0
+    assert flownb("export", "other.ipynb", "--force", cwd=tmp_path)[0] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from flownb.cells.notebook import read_notebook
@@ -82,3 +83,17 @@ def test_an_output_that_is_not_a_notebook_is_refused(
     """The name has to end in .ipynb, or to be a folder that exists."""
     assert main(["import", file.name, "-o", output]) == 2
     assert f"`{output}` is neither" in capsys.readouterr().err
+
+
+def test_the_file_that_is_imported_is_never_replaced(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A notebook with Kale's tags stays as it is, also with --force."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("x = 1", id="a", metadata={"tags": ["step:load"]})]
+    )
+    kale = file.with_name("kale.ipynb")
+    nbformat.write(notebook, kale)
+    text = kale.read_text()
+    assert main(["import", "kale.ipynb", "-o", "kale.ipynb", "--force"]) == 2
+    assert "`kale.ipynb` is the file that is imported." in capsys.readouterr().err
+    assert kale.read_text() == text
+    assert main(["import", "kale.ipynb"]) == 0

@@ -80,7 +80,7 @@ def converted_steps(notebook: Path, plain: PlainRun) -> list[ConvertedStep]:
 def _statements(source: str) -> Iterable[tuple[str, bool]]:
     """The top-level statements of a plain cell, each with whether a step may do without it."""
     try:
-        tree = ast.parse(TransformerManager().transform_cell(source))
+        tree = ast.parse(TransformerManager().transform_cell(re.sub(r"\A(?:%%(?:time|capture)\b.*\n)+", "", source)))
     except SyntaxError:
         return
     for node in tree.body:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from flownb.flow_file import exports
 from flownb.flow_file.exports import exported_before, exports_folder, keep_export
 from flownb.flow_file.header import opening_line, with_hash
 
@@ -73,3 +75,14 @@ def test_an_export_without_a_folder_to_write_to_is_no_error(tmp_path: Path) -> N
     (tmp_path / ".flownb").write_text("a file")
     keep_export(tmp_path, WRITTEN)
     assert exported_before(tmp_path / "flow.py", EDITED, tmp_path) is None
+
+
+def test_only_the_newest_exports_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest copies are removed, by when they were last exported."""
+    monkeypatch.setattr(exports, "KEPT", 2)
+    texts = [with_hash(f"{opening_line('F', 'nb.ipynb')}\n\nx = {n}\n") for n in range(3)]
+    for age, text in enumerate([*texts[:2], texts[0], texts[2]]):
+        keep_export(tmp_path, text)
+        new = {one for one in exports_folder(tmp_path).iterdir() if one.read_text() == text}
+        os.utime(new.pop(), (age, age))
+    assert sorted(one.read_text() for one in exports_folder(tmp_path).iterdir()) == [texts[0], texts[2]]

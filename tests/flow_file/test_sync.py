@@ -281,3 +281,12 @@ def test_both_sides_are_merged() -> None:
         "c2": "%%shared\nimport math\n%pip install x\ndef f(x):\n    return -x\n\n\ndef g(x):\n    return f(x)",
         "c8": "%%step fit -> y\n@retry(times=2)\ny = xs + [n, n]\nprint(y, 1)",
     }
+
+
+@pytest.mark.parametrize("edits", [(("f(x)", "f(x, y)"),), (("f(x)", "f(x, y)"), ("import math\n", "import os\n"))])
+def test_the_empty_lines_below_imports_stay(edits: Edits) -> None:
+    """A definition that is edited keeps its distance from the imports."""
+    notebook = document("%%shared\nimport math\n\n\ndef f(x):\n    return x", "%%step s -> y\ny = 1")
+    after = synced(notebook, notebook, edited(exported(notebook), *edits))
+    expected = "%%shared\nimport math\n\n\ndef f(x, y):\n    return x"
+    assert changed(notebook, after.document) == {"c0": expected.replace("math", "os" if edits[1:] else "math")}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 from flownb.magics.flow import RunMagics
 from flownb.session.commands import COMMANDS
@@ -12,10 +14,12 @@ from tests.session.test_commands import FLOW
 __all__ = ["kernel"]
 
 
-def test_every_example_of_a_notebook_works(kernel: Kernel) -> None:
+def test_every_example_of_a_notebook_works(kernel: Kernel, write_notebook: Callable[..., Path]) -> None:
     """What help shows as an example of a magic is accepted, and ends well; then the runs are listed."""
-    for cell in FLOW:
-        assert kernel.run(cell).error == ""
+    saved = write_notebook(*FLOW)
+    assert kernel.run(f"import os\nos.environ['JPY_SESSION_NAME'] = {str(saved)!r}").error == ""
+    for number, cell in enumerate(FLOW):
+        assert kernel.run(cell, cellId=f"c{number}").error == ""
     examples = [f"{one.notebook} {words}" for one in COMMANDS if one.notebook for words, _ in one.examples]
     for example in examples:
         if example.startswith("%flow stop"):

@@ -47,14 +47,19 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("terminal")
-def test_every_example_of_the_command_line_works(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_example_of_the_command_line_works(
+    notebook: Path, write_notebook: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     """What help shows as an example is accepted, and ends well."""
+    plain = write_notebook("alpha = 0.1", "print(alpha)", name="plain.ipynb")
     assert main(["run", str(notebook)]) == main(["export", str(notebook)]) == 0
     examples = [(one.name, call) for one in COMMANDS if one.terminal for call, _ in one.calls("command")]
     # What removes the run comes last.
-    for _, words in sorted(examples, key=lambda one: one[0] in ("gc", "rm")):
+    for name, words in sorted(examples, key=lambda one: one[0] in ("gc", "rm")):
         words = words.replace("TrainingFlow/2", "TrainingFlow/1").replace("--from 7", "--from 1")
-        said = shlex.split(words.replace("NOTEBOOK", str(notebook)))
+        said = shlex.split(words.replace("NOTEBOOK", str(plain if name == "convert" else notebook)))
+        for made in ("flow.ipynb", "train.ipynb", "plain_flow.ipynb"):
+            Path(made).unlink(missing_ok=True)  # an earlier example's, which another does not replace
         differs = words == "flownb diff NOTEBOOK"  # the latest run had another parameter
         assert (main(said[1:]), words) == (int(differs), words), capsys.readouterr().err
 
