@@ -374,6 +374,12 @@ class _Together:
                             found.add(node.name)
         return found
 
+    @cached_property
+    def own_methods(self) -> frozenset[str]:
+        """Methods of the notebook's classes: what they return is not known by their name."""
+        classes = (node for piece in self.roles.pieces for node in piece.nodes if isinstance(node, ast.ClassDef))
+        return frozenset(one.name for node in classes for one in node.body if isinstance(one, ast.FunctionDef))
+
     def is_unstorable(self, value: ast.expr, known: set[str], makers: set[str], plots: set[str]) -> bool:
         """Whether a value cannot be stored, as far as its text shows."""
         if isinstance(value, ast.GeneratorExp | ast.Lambda):
@@ -395,6 +401,8 @@ class _Together:
         name = getattr(value.func, "attr", getattr(value.func, "id", ""))
         if name in makers:
             return True
+        if isinstance(value.func, ast.Attribute) and name in self.own_methods:
+            return False
         if isinstance(value.func, ast.Attribute):
             root = root_name(value.func)
             if root in plots and name[:1].islower() and name not in ("load_dataset", "color_palette", "get_cmap"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import replace
 
+from flownb.convert.hidden.texts import numbered
 from flownb.convert.plain import PlainCell
 from flownb.convert.proposal import Proposal, ProposedStep
 from flownb.convert.verify.chance import reason_of
@@ -156,6 +157,7 @@ class Comparison:
             return [replace(row, verdict="unverifiable", detail="`%%capture` keeps it from the notebook's output")]
         detail = printed_difference(plain, flow, unstable=unstable, partly=self._is_split(step))
         if detail:
+            detail = self._printed_by_shared(plain, flow) or detail
             return [replace(row, verdict="differs", detail=detail)]
         if unstable is None:
             return [replace(row, verdict="unverifiable", detail=reason_of(self._cells_of(step), inputs=inputs))]
@@ -165,6 +167,16 @@ class Comparison:
             return [replace(row, verdict="unverifiable", shape=f"{len(unstable)} of {row.shape}", detail=reason)]
         lucky = next((self._taint.printed[cell] for cell in step.cells if cell in self._taint.printed), "")
         return [replace(row, verdict="unverifiable", detail=lucky)] if lucky else [row]
+
+    def _printed_by_shared(self, plain: Sequence[str], flow: Sequence[str]) -> str:
+        """That the lines of a step differ only by what shared code prints in each task; empty if that is not so."""
+        cells = sorted({part.place.cell for part in self._proposal.shared})
+        found = [cell for cell in cells if lines_of(self._plains[0].printed.get(cell, ""))]
+        lines = {line for cell in found for line in lines_of(self._plains[0].printed[cell])}
+        more = len(flow) - len(plain)
+        if more <= 0 or flow[more:] != plain or not lines.issuperset(flow[:more]):
+            return ""
+        return f"shared code of {numbered(found)} prints in every task; move what it prints to a cell of its own"
 
     def _is_captured(self, step: ProposedStep) -> bool:
         """Whether ``%%capture`` keeps what a cell of a step prints from the output of the notebook."""
