@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 from flownb.convert.files import ConvertOptions, convert_file
+from flownb.session.status_line import status_line
 
 __all__ = ["convert"]
 
@@ -22,14 +22,10 @@ def convert(
 ) -> int:
     """``flownb convert NOTEBOOK [-o FILE] [--parameter NAME …] [--name FLOW] [--no-verify] [--force] [--json]``."""
     options = ConvertOptions(output, parameters, flow_name, verify=not no_verify, force=force)
-    converted = convert_file(notebook, options, notify=_say)
+    with status_line() as notify:
+        converted = convert_file(notebook, options, notify=notify)
     if as_json:
         print(json.dumps(converted.to_json(), indent=2, ensure_ascii=False))
     else:
         print("\n".join(converted.lines))
     return 0 if converted.is_good else 1
-
-
-def _say(text: str) -> None:
-    """Show what takes time now, beside the output."""
-    print(text, file=sys.stderr, flush=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flownb.convert.proposal import Constraints, Proposal
+from flownb.convert.made_files import missing_files
+from flownb.convert.proposal import Constraints, Finding, Proposal
 from flownb.convert.propose import propose
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def convert_document(
         return propose(document, parameters=parameters, flow_name=flow_name, constraints=constraints)
 
     proposal = made(Constraints())
+    if proposal.changed and (missing := tuple(missing_files(document, proposal, folder))):
+        proposal = replace(proposal, findings=(*missing, *_without_magics_of(missing, proposal.findings)))
     refused = any(finding.kind == "refused" for finding in proposal.findings)
     if not verify or not proposal.changed or not proposal.steps or refused:
         return Conversion(proposal)
@@ -90,6 +93,17 @@ def convert_document(
 
     with Proof(document, folder, timeout=timeout, notify=notify) as proof:
         return prove(proposal, made, proof)
+
+
+def _without_magics_of(missing: Sequence[Finding], findings: Sequence[Finding]) -> list[Finding]:
+    """Findings without those that say no more than that these magics are left out."""
+    places = {(one.places[0].cell, one.places[0].line) for one in missing}
+    places |= {(cell, 0) for cell, _ in places}  # a cell magic is the whole cell
+    return [
+        one
+        for one in findings
+        if one.code not in ("magic", "cell-magic") or (one.places[0].cell, one.places[0].line) not in places
+    ]
 
 
 def prove(proposal: Proposal, made: Callable[[Constraints], Proposal], proof: Proof) -> Conversion:

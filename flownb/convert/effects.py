@@ -23,6 +23,7 @@ from flownb.convert.known import (
     LOOKING,
     VIEWS,
 )
+from flownb.convert.trees import walk
 
 __all__ = ["Effects", "FunctionKind", "PlainFunction", "effects_of", "find_functions", "resolved", "root_name"]
 
@@ -172,7 +173,7 @@ class _Walk(ast.NodeVisitor):
             for part, its in zip(target.elts, value.elts, strict=True):
                 self.alias(part, its)
             return
-        names = [node.id for node in ast.walk(target) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+        names = [node.id for node in walk(target) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
         if not names:
             # d["x"] = y: the object of y is now also a part of that of d.
             names = [root] if (root := root_name(target)) else []
@@ -202,7 +203,7 @@ class _Walk(ast.NodeVisitor):
     def visit_Delete(self, node: ast.Delete) -> None:
         for target in node.targets:
             self.store(target)
-            self.found.deleted.update(one.id for one in ast.walk(target) if isinstance(one, ast.Name) and one is target)
+            self.found.deleted.update(one.id for one in walk(target) if isinstance(one, ast.Name) and one is target)
 
     def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
         self.visit(node.iter)
@@ -277,7 +278,7 @@ class _Walk(ast.NodeVisitor):
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         # A lambda is usually an argument of a call that calls it.
-        bound = {argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)}
+        bound = {argument.arg for argument in walk(node.args) if isinstance(argument, ast.arg)}
         for name, line in effects_of([ast.Expr(node.body)], modules=self.modules, methods=self.methods).mutated.items():
             if name not in bound:
                 self.change(name, line)
@@ -417,7 +418,7 @@ def _through_self(parts: list[ast.FunctionDef | ast.AsyncFunctionDef], methods: 
     calls = {
         part.name: {
             node.func.attr
-            for node in ast.walk(part)
+            for node in walk(part)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and root_name(node.func) == "self"
         }
         for part in parts

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flownb.cells.notebook import document_text, read_document
+from flownb.convert.conversion import convert_document
 from flownb.convert.proposal import Proposal
-from flownb.convert.propose import propose
 from flownb.convert.report import as_json, is_good, report_lines
 from flownb.errors import ParameterError
 from flownb.flow.names import default_flow_name
@@ -17,7 +17,7 @@ from flownb.flow.names import default_flow_name
 if TYPE_CHECKING:
     from flownb.convert.verify.report import Verification
 
-__all__ = ["ConvertOptions", "Converted", "convert_file"]
+__all__ = ["ConvertOptions", "Converted", "convert_file", "default_output"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,11 @@ class Converted:
         return as_json(self.proposal, self.verification, **places, written=self.written)
 
 
+def default_output(notebook: Path) -> Path:
+    """The file that a conversion writes if no other one is named."""
+    return notebook.with_name(f"{notebook.stem}_flow.ipynb")
+
+
 def convert_file(
     notebook: Path,
     options: ConvertOptions,
@@ -108,7 +113,7 @@ def convert_file(
     ParameterError
         If the output exists already, or cannot be written.
     """
-    output = options.output or notebook.with_name(f"{notebook.stem}_flow.ipynb")
+    output = options.output or default_output(notebook)
     document = read_document(notebook)
     _refuse_to_overwrite(notebook, output, force=options.force)
     document["cells"] = [
@@ -137,11 +142,14 @@ def _converted(
     document: dict[str, Any], folder: Path, name: str, options: ConvertOptions, notify: Callable[[str], None]
 ) -> tuple[Proposal, Verification | None]:
     """The proposal, and its proof if one is wanted."""
-    if not options.verify:
-        return propose(document, parameters=options.parameters, flow_name=name), None
-    from flownb.convert.conversion import convert_document
-
-    done = convert_document(document, folder=folder, parameters=options.parameters, flow_name=name, notify=notify)
+    done = convert_document(
+        document,
+        folder=folder,
+        parameters=options.parameters,
+        flow_name=name,
+        verify=options.verify,
+        notify=notify,
+    )
     return done.proposal, done.verification
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from flownb.cells.assignment import analyse_names
 from flownb.cells.names import BodyNames
 from flownb.convert.proposal import ProposedStep
+from flownb.convert.trees import walk
 
 __all__ = ["Loop", "StepText", "empty_values", "foreach_cells", "names_of"]
 
@@ -110,7 +111,7 @@ def foreach_cells(
     # A first step can be called start and a last one end, but the end cannot be a join.
     making = "start" if step.name == "start" else free_name(f"{step.name}_items")
     joining = step.name if step.name not in ("start", "end") else free_name(f"{step.name}_joined")
-    used = {node.id for node in ast.walk(body.tree) if isinstance(node, ast.Name)} | set(artifacts)
+    used = {node.id for node in walk(body.tree) if isinstance(node, ast.Name)} | set(artifacts)
     task = next(name for name in ("one", "part", *map("one_{}".format, range(len(used) + 1))) if name not in used)
     results = list(loop.results)
     empty = "".join(f"{name} = {value}\n" for name, value in loop.results.items())

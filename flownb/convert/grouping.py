@@ -13,15 +13,15 @@ import math
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from flownb.convert.known import SAVING
 from flownb.convert.pieces import Piece
-from flownb.convert.together import Ordered
+from flownb.convert.together import Join, Ordered
 
-__all__ = ["Group", "group_cells", "headings_of"]
+__all__ = ["Group", "group_cells", "headings_of", "prevented_cuts"]
 
 HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*$")
 SETEXT = re.compile(r"^ {0,3}(=+|-+)[ \t]*$")
@@ -90,14 +90,8 @@ def group_cells(ordered: Ordered, document: dict[str, Any], live: Sequence[froze
     if not pieces:
         return []
     begins = [place for place in range(len(pieces)) if not place or cells[place] != cells[place - 1]]
-    free = _free_places(ordered)
     titles: dict[int, str] = {}
-    cuts = _cuts_at_tags(ordered, begins, titles)
-    if cuts is None:
-        cuts = _cuts_at_headings(ordered, begins, headings_of(document), titles)
-    cuts = {place for place in cuts if place in free} if cuts is not None else None
-    if not cuts:
-        cuts = _cuts_by_names(pieces, [place for place in begins if place in free], live)
+    cuts = _cuts(ordered, document, live, begins, titles)
     edges = [0, *sorted(cuts - {0}), len(pieces)]
     groups: list[Group] = []
     for first, last in pairwise(edges):
@@ -106,12 +100,54 @@ def group_cells(ordered: Ordered, document: dict[str, Any], live: Sequence[froze
     return groups
 
 
+def _cuts(
+    ordered: Ordered,
+    document: dict[str, Any],
+    live: Sequence[frozenset[str]],
+    begins: list[int],
+    titles: dict[int, str],
+) -> set[int]:
+    """The places before which steps begin; fills the titles of those that have one."""
+    free = _free_places(ordered)
+    cuts = _cuts_at_tags(ordered, begins, titles)
+    if cuts is None:
+        cuts = _cuts_at_headings(ordered, begins, headings_of(document), titles)
+    cuts = {place for place in cuts if place in free} if cuts is not None else None
+    return cuts or _cuts_by_names(ordered.pieces, [place for place in begins if place in free], live)
+
+
+def prevented_cuts(
+    ordered: Ordered, document: dict[str, Any], live: Sequence[frozenset[str]], groups: Sequence[Group]
+) -> list[Join]:
+    """What keeps code in one step that would be several without it, the widest first.
+
+    Parameters
+    ----------
+    ordered, document, live
+        As for `group_cells`.
+    groups : sequence of Group
+        What it returned.
+    """
+    if not ordered.together:
+        return []
+    cells = ordered.cells
+    begins = [place for place in range(len(cells)) if not place or cells[place] != cells[place - 1]]
+    wanted = _cuts(replace(ordered, together=[]), document, live, begins, {}) - {group.first for group in groups}
+    found: list[Join] = []
+    for join in sorted(ordered.together, key=lambda one: (one.first - one.last, not one.why)):
+        kept = {place for place in wanted if join.first < place <= join.last}
+        if kept:
+            wanted -= kept
+            found += [join] if join.why else []
+    return found
+
+
 def _free_places(ordered: Ordered) -> set[int]:
     """The places before which a step may begin."""
     delta = [0] * (len(ordered.pieces) + 1)
-    for first, last in ordered.together:
-        delta[first + 1] += 1
-        delta[last + 1] -= 1
+    for join in ordered.together:
+        delta[join.first + 1] += 1
+        delta[join.last + 1] -= 1
     found: set[int] = set()
     open_ones = 0
     for place in range(len(ordered.pieces)):

@@ -15,6 +15,7 @@ from flownb.convert.pieces import Piece
 from flownb.convert.plain import PlainCell
 from flownb.convert.proposal import Finding, Place
 from flownb.convert.roles import Roles
+from flownb.convert.trees import walk
 from flownb.errors import Message
 from flownb.flow.module import INSTALL
 
@@ -123,7 +124,7 @@ def _changed(code: str) -> Iterable[str]:
         tree = ast.parse(code.strip())
     except SyntaxError:
         return
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
     from flownb.convert.effects import effects_of

@@ -20,6 +20,7 @@ from flownb.convert.hidden.statements import path_of
 from flownb.convert.hidden.storing import bound_values
 from flownb.convert.plain import PlainCell, Statement
 from flownb.convert.proposal import Offer, Part, Place, Proposal, ProposedStep
+from flownb.convert.trees import walk
 
 __all__ = ["find_offers"]
 
@@ -174,7 +175,7 @@ class _Finder:
 
     def _calls_heavy(self, node: ast.AST) -> bool:
         """Whether code calls something heavy."""
-        for call in ast.walk(node):
+        for call in walk(node):
             if not isinstance(call, ast.Call):
                 continue
             path = path_of(call.func, self.notebook.imports)
@@ -190,7 +191,7 @@ class _Finder:
         if name not in self._heavy:
             self._heavy[name] = False  # while its own calls are looked at
             self._heavy[name] = any(
-                any(isinstance(node, LOOPS) for node in ast.walk(function.node)) or self._calls_heavy(function.node)
+                any(isinstance(node, LOOPS) for node in walk(function.node)) or self._calls_heavy(function.node)
                 for function in self.notebook.functions.get(name, ())
             )
         return self._heavy[name]
@@ -241,7 +242,7 @@ class _Finder:
         seen: set[str] = set()
         waiting: list[ast.AST] = [node]
         while waiting:
-            for call in ast.walk(waiting.pop()):
+            for call in walk(waiting.pop()):
                 if not isinstance(call, ast.Call):
                     continue
                 # Without a seed, the numbers are different in each execution anyway.
@@ -284,12 +285,12 @@ def _target_names(loop: Loop) -> set[str]:
     """The names that each iteration begins with."""
     value = loop.node.value if isinstance(loop.node, ast.Assign) else None
     target = value.generators[0].target if isinstance(value, COMPREHENSIONS) else getattr(loop.node, "target", None)
-    return {one.id for one in ast.walk(target) if isinstance(one, ast.Name)} if target is not None else set()
+    return {one.id for one in walk(target) if isinstance(one, ast.Name)} if target is not None else set()
 
 
 def _roots(node: ast.expr) -> set[str]:
     """Names that an expression reads."""
-    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+    return {one.id for one in walk(node) if isinstance(one, ast.Name)}
 
 
 def _with_aliases(statement: Statement, results: set[str]) -> set[str]:
@@ -310,7 +311,7 @@ def _collected(loop: ast.For) -> dict[str, str] | None:
     """Names to which a loop only appends, or whose items it only sets; None if another use makes that unsafe."""
     found: dict[str, str] = {}
     uses: dict[str, int] = {}
-    for node in (one for part in loop.body for one in ast.walk(part)):
+    for node in (one for part in loop.body for one in walk(part)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             function = node.value.func
             if (
@@ -335,7 +336,7 @@ def _collected(loop: ast.For) -> dict[str, str] | None:
     inside = names_of(loop.body)
     found = {name: kind for name, kind in found.items() if name in inside.reads and name not in inside.assigned}
     for name in found:
-        loads = sum(isinstance(node, ast.Name) and node.id == name for part in loop.body for node in ast.walk(part))
+        loads = sum(isinstance(node, ast.Name) and node.id == name for part in loop.body for node in walk(part))
         if loads != uses[name] + _reads_own_result(loop, name, inside) or _keeps_function(loop, name):
             return None
     return found
@@ -346,7 +347,7 @@ def _reads_own_result(loop: ast.For, name: str, inside: BodyNames) -> int:
     known: set[str] = set()
     count = 0
     for statement in loop.body:
-        items = [node for node in ast.walk(statement) if isinstance(node, ast.Subscript) and _is_name(node.value, name)]
+        items = [node for node in walk(statement) if isinstance(node, ast.Subscript) and _is_name(node.value, name)]
         count += sum(isinstance(node.ctx, ast.Load) and ast.unparse(node.slice) in known for node in items)
         target = statement.targets[0] if isinstance(statement, ast.Assign) else None
         if isinstance(target, ast.Subscript) and target in items:
@@ -366,17 +367,17 @@ def _keeps_function(loop: ast.For, name: str) -> bool:
     """Whether a lambda, which cannot be stored, may be among the results that a name collects."""
     return any(
         isinstance(node, ast.Call | ast.Assign)
-        and any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(node))
-        and any(isinstance(one, ast.Lambda) for one in ast.walk(node))
+        and any(isinstance(one, ast.Name) and one.id == name for one in walk(node))
+        and any(isinstance(one, ast.Lambda) for one in walk(node))
         for part in loop.body
-        for node in ast.walk(part)
+        for node in walk(part)
     )
 
 
 def _begins_empty(statements: list[ast.stmt], name: str, empty: str) -> bool:
     """Whether the last statement that names `name` makes it an empty list or dict."""
     for node in reversed(statements):
-        if any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(node)):
+        if any(isinstance(one, ast.Name) and one.id == name for one in walk(node)):
             return (name, empty) in empty_values(node)
     return False
 
@@ -384,7 +385,7 @@ def _begins_empty(statements: list[ast.stmt], name: str, empty: str) -> bool:
 def _leaves(node: ast.stmt) -> bool:
     """Whether a loop may end early, waits, or deletes names."""
     kinds = (ast.Return, ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith, ast.NamedExpr, ast.Global)
-    if any(isinstance(one, (*kinds, ast.Delete)) for one in ast.walk(node)):
+    if any(isinstance(one, (*kinds, ast.Delete)) for one in walk(node)):
         return True
     return isinstance(node, ast.For) and _breaks(node.body)
 

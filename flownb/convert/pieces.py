@@ -13,6 +13,7 @@ from functools import cached_property
 from flownb.cells.body import MagicLine
 from flownb.convert.plain import PlainCell, Statement
 from flownb.convert.proposal import Part, Place, Role
+from flownb.convert.trees import walk
 
 __all__ = ["Piece", "cut_cells", "dotted_name", "exposed_reads", "imported_names", "joined", "parts_of"]
 
@@ -87,7 +88,7 @@ class Piece:
     @cached_property
     def inside(self) -> list[ast.AST]:
         """All nodes of its statements' trees."""
-        return [one for node in self.nodes for one in ast.walk(node)]
+        return [one for node in self.nodes for one in walk(node)]
 
     @cached_property
     def calls(self) -> list[str]:
@@ -209,7 +210,7 @@ def imported_names(pieces: Iterable[Piece]) -> dict[str, str]:
     found: dict[str, str] = {}
     for piece in pieces:
         for node in piece.nodes if "import" in piece.text else ():
-            for one in ast.walk(node):
+            for one in walk(node):
                 if isinstance(one, ast.Import):
                     for alias in one.names:
                         top = alias.name.partition(".")[0]

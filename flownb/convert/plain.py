@@ -19,6 +19,7 @@ from flownb.cells.cell import WRAPPERS, common_margin
 from flownb.cells.names import BodyNames, Scope, import_names
 from flownb.convert.effects import Effects, PlainFunction, changed_arguments, effects_of, find_functions, resolved
 from flownb.convert.known import GENERATORS
+from flownb.convert.trees import walk
 
 __all__ = ["PlainCell", "PlainFunction", "Statement", "read_plain"]
 
@@ -286,7 +287,7 @@ def _without_builtins(function: PlainFunction, bound: frozenset[str]) -> PlainFu
 
 def _imported(tree: ast.Module) -> Iterable[str]:
     """Names that imports bind, at any depth."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Import):
             yield from import_names(node)
         elif isinstance(node, ast.ImportFrom):
@@ -296,7 +297,7 @@ def _imported(tree: ast.Module) -> Iterable[str]:
 
 def _generators(tree: ast.Module) -> Iterable[str]:
     """Names bound to a random generator or an iterator."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if not isinstance(node, ast.Assign):
             continue
         value = node.value
@@ -304,4 +305,4 @@ def _generators(tree: ast.Module) -> Iterable[str]:
         name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
         if name in GENERATORS or isinstance(value, ast.GeneratorExp):
             for target in node.targets:
-                yield from (one.id for one in ast.walk(target) if isinstance(one, ast.Name))
+                yield from (one.id for one in walk(target) if isinstance(one, ast.Name))

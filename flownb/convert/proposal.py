@@ -104,12 +104,15 @@ class Finding:
     places : tuple of Place
     message : Message
         What, why, fix.
+    harmless : bool
+        Whether it makes no difference in the flow, so that nothing needs to be done.
     """
 
     kind: FindingKind
     code: str
     places: tuple[Place, ...]
     message: Message
+    harmless: bool = False
 
 
 @dataclass(frozen=True)

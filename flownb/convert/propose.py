@@ -8,7 +8,7 @@ is written as a notebook (`document`) and has to pass the static checks of flows
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -16,9 +16,10 @@ from typing import Any
 from flownb.cells.cell import DEFAULT_FLOW_NAME, Cell, read_any_cell
 from flownb.collector import collector_paused
 from flownb.convert.document import WrittenStep, write_document
-from flownb.convert.grouping import Group, group_cells
+from flownb.convert.grouping import Group, group_cells, prevented_cuts
 from flownb.convert.hidden import find_hidden
 from flownb.convert.hidden.notebook import Notebook
+from flownb.convert.hidden.texts import listed, numbered
 from flownb.convert.liveness import captures_of, loads_of, needed_before
 from flownb.convert.magics import magic_findings, names_needed
 from flownb.convert.naming import name_step
@@ -28,7 +29,7 @@ from flownb.convert.pieces import Piece, cut_cells, parts_of
 from flownb.convert.plain import PlainCell, PlainFunction, read_plain
 from flownb.convert.proposal import Constraints, Finding, Place, Proposal, ProposedStep
 from flownb.convert.roles import Roles, decide_roles
-from flownb.convert.together import Generators, order_steps
+from flownb.convert.together import Generators, Join, Ordered, order_steps
 from flownb.errors import Message
 from flownb.flow.definition import define_flow
 from flownb.flow.lint import check_flow, errors_of
@@ -36,6 +37,8 @@ from flownb.flow.module import METAFLOW_NAMES, requirements
 
 __all__ = ["is_flow", "propose"]
 
+# The tag of nbconvert, nbclient and papermill that lets a cell fail.
+MAY_FAIL = "raises-exception"
 # Findings that say why a name is not defined.
 UNDEFINED = frozenset({"name-from-magic", "output-history", "undefined-name", "used-above-definition"})
 
@@ -140,9 +143,23 @@ class _Proposer:
             chosen,
             steps=self.constraints.steps,
             must_run=self.generators.matters,
-            scratch=self.parameters.injected,
+            scratch=self.parameters.injected | self.may_fail,
             constants=constants,
         )
+
+    @cached_property
+    def may_fail(self) -> frozenset[int]:
+        """Numbers of the pieces of cells whose tag lets them fail and that make nothing which other cells need.
+
+        They stay scratch, as an error ends a step.
+        """
+        numbers = {cell.number for cell in self.cells if MAY_FAIL in cell.tags and not self.needed_of(cell)}
+        return frozenset(piece.number for piece in self.pieces if piece.cell.number in numbers)
+
+    def needed_of(self, cell: PlainCell) -> list[str]:
+        """Names that a cell binds and another one reads."""
+        others = [other for other in self.cells if other is not cell]
+        return [name for name in cell.names.assigned if any(name in other.names.reads for other in others)]
 
     def proposal(self) -> Proposal:
         """The whole proposal."""
@@ -153,7 +170,8 @@ class _Proposer:
         values -= self.roles.shared_names
         scratch = self.roles.of("scratch")
         needed = needed_before(ordered, scratch, values)
-        groups = group_cells(ordered, self.document, [names - parameters for names in needed])
+        live = [names - parameters for names in needed]
+        groups = group_cells(ordered, self.document, live)
         shown = self.constraints.captures | _looked_at(groups, scratch)
         steps = self.steps(groups, ordered, needed, values, shown)
         displays = self.displays(steps)
@@ -167,6 +185,7 @@ class _Proposer:
             displays=displays,
         )
         findings = [*self.parameters.findings, *self.left_out(steps), *self.global_statements(ordered.pieces)]
+        findings += _joined(prevented_cuts(ordered, self.document, live, groups), ordered)
         if not steps:
             findings.append(_nothing_to_run(self.cells))
         else:
@@ -286,6 +305,7 @@ class _Proposer:
         pieces = [*self.roles.of("shared", "local"), *(piece for written in steps for piece in written.own)]
         defined = frozenset(name for piece in pieces for name in piece.binds) | frozenset(self.parameters.lines)
         found = list(magic_findings(self.cells, self.roles, names_needed(pieces) - defined))
+        found += self.failing_cells()
         kept = {written.step.cells[0] for written in steps if written.wrappers}
         in_steps = {piece.cell.number for piece in pieces if self.roles.role[piece.number] == "step"}
         for cell in self.cells:
@@ -295,6 +315,25 @@ class _Proposer:
                 fix = "Write it above the step's first line, if you want it there."
                 found.append(Finding("left_out", "cell-magic", (Place(cell.number, 1, 1),), Message(what, why, fix)))
         return found
+
+    def failing_cells(self) -> Iterator[Finding]:
+        """What became of the cells whose tag lets them fail."""
+        for cell in self.cells:
+            if MAY_FAIL not in cell.tags or not cell.statements:
+                continue
+            why = "An error ends the step in which it is raised."
+            fix = "Catch the error with `try` and `except`, if the flow needs the cell and the error is raised."
+            if needed := self.needed_of(cell):
+                what = f"Cell {cell.number} has the tag `{MAY_FAIL}`, and other cells need {listed(needed)}."
+                yield Finding("hidden", MAY_FAIL, (Place(cell.number),), Message(what, why, fix))
+                continue
+            others = [other for other in self.cells if other is not cell]
+            changed = [name for name in cell.mutated if any(name in other.names.reads for other in others)]
+            what = f"Cell {cell.number} has the tag `{MAY_FAIL}`, so it is not part of the flow."
+            if changed:
+                why += f" Before the error, the cell may change {listed(changed)}."
+            message = Message(what, why, fix)
+            yield Finding("left_out", MAY_FAIL, (Place(cell.number),), message, harmless=not changed)
 
     def global_statements(self, pieces: Sequence[Piece]) -> list[Finding]:
         """Functions with ``global`` that are code of a step, where the statement means another namespace."""
@@ -351,7 +390,7 @@ def _bound_later(groups: Sequence[Group]) -> list[frozenset[str]]:
 
 
 def _explained(found: Sequence[Finding], hidden: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Findings without errors of the checks that another one explains.
+    """Findings without those that another one explains.
 
     The checks say that a name is not defined; why it is not, the search for hidden state often knows, or the finding on
     the magic that defines it.
@@ -366,7 +405,14 @@ def _explained(found: Sequence[Finding], hidden: Sequence[Finding]) -> tuple[Fin
             explained.add(_named(error))
             one = replace(one, kind="refused")
         said.append(one)
-    return (*(one for one in found if one.code != "FN001" or _named(one) not in explained), *said)
+    refused = {(place.cell, place.line) for one in said if one.kind == "refused" for place in one.places}
+    kept = [
+        one
+        for one in found
+        if not (one.code == "FN001" and _named(one) in explained)
+        and not (one.code == "magic" and (one.places[0].cell, one.places[0].line) in refused)
+    ]
+    return (*kept, *said)
 
 
 def _named(finding: Finding, place: int = 0) -> str:
@@ -410,6 +456,17 @@ def _first_line(written: WrittenStep, place: Place, text: str) -> int:
     wanted = text.split("\n")[0]
     start = max(place.line, 1)
     return next((number for number, line in enumerate(lines, 1) if number >= start and line == wanted), start)
+
+
+def _joined(joins: Iterable[Join], ordered: Ordered) -> Iterator[Finding]:
+    """Why cells that would be several steps are one."""
+    for join in joins:
+        cells = sorted(set(ordered.cells[join.first : join.last + 1]))
+        what = f"{numbered(cells).capitalize()} are one step, because {join.why}."
+        why = "Each step is a process of its own, and no artifact carries this from one to the next."
+        fix = f"For several steps, {join.fix}."
+        places = (Place(cells[0]), Place(cells[-1]))
+        yield Finding("hidden", "one-process", places, Message(what, why, fix))
 
 
 def _nothing_to_run(cells: Sequence[PlainCell]) -> Finding:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -49,10 +50,12 @@ def report_lines(proposal: Proposal, verification: Verification | None) -> list[
         found.append(f"parameters: {', '.join(name for name, _ in proposal.parameters)}")
     if proposal.requirements:
         found.append(f"requirements: {', '.join(proposal.requirements)}")
-    for finding in proposal.findings:
-        found += ["", *_finding(finding)]
+    for finding in sorted(proposal.findings, key=lambda one: one.kind != "refused"):
+        if not finding.harmless:
+            found += ["", *_finding(finding)]
+    found += _harmless([finding for finding in proposal.findings if finding.harmless])
     for offer in proposal.offers:
-        found += ["", f"offer, step {offer.step}, {_place(offer.place)}: {offer.text}"]
+        found += ["", *_wrapped(f"offer, step {offer.step}, {_place(offer.place)}: {offer.text}")]
         for cell in offer.cells:
             found += ["", textwrap.indent(cell, "    ")]
     if verification is not None:
@@ -111,7 +114,32 @@ def _finding(finding: Finding) -> list[str]:
     places = "; ".join(_place(place) for place in finding.places)
     first = f"{KINDS[finding.kind]} ({finding.code})" + (f", {places}" if places else "")
     message = finding.message
-    return [f"{first}: {message.what}", *(f"    {text}" for text in (message.why, message.fix) if text)]
+    rest = [line for text in (message.why, message.fix) if text for line in _wrapped(text, "    ")]
+    return [*_wrapped(f"{first}: {message.what}"), *rest]
+
+
+def _harmless(findings: Sequence[Finding]) -> list[str]:
+    """Findings that make no difference in the flow, in short: their codes with the cells."""
+    if not findings:
+        return []
+    cells: dict[str, set[int]] = {}
+    for finding in findings:
+        cells.setdefault(finding.code, set()).update(place.cell for place in finding.places)
+    short = "; ".join(f"{code} in cell{'s' * (len(some) > 1)} {_numbers(sorted(some))}" for code, some in cells.items())
+    return ["", *_wrapped(f"harmless in a flow (--json says more): {short}")]
+
+
+def _wrapped(text: str, before: str = "") -> list[str]:
+    """A text in lines that fit the terminal; `before` begins each, and all but the first are indented further."""
+    width = min(max(shutil.get_terminal_size((WIDTH, 24)).columns, 60), WIDTH)
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=before,
+        subsequent_indent=f"{before}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def as_json(
@@ -148,6 +176,7 @@ def as_json(
                 "what": finding.message.what,
                 "why": finding.message.why,
                 "fix": finding.message.fix,
+                "harmless": finding.harmless,
             }
             for finding in proposal.findings
         ],

@@ -27,6 +27,7 @@ from flownb.convert.known import (
 )
 from flownb.convert.pieces import Piece, dotted_name, imported_names
 from flownb.convert.plain import PlainCell, PlainFunction
+from flownb.convert.trees import walk
 
 __all__ = ["PieceRole", "Roles", "decide_roles"]
 
@@ -457,7 +458,7 @@ class _Decision:
 
     def is_look(self, value: ast.expr, drawn: set[str]) -> bool:
         """Whether an expression has no effect but what is displayed."""
-        for node in ast.walk(value):
+        for node in walk(value):
             if isinstance(node, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom):
                 return False
             if isinstance(node, ast.Call) and not self.is_looking_call(node, drawn):
@@ -526,7 +527,7 @@ def _bound_by(node: ast.stmt) -> set[str]:
         return set(import_names(node))
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {node.name}
-    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+    return {one.id for one in walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
 
 
 def _import_of(name: str, node: ast.stmt) -> tuple[str, str] | None:

@@ -18,9 +18,10 @@ from flownb.convert.known import PLOTTING, RANDOM, SEEDS, UNSTORABLE
 from flownb.convert.pieces import Piece, dotted_name, imported_names
 from flownb.convert.plain import PlainCell, PlainFunction
 from flownb.convert.roles import Roles
+from flownb.convert.trees import walk
 from flownb.flow.names import SELF_ATTRIBUTES
 
-__all__ = ["Generators", "Ordered", "order_steps"]
+__all__ = ["Generators", "Join", "Ordered", "order_steps"]
 
 # Functions of numpy.random and random that make a generator of their own.
 OWN_GENERATORS = frozenset(
@@ -31,6 +32,15 @@ OWN_GENERATORS |= {"default_rng", "get_state", "seed"}
 GIVEN = frozenset({"generator", "random_state", "rng", "seed"})
 FRAMEWORKS = {"torch": "torch", "torchvision": "torch", "pytorch_lightning": "torch", "keras": "tensorflow"}
 FRAMEWORKS |= {"tensorflow": "tensorflow"}
+
+# What gives several steps their random numbers, for each generator of the process.
+OF_GENERATOR = {
+    "numpy": "make `rng = np.random.default_rng(0)` and draw from it, as an artifact can carry it, and pass "
+    "`random_state=0` to scikit-learn",
+    "random": "make `rng = random.Random(0)` and draw from it, as an artifact can carry it",
+    "torch": "set the seed in each step",
+    "tensorflow": "set the seed in each step",
+}
 
 
 class Generators:
@@ -86,12 +96,12 @@ class Generators:
 
     def find_objects(self, node: ast.stmt) -> None:
         """Note the names of estimators that use numpy's generator when they are fitted."""
-        if isinstance(node, ast.Assign) and any(_is_random(call) for call in ast.walk(node.value)):
-            self.objects |= {one.id for target in node.targets for one in ast.walk(target) if isinstance(one, ast.Name)}
+        if isinstance(node, ast.Assign) and any(_is_random(call) for call in walk(node.value)):
+            self.objects |= {one.id for target in node.targets for one in walk(target) if isinstance(one, ast.Name)}
 
     def look(self, node: ast.AST, seeds: set[str], uses: set[str]) -> None:
         """Note what the calls in a statement do."""
-        for call in ast.walk(node):
+        for call in walk(node):
             if not isinstance(call, ast.Call):
                 if isinstance(call, ast.Name | ast.Attribute):
                     framework = FRAMEWORKS.get(self.full(dotted_name(call)).partition(".")[0])
@@ -139,6 +149,26 @@ def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
+@dataclass(frozen=True)
+class Join:
+    """Positions in `Ordered.pieces` of code that has to be in one step, from the first to the last.
+
+    Attributes
+    ----------
+    first, last : int
+    why : str
+        What they share that no artifact carries, as a clause after "because"; empty if a proof has found it, which says
+        so itself.
+    fix : str
+        What gives more steps.
+    """
+
+    first: int
+    last: int
+    why: str = ""
+    fix: str = ""
+
+
 @dataclass
 class Ordered:
     """The code of steps in the order in which the flow executes it.
@@ -148,8 +178,8 @@ class Ordered:
     pieces : list of Piece
     cells : list of int
         For each piece the number of the cell whose step it belongs to; a seed belongs to the code that uses it.
-    together : list of (int, int)
-        Positions in `pieces`, the first and the last one of those that have to be in one step.
+    together : list of Join
+        What has to be in one step.
     changed : list of set of str
         For each piece the names whose value may be another one after it, also because they share an object with one.
     unstorable : frozenset of str
@@ -158,7 +188,7 @@ class Ordered:
 
     pieces: list[Piece] = field(default_factory=list)
     cells: list[int] = field(default_factory=list)
-    together: list[tuple[int, int]] = field(default_factory=list)
+    together: list[Join] = field(default_factory=list)
     changed: list[set[str]] = field(default_factory=list)
     unstorable: frozenset[str] = frozenset()
 
@@ -197,7 +227,7 @@ def order_steps(
     for first, last in together:
         places = [place for place, cell in enumerate(found.cells) if first <= cell <= last]
         if places:
-            found.together.append((places[0], places[-1]))
+            found.together.append(Join(places[0], places[-1]))
     return found
 
 
@@ -250,8 +280,17 @@ class _Together:
         self.found.unstorable = frozenset(unstorable)
         for place, piece in enumerate(pieces):
             for name in piece.binds:
-                if name in unstorable or is_illegal(name) or self.is_definition(piece, name):
-                    self.keep(place, self.last_read(name, place))
+                if name in unstorable:
+                    why, fix = f"`{name}` cannot be stored", f"make `{name}` again in each step that uses it"
+                elif is_illegal(name):
+                    why, fix = f"no artifact can be called `{name}`", "use another name"
+                elif self.is_definition(piece, name):
+                    why = f"`{name}` is not shared code: it reads a value that changes, or its own attributes change"
+                    fix = f"let `{name}` use its arguments, imports and constants only"
+                else:
+                    why = fix = ""
+                if why:
+                    self.keep(place, self.last_read(name, place), why, fix)
                 elif name not in piece.definite:
                     self.find_conditional(name, place)
             for statement in piece.statements:
@@ -260,10 +299,10 @@ class _Together:
             if " is " in piece.text:
                 self.find_identity(piece, place)
 
-    def keep(self, first: int, last: int) -> None:
+    def keep(self, first: int, last: int, why: str, fix: str) -> None:
         """Note that the pieces from one place to another belong to one step."""
         if last > first:
-            self.found.together.append((first, last))
+            self.found.together.append(Join(first, last, why, fix))
 
     def last_read(self, name: str, place: int) -> int:
         """The last place that reads what `place` binds a name to."""
@@ -279,7 +318,9 @@ class _Together:
         for place, piece in enumerate(self.found.pieces):
             for one in self.generators.uses(piece):
                 if one in begin:
-                    self.keep(begin[one], place)
+                    seed = self.found.pieces[begin[one]]
+                    why = f"their random numbers follow from the seed in cell {seed.cell.number}, line {seed.last}"
+                    self.keep(begin[one], place, why, OF_GENERATOR[one])
             for one in self.generators.seeds(piece):
                 begin[one] = place
 
@@ -287,7 +328,8 @@ class _Together:
         """What uses names that functions bind again with ``global`` is in one step, and what follows a ``chdir``."""
         for place, piece in enumerate(self.found.pieces):
             if "chdir" in piece.text:
-                self.keep(place, len(self.found.pieces) - 1)
+                why, fix = "one of them changes the current folder", "write the folder in the paths of the files"
+                self.keep(place, len(self.found.pieces) - 1, why, fix)
         if self.roles.state:
             places = [
                 place
@@ -295,7 +337,9 @@ class _Together:
                 if not self.roles.state.isdisjoint({*piece.reads, *piece.binds, *piece.mutated})
             ]
             if places:
-                self.keep(places[0], places[-1])
+                names = ", ".join(f"`{name}`" for name in sorted(self.roles.state))
+                why = f"`global` in functions makes {names} a name of the module"
+                self.keep(places[0], places[-1], why, "return the value, and assign it where the function is called")
 
     def unstorable(self) -> set[str]:
         """Names bound to what cannot be stored."""
@@ -311,7 +355,7 @@ class _Together:
         for piece in self.found.pieces:
             for one in piece.inside:
                 if isinstance(one, ast.Assign) and self.is_unstorable(one.value, found, known, plots):
-                    names = (node for target in one.targets for node in ast.walk(target) if isinstance(node, ast.Name))
+                    names = (node for target in one.targets for node in walk(target) if isinstance(node, ast.Name))
                     found |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
         return found - local_functions
 
@@ -373,7 +417,8 @@ class _Together:
             return
         last = self.last_read(name, place)
         if last > place and not self.is_needed(name, place, last):
-            self.keep(place, last)
+            why = f"`{name}` has a value only if a condition is met"
+            self.keep(place, last, why, f"give `{name}` a value in any case")
 
     def is_needed(self, name: str, place: int, last: int) -> bool:
         """Whether some code below certainly reads a name."""
@@ -392,7 +437,8 @@ class _Together:
                 roots = [root_name(side) for side in sides if not isinstance(side, ast.Constant)]
                 made = [bound[0] for name in roots if (bound := self.bound.get(name))]
                 if len(roots) == len(sides) and made:
-                    self.keep(min(made), place)
+                    why = f"`{ast.unparse(one)}` asks whether two names have one object"
+                    self.keep(min(made), place, why, "compare the values with `==`")
 
     def find_alias(self, new: str, old: str, place: int, *, is_part: bool) -> None:
         """Two names that share an object stay in one process up to the last change that both have to see."""
@@ -410,7 +456,8 @@ class _Together:
             for change in changes[bisect_left(changes, place) : bisect_left(changes, end)]:
                 if self.last_read(other, change) > change:
                     self.found.changed[change].add(other)
-                    self.keep(place, change)
+                    why = f"`{new}` shares an object with `{old}`, and cell {self.found.cells[change]} changes it"
+                    self.keep(place, change, why, f"copy it where `{new}` is made, if the change is for one name only")
 
 
 def _own(node: ast.AST) -> Iterable[ast.AST]:

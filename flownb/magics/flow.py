@@ -265,8 +265,7 @@ class RunMagics(Magics):
         """Convert the notebook in which this is executed, as it was saved, to a flow in a new file."""
         from flownb.magics.conversion import convert_notebook
 
-        _, lines = convert_notebook(self.frontend.session.notebook, words)
-        print("\n".join(lines))
+        print("\n".join(convert_notebook(self.frontend, words)))
 
     def _export(self, words: list[str]) -> None:
         """Write flow.py."""

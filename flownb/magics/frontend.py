@@ -133,14 +133,14 @@ class Frontend:
         from flownb.runtime.metaflow_names import always_own_imports
         from flownb.session.session import Session
         from flownb.session.transfers import show_transfers
-        from flownb.widgets.progress import TransferOutput
+        from flownb.widgets.progress import UpdatedLine
 
         executed = [self._first_cell, self.cell_id] if self._first_cell else []
         path = notebook_path(self.shell, self._folder, frozenset(one for one in executed if one))
         session = Session(path, folder=self._folder, kernel=self._kernel_name)
         session.checks.warn = print
         always_own_imports()
-        show_transfers(session.datastore.location, TransferOutput())
+        show_transfers(session.datastore.location, UpdatedLine())
         return session
 
     @property

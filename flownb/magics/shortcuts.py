@@ -1,12 +1,13 @@
 """What JupyterLab's commands execute in the kernel: the step of a cell spun, the flow run, the notebook converted.
 
-They show what ``%spin`` and ``%flow run`` show. JupyterLab calls them by these names and this module's, also an older
-extension with a newer kernel. A kernel that has not loaded the extension yet, for example after a restart, loads it
-first.
+The first two show what ``%spin`` and ``%flow run`` show; a kernel that has not loaded the extension yet, for example
+after a restart, loads it first. JupyterLab calls them by these names and this module's, also an older extension with a
+newer kernel.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flownb.errors import NotFound
@@ -46,28 +47,27 @@ def run_flow() -> None:
     _shell().run_line_magic("flow", "run")
 
 
-def convert_notebook() -> None:
-    """Convert the notebook as it was last saved to a flow in a new file, and prove it.
+def convert_notebook(name: str, output: str | None = None, *, force: bool = False, verify: bool = True) -> None:
+    """Convert the file of a notebook in the kernel's folder, and publish the result.
 
-    The last line that is printed is JSON for the view: ``{"written": name of the file or null, "report": lines}``.
+    JupyterLab calls it in a kernel of its own, so that the notebook's kernel may be busy or dead, and what was executed
+    there does not influence the proof.
 
-    Raises
-    ------
-    NotFound
-        If the notebook was never saved.
-    ParameterError
-        If the file to write exists.
+    Parameters
+    ----------
+    name : str
+        The notebook's file.
+    output : str, optional
+        The file to write.
+    force : bool
+        Whether to replace that file if it exists.
+    verify : bool, default True
+        Whether to prove the flow.
     """
-    import json
+    from flownb.magics.conversion import convert_for_view, publish_message
 
-    from flownb.magics import frontend_of
-    from flownb.magics.conversion import convert_notebook
-
-    frontend = frontend_of(_shell())
-    assert frontend is not None
-    converted, lines = convert_notebook(frontend.session.notebook, [])
-    written = converted.output.name if converted.written else None
-    print(json.dumps({"written": written, "report": lines}))
+    target = Path(output) if output else None
+    convert_for_view(Path(name), target, force=force, verify=verify, publish=publish_message)
 
 
 def _shell() -> Any:

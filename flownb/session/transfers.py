@@ -72,13 +72,8 @@ def show_transfers(location: str, write: Callable[[str], object] | None = None) 
     """
     if not location.startswith("s3://"):
         return
+    from flownb.session.status_line import write_status
     from flownb.store.s3 import set_transfer_hook
 
     if write is not None or sys.stderr.isatty():
-        set_transfer_hook(TransferLine(write or _to_terminal))
-
-
-def _to_terminal(text: str) -> None:
-    """Write over the line."""
-    sys.stderr.write(f"\r\x1b[K{text}")
-    sys.stderr.flush()
+        set_transfer_hook(TransferLine(write or write_status))

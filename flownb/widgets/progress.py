@@ -1,6 +1,7 @@
-"""Progress in a cell's output, for front ends that show only text and HTML: a line for each step, a bar for transfers.
+"""Progress in a cell's output, for front ends that show only text and HTML: a line for each step, a line of text.
 
-Each is one output that is updated in place; the outcome of the run replaces the lines, and the bar ends empty.
+Each is one output that is updated in place; the outcome of the run replaces the lines of steps, a line of text ends
+empty.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from IPython.display import display, update_display
 
 from flownb.session.progress import LineState, Tally, texts
 
-__all__ = ["StepLines", "TransferOutput"]
+__all__ = ["StepLines", "UpdatedLine"]
 
 
 # Seconds between two updates, each of which the front end keeps in the notebook; lines of steps.
@@ -64,8 +65,8 @@ class StepLines:
         return {"text/plain": "\n".join(plain), "text/html": "<pre>{}</pre>".format("\n".join(rich))}
 
 
-class TransferOutput:
-    """The bar of transfers to and from S3; a new output each time that transfers begin."""
+class UpdatedLine:
+    """A line that says what is done now, such as a bar of transfers; a new output each time that it begins."""
 
     def __init__(self) -> None:
         self._id = ""
@@ -74,7 +75,7 @@ class TransferOutput:
         """Replace the text; an empty one ends the output."""
         bundle: dict[str, Any] = {"text/plain": text}
         if not self._id:
-            self._id = f"flownb-transfers-{secrets.token_hex(8)}"
+            self._id = f"flownb-line-{secrets.token_hex(8)}"
             display(bundle, raw=True, display_id=self._id)  # type: ignore[no-untyped-call]  # IPython leaves it untyped
         else:
             update_display(bundle, raw=True, display_id=self._id)  # type: ignore[no-untyped-call]  # as above

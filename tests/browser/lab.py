@@ -111,6 +111,8 @@ class Lab:
                        if (widget.context) {
                          widget.context.model.dirty = false;
                          widget.dispose();
+                       } else if (widget.id.startsWith('flownb-report')) {
+                         widget.dispose();
                        }
                      }
                    }"""

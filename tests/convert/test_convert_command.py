@@ -95,3 +95,48 @@ def test_a_flow_needs_a_name_of_a_class(here: Path, capsys: pytest.CaptureFixtur
     """`--name` refuses what cannot be the name of a class."""
     assert main(["convert", "nb.ipynb", "--name", "my flow"]) == 2
     assert "`my flow` cannot be a flow's name." in capsys.readouterr().err
+
+
+def test_what_is_harmless_is_one_line(
+    write_notebook: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What makes no difference in a flow is named by its codes and cells; the JSON has all of it."""
+    path = write_notebook("xs = [1]\nprint(xs)", "xs.append(2)\nprint(xs)", "xs += [3]\nprint(xs)")
+    monkeypatch.chdir(path.parent)
+    assert main(["convert", "nb.ipynb", "--no-verify"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [one for one in lines if "harmless" in one] == [
+        "harmless in a flow (--json says more): changes-own-input in cells 2, 3"
+    ]
+    assert main(["convert", "nb.ipynb", "--no-verify", "--force", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)["findings"]
+    assert [(one["code"], one["harmless"]) for one in said] == [("changes-own-input", True)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "path", "text", "said"),
+    [
+        (("%%writefile own.py\na = 1", "from own import a\nprint(a)"), "own.py", "a = 1\n", "put its code into a cell"),
+        (("%%writefile a.csv\n1", "print(open('a.csv').read())"), "a.csv", "1\n", "write it in Python"),
+        (("x = 1\n!mkdir -p out", "print(open('out/a', 'w').write('1'))"), "out/a", "", '`os.makedirs("out", exist_ok'),
+    ],
+)
+def test_what_a_magic_makes_has_to_be_there(
+    cells: tuple[str, ...],
+    path: str,
+    text: str,
+    said: str,
+    write_notebook: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A flow that needs a file which only a magic writes is refused, unless the file is beside the notebook."""
+    monkeypatch.chdir(write_notebook(*cells).parent)
+    assert main(["convert", "nb.ipynb"]) == 1
+    printed = capsys.readouterr()
+    assert "error (made-by-magic), cell 1, line" in printed.out
+    assert said in " ".join(printed.out.split())
+    assert printed.err == ""  # nothing was executed
+    Path(path).parent.mkdir(exist_ok=True)
+    Path(path).write_text(text)
+    assert main(["convert", "nb.ipynb", "--no-verify"]) == 0

@@ -195,3 +195,50 @@ def test_kales_old_tags_name_steps() -> None:
         ("load", (1, 2), ("x",)),
         ("train", (3,), ("y",)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (
+            (
+                "import numpy as np\nnp.random.seed(0)",
+                "a = np.random.rand(3)",
+                "a.sort()",
+                "b = np.random.rand(2)",
+            ),
+            "Cells 2, 3 and 4 are one step, because their random numbers follow from the seed in cell 1, line 2.",
+        ),
+        (
+            ("f = open('a')", "md # A", "a = f.read()", "md # B", "b = f.read()", "md # C", "print(a, b)"),
+            "Cells 1, 2 and 3 are one step, because `f` cannot be stored.",
+        ),
+        (
+            ("a = [1]\nb = a", "md # A", "b.append(2)", "md # B", "c = len(a)", "md # C", "print(a, b, c)"),
+            "Cells 1 and 2 are one step, because `b` shares an object with `a`, and cell 2 changes it.",
+        ),
+        (
+            ("n = 0\ndef f():\n    global n\n    n += 1", "md # A", "f()", "md # B", "f()", "md # C", "print(n)"),
+            "Cells 2, 3 and 4 are one step, because `global` in functions makes `n` a name of the module.",
+        ),
+        (("a = 1\nprint(a)", "print(a)"), ""),
+    ],
+)
+def test_why_cells_are_one_step_is_said(cells: tuple[str, ...], said: str) -> None:
+    """What keeps cells in one step that would be several is named, with what gives several."""
+    found = [one.message for one in propose(notebook(*cells)).findings if one.code == "one-process"]
+    assert [one.what for one in found] == [said] * bool(said)
+    assert [one.fix[:18] for one in found] == ["For several steps,"] * bool(said)
+
+
+def test_a_cell_that_may_fail_is_scratch_unless_it_is_needed() -> None:
+    """A tag of nbconvert's lets a cell fail, which a step cannot; only one that makes what others need is in a step."""
+    cells = ("xs = [1]\nprint(xs)", "xs[9]", "xs.append(int('a'))", "n = len(xs)\nn.a", "print(n)")
+    proposal = propose(notebook(*cells, tags={at: ["raises-exception"] for at in (1, 2, 3)}))
+    assert [part.place.cell for part in proposal.scratch] == [2, 3]
+    found = [one for one in proposal.findings if one.code == "raises-exception"]
+    assert [(one.kind, one.places[0].cell, one.harmless) for one in found] == [
+        ("left_out", 2, True),
+        ("left_out", 3, False),
+        ("hidden", 4, False),
+    ]

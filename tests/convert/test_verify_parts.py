@@ -159,9 +159,7 @@ def test_each_cause_has_its_constraint(
 def test_a_proof_is_summarised_in_one_sentence() -> None:
     """Verified only if nothing differs and nothing failed."""
     equal, chance = Row("a", "x", "int", "", "equal"), Row("a", "y", "float", "", "unverifiable", "the time")
-    assert Verification((equal, chance)).summary == (
-        "Verified: 1 equal, 1 different from run to run of the notebook itself."
-    )
+    assert Verification((equal, chance)).summary == ("Verified: 1 equal, 1 that no run can verify.")
     failed = Verification((equal, Row("b", "z", "", "", "failed", "it")), flow_failure="step b: KeyError: 1")
     assert (failed.verified, failed.summary) == (
         False,

@@ -118,7 +118,7 @@ class Edits:
                 (f"# about {step}", f"# about {step} WORD"),
                 (f"Does {step}.", f"Does {step} WORD."),
                 ("class F(", "def WORD():\n    return 1\n\n\nclass F("),
-                ("\nfrom metaflow", "\nimport sys as WORD\nfrom metaflow"),
+                ("\nfrom metaflow", "\nimport math as WORD\nfrom metaflow"),
                 ("    alpha = ", "    WORD = 1\n    alpha = "),
                 ("LIMIT = 1\n", "LIMIT = 'WORD'\n"),
                 ("self.next(self.clean)", "self.next(self.WORD)"),

@@ -173,6 +173,7 @@ def test_code_that_the_extension_executes_names_what_is_there() -> None:
         found |= {(name, "load_ipython_extension") for name in re.findall(r'load_extension\("(\w+)"\)', text)}
     assert found == {
         ("flownb", "load_ipython_extension"),
+        ("flownb.magics.shortcuts", "convert_notebook"),
         ("flownb.magics.shortcuts", "run_flow"),
         ("flownb.magics.shortcuts", "spin_cell"),
     }

@@ -14,6 +14,7 @@ from flownb.convert.proposal import Finding, Place
 
 __all__ = ["changes_by_name"]
 
+NOTHING = "Nothing needs to be done for the flow."
 HARMLESS = "In the flow this cannot happen: each step gets the value as the step before it has stored it."
 
 
@@ -44,9 +45,7 @@ def check_changes_own_input(notebook: Notebook) -> Iterator[Finding]:
         readers = _readers_before(notebook, name, numbers)
         why += f", and {numbered(readers)} would see it too." if readers else "."
         places = [Place(one, its.line, its.end_line) for one, its in growing]
-        yield finding(
-            "hidden", "changes-own-input", places, what, f"{why} {HARMLESS}", "Nothing needs to be done for the flow."
-        )
+        yield finding("hidden", "changes-own-input", places, what, f"{why} {HARMLESS}", NOTHING, harmless=True)
 
 
 def _readers_before(notebook: Notebook, name: str, changed: list[int]) -> list[int]:
@@ -73,7 +72,8 @@ def check_changed_later(notebook: Notebook) -> Iterator[Finding]:
             f"`{change.text}`.",
             f"If {numbered(readers)} {verb(readers, 'is', 'are')} executed again after it, "
             f"{verb(readers, 'it sees', 'they see')} the changed value. {HARMLESS}",
-            "Nothing needs to be done for the flow.",
+            NOTHING,
+            harmless=True,
         )
 
 

@@ -17,6 +17,7 @@ from flownb.cells.assignment import analyse_names
 from flownb.cells.names import BodyNames, Scope
 from flownb.convert.hidden.statements import Change, Imports, changes_in
 from flownb.convert.plain import PlainCell
+from flownb.convert.trees import walk
 
 __all__ = ["HISTORY", "CellFacts", "Function", "outline", "read_cell"]
 
@@ -106,12 +107,12 @@ class CellFacts:
     @cached_property
     def nodes(self) -> list[ast.AST]:
         """All nodes of the tree."""
-        return list(ast.walk(self.tree)) if self.tree is not None else []
+        return list(walk(self.tree)) if self.tree is not None else []
 
     @cached_property
     def nodes_outside(self) -> list[ast.AST]:
         """All nodes outside of the bodies of functions."""
-        return list(ast.walk(outline(self.tree) or ast.Module([], []))) if self.functions else self.nodes
+        return list(walk(outline(self.tree) or ast.Module([], []))) if self.functions else self.nodes
 
     @cached_property
     def deleted(self) -> dict[str, int]:
@@ -138,7 +139,7 @@ class CellFacts:
         found: set[str] = set()
         for node in self.nodes:
             if isinstance(node, ast.Try) and any(_catches(one) for one in node.handlers):
-                found |= {one.id for part in node.body for one in ast.walk(part) if isinstance(one, ast.Name)}
+                found |= {one.id for part in node.body for one in walk(part) if isinstance(one, ast.Name)}
             elif isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant):
                 after = node.comparators[0]
                 if isinstance(after, ast.Call) and getattr(after.func, "id", "") in NAMESPACES:
@@ -169,9 +170,7 @@ class CellFacts:
 
 def _catches(handler: ast.ExceptHandler) -> bool:
     """Whether an except clause catches a NameError."""
-    return handler.type is None or any(
-        isinstance(one, ast.Name) and one.id in CATCH_ALL for one in ast.walk(handler.type)
-    )
+    return handler.type is None or any(isinstance(one, ast.Name) and one.id in CATCH_ALL for one in walk(handler.type))
 
 
 def _is_text(node: ast.stmt) -> bool:

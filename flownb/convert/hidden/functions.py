@@ -10,6 +10,7 @@ from flownb.convert.hidden.notebook import Notebook
 from flownb.convert.hidden.statements import GROWING, SETTLING, root_of
 from flownb.convert.hidden.texts import at, finding, listed, numbered, verb
 from flownb.convert.proposal import Finding, Place
+from flownb.convert.trees import walk
 
 __all__ = []
 
@@ -128,7 +129,7 @@ def _default(notebook: Notebook, function: Function, argument: ast.arg, value: a
     line = value.lineno
     shown = f"`{argument.arg}={ast.unparse(value)}`"
     who = f"Function `{function.name}` of {at(function.cell, line)}"
-    names = {one.id for one in ast.walk(value) if isinstance(one, ast.Name)}
+    names = {one.id for one in walk(value) if isinstance(one, ast.Name)}
     for name in sorted(names):
         later = (
             [number for number in _writers(notebook, name) if number > function.cell]
@@ -162,7 +163,7 @@ def _default(notebook: Notebook, function: Function, argument: ast.arg, value: a
 
 def _changes_parameter(function: Function, name: str) -> bool:
     """Whether a function changes the object of a parameter."""
-    for node in ast.walk(function.node):
+    for node in walk(function.node):
         if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
             changed = root_of(node)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

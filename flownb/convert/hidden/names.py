@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from flownb.convert.hidden.facts import HISTORY, CellFacts
@@ -19,6 +20,8 @@ NAMELESS = frozenset(
     {"bash", "cmd", "file", "html", "HTML", "javascript", "js", "latex", "markdown", "perl", "ruby", "script", "sh"}
     | {"svg", "SVG", "system", "sx", "timeit", "writefile"}
 )
+# `%run` of a file that could be imported as a module.
+RUN = re.compile(r"%run (?:-\w+ )*([^\W\d]\w*)\.py\s*$")
 
 
 def check_undefined_name(notebook: Notebook) -> Iterator[Finding]:
@@ -252,16 +255,22 @@ def check_name_from_magic(notebook: Notebook) -> Iterator[Finding]:
                         found.setdefault((facts.number, magic.text, magic.line), {})[name] = Place(readers[0])
     for (number, text, line), names in found.items():
         star = "import *" in text
-        what = f"{listed(names)} can only come from `{text}` in {at(number, line)}."
+        others = [one for one in _sources(notebook, number) if (one[0], one[2]) < (number, line)]
+        of_several = " or from another such line above" if others else ""
+        what = f"{listed(names)} can only come from `{text}` in {at(number, line)}{of_several}."
         why = "Which names that line defines cannot be seen in the notebook"
         why += "." if star else ", and a flow has no such lines."
         fix = f"Import the names: `{text.removesuffix('*')}{', '.join(list(names)[:6])}`."
+        if star and others:
+            fix = "Import the names that are used, each from its module."
         if text.startswith("%store"):
             fix = "Write the values to a file and read it in a cell, or make them parameters."
         elif text.startswith("%pylab"):
             fix = "Import what you use: `import numpy as np` and `import matplotlib.pyplot as plt`."
         elif not star:
             fix = "Put that code into a module beside the notebook and import the names, or copy it into a cell."
+            if (script := RUN.match(text)) is not None:
+                fix = f"Write `from {script[1]} import {', '.join(list(names)[:6])}`, or copy the code into a cell."
         yield finding("hidden", "name-from-magic", [Place(number, line, line), *names.values()], what, why, fix)
 
 

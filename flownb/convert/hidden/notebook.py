@@ -11,6 +11,7 @@ from flownb.convert.hidden.facts import CellFacts, Function, read_cell
 from flownb.convert.hidden.statements import path_of
 from flownb.convert.plain import PlainCell
 from flownb.convert.proposal import Proposal
+from flownb.convert.trees import walk
 
 __all__ = ["Call", "Notebook"]
 
@@ -69,7 +70,7 @@ class Notebook:
 
     def _read_imports(self, number: int, tree: ast.Module | None) -> None:
         """Note what the names that a cell imports are."""
-        for node in ast.walk(tree) if tree is not None else ():
+        for node in walk(tree) if tree is not None else ():
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     path = alias.name if alias.asname else alias.name.split(".")[0]

@@ -28,14 +28,16 @@ def check_executed_out_of_order(notebook: Notebook) -> Iterator[Finding]:
     what = f"{numbered(numbers).capitalize()} {were} executed in another order than the document has."
     why = f"{FROM_TOP}, and cells in another order have no names in common that change, so the results are the same."
     fix = "Nothing needs to be done."
-    if (conflict := _conflict(moved, counted)) is not None:
+    conflict = _conflict(moved, counted)
+    if conflict is not None:
         first, second, names = conflict
         why = (
             f"Cell {second.number} was executed before cell {first.number}, and both use {listed(names)}, which one of "
             f"them changes. {FROM_TOP}, so its results may differ from the saved outputs."
         )
         fix = "Restart the kernel, execute all cells from top to bottom, and compare the outputs."
-    yield finding("hidden", "executed-out-of-order", map(Place, numbers), what, why, fix)
+    places = map(Place, numbers)
+    yield finding("hidden", "executed-out-of-order", places, what, why, fix, harmless=conflict is None)
 
 
 def _moved(counted: list[CellFacts]) -> list[CellFacts]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from flownb.cells.names import import_names
+from flownb.convert.trees import walk
 
 __all__ = ["GROWING", "KNOWN_NAMES", "SETTLING", "Change", "Imports", "changes_in", "path_of", "root_of"]
 
@@ -187,13 +188,13 @@ def _made(node: ast.stmt) -> Iterator[str]:
 
 def _reads(node: ast.AST, name: str) -> bool:
     """Whether an expression reads a name."""
-    return any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(node))
+    return any(isinstance(one, ast.Name) and one.id == name for one in walk(node))
 
 
 def _mentions(node: ast.AST | None, text: str) -> bool:
     """Whether an expression has a part that is written like `text`."""
     kinds = (ast.Subscript, ast.Attribute)
-    return node is not None and any(isinstance(one, kinds) and ast.unparse(one) == text for one in ast.walk(node))
+    return node is not None and any(isinstance(one, kinds) and ast.unparse(one) == text for one in walk(node))
 
 
 def _converts(node: ast.expr, name: str) -> bool:

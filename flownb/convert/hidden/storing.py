@@ -10,6 +10,7 @@ from flownb.convert.hidden.notebook import Notebook
 from flownb.convert.hidden.statements import path_of
 from flownb.convert.hidden.texts import at, finding, numbered, verb
 from flownb.convert.proposal import Finding, Place
+from flownb.convert.trees import walk
 
 __all__ = ["bound_values"]
 
@@ -205,7 +206,7 @@ def _call_kind(notebook: Notebook, value: ast.Call) -> tuple[str, str] | None:
         if any(isinstance(one, ast.Lambda) for one in arguments):
             return f"an object with a lambda (`{name}(lambda …)`)", "define the function with `def`"
         for one in arguments:  # Pipeline([("name", FunctionTransformer(lambda …))])
-            for inner in ast.walk(one):
+            for inner in walk(one):
                 if isinstance(inner, ast.Call) and (kind := _call_kind(notebook, inner)) is not None:
                     return (f"an object with {kind[0]}", kind[1]) if "lambda" in kind[0] else None
     return None

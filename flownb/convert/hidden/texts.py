@@ -10,10 +10,12 @@ from flownb.errors import Message
 __all__ = ["at", "finding", "listed", "numbered", "verb"]
 
 
-def finding(kind: FindingKind, code: str, places: Iterable[Place], what: str, why: str, fix: str) -> Finding:
+def finding(
+    kind: FindingKind, code: str, places: Iterable[Place], what: str, why: str, fix: str, *, harmless: bool = False
+) -> Finding:
     """A finding, with its places in order."""
     ordered = sorted(dict.fromkeys(places), key=lambda one: (one.cell, one.line))
-    return Finding(kind, code, tuple(ordered), Message(what, why, fix))
+    return Finding(kind, code, tuple(ordered), Message(what, why, fix), harmless)
 
 
 def at(number: int, line: int = 0) -> str:

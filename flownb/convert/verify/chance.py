@@ -10,6 +10,7 @@ import ast
 from collections.abc import Collection, Iterable, Sequence
 
 from flownb.convert.plain import PlainCell
+from flownb.convert.trees import walk
 
 __all__ = ["RANDOM", "is_seed", "reason_of", "runs_needed", "sources_of"]
 
@@ -57,9 +58,9 @@ def sources_of(cell: PlainCell) -> tuple[str, ...]:
 
 def _sources(tree: ast.AST) -> tuple[str, ...]:
     """The same of any code."""
-    fixed = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_fixed(node)}
+    fixed = {id(node.func) for node in walk(tree) if isinstance(node, ast.Call) and _is_fixed(node)}
     found: dict[str, None] = {}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Name(id=name) | ast.Attribute(attr=name) if name in _SOURCES and id(node) not in fixed:
                 found[_SOURCES[name]] = None
@@ -93,9 +94,9 @@ def runs_needed(cells: Sequence[PlainCell]) -> int:
     """
     trees = [cell.tree for cell in cells if cell.tree is not None]
     found = {source for tree in trees for source in _sources(tree)}
-    if any(is_seed(node) for tree in trees for node in ast.walk(tree)):
+    if any(is_seed(node) for tree in trees for node in walk(tree)):
         found.discard(RANDOM)
-    drawn = RANDOM in found and any(_last_name(node) in _FEW for tree in trees for node in ast.walk(tree))
+    drawn = RANDOM in found and any(_last_name(node) in _FEW for tree in trees for node in walk(tree))
     return 3 if drawn or ORDER in found else 1 + bool(found)
 
 
@@ -142,4 +143,4 @@ def _reasons(trees: Sequence[ast.AST], inputs: Collection[str]) -> list[str]:
 
 def _names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:
     """Names that some code binds, or reads."""
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
+    return {node.id for node in walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, context)}

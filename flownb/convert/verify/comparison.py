@@ -1,6 +1,7 @@
 """Compares one run of the proposed flow with the runs of the plain notebook, row by row.
 
-What differs between the runs of the plain notebook is `unverifiable`, whatever the flow did.
+What differs between the runs of the plain notebook is `unverifiable`, whatever the flow did; so is what agrees in all
+runs but depends on the time or on chance.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from flownb.convert.verify.lines import lines_of, printed_difference, unstable_l
 from flownb.convert.verify.plain import PlainRun
 from flownb.convert.verify.report import FILE, NOT_COMPARABLE, PRINTED, Row
 from flownb.convert.verify.snapshots import Held
+from flownb.convert.verify.taint import find_taint
 
 __all__ = ["Comparison", "expected_artifacts", "first_cell"]
 
@@ -76,6 +78,7 @@ class Comparison:
     ) -> None:
         self._cells, self._plains, self._proposal, self._answer, self._held = cells, plains, proposal, answer, held
         self._expected = expected_artifacts(proposal, held)
+        self._taint = find_taint(cells, proposal.findings)
 
     def rows(self, unstable: Set[tuple[int, str]]) -> tuple[Row, ...]:
         """All rows, in the order of the steps; files are the last ones.
@@ -98,6 +101,9 @@ class Comparison:
                     reason = reason_of(self._cells_of(step), name=name, inputs=inputs)
                     known = row.detail if row.detail.startswith(NOT_COMPARABLE) else reason
                     row = replace(row, verdict="unverifiable", detail=known)
+                lucky = self._taint.after.get(max(step.cells, default=0), {}).get(name)
+                if row.verdict == "equal" and lucky:
+                    row = replace(row, verdict="unverifiable", detail=lucky)
                 rows.append(row)
                 wrong |= {name} if differs else set()
             rows += self._lines(step, inputs)
@@ -157,7 +163,8 @@ class Comparison:
             text = "\n".join(plain[place] for place in unstable)
             reason = reason_of(self._cells_of(step), text=text, inputs=inputs)
             return [replace(row, verdict="unverifiable", shape=f"{len(unstable)} of {row.shape}", detail=reason)]
-        return [row]
+        lucky = next((self._taint.printed[cell] for cell in step.cells if cell in self._taint.printed), "")
+        return [replace(row, verdict="unverifiable", detail=lucky)] if lucky else [row]
 
     def _is_captured(self, step: ProposedStep) -> bool:
         """Whether ``%%capture`` keeps what a cell of a step prints from the output of the notebook."""

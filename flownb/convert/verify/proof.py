@@ -20,6 +20,7 @@ from typing import Any
 
 from flownb.convert.plain import read_plain
 from flownb.convert.proposal import Proposal
+from flownb.convert.trees import walk
 from flownb.convert.verify.chance import runs_needed
 from flownb.convert.verify.comparison import Comparison, expected_artifacts
 from flownb.convert.verify.flow import FlowAnswer, Pair, judge
@@ -118,7 +119,8 @@ class Proof:
     def execute_again(self) -> PlainRun:
         """One more run of the plain notebook, in a new process."""
         number = len(self.plains)
-        self._notify("the notebook" if number == 0 else "the notebook again")
+        doing = "running the notebook" if number == 0 else "running the notebook again"
+        self._notify(doing)
         run = run_plain(
             self.cells,
             self._folder.renew(),
@@ -128,7 +130,7 @@ class Proof:
             needed=self._needed,
             attempt=number,
             timeout=self._timeout,
-            on_cell=lambda cell: self._notify(f"cell {cell} of {len(self.cells)}"),
+            on_cell=lambda cell: self._notify(f"{doing}: cell {cell} of {len(self.cells)}"),
         )
         self.plains.append(replace(run, files=self._folder.written()))
         return self.plains[-1]
@@ -164,7 +166,7 @@ class Proof:
         """Whether a cell defines a function or class, which reads names when it is called."""
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
         return {
-            cell.number: cell.tree is not None and any(isinstance(node, kinds) for node in ast.walk(cell.tree))
+            cell.number: cell.tree is not None and any(isinstance(node, kinds) for node in walk(cell.tree))
             for cell in self.cells
         }
 
@@ -253,7 +255,7 @@ class Proof:
     ) -> FlowAnswer:
         """Run the flow, or compare pairs only."""
         if runs:
-            self._notify("the flow")
+            self._notify("running the flow")
         answer = judge(
             proposal.document,
             self._folder.renew() if runs else self._folder.work,

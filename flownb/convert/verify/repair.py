@@ -11,12 +11,12 @@ The causes are looked for in this order; the first that applies to a step decide
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flownb.convert.plain import PlainCell
 from flownb.convert.proposal import Constraints, Finding, Place, Proposal, ProposedStep
+from flownb.convert.trees import walk
 from flownb.convert.verify.chance import RANDOM, is_seed, sources_of
 from flownb.convert.verify.comparison import first_cell
 from flownb.convert.verify.proof import Checked
@@ -342,4 +342,4 @@ def _state(
 
 def _seeds(cell: PlainCell) -> bool:
     """Whether a cell sets the state of a random generator that all code shares."""
-    return cell.tree is not None and any(map(is_seed, ast.walk(cell.tree)))
+    return cell.tree is not None and any(map(is_seed, walk(cell.tree)))

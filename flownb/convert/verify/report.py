@@ -36,8 +36,8 @@ class Row:
     shape : str
         Such as ``"150 × 4"`` or ``"3 lines"``.
     verdict : {"equal", "differs", "unverifiable", "failed"}
-        `unverifiable`: two runs of the plain notebook differ, too. `failed`: the value cannot be stored, or the step
-        did not end well.
+        `unverifiable`: two runs of the plain notebook differ, too, or may agree by luck. `failed`: the value cannot be
+        stored, or the step did not end well.
     detail : str
         How it differs, why it cannot be verified or what failed.
     """
@@ -125,7 +125,7 @@ _COUNTED: dict[Verdict, str] = {
     "equal": "equal",
     "differs": "different",
     "failed": "failed",
-    "unverifiable": "different from run to run of the notebook itself",
+    "unverifiable": "that no run can verify",
 }
 
 
