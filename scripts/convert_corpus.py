@@ -21,6 +21,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from time import perf_counter
 
 from execute_notebooks import ROOT
@@ -52,7 +53,9 @@ def main(names: Sequence[str]) -> int:
         _store_proposals()
         return 0
     if names == ["--table"]:
-        _write_table([pickle.loads((HOME / "outcomes" / name).read_bytes()) for name in CASES])
+        proved = [path for name in CASES if (path := HOME / "outcomes" / name).exists()]
+        found = [pickle.loads(path.read_bytes()) for path in proved]
+        _write_table([replace(outcome, case=CASES[outcome.name]) for outcome in found])
         return 0
     logging.getLogger("traitlets").setLevel(logging.CRITICAL)  # a kernel that is asked to end says so
     unknown = [name for name in names if name not in CASES]
@@ -92,6 +95,8 @@ def _line(outcome: Outcome, *, detailed: bool) -> str:
     text = f"{mark} {outcome.name}: {_result(outcome)} ({seconds})"
     if detailed or not outcome.right or outcome.lost:
         reasons = [outcome.refusal, outcome.failure, *outcome.differences]
+        if outcome.edited is not None and not outcome.right:
+            reasons += [outcome.edited.refusal, outcome.edited.failure, *outcome.edited.differences]
         reasons += [f"the converted notebook: {line}" for line in outcome.unusable]
         reasons += [f"not among the artifacts: {', '.join(outcome.lost)}"] * bool(outcome.lost)
         text += "".join(f"\n      {line}" for reason in reasons for line in reason.splitlines())
@@ -105,7 +110,8 @@ def _result(outcome: Outcome) -> str:
     if outcome.refusal:
         if outcome.case.fails:
             return f"refused, as it fails: {_failure(outcome)}"
-        return f"refused: {outcome.case.edit or 'see below'}"
+        after = f"; after an edit: {_result(outcome.edited)}" if outcome.edited is not None else ""
+        return f"refused: {outcome.case.edit or 'see below'}{after}"
     if outcome.failure:
         return f"{outcome.failure.split(':')[0]} failed"
     if outcome.differences:
@@ -127,6 +133,7 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
     running = [one for one in outcomes if not one.case.fails]
     same = [one for one in running if one.same]
     edits = [one for one in running if one.refusal]
+    edited = [one for one in edits if one.edited is not None and one.edited.same]
     wrong = [one for one in outcomes if not one.refusal and one.differences]
     broken = [one for one in running if one.failure]
     failing = [one for one in outcomes if one.case.fails]
@@ -137,7 +144,7 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
             f"- Notebooks: {len(outcomes)}. They run from top to bottom: {len(running)}.",
             f"- Of these, converted, verified and the same on Metaflow without an edit: {len(same)} ({share:.1f} %), "
             f"with {sum(one.captured for one in same)} captured values in {sum(one.steps for one in same)} steps.",
-            f"- Refused until an edit: {len(edits)}.",
+            f"- Refused until an edit of a few lines: {len(edits)}; the same on Metaflow after it: {len(edited)}.",
             f"- Converted, and the flow then fails: {len(broken)}.",
             f"- Verified although a value or a line differs: {len(wrong)}.",
             f"- Notebooks that fail by themselves: {len(failing)}, of which refused: "

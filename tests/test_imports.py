@@ -87,6 +87,15 @@ CHECKS = (
     "flownb.session.checks",
     "flownb.session.session",
 )
+# What makes a flow of a plain notebook, and writes it.
+CONVERT = (
+    "flownb.cli.convert",
+    "flownb.convert",
+    "flownb.interrupts",
+    "flownb.library",
+    "flownb.runtime.process",
+    "flownb.session.options",
+)
 # What executes a step and reads the datastore.
 STEPS = (
     "flownb.cards.component_store",
@@ -286,6 +295,14 @@ def test_two_notebooks_are_compared_by_their_cells_alone(folder: Path) -> None:
     own = ["flownb.cards", "flownb.cli.configuration", "flownb.cli.diff", "flownb.diff", "flownb.library"]
     found = loaded(COMMAND, folder, "diff", "nb.ipynb", "nb.ipynb")
     require_only(found, [*TABLE, *CELLS, *own, "flownb.pathspec"], ["click"])
+
+
+def test_a_conversion_without_proof_reads_the_text_alone(write_notebook: Callable[..., Path]) -> None:
+    """`flownb convert --no-verify` loads no session, no datastore, no nbformat, and nothing that executes cells."""
+    folder = write_notebook("import math\nx = [1]", "x.append(math.pi)\nprint(x)").parent
+    found = loaded(COMMAND, folder, "convert", "nb.ipynb", "--no-verify")
+    require_only(found, [*TABLE, *CELLS, *CONVERT], ["click"])
+    assert not any(name.startswith("flownb.convert.verify") for name in found)
 
 
 def test_an_import_reads_and_checks_alone(tmp_path: Path) -> None:

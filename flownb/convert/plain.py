@@ -117,7 +117,7 @@ class PlainCell:
     @cached_property
     def names(self) -> BodyNames:
         """What the cell reads and binds in the notebook's namespace."""
-        return analyse_names(self.tree)
+        return self.statements[0].names if len(self.statements) == 1 else analyse_names(self.tree)
 
     @cached_property
     def mutated(self) -> dict[str, int]:
@@ -192,7 +192,11 @@ def _with_effects(cells: list[PlainCell]) -> tuple[PlainCell, ...]:
         name for cell in cells if cell.tree is not None and "import" in cell.code for name in _imported(cell.tree)
     )
     own = [pair for cell in cells if cell.tree is not None for pair in find_functions(cell.number, cell.tree, modules)]
-    bound = frozenset(name for cell in cells for name in cell.names.assigned)
+    names = [
+        [analyse_names(ast.Module([node], [])) for node in (cell.tree.body if cell.tree is not None else ())]
+        for cell in cells
+    ]
+    bound = frozenset(name for some in names for one in some for name in one.assigned)
     functions = {name: _without_builtins(function, bound) for name, function in resolved(own).items()}
     methods = frozenset(name for function in functions.values() for name in function.methods)
     generators = frozenset(name for tree in trees for name in _generators(tree))
@@ -202,18 +206,19 @@ def _with_effects(cells: list[PlainCell]) -> tuple[PlainCell, ...]:
         place = replace(full, cell=function.cell, line=function.line, end_line=function.end_line)
         in_cells.setdefault(function.cell, {})[function.name] = place
     found: list[PlainCell] = []
-    for cell in cells:
+    for cell, some in zip(cells, names, strict=True):
         statements: list[Statement] = []
-        for node in cell.tree.body if cell.tree is not None else ():
+        for node, one in zip(cell.tree.body if cell.tree is not None else (), some, strict=True):
             effects = effects_of([node], modules=modules, generators=generators, methods=methods)
-            statements.append(_statement(cell.number, node, effects, functions))
+            statements.append(_statement(cell.number, node, one, effects, functions))
         found.append(replace(cell, statements=tuple(statements), functions=in_cells.get(cell.number, {})))
     return tuple(found)
 
 
-def _statement(cell: int, node: ast.stmt, effects: Effects, functions: Mapping[str, PlainFunction]) -> Statement:
+def _statement(
+    cell: int, node: ast.stmt, names: BodyNames, effects: Effects, functions: Mapping[str, PlainFunction]
+) -> Statement:
     """A statement with what it does, also through the functions that it names."""
-    names = analyse_names(ast.Module([node], []))
     decorators = getattr(node, "decorator_list", [])
     line = min((one.lineno for one in (*decorators, node)), default=node.lineno)
     mutated, reads = dict(effects.mutated), {**names.mentions, **names.reads}

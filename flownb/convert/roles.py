@@ -128,6 +128,7 @@ class _Decision:
         self.imported = imported_names(pieces)
         self.roles = Roles(pieces)
         self._same: dict[str, bool] = {}
+        self.local: set[str] = set()
         self.decide()
 
     def also_mutated(self) -> set[str]:
@@ -164,6 +165,7 @@ class _Decision:
                 role[number] = "local"
             else:
                 role[number] = "step" if piece.statements else "scratch"
+        self.local = {name for piece in self.roles.of("local") for name in piece.binds}
         for number, some in self.of_cell.items():
             kinds = {role[piece.number] for piece in some if piece.statements}
             if kinds == {"shared"}:  # magics beside shared code stay there, as comments
@@ -417,6 +419,8 @@ class _Decision:
         number = own[0].cell.number
         bound = {name for piece in own for name in piece.binds}
         for piece in own:
+            if not self.local.isdisjoint(piece.reads):  # it is defined in steps alone
+                return False
             for name in piece.binds:
                 if any(other.cell.number != number for other in self.users_at_all.get(name, ())):
                     return False

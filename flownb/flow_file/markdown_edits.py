@@ -7,14 +7,16 @@ that no markdown gives has to be in the code.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
 from flownb.flow_file.document import Places, marked_cells, new_markdown, texts_above
-from flownb.flow_file.documentation import plain_text
+from flownb.flow_file.documentation import docstring, plain_text
 from flownb.flow_file.imports import LINE_LENGTH
+from flownb.flow_file.source import cleaned_docstring
 from flownb.flow_file.units import FlowUnits
 
 __all__ = ["ABOUT_FLOW", "ABOUT_MODULE", "edited_markdown", "edited_text", "is_markdown", "uncommented"]
@@ -61,7 +63,8 @@ def edited_markdown(
             if not _edit(document, places, above, place, "about-flow", CLASS, *texts):
                 coded.add(ABOUT_FLOW)
             comments = (uncommented(current.comments), uncommented(target.comments))
-            _edit(document, places, above, place, "about-flow", CLASS, *comments)
+            if comments[0]:
+                _edit(document, places, above, place, "about-flow", CLASS, *comments)
             continue
         before, after = current.step(cell.name), target.step(renamed.get(cell.name, cell.name))
         if before is not None and after is not None:
@@ -69,7 +72,8 @@ def edited_markdown(
             if not _edit(document, places, above, place, name, STEP, before.docstring, after.docstring):
                 coded.add(after.name)
             comments = (uncommented(before.comments), uncommented(after.comments))
-            _edit(document, places, above, place, name, STEP_COMMENT, *comments)
+            if comments[0]:
+                _edit(document, places, above, place, name, STEP_COMMENT, *comments)
     places.apply()
     return frozenset(coded)
 
@@ -88,7 +92,7 @@ def _edit(
     if before.strip() == after.strip():
         return True
     texts = [document["cells"][one]["source"] for one in cells]
-    if plain_text("\n\n".join(texts), width).strip() != before.strip():
+    if before.strip() not in (exported_text("\n\n".join(texts), width), plain_text("\n\n".join(texts), width)):
         return True  # the text is not made of them: it is in the code
     if not cells and is_markdown(after, width):
         places.before(place, [new_markdown(name, after)])
@@ -96,7 +100,7 @@ def _edit(
     if not cells:
         return False
     new = edited_text(texts, after, width)
-    is_given = plain_text("\n\n".join(text for text in new if text is not None), width) == after.strip()
+    is_given = exported_text("\n\n".join(text for text in new if text is not None), width) == after.strip()
     for one, text in zip(cells, new if is_given else edited_text(texts, "", width), strict=True):
         if text is None:
             places.remove(one)
@@ -107,7 +111,13 @@ def _edit(
 
 def is_markdown(text: str, width: int = STEP) -> bool:
     """Whether a text, as markdown, gives itself."""
-    return plain_text(text, width) == text.strip()
+    return exported_text(text, width) == text.strip()
+
+
+def exported_text(markdown: str, width: int) -> str:
+    """The docstring that an export makes of markdown, without its indentation."""
+    lines = docstring(plain_text(markdown, width), LINE_LENGTH - 3 - width)
+    return cleaned_docstring(ast.literal_eval("\n".join(lines).strip())) if lines else ""
 
 
 def edited_text(texts: Sequence[str], after: str, width: int) -> list[str | None]:
@@ -127,7 +137,7 @@ def edited_text(texts: Sequence[str], after: str, width: int) -> list[str | None
     silent = [[line for line in text.split("\n") if line.strip() and not plain_text(line, width)] for text in texts]
     whole: list[str | None] = ["\n".join(lines) if lines else None for lines in silent]
     whole[0] = "\n\n".join(filter(None, [after, whole[0]])) or None
-    found = {plain_text("\n\n".join(text for text in one if text is not None), width): one for one in (whole, made)}
+    found = {exported_text("\n\n".join(text for text in one if text is not None), width): one for one in (whole, made)}
     if after.strip() in found:
         return found[after.strip()]
     return next((one for text, one in found.items() if text.split() == after.split()), whole)

@@ -6,7 +6,6 @@ import ast
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from inspect import cleandoc
 from typing import Any
 
 from flownb.cells.cell import Cell
@@ -16,8 +15,9 @@ from flownb.flow.method import to_metaflow_imports
 from flownb.flow.module import METAFLOW_NAMES
 from flownb.flow_file.document import Places, marked_cells, new_code, set_mark, texts_above
 from flownb.flow_file.markdown_edits import ABOUT_FLOW, ABOUT_MODULE
+from flownb.flow_file.source import cleaned_docstring
 from flownb.flow_file.statements import Statement, decorated, join, rewritten, same_code, split
-from flownb.flow_file.step_cells import written_text
+from flownb.flow_file.step_cells import below_decorators, written_text
 from flownb.flow_file.units import FlowUnits, Import, import_lines, imports_of
 
 __all__ = ["ModuleCells"]
@@ -87,7 +87,11 @@ class ModuleCells:
     def _is_about(self, statement: Statement) -> bool:
         """Whether the docstring of the module comes from a statement."""
         about = self.current.docstring
-        return bool(about) and statement.is_text and cleandoc(str(ast.literal_eval(statement.text.strip()))) == about
+        return (
+            bool(about)
+            and statement.is_text
+            and cleaned_docstring(str(ast.literal_eval(statement.text.strip()))) == about
+        )
 
     def _code(self) -> list[list[list[Statement]]]:
         """What each statement of each shared cell becomes; with the code that belongs to no cell at the end."""
@@ -172,7 +176,7 @@ class ModuleCells:
         if self.header is None:
             own = (self.target.name, self.target.bases, self.target.decorators, self.target.class_docstring)
             if own != (self.current.name, self.current.bases, "", "") or self.target.body:
-                text = self.target.decorators + join(self.target.body)
+                text = below_decorators("", self.target.decorators, join(self.target.body))
                 line = f"{mark.name}({', '.join(bases)})" if bases else mark.name
                 self._add(f"%%flow {line}\n{text}".rstrip("\n"), "flow")
             return
@@ -202,16 +206,15 @@ class ModuleCells:
         shown = [one for one in rest if not one.is_import]
         places = rewritten(shown, self.target.body, self.current.body)
         new = list(own)
+        replacing = iter(places)
         for one in rest:
             if one.is_import:
                 kept = _without_imports(one, removed)
                 new += [kept] if kept is not None else []
             else:
-                new += places[shown.index(one)]
-        new += places[len(shown)] if not shown else []
-        if not shown:
-            new += [one for one in places[0] if one not in new] if len(places) > 1 else []
-        return (decorators if has_decorators else self.target.decorators) + join([*new, *below])
+                new += next(replacing)
+        new += next(replacing)  # what follows them all
+        return below_decorators("", decorators if has_decorators else self.target.decorators, join([*new, *below]))
 
     def _own_docstring(self, old: Sequence[Statement]) -> list[Statement]:
         """The docstring that the header's cell itself has, as it should be."""

@@ -2,7 +2,8 @@
 
 The short form of a cell has plain names for artifacts, ``->`` for what is set, and a header that says what comes
 before. The verbatim form has the method's own text; its transition may be a statement (`Form.explicit`) or follow from
-headers, which can be derived from the file's transitions (`Form.headers`).
+headers, which can be derived from the file's transitions (`Form.headers`). A step that the export adds by itself needs
+a cell where it does not (`Form.cell`).
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from flownb.cells.header import INPUTS, StepHeader
 from flownb.flow_file.document import Places, marked_cells, new_code, new_markdown, set_mark, texts_above
 from flownb.flow_file.documentation import docstring
 from flownb.flow_file.markdown_edits import is_markdown
+from flownb.flow_file.source import cleaned_docstring
 from flownb.flow_file.statements import Statement, decorated, join, rewritten, same_code, split
 from flownb.flow_file.units import FlowUnits, StepUnit
 
-__all__ = ["Form", "StepCells", "next_of", "without_next", "written_text"]
+__all__ = ["Form", "StepCells", "below_decorators", "next_of", "without_next", "written_text"]
 
 _LOAD = re.compile(r'(?:if hasattr\(self, "(\w+)"\): )?(\w+) = self\.(\w+)')
 _CAPTURE = re.compile(r"self\.(\w+) = (\w+)")
@@ -36,6 +38,7 @@ class Form:
     verbatim: bool = False
     headers: bool = False
     explicit: bool = False
+    cell: bool = False
 
 
 def transition_of(step: StepUnit | None) -> Transition | None:
@@ -86,7 +89,10 @@ class StepCells:
         self.places = Places(document)
         self.cells: dict[str, tuple[int, Cell]] = {}
         for place, cell in marked_cells(document, "step"):
-            self.cells.setdefault(renamed.get(cell.name, cell.name), (place, cell))
+            if cell.name in renamed.values() and cell.name not in renamed:
+                self.places.remove(place)  # it only passed on; a renamed step has its name now
+            else:
+                self.cells.setdefault(renamed.get(cell.name, cell.name), (place, cell))
         self.own = set(self.cells)
 
     def edit(self, form: Callable[[str], Form]) -> None:
@@ -95,7 +101,11 @@ class StepCells:
         for name, (place, _) in self.cells.items():
             if name not in wanted:
                 self._remove(place)
-        self.own = {step.name for step in self.target.steps if step.name in self.cells or not self._is_added(step)}
+        self.own = {
+            step.name
+            for step in self.target.steps
+            if step.name in self.cells or not self._is_added(step) or form(step.name).cell
+        }
         # The export adds the last step only below one that does not name it.
         says = {step.name for step in self.target.steps if self.own.issuperset(next_of(step))}
         explicit = {
@@ -162,7 +172,7 @@ class StepCells:
         is_text = is_markdown(step.docstring)
         if not is_text:
             body = join(written_text(step.docstring)) + "\n" + body
-        text = _decorated(step.comments, step.decorators, body)
+        text = below_decorators(step.comments, step.decorators, body)
         source = f"%%step {header.line}\n{text}".rstrip("\n")
         docs = [new_markdown(f"about-{step.name}", step.docstring)] if step.docstring and is_text else []
         return [*docs, new_code(f"step-{step.name}", source)]
@@ -194,7 +204,9 @@ class StepCells:
             header = self._derived(header, explicit)
         tree = cell.parsed.tree
         has_text = step.name in self.coded or (tree is not None and ast.get_docstring(tree) is not None)
-        texts = {} if has_text else {"docstring": step.docstring, "comments": step.comments}
+        texts = {} if has_text else {"docstring": step.docstring}
+        if own is not None and own.comments:  # the text above the cell is a comment where code could see a docstring
+            texts["comments"] = step.comments
         is_same = own is not None and replace(own, name=step.name, **texts).same_as(step)
         if is_same and not form.verbatim and not form.explicit:
             if header != cell.header:
@@ -243,7 +255,7 @@ def without_next(body: str) -> str:
     return "\n".join(ast.unparse(node) for node in nodes if not is_next_call(node) and not isinstance(node, ast.Pass))
 
 
-def _decorated(comments: str, decorators: str, body: str) -> str:
+def below_decorators(comments: str, decorators: str, body: str) -> str:
     """Decorators above a body; a blank line keeps them from what a function in the body has."""
     first = next((line for line in body.split("\n") if line.strip() and not line.startswith("#")), "")
     is_definition = re.match(r"(?:def|class|async)\b|@", first)
@@ -298,12 +310,17 @@ class _Body:
         below = [one for one in self.old if not one.text]
         own_docstring = old[:1] if old and old[0].is_text and len(old) == len(self.shown) + 1 else []
         old = old[len(own_docstring) :]
+        if own_docstring and old:  # comments above it are comments of the body
+            old[0] = replace(old[0], leading=own_docstring[0].leading + old[0].leading)
+            own_docstring = [replace(own_docstring[0], leading="")]
         if not old and [one.text.strip() for one in new] == ["pass"] and not has_comment(new[0].whole):
             new = []
         is_other = self.own is not None and self.own.docstring != self.step.docstring
         if is_coded or (own_docstring and is_other):
             own_docstring = written_text(self.step.docstring)
         found = [one for place in rewritten(old, [*new, *last], self.shown) for one in place]
+        if self.step.comments and (self.own is None or not self.own.comments):
+            found.insert(0, Statement(self.step.comments, ""))  # the method's body has them
         comments = "".join(reversed(tail))
         if comments.strip():
             is_known = below and same_code(below[0].leading, comments)
@@ -315,7 +332,7 @@ class _Body:
         if self.own is None or not same_code(decorated(self.own.decorators), decorated(self.step.decorators)):
             decorators = self.step.decorators
         header = replace(self.header, captures=tuple(captures))
-        return header, _decorated("", decorators, join([*own_docstring, *found]))
+        return header, below_decorators("", decorators, join([*own_docstring, *found]))
 
     def _without_loads(self, new: list[Statement]) -> list[Statement]:
         """Statements without the loads that the export adds by itself."""
@@ -353,7 +370,10 @@ def is_transition(statement: Statement) -> bool:
 
 def written_text(text: str) -> list[Statement]:
     """A docstring as a statement; none if there is no text."""
-    return [Statement("", "".join(f"{line}\n" for line in docstring(text, 0)))] if text else []
+    lines = docstring(text, 0)
+    if lines and cleaned_docstring(ast.literal_eval("\n".join(lines))) != text:
+        lines = docstring(f"\n{text}", 0)  # its first line is not indented as the others are
+    return [Statement("", "".join(f"{line}\n" for line in lines))] if text else []
 
 
 def has_comment(text: str) -> bool:

@@ -18,7 +18,7 @@ from flownb.flow_file.markdown_edits import edited_markdown, uncommented
 from flownb.flow_file.module_cells import ModuleCells
 from flownb.flow_file.statements import decorated, same_code, same_tree
 from flownb.flow_file.step_cells import Form, StepCells, next_of, without_next
-from flownb.flow_file.units import FlowUnits, StepUnit
+from flownb.flow_file.units import FlowUnits, Import, StepUnit
 
 __all__ = ["Exported", "Synced", "take_back"]
 
@@ -59,11 +59,12 @@ class _Attempt:
     verbatim: set[str] = field(default_factory=set)
     headers: set[str] = field(default_factory=set)
     explicit: set[str] = field(default_factory=set)
-    imports: set[Any] = field(default_factory=set)
+    cells: set[str] = field(default_factory=set)
+    imports: set[Import] = field(default_factory=set)
 
     def form(self, step: str) -> Form:
         """The form of a step's cell."""
-        return Form(step in self.verbatim, step in self.headers, step in self.explicit)
+        return Form(step in self.verbatim, step in self.headers, step in self.explicit, step in self.cells)
 
 
 def take_back(
@@ -166,6 +167,7 @@ def _differences(exported: Exported, target: FlowUnits, attempt: _Attempt) -> tu
         other = got.step(step.name)
         if other is None:
             wrong.append(f"step `{step.name}`")
+            attempt.cells.add(step.name)
             continue
         if step.same_as(other):
             continue
@@ -177,7 +179,7 @@ def _differences(exported: Exported, target: FlowUnits, attempt: _Attempt) -> tu
             is_way = same_tree(without_next(step.body), without_next(other.body))
             (ways if is_way and step.signature == other.signature else bodies).add(step.name)
             wrong.append(f"step `{step.name}`")
-        elif not same_code(step.body, other.body):
+        elif not _has_comments(step, other):
             if step.name in attempt.verbatim:
                 left_out.append(f"comments of step `{step.name}`")
             else:
@@ -194,6 +196,13 @@ def _differences(exported: Exported, target: FlowUnits, attempt: _Attempt) -> tu
         else:
             attempt.explicit |= around if name in attempt.explicit else {name}
     return wrong, left_out
+
+
+def _has_comments(step: StepUnit, other: StepUnit) -> bool:
+    """Whether an exported step has the comments of a step; those above it may be in its body."""
+    if same_code(step.body, other.body):
+        return uncommented(step.comments) in uncommented(other.comments)
+    return same_code(step.comments + step.body, other.comments + other.body)
 
 
 def _compare_module(
@@ -228,15 +237,13 @@ def _compare_texts(
 ) -> None:
     """Compare docstrings and the comments above; line breaks alone are layout.
 
-    One can be a comment that is a docstring in the file: the export writes no docstring that code could see.
+    A docstring of the file may be a comment in the export, which writes no docstring that code could see.
     """
-    wanted, found = [docstring, uncommented(comments)], [got, uncommented(got_comments)]
-    if sorted(filter(None, wanted)) == sorted(filter(None, found)):
-        return
-    words = [[one.split() for one in texts if one] for texts in (wanted, found)]
-    if wanted[0].split() != found[0].split() and words[0] != words[1]:
+    found = got or uncommented(got_comments)
+    if docstring.split() not in (got.split(), found.split()) or (got and not docstring):
         wrong.append(f"the docstring of {what}")
-    elif wanted[1].split() != found[1].split() and wanted[1]:
-        left_out.append(f"the comments above {what}")
-    else:
+    elif docstring.strip() not in (got.strip(), found.strip()):
         left_out.append(f"line breaks in the docstring of {what}")
+    missing = [line for line in uncommented(comments).split("\n") if line not in uncommented(got_comments).split("\n")]
+    if "".join(missing).strip() and what == "the flow":
+        left_out.append("the comments above the flow")

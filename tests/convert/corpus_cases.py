@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CASES", "CORPUS", "Case"]
+__all__ = ["CASES", "CORPUS", "EDITS", "Case"]
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -22,8 +22,8 @@ class Case:
     shape : str
         What people do in such a notebook.
     results : tuple of str
-        Names whose last value is what the notebook was written for: a flow that does not have them as artifacts of its
-        last step has lost something.
+        Names whose last value its author may look for afterwards. Those that no step captures, as only code of the same
+        step uses them, are shown and not counted as wrong.
     fails : str
         Empty if the notebook runs from top to bottom; else the cell that fails and how, such as ``"3 NameError"``.
     edit : str
@@ -151,9 +151,7 @@ CASES: dict[str, Case] = {
     "new_syntax": _case("match, walrus, star, annotations", "texts n note first middle last"),
     "star_imports": _case("star imports", "areas average"),
     "try_except_with": _case("try, with, fallback import", "good bad again ratio"),
-    "global_statement_counter": _case(
-        "`global` in a function", edit="`global calls` in a function", hidden="function-writes-name"
-    ),
+    "global_statement_counter": _case("`global` in a function", "c", hidden="function-writes-name"),
     "eval_and_globals": _case("names made by `globals()`", edit="names that only `globals()` makes"),
     "main_guard": _case('`if __name__ == "__main__"`', "primes gaps"),
     "history_variables": _case("`_` and `Out`", edit="`_` and `Out[2]`", hidden="output-history"),
@@ -189,7 +187,9 @@ CASES: dict[str, Case] = {
     "kale_tags": _case("Kale's tags", "clf acc"),
     "raw_cells_attachments_collapsed": _case("raw cells, attachments, collapsed cells", "middle"),
     "teaching_python_lists": _case("lesson, a cell that may raise", "fruits lengths total"),
-    "raises_tagged": _case("cells that may raise, one changes a name first", "total half"),
+    "raises_tagged": _case(
+        "cells that may raise, one makes a name first", edit="a cell that raises after it has made `half`"
+    ),
     # Do not run from top to bottom
     "used_above_definition": _case("a result above its inputs", fails="1 NameError", hidden="used-above-definition"),
     "name_of_a_deleted_cell": _case("a name of a deleted cell", fails="3 NameError", hidden="undefined-name"),
@@ -208,3 +208,38 @@ CASES: dict[str, Case] = {
     "downloads_from_web": _case("a download that fails", fails="2 URLError", hidden="network"),
     "unknown_cell_magic": _case("a cell magic that is not there", fails="3 NameError", hidden="name-from-magic"),
 }
+
+SHELL = "subprocess.run({}, shell=True, capture_output=True, text=True).stdout.splitlines()"
+EDITS: dict[str, tuple[tuple[str, str], ...]] = {
+    "async_top_level": (
+        (
+            'results = await asyncio.gather(fetch("one", 0.01), fetch("three", 0.02))',
+            "from concurrent.futures import ThreadPoolExecutor\n\nasync def main():\n"
+            '    return await asyncio.gather(fetch("one", 0.01), fetch("three", 0.02))\n\n'
+            "results = ThreadPoolExecutor().submit(asyncio.run, main()).result()",
+        ),
+    ),
+    "eval_and_globals": (
+        ("for i, c", "w = {}\nfor i, c"),
+        ('globals()[f"w_{c}"]', "w[c]"),
+        ("w_alpha + w_beta", 'w["alpha"] + w["beta"]'),
+        (
+            "eval(\"[c for c in columns if globals()['w_' + c] > threshold]\")",
+            "[c for c in columns if w[c] > threshold]",
+        ),
+    ),
+    "history_variables": (("17 * 3", "z = 17 * 3\nz"), ("_ + 1", "z + 1"), ("Out[2]", "x")),
+    "magics_everywhere": (
+        ("%env DEMO_LEVEL=2", 'import os\nos.environ["DEMO_LEVEL"] = "2"'),
+        ("%time total = ", "total = "),
+    ),
+    "raises_tagged": (
+        ('text = half + "!"', 'try:\n    text = half + "!"\nexcept TypeError as error:\n    print(error)'),
+    ),
+    "run_other_script": (("%run setup_units.py", "from setup_units import FOOT"),),
+    "shell_capture": (
+        ("names = !ls data/visits_*.csv", f"import subprocess\nnames = {SHELL.format(repr('ls data/visits_*.csv'))}"),
+    ),
+    "shell_makes_folder": (("!mkdir -p {folder}", "import os\nos.makedirs(folder, exist_ok=True)"),),
+}
+"""The edit after which each notebook that runs and is refused converts: texts of cells and what replaces them."""

@@ -52,8 +52,8 @@ class PlainCellRun:
     source : str
     printed : str
         Written to stdout.
-    displayed : str
-        The same with the text of what it gave to ``display``, which is printed where there is no notebook.
+    displayed : bool
+        Whether it called ``display``, which prints a text where there is no notebook.
     error : str
         Name and text of the exception that it raised.
     keys : dict of str to str
@@ -63,7 +63,7 @@ class PlainCellRun:
 
     source: str
     printed: str = ""
-    displayed: str = ""
+    displayed: bool = False
     error: str = ""
     keys: dict[str, str] = field(default_factory=dict)
 
@@ -151,21 +151,13 @@ def _execute(notebook: Any, work: Path, folder: Path) -> tuple[list[PlainCellRun
                 continue
             client.execute_cell(cell, position)
             streams = [one.text for one in cell.outputs if one.output_type == "stream" and one.name == "stdout"]
-            displayed = [_as_text(one) for one in cell.outputs]
+            displayed = any(one.output_type == "display_data" for one in cell.outputs)
             errors = [f"{one.ename}: {one.evalue}" for one in cell.outputs if one.output_type == "error"]
             keys = _snapshot(client, folder, len(found))
-            found.append(PlainCellRun(cell.source, "".join(streams), "".join(displayed), "".join(errors), keys))
+            found.append(PlainCellRun(cell.source, "".join(streams), displayed, "".join(errors), keys))
             if errors and "raises-exception" not in cell.metadata.get("tags", ()):
                 return found, f"Cell {len(found)} raised {errors[0]}"
     return found, ""
-
-
-def _as_text(output: Any) -> str:
-    """What an output would be on a terminal: of figures, which matplotlib displays in notebooks alone, nothing."""
-    if output.output_type == "stream" and output.name == "stdout":
-        return str(output.text)
-    text = str(output.data.get("text/plain", "")) if output.output_type == "display_data" else ""
-    return f"{text}\n" if text and not text.startswith("<Figure") else ""
 
 
 def _snapshot(client: NotebookClient, folder: Path, number: int) -> dict[str, str]:

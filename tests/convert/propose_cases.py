@@ -28,7 +28,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "what code between the cells of a step looks at is captured, too": (
         [
             "md # A",
-            "xs = sorted([3, 1])",
+            "xs = open('a').readlines()",
             "md # B",
             "best = max(xs)",
             "import matplotlib.pyplot as plt\nplt.bar(xs, best)",
@@ -38,13 +38,20 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         ],
         [
             "md # A",
-            "%%step a -> xs\nxs = sorted([3, 1])",
+            "%%step a -> xs\nxs = open('a').readlines()",
             "md # B",
             "%%shared\nimport matplotlib.pyplot as plt",
             "%%step b -> best, second\nbest = max(xs)\n\nsecond = best - 1\nprint(second)",
             "plt.bar(xs, best)",
             "md # C",
             "%%step c\nprint(xs)",
+        ],
+    ),
+    "a cell that calls a function which only steps have is part of a step": (
+        ["xs = [3, 1]\nxs.append(2)", "def total(k):\n    return k * sum(xs)", "total(0)", "y = total(2)\nprint(y)"],
+        [
+            "%%step make_xs -> xs\nxs = [3, 1]\nxs.append(2)",
+            "%%step report -> y\ndef total(k):\n    return k * sum(xs)\n\ntotal(0)\n\ny = total(2)\nprint(y)",
         ],
     ),
     "headings are steps, and markdown stays above them": (

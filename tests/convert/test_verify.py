@@ -91,22 +91,24 @@ def test_cells_with_cell_magics_are_executed_and_what_the_magics_print_is_left_o
     """A cell of another language is executed; lines about time are left out, captured ones are not compared."""
     document = plain_document(
         [
-            "%%bash\nmkdir -p made",
+            "%%writefile written.py\nvalue = 4",
             "# shared\nimport os",
-            "%%time\na = len(os.listdir('made'))\nprint('a', a)",
+            "%%time\na = len(open('written.py').read())\nprint('a', a)",
             "%%capture\nb = a + 1\nprint('b', b)",
         ]
     )
-    (tmp_path / "made").mkdir()
+    (tmp_path / "written.py").write_text("value = 4\n")
     with Proof(document, tmp_path) as proof:
         run = proof.execute_plain(proposal := propose(document))
         found = proof.check(proposal).verification
-    assert run.printed == {1: "", 2: "", 3: "a 0\n", 4: ""}
+    assert run.printed == {1: "Overwriting written.py\n", 2: "", 3: "a 10\n", 4: ""}
     captured = "`%%capture` keeps it from the notebook's output"
     assert [row for row in found.rows if row.name == "printed lines"] == [
         Row("report", "printed lines", "", "1 line", "equal"),
         Row("report_step", "printed lines", "", "0 lines", "unverifiable", captured),
     ]
+    by_magic = "cell 1 writes it with `%%writefile`, which no step can"
+    assert found.rows[-1] == Row("", "written.py", "file", "", "unverifiable", by_magic)
     assert found.verified
 
 

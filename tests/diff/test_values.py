@@ -83,7 +83,7 @@ def said(before: Any, after: Any) -> list[str]:
             [".weights: 2 of 2 values differ by up to 1: 0.0 → 1.0, 0.0 → 1.0"],
         ),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_values(before: Any, after: Any, expected: list[str]) -> None:
     """What differs is said where it is, and numbers with the change in percent."""

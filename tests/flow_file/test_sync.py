@@ -75,7 +75,8 @@ CASES: dict[str, tuple[Edits, dict[str, str | None]]] = {
         (
             ("self.next(self.report)", "self.next(self.end)"),
             (
-                "    @step\n    def report(self):\n        y = self.y\n        print(y)\n        self.next(self.end)\n\n",
+                "    @step\n    def report(self):\n        y = self.y\n        print(y)\n"
+                "        self.next(self.end)\n\n",
                 "",
             ),
         ),
@@ -147,7 +148,8 @@ CASES: dict[str, tuple[Edits, dict[str, str | None]]] = {
         (('"""Fits."""', '"""# Fits."""'),),
         {
             "c7": None,
-            "c8": '%%step fit\n@retry(times=2)\n"""# Fits."""\nn = self.n\nxs = self.xs\ny = xs + [n]\nprint(y)\nself.y = y',
+            "c8": '%%step fit\n@retry(times=2)\n"""# Fits."""\nn = self.n\nxs = self.xs\n\ny = xs + [n]\n'
+            "print(y)\nself.y = y",
         },
     ),
     "a docstring where there was no text": (
@@ -189,7 +191,8 @@ BRANCHES = document(
                 ("self.b, self.c", "self.b, self.c, self.k"),
                 (
                     "    @step\n    def d",
-                    "    @step\n    def k(self):\n        self.v = 1\n        self.next(self.d)\n\n    @step\n    def d",
+                    "    @step\n    def k(self):\n        self.v = 1\n        self.next(self.d)\n\n    @step\n"
+                    "    def d",
                 ),
             ),
             {

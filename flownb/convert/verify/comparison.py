@@ -180,7 +180,10 @@ class Comparison:
         rows: list[Row] = []
         for name in sorted(plain.keys() | flow.keys()):
             row = Row("", name, FILE, "", "equal")
-            if any(other.get(name) != plain.get(name) for other in others) or (name not in plain and not same_names):
+            if name not in flow and (cells := [cell for cell in self._cells if name in _written_by_magic(cell)]):
+                detail = f"cell {cells[-1].number} writes it with `%%{cells[-1].magic}`, which no step can"
+                row = replace(row, verdict="unverifiable", detail=detail)
+            elif any(other.get(name) != plain.get(name) for other in others) or (name not in plain and not same_names):
                 if name not in flow and all(name in one for one in (plain, *others)):
                     row = replace(row, verdict="differs", detail="the flow does not write it")
                 elif not name.endswith(PICKLED):
@@ -194,3 +197,10 @@ class Comparison:
                 row = replace(row, verdict="differs", detail="its content is another one in the flow")
             rows.append(row)
         return rows
+
+
+def _written_by_magic(cell: PlainCell) -> tuple[str, ...]:
+    """The file that a ``%%writefile`` cell writes."""
+    if cell.magic not in ("writefile", "file"):
+        return ()
+    return tuple(word.strip("\"'").removeprefix("./") for word in cell.source.split("\n", 1)[0].split()[-1:])
