@@ -95,6 +95,7 @@ CONVERT = (
     "flownb.library",
     "flownb.runtime.process",
     "flownb.session.options",
+    "flownb.session.status_line",
 )
 # What executes a step and reads the datastore.
 STEPS = (
