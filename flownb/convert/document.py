@@ -14,7 +14,7 @@ from typing import Any
 
 from flownb.cells.header import StepHeader
 from flownb.convert.parameters import FoundParameters
-from flownb.convert.pieces import Piece
+from flownb.convert.pieces import Piece, without_blank_ends
 from flownb.convert.plain import PlainCell
 from flownb.convert.proposal import ProposedStep
 from flownb.convert.roles import Roles
@@ -63,18 +63,8 @@ def step_body(pieces: Sequence[Piece]) -> str:
         else:
             found.append(piece.text)
         before = piece
-    texts = [_without_blank_ends(text) for text in found]
+    texts = [without_blank_ends(text) for text in found]
     return "\n\n".join(text for text in texts if text)
-
-
-def _without_blank_ends(text: str) -> str:
-    """A text without blank lines at its beginning and end."""
-    lines = text.split("\n")
-    while lines and not lines[0].strip():
-        lines.pop(0)
-    while lines and not lines[-1].strip():
-        lines.pop()
-    return "\n".join(lines)
 
 
 def write_document(
@@ -226,7 +216,7 @@ class _Writer:
         numbers = sorted(self.parameters.pieces)
         texts = [self.parameters.pieces[number] for number in numbers]
         body = "\n".join(
-            _without_blank_ends(text) if own and number == numbers[0] else text
+            without_blank_ends(text) if own and number == numbers[0] else text
             for number, text in zip(numbers, texts, strict=True)
         )
         text = f"%%flow {self.flow_name}\n{body}"

@@ -12,14 +12,23 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from flownb.cells.body import MagicLine
-from flownb.convert.plain import PlainCell, Statement
+from flownb.convert.plain import PlainCell, Statement, first_changes
 from flownb.convert.proposal import Part, Place, Role
 from flownb.convert.trees import walk
 
 # Magics that execute the rest of their line, or of their cell, as Python.
 MEASURING = re.compile(r"%{1,2}(?:time|timeit|prun|memit)\b(?:[^\S\n]+-\w+(?:[^\S\n]*\d+)?)*")
 
-__all__ = ["Piece", "cut_cells", "dotted_name", "exposed_reads", "imported_names", "joined", "parts_of"]
+__all__ = [
+    "Piece",
+    "cut_cells",
+    "dotted_name",
+    "exposed_reads",
+    "imported_names",
+    "joined",
+    "parts_of",
+    "without_blank_ends",
+]
 
 
 @dataclass(frozen=True)
@@ -93,12 +102,8 @@ class Piece:
 
     @cached_property
     def mutated(self) -> dict[str, int]:
-        """Names whose object it may change in place."""
-        found: dict[str, int] = {}
-        for statement in self.statements:
-            for name, line in statement.mutated.items():
-                found.setdefault(name, line)
-        return found
+        """Names whose object it may change in place, with the first line where it may."""
+        return first_changes(self.statements)
 
     @property
     def nodes(self) -> list[ast.stmt]:
@@ -222,11 +227,12 @@ def parts_of(pieces: Iterable[Piece], role: Role) -> tuple[Part, ...]:
         first, last = some[0].first, some[-1].last
         whole = first == 1 and last == cell.source.count("\n") + 1
         text = "\n".join(piece.text for piece in some)
-        found.append(Part(Place(cell.number) if whole else Place(cell.number, first, last), _trimmed(text), role))
+        place = Place(cell.number) if whole else Place(cell.number, first, last)
+        found.append(Part(place, without_blank_ends(text), role))
     return tuple(found)
 
 
-def _trimmed(text: str) -> str:
+def without_blank_ends(text: str) -> str:
     """A text without blank lines at its beginning and end."""
     lines = text.split("\n")
     while lines and not lines[0].strip():

@@ -22,7 +22,7 @@ from flownb.convert.known import GENERATORS
 from flownb.convert.lines import Rewritten, awaits_rewritten, line_rewritten, read_notebook
 from flownb.convert.trees import walk
 
-__all__ = ["PlainCell", "PlainFunction", "Statement", "read_plain"]
+__all__ = ["PlainCell", "PlainFunction", "Statement", "first_changes", "read_plain"]
 
 # A line whose text is on the line above.
 GONE = "\0"
@@ -154,11 +154,16 @@ class PlainCell:
     @cached_property
     def mutated(self) -> dict[str, int]:
         """Names whose object may change in place here, with the first line where it may."""
-        found: dict[str, int] = {}
-        for statement in self.statements:
-            for name, line in statement.mutated.items():
-                found.setdefault(name, line)
-        return found
+        return first_changes(self.statements)
+
+
+def first_changes(statements: Iterable[Statement]) -> dict[str, int]:
+    """Names whose object some statements may change in place, each with the first line where one may."""
+    found: dict[str, int] = {}
+    for statement in statements:
+        for name, line in statement.mutated.items():
+            found.setdefault(name, line)
+    return found
 
 
 def read_plain(document: dict[str, Any], *, verbatim: bool = False) -> tuple[PlainCell, ...]:
