@@ -14,6 +14,12 @@ from flownb.cli.main import main
 PLAIN = ("import math\nxs = [1, 2]\nxs.append(3)", "len(xs)", "total = sum(xs)\nprint(math.floor(total))")
 
 
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed has the same lines wherever the tests run."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 @pytest.fixture
 def here(write_notebook: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A plain notebook `nb.ipynb` in the current folder."""
