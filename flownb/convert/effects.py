@@ -23,7 +23,7 @@ from flownb.convert.known import (
     LOOKING,
     VIEWS,
 )
-from flownb.convert.trees import walk
+from flownb.convert.trees import definitions, walk
 
 __all__ = ["Effects", "FunctionKind", "PlainFunction", "effects_of", "find_functions", "resolved", "root_name"]
 
@@ -348,23 +348,7 @@ def _has_slice(index: ast.expr) -> bool:
 
 def find_functions(cell: int, tree: ast.Module, modules: frozenset[str]) -> list[tuple[PlainFunction, Effects]]:
     """The functions of a cell, each with what its own body does; `resolved` adds what others do for it."""
-    return [_function(cell, name, node, modules) for name, node in _definitions(tree.body)]
-
-
-def _definitions(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ScopeNode]]:
-    """Functions and classes that statements define in their own scope."""
-    for node in body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name, node
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
-            for target in node.targets:
-                if isinstance(target, ast.Name):
-                    yield target.id, node.value
-        else:
-            for part in ("body", "orelse", "finalbody"):
-                yield from _definitions(getattr(node, part, ()))
-            for handler in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
-                yield from _definitions(handler.body)
+    return [_function(cell, name, node, modules) for name, node in definitions(tree.body)]
 
 
 def _function(cell: int, name: str, node: ScopeNode, modules: frozenset[str]) -> tuple[PlainFunction, Effects]:

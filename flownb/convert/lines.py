@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from flownb.cells.body import unindentable_lines
+from flownb.flow.method import literal_source
 
 __all__ = ["Notebook", "Rewritten", "awaits_rewritten", "line_rewritten", "read_notebook"]
 
@@ -164,9 +165,9 @@ def line_rewritten(text: str, line: int, notebook: Notebook, *, in_function: boo
     if (found := ENVIRONMENT.fullmatch(text)) is not None:
         name, value = found["name"], (found["word"] or found["value"] or "").strip()
         prints = rf"^env: {name}={re.escape(value)}\n"
-        return Rewritten(line, line, text, f'os.environ["{name}"] = {_quoted(value)}', "os", prints)
+        return Rewritten(line, line, text, f'os.environ["{name}"] = {literal_source(value)}', "os", prints)
     if (found := CHANGE_FOLDER.fullmatch(text)) is not None:
-        return Rewritten(line, line, text, f"os.chdir({_quoted(found['name'])})", "os", r"^/[^\n]*\n")
+        return Rewritten(line, line, text, f"os.chdir({literal_source(found['name'])})", "os", r"^/[^\n]*\n")
     if (found := MAKE_FOLDER.fullmatch(text)) is not None:
         paths = [_path(word, notebook, bool(found["parents"])) for word in found["names"].split()]
         if all(paths):
@@ -210,16 +211,10 @@ def _path(word: str, notebook: Notebook, parents: bool) -> str:
     if at != len(word) or not SAFE.fullmatch(value) or (not parents and "/" in value.strip("/")):
         return ""
     if len(parts) == 1:
-        return parts[0][1] or _quoted(word)
+        return parts[0][1] or literal_source(word)
     if not any(name for _, name in parts):
-        return _quoted(word)
+        return literal_source(word)
     return f'f"{"".join(text or f"{{{name}}}" for text, name in parts)}"'
-
-
-def _quoted(text: str) -> str:
-    """A text as Python writes it, in double quotes where that is possible."""
-    written = repr(text)
-    return f'"{written[1:-1]}"' if written[0] == "'" and '"' not in text else written
 
 
 def awaits_rewritten(

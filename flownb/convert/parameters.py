@@ -19,6 +19,7 @@ from flownb.convert.pieces import Piece
 from flownb.convert.plain import PlainCell
 from flownb.convert.proposal import Finding, Place
 from flownb.errors import Message, nearest
+from flownb.flow.method import literal_source
 
 __all__ = ["FoundParameters", "find_parameters"]
 
@@ -125,8 +126,8 @@ def _add(
         fix = f"Use another name from cell {other.cell} on, if `{name}` should be a parameter."
     else:
         comment = _trailing_comment(piece)
-        help_text = f", help={_quoted(comment)}" if comment else ""
-        line = f"{name} = Parameter({_quoted(name)}, {written}{help_text})"
+        help_text = f", help={literal_source(comment)}" if comment else ""
+        line = f"{name} = Parameter({literal_source(name)}, {written}{help_text})"
         above = piece.text.split("\n")[: node.lineno - piece.first]
         found.lines[name] = line
         found.pieces[piece.number] = "\n".join([*above, line])
@@ -178,14 +179,8 @@ def _default(value: ast.expr) -> str | None:
             text = json.dumps(literal, ensure_ascii=False)
         except (TypeError, ValueError):
             return None
-        return f"type=JSONType, default={_quoted(text)}" if json.loads(text) == literal else None
+        return f"type=JSONType, default={literal_source(text)}" if json.loads(text) == literal else None
     return None
-
-
-def _quoted(text: str) -> str:
-    """A text as Python writes it, in double quotes unless that needs a backslash."""
-    written = repr(text)
-    return f'"{written[1:-1]}"' if written.startswith("'") and '"' not in written and "\\'" not in written else written
 
 
 def _trailing_comment(piece: Piece) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-__all__ = ["walk"]
+from flownb.cells.names import ScopeNode
+
+__all__ = ["definitions", "walk"]
 
 # Fields whose values are never nodes, or only say whether a name is read or bound.
 NO_NODES = frozenset({"arg", "attr", "conversion", "ctx", "id", "is_async", "kind", "level", "simple", "type_comment"})
@@ -33,3 +35,19 @@ def walk(root: ast.AST) -> Iterable[ast.AST]:
             elif isinstance(value, ast.AST):
                 found.append(value)
     return found
+
+
+def definitions(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ScopeNode]]:
+    """Functions and classes that statements define in their own scope, and the names that are bound to a lambda."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, node
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    yield target.id, node.value
+        else:
+            for part in ("body", "orelse", "finalbody"):
+                yield from definitions(getattr(node, part, ()))
+            for handler in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+                yield from definitions(handler.body)

@@ -25,6 +25,7 @@ __all__ = [
     "SourceLine",
     "behind_semicolon",
     "indent_code",
+    "literal_source",
     "method_source",
     "to_metaflow_imports",
     "transition_source",
@@ -156,7 +157,7 @@ def indent_code(code: str, width: int, *, first_line: int = 1) -> list[SourceLin
 def transition_source(transition: Transition) -> str:
     """The ``self.next(...)`` statement of a transition that headers describe."""
     if transition.kind == "switch":
-        cases = ", ".join(f"{_literal(value)}: self.{step}" for value, step in transition.cases)
+        cases = ", ".join(f"{literal_source(value)}: self.{step}" for value, step in transition.cases)
         return f'self.next({{{cases}}}, condition="{transition.condition}")'
     targets = ", ".join(f"self.{target}" for target in transition.targets)
     if transition.kind == "foreach":
@@ -164,7 +165,7 @@ def transition_source(transition: Transition) -> str:
     return f"self.next({targets})"
 
 
-def _literal(value: str | int | float) -> str:
+def literal_source(value: str | int | float) -> str:
     """A value as Python writes it, a string in double quotes unless that needs a backslash."""
     text = repr(value)
     return f'"{text[1:-1]}"' if text.startswith("'") and '"' not in text else text

@@ -17,7 +17,7 @@ from flownb.cells.assignment import analyse_names
 from flownb.cells.names import BodyNames, Scope
 from flownb.convert.hidden.statements import Change, Imports, changes_in
 from flownb.convert.plain import PlainCell
-from flownb.convert.trees import walk
+from flownb.convert.trees import definitions, walk
 
 __all__ = ["HISTORY", "NAMESPACES", "CellFacts", "Function", "outline", "read_cell"]
 
@@ -206,14 +206,9 @@ def _has_functions(tree: ast.Module | None) -> bool:
 
 def _definitions(body: Iterable[ast.stmt]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
     """Functions and classes that statements define in their own scope."""
-    for node in body:
+    for _, node in definitions(body):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node
-            continue
-        for part in ("body", "orelse", "finalbody"):
-            yield from _definitions(getattr(node, part, ()))
-        for handler in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
-            yield from _definitions(handler.body)
 
 
 def outline(tree: ast.Module | None) -> ast.Module | None:
