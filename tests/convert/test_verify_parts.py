@@ -8,16 +8,18 @@ import pytest
 
 from flownb.convert.plain import read_plain
 from flownb.convert.proposal import Constraints
+from flownb.convert.propose import propose
 from flownb.convert.verify import folder
 from flownb.convert.verify.chance import reason_of, runs_needed, sources_of
+from flownb.convert.verify.comparison import Comparison
 from flownb.convert.verify.flow import FlowAnswer, FlowFailure
 from flownb.convert.verify.folder import WorkFolder
 from flownb.convert.verify.judge import describe_difference
 from flownb.convert.verify.lines import lines_of, printed_difference, unstable_lines
-from flownb.convert.verify.plain import PlainFailure
+from flownb.convert.verify.plain import PlainFailure, PlainRun
 from flownb.convert.verify.proof import Checked, boundaries
 from flownb.convert.verify.repair import repair, unstorable
-from flownb.convert.verify.report import Row, Verification
+from flownb.convert.verify.report import PRINTED, Row, Verification
 from flownb.convert.verify.snapshots import Held
 from tests.convert.by_hand import by_hand, plain_document
 
@@ -91,6 +93,21 @@ def test_differences_are_said_shortly() -> None:
     assert describe_difference(frame, frame.head(0)) == "1 × 2 in the notebook, 0 × 2 in the flow"
     assert describe_difference(frame, frame.assign(b=3)) == "other values in column b"
     assert describe_difference("a" * 99, "a" * 98) == "another str"
+
+
+@pytest.mark.parametrize(
+    ("flow", "verdict"),
+    [("took 0.0 s\n", "unverifiable"), ("took 0.1 s\n", "unverifiable"), ("took long\n", "differs")],
+)
+def test_a_printed_time_may_differ_in_its_digits(flow: str, verdict: str) -> None:
+    """What a step prints of the time is unverifiable, even if all runs agree; other words are compared."""
+    document = plain_document(["import time\nt = time.time()\nprint(f'took {time.time() - t:.1f} s')"])
+    proposal = propose(document)
+    (step,) = proposal.steps
+    runs = [PlainRun(printed={1: "took 0.0 s\n"}) for _ in range(2)]
+    answer = FlowAnswer(printed={step.name: flow}, artifacts={step.name: {}})
+    compared = Comparison(read_plain(document), runs, proposal, answer, lambda cell: {})
+    assert [row.verdict for row in compared.rows(set()) if row.name == PRINTED] == [verdict]
 
 
 def test_large_files_and_what_is_beside_the_folder_are_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
